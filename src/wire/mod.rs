@@ -1,0 +1,127 @@
+//! Bytes to frames and back.
+//!
+//! One file per format. Nothing here does I/O, reads a clock or starts a thread; the read path allocates nothing
+//! beyond reused buffers. A *frame* is the body of one message (for FAF: JSON text), as a slice of the buffer it
+//! arrived in. What a frame means is the business of `lobby`.
+
+pub mod json;
+pub mod lines;
+pub mod proxy;
+pub mod qdatastream;
+pub mod websocket;
+
+mod chunk;
+mod decoder;
+
+pub use chunk::Chunk;
+pub use decoder::{Decoder, Scratch, Step};
+
+/// How frames are laid out in a connection's byte stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Format {
+    /// JSON text ended by `0x0A` (spec: faf-wire 3).
+    JsonLines,
+    /// `u32` block length, then `QString`s: `u32` byte length and UTF-16BE (spec: faf-wire 4).
+    QDataStream,
+    /// RFC 6455; one text frame per message, ending in `0x0A` (spec: faf-wire 5).
+    WebSocket,
+}
+
+impl Format {
+    /// Every format, in the order of [`Format::index`].
+    pub const ALL: [Format; 3] = [Format::JsonLines, Format::QDataStream, Format::WebSocket];
+
+    /// A small number for tables with one entry per format.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Appends one message: `body` is JSON text without a final newline, pure ASCII.
+    pub fn encode(self, body: &[u8], out: &mut Vec<u8>) {
+        self.encode_head(body.len(), out);
+        self.encode_part(body, out);
+        out.extend_from_slice(self.tail());
+    }
+
+    /// Appends what stands before a body of `len` bytes that will be sent in parts.
+    pub fn encode_head(self, len: usize, out: &mut Vec<u8>) {
+        match self {
+            Format::JsonLines => {}
+            Format::QDataStream => qdatastream::encode_head(len, out),
+            Format::WebSocket => websocket::encode_text_head(len + self.tail().len(), out),
+        }
+    }
+
+    /// Appends a part of a body.
+    pub fn encode_part(self, part: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Format::JsonLines | Format::WebSocket => out.extend_from_slice(part),
+            Format::QDataStream => qdatastream::encode_ascii(part, out),
+        }
+    }
+
+    /// What stands after a body.
+    pub fn tail(self) -> &'static [u8] {
+        match self {
+            Format::JsonLines | Format::WebSocket => b"\n",
+            Format::QDataStream => b"",
+        }
+    }
+}
+
+/// Why a byte stream cannot be read any further. The peer broke the framing; the connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// A message is longer than the limit.
+    #[error("message longer than {limit} bytes")]
+    TooLong {
+        /// The limit that was passed.
+        limit: usize,
+    },
+    /// A length field contradicts the bytes around it.
+    #[error("bad length field")]
+    BadLength,
+    /// Text is not valid in its encoding (UTF-8, UTF-16BE).
+    #[error("text is not valid in its encoding")]
+    BadText,
+    /// A frame breaks RFC 6455 (mask, reserved bits, opcode, fragmentation).
+    #[error("WebSocket protocol error: {0}")]
+    WebSocket(&'static str),
+    /// The HTTP request is not a WebSocket upgrade we accept.
+    #[error("refused upgrade: {0}")]
+    Upgrade(&'static str),
+    /// The PROXY header is missing, malformed or carries no address (spec: faf-wire 6).
+    #[error("PROXY header: {0}")]
+    Proxy(&'static str),
+    /// The peer closed the WebSocket with a close frame: an orderly end.
+    #[error("closed by the peer")]
+    Closed,
+    /// The stream ended inside a frame.
+    #[error("stream ended inside a frame")]
+    Truncated,
+}
+
+/// Limits and policy of reading, the same for every connection of a listener.
+#[derive(Clone, Debug)]
+pub struct ReadLimits {
+    /// Longest message in bytes; longer ones end the connection (spec: faf-wire 3, 4.2 item 6, 5.1).
+    pub message_bytes: usize,
+    /// Longest HTTP request head of a WebSocket upgrade, in bytes.
+    pub upgrade_bytes: usize,
+    /// Path on which the WebSocket upgrade is accepted; any other is a plain 404.
+    pub ws_path: String,
+    /// Header that carries the client's address behind a reverse proxy; empty: not read.
+    /// It is believed only if the decoder was told that the peer is trusted.
+    pub ws_forwarded_header: String,
+}
+
+impl Default for ReadLimits {
+    fn default() -> Self {
+        ReadLimits {
+            message_bytes: 10 << 20,
+            upgrade_bytes: 8 << 10,
+            ws_path: "/".into(),
+            ws_forwarded_header: "X-Real-IP".into(),
+        }
+    }
+}
