@@ -1,0 +1,192 @@
+//! What the FAF dialect asks the back office, and what comes back.
+//!
+//! Plain data: the dialect says what it needs to know, not how it is found. SQL, keys and HTTP are `backoffice`'s.
+
+use std::net::IpAddr;
+
+/// How somebody proves who he is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Credentials {
+    /// `hello` (spec: faf-messages 3.3). The name is trimmed already.
+    Password {
+        /// Login name, compared without case.
+        login: String,
+        /// Lower-case hex SHA-256, compared literally.
+        password: String,
+    },
+    /// `auth` (spec: faf-lifecycle 3.2).
+    Token(String),
+}
+
+/// A question to the back office.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// Verify, check bans, record the login, load everything about the player (spec: faf-lifecycle 3.2–3.4, 6).
+    Login {
+        /// The proof.
+        credentials: Credentials,
+        /// Opaque hardware hash for the policy server.
+        unique_id: String,
+        /// The connection's session number.
+        session: u32,
+        /// Stored in `login.ip`.
+        address: IpAddr,
+        /// Stored in `login.user_agent`, cut to the column's 50 characters.
+        user_agent: Option<String>,
+    },
+    /// May this player host, and if `create` is given, the next game id and the map (spec: faf-messages 3.7).
+    Host {
+        /// Who.
+        player_id: u32,
+        /// Map folder name, lower-case; `None` if the request is refused for another reason than a ban.
+        create: Option<String>,
+    },
+    /// May this player join; the attempt is logged if the game exists (spec: faf-messages 3.8, N#1048).
+    Join {
+        /// Who.
+        player_id: u32,
+        /// The game, if there is one with that id.
+        game_id: Option<u32>,
+        /// The joiner's address.
+        address: IpAddr,
+    },
+    /// Sets or replaces a friend or foe (spec: faf-messages 3.13). Unknown subjects are ignored.
+    SetRelation {
+        /// Whose list.
+        player_id: u32,
+        /// Who is on it.
+        subject_id: u32,
+        /// As what.
+        relation: Relation,
+    },
+    /// Removes a subject from the list, whatever he was.
+    ClearRelation {
+        /// Whose list.
+        player_id: u32,
+        /// Who leaves it.
+        subject_id: u32,
+    },
+    /// Display names of sim mods (spec: faf-messages 4.3); unknown uids are left out of the answer.
+    ModNames(Vec<String>),
+}
+
+/// An answer of the back office. Each [`Ask`] has one kind of answer, named alike.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// To [`Ask::Login`].
+    Login(Result<Box<Account>, LoginRefusal>),
+    /// To [`Ask::Host`].
+    Host(Result<HostGrant, StoreError>),
+    /// To [`Ask::Join`].
+    Join(Result<Option<Ban>, StoreError>),
+    /// To [`Ask::SetRelation`]: whether the row is there now (false: unknown subject).
+    SetRelation(Result<bool, StoreError>),
+    /// To [`Ask::ClearRelation`].
+    ClearRelation(Result<(), StoreError>),
+    /// To [`Ask::ModNames`]: (uid, name) of those that exist.
+    ModNames(Result<Vec<(String, String)>, StoreError>),
+}
+
+/// The outside failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The database can't be reached or timed out: notice, then close (spec: faf-messages 2, N#1009).
+    #[error("database unavailable")]
+    Unavailable,
+    /// A statement failed for another reason: `invalid`, then close.
+    #[error("database refused the statement")]
+    Failed,
+}
+
+/// Why a login came to nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LoginRefusal {
+    /// Name or password wrong (spec: faf-messages 3.3).
+    BadPassword,
+    /// Signature, key id, expiry, claims (spec: faf-messages 3.2).
+    BadToken,
+    /// Scope `lobby` missing.
+    NoPermission,
+    /// No account with the token's id.
+    UnknownId,
+    /// A ban is in force.
+    Banned(Ban),
+    /// Keys or policy server unreachable: `invalid`, then close.
+    Internal,
+    /// The database.
+    Store(StoreError),
+}
+
+/// A ban in force (spec: faf-lifecycle 3.7).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ban {
+    /// Shown to the player.
+    pub reason: String,
+    /// Unix seconds, with fraction.
+    pub expires_at: f64,
+}
+
+/// May host.
+#[derive(Clone, Debug, Default)]
+pub struct HostGrant {
+    /// If set, nothing else is.
+    pub ban: Option<Ban>,
+    /// The number for the new game, if one was asked for: one more than the last (spec: faf-lifecycle 11).
+    pub game_id: Option<u32>,
+    /// The map's row, if it is in the vault.
+    pub map: Option<Map>,
+}
+
+/// A row of `map_version`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Map {
+    /// `map_version.id`.
+    pub id: u32,
+    /// Whether games on it count.
+    pub ranked: bool,
+}
+
+/// One player's word about another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Relation {
+    /// Sees friends-only games.
+    Friend,
+    /// Does not see nor join games.
+    Foe,
+}
+
+/// Everything that is loaded about a player at login.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Account {
+    /// `login.id`.
+    pub id: u32,
+    /// `login.login`, in its stored spelling.
+    pub login: String,
+    /// Technical names of the player's groups.
+    pub groups: Vec<String>,
+    /// url and tooltip, both non-empty.
+    pub avatar: Option<(String, String)>,
+    /// Clan tag.
+    pub clan: Option<String>,
+    /// Two-letter code, or empty.
+    pub country: String,
+    /// Stored ratings.
+    pub ratings: Vec<StoredRating>,
+    /// In table order.
+    pub friends: Vec<u32>,
+    /// In table order.
+    pub foes: Vec<u32>,
+}
+
+/// A row of `leaderboard_rating`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredRating {
+    /// Technical name of the leaderboard.
+    pub leaderboard: String,
+    /// Mean, as read: six significant digits (spec: faf-observed, Login).
+    pub mean: f64,
+    /// Deviation, likewise.
+    pub deviation: f64,
+    /// Games rated.
+    pub games: u32,
+}

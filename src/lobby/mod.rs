@@ -1,0 +1,88 @@
+//! The dialects: what a lobby says and does, as deterministic state machines.
+//!
+//! An input and the time go in; effects come out through the [`Turn`]. Nothing here opens a socket, reads a clock,
+//! starts a thread, draws its own random numbers or speaks SQL, so a whole lobby can be run in a simulator from a seed.
+//! One value of a dialect is the state of one shard; it never sees another shard's state, only its mail.
+
+pub mod faf;
+pub mod simulator;
+mod turn;
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+pub use turn::{Audience, Closing, Effect, Now, Ticket, Turn};
+
+use crate::wire::Format;
+
+/// Number of a shard: one pinned thread with its own state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ShardId(pub u16);
+
+/// One connection, named across all shards. Never reused: the generation tells apart two connections in one slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ConnId {
+    /// The shard that holds the socket.
+    pub shard: ShardId,
+    /// Place in that shard's connection table.
+    pub slot: u32,
+    /// How many connections this place has had before.
+    pub generation: u32,
+}
+
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The client's address, after PROXY and forwarded-for headers.
+    pub address: IpAddr,
+    /// The format of its listener.
+    pub format: Format,
+}
+
+/// A step of an orderly end of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopping {
+    /// Refuse new work, tell everyone, let running work finish.
+    Drain,
+    /// Say good-bye; connections are closed right after this turn.
+    Now,
+}
+
+/// A lobby protocol's state on one shard.
+///
+/// Every method is one turn. Inputs of one connection come strictly one after another; while a connection is held
+/// ([`Turn::hold`]) none of its frames arrives.
+pub trait Dialect: Sized + 'static {
+    /// What shards say to each other. Serialisable, so that a shard may one day be on another machine.
+    type Mail: Serialize + DeserializeOwned + Send + 'static;
+    /// A question to the back office.
+    type Ask: Send + 'static;
+    /// Its answer.
+    type Answer: Send + 'static;
+    /// What a timer was set for.
+    type Timer: Copy + 'static;
+
+    /// First turn of the shard, before any connection.
+    fn started(&mut self, turn: &mut Turn<'_, Self>);
+    /// A connection is there and its real address is known.
+    fn opened(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, origin: Origin);
+    /// A frame arrived; `body` is the receive buffer itself and may be overwritten.
+    fn received(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, body: &mut [u8]);
+    /// The connection is gone, whoever ended it. Comes exactly once for each [`Dialect::opened`].
+    fn closed(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId);
+    /// Mail from another shard. Mail of one sender arrives in the order it was sent.
+    fn mailed(&mut self, turn: &mut Turn<'_, Self>, from: ShardId, mail: Self::Mail);
+    /// The back office answered.
+    fn answered(&mut self, turn: &mut Turn<'_, Self>, ticket: Ticket, answer: Self::Answer);
+    /// A timer is due.
+    fn woke(&mut self, turn: &mut Turn<'_, Self>, timer: Self::Timer);
+    /// A slow reader that missed broadcasts has caught up: send it the present state.
+    fn resync(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId);
+    /// The process is to end.
+    fn stopping(&mut self, turn: &mut Turn<'_, Self>, step: Stopping);
+    /// Whether this shard has nothing left that an orderly end should wait for.
+    fn may_stop(&self) -> bool;
+    /// The answer that stands in for one the back office could not take on (its queue is full).
+    fn refuse(ask: Self::Ask) -> Self::Answer;
+}

@@ -1,0 +1,155 @@
+//! One turn: what a dialect may know while it handles an input, and everything it wants done.
+
+use std::{rc::Rc, time::Duration};
+
+use bytes::Bytes;
+use rand::rngs::SmallRng;
+use serde::{Deserialize, Serialize};
+
+use super::{ConnId, Dialect, ShardId};
+use crate::wire::Chunk;
+
+/// The time of a turn. Two clocks: one that never jumps, for intervals, and one for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Since an arbitrary start that all shards share; monotonic.
+    pub mono: Duration,
+    /// Since 1970-01-01 UTC.
+    pub unix: Duration,
+}
+
+/// Names a question that is on its way, on this shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Ticket(pub u64);
+
+/// Who gets a broadcast, among the connections of this shard.
+#[derive(Clone, Debug)]
+pub enum Audience {
+    /// Every connection that [`Turn::subscribe`] named.
+    Subscribers,
+    /// The same, without these.
+    SubscribersBut(Rc<[ConnId]>),
+    /// Just these.
+    These(Rc<[ConnId]>),
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// What is queued is sent first (spec: faf-wire 7).
+    Flushed,
+    /// At once.
+    Abort,
+}
+
+/// Something a dialect wants done. Effects of a turn are carried out in order.
+#[derive(Debug)]
+pub enum Effect<D: Dialect> {
+    /// One message to one connection, wherever it is.
+    Send(ConnId, Bytes),
+    /// One message to one connection of this shard, its body in parts that many messages share.
+    SendChunks(ConnId, Vec<Rc<Chunk>>),
+    /// One message to many connections of this shard: encoded once per format.
+    FanOut(Audience, Bytes),
+    /// From now on the connection is among [`Audience::Subscribers`].
+    Subscribe(ConnId),
+    /// No longer.
+    Unsubscribe(ConnId),
+    /// To another shard.
+    Mail(ShardId, D::Mail),
+    /// To the back office.
+    Ask(Ticket, D::Ask),
+    /// Frames of this connection wait.
+    Hold(ConnId),
+    /// They are handled again.
+    Release(ConnId),
+    /// End a connection, wherever it is.
+    Close(ConnId, Closing),
+    /// Call [`Dialect::woke`] at this monotonic time.
+    Wake(Duration, D::Timer),
+}
+
+/// The hand a dialect is given for one input.
+#[derive(Debug)]
+pub struct Turn<'a, D: Dialect> {
+    /// This shard.
+    pub shard: ShardId,
+    /// How many shards there are.
+    pub shards: u16,
+    /// The time, the same for the whole turn.
+    pub now: Now,
+    /// The only source of chance.
+    pub rng: &'a mut SmallRng,
+    /// The next question's number; grows for the life of the shard.
+    pub next_ticket: &'a mut u64,
+    /// What was asked for so far, in order.
+    pub effects: &'a mut Vec<Effect<D>>,
+}
+
+impl<D: Dialect> Turn<'_, D> {
+    /// One message (JSON text, no final newline) to one connection of any shard, in order.
+    pub fn send(&mut self, conn: ConnId, body: impl Into<Bytes>) {
+        self.effects.push(Effect::Send(conn, body.into()));
+    }
+
+    /// One message made of shared parts to a connection of this shard.
+    pub fn send_chunks(&mut self, conn: ConnId, parts: Vec<Rc<Chunk>>) {
+        self.effects.push(Effect::SendChunks(conn, parts));
+    }
+
+    /// One message to many connections of this shard.
+    pub fn fan_out(&mut self, audience: Audience, body: impl Into<Bytes>) {
+        self.effects.push(Effect::FanOut(audience, body.into()));
+    }
+
+    /// Puts the connection among the receivers of broadcasts.
+    pub fn subscribe(&mut self, conn: ConnId) {
+        self.effects.push(Effect::Subscribe(conn));
+    }
+
+    /// Takes it out again.
+    pub fn unsubscribe(&mut self, conn: ConnId) {
+        self.effects.push(Effect::Unsubscribe(conn));
+    }
+
+    /// Mail to another shard. To oneself it is a mistake: call the function instead.
+    pub fn mail(&mut self, to: ShardId, mail: D::Mail) {
+        debug_assert_ne!(to, self.shard, "mail to oneself");
+        self.effects.push(Effect::Mail(to, mail));
+    }
+
+    /// Mail to every other shard; `mail` makes one copy.
+    pub fn mail_all(&mut self, mut mail: impl FnMut() -> D::Mail) {
+        for shard in (0..self.shards).map(ShardId).filter(|&s| s != self.shard) {
+            self.effects.push(Effect::Mail(shard, mail()));
+        }
+    }
+
+    /// A question to the back office; the answer comes as [`Dialect::answered`] with the same ticket.
+    pub fn ask(&mut self, ask: D::Ask) -> Ticket {
+        let ticket = Ticket(*self.next_ticket);
+        *self.next_ticket += 1;
+        self.effects.push(Effect::Ask(ticket, ask));
+        ticket
+    }
+
+    /// Holds back the connection's further frames until [`Turn::release`].
+    pub fn hold(&mut self, conn: ConnId) {
+        self.effects.push(Effect::Hold(conn));
+    }
+
+    /// Lets its frames come again.
+    pub fn release(&mut self, conn: ConnId) {
+        self.effects.push(Effect::Release(conn));
+    }
+
+    /// Ends a connection of any shard.
+    pub fn close(&mut self, conn: ConnId, how: Closing) {
+        self.effects.push(Effect::Close(conn, how));
+    }
+
+    /// A timer at a monotonic time.
+    pub fn wake_at(&mut self, mono: Duration, timer: D::Timer) {
+        self.effects.push(Effect::Wake(mono, timer));
+    }
+}
