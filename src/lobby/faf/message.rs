@@ -1,0 +1,190 @@
+//! Every message the server sends, one struct each, with its wire names.
+//!
+//! Key order is the order of the fields; `command` comes first by the tag (spec: faf-messages 5 and 6).
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::wire::json;
+
+/// A message as the bytes of its body.
+pub fn encode(message: &impl Serialize) -> Bytes {
+    json::to_json(message).into()
+}
+
+/// `{"command":"ping"}`.
+pub const PING: Bytes = Bytes::from_static(br#"{"command":"ping"}"#);
+/// `{"command":"pong"}`.
+pub const PONG: Bytes = Bytes::from_static(br#"{"command":"pong"}"#);
+/// `{"command":"invalid"}`; a close follows.
+pub const INVALID: Bytes = Bytes::from_static(br#"{"command":"invalid"}"#);
+/// Only after `auth`, before `welcome`.
+pub const IRC_PASSWORD: Bytes = Bytes::from_static(br#"{"command":"irc_password","password":"deprecated"}"#);
+/// Nobody is told a server any more.
+pub const ICE_SERVERS: Bytes = Bytes::from_static(br#"{"command":"ice_servers","ice_servers":[]}"#);
+/// No queue is running.
+pub const NO_QUEUES: Bytes = Bytes::from_static(br#"{"command":"matchmaker_info","queues":[]}"#);
+/// Kill the game.
+pub const KILL: Bytes = Bytes::from_static(br#"{"command":"notice","style":"kill"}"#);
+
+/// `notice` with a text (spec: faf-messages 5.8).
+#[derive(Serialize)]
+#[serde(tag = "command", rename = "notice")]
+pub struct Notice<'a> {
+    /// `info`, `error` or `kick`.
+    pub style: &'a str,
+    /// What is shown.
+    pub text: &'a str,
+}
+
+/// `session`.
+#[derive(Serialize)]
+#[serde(tag = "command", rename = "session")]
+pub struct Session {
+    /// The connection's number.
+    pub session: u32,
+}
+
+/// `authentication_failed`.
+#[derive(Serialize)]
+#[serde(tag = "command", rename = "authentication_failed")]
+pub struct AuthenticationFailed<'a> {
+    /// Why.
+    pub text: &'a str,
+}
+
+/// `disabled`.
+#[derive(Serialize)]
+#[serde(tag = "command", rename = "disabled")]
+pub struct Disabled<'a> {
+    /// The command that is not served now.
+    pub request: &'a str,
+}
+
+/// `welcome`.
+#[derive(Serialize)]
+#[serde(tag = "command", rename = "welcome")]
+pub struct Welcome<'a> {
+    /// The player himself.
+    pub me: super::players::Entry<'a>,
+    /// ISO 8601.
+    pub current_time: &'a str,
+    /// Deprecated duplicate.
+    pub id: u32,
+    /// Deprecated duplicate.
+    pub login: &'a str,
+}
+
+/// `social` after login.
+#[derive(Serialize)]
+#[serde(tag = "command", rename = "social")]
+pub struct Social<'a> {
+    /// Chat channels to join.
+    pub autojoin: &'a [String],
+    /// The same again.
+    pub channels: &'a [String],
+    /// Ids.
+    pub friends: &'a [u32],
+    /// Ids.
+    pub foes: &'a [u32],
+    /// 2 administrator, 1 moderator, else 0.
+    pub power: u8,
+}
+
+/// `game_launch` of a game that was hosted by hand.
+#[derive(Serialize)]
+#[serde(tag = "command", rename = "game_launch")]
+pub struct GameLaunch<'a> {
+    /// `/numgames` and the player's count.
+    pub args: (&'a str, u32),
+    /// Game.
+    pub uid: u32,
+    /// Featured mod.
+    #[serde(rename = "mod")]
+    pub featured_mod: &'a str,
+    /// Title.
+    pub name: &'a str,
+    /// 0.
+    pub init_mode: u8,
+    /// `custom` or `coop`.
+    pub game_type: &'a str,
+    /// Leaderboard.
+    pub rating_type: &'a str,
+}
+
+/// `game_join_failed` (N#1045).
+#[derive(Serialize)]
+#[serde(tag = "command", rename = "game_join_failed")]
+pub struct GameJoinFailed<'a> {
+    /// `host_left_game`, `game_not_ready` or `bad_password`.
+    pub reason: &'a str,
+    /// Game.
+    pub uid: i64,
+}
+
+/// A message to a player's game (spec: faf-messages 6).
+#[derive(Serialize)]
+#[serde(tag = "command")]
+pub enum ToGame<'a> {
+    /// Open the lobby with this map.
+    HostGame {
+        /// Map folder.
+        args: (&'a str,),
+        /// `game`.
+        target: Target,
+    },
+    /// Connect to the host.
+    JoinGame {
+        /// Name and id.
+        args: (&'a str, u32),
+        /// `game`.
+        target: Target,
+    },
+    /// Connect to another player.
+    ConnectToPeer {
+        /// Name, id, whether to start the negotiation.
+        args: (&'a str, u32, bool),
+        /// `game`.
+        target: Target,
+    },
+    /// A player left.
+    DisconnectFromPeer {
+        /// Id.
+        args: (u32,),
+        /// `game`.
+        target: Target,
+    },
+}
+
+/// The only target there is.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// `game`.
+    Game,
+}
+
+/// `HostGame`.
+pub fn host_game(folder: &str) -> Bytes {
+    encode(&ToGame::HostGame { args: (folder,), target: Target::Game })
+}
+
+/// `JoinGame`.
+pub fn join_game(login: &str, id: u32) -> Bytes {
+    encode(&ToGame::JoinGame { args: (login, id), target: Target::Game })
+}
+
+/// `ConnectToPeer`.
+pub fn connect_to_peer(login: &str, id: u32, offer: bool) -> Bytes {
+    encode(&ToGame::ConnectToPeer { args: (login, id, offer), target: Target::Game })
+}
+
+/// `DisconnectFromPeer`.
+pub fn disconnect_from_peer(id: u32) -> Bytes {
+    encode(&ToGame::DisconnectFromPeer { args: (id,), target: Target::Game })
+}
+
+/// `notice`.
+pub fn notice(style: &str, text: &str) -> Bytes {
+    encode(&Notice { style, text })
+}

@@ -1,0 +1,253 @@
+//! The public picture: every player and every game, in encoded form, on every shard.
+//!
+//! A newcomer is answered from here without encoding anything. Entries are kept in blocks; a block's text is joined
+//! when somebody first needs it and then shared by all newcomers, and its entries become slices of it, so the text is
+//! there once. A change costs the joined form of one block.
+//!
+//! Invariants: `index` names exactly the players in `players`; `joined` has one place per started block; a joined
+//! form, where there is one, equals what joining the block now would give.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use ahash::AHashMap;
+use bytes::{Bytes, BytesMut};
+
+use super::visibility::Rule;
+use crate::{
+    lobby::{ConnId, ShardId},
+    wire::Chunk,
+};
+
+/// Entries of one block: small enough that a change is cheap, large enough that 10,000 players are 100 parts.
+const BLOCK: usize = 96;
+
+/// Somebody who is online.
+#[derive(Debug)]
+pub struct PlayerEntry {
+    /// Player.
+    pub id: u32,
+    /// His connection.
+    pub conn: ConnId,
+    /// Of his claim.
+    pub epoch: u64,
+    /// His name.
+    pub login: Box<str>,
+    /// His object; empty until the first tick after his login brings it from another shard.
+    text: Bytes,
+}
+
+/// A game that is known.
+#[derive(Debug)]
+pub struct GameEntry {
+    /// The game.
+    pub uid: u32,
+    /// The shard that has it.
+    pub owner: ShardId,
+    /// Whether a newcomer is told of it.
+    pub listed: bool,
+    /// Who sees it.
+    pub rule: Rule,
+    text: Bytes,
+}
+
+#[derive(Debug, Default)]
+struct GameBlock {
+    entries: Vec<GameEntry>,
+    joined: Option<Rc<Chunk>>,
+}
+
+/// The picture.
+#[derive(Debug)]
+pub struct Picture {
+    players: Vec<PlayerEntry>,
+    joined: Vec<Option<Rc<Chunk>>>,
+    index: AHashMap<u32, u32>,
+    /// By uid / BLOCK, so that the list is in the order of creation.
+    games: BTreeMap<u32, GameBlock>,
+    players_head: Rc<Chunk>,
+    games_head: Rc<Chunk>,
+    comma: Rc<Chunk>,
+    tail: Rc<Chunk>,
+}
+
+/// What stands before the players of a `player_info`.
+pub const PLAYERS_HEAD: &str = r#"{"command":"player_info","players":["#;
+/// What stands after a list.
+pub const LIST_TAIL: &str = "]}";
+
+impl Default for Picture {
+    fn default() -> Self {
+        let fixed = |text: &'static str| Rc::new(Chunk::new(Bytes::from_static(text.as_bytes())));
+        Picture {
+            players: Vec::new(),
+            joined: Vec::new(),
+            index: AHashMap::new(),
+            games: BTreeMap::new(),
+            players_head: fixed(PLAYERS_HEAD),
+            games_head: fixed(r#"{"command":"game_info","games":["#),
+            comma: fixed(","),
+            tail: fixed(LIST_TAIL),
+        }
+    }
+}
+
+impl Picture {
+    /// Somebody who is online.
+    pub fn player(&self, id: u32) -> Option<&PlayerEntry> {
+        self.players.get(*self.index.get(&id)? as usize)
+    }
+
+    /// Everybody's id, claim and connection.
+    pub fn players(&self) -> impl Iterator<Item = &PlayerEntry> {
+        self.players.iter()
+    }
+
+    /// A player can be reached; an older claim is replaced, a newer one stays.
+    pub fn player_here(&mut self, id: u32, conn: ConnId, epoch: u64, login: Box<str>) {
+        if let Some(&at) = self.index.get(&id) {
+            let entry = &mut self.players[at as usize];
+            if entry.epoch < epoch {
+                *entry = PlayerEntry { id, conn, epoch, login, text: Bytes::new() };
+                self.joined[at as usize / BLOCK] = None;
+            }
+            return;
+        }
+        let at = self.players.len();
+        self.index.insert(id, at as u32);
+        self.players.push(PlayerEntry { id, conn, epoch, login, text: Bytes::new() });
+        self.joined.resize(self.players.len().div_ceil(BLOCK), None);
+        self.joined[at / BLOCK] = None;
+    }
+
+    /// A player's newest object, if the claim is the one that is known.
+    pub fn player_text(&mut self, id: u32, epoch: u64, text: Bytes) {
+        let Some(&at) = self.index.get(&id) else { return };
+        let entry = &mut self.players[at as usize];
+        if entry.epoch == epoch && entry.text != text {
+            entry.text = text;
+            self.joined[at as usize / BLOCK] = None;
+        }
+    }
+
+    /// The object of somebody who is online.
+    pub fn text_of(&self, id: u32) -> Option<&Bytes> {
+        self.player(id).map(|entry| &entry.text)
+    }
+
+    /// A claim is over; another claim of the same player stays. The last player takes the free place.
+    pub fn player_gone(&mut self, id: u32, epoch: u64) {
+        let Some(at) = self.player(id).filter(|e| e.epoch == epoch).map(|_| self.index[&id] as usize) else { return };
+        let last = self.players.len() - 1;
+        self.index.remove(&id);
+        self.players.swap_remove(at);
+        if let Some(moved) = self.players.get(at) {
+            self.index.insert(moved.id, at as u32);
+        }
+        self.joined[at / BLOCK] = None;
+        self.joined[last / BLOCK] = None;
+        self.joined.truncate(self.players.len().div_ceil(BLOCK));
+    }
+
+    /// `player_info` with everybody, in shared parts.
+    pub fn player_list(&mut self) -> Vec<Rc<Chunk>> {
+        let blocks = self.players.chunks_mut(BLOCK).zip(&mut self.joined);
+        let mut parts = Vec::with_capacity(2 * blocks.len() + 2);
+        parts.push(self.players_head.clone());
+        for (entries, joined) in blocks {
+            let chunk = joined.get_or_insert_with(|| join(entries.iter_mut().map(|e| &mut e.text)));
+            push_listed(&mut parts, &self.comma, chunk);
+        }
+        parts.push(self.tail.clone());
+        parts
+    }
+
+    /// A game that is known.
+    pub fn game(&self, uid: u32) -> Option<&GameEntry> {
+        self.games.get(&(uid / BLOCK as u32))?.entries.iter().find(|game| game.uid == uid)
+    }
+
+    /// All games' ids.
+    pub fn games(&self) -> impl Iterator<Item = &GameEntry> {
+        self.games.values().flat_map(|block| &block.entries)
+    }
+
+    /// A new game; not listed until its owner says so.
+    pub fn game_here(&mut self, uid: u32, owner: ShardId) {
+        if self.game(uid).is_some() {
+            return;
+        }
+        let entries = &mut self.games.entry(uid / BLOCK as u32).or_default().entries;
+        let at = entries.partition_point(|game| game.uid < uid);
+        entries.insert(at, GameEntry { uid, owner, listed: false, rule: Rule::default(), text: Bytes::new() });
+    }
+
+    /// A game's newest entry.
+    pub fn game_text(&mut self, uid: u32, listed: bool, rule: Rule, text: Bytes) {
+        let Some(block) = self.games.get_mut(&(uid / BLOCK as u32)) else { return };
+        let Some(game) = block.entries.iter_mut().find(|game| game.uid == uid) else { return };
+        (game.listed, game.rule, game.text) = (listed, rule, text);
+        block.joined = None;
+    }
+
+    /// A game is over.
+    pub fn game_gone(&mut self, uid: u32) {
+        let number = uid / BLOCK as u32;
+        let Some(block) = self.games.get_mut(&number) else { return };
+        block.entries.retain(|game| game.uid != uid);
+        block.joined = None;
+        if block.entries.is_empty() {
+            self.games.remove(&number);
+        }
+    }
+
+    /// `game_info` with every listed game that `sees` lets through; it is asked only about games with exceptions.
+    pub fn game_list(&mut self, mut sees: impl FnMut(&Rule) -> bool) -> Vec<Rc<Chunk>> {
+        let mut parts = vec![self.games_head.clone()];
+        for block in self.games.values_mut() {
+            if block.entries.iter().all(|game| !game.listed || game.rule.is_open()) {
+                let listed = block.entries.iter_mut().filter(|game| game.listed).map(|game| &mut game.text);
+                let chunk = block.joined.get_or_insert_with(|| join(listed));
+                push_listed(&mut parts, &self.comma, chunk);
+                continue;
+            }
+            for game in block.entries.iter().filter(|game| game.listed) {
+                if game.rule.is_open() || sees(&game.rule) {
+                    push_listed(&mut parts, &self.comma, &Rc::new(Chunk::new(game.text.clone())));
+                }
+            }
+        }
+        parts.push(self.tail.clone());
+        parts
+    }
+}
+
+/// Appends a part of a list, with a comma if it is not the first; nothing for an empty part.
+fn push_listed(parts: &mut Vec<Rc<Chunk>>, comma: &Rc<Chunk>, chunk: &Rc<Chunk>) {
+    if chunk.text().is_empty() {
+        return;
+    }
+    if parts.len() > 1 {
+        parts.push(comma.clone());
+    }
+    parts.push(chunk.clone());
+}
+
+/// Joins texts with commas, leaving out empty ones, and makes them slices of the joined text.
+fn join<'a>(texts: impl Iterator<Item = &'a mut Bytes>) -> Rc<Chunk> {
+    let texts: Vec<&mut Bytes> = texts.filter(|text| !text.is_empty()).collect();
+    let mut out = BytesMut::with_capacity(texts.iter().map(|text| text.len() + 1).sum());
+    for (i, text) in texts.iter().enumerate() {
+        if i > 0 {
+            out.extend_from_slice(b",");
+        }
+        out.extend_from_slice(text);
+    }
+    let whole = out.freeze();
+    let mut at = 0;
+    for text in texts {
+        let end = at + text.len();
+        *text = whole.slice(at..end);
+        at = end + 1;
+    }
+    Rc::new(Chunk::new(whole))
+}

@@ -1,0 +1,150 @@
+//! A player who is logged in: what is known about him and how it is written.
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use super::asks::{Account, Relation, StoredRating};
+
+/// Leaderboard that everybody has.
+pub const GLOBAL: &str = "global";
+/// The other one.
+pub const LADDER: &str = "ladder_1v1";
+
+/// A logged-in player, on the shard of his connection.
+#[derive(Debug)]
+pub struct Player {
+    /// As loaded at login, kept up to date; the groups are dropped once they are used.
+    pub account: Account,
+    /// Of his claim.
+    pub epoch: u64,
+}
+
+impl Player {
+    /// Mean minus three deviations (spec: faf-lifecycle 9).
+    pub fn displayed(&self, rating_type: &str) -> f64 {
+        self.stored(rating_type).map_or(0.0, |r| r.mean - 3.0 * r.deviation)
+    }
+
+    /// How many games of a rating type he has played.
+    pub fn games(&self, rating_type: &str) -> u32 {
+        self.stored(rating_type).map_or(0, |r| r.games)
+    }
+
+    fn stored(&self, rating_type: &str) -> Option<&StoredRating> {
+        self.account.ratings.iter().find(|r| r.leaderboard == rating_type)
+    }
+
+    /// Puts a subject on a list, or on none.
+    pub fn relate(&mut self, subject: u32, relation: Option<Relation>) {
+        relate(&mut self.account.friends, &mut self.account.foes, subject, relation);
+    }
+}
+
+/// Puts a subject on one of two lists, or on none.
+pub fn relate(friends: &mut Vec<u32>, foes: &mut Vec<u32>, subject: u32, relation: Option<Relation>) {
+    friends.retain(|&id| id != subject);
+    foes.retain(|&id| id != subject);
+    match relation {
+        Some(Relation::Friend) => friends.push(subject),
+        Some(Relation::Foe) => foes.push(subject),
+        None => {}
+    }
+}
+
+/// `autojoin` and `power` (spec: faf-messages 5.4).
+pub fn channels_and_power(account: &Account) -> (Vec<String>, u8) {
+    let in_group = |name: &str| account.groups.iter().any(|g| g == name);
+    let moderator = in_group("faf_moderators_global");
+    let mut channels = Vec::new();
+    if moderator {
+        channels.push("#moderators".to_owned());
+    }
+    if let Some(clan) = &account.clan {
+        channels.push(format!("#{clan}_clan"));
+    }
+    let power = if in_group("faf_server_administrators") { 2 } else { u8::from(moderator) };
+    (channels, power)
+}
+
+/// A player's object in `player_info` and `welcome` (spec: faf-messages 5.3). Null fields are left out.
+#[derive(Serialize)]
+pub struct Entry<'a> {
+    id: u32,
+    login: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    avatar: Option<Avatar<'a>>,
+    country: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clan: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
+    ratings: Ratings<'a>,
+    global_rating: [Number; 2],
+    ladder_rating: [Number; 2],
+    number_of_games: u32,
+}
+
+#[derive(Serialize)]
+struct Avatar<'a> {
+    url: &'a str,
+    tooltip: &'a str,
+}
+
+/// Defaults are whole numbers on the wire, stored ratings are floats (spec: faf-observed, Login).
+#[derive(Clone, Copy, Serialize)]
+#[serde(untagged)]
+enum Number {
+    Whole(u32),
+    Real(f64),
+}
+
+const DEFAULT_RATING: [Number; 2] = [Number::Whole(1500), Number::Whole(500)];
+
+#[derive(Serialize)]
+struct Rating {
+    rating: [Number; 2],
+    number_of_games: u32,
+}
+
+struct Ratings<'a>(&'a [StoredRating]);
+
+impl Ratings<'_> {
+    fn of(&self, name: &str) -> Rating {
+        self.0.iter().find(|r| r.leaderboard == name).map_or(
+            Rating { rating: DEFAULT_RATING, number_of_games: 0 },
+            |r| Rating { rating: [Number::Real(r.mean), Number::Real(r.deviation)], number_of_games: r.games },
+        )
+    }
+}
+
+impl Serialize for Ratings<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for name in [GLOBAL, LADDER] {
+            map.serialize_entry(name, &self.of(name))?;
+        }
+        for r in self.0.iter().filter(|r| r.leaderboard != GLOBAL && r.leaderboard != LADDER) {
+            map.serialize_entry(&r.leaderboard, &self.of(&r.leaderboard))?;
+        }
+        map.end()
+    }
+}
+
+impl<'a> Entry<'a> {
+    /// The object of a player who is there, or who has just gone.
+    pub fn new(account: &'a Account, online: bool) -> Self {
+        let ratings = Ratings(&account.ratings);
+        let global = ratings.of(GLOBAL);
+        Entry {
+            id: account.id,
+            login: &account.login,
+            avatar: account.avatar.as_ref().map(|(url, tooltip)| Avatar { url, tooltip }),
+            country: &account.country,
+            clan: account.clan.as_deref(),
+            state: (!online).then_some("offline"),
+            global_rating: global.rating,
+            ladder_rating: ratings.of(LADDER).rating,
+            number_of_games: global.number_of_games,
+            ratings,
+        }
+    }
+}

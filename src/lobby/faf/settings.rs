@@ -1,0 +1,119 @@
+//! What an operator may choose about the FAF lobby, and the limits nobody may pass.
+//!
+//! Settings are shared by all shards and never change while the process runs. Limits are constants: each bounds
+//! something a stranger could otherwise make grow.
+
+use std::time::Duration;
+
+/// Configuration of the dialect (spec: faf-lifecycle 16).
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Shown to users of unofficial clients (`WWW_URL`).
+    pub www_url: String,
+    /// Whether `hello` is served (`ALLOW_PASSWORD_LOGIN`).
+    pub allow_password_login: bool,
+    /// A connection that has not logged in by then is closed (`LOGIN_TIMEOUT`).
+    pub login_timeout: Duration,
+    /// Between two pings to everybody (`PING_INTERVAL`).
+    pub ping_interval: Duration,
+    /// Between two broadcasts of what has changed (`DIRTY_REPORT_INTERVAL`).
+    pub tick: Duration,
+    /// Time for a custom game to open (spec: faf-lifecycle 10.1).
+    pub custom_setup: Duration,
+    /// Time for a coop game to open.
+    pub coop_setup: Duration,
+    /// How long a drain lasts at most; only told to the players here (`SHUTDOWN_GRACE_PERIOD`).
+    pub shutdown_grace: Duration,
+    /// Whether idle players are sent away while draining (`SHUTDOWN_KICK_IDLE_PLAYERS`).
+    pub shutdown_kick_idle: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            www_url: "https://www.faforever.com".into(),
+            allow_password_login: true,
+            login_timeout: Duration::from_secs(300),
+            ping_interval: Duration::from_secs(45),
+            tick: Duration::from_secs(1),
+            custom_setup: Duration::from_secs(30),
+            coop_setup: Duration::from_secs(60),
+            shutdown_grace: Duration::from_secs(1800),
+            shutdown_kick_idle: false,
+        }
+    }
+}
+
+/// Characters of a game title (spec: faf-messages 3.7: the column's width).
+pub const TITLE_CHARS: usize = 128;
+/// Bytes of a game password, a mod name and a map folder; clients offer at most a line of text.
+pub const FIELD_BYTES: usize = 256;
+/// Bytes of a token; real ones are below 2 KiB.
+pub const TOKEN_BYTES: usize = 16 << 10;
+/// Characters of a user agent that are kept (the column has 50).
+pub const USER_AGENT_CHARS: usize = 50;
+/// Friends and foes of one player, each.
+pub const RELATIONS: usize = 10_000;
+/// Options of one game; the game itself knows about 60, mods add some.
+pub const GAME_OPTIONS: usize = 256;
+/// Players for whom a host may set options; 16 slots, and everyone who passed through.
+pub const CONFIGURED_PLAYERS: usize = 128;
+/// Options of one player or AI; the game sends about 15.
+pub const PLAYER_OPTIONS: usize = 64;
+/// AIs of one game: twice the slots.
+pub const AIS: usize = 32;
+/// Bytes of an option's key and value together.
+pub const OPTION_BYTES: usize = 4096;
+/// Sim mods of one game.
+pub const SIM_MODS: usize = 128;
+/// Results one game keeps: 16 armies, 16 reporters, some repetitions.
+pub const RESULTS: usize = 1024;
+/// Bytes of the army statistics of one game; a full game has about 100 KiB.
+pub const STATS_BYTES: usize = 1 << 20;
+/// Reports of team kills one game keeps.
+pub const TEAMKILLS: usize = 64;
+/// Connections in one game, those still setting up included; 16 slots and spectators.
+pub const SEATS: usize = 64;
+
+/// What has happened on one shard since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Logins with a password.
+    pub logins_password: u64,
+    /// Logins with a token.
+    pub logins_token: u64,
+    /// Logins refused, with a password.
+    pub refused_password: u64,
+    /// Logins refused, with a token.
+    pub refused_token: u64,
+    /// Sessions ended by a later login of the same account.
+    pub evictions: u64,
+    /// Commands before login that closed the connection.
+    pub unauthenticated: u64,
+    /// Closes after `invalid`.
+    pub invalid_closes: u64,
+    /// Silent closes for a missing key or a bad value.
+    pub garbage_closes: u64,
+    /// Refusals by a notice.
+    pub client_errors: u64,
+    /// Refusals because the server is going down.
+    pub disabled: u64,
+    /// Failures of the database that a player saw.
+    pub store_errors: u64,
+    /// Bans that were met.
+    pub bans: u64,
+    /// Login time-outs.
+    pub login_timeouts: u64,
+    /// Games created.
+    pub games_hosted: u64,
+    /// Joins that were let in.
+    pub joins: u64,
+    /// Joins that were turned away.
+    pub join_refusals: u64,
+    /// Game messages without effect: unknown, malformed, from the wrong player.
+    pub game_messages_ignored: u64,
+    /// Things not kept because a limit was reached.
+    pub over_limit: u64,
+    /// Games or game connections that ran out of their set-up time.
+    pub setup_timeouts: u64,
+}
