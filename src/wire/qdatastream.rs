@@ -1,0 +1,2 @@
+use super::*;
+#[derive(Debug,Default)] pub struct Reader; impl Reader{ pub fn step<'a>(&mut self,_i:&'a mut [u8],_s:&'a mut Scratch,_l:&ReadLimits)->Step<'a>{Step::More{consumed:0}}} pub fn encode_head(_:usize,_:&mut Vec<u8>){} pub fn encode_ascii(_:&[u8],_:&mut Vec<u8>){}
