@@ -1,0 +1,240 @@
+//! From a frame to its handler, and from a refusal to what the client gets (spec: faf-messages 2).
+
+use super::{
+    Faf, FafTurn,
+    asks::{Answer, StoreError},
+    close,
+    hosting::HostWanted,
+    message,
+    request::{self, Outcome, Refusal},
+    session::PlayerState,
+    text,
+};
+use crate::{
+    lobby::{ConnId, Ticket},
+    wire::json::{JsonReader, Value},
+};
+
+/// What an answer of the back office is waited for with. The connection is held meanwhile.
+#[derive(Debug)]
+pub enum Pending {
+    /// Credentials; whether a token.
+    Login { conn: ConnId, token: bool },
+    /// May he host, and with what the request will be answered if he may.
+    Host { conn: ConnId, wanted: Outcome<Box<HostWanted>> },
+    /// May he join.
+    Join { conn: ConnId, uid: Outcome<i64>, password: Option<String> },
+    /// A friend or foe is being written down.
+    Relation { conn: ConnId, subject: u32, relation: Option<super::asks::Relation> },
+    /// Names of the game's sim mods.
+    Mods { seat: super::mail::Seat, uids: Vec<String> },
+}
+
+/// Commands that are heard before login (spec: faf-messages 2, item 2).
+const BEFORE_LOGIN: [&str; 7] = ["Bottleneck", "ask_session", "auth", "create_account", "hello", "ping", "pong"];
+
+impl Faf {
+    pub(super) fn frame(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, body: &mut [u8]) {
+        if self.sessions.get(conn).is_none_or(|s| s.closing) {
+            return;
+        }
+        // The document borrows its reader, and handlers need all of `self`: the reader steps out for the frame.
+        let mut reader = self.reader.take().unwrap_or_default();
+        let outcome = match reader.parse(body) {
+            Ok(doc) => self.dispatch(turn, conn, doc.root()),
+            // spec: faf-observed, Connection: bad JSON ends the connection silently
+            Err(_) => Err(Refusal::Garbage),
+        };
+        self.reader = Some::<JsonReader>(reader);
+        if let Err(refusal) = outcome {
+            self.refused(turn, conn, refusal);
+        }
+    }
+
+    fn dispatch(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, message: Value<'_>) -> Outcome {
+        if !message.is_object() {
+            return Err(Refusal::Invalid);
+        }
+        let command = message.get("command").ok_or(Refusal::Garbage)?.as_str().unwrap_or_default();
+        let Some(session) = self.sessions.get_mut(conn) else { return Ok(()) };
+        if session.player.is_none() && !BEFORE_LOGIN.contains(&command) {
+            self.counters.unauthenticated += 1;
+            close(&mut self.sessions, turn, conn);
+            return Ok(());
+        }
+        match message.get("target").and_then(|target| target.as_str()) {
+            Some("game") if session.link.is_some() => {
+                self.game_message(turn, conn, command, message);
+                return Ok(());
+            }
+            Some("game") => return Ok(()),
+            Some("connectivity") if command == "InitiateTest" => {
+                session.old_client = true;
+                return Err(Refusal::client(
+                    "Your client version is no longer supported. Please update to the newest version: \
+                     https://faforever.com",
+                ));
+            }
+            _ => {}
+        }
+        match command {
+            "ping" => turn.send(conn, message::PONG),
+            "pong" | "match_ready" | "is_ready_response" | "unready_party" => {}
+            "ask_session" => return self.ask_session(turn, conn, message),
+            "hello" => return self.hello(turn, conn, message),
+            "auth" => return self.auth(turn, conn, message),
+            "create_account" => {
+                return Err(Refusal::client(
+                    "FAF no longer supports direct registration. Please use the website to register.",
+                ));
+            }
+            "matchmaker_info" => turn.send(conn, message::NO_QUEUES),
+            "ice_servers" => turn.send(conn, message::ICE_SERVERS),
+            "game_host" => return self.game_host(turn, conn, message),
+            "game_join" => return self.game_join(turn, conn, message),
+            "restore_game_session" => return self.restore_game_session(turn, conn, message),
+            "game_matchmaking" => return self.game_matchmaking(conn, message),
+            "social_add" => return self.social_add(turn, conn, message),
+            "social_remove" => return self.social_remove(turn, conn, message),
+            _ => return Err(Refusal::Invalid),
+        }
+        Ok(())
+    }
+
+    /// spec: faf-messages 3.10, as long as no queue exists.
+    fn game_matchmaking(&mut self, conn: ConnId, message: Value<'_>) -> Outcome {
+        self.refuse_old_client(conn)?;
+        let state = message.get("state").ok_or(Refusal::Garbage)?.as_str().unwrap_or_default();
+        let queue = request::optional_text(message, "queue_name")?;
+        let alias = request::optional_text(message, "mod")?;
+        let _queue = queue.or(alias).unwrap_or("ladder1v1");
+        if state == "stop" {
+            return Ok(());
+        }
+        let Some(session) = self.sessions.get(conn) else { return Ok(()) };
+        if session.state != PlayerState::Idle {
+            let login = session.player.as_ref().map_or("", |p| &p.account.login);
+            let text = format!("Can't join a queue while {login} is in state {}", session.state.name());
+            return Err(Refusal::Client(text.into()));
+        }
+        // No queue has that name.
+        if state == "start" { Err(Refusal::Garbage) } else { Ok(()) }
+    }
+
+    fn refuse_old_client(&self, conn: ConnId) -> Outcome {
+        match self.sessions.get(conn) {
+            Some(session) if session.old_client => {
+                Err(Refusal::client("Cannot join game. Please update your client to the newest version."))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The guards of commands that begin a game (spec: faf-messages 2.2).
+    pub(super) fn guard(&self, conn: ConnId, what: &str) -> Outcome {
+        self.refuse_old_client(conn)?;
+        match self.sessions.get(conn).map_or(PlayerState::Idle, |s| s.state) {
+            PlayerState::Idle => Ok(()),
+            state => Err(Refusal::Client(format!("Can't {what} while in state {}", state.name()).into())),
+        }
+    }
+
+    /// Does what a refusal asks for.
+    pub(super) fn refused(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, refusal: Refusal) {
+        let ends = match refusal {
+            Refusal::Client(reason) => {
+                self.counters.client_errors += 1;
+                turn.send(conn, message::notice("error", &reason));
+                false
+            }
+            Refusal::Disabled(request) => {
+                self.counters.disabled += 1;
+                turn.send(conn, message::encode(&message::Disabled { request }));
+                false
+            }
+            Refusal::Authentication(reason) => {
+                turn.send(conn, message::encode(&message::AuthenticationFailed { text: reason }));
+                false
+            }
+            Refusal::Fatal(reason) => {
+                self.counters.client_errors += 1;
+                turn.send(conn, message::notice("error", reason));
+                true
+            }
+            Refusal::Banned(ban) => {
+                self.counters.bans += 1;
+                turn.send(conn, message::notice("error", &text::ban(&ban, turn.now.unix)));
+                true
+            }
+            Refusal::Garbage => {
+                self.counters.garbage_closes += 1;
+                true
+            }
+            Refusal::Store(StoreError::Unavailable) => {
+                self.counters.store_errors += 1;
+                turn.send(
+                    conn,
+                    message::notice("error", "Unable to connect to database. Please try again later."),
+                );
+                true
+            }
+            Refusal::Invalid | Refusal::Store(StoreError::Failed) => {
+                self.counters.invalid_closes += 1;
+                turn.send(conn, message::INVALID);
+                true
+            }
+        };
+        if ends {
+            close(&mut self.sessions, turn, conn);
+        }
+    }
+
+    /// An answer came: the rest of the request is done, and the connection is heard again.
+    pub(super) fn answer(&mut self, turn: &mut FafTurn<'_>, ticket: Ticket, answer: Answer) {
+        let Some(pending) = self.pending.remove(&ticket) else { return };
+        let (conn, outcome) = match (pending, answer) {
+            (Pending::Login { conn, token }, Answer::Login(result)) => {
+                (conn, self.identified(turn, conn, token, result))
+            }
+            (Pending::Host { conn, wanted }, Answer::Host(grant)) => (conn, self.may_host(turn, conn, wanted, grant)),
+            (Pending::Join { conn, uid, password }, Answer::Join(ban)) => {
+                (conn, self.may_join(turn, conn, uid, password, ban))
+            }
+            (Pending::Relation { conn, subject, relation }, Answer::SetRelation(result)) => {
+                (conn, self.related(turn, conn, subject, relation, result))
+            }
+            (Pending::Relation { conn, subject, .. }, Answer::ClearRelation(result)) => {
+                (conn, self.related(turn, conn, subject, None, result.map(|()| true)))
+            }
+            (Pending::Mods { seat, uids }, Answer::ModNames(names)) => {
+                self.mods_named(turn, seat, uids, names);
+                (seat.conn, Ok(Next::Go))
+            }
+            (Pending::Mods { seat, .. }, _) => (seat.conn, Err(Refusal::Invalid)),
+            (
+                Pending::Login { conn, .. }
+                | Pending::Host { conn, .. }
+                | Pending::Join { conn, .. }
+                | Pending::Relation { conn, .. },
+                _,
+            ) => (conn, Err(Refusal::Invalid)),
+        };
+        if self.sessions.get(conn).is_none() {
+            return;
+        }
+        match outcome {
+            Ok(Next::Wait) => return,
+            Ok(Next::Go) => {}
+            Err(refusal) => self.refused(turn, conn, refusal),
+        }
+        turn.release(conn);
+    }
+}
+
+/// Whether a connection is heard again after an answer.
+pub enum Next {
+    /// Yes.
+    Go,
+    /// No: mail is on its way, and whoever handles its answer releases the connection.
+    Wait,
+}

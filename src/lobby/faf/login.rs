@@ -1,0 +1,247 @@
+//! From credentials to a logged-in player, and the end of a session (spec: faf-lifecycle 3 and 5).
+//!
+//! Two logins of one account meet at the player's home shard: it knows the one connection that is the player, gives
+//! each claim a larger epoch than the one before, and has the older connection ended. The newer does not wait for that.
+
+use super::{
+    Faf, FafTurn, Timer,
+    asks::{Account, Ask, Credentials, LoginRefusal},
+    close,
+    dispatch::{Next, Pending},
+    mail::{Leaving, Mail},
+    message,
+    players::{self, Entry, Player},
+    request::{self, Outcome, Refusal},
+    session::{Claiming, PlayerState},
+    settings, text,
+};
+use crate::{lobby::ConnId, wire::json::Value};
+
+const OFFICIAL_CLIENT: &str = "downlords-faf-client";
+const SIGNED_IN_ELSEWHERE: &str = "You have been signed out because you signed in elsewhere.";
+
+impl Faf {
+    /// spec: faf-messages 3.1.
+    pub(super) fn ask_session(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, message: Value<'_>) -> Outcome {
+        let user_agent = request::optional_text(message, "user_agent")?;
+        let Some(session) = self.sessions.get_mut(conn) else { return Ok(()) };
+        session.user_agent =
+            user_agent.map(|ua| ua.chars().take(settings::USER_AGENT_CHARS).collect::<String>().into());
+        if !user_agent.is_some_and(|ua| ua.contains(OFFICIAL_CLIENT)) {
+            turn.send(conn, message::notice("info", &text::unofficial_client(&self.settings.www_url)));
+        }
+        turn.send(conn, message::encode(&message::Session { session: session.number }));
+        Ok(())
+    }
+
+    /// spec: faf-messages 3.3.
+    pub(super) fn hello(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, message: Value<'_>) -> Outcome {
+        let login = request::required_text(message, "login")?.trim().to_owned();
+        let password = request::required_text(message, "password")?.to_owned();
+        let unique_id = request::required_text(message, "unique_id")?.to_owned();
+        if !self.settings.allow_password_login {
+            return Err(Refusal::Fatal(
+                "Username password login has been disabled please use a different client to login",
+            ));
+        }
+        self.identify(turn, conn, Credentials::Password { login, password }, unique_id);
+        Ok(())
+    }
+
+    /// spec: faf-messages 3.2.
+    pub(super) fn auth(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, message: Value<'_>) -> Outcome {
+        let token = request::required_text(message, "token")?.to_owned();
+        let unique_id = request::required_text(message, "unique_id")?.to_owned();
+        if token.len() > settings::TOKEN_BYTES {
+            self.counters.refused_token += 1;
+            return Err(Refusal::Authentication("Token signature was invalid"));
+        }
+        self.identify(turn, conn, Credentials::Token(token), unique_id);
+        Ok(())
+    }
+
+    fn identify(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, credentials: Credentials, mut unique_id: String) {
+        let Some(session) = self.sessions.get(conn) else { return };
+        request::cut(&mut unique_id, settings::TOKEN_BYTES);
+        let token = matches!(credentials, Credentials::Token(_));
+        turn.hold(conn);
+        let ticket = turn.ask(Ask::Login {
+            credentials,
+            unique_id,
+            session: session.number,
+            address: session.address,
+            user_agent: session.user_agent.as_deref().map(str::to_owned),
+        });
+        self.pending.insert(ticket, Pending::Login { conn, token });
+    }
+
+    /// The back office knows who it is, or why not.
+    pub(super) fn identified(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        token: bool,
+        result: Result<Box<Account>, LoginRefusal>,
+    ) -> Outcome<Next> {
+        let account = match result {
+            Ok(account) => account,
+            Err(refusal) => {
+                *(if token { &mut self.counters.refused_token } else { &mut self.counters.refused_password }) += 1;
+                return Err(login_refusal(refusal));
+            }
+        };
+        let Some(session) = self.sessions.get_mut(conn).filter(|s| !s.closing) else { return Ok(Next::Go) };
+        *(if token { &mut self.counters.logins_token } else { &mut self.counters.logins_password }) += 1;
+        let player_id = account.id;
+        match &session.player {
+            // A second login of the same player on one connection ends it (spec: faf-observed, Login).
+            Some(player) if player.account.id == player_id => {
+                self.evict(turn, player_id, conn);
+                return Ok(Next::Go);
+            }
+            // Of another player: the first one leaves before (spec: faf-lifecycle 3.4, recommended).
+            Some(_) => self.log_out(turn, conn, Leaving::Lost),
+            None => {}
+        }
+        let Some(session) = self.sessions.get_mut(conn) else { return Ok(Next::Go) };
+        session.claiming = Some(Box::new(Claiming { account: *account, token }));
+        self.post(turn, self.home(player_id), Mail::Claim { player_id, conn });
+        Ok(Next::Wait)
+    }
+
+    /// At the home shard.
+    pub(super) fn claim(&mut self, turn: &mut FafTurn<'_>, player_id: u32, conn: ConnId) {
+        self.next_epoch += 1;
+        let epoch = self.next_epoch;
+        let older = self.claims.insert(player_id, conn).filter(|older| *older != conn);
+        if let Some(older) = older {
+            self.counters.evictions += 1;
+            self.post(turn, older.shard, Mail::Evict { player_id, conn: older });
+        }
+        self.post(turn, conn.shard, Mail::Granted { player_id, conn, epoch });
+    }
+
+    /// At the home shard.
+    pub(super) fn unclaim(&mut self, player_id: u32, conn: ConnId) {
+        if self.claims.get(&player_id) == Some(&conn) {
+            self.claims.remove(&player_id);
+        }
+    }
+
+    /// The connection is the player: everything a newcomer is sent (spec: faf-lifecycle 3.1).
+    pub(super) fn granted(&mut self, turn: &mut FafTurn<'_>, player_id: u32, conn: ConnId, epoch: u64) {
+        let Some(session) = self.sessions.get_mut(conn) else { return };
+        let Some(claiming) = session.claiming.take_if(|c| c.account.id == player_id) else { return };
+        let Claiming { mut account, token } = *claiming;
+        account.friends.truncate(settings::RELATIONS);
+        account.foes.truncate(settings::RELATIONS);
+        let (channels, power) = players::channels_and_power(&account);
+        account.groups = Vec::new();
+        let object = message::encode(&Entry::new(&account, true));
+        let login: Box<str> = account.login.as_str().into();
+
+        turn.subscribe(conn);
+        if token {
+            turn.send(conn, message::IRC_PASSWORD);
+        }
+        turn.send(
+            conn,
+            message::encode(&message::Welcome {
+                me: Entry::new(&account, true),
+                current_time: &text::iso8601(turn.now.unix),
+                id: player_id,
+                login: &login,
+            }),
+        );
+        let social = message::encode(&message::Social {
+            autojoin: &channels,
+            channels: &channels,
+            friends: &account.friends,
+            foes: &account.foes,
+            power,
+        });
+        session.state = PlayerState::Idle;
+        session.player = Some(Box::new(Player { account, epoch }));
+
+        self.picture.player_here(player_id, conn, epoch, login.clone());
+        self.picture.player_text(player_id, epoch, object);
+        turn.mail_all(|| Mail::PlayerHere { id: player_id, conn, epoch, login: login.clone() });
+        self.tick.player_dirty(player_id, epoch, None);
+        turn.send_chunks(conn, self.picture.player_list());
+        turn.send(conn, social);
+        self.send_game_list(turn, conn);
+        turn.release(conn);
+    }
+
+    /// The present state for a client that missed broadcasts.
+    pub(super) fn send_lists(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
+        if self.sessions.get(conn).is_some_and(|s| s.player.is_some()) {
+            turn.send_chunks(conn, self.picture.player_list());
+            self.send_game_list(turn, conn);
+        }
+    }
+
+    fn send_game_list(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
+        let Some(player) = self.sessions.get(conn).and_then(|s| s.player.as_deref()) else { return };
+        let parts = self.picture.game_list(|rule| rule.admits(player.account.id, |kind| player.displayed(kind)));
+        turn.send_chunks(conn, parts);
+    }
+
+    /// Somebody else is the player now (spec: faf-lifecycle 3.6).
+    pub(super) fn evict(&mut self, turn: &mut FafTurn<'_>, player_id: u32, conn: ConnId) {
+        let is_he = |s: &&super::Session| s.player.as_ref().is_some_and(|p| p.account.id == player_id);
+        if self.sessions.get(conn).filter(is_he).is_none() {
+            return;
+        }
+        self.log_out(turn, conn, Leaving::Aborted);
+        turn.send(conn, message::notice("kick", SIGNED_IN_ELSEWHERE));
+        close(&mut self.sessions, turn, conn);
+    }
+
+    /// The clean-up of a session's player (spec: faf-lifecycle 5). The session itself stays.
+    pub(super) fn log_out(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, leaving: Leaving) {
+        self.leave_game(turn, conn, leaving);
+        let Some(session) = self.sessions.get_mut(conn) else { return };
+        session.state = PlayerState::Idle;
+        if let Some(claiming) = session.claiming.take() {
+            let player_id = claiming.account.id;
+            self.post(turn, self.home(player_id), Mail::Unclaim { player_id, conn });
+        }
+        let Some(session) = self.sessions.get_mut(conn) else { return };
+        let Some(player) = session.player.take() else { return };
+        let (id, epoch) = (player.account.id, player.epoch);
+        turn.unsubscribe(conn);
+        self.picture.player_gone(id, epoch);
+        turn.mail_all(|| Mail::PlayerGone { id, epoch });
+        self.tick.player_dirty(id, epoch, Some(message::encode(&Entry::new(&player.account, false))));
+        self.post(turn, self.home(id), Mail::Unclaim { player_id: id, conn });
+    }
+
+    /// spec: faf-lifecycle 4.
+    pub(super) fn login_timed_out(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
+        if self.sessions.get(conn).is_some_and(|s| s.player.is_none() && !s.closing) {
+            self.counters.login_timeouts += 1;
+            close(&mut self.sessions, turn, conn);
+        }
+    }
+
+    pub(super) fn schedule_ping(&mut self, turn: &mut FafTurn<'_>) {
+        turn.wake_at(super::next_multiple(turn.now.mono, self.settings.ping_interval).1, Timer::Ping);
+    }
+}
+
+fn login_refusal(refusal: LoginRefusal) -> Refusal {
+    match refusal {
+        LoginRefusal::BadPassword => {
+            Refusal::Authentication("Login not found or password incorrect. They are case sensitive.")
+        }
+        LoginRefusal::BadToken => Refusal::Authentication("Token signature was invalid"),
+        LoginRefusal::NoPermission => {
+            Refusal::Authentication("Token does not have permission to login to the lobby server")
+        }
+        LoginRefusal::UnknownId => Refusal::Authentication("Cannot find user id"),
+        LoginRefusal::Banned(ban) => Refusal::Banned(ban),
+        LoginRefusal::Internal => Refusal::Invalid,
+        LoginRefusal::Store(error) => Refusal::Store(error),
+    }
+}

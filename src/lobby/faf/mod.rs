@@ -1,0 +1,261 @@
+//! The FAF lobby: one value of [`Faf`] is the state of one shard.
+//!
+//! | file | concept |
+//! |---|---|
+//! | `dispatch` | from a frame to its handler: gate, targets, guards, what a refusal does |
+//! | `request`, `message`, `mail`, `asks` | what comes in, what goes out, what shards and the back office are told |
+//! | `session`, `players` | a connection, and the player on it |
+//! | `login` | credentials → claim at the home shard → the newcomer's messages; the end of a session |
+//! | `picture`, `visibility`, `tick` | what everybody sees: encoded, who may see it, the broadcast each second |
+//! | `games`, `hosting`, `joining`, `gpgnet` | a game; opening one, getting in, what the game process reports |
+//! | `social`, `stopping`, `text`, `settings` | lists, the orderly end, words, configuration and limits |
+//!
+//! Invariants: a session is on its connection's shard, a game on its host's, a claim on the player's home shard; state
+//! of another shard is reached by mail only. [`Faf::post`] is mail that may be to oneself, then handled at once. Every
+//! piece of mail names what it is about by something never reused, so that late mail finds nothing.
+
+pub mod asks;
+mod dispatch;
+mod games;
+mod gpgnet;
+mod hosting;
+mod joining;
+mod login;
+mod mail;
+mod message;
+mod picture;
+mod players;
+mod request;
+mod session;
+mod settings;
+mod social;
+mod stopping;
+#[cfg(test)]
+mod tests;
+mod text;
+mod tick;
+mod visibility;
+
+use std::{sync::Arc, time::Duration};
+
+use ahash::AHashMap;
+use rand::Rng;
+
+pub use mail::Mail;
+pub use settings::{Counters, Settings};
+
+use self::{
+    asks::{Answer, Ask, LoginRefusal, StoreError},
+    games::Game,
+    mail::Seat,
+    picture::Picture,
+    session::{Session, Sessions},
+};
+use super::{Closing, ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn};
+use crate::wire::json::JsonReader;
+
+/// A turn of this dialect.
+type FafTurn<'a> = Turn<'a, Faf>;
+
+/// The FAF lobby on one shard.
+#[derive(Debug)]
+pub struct Faf {
+    shard: ShardId,
+    shards: u16,
+    settings: Arc<Settings>,
+    /// `None` only while a frame is being read.
+    reader: Option<JsonReader>,
+    sessions: Sessions,
+    /// Players whose home this shard is.
+    claims: AHashMap<u32, ConnId>,
+    next_epoch: u64,
+    picture: Picture,
+    games: AHashMap<u32, Box<Game>>,
+    pending: AHashMap<Ticket, dispatch::Pending>,
+    tick: tick::Tick,
+    draining: bool,
+    /// What has happened here.
+    pub counters: Counters,
+}
+
+/// What a timer was set for.
+#[derive(Clone, Copy, Debug)]
+pub enum Timer {
+    /// Broadcast what has changed; the tick's number.
+    Tick(u64),
+    /// Ping everybody.
+    Ping,
+    /// The connection should have logged in.
+    Login(ConnId),
+    /// The player's game should have come up.
+    LinkSetup(Seat),
+    /// The game should have opened.
+    GameSetup(u32),
+    /// Send idle players away.
+    KickIdle,
+}
+
+impl Faf {
+    /// The state of shard `shard` of `shards`.
+    pub fn new(shard: ShardId, shards: u16, settings: Arc<Settings>) -> Self {
+        Faf {
+            shard,
+            shards: shards.max(1),
+            settings,
+            reader: None,
+            sessions: Sessions::default(),
+            claims: AHashMap::new(),
+            next_epoch: 0,
+            picture: Picture::default(),
+            games: AHashMap::new(),
+            pending: AHashMap::new(),
+            tick: tick::Tick::new(shards.max(1)),
+            draining: false,
+            counters: Counters::default(),
+        }
+    }
+
+    /// How many connections are logged in here, and how many games are here.
+    pub fn population(&self) -> (usize, usize) {
+        (self.sessions.players().count(), self.games.values().filter(|game| !game.removed).count())
+    }
+
+    /// Mail that may be to this shard; then it is handled within this turn.
+    fn post(&mut self, turn: &mut FafTurn<'_>, to: ShardId, mail: Mail) {
+        if to == self.shard { self.deliver(turn, to, mail) } else { turn.mail(to, mail) }
+    }
+
+    fn deliver(&mut self, turn: &mut FafTurn<'_>, from: ShardId, mail: Mail) {
+        match mail {
+            Mail::Claim { player_id, conn } => self.claim(turn, player_id, conn),
+            Mail::Unclaim { player_id, conn } => self.unclaim(player_id, conn),
+            Mail::Granted { player_id, conn, epoch } => self.granted(turn, player_id, conn, epoch),
+            Mail::Evict { player_id, conn } => self.evict(turn, player_id, conn),
+            Mail::PlayerHere { id, conn, epoch, login } => self.picture.player_here(id, conn, epoch, login),
+            Mail::PlayerGone { id, epoch } => self.picture.player_gone(id, epoch),
+            Mail::GameHere { uid } => self.picture.game_here(uid, from),
+            Mail::Dirty(changes) => self.merge(turn, from, *changes),
+            Mail::Join { seat, password } => self.join_wanted(turn, seat, password),
+            Mail::JoinAnswer { seat, verdict } => self.join_answered(turn, from, seat, verdict),
+            Mail::Restore { seat, login } => self.restore_wanted(turn, seat, login),
+            Mail::RestoreAnswer { seat, verdict } => self.restore_answered(turn, from, seat, verdict),
+            Mail::FromGame { seat, event } => self.game_event(turn, seat, event),
+            Mail::Connected(seat) => self.connected(turn, &seat),
+            Mail::LinkEnded(seat) => self.link_ended(turn, &seat),
+            Mail::SetPlaying(seat) => self.set_playing(&seat),
+            Mail::Ice { to, body } => self.ice_arrived(turn, to, body),
+            Mail::Reveal { to, player_id, body, rule } => self.reveal(turn, to, player_id, body, &rule),
+        }
+    }
+
+    /// The shard that keeps a player's claim.
+    fn home(&self, player_id: u32) -> ShardId {
+        // Fibonacci hashing: ids given out in a row spread evenly.
+        let mixed = (u64::from(player_id).wrapping_mul(0x9E37_79B9_7F4A_7C15)) >> 32;
+        ShardId((mixed % u64::from(self.shards)) as u16)
+    }
+}
+
+impl Dialect for Faf {
+    type Mail = Mail;
+    type Ask = Ask;
+    type Answer = Answer;
+    type Timer = Timer;
+
+    fn started(&mut self, turn: &mut FafTurn<'_>) {
+        self.reader = Some(JsonReader::default());
+        self.schedule_tick(turn);
+        self.schedule_ping(turn);
+    }
+
+    fn opened(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, origin: Origin) {
+        self.sessions.insert(Session {
+            conn,
+            // spec: faf-messages 3.1
+            number: turn.rng.random_range(0..=4_294_967_294),
+            next_serial: 0,
+            address: origin.address,
+            old_client: false,
+            closing: false,
+            state: Default::default(),
+            user_agent: None,
+            claiming: None,
+            player: None,
+            link: None,
+        });
+        turn.wake_at(turn.now.mono + self.settings.login_timeout, Timer::Login(conn));
+    }
+
+    fn received(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, body: &mut [u8]) {
+        self.frame(turn, conn, body);
+    }
+
+    fn closed(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
+        self.log_out(turn, conn, mail::Leaving::Lost);
+        self.sessions.remove(conn);
+    }
+
+    fn mailed(&mut self, turn: &mut FafTurn<'_>, from: ShardId, mail: Mail) {
+        self.deliver(turn, from, mail);
+    }
+
+    fn answered(&mut self, turn: &mut FafTurn<'_>, ticket: Ticket, answer: Answer) {
+        self.answer(turn, ticket, answer);
+    }
+
+    fn woke(&mut self, turn: &mut FafTurn<'_>, timer: Timer) {
+        match timer {
+            Timer::Tick(number) => self.ticked(turn, number),
+            Timer::Ping => {
+                turn.fan_out(super::Audience::Subscribers, message::PING);
+                self.schedule_ping(turn);
+            }
+            Timer::Login(conn) => self.login_timed_out(turn, conn),
+            Timer::LinkSetup(seat) => self.link_timed_out(turn, seat),
+            Timer::GameSetup(uid) => self.game_timed_out(uid),
+            Timer::KickIdle => self.kick_idle(turn),
+        }
+    }
+
+    fn resync(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
+        self.send_lists(turn, conn);
+    }
+
+    fn stopping(&mut self, turn: &mut FafTurn<'_>, step: Stopping) {
+        match step {
+            Stopping::Drain => self.drain(turn),
+            Stopping::Now => self.shut_down(turn),
+        }
+    }
+
+    fn may_stop(&self) -> bool {
+        self.games.values().all(|game| game.removed)
+    }
+
+    fn refuse(ask: Ask) -> Answer {
+        let down = StoreError::Unavailable;
+        match ask {
+            Ask::Login { .. } => Answer::Login(Err(LoginRefusal::Store(down))),
+            Ask::Host { .. } => Answer::Host(Err(down)),
+            Ask::Join { .. } => Answer::Join(Err(down)),
+            Ask::SetRelation { .. } => Answer::SetRelation(Err(down)),
+            Ask::ClearRelation { .. } => Answer::ClearRelation(Err(down)),
+            Ask::ModNames(_) => Answer::ModNames(Err(down)),
+        }
+    }
+}
+
+/// The next multiple of an interval after a time, and its number.
+fn next_multiple(now: Duration, interval: Duration) -> (u64, Duration) {
+    let interval = interval.as_nanos().max(1);
+    let number = now.as_nanos() / interval + 1;
+    (number as u64, Duration::from_nanos((number * interval) as u64))
+}
+
+/// Ends a connection of this shard after what it was sent; nothing it still says is heard.
+fn close(sessions: &mut Sessions, turn: &mut FafTurn<'_>, conn: ConnId) {
+    if let Some(session) = sessions.get_mut(conn) {
+        session.closing = true;
+        turn.close(conn, Closing::Flushed);
+    }
+}

@@ -1,0 +1,204 @@
+//! The broadcast each tick (spec: faf-lifecycle 8).
+//!
+//! Ticks are multiples of one interval on the clock all shards share, so tick number n is the same moment everywhere.
+//! At its tick a shard mails what changed with it to all others, even if that is nothing; once it has heard of tick n
+//! from everybody it broadcasts all that has gathered, in one `player_info` and one `game_info` per game. A shard that
+//! is late is not waited for beyond the next tick.
+
+use ahash::AHashMap;
+use bytes::{Bytes, BytesMut};
+
+use super::{
+    Faf, FafTurn, Timer,
+    mail::{Changes, GameUpdate, Mail, PlayerUpdate},
+    next_multiple, picture,
+    visibility::Rule,
+};
+use crate::lobby::{Audience, ConnId, ShardId};
+
+/// What waits for a tick.
+#[derive(Debug)]
+pub struct Tick {
+    /// Own players: claim, and the last object of one who has gone.
+    players: AHashMap<u32, (u64, Option<Bytes>)>,
+    /// Own games, in the order they became dirty.
+    games: Vec<u32>,
+    /// The last tick each shard was heard of.
+    heard: Vec<u64>,
+    /// The last tick that was broadcast.
+    done: u64,
+    gathered_players: AHashMap<u32, PlayerUpdate>,
+    gathered_games: Vec<GameUpdate>,
+}
+
+impl Tick {
+    pub(super) fn new(shards: u16) -> Self {
+        Tick {
+            players: AHashMap::new(),
+            games: Vec::new(),
+            heard: vec![0; shards.into()],
+            done: 0,
+            gathered_players: AHashMap::new(),
+            gathered_games: Vec::new(),
+        }
+    }
+
+    /// A player came or changed, or (with his last object) went. An older claim says nothing about a newer one.
+    pub(super) fn player_dirty(&mut self, id: u32, epoch: u64, gone: Option<Bytes>) {
+        let entry = self.players.entry(id).or_insert((epoch, None));
+        if entry.0 <= epoch {
+            *entry = (epoch, gone);
+        }
+    }
+
+    /// A game came, changed or ended.
+    pub(super) fn game_dirty(&mut self, uid: u32) {
+        if !self.games.contains(&uid) {
+            self.games.push(uid);
+        }
+    }
+
+    fn gather(&mut self, changes: Changes) {
+        for update in changes.players {
+            match self.gathered_players.get(&update.id) {
+                Some(known) if known.epoch > update.epoch => {}
+                _ => drop(self.gathered_players.insert(update.id, update)),
+            }
+        }
+        for update in changes.games {
+            match self.gathered_games.iter_mut().find(|known| known.uid == update.uid) {
+                Some(known) => *known = update,
+                None => self.gathered_games.push(update),
+            }
+        }
+    }
+}
+
+impl Faf {
+    pub(super) fn schedule_tick(&mut self, turn: &mut FafTurn<'_>) {
+        self.schedule_tick_after(turn, 0);
+    }
+
+    /// A timer that fires a little early must not give one tick twice.
+    fn schedule_tick_after(&mut self, turn: &mut FafTurn<'_>, last: u64) {
+        let (number, at) = next_multiple(turn.now.mono, self.settings.tick);
+        let late = (last + 1).saturating_sub(number);
+        let at = at + self.settings.tick.saturating_mul(u32::try_from(late).unwrap_or(u32::MAX));
+        turn.wake_at(at, Timer::Tick(number + late));
+    }
+
+    pub(super) fn ticked(&mut self, turn: &mut FafTurn<'_>, number: u64) {
+        self.schedule_tick_after(turn, number);
+        // What a late shard kept waiting at the last tick goes out now.
+        self.broadcast(turn);
+        let changes = self.own_changes(number);
+        turn.mail_all(|| {
+            let (players, games) = (changes.players.clone(), changes.games.clone());
+            Mail::Dirty(Box::new(Changes { tick: number, players, games }))
+        });
+        self.merge(turn, self.shard, changes);
+    }
+
+    /// Takes the dirty sets and writes each object once, in its present state.
+    fn own_changes(&mut self, tick: u64) -> Changes {
+        let mut players = Vec::with_capacity(self.tick.players.len());
+        for (id, (epoch, gone)) in self.tick.players.drain() {
+            let online = gone.is_none();
+            let Some(text) = gone.or_else(|| self.picture.text_of(id).cloned()) else { continue };
+            players.push(PlayerUpdate { id, epoch, online, text });
+        }
+        players.sort_unstable_by_key(|update| update.epoch);
+        let mut games = Vec::with_capacity(self.tick.games.len());
+        for uid in std::mem::take(&mut self.tick.games) {
+            let Some(game) = self.games.get_mut(&uid) else { continue };
+            let update = game.update();
+            if update.ended {
+                game.removed = true;
+                if game.is_deserted() {
+                    self.games.remove(&uid);
+                }
+            }
+            games.push(update);
+        }
+        Changes { tick, players, games }
+    }
+
+    /// A shard's changes: the picture follows at once, the broadcast when everybody has been heard.
+    pub(super) fn merge(&mut self, turn: &mut FafTurn<'_>, from: ShardId, changes: Changes) {
+        for player in changes.players.iter().filter(|p| p.online) {
+            self.picture.player_text(player.id, player.epoch, player.text.clone());
+        }
+        for game in &changes.games {
+            if game.ended {
+                self.picture.game_gone(game.uid);
+            } else {
+                self.picture.game_text(game.uid, game.listed, game.rule.clone(), game.body.clone());
+            }
+        }
+        if let Some(heard) = self.tick.heard.get_mut(from.0 as usize) {
+            *heard = changes.tick.max(*heard);
+        }
+        self.tick.gather(changes);
+        let own = self.tick.heard.get(self.shard.0 as usize).copied().unwrap_or(0);
+        if self.tick.done < own && self.tick.heard.iter().all(|&heard| heard >= own) {
+            self.tick.done = own;
+            self.broadcast(turn);
+        }
+    }
+
+    /// Sends what has gathered to everybody here who may see it.
+    fn broadcast(&mut self, turn: &mut FafTurn<'_>) {
+        if !self.tick.gathered_players.is_empty() {
+            let mut updates: Vec<PlayerUpdate> = self.tick.gathered_players.drain().map(|(_, update)| update).collect();
+            updates.sort_unstable_by_key(|update| update.id);
+            // Whoever is back under a newer claim is not announced as gone (spec: faf-lifecycle 3.6, recommended).
+            updates.retain(|update| self.picture.player(update.id).is_none_or(|known| known.epoch <= update.epoch));
+            if !updates.is_empty() {
+                turn.fan_out(Audience::Subscribers, player_info(&updates));
+            }
+        }
+        for game in std::mem::take(&mut self.tick.gathered_games) {
+            if let Some(audience) = self.audience(&game.rule) {
+                turn.fan_out(audience, game.body);
+            }
+        }
+    }
+
+    /// Who of this shard's players sees a game now; `None`: nobody.
+    fn audience(&self, rule: &Rule) -> Option<Audience> {
+        if rule.is_open() {
+            return Some(Audience::Subscribers);
+        }
+        let sees = |conn: ConnId| {
+            let player = self.sessions.get(conn).and_then(|s| s.player.as_deref());
+            player.is_some_and(|p| rule.admits(p.account.id, |kind| p.displayed(kind)))
+        };
+        let local = |id: &u32| self.picture.player(*id).map(|p| p.conn).filter(|conn| conn.shard == self.shard);
+        if rule.friends_only {
+            let candidates = rule.friends.iter().chain(&rule.members).chain([&rule.host_id]);
+            let mut conns: Vec<ConnId> = candidates.filter_map(local).filter(|&conn| sees(conn)).collect();
+            conns.sort_unstable();
+            conns.dedup();
+            return (!conns.is_empty()).then(|| Audience::These(conns.into()));
+        }
+        let excluded: Vec<ConnId> = if rule.range.is_some() {
+            self.sessions.players().map(|(s, _)| s.conn).filter(|&conn| !sees(conn)).collect()
+        } else {
+            rule.foes.iter().filter_map(local).filter(|&conn| !sees(conn)).collect()
+        };
+        Some(if excluded.is_empty() { Audience::Subscribers } else { Audience::SubscribersBut(excluded.into()) })
+    }
+}
+
+fn player_info(updates: &[PlayerUpdate]) -> Bytes {
+    let mut body = BytesMut::new();
+    body.extend_from_slice(picture::PLAYERS_HEAD.as_bytes());
+    for (i, update) in updates.iter().enumerate() {
+        if i > 0 {
+            body.extend_from_slice(b",");
+        }
+        body.extend_from_slice(&update.text);
+    }
+    body.extend_from_slice(picture::LIST_TAIL.as_bytes());
+    body.freeze()
+}
