@@ -152,6 +152,7 @@ impl Reader {
             let flow = {
                 let mut shard = shell.shard.borrow_mut();
                 let backlog = shard.settings.outbox_soft_bytes;
+                let congested = shard.park_if_congested(cx.waker());
                 let Some(conn) = shard.conns.find(self.id) else { return Poll::Ready(()) };
                 match conn.closing {
                     Some(Closing::Abort) => Flow::End,
@@ -161,7 +162,7 @@ impl Reader {
                         conn.waker = Some(cx.waker().clone());
                         Flow::Wait
                     }
-                    _ if shard.park_if_congested(cx.waker()) => Flow::Wait,
+                    _ if congested => Flow::Wait,
                     _ => Flow::More,
                 }
             };

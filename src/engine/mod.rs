@@ -6,6 +6,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `shard` | one shard's state: turns and how their effects are carried out |
+//! | `flush` | the same shard's writing |
 //! | `connection` | the task of one connection: reads, and writes what the shard could not |
 //! | `table` | a shard's connections by slot |
 //! | `outbox` | what is due to one client, in one write |
@@ -19,6 +20,7 @@ mod admission;
 mod connection;
 mod counters;
 mod fanout;
+mod flush;
 mod listener;
 mod mesh;
 mod outbox;
@@ -28,7 +30,7 @@ mod table;
 mod timers;
 
 use std::{
-    future::{Future, poll_fn},
+    future::poll_fn,
     io,
     net::SocketAddr,
     rc::Rc,
