@@ -73,14 +73,19 @@ impl Decoder {
     pub fn new(format: Format, proxy: bool, trusted: bool) -> Self {
         let inner = match format {
             Format::JsonLines => Inner::Lines(lines::Reader::default()),
-            Format::QDataStream => Inner::QDataStream(qdatastream::Reader::default()),
+            Format::QDataStream => Inner::QDataStream(qdatastream::Reader),
             Format::WebSocket => Inner::WebSocket(Box::new(websocket::Reader::new(trusted))),
         };
         Decoder { proxy, inner }
     }
 
     /// The next step of `input`, which starts at the first byte not consumed yet.
-    pub fn step<'a>(&mut self, input: &'a mut [u8], scratch: &'a mut Scratch, limits: &ReadLimits) -> Step<'a> {
+    pub fn step<'a>(
+        &mut self,
+        input: &'a mut [u8],
+        scratch: &'a mut Scratch,
+        limits: &ReadLimits,
+    ) -> Step<'a> {
         if self.proxy {
             return match proxy::parse(input) {
                 Ok(None) => Step::More { consumed: 0 },
@@ -88,7 +93,10 @@ impl Decoder {
                     self.proxy = false;
                     Step::Peer { consumed, address }
                 }
-                Err(error) => Step::Fail { error, farewell: Vec::new() },
+                Err(error) => Step::Fail {
+                    error,
+                    farewell: Vec::new(),
+                },
             };
         }
         match &mut self.inner {
@@ -102,7 +110,11 @@ impl Decoder {
     /// anything else that is left over is an error.
     pub fn finish<'a>(&mut self, rest: &'a mut [u8]) -> Result<Option<&'a mut [u8]>, WireError> {
         if self.proxy {
-            return if rest.is_empty() { Ok(None) } else { Err(WireError::Truncated) };
+            return if rest.is_empty() {
+                Ok(None)
+            } else {
+                Err(WireError::Truncated)
+            };
         }
         match &mut self.inner {
             Inner::Lines(_) => lines::finish(rest),
@@ -122,7 +134,11 @@ mod tests {
 
     /// What a connection saw, in words, if its bytes arrived in `pieces`.
     fn seen(format: Format, proxy: bool, pieces: &[&[u8]]) -> Vec<String> {
-        let limits = ReadLimits { message_bytes: 2000, upgrade_bytes: 500, ..ReadLimits::default() };
+        let limits = ReadLimits {
+            message_bytes: 2000,
+            upgrade_bytes: 500,
+            ..ReadLimits::default()
+        };
         let (mut decoder, mut scratch) = (Decoder::new(format, proxy, true), Scratch::default());
         let (mut seen, mut buffer) = (Vec::new(), Vec::new());
         for piece in pieces {
@@ -167,10 +183,16 @@ mod tests {
                 out = websocket::client_handshake("localhost", "/", "dGhlIHNhbXBsZSBub25jZQ==");
                 for (index, body) in bodies.iter().enumerate() {
                     let newline = ["", "\n"][index % 2];
-                    websocket::encode_client_text(format!("{body}{newline}").as_bytes(), [1, 2, 3, 4], &mut out);
+                    websocket::encode_client_text(
+                        format!("{body}{newline}").as_bytes(),
+                        [1, 2, 3, 4],
+                        &mut out,
+                    );
                 }
             }
-            _ => bodies.iter().for_each(|body| format.encode(body.as_bytes(), &mut out)),
+            _ => bodies
+                .iter()
+                .for_each(|body| format.encode(body.as_bytes(), &mut out)),
         }
         out
     }
@@ -179,16 +201,34 @@ mod tests {
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (stream.len() + 1)).collect();
         cuts.extend([0, stream.len()]);
         cuts.sort_unstable();
-        cuts.windows(2).map(|ends| &stream[ends[0]..ends[1]]).collect()
+        cuts.windows(2)
+            .map(|ends| &stream[ends[0]..ends[1]])
+            .collect()
     }
 
     #[test]
     fn an_early_end_is_told_from_an_orderly_one() {
-        assert_eq!(seen(Format::JsonLines, false, &[b"{} "]), ["end Ok(Some([123, 125]))"]);
-        assert_eq!(seen(Format::QDataStream, false, &[b"\0"]), ["end Err(Truncated)"]);
+        assert_eq!(
+            seen(Format::JsonLines, false, &[b"{} "]),
+            ["end Ok(Some([123, 125]))"]
+        );
+        assert_eq!(
+            seen(Format::QDataStream, false, &[b"\0"]),
+            ["end Err(Truncated)"]
+        );
         assert_eq!(seen(Format::QDataStream, false, &[b""]), ["end Ok(None)"]);
-        assert_eq!(seen(Format::JsonLines, true, &[b"PROX"]), ["end Err(Truncated)"]);
-        assert_eq!(seen(Format::JsonLines, true, &[b"{\"command\":\"ask_session\"}\n"]), ["fail PROXY header: missing []"]);
+        assert_eq!(
+            seen(Format::JsonLines, true, &[b"PROX"]),
+            ["end Err(Truncated)"]
+        );
+        assert_eq!(
+            seen(
+                Format::JsonLines,
+                true,
+                &[b"{\"command\":\"ask_session\"}\n"]
+            ),
+            ["fail PROXY header: missing []"]
+        );
     }
 
     proptest! {

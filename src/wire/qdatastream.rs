@@ -25,14 +25,24 @@ pub struct Reader;
 
 impl Reader {
     /// The message of the next block of `input`, which starts at the first byte not consumed yet.
-    pub fn step<'a>(&mut self, input: &'a mut [u8], scratch: &'a mut Scratch, limits: &ReadLimits) -> Step<'a> {
-        let fail = |error| Step::Fail { error, farewell: Vec::new() };
+    pub fn step<'a>(
+        &mut self,
+        input: &'a mut [u8],
+        scratch: &'a mut Scratch,
+        limits: &ReadLimits,
+    ) -> Step<'a> {
+        let fail = |error| Step::Fail {
+            error,
+            farewell: Vec::new(),
+        };
         let Some((length, rest)) = input.split_first_chunk::<LENGTH>() else {
             return Step::More { consumed: 0 };
         };
         let length = u32::from_be_bytes(*length) as usize;
         if length > limits.message_bytes {
-            return fail(WireError::TooLong { limit: limits.message_bytes });
+            return fail(WireError::TooLong {
+                limit: limits.message_bytes,
+            });
         }
         if length < LENGTH {
             return fail(WireError::BadLength);
@@ -41,7 +51,10 @@ impl Reader {
             return Step::More { consumed: 0 };
         };
         match message(block, &mut scratch.text) {
-            Ok(()) => Step::Frame { consumed: LENGTH + length, body: &mut scratch.text },
+            Ok(()) => Step::Frame {
+                consumed: LENGTH + length,
+                body: &mut scratch.text,
+            },
             Err(error) => fail(error),
         }
     }
@@ -140,7 +153,10 @@ fn decode_utf16(units: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
         while used < slow {
             let unit = |at: usize| rest.get(at).map(|unit| u16::from_be_bytes(*unit));
             let pair = unit(used).into_iter().chain(unit(used + 1));
-            let character = char::decode_utf16(pair).next().and_then(Result::ok).ok_or(WireError::BadText)?;
+            let character = char::decode_utf16(pair)
+                .next()
+                .and_then(Result::ok)
+                .ok_or(WireError::BadText)?;
             out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
             used += character.len_utf16();
         }
@@ -156,7 +172,10 @@ fn decode_utf16(units: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
 fn splice_legacy_parts(mut rest: &[u8], text: &mut Vec<u8>) {
     let mut reader = JsonReader::new();
     let mut copy = text.clone();
-    if !reader.parse(&mut copy).is_ok_and(|doc| doc.root().is_object()) {
+    if !reader
+        .parse(&mut copy)
+        .is_ok_and(|doc| doc.root().is_object())
+    {
         return;
     }
     // Gathered apart and spliced once, so that the work stays proportional to the block.
@@ -196,7 +215,11 @@ fn splice_legacy_parts(mut rest: &[u8], text: &mut Vec<u8>) {
     }
     if !members.is_empty() {
         let separator = usize::from(inside(text).trim_ascii().is_empty());
-        text.truncate(text.iter().rposition(|byte| *byte == b'}').unwrap_or(text.len()));
+        text.truncate(
+            text.iter()
+                .rposition(|byte| *byte == b'}')
+                .unwrap_or(text.len()),
+        );
         text.extend_from_slice(&members[separator..]);
         text.push(b'}');
     }
@@ -204,8 +227,14 @@ fn splice_legacy_parts(mut rest: &[u8], text: &mut Vec<u8>) {
 
 /// What stands between the braces of an object's text.
 fn inside(object: &[u8]) -> &[u8] {
-    let open = object.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1);
-    let close = object.iter().rposition(|byte| *byte == b'}').unwrap_or(open);
+    let open = object
+        .iter()
+        .position(|byte| *byte == b'{')
+        .map_or(0, |at| at + 1);
+    let close = object
+        .iter()
+        .rposition(|byte| *byte == b'}')
+        .unwrap_or(open);
     object.get(open..close).unwrap_or_default()
 }
 
@@ -229,63 +258,115 @@ mod tests {
         let mut input = input.to_vec();
         match Reader.step(&mut input, &mut Scratch::default(), &ReadLimits::default()) {
             Step::More { consumed: 0 } => Ok(None),
-            Step::Frame { consumed, body } => Ok(Some((consumed, String::from_utf8(body.to_vec()).unwrap()))),
+            Step::Frame { consumed, body } => {
+                Ok(Some((consumed, String::from_utf8(body.to_vec()).unwrap())))
+            }
             Step::Fail { error, .. } => Err(error),
             other => panic!("{other:?}"),
         }
     }
 
     fn read_strings(strings: &[&str]) -> String {
-        let block = strings.iter().flat_map(|text| qstring(text)).collect::<Vec<u8>>();
+        let block = strings
+            .iter()
+            .flat_map(|text| qstring(text))
+            .collect::<Vec<u8>>();
         read(&frame(&block)).unwrap().unwrap().1
     }
 
     fn as_json(text: &str) -> serde_json::Value {
-        JsonReader::new().parse(&mut text.as_bytes().to_vec()).unwrap().root().to_owned_json()
+        JsonReader::new()
+            .parse(&mut text.as_bytes().to_vec())
+            .unwrap()
+            .root()
+            .to_owned_json()
     }
 
     #[test]
     fn the_examples_of_the_specification() {
         let mut out = Vec::new();
         Format::QDataStream.encode(br#"{"a":1}"#, &mut out);
-        assert_eq!(out, b"\0\0\0\x12\0\0\0\x0e\0{\0\"\0a\0\"\0:\01\0}");
+        assert_eq!(out, b"\0\0\0\x12\0\0\0\x0e\0{\0\"\0a\0\"\0:\x001\0}");
         assert_eq!(read(&out), Ok(Some((out.len(), r#"{"a":1}"#.into()))));
         for (body, expected) in [(PING, PING_FRAME), (PONG, PONG_FRAME)] {
             let mut out = Vec::new();
             Format::QDataStream.encode(body, &mut out);
             assert_eq!(out, expected);
-            assert_eq!(read(&out), Ok(Some((16, String::from_utf8(body.to_vec()).unwrap()))));
+            assert_eq!(
+                read(&out),
+                Ok(Some((16, String::from_utf8(body.to_vec()).unwrap())))
+            );
         }
     }
 
     #[test]
     fn bad_lengths_and_bad_text_end_the_stream() {
         assert_eq!(read(&frame(b"")), Err(WireError::BadLength), "vector 8");
-        assert_eq!(read(&frame(b"\0\0\0\x10abcd")), Err(WireError::BadLength), "vector 9");
+        assert_eq!(
+            read(&frame(b"\0\0\0\x10abcd")),
+            Err(WireError::BadLength),
+            "vector 9"
+        );
         assert_eq!(read(&frame(b"\0\0\0")), Err(WireError::BadLength));
-        assert_eq!(read(&frame(b"\xff\xff\xff\xff")), Err(WireError::BadLength), "a null string");
-        assert_eq!(read(&frame(b"\0\0\0\x03\0a\0")), Err(WireError::BadText), "half a unit");
-        assert_eq!(read(&frame(b"\0\0\0\x02\xd8\0")), Err(WireError::BadText), "a lone surrogate");
-        assert_eq!(read(&frame(b"\0\0\0\x04\xdc\0\xd8\0")), Err(WireError::BadText), "a pair in the wrong order");
-        assert_eq!(read(b"\xff\xff\xff\xff"), Err(WireError::TooLong { limit: 10 << 20 }));
+        assert_eq!(
+            read(&frame(b"\xff\xff\xff\xff")),
+            Err(WireError::BadLength),
+            "a null string"
+        );
+        assert_eq!(
+            read(&frame(b"\0\0\0\x03\0a\0")),
+            Err(WireError::BadText),
+            "half a unit"
+        );
+        assert_eq!(
+            read(&frame(b"\0\0\0\x02\xd8\0")),
+            Err(WireError::BadText),
+            "a lone surrogate"
+        );
+        assert_eq!(
+            read(&frame(b"\0\0\0\x04\xdc\0\xd8\0")),
+            Err(WireError::BadText),
+            "a pair in the wrong order"
+        );
+        assert_eq!(
+            read(b"\xff\xff\xff\xff"),
+            Err(WireError::TooLong { limit: 10 << 20 })
+        );
         assert_eq!(read(b"\0\0\0"), Ok(None));
         assert_eq!(read(b"\0\0\0\x08\0\0\0\x04\0a\0"), Ok(None));
     }
 
     #[test]
     fn further_strings_are_merged() {
-        let merged = read_strings(&[r#"{"command":"hello","login":"orion"}"#, r#"{"password":"x"}"#, "tail"]);
-        assert_eq!(merged, r#"{"command":"hello","login":"orion","password":"x","legacy":["tail"]}"#);
+        let merged = read_strings(&[
+            r#"{"command":"hello","login":"orion"}"#,
+            r#"{"password":"x"}"#,
+            "tail",
+        ]);
+        assert_eq!(
+            merged,
+            r#"{"command":"hello","login":"orion","password":"x","legacy":["tail"]}"#
+        );
         let same = r#"{"a":1}"#;
         for (strings, merged) in [
             (vec![same, same], same),
             (vec![same, r#"{"a":2,"b":3}"#], r#"{"a":2,"b":3}"#),
             (vec![same, "{}", "[]", " { } "], same),
             (vec!["{}", r#" {"b":"}"} "#], r#"{"b":"}"}"#),
-            (vec![" {} ", "7", "null", "[1]", "\"é\""], r#"{"legacy":["7","null","[1]","\"é\""]}"#),
-            (vec![same, "say \"x\"\n"], r#"{"a":1,"legacy":["say \"x\"\n"]}"#),
+            (
+                vec![" {} ", "7", "null", "[1]", "\"é\""],
+                r#"{"legacy":["7","null","[1]","\"é\""]}"#,
+            ),
+            (
+                vec![same, "say \"x\"\n"],
+                r#"{"a":1,"legacy":["say \"x\"\n"]}"#,
+            ),
         ] {
-            assert_eq!(as_json(&read_strings(&strings)), as_json(merged), "{strings:?}");
+            assert_eq!(
+                as_json(&read_strings(&strings)),
+                as_json(merged),
+                "{strings:?}"
+            );
         }
         assert_eq!(read_strings(&["PING", "{}"]), r#"{"command":"ping"}"#);
         assert_eq!(read_strings(&["[]", "{\"a\":1}"]), "[]");
@@ -294,7 +375,13 @@ mod tests {
 
     #[test]
     fn a_bad_later_string_is_ignored() {
-        for tail in [b"\xff\xff\xff\xffrubbish".as_slice(), b"\0\0\0\0", b"\0\0\0\x02\xd8\0", b"abc", b"\0\0\0\x20abc"] {
+        for tail in [
+            b"\xff\xff\xff\xffrubbish".as_slice(),
+            b"\0\0\0\0",
+            b"\0\0\0\x02\xd8\0",
+            b"abc",
+            b"\0\0\0\x20abc",
+        ] {
             let block = [qstring("{\"a\":1}").as_slice(), tail].concat();
             assert_eq!(read(&frame(&block)).unwrap().unwrap().1, "{\"a\":1}");
         }

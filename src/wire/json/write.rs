@@ -28,7 +28,9 @@ pub fn to_json<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 /// As [`to_json`].
 pub fn write_json<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
     let mut serializer = Serializer::with_formatter(out, ServerForm);
-    value.serialize(&mut serializer).expect("messages are made of types that JSON has, and a Vec takes every write");
+    value
+        .serialize(&mut serializer)
+        .expect("messages are made of types that JSON has, and a Vec takes every write");
 }
 
 /// Appends `text` as a JSON string, quotes included.
@@ -74,7 +76,10 @@ fn write_fragment<W: ?Sized + Write>(text: &str, out: &mut W) -> io::Result<()> 
     }
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let plain = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
+        let plain = rest
+            .bytes()
+            .position(|byte| !byte.is_ascii())
+            .unwrap_or(rest.len());
         if plain > 0 {
             out.write_all(&rest.as_bytes()[..plain])?;
             rest = &rest[plain..];
@@ -117,9 +122,15 @@ fn write_digits<W: ?Sized + Write>(shortest: &str, out: &mut W) -> io::Result<()
         row[len] = digit;
         len += 1;
     }
-    let leading = row[..len].iter().take_while(|digit| **digit == b'0').count();
+    let leading = row[..len]
+        .iter()
+        .take_while(|digit| **digit == b'0')
+        .count();
     let point = whole.len() as i32 + exponent - leading as i32;
-    let end = row[..len].iter().rposition(|digit| *digit != b'0').map_or(leading, |last| last + 1);
+    let end = row[..len]
+        .iter()
+        .rposition(|digit| *digit != b'0')
+        .map_or(leading, |last| last + 1);
     let digits = &row[leading..end];
 
     if digits.is_empty() {
@@ -135,7 +146,11 @@ fn write_digits<W: ?Sized + Write>(shortest: &str, out: &mut W) -> io::Result<()
         if exponent.unsigned_abs() < 10 {
             out.write_all(b"0")?;
         }
-        out.write_all(itoa::Buffer::new().format(exponent.unsigned_abs()).as_bytes())?;
+        out.write_all(
+            itoa::Buffer::new()
+                .format(exponent.unsigned_abs())
+                .as_bytes(),
+        )?;
     } else if point <= 0 {
         out.write_all(b"0.")?;
         out.write_all(&ZEROS[..point.unsigned_abs() as usize])?;
@@ -146,7 +161,11 @@ fn write_digits<W: ?Sized + Write>(shortest: &str, out: &mut W) -> io::Result<()
         out.write_all(whole)?;
         out.write_all(&ZEROS[..point - whole.len()])?;
         out.write_all(b".")?;
-        out.write_all(if digits.len() > point { &digits[point..] } else { b"0" })?;
+        out.write_all(if digits.len() > point {
+            &digits[point..]
+        } else {
+            b"0"
+        })?;
     }
     Ok(())
 }
@@ -163,11 +182,19 @@ impl Formatter for ServerForm {
         write_digits(ryu::Buffer::new().format_finite(value), writer)
     }
 
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
         write_fragment(fragment, writer)
     }
 
-    fn write_char_escape<W: ?Sized + Write>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
+    fn write_char_escape<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        escape: CharEscape,
+    ) -> io::Result<()> {
         let letter = match escape {
             CharEscape::Quote => b'"',
             CharEscape::ReverseSolidus => b'\\',
@@ -253,8 +280,15 @@ mod tests {
             password: Option<u8>,
         }
         let teams = BTreeMap::from([(2, vec!["orion"])]);
-        let message = Message { command: "game_info", teams, password: None };
-        assert_eq!(json(&message), r#"{"command":"game_info","teams":{"2":["orion"]},"password":null}"#);
+        let message = Message {
+            command: "game_info",
+            teams,
+            password: None,
+        };
+        assert_eq!(
+            json(&message),
+            r#"{"command":"game_info","teams":{"2":["orion"]},"password":null}"#
+        );
     }
 
     /// faf-wire 2.1 character by character.
@@ -290,7 +324,11 @@ mod tests {
             return format!("{mantissa}e{sign}{:02}", exponent.abs());
         }
         let plain = format!("{number}");
-        if plain.contains('.') { plain } else { plain + ".0" }
+        if plain.contains('.') {
+            plain
+        } else {
+            plain + ".0"
+        }
     }
 
     proptest! {

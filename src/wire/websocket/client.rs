@@ -45,7 +45,9 @@ const END: &[u8] = b"\r\n\r\n";
 impl ClientReader {
     /// A reader that expects the answer to the upgrade first.
     pub fn new() -> Self {
-        ClientReader { state: State::Answer { at: 0, end: 0 } }
+        ClientReader {
+            state: State::Answer { at: 0, end: 0 },
+        }
     }
 
     /// The next piece of text or binary payload in `input`, which is advanced behind it; `None` when all is used up.
@@ -59,12 +61,18 @@ impl ClientReader {
     pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<&'a [u8]>, WireError> {
         loop {
             match &mut self.state {
-                State::Payload { left: 0, .. } => self.state = State::Head { bytes: [0; 10], len: 0 },
+                State::Payload { left: 0, .. } => {
+                    self.state = State::Head {
+                        bytes: [0; 10],
+                        len: 0,
+                    }
+                }
                 State::Payload { opcode, left } => {
                     if input.is_empty() {
                         return Ok(None);
                     }
-                    let here = usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
+                    let here =
+                        usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
                     let (payload, rest) = input.split_at(here);
                     *input = rest;
                     *left -= here as u64;
@@ -73,18 +81,29 @@ impl ClientReader {
                     }
                 }
                 State::Answer { at, end } => {
-                    let Some(byte) = input.split_off_first() else { return Ok(None) };
+                    let Some(byte) = input.split_off_first() else {
+                        return Ok(None);
+                    };
                     if STATUS.get(*at).is_some_and(|expected| expected != byte) {
                         return Err(WireError::Upgrade("the answer is not 101"));
                     }
                     *at = (*at + 1).min(STATUS.len());
-                    *end = if *byte == END[*end] { *end + 1 } else { usize::from(*byte == END[0]) };
+                    *end = if *byte == END[*end] {
+                        *end + 1
+                    } else {
+                        usize::from(*byte == END[0])
+                    };
                     if *end == END.len() {
-                        self.state = State::Head { bytes: [0; 10], len: 0 };
+                        self.state = State::Head {
+                            bytes: [0; 10],
+                            len: 0,
+                        };
                     }
                 }
                 State::Head { bytes, len } => {
-                    let Some(byte) = input.split_off_first() else { return Ok(None) };
+                    let Some(byte) = input.split_off_first() else {
+                        return Ok(None);
+                    };
                     bytes[*len] = *byte;
                     *len += 1;
                     let [first, second, long @ ..] = *bytes;
@@ -96,7 +115,8 @@ impl ClientReader {
                         (10, 127) => u64::from_be_bytes(long),
                         _ => continue,
                     };
-                    let opcode = Opcode::of_bits(first & 0x0f).ok_or(WireError::WebSocket("unknown opcode"))?;
+                    let opcode = Opcode::of_bits(first & 0x0f)
+                        .ok_or(WireError::WebSocket("unknown opcode"))?;
                     if opcode == Opcode::Close {
                         return Err(WireError::Closed);
                     }
@@ -120,7 +140,11 @@ mod tests {
     use super::*;
     use crate::wire::Format;
 
-    fn read_all(reader: &mut ClientReader, mut input: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
+    fn read_all(
+        reader: &mut ClientReader,
+        mut input: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), WireError> {
         while let Some(piece) = reader.next(&mut input)? {
             out.extend_from_slice(piece);
         }
@@ -130,9 +154,18 @@ mod tests {
     #[test]
     fn refusals_and_closes_are_errors() {
         let read = |bytes: &[u8]| read_all(&mut ClientReader::new(), bytes, &mut Vec::new());
-        assert_eq!(read(b"HTTP/1.1 404 Not Found\r\n\r\n"), Err(WireError::Upgrade("the answer is not 101")));
-        assert_eq!(read(b"HTTP/1.1 101 X\r\n\r\n\x89\x01x\x88\x00"), Err(WireError::Closed));
-        assert_eq!(read(b"HTTP/1.1 101 X\r\n\r\n\x81\x81"), Err(WireError::WebSocket("masked by the server")));
+        assert_eq!(
+            read(b"HTTP/1.1 404 Not Found\r\n\r\n"),
+            Err(WireError::Upgrade("the answer is not 101"))
+        );
+        assert_eq!(
+            read(b"HTTP/1.1 101 X\r\n\r\n\x89\x01x\x88\x00"),
+            Err(WireError::Closed)
+        );
+        assert_eq!(
+            read(b"HTTP/1.1 101 X\r\n\r\n\x81\x81"),
+            Err(WireError::WebSocket("masked by the server"))
+        );
     }
 
     proptest! {

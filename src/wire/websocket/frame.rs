@@ -42,7 +42,9 @@ impl Opcode {
 
     pub(super) fn of_bits(bits: u8) -> Option<Opcode> {
         use Opcode::*;
-        [Continuation, Text, Binary, Close, Ping, Pong].into_iter().find(|opcode| opcode.bits() == bits)
+        [Continuation, Text, Binary, Close, Ping, Pong]
+            .into_iter()
+            .find(|opcode| opcode.bits() == bits)
     }
 
     pub(super) fn is_control(self) -> bool {
@@ -89,10 +91,19 @@ pub(super) fn head(input: &[u8]) -> Result<Option<Head>, &'static str> {
         },
         _ => (short, 0),
     };
-    let Some(mask) = rest.get(extended..).and_then(|rest| rest.first_chunk::<4>()) else {
+    let Some(mask) = rest
+        .get(extended..)
+        .and_then(|rest| rest.first_chunk::<4>())
+    else {
         return Ok(None);
     };
-    Ok(Some(Head { fin, opcode, len: 2 + extended + mask.len(), payload, mask: *mask }))
+    Ok(Some(Head {
+        fin,
+        opcode,
+        len: 2 + extended + mask.len(),
+        payload,
+        mask: *mask,
+    }))
 }
 
 /// Masks or unmasks `payload` (RFC 6455, 5.3), eight bytes at a time.
@@ -109,7 +120,12 @@ pub(super) fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
 }
 
 /// Appends the head of an unfragmented frame; `mask` as clients must and servers must not have one.
-pub(super) fn encode_head(opcode: Opcode, payload: usize, mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
+pub(super) fn encode_head(
+    opcode: Opcode,
+    payload: usize,
+    mask: Option<[u8; 4]>,
+    out: &mut Vec<u8>,
+) {
     out.push(FIN | opcode.bits());
     let masked = if mask.is_some() { MASKED } else { 0 };
     if let Some(short) = u8::try_from(payload).ok().filter(|short| *short < 126) {
@@ -140,7 +156,11 @@ pub(super) fn close(code: u16) -> Vec<u8> {
 /// The code to answer a close frame's payload with (RFC 6455, 5.5.1 and 7.4); an error is the code of the refusal.
 pub(super) fn close_code(payload: &[u8]) -> Result<Option<u16>, u16> {
     let Some((code, reason)) = payload.split_first_chunk::<2>() else {
-        return if payload.is_empty() { Ok(None) } else { Err(CLOSE_PROTOCOL) };
+        return if payload.is_empty() {
+            Ok(None)
+        } else {
+            Err(CLOSE_PROTOCOL)
+        };
     };
     let code = u16::from_be_bytes(*code);
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
@@ -165,14 +185,25 @@ mod tests {
                 assert!(head(&out[..end]).unwrap().is_none());
             }
             let head = head(&out).unwrap().unwrap();
-            assert_eq!((head.payload, head.len, head.mask), (payload as u64, out.len(), [1, 2, 3, 4]));
+            assert_eq!(
+                (head.payload, head.len, head.mask),
+                (payload as u64, out.len(), [1, 2, 3, 4])
+            );
             assert!(head.fin && head.opcode == Opcode::Binary);
         }
     }
 
     #[test]
     fn bad_heads_show_after_two_bytes() {
-        for bytes in [[0x81, 0x01], [0xc1, 0x81], [0x91, 0x81], [0x83, 0x81], [0x8b, 0x81], [0x09, 0x81], [0x89, 0xfe]] {
+        for bytes in [
+            [0x81, 0x01],
+            [0xc1, 0x81],
+            [0x91, 0x81],
+            [0x83, 0x81],
+            [0x8b, 0x81],
+            [0x09, 0x81],
+            [0x89, 0xfe],
+        ] {
             assert!(head(&bytes).is_err(), "{bytes:x?}");
         }
     }
@@ -182,7 +213,9 @@ mod tests {
         for len in 0..40u8 {
             let mut payload: Vec<u8> = (0..len).collect();
             apply_mask(&mut payload, [9, 8, 7, 6]);
-            let naive: Vec<u8> = (0..len).map(|at| at ^ [9, 8, 7, 6][usize::from(at) % 4]).collect();
+            let naive: Vec<u8> = (0..len)
+                .map(|at| at ^ [9, 8, 7, 6][usize::from(at) % 4])
+                .collect();
             assert_eq!(payload, naive);
         }
     }

@@ -68,7 +68,10 @@ impl Reader {
     pub fn new(trusted: bool) -> Self {
         Reader {
             trusted,
-            upgrade: Some(Pending { seen: 0, peer_told: false }),
+            upgrade: Some(Pending {
+                seen: 0,
+                peer_told: false,
+            }),
             fragmented: None,
             fragments: Vec::new(),
             unmasked: 0,
@@ -80,17 +83,28 @@ impl Reader {
     }
 
     /// The next step of `input`, which starts at the first byte not consumed yet, and keeps what was unmasked in it.
-    pub fn step<'a>(&mut self, input: &'a mut [u8], scratch: &'a mut Scratch, limits: &ReadLimits) -> Step<'a> {
+    pub fn step<'a>(
+        &mut self,
+        input: &'a mut [u8],
+        scratch: &'a mut Scratch,
+        limits: &ReadLimits,
+    ) -> Step<'a> {
         if self.upgrade.is_some() {
             return self.step_upgrade(input, limits);
         }
         let mut at = 0;
         loop {
             if let Some(document) = self.next_in_input(input, &mut at) {
-                return Step::Frame { consumed: at, body: strip(&mut input[document]) };
+                return Step::Frame {
+                    consumed: at,
+                    body: strip(&mut input[document]),
+                };
             }
             if self.next_held(&mut scratch.text) {
-                return Step::Frame { consumed: at, body: strip(&mut scratch.text) };
+                return Step::Frame {
+                    consumed: at,
+                    body: strip(&mut scratch.text),
+                };
             }
             let head = match frame::head(&input[at..]) {
                 Ok(Some(head)) => head,
@@ -111,7 +125,10 @@ impl Reader {
             let payload = &input[start..end];
             match head.opcode {
                 Opcode::Ping => {
-                    return Step::Reply { consumed: at, bytes: frame::control(Opcode::Pong, payload) };
+                    return Step::Reply {
+                        consumed: at,
+                        bytes: frame::control(Opcode::Pong, payload),
+                    };
                 }
                 Opcode::Pong => {}
                 Opcode::Close => return closed(payload),
@@ -120,7 +137,10 @@ impl Reader {
                         return fail((CLOSE_BAD_TEXT, WireError::BadText));
                     }
                     if self.is_blank(payload) {
-                        return Step::Frame { consumed: at, body: &mut input[start..start] };
+                        return Step::Frame {
+                            consumed: at,
+                            body: &mut input[start..start],
+                        };
                     }
                     if self.held.is_empty() {
                         self.unmasked = payload.len();
@@ -140,7 +160,10 @@ impl Reader {
                             return fail((CLOSE_BAD_TEXT, WireError::BadText));
                         }
                         if self.is_blank(&message) {
-                            return Step::Frame { consumed: at, body: &mut input[at..at] };
+                            return Step::Frame {
+                                consumed: at,
+                                body: &mut input[at..at],
+                            };
                         }
                         self.held.extend_from_slice(&message);
                     }
@@ -150,7 +173,9 @@ impl Reader {
     }
 
     fn step_upgrade<'a>(&mut self, input: &[u8], limits: &ReadLimits) -> Step<'a> {
-        let Some(pending) = &mut self.upgrade else { return Step::More { consumed: 0 } };
+        let Some(pending) = &mut self.upgrade else {
+            return Step::More { consumed: 0 };
+        };
         // A head ends with a newline; without a new one there is no need to parse again.
         let fresh = &input[pending.seen.min(input.len())..];
         if pending.seen > 0 && input.len() < limits.upgrade_bytes && !fresh.contains(&b'\n') {
@@ -163,15 +188,27 @@ impl Reader {
             }
             Ok(Some(upgrade)) => match upgrade.forwarded {
                 Some(address) if self.trusted && !pending.peer_told => {
-                    *pending = Pending { seen: 0, peer_told: true };
-                    Step::Peer { consumed: 0, address }
+                    *pending = Pending {
+                        seen: 0,
+                        peer_told: true,
+                    };
+                    Step::Peer {
+                        consumed: 0,
+                        address,
+                    }
                 }
                 _ => {
                     self.upgrade = None;
-                    Step::Reply { consumed: upgrade.len, bytes: upgrade.answer }
+                    Step::Reply {
+                        consumed: upgrade.len,
+                        bytes: upgrade.answer,
+                    }
                 }
             },
-            Err(refusal) => Step::Fail { error: refusal.error, farewell: refusal.answer },
+            Err(refusal) => Step::Fail {
+                error: refusal.error,
+                farewell: refusal.answer,
+            },
         }
     }
 
@@ -254,14 +291,23 @@ impl Reader {
 }
 
 fn fail<'a>((code, error): Broken) -> Step<'a> {
-    Step::Fail { error, farewell: frame::close(code) }
+    Step::Fail {
+        error,
+        farewell: frame::close(code),
+    }
 }
 
 /// The answer to a close frame: the same code, or none (RFC 6455, 5.5.1).
 fn closed<'a>(payload: &[u8]) -> Step<'a> {
     match frame::close_code(payload) {
-        Ok(Some(code)) => Step::Fail { error: WireError::Closed, farewell: frame::close(code) },
-        Ok(None) => Step::Fail { error: WireError::Closed, farewell: frame::control(Opcode::Close, b"") },
+        Ok(Some(code)) => Step::Fail {
+            error: WireError::Closed,
+            farewell: frame::close(code),
+        },
+        Ok(None) => Step::Fail {
+            error: WireError::Closed,
+            farewell: frame::control(Opcode::Close, b""),
+        },
         Err(CLOSE_BAD_TEXT) => fail((CLOSE_BAD_TEXT, WireError::BadText)),
         Err(_) => fail(protocol("bad close frame")),
     }

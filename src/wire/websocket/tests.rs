@@ -33,7 +33,10 @@ fn events(reader: &mut Reader, bytes: &mut Vec<u8>, limits: &ReadLimits) -> Vec<
                 bytes.drain(..consumed);
                 return events;
             }
-            Step::Frame { consumed, body } => (consumed, Event::Body(String::from_utf8_lossy(body).into_owned())),
+            Step::Frame { consumed, body } => (
+                consumed,
+                Event::Body(String::from_utf8_lossy(body).into_owned()),
+            ),
             Step::Reply { consumed, bytes } => (consumed, Event::Reply(bytes)),
             Step::Peer { consumed, address } => (consumed, Event::Peer(address)),
             Step::Fail { error, farewell } => {
@@ -63,12 +66,18 @@ fn raw(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 fn read(frames: &[Vec<u8>]) -> Vec<Event> {
-    let limits = ReadLimits { message_bytes: 1000, ..ReadLimits::default() };
+    let limits = ReadLimits {
+        message_bytes: 1000,
+        ..ReadLimits::default()
+    };
     events(&mut open_reader(), &mut frames.concat(), &limits)
 }
 
 fn bodies(bodies: &[&str]) -> Vec<Event> {
-    bodies.iter().map(|body| Event::Body((*body).to_owned())).collect()
+    bodies
+        .iter()
+        .map(|body| Event::Body((*body).to_owned()))
+        .collect()
 }
 
 #[test]
@@ -78,15 +87,35 @@ fn documents_in_frames() {
         (vec![text("{\"a\":1}\n")], vec!["{\"a\":1}"]),
         (vec![text(" {\"a\":1} ")], vec!["{\"a\":1}"]),
         (vec![raw(0x82, b"{\"a\":1}\r\n")], vec!["{\"a\":1}"]),
-        (vec![text("{}\n{}\n\n[]"), text("\n"), text("7")], vec!["{}", "{}", "[]", "7"]),
-        (vec![text("{\"a\":"), text("1"), text("}")], vec!["{\"a\":1}"]),
-        (vec![text("{\"a\":"), text("1}\n{\"b\":2}\n{"), text("}\n")], vec!["{\"a\":1}", "{\"b\":2}", "{}"]),
+        (
+            vec![text("{}\n{}\n\n[]"), text("\n"), text("7")],
+            vec!["{}", "{}", "[]", "7"],
+        ),
+        (
+            vec![text("{\"a\":"), text("1"), text("}")],
+            vec!["{\"a\":1}"],
+        ),
+        (
+            vec![text("{\"a\":"), text("1}\n{\"b\":2}\n{"), text("}\n")],
+            vec!["{\"a\":1}", "{\"b\":2}", "{}"],
+        ),
         (vec![text("{}\n  "), text("{}")], vec!["{}", "{}"]),
         (vec![text("nonsense")], vec!["nonsense"]),
         (vec![text("")], vec![""]),
         (vec![text("{}\n"), text(" \n")], vec!["{}", ""]),
-        (vec![raw(0x01, b"{\"a\""), raw(0x8a, b"pong"), raw(0x00, b":"), raw(0x80, b"1}")], vec!["{\"a\":1}"]),
-        (vec![raw(0x01, b"{\"\xc3"), raw(0x80, b"\xa9\":1}\n{}")], vec!["{\"é\":1}", "{}"]),
+        (
+            vec![
+                raw(0x01, b"{\"a\""),
+                raw(0x8a, b"pong"),
+                raw(0x00, b":"),
+                raw(0x80, b"1}"),
+            ],
+            vec!["{\"a\":1}"],
+        ),
+        (
+            vec![raw(0x01, b"{\"\xc3"), raw(0x80, b"\xa9\":1}\n{}")],
+            vec!["{\"é\":1}", "{}"],
+        ),
     ] {
         assert_eq!(read(&frames), bodies(&expected));
     }
@@ -94,9 +123,18 @@ fn documents_in_frames() {
 
 #[test]
 fn control_frames_are_answered() {
-    assert_eq!(read(&[raw(0x89, b"hi")]), [Event::Reply(b"\x8a\x02hi".to_vec())]);
-    assert_eq!(read(&[raw(0x88, b"\x03\xe8bye")]), [Event::Fail(WireError::Closed, b"\x88\x02\x03\xe8".to_vec())]);
-    assert_eq!(read(&[raw(0x88, b"")]), [Event::Fail(WireError::Closed, b"\x88\x00".to_vec())]);
+    assert_eq!(
+        read(&[raw(0x89, b"hi")]),
+        [Event::Reply(b"\x8a\x02hi".to_vec())]
+    );
+    assert_eq!(
+        read(&[raw(0x88, b"\x03\xe8bye")]),
+        [Event::Fail(WireError::Closed, b"\x88\x02\x03\xe8".to_vec())]
+    );
+    assert_eq!(
+        read(&[raw(0x88, b"")]),
+        [Event::Fail(WireError::Closed, b"\x88\x00".to_vec())]
+    );
 }
 
 #[test]
@@ -110,15 +148,35 @@ fn broken_frames_end_the_stream() {
     assert_eq!(code(&[raw(0x83, b"{}")]), 1002, "unknown opcode");
     assert_eq!(code(&[raw(0x09, b"")]), 1002, "fragmented ping");
     assert_eq!(code(&[raw(0x80, b"{}")]), 1002, "continuation of nothing");
-    assert_eq!(code(&[raw(0x01, b"{"), raw(0x81, b"}")]), 1002, "a message inside another");
+    assert_eq!(
+        code(&[raw(0x01, b"{"), raw(0x81, b"}")]),
+        1002,
+        "a message inside another"
+    );
     assert_eq!(code(&[raw(0x88, b"\x03")]), 1002, "half a close code");
     assert_eq!(code(&[raw(0x88, b"\x03\xe8\xff")]), 1007, "close reason");
     assert_eq!(code(&[raw(0x81, b"\"\xff\"")]), 1007, "not UTF-8");
-    assert_eq!(code(&[raw(0x01, b"\"\xff"), raw(0x80, b"\"")]), 1007, "not UTF-8 in fragments");
+    assert_eq!(
+        code(&[raw(0x01, b"\"\xff"), raw(0x80, b"\"")]),
+        1007,
+        "not UTF-8 in fragments"
+    );
     assert_eq!(code(&[raw(0x81, &[b' '; 1001])]), 1009);
-    assert_eq!(code(&[raw(0x01, &[b'['; 600]), raw(0x80, &[b'['; 600])]), 1009, "fragments");
-    assert_eq!(code(&[raw(0x81, &[b'['; 600]), raw(0x81, &[b'['; 600])]), 1009, "a document over frames");
-    assert_eq!(code(&[b"\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0".to_vec()]), 1009, "by its head alone");
+    assert_eq!(
+        code(&[raw(0x01, &[b'['; 600]), raw(0x80, &[b'['; 600])]),
+        1009,
+        "fragments"
+    );
+    assert_eq!(
+        code(&[raw(0x81, &[b'['; 600]), raw(0x81, &[b'['; 600])]),
+        1009,
+        "a document over frames"
+    );
+    assert_eq!(
+        code(&[b"\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0".to_vec()]),
+        1009,
+        "by its head alone"
+    );
 }
 
 #[test]
@@ -135,7 +193,14 @@ fn the_forwarded_address_comes_before_the_answer() {
         }
         let address: IpAddr = "192.0.2.7".parse().unwrap();
         assert!(matches!(got.pop(), Some(Event::Reply(_))));
-        assert_eq!(got, if trusted { vec![Event::Peer(address)] } else { vec![] });
+        assert_eq!(
+            got,
+            if trusted {
+                vec![Event::Peer(address)]
+            } else {
+                vec![]
+            }
+        );
     }
 }
 
@@ -143,7 +208,9 @@ fn the_forwarded_address_comes_before_the_answer() {
 fn a_refused_upgrade_is_answered() {
     let mut request = client_handshake("localhost", "/elsewhere", KEY);
     let got = events(&mut Reader::new(true), &mut request, &ReadLimits::default());
-    let [Event::Fail(WireError::Upgrade(_), farewell)] = got.as_slice() else { panic!("{got:?}") };
+    let [Event::Fail(WireError::Upgrade(_), farewell)] = got.as_slice() else {
+        panic!("{got:?}")
+    };
     assert!(farewell.starts_with(b"HTTP/1.1 404 "));
 }
 
