@@ -1,0 +1,201 @@
+//! PROXY protocol headers, version 1 (text) and 2 (binary), told apart by their first bytes (spec: faf-wire 6).
+//!
+//! Only the source address is taken. It must never guess: a header that carries no address, or no header, is an error,
+//! reported as soon as the bytes so far cannot become a header any more.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use memchr::memchr;
+
+use super::WireError;
+
+const V1_START: &[u8] = b"PROXY ";
+const V2_START: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+/// Longest header of version 1, its CR LF included (PROXY protocol specification, 2.1).
+const V1_MAX_BYTES: usize = 107;
+/// Signature, version and command, family, length.
+const V2_FIXED_BYTES: usize = 16;
+
+/// The header at the front of `input`: how many bytes it takes and the source address; `None` while incomplete.
+pub fn parse(input: &[u8]) -> Result<Option<(usize, IpAddr)>, WireError> {
+    if begins(input, V1_START) {
+        parse_v1(input)
+    } else if begins(input, V2_START) {
+        parse_v2(input)
+    } else {
+        Err(WireError::Proxy("missing"))
+    }
+}
+
+/// Whether `input`, as far as it goes, agrees with `start`.
+fn begins(input: &[u8], start: &[u8]) -> bool {
+    input.iter().zip(start).all(|(a, b)| a == b)
+}
+
+fn parse_v1(input: &[u8]) -> Result<Option<(usize, IpAddr)>, WireError> {
+    let head = &input[..input.len().min(V1_MAX_BYTES)];
+    let Some(end) = memchr(b'\n', head) else {
+        return if head.len() < V1_MAX_BYTES {
+            Ok(None)
+        } else {
+            Err(WireError::Proxy("too long"))
+        };
+    };
+    let malformed = WireError::Proxy("malformed");
+    let line = head[..end].strip_suffix(b"\r").ok_or(malformed)?;
+    let line = std::str::from_utf8(line).map_err(|_| malformed)?;
+    let mut fields = line.split(' ').skip(1);
+    let mut field = || fields.next().ok_or(malformed);
+    let family = field()?;
+    if family == "UNKNOWN" {
+        return Err(WireError::Proxy("carries no address"));
+    }
+    let source: IpAddr = field()?.parse().map_err(|_| malformed)?;
+    let destination: IpAddr = field()?.parse().map_err(|_| malformed)?;
+    for _ in ["source", "destination"] {
+        field()?.parse::<u16>().map_err(|_| malformed)?;
+    }
+    let agrees = match family {
+        "TCP4" => source.is_ipv4() && destination.is_ipv4(),
+        "TCP6" => source.is_ipv6() && destination.is_ipv6(),
+        _ => false,
+    };
+    if !agrees || fields.next().is_some() {
+        return Err(malformed);
+    }
+    Ok(Some((end + 1, source)))
+}
+
+fn parse_v2(input: &[u8]) -> Result<Option<(usize, IpAddr)>, WireError> {
+    match input.get(V2_START.len()) {
+        None | Some(0x21) => {}
+        Some(0x20) => return Err(WireError::Proxy("carries no address")),
+        Some(_) => return Err(WireError::Proxy("malformed")),
+    }
+    let Some(([.., family, high, low], rest)) = input.split_first_chunk::<V2_FIXED_BYTES>() else {
+        return Ok(None);
+    };
+    let len = usize::from(u16::from_be_bytes([*high, *low]));
+    // Source and destination address, then two ports.
+    let needed = match family {
+        0x11 | 0x12 => 2 * 4 + 4,
+        0x21 | 0x22 => 2 * 16 + 4,
+        _ => return Err(WireError::Proxy("carries no address")),
+    };
+    if len < needed {
+        return Err(WireError::Proxy("malformed"));
+    }
+    if rest.len() < len {
+        return Ok(None);
+    }
+    let source = match (
+        family >> 4,
+        rest.first_chunk::<4>(),
+        rest.first_chunk::<16>(),
+    ) {
+        (1, Some(octets), _) => IpAddr::V4(Ipv4Addr::from(*octets)),
+        (_, _, Some(octets)) => IpAddr::V6(Ipv6Addr::from(*octets)),
+        _ => return Err(WireError::Proxy("malformed")),
+    };
+    Ok(Some((V2_FIXED_BYTES + len, source)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn v2(command: u8, family: u8, body: &[u8]) -> Vec<u8> {
+        let mut header = V2_START.to_vec();
+        header.extend([command, family]);
+        header.extend((body.len() as u16).to_be_bytes());
+        header.extend(body);
+        header
+    }
+
+    #[test]
+    fn both_versions_are_recognised() {
+        let four: IpAddr = "192.0.2.7".parse().unwrap();
+        let six: IpAddr = "2001:db8::7".parse().unwrap();
+        let tcp4 = b"PROXY TCP4 192.0.2.7 192.0.2.1 5000 8002\r\n".to_vec();
+        let tcp6 = b"PROXY TCP6 2001:db8::7 2001:db8::1 5000 8002\r\n".to_vec();
+        let short = v2(0x21, 0x11, &[192, 0, 2, 7, 192, 0, 2, 1, 0, 9, 0, 9]);
+        let tlv = v2(
+            0x21,
+            0x11,
+            &[192, 0, 2, 7, 192, 0, 2, 1, 0, 9, 0, 9, 4, 0, 1, 7],
+        );
+        let mut long = [0; 36];
+        long[..16].copy_from_slice(&"2001:db8::7".parse::<Ipv6Addr>().unwrap().octets());
+        for (header, address) in [
+            (tcp4, four),
+            (tcp6, six),
+            (short, four),
+            (tlv, four),
+            (v2(0x21, 0x21, &long), six),
+        ] {
+            for end in 0..header.len() {
+                assert_eq!(parse(&header[..end]), Ok(None));
+            }
+            let stream = [header.as_slice(), b"{}\n"].concat();
+            assert_eq!(parse(&stream), Ok(Some((header.len(), address))));
+        }
+    }
+
+    #[test]
+    fn a_header_without_an_address_is_refused() {
+        let no_address = Err(WireError::Proxy("carries no address"));
+        assert_eq!(parse(b"PROXY UNKNOWN\r\n"), no_address);
+        assert_eq!(parse(&v2(0x20, 0x00, b"")), no_address);
+        assert_eq!(parse(&v2(0x21, 0x00, b"")), no_address);
+        assert_eq!(parse(&v2(0x21, 0x31, &[0; 216])), no_address);
+    }
+
+    #[test]
+    fn no_header_is_refused_at_its_first_byte() {
+        for input in [
+            b"{\"command\":\"ask_session\"}\n".as_slice(),
+            b"{",
+            b"PROX{",
+            b"\r\n\r\n1",
+            b"GET / HTTP/1.1",
+        ] {
+            assert_eq!(parse(input), Err(WireError::Proxy("missing")));
+        }
+    }
+
+    #[test]
+    fn malformed_headers_are_refused() {
+        for line in [
+            "TCP4 1.2.3.4\r\n",
+            "TCP4 ::1 ::2 1 2\r\n",
+            "TCP4 1.2.3.4 1.2.3.4 1 70000\r\n",
+            "TCP4 1.2.3.4 1.2.3.4 1 2\n",
+        ] {
+            assert_eq!(
+                parse(format!("PROXY {line}").as_bytes()),
+                Err(WireError::Proxy("malformed"))
+            );
+        }
+        assert_eq!(
+            parse(format!("PROXY {}", "x".repeat(101)).as_bytes()),
+            Err(WireError::Proxy("too long"))
+        );
+        assert_eq!(
+            parse(&v2(0x31, 0x11, &[0; 12])),
+            Err(WireError::Proxy("malformed"))
+        );
+        assert_eq!(
+            parse(&v2(0x21, 0x11, &[0; 11])),
+            Err(WireError::Proxy("malformed"))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(choice in 0..3usize, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&[[b"".as_slice(), V1_START, V2_START][choice], &bytes].concat());
+        }
+    }
+}
