@@ -53,11 +53,13 @@ impl<D: Dialect> Inbox<D> {
         }
     }
 
-    /// Next piece of mail. One atomic load when there is none.
+    /// How much is waiting: one atomic load.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
+    /// Next piece of mail.
     pub(super) fn take(&self) -> Option<Inbound<D>> {
-        if self.waiting.load(Ordering::Acquire) == 0 {
-            return None;
-        }
         let mail = self.queue.pop()?;
         self.waiting.fetch_sub(1, Ordering::AcqRel);
         Some(mail)

@@ -194,16 +194,15 @@ async fn run_shard<D: Dialect>(
 /// Takes in mail whenever the shard was asleep, until the process is to end.
 async fn drain_until_end<D: Dialect>(shell: &Shell<D>, mesh: &Mesh<D>, id: ShardId) {
     poll_fn(|cx| {
-        loop {
-            let mut shard = shell.shard.borrow_mut();
-            shard.run(|_| ());
-            if shard.ending {
-                return Poll::Ready(());
-            }
-            if mesh.inbox(id).sleep(cx.waker()) {
-                return Poll::Pending;
-            }
+        let mut shard = shell.shard.borrow_mut();
+        shard.run(|_| ());
+        if shard.ending {
+            return Poll::Ready(());
         }
+        if !mesh.inbox(id).sleep(cx.waker()) {
+            cx.waker().wake_by_ref(); // more has come: after the others had their turn
+        }
+        Poll::Pending
     })
     .await;
 }
@@ -217,6 +216,8 @@ async fn run_timers<D: Dialect>(shell: Rc<Shell<D>>) {
                 let mut shard = shell.shard.borrow_mut();
                 if shard.timers.next().is_some_and(|at| at <= shard.mono()) {
                     shard.run(Shard::wake_due);
+                    cx.waker().wake_by_ref(); // others first, even if the next is due already
+                    return Poll::Pending;
                 }
                 shard.timer_waker = Some(cx.waker().clone());
                 shard.timers.next().map(|at| (at, at.saturating_sub(shard.mono())))
