@@ -29,6 +29,8 @@ use crate::schedule::{Clock, Markers, Schedule};
 const STEP: Duration = Duration::from_millis(20);
 /// Between everybody being ready and the first change: the broadcasts of the assembly pass by.
 const SETTLE_US: u64 = 1_500_000;
+/// The live line comes this long after the full second, when all threads have reported theirs.
+const LINE_AFTER_US: u64 = 200_000;
 /// Descriptors besides one for each client.
 const SPARE_DESCRIPTORS: u64 = 256;
 /// Different complaints kept; more are not read by anybody.
@@ -234,7 +236,7 @@ pub fn run(plan: Plan) -> anyhow::Result<Report> {
     let mut watch = Watch {
         run: &run,
         threads: &threads,
-        next_line_us: 1_000_000,
+        next_line_us: 1_000_000 + LINE_AFTER_US,
     };
     let assembled = watch.assemble();
     let ready = usage();
@@ -362,7 +364,7 @@ impl Watch<'_> {
             thread::sleep(STEP);
             let now_us = run.clock.now_us();
             if now_us >= self.next_line_us {
-                self.next_line_us = now_us / 1_000_000 * 1_000_000 + 1_000_000;
+                self.next_line_us = now_us / 1_000_000 * 1_000_000 + 1_000_000 + LINE_AFTER_US;
                 if !run.plan.quiet {
                     let connected = run.connected.load(Ordering::Relaxed);
                     println!(
