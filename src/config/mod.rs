@@ -281,17 +281,17 @@ impl Config {
                 self.limits.outbox_hard_bytes, self.limits.outbox_soft_bytes
             ));
         }
-        if self.faf.auth == Auth::Open && !self.values.flag("faf.open_beyond_loopback") {
-            if let Some((name, address)) = self
+        if self.faf.auth == Auth::Open
+            && !self.values.flag("faf.open_beyond_loopback")
+            && let Some((name, address)) = self
                 .faf
                 .listeners()
                 .find(|(_, address)| !address.ip().is_loopback())
-            {
-                return refuse(format!(
-                    "{name} would listen on {address} while faf.auth is \"open\": anybody could sign in as anybody. \
-                     Set faf.auth = \"database\", or listen on 127.0.0.1, or say faf.open_beyond_loopback = true too"
-                ));
-            }
+        {
+            return refuse(format!(
+                "{name} would listen on {address} while faf.auth is \"open\": anybody could sign in as anybody. \
+                 Set faf.auth = \"database\", or listen on 127.0.0.1, or say faf.open_beyond_loopback = true too"
+            ));
         }
         Ok(())
     }
