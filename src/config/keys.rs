@@ -5,7 +5,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::cidr::Cidr;
+use crate::wire::Cidr;
 
 /// What kind of value a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

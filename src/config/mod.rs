@@ -4,7 +4,6 @@
 //! over the defaults, resolves what depends on something else, and refuses contradictions. Nothing here starts
 //! anything, and nothing later in the program reads the environment again.
 
-mod cidr;
 pub mod cli;
 pub mod keys;
 mod print;
@@ -17,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-pub use cidr::{Cidr, NotABlock};
+use crate::wire::Cidr;
 use keys::{Address, KEYS, Value};
 pub use print::reference;
 pub use typed::Place;

@@ -43,7 +43,7 @@ use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement, timer::Timer}
 
 pub use admission::AddressLimits;
 pub use counters::{Counter, Counters};
-pub use listener::{ListenerSettings, Network};
+pub use listener::ListenerSettings;
 pub use mesh::{INBOX_HIGH, Inbound, Mesh};
 
 use crate::{

@@ -11,9 +11,11 @@ pub mod qdatastream;
 pub mod websocket;
 
 mod chunk;
+mod cidr;
 mod decoder;
 
 pub use chunk::Chunk;
+pub use cidr::{Cidr, NotABlock};
 pub use decoder::{Decoder, Scratch, Step};
 
 /// How frames are laid out in a connection's byte stream.
