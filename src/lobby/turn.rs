@@ -70,7 +70,6 @@ pub enum Effect<D: Dialect> {
 }
 
 /// The hand a dialect is given for one input.
-#[derive(Debug)]
 pub struct Turn<'a, D: Dialect> {
     /// This shard.
     pub shard: ShardId,

@@ -16,7 +16,10 @@ pub struct Chunk {
 impl Chunk {
     /// A chunk of pure ASCII text.
     pub fn new(text: impl Into<Bytes>) -> Self {
-        Chunk { text: text.into(), utf16: OnceCell::new() }
+        Chunk {
+            text: text.into(),
+            utf16: OnceCell::new(),
+        }
     }
 
     /// The text itself.

@@ -73,14 +73,19 @@ impl Decoder {
     pub fn new(format: Format, proxy: bool, trusted: bool) -> Self {
         let inner = match format {
             Format::JsonLines => Inner::Lines(lines::Reader::default()),
-            Format::QDataStream => Inner::QDataStream(qdatastream::Reader::default()),
+            Format::QDataStream => Inner::QDataStream(qdatastream::Reader),
             Format::WebSocket => Inner::WebSocket(Box::new(websocket::Reader::new(trusted))),
         };
         Decoder { proxy, inner }
     }
 
     /// The next step of `input`, which starts at the first byte not consumed yet.
-    pub fn step<'a>(&mut self, input: &'a mut [u8], scratch: &'a mut Scratch, limits: &ReadLimits) -> Step<'a> {
+    pub fn step<'a>(
+        &mut self,
+        input: &'a mut [u8],
+        scratch: &'a mut Scratch,
+        limits: &ReadLimits,
+    ) -> Step<'a> {
         if self.proxy {
             return match proxy::parse(input) {
                 Ok(None) => Step::More { consumed: 0 },
@@ -88,7 +93,10 @@ impl Decoder {
                     self.proxy = false;
                     Step::Peer { consumed, address }
                 }
-                Err(error) => Step::Fail { error, farewell: Vec::new() },
+                Err(error) => Step::Fail {
+                    error,
+                    farewell: Vec::new(),
+                },
             };
         }
         match &mut self.inner {
@@ -102,12 +110,157 @@ impl Decoder {
     /// anything else that is left over is an error.
     pub fn finish<'a>(&mut self, rest: &'a mut [u8]) -> Result<Option<&'a mut [u8]>, WireError> {
         if self.proxy {
-            return if rest.is_empty() { Ok(None) } else { Err(WireError::Truncated) };
+            return if rest.is_empty() {
+                Ok(None)
+            } else {
+                Err(WireError::Truncated)
+            };
         }
         match &mut self.inner {
             Inner::Lines(_) => lines::finish(rest),
             Inner::QDataStream(_) | Inner::WebSocket(_) if rest.is_empty() => Ok(None),
             Inner::QDataStream(_) | Inner::WebSocket(_) => Err(WireError::Truncated),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PROXY_HEADER: &[u8] = b"PROXY TCP4 192.0.2.7 192.0.2.1 5000 8002\r\n";
+
+    /// What a connection saw, in words, if its bytes arrived in `pieces`.
+    fn seen(format: Format, proxy: bool, pieces: &[&[u8]]) -> Vec<String> {
+        let limits = ReadLimits {
+            message_bytes: 2000,
+            upgrade_bytes: 500,
+            ..ReadLimits::default()
+        };
+        let (mut decoder, mut scratch) = (Decoder::new(format, proxy, true), Scratch::default());
+        let (mut seen, mut buffer) = (Vec::new(), Vec::new());
+        for piece in pieces {
+            buffer.extend_from_slice(piece);
+            loop {
+                let used = match decoder.step(&mut buffer, &mut scratch, &limits) {
+                    Step::More { consumed } => {
+                        buffer.drain(..consumed);
+                        break;
+                    }
+                    Step::Frame { consumed, body } => {
+                        seen.push(String::from_utf8_lossy(body).into_owned());
+                        // Whoever parses a body may overwrite it.
+                        body.fill(b'#');
+                        consumed
+                    }
+                    Step::Reply { consumed, bytes } => {
+                        seen.push(format!("reply {bytes:?}"));
+                        consumed
+                    }
+                    Step::Peer { consumed, address } => {
+                        seen.push(format!("peer {address}"));
+                        consumed
+                    }
+                    Step::Fail { error, farewell } => {
+                        seen.push(format!("fail {error} {farewell:?}"));
+                        return seen;
+                    }
+                };
+                buffer.drain(..used);
+            }
+        }
+        seen.push(format!("end {:?}", decoder.finish(&mut buffer)));
+        seen
+    }
+
+    /// A client's bytes for `bodies`.
+    fn sent(format: Format, bodies: &[String]) -> Vec<u8> {
+        let mut out = Vec::new();
+        match format {
+            Format::WebSocket => {
+                out = websocket::client_handshake("localhost", "/", "dGhlIHNhbXBsZSBub25jZQ==");
+                for (index, body) in bodies.iter().enumerate() {
+                    let newline = ["", "\n"][index % 2];
+                    websocket::encode_client_text(
+                        format!("{body}{newline}").as_bytes(),
+                        [1, 2, 3, 4],
+                        &mut out,
+                    );
+                }
+            }
+            _ => bodies
+                .iter()
+                .for_each(|body| format.encode(body.as_bytes(), &mut out)),
+        }
+        out
+    }
+
+    fn pieces<'a>(stream: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (stream.len() + 1)).collect();
+        cuts.extend([0, stream.len()]);
+        cuts.sort_unstable();
+        cuts.windows(2)
+            .map(|ends| &stream[ends[0]..ends[1]])
+            .collect()
+    }
+
+    #[test]
+    fn an_early_end_is_told_from_an_orderly_one() {
+        assert_eq!(
+            seen(Format::JsonLines, false, &[b"{} "]),
+            ["end Ok(Some([123, 125]))"]
+        );
+        assert_eq!(
+            seen(Format::QDataStream, false, &[b"\0"]),
+            ["end Err(Truncated)"]
+        );
+        assert_eq!(seen(Format::QDataStream, false, &[b""]), ["end Ok(None)"]);
+        assert_eq!(
+            seen(Format::JsonLines, true, &[b"PROX"]),
+            ["end Err(Truncated)"]
+        );
+        assert_eq!(
+            seen(
+                Format::JsonLines,
+                true,
+                &[b"{\"command\":\"ask_session\"}\n"]
+            ),
+            ["fail PROXY header: missing []"]
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn any_split_gives_what_was_sent(
+            format in prop::sample::select(Format::ALL.to_vec()),
+            proxy in any::<bool>(),
+            bodies in prop::collection::vec("\\{\"[a-z]{1,5}\":[0-9]{1,300}\\}", 0..6),
+            cuts in prop::collection::vec(any::<usize>(), 0..20),
+        ) {
+            let header = if proxy { PROXY_HEADER } else { b"" };
+            let stream = [header, &sent(format, &bodies)].concat();
+            let whole = seen(format, proxy, &[&stream]);
+            prop_assert_eq!(&seen(format, proxy, &pieces(&stream, &cuts)), &whole);
+            let single: Vec<&[u8]> = stream.chunks(1).collect();
+            prop_assert_eq!(&seen(format, proxy, &single), &whole);
+            let front = usize::from(proxy) + usize::from(format == Format::WebSocket);
+            prop_assert_eq!(&whole[front..whole.len() - 1], bodies.as_slice());
+        }
+
+        #[test]
+        fn any_bytes_in_any_split_are_survived(
+            format in prop::sample::select(Format::ALL.to_vec()),
+            bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(0), Just(b'\n'), Just(0x81)], 0..300),
+            upgraded in any::<bool>(),
+            cuts in prop::collection::vec(any::<usize>(), 0..10),
+        ) {
+            let front = if upgraded { sent(format, &[]) } else { Vec::new() };
+            let stream = [front, bytes].concat();
+            prop_assert_eq!(seen(format, false, &pieces(&stream, &cuts)), seen(format, false, &[&stream]));
         }
     }
 }

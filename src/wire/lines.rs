@@ -21,12 +21,20 @@ impl Reader {
         let from = self.scanned.min(input.len());
         let end = memchr(b'\n', &input[from..]).map(|at| from + at);
         if end.unwrap_or(input.len()) > limits.message_bytes {
-            return Step::Fail { error: WireError::TooLong { limit: limits.message_bytes }, farewell: Vec::new() };
+            return Step::Fail {
+                error: WireError::TooLong {
+                    limit: limits.message_bytes,
+                },
+                farewell: Vec::new(),
+            };
         }
         match end {
             Some(end) => {
                 self.scanned = 0;
-                Step::Frame { consumed: end + 1, body: strip(&mut input[..end]) }
+                Step::Frame {
+                    consumed: end + 1,
+                    body: strip(&mut input[..end]),
+                }
             }
             None => {
                 self.scanned = input.len();
@@ -38,7 +46,11 @@ impl Reader {
 
 /// The stream has ended after `rest`: a last line without a newline is a message all the same (spec: faf-wire 3).
 pub fn finish(rest: &mut [u8]) -> Result<Option<&mut [u8]>, WireError> {
-    if rest.is_empty() { Ok(None) } else { Ok(Some(strip(rest))) }
+    if rest.is_empty() {
+        Ok(None)
+    } else {
+        Ok(Some(strip(rest)))
+    }
 }
 
 /// Whether the reference takes `byte` for white space around a message.
@@ -48,8 +60,14 @@ pub(super) fn is_space(byte: u8) -> bool {
 
 /// `text` without the ASCII white space at both ends.
 pub(super) fn strip(text: &mut [u8]) -> &mut [u8] {
-    let start = text.iter().position(|byte| !is_space(*byte)).unwrap_or(text.len());
-    let end = text.iter().rposition(|byte| !is_space(*byte)).map_or(start, |last| last + 1);
+    let start = text
+        .iter()
+        .position(|byte| !is_space(*byte))
+        .unwrap_or(text.len());
+    let end = text
+        .iter()
+        .rposition(|byte| !is_space(*byte))
+        .map_or(start, |last| last + 1);
     &mut text[start..end]
 }
 
@@ -59,12 +77,20 @@ mod tests {
 
     fn step(reader: &mut Reader, input: &str, limit: usize) -> (usize, Option<String>) {
         let mut input = input.as_bytes().to_vec();
-        let limits = ReadLimits { message_bytes: limit, ..ReadLimits::default() };
+        let limits = ReadLimits {
+            message_bytes: limit,
+            ..ReadLimits::default()
+        };
         match reader.step(&mut input, &limits) {
             Step::More { consumed } => (consumed, None),
-            Step::Frame { consumed, body } => (consumed, Some(String::from_utf8(body.to_vec()).unwrap())),
+            Step::Frame { consumed, body } => {
+                (consumed, Some(String::from_utf8(body.to_vec()).unwrap()))
+            }
             Step::Fail { error, farewell } => {
-                assert_eq!((error, farewell), (WireError::TooLong { limit }, Vec::new()));
+                assert_eq!(
+                    (error, farewell),
+                    (WireError::TooLong { limit }, Vec::new())
+                );
                 (usize::MAX, None)
             }
             other => panic!("{other:?}"),
@@ -81,7 +107,10 @@ mod tests {
             ("  \r\n", 4, ""),
             ("nonsense\n", 9, "nonsense"),
         ] {
-            assert_eq!(step(&mut Reader::default(), input, 100), (consumed, Some(body.to_owned())));
+            assert_eq!(
+                step(&mut Reader::default(), input, 100),
+                (consumed, Some(body.to_owned()))
+            );
         }
     }
 
@@ -90,7 +119,10 @@ mod tests {
         let mut reader = Reader::default();
         assert_eq!(step(&mut reader, "{\"a\"", 100), (0, None));
         assert_eq!(reader.scanned, 4);
-        assert_eq!(step(&mut reader, "{\"a\":1}\n{", 100), (8, Some("{\"a\":1}".into())));
+        assert_eq!(
+            step(&mut reader, "{\"a\":1}\n{", 100),
+            (8, Some("{\"a\":1}".into()))
+        );
         assert_eq!(reader.scanned, 0);
     }
 
@@ -105,7 +137,10 @@ mod tests {
     #[test]
     fn the_last_line_may_lack_its_newline() {
         assert_eq!(finish(&mut []), Ok(None));
-        assert_eq!(finish(&mut b" {} ".to_vec()), Ok(Some(b"{}".to_vec().as_mut_slice())));
+        assert_eq!(
+            finish(&mut b" {} ".to_vec()),
+            Ok(Some(b"{}".to_vec().as_mut_slice()))
+        );
         assert_eq!(finish(&mut b" ".to_vec()), Ok(Some([].as_mut_slice())));
     }
 }

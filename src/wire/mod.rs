@@ -11,9 +11,11 @@ pub mod qdatastream;
 pub mod websocket;
 
 mod chunk;
+mod cidr;
 mod decoder;
 
 pub use chunk::Chunk;
+pub use cidr::{Cidr, NotABlock};
 pub use decoder::{Decoder, Scratch, Step};
 
 /// How frames are laid out in a connection's byte stream.
@@ -37,7 +39,15 @@ impl Format {
     }
 
     /// Appends one message: `body` is JSON text without a final newline, pure ASCII.
+    ///
+    /// Ping and pong have frames of their own in [`Format::QDataStream`] (spec: faf-wire 4.1), so they must go out
+    /// through here and not in parts.
     pub fn encode(self, body: &[u8], out: &mut Vec<u8>) {
+        if self == Format::QDataStream
+            && let Some(frame) = qdatastream::heartbeat(body)
+        {
+            return out.extend_from_slice(frame);
+        }
         self.encode_head(body.len(), out);
         self.encode_part(body, out);
         out.extend_from_slice(self.tail());

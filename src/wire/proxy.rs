@@ -35,7 +35,11 @@ fn begins(input: &[u8], start: &[u8]) -> bool {
 fn parse_v1(input: &[u8]) -> Result<Option<(usize, IpAddr)>, WireError> {
     let head = &input[..input.len().min(V1_MAX_BYTES)];
     let Some(end) = memchr(b'\n', head) else {
-        return if head.len() < V1_MAX_BYTES { Ok(None) } else { Err(WireError::Proxy("too long")) };
+        return if head.len() < V1_MAX_BYTES {
+            Ok(None)
+        } else {
+            Err(WireError::Proxy("too long"))
+        };
     };
     let malformed = WireError::Proxy("malformed");
     let line = head[..end].strip_suffix(b"\r").ok_or(malformed)?;
@@ -84,7 +88,11 @@ fn parse_v2(input: &[u8]) -> Result<Option<(usize, IpAddr)>, WireError> {
     if rest.len() < len {
         return Ok(None);
     }
-    let source = match (family >> 4, rest.first_chunk::<4>(), rest.first_chunk::<16>()) {
+    let source = match (
+        family >> 4,
+        rest.first_chunk::<4>(),
+        rest.first_chunk::<16>(),
+    ) {
         (1, Some(octets), _) => IpAddr::V4(Ipv4Addr::from(*octets)),
         (_, _, Some(octets)) => IpAddr::V6(Ipv6Addr::from(*octets)),
         _ => return Err(WireError::Proxy("malformed")),
@@ -113,10 +121,20 @@ mod tests {
         let tcp4 = b"PROXY TCP4 192.0.2.7 192.0.2.1 5000 8002\r\n".to_vec();
         let tcp6 = b"PROXY TCP6 2001:db8::7 2001:db8::1 5000 8002\r\n".to_vec();
         let short = v2(0x21, 0x11, &[192, 0, 2, 7, 192, 0, 2, 1, 0, 9, 0, 9]);
-        let tlv = v2(0x21, 0x11, &[192, 0, 2, 7, 192, 0, 2, 1, 0, 9, 0, 9, 4, 0, 1, 7]);
+        let tlv = v2(
+            0x21,
+            0x11,
+            &[192, 0, 2, 7, 192, 0, 2, 1, 0, 9, 0, 9, 4, 0, 1, 7],
+        );
         let mut long = [0; 36];
         long[..16].copy_from_slice(&"2001:db8::7".parse::<Ipv6Addr>().unwrap().octets());
-        for (header, address) in [(tcp4, four), (tcp6, six), (short, four), (tlv, four), (v2(0x21, 0x21, &long), six)] {
+        for (header, address) in [
+            (tcp4, four),
+            (tcp6, six),
+            (short, four),
+            (tlv, four),
+            (v2(0x21, 0x21, &long), six),
+        ] {
             for end in 0..header.len() {
                 assert_eq!(parse(&header[..end]), Ok(None));
             }
@@ -136,19 +154,42 @@ mod tests {
 
     #[test]
     fn no_header_is_refused_at_its_first_byte() {
-        for input in [b"{\"command\":\"ask_session\"}\n".as_slice(), b"{", b"PROX{", b"\r\n\r\n1", b"GET / HTTP/1.1"] {
+        for input in [
+            b"{\"command\":\"ask_session\"}\n".as_slice(),
+            b"{",
+            b"PROX{",
+            b"\r\n\r\n1",
+            b"GET / HTTP/1.1",
+        ] {
             assert_eq!(parse(input), Err(WireError::Proxy("missing")));
         }
     }
 
     #[test]
     fn malformed_headers_are_refused() {
-        for line in ["TCP4 1.2.3.4\r\n", "TCP4 ::1 ::2 1 2\r\n", "TCP4 1.2.3.4 1.2.3.4 1 70000\r\n", "TCP4 1.2.3.4 1.2.3.4 1 2\n"] {
-            assert_eq!(parse(format!("PROXY {line}").as_bytes()), Err(WireError::Proxy("malformed")));
+        for line in [
+            "TCP4 1.2.3.4\r\n",
+            "TCP4 ::1 ::2 1 2\r\n",
+            "TCP4 1.2.3.4 1.2.3.4 1 70000\r\n",
+            "TCP4 1.2.3.4 1.2.3.4 1 2\n",
+        ] {
+            assert_eq!(
+                parse(format!("PROXY {line}").as_bytes()),
+                Err(WireError::Proxy("malformed"))
+            );
         }
-        assert_eq!(parse(format!("PROXY {}", "x".repeat(101)).as_bytes()), Err(WireError::Proxy("too long")));
-        assert_eq!(parse(&v2(0x31, 0x11, &[0; 12])), Err(WireError::Proxy("malformed")));
-        assert_eq!(parse(&v2(0x21, 0x11, &[0; 11])), Err(WireError::Proxy("malformed")));
+        assert_eq!(
+            parse(format!("PROXY {}", "x".repeat(101)).as_bytes()),
+            Err(WireError::Proxy("too long"))
+        );
+        assert_eq!(
+            parse(&v2(0x31, 0x11, &[0; 12])),
+            Err(WireError::Proxy("malformed"))
+        );
+        assert_eq!(
+            parse(&v2(0x21, 0x11, &[0; 11])),
+            Err(WireError::Proxy("malformed"))
+        );
     }
 
     proptest! {

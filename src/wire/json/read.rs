@@ -45,7 +45,10 @@ impl JsonReader {
         let text = self.tolerance.apply(text);
         let mut tape = mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let parsed = simd_json::fill_tape(text, &mut self.buffers, &mut tape);
-        let doc = Doc { tape, home: &mut self.tape };
+        let doc = Doc {
+            tape,
+            home: &mut self.tape,
+        };
         match parsed {
             Ok(()) if !doc.tape.0.is_empty() => Ok(doc),
             _ => Err(NotJson),
@@ -118,7 +121,10 @@ impl<'d> Value<'d> {
 
     /// Whether this is a number of any kind.
     pub fn is_number(&self) -> bool {
-        matches!(self.node(), Node::Static(StaticNode::I64(_) | StaticNode::U64(_) | StaticNode::F64(_)))
+        matches!(
+            self.node(),
+            Node::Static(StaticNode::I64(_) | StaticNode::U64(_) | StaticNode::F64(_))
+        )
     }
 
     /// The text of a string.
@@ -152,7 +158,7 @@ impl<'d> Value<'d> {
         match self.node() {
             Node::Static(StaticNode::I64(number)) => Some(number as f64),
             Node::Static(StaticNode::U64(number)) => Some(number as f64),
-            Node::Static(StaticNode::F64(number)) => Some(f64::from(number)),
+            Node::Static(StaticNode::F64(number)) => Some(number),
             _ => None,
         }
     }
@@ -168,7 +174,10 @@ impl<'d> Value<'d> {
     /// The elements of an array; nothing for other values.
     pub fn elements(&self) -> Elements<'d> {
         match self.node() {
-            Node::Array { len, .. } => Elements { left: len, rest: &self.0[1..] },
+            Node::Array { len, .. } => Elements {
+                left: len,
+                rest: &self.0[1..],
+            },
             _ => Elements { left: 0, rest: &[] },
         }
     }
@@ -176,7 +185,10 @@ impl<'d> Value<'d> {
     /// The members of an object as written, duplicates included; nothing for other values.
     pub fn entries(&self) -> Entries<'d> {
         match self.node() {
-            Node::Object { len, .. } => Entries { left: len, rest: &self.0[1..] },
+            Node::Object { len, .. } => Entries {
+                left: len,
+                rest: &self.0[1..],
+            },
             _ => Entries { left: 0, rest: &[] },
         }
     }
@@ -218,7 +230,7 @@ impl<'d> Value<'d> {
             Node::Static(StaticNode::U64(number)) => {
                 out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
             }
-            Node::Static(StaticNode::F64(number)) => write::write_f64(f64::from(number), out),
+            Node::Static(StaticNode::F64(number)) => write::write_f64(number, out),
             Node::String(text) => write::write_text(text, out),
             Node::Array { .. } => {
                 out.push(b'[');
@@ -253,17 +265,25 @@ impl<'d> Value<'d> {
             Node::Static(StaticNode::Bool(value)) => value.into(),
             Node::Static(StaticNode::I64(number)) => number.into(),
             Node::Static(StaticNode::U64(number)) => number.into(),
-            Node::Static(StaticNode::F64(number)) => f64::from(number).into(),
+            Node::Static(StaticNode::F64(number)) => number.into(),
             Node::String(text) => text.into(),
-            Node::Array { .. } => self.elements().map(|element| element.to_owned_json()).collect(),
-            Node::Object { .. } => {
-                Owned::Object(self.entries().map(|(key, value)| (key.to_owned(), value.to_owned_json())).collect())
-            }
+            Node::Array { .. } => self
+                .elements()
+                .map(|element| element.to_owned_json())
+                .collect(),
+            Node::Object { .. } => Owned::Object(
+                self.entries()
+                    .map(|(key, value)| (key.to_owned(), value.to_owned_json()))
+                    .collect(),
+            ),
         }
     }
 
     fn node(&self) -> Node<'d> {
-        self.0.first().copied().unwrap_or(Node::Static(StaticNode::Null))
+        self.0
+            .first()
+            .copied()
+            .unwrap_or(Node::Static(StaticNode::Null))
     }
 }
 
@@ -339,15 +359,20 @@ mod tests {
 
     #[test]
     fn looks_up_fields() {
-        let mut text = br#" {"command":"a","n":-3,"u":18446744073709551615,"f":2.5,"t":true,"z":null,
+        let mut text =
+            br#" {"command":"a","n":-3,"u":18446744073709551615,"f":2.5,"t":true,"z":null,
             "nested":{"command":"inner"},"args":[1,"two",[3],{}],"command":"\u00e9\n"} "#
-            .to_vec();
+                .to_vec();
         let mut reader = JsonReader::new();
         let doc = reader.parse(&mut text).unwrap();
         let root = doc.root();
         assert!(root.is_object() && root.truthy() && !root.is_array());
         assert_eq!(root.len(), 9);
-        assert_eq!(root.get("command").unwrap().as_str(), Some("é\n"), "the last of two equal keys wins");
+        assert_eq!(
+            root.get("command").unwrap().as_str(),
+            Some("é\n"),
+            "the last of two equal keys wins"
+        );
         assert_eq!(root.get("n").unwrap().as_i64(), Some(-3));
         assert_eq!(root.get("n").unwrap().as_u64(), None);
         assert_eq!(root.get("u").unwrap().as_u64(), Some(u64::MAX));
@@ -369,23 +394,41 @@ mod tests {
     #[test]
     fn tolerates_what_the_reference_tolerates() {
         assert_eq!(relay("\u{feff} {\"a\" : 1}\r\n").unwrap(), r#"{"a":1}"#);
-        assert_eq!(relay("[NaN, Infinity,-Infinity]").unwrap(), "[0.0,1.7976931348623157e+308,-1.7976931348623157e+308]");
-        assert_eq!(relay(r#"["NaN","-Infinity \\","\"NaN"]"#).unwrap(), r#"["NaN","-Infinity \\","\"NaN"]"#);
-        assert_eq!(relay(r#"["\ud800","\udC00x","\uD83d\uDe00","\\ud800","\ud83dé"]"#).unwrap(), {
-            r#"["\ufffd","\ufffdx","\ud83d\ude00","\\ud800","\ufffd\u00e9"]"#
-        });
-        assert_eq!(relay("[123456789012345678901234567890]").unwrap(), "[1.2345678901234568e+29]");
+        assert_eq!(
+            relay("[NaN, Infinity,-Infinity]").unwrap(),
+            "[0.0,1.7976931348623157e+308,-1.7976931348623157e+308]"
+        );
+        assert_eq!(
+            relay(r#"["NaN","-Infinity \\","\"NaN"]"#).unwrap(),
+            r#"["NaN","-Infinity \\","\"NaN"]"#
+        );
+        assert_eq!(
+            relay(r#"["\ud800","\udC00x","\uD83d\uDe00","\\ud800","\ud83dé"]"#).unwrap(),
+            { r#"["\ufffd","\ufffdx","\ud83d\ude00","\\ud800","\ufffd\u00e9"]"# }
+        );
+        assert_eq!(
+            relay("[123456789012345678901234567890]").unwrap(),
+            "[1.2345678901234568e+29]"
+        );
+        assert_eq!(relay("[-0,01]").ok(), None);
         assert_eq!(relay("7").unwrap(), "7");
         assert_eq!(relay("\"x\"").unwrap(), "\"x\"");
     }
 
     #[test]
     fn refuses_what_is_not_json() {
-        for text in ["", " ", "nonsense", "{", "{}}", "[1,]", "{\"a\"}", "[1NaN]", "[NaN5]", "[-NaN]", "\"\\ud8", "\u{feff}"] {
+        for text in [
+            "", " ", "nonsense", "{", "{}}", "[1,]", "{\"a\"}", "[1NaN]", "[NaN5]", "[-NaN]",
+            "\"\\ud8", "\u{feff}",
+        ] {
             assert_eq!(relay(text), Err(NotJson), "{text}");
         }
         assert_eq!(relay(b"\"\xff\""), Err(NotJson), "not UTF-8");
-        assert_eq!(relay(b"\"\xed\xa0\x80 \\ud800\""), Err(NotJson), "an encoded surrogate, rewritten or not");
+        assert_eq!(
+            relay(b"\"\xed\xa0\x80 \\ud800\""),
+            Err(NotJson),
+            "an encoded surrogate, rewritten or not"
+        );
         for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
             let nested = |depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
             assert!(relay(nested(MAX_DEPTH - 1)).is_ok());
@@ -400,7 +443,10 @@ mod tests {
         let mut reader = JsonReader::new();
         for _ in 0..3 {
             assert!(reader.parse(&mut b"[1,2,".to_vec()).is_err());
-            assert_eq!(reader.parse(&mut b"[1,2]".to_vec()).unwrap().root().len(), 2);
+            assert_eq!(
+                reader.parse(&mut b"[1,2]".to_vec()).unwrap().root().len(),
+                2
+            );
         }
     }
 
@@ -420,7 +466,9 @@ mod tests {
             any::<bool>().prop_map(Owned::from),
             any::<i64>().prop_map(Owned::from),
             any::<u64>().prop_map(Owned::from),
-            any::<f64>().prop_filter("finite", |number| number.is_finite()).prop_map(Owned::from),
+            any::<f64>()
+                .prop_filter("finite", |number| number.is_finite())
+                .prop_map(Owned::from),
             any::<String>().prop_map(Owned::from),
         ];
         leaf.prop_recursive(4, 40, 6, |inner| {

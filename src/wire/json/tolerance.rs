@@ -11,8 +11,11 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The words of faf-wire 2.2 and the numbers that stand for them. `NaN` has no neighbour among the numbers; zero is
 /// the one that no range check and no division by a scale can be surprised by.
-const WORDS: [(&[u8], &[u8]); 3] =
-    [(b"NaN", b"0.0"), (b"Infinity", b"1.7976931348623157e308"), (b"-Infinity", b"-1.7976931348623157e308")];
+const WORDS: [(&[u8], &[u8]); 3] = [
+    (b"NaN", b"0.0"),
+    (b"Infinity", b"1.7976931348623157e308"),
+    (b"-Infinity", b"-1.7976931348623157e308"),
+];
 
 /// Written in place of a lone surrogate; as long as what it replaces.
 const REPLACEMENT: &[u8] = b"\\ufffd";
@@ -30,7 +33,11 @@ pub(super) struct Tolerance {
 impl Tolerance {
     /// `text` in a form the parser takes: without a byte order mark, and a rewritten copy if need be.
     pub(super) fn apply<'a>(&'a mut self, text: &'a mut [u8]) -> &'a mut [u8] {
-        let start = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        let start = if text.starts_with(BYTE_ORDER_MARK) {
+            BYTE_ORDER_MARK.len()
+        } else {
+            0
+        };
         let text = &mut text[start..];
         if !suspicious(text) {
             return text;
@@ -42,7 +49,9 @@ impl Tolerance {
 }
 
 fn suspicious(text: &[u8]) -> bool {
-    ESCAPE.find_iter(text).any(|at| matches!(text.get(at + 2), Some(b'd' | b'D')))
+    ESCAPE
+        .find_iter(text)
+        .any(|at| matches!(text.get(at + 2), Some(b'd' | b'D')))
         || NAN.find(text).is_some()
         || INFINITY.find(text).is_some()
 }
@@ -57,7 +66,12 @@ fn rewrite(text: &[u8], out: &mut Vec<u8>) {
                 1
             }
             (true, b'\\') => match surrogate(&text[at..]) {
-                Some(lead) if lead < 0xdc00 && surrogate(&text[at + 6..]).is_some_and(|trail| trail >= 0xdc00) => 12,
+                Some(lead)
+                    if lead < 0xdc00
+                        && surrogate(&text[at + 6..]).is_some_and(|trail| trail >= 0xdc00) =>
+                {
+                    12
+                }
                 Some(_) => {
                     out.extend_from_slice(REPLACEMENT);
                     at += 6;
@@ -93,9 +107,18 @@ fn surrogate(text: &[u8]) -> Option<u16> {
 
 /// One of the [`WORDS`] at `at`, standing alone as a value would.
 fn word_at(text: &[u8], at: usize) -> Option<(&'static [u8], &'static [u8])> {
-    let before = at == 0 || matches!(text[at - 1], b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' | b'[');
-    let (word, number) = *WORDS.iter().find(|(word, _)| text[at..].starts_with(word))?;
-    let after = matches!(text.get(at + word.len()), None | Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b']' | b'}'));
+    let before = at == 0
+        || matches!(
+            text[at - 1],
+            b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' | b'['
+        );
+    let (word, number) = *WORDS
+        .iter()
+        .find(|(word, _)| text[at..].starts_with(word))?;
+    let after = matches!(
+        text.get(at + word.len()),
+        None | Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b']' | b'}')
+    );
     (before && after).then_some((word, number))
 }
 
@@ -118,7 +141,11 @@ mod tests {
             ("[NaN]", "[0.0]", true),
             ("-Infinity", "-1.7976931348623157e308", true),
             ("[1NaN,NaNN,--Infinity]", "[1NaN,NaNN,--Infinity]", true),
-            (r#""\ud83d\ude00\ude00\ud83d""#, r#""\ud83d\ude00\ufffd\ufffd""#, true),
+            (
+                r#""\ud83d\ude00\ude00\ud83d""#,
+                r#""\ud83d\ude00\ufffd\ufffd""#,
+                true,
+            ),
             (r#""\ud83d\ud83d\ude00""#, r#""\ufffd\ud83d\ude00""#, true),
             (r#""\\ud83d\\""#, r#""\\ud83d\\""#, true),
             (r#""\ud8""#, r#""\ud8""#, true),

@@ -8,6 +8,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter, Serializer};
 
+const VEC: &str = "a Vec takes every write";
+
 /// JSON text of `value` in the server's form: pure ASCII, no white space (spec: faf-wire 2.1).
 ///
 /// # Panics
@@ -26,7 +28,9 @@ pub fn to_json<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 /// As [`to_json`].
 pub fn write_json<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
     let mut serializer = Serializer::with_formatter(out, ServerForm);
-    value.serialize(&mut serializer).expect("messages are made of types that JSON has, and a Vec takes every write");
+    value
+        .serialize(&mut serializer)
+        .expect("messages are made of types that JSON has, and a Vec takes every write");
 }
 
 /// Appends `text` as a JSON string, quotes included.
@@ -38,7 +42,7 @@ pub fn write_text(text: &str, out: &mut Vec<u8>) {
         if byte >= b' ' && byte != b'"' && byte != b'\\' {
             continue;
         }
-        write_fragment(&text[plain..at], out);
+        write_fragment(&text[plain..at], out).expect(VEC);
         plain = at + 1;
         out.push(b'\\');
         match byte {
@@ -51,7 +55,7 @@ pub fn write_text(text: &str, out: &mut Vec<u8>) {
             _ => out.extend_from_slice(&unit_escape(byte.into())[1..]),
         }
     }
-    write_fragment(&text[plain..], out);
+    write_fragment(&text[plain..], out).expect(VEC);
     out.push(b'"');
 }
 
@@ -59,31 +63,34 @@ pub fn write_text(text: &str, out: &mut Vec<u8>) {
 /// not a number.
 pub(super) fn write_f64(number: f64, out: &mut Vec<u8>) {
     if number.is_finite() {
-        write_digits(ryu::Buffer::new().format_finite(number), out);
+        write_digits(ryu::Buffer::new().format_finite(number), out).expect(VEC);
     } else {
         out.extend_from_slice(b"null");
     }
 }
 
 /// Text without anything that ASCII JSON must escape, except characters outside ASCII.
-fn write_fragment(text: &str, out: &mut Vec<u8>) {
+fn write_fragment<W: ?Sized + Write>(text: &str, out: &mut W) -> io::Result<()> {
     if text.is_ascii() {
-        out.extend_from_slice(text.as_bytes());
-        return;
+        return out.write_all(text.as_bytes());
     }
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let plain = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
+        let plain = rest
+            .bytes()
+            .position(|byte| !byte.is_ascii())
+            .unwrap_or(rest.len());
         if plain > 0 {
-            out.extend_from_slice(&rest.as_bytes()[..plain]);
+            out.write_all(&rest.as_bytes()[..plain])?;
             rest = &rest[plain..];
             continue;
         }
         for unit in first.encode_utf16(&mut [0; 2]) {
-            out.extend_from_slice(&unit_escape(*unit));
+            out.write_all(&unit_escape(*unit))?;
         }
         rest = &rest[first.len_utf8()..];
     }
+    Ok(())
 }
 
 /// `\uXXXX`, lower case.
@@ -95,10 +102,10 @@ fn unit_escape(unit: u16) -> [u8; 6] {
 
 /// Re-arranges the shortest digits of a float (any of `-0.0`, `1500.0`, `1.5e-7`, `1e16`) the way the reference prints
 /// them: exponent form from 1e16 upward and below 1e-4, with a sign and at least two digits.
-fn write_digits(shortest: &str, out: &mut Vec<u8>) {
+fn write_digits<W: ?Sized + Write>(shortest: &str, out: &mut W) -> io::Result<()> {
     let unsigned = match shortest.strip_prefix('-') {
         Some(rest) => {
-            out.push(b'-');
+            out.write_all(b"-")?;
             rest
         }
         None => shortest,
@@ -107,6 +114,7 @@ fn write_digits(shortest: &str, out: &mut Vec<u8>) {
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
 
+    const ZEROS: &[u8; 16] = b"0000000000000000";
     // All digits in a row, at most 17 that count and the zeros around them; the point stands after `point` of them.
     let mut row = [0; 40];
     let mut len = 0;
@@ -114,37 +122,52 @@ fn write_digits(shortest: &str, out: &mut Vec<u8>) {
         row[len] = digit;
         len += 1;
     }
-    let leading = row[..len].iter().take_while(|digit| **digit == b'0').count();
+    let leading = row[..len]
+        .iter()
+        .take_while(|digit| **digit == b'0')
+        .count();
     let point = whole.len() as i32 + exponent - leading as i32;
-    let end = row[..len].iter().rposition(|digit| *digit != b'0').map_or(leading, |last| last + 1);
+    let end = row[..len]
+        .iter()
+        .rposition(|digit| *digit != b'0')
+        .map_or(leading, |last| last + 1);
     let digits = &row[leading..end];
 
     if digits.is_empty() {
-        out.extend_from_slice(b"0.0");
+        out.write_all(b"0.0")?;
     } else if !(-3..=16).contains(&point) {
-        out.push(digits[0]);
+        out.write_all(&digits[..1])?;
         if digits.len() > 1 {
-            out.push(b'.');
-            out.extend_from_slice(&digits[1..]);
+            out.write_all(b".")?;
+            out.write_all(&digits[1..])?;
         }
         let exponent = point - 1;
-        out.extend_from_slice(if exponent < 0 { b"e-" } else { b"e+" });
+        out.write_all(if exponent < 0 { b"e-" } else { b"e+" })?;
         if exponent.unsigned_abs() < 10 {
-            out.push(b'0');
+            out.write_all(b"0")?;
         }
-        out.extend_from_slice(itoa::Buffer::new().format(exponent.unsigned_abs()).as_bytes());
+        out.write_all(
+            itoa::Buffer::new()
+                .format(exponent.unsigned_abs())
+                .as_bytes(),
+        )?;
     } else if point <= 0 {
-        out.extend_from_slice(b"0.");
-        out.extend(std::iter::repeat_n(b'0', point.unsigned_abs() as usize));
-        out.extend_from_slice(digits);
+        out.write_all(b"0.")?;
+        out.write_all(&ZEROS[..point.unsigned_abs() as usize])?;
+        out.write_all(digits)?;
     } else {
         let point = point as usize;
         let whole = &digits[..point.min(digits.len())];
-        out.extend_from_slice(whole);
-        out.extend(std::iter::repeat_n(b'0', point - whole.len()));
-        out.push(b'.');
-        out.extend_from_slice(if digits.len() > point { &digits[point..] } else { b"0" });
+        out.write_all(whole)?;
+        out.write_all(&ZEROS[..point - whole.len()])?;
+        out.write_all(b".")?;
+        out.write_all(if digits.len() > point {
+            &digits[point..]
+        } else {
+            b"0"
+        })?;
     }
+    Ok(())
 }
 
 /// The formatter: everything compact, as `serde_json` does by itself, except texts and floats.
@@ -152,28 +175,26 @@ struct ServerForm;
 
 impl Formatter for ServerForm {
     fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
-        // On the stack: 17 digits, at most 16 zeros, sign, point and exponent.
-        let mut text = Vec::with_capacity(48);
-        write_f64(value, &mut text);
-        writer.write_all(&text)
+        write_digits(ryu::Buffer::new().format_finite(value), writer)
     }
 
     fn write_f32<W: ?Sized + Write>(&mut self, writer: &mut W, value: f32) -> io::Result<()> {
-        let mut text = Vec::with_capacity(48);
-        write_digits(ryu::Buffer::new().format_finite(value), &mut text);
-        writer.write_all(&text)
+        write_digits(ryu::Buffer::new().format_finite(value), writer)
     }
 
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        if fragment.is_ascii() {
-            return writer.write_all(fragment.as_bytes());
-        }
-        let mut text = Vec::with_capacity(fragment.len() * 2);
-        write_fragment(fragment, &mut text);
-        writer.write_all(&text)
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        write_fragment(fragment, writer)
     }
 
-    fn write_char_escape<W: ?Sized + Write>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
+    fn write_char_escape<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        escape: CharEscape,
+    ) -> io::Result<()> {
         let letter = match escape {
             CharEscape::Quote => b'"',
             CharEscape::ReverseSolidus => b'\\',
@@ -259,8 +280,15 @@ mod tests {
             password: Option<u8>,
         }
         let teams = BTreeMap::from([(2, vec!["orion"])]);
-        let message = Message { command: "game_info", teams, password: None };
-        assert_eq!(json(&message), r#"{"command":"game_info","teams":{"2":["orion"]},"password":null}"#);
+        let message = Message {
+            command: "game_info",
+            teams,
+            password: None,
+        };
+        assert_eq!(
+            json(&message),
+            r#"{"command":"game_info","teams":{"2":["orion"]},"password":null}"#
+        );
     }
 
     /// faf-wire 2.1 character by character.
@@ -296,7 +324,11 @@ mod tests {
             return format!("{mantissa}e{sign}{:02}", exponent.abs());
         }
         let plain = format!("{number}");
-        if plain.contains('.') { plain } else { plain + ".0" }
+        if plain.contains('.') {
+            plain
+        } else {
+            plain + ".0"
+        }
     }
 
     proptest! {

@@ -1,0 +1,271 @@
+//! What one delivery of a broadcast costs the sender, in CPU time of the sending thread, for 1,000 and 8,000 sockets.
+//!
+//! Three ways in the same run, on the same kind of sockets with the same receivers:
+//!
+//! - `muster`: the whole real path: a shard's turn, the fan-out, the batch of sends;
+//! - `send loop`: nothing but `send` in a loop, what the kernel asks for at the least;
+//! - `task per connection`: a glommio task for each connection that is woken and writes for itself.
+//!
+//! `cargo bench --bench fanout`. Each iteration is one broadcast; divide by the number of sockets for one delivery.
+#![allow(unsafe_code)]
+
+use std::{
+    cell::RefCell,
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    rc::Rc,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use futures_lite::AsyncWriteExt;
+use glommio::{LocalExecutorBuilder, Placement};
+use muster::{
+    engine::{AddressLimits, Engine, Inbound, ListenerSettings, Mesh, Settings},
+    lobby::{Audience, ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn},
+    wire::{Format, ReadLimits},
+};
+
+const BODY: usize = 400;
+const SIZES: [usize; 2] = [1_000, 8_000];
+
+/// CPU time of a thread of this process so far, running or not.
+fn cpu_of(task: &str) -> Duration {
+    let task: libc::pid_t = task.parse().expect("a task id");
+    // clock_getcpuclockid(3): the clock of a thread is made of its id (CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED).
+    let clock = (!task << 3) | 6;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is valid for the call, which only writes to it.
+    assert_eq!(unsafe { libc::clock_gettime(clock, &mut time) }, 0, "the thread exists");
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+fn this_task() -> String {
+    let link = std::fs::read_link("/proc/thread-self").expect("procfs");
+    link.file_name().and_then(|n| n.to_str()).expect("a task id").to_owned()
+}
+
+/// The receiving ends. Drained after each broadcast, outside what is measured.
+struct Receivers(Vec<TcpStream>);
+
+impl Receivers {
+    fn connect(address: SocketAddr, count: usize) -> Receivers {
+        Receivers((0..count).map(|_| TcpStream::connect(address).expect("connects")).collect())
+    }
+
+    fn drain(&mut self, bytes: usize) {
+        let mut buffer = vec![0; bytes];
+        for stream in &mut self.0 {
+            stream.read_exact(&mut buffer).expect("everything arrives");
+        }
+    }
+}
+
+/// Broadcasts whenever it gets mail.
+struct Broadcaster {
+    body: Bytes,
+    subscribed: Arc<AtomicU64>,
+    task: Arc<OnceLock<String>>,
+}
+
+impl Dialect for Broadcaster {
+    type Mail = ();
+    type Ask = ();
+    type Answer = ();
+    type Timer = ();
+
+    fn started(&mut self, _: &mut Turn<'_, Self>) {
+        self.task.get_or_init(this_task);
+    }
+    fn opened(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, _: Origin) {
+        turn.subscribe(conn);
+        self.subscribed.fetch_add(1, Ordering::SeqCst);
+    }
+    fn received(&mut self, _: &mut Turn<'_, Self>, _: ConnId, _: &mut [u8]) {}
+    fn closed(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
+    fn mailed(&mut self, turn: &mut Turn<'_, Self>, _: ShardId, (): ()) {
+        turn.fan_out(Audience::Subscribers, self.body.clone());
+    }
+    fn answered(&mut self, _: &mut Turn<'_, Self>, _: Ticket, (): ()) {}
+    fn woke(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
+    fn resync(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
+    fn stopping(&mut self, _: &mut Turn<'_, Self>, _: Stopping) {}
+    fn may_stop(&self) -> bool {
+        true
+    }
+    fn refuse((): ()) {}
+}
+
+fn muster(criterion: &mut Criterion, count: usize) {
+    let mesh = Mesh::<Broadcaster>::new(1);
+    let subscribed = Arc::new(AtomicU64::new(0));
+    let settings = Settings {
+        shards: 1,
+        pin: true,
+        listeners: vec![ListenerSettings {
+            name: "bench".into(),
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+            format: Format::JsonLines,
+            proxy: false,
+            trusted: Vec::new(),
+        }],
+        read: ReadLimits::default(),
+        connections: count,
+        address_limits: AddressLimits { connections: u32::MAX, opened_per_second: u32::MAX },
+        outbox_soft_bytes: 1 << 20,
+        outbox_hard_bytes: 1 << 24,
+        outbox_stuck: Duration::from_secs(60),
+        handshake: Duration::from_secs(10),
+        seed: Some(1),
+    };
+    let task = Arc::new(OnceLock::new());
+    let (counted, its_task) = (subscribed.clone(), task.clone());
+    let body: Bytes = vec![b'x'; BODY - 1].into();
+    let engine = Engine::start(settings, mesh.clone(), Arc::new(|_, _, ()| Ok(())), move |_| Broadcaster {
+        body: body.clone(),
+        subscribed: counted.clone(),
+        task: its_task.clone(),
+    })
+    .expect("the engine starts");
+    let mut receivers = Receivers::connect(engine.addresses[0].1, count);
+    while subscribed.load(Ordering::SeqCst) < count as u64 {
+        std::thread::yield_now();
+    }
+    let task = task.get().expect("the shard has started");
+    group(criterion, count, "muster", |rounds| {
+        let mut spent = Duration::ZERO;
+        for _ in 0..rounds {
+            let before = cpu_of(task);
+            mesh.post(ShardId(0), Inbound::Mail(ShardId(0), ()));
+            receivers.drain(BODY);
+            std::thread::sleep(Duration::from_millis(1)); // the shard's work after its last send counts too
+            spent += cpu_of(task) - before;
+        }
+        spent
+    });
+    mesh.stop(Stopping::Now);
+    drop(receivers);
+    engine.join();
+}
+
+fn send_loop(criterion: &mut Criterion, count: usize, name: &str) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("binds");
+    let address = listener.local_addr().expect("bound");
+    let mut receivers = Vec::new();
+    let mut senders = Vec::new();
+    for _ in 0..count {
+        receivers.push(TcpStream::connect(address).expect("connects"));
+        let sender = listener.accept().expect("accepts").0;
+        sender.set_nodelay(true).expect("sets");
+        sender.set_nonblocking(true).expect("sets");
+        senders.push(sender);
+    }
+    let mut receivers = Receivers(receivers);
+    let body = vec![b'x'; BODY];
+    // A thread of its own: what draining costs must not count.
+    let (go, going) = mpsc::channel::<()>();
+    let (done, finished) = mpsc::channel::<Duration>();
+    let sender = std::thread::spawn(move || {
+        let task = this_task();
+        for () in going {
+            let before = cpu_of(&task);
+            for socket in &mut senders {
+                socket.write_all(&body).expect("the socket takes it");
+            }
+            done.send(cpu_of(&task) - before).expect("somebody waits");
+        }
+    });
+    group(criterion, count, name, |rounds| {
+        let mut spent = Duration::ZERO;
+        for _ in 0..rounds {
+            go.send(()).expect("the sender lives");
+            receivers.drain(BODY);
+            spent += finished.recv().expect("the sender answers");
+        }
+        spent
+    });
+    drop(go);
+    sender.join().expect("the sender ends");
+}
+
+fn task_per_connection(criterion: &mut Criterion, count: usize) {
+    let (address_known, address) = mpsc::channel();
+    let (go, going) = mpsc::channel::<()>();
+    let (done, finished) = mpsc::channel::<Duration>();
+    let executor = LocalExecutorBuilder::new(Placement::Fixed(0))
+        .name("tasks")
+        .spawn(move || async move {
+            let listener = glommio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("binds");
+            address_known.send(listener.local_addr().expect("bound")).expect("somebody waits");
+            let body: Rc<[u8]> = vec![b'x'; BODY].into();
+            let left = Rc::new(RefCell::new(0usize));
+            let mut wakes = Vec::new();
+            for _ in 0..count {
+                let mut stream = listener.accept().await.expect("accepts");
+                stream.set_nodelay(true).expect("sets");
+                let (wake, woken) = glommio::channels::local_channel::new_unbounded::<()>();
+                let (body, left) = (body.clone(), left.clone());
+                wakes.push(wake);
+                glommio::spawn_local(async move {
+                    while woken.recv().await.is_some() {
+                        stream.write_all(&body).await.expect("the socket takes it");
+                        *left.borrow_mut() -= 1;
+                    }
+                })
+                .detach();
+            }
+            let task = this_task();
+            // This thread has nothing else to do while it waits.
+            for () in going {
+                let before = cpu_of(&task);
+                *left.borrow_mut() = wakes.len();
+                for wake in &wakes {
+                    wake.try_send(()).expect("the task lives");
+                }
+                while *left.borrow() > 0 {
+                    glommio::executor().yield_task_queue_now().await;
+                }
+                done.send(cpu_of(&task) - before).expect("somebody waits");
+            }
+        })
+        .expect("an executor");
+    let mut receivers = Receivers::connect(address.recv().expect("an address"), count);
+    group(criterion, count, "task per connection", |rounds| {
+        let mut spent = Duration::ZERO;
+        for _ in 0..rounds {
+            go.send(()).expect("the executor lives");
+            receivers.drain(BODY);
+            spent += finished.recv().expect("the executor answers");
+        }
+        spent
+    });
+    drop(go);
+    executor.join().expect("the executor ends");
+}
+
+fn group(criterion: &mut Criterion, count: usize, name: &str, mut run: impl FnMut(u64) -> Duration) {
+    let mut group = criterion.benchmark_group("fanout_cpu_per_broadcast");
+    group.sample_size(20).measurement_time(Duration::from_secs(6)).warm_up_time(Duration::from_secs(1));
+    group.throughput(Throughput::Elements(count as u64));
+    group.bench_function(BenchmarkId::new(name, count), |bencher| bencher.iter_custom(&mut run));
+    group.finish();
+}
+
+fn fanout(criterion: &mut Criterion) {
+    for count in SIZES {
+        // Sockets of one pair are gone before the next pair is opened: 2 descriptors per connection.
+        send_loop(criterion, count, "send loop");
+        muster(criterion, count);
+        task_per_connection(criterion, count);
+        send_loop(criterion, count, "send loop again");
+    }
+}
+
+criterion_group!(benches, fanout);
+criterion_main!(benches);

@@ -1,0 +1,380 @@
+//! The end of a run: a table for people, files for programs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use hdrhistogram::Histogram;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::cli::Plan;
+use crate::latency::{Counts, Recorder};
+use crate::procfs::{Environment, Usage};
+use crate::slo::{self, Goal, STATISTICS, Violation};
+
+/// What the run cost the server, as far as it could be seen.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ServerCost {
+    /// The server's process.
+    pub pid: Option<u32>,
+    /// Before the first connection.
+    pub before: Option<Usage>,
+    /// With everybody connected, before the measured phase.
+    pub ready: Option<Usage>,
+    /// At the end of the measured phase.
+    pub measured: Option<Usage>,
+    /// At the end, everybody still connected.
+    pub finished: Option<Usage>,
+    /// CPU seconds of the measured phase.
+    pub cpu_seconds: Option<f64>,
+    /// CPU microseconds of the measured phase and the wait after it, for each broadcast that reached a watcher.
+    pub cpu_us_per_delivery: Option<f64>,
+    /// CPU microseconds from the first connection to the last sign-in, for each sign-in.
+    pub cpu_us_per_login: Option<f64>,
+    /// Growth of resident memory for each connection.
+    pub bytes_per_connection: Option<f64>,
+}
+
+impl ServerCost {
+    /// Compares four looks at the server: before, ready, measured, finished. In a `storm` signing in is what is measured.
+    pub fn new(
+        pid: Option<u32>,
+        [before, ready, measured, finished]: [Option<Usage>; 4],
+        storm: bool,
+        connected: i64,
+        counts: &Counts,
+    ) -> ServerCost {
+        let cpu =
+            |from: Option<Usage>, to: Option<Usage>| Some(to?.cpu_seconds - from?.cpu_seconds);
+        let per = |seconds: Option<f64>, events: u64| {
+            seconds
+                .filter(|_| events > 0)
+                .map(|seconds| seconds * 1e6 / events as f64)
+        };
+        let cpu_seconds = cpu(if storm { before } else { ready }, measured);
+        let signing_in = if storm {
+            cpu(before, finished)
+        } else {
+            cpu(before, ready)
+        };
+        ServerCost {
+            pid,
+            before,
+            ready,
+            measured,
+            finished,
+            cpu_seconds,
+            cpu_us_per_delivery: per(cpu(ready, finished), counts.deliveries),
+            cpu_us_per_login: per(signing_in, counts.logins),
+            bytes_per_connection: before.zip(ready).filter(|_| connected > 0).map(
+                |(before, ready)| {
+                    (ready.rss_bytes as f64 - before.rss_bytes as f64) / connected as f64
+                },
+            ),
+        }
+    }
+}
+
+/// Everything a run found out.
+#[derive(Debug)]
+pub struct Report {
+    /// Where it was measured.
+    pub environment: Environment,
+    /// Histograms and counts.
+    pub recorder: Recorder,
+    /// What it cost the server.
+    pub server: ServerCost,
+    /// Clients connected at once.
+    pub connected: i64,
+    /// Length of the measured phase.
+    pub measured_us: u64,
+    /// Why things failed, and how often.
+    pub complaints: BTreeMap<String, u64>,
+    settings: serde_json::Value,
+}
+
+impl Report {
+    /// Puts together what the run found.
+    pub fn new(
+        plan: &Plan,
+        environment: Environment,
+        recorder: Recorder,
+        server: ServerCost,
+        connected: i64,
+        measured_us: u64,
+        complaints: BTreeMap<String, u64>,
+    ) -> Report {
+        let settings = json!({
+            "profile": format!("{:?}", plan.profile).to_lowercase(),
+            "clients": plan.clients,
+            "hosts": plan.hosts,
+            "joiners": plan.joiners(),
+            "rate_per_second": plan.rate,
+            "duration_s": plan.duration.as_secs_f64(),
+            "ramp_per_second": plan.ramp,
+            "threads": plan.threads,
+            "transports": plan.transports.iter().map(|(transport, address)| format!("{transport:?} {address}")).collect::<Vec<_>>(),
+            "seed": plan.seed,
+            "goals": plan.goals.len(),
+        });
+        Report {
+            environment,
+            recorder,
+            server,
+            connected,
+            measured_us,
+            complaints,
+            settings,
+        }
+    }
+
+    /// All figures by the names goals use: times in µs, sizes in bytes.
+    pub fn figures(&self) -> BTreeMap<String, f64> {
+        let mut figures = BTreeMap::new();
+        for (name, histogram) in self.recorder.histograms() {
+            if histogram.is_empty() {
+                continue;
+            }
+            for (statistic, quantile) in STATISTICS {
+                let value =
+                    quantile.map_or(histogram.mean(), |q| histogram.value_at_quantile(q) as f64);
+                figures.insert(format!("{name}_{statistic}"), value);
+            }
+        }
+        let counts = &self.recorder.counts;
+        for (name, value) in [
+            ("lost", counts.lost),
+            ("unsent", counts.unsent),
+            ("closed", counts.closed_by_server),
+            ("login_failures", counts.login_failures),
+            ("setup_failures", counts.setup_failures),
+            ("protocol_errors", counts.protocol_errors),
+            ("join_failures", counts.join_failures),
+            ("deliveries", counts.deliveries),
+            ("coalesced", counts.coalesced),
+            ("logins", counts.logins),
+            ("joins", counts.joins),
+        ] {
+            figures.insert(name.to_owned(), value as f64);
+        }
+        figures.insert("connected".to_owned(), self.connected as f64);
+        let server = &self.server;
+        for (name, value) in [
+            ("server_cpu_per_delivery", server.cpu_us_per_delivery),
+            (
+                "server_rss",
+                server.finished.map(|usage| usage.rss_bytes as f64),
+            ),
+            ("server_bytes_per_connection", server.bytes_per_connection),
+        ] {
+            if let Some(value) = value {
+                figures.insert(name.to_owned(), value);
+            }
+        }
+        figures
+    }
+
+    /// What makes the run a failure whatever the goals say.
+    pub fn failures(&self) -> Vec<String> {
+        let counts = &self.recorder.counts;
+        let mut failures: Vec<String> = [
+            (counts.lost, "changes or messages lost"),
+            (
+                counts.unsent,
+                "changes, messages or sign-ins due and never sent",
+            ),
+            (counts.closed_by_server, "connections closed by the server"),
+            (counts.login_failures, "sign-ins failed"),
+            (counts.setup_failures, "games or pairs not set up"),
+            (counts.protocol_errors, "protocol errors"),
+        ]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+        if counts.logins == 0 {
+            failures.push("nobody could sign in".to_owned());
+        }
+        failures
+    }
+
+    /// Goals that were not met.
+    pub fn violations(&self, goals: &[Goal]) -> Vec<Violation> {
+        slo::check(goals, &self.figures())
+    }
+
+    /// Writes the files the plan asks for.
+    pub fn write_files(&self, plan: &Plan) -> anyhow::Result<()> {
+        if let Some(path) = &plan.json {
+            let text = serde_json::to_string_pretty(&self.to_json(&plan.goals))?;
+            std::fs::write(path, text + "\n")
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        if let Some(path) = &plan.hgrm {
+            let stem = path.with_extension("");
+            for (name, histogram) in self.recorder.histograms() {
+                if !histogram.is_empty() {
+                    let file = format!("{}-{name}.hgrm", stem.display());
+                    write_hgrm(Path::new(&file), histogram)
+                        .with_context(|| format!("cannot write {file}"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything, for programs.
+    pub fn to_json(&self, goals: &[Goal]) -> serde_json::Value {
+        json!({
+            "settings": self.settings,
+            "environment": self.environment,
+            "measured_s": self.measured_us as f64 / 1e6,
+            "connected": self.connected,
+            "latency_us": self.recorder.histograms().into_iter().filter(|(_, histogram)| !histogram.is_empty())
+                .map(|(name, histogram)| (name.to_owned(), statistics(histogram)))
+                .collect::<serde_json::Map<_, _>>(),
+            "counts": self.recorder.counts,
+            "server": self.server,
+            "complaints": self.complaints,
+            "failures": self.failures(),
+            "violations": self.violations(goals).iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn statistics(histogram: &Histogram<u64>) -> serde_json::Value {
+    let mut all = serde_json::Map::new();
+    all.insert("count".to_owned(), json!(histogram.len()));
+    all.insert("min".to_owned(), json!(histogram.min()));
+    for (name, quantile) in STATISTICS {
+        let value = quantile.map_or_else(
+            || json!(histogram.mean()),
+            |q| json!(histogram.value_at_quantile(q)),
+        );
+        all.insert(name.to_owned(), value);
+    }
+    serde_json::Value::Object(all)
+}
+
+/// The text format of HdrHistogram's plotter, values in milliseconds.
+fn write_hgrm(path: &Path, histogram: &Histogram<u64>) -> std::io::Result<()> {
+    let mut out = BufWriter::new(File::create(path)?);
+    writeln!(
+        out,
+        "{:>12} {:>14} {:>10} {:>14}\n",
+        "Value", "Percentile", "TotalCount", "1/(1-Percentile)"
+    )?;
+    let mut total = 0;
+    for step in histogram.iter_quantiles(5) {
+        total += step.count_since_last_iteration();
+        let (value, quantile) = (
+            step.value_iterated_to() as f64 / 1e3,
+            step.quantile_iterated_to(),
+        );
+        if quantile < 1.0 {
+            writeln!(
+                out,
+                "{value:>12.3} {quantile:>2.12} {total:>10} {:>14.2}",
+                1.0 / (1.0 - quantile)
+            )?;
+        } else {
+            writeln!(out, "{value:>12.3} {quantile:>2.12} {total:>10}")?;
+        }
+    }
+    writeln!(
+        out,
+        "#[Mean    = {:>12.3}, StdDeviation   = {:>12.3}]",
+        histogram.mean() / 1e3,
+        histogram.stdev() / 1e3
+    )?;
+    writeln!(
+        out,
+        "#[Max     = {:>12.3}, Total count    = {:>12}]",
+        histogram.max() as f64 / 1e3,
+        histogram.len()
+    )?;
+    out.flush()
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = &self.recorder.counts;
+        let seconds = self.measured_us as f64 / 1e6;
+        writeln!(
+            out,
+            "\n{:<10} {:>10} {}",
+            "ms",
+            "count",
+            STATISTICS.map(|(name, _)| format!("{name:>10}")).join(" ")
+        )?;
+        for (name, histogram) in self.recorder.histograms() {
+            if histogram.is_empty() {
+                continue;
+            }
+            write!(out, "{name:<10} {:>10}", histogram.len())?;
+            for (_, quantile) in STATISTICS {
+                let value =
+                    quantile.map_or(histogram.mean(), |q| histogram.value_at_quantile(q) as f64);
+                write!(out, " {:>10.3}", value / 1e3)?;
+            }
+            writeln!(out)?;
+        }
+        writeln!(
+            out,
+            "\nconnected {}, logins {}, changes {}, deliveries {} ({:.0}/s) and {} coalesced, joins {} ({} failed), ice {} of {}",
+            self.connected,
+            counts.logins,
+            counts.changes,
+            counts.deliveries,
+            counts.deliveries as f64 / seconds.max(1e-6),
+            counts.coalesced,
+            counts.joins,
+            counts.join_failures,
+            counts.ice_received,
+            counts.ice_sent,
+        )?;
+        writeln!(
+            out,
+            "messages in {}, bytes in {}, bytes out {}, pings answered {}",
+            counts.messages_in, counts.bytes_in, counts.bytes_out, counts.pings_answered
+        )?;
+        self.write_server(out)?;
+        for (complaint, times) in &self.complaints {
+            writeln!(out, "{times:>8} × {complaint}")?;
+        }
+        for failure in self.failures() {
+            writeln!(out, "FAILED {failure}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn write_server(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let server = &self.server;
+        let Some(pid) = server.pid else {
+            return writeln!(out, "server: its process is not known here");
+        };
+        write!(out, "server: pid {pid}")?;
+        if let Some(seconds) = server.cpu_seconds {
+            write!(out, ", {seconds:.2} s CPU while measured")?;
+        }
+        if let Some(us) = server.cpu_us_per_delivery {
+            write!(out, ", {us:.2} µs per delivery")?;
+        }
+        if let Some(us) = server.cpu_us_per_login {
+            write!(out, ", {us:.1} µs per login")?;
+        }
+        if let Some(usage) = server.finished {
+            write!(out, ", RSS {:.1} MiB", usage.rss_bytes as f64 / 1_048_576.0)?;
+        }
+        if let Some(bytes) = server.bytes_per_connection {
+            write!(out, ", {:.1} KiB per connection", bytes / 1024.0)?;
+        }
+        writeln!(out)
+    }
+}

@@ -1,0 +1,111 @@
+//! Someone who goes from game to game.
+
+use std::sync::atomic::Ordering;
+
+use rand::Rng as _;
+
+use super::speech::{self, Word};
+use crate::client::Voice;
+use crate::crew::{Errand, Local};
+use crate::schedule::Marker;
+
+/// From one joining to the next.
+const CYCLE_US: u64 = 10_000_000;
+/// How long a game is stayed in.
+const STAY_US: u64 = 6_000_000;
+/// From one IceMsg to the next.
+const CHAT_US: u64 = 1_000_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Outside,
+    Asked,
+    Entering,
+    Inside { host: u64 },
+}
+
+#[derive(Debug)]
+pub(crate) struct Joiner {
+    number: usize,
+    step: Step,
+}
+
+impl Joiner {
+    pub(super) fn new(number: usize) -> Joiner {
+        Joiner {
+            number,
+            step: Step::Outside,
+        }
+    }
+
+    /// Spreads the joiners over a cycle.
+    pub(super) fn stagger_us(&self, joiners: usize) -> u64 {
+        CYCLE_US * self.number as u64 / joiners.max(1) as u64
+    }
+
+    /// spec: faf-messages 3.8
+    pub(super) fn join(&mut self, due_us: u64, voice: &mut Voice, local: &Local) {
+        local.remind_in_time(due_us + CYCLE_US, voice.slot, Errand::Work);
+        if self.step != Step::Outside {
+            // The former joining got stuck: give it up, so that the next cycle starts clean.
+            local.recorder.borrow_mut().counts.join_failures += 1;
+            self.leave(voice, local);
+            return;
+        }
+        let boards = &local.run.boards;
+        let pick = local.random.borrow_mut().random_range(0..boards.len());
+        if !boards[pick].open.load(Ordering::Acquire) {
+            local.recorder.borrow_mut().counts.join_failures += 1;
+            return;
+        }
+        voice.say(&speech::game_join(boards[pick].uid.load(Ordering::Relaxed)));
+        self.step = Step::Asked;
+    }
+
+    pub(super) fn hear(&mut self, command: &str, text: &[u8], voice: &mut Voice, local: &Local) {
+        let now_us = local.run.clock.now_us();
+        match command {
+            "game_launch" if self.step == Step::Asked => {
+                voice.say(&speech::game_state("Idle"));
+                voice.say(&speech::game_state("Lobby"));
+                self.step = Step::Entering;
+            }
+            "JoinGame" if self.step == Step::Entering => {
+                self.step = Step::Inside {
+                    host: Word::read(text).id(1),
+                };
+                local.recorder.borrow_mut().counts.joins += 1;
+                local.remind(now_us + CHAT_US, voice.slot, Errand::Chat);
+                local.remind(now_us + STAY_US, voice.slot, Errand::Leave);
+            }
+            "game_join_failed" if self.step == Step::Asked => {
+                self.step = Step::Outside;
+                local.recorder.borrow_mut().counts.join_failures += 1;
+            }
+            "IceMsg" => local.ice_arrived(text),
+            _ => {}
+        }
+    }
+
+    pub(super) fn chat(&mut self, due_us: u64, voice: &mut Voice, local: &Local) {
+        let Step::Inside { host } = self.step else {
+            return;
+        };
+        let marker = Marker {
+            source: voice.index as u32,
+            sequence: 0,
+            intended_us: due_us,
+        };
+        voice.say(&speech::ice(host, &local.run.markers.write(marker)));
+        local.recorder.borrow_mut().counts.ice_sent += 1;
+        local.remind_in_time(due_us + CHAT_US, voice.slot, Errand::Chat);
+    }
+
+    /// spec: faf-lifecycle 10.7
+    pub(super) fn leave(&mut self, voice: &mut Voice, _local: &Local) {
+        if self.step != Step::Outside {
+            voice.say(&speech::game_state("Ended"));
+            self.step = Step::Outside;
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What a client does once it is signed in.
+//!
+//! A role hears the messages meant for it and is told when something of its own is due. It never waits and never looks at a
+//! socket: what it says goes into the client's output, what it learns into the thread's recorder.
+
+mod churn;
+mod host;
+mod join;
+mod pair;
+mod speech;
+mod watch;
+
+use crate::cli::Part;
+use crate::client::Voice;
+use crate::crew::{Errand, Local};
+use crate::framing::Frame;
+
+pub(crate) use churn::Churner;
+use host::Host;
+use join::Joiner;
+use pair::Peer;
+use watch::Watcher;
+
+/// A client's role.
+#[derive(Debug)]
+pub(crate) enum Role {
+    Idle,
+    Watch(Watcher),
+    Host(Host),
+    Join(Joiner),
+    Churn(Churner),
+    Pair(Peer),
+}
+
+impl Role {
+    pub(crate) fn new(part: Part, local: &Local) -> Role {
+        match part {
+            Part::Idle => Role::Idle,
+            Part::Watch => Role::Watch(Watcher::new(local.run.plan.hosts)),
+            Part::Host(number) => Role::Host(Host::new(number)),
+            Part::Join(number) => Role::Join(Joiner::new(number)),
+            Part::Churn => Role::Churn(Churner::default()),
+            Part::Pair { pair, hosts } => Role::Pair(Peer::new(pair, hosts)),
+        }
+    }
+
+    /// The sign-in is complete.
+    pub(crate) fn synced(&mut self, voice: &mut Voice, local: &Local) {
+        match self {
+            Role::Host(host) => host.open_game(voice, local),
+            Role::Pair(peer) => peer.begin(voice, local),
+            _ => {}
+        }
+    }
+
+    /// Nothing is left to prepare; the measured phase may begin.
+    pub(crate) fn is_ready(&self) -> bool {
+        match self {
+            Role::Host(host) => host.is_open(),
+            Role::Pair(peer) => peer.is_connected(),
+            _ => true,
+        }
+    }
+
+    /// A message, other than ping, pong and those of the sign-in. `text` is the frame as UTF-8.
+    pub(crate) fn hear(
+        &mut self,
+        command: &str,
+        text: &[u8],
+        frame: &Frame<'_>,
+        voice: &mut Voice,
+        local: &Local,
+    ) {
+        match self {
+            Role::Watch(watcher) => {
+                watcher.hear(frame, local);
+            }
+            Role::Host(host) => host.hear(command, text, voice, local),
+            Role::Join(joiner) => joiner.hear(command, text, voice, local),
+            Role::Pair(peer) => peer.hear(command, text, voice, local),
+            Role::Idle | Role::Churn(_) => {}
+        }
+    }
+
+    /// The measured phase runs from `from_us` on: puts on the agenda what this client has to do first.
+    pub(crate) fn measure(&mut self, voice: &Voice, from_us: u64, local: &Local) {
+        let run = &local.run;
+        let first = match self {
+            Role::Host(host) => run.schedule.due_us(host.number(), 0),
+            Role::Join(joiner) => joiner.stagger_us(run.plan.joiners()),
+            Role::Churn(_) | Role::Pair(_) => run.schedule.due_us(voice.index, 0),
+            Role::Idle | Role::Watch(_) => return,
+        };
+        local.remind_in_time(from_us + first, voice.slot, Errand::Work);
+    }
+
+    /// The regular work of the role is due. A churner's is not here: it concerns the connection itself.
+    pub(crate) fn work(&mut self, due_us: u64, voice: &mut Voice, local: &Local) {
+        match self {
+            Role::Host(host) => host.change(due_us, voice, local),
+            Role::Join(joiner) => joiner.join(due_us, voice, local),
+            Role::Pair(peer) => peer.send(due_us, voice, local),
+            Role::Idle | Role::Watch(_) | Role::Churn(_) => {}
+        }
+    }
+
+    /// Small talk is due.
+    pub(crate) fn chat(&mut self, due_us: u64, voice: &mut Voice, local: &Local) {
+        if let Role::Join(joiner) = self {
+            joiner.chat(due_us, voice, local);
+        }
+    }
+
+    /// Time to leave the game.
+    pub(crate) fn leave(&mut self, voice: &mut Voice, local: &Local) {
+        if let Role::Join(joiner) = self {
+            joiner.leave(voice, local);
+        }
+    }
+}

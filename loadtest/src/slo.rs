@@ -1,0 +1,274 @@
+//! Goals a run has to meet, as typed on the command line: `broadcast_p99<250ms,lost=0`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// How a figure is compared with its goal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    Less,
+    AtMost,
+    Equal,
+    AtLeast,
+    More,
+}
+
+/// What a figure is measured in; a goal must be given in a unit of the same kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Microseconds; typed with `us`, `ms`, `s` or `m`.
+    Time,
+    /// Bytes; typed with `B`, `KiB`, `MiB` or without a unit.
+    Bytes,
+    /// A bare number.
+    Count,
+}
+
+/// One goal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Goal {
+    name: String,
+    comparison: Comparison,
+    limit: f64,
+    typed: String,
+}
+
+/// Why a goal could not be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GoalError {
+    /// No such figure.
+    #[error("unknown figure {0:?} in a goal; known are: {1}")]
+    UnknownName(String, String),
+    /// Not `name<limit`.
+    #[error("{0:?} is not a goal; write for example broadcast_p99<250ms or lost=0")]
+    NoComparison(String),
+    /// A number or its unit is wrong.
+    #[error("{0:?} is not a limit for {1}; {2}")]
+    BadLimit(String, String, &'static str),
+}
+
+/// A goal that was not met.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Violation {
+    goal: String,
+    measured: Option<f64>,
+    unit: Unit,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} violated: ", self.goal)?;
+        match (self.measured, self.unit) {
+            (None, _) => write!(out, "nothing was measured"),
+            (Some(us), Unit::Time) => write!(out, "measured {:.3} ms", us / 1000.0),
+            (Some(bytes), Unit::Bytes) => write!(out, "measured {bytes:.0} B"),
+            (Some(count), Unit::Count) => write!(out, "measured {count}"),
+        }
+    }
+}
+
+/// Histograms and the statistics of each, as used in names such as `login_p99`.
+const LATENCIES: [&str; 5] = ["broadcast", "login", "ping", "ice", "own_delay"];
+/// The statistics of a histogram, with the quantile of each (`mean` has none).
+pub const STATISTICS: [(&str, Option<f64>); 7] = [
+    ("p50", Some(0.5)),
+    ("p90", Some(0.9)),
+    ("p95", Some(0.95)),
+    ("p99", Some(0.99)),
+    ("p999", Some(0.999)),
+    ("max", Some(1.0)),
+    ("mean", None),
+];
+const COUNTS: [&str; 12] = [
+    "lost",
+    "unsent",
+    "closed",
+    "login_failures",
+    "setup_failures",
+    "protocol_errors",
+    "join_failures",
+    "deliveries",
+    "coalesced",
+    "logins",
+    "joins",
+    "connected",
+];
+const TIMES: [&str; 1] = ["server_cpu_per_delivery"];
+const SIZES: [&str; 2] = ["server_rss", "server_bytes_per_connection"];
+
+/// Every name a goal may use, with what it is measured in.
+pub fn names() -> Vec<(String, Unit)> {
+    let latencies = LATENCIES.iter().flat_map(|name| {
+        STATISTICS
+            .iter()
+            .map(move |(statistic, _)| (format!("{name}_{statistic}"), Unit::Time))
+    });
+    latencies
+        .chain(COUNTS.iter().map(|name| ((*name).to_owned(), Unit::Count)))
+        .chain(TIMES.iter().map(|name| ((*name).to_owned(), Unit::Time)))
+        .chain(SIZES.iter().map(|name| ((*name).to_owned(), Unit::Bytes)))
+        .collect()
+}
+
+/// Reads goals separated by commas; empty parts are left out.
+pub fn parse(text: &str) -> Result<Vec<Goal>, GoalError> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(parse_one)
+        .collect()
+}
+
+fn parse_one(text: &str) -> Result<Goal, GoalError> {
+    let at = text
+        .find(['<', '>', '='])
+        .ok_or_else(|| GoalError::NoComparison(text.to_owned()))?;
+    let (name, rest) = (text[..at].trim(), &text[at..]);
+    let (comparison, limit) = [
+        ("<=", Comparison::AtMost),
+        (">=", Comparison::AtLeast),
+        ("==", Comparison::Equal),
+        ("<", Comparison::Less),
+        (">", Comparison::More),
+        ("=", Comparison::Equal),
+    ]
+    .into_iter()
+    .find_map(|(sign, comparison)| Some((comparison, rest.strip_prefix(sign)?.trim())))
+    .expect("it starts with one of these signs");
+    let known = names();
+    let Some((_, unit)) = known.iter().find(|(known, _)| known == name) else {
+        let list = known
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ");
+        return Err(GoalError::UnknownName(name.to_owned(), list));
+    };
+    let limit = parse_limit(limit, *unit)
+        .map_err(|why| GoalError::BadLimit(limit.to_owned(), name.to_owned(), why))?;
+    Ok(Goal {
+        name: name.to_owned(),
+        comparison,
+        limit,
+        typed: text.to_owned(),
+    })
+}
+
+fn parse_limit(text: &str, unit: Unit) -> Result<f64, &'static str> {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let number: f64 = text[..digits]
+        .parse()
+        .map_err(|_| "it must start with a number")?;
+    let factor = match (unit, text[digits..].trim()) {
+        (Unit::Time, "us" | "µs") => 1.0,
+        (Unit::Time, "ms") => 1e3,
+        (Unit::Time, "s") => 1e6,
+        (Unit::Time, "m" | "min") => 60e6,
+        (Unit::Time, _) => return Err("a time needs us, ms, s or m"),
+        (Unit::Bytes, "" | "B") => 1.0,
+        (Unit::Bytes, "KiB" | "K") => 1024.0,
+        (Unit::Bytes, "MiB" | "M") => 1_048_576.0,
+        (Unit::Bytes, _) => return Err("a size needs B, KiB or MiB"),
+        (Unit::Count, "") => 1.0,
+        (Unit::Count, _) => return Err("a count has no unit"),
+    };
+    Ok(number * factor)
+}
+
+/// Compares each goal with the figures (times in µs, sizes in bytes). A goal about something that was not measured is not
+/// met: silence proves nothing.
+pub fn check(goals: &[Goal], figures: &BTreeMap<String, f64>) -> Vec<Violation> {
+    let known = names();
+    goals
+        .iter()
+        .filter_map(|goal| {
+            let measured = figures.get(&goal.name).copied();
+            let met = measured.is_some_and(|value| match goal.comparison {
+                Comparison::Less => value < goal.limit,
+                Comparison::AtMost => value <= goal.limit,
+                Comparison::Equal => value == goal.limit,
+                Comparison::AtLeast => value >= goal.limit,
+                Comparison::More => value > goal.limit,
+            });
+            let unit = known
+                .iter()
+                .find(|(name, _)| *name == goal.name)
+                .map_or(Unit::Count, |(_, unit)| *unit);
+            (!met).then(|| Violation {
+                goal: goal.typed.clone(),
+                measured,
+                unit,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(list: &[(&str, f64)]) -> BTreeMap<String, f64> {
+        list.iter()
+            .map(|(name, value)| ((*name).to_owned(), *value))
+            .collect()
+    }
+
+    #[test]
+    fn met_and_violated() {
+        let goals =
+            parse("broadcast_p99<250ms, lost=0,login_max<=10s,deliveries>=5").expect("valid");
+        let good = figures(&[
+            ("broadcast_p99", 249_999.0),
+            ("lost", 0.0),
+            ("login_max", 1e7),
+            ("deliveries", 5.0),
+        ]);
+        assert_eq!(check(&goals, &good), []);
+        let bad = figures(&[
+            ("broadcast_p99", 250_000.0),
+            ("lost", 2.0),
+            ("deliveries", 4.0),
+        ]);
+        let told: Vec<String> = check(&goals, &bad)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "broadcast_p99<250ms violated: measured 250.000 ms",
+                "lost=0 violated: measured 2",
+                "login_max<=10s violated: nothing was measured",
+                "deliveries>=5 violated: measured 4",
+            ]
+        );
+    }
+
+    #[test]
+    fn unknown_name_lists_the_known() {
+        let error = parse("brodcast_p99<1s").expect_err("misspelt").to_string();
+        assert!(
+            error.contains("brodcast_p99")
+                && error.contains("broadcast_p99")
+                && error.contains("lost")
+        );
+    }
+
+    #[test]
+    fn units_must_fit() {
+        for wrong in [
+            "login_p50<5",
+            "login_p50<ms",
+            "lost=0ms",
+            "lost",
+            "server_rss<5s",
+            "ping_max<1.2.3s",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(parse("server_rss<1.5KiB").expect("valid")[0].limit, 1536.0);
+        assert_eq!(parse(" , ").expect("nothing is fine"), []);
+    }
+}

@@ -1,0 +1,162 @@
+//! The command line: only what can be typed. Doing it is `main`'s business.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A lobby server.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "muster", version, about, long_about = None)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub options: Options,
+    /// What to do; nothing typed: serve.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Options {
+    /// Configuration file (TOML).
+    #[arg(long, value_name = "FILE", env = "MUSTER_CONFIG", global = true)]
+    pub config: Option<PathBuf>,
+    /// Set one configuration key; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair, global = true)]
+    pub set: Vec<(String, String)>,
+    /// Short for --set server.shards=N.
+    #[arg(long, value_name = "N", global = true)]
+    pub shards: Option<u16>,
+    /// Short for --set faf.auth=WORD.
+    #[arg(long, value_name = "open|database", global = true)]
+    pub auth: Option<String>,
+    /// Check the configuration and stop.
+    #[arg(long, global = true)]
+    pub check_config: bool,
+    /// Print the configuration in effect as a commented file and stop.
+    #[arg(long, global = true)]
+    pub print_config: bool,
+}
+
+impl Options {
+    /// What was set, for [`Config::load`](super::Config::load).
+    pub fn flags(&self) -> Vec<(String, String)> {
+        let shards = self
+            .shards
+            .map(|shards| ("server.shards".to_owned(), shards.to_string()));
+        let auth = self.auth.clone().map(|auth| ("faf.auth".to_owned(), auth));
+        self.set.iter().cloned().chain(shards).chain(auth).collect()
+    }
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Run the server (the default).
+    Serve,
+    /// Look whether this machine can run the server, and how well.
+    Doctor {
+        /// As JSON, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look after accounts in the database.
+    Account {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: Account,
+    },
+}
+
+/// What to do with accounts.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum Account {
+    /// Add an account.
+    Add {
+        /// Login name.
+        login: String,
+        /// Password; not given: one line is read from the standard input.
+        #[arg(long)]
+        password: Option<String>,
+        /// Number of the account; not given: the next free one.
+        #[arg(long)]
+        id: Option<u32>,
+    },
+    /// List all accounts with their bans.
+    List,
+    /// Ban an account.
+    Ban {
+        /// Login name.
+        login: String,
+        /// Told to the player.
+        #[arg(long)]
+        reason: String,
+        /// For how long; not given: for good.
+        #[arg(long)]
+        hours: Option<u32>,
+    },
+    /// Lift all bans of an account.
+    Unban {
+        /// Login name.
+        login: String,
+    },
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) => Ok((key.trim().to_owned(), value.trim().to_owned())),
+        None => Err("expected KEY=VALUE".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Cli {
+        Cli::try_parse_from(line.split_whitespace()).unwrap()
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_stand_before_or_after_the_command() {
+        for line in [
+            "muster --shards 2 --auth open --set faf.tick_ms=20",
+            "muster serve --shards 2 --set faf.tick_ms=20 --auth open",
+        ] {
+            let flags = parse(line).options.flags();
+            let expected = [
+                ("faf.tick_ms", "20"),
+                ("server.shards", "2"),
+                ("faf.auth", "open"),
+            ];
+            assert_eq!(flags, expected.map(|(k, v)| (k.to_string(), v.to_string())));
+        }
+        assert!(parse("muster --check-config").command.is_none());
+    }
+
+    #[test]
+    fn accounts() {
+        let Some(Command::Account { action }) =
+            parse("muster account ban orion --reason spam --hours 46").command
+        else {
+            panic!("no account command")
+        };
+        assert_eq!(
+            action,
+            Account::Ban {
+                login: "orion".into(),
+                reason: "spam".into(),
+                hours: Some(46)
+            }
+        );
+        assert!(Cli::try_parse_from(["muster", "account", "ban", "orion"]).is_err());
+    }
+}

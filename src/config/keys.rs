@@ -1,0 +1,481 @@
+//! Every configuration key, documented once.
+//!
+//! [`KEYS`] is the only place where a key, its type, its default and its meaning are written down. Checking, the
+//! commented file of `--print-config` and the page `docs/config.md` are all made from it.
+
+use std::{fmt, net::SocketAddr};
+
+use crate::wire::Cidr;
+
+/// What kind of value a key takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Flag,
+    /// A whole number within these bounds.
+    Number {
+        /// Smallest allowed.
+        min: i64,
+        /// Largest allowed.
+        max: i64,
+    },
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// Any text.
+    Text,
+    /// Text that starts with one of these.
+    Prefixed(&'static [&'static str]),
+    /// `IP:PORT`, `auto:PORT`, or empty for "off".
+    Address,
+    /// A list of address blocks; as text, separated by commas.
+    Blocks,
+}
+
+impl Kind {
+    /// Reads a value that was typed as text (environment, flags, defaults). `Err`: it is not one of this kind.
+    pub(super) fn parse(self, text: &str) -> Result<Value, ()> {
+        let value = match self {
+            Kind::Flag => Value::Flag(text.parse().map_err(drop)?),
+            Kind::Number { .. } => Value::Number(text.replace('_', "").parse().map_err(drop)?),
+            Kind::Blocks => Value::List(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty())
+                    .map(String::from)
+                    .collect(),
+            ),
+            _ => Value::Text(text.to_owned()),
+        };
+        self.check(value)
+    }
+
+    /// Lets a value through that is of this kind and within its bounds.
+    pub(super) fn check(self, value: Value) -> Result<Value, ()> {
+        let good = match (self, &value) {
+            (Kind::Flag, Value::Flag(_)) | (Kind::Text, Value::Text(_)) => true,
+            (Kind::Number { min, max }, Value::Number(n)) => (min..=max).contains(n),
+            (Kind::Word(words), Value::Text(text)) => words.contains(&text.as_str()),
+            (Kind::Prefixed(heads), Value::Text(text)) => {
+                heads.iter().any(|head| text.starts_with(head))
+            }
+            (Kind::Address, Value::Text(text)) => Address::parse(text).is_some(),
+            (Kind::Blocks, Value::List(blocks)) => {
+                blocks.iter().all(|block| block.parse::<Cidr>().is_ok())
+            }
+            _ => false,
+        };
+        if good { Ok(value) } else { Err(()) }
+    }
+}
+
+/// What is allowed, as told to whoever typed something else.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Flag => write!(f, "true or false"),
+            Kind::Number { min, max } => write!(f, "a whole number from {min} to {max}"),
+            Kind::Word(words) => write!(f, "one of \"{}\"", words.join("\", \"")),
+            Kind::Text => write!(f, "text"),
+            Kind::Prefixed(heads) => {
+                write!(f, "text that starts with \"{}\"", heads.join("\" or \""))
+            }
+            Kind::Address => write!(f, "\"IP:PORT\", \"auto:PORT\", or \"\" for off"),
+            Kind::Blocks => write!(f, "a list of address blocks such as \"10.0.0.0/8\""),
+        }
+    }
+}
+
+/// A value of a known kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Flag(bool),
+    Number(i64),
+    Text(String),
+    List(Vec<String>),
+}
+
+/// As it is written in TOML.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Flag(flag) => write!(f, "{flag}"),
+            Value::Number(number) => write!(f, "{number}"),
+            Value::Text(text) => write!(f, "{text:?}"),
+            Value::List(list) => write!(f, "{list:?}"),
+        }
+    }
+}
+
+/// A listener's address as typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Address {
+    Off,
+    /// The host part follows from how players sign in.
+    Auto(u16),
+    Fixed(SocketAddr),
+}
+
+impl Address {
+    pub(super) fn parse(text: &str) -> Option<Address> {
+        match text.strip_prefix("auto:") {
+            Some(port) => port.parse().ok().map(Address::Auto),
+            None if text.is_empty() => Some(Address::Off),
+            None => text.parse().ok().map(Address::Fixed),
+        }
+    }
+}
+
+/// One configuration key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// `group.key`.
+    pub name: &'static str,
+    /// Type and bounds.
+    pub kind: Kind,
+    /// The value when nobody says anything, as text.
+    pub default: &'static str,
+    /// Unit of a number; empty if it has none.
+    pub unit: &'static str,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+impl Key {
+    /// The environment variable that sets this key.
+    pub fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.name.replace('.', "_").to_uppercase())
+    }
+
+    /// The part before the dot.
+    pub fn group(&self) -> &'static str {
+        self.name.split_once('.').map_or("", |(group, _)| group)
+    }
+}
+
+/// What environment variables of this program start with.
+pub const PREFIX: &str = "MUSTER_";
+
+/// The groups in the order of the table, with a heading for each.
+pub const GROUPS: &[(&str, &str)] = &[
+    ("server", "The process as a whole"),
+    ("faf", "The FAF lobby: listeners, sign-in, timing"),
+    ("store", "The database"),
+    ("limits", "How much one client, or all of them, may take"),
+    ("log", "Logging"),
+];
+
+const fn key(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    unit: &'static str,
+    doc: &'static str,
+) -> Key {
+    Key {
+        name,
+        kind,
+        default,
+        unit,
+        doc,
+    }
+}
+
+const fn number(min: i64, max: i64) -> Kind {
+    Kind::Number { min, max }
+}
+
+const GIB: i64 = 1 << 30;
+
+/// The table.
+pub const KEYS: &[Key] = &[
+    key(
+        "server.shards",
+        number(0, 1024),
+        "0",
+        "threads",
+        "How many shards to run, one pinned thread each. 0: one for each core this process may use.",
+    ),
+    key(
+        "server.pin",
+        Kind::Flag,
+        "true",
+        "",
+        "Pin each shard to its core. Switch off where several servers share a machine.",
+    ),
+    key(
+        "server.data_dir",
+        Kind::Text,
+        "data",
+        "",
+        "Folder for what the server keeps on disk itself (the embedded database). Created if missing.",
+    ),
+    key(
+        "server.stop_grace_s",
+        number(0, 86_400),
+        "1800",
+        "s",
+        "How long an orderly stop waits for running games. A second signal skips the wait.",
+    ),
+    key(
+        "server.ask_queue",
+        number(16, 1 << 20),
+        "4096",
+        "questions",
+        "How many questions may wait for the back office. When it is full, requests that need one are refused.",
+    ),
+    key(
+        "faf.qdatastream_address",
+        Kind::Address,
+        "auto:8001",
+        "",
+        "Listener for QDataStream over TCP. Empty: off. With \"auto\" as host: 127.0.0.1 if faf.auth is \"open\", \
+         otherwise 0.0.0.0. Port 0: any free port.",
+    ),
+    key(
+        "faf.json_address",
+        Kind::Address,
+        "auto:8002",
+        "",
+        "Listener for newline-delimited JSON over TCP; as above.",
+    ),
+    key(
+        "faf.websocket_address",
+        Kind::Address,
+        "auto:8003",
+        "",
+        "Listener for WebSocket; as above.",
+    ),
+    key(
+        "faf.proxy",
+        Kind::Flag,
+        "false",
+        "",
+        "The two TCP listeners expect a PROXY protocol header (version 1 or 2) first and close connections without \
+         one. Switch on only behind a proxy that sends it, and let nobody else reach the ports.",
+    ),
+    key(
+        "faf.ws_path",
+        Kind::Prefixed(&["/"]),
+        "/",
+        "",
+        "Path of the WebSocket upgrade; any other path is a 404.",
+    ),
+    key(
+        "faf.ws_forwarded_header",
+        Kind::Text,
+        "X-Real-IP",
+        "",
+        "Request header that carries the client's address behind a reverse proxy. Empty: not read. Believed only \
+         from peers in faf.ws_trusted.",
+    ),
+    key(
+        "faf.ws_trusted",
+        Kind::Blocks,
+        "127.0.0.0/8,::1/128",
+        "",
+        "Address blocks of the reverse proxies whose forwarded header is believed.",
+    ),
+    key(
+        "faf.tick_ms",
+        number(10, 60_000),
+        "1000",
+        "ms",
+        "How often changed players, games and queues are broadcast.",
+    ),
+    key(
+        "faf.ping_interval_s",
+        number(1, 3600),
+        "45",
+        "s",
+        "How often all signed-in clients are sent a ping.",
+    ),
+    key(
+        "faf.login_timeout_s",
+        number(1, 86_400),
+        "300",
+        "s",
+        "A connection that has not signed in after this time is closed.",
+    ),
+    key(
+        "faf.auth",
+        Kind::Word(&["open", "database"]),
+        "open",
+        "",
+        "\"database\": passwords and tokens are checked. \"open\": any name is let in, for development; then the \
+         listeners stay on loopback unless faf.open_beyond_loopback is set too.",
+    ),
+    key(
+        "faf.open_beyond_loopback",
+        Kind::Flag,
+        "false",
+        "",
+        "The second word needed to offer open sign-in to other machines. Anybody can then be anybody.",
+    ),
+    key(
+        "faf.allow_password_login",
+        Kind::Flag,
+        "true",
+        "",
+        "Accept sign-in by name and password (\"hello\"); otherwise only by token.",
+    ),
+    key(
+        "faf.www_url",
+        Kind::Prefixed(&["http://", "https://"]),
+        "https://www.faforever.com",
+        "",
+        "The website named in texts for players.",
+    ),
+    key(
+        "faf.jwks_url",
+        Kind::Text,
+        "https://hydra.faforever.com/.well-known/jwks.json",
+        "",
+        "Where the public keys for tokens are fetched. Empty: sign-in by token is off.",
+    ),
+    key(
+        "faf.use_policy_server",
+        Kind::Flag,
+        "false",
+        "",
+        "Report each sign-in to the policy server. It must be reachable then.",
+    ),
+    key(
+        "faf.policy_server_url",
+        Kind::Prefixed(&["http://", "https://"]),
+        "http://faf-policy-server",
+        "",
+        "Base address of the policy server.",
+    ),
+    key(
+        "faf.shutdown_kick_idle_players",
+        Kind::Flag,
+        "false",
+        "",
+        "During an orderly stop, disconnect players who are in no game.",
+    ),
+    key(
+        "store.url",
+        Kind::Prefixed(&["sqlite:", "mysql:", "mariadb:"]),
+        "sqlite:{data_dir}/muster.db?mode=rwc",
+        "",
+        "The database: \"sqlite:FILE\" for the embedded one, \"mysql://USER:PASSWORD@HOST:PORT/NAME\" for MariaDB. \
+         \"{data_dir}\" stands for server.data_dir.",
+    ),
+    key(
+        "store.connections",
+        number(1, 1024),
+        "8",
+        "connections",
+        "Size of the database connection pool.",
+    ),
+    key(
+        "limits.connections",
+        number(1, 10_000_000),
+        "100000",
+        "connections",
+        "Connections of the whole server; more are closed at once. Each needs a file descriptor.",
+    ),
+    key(
+        "limits.connections_per_address",
+        number(0, 10_000_000),
+        "100",
+        "connections",
+        "Connections from one address. 0: no limit. Loopback is exempt.",
+    ),
+    key(
+        "limits.accepts_per_second_per_address",
+        number(0, 1_000_000),
+        "50",
+        "connections/s",
+        "New connections from one address in a second. 0: no limit. Loopback is exempt.",
+    ),
+    key(
+        "limits.logins_in_flight",
+        number(1, 1_000_000),
+        "256",
+        "logins",
+        "Sign-ins being worked on at one time, on each shard; further ones wait their turn.",
+    ),
+    key(
+        "limits.message_bytes",
+        number(1024, GIB),
+        "10485760",
+        "bytes",
+        "Longest incoming message. A longer one ends the connection.",
+    ),
+    key(
+        "limits.outbox_soft_bytes",
+        number(1024, GIB),
+        "1048576",
+        "bytes",
+        "A client with more than this unsent gets no broadcasts until it has drained, and then the present state.",
+    ),
+    key(
+        "limits.outbox_hard_bytes",
+        number(4096, GIB),
+        "67108864",
+        "bytes",
+        "A client with more than this unsent is disconnected. Not below limits.outbox_soft_bytes.",
+    ),
+    key(
+        "limits.outbox_stuck_s",
+        number(1, 86_400),
+        "60",
+        "s",
+        "A client that has taken nothing for this long while something waits is disconnected.",
+    ),
+    key(
+        "limits.upgrade_bytes",
+        number(256, 1 << 20),
+        "8192",
+        "bytes",
+        "Longest request head of a WebSocket upgrade.",
+    ),
+    key(
+        "log.level",
+        Kind::Text,
+        "info",
+        "",
+        "What is logged: error, warn, info, debug, trace, or a filter such as \"info,muster::engine=debug\".",
+    ),
+];
+
+/// The key of this name.
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The key whose name looks most like this one, if any does.
+pub(super) fn nearest(name: &str) -> Option<&'static str> {
+    KEYS.iter()
+        .map(|key| (strsim::jaro_winkler(key.name, name), key.name))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, key)| key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_of_its_kind() {
+        for key in KEYS {
+            assert!(key.kind.parse(key.default).is_ok(), "{}", key.name);
+            assert!(
+                GROUPS.iter().any(|(group, _)| *group == key.group()),
+                "{}",
+                key.name
+            );
+            assert!(key.doc.ends_with('.'), "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn names_and_variables_are_unique() {
+        let mut variables: Vec<_> = KEYS.iter().map(Key::variable).collect();
+        variables.sort();
+        variables.dedup();
+        assert_eq!(variables.len(), KEYS.len());
+    }
+}

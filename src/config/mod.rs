@@ -1,0 +1,398 @@
+//! Configuration in two steps: what was typed, and what it means.
+//!
+//! `typed` gathers file, environment and flags, checked against the table in [`keys`]. [`Config::load`] lays them
+//! over the defaults, resolves what depends on something else, and refuses contradictions. Nothing here starts
+//! anything, and nothing later in the program reads the environment again.
+
+pub mod cli;
+pub mod keys;
+mod print;
+mod typed;
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::wire::Cidr;
+use keys::{Address, KEYS, Value};
+pub use print::reference;
+pub use typed::Place;
+
+/// Why a configuration can't be used. Each text says where, what, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("{file}: can't be read: {why}")]
+    Unreadable {
+        /// Its path.
+        file: String,
+        /// The system's reason.
+        why: String,
+    },
+    /// The file is not TOML.
+    #[error("{place}: not valid TOML: {why}")]
+    Syntax {
+        /// Where it breaks off.
+        place: Place,
+        /// The parser's reason.
+        why: String,
+    },
+    /// No key has this name.
+    #[error("{place}: unknown key {key}{}", nearest.as_ref().map_or(String::new(), |n| format!("; did you mean {n}?")))]
+    UnknownKey {
+        /// Where.
+        place: Place,
+        /// The name as typed.
+        key: String,
+        /// What may have been meant.
+        nearest: Option<String>,
+    },
+    /// Wrong type or out of range.
+    #[error("{place}: {key} = {value} is not allowed; allowed is {allowed}")]
+    BadValue {
+        /// Where.
+        place: Place,
+        /// The key.
+        key: &'static str,
+        /// As typed.
+        value: String,
+        /// What would be right.
+        allowed: String,
+    },
+    /// Two values do not go together.
+    #[error("{0}")]
+    Contradiction(String),
+}
+
+/// What the configuration means.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The process.
+    pub server: Server,
+    /// The FAF lobby.
+    pub faf: Faf,
+    /// The database.
+    pub store: Store,
+    /// Bounds.
+    pub limits: Limits,
+    /// Logging.
+    pub log: Log,
+    values: Values,
+}
+
+/// The process as a whole.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Shards to run; at least 1.
+    pub shards: u16,
+    /// Whether each is pinned to a core.
+    pub pin: bool,
+    /// Folder for files of our own.
+    pub data_dir: PathBuf,
+    /// Longest wait of an orderly stop.
+    pub stop_grace: Duration,
+    /// Length of the queue to the back office.
+    pub ask_queue: usize,
+}
+
+/// How players prove who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// By an account in the database.
+    Database,
+    /// Not at all.
+    Open,
+}
+
+/// The FAF lobby.
+#[derive(Clone, Debug)]
+pub struct Faf {
+    /// QDataStream listener, if on.
+    pub qdatastream_address: Option<SocketAddr>,
+    /// JSON lines listener, if on.
+    pub json_address: Option<SocketAddr>,
+    /// WebSocket listener, if on.
+    pub websocket_address: Option<SocketAddr>,
+    /// TCP listeners expect a PROXY header.
+    pub proxy: bool,
+    /// Path of the upgrade.
+    pub ws_path: String,
+    /// Header with the client's address; empty: not read.
+    pub ws_forwarded_header: String,
+    /// Whose header is believed.
+    pub ws_trusted: Vec<Cidr>,
+    /// Interval of broadcasts.
+    pub tick: Duration,
+    /// Interval of pings.
+    pub ping_interval: Duration,
+    /// Time to sign in.
+    pub login_timeout: Duration,
+    /// How players prove who they are.
+    pub auth: Auth,
+    /// Whether `hello` is accepted.
+    pub allow_password_login: bool,
+    /// Website, in texts.
+    pub www_url: String,
+    /// Where token keys come from; `None`: no tokens.
+    pub jwks_url: Option<String>,
+    /// Base address of the policy server, if it is to be told.
+    pub policy_server_url: Option<String>,
+    /// Whether an orderly stop disconnects idle players.
+    pub shutdown_kick_idle_players: bool,
+}
+
+impl Faf {
+    /// The listeners that are on, with the names they are announced under (`listening faf/json 127.0.0.1:8002`).
+    pub fn listeners(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        [
+            ("faf/qdatastream", self.qdatastream_address),
+            ("faf/json", self.json_address),
+            ("faf/websocket", self.websocket_address),
+        ]
+        .into_iter()
+        .filter_map(|(name, address)| Some((name, address?)))
+    }
+
+    /// Whether this peer's forwarded header is believed.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.ws_trusted.iter().any(|block| block.contains(peer))
+    }
+}
+
+/// The database.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// Where it is; `{data_dir}` is filled in. May hold a password: not for logs.
+    pub url: String,
+    /// Pool size.
+    pub connections: u32,
+}
+
+/// Bounds.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections of all shards together.
+    pub connections: usize,
+    /// Connections from one address; `None`: no limit.
+    pub connections_per_address: Option<u32>,
+    /// New connections in a second from one address; `None`: no limit.
+    pub accepts_per_second_per_address: Option<u32>,
+    /// Sign-ins being worked on, on each shard.
+    pub logins_in_flight: usize,
+    /// Longest incoming message.
+    pub message_bytes: usize,
+    /// Above this, no broadcasts.
+    pub outbox_soft_bytes: usize,
+    /// Above this, the end.
+    pub outbox_hard_bytes: usize,
+    /// Taking nothing for this long: the end.
+    pub outbox_stuck: Duration,
+    /// Longest head of an upgrade request.
+    pub upgrade_bytes: usize,
+}
+
+/// Logging.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// A level or a filter expression.
+    pub level: String,
+}
+
+impl Config {
+    /// Lays file, environment and flags over the defaults; later wins.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+        flags: &[(String, String)],
+    ) -> Result<Config, ConfigError> {
+        let mut values = Values::defaults();
+        values.lay(file.map(typed::from_file).transpose()?.unwrap_or_default());
+        values.lay(typed::from_environment(environment)?);
+        values.lay(typed::from_flags(flags)?);
+        Config::mean(values)
+    }
+
+    /// The effective values as a commented TOML file; the password in `store.url` is masked.
+    pub fn print(&self) -> String {
+        print::commented(&self.values)
+    }
+
+    /// Second step: from checked values to what they mean.
+    fn mean(values: Values) -> Result<Config, ConfigError> {
+        let v = &values;
+        let data_dir = v.text("server.data_dir");
+        let config = Config {
+            server: Server {
+                shards: match v.number("server.shards") {
+                    0 => std::thread::available_parallelism()
+                        .map_or(1, |cores| cores.get().min(1024) as u16),
+                    shards => shards,
+                },
+                pin: v.flag("server.pin"),
+                data_dir: PathBuf::from(&data_dir),
+                stop_grace: v.seconds("server.stop_grace_s"),
+                ask_queue: v.number("server.ask_queue"),
+            },
+            faf: faf(v)?,
+            store: Store {
+                url: v.text("store.url").replace("{data_dir}", &data_dir),
+                connections: v.number("store.connections"),
+            },
+            limits: Limits {
+                connections: v.number("limits.connections"),
+                connections_per_address: v.unless_zero("limits.connections_per_address"),
+                accepts_per_second_per_address: v
+                    .unless_zero("limits.accepts_per_second_per_address"),
+                logins_in_flight: v.number("limits.logins_in_flight"),
+                message_bytes: v.number("limits.message_bytes"),
+                outbox_soft_bytes: v.number("limits.outbox_soft_bytes"),
+                outbox_hard_bytes: v.number("limits.outbox_hard_bytes"),
+                outbox_stuck: v.seconds("limits.outbox_stuck_s"),
+                upgrade_bytes: v.number("limits.upgrade_bytes"),
+            },
+            log: Log {
+                level: v.text("log.level"),
+            },
+            values,
+        };
+        config.contradictions()?;
+        Ok(config)
+    }
+
+    fn contradictions(&self) -> Result<(), ConfigError> {
+        let refuse = |text: String| Err(ConfigError::Contradiction(text));
+        if self.faf.listeners().next().is_none() {
+            return refuse(
+                "no listener is on: set one of faf.qdatastream_address, faf.json_address, \
+                           faf.websocket_address"
+                    .into(),
+            );
+        }
+        if self.limits.outbox_hard_bytes < self.limits.outbox_soft_bytes {
+            return refuse(format!(
+                "limits.outbox_hard_bytes ({}) is below limits.outbox_soft_bytes ({})",
+                self.limits.outbox_hard_bytes, self.limits.outbox_soft_bytes
+            ));
+        }
+        if self.faf.auth == Auth::Open
+            && !self.values.flag("faf.open_beyond_loopback")
+            && let Some((name, address)) = self
+                .faf
+                .listeners()
+                .find(|(_, address)| !address.ip().is_loopback())
+        {
+            return refuse(format!(
+                "{name} would listen on {address} while faf.auth is \"open\": anybody could sign in as anybody. \
+                 Set faf.auth = \"database\", or listen on 127.0.0.1, or say faf.open_beyond_loopback = true too"
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn faf(v: &Values) -> Result<Faf, ConfigError> {
+    let auth = if v.text("faf.auth") == "open" {
+        Auth::Open
+    } else {
+        Auth::Database
+    };
+    let beyond = auth == Auth::Database || v.flag("faf.open_beyond_loopback");
+    let address = |name| match Address::parse(&v.text(name)) {
+        Some(Address::Auto(port)) if beyond => {
+            Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
+        }
+        Some(Address::Auto(port)) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        Some(Address::Fixed(address)) => Some(address),
+        Some(Address::Off) | None => None,
+    };
+    Ok(Faf {
+        qdatastream_address: address("faf.qdatastream_address"),
+        json_address: address("faf.json_address"),
+        websocket_address: address("faf.websocket_address"),
+        proxy: v.flag("faf.proxy"),
+        ws_path: v.text("faf.ws_path"),
+        ws_forwarded_header: v.text("faf.ws_forwarded_header"),
+        ws_trusted: v.blocks("faf.ws_trusted"),
+        tick: Duration::from_millis(v.number("faf.tick_ms")),
+        ping_interval: v.seconds("faf.ping_interval_s"),
+        login_timeout: v.seconds("faf.login_timeout_s"),
+        auth,
+        allow_password_login: v.flag("faf.allow_password_login"),
+        www_url: v.text("faf.www_url"),
+        jwks_url: Some(v.text("faf.jwks_url")).filter(|url| !url.is_empty()),
+        policy_server_url: v
+            .flag("faf.use_policy_server")
+            .then(|| v.text("faf.policy_server_url")),
+        shutdown_kick_idle_players: v.flag("faf.shutdown_kick_idle_players"),
+    })
+}
+
+/// A checked value for every key of the table. Asking for a name or type the table does not have is a bug.
+#[derive(Clone, Debug)]
+struct Values(BTreeMap<&'static str, Value>);
+
+impl Values {
+    fn defaults() -> Values {
+        let default = |key: &keys::Key| {
+            (
+                key.name,
+                key.kind
+                    .parse(key.default)
+                    .expect("a test parses every default of the table"),
+            )
+        };
+        Values(KEYS.iter().map(default).collect())
+    }
+
+    fn lay(&mut self, given: Vec<typed::Given>) {
+        self.0
+            .extend(given.into_iter().map(|given| (given.key.name, given.value)));
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        matches!(self.0[name], Value::Flag(true))
+    }
+
+    /// As the type of the field; the bounds in the table keep within it.
+    fn number<T: TryFrom<i64>>(&self, name: &str) -> T {
+        let Value::Number(number) = self.0[name] else {
+            unreachable!("{name} is no number")
+        };
+        T::try_from(number)
+            .unwrap_or_else(|_| unreachable!("the bounds of {name} are wider than its field"))
+    }
+
+    fn unless_zero(&self, name: &str) -> Option<u32> {
+        Some(self.number(name)).filter(|&number| number != 0)
+    }
+
+    fn seconds(&self, name: &str) -> Duration {
+        Duration::from_secs(self.number(name))
+    }
+
+    fn text(&self, name: &str) -> String {
+        let Value::Text(text) = &self.0[name] else {
+            unreachable!("{name} is no text")
+        };
+        text.clone()
+    }
+
+    fn blocks(&self, name: &str) -> Vec<Cidr> {
+        let Value::List(blocks) = &self.0[name] else {
+            unreachable!("{name} is no list")
+        };
+        blocks
+            .iter()
+            .filter_map(|block| block.parse().ok())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! The table of keys as text: a commented TOML file and the reference page.
+
+use std::fmt::Write;
+
+use super::{
+    Values,
+    keys::{GROUPS, KEYS, Key, Kind, Value},
+};
+
+/// Width of comments in the printed file.
+const COLUMNS: usize = 100;
+
+/// A TOML file with every key, its documentation and its effective value.
+pub(super) fn commented(values: &Values) -> String {
+    let mut out = String::new();
+    for (group, heading) in GROUPS {
+        let _ = writeln!(out, "# {heading}.\n[{group}]");
+        for key in KEYS.iter().filter(|key| key.group() == *group) {
+            let about = format!(
+                "{} Allowed: {}. Default: {}.",
+                key.doc,
+                key.kind,
+                default(key)
+            );
+            wrapped(&mut out, &about);
+            let name = key.name.trim_start_matches(group).trim_start_matches('.');
+            let _ = writeln!(out, "{name} = {}\n", shown(key, &values.0[key.name]));
+        }
+    }
+    out
+}
+
+/// The page `docs/config.md`.
+pub fn reference() -> String {
+    let mut out = String::from(
+        "# Configuration\n\n\
+         <!-- Made from the table in src/config/keys.rs; `BLESS=1 cargo test --lib config` writes it anew. -->\n\n\
+         A value comes from, later wins: its default, the TOML file (`--config FILE`), the environment, the command\n\
+         line (`--set group.key=value`). An unknown key or a value that is not allowed stops the start with a message\n\
+         that names the place. `muster --check-config` only checks; `muster --print-config` prints a commented file\n\
+         with the values in effect.\n",
+    );
+    for (group, heading) in GROUPS {
+        let _ = writeln!(out, "\n## [{group}] {heading}\n");
+        let _ = writeln!(
+            out,
+            "| key | default | allowed | environment |\n|---|---|---|---|"
+        );
+        let keys = || KEYS.iter().filter(|key| key.group() == *group);
+        for key in keys() {
+            let unit = if key.unit.is_empty() {
+                String::new()
+            } else {
+                format!(" {}", key.unit)
+            };
+            let _ = writeln!(
+                out,
+                "| `{}` | `{}`{unit} | {} | `{}` |",
+                key.name,
+                default(key),
+                key.kind,
+                key.variable()
+            );
+        }
+        for key in keys() {
+            let _ = writeln!(out, "\n**`{}`**: {}", key.name, key.doc);
+        }
+    }
+    out
+}
+
+fn default(key: &Key) -> String {
+    key.kind
+        .parse(key.default)
+        .map_or_else(|()| key.default.to_owned(), |value| value.to_string())
+}
+
+/// The value, without a password.
+fn shown(key: &Key, value: &Value) -> String {
+    match (key.kind, value) {
+        (Kind::Prefixed(_), Value::Text(url)) => format!("{:?}", without_password(url)),
+        _ => value.to_string(),
+    }
+}
+
+/// `scheme://user:password@host` with the password masked.
+fn without_password(url: &str) -> String {
+    let masked = || {
+        let (scheme, rest) = url.split_once("://")?;
+        let (login, host) = rest.rsplit_once('@')?;
+        let (user, _) = login.split_once(':')?;
+        Some(format!("{scheme}://{user}:***@{host}"))
+    };
+    masked().unwrap_or_else(|| url.to_owned())
+}
+
+fn wrapped(out: &mut String, text: &str) {
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        if column == 0 || column + 1 + word.len() > COLUMNS {
+            out.push_str(if column == 0 { "#" } else { "\n#" });
+            column = 1;
+        }
+        let _ = write!(out, " {word}");
+        column += 1 + word.len();
+    }
+    out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_masked() {
+        assert_eq!(
+            without_password("mysql://faf:b@n:ana@db:3306/faf"),
+            "mysql://faf:***@db:3306/faf"
+        );
+        assert_eq!(without_password("sqlite:data/x.db"), "sqlite:data/x.db");
+    }
+
+    /// `BLESS=1` writes the page anew.
+    #[test]
+    fn the_reference_page_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/config.md");
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(path, reference()).unwrap();
+        }
+        let page = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            page == reference(),
+            "docs/config.md is out of date: BLESS=1 cargo test --lib config"
+        );
+    }
+}

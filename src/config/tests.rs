@@ -1,0 +1,136 @@
+//! What is typed, and what is made of it.
+
+use super::*;
+
+fn flags(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs
+        .iter()
+        .map(|(key, value)| (key.to_string(), value.to_string()))
+        .collect()
+}
+
+fn load(toml: &str, environment: &[(&str, &str)], set: &[(&str, &str)]) -> Result<Config, String> {
+    let mut values = Values::defaults();
+    values.lay(typed::from_toml("muster.toml", toml).map_err(|e| e.to_string())?);
+    values.lay(typed::from_environment(flags(environment).into_iter()).map_err(|e| e.to_string())?);
+    values.lay(typed::from_flags(&flags(set)).map_err(|e| e.to_string())?);
+    Config::mean(values).map_err(|e| e.to_string())
+}
+
+fn refusal(toml: &str, environment: &[(&str, &str)], set: &[(&str, &str)]) -> String {
+    load(toml, environment, set).expect_err("must be refused")
+}
+
+#[test]
+fn nothing_typed_is_open_on_loopback_with_the_embedded_store() {
+    let config = Config::load(None, std::iter::empty(), &[]).unwrap();
+    assert_eq!(config.faf.auth, Auth::Open);
+    assert_eq!(config.faf.listeners().count(), 3);
+    assert!(
+        config
+            .faf
+            .listeners()
+            .all(|(_, address)| address.ip().is_loopback())
+    );
+    assert_eq!(config.store.url, "sqlite:data/muster.db?mode=rwc");
+    assert!(config.server.shards >= 1);
+    assert_eq!(config.faf.policy_server_url, None);
+}
+
+#[test]
+fn later_wins() {
+    let toml = "[faf]\ntick_ms = 100\nping_interval_s = 10\n[store]\nconnections = 3\n";
+    let config = load(
+        toml,
+        &[
+            ("MUSTER_FAF_TICK_MS", "200"),
+            ("MUSTER_FAF_PING_INTERVAL_S", "20"),
+            ("HOME", "/"),
+        ],
+        &[("faf.tick_ms", "300")],
+    )
+    .unwrap();
+    assert_eq!(config.faf.tick, Duration::from_millis(300));
+    assert_eq!(config.faf.ping_interval, Duration::from_secs(20));
+    assert_eq!(config.store.connections, 3);
+}
+
+#[test]
+fn unknown_keys_are_told_with_place_and_nearest() {
+    assert_eq!(
+        refusal("# hello\n[faf]\ntick = 5\n", &[], &[]),
+        "muster.toml:3: unknown key faf.tick; did you mean faf.tick_ms?"
+    );
+    assert_eq!(
+        refusal("", &[("MUSTER_FAF_TICKMS", "5")], &[]),
+        "environment variable MUSTER_FAF_TICKMS: unknown key MUSTER_FAF_TICKMS; did you mean MUSTER_FAF_TICK_MS?"
+    );
+    assert_eq!(
+        refusal("", &[], &[("qqqqq", "5")]),
+        "command line: unknown key qqqqq"
+    );
+    assert!(refusal("tick_ms = 5\n", &[], &[]).starts_with("muster.toml:1: unknown key tick_ms"));
+}
+
+#[test]
+fn wrong_values_are_told_with_what_is_allowed() {
+    assert_eq!(
+        refusal("[faf]\ntick_ms = 5\n", &[], &[]),
+        "muster.toml:2: faf.tick_ms = 5 is not allowed; allowed is a whole number from 10 to 60000"
+    );
+    assert!(
+        refusal("[faf]\ntick_ms = \"50\"\n", &[], &[])
+            .contains("faf.tick_ms = \"50\" is not allowed")
+    );
+    assert!(refusal("", &[], &[("faf.auth", "none")]).contains("one of \"open\", \"database\""));
+    assert!(refusal("", &[], &[("faf.proxy", "yes")]).contains("true or false"));
+    assert!(refusal("", &[], &[("faf.json_address", "localhost")]).contains("IP:PORT"));
+    assert!(
+        refusal("[faf]\nws_trusted = [\"10.0.0.0/40\"]\n", &[], &[]).contains("address blocks")
+    );
+    assert!(refusal("[faf\n", &[], &[]).starts_with("muster.toml:1: not valid TOML"));
+}
+
+#[test]
+fn open_sign_in_beyond_loopback_needs_two_words() {
+    let address = ("faf.json_address", "0.0.0.0:8002");
+    assert!(refusal("", &[], &[address]).contains("faf/json would listen on 0.0.0.0:8002"));
+    let config = load("", &[], &[address, ("faf.open_beyond_loopback", "true")]).unwrap();
+    assert!(!config.faf.json_address.unwrap().ip().is_loopback());
+    let config = load("", &[], &[("faf.auth", "database")]).unwrap();
+    assert_eq!(
+        config.faf.websocket_address.unwrap().to_string(),
+        "0.0.0.0:8003"
+    );
+}
+
+#[test]
+fn contradictions_are_refused() {
+    let off = [
+        ("faf.json_address", ""),
+        ("faf.qdatastream_address", ""),
+        ("faf.websocket_address", ""),
+    ];
+    assert!(refusal("", &[], &off).contains("no listener"));
+    assert!(
+        refusal("", &[], &[("limits.outbox_hard_bytes", "4096")])
+            .contains("below limits.outbox_soft_bytes")
+    );
+}
+
+#[test]
+fn the_printed_file_means_the_same() {
+    let config = load(
+        "",
+        &[],
+        &[("faf.tick_ms", "77"), ("faf.ws_trusted", "10.0.0.0/8, ::1")],
+    )
+    .unwrap();
+    let again = load(&config.print(), &[], &[]).unwrap();
+    assert_eq!(again.print(), config.print());
+    assert_eq!(again.faf.tick, Duration::from_millis(77));
+    assert!(
+        again.faf.trusts("10.1.1.1".parse().unwrap())
+            && !again.faf.trusts("11.1.1.1".parse().unwrap())
+    );
+}

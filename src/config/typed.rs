@@ -1,0 +1,164 @@
+//! What was typed: file, environment and flags as one list of keys and values, each with its place.
+
+use std::{fmt, fs, path::Path};
+
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    ConfigError,
+    keys::{KEYS, Key, PREFIX, Value, find, nearest},
+};
+
+/// Environment variables that are read elsewhere and are no keys.
+const NOT_KEYS: &[&str] = &["MUSTER_CONFIG"];
+
+/// Where something was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// File and line, from 1.
+    File(String, usize),
+    /// An environment variable.
+    Environment(String),
+    /// A command line flag.
+    Flag,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::File(file, line) => write!(f, "{file}:{line}"),
+            Place::Environment(variable) => write!(f, "environment variable {variable}"),
+            Place::Flag => write!(f, "command line"),
+        }
+    }
+}
+
+/// One key with a value of its kind.
+pub(super) struct Given {
+    pub(super) key: &'static Key,
+    pub(super) value: Value,
+}
+
+/// Reads a TOML file: tables are groups.
+pub(super) fn from_file(path: &Path) -> Result<Vec<Given>, ConfigError> {
+    let name = path.display().to_string();
+    let text = fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+        file: name.clone(),
+        why: error.to_string(),
+    })?;
+    from_toml(&name, &text)
+}
+
+pub(super) fn from_toml(file: &str, text: &str) -> Result<Vec<Given>, ConfigError> {
+    let place = |offset: usize| {
+        let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
+        Place::File(
+            file.to_owned(),
+            1 + before.iter().filter(|&&byte| byte == b'\n').count(),
+        )
+    };
+    let root = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
+        place: place(error.span().map_or(0, |span| span.start)),
+        why: error.message().to_owned(),
+    })?;
+    let mut given = Vec::new();
+    for (group, inside) in root.into_inner() {
+        let at = place(group.span().start);
+        let DeValue::Table(table) = inside.into_inner() else {
+            return Err(unknown(at, group.get_ref()));
+        };
+        for (name, value) in table {
+            let name_at = place(name.span().start);
+            let name = format!("{}.{}", group.get_ref(), name.get_ref());
+            let key = find(&name).ok_or_else(|| unknown(name_at, &name))?;
+            let at = place(value.span().start);
+            let shown = text.get(value.span()).unwrap_or_default().to_owned();
+            let value = toml_value(value.get_ref()).and_then(|value| key.kind.check(value).ok());
+            let value = value.ok_or_else(|| bad(at, key, shown))?;
+            given.push(Given { key, value });
+        }
+    }
+    Ok(given)
+}
+
+/// A TOML value as one of ours; `None` if no key takes such a thing.
+fn toml_value(value: &DeValue<'_>) -> Option<Value> {
+    match value {
+        DeValue::Boolean(flag) => Some(Value::Flag(*flag)),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .ok()
+            .map(Value::Number),
+        DeValue::String(text) => Some(Value::Text(text.to_string())),
+        DeValue::Array(items) => {
+            let texts = items.iter().map(|item| match item.get_ref() {
+                DeValue::String(text) => Some(text.to_string()),
+                _ => None,
+            });
+            texts.collect::<Option<_>>().map(Value::List)
+        }
+        _ => None,
+    }
+}
+
+/// Reads variables that start with [`PREFIX`]; others are not ours.
+pub(super) fn from_environment(
+    variables: impl Iterator<Item = (String, String)>,
+) -> Result<Vec<Given>, ConfigError> {
+    let ours = variables
+        .filter(|(name, _)| name.starts_with(PREFIX) && !NOT_KEYS.contains(&name.as_str()));
+    ours.map(|(variable, text)| {
+        let place = Place::Environment(variable.clone());
+        let key = KEYS
+            .iter()
+            .find(|key| key.variable() == variable)
+            .ok_or_else(|| {
+                let guess = variable[PREFIX.len()..]
+                    .to_lowercase()
+                    .replacen('_', ".", 1);
+                let nearest = nearest(&guess).and_then(find).map(Key::variable);
+                ConfigError::UnknownKey {
+                    place: place.clone(),
+                    key: variable,
+                    nearest,
+                }
+            })?;
+        parsed(place, key, &text)
+    })
+    .collect()
+}
+
+/// Reads `key=value` pairs of the command line.
+pub(super) fn from_flags(flags: &[(String, String)]) -> Result<Vec<Given>, ConfigError> {
+    flags
+        .iter()
+        .map(|(name, text)| {
+            let key = find(name).ok_or_else(|| unknown(Place::Flag, name))?;
+            parsed(Place::Flag, key, text)
+        })
+        .collect()
+}
+
+fn parsed(place: Place, key: &'static Key, text: &str) -> Result<Given, ConfigError> {
+    let value = key
+        .kind
+        .parse(text)
+        .map_err(|()| bad(place, key, format!("{text:?}")))?;
+    Ok(Given { key, value })
+}
+
+fn unknown(place: Place, name: &str) -> ConfigError {
+    ConfigError::UnknownKey {
+        place,
+        key: name.to_owned(),
+        nearest: nearest(name).map(str::to_owned),
+    }
+}
+
+fn bad(place: Place, key: &'static Key, value: String) -> ConfigError {
+    ConfigError::BadValue {
+        place,
+        key: key.name,
+        value,
+        allowed: key.kind.to_string(),
+    }
+}

@@ -1,0 +1,150 @@
+//! Mail between shards, and from the back office to a shard: one lock-free inbox per shard.
+//!
+//! A shard never waits for mail and never relies on being woken for it: it drains its inbox at the start of every turn,
+//! whatever caused the turn. The wake is only for a shard that sleeps. (A busy glommio executor takes notice of a wake
+//! from another thread only at its preemption timer, up to 100 ms later.)
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use atomic_waker::AtomicWaker;
+use bytes::Bytes;
+use crossbeam::{queue::SegQueue, utils::CachePadded};
+
+use crate::lobby::{Closing, ConnId, Dialect, ShardId, Stopping, Ticket};
+
+/// Mail waiting in one inbox above which all shards stop reading from their sockets. Mail is caused by what clients
+/// send, so this bounds the inboxes; it is far above what a healthy shard ever sees.
+pub const INBOX_HIGH: usize = 65_536;
+
+/// Something for a shard that did not come through a socket.
+#[derive(Debug)]
+pub enum Inbound<D: Dialect> {
+    /// From the dialect on another shard.
+    Mail(ShardId, D::Mail),
+    /// A message for one of this shard's connections.
+    Deliver(ConnId, Bytes),
+    /// End one of this shard's connections.
+    Close(ConnId, Closing),
+    /// The back office's answer.
+    Answer(Ticket, D::Answer),
+    /// The process is to end.
+    Stop(Stopping),
+}
+
+/// A shard's letter box.
+#[derive(Debug)]
+pub(super) struct Inbox<D: Dialect> {
+    queue: SegQueue<Inbound<D>>,
+    waiting: AtomicUsize,
+    sleeping: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl<D: Dialect> Inbox<D> {
+    fn new() -> Self {
+        Inbox {
+            queue: SegQueue::new(),
+            waiting: AtomicUsize::new(0),
+            sleeping: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+        }
+    }
+
+    /// How much is waiting: one atomic load.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
+    /// Next piece of mail.
+    pub(super) fn take(&self) -> Option<Inbound<D>> {
+        let mail = self.queue.pop()?;
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
+        Some(mail)
+    }
+
+    /// Registers the shard's pump for a wake. False if mail came meanwhile: drain again instead of sleeping.
+    pub(super) fn sleep(&self, waker: &std::task::Waker) -> bool {
+        self.waker.register(waker);
+        self.sleeping.store(true, Ordering::SeqCst);
+        if self.waiting.load(Ordering::SeqCst) == 0 {
+            return true;
+        }
+        self.sleeping.store(false, Ordering::SeqCst);
+        false
+    }
+}
+
+/// All inboxes. Shared by every shard and the back office; the only thing they share.
+#[derive(Debug)]
+pub struct Mesh<D: Dialect> {
+    inboxes: Box<[CachePadded<Inbox<D>>]>,
+    /// Per shard: drained, nothing left that an orderly end waits for.
+    idle: Box<[AtomicBool]>,
+    /// Per shard: its executor has ended.
+    ended: Box<[AtomicBool]>,
+}
+
+impl<D: Dialect> Mesh<D> {
+    /// Inboxes for `shards` shards.
+    pub fn new(shards: u16) -> Arc<Self> {
+        Arc::new(Mesh {
+            inboxes: (0..shards).map(|_| CachePadded::new(Inbox::new())).collect(),
+            idle: (0..shards).map(|_| AtomicBool::new(false)).collect(),
+            ended: (0..shards).map(|_| AtomicBool::new(false)).collect(),
+        })
+    }
+
+    /// How many shards there are.
+    pub fn shards(&self) -> u16 {
+        self.inboxes.len() as u16
+    }
+
+    /// Puts something into a shard's inbox and wakes it if it sleeps. Never blocks.
+    pub fn post(&self, to: ShardId, inbound: Inbound<D>) {
+        let Some(inbox) = self.inboxes.get(usize::from(to.0)) else {
+            return; // an id from another layout of shards: nobody there
+        };
+        inbox.queue.push(inbound);
+        inbox.waiting.fetch_add(1, Ordering::SeqCst);
+        if inbox.sleeping.load(Ordering::SeqCst) && inbox.sleeping.swap(false, Ordering::SeqCst) {
+            inbox.waker.wake();
+        }
+    }
+
+    /// Tells every shard that the process is to end.
+    pub fn stop(&self, step: Stopping) {
+        for shard in 0..self.shards() {
+            self.post(ShardId(shard), Inbound::Stop(step));
+        }
+    }
+
+    /// Whether every shard has finished its work since [`Stopping::Drain`].
+    pub fn all_idle(&self) -> bool {
+        self.idle.iter().all(|flag| flag.load(Ordering::Acquire))
+    }
+
+    /// Whether every shard's thread is done.
+    pub fn all_ended(&self) -> bool {
+        self.ended.iter().all(|flag| flag.load(Ordering::Acquire))
+    }
+
+    pub(super) fn inbox(&self, shard: ShardId) -> &Inbox<D> {
+        &self.inboxes[usize::from(shard.0)]
+    }
+
+    pub(super) fn set_idle(&self, shard: ShardId, idle: bool) {
+        self.idle[usize::from(shard.0)].store(idle, Ordering::Release);
+    }
+
+    pub(super) fn set_ended(&self, shard: ShardId) {
+        self.ended[usize::from(shard.0)].store(true, Ordering::Release);
+    }
+
+    /// Some inbox is so long that nobody should read more from clients for now.
+    pub(super) fn congested(&self) -> bool {
+        self.inboxes.iter().any(|inbox| inbox.waiting.load(Ordering::Relaxed) > INBOX_HIGH)
+    }
+}

@@ -1,0 +1,98 @@
+//! Deadlines of one shard: a heap, and one executor timer for the earliest.
+
+use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
+
+use crate::lobby::ConnId;
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Due<T> {
+    /// The dialect asked for it.
+    Dialect(T),
+    /// The connection must have finished its handshake.
+    Handshake(ConnId),
+    /// The connection must have read something.
+    Stuck(ConnId),
+    /// A pause of reading may be over.
+    Unpark,
+}
+
+struct Entry<T> {
+    at: Duration,
+    /// Keeps deadlines of the same time in the order they were set.
+    sequence: u64,
+    due: Due<T>,
+}
+
+impl<T> PartialEq for Entry<T> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.sequence) == (other.at, other.sequence)
+    }
+}
+impl<T> Eq for Entry<T> {}
+impl<T> PartialOrd for Entry<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<T> Ord for Entry<T> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.sequence).cmp(&(other.at, other.sequence))
+    }
+}
+
+/// Pending deadlines. Bounded by the shard's connections and the dialect's own objects; a deadline that is no longer
+/// wanted stays until it is due and is ignored then.
+pub(super) struct Timers<T> {
+    heap: BinaryHeap<Reverse<Entry<T>>>,
+    sequence: u64,
+}
+
+impl<T> Default for Timers<T> {
+    fn default() -> Self {
+        Timers { heap: BinaryHeap::new(), sequence: 0 }
+    }
+}
+
+impl<T> Timers<T> {
+    /// Adds a deadline; true if it is now the earliest.
+    pub(super) fn set(&mut self, at: Duration, due: Due<T>) -> bool {
+        let earliest = self.next().is_none_or(|next| at < next);
+        self.sequence += 1;
+        self.heap.push(Reverse(Entry { at, sequence: self.sequence, due }));
+        earliest
+    }
+
+    /// The earliest deadline.
+    pub(super) fn next(&self) -> Option<Duration> {
+        self.heap.peek().map(|Reverse(entry)| entry.at)
+    }
+
+    /// Takes a deadline that has passed.
+    pub(super) fn pop(&mut self, now: Duration) -> Option<Due<T>> {
+        if self.next()? > now {
+            return None;
+        }
+        self.heap.pop().map(|Reverse(entry)| entry.due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_come_in_order_and_not_early() {
+        let mut timers = Timers::<u8>::default();
+        let ms = Duration::from_millis;
+        assert!(timers.set(ms(20), Due::Dialect(2)));
+        assert!(timers.set(ms(10), Due::Dialect(1)));
+        assert!(!timers.set(ms(20), Due::Dialect(3)));
+        assert!(timers.pop(ms(9)).is_none());
+        let mut seen = Vec::new();
+        while let Some(Due::Dialect(n)) = timers.pop(ms(20)) {
+            seen.push(n);
+        }
+        assert_eq!(seen, [1, 2, 3]);
+    }
+}

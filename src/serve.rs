@@ -1,0 +1,161 @@
+//! `muster serve`: from a configuration to a running server, and its orderly end.
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use muster::{
+    backoffice,
+    config::{Auth, Config},
+    doctor,
+    engine::{AddressLimits, Engine, Inbound, ListenerSettings, Mesh, Settings},
+    lobby::{
+        ShardId, Stopping,
+        faf::{self, Faf},
+    },
+    wire::{Format, ReadLimits},
+};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How often an orderly stop looks whether the last game has ended.
+const DRAIN_CHECK: Duration = Duration::from_millis(50);
+
+/// Time for the PROXY header and the WebSocket upgrade.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Runs until a signal ends it.
+pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
+    let _ = rlimit::increase_nofile_limit(u64::MAX); // the doctor says if it is still too low
+    if let Some(failures) = doctor::failures(&doctor::judge(&doctor::Machine::read(), config)) {
+        bail!("this machine can't run the server:\n{failures}");
+    }
+    std::fs::create_dir_all(&config.server.data_dir)
+        .with_context(|| format!("can't create {}", config.server.data_dir.display()))?;
+    let shards = config.server.shards;
+    let mesh = Mesh::<Faf>::new(shards);
+    let answers = mesh.clone();
+    let office = backoffice::start(backoffice_settings(config), move |shard, ticket, answer| {
+        answers.post(shard, Inbound::Answer(ticket, answer));
+    })
+    .context("the back office can't start")?;
+    let asker = office.asker();
+    let settings = Arc::new(faf_settings(config));
+    let engine = Engine::start(
+        engine_settings(config),
+        mesh.clone(),
+        Arc::new(move |shard, ticket, ask| asker.try_ask((shard, ticket, ask)).map_err(|(_, _, ask)| ask)),
+        move |shard: ShardId| Faf::new(shard, shards, settings.clone()),
+    )
+    .context("the engine can't start")?;
+    announce(config, &engine);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(wait_for_the_end(config, &mesh, &engine))?;
+    log_counters(&engine);
+    engine.join();
+    office.stop();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The lines programs wait for, then a few for people.
+fn announce(config: &Config, engine: &Engine) {
+    for (name, address) in &engine.addresses {
+        println!("listening {name} {address}");
+    }
+    println!("ready");
+    if config.faf.auth == Auth::Open {
+        eprintln!("OPEN SIGN-IN: whoever signs in first under a name owns it. Not for the public.");
+        eprintln!("Try it:  cargo run --release -p swarm -- run --clients 2000 --profile lobby --duration 20s");
+    }
+}
+
+/// Until the process may end: signals, then the drain (spec: faf-lifecycle 14).
+async fn wait_for_the_end(config: &Config, mesh: &Mesh<Faf>, engine: &Engine) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut counters = signal(SignalKind::user_defined1())?;
+    loop {
+        tokio::select! {
+            () = stop_signal(&mut terminate, &mut interrupt) => break,
+            _ = counters.recv() => log_counters(engine),
+        }
+    }
+    tracing::info!(grace_s = config.server.stop_grace.as_secs(), "stopping: waiting for running games");
+    mesh.stop(Stopping::Drain);
+    let drained = async {
+        // The shards say so after the turn in which they heard of the drain.
+        while !mesh.all_idle() {
+            tokio::time::sleep(DRAIN_CHECK).await;
+        }
+    };
+    tokio::select! {
+        () = drained => {}
+        () = tokio::time::sleep(config.server.stop_grace) => tracing::warn!("games still running after the grace period"),
+        () = stop_signal(&mut terminate, &mut interrupt) => tracing::warn!("second signal: not waiting any longer"),
+    }
+    mesh.stop(Stopping::Now);
+    Ok(())
+}
+
+async fn stop_signal(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+fn log_counters(engine: &Engine) {
+    for (shard, counters) in engine.counters.iter().enumerate() {
+        let list: Vec<_> = counters.list().into_iter().filter(|(_, value)| *value > 0).collect();
+        let text: Vec<_> = list.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        tracing::info!(shard, "{}", text.join(" "));
+    }
+}
+
+fn engine_settings(config: &Config) -> Settings {
+    let listeners = config.faf.listeners().map(|(name, address)| {
+        let format = match name {
+            "faf/qdatastream" => Format::QDataStream,
+            "faf/json" => Format::JsonLines,
+            _ => Format::WebSocket,
+        };
+        let websocket = format == Format::WebSocket;
+        ListenerSettings {
+            name: name.to_owned(),
+            address,
+            format,
+            proxy: config.faf.proxy && !websocket,
+            trusted: if websocket { config.faf.ws_trusted.clone() } else { Vec::new() },
+        }
+    });
+    let shards = usize::from(config.server.shards);
+    Settings {
+        shards: config.server.shards,
+        pin: config.server.pin,
+        listeners: listeners.collect(),
+        read: ReadLimits {
+            message_bytes: config.limits.message_bytes,
+            upgrade_bytes: config.limits.upgrade_bytes,
+            ws_path: config.faf.ws_path.clone(),
+            ws_forwarded_header: config.faf.ws_forwarded_header.clone(),
+        },
+        // The kernel spreads connections by chance, so a shard may get more than its share.
+        connections: (config.limits.connections / shards).saturating_mul(5).div_ceil(4).max(1),
+        address_limits: AddressLimits {
+            connections: config.limits.connections_per_address.unwrap_or(u32::MAX),
+            opened_per_second: config.limits.accepts_per_second_per_address.unwrap_or(u32::MAX),
+        },
+        outbox_soft_bytes: config.limits.outbox_soft_bytes,
+        outbox_hard_bytes: config.limits.outbox_hard_bytes,
+        outbox_stuck: config.limits.outbox_stuck,
+        handshake: HANDSHAKE,
+        seed: None,
+    }
+}
+
+fn faf_settings(config: &Config) -> faf::Settings {
+    faf::Settings {
+        tick: config.faf.tick,
+        ping_interval: config.faf.ping_interval,
+        login_timeout: config.faf.login_timeout,
+        ..faf::Settings::default()
+    }
+}

@@ -1,0 +1,240 @@
+//! The HTTP request that opens a WebSocket (RFC 6455, 4.2; spec: faf-wire 5.1).
+//!
+//! It must never answer 101 to a request that is not exactly an upgrade we serve; no extension or sub-protocol is ever
+//! agreed to.
+
+use std::net::IpAddr;
+
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use sha1::{Digest, Sha1};
+
+use crate::wire::{ReadLimits, WireError};
+
+/// RFC 6455, 1.3.
+const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/// Most headers of a request; browsers behind two proxies send about 30.
+const MAX_HEADERS: usize = 64;
+
+/// A request that is accepted.
+#[derive(Debug, PartialEq)]
+pub(super) struct Upgrade {
+    /// Bytes of the request.
+    pub(super) len: usize,
+    /// The answer 101.
+    pub(super) answer: Vec<u8>,
+    /// What the forwarded-for header says, if it has an address.
+    pub(super) forwarded: Option<IpAddr>,
+}
+
+/// A request that is not: why, and what to answer.
+#[derive(Debug, PartialEq)]
+pub(super) struct Refusal {
+    pub(super) error: WireError,
+    pub(super) answer: Vec<u8>,
+}
+
+fn refuse(why: &'static str, status: &str) -> Refusal {
+    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    Refusal {
+        error: WireError::Upgrade(why),
+        answer: answer.into_bytes(),
+    }
+}
+
+/// Reads the request at the front of `input`; `None` while incomplete.
+pub(super) fn parse(input: &[u8], limits: &ReadLimits) -> Result<Option<Upgrade>, Refusal> {
+    let too_large = || {
+        refuse(
+            "request head too large",
+            "431 Request Header Fields Too Large",
+        )
+    };
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let head = &input[..input.len().min(limits.upgrade_bytes)];
+    let len = match request.parse(head) {
+        Ok(httparse::Status::Complete(len)) => len,
+        Ok(httparse::Status::Partial) if head.len() < limits.upgrade_bytes => return Ok(None),
+        Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
+            return Err(too_large());
+        }
+        Err(_) => return Err(refuse("not HTTP", "400 Bad Request")),
+    };
+    if request.method != Some("GET") {
+        return Err(refuse(
+            "not a GET request",
+            "405 Method Not Allowed\r\nAllow: GET",
+        ));
+    }
+    let path = request
+        .path
+        .unwrap_or_default()
+        .split('?')
+        .next()
+        .unwrap_or_default();
+    if path != limits.ws_path {
+        return Err(refuse("unknown path", "404 Not Found"));
+    }
+    let header = |name: &str| {
+        let found = request
+            .headers
+            .iter()
+            .find(|header| header.name.eq_ignore_ascii_case(name));
+        found
+            .and_then(|header| std::str::from_utf8(header.value).ok())
+            .map(str::trim)
+    };
+    let lists = |name: &str, token: &str| {
+        header(name).is_some_and(|value| {
+            value
+                .split(',')
+                .any(|item| item.trim().eq_ignore_ascii_case(token))
+        })
+    };
+    if request.version != Some(1)
+        || !lists("Upgrade", "websocket")
+        || !lists("Connection", "upgrade")
+    {
+        return Err(refuse("not an upgrade", "400 Bad Request"));
+    }
+    match header("Sec-WebSocket-Version") {
+        Some("13") => {}
+        Some(_) => {
+            return Err(refuse(
+                "unknown version",
+                "426 Upgrade Required\r\nSec-WebSocket-Version: 13",
+            ));
+        }
+        None => return Err(refuse("no version", "400 Bad Request")),
+    }
+    let Some(key) = header("Sec-WebSocket-Key")
+        .filter(|key| BASE64.decode(key).is_ok_and(|key| key.len() == 16))
+    else {
+        return Err(refuse("no valid key", "400 Bad Request"));
+    };
+    let forwarded = Some(limits.ws_forwarded_header.as_str())
+        .filter(|name| !name.is_empty())
+        .and_then(header)
+        .and_then(|value| value.split(',').next()?.trim().parse().ok());
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n",
+        accept_key(key)
+    );
+    Ok(Some(Upgrade {
+        len,
+        answer: answer.into_bytes(),
+        forwarded,
+    }))
+}
+
+/// The `Sec-WebSocket-Accept` that answers `key` (RFC 6455, 4.2.2).
+pub fn accept_key(key: &str) -> String {
+    BASE64.encode(
+        Sha1::new()
+            .chain_update(key)
+            .chain_update(KEY_SUFFIX)
+            .finalize(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::websocket::client_handshake;
+
+    const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+    fn request() -> String {
+        String::from_utf8(client_handshake("localhost", "/", KEY)).unwrap()
+    }
+
+    fn status(request: &str) -> String {
+        let answer = match parse(request.as_bytes(), &ReadLimits::default()) {
+            Ok(Some(upgrade)) => upgrade.answer,
+            Ok(None) => return "incomplete".into(),
+            Err(refusal) => refusal.answer,
+        };
+        String::from_utf8(answer).unwrap()[9..12].to_owned()
+    }
+
+    #[test]
+    fn the_key_of_the_rfc() {
+        assert_eq!(accept_key(KEY), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        let upgrade = parse(request().as_bytes(), &ReadLimits::default())
+            .unwrap()
+            .unwrap();
+        assert!(
+            String::from_utf8(upgrade.answer)
+                .unwrap()
+                .contains("Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n")
+        );
+        assert_eq!((upgrade.len, upgrade.forwarded), (request().len(), None));
+    }
+
+    #[test]
+    fn each_refusal_has_its_status() {
+        assert_eq!(status(&request()), "101");
+        assert_eq!(status(&request().replace("GET / ", "GET /?a=1 ")), "101");
+        assert_eq!(
+            status(&request().replace("Connection: Upgrade", "connection: keep-alive, upgrade")),
+            "101"
+        );
+        assert_eq!(status(&request()[..60]), "incomplete");
+        assert_eq!(status(&request().replace("GET / ", "GET /ws ")), "404");
+        assert_eq!(status(&request().replace("GET / ", "POST / ")), "405");
+        assert_eq!(
+            status(&request().replace("Version: 13", "Version: 8")),
+            "426"
+        );
+        assert_eq!(
+            status(&request().replace("Sec-WebSocket-Version", "X")),
+            "400"
+        );
+        assert_eq!(status(&request().replace("Sec-WebSocket-Key", "X")), "400");
+        assert_eq!(status(&request().replace(KEY, "short")), "400");
+        assert_eq!(
+            status(&request().replace("Upgrade: websocket", "X: y")),
+            "400"
+        );
+        assert_eq!(status(&request().replace("HTTP/1.1", "HTTP/1.0")), "400");
+        assert_eq!(status("{\"command\":\"ping\"}\n"), "400");
+        assert_eq!(
+            status(&request().replace("Host", &format!("X: {}\r\nHost", "y".repeat(9000)))),
+            "431"
+        );
+        assert_eq!(
+            status(&request().replace("Host", &format!("{}Host", "X: y\r\n".repeat(70)))),
+            "431"
+        );
+    }
+
+    #[test]
+    fn the_forwarded_address_is_the_first_of_the_list() {
+        for (value, address) in [
+            ("192.0.2.7", Some("192.0.2.7")),
+            (" 2001:db8::7 , 10.0.0.1", Some("2001:db8::7")),
+            ("unknown", None),
+            ("", None),
+        ] {
+            let request = request().replace("Host", &format!("x-real-ip: {value}\r\nHost"));
+            let upgrade = parse(request.as_bytes(), &ReadLimits::default())
+                .unwrap()
+                .unwrap();
+            assert_eq!(
+                upgrade.forwarded,
+                address.map(|address| address.parse().unwrap())
+            );
+            let unread = ReadLimits {
+                ws_forwarded_header: String::new(),
+                ..ReadLimits::default()
+            };
+            assert_eq!(
+                parse(request.as_bytes(), &unread)
+                    .unwrap()
+                    .unwrap()
+                    .forwarded,
+                None
+            );
+        }
+    }
+}

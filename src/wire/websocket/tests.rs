@@ -1,0 +1,310 @@
+//! The reader against frames made by hand, and against an independent client.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use proptest::prelude::*;
+use tungstenite::protocol::frame::{Frame, FrameHeader, coding};
+use tungstenite::{HandshakeError, Message};
+
+use super::*;
+use crate::wire::Format;
+
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+#[derive(Debug, PartialEq)]
+enum Event {
+    Body(String),
+    Reply(Vec<u8>),
+    Peer(IpAddr),
+    Fail(WireError, Vec<u8>),
+}
+
+/// Everything `bytes` amount to; what is not consumed stays in them.
+fn events(reader: &mut Reader, bytes: &mut Vec<u8>, limits: &ReadLimits) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut scratch = Scratch::default();
+    loop {
+        let (consumed, event) = match reader.step(bytes, &mut scratch, limits) {
+            Step::More { consumed } => {
+                bytes.drain(..consumed);
+                return events;
+            }
+            Step::Frame { consumed, body } => (
+                consumed,
+                Event::Body(String::from_utf8_lossy(body).into_owned()),
+            ),
+            Step::Reply { consumed, bytes } => (consumed, Event::Reply(bytes)),
+            Step::Peer { consumed, address } => (consumed, Event::Peer(address)),
+            Step::Fail { error, farewell } => {
+                events.push(Event::Fail(error, farewell));
+                return events;
+            }
+        };
+        bytes.drain(..consumed);
+        events.push(event);
+    }
+}
+
+fn open_reader() -> Reader {
+    let mut reader = Reader::new(false);
+    let mut request = client_handshake("localhost", "/", KEY);
+    let answer = events(&mut reader, &mut request, &ReadLimits::default());
+    assert!(matches!(answer.as_slice(), [Event::Reply(_)]) && request.is_empty());
+    reader
+}
+
+/// A masked frame with the first byte as given.
+fn raw(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode_client_text(payload, [7, 1, 200, 77], &mut out);
+    out[0] = first;
+    out
+}
+
+fn read(frames: &[Vec<u8>]) -> Vec<Event> {
+    let limits = ReadLimits {
+        message_bytes: 1000,
+        ..ReadLimits::default()
+    };
+    events(&mut open_reader(), &mut frames.concat(), &limits)
+}
+
+fn bodies(bodies: &[&str]) -> Vec<Event> {
+    bodies
+        .iter()
+        .map(|body| Event::Body((*body).to_owned()))
+        .collect()
+}
+
+#[test]
+fn documents_in_frames() {
+    let text = |payload: &str| raw(0x81, payload.as_bytes());
+    for (frames, expected) in [
+        (vec![text("{\"a\":1}\n")], vec!["{\"a\":1}"]),
+        (vec![text(" {\"a\":1} ")], vec!["{\"a\":1}"]),
+        (vec![raw(0x82, b"{\"a\":1}\r\n")], vec!["{\"a\":1}"]),
+        (
+            vec![text("{}\n{}\n\n[]"), text("\n"), text("7")],
+            vec!["{}", "{}", "[]", "7"],
+        ),
+        (
+            vec![text("{\"a\":"), text("1"), text("}")],
+            vec!["{\"a\":1}"],
+        ),
+        (
+            vec![text("{\"a\":"), text("1}\n{\"b\":2}\n{"), text("}\n")],
+            vec!["{\"a\":1}", "{\"b\":2}", "{}"],
+        ),
+        (vec![text("{}\n  "), text("{}")], vec!["{}", "{}"]),
+        (vec![text("nonsense")], vec!["nonsense"]),
+        (vec![text("")], vec![""]),
+        (vec![text("{}\n"), text(" \n")], vec!["{}", ""]),
+        (
+            vec![
+                raw(0x01, b"{\"a\""),
+                raw(0x8a, b"pong"),
+                raw(0x00, b":"),
+                raw(0x80, b"1}"),
+            ],
+            vec!["{\"a\":1}"],
+        ),
+        (
+            vec![raw(0x01, b"{\"\xc3"), raw(0x80, b"\xa9\":1}\n{}")],
+            vec!["{\"é\":1}", "{}"],
+        ),
+    ] {
+        assert_eq!(read(&frames), bodies(&expected));
+    }
+}
+
+#[test]
+fn control_frames_are_answered() {
+    assert_eq!(
+        read(&[raw(0x89, b"hi")]),
+        [Event::Reply(b"\x8a\x02hi".to_vec())]
+    );
+    assert_eq!(
+        read(&[raw(0x88, b"\x03\xe8bye")]),
+        [Event::Fail(WireError::Closed, b"\x88\x02\x03\xe8".to_vec())]
+    );
+    assert_eq!(
+        read(&[raw(0x88, b"")]),
+        [Event::Fail(WireError::Closed, b"\x88\x00".to_vec())]
+    );
+}
+
+#[test]
+fn broken_frames_end_the_stream() {
+    let code = |frames: &[Vec<u8>]| match read(frames).pop() {
+        Some(Event::Fail(_, farewell)) => u16::from_be_bytes([farewell[2], farewell[3]]),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(code(&[b"\x81\x02hi".to_vec()]), 1002, "not masked");
+    assert_eq!(code(&[raw(0xc1, b"{}")]), 1002, "reserved bit");
+    assert_eq!(code(&[raw(0x83, b"{}")]), 1002, "unknown opcode");
+    assert_eq!(code(&[raw(0x09, b"")]), 1002, "fragmented ping");
+    assert_eq!(code(&[raw(0x80, b"{}")]), 1002, "continuation of nothing");
+    assert_eq!(
+        code(&[raw(0x01, b"{"), raw(0x81, b"}")]),
+        1002,
+        "a message inside another"
+    );
+    assert_eq!(code(&[raw(0x88, b"\x03")]), 1002, "half a close code");
+    assert_eq!(code(&[raw(0x88, b"\x03\xe8\xff")]), 1007, "close reason");
+    assert_eq!(code(&[raw(0x81, b"\"\xff\"")]), 1007, "not UTF-8");
+    assert_eq!(
+        code(&[raw(0x01, b"\"\xff"), raw(0x80, b"\"")]),
+        1007,
+        "not UTF-8 in fragments"
+    );
+    assert_eq!(code(&[raw(0x81, &[b' '; 1001])]), 1009);
+    assert_eq!(
+        code(&[raw(0x01, &[b'['; 600]), raw(0x80, &[b'['; 600])]),
+        1009,
+        "fragments"
+    );
+    assert_eq!(
+        code(&[raw(0x81, &[b'['; 600]), raw(0x81, &[b'['; 600])]),
+        1009,
+        "a document over frames"
+    );
+    assert_eq!(
+        code(&[b"\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0".to_vec()]),
+        1009,
+        "by its head alone"
+    );
+}
+
+#[test]
+fn the_forwarded_address_comes_before_the_answer() {
+    let request = String::from_utf8(client_handshake("localhost", "/", KEY)).unwrap();
+    let request = request.replace("Host", "X-Real-IP: 192.0.2.7, 10.0.0.1\r\nHost");
+    for trusted in [false, true] {
+        let mut reader = Reader::new(trusted);
+        let mut got = Vec::new();
+        let mut bytes = Vec::new();
+        for byte in request.bytes() {
+            bytes.push(byte);
+            got.extend(events(&mut reader, &mut bytes, &ReadLimits::default()));
+        }
+        let address: IpAddr = "192.0.2.7".parse().unwrap();
+        assert!(matches!(got.pop(), Some(Event::Reply(_))));
+        assert_eq!(
+            got,
+            if trusted {
+                vec![Event::Peer(address)]
+            } else {
+                vec![]
+            }
+        );
+    }
+}
+
+#[test]
+fn a_refused_upgrade_is_answered() {
+    let mut request = client_handshake("localhost", "/elsewhere", KEY);
+    let got = events(&mut Reader::new(true), &mut request, &ReadLimits::default());
+    let [Event::Fail(WireError::Upgrade(_), farewell)] = got.as_slice() else {
+        panic!("{got:?}")
+    };
+    assert!(farewell.starts_with(b"HTTP/1.1 404 "));
+}
+
+/// Two byte queues as a stream; the client's writes are read by the test and the other way round.
+#[derive(Clone, Default)]
+struct Pipe {
+    to_client: Rc<RefCell<VecDeque<u8>>>,
+    to_server: Rc<RefCell<Vec<u8>>>,
+}
+
+impl Read for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.to_client.borrow_mut().read(buffer)? {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            len => Ok(len),
+        }
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.to_server.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn an_independent_client_is_understood(
+        texts in prop::collection::vec("[a-zé😀]{0,300}", 1..6),
+        fragment in 1..50usize,
+    ) {
+        let pipe = Pipe::default();
+        let mut reader = Reader::new(false);
+        let limits = ReadLimits::default();
+        let Err(HandshakeError::Interrupted(handshake)) = tungstenite::client("ws://localhost/", pipe.clone()) else {
+            panic!("the answer has not been written yet");
+        };
+        let answer = events(&mut reader, &mut pipe.to_server.borrow_mut(), &limits);
+        let [Event::Reply(answer)] = answer.as_slice() else { panic!("{answer:?}") };
+        pipe.to_client.borrow_mut().extend(answer);
+        let (mut client, _) = handshake.handshake().unwrap();
+
+        for (index, text) in texts.iter().enumerate() {
+            let document = format!("{{\"text\":\"{text}\"}}");
+            let bytes = document.as_bytes();
+            let newline = format!("{document}\n");
+            client.send(Message::Ping(vec![1, 2, 3].into())).unwrap();
+            match index % 3 {
+                0 => client.send(Message::text(newline)).unwrap(),
+                1 => client.send(Message::binary(bytes.to_vec())).unwrap(),
+                _ => {
+                    let pieces: Vec<&[u8]> = bytes.chunks(fragment).collect();
+                    for (at, piece) in pieces.iter().enumerate() {
+                        let kind = if at == 0 { coding::Data::Text } else { coding::Data::Continue };
+                        let fin = at + 1 == pieces.len();
+                        let mut frame = Frame::message(piece.to_vec(), coding::OpCode::Data(kind), fin);
+                        frame.header_mut().mask = FrameHeader { mask: Some([9, 9, 8, at as u8]), ..FrameHeader::default() }.mask;
+                        client.send(Message::Frame(frame)).unwrap();
+                    }
+                }
+            }
+            let got = events(&mut reader, &mut pipe.to_server.borrow_mut(), &limits);
+            let pong = b"\x8a\x03\x01\x02\x03".to_vec();
+            pipe.to_client.borrow_mut().extend(&pong);
+            prop_assert_eq!(got, [Event::Reply(pong), Event::Body(document.clone())]);
+
+            let mut sent = Vec::new();
+            Format::WebSocket.encode(br#"{"command":"pong"}"#, &mut sent);
+            pipe.to_client.borrow_mut().extend(&sent);
+            prop_assert_eq!(client.read().unwrap(), Message::Pong(vec![1, 2, 3].into()));
+            prop_assert_eq!(client.read().unwrap(), Message::text("{\"command\":\"pong\"}\n"));
+        }
+    }
+
+    #[test]
+    fn any_frames_are_survived(
+        frames in prop::collection::vec(
+            (any::<u8>(), prop::collection::vec(prop::sample::select(b"{}[]\"\\\n a\xc3".to_vec()), 0..30)),
+            0..8,
+        ),
+        tail in prop::collection::vec(any::<u8>(), 0..20),
+    ) {
+        let mut frames: Vec<Vec<u8>> = frames
+            .iter()
+            .map(|(first, payload)| raw([0x81, 0x82, 0x01, 0x80, 0x00, 0x89, *first][usize::from(*first) % 7], payload))
+            .collect();
+        frames.push(tail);
+        let _ = read(&frames);
+    }
+}

@@ -1,0 +1,422 @@
+//! The engine with a dialect made for it, over real sockets.
+
+use std::{
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream},
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use muster::{
+    engine::{AddressLimits, Engine, ListenerSettings, Mesh, Settings},
+    lobby::{Audience, Closing, ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn},
+    wire::{Format, ReadLimits},
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A dialect whose commands are the engine's abilities.
+struct Probe {
+    conns: Vec<ConnId>,
+    asked: Option<ConnId>,
+    closed: Arc<AtomicUsize>,
+}
+
+impl Dialect for Probe {
+    type Mail = String;
+    type Ask = String;
+    type Answer = String;
+    type Timer = ConnId;
+
+    fn started(&mut self, _: &mut Turn<'_, Self>) {}
+
+    fn opened(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, origin: Origin) {
+        self.conns.push(conn);
+        turn.send(conn, format!("hello {} {}", turn.shard.0, origin.address));
+    }
+
+    fn received(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, body: &mut [u8]) {
+        let text = String::from_utf8_lossy(body).into_owned();
+        let (word, rest) = text.split_once(' ').unwrap_or((&text, ""));
+        match word {
+            "echo" => turn.send(conn, rest.to_owned()),
+            "sub" => turn.subscribe(conn),
+            "unsub" => turn.unsubscribe(conn),
+            "all" => {
+                turn.fan_out(Audience::Subscribers, rest.to_owned());
+                turn.mail_all(|| rest.to_owned());
+            }
+            "others" => turn.fan_out(Audience::SubscribersBut(Rc::new([conn])), rest.to_owned()),
+            "mixed" => {
+                turn.fan_out(Audience::Subscribers, "one");
+                turn.send(conn, "two");
+                turn.fan_out(Audience::SubscribersBut(Rc::new([conn])), "not you");
+                turn.fan_out(Audience::These(Rc::new([conn])), "three");
+                turn.fan_out(Audience::Subscribers, "four");
+            }
+            "big" => turn.fan_out(Audience::Subscribers, "x".repeat(rest.parse().expect("a number"))),
+            "flood" => turn.send(conn, "x".repeat(rest.parse().expect("a number"))),
+            "ask" => {
+                self.asked = Some(conn);
+                turn.hold(conn);
+                turn.ask(rest.to_owned());
+            }
+            "later" => turn.wake_at(turn.now.mono + Duration::from_millis(5), conn),
+            "bye" => {
+                turn.send(conn, "bye");
+                turn.close(conn, Closing::Flushed);
+            }
+            "panic" => panic!("asked to"),
+            _ => turn.close(conn, Closing::Abort),
+        }
+    }
+
+    fn closed(&mut self, _: &mut Turn<'_, Self>, conn: ConnId) {
+        self.conns.retain(|c| *c != conn);
+        self.closed.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn mailed(&mut self, turn: &mut Turn<'_, Self>, _: ShardId, mail: String) {
+        turn.fan_out(Audience::Subscribers, mail);
+    }
+
+    fn answered(&mut self, turn: &mut Turn<'_, Self>, _: Ticket, answer: String) {
+        let conn = self.asked.take().expect("somebody asked");
+        turn.send(conn, answer);
+        turn.release(conn);
+    }
+
+    fn woke(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
+        turn.send(conn, "woke");
+    }
+
+    fn resync(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
+        turn.send(conn, "resync");
+    }
+
+    fn stopping(&mut self, turn: &mut Turn<'_, Self>, step: Stopping) {
+        for &conn in &self.conns {
+            turn.send(conn, format!("{step:?}"));
+        }
+    }
+
+    fn may_stop(&self) -> bool {
+        self.conns.is_empty()
+    }
+
+    fn refuse(ask: String) -> String {
+        format!("refused {ask}")
+    }
+}
+
+struct Server {
+    engine: Option<Engine>,
+    mesh: Arc<Mesh<Probe>>,
+    closed: Arc<AtomicUsize>,
+    address: SocketAddr,
+}
+
+fn settings(shards: u16) -> Settings {
+    Settings {
+        shards,
+        pin: false,
+        listeners: vec![ListenerSettings {
+            name: "probe".into(),
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+            format: Format::JsonLines,
+            proxy: false,
+            trusted: Vec::new(),
+        }],
+        read: ReadLimits::default(),
+        connections: 1_000,
+        address_limits: AddressLimits { connections: 3, opened_per_second: 1_000 },
+        outbox_soft_bytes: 256 << 10,
+        outbox_hard_bytes: 64 << 20,
+        outbox_stuck: Duration::from_secs(60),
+        handshake: Duration::from_secs(10),
+        seed: Some(1),
+    }
+}
+
+impl Server {
+    fn start(settings: Settings) -> Server {
+        let mesh = Mesh::new(settings.shards);
+        let closed = Arc::new(AtomicUsize::new(0));
+        let (answers, counted) = (mesh.clone(), closed.clone());
+        let engine = Engine::start(
+            settings,
+            mesh.clone(),
+            Arc::new(move |shard, ticket, ask: String| {
+                if ask == "too much" {
+                    return Err(ask);
+                }
+                let answers = answers.clone();
+                std::thread::spawn(move || {
+                    answers.post(shard, muster::engine::Inbound::Answer(ticket, format!("answer {ask}")));
+                });
+                Ok(())
+            }),
+            move |_| Probe { conns: Vec::new(), asked: None, closed: counted.clone() },
+        )
+        .expect("the engine starts");
+        let address = engine.addresses[0].1;
+        Server { engine: Some(engine), mesh, closed, address }
+    }
+
+    fn count(&self, name: &str) -> u64 {
+        let engine = self.engine.as_ref().expect("running");
+        let lists = engine.counters.iter().flat_map(|counters| counters.list());
+        lists.filter(|(n, _)| *n == name).map(|(_, value)| value).sum()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.mesh.stop(Stopping::Now);
+        if let Some(engine) = self.engine.take() {
+            engine.join();
+        }
+    }
+}
+
+struct Client {
+    stream: BufReader<TcpStream>,
+    shard: String,
+}
+
+impl Client {
+    fn connect(server: &Server) -> Client {
+        let mut client = Client::raw(server);
+        let hello = client.line();
+        client.shard = hello.split(' ').nth(1).expect("a shard").to_owned();
+        client
+    }
+
+    fn raw(server: &Server) -> Client {
+        let stream = TcpStream::connect(server.address).expect("connects");
+        stream.set_read_timeout(Some(PATIENCE)).expect("sets");
+        stream.set_nodelay(true).expect("sets");
+        Client { stream: BufReader::with_capacity(1 << 20, stream), shard: String::new() }
+    }
+
+    fn say(&mut self, line: &str) {
+        self.stream.get_mut().write_all(format!("{line}\n").as_bytes()).expect("writes");
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).expect("reads");
+        line.trim_end().to_owned()
+    }
+
+    fn ends(&mut self) -> bool {
+        let mut rest = Vec::new();
+        match self.stream.read_to_end(&mut rest) {
+            Ok(_) => rest.is_empty(),
+            Err(e) => e.kind() == ErrorKind::ConnectionReset,
+        }
+    }
+}
+
+fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "never: {what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn frames_are_answered_in_order() {
+    let server = Server::start(settings(1));
+    let mut client = Client::connect(&server);
+    client.say("echo a\necho b\r\n echo c ");
+    assert_eq!([client.line(), client.line(), client.line()], ["a", "b", "c"]);
+}
+
+#[test]
+fn a_held_connection_waits_and_others_go_on() {
+    let server = Server::start(settings(1));
+    let (mut a, mut b) = (Client::connect(&server), Client::connect(&server));
+    a.say("ask x\necho after");
+    b.say("echo meanwhile");
+    assert_eq!(b.line(), "meanwhile");
+    assert_eq!([a.line(), a.line()], ["answer x", "after"]);
+    a.say("ask too much\necho after");
+    assert_eq!([a.line(), a.line()], ["refused too much", "after"]);
+}
+
+#[test]
+fn broadcasts_reach_subscribers_on_every_shard_and_keep_the_order_of_sends() {
+    let server = Server::start(settings(2));
+    let mut clients: Vec<_> = (0..40).map(|_| Client::connect(&server)).collect();
+    let shards: std::collections::BTreeSet<_> = clients.iter().map(|c| c.shard.clone()).collect();
+    assert_eq!(shards.len(), 2, "40 connections on one of two shards");
+    for client in &mut clients {
+        client.say("sub\necho subscribed");
+        assert_eq!(client.line(), "subscribed");
+    }
+    clients[0].say("all news");
+    for client in &mut clients {
+        assert_eq!(client.line(), "news");
+    }
+    let mut leaver = clients.pop().expect("one");
+    leaver.say("unsub\necho out");
+    assert_eq!(leaver.line(), "out");
+    let mut client = clients.remove(0);
+    client.say("mixed");
+    let heard: Vec<_> = (0..4).map(|_| client.line()).collect();
+    assert_eq!(heard, ["one", "two", "three", "four"]);
+    let neighbour = clients.iter_mut().find(|c| c.shard == client.shard).expect("one on the same shard");
+    let heard: Vec<_> = (0..3).map(|_| neighbour.line()).collect();
+    assert_eq!(heard, ["one", "not you", "four"]);
+    leaver.say("echo nothing came");
+    assert_eq!(leaver.line(), "nothing came");
+}
+
+#[test]
+fn timers_fire() {
+    let server = Server::start(settings(1));
+    let mut client = Client::connect(&server);
+    client.say("later");
+    assert_eq!(client.line(), "woke");
+}
+
+#[test]
+fn an_orderly_close_delivers_the_last_words_even_with_unread_input() {
+    let server = Server::start(settings(1));
+    for _ in 0..50 {
+        let mut client = Client::connect(&server);
+        client.say(&format!("bye\n{}", "echo never\n".repeat(500)));
+        assert_eq!(client.line(), "bye");
+        assert!(client.ends());
+    }
+    until("closed told once each", || server.closed.load(Ordering::SeqCst) == 50);
+}
+
+#[test]
+fn a_panic_costs_one_connection() {
+    let server = Server::start(settings(1));
+    let (mut a, mut b) = (Client::connect(&server), Client::connect(&server));
+    a.say("panic");
+    assert!(a.ends());
+    b.say("echo alive");
+    assert_eq!(b.line(), "alive");
+    assert_eq!(server.count("panics"), 1);
+}
+
+#[test]
+fn a_last_line_without_its_end_is_handled() {
+    let server = Server::start(settings(1));
+    let mut client = Client::connect(&server);
+    client.stream.get_mut().write_all(b"echo last").expect("writes");
+    client.stream.get_mut().shutdown(std::net::Shutdown::Write).expect("shuts");
+    assert_eq!(client.line(), "last");
+    assert!(client.ends());
+}
+
+#[test]
+fn a_slow_reader_misses_broadcasts_is_resynced_and_disturbs_nobody() {
+    let server = Server::start(settings(1));
+    let (mut slow, mut quick) = (Client::connect(&server), Client::connect(&server));
+    for client in [&mut slow, &mut quick] {
+        client.say("sub\necho subscribed");
+        assert_eq!(client.line(), "subscribed");
+    }
+    let mut rounds = 0;
+    while server.count("broadcasts_skipped") == 0 {
+        quick.say("big 300000");
+        assert_eq!(quick.line().len(), 300_000);
+        rounds += 1;
+        assert!(rounds < 1_000, "the slow reader was never skipped");
+    }
+    // It reads again: everything whole, then the present state.
+    loop {
+        let line = slow.line();
+        if line == "resync" {
+            break;
+        }
+        assert_eq!(line.len(), 300_000);
+    }
+    quick.say("all again");
+    assert_eq!(slow.line(), "again");
+    assert_eq!(server.count("resyncs"), 1);
+}
+
+#[test]
+fn too_much_waiting_ends_the_connection() {
+    let server = Server::start(Settings { outbox_hard_bytes: 1 << 20, ..settings(1) });
+    let mut client = Client::connect(&server);
+    client.say("flood 60000000");
+    until("counted", || server.count("ended_outbox_full") == 1);
+    until("closed", || server.closed.load(Ordering::SeqCst) == 1);
+}
+
+#[test]
+fn a_reader_that_never_reads_is_dropped_in_time() {
+    let server = Server::start(Settings { outbox_stuck: Duration::from_millis(50), ..settings(1) });
+    let mut client = Client::connect(&server);
+    client.say("flood 30000000");
+    until("counted", || server.count("ended_outbox_stuck") == 1);
+    until("closed", || server.closed.load(Ordering::SeqCst) == 1);
+}
+
+#[test]
+fn a_full_table_refuses() {
+    let server = Server::start(Settings { connections: 2, ..settings(1) });
+    let _kept = [Client::connect(&server), Client::connect(&server)];
+    let mut third = Client::raw(&server);
+    assert!(third.ends());
+    assert_eq!(server.count("refused_full"), 1);
+}
+
+#[test]
+fn a_proxy_header_names_the_address_and_limits_count_it() {
+    let mut settings = settings(1);
+    settings.listeners[0].proxy = true;
+    let server = Server::start(settings);
+    let connect = || {
+        let mut client = Client::raw(&server);
+        client.stream.get_mut().write_all(b"PROXY TCP4 192.0.2.7 10.0.0.1 1 2\r\n").expect("writes");
+        client
+    };
+    let mut kept: Vec<_> = (0..3).map(|_| connect()).collect();
+    for client in &mut kept {
+        let hello = client.line();
+        assert_eq!(hello.rsplit(' ').next().and_then(|a| a.parse::<IpAddr>().ok()), "192.0.2.7".parse().ok());
+    }
+    assert!(connect().ends(), "the fourth of one address");
+    assert_eq!(server.count("refused_address"), 1);
+    let mut direct = Client::raw(&server);
+    direct.say("echo hi");
+    assert!(direct.ends(), "no header");
+}
+
+#[test]
+fn a_silent_handshake_is_ended() {
+    let mut settings = Settings { handshake: Duration::from_millis(30), ..settings(1) };
+    settings.listeners[0].proxy = true;
+    let server = Server::start(settings);
+    assert!(Client::raw(&server).ends());
+    assert_eq!(server.count("ended_handshake"), 1);
+}
+
+#[test]
+fn the_end_says_good_bye_and_every_thread_ends() {
+    let server = Server::start(settings(2));
+    let mut client = Client::connect(&server);
+    server.mesh.stop(Stopping::Drain);
+    assert_eq!(client.line(), "Drain");
+    assert!(!server.mesh.all_idle());
+    server.mesh.stop(Stopping::Now);
+    assert_eq!(client.line(), "Now");
+    let mut rest = Vec::new();
+    let _ = client.stream.read_to_end(&mut rest);
+    assert!(rest.is_empty());
+    drop(client);
+    until("all threads end", || server.mesh.all_ended());
+}
