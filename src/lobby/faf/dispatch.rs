@@ -17,21 +17,43 @@ use crate::{
 
 /// What an answer of the back office is waited for with. The connection is held meanwhile.
 #[derive(Debug)]
-pub enum Pending {
+pub(super) enum Pending {
     /// Credentials; whether a token.
     Login { conn: ConnId, token: bool },
     /// May he host, and with what the request will be answered if he may.
-    Host { conn: ConnId, wanted: Outcome<Box<HostWanted>> },
+    Host {
+        conn: ConnId,
+        wanted: Outcome<Box<HostWanted>>,
+    },
     /// May he join.
-    Join { conn: ConnId, uid: Outcome<i64>, password: Option<String> },
+    Join {
+        conn: ConnId,
+        uid: Outcome<i64>,
+        password: Option<String>,
+    },
     /// A friend or foe is being written down.
-    Relation { conn: ConnId, subject: u32, relation: Option<super::asks::Relation> },
+    Relation {
+        conn: ConnId,
+        subject: u32,
+        relation: Option<super::asks::Relation>,
+    },
     /// Names of the game's sim mods.
-    Mods { seat: super::mail::Seat, uids: Vec<String> },
+    Mods {
+        seat: super::mail::Seat,
+        uids: Vec<String>,
+    },
 }
 
 /// Commands that are heard before login (spec: faf-messages 2, item 2).
-const BEFORE_LOGIN: [&str; 7] = ["Bottleneck", "ask_session", "auth", "create_account", "hello", "ping", "pong"];
+const BEFORE_LOGIN: [&str; 7] = [
+    "Bottleneck",
+    "ask_session",
+    "auth",
+    "create_account",
+    "hello",
+    "ping",
+    "pong",
+];
 
 impl Faf {
     pub(super) fn frame(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, body: &mut [u8]) {
@@ -55,8 +77,14 @@ impl Faf {
         if !message.is_object() {
             return Err(Refusal::Invalid);
         }
-        let command = message.get("command").ok_or(Refusal::Garbage)?.as_str().unwrap_or_default();
-        let Some(session) = self.sessions.get_mut(conn) else { return Ok(()) };
+        let command = message
+            .get("command")
+            .ok_or(Refusal::Garbage)?
+            .as_str()
+            .unwrap_or_default();
+        let Some(session) = self.sessions.get_mut(conn) else {
+            return Ok(());
+        };
         if session.player.is_none() && !BEFORE_LOGIN.contains(&command) {
             self.counters.unauthenticated += 1;
             close(&mut self.sessions, turn, conn);
@@ -104,28 +132,41 @@ impl Faf {
     /// spec: faf-messages 3.10, as long as no queue exists.
     fn game_matchmaking(&mut self, conn: ConnId, message: Value<'_>) -> Outcome {
         self.refuse_old_client(conn)?;
-        let state = message.get("state").ok_or(Refusal::Garbage)?.as_str().unwrap_or_default();
+        let state = message
+            .get("state")
+            .ok_or(Refusal::Garbage)?
+            .as_str()
+            .unwrap_or_default();
         let queue = request::optional_text(message, "queue_name")?;
         let alias = request::optional_text(message, "mod")?;
         let _queue = queue.or(alias).unwrap_or("ladder1v1");
         if state == "stop" {
             return Ok(());
         }
-        let Some(session) = self.sessions.get(conn) else { return Ok(()) };
+        let Some(session) = self.sessions.get(conn) else {
+            return Ok(());
+        };
         if session.state != PlayerState::Idle {
             let login = session.player.as_ref().map_or("", |p| &p.account.login);
-            let text = format!("Can't join a queue while {login} is in state {}", session.state.name());
+            let text = format!(
+                "Can't join a queue while {login} is in state {}",
+                session.state.name()
+            );
             return Err(Refusal::Client(text.into()));
         }
         // No queue has that name.
-        if state == "start" { Err(Refusal::Garbage) } else { Ok(()) }
+        if state == "start" {
+            Err(Refusal::Garbage)
+        } else {
+            Ok(())
+        }
     }
 
     fn refuse_old_client(&self, conn: ConnId) -> Outcome {
         match self.sessions.get(conn) {
-            Some(session) if session.old_client => {
-                Err(Refusal::client("Cannot join game. Please update your client to the newest version."))
-            }
+            Some(session) if session.old_client => Err(Refusal::client(
+                "Cannot join game. Please update your client to the newest version.",
+            )),
             _ => Ok(()),
         }
     }
@@ -133,9 +174,15 @@ impl Faf {
     /// The guards of commands that begin a game (spec: faf-messages 2.2).
     pub(super) fn guard(&self, conn: ConnId, what: &str) -> Outcome {
         self.refuse_old_client(conn)?;
-        match self.sessions.get(conn).map_or(PlayerState::Idle, |s| s.state) {
+        match self
+            .sessions
+            .get(conn)
+            .map_or(PlayerState::Idle, |s| s.state)
+        {
             PlayerState::Idle => Ok(()),
-            state => Err(Refusal::Client(format!("Can't {what} while in state {}", state.name()).into())),
+            state => Err(Refusal::Client(
+                format!("Can't {what} while in state {}", state.name()).into(),
+            )),
         }
     }
 
@@ -153,7 +200,10 @@ impl Faf {
                 false
             }
             Refusal::Authentication(reason) => {
-                turn.send(conn, message::encode(&message::AuthenticationFailed { text: reason }));
+                turn.send(
+                    conn,
+                    message::encode(&message::AuthenticationFailed { text: reason }),
+                );
                 false
             }
             Refusal::Fatal(reason) => {
@@ -163,7 +213,10 @@ impl Faf {
             }
             Refusal::Banned(ban) => {
                 self.counters.bans += 1;
-                turn.send(conn, message::notice("error", &text::ban(&ban, turn.now.unix)));
+                turn.send(
+                    conn,
+                    message::notice("error", &text::ban(&ban, turn.now.unix)),
+                );
                 true
             }
             Refusal::Garbage => {
@@ -174,7 +227,10 @@ impl Faf {
                 self.counters.store_errors += 1;
                 turn.send(
                     conn,
-                    message::notice("error", "Unable to connect to database. Please try again later."),
+                    message::notice(
+                        "error",
+                        "Unable to connect to database. Please try again later.",
+                    ),
                 );
                 true
             }
@@ -191,21 +247,36 @@ impl Faf {
 
     /// An answer came: the rest of the request is done, and the connection is heard again.
     pub(super) fn answer(&mut self, turn: &mut FafTurn<'_>, ticket: Ticket, answer: Answer) {
-        let Some(pending) = self.pending.remove(&ticket) else { return };
+        let Some(pending) = self.pending.remove(&ticket) else {
+            return;
+        };
         let (conn, outcome) = match (pending, answer) {
             (Pending::Login { conn, token }, Answer::Login(result)) => {
                 (conn, self.identified(turn, conn, token, result))
             }
-            (Pending::Host { conn, wanted }, Answer::Host(grant)) => (conn, self.may_host(turn, conn, wanted, grant)),
-            (Pending::Join { conn, uid, password }, Answer::Join(ban)) => {
-                (conn, self.may_join(turn, conn, uid, password, ban))
+            (Pending::Host { conn, wanted }, Answer::Host(grant)) => {
+                (conn, self.may_host(turn, conn, wanted, grant))
             }
-            (Pending::Relation { conn, subject, relation }, Answer::SetRelation(result)) => {
-                (conn, self.related(turn, conn, subject, relation, result))
-            }
-            (Pending::Relation { conn, subject, .. }, Answer::ClearRelation(result)) => {
-                (conn, self.related(turn, conn, subject, None, result.map(|()| true)))
-            }
+            (
+                Pending::Join {
+                    conn,
+                    uid,
+                    password,
+                },
+                Answer::Join(ban),
+            ) => (conn, self.may_join(turn, conn, uid, password, ban)),
+            (
+                Pending::Relation {
+                    conn,
+                    subject,
+                    relation,
+                },
+                Answer::SetRelation(result),
+            ) => (conn, self.related(turn, conn, subject, relation, result)),
+            (Pending::Relation { conn, subject, .. }, Answer::ClearRelation(result)) => (
+                conn,
+                self.related(turn, conn, subject, None, result.map(|()| true)),
+            ),
             (Pending::Mods { seat, uids }, Answer::ModNames(names)) => {
                 self.mods_named(turn, seat, uids, names);
                 (seat.conn, Ok(Next::Go))
@@ -232,7 +303,7 @@ impl Faf {
 }
 
 /// Whether a connection is heard again after an answer.
-pub enum Next {
+pub(super) enum Next {
     /// Yes.
     Go,
     /// No: mail is on its way, and whoever handles its answer releases the connection.

@@ -18,7 +18,7 @@ use crate::wire::json::{self, Value};
 
 /// State of a game (spec: faf-lifecycle 10.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GameState {
+pub(super) enum GameState {
     /// The host was told to start.
     Initializing,
     /// Open.
@@ -53,7 +53,13 @@ impl GameType {
 }
 
 /// Victory conditions the server knows (spec: faf-messages 4.2, N#1040).
-const VICTORIES: [&str; 5] = ["DEMORALIZATION", "DOMINATION", "ERADICATION", "SANDBOX", "DECAPITATION"];
+const VICTORIES: [&str; 5] = [
+    "DEMORALIZATION",
+    "DOMINATION",
+    "ERADICATION",
+    "SANDBOX",
+    "DECAPITATION",
+];
 
 /// An option's value as the host sent it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -121,7 +127,11 @@ impl OptionValue {
 
     /// As text, if it is.
     pub fn text(&self) -> Option<&str> {
-        if let OptionValue::Text(text) = self { Some(text) } else { None }
+        if let OptionValue::Text(text) = self {
+            Some(text)
+        } else {
+            None
+        }
     }
 
     fn key(&self) -> String {
@@ -146,7 +156,7 @@ fn wire_value<S: Serializer>(value: &OptionValue, serializer: S) -> Result<S::Ok
 }
 
 /// Options in the order they were first set.
-pub type Options = Vec<(Box<str>, OptionValue)>;
+pub(super) type Options = Vec<(Box<str>, OptionValue)>;
 
 /// Sets an option; false if a limit forbids it.
 fn set(options: &mut Options, key: &str, value: OptionValue, limit: usize) -> bool {
@@ -164,12 +174,15 @@ fn set(options: &mut Options, key: &str, value: OptionValue, limit: usize) -> bo
 }
 
 fn option<'a>(options: &'a Options, key: &str) -> Option<&'a OptionValue> {
-    options.iter().find(|(k, _)| **k == *key).map(|(_, value)| value)
+    options
+        .iter()
+        .find(|(k, _)| **k == *key)
+        .map(|(_, value)| value)
 }
 
 /// Somebody connected in the game.
 #[derive(Debug)]
-pub struct Member {
+pub(super) struct Member {
     /// His relation to it.
     pub seat: Seat,
     /// His name.
@@ -180,7 +193,7 @@ pub struct Member {
 
 /// Somebody who was in the game when it was launched, with an army.
 #[derive(Debug)]
-pub struct Participant {
+pub(super) struct Participant {
     /// Player.
     pub id: u32,
     /// His name.
@@ -191,7 +204,7 @@ pub struct Participant {
 
 /// What is said about a game at its creation.
 #[derive(Clone, Debug)]
-pub struct Creation {
+pub(super) struct Creation {
     /// Title, already trimmed and cut.
     pub title: Box<str>,
     /// Featured mod.
@@ -225,7 +238,7 @@ pub struct Launch {
 
 /// A player's report of a team kill.
 #[derive(Clone, Copy, Debug)]
-pub struct Teamkill {
+pub(super) struct Teamkill {
     /// Seconds of game time.
     pub game_time: i64,
     /// Victim.
@@ -236,7 +249,7 @@ pub struct Teamkill {
 
 /// A game.
 #[derive(Debug)]
-pub struct Game {
+pub(super) struct Game {
     /// Its number.
     pub uid: u32,
     /// Host's id.
@@ -303,7 +316,13 @@ pub struct Game {
 
 impl Game {
     /// A new game.
-    pub fn new(uid: u32, host_id: u32, host_login: Box<str>, creation: Creation, map: Option<Map>) -> Self {
+    pub(super) fn new(
+        uid: u32,
+        host_id: u32,
+        host_login: Box<str>,
+        creation: Creation,
+        map: Option<Map>,
+    ) -> Self {
         let coop = &*creation.featured_mod == "coop";
         let options = default_options(&creation.folder, coop);
         Game {
@@ -313,7 +332,11 @@ impl Game {
             state: GameState::Initializing,
             hosting: false,
             removed: false,
-            game_type: if coop { GameType::Coop } else { GameType::Custom },
+            game_type: if coop {
+                GameType::Coop
+            } else {
+                GameType::Custom
+            },
             creation,
             map,
             rating_type: super::players::GLOBAL.into(),
@@ -342,7 +365,7 @@ impl Game {
     }
 
     /// How a player's client is to launch it.
-    pub fn launch(&self) -> Launch {
+    pub(super) fn launch(&self) -> Launch {
         Launch {
             featured_mod: self.creation.featured_mod.clone(),
             title: self.creation.title.clone(),
@@ -352,35 +375,41 @@ impl Game {
     }
 
     /// The member with this seat.
-    pub fn member(&mut self, seat: &Seat) -> Option<&mut Member> {
+    pub(super) fn member(&mut self, seat: &Seat) -> Option<&mut Member> {
         self.members.iter_mut().find(|m| m.seat == *seat)
     }
 
     /// Whether the seat is in the game, connected or not.
-    pub fn has(&self, seat: &Seat) -> bool {
+    pub(super) fn has(&self, seat: &Seat) -> bool {
         self.waiting.contains(seat) || self.members.iter().any(|m| m.seat == *seat)
     }
 
     /// Whether anybody still has a relation to it.
-    pub fn is_deserted(&self) -> bool {
+    pub(super) fn is_deserted(&self) -> bool {
         self.waiting.is_empty() && self.members.is_empty()
     }
 
     /// Whether the sender may set options (spec: faf-messages 4, "host only").
-    pub fn is_hosted_by(&self, seat: &Seat) -> bool {
-        self.hosting && seat.player_id == self.host_id && self.members.iter().any(|m| m.seat == *seat)
+    pub(super) fn is_hosted_by(&self, seat: &Seat) -> bool {
+        self.hosting
+            && seat.player_id == self.host_id
+            && self.members.iter().any(|m| m.seat == *seat)
     }
 
     /// Connects somebody who was waiting.
-    pub fn connect(&mut self, seat: Seat, login: Box<str>) {
+    pub(super) fn connect(&mut self, seat: Seat, login: Box<str>) {
         self.waiting.retain(|s| *s != seat);
         if !self.members.iter().any(|m| m.seat == seat) {
-            self.members.push(Member { seat, login, finished: false });
+            self.members.push(Member {
+                seat,
+                login,
+                finished: false,
+            });
         }
     }
 
     /// Takes somebody out and looks whether that ends the game (spec: faf-lifecycle 10.7, 10.8).
-    pub fn remove(&mut self, seat: &Seat, now_unix: Duration) {
+    pub(super) fn remove(&mut self, seat: &Seat, now_unix: Duration) {
         if !self.has(seat) {
             return;
         }
@@ -393,8 +422,11 @@ impl Game {
     }
 
     /// The end-of-game check (spec: faf-lifecycle 10.8); `by` left or reported.
-    pub fn end_check(&mut self, by: u32, now_unix: Duration) {
-        if self.state == GameState::Live && self.finished_at.is_none() && self.members.iter().all(|m| m.finished) {
+    pub(super) fn end_check(&mut self, by: u32, now_unix: Duration) {
+        if self.state == GameState::Live
+            && self.finished_at.is_none()
+            && self.members.iter().all(|m| m.finished)
+        {
             self.finished_at = Some(now_unix);
         }
         let host_leaves = by == self.host_id && self.state != GameState::Live;
@@ -405,29 +437,48 @@ impl Game {
     }
 
     /// Freezes the participants; gives their seats (spec: faf-lifecycle 10.5).
-    pub fn freeze(&mut self, now_unix: Duration) -> Vec<Seat> {
+    pub(super) fn freeze(&mut self, now_unix: Duration) -> Vec<Seat> {
         self.launched_at = Some(now_unix);
         self.state = GameState::Live;
         self.hosting = false;
         let mut seats = Vec::new();
-        for m in self.members.iter().filter(|m| self.configured.contains(&m.seat.player_id)) {
-            let army = self.player_option(m.seat.player_id, "Army").and_then(OptionValue::integer);
-            let Some(army) = army.filter(|&army| army >= 0) else { continue };
-            self.participants.push(Participant { id: m.seat.player_id, login: m.login.clone(), army });
+        for m in self
+            .members
+            .iter()
+            .filter(|m| self.configured.contains(&m.seat.player_id))
+        {
+            let army = self
+                .player_option(m.seat.player_id, "Army")
+                .and_then(OptionValue::integer);
+            let Some(army) = army.filter(|&army| army >= 0) else {
+                continue;
+            };
+            self.participants.push(Participant {
+                id: m.seat.player_id,
+                login: m.login.clone(),
+                army,
+            });
             seats.push(m.seat);
         }
         seats
     }
 
     /// An option of a player.
-    pub fn player_option(&self, id: u32, key: &str) -> Option<&OptionValue> {
-        let (_, options) = self.player_options.iter().find(|(player, _)| *player == id)?;
+    pub(super) fn player_option(&self, id: u32, key: &str) -> Option<&OptionValue> {
+        let (_, options) = self
+            .player_options
+            .iter()
+            .find(|(player, _)| *player == id)?;
         option(options, key)
     }
 
     /// Sets an option of a player and marks him as configured; false: over a limit.
-    pub fn set_player_option(&mut self, id: u32, key: &str, value: OptionValue) -> bool {
-        let at = match self.player_options.iter().position(|(player, _)| *player == id) {
+    pub(super) fn set_player_option(&mut self, id: u32, key: &str, value: OptionValue) -> bool {
+        let at = match self
+            .player_options
+            .iter()
+            .position(|(player, _)| *player == id)
+        {
             Some(at) => at,
             None if self.player_options.len() >= settings::CONFIGURED_PLAYERS => return false,
             None => {
@@ -441,11 +492,16 @@ impl Game {
             }
             self.configured.push(id);
         }
-        set(&mut self.player_options[at].1, key, value, settings::PLAYER_OPTIONS)
+        set(
+            &mut self.player_options[at].1,
+            key,
+            value,
+            settings::PLAYER_OPTIONS,
+        )
     }
 
     /// Sets an option of an AI; false: over a limit.
-    pub fn set_ai_option(&mut self, name: &str, key: &str, value: OptionValue) -> bool {
+    pub(super) fn set_ai_option(&mut self, name: &str, key: &str, value: OptionValue) -> bool {
         if let Some((_, options)) = self.ais.iter_mut().find(|(ai, _)| **ai == *name) {
             return set(options, key, value, settings::PLAYER_OPTIONS);
         }
@@ -459,7 +515,7 @@ impl Game {
     }
 
     /// Empties a slot (spec: faf-messages 4.4).
-    pub fn clear_slot(&mut self, slot: &OptionValue) {
+    pub(super) fn clear_slot(&mut self, slot: &OptionValue) {
         for (_, options) in &mut self.player_options {
             if option(options, "StartSpot") == Some(slot) {
                 for key in ["Team", "Army", "StartSpot"] {
@@ -467,12 +523,13 @@ impl Game {
                 }
             }
         }
-        self.ais.retain(|(_, options)| option(options, "StartSpot") != Some(slot));
+        self.ais
+            .retain(|(_, options)| option(options, "StartSpot") != Some(slot));
     }
 
     /// Sets an option of the game (spec: faf-messages 4.2). `None`: the message has no effect at all, not even a
     /// broadcast; `Some(false)`: over a limit.
-    pub fn set_option(&mut self, key: &str, value: OptionValue) -> Option<bool> {
+    pub(super) fn set_option(&mut self, key: &str, value: OptionValue) -> Option<bool> {
         let value = match key {
             "Victory" => {
                 let name = value.text().map(str::to_uppercase);
@@ -511,27 +568,42 @@ impl Game {
                 .filter(|m| self.configured.contains(&m.seat.player_id))
                 .map(|m| (m.seat.player_id, &*m.login))
                 .collect(),
-            _ => self.participants.iter().map(|p| (p.id, &*p.login)).collect(),
+            _ => self
+                .participants
+                .iter()
+                .map(|p| (p.id, &*p.login))
+                .collect(),
         }
     }
 
     /// Whether an army belongs to one of the players (spec: faf-messages 4.5).
-    pub fn has_army(&self, army: i64) -> bool {
+    pub(super) fn has_army(&self, army: i64) -> bool {
         if self.state != GameState::Lobby {
             return self.participants.iter().any(|p| p.army == army);
         }
-        let armies = self.players().into_iter().filter_map(|(id, _)| self.player_option(id, "Army")?.integer());
+        let armies = self
+            .players()
+            .into_iter()
+            .filter_map(|(id, _)| self.player_option(id, "Army")?.integer());
         armies.into_iter().any(|a| a == army)
     }
 
     /// Who sees it.
-    pub fn rule(&self) -> Rule {
+    pub(super) fn rule(&self) -> Rule {
         let friends_only = self.creation.friends_only;
         let mut rule = Rule {
             host_id: self.host_id,
             friends_only,
-            friends: if friends_only { self.host_friends.clone() } else { Vec::new() },
-            foes: if friends_only { Vec::new() } else { self.host_foes.clone() },
+            friends: if friends_only {
+                self.host_friends.clone()
+            } else {
+                Vec::new()
+            },
+            foes: if friends_only {
+                Vec::new()
+            } else {
+                self.host_foes.clone()
+            },
             members: Vec::new(),
             range: self.creation.enforce_rating_range.then(|| RatingRange {
                 rating_type: self.rating_type.clone(),
@@ -546,7 +618,7 @@ impl Game {
     }
 
     /// Its newest entry for all shards.
-    pub fn update(&self) -> GameUpdate {
+    pub(super) fn update(&self) -> GameUpdate {
         GameUpdate {
             uid: self.uid,
             listed: matches!(self.state, GameState::Lobby | GameState::Live),
@@ -557,12 +629,16 @@ impl Game {
     }
 
     /// The single form of `game_info` (spec: faf-messages 5.5); `closed`: pretending that it is over.
-    pub fn body(&self, closed: bool) -> Bytes {
+    pub(super) fn body(&self, closed: bool) -> Bytes {
         let teams = self.teams();
         let hosted_at = self.hosted_at.map(text::iso8601);
         let connected = |id: &u32| self.members.iter().any(|m| m.seat.player_id == *id);
         message::encode(&GameInfo {
-            visibility: if self.creation.friends_only { "friends" } else { "public" },
+            visibility: if self.creation.friends_only {
+                "friends"
+            } else {
+                "public"
+            },
             password_protected: self.creation.password.is_some(),
             uid: self.uid,
             title: &self.creation.title,
@@ -588,7 +664,10 @@ impl Game {
             enforce_rating_range: self.creation.enforce_rating_range,
             teams_ids: teams
                 .iter()
-                .map(|team| TeamIds { team_id: team.value, player_ids: team.players.iter().map(|p| p.0).collect() })
+                .map(|team| TeamIds {
+                    team_id: team.value,
+                    player_ids: team.players.iter().map(|p| p.0).collect(),
+                })
                 .collect(),
             teams: Teams(&teams),
         })
@@ -598,16 +677,29 @@ impl Game {
     fn teams(&self) -> Vec<Team<'_>> {
         let mut teams: Vec<Team<'_>> = Vec::new();
         for (id, login) in self.players() {
-            let Some(value) = self.player_option(id, "Team").filter(|v| **v != OptionValue::Null) else { continue };
-            let at = teams.iter().position(|team| team.value == value).unwrap_or_else(|| {
-                teams.push(Team { value, players: Vec::new() });
-                teams.len() - 1
-            });
+            let Some(value) = self
+                .player_option(id, "Team")
+                .filter(|v| **v != OptionValue::Null)
+            else {
+                continue;
+            };
+            let at = teams
+                .iter()
+                .position(|team| team.value == value)
+                .unwrap_or_else(|| {
+                    teams.push(Team {
+                        value,
+                        players: Vec::new(),
+                    });
+                    teams.len() - 1
+                });
             if self.members.iter().any(|m| m.seat.player_id == id) {
                 teams[at].players.push((id, login));
             }
         }
-        teams.sort_by_cached_key(|team| (team.value.integer().unwrap_or(i64::MAX), team.value.key()));
+        teams.sort_by_cached_key(|team| {
+            (team.value.integer().unwrap_or(i64::MAX), team.value.key())
+        });
         teams
     }
 }
@@ -623,11 +715,17 @@ fn default_options(folder: &str, coop: bool) -> Options {
         ("NoRushOption", text("Off")),
         ("PrebuiltUnits", text("Off")),
         ("RestrictedCategories", OptionValue::Int(0)),
-        ("ScenarioFile", text(&format!("/maps/{folder}/{folder}_scenario.lua"))),
+        (
+            "ScenarioFile",
+            text(&format!("/maps/{folder}/{folder}_scenario.lua")),
+        ),
         ("Slots", OptionValue::Int(12)),
         ("TeamLock", text("locked")),
         ("Unranked", text("No")),
-        ("Victory", text(if coop { "SANDBOX" } else { "DEMORALIZATION" })),
+        (
+            "Victory",
+            text(if coop { "SANDBOX" } else { "DEMORALIZATION" }),
+        ),
     ];
     if coop {
         options.extend([
@@ -637,11 +735,14 @@ fn default_options(folder: &str, coop: bool) -> Options {
             ("Expansion", text("true")),
         ]);
     }
-    options.into_iter().map(|(key, value)| (key.into(), value)).collect()
+    options
+        .into_iter()
+        .map(|(key, value)| (key.into(), value))
+        .collect()
 }
 
 /// A title by the rules: trimmed, ASCII, not empty, cut (spec: faf-messages 4.2).
-pub fn title(text: &str) -> Option<&str> {
+pub(super) fn title(text: &str) -> Option<&str> {
     let text = text.trim();
     (text.is_ascii() && !text.is_empty()).then(|| &text[..text.len().min(settings::TITLE_CHARS)])
 }
@@ -649,7 +750,9 @@ pub fn title(text: &str) -> Option<&str> {
 /// The third component of a scenario path, the root counting as one (spec: faf-messages 4.2).
 fn map_folder(path: &str) -> Option<String> {
     let absolute = path.starts_with(['/', '\\']);
-    let mut parts = path.split(['/', '\\']).filter(|part| !part.is_empty() && *part != ".");
+    let mut parts = path
+        .split(['/', '\\'])
+        .filter(|part| !part.is_empty() && *part != ".");
     let folder = parts.nth(if absolute { 1 } else { 2 })?.to_lowercase();
     (folder.len() <= settings::FIELD_BYTES).then_some(folder)
 }
@@ -717,10 +820,11 @@ impl Serialize for SimMods<'_> {
     }
 }
 
-
 /// Whether a text is a JSON object with the key `stats`.
-pub fn has_stats(text: &str) -> bool {
+pub(super) fn has_stats(text: &str) -> bool {
     let mut bytes = text.as_bytes().to_vec();
     let mut reader = json::JsonReader::default();
-    reader.parse(&mut bytes).is_ok_and(|doc| doc.root().get("stats").is_some())
+    reader
+        .parse(&mut bytes)
+        .is_ok_and(|doc| doc.root().get("stats").is_some())
 }

@@ -28,8 +28,20 @@ enum Step {
 }
 
 impl Faf {
-    pub(super) fn game_message(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, command: &str, message: Value<'_>) {
-        let Some(link) = self.sessions.get(conn).and_then(|s| s.link.as_deref().copied()) else { return };
+    pub(super) fn game_message(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        command: &str,
+        message: Value<'_>,
+    ) {
+        let Some(link) = self
+            .sessions
+            .get(conn)
+            .and_then(|s| s.link.as_deref().copied())
+        else {
+            return;
+        };
         let args = message.get("args");
         if args.is_some_and(|args| !args.is_array()) {
             self.counters.game_messages_ignored += 1;
@@ -48,7 +60,14 @@ impl Faf {
             return;
         }
         match self.step(turn, conn, &link, command, first, count) {
-            Some(Step::Report(event)) => self.post(turn, link.owner, Mail::FromGame { seat: link.seat, event }),
+            Some(Step::Report(event)) => self.post(
+                turn,
+                link.owner,
+                Mail::FromGame {
+                    seat: link.seat,
+                    event,
+                },
+            ),
             Some(Step::Done) => {}
             None => self.counters.game_messages_ignored += 1,
         }
@@ -67,7 +86,9 @@ impl Faf {
         let session = self.sessions.get(conn)?;
         let host_only = || (session.state == PlayerState::Hosting && link.is_host).then_some(());
         let event = match (command, args, count) {
-            ("GameState", [Some(state), ..], 1) => return self.game_state(turn, conn, link, state.as_str()?),
+            ("GameState", [Some(state), ..], 1) => {
+                return self.game_state(turn, conn, link, state.as_str()?);
+            }
             ("GameOption", [Some(key), Some(value), ..], 2) => {
                 host_only()?;
                 Event::GameOption(key.as_str()?.into(), OptionValue::read(value))
@@ -78,24 +99,36 @@ impl Faf {
             }
             ("PlayerOption", [Some(id), Some(key), Some(value), ..], 3) => {
                 host_only()?;
-                Event::PlayerOption(player_id(id)?, key.as_str()?.into(), OptionValue::read(value))
+                Event::PlayerOption(
+                    player_id(id)?,
+                    key.as_str()?.into(),
+                    OptionValue::read(value),
+                )
             }
             ("AIOption", [Some(name), Some(key), Some(value), ..], 3) => {
                 host_only()?;
-                Event::AiOption(name.as_str()?.into(), key.as_str()?.into(), OptionValue::read(value))
+                Event::AiOption(
+                    name.as_str()?.into(),
+                    key.as_str()?.into(),
+                    OptionValue::read(value),
+                )
             }
             ("ClearSlot", [Some(slot), ..], 1) => {
                 host_only()?;
                 Event::ClearSlot(OptionValue::Int(integer(slot).ok()?))
             }
-            ("GameResult", [Some(army), Some(text), ..], 2) => {
-                Event::Result(game_result(link.seat.player_id, integer(army).ok()?, text.as_str()?)?)
-            }
+            ("GameResult", [Some(army), Some(text), ..], 2) => Event::Result(game_result(
+                link.seat.player_id,
+                integer(army).ok()?,
+                text.as_str()?,
+            )?),
             ("OperationComplete", [Some(primary), Some(secondary), Some(time), ..], 3) => {
                 if !true_like(primary) {
                     return None;
                 }
-                let time = time.as_str().filter(|time| time.len() <= settings::FIELD_BYTES)?;
+                let time = time
+                    .as_str()
+                    .filter(|time| time.len() <= settings::FIELD_BYTES)?;
                 Event::OperationComplete(true_like(secondary), time.into())
             }
             ("JsonStats", [Some(text), ..], 1) => {
@@ -126,7 +159,13 @@ impl Faf {
     }
 
     /// spec: faf-messages 4.1.
-    fn game_state(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, link: &Link, state: &str) -> Option<Step> {
+    fn game_state(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        link: &Link,
+        state: &str,
+    ) -> Option<Step> {
         let session = self.sessions.get_mut(conn)?;
         let login: Box<str> = session.player.as_ref()?.account.login.as_str().into();
         let event = match state {
@@ -142,7 +181,10 @@ impl Faf {
                 return Some(Step::Done);
             }
             "Lobby" if session.state == PlayerState::Hosting => Event::HostLobby,
-            "Lobby" if session.state == PlayerState::Joining && link.state == LinkState::Initialized => {
+            "Lobby"
+                if session.state == PlayerState::Joining
+                    && link.state == LinkState::Initialized =>
+            {
                 turn.hold(conn);
                 Event::Connect { login }
             }
@@ -160,16 +202,26 @@ impl Faf {
     }
 
     /// spec: faf-messages 4.3. The names are looked up first, so the connection waits.
-    fn game_mods(&mut self, turn: &mut FafTurn<'_>, seat: Seat, kind: &str, value: Value<'_>) -> Option<Step> {
+    fn game_mods(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        seat: Seat,
+        kind: &str,
+        value: Value<'_>,
+    ) -> Option<Step> {
         match kind {
             "activated" if integer(value).ok()? == 0 => Some(Step::Report(Event::Mods(Vec::new()))),
             "activated" => Some(Step::Report(Event::Touch)),
             "uids" => {
                 let text = value.as_str()?;
-                let uids = text.split_whitespace().filter(|uid| uid.len() <= settings::FIELD_BYTES);
+                let uids = text
+                    .split_whitespace()
+                    .filter(|uid| uid.len() <= settings::FIELD_BYTES);
                 let uids: Vec<String> = uids.take(settings::SIM_MODS).map(str::to_owned).collect();
                 if uids.is_empty() {
-                    return Some(Step::Report(Event::Mods(uids.into_iter().map(|uid| (uid, String::new())).collect())));
+                    return Some(Step::Report(Event::Mods(
+                        uids.into_iter().map(|uid| (uid, String::new())).collect(),
+                    )));
                 }
                 turn.hold(seat.conn);
                 let ticket = turn.ask(Ask::ModNames(uids.clone()));
@@ -187,7 +239,12 @@ impl Faf {
         uids: Vec<String>,
         names: Result<Vec<(String, String)>, StoreError>,
     ) {
-        let Some(owner) = self.sessions.get_mut(seat.conn).and_then(|s| s.link_at(&seat)).map(|l| l.owner) else {
+        let Some(owner) = self
+            .sessions
+            .get_mut(seat.conn)
+            .and_then(|s| s.link_at(&seat))
+            .map(|l| l.owner)
+        else {
             return;
         };
         let Ok(names) = names else {
@@ -200,20 +257,35 @@ impl Faf {
             if mods.iter().any(|(known, _)| *known == uid) {
                 continue;
             }
-            let name = names.iter().find(|(known, _)| *known == uid).map_or(UNKNOWN_MOD, |(_, name)| name);
+            let name = names
+                .iter()
+                .find(|(known, _)| *known == uid)
+                .map_or(UNKNOWN_MOD, |(_, name)| name);
             let name = name.to_owned();
             mods.push((uid, name));
         }
-        self.post(turn, owner, Mail::FromGame { seat, event: Event::Mods(mods) });
+        self.post(
+            turn,
+            owner,
+            Mail::FromGame {
+                seat,
+                event: Event::Mods(mods),
+            },
+        );
     }
 
     /// spec: faf-messages 4.7. The hot path of a lobby: the text is copied once, into the message.
     fn relay(&mut self, turn: &mut FafTurn<'_>, sender: Seat, to: Value<'_>, text: Value<'_>) {
-        let Some(receiver) = player_id(to).and_then(|id| self.picture.player(id)).map(|p| p.conn) else {
+        let Some(receiver) = player_id(to)
+            .and_then(|id| self.picture.player(id))
+            .map(|p| p.conn)
+        else {
             self.counters.game_messages_ignored += 1;
             return;
         };
-        if receiver.shard == self.shard && self.sessions.get(receiver).is_none_or(|s| s.link.is_none()) {
+        if receiver.shard == self.shard
+            && self.sessions.get(receiver).is_none_or(|s| s.link.is_none())
+        {
             return;
         }
         let mut body = Vec::with_capacity(64 + 2 * text.len());
@@ -225,7 +297,13 @@ impl Faf {
         if receiver.shard == self.shard {
             turn.send(receiver, body);
         } else {
-            turn.mail(receiver.shard, Mail::Ice { to: receiver, body: body.into() });
+            turn.mail(
+                receiver.shard,
+                Mail::Ice {
+                    to: receiver,
+                    body: body.into(),
+                },
+            );
         }
     }
 
@@ -240,10 +318,14 @@ impl Faf {
         match event {
             Event::Leave(how) => return self.leave(turn, seat, how),
             Event::Connect { login } => return self.connect_guest(turn, seat, login),
-            Event::HostRelation(subject, relation) => return self.host_related(turn, seat, subject, relation),
+            Event::HostRelation(subject, relation) => {
+                return self.host_related(turn, seat, subject, relation);
+            }
             _ => {}
         }
-        let Some(game) = self.games.get_mut(&seat.uid).filter(|game| game.has(&seat)) else { return };
+        let Some(game) = self.games.get_mut(&seat.uid).filter(|game| game.has(&seat)) else {
+            return;
+        };
         let (kept, dirty) = match event {
             Event::HostIdle { login } if seat.player_id == game.host_id => {
                 // Only a new game opens; one that has ended stays ended (spec: faf-lifecycle 10.3, recommended).
@@ -274,10 +356,12 @@ impl Faf {
                 (true, true)
             }
             Event::Touch => (true, true),
-            Event::GameOption(key, value) if game.is_hosted_by(&seat) => match game.set_option(&key, value) {
-                Some(kept) => (kept, true),
-                None => (true, false),
-            },
+            Event::GameOption(key, value) if game.is_hosted_by(&seat) => {
+                match game.set_option(&key, value) {
+                    Some(kept) => (kept, true),
+                    None => (true, false),
+                }
+            }
             Event::Mods(mods) if game.is_hosted_by(&seat) => {
                 game.sim_mods = mods;
                 (true, true)
@@ -294,7 +378,10 @@ impl Faf {
             }
             Event::Result(result) => {
                 let counts = game.member(&seat).is_some() && game.has_army(result.army);
-                (!counts || keep(&mut game.results, result, settings::RESULTS), false)
+                (
+                    !counts || keep(&mut game.results, result, settings::RESULTS),
+                    false,
+                )
             }
             Event::OperationComplete(secondary, time) => {
                 if game.game_type == games::GameType::Coop && game.operation.is_none() {
@@ -310,9 +397,18 @@ impl Faf {
                 game.enforce_rating = true;
                 (true, false)
             }
-            Event::Teamkill(game_time, victim, killer) => {
-                (keep(&mut game.teamkills, Teamkill { game_time, victim, killer }, settings::TEAMKILLS), false)
-            }
+            Event::Teamkill(game_time, victim, killer) => (
+                keep(
+                    &mut game.teamkills,
+                    Teamkill {
+                        game_time,
+                        victim,
+                        killer,
+                    },
+                    settings::TEAMKILLS,
+                ),
+                false,
+            ),
             Event::GameEnded => {
                 if let Some(member) = game.member(&seat) {
                     member.finished = true;
@@ -324,7 +420,10 @@ impl Faf {
             Event::Desync => {
                 game.desyncs = game.desyncs.saturating_add(1);
                 let known = game.desync_reporters.contains(&seat.player_id);
-                (known || keep(&mut game.desync_reporters, seat.player_id, settings::SEATS), false)
+                (
+                    known || keep(&mut game.desync_reporters, seat.player_id, settings::SEATS),
+                    false,
+                )
             }
             // From the wrong player, or too late.
             _ => {
@@ -356,7 +455,11 @@ fn player_id(value: Value<'_>) -> Option<u32> {
 fn true_like(value: Value<'_>) -> bool {
     value.as_bool() == Some(true)
         || value.as_f64() == Some(1.0)
-        || value.as_str().is_some_and(|text| ["true", "on", "yes"].iter().any(|yes| text.eq_ignore_ascii_case(yes)))
+        || value.as_str().is_some_and(|text| {
+            ["true", "on", "yes"]
+                .iter()
+                .any(|yes| text.eq_ignore_ascii_case(yes))
+        })
 }
 
 /// spec: faf-messages 4.5.
@@ -377,5 +480,11 @@ fn game_result(reporter: u32, army: i64, text: &str) -> Option<ArmyResult> {
     let mut metadata: Vec<String> = words.map(str::to_owned).collect();
     metadata.sort_unstable();
     metadata.dedup();
-    Some(ArmyResult { reporter, army, outcome, score, metadata })
+    Some(ArmyResult {
+        reporter,
+        army,
+        outcome,
+        score,
+        metadata,
+    })
 }

@@ -19,22 +19,32 @@ use crate::{
 
 /// A request to host that is in order.
 #[derive(Debug)]
-pub struct HostWanted {
+pub(super) struct HostWanted {
     creation: Creation,
 }
 
 impl Faf {
     /// Reads everything, but acts on nothing before the ban check has answered.
-    pub(super) fn game_host(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, message: Value<'_>) -> Outcome {
+    pub(super) fn game_host(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        message: Value<'_>,
+    ) -> Outcome {
         self.guard(conn, "host a game")?;
-        let Some(player) = self.sessions.get(conn).and_then(|s| s.player.as_deref()) else { return Ok(()) };
+        let Some(player) = self.sessions.get(conn).and_then(|s| s.player.as_deref()) else {
+            return Ok(());
+        };
         let mut wanted = read_creation(message, &player.account.login);
         if wanted.is_ok() && self.draining {
             wanted = Err(Refusal::Disabled("game_host"));
         }
         turn.hold(conn);
         let create = wanted.as_ref().ok().map(|w| w.creation.folder.to_string());
-        let ticket = turn.ask(Ask::Host { player_id: player.account.id, create });
+        let ticket = turn.ask(Ask::Host {
+            player_id: player.account.id,
+            create,
+        });
         self.pending.insert(ticket, Pending::Host { conn, wanted });
         Ok(())
     }
@@ -56,9 +66,15 @@ impl Faf {
         }
         let uid = grant.game_id.ok_or(Refusal::Store(StoreError::Failed))?;
         self.leave_game(turn, conn, Leaving::Aborted);
-        let Some(session) = self.sessions.get_mut(conn).filter(|s| !s.closing) else { return Ok(Next::Go) };
-        let Some(seat) = session.seat(uid) else { return Ok(Next::Go) };
-        let Some(player) = session.player.as_deref() else { return Ok(Next::Go) };
+        let Some(session) = self.sessions.get_mut(conn).filter(|s| !s.closing) else {
+            return Ok(Next::Go);
+        };
+        let Some(seat) = session.seat(uid) else {
+            return Ok(Next::Go);
+        };
+        let Some(player) = session.player.as_deref() else {
+            return Ok(Next::Go);
+        };
 
         let login = player.account.login.as_str().into();
         let mut game = Game::new(uid, player.account.id, login, creation, grant.map);
@@ -71,7 +87,10 @@ impl Faf {
         self.picture.game_here(uid, self.shard);
         turn.mail_all(|| Mail::GameHere { uid });
         self.tick.game_dirty(uid);
-        turn.wake_at(turn.now.mono + self.setup_time(launch.game_type), Timer::GameSetup(uid));
+        turn.wake_at(
+            turn.now.mono + self.setup_time(launch.game_type),
+            Timer::GameSetup(uid),
+        );
         self.start_game(turn, seat, self.shard, &launch, true);
         Ok(Next::Go)
     }
@@ -86,10 +105,20 @@ impl Faf {
         is_host: bool,
     ) {
         let setup = self.setup_time(launch.game_type);
-        let Some(session) = self.sessions.get_mut(seat.conn) else { return };
-        let games = session.player.as_ref().map_or(0, |p| p.games(&launch.rating_type));
+        let Some(session) = self.sessions.get_mut(seat.conn) else {
+            return;
+        };
+        let games = session
+            .player
+            .as_ref()
+            .map_or(0, |p| p.games(&launch.rating_type));
         session.state = PlayerState::StartingGame;
-        session.link = Some(Box::new(Link { seat, owner, state: LinkState::Initializing, is_host }));
+        session.link = Some(Box::new(Link {
+            seat,
+            owner,
+            state: LinkState::Initializing,
+            is_host,
+        }));
         turn.send(
             seat.conn,
             message::encode(&message::GameLaunch {
@@ -99,19 +128,33 @@ impl Faf {
                 name: &launch.title,
                 init_mode: 0,
                 game_type: launch.game_type.name(),
-                rating_type: if launch.rating_type.is_empty() { GLOBAL } else { &launch.rating_type },
+                rating_type: if launch.rating_type.is_empty() {
+                    GLOBAL
+                } else {
+                    &launch.rating_type
+                },
             }),
         );
         turn.wake_at(turn.now.mono + setup, Timer::LinkSetup(seat));
     }
 
     fn setup_time(&self, game_type: GameType) -> std::time::Duration {
-        if game_type == GameType::Custom { self.settings.custom_setup } else { self.settings.coop_setup }
+        if game_type == GameType::Custom {
+            self.settings.custom_setup
+        } else {
+            self.settings.coop_setup
+        }
     }
 
     /// The host never opened it.
     pub(super) fn game_timed_out(&mut self, uid: u32) {
-        let Some(game) = self.games.get_mut(&uid).filter(|g| g.state == GameState::Initializing) else { return };
+        let Some(game) = self
+            .games
+            .get_mut(&uid)
+            .filter(|g| g.state == GameState::Initializing)
+        else {
+            return;
+        };
         self.counters.setup_timeouts += 1;
         game.state = GameState::Ended;
         self.tick.game_dirty(uid);
@@ -138,7 +181,9 @@ fn read_creation(message: Value<'_>, login: &str) -> Outcome<Box<HostWanted>> {
     }
     let title = title(wanted).ok_or(Refusal::client("Title must not be empty."))?;
     let lower = |key: &str, default: &str| -> Outcome<Box<str>> {
-        let mut text = request::optional_text(message, key)?.unwrap_or(default).to_lowercase();
+        let mut text = request::optional_text(message, key)?
+            .unwrap_or(default)
+            .to_lowercase();
         request::cut(&mut text, settings::FIELD_BYTES);
         Ok(text.into())
     };
@@ -150,7 +195,9 @@ fn read_creation(message: Value<'_>, login: &str) -> Outcome<Box<HostWanted>> {
         password: request::password(message),
         rating_min: request::optional_float(message, "rating_min")?,
         rating_max: request::optional_float(message, "rating_max")?,
-        enforce_rating_range: message.get("enforce_rating_range").is_some_and(|v| v.truthy()),
+        enforce_rating_range: message
+            .get("enforce_rating_range")
+            .is_some_and(|v| v.truthy()),
     };
     Ok(Box::new(HostWanted { creation }))
 }

@@ -22,16 +22,36 @@ use crate::{
 
 impl Faf {
     /// spec: faf-messages 3.8.
-    pub(super) fn game_join(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, message: Value<'_>) -> Outcome {
+    pub(super) fn game_join(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        message: Value<'_>,
+    ) -> Outcome {
         self.guard(conn, "join a game")?;
-        let Some(session) = self.sessions.get(conn) else { return Ok(()) };
-        let Some(player) = session.player.as_deref() else { return Ok(()) };
+        let Some(session) = self.sessions.get(conn) else {
+            return Ok(());
+        };
+        let Some(player) = session.player.as_deref() else {
+            return Ok(());
+        };
         let uid = request::required_integer(message, "uid");
         let known = uid.as_ref().ok().and_then(|&uid| u32::try_from(uid).ok());
         let game_id = known.filter(|&uid| self.picture.game(uid).is_some());
         turn.hold(conn);
-        let ticket = turn.ask(Ask::Join { player_id: player.account.id, game_id, address: session.address });
-        self.pending.insert(ticket, Pending::Join { conn, uid, password: request::password(message) });
+        let ticket = turn.ask(Ask::Join {
+            player_id: player.account.id,
+            game_id,
+            address: session.address,
+        });
+        self.pending.insert(
+            ticket,
+            Pending::Join {
+                conn,
+                uid,
+                password: request::password(message),
+            },
+        );
         Ok(())
     }
 
@@ -47,19 +67,31 @@ impl Faf {
             return Err(Refusal::Banned(ban));
         }
         let uid = uid?;
-        let owner = u32::try_from(uid).ok().and_then(|uid| self.picture.game(uid)).map(|game| (game.uid, game.owner));
-        let Some(session) = self.sessions.get_mut(conn).filter(|s| !s.closing) else { return Ok(Next::Go) };
+        let owner = u32::try_from(uid)
+            .ok()
+            .and_then(|uid| self.picture.game(uid))
+            .map(|game| (game.uid, game.owner));
+        let Some(session) = self.sessions.get_mut(conn).filter(|s| !s.closing) else {
+            return Ok(Next::Go);
+        };
         let Some((uid, owner)) = owner else {
             self.join_refused(turn, conn, uid, JoinRefusal::HostLeft);
             return Ok(Next::Go);
         };
-        let Some(seat) = session.seat(uid) else { return Ok(Next::Go) };
+        let Some(seat) = session.seat(uid) else {
+            return Ok(Next::Go);
+        };
         self.post(turn, owner, Mail::Join { seat, password });
         Ok(Next::Wait)
     }
 
     /// At the owner: checks in the order of the specification.
-    pub(super) fn join_wanted(&mut self, turn: &mut FafTurn<'_>, seat: Seat, password: Option<String>) {
+    pub(super) fn join_wanted(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        seat: Seat,
+        password: Option<String>,
+    ) {
         let verdict = match self.games.get_mut(&seat.uid).filter(|game| !game.removed) {
             None => Err(JoinRefusal::HostLeft),
             Some(game) if game.host_foes.contains(&seat.player_id) => Err(JoinRefusal::Foe),
@@ -85,7 +117,11 @@ impl Faf {
         seat: Seat,
         verdict: Result<Launch, JoinRefusal>,
     ) {
-        let player = self.sessions.get(seat.conn).filter(|s| !s.closing).and_then(|s| s.player.as_deref());
+        let player = self
+            .sessions
+            .get(seat.conn)
+            .filter(|s| !s.closing)
+            .and_then(|s| s.player.as_deref());
         let present = player.is_some_and(|p| p.account.id == seat.player_id);
         match verdict {
             Ok(_) if !present => self.post(turn, owner, left(seat, Leaving::Lost)),
@@ -100,35 +136,71 @@ impl Faf {
         turn.release(seat.conn);
     }
 
-    fn join_refused(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, uid: i64, refusal: JoinRefusal) {
+    fn join_refused(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        uid: i64,
+        refusal: JoinRefusal,
+    ) {
         self.counters.join_refusals += 1;
         let (reason, text) = match refusal {
             JoinRefusal::HostLeft => ("host_left_game", "The host has left the game."),
-            JoinRefusal::NotReady => ("game_not_ready", "The game you are trying to join is not ready."),
+            JoinRefusal::NotReady => (
+                "game_not_ready",
+                "The game you are trying to join is not ready.",
+            ),
             JoinRefusal::BadPassword => ("bad_password", "Bad password (it's case sensitive)."),
             JoinRefusal::Foe => {
-                return self.refused(turn, conn, Refusal::client("You cannot join games hosted by this player."));
+                return self.refused(
+                    turn,
+                    conn,
+                    Refusal::client("You cannot join games hosted by this player."),
+                );
             }
             JoinRefusal::Matchmaker => {
-                return self.refused(turn, conn, Refusal::client("The game cannot be joined in this way."));
+                return self.refused(
+                    turn,
+                    conn,
+                    Refusal::client("The game cannot be joined in this way."),
+                );
             }
         };
-        turn.send(conn, message::encode(&message::GameJoinFailed { reason, uid }));
+        turn.send(
+            conn,
+            message::encode(&message::GameJoinFailed { reason, uid }),
+        );
         turn.send(conn, message::notice("info", text));
     }
 
     /// spec: faf-messages 3.9.
-    pub(super) fn restore_game_session(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, message: Value<'_>) -> Outcome {
+    pub(super) fn restore_game_session(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        message: Value<'_>,
+    ) -> Outcome {
         self.guard(conn, "reconnect to a game")?;
         let uid = request::required_integer(message, "game_id")?;
-        let owner = u32::try_from(uid).ok().and_then(|uid| self.picture.game(uid)).map(|game| (game.uid, game.owner));
+        let owner = u32::try_from(uid)
+            .ok()
+            .and_then(|uid| self.picture.game(uid))
+            .map(|game| (game.uid, game.owner));
         let Some((uid, owner)) = owner else {
             restore_refused(turn, conn, RestoreRefusal::Gone);
             return Ok(());
         };
-        let Some(session) = self.sessions.get_mut(conn) else { return Ok(()) };
-        let Some(seat) = session.seat(uid) else { return Ok(()) };
-        let login = session.player.as_ref().map_or("", |p| &p.account.login).into();
+        let Some(session) = self.sessions.get_mut(conn) else {
+            return Ok(());
+        };
+        let Some(seat) = session.seat(uid) else {
+            return Ok(());
+        };
+        let login = session
+            .player
+            .as_ref()
+            .map_or("", |p| &p.account.login)
+            .into();
         turn.hold(conn);
         self.post(turn, owner, Mail::Restore { seat, login });
         Ok(())
@@ -141,7 +213,8 @@ impl Faf {
                 Err(RestoreRefusal::NotAvailable)
             }
             Some(game)
-                if game.state == GameState::Live && !game.participants.iter().any(|p| p.id == seat.player_id) =>
+                if game.state == GameState::Live
+                    && !game.participants.iter().any(|p| p.id == seat.player_id) =>
             {
                 Err(RestoreRefusal::NotPart)
             }
@@ -165,11 +238,20 @@ impl Faf {
         verdict: Result<bool, RestoreRefusal>,
     ) {
         let session = self.sessions.get_mut(seat.conn).filter(|s| !s.closing);
-        let present = session.filter(|s| s.player.as_ref().is_some_and(|p| p.account.id == seat.player_id));
+        let present = session.filter(|s| {
+            s.player
+                .as_ref()
+                .is_some_and(|p| p.account.id == seat.player_id)
+        });
         match (verdict, present) {
             (Ok(is_host), Some(session)) => {
                 session.state = PlayerState::Playing;
-                session.link = Some(Box::new(Link { seat, owner, state: LinkState::Connected, is_host }));
+                session.link = Some(Box::new(Link {
+                    seat,
+                    owner,
+                    state: LinkState::Connected,
+                    is_host,
+                }));
             }
             (Ok(_), None) => self.post(turn, owner, left(seat, Leaving::Lost)),
             (Err(refusal), Some(_)) => restore_refused(turn, seat.conn, refusal),
@@ -183,17 +265,36 @@ impl Faf {
         let Some(game) = self.games.get_mut(&seat.uid).filter(|game| game.has(&seat)) else {
             return self.post(turn, seat.conn.shard, Mail::LinkEnded(seat));
         };
-        let host = game.members.iter().find(|m| m.seat.player_id == game.host_id && game.hosting);
+        let host = game
+            .members
+            .iter()
+            .find(|m| m.seat.player_id == game.host_id && game.hosting);
         let open = matches!(game.state, GameState::Lobby | GameState::Live);
         let Some(host) = host.filter(|_| open).map(|m| m.seat) else {
             self.leave(turn, seat, Leaving::Aborted);
             return self.post(turn, seat.conn.shard, Mail::LinkEnded(seat));
         };
-        turn.send(seat.conn, message::join_game(&game.host_login, game.host_id));
-        turn.send(host.conn, message::connect_to_peer(&login, seat.player_id, true));
-        for peer in game.members.iter().filter(|m| m.seat != host && m.seat != seat) {
-            turn.send(seat.conn, message::connect_to_peer(&peer.login, peer.seat.player_id, true));
-            turn.send(peer.seat.conn, message::connect_to_peer(&login, seat.player_id, false));
+        turn.send(
+            seat.conn,
+            message::join_game(&game.host_login, game.host_id),
+        );
+        turn.send(
+            host.conn,
+            message::connect_to_peer(&login, seat.player_id, true),
+        );
+        for peer in game
+            .members
+            .iter()
+            .filter(|m| m.seat != host && m.seat != seat)
+        {
+            turn.send(
+                seat.conn,
+                message::connect_to_peer(&peer.login, peer.seat.player_id, true),
+            );
+            turn.send(
+                peer.seat.conn,
+                message::connect_to_peer(&login, seat.player_id, false),
+            );
         }
         game.connect(seat, login);
         self.tick.game_dirty(seat.uid);
@@ -202,7 +303,11 @@ impl Faf {
 
     /// The player's side: he is in the mesh.
     pub(super) fn connected(&mut self, turn: &mut FafTurn<'_>, seat: &Seat) {
-        if let Some(link) = self.sessions.get_mut(seat.conn).and_then(|s| s.link_at(seat)) {
+        if let Some(link) = self
+            .sessions
+            .get_mut(seat.conn)
+            .and_then(|s| s.link_at(seat))
+        {
             link.state = LinkState::Connected;
         }
         turn.release(seat.conn);
@@ -210,7 +315,9 @@ impl Faf {
 
     /// The player's side: the owner has ended his relation to the game.
     pub(super) fn link_ended(&mut self, turn: &mut FafTurn<'_>, seat: &Seat) {
-        let Some(session) = self.sessions.get_mut(seat.conn) else { return };
+        let Some(session) = self.sessions.get_mut(seat.conn) else {
+            return;
+        };
         if session.link_at(seat).is_some() {
             session.link = None;
             session.state = PlayerState::Idle;
@@ -220,7 +327,9 @@ impl Faf {
 
     /// The player's side: the game was launched with him.
     pub(super) fn set_playing(&mut self, seat: &Seat) {
-        let Some(session) = self.sessions.get_mut(seat.conn) else { return };
+        let Some(session) = self.sessions.get_mut(seat.conn) else {
+            return;
+        };
         if session.link_at(seat).is_some() {
             session.state = PlayerState::Playing;
         }
@@ -228,7 +337,10 @@ impl Faf {
 
     /// The player's side: his game never came up.
     pub(super) fn link_timed_out(&mut self, turn: &mut FafTurn<'_>, seat: Seat) {
-        let link = self.sessions.get_mut(seat.conn).and_then(|s| s.link_at(&seat));
+        let link = self
+            .sessions
+            .get_mut(seat.conn)
+            .and_then(|s| s.link_at(&seat));
         if link.is_some_and(|link| link.state == LinkState::Initializing) {
             self.counters.setup_timeouts += 1;
             self.leave_game(turn, seat.conn, Leaving::Aborted);
@@ -237,15 +349,21 @@ impl Faf {
 
     /// The player's side: his relation to a game ends, if there is one, and the owner is told.
     pub(super) fn leave_game(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, how: Leaving) {
-        let Some(session) = self.sessions.get_mut(conn) else { return };
-        let Some(link) = session.link.take() else { return };
+        let Some(session) = self.sessions.get_mut(conn) else {
+            return;
+        };
+        let Some(link) = session.link.take() else {
+            return;
+        };
         session.state = PlayerState::Idle;
         self.post(turn, link.owner, left(link.seat, how));
     }
 
     /// At the owner: spec: faf-lifecycle 10.7.
     pub(super) fn leave(&mut self, turn: &mut FafTurn<'_>, seat: Seat, how: Leaving) {
-        let Some(game) = self.games.get_mut(&seat.uid).filter(|game| game.has(&seat)) else { return };
+        let Some(game) = self.games.get_mut(&seat.uid).filter(|game| game.has(&seat)) else {
+            return;
+        };
         if how == Leaving::Ended {
             game.configured.retain(|&id| id != seat.player_id);
             if game.state == GameState::Lobby {
@@ -268,7 +386,10 @@ impl Faf {
 }
 
 fn left(seat: Seat, how: Leaving) -> Mail {
-    Mail::FromGame { seat, event: Event::Leave(how) }
+    Mail::FromGame {
+        seat,
+        event: Event::Leave(how),
+    }
 }
 
 fn restore_refused(turn: &mut FafTurn<'_>, conn: ConnId, refusal: RestoreRefusal) {

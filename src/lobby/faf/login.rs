@@ -22,20 +22,44 @@ const SIGNED_IN_ELSEWHERE: &str = "You have been signed out because you signed i
 
 impl Faf {
     /// spec: faf-messages 3.1.
-    pub(super) fn ask_session(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, message: Value<'_>) -> Outcome {
+    pub(super) fn ask_session(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        message: Value<'_>,
+    ) -> Outcome {
         let user_agent = request::optional_text(message, "user_agent")?;
-        let Some(session) = self.sessions.get_mut(conn) else { return Ok(()) };
-        session.user_agent =
-            user_agent.map(|ua| ua.chars().take(settings::USER_AGENT_CHARS).collect::<String>().into());
+        let Some(session) = self.sessions.get_mut(conn) else {
+            return Ok(());
+        };
+        session.user_agent = user_agent.map(|ua| {
+            ua.chars()
+                .take(settings::USER_AGENT_CHARS)
+                .collect::<String>()
+                .into()
+        });
         if !user_agent.is_some_and(|ua| ua.contains(OFFICIAL_CLIENT)) {
-            turn.send(conn, message::notice("info", &text::unofficial_client(&self.settings.www_url)));
+            turn.send(
+                conn,
+                message::notice("info", &text::unofficial_client(&self.settings.www_url)),
+            );
         }
-        turn.send(conn, message::encode(&message::Session { session: session.number }));
+        turn.send(
+            conn,
+            message::encode(&message::Session {
+                session: session.number,
+            }),
+        );
         Ok(())
     }
 
     /// spec: faf-messages 3.3.
-    pub(super) fn hello(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, message: Value<'_>) -> Outcome {
+    pub(super) fn hello(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        message: Value<'_>,
+    ) -> Outcome {
         let login = request::required_text(message, "login")?.trim().to_owned();
         let password = request::required_text(message, "password")?.to_owned();
         let unique_id = request::required_text(message, "unique_id")?.to_owned();
@@ -44,12 +68,22 @@ impl Faf {
                 "Username password login has been disabled please use a different client to login",
             ));
         }
-        self.identify(turn, conn, Credentials::Password { login, password }, unique_id);
+        self.identify(
+            turn,
+            conn,
+            Credentials::Password { login, password },
+            unique_id,
+        );
         Ok(())
     }
 
     /// spec: faf-messages 3.2.
-    pub(super) fn auth(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, message: Value<'_>) -> Outcome {
+    pub(super) fn auth(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        message: Value<'_>,
+    ) -> Outcome {
         let token = request::required_text(message, "token")?.to_owned();
         let unique_id = request::required_text(message, "unique_id")?.to_owned();
         if token.len() > settings::TOKEN_BYTES {
@@ -60,8 +94,16 @@ impl Faf {
         Ok(())
     }
 
-    fn identify(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, credentials: Credentials, mut unique_id: String) {
-        let Some(session) = self.sessions.get(conn) else { return };
+    fn identify(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        credentials: Credentials,
+        mut unique_id: String,
+    ) {
+        let Some(session) = self.sessions.get(conn) else {
+            return;
+        };
         request::cut(&mut unique_id, settings::TOKEN_BYTES);
         let token = matches!(credentials, Credentials::Token(_));
         turn.hold(conn);
@@ -86,12 +128,22 @@ impl Faf {
         let account = match result {
             Ok(account) => account,
             Err(refusal) => {
-                *(if token { &mut self.counters.refused_token } else { &mut self.counters.refused_password }) += 1;
+                *(if token {
+                    &mut self.counters.refused_token
+                } else {
+                    &mut self.counters.refused_password
+                }) += 1;
                 return Err(login_refusal(refusal));
             }
         };
-        let Some(session) = self.sessions.get_mut(conn).filter(|s| !s.closing) else { return Ok(Next::Go) };
-        *(if token { &mut self.counters.logins_token } else { &mut self.counters.logins_password }) += 1;
+        let Some(session) = self.sessions.get_mut(conn).filter(|s| !s.closing) else {
+            return Ok(Next::Go);
+        };
+        *(if token {
+            &mut self.counters.logins_token
+        } else {
+            &mut self.counters.logins_password
+        }) += 1;
         let player_id = account.id;
         match &session.player {
             // A second login of the same player on one connection ends it (spec: faf-observed, Login).
@@ -103,8 +155,13 @@ impl Faf {
             Some(_) => self.log_out(turn, conn, Leaving::Lost),
             None => {}
         }
-        let Some(session) = self.sessions.get_mut(conn) else { return Ok(Next::Go) };
-        session.claiming = Some(Box::new(Claiming { account: *account, token }));
+        let Some(session) = self.sessions.get_mut(conn) else {
+            return Ok(Next::Go);
+        };
+        session.claiming = Some(Box::new(Claiming {
+            account: *account,
+            token,
+        }));
         self.post(turn, self.home(player_id), Mail::Claim { player_id, conn });
         Ok(Next::Wait)
     }
@@ -113,12 +170,30 @@ impl Faf {
     pub(super) fn claim(&mut self, turn: &mut FafTurn<'_>, player_id: u32, conn: ConnId) {
         self.next_epoch += 1;
         let epoch = self.next_epoch;
-        let older = self.claims.insert(player_id, conn).filter(|older| *older != conn);
+        let older = self
+            .claims
+            .insert(player_id, conn)
+            .filter(|older| *older != conn);
         if let Some(older) = older {
             self.counters.evictions += 1;
-            self.post(turn, older.shard, Mail::Evict { player_id, conn: older });
+            self.post(
+                turn,
+                older.shard,
+                Mail::Evict {
+                    player_id,
+                    conn: older,
+                },
+            );
         }
-        self.post(turn, conn.shard, Mail::Granted { player_id, conn, epoch });
+        self.post(
+            turn,
+            conn.shard,
+            Mail::Granted {
+                player_id,
+                conn,
+                epoch,
+            },
+        );
     }
 
     /// At the home shard.
@@ -129,9 +204,19 @@ impl Faf {
     }
 
     /// The connection is the player: everything a newcomer is sent (spec: faf-lifecycle 3.1).
-    pub(super) fn granted(&mut self, turn: &mut FafTurn<'_>, player_id: u32, conn: ConnId, epoch: u64) {
-        let Some(session) = self.sessions.get_mut(conn) else { return };
-        let Some(claiming) = session.claiming.take_if(|c| c.account.id == player_id) else { return };
+    pub(super) fn granted(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        player_id: u32,
+        conn: ConnId,
+        epoch: u64,
+    ) {
+        let Some(session) = self.sessions.get_mut(conn) else {
+            return;
+        };
+        let Some(claiming) = session.claiming.take_if(|c| c.account.id == player_id) else {
+            return;
+        };
         let Claiming { mut account, token } = *claiming;
         account.friends.truncate(settings::RELATIONS);
         account.foes.truncate(settings::RELATIONS);
@@ -163,9 +248,15 @@ impl Faf {
         session.state = PlayerState::Idle;
         session.player = Some(Box::new(Player { account, epoch }));
 
-        self.picture.player_here(player_id, conn, epoch, login.clone());
+        self.picture
+            .player_here(player_id, conn, epoch, login.clone());
         self.picture.player_text(player_id, epoch, object);
-        turn.mail_all(|| Mail::PlayerHere { id: player_id, conn, epoch, login: login.clone() });
+        turn.mail_all(|| Mail::PlayerHere {
+            id: player_id,
+            conn,
+            epoch,
+            login: login.clone(),
+        });
         self.tick.player_dirty(player_id, epoch, None);
         turn.send_chunks(conn, self.picture.player_list());
         turn.send(conn, social);
@@ -182,14 +273,19 @@ impl Faf {
     }
 
     fn send_game_list(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
-        let Some(player) = self.sessions.get(conn).and_then(|s| s.player.as_deref()) else { return };
-        let parts = self.picture.game_list(|rule| rule.admits(player.account.id, |kind| player.displayed(kind)));
+        let Some(player) = self.sessions.get(conn).and_then(|s| s.player.as_deref()) else {
+            return;
+        };
+        let parts = self
+            .picture
+            .game_list(|rule| rule.admits(player.account.id, |kind| player.displayed(kind)));
         turn.send_chunks(conn, parts);
     }
 
     /// Somebody else is the player now (spec: faf-lifecycle 3.6).
     pub(super) fn evict(&mut self, turn: &mut FafTurn<'_>, player_id: u32, conn: ConnId) {
-        let is_he = |s: &&super::Session| s.player.as_ref().is_some_and(|p| p.account.id == player_id);
+        let is_he =
+            |s: &&super::Session| s.player.as_ref().is_some_and(|p| p.account.id == player_id);
         if self.sessions.get(conn).filter(is_he).is_none() {
             return;
         }
@@ -201,40 +297,68 @@ impl Faf {
     /// The clean-up of a session's player (spec: faf-lifecycle 5). The session itself stays.
     pub(super) fn log_out(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, leaving: Leaving) {
         self.leave_game(turn, conn, leaving);
-        let Some(session) = self.sessions.get_mut(conn) else { return };
+        let Some(session) = self.sessions.get_mut(conn) else {
+            return;
+        };
         session.state = PlayerState::Idle;
         if let Some(claiming) = session.claiming.take() {
             let player_id = claiming.account.id;
-            self.post(turn, self.home(player_id), Mail::Unclaim { player_id, conn });
+            self.post(
+                turn,
+                self.home(player_id),
+                Mail::Unclaim { player_id, conn },
+            );
         }
-        let Some(session) = self.sessions.get_mut(conn) else { return };
-        let Some(player) = session.player.take() else { return };
+        let Some(session) = self.sessions.get_mut(conn) else {
+            return;
+        };
+        let Some(player) = session.player.take() else {
+            return;
+        };
         let (id, epoch) = (player.account.id, player.epoch);
         turn.unsubscribe(conn);
         self.picture.player_gone(id, epoch);
         turn.mail_all(|| Mail::PlayerGone { id, epoch });
-        self.tick.player_dirty(id, epoch, Some(message::encode(&Entry::new(&player.account, false))));
-        self.post(turn, self.home(id), Mail::Unclaim { player_id: id, conn });
+        self.tick.player_dirty(
+            id,
+            epoch,
+            Some(message::encode(&Entry::new(&player.account, false))),
+        );
+        self.post(
+            turn,
+            self.home(id),
+            Mail::Unclaim {
+                player_id: id,
+                conn,
+            },
+        );
     }
 
     /// spec: faf-lifecycle 4.
     pub(super) fn login_timed_out(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
-        if self.sessions.get(conn).is_some_and(|s| s.player.is_none() && !s.closing) {
+        if self
+            .sessions
+            .get(conn)
+            .is_some_and(|s| s.player.is_none() && !s.closing)
+        {
             self.counters.login_timeouts += 1;
             close(&mut self.sessions, turn, conn);
         }
     }
 
     pub(super) fn schedule_ping(&mut self, turn: &mut FafTurn<'_>) {
-        turn.wake_at(super::next_multiple(turn.now.mono, self.settings.ping_interval).1, Timer::Ping);
+        turn.wake_at(
+            super::next_multiple(turn.now.mono, self.settings.ping_interval).1,
+            Timer::Ping,
+        );
     }
 }
 
 fn login_refusal(refusal: LoginRefusal) -> Refusal {
     match refusal {
-        LoginRefusal::BadPassword => {
-            Refusal::Authentication("Login not found or password incorrect. They are case sensitive.")
-        }
+        LoginRefusal::BadPassword => Refusal::Authentication(
+            "Login not found or password incorrect. They are case sensitive.",
+        ),
         LoginRefusal::BadToken => Refusal::Authentication("Token signature was invalid"),
         LoginRefusal::NoPermission => {
             Refusal::Authentication("Token does not have permission to login to the lobby server")

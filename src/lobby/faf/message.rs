@@ -8,29 +8,32 @@ use serde::Serialize;
 use crate::wire::json;
 
 /// A message as the bytes of its body.
-pub fn encode(message: &impl Serialize) -> Bytes {
+pub(super) fn encode(message: &impl Serialize) -> Bytes {
     json::to_json(message).into()
 }
 
 /// `{"command":"ping"}`.
-pub const PING: Bytes = Bytes::from_static(br#"{"command":"ping"}"#);
+pub(super) const PING: Bytes = Bytes::from_static(br#"{"command":"ping"}"#);
 /// `{"command":"pong"}`.
-pub const PONG: Bytes = Bytes::from_static(br#"{"command":"pong"}"#);
+pub(super) const PONG: Bytes = Bytes::from_static(br#"{"command":"pong"}"#);
 /// `{"command":"invalid"}`; a close follows.
-pub const INVALID: Bytes = Bytes::from_static(br#"{"command":"invalid"}"#);
+pub(super) const INVALID: Bytes = Bytes::from_static(br#"{"command":"invalid"}"#);
 /// Only after `auth`, before `welcome`.
-pub const IRC_PASSWORD: Bytes = Bytes::from_static(br#"{"command":"irc_password","password":"deprecated"}"#);
+pub(super) const IRC_PASSWORD: Bytes =
+    Bytes::from_static(br#"{"command":"irc_password","password":"deprecated"}"#);
 /// Nobody is told a server any more.
-pub const ICE_SERVERS: Bytes = Bytes::from_static(br#"{"command":"ice_servers","ice_servers":[]}"#);
+pub(super) const ICE_SERVERS: Bytes =
+    Bytes::from_static(br#"{"command":"ice_servers","ice_servers":[]}"#);
 /// No queue is running.
-pub const NO_QUEUES: Bytes = Bytes::from_static(br#"{"command":"matchmaker_info","queues":[]}"#);
+pub(super) const NO_QUEUES: Bytes =
+    Bytes::from_static(br#"{"command":"matchmaker_info","queues":[]}"#);
 /// Kill the game.
-pub const KILL: Bytes = Bytes::from_static(br#"{"command":"notice","style":"kill"}"#);
+pub(super) const KILL: Bytes = Bytes::from_static(br#"{"command":"notice","style":"kill"}"#);
 
 /// `notice` with a text (spec: faf-messages 5.8).
 #[derive(Serialize)]
 #[serde(tag = "command", rename = "notice")]
-pub struct Notice<'a> {
+pub(super) struct Notice<'a> {
     /// `info`, `error` or `kick`.
     pub style: &'a str,
     /// What is shown.
@@ -40,7 +43,7 @@ pub struct Notice<'a> {
 /// `session`.
 #[derive(Serialize)]
 #[serde(tag = "command", rename = "session")]
-pub struct Session {
+pub(super) struct Session {
     /// The connection's number.
     pub session: u32,
 }
@@ -48,7 +51,7 @@ pub struct Session {
 /// `authentication_failed`.
 #[derive(Serialize)]
 #[serde(tag = "command", rename = "authentication_failed")]
-pub struct AuthenticationFailed<'a> {
+pub(super) struct AuthenticationFailed<'a> {
     /// Why.
     pub text: &'a str,
 }
@@ -56,7 +59,7 @@ pub struct AuthenticationFailed<'a> {
 /// `disabled`.
 #[derive(Serialize)]
 #[serde(tag = "command", rename = "disabled")]
-pub struct Disabled<'a> {
+pub(super) struct Disabled<'a> {
     /// The command that is not served now.
     pub request: &'a str,
 }
@@ -64,7 +67,7 @@ pub struct Disabled<'a> {
 /// `welcome`.
 #[derive(Serialize)]
 #[serde(tag = "command", rename = "welcome")]
-pub struct Welcome<'a> {
+pub(super) struct Welcome<'a> {
     /// The player himself.
     pub me: super::players::Entry<'a>,
     /// ISO 8601.
@@ -78,7 +81,7 @@ pub struct Welcome<'a> {
 /// `social` after login.
 #[derive(Serialize)]
 #[serde(tag = "command", rename = "social")]
-pub struct Social<'a> {
+pub(super) struct Social<'a> {
     /// Chat channels to join.
     pub autojoin: &'a [String],
     /// The same again.
@@ -94,7 +97,7 @@ pub struct Social<'a> {
 /// `game_launch` of a game that was hosted by hand.
 #[derive(Serialize)]
 #[serde(tag = "command", rename = "game_launch")]
-pub struct GameLaunch<'a> {
+pub(super) struct GameLaunch<'a> {
     /// `/numgames` and the player's count.
     pub args: (&'a str, u32),
     /// Game.
@@ -115,7 +118,7 @@ pub struct GameLaunch<'a> {
 /// `game_join_failed` (N#1045).
 #[derive(Serialize)]
 #[serde(tag = "command", rename = "game_join_failed")]
-pub struct GameJoinFailed<'a> {
+pub(super) struct GameJoinFailed<'a> {
     /// `host_left_game`, `game_not_ready` or `bad_password`.
     pub reason: &'a str,
     /// Game.
@@ -125,7 +128,7 @@ pub struct GameJoinFailed<'a> {
 /// A message to a player's game (spec: faf-messages 6).
 #[derive(Serialize)]
 #[serde(tag = "command")]
-pub enum ToGame<'a> {
+pub(super) enum ToGame<'a> {
     /// Open the lobby with this map.
     HostGame {
         /// Map folder.
@@ -159,32 +162,44 @@ pub enum ToGame<'a> {
 /// The only target there is.
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Target {
+pub(super) enum Target {
     /// `game`.
     Game,
 }
 
 /// `HostGame`.
-pub fn host_game(folder: &str) -> Bytes {
-    encode(&ToGame::HostGame { args: (folder,), target: Target::Game })
+pub(super) fn host_game(folder: &str) -> Bytes {
+    encode(&ToGame::HostGame {
+        args: (folder,),
+        target: Target::Game,
+    })
 }
 
 /// `JoinGame`.
-pub fn join_game(login: &str, id: u32) -> Bytes {
-    encode(&ToGame::JoinGame { args: (login, id), target: Target::Game })
+pub(super) fn join_game(login: &str, id: u32) -> Bytes {
+    encode(&ToGame::JoinGame {
+        args: (login, id),
+        target: Target::Game,
+    })
 }
 
 /// `ConnectToPeer`.
-pub fn connect_to_peer(login: &str, id: u32, offer: bool) -> Bytes {
-    encode(&ToGame::ConnectToPeer { args: (login, id, offer), target: Target::Game })
+pub(super) fn connect_to_peer(login: &str, id: u32, offer: bool) -> Bytes {
+    encode(&ToGame::ConnectToPeer {
+        args: (login, id, offer),
+        target: Target::Game,
+    })
 }
 
 /// `DisconnectFromPeer`.
-pub fn disconnect_from_peer(id: u32) -> Bytes {
-    encode(&ToGame::DisconnectFromPeer { args: (id,), target: Target::Game })
+pub(super) fn disconnect_from_peer(id: u32) -> Bytes {
+    encode(&ToGame::DisconnectFromPeer {
+        args: (id,),
+        target: Target::Game,
+    })
 }
 
 /// `notice`.
-pub fn notice(style: &str, text: &str) -> Bytes {
+pub(super) fn notice(style: &str, text: &str) -> Bytes {
     encode(&Notice { style, text })
 }

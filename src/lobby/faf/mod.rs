@@ -117,34 +117,57 @@ impl Faf {
 
     /// How many connections are logged in here, and how many games are here.
     pub fn population(&self) -> (usize, usize) {
-        (self.sessions.players().count(), self.games.values().filter(|game| !game.removed).count())
+        (
+            self.sessions.players().count(),
+            self.games.values().filter(|game| !game.removed).count(),
+        )
     }
 
     /// Mail that may be to this shard; then it is handled within this turn.
     fn post(&mut self, turn: &mut FafTurn<'_>, to: ShardId, mail: Mail) {
-        if to == self.shard { self.deliver(turn, to, mail) } else { turn.mail(to, mail) }
+        if to == self.shard {
+            self.deliver(turn, to, mail)
+        } else {
+            turn.mail(to, mail)
+        }
     }
 
     fn deliver(&mut self, turn: &mut FafTurn<'_>, from: ShardId, mail: Mail) {
         match mail {
             Mail::Claim { player_id, conn } => self.claim(turn, player_id, conn),
             Mail::Unclaim { player_id, conn } => self.unclaim(player_id, conn),
-            Mail::Granted { player_id, conn, epoch } => self.granted(turn, player_id, conn, epoch),
+            Mail::Granted {
+                player_id,
+                conn,
+                epoch,
+            } => self.granted(turn, player_id, conn, epoch),
             Mail::Evict { player_id, conn } => self.evict(turn, player_id, conn),
-            Mail::PlayerHere { id, conn, epoch, login } => self.picture.player_here(id, conn, epoch, login),
+            Mail::PlayerHere {
+                id,
+                conn,
+                epoch,
+                login,
+            } => self.picture.player_here(id, conn, epoch, login),
             Mail::PlayerGone { id, epoch } => self.picture.player_gone(id, epoch),
             Mail::GameHere { uid } => self.picture.game_here(uid, from),
             Mail::Dirty(changes) => self.merge(turn, from, *changes),
             Mail::Join { seat, password } => self.join_wanted(turn, seat, password),
             Mail::JoinAnswer { seat, verdict } => self.join_answered(turn, from, seat, verdict),
             Mail::Restore { seat, login } => self.restore_wanted(turn, seat, login),
-            Mail::RestoreAnswer { seat, verdict } => self.restore_answered(turn, from, seat, verdict),
+            Mail::RestoreAnswer { seat, verdict } => {
+                self.restore_answered(turn, from, seat, verdict)
+            }
             Mail::FromGame { seat, event } => self.game_event(turn, seat, event),
             Mail::Connected(seat) => self.connected(turn, &seat),
             Mail::LinkEnded(seat) => self.link_ended(turn, &seat),
             Mail::SetPlaying(seat) => self.set_playing(&seat),
             Mail::Ice { to, body } => self.ice_arrived(turn, to, body),
-            Mail::Reveal { to, player_id, body, rule } => self.reveal(turn, to, player_id, body, &rule),
+            Mail::Reveal {
+                to,
+                player_id,
+                body,
+                rule,
+            } => self.reveal(turn, to, player_id, body, &rule),
         }
     }
 
@@ -183,7 +206,10 @@ impl Dialect for Faf {
             player: None,
             link: None,
         });
-        turn.wake_at(turn.now.mono + self.settings.login_timeout, Timer::Login(conn));
+        turn.wake_at(
+            turn.now.mono + self.settings.login_timeout,
+            Timer::Login(conn),
+        );
     }
 
     fn received(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, body: &mut [u8]) {
@@ -249,7 +275,10 @@ impl Dialect for Faf {
 fn next_multiple(now: Duration, interval: Duration) -> (u64, Duration) {
     let interval = interval.as_nanos().max(1);
     let number = now.as_nanos() / interval + 1;
-    (number as u64, Duration::from_nanos((number * interval) as u64))
+    (
+        number as u64,
+        Duration::from_nanos((number * interval) as u64),
+    )
 }
 
 /// Ends a connection of this shard after what it was sent; nothing it still says is heard.

@@ -23,7 +23,7 @@ const BLOCK: usize = 96;
 
 /// Somebody who is online.
 #[derive(Debug)]
-pub struct PlayerEntry {
+pub(super) struct PlayerEntry {
     /// Player.
     pub id: u32,
     /// His connection.
@@ -38,7 +38,7 @@ pub struct PlayerEntry {
 
 /// A game that is known.
 #[derive(Debug)]
-pub struct GameEntry {
+pub(super) struct GameEntry {
     /// The game.
     pub uid: u32,
     /// The shard that has it.
@@ -58,7 +58,7 @@ struct GameBlock {
 
 /// The picture.
 #[derive(Debug)]
-pub struct Picture {
+pub(super) struct Picture {
     players: Vec<PlayerEntry>,
     joined: Vec<Option<Rc<Chunk>>>,
     index: AHashMap<u32, u32>,
@@ -71,9 +71,9 @@ pub struct Picture {
 }
 
 /// What stands before the players of a `player_info`.
-pub const PLAYERS_HEAD: &str = r#"{"command":"player_info","players":["#;
+pub(super) const PLAYERS_HEAD: &str = r#"{"command":"player_info","players":["#;
 /// What stands after a list.
-pub const LIST_TAIL: &str = "]}";
+pub(super) const LIST_TAIL: &str = "]}";
 
 impl Default for Picture {
     fn default() -> Self {
@@ -93,35 +93,49 @@ impl Default for Picture {
 
 impl Picture {
     /// Somebody who is online.
-    pub fn player(&self, id: u32) -> Option<&PlayerEntry> {
+    pub(super) fn player(&self, id: u32) -> Option<&PlayerEntry> {
         self.players.get(*self.index.get(&id)? as usize)
     }
 
     /// Everybody's id, claim and connection.
-    pub fn players(&self) -> impl Iterator<Item = &PlayerEntry> {
+    pub(super) fn players(&self) -> impl Iterator<Item = &PlayerEntry> {
         self.players.iter()
     }
 
     /// A player can be reached; an older claim is replaced, a newer one stays.
-    pub fn player_here(&mut self, id: u32, conn: ConnId, epoch: u64, login: Box<str>) {
+    pub(super) fn player_here(&mut self, id: u32, conn: ConnId, epoch: u64, login: Box<str>) {
         if let Some(&at) = self.index.get(&id) {
             let entry = &mut self.players[at as usize];
             if entry.epoch < epoch {
-                *entry = PlayerEntry { id, conn, epoch, login, text: Bytes::new() };
+                *entry = PlayerEntry {
+                    id,
+                    conn,
+                    epoch,
+                    login,
+                    text: Bytes::new(),
+                };
                 self.joined[at as usize / BLOCK] = None;
             }
             return;
         }
         let at = self.players.len();
         self.index.insert(id, at as u32);
-        self.players.push(PlayerEntry { id, conn, epoch, login, text: Bytes::new() });
+        self.players.push(PlayerEntry {
+            id,
+            conn,
+            epoch,
+            login,
+            text: Bytes::new(),
+        });
         self.joined.resize(self.players.len().div_ceil(BLOCK), None);
         self.joined[at / BLOCK] = None;
     }
 
     /// A player's newest object, if the claim is the one that is known.
-    pub fn player_text(&mut self, id: u32, epoch: u64, text: Bytes) {
-        let Some(&at) = self.index.get(&id) else { return };
+    pub(super) fn player_text(&mut self, id: u32, epoch: u64, text: Bytes) {
+        let Some(&at) = self.index.get(&id) else {
+            return;
+        };
         let entry = &mut self.players[at as usize];
         if entry.epoch == epoch && entry.text != text {
             entry.text = text;
@@ -130,13 +144,19 @@ impl Picture {
     }
 
     /// The object of somebody who is online.
-    pub fn text_of(&self, id: u32) -> Option<&Bytes> {
+    pub(super) fn text_of(&self, id: u32) -> Option<&Bytes> {
         self.player(id).map(|entry| &entry.text)
     }
 
     /// A claim is over; another claim of the same player stays. The last player takes the free place.
-    pub fn player_gone(&mut self, id: u32, epoch: u64) {
-        let Some(at) = self.player(id).filter(|e| e.epoch == epoch).map(|_| self.index[&id] as usize) else { return };
+    pub(super) fn player_gone(&mut self, id: u32, epoch: u64) {
+        let Some(at) = self
+            .player(id)
+            .filter(|e| e.epoch == epoch)
+            .map(|_| self.index[&id] as usize)
+        else {
+            return;
+        };
         let last = self.players.len() - 1;
         self.index.remove(&id);
         self.players.swap_remove(at);
@@ -149,7 +169,7 @@ impl Picture {
     }
 
     /// `player_info` with everybody, in shared parts.
-    pub fn player_list(&mut self) -> Vec<Rc<Chunk>> {
+    pub(super) fn player_list(&mut self) -> Vec<Rc<Chunk>> {
         let blocks = self.players.chunks_mut(BLOCK).zip(&mut self.joined);
         let mut parts = Vec::with_capacity(2 * blocks.len() + 2);
         parts.push(self.players_head.clone());
@@ -162,37 +182,56 @@ impl Picture {
     }
 
     /// A game that is known.
-    pub fn game(&self, uid: u32) -> Option<&GameEntry> {
-        self.games.get(&(uid / BLOCK as u32))?.entries.iter().find(|game| game.uid == uid)
+    pub(super) fn game(&self, uid: u32) -> Option<&GameEntry> {
+        self.games
+            .get(&(uid / BLOCK as u32))?
+            .entries
+            .iter()
+            .find(|game| game.uid == uid)
     }
 
     /// All games' ids.
-    pub fn games(&self) -> impl Iterator<Item = &GameEntry> {
+    pub(super) fn games(&self) -> impl Iterator<Item = &GameEntry> {
         self.games.values().flat_map(|block| &block.entries)
     }
 
     /// A new game; not listed until its owner says so.
-    pub fn game_here(&mut self, uid: u32, owner: ShardId) {
+    pub(super) fn game_here(&mut self, uid: u32, owner: ShardId) {
         if self.game(uid).is_some() {
             return;
         }
         let entries = &mut self.games.entry(uid / BLOCK as u32).or_default().entries;
         let at = entries.partition_point(|game| game.uid < uid);
-        entries.insert(at, GameEntry { uid, owner, listed: false, rule: Rule::default(), text: Bytes::new() });
+        entries.insert(
+            at,
+            GameEntry {
+                uid,
+                owner,
+                listed: false,
+                rule: Rule::default(),
+                text: Bytes::new(),
+            },
+        );
     }
 
     /// A game's newest entry.
-    pub fn game_text(&mut self, uid: u32, listed: bool, rule: Rule, text: Bytes) {
-        let Some(block) = self.games.get_mut(&(uid / BLOCK as u32)) else { return };
-        let Some(game) = block.entries.iter_mut().find(|game| game.uid == uid) else { return };
+    pub(super) fn game_text(&mut self, uid: u32, listed: bool, rule: Rule, text: Bytes) {
+        let Some(block) = self.games.get_mut(&(uid / BLOCK as u32)) else {
+            return;
+        };
+        let Some(game) = block.entries.iter_mut().find(|game| game.uid == uid) else {
+            return;
+        };
         (game.listed, game.rule, game.text) = (listed, rule, text);
         block.joined = None;
     }
 
     /// A game is over.
-    pub fn game_gone(&mut self, uid: u32) {
+    pub(super) fn game_gone(&mut self, uid: u32) {
         let number = uid / BLOCK as u32;
-        let Some(block) = self.games.get_mut(&number) else { return };
+        let Some(block) = self.games.get_mut(&number) else {
+            return;
+        };
         block.entries.retain(|game| game.uid != uid);
         block.joined = None;
         if block.entries.is_empty() {
@@ -201,18 +240,30 @@ impl Picture {
     }
 
     /// `game_info` with every listed game that `sees` lets through; it is asked only about games with exceptions.
-    pub fn game_list(&mut self, mut sees: impl FnMut(&Rule) -> bool) -> Vec<Rc<Chunk>> {
+    pub(super) fn game_list(&mut self, mut sees: impl FnMut(&Rule) -> bool) -> Vec<Rc<Chunk>> {
         let mut parts = vec![self.games_head.clone()];
         for block in self.games.values_mut() {
-            if block.entries.iter().all(|game| !game.listed || game.rule.is_open()) {
-                let listed = block.entries.iter_mut().filter(|game| game.listed).map(|game| &mut game.text);
+            if block
+                .entries
+                .iter()
+                .all(|game| !game.listed || game.rule.is_open())
+            {
+                let listed = block
+                    .entries
+                    .iter_mut()
+                    .filter(|game| game.listed)
+                    .map(|game| &mut game.text);
                 let chunk = block.joined.get_or_insert_with(|| join(listed));
                 push_listed(&mut parts, &self.comma, chunk);
                 continue;
             }
             for game in block.entries.iter().filter(|game| game.listed) {
                 if game.rule.is_open() || sees(&game.rule) {
-                    push_listed(&mut parts, &self.comma, &Rc::new(Chunk::new(game.text.clone())));
+                    push_listed(
+                        &mut parts,
+                        &self.comma,
+                        &Rc::new(Chunk::new(game.text.clone())),
+                    );
                 }
             }
         }

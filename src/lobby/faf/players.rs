@@ -5,13 +5,13 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use super::asks::{Account, Relation, StoredRating};
 
 /// Leaderboard that everybody has.
-pub const GLOBAL: &str = "global";
+pub(super) const GLOBAL: &str = "global";
 /// The other one.
-pub const LADDER: &str = "ladder_1v1";
+pub(super) const LADDER: &str = "ladder_1v1";
 
 /// A logged-in player, on the shard of his connection.
 #[derive(Debug)]
-pub struct Player {
+pub(super) struct Player {
     /// As loaded at login, kept up to date; the groups are dropped once they are used.
     pub account: Account,
     /// Of his claim.
@@ -20,27 +20,41 @@ pub struct Player {
 
 impl Player {
     /// Mean minus three deviations (spec: faf-lifecycle 9).
-    pub fn displayed(&self, rating_type: &str) -> f64 {
-        self.stored(rating_type).map_or(0.0, |r| r.mean - 3.0 * r.deviation)
+    pub(super) fn displayed(&self, rating_type: &str) -> f64 {
+        self.stored(rating_type)
+            .map_or(0.0, |r| r.mean - 3.0 * r.deviation)
     }
 
     /// How many games of a rating type he has played.
-    pub fn games(&self, rating_type: &str) -> u32 {
+    pub(super) fn games(&self, rating_type: &str) -> u32 {
         self.stored(rating_type).map_or(0, |r| r.games)
     }
 
     fn stored(&self, rating_type: &str) -> Option<&StoredRating> {
-        self.account.ratings.iter().find(|r| r.leaderboard == rating_type)
+        self.account
+            .ratings
+            .iter()
+            .find(|r| r.leaderboard == rating_type)
     }
 
     /// Puts a subject on a list, or on none.
-    pub fn relate(&mut self, subject: u32, relation: Option<Relation>) {
-        relate(&mut self.account.friends, &mut self.account.foes, subject, relation);
+    pub(super) fn relate(&mut self, subject: u32, relation: Option<Relation>) {
+        relate(
+            &mut self.account.friends,
+            &mut self.account.foes,
+            subject,
+            relation,
+        );
     }
 }
 
 /// Puts a subject on one of two lists, or on none.
-pub fn relate(friends: &mut Vec<u32>, foes: &mut Vec<u32>, subject: u32, relation: Option<Relation>) {
+pub(super) fn relate(
+    friends: &mut Vec<u32>,
+    foes: &mut Vec<u32>,
+    subject: u32,
+    relation: Option<Relation>,
+) {
     friends.retain(|&id| id != subject);
     foes.retain(|&id| id != subject);
     match relation {
@@ -51,7 +65,7 @@ pub fn relate(friends: &mut Vec<u32>, foes: &mut Vec<u32>, subject: u32, relatio
 }
 
 /// `autojoin` and `power` (spec: faf-messages 5.4).
-pub fn channels_and_power(account: &Account) -> (Vec<String>, u8) {
+pub(super) fn channels_and_power(account: &Account) -> (Vec<String>, u8) {
     let in_group = |name: &str| account.groups.iter().any(|g| g == name);
     let moderator = in_group("faf_moderators_global");
     let mut channels = Vec::new();
@@ -61,13 +75,17 @@ pub fn channels_and_power(account: &Account) -> (Vec<String>, u8) {
     if let Some(clan) = &account.clan {
         channels.push(format!("#{clan}_clan"));
     }
-    let power = if in_group("faf_server_administrators") { 2 } else { u8::from(moderator) };
+    let power = if in_group("faf_server_administrators") {
+        2
+    } else {
+        u8::from(moderator)
+    };
     (channels, power)
 }
 
 /// A player's object in `player_info` and `welcome` (spec: faf-messages 5.3). Null fields are left out.
 #[derive(Serialize)]
-pub struct Entry<'a> {
+pub(super) struct Entry<'a> {
     id: u32,
     login: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,8 +128,14 @@ struct Ratings<'a>(&'a [StoredRating]);
 impl Ratings<'_> {
     fn of(&self, name: &str) -> Rating {
         self.0.iter().find(|r| r.leaderboard == name).map_or(
-            Rating { rating: DEFAULT_RATING, number_of_games: 0 },
-            |r| Rating { rating: [Number::Real(r.mean), Number::Real(r.deviation)], number_of_games: r.games },
+            Rating {
+                rating: DEFAULT_RATING,
+                number_of_games: 0,
+            },
+            |r| Rating {
+                rating: [Number::Real(r.mean), Number::Real(r.deviation)],
+                number_of_games: r.games,
+            },
         )
     }
 }
@@ -122,7 +146,11 @@ impl Serialize for Ratings<'_> {
         for name in [GLOBAL, LADDER] {
             map.serialize_entry(name, &self.of(name))?;
         }
-        for r in self.0.iter().filter(|r| r.leaderboard != GLOBAL && r.leaderboard != LADDER) {
+        for r in self
+            .0
+            .iter()
+            .filter(|r| r.leaderboard != GLOBAL && r.leaderboard != LADDER)
+        {
             map.serialize_entry(&r.leaderboard, &self.of(&r.leaderboard))?;
         }
         map.end()
@@ -131,13 +159,16 @@ impl Serialize for Ratings<'_> {
 
 impl<'a> Entry<'a> {
     /// The object of a player who is there, or who has just gone.
-    pub fn new(account: &'a Account, online: bool) -> Self {
+    pub(super) fn new(account: &'a Account, online: bool) -> Self {
         let ratings = Ratings(&account.ratings);
         let global = ratings.of(GLOBAL);
         Entry {
             id: account.id,
             login: &account.login,
-            avatar: account.avatar.as_ref().map(|(url, tooltip)| Avatar { url, tooltip }),
+            avatar: account
+                .avatar
+                .as_ref()
+                .map(|(url, tooltip)| Avatar { url, tooltip }),
             country: &account.country,
             clan: account.clan.as_deref(),
             state: (!online).then_some("offline"),

@@ -10,7 +10,7 @@ use crate::wire::json::Value;
 
 /// Why a request was not done, and with it what happens to the connection (spec: faf-messages 2).
 #[derive(Clone, Debug, PartialEq)]
-pub enum Refusal {
+pub(super) enum Refusal {
     /// Wrong in the player's eyes: an error notice; the connection stays.
     Client(Cow<'static, str>),
     /// The same, but the connection ends.
@@ -31,21 +31,25 @@ pub enum Refusal {
 
 impl Refusal {
     /// A client error with a fixed text.
-    pub const fn client(text: &'static str) -> Self {
+    pub(super) const fn client(text: &'static str) -> Self {
         Refusal::Client(Cow::Borrowed(text))
     }
 }
 
 /// Outcome of a request that may be refused.
-pub type Outcome<T = ()> = Result<T, Refusal>;
+pub(super) type Outcome<T = ()> = Result<T, Refusal>;
 
 /// A whole number, or text or a float that converts to one. `None`, lists and objects are a wrong type.
-pub fn integer(value: Value<'_>) -> Outcome<i64> {
+pub(super) fn integer(value: Value<'_>) -> Outcome<i64> {
     if let Some(n) = value.as_i64() {
         return Ok(n);
     }
     if let Some(n) = value.as_f64() {
-        return if n.is_finite() { Ok(n as i64) } else { Err(Refusal::Garbage) };
+        return if n.is_finite() {
+            Ok(n as i64)
+        } else {
+            Err(Refusal::Garbage)
+        };
     }
     if let Some(b) = value.as_bool() {
         return Ok(b.into());
@@ -55,13 +59,15 @@ pub fn integer(value: Value<'_>) -> Outcome<i64> {
 }
 
 /// A required whole number.
-pub fn required_integer(message: Value<'_>, key: &str) -> Outcome<i64> {
+pub(super) fn required_integer(message: Value<'_>, key: &str) -> Outcome<i64> {
     integer(message.get(key).ok_or(Refusal::Garbage)?)
 }
 
 /// A number that may be absent or null.
-pub fn optional_float(message: Value<'_>, key: &str) -> Outcome<Option<f64>> {
-    let Some(value) = message.get(key).filter(|v| !v.is_null()) else { return Ok(None) };
+pub(super) fn optional_float(message: Value<'_>, key: &str) -> Outcome<Option<f64>> {
+    let Some(value) = message.get(key).filter(|v| !v.is_null()) else {
+        return Ok(None);
+    };
     if let Some(n) = value.as_f64().or_else(|| value.as_i64().map(|n| n as f64)) {
         return Ok(Some(n));
     }
@@ -73,18 +79,24 @@ pub fn optional_float(message: Value<'_>, key: &str) -> Outcome<Option<f64>> {
 }
 
 /// A required text.
-pub fn required_text<'a>(message: Value<'a>, key: &str) -> Outcome<&'a str> {
-    message.get(key).ok_or(Refusal::Garbage)?.as_str().ok_or(Refusal::Invalid)
+pub(super) fn required_text<'a>(message: Value<'a>, key: &str) -> Outcome<&'a str> {
+    message
+        .get(key)
+        .ok_or(Refusal::Garbage)?
+        .as_str()
+        .ok_or(Refusal::Invalid)
 }
 
 /// A text that may be absent, null or empty, each meaning the default.
-pub fn optional_text<'a>(message: Value<'a>, key: &str) -> Outcome<Option<&'a str>> {
-    let Some(value) = message.get(key).filter(Value::truthy) else { return Ok(None) };
+pub(super) fn optional_text<'a>(message: Value<'a>, key: &str) -> Outcome<Option<&'a str>> {
+    let Some(value) = message.get(key).filter(Value::truthy) else {
+        return Ok(None);
+    };
     value.as_str().map(Some).ok_or(Refusal::Invalid)
 }
 
 /// A password as it is compared: null and absent are none; anything but text by its JSON.
-pub fn password(message: Value<'_>) -> Option<String> {
+pub(super) fn password(message: Value<'_>) -> Option<String> {
     let value = message.get("password").filter(|v| !v.is_null())?;
     let mut text = match value.as_str() {
         Some(text) => text.to_owned(),
@@ -99,9 +111,12 @@ pub fn password(message: Value<'_>) -> Option<String> {
 }
 
 /// Cuts text to a number of bytes, at the start of a character.
-pub fn cut(text: &mut String, bytes: usize) {
+pub(super) fn cut(text: &mut String, bytes: usize) {
     if text.len() > bytes {
-        let end = (0..=bytes).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+        let end = (0..=bytes)
+            .rev()
+            .find(|&i| text.is_char_boundary(i))
+            .unwrap_or(0);
         text.truncate(end);
     }
 }

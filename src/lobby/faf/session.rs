@@ -10,7 +10,7 @@ use crate::lobby::ConnId;
 
 /// What a player is doing (spec: faf-lifecycle 7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PlayerState {
+pub(super) enum PlayerState {
     /// Nothing.
     #[default]
     Idle,
@@ -26,7 +26,7 @@ pub enum PlayerState {
 
 impl PlayerState {
     /// The name players are told.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             PlayerState::Idle => "IDLE",
             PlayerState::Playing => "PLAYING",
@@ -39,7 +39,7 @@ impl PlayerState {
 
 /// State of a game connection (spec: faf-lifecycle 10.1). ENDED is the absence of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkState {
+pub(super) enum LinkState {
     /// The game was told to start.
     Initializing,
     /// It is there.
@@ -50,7 +50,7 @@ pub enum LinkState {
 
 /// A player's connection to a game.
 #[derive(Clone, Copy, Debug)]
-pub struct Link {
+pub(super) struct Link {
     /// Which game, and which of this connection's relations to it.
     pub seat: Seat,
     /// The shard that has the game.
@@ -63,7 +63,7 @@ pub struct Link {
 
 /// An account whose claim is on its way to the home shard.
 #[derive(Debug)]
-pub struct Claiming {
+pub(super) struct Claiming {
     /// Everything about the player.
     pub account: Account,
     /// Whether he came with a token.
@@ -72,7 +72,7 @@ pub struct Claiming {
 
 /// One connection's session.
 #[derive(Debug)]
-pub struct Session {
+pub(super) struct Session {
     /// Whose.
     pub conn: ConnId,
     /// Told by `session`.
@@ -99,27 +99,32 @@ pub struct Session {
 
 impl Session {
     /// A fresh seat of this session in a game.
-    pub fn seat(&mut self, uid: u32) -> Option<Seat> {
+    pub(super) fn seat(&mut self, uid: u32) -> Option<Seat> {
         let player_id = self.player.as_ref()?.account.id;
         self.next_serial = self.next_serial.wrapping_add(1);
-        Some(Seat { uid, player_id, conn: self.conn, serial: self.next_serial })
+        Some(Seat {
+            uid,
+            player_id,
+            conn: self.conn,
+            serial: self.next_serial,
+        })
     }
 
     /// The link, if it is the one meant.
-    pub fn link_at(&mut self, seat: &Seat) -> Option<&mut Link> {
+    pub(super) fn link_at(&mut self, seat: &Seat) -> Option<&mut Link> {
         self.link.as_deref_mut().filter(|link| link.seat == *seat)
     }
 }
 
 /// All sessions of a shard, by the connection's place.
 #[derive(Debug, Default)]
-pub struct Sessions {
+pub(super) struct Sessions {
     slots: Vec<Option<Box<Session>>>,
 }
 
 impl Sessions {
     /// Adds one.
-    pub fn insert(&mut self, session: Session) {
+    pub(super) fn insert(&mut self, session: Session) {
         let slot = session.conn.slot as usize;
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, || None);
@@ -128,28 +133,34 @@ impl Sessions {
     }
 
     /// The session of a connection that is still there.
-    pub fn get(&self, conn: ConnId) -> Option<&Session> {
-        self.slots.get(conn.slot as usize)?.as_deref().filter(|s| s.conn == conn)
+    pub(super) fn get(&self, conn: ConnId) -> Option<&Session> {
+        self.slots
+            .get(conn.slot as usize)?
+            .as_deref()
+            .filter(|s| s.conn == conn)
     }
 
     /// The same, to change it.
-    pub fn get_mut(&mut self, conn: ConnId) -> Option<&mut Session> {
-        self.slots.get_mut(conn.slot as usize)?.as_deref_mut().filter(|s| s.conn == conn)
+    pub(super) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Session> {
+        self.slots
+            .get_mut(conn.slot as usize)?
+            .as_deref_mut()
+            .filter(|s| s.conn == conn)
     }
 
     /// Takes one out.
-    pub fn remove(&mut self, conn: ConnId) -> Option<Box<Session>> {
+    pub(super) fn remove(&mut self, conn: ConnId) -> Option<Box<Session>> {
         self.get(conn)?;
         self.slots[conn.slot as usize].take()
     }
 
     /// Everybody.
-    pub fn iter(&self) -> impl Iterator<Item = &Session> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Session> {
         self.slots.iter().flatten().map(|s| &**s)
     }
 
     /// Everybody who is logged in, with his player.
-    pub fn players(&self) -> impl Iterator<Item = (&Session, &Player)> {
+    pub(super) fn players(&self) -> impl Iterator<Item = (&Session, &Player)> {
         self.iter().filter_map(|s| Some((s, s.player.as_deref()?)))
     }
 }

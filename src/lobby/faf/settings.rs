@@ -45,35 +45,35 @@ impl Default for Settings {
 }
 
 /// Characters of a game title (spec: faf-messages 3.7: the column's width).
-pub const TITLE_CHARS: usize = 128;
+pub(super) const TITLE_CHARS: usize = 128;
 /// Bytes of a game password, a mod name and a map folder; clients offer at most a line of text.
-pub const FIELD_BYTES: usize = 256;
+pub(super) const FIELD_BYTES: usize = 256;
 /// Bytes of a token; real ones are below 2 KiB.
-pub const TOKEN_BYTES: usize = 16 << 10;
+pub(super) const TOKEN_BYTES: usize = 16 << 10;
 /// Characters of a user agent that are kept (the column has 50).
-pub const USER_AGENT_CHARS: usize = 50;
+pub(super) const USER_AGENT_CHARS: usize = 50;
 /// Friends and foes of one player, each.
-pub const RELATIONS: usize = 10_000;
+pub(super) const RELATIONS: usize = 10_000;
 /// Options of one game; the game itself knows about 60, mods add some.
-pub const GAME_OPTIONS: usize = 256;
+pub(super) const GAME_OPTIONS: usize = 256;
 /// Players for whom a host may set options; 16 slots, and everyone who passed through.
-pub const CONFIGURED_PLAYERS: usize = 128;
+pub(super) const CONFIGURED_PLAYERS: usize = 128;
 /// Options of one player or AI; the game sends about 15.
-pub const PLAYER_OPTIONS: usize = 64;
+pub(super) const PLAYER_OPTIONS: usize = 64;
 /// AIs of one game: twice the slots.
-pub const AIS: usize = 32;
+pub(super) const AIS: usize = 32;
 /// Bytes of an option's key and value together.
-pub const OPTION_BYTES: usize = 4096;
+pub(super) const OPTION_BYTES: usize = 4096;
 /// Sim mods of one game.
-pub const SIM_MODS: usize = 128;
+pub(super) const SIM_MODS: usize = 128;
 /// Results one game keeps: 16 armies, 16 reporters, some repetitions.
-pub const RESULTS: usize = 1024;
+pub(super) const RESULTS: usize = 1024;
 /// Bytes of the army statistics of one game; a full game has about 100 KiB.
-pub const STATS_BYTES: usize = 1 << 20;
+pub(super) const STATS_BYTES: usize = 1 << 20;
 /// Reports of team kills one game keeps.
-pub const TEAMKILLS: usize = 64;
+pub(super) const TEAMKILLS: usize = 64;
 /// Connections in one game, those still setting up included; 16 slots and spectators.
-pub const SEATS: usize = 64;
+pub(super) const SEATS: usize = 64;
 
 /// What has happened on one shard since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -22,15 +22,30 @@ impl Faf {
             return;
         }
         self.draining = true;
-        let notice = text::shutting_down(self.settings.shutdown_grace, self.settings.shutdown_kick_idle);
+        let notice = text::shutting_down(
+            self.settings.shutdown_grace,
+            self.settings.shutdown_kick_idle,
+        );
         turn.fan_out(Audience::Subscribers, message::notice("info", &notice));
 
         let open = |state| matches!(state, GameState::Initializing | GameState::Lobby);
-        let mut uids: Vec<u32> = self.games.values().filter(|game| open(game.state)).map(|game| game.uid).collect();
+        let mut uids: Vec<u32> = self
+            .games
+            .values()
+            .filter(|game| open(game.state))
+            .map(|game| game.uid)
+            .collect();
         uids.sort_unstable();
         for uid in uids {
-            let Some(game) = self.games.get(&uid) else { continue };
-            let seats: Vec<Seat> = game.members.iter().map(|m| m.seat).chain(game.waiting.iter().copied()).collect();
+            let Some(game) = self.games.get(&uid) else {
+                continue;
+            };
+            let seats: Vec<Seat> = game
+                .members
+                .iter()
+                .map(|m| m.seat)
+                .chain(game.waiting.iter().copied())
+                .collect();
             for seat in seats {
                 turn.send(seat.conn, message::KILL);
                 self.leave(turn, seat, Leaving::Aborted);
@@ -44,7 +59,8 @@ impl Faf {
 
     /// Each second while draining, if so configured.
     pub(super) fn kick_idle(&mut self, turn: &mut FafTurn<'_>) {
-        let idle = |s: &&super::Session| s.player.is_some() && s.state == PlayerState::Idle && !s.closing;
+        let idle =
+            |s: &&super::Session| s.player.is_some() && s.state == PlayerState::Idle && !s.closing;
         let idle: Vec<ConnId> = self.sessions.iter().filter(idle).map(|s| s.conn).collect();
         for conn in idle {
             close(&mut self.sessions, turn, conn);
@@ -54,8 +70,16 @@ impl Faf {
 
     /// Good-bye.
     pub(super) fn shut_down(&mut self, turn: &mut FafTurn<'_>) {
-        turn.fan_out(Audience::Subscribers, message::notice("info", text::SHUT_DOWN));
-        let all: Vec<ConnId> = self.sessions.iter().filter(|s| !s.closing).map(|s| s.conn).collect();
+        turn.fan_out(
+            Audience::Subscribers,
+            message::notice("info", text::SHUT_DOWN),
+        );
+        let all: Vec<ConnId> = self
+            .sessions
+            .iter()
+            .filter(|s| !s.closing)
+            .map(|s| s.conn)
+            .collect();
         for conn in all {
             close(&mut self.sessions, turn, conn);
         }

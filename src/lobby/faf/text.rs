@@ -5,7 +5,7 @@ use std::{fmt::Write, time::Duration};
 use super::asks::Ban;
 
 /// First message of a client that is not the official one (spec: faf-messages 3.1).
-pub fn unofficial_client(www_url: &str) -> String {
+pub(super) fn unofficial_client(www_url: &str) -> String {
     format!(
         "You are using an unofficial client version! Some features might not work as expected. If you experience any \
          problems please download the latest version of the official client from <a href=\"{www_url}\">{www_url}</a>"
@@ -13,7 +13,7 @@ pub fn unofficial_client(www_url: &str) -> String {
 }
 
 /// What a banned player reads (spec: faf-messages 2.1).
-pub fn ban(ban: &Ban, now_unix: Duration) -> String {
+pub(super) fn ban(ban: &Ban, now_unix: Duration) -> String {
     format!(
         "You are banned from FAF {}. <br>Reason: <br>{}<br><br><i>If you would like to appeal this ban, please send \
          an email to: moderation@faforever.com</i>",
@@ -23,7 +23,7 @@ pub fn ban(ban: &Ban, now_unix: Duration) -> String {
 }
 
 /// `forever`, or `for ` and the remaining time down to hours (spec: faf-messages 2.1).
-pub fn ban_duration(seconds: f64) -> String {
+pub(super) fn ban_duration(seconds: f64) -> String {
     const FOREVER_DAYS: f64 = 36_500.0;
     let days = seconds / 86_400.0;
     if days.floor() > FOREVER_DAYS {
@@ -46,7 +46,11 @@ pub fn ban_duration(seconds: f64) -> String {
     let mut parts = Vec::new();
     let mut count = |n: f64, unit: &str| {
         if n > 1e-9 {
-            parts.push(format!("{} {unit}{}", n as i64, if n == 1.0 { "" } else { "s" }));
+            parts.push(format!(
+                "{} {unit}{}",
+                n as i64,
+                if n == 1.0 { "" } else { "s" }
+            ));
         }
     };
     count(years, "year");
@@ -54,14 +58,21 @@ pub fn ban_duration(seconds: f64) -> String {
     let near_whole = (day_part * 2.0).round() / 2.0;
     count(near_whole, "day");
     if hours > 0.0 || parts.is_empty() {
-        let text = if hours.fract() == 0.0 { format!("{}", hours as i64) } else { format!("{hours:.2}") };
-        parts.push(format!("{text} hour{}", if hours == 1.0 { "" } else { "s" }));
+        let text = if hours.fract() == 0.0 {
+            format!("{}", hours as i64)
+        } else {
+            format!("{hours:.2}")
+        };
+        parts.push(format!(
+            "{text} hour{}",
+            if hours == 1.0 { "" } else { "s" }
+        ));
     }
     format!("for {}", enumerate(&parts))
 }
 
 /// The notice when an orderly end begins (spec: faf-lifecycle 14).
-pub fn shutting_down(grace: Duration, kick_idle: bool) -> String {
+pub(super) fn shutting_down(grace: Duration, kick_idle: bool) -> String {
     let message = if kick_idle {
         "If you're in a game you can continue to play, otherwise you will be disconnected. If you aren't reconnected \
          automatically please wait a few minutes and try to connect again."
@@ -69,22 +80,33 @@ pub fn shutting_down(grace: Duration, kick_idle: bool) -> String {
         "If you're in a game you can continue to play, however, you will not be able to create any new games until the \
          server has been restarted."
     };
-    format!("The server will be shutting down for maintenance in {}! {message}", words(grace))
+    format!(
+        "The server will be shutting down for maintenance in {}! {message}",
+        words(grace)
+    )
 }
 
 /// The notice when the end is there (spec: faf-lifecycle 14).
-pub const SHUT_DOWN: &str = "The server has been shut down for maintenance but should be back online soon. If you \
+pub(super) const SHUT_DOWN: &str = "The server has been shut down for maintenance but should be back online soon. If you \
     experience any problems, please restart your client. <br/><br/>We apologize for this interruption.";
 
 /// A duration in hours, minutes and seconds: `30 minutes`.
-pub fn words(duration: Duration) -> String {
+pub(super) fn words(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    let parts: Vec<String> = [(seconds / 3600, "hour"), (seconds / 60 % 60, "minute"), (seconds % 60, "second")]
-        .into_iter()
-        .filter(|&(n, _)| n > 0)
-        .map(|(n, unit)| format!("{n} {unit}{}", if n == 1 { "" } else { "s" }))
-        .collect();
-    if parts.is_empty() { "0 seconds".into() } else { enumerate(&parts) }
+    let parts: Vec<String> = [
+        (seconds / 3600, "hour"),
+        (seconds / 60 % 60, "minute"),
+        (seconds % 60, "second"),
+    ]
+    .into_iter()
+    .filter(|&(n, _)| n > 0)
+    .map(|(n, unit)| format!("{n} {unit}{}", if n == 1 { "" } else { "s" }))
+    .collect();
+    if parts.is_empty() {
+        "0 seconds".into()
+    } else {
+        enumerate(&parts)
+    }
 }
 
 /// `a`, `a and b`, `a, b and c`.
@@ -97,7 +119,7 @@ fn enumerate(parts: &[String]) -> String {
 }
 
 /// ISO 8601 in UTC with offset; microseconds unless exactly zero (spec: faf-messages 5.2).
-pub fn iso8601(unix: Duration) -> String {
+pub(super) fn iso8601(unix: Duration) -> String {
     let seconds = unix.as_secs();
     let (year, month, day) = civil_from_days((seconds / 86_400) as i64);
     let (h, m, s) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
@@ -116,11 +138,16 @@ fn civil_from_days(days: i64) -> (i64, u32, u32) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(ERA_DAYS);
     let day_of_era = shifted.rem_euclid(ERA_DAYS);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = (day_of_year - (153 * march_month + 2) / 5 + 1) as u32;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 } as u32;
+    let month = if march_month < 10 {
+        march_month + 3
+    } else {
+        march_month - 9
+    } as u32;
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
@@ -150,10 +177,19 @@ mod tests {
 
     #[test]
     fn times() {
-        assert_eq!(iso8601(Duration::from_micros(1_708_794_947_123_456)), "2024-02-24T17:15:47.123456+00:00");
+        assert_eq!(
+            iso8601(Duration::from_micros(1_708_794_947_123_456)),
+            "2024-02-24T17:15:47.123456+00:00"
+        );
         assert_eq!(iso8601(Duration::ZERO), "1970-01-01T00:00:00+00:00");
-        assert_eq!(iso8601(Duration::from_secs(951_782_400)), "2000-02-29T00:00:00+00:00");
+        assert_eq!(
+            iso8601(Duration::from_secs(951_782_400)),
+            "2000-02-29T00:00:00+00:00"
+        );
         assert_eq!(words(Duration::from_secs(1800)), "30 minutes");
-        assert_eq!(words(Duration::from_secs(3661)), "1 hour, 1 minute and 1 second");
+        assert_eq!(
+            words(Duration::from_secs(3661)),
+            "1 hour, 1 minute and 1 second"
+        );
     }
 }

@@ -18,7 +18,7 @@ use crate::lobby::{Audience, ConnId, ShardId};
 
 /// What waits for a tick.
 #[derive(Debug)]
-pub struct Tick {
+pub(super) struct Tick {
     /// Own players: claim, and the last object of one who has gone.
     players: AHashMap<u32, (u64, Option<Bytes>)>,
     /// Own games, in the order they became dirty.
@@ -66,7 +66,11 @@ impl Tick {
             }
         }
         for update in changes.games {
-            match self.gathered_games.iter_mut().find(|known| known.uid == update.uid) {
+            match self
+                .gathered_games
+                .iter_mut()
+                .find(|known| known.uid == update.uid)
+            {
                 Some(known) => *known = update,
                 None => self.gathered_games.push(update),
             }
@@ -83,7 +87,11 @@ impl Faf {
     fn schedule_tick_after(&mut self, turn: &mut FafTurn<'_>, last: u64) {
         let (number, at) = next_multiple(turn.now.mono, self.settings.tick);
         let late = (last + 1).saturating_sub(number);
-        let at = at + self.settings.tick.saturating_mul(u32::try_from(late).unwrap_or(u32::MAX));
+        let at = at
+            + self
+                .settings
+                .tick
+                .saturating_mul(u32::try_from(late).unwrap_or(u32::MAX));
         turn.wake_at(at, Timer::Tick(number + late));
     }
 
@@ -94,7 +102,11 @@ impl Faf {
         let changes = self.own_changes(number);
         turn.mail_all(|| {
             let (players, games) = (changes.players.clone(), changes.games.clone());
-            Mail::Dirty(Box::new(Changes { tick: number, players, games }))
+            Mail::Dirty(Box::new(Changes {
+                tick: number,
+                players,
+                games,
+            }))
         });
         self.merge(turn, self.shard, changes);
     }
@@ -104,13 +116,22 @@ impl Faf {
         let mut players = Vec::with_capacity(self.tick.players.len());
         for (id, (epoch, gone)) in self.tick.players.drain() {
             let online = gone.is_none();
-            let Some(text) = gone.or_else(|| self.picture.text_of(id).cloned()) else { continue };
-            players.push(PlayerUpdate { id, epoch, online, text });
+            let Some(text) = gone.or_else(|| self.picture.text_of(id).cloned()) else {
+                continue;
+            };
+            players.push(PlayerUpdate {
+                id,
+                epoch,
+                online,
+                text,
+            });
         }
         players.sort_unstable_by_key(|update| update.epoch);
         let mut games = Vec::with_capacity(self.tick.games.len());
         for uid in std::mem::take(&mut self.tick.games) {
-            let Some(game) = self.games.get_mut(&uid) else { continue };
+            let Some(game) = self.games.get_mut(&uid) else {
+                continue;
+            };
             let update = game.update();
             if update.ended {
                 game.removed = true;
@@ -120,26 +141,37 @@ impl Faf {
             }
             games.push(update);
         }
-        Changes { tick, players, games }
+        Changes {
+            tick,
+            players,
+            games,
+        }
     }
 
     /// A shard's changes: the picture follows at once, the broadcast when everybody has been heard.
     pub(super) fn merge(&mut self, turn: &mut FafTurn<'_>, from: ShardId, changes: Changes) {
         for player in changes.players.iter().filter(|p| p.online) {
-            self.picture.player_text(player.id, player.epoch, player.text.clone());
+            self.picture
+                .player_text(player.id, player.epoch, player.text.clone());
         }
         for game in &changes.games {
             if game.ended {
                 self.picture.game_gone(game.uid);
             } else {
-                self.picture.game_text(game.uid, game.listed, game.rule.clone(), game.body.clone());
+                self.picture
+                    .game_text(game.uid, game.listed, game.rule.clone(), game.body.clone());
             }
         }
         if let Some(heard) = self.tick.heard.get_mut(from.0 as usize) {
             *heard = changes.tick.max(*heard);
         }
         self.tick.gather(changes);
-        let own = self.tick.heard.get(self.shard.0 as usize).copied().unwrap_or(0);
+        let own = self
+            .tick
+            .heard
+            .get(self.shard.0 as usize)
+            .copied()
+            .unwrap_or(0);
         if self.tick.done < own && self.tick.heard.iter().all(|&heard| heard >= own) {
             self.tick.done = own;
             self.broadcast(turn);
@@ -149,10 +181,19 @@ impl Faf {
     /// Sends what has gathered to everybody here who may see it.
     fn broadcast(&mut self, turn: &mut FafTurn<'_>) {
         if !self.tick.gathered_players.is_empty() {
-            let mut updates: Vec<PlayerUpdate> = self.tick.gathered_players.drain().map(|(_, update)| update).collect();
+            let mut updates: Vec<PlayerUpdate> = self
+                .tick
+                .gathered_players
+                .drain()
+                .map(|(_, update)| update)
+                .collect();
             updates.sort_unstable_by_key(|update| update.id);
             // Whoever is back under a newer claim is not announced as gone (spec: faf-lifecycle 3.6, recommended).
-            updates.retain(|update| self.picture.player(update.id).is_none_or(|known| known.epoch <= update.epoch));
+            updates.retain(|update| {
+                self.picture
+                    .player(update.id)
+                    .is_none_or(|known| known.epoch <= update.epoch)
+            });
             if !updates.is_empty() {
                 turn.fan_out(Audience::Subscribers, player_info(&updates));
             }
@@ -173,20 +214,44 @@ impl Faf {
             let player = self.sessions.get(conn).and_then(|s| s.player.as_deref());
             player.is_some_and(|p| rule.admits(p.account.id, |kind| p.displayed(kind)))
         };
-        let local = |id: &u32| self.picture.player(*id).map(|p| p.conn).filter(|conn| conn.shard == self.shard);
+        let local = |id: &u32| {
+            self.picture
+                .player(*id)
+                .map(|p| p.conn)
+                .filter(|conn| conn.shard == self.shard)
+        };
         if rule.friends_only {
-            let candidates = rule.friends.iter().chain(&rule.members).chain([&rule.host_id]);
-            let mut conns: Vec<ConnId> = candidates.filter_map(local).filter(|&conn| sees(conn)).collect();
+            let candidates = rule
+                .friends
+                .iter()
+                .chain(&rule.members)
+                .chain([&rule.host_id]);
+            let mut conns: Vec<ConnId> = candidates
+                .filter_map(local)
+                .filter(|&conn| sees(conn))
+                .collect();
             conns.sort_unstable();
             conns.dedup();
             return (!conns.is_empty()).then(|| Audience::These(conns.into()));
         }
         let excluded: Vec<ConnId> = if rule.range.is_some() {
-            self.sessions.players().map(|(s, _)| s.conn).filter(|&conn| !sees(conn)).collect()
+            self.sessions
+                .players()
+                .map(|(s, _)| s.conn)
+                .filter(|&conn| !sees(conn))
+                .collect()
         } else {
-            rule.foes.iter().filter_map(local).filter(|&conn| !sees(conn)).collect()
+            rule.foes
+                .iter()
+                .filter_map(local)
+                .filter(|&conn| !sees(conn))
+                .collect()
         };
-        Some(if excluded.is_empty() { Audience::Subscribers } else { Audience::SubscribersBut(excluded.into()) })
+        Some(if excluded.is_empty() {
+            Audience::Subscribers
+        } else {
+            Audience::SubscribersBut(excluded.into())
+        })
     }
 }
 

@@ -51,9 +51,17 @@ impl Rule {
         if player_id == self.host_id || self.members.contains(&player_id) {
             return true;
         }
-        if self.range.as_ref().is_some_and(|range| !range.contains(displayed(&range.rating_type))) {
+        if self
+            .range
+            .as_ref()
+            .is_some_and(|range| !range.contains(displayed(&range.rating_type)))
+        {
             return false;
         }
-        if self.friends_only { self.friends.contains(&player_id) } else { !self.foes.contains(&player_id) }
+        if self.friends_only {
+            self.friends.contains(&player_id)
+        } else {
+            !self.foes.contains(&player_id)
+        }
     }
 }
