@@ -48,8 +48,7 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     .context("the engine can't start")?;
     announce(config, &engine);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(wait_for_the_end(config, &mesh, &engine))?;
-    log_counters(&engine);
+    runtime.block_on(wait_for_the_end(config, &mesh))?;
     engine.join();
     office.stop();
     Ok(ExitCode::SUCCESS)
@@ -68,14 +67,14 @@ fn announce(config: &Config, engine: &Engine) {
 }
 
 /// Until the process may end: signals, then the drain (spec: faf-lifecycle 14).
-async fn wait_for_the_end(config: &Config, mesh: &Mesh<Faf>, engine: &Engine) -> anyhow::Result<()> {
+async fn wait_for_the_end(config: &Config, mesh: &Mesh<Faf>) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut counters = signal(SignalKind::user_defined1())?;
     loop {
         tokio::select! {
             () = stop_signal(&mut terminate, &mut interrupt) => break,
-            _ = counters.recv() => log_counters(engine),
+            _ = counters.recv() => mesh.report(),
         }
     }
     tracing::info!(grace_s = config.server.stop_grace.as_secs(), "stopping: waiting for running games");
@@ -99,14 +98,6 @@ async fn stop_signal(terminate: &mut Signal, interrupt: &mut Signal) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-    }
-}
-
-fn log_counters(engine: &Engine) {
-    for (shard, counters) in engine.counters.iter().enumerate() {
-        let list: Vec<_> = counters.list().into_iter().filter(|(_, value)| *value > 0).collect();
-        let text: Vec<_> = list.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        tracing::info!(shard, "{}", text.join(" "));
     }
 }
 
@@ -156,6 +147,10 @@ fn faf_settings(config: &Config) -> faf::Settings {
         tick: config.faf.tick,
         ping_interval: config.faf.ping_interval,
         login_timeout: config.faf.login_timeout,
+        www_url: config.faf.www_url.clone(),
+        allow_password_login: config.faf.allow_password_login,
+        shutdown_grace: config.server.stop_grace,
+        shutdown_kick_idle: config.faf.shutdown_kick_idle_players,
         ..faf::Settings::default()
     }
 }
