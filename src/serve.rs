@@ -4,7 +4,11 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use muster::{
-    backoffice,
+    backoffice::{
+        self, OfficeSettings,
+        desk::{self, DeskSettings},
+        store::StoreSettings,
+    },
     config::{Auth, Config},
     doctor,
     engine::{AddressLimits, Engine, Inbound, ListenerSettings, Mesh, Settings},
@@ -33,7 +37,7 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     let shards = config.server.shards;
     let mesh = Mesh::<Faf>::new(shards);
     let answers = mesh.clone();
-    let office = backoffice::start(backoffice_settings(config), move |shard, ticket, answer| {
+    let office = backoffice::start(office_settings(config), move |shard, ticket, answer| {
         answers.post(shard, Inbound::Answer(ticket, answer));
     })
     .context("the back office can't start")?;
@@ -42,12 +46,18 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     let engine = Engine::start(
         engine_settings(config),
         mesh.clone(),
-        Arc::new(move |shard, ticket, ask| asker.try_ask((shard, ticket, ask)).map_err(|(_, _, ask)| ask)),
+        Arc::new(move |shard, ticket, ask| {
+            asker
+                .try_ask((shard, ticket, ask))
+                .map_err(|(_, _, ask)| ask)
+        }),
         move |shard: ShardId| Faf::new(shard, shards, settings.clone()),
     )
     .context("the engine can't start")?;
     announce(config, &engine);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(wait_for_the_end(config, &mesh))?;
     engine.join();
     office.stop();
@@ -62,7 +72,9 @@ fn announce(config: &Config, engine: &Engine) {
     println!("ready");
     if config.faf.auth == Auth::Open {
         eprintln!("OPEN SIGN-IN: whoever signs in first under a name owns it. Not for the public.");
-        eprintln!("Try it:  cargo run --release -p swarm -- run --clients 2000 --profile lobby --duration 20s");
+        eprintln!(
+            "Try it:  cargo run --release -p swarm -- run --clients 2000 --profile lobby --duration 20s"
+        );
     }
 }
 
@@ -77,7 +89,10 @@ async fn wait_for_the_end(config: &Config, mesh: &Mesh<Faf>) -> anyhow::Result<(
             _ = counters.recv() => mesh.report(),
         }
     }
-    tracing::info!(grace_s = config.server.stop_grace.as_secs(), "stopping: waiting for running games");
+    tracing::info!(
+        grace_s = config.server.stop_grace.as_secs(),
+        "stopping: waiting for running games"
+    );
     mesh.stop(Stopping::Drain);
     let drained = async {
         // The shards say so after the turn in which they heard of the drain.
@@ -114,7 +129,11 @@ fn engine_settings(config: &Config) -> Settings {
             address,
             format,
             proxy: config.faf.proxy && !websocket,
-            trusted: if websocket { config.faf.ws_trusted.clone() } else { Vec::new() },
+            trusted: if websocket {
+                config.faf.ws_trusted.clone()
+            } else {
+                Vec::new()
+            },
         }
     });
     let shards = usize::from(config.server.shards);
@@ -129,10 +148,16 @@ fn engine_settings(config: &Config) -> Settings {
             ws_forwarded_header: config.faf.ws_forwarded_header.clone(),
         },
         // The kernel spreads connections by chance, so a shard may get more than its share.
-        connections: (config.limits.connections / shards).saturating_mul(5).div_ceil(4).max(1),
+        connections: (config.limits.connections / shards)
+            .saturating_mul(5)
+            .div_ceil(4)
+            .max(1),
         address_limits: AddressLimits {
             connections: config.limits.connections_per_address.unwrap_or(u32::MAX),
-            opened_per_second: config.limits.accepts_per_second_per_address.unwrap_or(u32::MAX),
+            opened_per_second: config
+                .limits
+                .accepts_per_second_per_address
+                .unwrap_or(u32::MAX),
         },
         outbox_soft_bytes: config.limits.outbox_soft_bytes,
         outbox_hard_bytes: config.limits.outbox_hard_bytes,
@@ -152,5 +177,24 @@ fn faf_settings(config: &Config) -> faf::Settings {
         shutdown_grace: config.server.stop_grace,
         shutdown_kick_idle: config.faf.shutdown_kick_idle_players,
         ..faf::Settings::default()
+    }
+}
+
+fn office_settings(config: &Config) -> OfficeSettings {
+    OfficeSettings {
+        store_url: config.store.url.clone(),
+        store: StoreSettings {
+            max_connections: config.store.connections,
+            ..StoreSettings::default()
+        },
+        desk: DeskSettings {
+            auth: match config.faf.auth {
+                Auth::Database => desk::Auth::Database,
+                Auth::Open => desk::Auth::Open,
+            },
+            jwks_url: config.faf.jwks_url.clone(),
+            policy_url: config.faf.policy_server_url.clone(),
+        },
+        queue: config.server.ask_queue,
     }
 }

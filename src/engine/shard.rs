@@ -398,12 +398,21 @@ impl<D: Dialect> Shard<D> {
 
     /// Logs everything that is not zero.
     pub(super) fn report(&self) {
-        let counts = self.counters.list().into_iter().chain(self.dialect.counters());
+        let counts = self
+            .counters
+            .list()
+            .into_iter()
+            .chain(self.dialect.counters());
         let text: Vec<_> = counts
             .filter(|(_, value)| *value > 0)
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        tracing::info!(shard = self.id.0, connections = self.conns.len(), "{}", text.join(" "));
+        tracing::info!(
+            shard = self.id.0,
+            connections = self.conns.len(),
+            "{}",
+            text.join(" ")
+        );
     }
 
     fn stop(&mut self, step: Stopping) {
