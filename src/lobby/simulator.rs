@@ -1,1 +1,401 @@
-//! placeholder
+//! A lobby of several shards in one thread, from a seed: every order of events it takes can be taken again.
+//!
+//! Time is virtual and moves only in [`Simulator::advance`]. Mail between each pair of shards keeps its order, and mail
+//! of different pairs overtakes each other at random; so do answers of the back office. With `eager` mail a shard has
+//! its mail before it handles a frame, as in the engine; without, mail may be delayed as on a network.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use rand::{Rng, SeedableRng, rngs::SmallRng};
+
+use super::{
+    Audience, Closing, ConnId, Dialect, Effect, Now, Origin, ShardId, Stopping, Ticket, Turn,
+};
+use crate::wire::Format;
+
+/// Virtual wall clock at the start: 2024-02-24 17:15:47 UTC.
+const EPOCH: Duration = Duration::from_secs(1_708_794_947);
+
+/// Steps after which a simulation that does not come to rest is taken for a loop.
+const RESTLESS: usize = 10_000_000;
+
+/// What the simulated client of a connection has seen.
+#[derive(Debug, Default)]
+pub struct Client {
+    /// Messages received and not taken yet.
+    pub received: VecDeque<Bytes>,
+    /// How the server ended the connection.
+    pub closed: Option<Closing>,
+    /// Whether its frames wait.
+    pub held: bool,
+    /// Frames sent and not handled yet.
+    outgoing: VecDeque<Vec<u8>>,
+    /// The dialect has been told of the end.
+    over: bool,
+}
+
+enum Parcel<D: Dialect> {
+    Mail(D::Mail),
+    Send(ConnId, Bytes),
+    Close(ConnId, Closing),
+}
+
+struct Shard<D: Dialect> {
+    dialect: D,
+    rng: SmallRng,
+    next_ticket: u64,
+    subscribers: BTreeSet<ConnId>,
+    connections: u32,
+    timers: BTreeMap<(Duration, u64), D::Timer>,
+    asks: Vec<(Ticket, D::Ask)>,
+}
+
+/// The back office: an answer for each question.
+pub type Office<D> = Box<dyn FnMut(<D as Dialect>::Ask) -> <D as Dialect>::Answer>;
+
+/// Shards, mail between them, clients and a clock.
+pub struct Simulator<D: Dialect> {
+    shards: Vec<Shard<D>>,
+    mail: BTreeMap<(ShardId, ShardId), VecDeque<Parcel<D>>>,
+    clients: BTreeMap<ConnId, Client>,
+    now: Duration,
+    rng: SmallRng,
+    timers: u64,
+    office: Office<D>,
+    /// Whether a shard always has its mail before it handles a frame.
+    pub eager: bool,
+}
+
+enum Job {
+    Parcel(ShardId, ShardId),
+    Answer(usize, usize),
+    Frame(ConnId),
+    End(ConnId),
+}
+
+impl<D: Dialect> Simulator<D> {
+    /// Starts `shards` shards.
+    pub fn new(
+        shards: u16,
+        seed: u64,
+        mut make: impl FnMut(ShardId) -> D,
+        office: Office<D>,
+    ) -> Self {
+        let mut simulator = Simulator {
+            shards: (0..shards)
+                .map(|shard| Shard {
+                    dialect: make(ShardId(shard)),
+                    rng: SmallRng::seed_from_u64(seed ^ (u64::from(shard) + 1)),
+                    next_ticket: 0,
+                    subscribers: BTreeSet::new(),
+                    connections: 0,
+                    timers: BTreeMap::new(),
+                    asks: Vec::new(),
+                })
+                .collect(),
+            mail: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            now: Duration::from_secs(1000),
+            rng: SmallRng::seed_from_u64(seed),
+            timers: 0,
+            office,
+            eager: true,
+        };
+        for shard in 0..shards {
+            simulator.turn(ShardId(shard), |dialect, turn| dialect.started(turn));
+        }
+        simulator
+    }
+
+    /// A shard's state.
+    pub fn dialect(&self, shard: u16) -> &D {
+        &self.shards[usize::from(shard)].dialect
+    }
+
+    /// Virtual monotonic time.
+    pub fn now(&self) -> Duration {
+        self.now
+    }
+
+    /// Opens a connection.
+    pub fn connect(&mut self, shard: u16) -> ConnId {
+        let state = &mut self.shards[usize::from(shard)];
+        state.connections += 1;
+        let conn = ConnId {
+            shard: ShardId(shard),
+            slot: state.connections,
+            generation: 0,
+        };
+        self.clients.insert(conn, Client::default());
+        let origin = Origin {
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            format: Format::JsonLines,
+        };
+        self.turn(conn.shard, |dialect, turn| {
+            dialect.opened(turn, conn, origin)
+        });
+        conn
+    }
+
+    /// The client sends a frame; it is handled by [`Simulator::step`] or [`Simulator::settle`].
+    pub fn send(&mut self, conn: ConnId, frame: impl Into<Vec<u8>>) {
+        if let Some(client) = self
+            .clients
+            .get_mut(&conn)
+            .filter(|client| client.closed.is_none())
+        {
+            client.outgoing.push_back(frame.into());
+        }
+    }
+
+    /// The client goes away.
+    pub fn disconnect(&mut self, conn: ConnId) {
+        if let Some(client) = self.clients.get_mut(&conn) {
+            client.closed.get_or_insert(Closing::Abort);
+        }
+    }
+
+    /// A connection's client.
+    pub fn client(&self, conn: ConnId) -> &Client {
+        &self.clients[&conn]
+    }
+
+    /// Everything the client has received since the last time.
+    pub fn take(&mut self, conn: ConnId) -> Vec<serde_json::Value> {
+        let client = self
+            .clients
+            .get_mut(&conn)
+            .expect("the connection was opened here");
+        client
+            .received
+            .drain(..)
+            .map(|body| serde_json::from_slice(&body).expect("the server sends JSON"))
+            .collect()
+    }
+
+    /// An orderly end begins or is there, on all shards.
+    pub fn stop(&mut self, step: Stopping) {
+        for shard in 0..self.shards.len() {
+            self.turn(ShardId(shard as u16), |dialect, turn| {
+                dialect.stopping(turn, step)
+            });
+        }
+    }
+
+    /// Handles everything that is on its way, in a random order.
+    pub fn settle(&mut self) {
+        for _ in 0..RESTLESS {
+            if !self.step() {
+                return;
+            }
+        }
+        panic!("the simulation does not come to rest");
+    }
+
+    /// Lets time pass: what is on its way arrives, then timers fire in order.
+    pub fn advance(&mut self, by: Duration) {
+        let until = self.now + by;
+        self.settle();
+        while let Some(at) = self.next_timer().filter(|&at| at <= until) {
+            self.now = at.max(self.now);
+            self.fire(at);
+            self.settle();
+        }
+        self.now = until;
+    }
+
+    fn next_timer(&self) -> Option<Duration> {
+        self.shards
+            .iter()
+            .filter_map(|s| s.timers.keys().next().map(|key| key.0))
+            .min()
+    }
+
+    /// Fires one timer that is due at this time, of a random shard.
+    fn fire(&mut self, at: Duration) {
+        let due = |shard: &Shard<D>| shard.timers.keys().next().is_some_and(|key| key.0 == at);
+        let shards: Vec<usize> = (0..self.shards.len())
+            .filter(|&i| due(&self.shards[i]))
+            .collect();
+        let shard = shards[self.rng.random_range(0..shards.len())];
+        if let Some((_, timer)) = self.shards[shard].timers.pop_first() {
+            self.turn(ShardId(shard as u16), |dialect, turn| {
+                dialect.woke(turn, timer)
+            });
+        }
+    }
+
+    /// Does one thing that may happen now; false if there is none.
+    pub fn step(&mut self) -> bool {
+        let mut jobs: Vec<Job> = Vec::new();
+        for (&(from, to), queue) in &self.mail {
+            if !queue.is_empty() {
+                jobs.push(Job::Parcel(from, to));
+            }
+        }
+        let mail_waits = !jobs.is_empty();
+        for (shard, state) in self.shards.iter().enumerate() {
+            jobs.extend((0..state.asks.len()).map(|ask| Job::Answer(shard, ask)));
+        }
+        if !(self.eager && mail_waits) {
+            for (&conn, client) in &self.clients {
+                if client.closed.is_some() && !client.over {
+                    jobs.push(Job::End(conn));
+                } else if client.closed.is_none() && !client.held && !client.outgoing.is_empty() {
+                    jobs.push(Job::Frame(conn));
+                }
+            }
+        }
+        if jobs.is_empty() {
+            return false;
+        }
+        let job = jobs.swap_remove(self.rng.random_range(0..jobs.len()));
+        self.run(job);
+        true
+    }
+
+    fn run(&mut self, job: Job) {
+        match job {
+            Job::Parcel(from, to) => {
+                let queue = self.mail.get_mut(&(from, to));
+                match queue.and_then(VecDeque::pop_front) {
+                    Some(Parcel::Mail(mail)) => {
+                        self.turn(to, |dialect, turn| dialect.mailed(turn, from, mail));
+                    }
+                    Some(Parcel::Send(conn, body)) => self.receive(conn, body),
+                    Some(Parcel::Close(conn, how)) => self.close(conn, how),
+                    None => {}
+                }
+            }
+            Job::Answer(shard, ask) => {
+                let (ticket, ask) = self.shards[shard].asks.swap_remove(ask);
+                let answer = (self.office)(ask);
+                self.turn(ShardId(shard as u16), |dialect, turn| {
+                    dialect.answered(turn, ticket, answer);
+                });
+            }
+            Job::Frame(conn) => {
+                let frame = self
+                    .clients
+                    .get_mut(&conn)
+                    .and_then(|c| c.outgoing.pop_front());
+                if let Some(mut frame) = frame {
+                    self.turn(conn.shard, |dialect, turn| {
+                        dialect.received(turn, conn, &mut frame)
+                    });
+                }
+            }
+            Job::End(conn) => {
+                if let Some(client) = self.clients.get_mut(&conn) {
+                    client.over = true;
+                }
+                self.shards[usize::from(conn.shard.0)]
+                    .subscribers
+                    .remove(&conn);
+                self.turn(conn.shard, |dialect, turn| dialect.closed(turn, conn));
+            }
+        }
+    }
+
+    /// One turn of a shard, and its effects in order.
+    fn turn(&mut self, shard: ShardId, input: impl FnOnce(&mut D, &mut Turn<'_, D>)) {
+        let shards = self.shards.len() as u16;
+        let state = &mut self.shards[usize::from(shard.0)];
+        let mut effects = Vec::new();
+        let mut turn = Turn {
+            shard,
+            shards,
+            now: Now {
+                mono: self.now,
+                unix: EPOCH + self.now,
+            },
+            rng: &mut state.rng,
+            next_ticket: &mut state.next_ticket,
+            effects: &mut effects,
+        };
+        input(&mut state.dialect, &mut turn);
+        for effect in effects {
+            self.carry_out(shard, effect);
+        }
+    }
+
+    fn carry_out(&mut self, shard: ShardId, effect: Effect<D>) {
+        let state = &mut self.shards[usize::from(shard.0)];
+        match effect {
+            Effect::Send(conn, body) if conn.shard == shard => self.receive(conn, body),
+            Effect::Send(conn, body) => self.post(shard, conn.shard, Parcel::Send(conn, body)),
+            Effect::SendChunks(conn, parts) => {
+                assert_eq!(conn.shard, shard, "chunks go to a connection of this shard");
+                let body: Vec<u8> = parts.iter().flat_map(|part| part.text().to_vec()).collect();
+                self.receive(conn, body.into());
+            }
+            Effect::FanOut(audience, body) => {
+                let conns: Vec<ConnId> = match audience {
+                    Audience::Subscribers => state.subscribers.iter().copied().collect(),
+                    Audience::SubscribersBut(out) => state
+                        .subscribers
+                        .iter()
+                        .copied()
+                        .filter(|c| !out.contains(c))
+                        .collect(),
+                    Audience::These(these) => these.to_vec(),
+                };
+                for conn in conns {
+                    assert_eq!(
+                        conn.shard, shard,
+                        "a broadcast is for connections of this shard"
+                    );
+                    self.receive(conn, body.clone());
+                }
+            }
+            Effect::Subscribe(conn) => drop(state.subscribers.insert(conn)),
+            Effect::Unsubscribe(conn) => drop(state.subscribers.remove(&conn)),
+            Effect::Mail(to, mail) => self.post(shard, to, Parcel::Mail(mail)),
+            Effect::Ask(ticket, ask) => state.asks.push((ticket, ask)),
+            Effect::Hold(conn) => self.hold(conn, true),
+            Effect::Release(conn) => self.hold(conn, false),
+            Effect::Close(conn, how) if conn.shard == shard => self.close(conn, how),
+            Effect::Close(conn, how) => self.post(shard, conn.shard, Parcel::Close(conn, how)),
+            Effect::Wake(at, timer) => {
+                self.timers += 1;
+                state.timers.insert((at, self.timers), timer);
+            }
+        }
+    }
+
+    fn post(&mut self, from: ShardId, to: ShardId, parcel: Parcel<D>) {
+        self.mail.entry((from, to)).or_default().push_back(parcel);
+    }
+
+    fn hold(&mut self, conn: ConnId, held: bool) {
+        if let Some(client) = self.clients.get_mut(&conn) {
+            client.held = held;
+        }
+    }
+
+    fn receive(&mut self, conn: ConnId, body: Bytes) {
+        if let Some(client) = self.clients.get_mut(&conn).filter(|c| c.closed.is_none()) {
+            client.received.push_back(body);
+        }
+    }
+
+    fn close(&mut self, conn: ConnId, how: Closing) {
+        if let Some(client) = self.clients.get_mut(&conn) {
+            client.closed.get_or_insert(how);
+        }
+    }
+}
+
+impl<D: Dialect> std::fmt::Debug for Simulator<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Simulator")
+            .field("now", &self.now)
+            .field("clients", &self.clients)
+            .finish_non_exhaustive()
+    }
+}

@@ -238,6 +238,7 @@ pub struct Launch {
 
 /// A player's report of a team kill.
 #[derive(Clone, Copy, Debug)]
+#[expect(dead_code, reason = "kept until results are written down")]
 pub(super) struct Teamkill {
     /// Seconds of game time.
     pub game_time: i64,
@@ -267,6 +268,7 @@ pub(super) struct Game {
     /// As created; title and folder follow the options.
     pub creation: Creation,
     /// The map's row, if it has one.
+    #[expect(dead_code, reason = "kept until launches are written down")]
     pub map: Option<Map>,
     /// Leaderboard.
     pub rating_type: Box<str>,

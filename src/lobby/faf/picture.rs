@@ -31,6 +31,7 @@ pub(super) struct PlayerEntry {
     /// Of his claim.
     pub epoch: u64,
     /// His name.
+    #[expect(dead_code, reason = "for messages about players of other shards")]
     pub login: Box<str>,
     /// His object; empty until the first tick after his login brings it from another shard.
     text: Bytes,
@@ -98,6 +99,7 @@ impl Picture {
     }
 
     /// Everybody's id, claim and connection.
+    #[cfg(test)]
     pub(super) fn players(&self) -> impl Iterator<Item = &PlayerEntry> {
         self.players.iter()
     }
@@ -191,6 +193,7 @@ impl Picture {
     }
 
     /// All games' ids.
+    #[cfg(test)]
     pub(super) fn games(&self) -> impl Iterator<Item = &GameEntry> {
         self.games.values().flat_map(|block| &block.entries)
     }

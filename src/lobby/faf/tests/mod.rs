@@ -1,0 +1,171 @@
+//! Dialogues and random walks of the FAF lobby in the simulator.
+
+mod dialogues;
+mod walk;
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Value, json};
+
+use super::{
+    Faf, Settings,
+    asks::{Account, Answer, Ask, Ban, Credentials, HostGrant, LoginRefusal, StoredRating},
+};
+use crate::lobby::{ConnId, simulator::Simulator};
+
+pub(super) type Sim = Simulator<Faf>;
+
+/// Player `pN` has id N; `bad` is nobody; p90 is banned later; p8 and p9 have ratings.
+fn account(id: u32) -> Account {
+    let ratings = match id {
+        8 => vec![StoredRating {
+            leaderboard: "global".into(),
+            mean: 2000.0,
+            deviation: 125.0,
+            games: 5,
+        }],
+        _ => Vec::new(),
+    };
+    let foes = if id == 1 { vec![6] } else { Vec::new() };
+    let friends = if id == 1 { vec![5] } else { Vec::new() };
+    Account {
+        id,
+        login: format!("p{id}"),
+        ratings,
+        friends,
+        foes,
+        ..Account::default()
+    }
+}
+
+fn ban() -> Ban {
+    Ban {
+        reason: "Live ban".into(),
+        expires_at: 1e12,
+    }
+}
+
+/// A back office that knows everybody.
+fn office() -> impl FnMut(Ask) -> Answer {
+    let mut next_game = 100;
+    move |ask| match ask {
+        Ask::Login { credentials, .. } => {
+            let name = match credentials {
+                Credentials::Password { login, .. } => login,
+                Credentials::Token(token) => token,
+            };
+            Answer::Login(match name.trim_start_matches('p').parse::<u32>() {
+                Ok(99) => Err(LoginRefusal::Banned(ban())),
+                Ok(98) => Err(LoginRefusal::Store(super::asks::StoreError::Unavailable)),
+                Ok(97) => Err(LoginRefusal::Internal),
+                Ok(id) => Ok(Box::new(account(id))),
+                Err(_) => Err(LoginRefusal::BadPassword),
+            })
+        }
+        Ask::Host { player_id, create } => Answer::Host(Ok(HostGrant {
+            ban: (player_id == 90).then(ban),
+            game_id: create.map(|_| {
+                next_game += 1;
+                next_game
+            }),
+            map: None,
+        })),
+        Ask::Join { player_id, .. } => Answer::Join(Ok((player_id == 90).then(ban))),
+        Ask::SetRelation { subject_id, .. } => Answer::SetRelation(Ok(subject_id < 1000)),
+        Ask::ClearRelation { .. } => Answer::ClearRelation(Ok(())),
+        Ask::ModNames(uids) => Answer::ModNames(Ok(uids
+            .into_iter()
+            .filter(|uid| uid != "unknown")
+            .map(|uid| (uid.clone(), format!("Mod {uid}")))
+            .collect())),
+    }
+}
+
+fn simulator(shards: u16, seed: u64, settings: Settings) -> Sim {
+    let settings = Arc::new(settings);
+    Simulator::new(
+        shards,
+        seed,
+        |shard| Faf::new(shard, shards, settings.clone()),
+        Box::new(office()),
+    )
+}
+
+/// A lobby on 1, 2 and 3 shards; the test runs on each.
+fn each(test: impl Fn(Sim, u16)) {
+    for shards in 1..=3 {
+        for seed in 0..5 {
+            test(simulator(shards, seed, Settings::default()), shards);
+        }
+    }
+}
+
+/// Sends, lets everything settle, and gives what the sender received for it.
+fn say(sim: &mut Sim, conn: ConnId, message: Value) -> Vec<Value> {
+    sim.take(conn);
+    sim.send(conn, message.to_string());
+    sim.settle();
+    sim.take(conn)
+}
+
+/// A player who is logged in, with his first messages and broadcasts taken.
+fn player(sim: &mut Sim, id: u32, shard: u16) -> ConnId {
+    let conn = sim.connect(shard);
+    say(sim, conn, hello(id));
+    tick(sim);
+    sim.take(conn);
+    conn
+}
+
+fn hello(id: u32) -> Value {
+    json!({"command": "hello", "login": format!("p{id}"), "password": "x", "unique_id": "u"})
+}
+
+fn tick(sim: &mut Sim) {
+    sim.advance(Duration::from_secs(1));
+}
+
+fn game(command: &str, args: Value) -> Value {
+    json!({"command": command, "target": "game", "args": args})
+}
+
+fn state(sim: &mut Sim, conn: ConnId, state: &str) -> Vec<Value> {
+    say(sim, conn, game("GameState", json!([state])))
+}
+
+/// A game in its lobby; gives its number.
+fn hosted(sim: &mut Sim, host: ConnId, request: Value) -> u32 {
+    let mut message = json!({"command": "game_host", "visibility": "public"});
+    for (key, value) in request.as_object().expect("a request is an object") {
+        message[key] = value.clone();
+    }
+    let launch = say(sim, host, message);
+    assert_eq!(launch[0]["command"], "game_launch", "{launch:?}");
+    state(sim, host, "Idle");
+    state(sim, host, "Lobby");
+    launch[0]["uid"].as_u64().expect("uid is a number") as u32
+}
+
+fn joined(sim: &mut Sim, guest: ConnId, uid: u32) -> Vec<Value> {
+    let launch = say(sim, guest, json!({"command": "game_join", "uid": uid}));
+    assert_eq!(launch[0]["command"], "game_launch", "{launch:?}");
+    state(sim, guest, "Idle");
+    state(sim, guest, "Lobby")
+}
+
+fn configure(sim: &mut Sim, host: ConnId, id: u32, army: i32, team: i32) {
+    for (key, value) in [("Army", army), ("Team", team), ("StartSpot", army)] {
+        say(sim, host, game("PlayerOption", json!([id, key, value])));
+    }
+}
+
+fn commands(messages: &[Value]) -> Vec<&str> {
+    messages
+        .iter()
+        .map(|m| m["command"].as_str().expect("command is text"))
+        .collect()
+}
+
+fn texts(messages: &[Value]) -> Vec<&str> {
+    messages.iter().filter_map(|m| m["text"].as_str()).collect()
+}

@@ -1,0 +1,162 @@
+//! Many clients do random things on three shards while mail is late; afterwards everything must fit together.
+
+use rand::{Rng, SeedableRng, rngs::SmallRng};
+
+use super::*;
+use crate::lobby::faf::Counters;
+
+const SHARDS: u16 = 3;
+
+fn random_frame(rng: &mut SmallRng) -> String {
+    let id = rng.random_range(1..14);
+    let uid = rng.random_range(99..140);
+    let message = match rng.random_range(0..26) {
+        0 | 1 => hello(rng.random_range(1..14)),
+        2 => json!({"command": "auth", "token": format!("p{id}"), "unique_id": ""}),
+        3..=5 => {
+            json!({"command": "game_host", "visibility": if id % 3 == 0 { "friends" } else { "public" },
+            "enforce_rating_range": id % 4 == 0, "rating_min": 100})
+        }
+        6..=10 => json!({"command": "game_join", "uid": uid}),
+        11 => json!({"command": "restore_game_session", "game_id": uid}),
+        12..=14 => game("GameState", json!(["Idle"])),
+        15..=17 => game("GameState", json!(["Lobby"])),
+        18 => game("GameState", json!(["Launching"])),
+        19 => game("GameState", json!(["Ended"])),
+        20 | 21 => game("PlayerOption", json!([id, "Army", 1])),
+        22 => game("IceMsg", json!([id, "x"])),
+        23 => game("GameEnded", json!([])),
+        24 => {
+            json!({"command": if id % 2 == 0 { "social_add" } else { "social_remove" }, "foe": id})
+        }
+        _ => game("GameMods", json!(["uids", "a b"])),
+    };
+    message.to_string()
+}
+
+/// What a shard believes about players: id, claim; and about games: uid, owner.
+fn beliefs(faf: &Faf) -> (Vec<(u32, u64)>, Vec<(u32, u16)>) {
+    let mut players: Vec<_> = faf.picture.players().map(|p| (p.id, p.epoch)).collect();
+    players.sort_unstable();
+    (
+        players,
+        faf.picture.games().map(|g| (g.uid, g.owner.0)).collect(),
+    )
+}
+
+#[test]
+fn random_walk_comes_to_rest() {
+    let mut total = Counters::default();
+    for seed in 0..150 {
+        let sim = walk(seed);
+        for shard in 0..SHARDS {
+            let counters = &sim.dialect(shard).counters;
+            total.games_hosted += counters.games_hosted;
+            total.joins += counters.joins;
+            total.evictions += counters.evictions;
+            total.setup_timeouts += counters.setup_timeouts;
+        }
+    }
+    // A walk that does nothing proves nothing.
+    assert!(total.games_hosted > 500 && total.joins > 300, "{total:?}");
+    assert!(
+        total.evictions > 500 && total.setup_timeouts > 100,
+        "{total:?}"
+    );
+}
+
+fn walk(seed: u64) -> Sim {
+    let mut sim = simulator(SHARDS, seed, Settings::default());
+    sim.eager = seed % 3 == 0;
+    let mut rng = SmallRng::seed_from_u64(!seed);
+    let mut conns: Vec<ConnId> = (0..12).map(|i| sim.connect(i % SHARDS)).collect();
+    for (i, &conn) in conns.iter().enumerate() {
+        sim.send(conn, hello(i as u32 + 1).to_string());
+    }
+    for _ in 0..400 {
+        let at = rng.random_range(0..conns.len());
+        match rng.random_range(0..40) {
+            0 => sim.disconnect(conns[at]),
+            1 => sim.advance(Duration::from_millis(rng.random_range(1..2500))),
+            2 => sim.advance(Duration::from_secs(rng.random_range(1..40))),
+            _ => sim.send(conns[at], random_frame(&mut rng)),
+        }
+        if sim.client(conns[at]).closed.is_some() {
+            conns[at] = sim.connect(rng.random_range(0..SHARDS));
+            sim.send(conns[at], hello(rng.random_range(1..14)).to_string());
+        }
+        for _ in 0..rng.random_range(0..6) {
+            sim.step();
+        }
+    }
+    sim.settle();
+    check(&mut sim, seed);
+    // Everybody's game ends, and with the last tick everything about games is gone.
+    for &conn in &conns {
+        sim.send(conn, game("GameState", json!(["Ended"])).to_string());
+    }
+    sim.advance(Duration::from_secs(3));
+    check(&mut sim, seed);
+    for shard in 0..SHARDS {
+        let faf = sim.dialect(shard);
+        assert!(faf.games.is_empty(), "seed {seed}: {:?}", faf.games);
+        assert_eq!(faf.picture.games().count(), 0, "seed {seed}");
+        for session in faf.sessions.iter() {
+            assert_eq!(session.state.name(), "IDLE", "seed {seed}");
+        }
+        assert!(faf.pending.is_empty(), "seed {seed}");
+    }
+    for &conn in &conns {
+        assert!(
+            sim.client(conn).closed.is_some() || !sim.client(conn).held,
+            "seed {seed}: held"
+        );
+        sim.disconnect(conn);
+    }
+    sim.advance(Duration::from_secs(2));
+    for shard in 0..SHARDS {
+        let faf = sim.dialect(shard);
+        assert!(faf.claims.is_empty(), "seed {seed}");
+        assert_eq!(faf.picture.players().count(), 0, "seed {seed}");
+        assert_eq!(
+            faf.sessions.iter().filter(|s| s.player.is_some()).count(),
+            0
+        );
+    }
+    sim
+}
+
+/// Claims, sessions and pictures agree, and links with games.
+fn check(sim: &mut Sim, seed: u64) {
+    sim.advance(Duration::from_secs(2));
+    let first = beliefs(sim.dialect(0));
+    let mut online = Vec::new();
+    for shard in 0..SHARDS {
+        let faf = sim.dialect(shard);
+        assert_eq!(beliefs(faf), first, "seed {seed}, shard {shard}");
+        for (session, player) in faf.sessions.players().filter(|(s, _)| !s.closing) {
+            online.push((player.account.id, player.epoch));
+            if let Some(link) = &session.link {
+                let owner = sim.dialect(link.owner.0);
+                let game = owner.games.get(&link.seat.uid);
+                assert!(
+                    game.is_some_and(|g| g.has(&link.seat)),
+                    "seed {seed}: {link:?}"
+                );
+            } else {
+                assert_eq!(session.state.name(), "IDLE", "seed {seed}");
+            }
+        }
+        for seat in faf
+            .games
+            .values()
+            .flat_map(|g| g.members.iter().map(|m| m.seat).chain(g.waiting.clone()))
+        {
+            let session = sim.dialect(seat.conn.shard.0).sessions.get(seat.conn);
+            let link = session.and_then(|s| s.link.as_deref());
+            assert_eq!(link.map(|l| l.seat), Some(seat), "seed {seed}");
+        }
+    }
+    online.sort_unstable();
+    assert_eq!(online, first.0, "seed {seed}");
+}
