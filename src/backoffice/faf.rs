@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::OnceCell;
 
-use crate::lobby::faf::asks::{Account, Answer, Ask, Ban, Credentials, HostGrant, LoginRefusal, StoreError};
+use crate::lobby::faf::asks::{
+    Account, Answer, Ask, Ban, Credentials, HostGrant, LoginRefusal, StoreError,
+};
 
 use super::keys::{self, KeyRing};
 use super::policy::Policy;
@@ -41,13 +43,26 @@ pub struct FafDesk {
 /// Whether an account may be made under this name: 1 to 20 letters, digits, `_` and `-`.
 pub fn is_login_name(login: &str) -> bool {
     (1..=LOGIN_CHARS).contains(&login.len())
-        && login.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+        && login
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
 impl FafDesk {
     /// A desk. Without a policy server nobody is told of logins.
-    pub fn new(store: Arc<Store>, keys: Arc<KeyRing>, policy: Option<Policy>, mode: AuthMode) -> Self {
-        Self { store, keys, policy, mode, last_game: OnceCell::new() }
+    pub fn new(
+        store: Arc<Store>,
+        keys: Arc<KeyRing>,
+        policy: Option<Policy>,
+        mode: AuthMode,
+    ) -> Self {
+        Self {
+            store,
+            keys,
+            policy,
+            mode,
+            last_game: OnceCell::new(),
+        }
     }
 
     /// Reads the last game number, so that the first host does not wait for it. Not having called this, or its failing,
@@ -62,21 +77,49 @@ impl FafDesk {
     /// Answers one question. Always ends: whatever is asked outside has a deadline.
     pub async fn answer(&self, ask: Ask) -> Answer {
         match ask {
-            Ask::Login { credentials, unique_id, session, address, user_agent } => {
+            Ask::Login {
+                credentials,
+                unique_id,
+                session,
+                address,
+                user_agent,
+            } => {
                 let identity = match self.identify(credentials).await {
                     Ok(identity) => identity,
                     Err(refusal) => return Answer::Login(Err(refusal)),
                 };
-                Answer::Login(self.sign_in(identity, &unique_id, session, address, user_agent.as_deref()).await)
+                Answer::Login(
+                    self.sign_in(
+                        identity,
+                        &unique_id,
+                        session,
+                        address,
+                        user_agent.as_deref(),
+                    )
+                    .await,
+                )
             }
-            Ask::Host { player_id, create } => Answer::Host(self.host(player_id, create.as_deref()).await),
-            Ask::Join { player_id, game_id, address } => Answer::Join(self.join(player_id, game_id, address).await),
-            Ask::SetRelation { player_id, subject_id, relation } => {
-                Answer::SetRelation(self.store.set_relation(player_id, subject_id, relation).await)
+            Ask::Host { player_id, create } => {
+                Answer::Host(self.host(player_id, create.as_deref()).await)
             }
-            Ask::ClearRelation { player_id, subject_id } => {
-                Answer::ClearRelation(self.store.clear_relation(player_id, subject_id).await)
-            }
+            Ask::Join {
+                player_id,
+                game_id,
+                address,
+            } => Answer::Join(self.join(player_id, game_id, address).await),
+            Ask::SetRelation {
+                player_id,
+                subject_id,
+                relation,
+            } => Answer::SetRelation(
+                self.store
+                    .set_relation(player_id, subject_id, relation)
+                    .await,
+            ),
+            Ask::ClearRelation {
+                player_id,
+                subject_id,
+            } => Answer::ClearRelation(self.store.clear_relation(player_id, subject_id).await),
             Ask::ModNames(uids) => Answer::ModNames(self.store.mod_names(&uids).await),
         }
     }
@@ -84,11 +127,17 @@ impl FafDesk {
     /// Who is it, and may he in? The proof is checked before the ban (spec: faf-messages 3.2, 3.3).
     async fn identify(&self, credentials: Credentials) -> Result<Identity, LoginRefusal> {
         let found = match credentials {
-            Credentials::Password { login, password } => self.by_password(&login, &password).await?,
+            Credentials::Password { login, password } => {
+                self.by_password(&login, &password).await?
+            }
             Credentials::Token(token) => {
                 let keys = self.keys.current().await.ok_or(LoginRefusal::Internal)?;
                 let id = keys::verify(&token, &keys, unix_now() as i64)?;
-                let found = self.store.account_by_id(id).await.map_err(LoginRefusal::Store)?;
+                let found = self
+                    .store
+                    .account_by_id(id)
+                    .await
+                    .map_err(LoginRefusal::Store)?;
                 found.ok_or(LoginRefusal::UnknownId)?
             }
         };
@@ -99,15 +148,26 @@ impl FafDesk {
     }
 
     async fn by_password(&self, login: &str, password: &str) -> Result<Found, LoginRefusal> {
-        let mut found = self.store.account_by_name(login).await.map_err(LoginRefusal::Store)?;
+        let mut found = self
+            .store
+            .account_by_name(login)
+            .await
+            .map_err(LoginRefusal::Store)?;
         if found.is_none() && self.mode == AuthMode::Open && is_login_name(login) {
             if !(1..=PASSWORD_CHARS).contains(&password.chars().count()) {
                 return Err(LoginRefusal::BadPassword);
             }
             let email = format!("{}@accounts.invalid", login.to_ascii_lowercase());
             // Somebody may have been quicker: then it is his account, and his password that counts.
-            self.store.create_account(login, password, &email).await.map_err(LoginRefusal::Store)?;
-            found = self.store.account_by_name(login).await.map_err(LoginRefusal::Store)?;
+            self.store
+                .create_account(None, login, password, &email)
+                .await
+                .map_err(LoginRefusal::Store)?;
+            found = self
+                .store
+                .account_by_name(login)
+                .await
+                .map_err(LoginRefusal::Store)?;
         }
         match found {
             Some(found) if same(&found.password, password) => Ok(found),
@@ -130,22 +190,43 @@ impl FafDesk {
             tracing::warn!(%error, player = identity.id, "login refused: the policy server could not be told");
             return Err(LoginRefusal::Internal);
         }
-        self.store.record_login(identity.id, address, user_agent).await.map_err(LoginRefusal::Store)?;
-        let account = self.store.load_account(&identity).await.map_err(LoginRefusal::Store)?;
+        self.store
+            .record_login(identity.id, address, user_agent)
+            .await
+            .map_err(LoginRefusal::Store)?;
+        let account = self
+            .store
+            .load_account(&identity)
+            .await
+            .map_err(LoginRefusal::Store)?;
         Ok(Box::new(account))
     }
 
     async fn host(&self, player_id: u32, create: Option<&str>) -> Result<HostGrant, StoreError> {
         if let Some(ban) = self.store.ban_of(player_id).await? {
-            return Ok(HostGrant { ban: Some(ban), ..HostGrant::default() });
+            return Ok(HostGrant {
+                ban: Some(ban),
+                ..HostGrant::default()
+            });
         }
-        let Some(folder) = create else { return Ok(HostGrant::default()) };
+        let Some(folder) = create else {
+            return Ok(HostGrant::default());
+        };
         let map = self.store.map_by_folder(folder).await?;
         let game_id = self.last_game().await?.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(HostGrant { ban: None, game_id: Some(game_id), map })
+        Ok(HostGrant {
+            ban: None,
+            game_id: Some(game_id),
+            map,
+        })
     }
 
-    async fn join(&self, player_id: u32, game_id: Option<u32>, from: IpAddr) -> Result<Option<Ban>, StoreError> {
+    async fn join(
+        &self,
+        player_id: u32,
+        game_id: Option<u32>,
+        from: IpAddr,
+    ) -> Result<Option<Ban>, StoreError> {
         let ban = self.store.ban_of(player_id).await?;
         if let (None, Some(game_id)) = (&ban, game_id) {
             self.store.log_join(player_id, game_id, from).await;
@@ -154,13 +235,18 @@ impl FafDesk {
     }
 
     async fn last_game(&self) -> Result<&AtomicU32, StoreError> {
-        self.last_game.get_or_try_init(async || self.store.max_game_id().await.map(AtomicU32::new)).await
+        self.last_game
+            .get_or_try_init(async || self.store.max_game_id().await.map(AtomicU32::new))
+            .await
     }
 }
 
 /// Compares hashes without telling by its duration where they differ.
 fn same(stored: &str, sent: &str) -> bool {
-    let difference = stored.bytes().zip(sent.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
+    let difference = stored
+        .bytes()
+        .zip(sent.bytes())
+        .fold(0, |all, (a, b)| all | (a ^ b));
     stored.len() == sent.len() && difference == 0
 }
 
@@ -181,6 +267,8 @@ mod tests {
     #[test]
     fn hashes_are_compared_literally() {
         assert!(same("abc", "abc") && same("", ""));
-        assert!(!same("abc", "abd") && !same("abc", "ab") && !same("ab", "abc") && !same("abc", "ABC"));
+        assert!(
+            !same("abc", "abd") && !same("abc", "ab") && !same("ab", "abc") && !same("abc", "ABC")
+        );
     }
 }

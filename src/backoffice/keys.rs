@@ -79,19 +79,29 @@ impl Keys {
     /// [`KeysError::Malformed`], [`KeysError::Empty`]
     pub fn from_jwks(document: &[u8]) -> Result<Self, KeysError> {
         let document: Value = serde_json::from_slice(document)?;
-        let entries = document.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let entries = document
+            .get("keys")
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let mut keys = HashMap::with_capacity(entries.len());
         for entry in entries {
             let text = |name: &str| entry.get(name).and_then(Value::as_str);
             if text("kty") != Some("RSA") {
                 continue;
             }
-            let (Some(kid), Some(n), Some(e)) = (text("kid"), text("n"), text("e")) else { continue };
+            let (Some(kid), Some(n), Some(e)) = (text("kid"), text("n"), text("e")) else {
+                continue;
+            };
             if let Ok(key) = DecodingKey::from_rsa_components(n, e) {
                 keys.insert(kid.to_owned(), key);
             }
         }
-        if keys.is_empty() { Err(KeysError::Empty) } else { Ok(Self(keys)) }
+        if keys.is_empty() {
+            Err(KeysError::Empty)
+        } else {
+            Ok(Self(keys))
+        }
     }
 
     /// How many there are.
@@ -112,7 +122,10 @@ impl Keys {
 /// The first [`TokenError`] in the order: header and key, signature, times, scope, subject.
 pub fn verify(token: &str, keys: &Keys, now_unix: i64) -> Result<u32, TokenError> {
     let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
-    let key = header.kid.and_then(|kid| keys.0.get(&kid)).ok_or(TokenError::Invalid)?;
+    let key = header
+        .kid
+        .and_then(|kid| keys.0.get(&kid))
+        .ok_or(TokenError::Invalid)?;
 
     // The library checks the signature only: its clock is its own, and its rules for times differ from ours.
     let mut signature = Validation::new(Algorithm::RS256);
@@ -120,9 +133,16 @@ pub fn verify(token: &str, keys: &Keys, now_unix: i64) -> Result<u32, TokenError
     signature.validate_exp = false;
     signature.validate_nbf = false;
     signature.validate_aud = false;
-    let claims: Value = jsonwebtoken::decode(token, key, &signature).map_err(|_| TokenError::Invalid)?.claims;
+    let claims: Value = jsonwebtoken::decode(token, key, &signature)
+        .map_err(|_| TokenError::Invalid)?
+        .claims;
 
-    let moment = |name: &str| claims.get(name).map(|value| whole_seconds(value).ok_or(TokenError::Invalid)).transpose();
+    let moment = |name: &str| {
+        claims
+            .get(name)
+            .map(|value| whole_seconds(value).ok_or(TokenError::Invalid))
+            .transpose()
+    };
     let begun = |name: &str| Ok(moment(name)?.is_none_or(|at| at <= now_unix));
     if !begun("iat")? || !begun("nbf")? || moment("exp")?.is_some_and(|end| end <= now_unix) {
         return Err(TokenError::Invalid);
@@ -148,7 +168,9 @@ pub fn verify(token: &str, keys: &Keys, now_unix: i64) -> Result<u32, TokenError
 /// A time claim: a number, fractions cut off, or a text that is an integer.
 fn whole_seconds(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|float| float as i64)),
+        Value::Number(number) => number
+            .as_i64()
+            .or_else(|| number.as_f64().map(|float| float as i64)),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     }
@@ -170,7 +192,12 @@ impl KeyRing {
     /// [`KeysError::Http`] if the TLS set-up is refused.
     pub fn new(url: Option<String>) -> Result<Self, KeysError> {
         let client = http_client(FETCH_TIMEOUT)?;
-        Ok(Self { url, client, keys: RwLock::default(), fetched: tokio::sync::Mutex::default() })
+        Ok(Self {
+            url,
+            client,
+            keys: RwLock::default(),
+            fetched: tokio::sync::Mutex::default(),
+        })
     }
 
     /// A ring with keys that are never fetched, for servers without a network.
@@ -218,11 +245,17 @@ impl KeyRing {
     }
 
     fn known(&self) -> Option<Arc<Keys>> {
-        self.keys.read().expect("nothing panics while it holds this lock").clone()
+        self.keys
+            .read()
+            .expect("nothing panics while it holds this lock")
+            .clone()
     }
 
     fn put(&self, keys: Keys) {
-        *self.keys.write().expect("nothing panics while it holds this lock") = Some(Arc::new(keys));
+        *self
+            .keys
+            .write()
+            .expect("nothing panics while it holds this lock") = Some(Arc::new(keys));
     }
 
     async fn fetch_and_log(&self) {
@@ -232,7 +265,9 @@ impl KeyRing {
                 self.put(keys);
             }
             Err(KeysError::Unconfigured) => {}
-            Err(error) => tracing::warn!(%error, cause = ?std::error::Error::source(&error), "no new keys"),
+            Err(error) => {
+                tracing::warn!(%error, cause = ?std::error::Error::source(&error), "no new keys")
+            }
         }
     }
 

@@ -29,9 +29,15 @@ fn check(claims: Value) -> Result<u32, TokenError> {
 
 #[test]
 fn a_good_token_names_its_player() {
-    assert_eq!(check(json!({"sub": "11", "scp": ["x", "lobby"], "exp": NOW + 1, "iat": NOW, "nbf": NOW})), Ok(11));
+    assert_eq!(
+        check(json!({"sub": "11", "scp": ["x", "lobby"], "exp": NOW + 1, "iat": NOW, "nbf": NOW})),
+        Ok(11)
+    );
     assert_eq!(check(json!({"sub": 12, "scp": "openid lobby"})), Ok(12));
-    assert_eq!(check(json!({"sub": " 13 ", "scp": ["lobby"], "aud": "somebody", "iss": "somewhere"})), Ok(13));
+    assert_eq!(
+        check(json!({"sub": " 13 ", "scp": ["lobby"], "aud": "somebody", "iss": "somewhere"})),
+        Ok(13)
+    );
 }
 
 #[test]
@@ -53,15 +59,33 @@ fn times_have_no_leeway() {
 #[test]
 fn the_scope_error_wins_over_a_missing_subject() {
     assert_eq!(check(json!({"scp": []})), Err(TokenError::NoPermission));
-    assert_eq!(check(json!({"scp": "lob by"})), Err(TokenError::NoPermission));
+    assert_eq!(
+        check(json!({"scp": "lob by"})),
+        Err(TokenError::NoPermission)
+    );
     assert_eq!(check(json!({"sub": "1"})), Err(TokenError::Invalid));
-    assert_eq!(check(json!({"sub": "1", "scp": 7})), Err(TokenError::Invalid));
+    assert_eq!(
+        check(json!({"sub": "1", "scp": 7})),
+        Err(TokenError::Invalid)
+    );
     assert_eq!(check(json!({"scp": ["lobby"]})), Err(TokenError::Invalid));
-    assert_eq!(check(json!({"sub": "me", "scp": ["lobby"]})), Err(TokenError::Invalid));
-    assert_eq!(check(json!({"sub": -1, "scp": ["lobby"]})), Err(TokenError::NoSuchId));
-    assert_eq!(check(json!({"sub": "99999999999", "scp": ["lobby"]})), Err(TokenError::NoSuchId));
+    assert_eq!(
+        check(json!({"sub": "me", "scp": ["lobby"]})),
+        Err(TokenError::Invalid)
+    );
+    assert_eq!(
+        check(json!({"sub": -1, "scp": ["lobby"]})),
+        Err(TokenError::NoSuchId)
+    );
+    assert_eq!(
+        check(json!({"sub": "99999999999", "scp": ["lobby"]})),
+        Err(TokenError::NoSuchId)
+    );
     // Expiry comes before both.
-    assert_eq!(check(json!({"scp": [], "exp": 1})), Err(TokenError::Invalid));
+    assert_eq!(
+        check(json!({"scp": [], "exp": 1})),
+        Err(TokenError::Invalid)
+    );
 }
 
 #[test]
@@ -88,8 +112,14 @@ fn foreign_and_damaged_tokens_are_refused() {
 
 #[test]
 fn a_document_without_keys_is_no_document() {
-    assert!(matches!(Keys::from_jwks(b"{\"keys\":[]}"), Err(KeysError::Empty)));
-    assert!(matches!(Keys::from_jwks(b"<html>"), Err(KeysError::Malformed(_))));
+    assert!(matches!(
+        Keys::from_jwks(b"{\"keys\":[]}"),
+        Err(KeysError::Empty)
+    ));
+    assert!(matches!(
+        Keys::from_jwks(b"<html>"),
+        Err(KeysError::Malformed(_))
+    ));
     assert_eq!(Keys::from_jwks(JWKS).unwrap().len(), 1);
 }
 
@@ -104,9 +134,13 @@ fn serve(status: &'static str, body: Vec<u8>) -> (String, Arc<AtomicUsize>) {
             let mut stream = stream.unwrap();
             let _ = stream.read(&mut [0; 4096]);
             count.fetch_add(1, Ordering::SeqCst);
-            let head =
-                format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+            let head = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream
+                .write_all(head.as_bytes())
+                .and_then(|()| stream.write_all(&body));
         }
     });
     (url, served)
@@ -123,7 +157,10 @@ async fn keys_are_fetched_once_for_all_who_wait() {
 
 #[tokio::test]
 async fn a_failed_fetch_is_not_repeated_at_once() {
-    for (status, body) in [("500 Oops", Vec::new()), ("200 OK", vec![b' '; MAX_DOCUMENT_BYTES + 1])] {
+    for (status, body) in [
+        ("500 Oops", Vec::new()),
+        ("200 OK", vec![b' '; MAX_DOCUMENT_BYTES + 1]),
+    ] {
         let (url, served) = serve(status, body);
         let ring = KeyRing::new(Some(url)).unwrap();
         let (a, b) = tokio::join!(ring.current(), ring.current());

@@ -24,7 +24,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970, UTC, with fraction.
 pub(crate) fn unix_now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
 }
 
 /// A client for the HTTP services next to this server: rustls with ring, and a time-out for the whole exchange.

@@ -45,16 +45,32 @@ impl Policy {
     /// [`PolicyError::Http`] if the TLS set-up is refused.
     pub fn new(base_url: &str) -> Result<Self, PolicyError> {
         let url = format!("{}/verify", base_url.trim_end_matches('/'));
-        Ok(Self { url, client: http_client(TIMEOUT)? })
+        Ok(Self {
+            url,
+            client: http_client(TIMEOUT)?,
+        })
     }
 
     /// Reports a login. What the server thinks of it does not matter; that it answered does.
     ///
     /// # Errors
     /// [`PolicyError`]
-    pub async fn report(&self, player_id: u32, unique_id: &str, session: u32) -> Result<(), PolicyError> {
-        let report = Report { player_id, uid_hash: unique_id, session };
-        let request = self.client.post(&self.url).header("cache-control", "no-cache").json(&report);
+    pub async fn report(
+        &self,
+        player_id: u32,
+        unique_id: &str,
+        session: u32,
+    ) -> Result<(), PolicyError> {
+        let report = Report {
+            player_id,
+            uid_hash: unique_id,
+            session,
+        };
+        let request = self
+            .client
+            .post(&self.url)
+            .header("cache-control", "no-cache")
+            .json(&report);
         let mut response = request.send().await?.error_for_status()?;
         let mut answer = Vec::new();
         while let Some(chunk) = response.chunk().await? {
@@ -94,12 +110,23 @@ mod tests {
 
     #[tokio::test]
     async fn the_verdict_does_not_matter() {
-        let (url, server) = serve("HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\n{\"result\":\"fraudulent\"}");
-        Policy::new(&url).unwrap().report(7, "hash", 99).await.unwrap();
+        let (url, server) =
+            serve("HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\n{\"result\":\"fraudulent\"}");
+        Policy::new(&url)
+            .unwrap()
+            .report(7, "hash", 99)
+            .await
+            .unwrap();
         let asked = server.join().unwrap();
         assert!(asked.starts_with("POST /verify HTTP/1.1\r\n"), "{asked}");
-        assert!(asked.contains("content-type: application/json\r\n") && asked.contains("cache-control: no-cache\r\n"));
-        assert!(asked.ends_with(r#"{"player_id":7,"uid_hash":"hash","session":99}"#), "{asked}");
+        assert!(
+            asked.contains("content-type: application/json\r\n")
+                && asked.contains("cache-control: no-cache\r\n")
+        );
+        assert!(
+            asked.ends_with(r#"{"player_id":7,"uid_hash":"hash","session":99}"#),
+            "{asked}"
+        );
     }
 
     #[tokio::test]
@@ -119,6 +146,9 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
-        assert!(matches!(Policy::new(&url).unwrap().report(7, "", 1).await, Err(PolicyError::Http(_))));
+        assert!(matches!(
+            Policy::new(&url).unwrap().report(7, "", 1).await,
+            Err(PolicyError::Http(_))
+        ));
     }
 }

@@ -72,8 +72,16 @@ impl<Q> Asker<Q> {
     /// # Errors
     /// The question, if the queue is full or the desk closed.
     pub fn try_ask(&self, question: Q) -> Result<(), Q> {
-        let outcome = if self.0.closed.load(Ordering::Acquire) { Err(question) } else { self.0.queue.push(question) };
-        let counter = if outcome.is_ok() { &self.0.counters.asked } else { &self.0.counters.refused };
+        let outcome = if self.0.closed.load(Ordering::Acquire) {
+            Err(question)
+        } else {
+            self.0.queue.push(question)
+        };
+        let counter = if outcome.is_ok() {
+            &self.0.counters.asked
+        } else {
+            &self.0.counters.refused
+        };
         counter.fetch_add(1, Ordering::Relaxed);
         if outcome.is_ok() {
             self.0.wake.notify_one();
@@ -113,8 +121,12 @@ impl<Q> Questions<Q> {
 
 /// Handles questions, at most `limit` at once, until the desk is closed; then finishes those taken, for at most
 /// `stop_deadline`, and returns. Must run inside a [`LocalSet`].
-pub async fn run<Q, H, F>(mut questions: Questions<Q>, limit: usize, stop_deadline: Duration, handler: H)
-where
+pub async fn run<Q, H, F>(
+    mut questions: Questions<Q>,
+    limit: usize,
+    stop_deadline: Duration,
+    handler: H,
+) where
     H: Fn(Q) -> F,
     F: Future<Output = ()> + 'static,
 {
@@ -139,7 +151,10 @@ where
         }
     };
     if tokio::time::timeout(stop_deadline, rest).await.is_err() {
-        tracing::warn!(left = running.len(), "the back office stops without having answered everything");
+        tracing::warn!(
+            left = running.len(),
+            "the back office stops without having answered everything"
+        );
     }
 }
 
@@ -194,21 +209,25 @@ where
     F: Future<Output = ()> + 'static,
     E: Display + Send + 'static,
 {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let (report, reported) = std::sync::mpsc::sync_channel(1);
-    let thread = thread::Builder::new().name("backoffice".to_owned()).spawn(move || {
-        LocalSet::new().block_on(&runtime, async move {
-            match setup().await {
-                Ok(handler) => {
-                    let _ = report.send(Ok(()));
-                    run(questions, limit, STOP_DEADLINE, handler).await;
+    let thread = thread::Builder::new()
+        .name("backoffice".to_owned())
+        .spawn(move || {
+            LocalSet::new().block_on(&runtime, async move {
+                match setup().await {
+                    Ok(handler) => {
+                        let _ = report.send(Ok(()));
+                        run(questions, limit, STOP_DEADLINE, handler).await;
+                    }
+                    Err(error) => {
+                        let _ = report.send(Err(error));
+                    }
                 }
-                Err(error) => {
-                    let _ = report.send(Err(error));
-                }
-            }
-        });
-    })?;
+            });
+        })?;
     match reported.recv() {
         Ok(Ok(())) => Ok(BackOffice { asker, thread }),
         Ok(Err(error)) => Err(SpawnError::Setup(error)),
@@ -246,7 +265,10 @@ mod tests {
     #[test]
     fn a_full_queue_gives_the_question_back() {
         let (asker, _questions) = questions(2);
-        assert_eq!((asker.try_ask(1), asker.try_ask(2), asker.try_ask(3)), (Ok(()), Ok(()), Err(3)));
+        assert_eq!(
+            (asker.try_ask(1), asker.try_ask(2), asker.try_ask(3)),
+            (Ok(()), Ok(()), Err(3))
+        );
         let counters = asker.counters();
         assert_eq!((read(&counters.asked), read(&counters.refused)), (2, 1));
     }
@@ -283,7 +305,10 @@ mod tests {
         let mut all: Vec<u64> = answers.iter().collect();
         all.sort_unstable();
         assert_eq!(all, (0..4_000).collect::<Vec<_>>());
-        assert_eq!((read(&counters.answered), read(&counters.in_flight)), (4_000, 0));
+        assert_eq!(
+            (read(&counters.answered), read(&counters.in_flight)),
+            (4_000, 0)
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -306,10 +331,19 @@ mod tests {
                 running.set(running.get() - 1);
             }
         };
-        LocalSet::new().run_until(run(questions, 3, STOP_DEADLINE, handler)).await;
+        LocalSet::new()
+            .run_until(run(questions, 3, STOP_DEADLINE, handler))
+            .await;
         let counters = asker.counters();
         assert_eq!((now.get(), most.get()), (0, 3));
-        assert_eq!((read(&counters.answered), read(&counters.failed), read(&counters.in_flight)), (19, 1, 0));
+        assert_eq!(
+            (
+                read(&counters.answered),
+                read(&counters.failed),
+                read(&counters.in_flight)
+            ),
+            (19, 1, 0)
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -318,7 +352,11 @@ mod tests {
         asker.try_ask(()).unwrap();
         asker.close();
         let begun = tokio::time::Instant::now();
-        LocalSet::new().run_until(run(questions, 1, STOP_DEADLINE, |()| std::future::pending())).await;
+        LocalSet::new()
+            .run_until(run(questions, 1, STOP_DEADLINE, |()| {
+                std::future::pending()
+            }))
+            .await;
         assert_eq!(begun.elapsed(), STOP_DEADLINE);
     }
 

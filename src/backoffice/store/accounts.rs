@@ -85,10 +85,17 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn record_login(&self, id: u32, from: IpAddr, user_agent: Option<&str>) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE login SET ip = ?, user_agent = ?, last_login = CURRENT_TIMESTAMP WHERE id = ?";
+    pub async fn record_login(
+        &self,
+        id: u32,
+        from: IpAddr,
+        user_agent: Option<&str>,
+    ) -> Result<(), StoreError> {
+        const SQL: &str =
+            "UPDATE login SET ip = ?, user_agent = ?, last_login = CURRENT_TIMESTAMP WHERE id = ?";
         let ip = from.to_canonical().to_string();
-        let user_agent = user_agent.map(|text| text.chars().take(USER_AGENT_CHARS).collect::<String>());
+        let user_agent =
+            user_agent.map(|text| text.chars().take(USER_AGENT_CHARS).collect::<String>());
         self.call("record login", async {
             on_either!(self, pool => {
                 let query = sqlx::query(SQL).bind(ip).bind(user_agent).bind(i64::from(id));
@@ -129,7 +136,11 @@ impl Store {
             .has_avatar_id
             .get_or_try_init(|| self.probe("SELECT avatar_id FROM login WHERE 1 = 0"))
             .await?;
-        let avatar_sql = if has_avatar_id { AVATAR } else { AVATAR_BY_FLAG };
+        let avatar_sql = if has_avatar_id {
+            AVATAR
+        } else {
+            AVATAR_BY_FLAG
+        };
         let id = i64::from(who.id);
 
         let (groups, avatar, clan, ratings, relations) = on_either!(self, pool => {
@@ -145,7 +156,13 @@ impl Store {
             (groups, avatar, clan, ratings, relations)
         });
 
-        let mut account = Account { id: who.id, login: who.login.clone(), groups, clan, ..Account::default() };
+        let mut account = Account {
+            id: who.id,
+            login: who.login.clone(),
+            groups,
+            clan,
+            ..Account::default()
+        };
         if let Some((Some(url), Some(tooltip))) = avatar
             && !url.is_empty()
             && !tooltip.is_empty()
@@ -162,7 +179,11 @@ impl Store {
         }
         for (subject, status) in relations {
             let subject = narrow(subject)?;
-            if status == "FRIEND" { account.friends.push(subject) } else { account.foes.push(subject) }
+            if status == "FRIEND" {
+                account.friends.push(subject)
+            } else {
+                account.foes.push(subject)
+            }
         }
         Ok(account)
     }
@@ -171,13 +192,20 @@ impl Store {
 fn found((id, login, password, reason, expires_at): FoundRow) -> Result<Found, StoreError> {
     let id = narrow(id).map_err(|_| StoreError::Failed)?;
     let ban = ban_in_force(reason, expires_at, unix_now());
-    Ok(Found { identity: Identity { id, login }, password, ban })
+    Ok(Found {
+        identity: Identity { id, login },
+        password,
+        ban,
+    })
 }
 
 /// A ban counts while its end lies ahead (spec: faf-lifecycle 3.7).
 fn ban_in_force(reason: Option<String>, expires_at: Option<String>, now: f64) -> Option<Ban> {
     let expires_at = time::parse(&expires_at?)?;
-    (expires_at > now).then(|| Ban { reason: reason.unwrap_or_default(), expires_at })
+    (expires_at > now).then(|| Ban {
+        reason: reason.unwrap_or_default(),
+        expires_at,
+    })
 }
 
 /// An id is 32 bits at most (spec: faf-database 1).
@@ -188,7 +216,9 @@ pub(super) fn narrow(id: i64) -> sqlx::Result<u32> {
 /// A FLOAT column as the reference reads it: six significant digits (spec: faf-observed, Login). MariaDB's text has no
 /// more already; the embedded store's has.
 fn six_digits(text: &str) -> sqlx::Result<f64> {
-    let exact: f64 = text.parse().map_err(|error: std::num::ParseFloatError| sqlx::Error::Decode(error.into()))?;
+    let exact: f64 = text
+        .parse()
+        .map_err(|error: std::num::ParseFloatError| sqlx::Error::Decode(error.into()))?;
     Ok(format!("{exact:.5e}").parse().unwrap_or(exact))
 }
 
@@ -208,7 +238,13 @@ mod tests {
     #[test]
     fn a_ban_ends_at_its_end() {
         let ban = |now| ban_in_force(Some("why".into()), Some("1970-01-01 00:01:40".into()), now);
-        assert_eq!(ban(99.9), Some(Ban { reason: "why".into(), expires_at: 100.0 }));
+        assert_eq!(
+            ban(99.9),
+            Some(Ban {
+                reason: "why".into(),
+                expires_at: 100.0
+            })
+        );
         assert_eq!(ban(100.0), None);
         assert_eq!(ban_in_force(None, None, 0.0), None);
     }

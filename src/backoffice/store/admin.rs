@@ -56,17 +56,24 @@ pub struct AccountLine {
 }
 
 impl Store {
-    /// Makes an account and returns its id; `None` if the name or the e-mail address is taken. Safe against another one
+    /// Makes an account and returns its id; `None` if the name, the e-mail address or
+    /// the wanted id is taken. Without a wanted id it is the next free one. Safe against another one
     /// doing the same: the database decides who was first.
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn create_account(&self, login: &str, password: &str, email: &str) -> Result<Option<u32>, StoreError> {
-        const INSERT: &str = "INSERT INTO login (login, password, email) VALUES (?, ?, ?)";
+    pub async fn create_account(
+        &self,
+        id: Option<u32>,
+        login: &str,
+        password: &str,
+        email: &str,
+    ) -> Result<Option<u32>, StoreError> {
+        const INSERT: &str = "INSERT INTO login (id, login, password, email) VALUES (?, ?, ?, ?)";
         const ID: &str = "SELECT CAST(id AS SIGNED) FROM login WHERE login = ?";
         self.call("create account", async {
             let outcome = on_either!(self, pool => {
-                let query = sqlx::query(INSERT).bind(login).bind(password).bind(email);
+                let query = sqlx::query(INSERT).bind(id.map(i64::from)).bind(login).bind(password).bind(email);
                 query.execute(pool).await.map(|_| ())
             });
             match outcome {
@@ -91,10 +98,19 @@ impl Store {
         self.call("list accounts", async {
             let rows: Vec<(i64, String, Option<String>, Option<String>)> =
                 on_either!(self, pool => sqlx::query_as(SQL).fetch_all(pool).await?);
-            let line = |(id, login, last_login, until): (i64, String, Option<String>, Option<String>)| {
-                let banned_until = until.as_deref().and_then(time::parse).filter(|until| *until > now);
-                Ok(AccountLine { id: narrow(id)?, login, last_login, banned_until })
-            };
+            let line =
+                |(id, login, last_login, until): (i64, String, Option<String>, Option<String>)| {
+                    let banned_until = until
+                        .as_deref()
+                        .and_then(time::parse)
+                        .filter(|until| *until > now);
+                    Ok(AccountLine {
+                        id: narrow(id)?,
+                        login,
+                        last_login,
+                        banned_until,
+                    })
+                };
             rows.into_iter().map(line).collect()
         })
         .await
@@ -120,7 +136,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn unban(&self, player_id: u32, author_id: u32, reason: &str) -> Result<u64, StoreError> {
+    pub async fn unban(
+        &self,
+        player_id: u32,
+        author_id: u32,
+        reason: &str,
+    ) -> Result<u64, StoreError> {
         const SQL: &str = "UPDATE ban SET revoke_time = ?, revoke_author_id = ?, revoke_reason = ? \
              WHERE player_id = ? AND level = 'GLOBAL' AND COALESCE(revoke_time, expires_at, '2999-12-31 00:00:00') > ?";
         let now = time::format(unix_now());

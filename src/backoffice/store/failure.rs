@@ -17,7 +17,9 @@ const LOG_WINDOW_S: u64 = 10;
 
 /// MySQL and MariaDB errors that say "not now" rather than "not so": too many connections, access or database missing
 /// at connect, shut-down, lock wait, deadlock, interrupted, connection killed, statement time-outs of both makers.
-const TRANSIENT: [u16; 14] = [1040, 1044, 1045, 1049, 1053, 1203, 1205, 1213, 1226, 1317, 1927, 1969, 3024, 4031];
+const TRANSIENT: [u16; 14] = [
+    1040, 1044, 1045, 1049, 1053, 1203, 1205, 1213, 1226, 1317, 1927, 1969, 3024, 4031,
+];
 /// SQLite's primary codes of the same kind: busy, locked, I/O error, disk full, cannot open.
 const SQLITE_TRANSIENT: [i32; 5] = [5, 6, 10, 13, 14];
 
@@ -45,7 +47,11 @@ impl Store {
 /// Can't be reached, or refused? (spec: faf-messages 2, N#1009)
 pub(super) fn kind(error: &sqlx::Error) -> StoreError {
     let transient = match error {
-        Error::Io(_) | Error::Tls(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => true,
+        Error::Io(_)
+        | Error::Tls(_)
+        | Error::PoolTimedOut
+        | Error::PoolClosed
+        | Error::WorkerCrashed => true,
         // A server that breaks off or answers nonsense while connecting.
         Error::Protocol(_) => true,
         Error::Database(error) => {
@@ -59,13 +65,21 @@ pub(super) fn kind(error: &sqlx::Error) -> StoreError {
         }
         _ => false,
     };
-    if transient { StoreError::Unavailable } else { StoreError::Failed }
+    if transient {
+        StoreError::Unavailable
+    } else {
+        StoreError::Failed
+    }
 }
 
 /// Whether running the same thing once more may help: the database broke a deadlock at our cost.
 pub(super) fn is_deadlock(error: &sqlx::Error) -> bool {
-    let Error::Database(error) = error else { return false };
-    error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().is_some_and(|error| error.number() == 1213)
+    let Error::Database(error) = error else {
+        return false;
+    };
+    error
+        .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+        .is_some_and(|error| error.number() == 1213)
 }
 /// A few log lines per window, and a count of the ones left out.
 #[derive(Debug, Default)]
@@ -82,7 +96,10 @@ impl RateLimit {
         if self.window.swap(window, Ordering::Relaxed) != window {
             let before = self.lines.swap(0, Ordering::Relaxed);
             if before > LOG_LINES {
-                tracing::warn!(left_out = before - LOG_LINES, "database failures left out of the log");
+                tracing::warn!(
+                    left_out = before - LOG_LINES,
+                    "database failures left out of the log"
+                );
             }
         }
         if self.lines.fetch_add(1, Ordering::Relaxed) < LOG_LINES {

@@ -98,7 +98,8 @@ impl Store {
 
     /// Whether a statement is understood: the way to find out which revision of the shared schema this is.
     async fn probe(&self, statement: &'static str) -> sqlx::Result<bool> {
-        let outcome = on_either!(self, pool => sqlx::query(statement).execute(pool).await.map(|_| ()));
+        let outcome =
+            on_either!(self, pool => sqlx::query(statement).execute(pool).await.map(|_| ()));
         match outcome {
             Ok(()) => Ok(true),
             Err(error) if failure::kind(&error) == StoreError::Failed => Ok(false),

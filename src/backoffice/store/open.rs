@@ -8,7 +8,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Executor, MySqlPool, SqlitePool};
 use tokio::sync::OnceCell;
 
-use super::{ACQUIRE_TIMEOUT, CALL_DEADLINE, MAX_CONNECTIONS, MapCache, Pool, STATEMENT_TIMEOUT, Store, failure};
+use super::{
+    ACQUIRE_TIMEOUT, CALL_DEADLINE, MAX_CONNECTIONS, MapCache, Pool, STATEMENT_TIMEOUT, Store,
+    failure,
+};
 
 /// The steps that make the embedded store what it is today. The number of steps done is kept in `PRAGMA user_version`.
 /// A step that has been released is never changed; a new one is added.
@@ -70,7 +73,10 @@ impl Store {
     pub async fn open(url: &str, settings: &StoreSettings) -> Result<Self, OpenError> {
         let pool = if url.starts_with("sqlite:") {
             Pool::Sqlite(open_sqlite(url, settings).await?)
-        } else if let Some(rest) = url.strip_prefix("mysql://").or_else(|| url.strip_prefix("mariadb://")) {
+        } else if let Some(rest) = url
+            .strip_prefix("mysql://")
+            .or_else(|| url.strip_prefix("mariadb://"))
+        {
             Pool::MySql(open_mysql(rest, settings)?)
         } else {
             return Err(OpenError::Scheme);
@@ -112,19 +118,31 @@ async fn open_sqlite(url: &str, settings: &StoreSettings) -> Result<SqlitePool, 
 /// Does the steps that are missing, each together with its number or not at all. Two processes that start at once are
 /// kept apart by the write lock.
 async fn migrate(pool: &SqlitePool) -> Result<(), OpenError> {
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(OpenError::Embedded)?;
+    let mut transaction = pool
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .map_err(OpenError::Embedded)?;
     let found: i64 = sqlx::query_scalar("PRAGMA user_version")
         .fetch_one(&mut *transaction)
         .await
         .map_err(OpenError::Embedded)?;
     let done = usize::try_from(found).unwrap_or(usize::MAX);
     if done > MIGRATIONS.len() {
-        return Err(OpenError::Newer { found, known: MIGRATIONS.len() });
+        return Err(OpenError::Newer {
+            found,
+            known: MIGRATIONS.len(),
+        });
     }
     for (step, text) in MIGRATIONS.iter().enumerate().skip(done) {
-        transaction.execute(sqlx::raw_sql(text)).await.map_err(OpenError::Embedded)?;
+        transaction
+            .execute(sqlx::raw_sql(text))
+            .await
+            .map_err(OpenError::Embedded)?;
         let number = format!("PRAGMA user_version = {}", step + 1);
-        transaction.execute(sqlx::raw_sql(&number)).await.map_err(OpenError::Embedded)?;
+        transaction
+            .execute(sqlx::raw_sql(&number))
+            .await
+            .map_err(OpenError::Embedded)?;
     }
     transaction.commit().await.map_err(OpenError::Embedded)
 }

@@ -20,7 +20,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn set_relation(&self, player: u32, subject: u32, relation: Relation) -> Result<bool, StoreError> {
+    pub async fn set_relation(
+        &self,
+        player: u32,
+        subject: u32,
+        relation: Relation,
+    ) -> Result<bool, StoreError> {
         // One statement, so there is no moment without a row, and none with two.
         const SQL: &str = "REPLACE INTO friends_and_foes (user_id, subject_id, status) \
              SELECT p.id, s.id, ? FROM login p, login s WHERE p.id = ? AND s.id = ? AND p.id <> s.id";
@@ -95,8 +100,13 @@ impl Store {
                 on_either!(self, pool => sqlx::query_as(SQL).bind(filename).fetch_optional(pool).await)
             })
             .await?;
-        let Some((id, ranked)) = row else { return Ok(None) };
-        let map = Map { id: narrow(id).map_err(|_| StoreError::Failed)?, ranked: ranked != 0 };
+        let Some((id, ranked)) = row else {
+            return Ok(None);
+        };
+        let map = Map {
+            id: narrow(id).map_err(|_| StoreError::Failed)?,
+            ranked: ranked != 0,
+        };
         self.maps.remember(folder, map.clone());
         Ok(Some(map))
     }
@@ -151,7 +161,10 @@ struct Remembered {
 
 impl MapCache {
     fn recall(&self, folder: &str) -> Option<Map> {
-        let mut all = self.0.lock().expect("nothing panics while it holds this lock");
+        let mut all = self
+            .0
+            .lock()
+            .expect("nothing panics while it holds this lock");
         all.uses += 1;
         let now = all.uses;
         let (map, used) = all.maps.get_mut(folder)?;
@@ -160,10 +173,17 @@ impl MapCache {
     }
 
     fn remember(&self, folder: String, map: Map) {
-        let mut all = self.0.lock().expect("nothing panics while it holds this lock");
+        let mut all = self
+            .0
+            .lock()
+            .expect("nothing panics while it holds this lock");
         if all.maps.len() >= MAP_CACHE && !all.maps.contains_key(&folder) {
             // 256 entries are looked through faster than the statement that brought us here was sent.
-            let oldest = all.maps.iter().min_by_key(|(_, (_, used))| *used).map(|(folder, _)| folder.clone());
+            let oldest = all
+                .maps
+                .iter()
+                .min_by_key(|(_, (_, used))| *used)
+                .map(|(folder, _)| folder.clone());
             oldest.and_then(|folder| all.maps.remove(&folder));
         }
         all.uses += 1;

@@ -4,7 +4,10 @@ const DAY_S: i64 = 86_400;
 
 /// Unix seconds of a database time; `None` if it is none. A date without a time is its midnight.
 pub(super) fn parse(text: &str) -> Option<f64> {
-    let (date, clock) = text.trim().split_once([' ', 'T']).unwrap_or((text.trim(), "00:00:00"));
+    let (date, clock) = text
+        .trim()
+        .split_once([' ', 'T'])
+        .unwrap_or((text.trim(), "00:00:00"));
     let mut date = date.splitn(3, '-').map(str::parse::<i64>);
     let (year, month, day) = (date.next()?.ok()?, date.next()?.ok()?, date.next()?.ok()?);
     let mut clock = clock.splitn(3, ':');
@@ -20,7 +23,12 @@ pub(super) fn format(unix: f64) -> String {
     let unix = unix.floor() as i64;
     let (year, month, day) = civil_from_days(unix.div_euclid(DAY_S));
     let second = unix.rem_euclid(DAY_S);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3_600, second / 60 % 60, second % 60)
+    format!(
+        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}",
+        second / 3_600,
+        second / 60 % 60,
+        second % 60
+    )
 }
 
 /// Days since 1970-01-01 in the proleptic Gregorian calendar. Years are counted from March, so that the leap day is a
@@ -28,7 +36,8 @@ pub(super) fn format(unix: f64) -> String {
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468
+    365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year
+        - 719_468
 }
 
 /// The inverse of [`days_from_civil`].
