@@ -175,6 +175,7 @@ fn faf_settings(config: &Config) -> faf::Settings {
         login_timeout: config.faf.login_timeout,
         www_url: config.faf.www_url.clone(),
         allow_password_login: config.faf.allow_password_login,
+        logins_in_flight: config.limits.logins_in_flight,
         shutdown_grace: config.server.stop_grace,
         shutdown_kick_idle: config.faf.shutdown_kick_idle_players,
         ..faf::Settings::default()

@@ -328,9 +328,10 @@ pub const KEYS: &[Key] = &[
     key(
         "faf.jwks_url",
         Kind::Text,
-        "https://hydra.faforever.com/.well-known/jwks.json",
+        "auto",
         "",
-        "Where the public keys for tokens are fetched. Empty: sign-in by token is off.",
+        "Where the public keys for tokens are fetched. Empty: sign-in by token is off. \"auto\": FAF's own key server \
+         if faf.auth is \"database\", otherwise off.",
     ),
     key(
         "faf.use_policy_server",
@@ -406,9 +407,9 @@ pub const KEYS: &[Key] = &[
     key(
         "limits.outbox_soft_bytes",
         number(1024, GIB),
-        "1048576",
+        "16777216",
         "bytes",
-        "A client with more than this unsent gets no broadcasts until it has drained, and then the present state.",
+        "A client with more than this unsent gets no broadcasts until it has drained, and then the present state. Must be well above what a newcomer is sent: about 0.4 KB for each player online, twice that over QDataStream.",
     ),
     key(
         "limits.outbox_hard_bytes",

@@ -98,6 +98,9 @@ pub struct Server {
     pub ask_queue: usize,
 }
 
+/// FAF's key server (spec: faf-lifecycle 16, `HYDRA_JWKS_URI`).
+const FAF_KEYS: &str = "https://hydra.faforever.com/.well-known/jwks.json";
+
 /// How players prove who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
@@ -325,7 +328,11 @@ fn faf(v: &Values) -> Result<Faf, ConfigError> {
         auth,
         allow_password_login: v.flag("faf.allow_password_login"),
         www_url: v.text("faf.www_url"),
-        jwks_url: Some(v.text("faf.jwks_url")).filter(|url| !url.is_empty()),
+        jwks_url: match v.text("faf.jwks_url").as_str() {
+            "auto" if auth == Auth::Database => Some(FAF_KEYS.to_owned()),
+            "auto" | "" => None,
+            url => Some(url.to_owned()),
+        },
         policy_server_url: v
             .flag("faf.use_policy_server")
             .then(|| v.text("faf.policy_server_url")),

@@ -252,6 +252,7 @@ impl Faf {
         };
         let (conn, outcome) = match (pending, answer) {
             (Pending::Login { conn, token }, Answer::Login(result)) => {
+                self.login_answered(turn);
                 (conn, self.identified(turn, conn, token, result))
             }
             (Pending::Host { conn, wanted }, Answer::Host(grant)) => {

@@ -3,6 +3,8 @@
 //! Two logins of one account meet at the player's home shard: it knows the one connection that is the player, gives
 //! each claim a larger epoch than the one before, and has the older connection ended. The newer does not wait for that.
 
+use std::collections::VecDeque;
+
 use super::{
     Faf, FafTurn, Timer,
     asks::{Account, Ask, Credentials, LoginRefusal},
@@ -19,6 +21,14 @@ use crate::{lobby::ConnId, wire::json::Value};
 
 const OFFICIAL_CLIENT: &str = "downlords-faf-client";
 const SIGNED_IN_ELSEWHERE: &str = "You have been signed out because you signed in elsewhere.";
+
+/// Logins that wait for their turn. A storm of them waits here instead of overflowing the back office's queue. Bounded
+/// by the shard's connections: each is held while it waits, so it waits once.
+#[derive(Debug, Default)]
+pub(super) struct Logins {
+    in_flight: usize,
+    waiting: VecDeque<(ConnId, bool, Ask)>,
+}
 
 impl Faf {
     /// spec: faf-messages 3.1.
@@ -107,14 +117,36 @@ impl Faf {
         request::cut(&mut unique_id, settings::TOKEN_BYTES);
         let token = matches!(credentials, Credentials::Token(_));
         turn.hold(conn);
-        let ticket = turn.ask(Ask::Login {
+        let ask = Ask::Login {
             credentials,
             unique_id,
             session: session.number,
             address: session.address,
             user_agent: session.user_agent.as_deref().map(str::to_owned),
-        });
-        self.pending.insert(ticket, Pending::Login { conn, token });
+        };
+        self.logins.waiting.push_back((conn, token, ask));
+        self.admit_logins(turn);
+    }
+
+    /// Asks for as many of those who wait as may be on their way at once.
+    fn admit_logins(&mut self, turn: &mut FafTurn<'_>) {
+        while self.logins.in_flight < self.settings.logins_in_flight {
+            let Some((conn, token, ask)) = self.logins.waiting.pop_front() else {
+                return;
+            };
+            if self.sessions.get(conn).is_none_or(|s| s.closing) {
+                continue; // gone while waiting
+            }
+            self.logins.in_flight += 1;
+            let ticket = turn.ask(ask);
+            self.pending.insert(ticket, Pending::Login { conn, token });
+        }
+    }
+
+    /// One of those on their way has been answered: the next may go.
+    pub(super) fn login_answered(&mut self, turn: &mut FafTurn<'_>) {
+        self.logins.in_flight = self.logins.in_flight.saturating_sub(1);
+        self.admit_logins(turn);
     }
 
     /// The back office knows who it is, or why not.

@@ -12,6 +12,8 @@ pub struct Settings {
     pub www_url: String,
     /// Whether `hello` is served (`ALLOW_PASSWORD_LOGIN`).
     pub allow_password_login: bool,
+    /// Logins on their way to the back office at once; the others wait their turn.
+    pub logins_in_flight: usize,
     /// A connection that has not logged in by then is closed (`LOGIN_TIMEOUT`).
     pub login_timeout: Duration,
     /// Between two pings to everybody (`PING_INTERVAL`).
@@ -33,6 +35,7 @@ impl Default for Settings {
         Settings {
             www_url: "https://www.faforever.com".into(),
             allow_password_login: true,
+            logins_in_flight: 256,
             login_timeout: Duration::from_secs(300),
             ping_interval: Duration::from_secs(45),
             tick: Duration::from_secs(1),
