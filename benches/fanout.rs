@@ -6,7 +6,10 @@
 //! - `send loop`: nothing but `send` in a loop, what the kernel asks for at the least;
 //! - `task per connection`: a glommio task for each connection that is woken and writes for itself.
 //!
+//! A second group is one tick with 20 changed games to 5,000 watchers: coalesced, beside 20 sends to each.
+//!
 //! `cargo bench --bench fanout`. Each iteration is one broadcast; divide by the number of sockets for one delivery.
+//! Senders run on core 0, everything else on core 1; receivers are drained between broadcasts, so nobody is woken.
 #![allow(unsafe_code)]
 
 use std::{
@@ -34,6 +37,10 @@ use muster::{
 
 const BODY: usize = 400;
 const SIZES: [usize; 2] = [1_000, 8_000];
+const WATCHERS: usize = 5_000;
+const CHANGES: usize = 20;
+const SENDER_CORE: usize = 0;
+const OTHER_CORE: usize = 1;
 
 /// CPU time of a thread of this process so far, running or not.
 fn cpu_of(task: &str) -> Duration {
@@ -51,6 +58,16 @@ fn cpu_of(task: &str) -> Duration {
         "the thread exists"
     );
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Keeps the calling thread on one core.
+fn pin_to(core: usize) {
+    // SAFETY: the set is a plain bit mask, valid when zeroed, and both calls only read or write it.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(core, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set);
+    }
 }
 
 fn this_task() -> String {
@@ -89,7 +106,8 @@ struct Broadcaster {
 }
 
 impl Dialect for Broadcaster {
-    type Mail = ();
+    /// How many messages to broadcast at once.
+    type Mail = usize;
     type Ask = ();
     type Answer = ();
     type Timer = ();
@@ -103,8 +121,10 @@ impl Dialect for Broadcaster {
     }
     fn received(&mut self, _: &mut Turn<'_, Self>, _: ConnId, _: &mut [u8]) {}
     fn closed(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
-    fn mailed(&mut self, turn: &mut Turn<'_, Self>, _: ShardId, (): ()) {
-        turn.fan_out(Audience::Subscribers, self.body.clone());
+    fn mailed(&mut self, turn: &mut Turn<'_, Self>, _: ShardId, messages: usize) {
+        for _ in 0..messages {
+            turn.fan_out(Audience::Subscribers, self.body.clone());
+        }
     }
     fn answered(&mut self, _: &mut Turn<'_, Self>, _: Ticket, (): ()) {}
     fn woke(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
@@ -116,7 +136,7 @@ impl Dialect for Broadcaster {
     fn refuse((): ()) {}
 }
 
-fn muster(criterion: &mut Criterion, count: usize) {
+fn muster(criterion: &mut Criterion, name: &str, count: usize, messages: usize) {
     let mesh = Mesh::<Broadcaster>::new(1);
     let subscribed = Arc::new(AtomicU64::new(0));
     let settings = Settings {
@@ -160,14 +180,21 @@ fn muster(criterion: &mut Criterion, count: usize) {
         std::thread::yield_now();
     }
     let task = task.get().expect("the shard has started");
-    group(criterion, count, "muster", |rounds| {
+    let counters = engine.counters[0].clone();
+    group(criterion, name, "muster", count, |rounds| {
         let mut spent = Duration::ZERO;
         for _ in 0..rounds {
-            let before = cpu_of(task);
-            mesh.post(ShardId(0), Inbound::Mail(ShardId(0), ()));
-            receivers.drain(BODY);
-            std::thread::sleep(Duration::from_millis(1)); // the shard's work after its last send counts too
+            let (before, done) = (
+                cpu_of(task),
+                counters.deliveries.value() + (count * messages) as u64,
+            );
+            mesh.post(ShardId(0), Inbound::Mail(ShardId(0), messages));
+            while counters.deliveries.value() < done {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            std::thread::sleep(Duration::from_millis(2)); // the shard's work after its last send counts too
             spent += cpu_of(task) - before;
+            receivers.drain(BODY * messages);
         }
         spent
     });
@@ -176,7 +203,7 @@ fn muster(criterion: &mut Criterion, count: usize) {
     engine.join();
 }
 
-fn send_loop(criterion: &mut Criterion, count: usize, name: &str) {
+fn send_loop(criterion: &mut Criterion, name: &str, way: &str, count: usize, messages: usize) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("binds");
     let address = listener.local_addr().expect("bound");
     let mut receivers = Vec::new();
@@ -194,21 +221,24 @@ fn send_loop(criterion: &mut Criterion, count: usize, name: &str) {
     let (go, going) = mpsc::channel::<()>();
     let (done, finished) = mpsc::channel::<Duration>();
     let sender = std::thread::spawn(move || {
+        pin_to(SENDER_CORE);
         let task = this_task();
         for () in going {
             let before = cpu_of(&task);
-            for socket in &mut senders {
-                socket.write_all(&body).expect("the socket takes it");
+            for _ in 0..messages {
+                for socket in &mut senders {
+                    socket.write_all(&body).expect("the socket takes it");
+                }
             }
             done.send(cpu_of(&task) - before).expect("somebody waits");
         }
     });
-    group(criterion, count, name, |rounds| {
+    group(criterion, name, way, count, |rounds| {
         let mut spent = Duration::ZERO;
         for _ in 0..rounds {
             go.send(()).expect("the sender lives");
-            receivers.drain(BODY);
             spent += finished.recv().expect("the sender answers");
+            receivers.drain(BODY * messages);
         }
         spent
     });
@@ -216,11 +246,11 @@ fn send_loop(criterion: &mut Criterion, count: usize, name: &str) {
     sender.join().expect("the sender ends");
 }
 
-fn task_per_connection(criterion: &mut Criterion, count: usize) {
+fn task_per_connection(criterion: &mut Criterion, name: &str, count: usize) {
     let (address_known, address) = mpsc::channel();
     let (go, going) = mpsc::channel::<()>();
     let (done, finished) = mpsc::channel::<Duration>();
-    let executor = LocalExecutorBuilder::new(Placement::Fixed(0))
+    let executor = LocalExecutorBuilder::new(Placement::Fixed(SENDER_CORE))
         .name("tasks")
         .spawn(move || async move {
             let listener =
@@ -261,12 +291,12 @@ fn task_per_connection(criterion: &mut Criterion, count: usize) {
         })
         .expect("an executor");
     let mut receivers = Receivers::connect(address.recv().expect("an address"), count);
-    group(criterion, count, "task per connection", |rounds| {
+    group(criterion, name, "task per connection", count, |rounds| {
         let mut spent = Duration::ZERO;
         for _ in 0..rounds {
             go.send(()).expect("the executor lives");
-            receivers.drain(BODY);
             spent += finished.recv().expect("the executor answers");
+            receivers.drain(BODY);
         }
         spent
     });
@@ -276,30 +306,36 @@ fn task_per_connection(criterion: &mut Criterion, count: usize) {
 
 fn group(
     criterion: &mut Criterion,
-    count: usize,
     name: &str,
+    way: &str,
+    count: usize,
     mut run: impl FnMut(u64) -> Duration,
 ) {
-    let mut group = criterion.benchmark_group("fanout_cpu_per_broadcast");
+    let mut group = criterion.benchmark_group(name);
     group
         .sample_size(20)
-        .measurement_time(Duration::from_secs(6))
+        .measurement_time(Duration::from_secs(4))
         .warm_up_time(Duration::from_secs(1));
     group.throughput(Throughput::Elements(count as u64));
-    group.bench_function(BenchmarkId::new(name, count), |bencher| {
+    group.bench_function(BenchmarkId::new(way, count), |bencher| {
         bencher.iter_custom(&mut run)
     });
     group.finish();
 }
 
 fn fanout(criterion: &mut Criterion) {
+    pin_to(OTHER_CORE);
+    let name = "fanout_cpu_per_broadcast";
     for count in SIZES {
-        // Sockets of one pair are gone before the next pair is opened: 2 descriptors per connection.
-        send_loop(criterion, count, "send loop");
-        muster(criterion, count);
-        task_per_connection(criterion, count);
-        send_loop(criterion, count, "send loop again");
+        // Sockets of one way are gone before the next are opened: 2 descriptors per connection.
+        send_loop(criterion, name, "send loop", count, 1);
+        muster(criterion, name, count, 1);
+        task_per_connection(criterion, name, count);
+        send_loop(criterion, name, "send loop again", count, 1);
     }
+    let name = "tick_of_20_changes_cpu";
+    muster(criterion, name, WATCHERS, CHANGES);
+    send_loop(criterion, name, "20 sends each", WATCHERS, CHANGES);
 }
 
 criterion_group!(benches, fanout);
