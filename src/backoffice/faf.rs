@@ -139,7 +139,9 @@ impl FafDesk {
         if let Some(ban) = self.store.ban_of(player_id).await? {
             return Ok(HostGrant { ban: Some(ban), ..HostGrant::default() });
         }
-        let Some(folder) = create else { return Ok(HostGrant::default()) };
+        let Some(folder) = create else {
+            return Ok(HostGrant::default());
+        };
         let map = self.store.map_by_folder(folder).await?;
         let game_id = self.last_game().await?.fetch_add(1, Ordering::Relaxed) + 1;
         Ok(HostGrant { ban: None, game_id: Some(game_id), map })

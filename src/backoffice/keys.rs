@@ -86,7 +86,9 @@ impl Keys {
             if text("kty") != Some("RSA") {
                 continue;
             }
-            let (Some(kid), Some(n), Some(e)) = (text("kid"), text("n"), text("e")) else { continue };
+            let (Some(kid), Some(n), Some(e)) = (text("kid"), text("n"), text("e")) else {
+                continue;
+            };
             if let Ok(key) = DecodingKey::from_rsa_components(n, e) {
                 keys.insert(kid.to_owned(), key);
             }

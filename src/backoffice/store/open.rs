@@ -31,11 +31,7 @@ pub struct StoreSettings {
 
 impl Default for StoreSettings {
     fn default() -> Self {
-        Self {
-            acquire_timeout: ACQUIRE_TIMEOUT,
-            call_deadline: CALL_DEADLINE,
-            max_connections: MAX_CONNECTIONS,
-        }
+        Self { acquire_timeout: ACQUIRE_TIMEOUT, call_deadline: CALL_DEADLINE, max_connections: MAX_CONNECTIONS }
     }
 }
 
@@ -113,10 +109,8 @@ async fn open_sqlite(url: &str, settings: &StoreSettings) -> Result<SqlitePool, 
 /// kept apart by the write lock.
 async fn migrate(pool: &SqlitePool) -> Result<(), OpenError> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(OpenError::Embedded)?;
-    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(OpenError::Embedded)?;
+    let found: i64 =
+        sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(OpenError::Embedded)?;
     let done = usize::try_from(found).unwrap_or(usize::MAX);
     if done > MIGRATIONS.len() {
         return Err(OpenError::Newer { found, known: MIGRATIONS.len() });
