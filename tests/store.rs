@@ -1,0 +1,456 @@
+//! The store, the same tests on both back ends.
+//!
+//! On SQLite always; on MariaDB if `MUSTER_TEST_MYSQL` names a server where databases may be made
+//! (`tests/with-mariadb cargo test --test store`). Every test has a database of its own.
+
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use muster::backoffice::faf::{AuthMode, FafDesk};
+use muster::backoffice::keys::{KeyRing, Keys};
+use muster::backoffice::store::{BanLevel, Identity, NewBan, OpenError, Store, StoreSettings};
+use muster::lobby::faf::asks::{Answer, Ask, Credentials, LoginRefusal, Map, Relation, StoreError, StoredRating};
+use serde_json::json;
+use sqlx::{Connection, Executor, MySqlConnection, SqliteConnection};
+
+const SCHEMA: &str = include_str!("fixtures/faf-schema.mysql.sql");
+const DATA: &str = include_str!("fixtures/faf-data.sql");
+const HASH: &str = "10a6e6cc8311a3e2bcc09bf6c199adecd5dd59408c343e926b129c4914f3cb01";
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+
+/// A store with the test data, and a way to look behind its back.
+struct Bench {
+    store: Arc<Store>,
+    url: String,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Bench {
+    async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("muster.db").display());
+        let store = Arc::new(Store::open(&url, &StoreSettings::default()).await.unwrap());
+        let bench = Self { store, url, _folder: Some(folder) };
+        bench.sql(DATA).await;
+        bench
+    }
+
+    async fn mysql(server: &str) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("muster_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let mut connection = MySqlConnection::connect(server).await.unwrap();
+        let create = format!("CREATE DATABASE {name}");
+        connection.execute(sqlx::raw_sql(&create)).await.unwrap();
+        let url = format!("{}/{name}", server.trim_end_matches('/'));
+        let store = Arc::new(Store::open(&url, &StoreSettings::default()).await.unwrap());
+        let bench = Self { store, url, _folder: None };
+        bench.sql(SCHEMA).await;
+        bench.sql(DATA).await;
+        bench
+    }
+
+    async fn sql(&self, text: &str) {
+        if self.store.is_embedded() {
+            let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
+            connection.execute(sqlx::raw_sql(text)).await.unwrap();
+        } else {
+            let mut connection = MySqlConnection::connect(&self.url).await.unwrap();
+            connection.execute(sqlx::raw_sql(text)).await.unwrap();
+        }
+    }
+
+    /// One text, or the word for nothing.
+    async fn look(&self, query: &str) -> String {
+        let text: Option<String> = if self.store.is_embedded() {
+            let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
+            sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
+        } else {
+            let mut connection = MySqlConnection::connect(&self.url).await.unwrap();
+            sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
+        };
+        text.unwrap_or_else(|| "NULL".to_owned())
+    }
+
+    fn desk(&self, mode: AuthMode) -> FafDesk {
+        FafDesk::new(self.store.clone(), Arc::new(KeyRing::new(None).unwrap()), None, mode)
+    }
+
+    async fn drop_database(&self) {
+        self.store.close().await;
+        if !self.store.is_embedded() {
+            let name = self.url.rsplit('/').next().unwrap();
+            self.sql(&format!("DROP DATABASE {name}")).await;
+        }
+    }
+}
+
+/// Defines each test twice: `name::sqlite`, and `name::mysql`, which is passed over without a server.
+macro_rules! on_both {
+    ($(async fn $name:ident($bench:ident: &Bench) $body:block)+) => {$(
+        mod $name {
+            use super::*;
+
+            async fn body($bench: &Bench) $body
+
+            #[tokio::test]
+            async fn sqlite() {
+                body(&Bench::sqlite().await).await;
+            }
+
+            #[tokio::test]
+            async fn mysql() {
+                let Ok(server) = std::env::var("MUSTER_TEST_MYSQL") else {
+                    eprintln!("no MUSTER_TEST_MYSQL, passed over");
+                    return;
+                };
+                let bench = Bench::mysql(&server).await;
+                body(&bench).await;
+                bench.drop_database().await;
+            }
+        }
+    )+};
+}
+
+/// Signs with the key made for these tests.
+fn token(claims: &serde_json::Value) -> String {
+    let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::RS256);
+    header.kid = Some("k1".to_owned());
+    let key = jsonwebtoken::EncodingKey::from_rsa_pem(include_bytes!("fixtures/token-key.pem")).unwrap();
+    jsonwebtoken::encode(&header, claims, &key).unwrap()
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
+}
+
+fn named(id: u32, login: &str) -> Identity {
+    Identity { id, login: login.to_owned() }
+}
+
+fn rating(leaderboard: &str, mean: f64, deviation: f64, games: u32) -> StoredRating {
+    StoredRating { leaderboard: leaderboard.to_owned(), mean, deviation, games }
+}
+
+async fn hello(desk: &FafDesk, login: &str, password: &str) -> Result<(u32, String), LoginRefusal> {
+    let ask = Ask::Login {
+        credentials: Credentials::Password { login: login.to_owned(), password: password.to_owned() },
+        unique_id: "hash".to_owned(),
+        session: 1,
+        address: HERE,
+        user_agent: None,
+    };
+    match desk.answer(ask).await {
+        Answer::Login(outcome) => outcome.map(|account| (account.id, account.login)),
+        other => panic!("{other:?}"),
+    }
+}
+
+on_both! {
+    async fn accounts_are_found_by_name_in_any_case_and_by_id(bench: &Bench) {
+        let store = &bench.store;
+        store.ready().await.unwrap();
+        let found = store.account_by_name("TEST").await.unwrap().unwrap();
+        assert_eq!((found.identity, found.password.as_str()), (named(1, "test"), HASH));
+        assert!(found.ban.is_none());
+        let found = store.account_by_id(2).await.unwrap().unwrap();
+        assert_eq!(found.identity, named(2, "Dostya"));
+        assert_eq!(found.ban.unwrap().reason, "Test permanent ban");
+        assert!(store.account_by_name("nobody").await.unwrap().is_none());
+        assert!(store.account_by_id(4_000_000_000).await.unwrap().is_none());
+    }
+
+    async fn the_longest_ban_in_force_counts(bench: &Bench) {
+        let store = &bench.store;
+        let forever = store.ban_of(2).await.unwrap().unwrap();
+        assert_eq!(forever.expires_at, 32_503_593_600.0);
+        assert_eq!(store.ban_of(203).await.unwrap().unwrap().reason, "Test ban of a thousand years");
+        // Never, revoked, expired, and from talking only.
+        for free in [1, 201, 202, 3] {
+            assert_eq!(store.ban_of(free).await.unwrap(), None, "{free}");
+        }
+        let until = now() + 46.0 * 3_600.0;
+        let ban = NewBan { player_id: 204, author_id: 1, reason: "short", expires_at: Some(until), level: BanLevel::Global };
+        store.ban(&ban).await.unwrap();
+        let read = store.account_by_id(204).await.unwrap().unwrap().ban.unwrap();
+        assert!(read.reason == "short" && (0.0..1.0).contains(&(until - read.expires_at)), "{read:?}");
+        assert_eq!(store.unban(204, 1, "sorry").await.unwrap(), 1);
+        assert_eq!(store.unban(204, 1, "sorry").await.unwrap(), 0);
+        assert_eq!(store.ban_of(204).await.unwrap(), None);
+    }
+
+    async fn everything_about_a_player_is_loaded(bench: &Bench) {
+        let store = &bench.store;
+        let test = store.load_account(&named(1, "test")).await.unwrap();
+        assert_eq!(test.groups, ["faf_server_administrators"]);
+        assert_eq!((test.clan.as_deref(), test.avatar), (Some("678"), None));
+        assert_eq!(test.ratings, [rating("global", 2000.0, 125.0, 5), rating("ladder_1v1", 2000.0, 125.0, 5)]);
+        assert_eq!((test.friends, test.foes), (vec![], vec![400]));
+        let rhiza = store.load_account(&named(3, "Rhiza")).await.unwrap();
+        assert_eq!(rhiza.ratings[0], rating("global", 1650.0, 62.52, 2));
+        // Six significant digits of 1765.5119 and 500.12345.
+        let fourth = store.load_account(&named(4, "No_UID")).await.unwrap();
+        assert_eq!(fourth.ratings, [rating("global", 1765.51, 500.123, 0)]);
+        let nobody = store.load_account(&named(999, "nobody")).await.unwrap();
+        assert!(nobody.ratings.is_empty() && nobody.groups.is_empty() && nobody.clan.is_none());
+    }
+
+    async fn the_avatar_is_the_chosen_one_that_is_owned(bench: &Bench) {
+        let avatar = async |id| bench.store.load_account(&named(id, "x")).await.unwrap().avatar;
+        let url = |file: &str| format!("https://content.faforever.com/faf/avatars/{file}");
+        // By the flag, as long as nothing is chosen; and not without a tooltip.
+        assert_eq!(avatar(50).await, Some((url("UEF.png"), "UEF".to_owned())));
+        assert_eq!(avatar(52).await, None);
+        bench.sql("UPDATE login SET avatar_id = 1 WHERE id = 50").await;
+        assert_eq!(avatar(50).await, Some((url("qai2.png"), "QAI".to_owned())));
+        bench.sql("UPDATE login SET avatar_id = 3 WHERE id = 50").await;
+        assert_eq!(avatar(50).await, None);
+    }
+
+    async fn an_older_schema_is_read_as_well(bench: &Bench) {
+        if bench.store.is_embedded() {
+            return;
+        }
+        bench.sql("ALTER TABLE game_join_log DROP INDEX game_join_log_ip, DROP COLUMN ip").await;
+        bench.sql("SET foreign_key_checks = 0; ALTER TABLE login DROP CONSTRAINT login_ibfk_1; \
+            ALTER TABLE login DROP COLUMN avatar_id").await;
+        let account = bench.store.load_account(&named(50, "x")).await.unwrap();
+        assert_eq!(account.avatar.unwrap().1, "UEF");
+        bench.store.log_join(1, 5, HERE).await;
+        assert_eq!(bench.look("SELECT CAST(COUNT(*) AS CHAR) FROM game_join_log WHERE game_id = 5").await, "1");
+    }
+
+    async fn a_login_is_recorded_with_a_cut_user_agent(bench: &Bench) {
+        let long = "ü".repeat(60);
+        bench.store.record_login(1, "::ffff:192.0.2.7".parse().unwrap(), Some(&long)).await.unwrap();
+        assert_eq!(bench.look("SELECT ip FROM login WHERE id = 1").await, "192.0.2.7");
+        assert_eq!(bench.look("SELECT user_agent FROM login WHERE id = 1").await, "ü".repeat(50));
+        assert_ne!(bench.look("SELECT CAST(last_login AS CHAR) FROM login WHERE id = 1").await, "NULL");
+        bench.store.record_login(1, HERE, None).await.unwrap();
+        assert_eq!(bench.look("SELECT user_agent FROM login WHERE id = 1").await, "NULL");
+    }
+
+    async fn a_join_is_logged_and_its_failure_is_no_failure(bench: &Bench) {
+        bench.store.log_join(1, 4711, HERE).await;
+        assert_eq!(bench.look("SELECT ip FROM game_join_log WHERE game_id = 4711 AND player_id = 1").await, "192.0.2.7");
+        bench.sql("DROP TABLE game_join_log").await;
+        let desk = bench.desk(AuthMode::Database);
+        let answer = desk.answer(Ask::Join { player_id: 1, game_id: Some(5), address: HERE }).await;
+        assert!(matches!(answer, Answer::Join(Ok(None))));
+        let answer = desk.answer(Ask::Join { player_id: 2, game_id: Some(5), address: HERE }).await;
+        assert!(matches!(answer, Answer::Join(Ok(Some(_)))));
+    }
+
+    async fn a_relation_replaces_the_old_one(bench: &Bench) {
+        let store = &bench.store;
+        let lists = async || {
+            let account = store.load_account(&named(1, "test")).await.unwrap();
+            (account.friends, account.foes)
+        };
+        assert_eq!(store.set_relation(1, 2, Relation::Friend).await, Ok(true));
+        assert_eq!(store.set_relation(1, 400, Relation::Friend).await, Ok(true));
+        assert_eq!(store.set_relation(1, 400, Relation::Friend).await, Ok(true));
+        assert_eq!(lists().await, (vec![2, 400], vec![]));
+        assert_eq!(store.set_relation(1, 2, Relation::Foe).await, Ok(true));
+        assert_eq!(lists().await, (vec![400], vec![2]));
+        // Oneself, and somebody who is not there.
+        assert_eq!(store.set_relation(1, 1, Relation::Foe).await, Ok(false));
+        assert_eq!(store.set_relation(1, 123_456, Relation::Foe).await, Ok(false));
+        assert_eq!(store.clear_relation(1, 2).await, Ok(()));
+        assert_eq!(store.clear_relation(1, 2).await, Ok(()));
+        assert_eq!(lists().await, (vec![400], vec![]));
+    }
+
+    async fn maps_are_found_by_folder_and_remembered(bench: &Bench) {
+        let store = &bench.store;
+        let map = Some(Map { id: 9, ranked: true });
+        assert_eq!(store.map_by_folder("scmp_009").await, Ok(map.clone()));
+        assert_eq!(store.map_by_folder("nowhere").await, Ok(None));
+        let sneaky = store.map_by_folder("Neroxis_Map_Generator_Sneaky_Map").await.unwrap().unwrap();
+        assert!(!sneaky.ranked);
+        bench.sql("UPDATE map_version SET ranked = 0 WHERE id = 9").await;
+        assert_eq!(store.map_by_folder("SCMP_009").await, Ok(map));
+    }
+
+    async fn names_of_mods_that_exist(bench: &Bench) {
+        let uids = ["uid-a-1", "uid-c-2", "nothing", "uid-b-1", "' OR 1 = 1"].map(str::to_owned);
+        let mut names = bench.store.mod_names(&uids).await.unwrap();
+        names.sort();
+        let pair = |uid: &str, name: &str| (uid.to_owned(), name.to_owned());
+        assert_eq!(names, [pair("uid-a-1", "Mod A"), pair("uid-b-1", "Mod B")]);
+        assert_eq!(bench.store.mod_names(&[]).await, Ok(vec![]));
+        let many: Vec<String> = (0..1_000).map(|n| format!("uid-{n}")).collect();
+        assert_eq!(bench.store.mod_names(&many).await, Ok(vec![]));
+    }
+
+    async fn game_numbers_go_on_from_the_highest(bench: &Bench) {
+        let desk = bench.desk(AuthMode::Database);
+        desk.warm_up().await.unwrap();
+        let host = async |player_id, create: Option<&str>| {
+            match desk.answer(Ask::Host { player_id, create: create.map(str::to_owned) }).await {
+                Answer::Host(Ok(grant)) => grant,
+                other => panic!("{other:?}"),
+            }
+        };
+        let first = host(1, Some("scmp_001")).await;
+        assert_eq!((first.game_id, first.map), (Some(41_956), Some(Map { id: 1, ranked: true })));
+        assert_eq!(host(1, None).await.game_id, None);
+        let banned = host(2, Some("scmp_001")).await;
+        assert!(banned.ban.is_some() && banned.game_id.is_none() && banned.map.is_none());
+        let next = host(1, Some("unknown")).await;
+        assert_eq!((next.game_id, next.map), (Some(41_957), None));
+    }
+
+    async fn passwords_and_bans_at_the_desk(bench: &Bench) {
+        let desk = bench.desk(AuthMode::Database);
+        assert_eq!(hello(&desk, "TEST", HASH).await, Ok((1, "test".to_owned())));
+        assert_eq!(hello(&desk, "test", "wrong").await, Err(LoginRefusal::BadPassword));
+        assert_eq!(hello(&desk, "test", &HASH.to_uppercase()).await, Err(LoginRefusal::BadPassword));
+        assert_eq!(hello(&desk, "nobody", HASH).await, Err(LoginRefusal::BadPassword));
+        // The password is checked before the ban.
+        assert_eq!(hello(&desk, "Dostya", "wrong").await, Err(LoginRefusal::BadPassword));
+        assert!(matches!(hello(&desk, "Dostya", HASH).await, Err(LoginRefusal::Banned(_))));
+        // No keys are to be had.
+        let token = Ask::Login {
+            credentials: Credentials::Token("a.b.c".to_owned()),
+            unique_id: String::new(),
+            session: 1,
+            address: HERE,
+            user_agent: None,
+        };
+        assert!(matches!(desk.answer(token).await, Answer::Login(Err(LoginRefusal::Internal))));
+    }
+
+    async fn tokens_at_the_desk(bench: &Bench) {
+        let keys = Keys::from_jwks(include_bytes!("fixtures/token-keys.jwks.json")).unwrap();
+        let ring = Arc::new(KeyRing::fixed(keys).unwrap());
+        let desk = FafDesk::new(bench.store.clone(), ring, None, AuthMode::Database);
+        let login = async |claims: serde_json::Value| {
+            let credentials = Credentials::Token(token(&claims));
+            let unique_id = String::new();
+            match desk.answer(Ask::Login { credentials, unique_id, session: 1, address: HERE, user_agent: None }).await {
+                Answer::Login(outcome) => outcome.map(|account| account.login),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(login(json!({"sub": "3", "scp": ["lobby"]})).await, Ok("Rhiza".to_owned()));
+        assert_eq!(login(json!({"sub": "3", "scp": ["lobby"], "exp": 1})).await, Err(LoginRefusal::BadToken));
+        assert_eq!(login(json!({"sub": "3", "scp": []})).await, Err(LoginRefusal::NoPermission));
+        assert_eq!(login(json!({"sub": "999999", "scp": ["lobby"]})).await, Err(LoginRefusal::UnknownId));
+        assert!(matches!(login(json!({"sub": "2", "scp": ["lobby"]})).await, Err(LoginRefusal::Banned(_))));
+    }
+
+    async fn an_open_desk_makes_one_account_of_a_name(bench: &Bench) {
+        let desk = bench.desk(AuthMode::Open);
+        let (a, b, c) = tokio::join!(hello(&desk, "New", "mine"), hello(&desk, "NEW", "mine"), hello(&desk, "new", "mine"));
+        let (a, b, c) = (a.unwrap(), b.unwrap(), c.unwrap());
+        assert!(a == b && b == c && a.0 > 400, "{a:?} {b:?} {c:?}");
+        assert_eq!(hello(&desk, "new", "theirs").await, Err(LoginRefusal::BadPassword));
+        assert_eq!(hello(&desk, "test", "mine").await, Err(LoginRefusal::BadPassword));
+        for bad in ["", "no spaces", "a-name-of-21-characters", "näme"] {
+            assert_eq!(hello(&desk, bad, "mine").await, Err(LoginRefusal::BadPassword), "{bad}");
+        }
+        assert_eq!(hello(&desk, "empty", "").await, Err(LoginRefusal::BadPassword));
+        assert!(bench.store.list_accounts().await.unwrap().iter().any(|line| line.login.eq_ignore_ascii_case("new")));
+    }
+
+    async fn accounts_are_listed(bench: &Bench) {
+        assert_eq!(bench.store.create_account("test", "x", "other@example.com").await, Ok(None));
+        assert_eq!(bench.store.create_account("other", "x", "test@example.com").await, Ok(None));
+        let id = bench.store.create_account("Newcomer", "x", "n@example.com").await.unwrap().unwrap();
+        let lines = bench.store.list_accounts().await.unwrap();
+        let line = |id| lines.iter().find(|line| line.id == id).unwrap();
+        assert_eq!((line(id).login.as_str(), &line(id).last_login), ("Newcomer", &None));
+        assert_eq!(line(203).banned_until, Some(33_260_976_000.0));
+        assert_eq!(line(202).banned_until, None);
+        assert_eq!(lines.iter().filter(|line| line.id == 203).count(), 1);
+    }
+
+    async fn a_statement_that_is_refused_is_a_failure(bench: &Bench) {
+        let ban = NewBan { player_id: 123_456, author_id: 1, reason: "", expires_at: None, level: BanLevel::Global };
+        assert_eq!(bench.store.ban(&ban).await, Err(StoreError::Failed));
+        bench.sql("DROP VIEW lobby_ban").await;
+        assert_eq!(bench.store.ban_of(1).await, Err(StoreError::Failed));
+    }
+}
+
+/// Everything a desk can be asked, each within the deadline.
+async fn all_unavailable(url: &str, settings: StoreSettings) {
+    let store = Arc::new(Store::open(url, &settings).await.unwrap());
+    let within = settings.call_deadline + Duration::from_secs(1);
+    let begun = Instant::now();
+    assert_eq!(store.ready().await, Err(StoreError::Unavailable));
+    assert!(begun.elapsed() < within, "{:?}", begun.elapsed());
+    let desk = FafDesk::new(store, Arc::new(KeyRing::new(None).unwrap()), None, AuthMode::Open);
+    let begun = Instant::now();
+    assert_eq!(hello(&desk, "test", HASH).await, Err(LoginRefusal::Store(StoreError::Unavailable)));
+    let host = desk.answer(Ask::Host { player_id: 1, create: None }).await;
+    assert!(matches!(host, Answer::Host(Err(StoreError::Unavailable))));
+    assert!(begun.elapsed() < 2 * within, "{:?}", begun.elapsed());
+}
+
+fn hasty() -> StoreSettings {
+    StoreSettings {
+        acquire_timeout: Duration::from_millis(300),
+        call_deadline: Duration::from_millis(500),
+        ..StoreSettings::default()
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_down_is_unavailable() {
+    let port = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    all_unavailable(&format!("mysql://root@127.0.0.1:{port}/faf"), hasty()).await;
+}
+
+#[tokio::test]
+async fn a_database_that_hangs_is_unavailable() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    all_unavailable(&format!("mariadb://root@127.0.0.1:{port}/faf"), hasty()).await;
+    // The deadline of a call holds alone, too.
+    let patient = StoreSettings { acquire_timeout: Duration::from_secs(60), ..hasty() };
+    all_unavailable(&format!("mariadb://root@127.0.0.1:{port}/faf"), patient).await;
+    drop(listener);
+}
+
+#[tokio::test]
+async fn a_locked_file_is_unavailable_and_comes_back() {
+    let bench = Bench::sqlite().await;
+    let store = Store::open(&bench.url, &hasty()).await.unwrap();
+    let mut other = SqliteConnection::connect(&bench.url).await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    assert_eq!(store.record_login(1, HERE, None).await, Err(StoreError::Unavailable));
+    other.execute("ROLLBACK").await.unwrap();
+    let mut outcome = store.record_login(1, HERE, None).await;
+    for _ in 0..20 {
+        if outcome.is_ok() {
+            break;
+        }
+        outcome = store.record_login(1, HERE, None).await;
+    }
+    assert_eq!(outcome, Ok(()));
+}
+
+#[tokio::test]
+async fn an_embedded_store_is_migrated_once_and_kept() {
+    let bench = Bench::sqlite().await;
+    let settings = StoreSettings::default();
+    let (a, b) = tokio::join!(Store::open(&bench.url, &settings), Store::open(&bench.url, &settings));
+    assert!(a.unwrap().account_by_id(1).await.unwrap().is_some());
+    assert!(b.unwrap().account_by_id(1).await.unwrap().is_some());
+    bench.sql("PRAGMA user_version = 99").await;
+    let newer = Store::open(&bench.url, &StoreSettings::default()).await;
+    assert!(matches!(newer, Err(OpenError::Newer { found: 99, .. })));
+}
+
+#[tokio::test]
+async fn a_url_of_another_kind_is_refused() {
+    for url in ["", "postgres://x", "muster.db"] {
+        assert!(matches!(Store::open(url, &StoreSettings::default()).await, Err(OpenError::Scheme)), "{url}");
+    }
+}
