@@ -15,7 +15,7 @@ use muster::{
     doctor,
     engine::{AddressLimits, Engine, Inbound, ListenerSettings, Mesh, Settings},
     lobby::{
-        ShardId, Stopping, Ticket,
+        Dialect, ShardId, Stopping, Ticket,
         faf::{self, Faf, asks::Ask},
     },
     wire::{Format, ReadLimits},
@@ -211,7 +211,12 @@ fn open_office(config: &Config, mesh: Arc<Mesh<Faf>>) -> anyhow::Result<BackOffi
         tokio::task::spawn_local(async move { keys.keep_fresh().await });
         Ok::<_, anyhow::Error>(move |(shard, ticket, ask): Asked| {
             let (desk, mesh) = (desk.clone(), mesh.clone());
-            async move { mesh.post(shard, Inbound::Answer(ticket, desk.answer(ask).await)) }
+            async move {
+                // Somebody is held until the answer comes: a panic on the way must not keep it from coming.
+                let otherwise = Faf::refuse(ask.clone());
+                let answer = tokio::task::spawn_local(async move { desk.answer(ask).await }).await;
+                mesh.post(shard, Inbound::Answer(ticket, answer.unwrap_or(otherwise)));
+            }
         })
     };
     runner::spawn(

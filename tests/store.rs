@@ -11,7 +11,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use muster::backoffice::faf::{AuthMode, FafDesk};
 use muster::backoffice::keys::{KeyRing, Keys};
 use muster::backoffice::store::{BanLevel, Identity, NewBan, OpenError, Store, StoreSettings};
-use muster::lobby::faf::asks::{Answer, Ask, Credentials, LoginRefusal, Map, Relation, StoreError, StoredRating};
+use muster::lobby::faf::asks::{
+    Answer, Ask, Credentials, LoginRefusal, Map, Relation, StoreError, StoredRating,
+};
 use serde_json::json;
 use sqlx::{Connection, Executor, MySqlConnection, SqliteConnection};
 
@@ -32,20 +34,32 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("muster.db").display());
         let store = Arc::new(Store::open(&url, &StoreSettings::default()).await.unwrap());
-        let bench = Self { store, url, _folder: Some(folder) };
+        let bench = Self {
+            store,
+            url,
+            _folder: Some(folder),
+        };
         bench.sql(DATA).await;
         bench
     }
 
     async fn mysql(server: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("muster_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "muster_{}_{}",
+            std::process::id(),
+            NUMBER.fetch_add(1, Ordering::Relaxed)
+        );
         let mut connection = MySqlConnection::connect(server).await.unwrap();
         let create = format!("CREATE DATABASE {name}");
         connection.execute(sqlx::raw_sql(&create)).await.unwrap();
         let url = format!("{}/{name}", server.trim_end_matches('/'));
         let store = Arc::new(Store::open(&url, &StoreSettings::default()).await.unwrap());
-        let bench = Self { store, url, _folder: None };
+        let bench = Self {
+            store,
+            url,
+            _folder: None,
+        };
         bench.sql(SCHEMA).await;
         bench.sql(DATA).await;
         bench
@@ -65,16 +79,27 @@ impl Bench {
     async fn look(&self, query: &str) -> String {
         let text: Option<String> = if self.store.is_embedded() {
             let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
-            sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
+            sqlx::query_scalar(query)
+                .fetch_one(&mut connection)
+                .await
+                .unwrap()
         } else {
             let mut connection = MySqlConnection::connect(&self.url).await.unwrap();
-            sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
+            sqlx::query_scalar(query)
+                .fetch_one(&mut connection)
+                .await
+                .unwrap()
         };
         text.unwrap_or_else(|| "NULL".to_owned())
     }
 
     fn desk(&self, mode: AuthMode) -> FafDesk {
-        FafDesk::new(self.store.clone(), Arc::new(KeyRing::new(None).unwrap()), None, mode)
+        FafDesk::new(
+            self.store.clone(),
+            Arc::new(KeyRing::new(None).unwrap()),
+            None,
+            mode,
+        )
     }
 
     async fn drop_database(&self) {
@@ -117,25 +142,40 @@ macro_rules! on_both {
 fn token(claims: &serde_json::Value) -> String {
     let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::RS256);
     header.kid = Some("k1".to_owned());
-    let key = jsonwebtoken::EncodingKey::from_rsa_pem(include_bytes!("fixtures/token-key.pem")).unwrap();
+    let key =
+        jsonwebtoken::EncodingKey::from_rsa_pem(include_bytes!("fixtures/token-key.pem")).unwrap();
     jsonwebtoken::encode(&header, claims, &key).unwrap()
 }
 
 fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs_f64()
 }
 
 fn named(id: u32, login: &str) -> Identity {
-    Identity { id, login: login.to_owned() }
+    Identity {
+        id,
+        login: login.to_owned(),
+    }
 }
 
 fn rating(leaderboard: &str, mean: f64, deviation: f64, games: u32) -> StoredRating {
-    StoredRating { leaderboard: leaderboard.to_owned(), mean, deviation, games }
+    StoredRating {
+        leaderboard: leaderboard.to_owned(),
+        mean,
+        deviation,
+        games,
+    }
 }
 
 async fn hello(desk: &FafDesk, login: &str, password: &str) -> Result<(u32, String), LoginRefusal> {
     let ask = Ask::Login {
-        credentials: Credentials::Password { login: login.to_owned(), password: password.to_owned() },
+        credentials: Credentials::Password {
+            login: login.to_owned(),
+            password: password.to_owned(),
+        },
         unique_id: "hash".to_owned(),
         session: 1,
         address: HERE,
@@ -356,9 +396,9 @@ on_both! {
     }
 
     async fn accounts_are_listed(bench: &Bench) {
-        assert_eq!(bench.store.create_account("test", "x", "other@example.com").await, Ok(None));
-        assert_eq!(bench.store.create_account("other", "x", "test@example.com").await, Ok(None));
-        let id = bench.store.create_account("Newcomer", "x", "n@example.com").await.unwrap().unwrap();
+        assert_eq!(bench.store.create_account(None, "test", "x", "other@example.com").await, Ok(None));
+        assert_eq!(bench.store.create_account(None, "other", "x", "test@example.com").await, Ok(None));
+        let id = bench.store.create_account(None, "Newcomer", "x", "n@example.com").await.unwrap().unwrap();
         let lines = bench.store.list_accounts().await.unwrap();
         let line = |id| lines.iter().find(|line| line.id == id).unwrap();
         assert_eq!((line(id).login.as_str(), &line(id).last_login), ("Newcomer", &None));
@@ -382,10 +422,23 @@ async fn all_unavailable(url: &str, settings: StoreSettings) {
     let begun = Instant::now();
     assert_eq!(store.ready().await, Err(StoreError::Unavailable));
     assert!(begun.elapsed() < within, "{:?}", begun.elapsed());
-    let desk = FafDesk::new(store, Arc::new(KeyRing::new(None).unwrap()), None, AuthMode::Open);
+    let desk = FafDesk::new(
+        store,
+        Arc::new(KeyRing::new(None).unwrap()),
+        None,
+        AuthMode::Open,
+    );
     let begun = Instant::now();
-    assert_eq!(hello(&desk, "test", HASH).await, Err(LoginRefusal::Store(StoreError::Unavailable)));
-    let host = desk.answer(Ask::Host { player_id: 1, create: None }).await;
+    assert_eq!(
+        hello(&desk, "test", HASH).await,
+        Err(LoginRefusal::Store(StoreError::Unavailable))
+    );
+    let host = desk
+        .answer(Ask::Host {
+            player_id: 1,
+            create: None,
+        })
+        .await;
     assert!(matches!(host, Answer::Host(Err(StoreError::Unavailable))));
     assert!(begun.elapsed() < 2 * within, "{:?}", begun.elapsed());
 }
@@ -413,7 +466,10 @@ async fn a_database_that_hangs_is_unavailable() {
     let port = listener.local_addr().unwrap().port();
     all_unavailable(&format!("mariadb://root@127.0.0.1:{port}/faf"), hasty()).await;
     // The deadline of a call holds alone, too.
-    let patient = StoreSettings { acquire_timeout: Duration::from_secs(60), ..hasty() };
+    let patient = StoreSettings {
+        acquire_timeout: Duration::from_secs(60),
+        ..hasty()
+    };
     all_unavailable(&format!("mariadb://root@127.0.0.1:{port}/faf"), patient).await;
     drop(listener);
 }
@@ -424,7 +480,10 @@ async fn a_locked_file_is_unavailable_and_comes_back() {
     let store = Store::open(&bench.url, &hasty()).await.unwrap();
     let mut other = SqliteConnection::connect(&bench.url).await.unwrap();
     other.execute("BEGIN IMMEDIATE").await.unwrap();
-    assert_eq!(store.record_login(1, HERE, None).await, Err(StoreError::Unavailable));
+    assert_eq!(
+        store.record_login(1, HERE, None).await,
+        Err(StoreError::Unavailable)
+    );
     other.execute("ROLLBACK").await.unwrap();
     let mut outcome = store.record_login(1, HERE, None).await;
     for _ in 0..20 {
@@ -440,7 +499,10 @@ async fn a_locked_file_is_unavailable_and_comes_back() {
 async fn an_embedded_store_is_migrated_once_and_kept() {
     let bench = Bench::sqlite().await;
     let settings = StoreSettings::default();
-    let (a, b) = tokio::join!(Store::open(&bench.url, &settings), Store::open(&bench.url, &settings));
+    let (a, b) = tokio::join!(
+        Store::open(&bench.url, &settings),
+        Store::open(&bench.url, &settings)
+    );
     assert!(a.unwrap().account_by_id(1).await.unwrap().is_some());
     assert!(b.unwrap().account_by_id(1).await.unwrap().is_some());
     bench.sql("PRAGMA user_version = 99").await;
@@ -451,6 +513,12 @@ async fn an_embedded_store_is_migrated_once_and_kept() {
 #[tokio::test]
 async fn a_url_of_another_kind_is_refused() {
     for url in ["", "postgres://x", "muster.db"] {
-        assert!(matches!(Store::open(url, &StoreSettings::default()).await, Err(OpenError::Scheme)), "{url}");
+        assert!(
+            matches!(
+                Store::open(url, &StoreSettings::default()).await,
+                Err(OpenError::Scheme)
+            ),
+            "{url}"
+        );
     }
 }

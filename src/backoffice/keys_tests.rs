@@ -134,8 +134,13 @@ fn serve(status: &'static str, body: Vec<u8>) -> (String, Arc<AtomicUsize>) {
             let mut stream = stream.unwrap();
             let _ = stream.read(&mut [0; 4096]);
             count.fetch_add(1, Ordering::SeqCst);
-            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+            let head = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream
+                .write_all(head.as_bytes())
+                .and_then(|()| stream.write_all(&body));
         }
     });
     (url, served)

@@ -131,9 +131,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_or_nonsense_is_a_failure() {
-        for answer in
-            ["HTTP/1.1 500 Oops\r\nContent-Length: 2\r\n\r\n{}", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n<p>"]
-        {
+        for answer in [
+            "HTTP/1.1 500 Oops\r\nContent-Length: 2\r\n\r\n{}",
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n<p>",
+        ] {
             let (url, server) = serve(answer);
             assert!(Policy::new(&url).unwrap().report(7, "", 1).await.is_err());
             server.join().unwrap();

@@ -360,14 +360,17 @@ mod tests {
         asker.close();
         let deadline = Duration::from_millis(50);
         let begun = tokio::time::Instant::now();
-        LocalSet::new().run_until(run(questions, 1, deadline, |()| std::future::pending())).await;
+        LocalSet::new()
+            .run_until(run(questions, 1, deadline, |()| std::future::pending()))
+            .await;
         assert!(begun.elapsed() >= deadline);
     }
 
     #[test]
     fn a_failing_set_up_is_told() {
-        let outcome =
-            spawn(questions::<()>(1), 1, || async { Err::<fn(()) -> std::future::Ready<()>, _>("no database") });
+        let outcome = spawn(questions::<()>(1), 1, || async {
+            Err::<fn(()) -> std::future::Ready<()>, _>("no database")
+        });
         assert_eq!(outcome.unwrap_err().to_string(), "no database");
     }
 }

@@ -132,9 +132,15 @@ impl Store {
         const RELATIONS: &str = "SELECT CAST(subject_id AS SIGNED), CAST(status AS CHAR) FROM friends_and_foes \
              WHERE user_id = ? ORDER BY subject_id";
 
-        let has_avatar_id =
-            *self.has_avatar_id.get_or_try_init(|| self.probe("SELECT avatar_id FROM login WHERE 1 = 0")).await?;
-        let avatar_sql = if has_avatar_id { AVATAR } else { AVATAR_BY_FLAG };
+        let has_avatar_id = *self
+            .has_avatar_id
+            .get_or_try_init(|| self.probe("SELECT avatar_id FROM login WHERE 1 = 0"))
+            .await?;
+        let avatar_sql = if has_avatar_id {
+            AVATAR
+        } else {
+            AVATAR_BY_FLAG
+        };
         let id = i64::from(who.id);
 
         let (groups, avatar, clan, ratings, relations) = on_either!(self, pool => {

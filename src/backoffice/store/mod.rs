@@ -79,8 +79,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn ready(&self) -> Result<(), StoreError> {
-        self.call("ready", async { on_either!(self, pool => sqlx::query("SELECT 1").execute(pool).await.map(|_| ())) })
-            .await
+        self.call("ready", async {
+            on_either!(self, pool => sqlx::query("SELECT 1").execute(pool).await.map(|_| ()))
+        })
+        .await
     }
 
     /// Closes all connections; what is under way is finished first, as long as it takes no longer than a call may.

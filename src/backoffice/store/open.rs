@@ -34,7 +34,11 @@ pub struct StoreSettings {
 
 impl Default for StoreSettings {
     fn default() -> Self {
-        Self { acquire_timeout: ACQUIRE_TIMEOUT, call_deadline: CALL_DEADLINE, max_connections: MAX_CONNECTIONS }
+        Self {
+            acquire_timeout: ACQUIRE_TIMEOUT,
+            call_deadline: CALL_DEADLINE,
+            max_connections: MAX_CONNECTIONS,
+        }
     }
 }
 
@@ -114,9 +118,14 @@ async fn open_sqlite(url: &str, settings: &StoreSettings) -> Result<SqlitePool, 
 /// Does the steps that are missing, each together with its number or not at all. Two processes that start at once are
 /// kept apart by the write lock.
 async fn migrate(pool: &SqlitePool) -> Result<(), OpenError> {
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(OpenError::Embedded)?;
-    let found: i64 =
-        sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(OpenError::Embedded)?;
+    let mut transaction = pool
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .map_err(OpenError::Embedded)?;
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(OpenError::Embedded)?;
     let done = usize::try_from(found).unwrap_or(usize::MAX);
     if done > MIGRATIONS.len() {
         return Err(OpenError::Newer {

@@ -89,8 +89,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn map_by_folder(&self, folder: &str) -> Result<Option<Map>, StoreError> {
-        const SQL: &str =
-            "SELECT CAST(id AS SIGNED), CAST(ranked AS SIGNED) FROM map_version WHERE filename = ? LIMIT 1";
+        const SQL: &str = "SELECT CAST(id AS SIGNED), CAST(ranked AS SIGNED) FROM map_version WHERE filename = ? LIMIT 1";
         let folder = folder.to_lowercase();
         if let Some(map) = self.maps.recall(&folder) {
             return Ok(Some(map));
@@ -141,7 +140,9 @@ impl Store {
     pub async fn max_game_id(&self) -> Result<u32, StoreError> {
         const SQL: &str = "SELECT CAST(COALESCE(MAX(id), 0) AS SIGNED) FROM game_stats";
         let id: i64 = self
-            .call("highest game id", async { on_either!(self, pool => sqlx::query_scalar(SQL).fetch_one(pool).await) })
+            .call("highest game id", async {
+                on_either!(self, pool => sqlx::query_scalar(SQL).fetch_one(pool).await)
+            })
             .await?;
         narrow(id).map_err(|_| StoreError::Failed)
     }
