@@ -35,7 +35,10 @@ fn random_frame(rng: &mut SmallRng) -> String {
 }
 
 /// What a shard believes about players: id, claim; and about games: uid, owner.
-fn beliefs(faf: &Faf) -> (Vec<(u32, u64)>, Vec<(u32, u16)>) {
+/// Players with their claims, games with their shards, as one shard believes.
+type Beliefs = (Vec<(u32, u64)>, Vec<(u32, u16)>);
+
+fn beliefs(faf: &Faf) -> Beliefs {
     let mut players: Vec<_> = faf.picture.players().map(|p| (p.id, p.epoch)).collect();
     players.sort_unstable();
     (
@@ -67,7 +70,7 @@ fn random_walk_comes_to_rest() {
 
 fn walk(seed: u64) -> Sim {
     let mut sim = simulator(SHARDS, seed, Settings::default());
-    sim.eager = seed % 3 == 0;
+    sim.eager = seed.is_multiple_of(3);
     let mut rng = SmallRng::seed_from_u64(!seed);
     let mut conns: Vec<ConnId> = (0..12).map(|i| sim.connect(i % SHARDS)).collect();
     for (i, &conn) in conns.iter().enumerate() {
