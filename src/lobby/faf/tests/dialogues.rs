@@ -552,7 +552,7 @@ fn leaving_a_lobby() {
         }
         state(&mut sim, b, "Ended");
         let gone = json!({"command": "DisconnectFromPeer", "args": [3], "target": "game"});
-        assert_eq!(sim.take(host), [gone.clone()]);
+        assert_eq!(sim.take(host), std::slice::from_ref(&gone));
         assert_eq!(sim.take(a), [gone]);
         // The host leaves: nobody is told to disconnect, and the guest stays until his game ends.
         state(&mut sim, host, "Ended");
