@@ -40,15 +40,25 @@ fn cpu_of(task: &str) -> Duration {
     let task: libc::pid_t = task.parse().expect("a task id");
     // clock_getcpuclockid(3): the clock of a thread is made of its id (CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED).
     let clock = (!task << 3) | 6;
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `time` is valid for the call, which only writes to it.
-    assert_eq!(unsafe { libc::clock_gettime(clock, &mut time) }, 0, "the thread exists");
+    assert_eq!(
+        unsafe { libc::clock_gettime(clock, &mut time) },
+        0,
+        "the thread exists"
+    );
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 fn this_task() -> String {
     let link = std::fs::read_link("/proc/thread-self").expect("procfs");
-    link.file_name().and_then(|n| n.to_str()).expect("a task id").to_owned()
+    link.file_name()
+        .and_then(|n| n.to_str())
+        .expect("a task id")
+        .to_owned()
 }
 
 /// The receiving ends. Drained after each broadcast, outside what is measured.
@@ -56,7 +66,11 @@ struct Receivers(Vec<TcpStream>);
 
 impl Receivers {
     fn connect(address: SocketAddr, count: usize) -> Receivers {
-        Receivers((0..count).map(|_| TcpStream::connect(address).expect("connects")).collect())
+        Receivers(
+            (0..count)
+                .map(|_| TcpStream::connect(address).expect("connects"))
+                .collect(),
+        )
     }
 
     fn drain(&mut self, bytes: usize) {
@@ -117,7 +131,10 @@ fn muster(criterion: &mut Criterion, count: usize) {
         }],
         read: ReadLimits::default(),
         connections: count,
-        address_limits: AddressLimits { connections: u32::MAX, opened_per_second: u32::MAX },
+        address_limits: AddressLimits {
+            connections: u32::MAX,
+            opened_per_second: u32::MAX,
+        },
         outbox_soft_bytes: 1 << 20,
         outbox_hard_bytes: 1 << 24,
         outbox_stuck: Duration::from_secs(60),
@@ -127,11 +144,16 @@ fn muster(criterion: &mut Criterion, count: usize) {
     let task = Arc::new(OnceLock::new());
     let (counted, its_task) = (subscribed.clone(), task.clone());
     let body: Bytes = vec![b'x'; BODY - 1].into();
-    let engine = Engine::start(settings, mesh.clone(), Arc::new(|_, _, ()| Ok(())), move |_| Broadcaster {
-        body: body.clone(),
-        subscribed: counted.clone(),
-        task: its_task.clone(),
-    })
+    let engine = Engine::start(
+        settings,
+        mesh.clone(),
+        Arc::new(|_, _, ()| Ok(())),
+        move |_| Broadcaster {
+            body: body.clone(),
+            subscribed: counted.clone(),
+            task: its_task.clone(),
+        },
+    )
     .expect("the engine starts");
     let mut receivers = Receivers::connect(engine.addresses[0].1, count);
     while subscribed.load(Ordering::SeqCst) < count as u64 {
@@ -201,8 +223,11 @@ fn task_per_connection(criterion: &mut Criterion, count: usize) {
     let executor = LocalExecutorBuilder::new(Placement::Fixed(0))
         .name("tasks")
         .spawn(move || async move {
-            let listener = glommio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("binds");
-            address_known.send(listener.local_addr().expect("bound")).expect("somebody waits");
+            let listener =
+                glommio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("binds");
+            address_known
+                .send(listener.local_addr().expect("bound"))
+                .expect("somebody waits");
             let body: Rc<[u8]> = vec![b'x'; BODY].into();
             let left = Rc::new(RefCell::new(0usize));
             let mut wakes = Vec::new();
@@ -249,11 +274,21 @@ fn task_per_connection(criterion: &mut Criterion, count: usize) {
     executor.join().expect("the executor ends");
 }
 
-fn group(criterion: &mut Criterion, count: usize, name: &str, mut run: impl FnMut(u64) -> Duration) {
+fn group(
+    criterion: &mut Criterion,
+    count: usize,
+    name: &str,
+    mut run: impl FnMut(u64) -> Duration,
+) {
     let mut group = criterion.benchmark_group("fanout_cpu_per_broadcast");
-    group.sample_size(20).measurement_time(Duration::from_secs(6)).warm_up_time(Duration::from_secs(1));
+    group
+        .sample_size(20)
+        .measurement_time(Duration::from_secs(6))
+        .warm_up_time(Duration::from_secs(1));
     group.throughput(Throughput::Elements(count as u64));
-    group.bench_function(BenchmarkId::new(name, count), |bencher| bencher.iter_custom(&mut run));
+    group.bench_function(BenchmarkId::new(name, count), |bencher| {
+        bencher.iter_custom(&mut run)
+    });
     group.finish();
 }
 

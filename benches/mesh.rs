@@ -46,7 +46,10 @@ impl Dialect for Correspondent {
     }
     fn mailed(&mut self, turn: &mut Turn<'_, Self>, _: ShardId, sent: Duration) {
         let latency = turn.now.mono.saturating_sub(sent).as_nanos() as u64;
-        self.latencies.lock().expect("no panic").saturating_record(latency);
+        self.latencies
+            .lock()
+            .expect("no panic")
+            .saturating_record(latency);
     }
     fn woke(&mut self, turn: &mut Turn<'_, Self>, timer: Timer) {
         match timer {
@@ -83,20 +86,30 @@ fn measure(busy: bool) -> Histogram<u64> {
         listeners: Vec::new(),
         read: ReadLimits::default(),
         connections: 1,
-        address_limits: AddressLimits { connections: 1, opened_per_second: 1 },
+        address_limits: AddressLimits {
+            connections: 1,
+            opened_per_second: 1,
+        },
         outbox_soft_bytes: 1,
         outbox_hard_bytes: 1,
         outbox_stuck: RUN,
         handshake: RUN,
         seed: Some(1),
     };
-    let latencies = Arc::new(Mutex::new(Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3).expect("valid bounds")));
+    let latencies = Arc::new(Mutex::new(
+        Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3).expect("valid bounds"),
+    ));
     let mesh = Mesh::<Correspondent>::new(2);
     let recorded = latencies.clone();
-    let engine = Engine::start(settings, mesh.clone(), Arc::new(|_, _, ()| Ok(())), move |_| Correspondent {
-        busy,
-        latencies: recorded.clone(),
-    })
+    let engine = Engine::start(
+        settings,
+        mesh.clone(),
+        Arc::new(|_, _, ()| Ok(())),
+        move |_| Correspondent {
+            busy,
+            latencies: recorded.clone(),
+        },
+    )
     .expect("the engine starts");
     std::thread::sleep(RUN);
     mesh.stop(Stopping::Now);

@@ -31,7 +31,11 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
-    let config = Config::load(cli.options.config.as_deref(), std::env::vars(), &cli.options.flags())?;
+    let config = Config::load(
+        cli.options.config.as_deref(),
+        std::env::vars(),
+        &cli.options.flags(),
+    )?;
     if cli.options.print_config {
         print!("{}", config.print());
         return Ok(ExitCode::SUCCESS);
@@ -51,7 +55,14 @@ fn run() -> anyhow::Result<ExitCode> {
 /// Prints what `doctor` finds; fails if the server could not run here.
 fn examine(config: &Config, json: bool) -> ExitCode {
     let checks = doctor::judge(&doctor::Machine::read(), config);
-    print!("{}", if json { doctor::json(&checks) } else { doctor::table(&checks) });
+    print!(
+        "{}",
+        if json {
+            doctor::json(&checks)
+        } else {
+            doctor::table(&checks)
+        }
+    );
     match doctor::failures(&checks) {
         None => ExitCode::SUCCESS,
         Some(_) => ExitCode::FAILURE,
@@ -62,5 +73,8 @@ fn examine(config: &Config, json: bool) -> ExitCode {
 fn log_to_stderr(config: &Config) {
     let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }

@@ -4,7 +4,11 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use muster::{
-    backoffice,
+    backoffice::{
+        self, OfficeSettings,
+        desk::{self, DeskSettings},
+        store::StoreSettings,
+    },
     config::{Auth, Config},
     doctor,
     engine::{AddressLimits, Engine, Inbound, ListenerSettings, Mesh, Settings},
@@ -33,7 +37,7 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     let shards = config.server.shards;
     let mesh = Mesh::<Faf>::new(shards);
     let answers = mesh.clone();
-    let office = backoffice::start(backoffice_settings(config), move |shard, ticket, answer| {
+    let office = backoffice::start(office_settings(config), move |shard, ticket, answer| {
         answers.post(shard, Inbound::Answer(ticket, answer));
     })
     .context("the back office can't start")?;
@@ -42,14 +46,19 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     let engine = Engine::start(
         engine_settings(config),
         mesh.clone(),
-        Arc::new(move |shard, ticket, ask| asker.try_ask((shard, ticket, ask)).map_err(|(_, _, ask)| ask)),
+        Arc::new(move |shard, ticket, ask| {
+            asker
+                .try_ask((shard, ticket, ask))
+                .map_err(|(_, _, ask)| ask)
+        }),
         move |shard: ShardId| Faf::new(shard, shards, settings.clone()),
     )
     .context("the engine can't start")?;
     announce(config, &engine);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(wait_for_the_end(config, &mesh, &engine))?;
-    log_counters(&engine);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(wait_for_the_end(config, &mesh))?;
     engine.join();
     office.stop();
     Ok(ExitCode::SUCCESS)
@@ -63,22 +72,27 @@ fn announce(config: &Config, engine: &Engine) {
     println!("ready");
     if config.faf.auth == Auth::Open {
         eprintln!("OPEN SIGN-IN: whoever signs in first under a name owns it. Not for the public.");
-        eprintln!("Try it:  cargo run --release -p swarm -- run --clients 2000 --profile lobby --duration 20s");
+        eprintln!(
+            "Try it:  cargo run --release -p swarm -- run --clients 2000 --profile lobby --duration 20s"
+        );
     }
 }
 
 /// Until the process may end: signals, then the drain (spec: faf-lifecycle 14).
-async fn wait_for_the_end(config: &Config, mesh: &Mesh<Faf>, engine: &Engine) -> anyhow::Result<()> {
+async fn wait_for_the_end(config: &Config, mesh: &Mesh<Faf>) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut counters = signal(SignalKind::user_defined1())?;
     loop {
         tokio::select! {
             () = stop_signal(&mut terminate, &mut interrupt) => break,
-            _ = counters.recv() => log_counters(engine),
+            _ = counters.recv() => mesh.report(),
         }
     }
-    tracing::info!(grace_s = config.server.stop_grace.as_secs(), "stopping: waiting for running games");
+    tracing::info!(
+        grace_s = config.server.stop_grace.as_secs(),
+        "stopping: waiting for running games"
+    );
     mesh.stop(Stopping::Drain);
     let drained = async {
         // The shards say so after the turn in which they heard of the drain.
@@ -102,14 +116,6 @@ async fn stop_signal(terminate: &mut Signal, interrupt: &mut Signal) {
     }
 }
 
-fn log_counters(engine: &Engine) {
-    for (shard, counters) in engine.counters.iter().enumerate() {
-        let list: Vec<_> = counters.list().into_iter().filter(|(_, value)| *value > 0).collect();
-        let text: Vec<_> = list.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        tracing::info!(shard, "{}", text.join(" "));
-    }
-}
-
 fn engine_settings(config: &Config) -> Settings {
     let listeners = config.faf.listeners().map(|(name, address)| {
         let format = match name {
@@ -123,7 +129,11 @@ fn engine_settings(config: &Config) -> Settings {
             address,
             format,
             proxy: config.faf.proxy && !websocket,
-            trusted: if websocket { config.faf.ws_trusted.clone() } else { Vec::new() },
+            trusted: if websocket {
+                config.faf.ws_trusted.clone()
+            } else {
+                Vec::new()
+            },
         }
     });
     let shards = usize::from(config.server.shards);
@@ -138,10 +148,16 @@ fn engine_settings(config: &Config) -> Settings {
             ws_forwarded_header: config.faf.ws_forwarded_header.clone(),
         },
         // The kernel spreads connections by chance, so a shard may get more than its share.
-        connections: (config.limits.connections / shards).saturating_mul(5).div_ceil(4).max(1),
+        connections: (config.limits.connections / shards)
+            .saturating_mul(5)
+            .div_ceil(4)
+            .max(1),
         address_limits: AddressLimits {
             connections: config.limits.connections_per_address.unwrap_or(u32::MAX),
-            opened_per_second: config.limits.accepts_per_second_per_address.unwrap_or(u32::MAX),
+            opened_per_second: config
+                .limits
+                .accepts_per_second_per_address
+                .unwrap_or(u32::MAX),
         },
         outbox_soft_bytes: config.limits.outbox_soft_bytes,
         outbox_hard_bytes: config.limits.outbox_hard_bytes,
@@ -156,6 +172,29 @@ fn faf_settings(config: &Config) -> faf::Settings {
         tick: config.faf.tick,
         ping_interval: config.faf.ping_interval,
         login_timeout: config.faf.login_timeout,
+        www_url: config.faf.www_url.clone(),
+        allow_password_login: config.faf.allow_password_login,
+        shutdown_grace: config.server.stop_grace,
+        shutdown_kick_idle: config.faf.shutdown_kick_idle_players,
         ..faf::Settings::default()
+    }
+}
+
+fn office_settings(config: &Config) -> OfficeSettings {
+    OfficeSettings {
+        store_url: config.store.url.clone(),
+        store: StoreSettings {
+            max_connections: config.store.connections,
+            ..StoreSettings::default()
+        },
+        desk: DeskSettings {
+            auth: match config.faf.auth {
+                Auth::Database => desk::Auth::Database,
+                Auth::Open => desk::Auth::Open,
+            },
+            jwks_url: config.faf.jwks_url.clone(),
+            policy_url: config.faf.policy_server_url.clone(),
+        },
+        queue: config.server.ask_queue,
     }
 }

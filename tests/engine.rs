@@ -58,7 +58,10 @@ impl Dialect for Probe {
                 turn.fan_out(Audience::These(Rc::new([conn])), "three");
                 turn.fan_out(Audience::Subscribers, "four");
             }
-            "big" => turn.fan_out(Audience::Subscribers, "x".repeat(rest.parse().expect("a number"))),
+            "big" => turn.fan_out(
+                Audience::Subscribers,
+                "x".repeat(rest.parse().expect("a number")),
+            ),
             "flood" => turn.send(conn, "x".repeat(rest.parse().expect("a number"))),
             "ask" => {
                 self.asked = Some(conn);
@@ -133,7 +136,10 @@ fn settings(shards: u16) -> Settings {
         }],
         read: ReadLimits::default(),
         connections: 1_000,
-        address_limits: AddressLimits { connections: 3, opened_per_second: 1_000 },
+        address_limits: AddressLimits {
+            connections: 3,
+            opened_per_second: 1_000,
+        },
         outbox_soft_bytes: 256 << 10,
         outbox_hard_bytes: 64 << 20,
         outbox_stuck: Duration::from_secs(60),
@@ -156,21 +162,36 @@ impl Server {
                 }
                 let answers = answers.clone();
                 std::thread::spawn(move || {
-                    answers.post(shard, muster::engine::Inbound::Answer(ticket, format!("answer {ask}")));
+                    answers.post(
+                        shard,
+                        muster::engine::Inbound::Answer(ticket, format!("answer {ask}")),
+                    );
                 });
                 Ok(())
             }),
-            move |_| Probe { conns: Vec::new(), asked: None, closed: counted.clone() },
+            move |_| Probe {
+                conns: Vec::new(),
+                asked: None,
+                closed: counted.clone(),
+            },
         )
         .expect("the engine starts");
         let address = engine.addresses[0].1;
-        Server { engine: Some(engine), mesh, closed, address }
+        Server {
+            engine: Some(engine),
+            mesh,
+            closed,
+            address,
+        }
     }
 
     fn count(&self, name: &str) -> u64 {
         let engine = self.engine.as_ref().expect("running");
         let lists = engine.counters.iter().flat_map(|counters| counters.list());
-        lists.filter(|(n, _)| *n == name).map(|(_, value)| value).sum()
+        lists
+            .filter(|(n, _)| *n == name)
+            .map(|(_, value)| value)
+            .sum()
     }
 }
 
@@ -200,11 +221,17 @@ impl Client {
         let stream = TcpStream::connect(server.address).expect("connects");
         stream.set_read_timeout(Some(PATIENCE)).expect("sets");
         stream.set_nodelay(true).expect("sets");
-        Client { stream: BufReader::with_capacity(1 << 20, stream), shard: String::new() }
+        Client {
+            stream: BufReader::with_capacity(1 << 20, stream),
+            shard: String::new(),
+        }
     }
 
     fn say(&mut self, line: &str) {
-        self.stream.get_mut().write_all(format!("{line}\n").as_bytes()).expect("writes");
+        self.stream
+            .get_mut()
+            .write_all(format!("{line}\n").as_bytes())
+            .expect("writes");
     }
 
     fn line(&mut self) -> String {
@@ -235,7 +262,10 @@ fn frames_are_answered_in_order() {
     let server = Server::start(settings(1));
     let mut client = Client::connect(&server);
     client.say("echo a\necho b\r\n echo c ");
-    assert_eq!([client.line(), client.line(), client.line()], ["a", "b", "c"]);
+    assert_eq!(
+        [client.line(), client.line(), client.line()],
+        ["a", "b", "c"]
+    );
 }
 
 #[test]
@@ -271,7 +301,10 @@ fn broadcasts_reach_subscribers_on_every_shard_and_keep_the_order_of_sends() {
     client.say("mixed");
     let heard: Vec<_> = (0..4).map(|_| client.line()).collect();
     assert_eq!(heard, ["one", "two", "three", "four"]);
-    let neighbour = clients.iter_mut().find(|c| c.shard == client.shard).expect("one on the same shard");
+    let neighbour = clients
+        .iter_mut()
+        .find(|c| c.shard == client.shard)
+        .expect("one on the same shard");
     let heard: Vec<_> = (0..3).map(|_| neighbour.line()).collect();
     assert_eq!(heard, ["one", "not you", "four"]);
     leaver.say("echo nothing came");
@@ -295,7 +328,9 @@ fn an_orderly_close_delivers_the_last_words_even_with_unread_input() {
         assert_eq!(client.line(), "bye");
         assert!(client.ends());
     }
-    until("closed told once each", || server.closed.load(Ordering::SeqCst) == 50);
+    until("closed told once each", || {
+        server.closed.load(Ordering::SeqCst) == 50
+    });
 }
 
 #[test]
@@ -313,8 +348,16 @@ fn a_panic_costs_one_connection() {
 fn a_last_line_without_its_end_is_handled() {
     let server = Server::start(settings(1));
     let mut client = Client::connect(&server);
-    client.stream.get_mut().write_all(b"echo last").expect("writes");
-    client.stream.get_mut().shutdown(std::net::Shutdown::Write).expect("shuts");
+    client
+        .stream
+        .get_mut()
+        .write_all(b"echo last")
+        .expect("writes");
+    client
+        .stream
+        .get_mut()
+        .shutdown(std::net::Shutdown::Write)
+        .expect("shuts");
     assert_eq!(client.line(), "last");
     assert!(client.ends());
 }
@@ -349,7 +392,10 @@ fn a_slow_reader_misses_broadcasts_is_resynced_and_disturbs_nobody() {
 
 #[test]
 fn too_much_waiting_ends_the_connection() {
-    let server = Server::start(Settings { outbox_hard_bytes: 1 << 20, ..settings(1) });
+    let server = Server::start(Settings {
+        outbox_hard_bytes: 1 << 20,
+        ..settings(1)
+    });
     let mut client = Client::connect(&server);
     client.say("flood 60000000");
     until("counted", || server.count("ended_outbox_full") == 1);
@@ -358,7 +404,10 @@ fn too_much_waiting_ends_the_connection() {
 
 #[test]
 fn a_reader_that_never_reads_is_dropped_in_time() {
-    let server = Server::start(Settings { outbox_stuck: Duration::from_millis(50), ..settings(1) });
+    let server = Server::start(Settings {
+        outbox_stuck: Duration::from_millis(50),
+        ..settings(1)
+    });
     let mut client = Client::connect(&server);
     client.say("flood 30000000");
     until("counted", || server.count("ended_outbox_stuck") == 1);
@@ -367,7 +416,10 @@ fn a_reader_that_never_reads_is_dropped_in_time() {
 
 #[test]
 fn a_full_table_refuses() {
-    let server = Server::start(Settings { connections: 2, ..settings(1) });
+    let server = Server::start(Settings {
+        connections: 2,
+        ..settings(1)
+    });
     let _kept = [Client::connect(&server), Client::connect(&server)];
     let mut third = Client::raw(&server);
     assert!(third.ends());
@@ -381,13 +433,23 @@ fn a_proxy_header_names_the_address_and_limits_count_it() {
     let server = Server::start(settings);
     let connect = || {
         let mut client = Client::raw(&server);
-        client.stream.get_mut().write_all(b"PROXY TCP4 192.0.2.7 10.0.0.1 1 2\r\n").expect("writes");
+        client
+            .stream
+            .get_mut()
+            .write_all(b"PROXY TCP4 192.0.2.7 10.0.0.1 1 2\r\n")
+            .expect("writes");
         client
     };
     let mut kept: Vec<_> = (0..3).map(|_| connect()).collect();
     for client in &mut kept {
         let hello = client.line();
-        assert_eq!(hello.rsplit(' ').next().and_then(|a| a.parse::<IpAddr>().ok()), "192.0.2.7".parse().ok());
+        assert_eq!(
+            hello
+                .rsplit(' ')
+                .next()
+                .and_then(|a| a.parse::<IpAddr>().ok()),
+            "192.0.2.7".parse().ok()
+        );
     }
     assert!(connect().ends(), "the fourth of one address");
     assert_eq!(server.count("refused_address"), 1);
@@ -398,7 +460,10 @@ fn a_proxy_header_names_the_address_and_limits_count_it() {
 
 #[test]
 fn a_silent_handshake_is_ended() {
-    let mut settings = Settings { handshake: Duration::from_millis(30), ..settings(1) };
+    let mut settings = Settings {
+        handshake: Duration::from_millis(30),
+        ..settings(1)
+    };
     settings.listeners[0].proxy = true;
     let server = Server::start(settings);
     assert!(Client::raw(&server).ends());

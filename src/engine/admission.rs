@@ -43,13 +43,19 @@ pub(super) struct Admissions {
 
 impl Admissions {
     /// Counts a new connection in, or refuses it.
-    pub(super) fn enter(&mut self, address: IpAddr, now: Duration, limits: AddressLimits) -> Admission {
+    pub(super) fn enter(
+        &mut self,
+        address: IpAddr,
+        now: Duration,
+        limits: AddressLimits,
+    ) -> Admission {
         if address.is_loopback() {
             return Admission::Welcome;
         }
         if self.addresses.len() >= REMEMBERED_ADDRESSES {
             let second = now.as_secs();
-            self.addresses.retain(|_, a| a.open > 0 || a.second == second);
+            self.addresses
+                .retain(|_, a| a.open > 0 || a.second == second);
         }
         let entry = self.addresses.entry(address).or_default();
         if entry.second != now.as_secs() {
@@ -79,7 +85,10 @@ impl Admissions {
 mod tests {
     use super::*;
 
-    const LIMITS: AddressLimits = AddressLimits { connections: 2, opened_per_second: 3 };
+    const LIMITS: AddressLimits = AddressLimits {
+        connections: 2,
+        opened_per_second: 3,
+    };
 
     #[test]
     fn an_address_has_a_number_and_a_rate() {
@@ -91,7 +100,10 @@ mod tests {
         assert_eq!(admissions.enter(a, at, LIMITS), Admission::TooMany);
         assert_eq!(admissions.enter(a, at, LIMITS), Admission::TooFast);
         admissions.leave(a);
-        assert_eq!(admissions.enter(a, Duration::from_secs(8), LIMITS), Admission::Welcome);
+        assert_eq!(
+            admissions.enter(a, Duration::from_secs(8), LIMITS),
+            Admission::Welcome
+        );
     }
 
     #[test]
@@ -99,7 +111,9 @@ mod tests {
         let mut admissions = Admissions::default();
         for n in 0..3 * REMEMBERED_ADDRESSES as u32 {
             let a = IpAddr::from(n.to_be_bytes());
-            if admissions.enter(a, Duration::from_secs(u64::from(n / 100)), LIMITS) == Admission::Welcome {
+            if admissions.enter(a, Duration::from_secs(u64::from(n / 100)), LIMITS)
+                == Admission::Welcome
+            {
                 admissions.leave(a);
             }
         }

@@ -45,8 +45,14 @@ struct Buffers {
 
 impl<D: Dialect> Shell<D> {
     pub(super) fn new(shard: Shard<D>) -> Rc<Self> {
-        let buffers = Buffers { read: vec![0; READ_BYTES], scratch: Scratch::default() };
-        Rc::new(Shell { shard: RefCell::new(shard), buffers: RefCell::new(buffers) })
+        let buffers = Buffers {
+            read: vec![0; READ_BYTES],
+            scratch: Scratch::default(),
+        };
+        Rc::new(Shell {
+            shard: RefCell::new(shard),
+            buffers: RefCell::new(buffers),
+        })
     }
 }
 
@@ -83,10 +89,17 @@ pub(super) async fn serve<D: Dialect>(
 ) {
     let fd = stream.as_raw_fd();
     sender::tune(fd);
-    let trusted = listener.trusted.iter().any(|network| network.contains(address));
+    let trusted = listener
+        .trusted
+        .iter()
+        .any(|network| network.contains(address));
     // Behind a proxy the real address comes later; then it is checked.
     let check = !(listener.proxy || trusted);
-    let Some(id) = shell.shard.borrow_mut().run(|shard| shard.accept(fd, address, listener.format, check)) else {
+    let Some(id) = shell
+        .shard
+        .borrow_mut()
+        .run(|shard| shard.accept(fd, address, listener.format, check))
+    else {
         return;
     };
     let mut reader = Reader {
@@ -108,7 +121,10 @@ pub(super) async fn serve<D: Dialect>(
     }
     poll_fn(|cx| reader.poll(&shell, &mut stream, cx)).await;
     let flushed = shell.shard.borrow_mut().run(|shard| {
-        let flushed = shard.conns.find(id).is_some_and(|conn| conn.closing == Some(Closing::Flushed));
+        let flushed = shard
+            .conns
+            .find(id)
+            .is_some_and(|conn| conn.closing == Some(Closing::Flushed));
         shard.retire(id);
         flushed
     });
@@ -140,11 +156,22 @@ async fn linger<D: Dialect>(shell: &Shell<D>, stream: &mut TcpStream) {
 impl Reader {
     fn open<D: Dialect>(&mut self, shard: &mut Shard<D>) {
         if !std::mem::replace(&mut self.opened, true) {
-            shard.open(self.id, Origin { address: self.address, format: self.format });
+            shard.open(
+                self.id,
+                Origin {
+                    address: self.address,
+                    format: self.format,
+                },
+            );
         }
     }
 
-    fn poll<D: Dialect>(&mut self, shell: &Shell<D>, stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll<D: Dialect>(
+        &mut self,
+        shell: &Shell<D>,
+        stream: &mut TcpStream,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         if self.poll_write(shell, stream, cx).is_ready() {
             return Poll::Ready(());
         }
@@ -153,7 +180,9 @@ impl Reader {
                 let mut shard = shell.shard.borrow_mut();
                 let backlog = shard.settings.outbox_soft_bytes;
                 let congested = shard.park_if_congested(cx.waker());
-                let Some(conn) = shard.conns.find(self.id) else { return Poll::Ready(()) };
+                let Some(conn) = shard.conns.find(self.id) else {
+                    return Poll::Ready(());
+                };
                 match conn.closing {
                     Some(Closing::Abort) => Flow::End,
                     Some(Closing::Flushed) if conn.outbox.is_empty() => Flow::End,
@@ -209,7 +238,9 @@ impl Reader {
     ) -> Poll<()> {
         let mut shard = shell.shard.borrow_mut();
         loop {
-            let Some(conn) = shard.conns.find(self.id) else { return Poll::Ready(()) };
+            let Some(conn) = shard.conns.find(self.id) else {
+                return Poll::Ready(());
+            };
             if conn.blocked_since.is_none() {
                 return Poll::Pending;
             }
@@ -236,7 +267,12 @@ impl Reader {
     }
 
     fn arrived<D: Dialect>(&mut self, shell: &Shell<D>, bytes: &mut [u8], scratch: &mut Scratch) {
-        shell.shard.borrow().counters.bytes_in.add(bytes.len() as u64);
+        shell
+            .shard
+            .borrow()
+            .counters
+            .bytes_in
+            .add(bytes.len() as u64);
         if self.rest.is_empty() {
             // The usual case: whole frames, handled where they arrived.
             let consumed = self.step_through(shell, bytes, scratch);
@@ -263,7 +299,12 @@ impl Reader {
     }
 
     /// Handles the frames in `input`; returns how many bytes are used up.
-    fn step_through<D: Dialect>(&mut self, shell: &Shell<D>, input: &mut [u8], scratch: &mut Scratch) -> usize {
+    fn step_through<D: Dialect>(
+        &mut self,
+        shell: &Shell<D>,
+        input: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> usize {
         let mut shard = shell.shard.borrow_mut();
         let settings = shard.settings.clone();
         shard.run(|shard| {

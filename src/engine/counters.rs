@@ -15,7 +15,10 @@ impl Counter {
     /// `n` more.
     pub(super) fn add(&self, n: u64) {
         // One writer: no read-modify-write needed.
-        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+        self.0.store(
+            self.0.load(Ordering::Relaxed).wrapping_add(n),
+            Ordering::Relaxed,
+        );
     }
 
     /// The count so far.

@@ -48,7 +48,11 @@ impl Batch {
                 self.named.entry(conn).or_default().push(index);
             }
         }
-        self.items.push(Item { audience, body, encoded: Default::default() });
+        self.items.push(Item {
+            audience,
+            body,
+            encoded: Default::default(),
+        });
     }
 
     /// The connections that some audience names.
@@ -86,7 +90,10 @@ impl Batch {
 
     /// What every subscriber that no audience names gets, in one piece, and how many messages that is.
     pub(super) fn common(&self, format: Format) -> (Bytes, u64) {
-        let mut items = self.items.iter().filter(|item| !matches!(item.audience, Audience::These(_)));
+        let mut items = self
+            .items
+            .iter()
+            .filter(|item| !matches!(item.audience, Audience::These(_)));
         let mut out = Vec::new();
         let mut messages = 0;
         for item in &mut items {
@@ -124,21 +131,37 @@ mod tests {
     use crate::lobby::ShardId;
 
     fn conn(slot: u32) -> ConnId {
-        ConnId { shard: ShardId(0), slot, generation: 0 }
+        ConnId {
+            shard: ShardId(0),
+            slot,
+            generation: 0,
+        }
     }
 
     fn heard(batch: &mut Batch, who: u32, subscribed: bool, from: usize) -> String {
         let mut out = Vec::new();
-        batch.each_for(conn(who), Format::JsonLines, subscribed, from, |b| out.extend_from_slice(b));
-        String::from_utf8(out).expect("ASCII").replace('\n', " ").trim().to_owned()
+        batch.each_for(conn(who), Format::JsonLines, subscribed, from, |b| {
+            out.extend_from_slice(b)
+        });
+        String::from_utf8(out)
+            .expect("ASCII")
+            .replace('\n', " ")
+            .trim()
+            .to_owned()
     }
 
     #[test]
     fn everyone_gets_his_own_messages_in_order() {
         let mut batch = Batch::default();
         batch.push(Audience::Subscribers, Bytes::from_static(b"all1"));
-        batch.push(Audience::SubscribersBut(Rc::new([conn(1)])), Bytes::from_static(b"not1"));
-        batch.push(Audience::These(Rc::new([conn(1), conn(2)])), Bytes::from_static(b"just12"));
+        batch.push(
+            Audience::SubscribersBut(Rc::new([conn(1)])),
+            Bytes::from_static(b"not1"),
+        );
+        batch.push(
+            Audience::These(Rc::new([conn(1), conn(2)])),
+            Bytes::from_static(b"just12"),
+        );
         batch.push(Audience::Subscribers, Bytes::from_static(b"all2"));
         assert_eq!(heard(&mut batch, 1, true, 0), "all1 just12 all2");
         assert_eq!(heard(&mut batch, 2, false, 0), "just12");

@@ -30,7 +30,9 @@ impl<D: Dialect> Shard<D> {
         if self.batch.is_empty() {
             return;
         }
-        let Some(conn) = self.conns.find(id).filter(|conn| !conn.is_ending()) else { return };
+        let Some(conn) = self.conns.find(id).filter(|conn| !conn.is_ending()) else {
+            return;
+        };
         let (from, format, subscribed) = (conn.fanned as usize, conn.format, conn.is_subscribed());
         conn.fanned = self.batch.len() as u32;
         if from >= self.batch.len() {
@@ -38,14 +40,15 @@ impl<D: Dialect> Shard<D> {
         }
         let slow = conn.outbox.bytes() > self.settings.outbox_soft_bytes;
         let (outbox, mut copies, mut skipped) = (&mut conn.outbox, 0, 0);
-        self.batch.each_for(id, format, subscribed, from, |encoded| {
-            if slow {
-                skipped += 1;
-            } else {
-                outbox.push(encoded);
-                copies += 1;
-            }
-        });
+        self.batch
+            .each_for(id, format, subscribed, from, |encoded| {
+                if slow {
+                    skipped += 1;
+                } else {
+                    outbox.push(encoded);
+                    copies += 1;
+                }
+            });
         conn.stale |= skipped > 0;
         self.counters.deliveries.add(copies);
         self.counters.broadcasts_skipped.add(skipped);
@@ -78,7 +81,9 @@ impl<D: Dialect> Shard<D> {
         let mut jobs = std::mem::take(&mut self.jobs);
         let subscribers = std::mem::take(&mut self.subscribers);
         for &slot in &subscribers {
-            let Some((id, conn)) = self.conns.at(slot) else { continue };
+            let Some((id, conn)) = self.conns.at(slot) else {
+                continue;
+            };
             if conn.is_ending() || self.batch.names(id) {
                 continue;
             }
@@ -87,12 +92,17 @@ impl<D: Dialect> Shard<D> {
                 continue;
             }
             let format = conn.format;
-            let (bytes, messages) = common[format.index()].get_or_insert_with(|| self.batch.common(format));
+            let (bytes, messages) =
+                common[format.index()].get_or_insert_with(|| self.batch.common(format));
             if bytes.is_empty() {
                 continue;
             }
             if conn.outbox.is_empty() {
-                jobs.push(Job { slot, fd: conn.fd, buffer: format.index() });
+                jobs.push(Job {
+                    slot,
+                    fd: conn.fd,
+                    buffer: format.index(),
+                });
             } else if conn.outbox.bytes() > self.settings.outbox_soft_bytes {
                 conn.stale = true;
                 self.counters.broadcasts_skipped.add(*messages);
@@ -117,8 +127,10 @@ impl<D: Dialect> Shard<D> {
         if jobs.is_empty() {
             return;
         }
-        let buffers: SmallVec<[&[u8]; 3]> =
-            common.iter().map(|c| c.as_ref().map_or(&[][..], |(bytes, _)| bytes)).collect();
+        let buffers: SmallVec<[&[u8]; 3]> = common
+            .iter()
+            .map(|c| c.as_ref().map_or(&[][..], |(bytes, _)| bytes))
+            .collect();
         let mut unfinished: Vec<(u32, usize, bool)> = Vec::new();
         let mut written = 0;
         let outcome = self.sender.send_all(jobs, &buffers, |job, result| {
@@ -129,7 +141,9 @@ impl<D: Dialect> Shard<D> {
                     written += n as u64;
                     unfinished.push((job.slot, n, false));
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => unfinished.push((job.slot, 0, false)),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    unfinished.push((job.slot, 0, false))
+                }
                 Err(_) => unfinished.push((job.slot, 0, true)),
             }
         });
@@ -141,7 +155,9 @@ impl<D: Dialect> Shard<D> {
             unfinished.extend(jobs.iter().map(|job| (job.slot, 0, true)));
         }
         for (slot, sent, broken) in unfinished {
-            let Some((id, conn)) = self.conns.at(slot) else { continue };
+            let Some((id, conn)) = self.conns.at(slot) else {
+                continue;
+            };
             if broken {
                 conn.closing = Some(Closing::Abort);
                 conn.wake();
@@ -157,7 +173,9 @@ impl<D: Dialect> Shard<D> {
     /// Writes an outbox, as far as the socket takes it.
     fn write_out(&mut self, id: ConnId) {
         let hard = self.settings.outbox_hard_bytes;
-        let Some(conn) = self.conns.find(id) else { return };
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
         if conn.closing == Some(Closing::Abort) {
             return;
         }
@@ -205,7 +223,9 @@ impl<D: Dialect> Shard<D> {
     /// The socket is full: from here on the connection's task writes, when it can.
     fn block(&mut self, id: ConnId) {
         let now = self.mono();
-        let Some(conn) = self.conns.find(id) else { return };
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
         self.counters.writes_blocked.up();
         conn.wake();
         if conn.blocked_since.is_none() {
@@ -216,8 +236,12 @@ impl<D: Dialect> Shard<D> {
 
     pub(super) fn end_if_stuck(&mut self, id: ConnId, now: Duration) {
         let age = self.settings.outbox_stuck;
-        let Some(conn) = self.conns.find(id) else { return };
-        let Some(since) = conn.blocked_since else { return };
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
+        let Some(since) = conn.blocked_since else {
+            return;
+        };
         if now >= since + age {
             conn.closing = Some(Closing::Abort);
             conn.wake();

@@ -43,7 +43,11 @@ pub(super) fn bind(settings: &ListenerSettings, shards: u16) -> io::Result<Vec<T
     let mut address = settings.address;
     let mut sockets = Vec::with_capacity(usize::from(shards));
     for _ in 0..shards {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(true)?;
         socket.set_keepalive(true)?;
@@ -59,7 +63,11 @@ pub(super) fn bind(settings: &ListenerSettings, shards: u16) -> io::Result<Vec<T
 
 /// Accepts connections on one shard until its executor ends.
 #[allow(unsafe_code)]
-pub(super) async fn accept<D: Dialect>(shell: Rc<Shell<D>>, listener: TcpListener, settings: Rc<ListenerSettings>) {
+pub(super) async fn accept<D: Dialect>(
+    shell: Rc<Shell<D>>,
+    listener: TcpListener,
+    settings: Rc<ListenerSettings>,
+) {
     // SAFETY: the descriptor is an open listening socket whose only owner is handed over here.
     let listener = unsafe { glommio::net::TcpListener::from_raw_fd(listener.into_raw_fd()) };
     loop {
@@ -70,7 +78,8 @@ pub(super) async fn accept<D: Dialect>(shell: Rc<Shell<D>>, listener: TcpListene
         match accepted.and_then(|stream| stream.peer_addr().map(|peer| (stream, peer))) {
             Ok((stream, peer)) => {
                 let address = peer.ip().to_canonical();
-                glommio::spawn_local(serve(shell.clone(), stream, address, settings.clone())).detach();
+                glommio::spawn_local(serve(shell.clone(), stream, address, settings.clone()))
+                    .detach();
             }
             Err(error) => {
                 shell.shard.borrow().counters.accept_errors.up();

@@ -32,6 +32,8 @@ pub enum Inbound<D: Dialect> {
     Answer(Ticket, D::Answer),
     /// The process is to end.
     Stop(Stopping),
+    /// Log every counter.
+    Report,
 }
 
 /// A shard's letter box.
@@ -91,7 +93,9 @@ impl<D: Dialect> Mesh<D> {
     /// Inboxes for `shards` shards.
     pub fn new(shards: u16) -> Arc<Self> {
         Arc::new(Mesh {
-            inboxes: (0..shards).map(|_| CachePadded::new(Inbox::new())).collect(),
+            inboxes: (0..shards)
+                .map(|_| CachePadded::new(Inbox::new()))
+                .collect(),
             idle: (0..shards).map(|_| AtomicBool::new(false)).collect(),
             ended: (0..shards).map(|_| AtomicBool::new(false)).collect(),
         })
@@ -121,6 +125,13 @@ impl<D: Dialect> Mesh<D> {
         }
     }
 
+    /// Has every shard log what it counts.
+    pub fn report(&self) {
+        for shard in 0..self.shards() {
+            self.post(ShardId(shard), Inbound::Report);
+        }
+    }
+
     /// Whether every shard has finished its work since [`Stopping::Drain`].
     pub fn all_idle(&self) -> bool {
         self.idle.iter().all(|flag| flag.load(Ordering::Acquire))
@@ -145,6 +156,8 @@ impl<D: Dialect> Mesh<D> {
 
     /// Some inbox is so long that nobody should read more from clients for now.
     pub(super) fn congested(&self) -> bool {
-        self.inboxes.iter().any(|inbox| inbox.waiting.load(Ordering::Relaxed) > INBOX_HIGH)
+        self.inboxes
+            .iter()
+            .any(|inbox| inbox.waiting.load(Ordering::Relaxed) > INBOX_HIGH)
     }
 }

@@ -60,8 +60,9 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 const LAST_WORDS_CHECK: Duration = Duration::from_millis(5);
 
 /// Hands a question to the back office without ever waiting; gives it back if there is no room.
-pub type Asker<D> =
-    Arc<dyn Fn(ShardId, Ticket, <D as Dialect>::Ask) -> Result<(), <D as Dialect>::Ask> + Send + Sync>;
+pub type Asker<D> = Arc<
+    dyn Fn(ShardId, Ticket, <D as Dialect>::Ask) -> Result<(), <D as Dialect>::Ask> + Send + Sync,
+>;
 
 /// Everything the engine is told.
 #[derive(Clone, Debug)]
@@ -115,8 +116,12 @@ impl Engine {
         let mut addresses = Vec::new();
         let mut sockets: Vec<Vec<_>> = (0..settings.shards).map(|_| Vec::new()).collect();
         for listener in &settings.listeners {
-            let opened = listener::bind(listener, settings.shards)
-                .map_err(|e| io::Error::new(e.kind(), format!("{} on {}: {e}", listener.name, listener.address)))?;
+            let opened = listener::bind(listener, settings.shards).map_err(|e| {
+                io::Error::new(
+                    e.kind(),
+                    format!("{} on {}: {e}", listener.name, listener.address),
+                )
+            })?;
             addresses.push((listener.name.clone(), opened[0].local_addr()?));
             for (shard, socket) in opened.into_iter().enumerate() {
                 sockets[shard].push(socket);
@@ -133,7 +138,9 @@ impl Engine {
             let counters = Arc::new(Counters::default());
             all_counters.push(counters.clone());
             let placement = match cpus.get(index) {
-                Some(&cpu) if settings.pin && usize::from(settings.shards) <= cpus.len() => Placement::Fixed(cpu),
+                Some(&cpu) if settings.pin && usize::from(settings.shards) <= cpus.len() => {
+                    Placement::Fixed(cpu)
+                }
                 _ => Placement::Unbound,
             };
             let (settings, mesh, asker) = (settings.clone(), mesh.clone(), asker.clone());
@@ -142,7 +149,15 @@ impl Engine {
                 .name(&format!("shard-{index}"))
                 .io_memory(1 << 20) // for files; sockets never use it
                 .spawn(move || async move {
-                    match Shard::new(id, dialect(id), settings.clone(), mesh.clone(), asker, counters, started) {
+                    match Shard::new(
+                        id,
+                        dialect(id),
+                        settings.clone(),
+                        mesh.clone(),
+                        asker,
+                        counters,
+                        started,
+                    ) {
                         Ok(shard) => run_shard(shard, sockets, &settings, &mesh, ready).await,
                         Err(error) => drop(ready.send(Err(error))),
                     }
@@ -152,9 +167,15 @@ impl Engine {
             threads.push(thread);
         }
         for _ in &threads {
-            is_ready.recv().map_err(|_| io::Error::other("a shard ended while starting"))??;
+            is_ready
+                .recv()
+                .map_err(|_| io::Error::other("a shard ended while starting"))??;
         }
-        Ok(Engine { addresses, counters: all_counters, threads })
+        Ok(Engine {
+            addresses,
+            counters: all_counters,
+            threads,
+        })
     }
 
     /// Waits for every shard's thread to end.
@@ -180,7 +201,12 @@ async fn run_shard<D: Dialect>(
     shell.shard.borrow_mut().run(Shard::start);
     glommio::spawn_local(run_timers(shell.clone())).detach();
     for (socket, listener) in sockets.into_iter().zip(&settings.listeners) {
-        glommio::spawn_local(listener::accept(shell.clone(), socket, Rc::new(listener.clone()))).detach();
+        glommio::spawn_local(listener::accept(
+            shell.clone(),
+            socket,
+            Rc::new(listener.clone()),
+        ))
+        .detach();
     }
     let _ = ready.send(Ok(())); // nobody waits any more only if another shard failed
     drain_until_end(&shell, mesh, id).await;
@@ -189,6 +215,7 @@ async fn run_shard<D: Dialect>(
         Timer::new(LAST_WORDS_CHECK).await;
         shell.shard.borrow_mut().run(|_| ());
     }
+    shell.shard.borrow().report();
 }
 
 /// Takes in mail whenever the shard was asleep, until the process is to end.
@@ -220,7 +247,10 @@ async fn run_timers<D: Dialect>(shell: Rc<Shell<D>>) {
                     return Poll::Pending;
                 }
                 shard.timer_waker = Some(cx.waker().clone());
-                shard.timers.next().map(|at| (at, at.saturating_sub(shard.mono())))
+                shard
+                    .timers
+                    .next()
+                    .map(|at| (at, at.saturating_sub(shard.mono())))
             };
             let Some((at, left)) = next else {
                 armed = None;
@@ -243,7 +273,10 @@ async fn run_timers<D: Dialect>(shell: Rc<Shell<D>>) {
 /// Cores this process may run on.
 fn allowed_cpus() -> Vec<usize> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or_default();
+    let list = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
+        .unwrap_or_default();
     list.trim().split(',').flat_map(cpu_range).collect()
 }
 
@@ -255,7 +288,6 @@ fn cpu_range(range: &str) -> Vec<usize> {
         _ => Vec::new(),
     }
 }
-
 
 #[cfg(test)]
 mod tests {

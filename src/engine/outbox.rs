@@ -50,7 +50,12 @@ impl Outbox {
 
     /// The first pieces, as one vectored write wants them.
     pub(super) fn slices<'a>(&'a self, into: &mut smallvec::SmallVec<[IoSlice<'a>; MAX_PIECES]>) {
-        into.extend(self.pieces.iter().take(MAX_PIECES - 1).map(|piece| IoSlice::new(piece)));
+        into.extend(
+            self.pieces
+                .iter()
+                .take(MAX_PIECES - 1)
+                .map(|piece| IoSlice::new(piece)),
+        );
         if self.pieces.len() < MAX_PIECES && !self.open.is_empty() {
             into.push(IoSlice::new(&self.open));
         }
@@ -58,7 +63,9 @@ impl Outbox {
 
     /// The first piece.
     pub(super) fn front(&self) -> &[u8] {
-        self.pieces.front().map_or(&self.open[..], |piece| &piece[..])
+        self.pieces
+            .front()
+            .map_or(&self.open[..], |piece| &piece[..])
     }
 
     /// Forgets the first `count` bytes: they were written.

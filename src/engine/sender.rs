@@ -40,7 +40,10 @@ pub(super) struct Sender {
 impl Sender {
     /// A ring of its own. Fails where io_uring is forbidden.
     pub(super) fn new() -> io::Result<Self> {
-        let ring = IoUring::builder().setup_single_issuer().setup_coop_taskrun().build(BATCH);
+        let ring = IoUring::builder()
+            .setup_single_issuer()
+            .setup_coop_taskrun()
+            .build(BATCH);
         // Older kernels know neither flag.
         let ring = ring.or_else(|_| IoUring::new(BATCH))?;
         let wanted = open_files_limit().min(MAX_REGISTERED);
@@ -78,11 +81,18 @@ impl Sender {
                 let mut queue = self.ring.submission();
                 for (index, job) in batch.iter().enumerate() {
                     let buffer = buffers[job.buffer];
-                    let (at, len) = (buffer.as_ptr(), u32::try_from(buffer.len()).unwrap_or(u32::MAX));
+                    let (at, len) = (
+                        buffer.as_ptr(),
+                        u32::try_from(buffer.len()).unwrap_or(u32::MAX),
+                    );
                     let send = if job.slot < self.registered {
-                        opcode::Send::new(types::Fixed(job.slot), at, len).flags(FLAGS).build()
+                        opcode::Send::new(types::Fixed(job.slot), at, len)
+                            .flags(FLAGS)
+                            .build()
                     } else {
-                        opcode::Send::new(types::Fd(job.fd), at, len).flags(FLAGS).build()
+                        opcode::Send::new(types::Fd(job.fd), at, len)
+                            .flags(FLAGS)
+                            .build()
                     };
                     // SAFETY: `buffers` outlives this call, and every completion is reaped below before it returns,
                     // so the kernel never reads a buffer that is gone.
@@ -104,7 +114,8 @@ impl Sender {
                         let result = completion.result();
                         done(
                             job,
-                            usize::try_from(result).map_err(|_| io::Error::from_raw_os_error(-result)),
+                            usize::try_from(result)
+                                .map_err(|_| io::Error::from_raw_os_error(-result)),
                         );
                     }
                 }
@@ -137,8 +148,15 @@ pub(super) fn tune(fd: RawFd) {
 }
 
 fn open_files_limit() -> u32 {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: `limit` is valid for the call, which only writes to it.
     let ok = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } == 0;
-    if ok { u32::try_from(limit.rlim_cur).unwrap_or(u32::MAX) } else { 1_024 }
+    if ok {
+        u32::try_from(limit.rlim_cur).unwrap_or(u32::MAX)
+    } else {
+        1_024
+    }
 }

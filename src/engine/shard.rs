@@ -134,13 +134,23 @@ impl<D: Dialect> Shard<D> {
     }
 
     /// Takes in an accepted socket, unless a limit forbids it.
-    pub(super) fn accept(&mut self, fd: RawFd, address: IpAddr, format: Format, check: bool) -> Option<ConnId> {
+    pub(super) fn accept(
+        &mut self,
+        fd: RawFd,
+        address: IpAddr,
+        format: Format,
+        check: bool,
+    ) -> Option<ConnId> {
         if check {
-            let refused = match self.admissions.enter(address, self.mono(), self.settings.address_limits) {
-                Admission::Welcome => None,
-                Admission::TooMany => Some(&self.counters.refused_address),
-                Admission::TooFast => Some(&self.counters.refused_rate),
-            };
+            let refused =
+                match self
+                    .admissions
+                    .enter(address, self.mono(), self.settings.address_limits)
+                {
+                    Admission::Welcome => None,
+                    Admission::TooMany => Some(&self.counters.refused_address),
+                    Admission::TooFast => Some(&self.counters.refused_rate),
+                };
             if let Some(counter) = refused {
                 counter.up();
                 return None;
@@ -176,13 +186,18 @@ impl<D: Dialect> Shard<D> {
     /// The connection's handshake named its real address: admission counts it there. False: not welcome.
     pub(super) fn readmit(&mut self, id: ConnId, address: IpAddr) -> bool {
         let now = self.mono();
-        let Some(conn) = self.conns.find(id) else { return false };
+        let Some(conn) = self.conns.find(id) else {
+            return false;
+        };
         if conn.admitted_as == address {
             return true;
         }
         let before = std::mem::replace(&mut conn.admitted_as, IpAddr::from([127, 0, 0, 1]));
         self.admissions.leave(before);
-        match self.admissions.enter(address, now, self.settings.address_limits) {
+        match self
+            .admissions
+            .enter(address, now, self.settings.address_limits)
+        {
             Admission::Welcome => {
                 if let Some(conn) = self.conns.find(id) {
                     conn.admitted_as = address;
@@ -209,7 +224,9 @@ impl<D: Dialect> Shard<D> {
         self.counters.frames_in.up();
         self.turn(Some(id), |dialect, turn| dialect.received(turn, id, body));
         self.settle();
-        self.conns.find(id).is_some_and(|conn| !conn.held && !conn.is_ending())
+        self.conns
+            .find(id)
+            .is_some_and(|conn| !conn.held && !conn.is_ending())
     }
 
     /// Bytes of the framing itself, to be written as they are.
@@ -223,7 +240,9 @@ impl<D: Dialect> Shard<D> {
     /// The dialect's part of the end of a connection; its place stays until [`Shard::remove`].
     pub(super) fn retire(&mut self, id: ConnId) {
         self.unsubscribe(id);
-        let Some(conn) = self.conns.find(id) else { return };
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
         conn.closing = Some(Closing::Abort);
         conn.outbox.clear();
         conn.blocked_since = None;
@@ -250,7 +269,11 @@ impl<D: Dialect> Shard<D> {
             match due {
                 Due::Dialect(timer) => self.turn(None, |dialect, turn| dialect.woke(turn, timer)),
                 Due::Handshake(id) => {
-                    if let Some(conn) = self.conns.find(id).filter(|conn| !conn.opened && !conn.is_ending()) {
+                    if let Some(conn) = self
+                        .conns
+                        .find(id)
+                        .filter(|conn| !conn.opened && !conn.is_ending())
+                    {
                         conn.closing = Some(Closing::Abort);
                         conn.wake();
                         self.counters.ended_handshake.up();
@@ -293,7 +316,9 @@ impl<D: Dialect> Shard<D> {
 
     /// The connection's outbox ran empty after having been blocked.
     pub(super) fn unblocked(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.find(id) else { return };
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
         conn.blocked_since = None;
         if std::mem::take(&mut conn.stale) && !conn.is_ending() {
             self.counters.resyncs.up();
@@ -307,7 +332,9 @@ impl<D: Dialect> Shard<D> {
     fn turn(&mut self, culprit: Option<ConnId>, f: impl FnOnce(&mut D, &mut Turn<'_, D>)) {
         let now = Now {
             mono: self.mono(),
-            unix: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
+            unix: SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default(),
         };
         let mut effects = std::mem::take(&mut self.effects);
         let mut turn = Turn {
@@ -345,7 +372,9 @@ impl<D: Dialect> Shard<D> {
     /// each other without end still serve their sockets.
     fn drain_inbox(&mut self) {
         for _ in 0..self.mesh.inbox(self.id).waiting() {
-            let Some(inbound) = self.mesh.inbox(self.id).take() else { return };
+            let Some(inbound) = self.mesh.inbox(self.id).take() else {
+                return;
+            };
             self.counters.mail_in.up();
             self.take_in(inbound);
             self.settle();
@@ -354,14 +383,36 @@ impl<D: Dialect> Shard<D> {
 
     fn take_in(&mut self, inbound: Inbound<D>) {
         match inbound {
-            Inbound::Mail(from, mail) => self.turn(None, |dialect, turn| dialect.mailed(turn, from, mail)),
+            Inbound::Mail(from, mail) => {
+                self.turn(None, |dialect, turn| dialect.mailed(turn, from, mail))
+            }
             Inbound::Answer(ticket, answer) => {
                 self.turn(None, |dialect, turn| dialect.answered(turn, ticket, answer));
             }
             Inbound::Deliver(conn, body) => self.send(conn, &body),
             Inbound::Close(conn, how) => self.close(conn, how),
             Inbound::Stop(step) => self.stop(step),
+            Inbound::Report => self.report(),
         }
+    }
+
+    /// Logs everything that is not zero.
+    pub(super) fn report(&self) {
+        let counts = self
+            .counters
+            .list()
+            .into_iter()
+            .chain(self.dialect.counters());
+        let text: Vec<_> = counts
+            .filter(|(_, value)| *value > 0)
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        tracing::info!(
+            shard = self.id.0,
+            connections = self.conns.len(),
+            "{}",
+            text.join(" ")
+        );
     }
 
     fn stop(&mut self, step: Stopping) {
@@ -391,7 +442,8 @@ impl<D: Dialect> Shard<D> {
                 self.counters.asks.up();
                 if let Err(ask) = (self.asker)(self.id, ticket, ask) {
                     self.counters.asks_refused.up();
-                    self.local.push_back(Inbound::Answer(ticket, D::refuse(ask)));
+                    self.local
+                        .push_back(Inbound::Answer(ticket, D::refuse(ask)));
                 }
             }
             Effect::Hold(conn) => {
@@ -413,7 +465,9 @@ impl<D: Dialect> Shard<D> {
 
     fn send(&mut self, id: ConnId, body: &[u8]) {
         self.catch_up(id);
-        let Some(conn) = self.conns.find(id).filter(|conn| !conn.is_ending()) else { return };
+        let Some(conn) = self.conns.find(id).filter(|conn| !conn.is_ending()) else {
+            return;
+        };
         let format = conn.format;
         conn.outbox.write(|out| format.encode(body, out));
         self.counters.messages_out.up();
@@ -422,14 +476,17 @@ impl<D: Dialect> Shard<D> {
 
     fn send_chunks(&mut self, id: ConnId, parts: &[Rc<Chunk>]) {
         self.catch_up(id);
-        let Some(conn) = self.conns.find(id).filter(|conn| !conn.is_ending()) else { return };
+        let Some(conn) = self.conns.find(id).filter(|conn| !conn.is_ending()) else {
+            return;
+        };
         let format = conn.format;
         let len = parts.iter().map(|part| part.text().len()).sum();
         conn.outbox.write(|out| format.encode_head(len, out));
         for part in parts {
             conn.outbox.push(&part.in_format(format));
         }
-        conn.outbox.write(|out| out.extend_from_slice(format.tail()));
+        conn.outbox
+            .write(|out| out.extend_from_slice(format.tail()));
         self.counters.messages_out.up();
         self.mark_dirty(id);
     }
@@ -451,7 +508,9 @@ impl<D: Dialect> Shard<D> {
 
     fn unsubscribe(&mut self, id: ConnId) {
         self.catch_up(id);
-        let Some(conn) = self.conns.find(id).filter(|conn| conn.is_subscribed()) else { return };
+        let Some(conn) = self.conns.find(id).filter(|conn| conn.is_subscribed()) else {
+            return;
+        };
         let at = std::mem::replace(&mut conn.subscribed_at, NOWHERE) as usize;
         self.subscribers.swap_remove(at);
         if let Some(&moved) = self.subscribers.get(at)
@@ -463,11 +522,14 @@ impl<D: Dialect> Shard<D> {
 
     fn close(&mut self, id: ConnId, how: Closing) {
         self.catch_up(id);
-        let Some(conn) = self.conns.find(id) else { return };
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
         match (conn.closing, how) {
             (Some(Closing::Abort), _) | (Some(Closing::Flushed), Closing::Flushed) => return,
             (None, Closing::Flushed) if conn.format == Format::WebSocket && conn.opened => {
-                conn.outbox.write(|out| out.extend_from_slice(&WEBSOCKET_CLOSE_NORMAL));
+                conn.outbox
+                    .write(|out| out.extend_from_slice(&WEBSOCKET_CLOSE_NORMAL));
             }
             _ => {}
         }

@@ -71,7 +71,12 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(shard: ShardId, limit: usize) -> Self {
-        Table { shard, slots: Vec::new(), free: Vec::new(), limit }
+        Table {
+            shard,
+            slots: Vec::new(),
+            free: Vec::new(),
+            limit,
+        }
     }
 
     /// Open connections.
@@ -91,7 +96,11 @@ impl Table {
         };
         let place = &mut self.slots[slot as usize];
         place.conn = Some(conn);
-        Some(ConnId { shard: self.shard, slot, generation: place.generation })
+        Some(ConnId {
+            shard: self.shard,
+            slot,
+            generation: place.generation,
+        })
     }
 
     /// The connection, if it is still this one.
@@ -106,7 +115,11 @@ impl Table {
     /// Whoever is in that slot now.
     pub(super) fn at(&mut self, slot: u32) -> Option<(ConnId, &mut Conn)> {
         let place = self.slots.get_mut(slot as usize)?;
-        let id = ConnId { shard: self.shard, slot, generation: place.generation };
+        let id = ConnId {
+            shard: self.shard,
+            slot,
+            generation: place.generation,
+        };
         place.conn.as_mut().map(|conn| (id, conn))
     }
 
@@ -121,7 +134,16 @@ impl Table {
 
     /// Every open connection.
     pub(super) fn ids(&self) -> Vec<ConnId> {
-        let open = self.slots.iter().enumerate().filter(|(_, place)| place.conn.is_some());
-        open.map(|(slot, place)| ConnId { shard: self.shard, slot: slot as u32, generation: place.generation }).collect()
+        let open = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter(|(_, place)| place.conn.is_some());
+        open.map(|(slot, place)| ConnId {
+            shard: self.shard,
+            slot: slot as u32,
+            generation: place.generation,
+        })
+        .collect()
     }
 }

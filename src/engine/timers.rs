@@ -50,7 +50,10 @@ pub(super) struct Timers<T> {
 
 impl<T> Default for Timers<T> {
     fn default() -> Self {
-        Timers { heap: BinaryHeap::new(), sequence: 0 }
+        Timers {
+            heap: BinaryHeap::new(),
+            sequence: 0,
+        }
     }
 }
 
@@ -59,7 +62,11 @@ impl<T> Timers<T> {
     pub(super) fn set(&mut self, at: Duration, due: Due<T>) -> bool {
         let earliest = self.next().is_none_or(|next| at < next);
         self.sequence += 1;
-        self.heap.push(Reverse(Entry { at, sequence: self.sequence, due }));
+        self.heap.push(Reverse(Entry {
+            at,
+            sequence: self.sequence,
+            due,
+        }));
         earliest
     }
 

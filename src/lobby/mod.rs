@@ -85,4 +85,8 @@ pub trait Dialect: Sized + 'static {
     fn may_stop(&self) -> bool;
     /// The answer that stands in for one the back office could not take on (its queue is full).
     fn refuse(ask: Self::Ask) -> Self::Answer;
+    /// What the dialect counts on this shard, by name.
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
 }

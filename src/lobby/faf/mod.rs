@@ -260,6 +260,10 @@ impl Dialect for Faf {
         self.games.values().all(|game| game.removed)
     }
 
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.counters.list()
+    }
+
     fn refuse(ask: Ask) -> Answer {
         let down = StoreError::Unavailable;
         match ask {

@@ -117,3 +117,30 @@ pub struct Counters {
     /// Games or game connections that ran out of their set-up time.
     pub setup_timeouts: u64,
 }
+
+impl Counters {
+    /// Name and value of each.
+    pub fn list(&self) -> Vec<(&'static str, u64)> {
+        vec![
+            ("logins_password", self.logins_password),
+            ("logins_token", self.logins_token),
+            ("refused_password", self.refused_password),
+            ("refused_token", self.refused_token),
+            ("evictions", self.evictions),
+            ("unauthenticated", self.unauthenticated),
+            ("invalid_closes", self.invalid_closes),
+            ("garbage_closes", self.garbage_closes),
+            ("client_errors", self.client_errors),
+            ("disabled", self.disabled),
+            ("store_errors", self.store_errors),
+            ("bans", self.bans),
+            ("login_timeouts", self.login_timeouts),
+            ("games_hosted", self.games_hosted),
+            ("joins", self.joins),
+            ("join_refusals", self.join_refusals),
+            ("game_messages_ignored", self.game_messages_ignored),
+            ("over_limit", self.over_limit),
+            ("setup_timeouts", self.setup_timeouts),
+        ]
+    }
+}

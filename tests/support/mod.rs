@@ -1,0 +1,6 @@
+//! What the dialogue tests are made of: the script, the matcher, a client for each transport, the server under test.
+
+pub(crate) mod client;
+pub(crate) mod pattern;
+pub(crate) mod script;
+pub(crate) mod server;
