@@ -1,24 +1,29 @@
 //! `muster serve`: from a configuration to a running server, and its orderly end.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, rc::Rc, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use muster::{
     backoffice::{
-        self, OfficeSettings,
-        desk::{self, DeskSettings},
-        store::StoreSettings,
+        faf::{AuthMode, FafDesk},
+        keys::KeyRing,
+        policy::Policy,
+        runner::{self, BackOffice},
+        store::{Store, StoreSettings},
     },
     config::{Auth, Config},
     doctor,
     engine::{AddressLimits, Engine, Inbound, ListenerSettings, Mesh, Settings},
     lobby::{
-        ShardId, Stopping,
-        faf::{self, Faf},
+        ShardId, Stopping, Ticket,
+        faf::{self, Faf, asks::Ask},
     },
     wire::{Format, ReadLimits},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// A question, who asked, and under which ticket.
+type Asked = (ShardId, Ticket, Ask);
 
 /// How often an orderly stop looks whether the last game has ended.
 const DRAIN_CHECK: Duration = Duration::from_millis(50);
@@ -36,11 +41,7 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("can't create {}", config.server.data_dir.display()))?;
     let shards = config.server.shards;
     let mesh = Mesh::<Faf>::new(shards);
-    let answers = mesh.clone();
-    let office = backoffice::start(office_settings(config), move |shard, ticket, answer| {
-        answers.post(shard, Inbound::Answer(ticket, answer));
-    })
-    .context("the back office can't start")?;
+    let office = open_office(config, mesh.clone())?;
     let asker = office.asker();
     let settings = Arc::new(faf_settings(config));
     let engine = Engine::start(
@@ -180,21 +181,42 @@ fn faf_settings(config: &Config) -> faf::Settings {
     }
 }
 
-fn office_settings(config: &Config) -> OfficeSettings {
-    OfficeSettings {
-        store_url: config.store.url.clone(),
-        store: StoreSettings {
-            max_connections: config.store.connections,
-            ..StoreSettings::default()
-        },
-        desk: DeskSettings {
-            auth: match config.faf.auth {
-                Auth::Database => desk::Auth::Database,
-                Auth::Open => desk::Auth::Open,
-            },
-            jwks_url: config.faf.jwks_url.clone(),
-            policy_url: config.faf.policy_server_url.clone(),
-        },
-        queue: config.server.ask_queue,
-    }
+/// Questions the back office works on at one time. More would only wait in the database's pool.
+const ASKS_AT_ONCE: usize = 64;
+
+/// Starts the back office: store, keys, policy server, and the desk that answers with them.
+fn open_office(config: &Config, mesh: Arc<Mesh<Faf>>) -> anyhow::Result<BackOffice<Asked>> {
+    let (store_url, faf) = (config.store.url.clone(), config.faf.clone());
+    let settings = StoreSettings {
+        max_connections: config.store.connections,
+        ..StoreSettings::default()
+    };
+    let setup = move || async move {
+        let store = Arc::new(Store::open(&store_url, &settings).await?);
+        let keys = Arc::new(KeyRing::new(faf.jwks_url)?);
+        let policy = faf
+            .policy_server_url
+            .as_deref()
+            .map(Policy::new)
+            .transpose()?;
+        let mode = match faf.auth {
+            Auth::Database => AuthMode::Database,
+            Auth::Open => AuthMode::Open,
+        };
+        let desk = Rc::new(FafDesk::new(store, keys.clone(), policy, mode));
+        if let Err(error) = desk.warm_up().await {
+            tracing::warn!(%error, "the database is not there yet: sign-ins are refused until it is");
+        }
+        tokio::task::spawn_local(async move { keys.keep_fresh().await });
+        Ok::<_, anyhow::Error>(move |(shard, ticket, ask): Asked| {
+            let (desk, mesh) = (desk.clone(), mesh.clone());
+            async move { mesh.post(shard, Inbound::Answer(ticket, desk.answer(ask).await)) }
+        })
+    };
+    runner::spawn(
+        runner::questions(config.server.ask_queue),
+        ASKS_AT_ONCE,
+        setup,
+    )
+    .context("the back office can't start")
 }

@@ -76,7 +76,7 @@ pub enum Account {
     Add {
         /// Login name.
         login: String,
-        /// Password; not given: one line is read from the standard input.
+        /// Password; not given: one is made up and printed.
         #[arg(long)]
         password: Option<String>,
         /// Number of the account; not given: the next free one.

@@ -1,0 +1,246 @@
+//! What `muster account …` does. Each function returns what is to be printed.
+
+use std::fmt::Write as _;
+
+use rand::TryRngCore as _;
+use rand::rngs::OsRng;
+use sha2::{Digest, Sha256};
+
+use crate::lobby::faf::asks::StoreError;
+
+use super::faf::is_login_name;
+use super::store::{BanLevel, Found, NewBan, Store};
+use super::unix_now;
+
+/// Random bytes in a generated password: 96 bits, 24 characters.
+const PASSWORD_BYTES: usize = 12;
+
+/// Why nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// The shared database's accounts are made by the services it belongs to.
+    #[error("accounts of a shared database are not managed here; use the service they belong to")]
+    NotEmbedded,
+    /// Not a name for an account.
+    #[error("a name has 1 to 20 letters, digits, `_` or `-`")]
+    BadName,
+    /// Somebody has it.
+    #[error("there is an account of that name already")]
+    Taken,
+    /// Nobody has it.
+    #[error("there is no account of that name")]
+    Unknown,
+    /// An empty password, or a ban without a length in time.
+    #[error("{0}")]
+    BadValue(&'static str),
+    /// The system has no randomness to give.
+    #[error("no random numbers to be had: {0}")]
+    Random(rand::rand_core::OsError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What is stored for a password, and what clients send (spec: faf-messages 3.3): lower-case hex SHA-256.
+pub fn password_hash(password: &str) -> String {
+    hex(&Sha256::digest(password.as_bytes()))
+}
+
+/// `muster account add NAME [--password P] [--id N]`: makes an account; without a password, makes one up and tells it.
+///
+/// # Errors
+/// [`AccountError`]
+pub async fn add(
+    store: &Store,
+    name: &str,
+    password: Option<&str>,
+    id: Option<u32>,
+) -> Result<String, AccountError> {
+    embedded(store)?;
+    if !is_login_name(name) {
+        return Err(AccountError::BadName);
+    }
+    let generated = match password {
+        Some("") => {
+            return Err(AccountError::BadValue(
+                "a password has at least one character",
+            ));
+        }
+        Some(_) => None,
+        None => Some(generate_password()?),
+    };
+    let hash = password_hash(password.or(generated.as_deref()).unwrap_or_default());
+    let email = format!("{}@accounts.invalid", name.to_ascii_lowercase());
+    let id = store
+        .create_account(id, name, &hash, &email)
+        .await?
+        .ok_or(AccountError::Taken)?;
+    Ok(match generated {
+        Some(password) => format!("added {name} (id {id}), password {password}\n"),
+        None => format!("added {name} (id {id})\n"),
+    })
+}
+
+/// `muster account list`: one line per account: id, name, last login, ban.
+///
+/// # Errors
+/// [`AccountError`]
+pub async fn list(store: &Store) -> Result<String, AccountError> {
+    embedded(store)?;
+    let now = unix_now();
+    let mut text = String::new();
+    for account in store.list_accounts().await? {
+        let last = account.last_login.as_deref().unwrap_or("never");
+        let _ = write!(text, "{:>8}  {:<20}  {last:<19}", account.id, account.login);
+        if let Some(until) = account.banned_until {
+            let _ = write!(
+                text,
+                "  banned for {:.1} more hours",
+                (until - now) / 3_600.0
+            );
+        }
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// `muster account ban NAME --reason R [--hours H]`: keeps somebody out, forever unless told how long. It takes effect
+/// at the next login, hosting or joining.
+///
+/// # Errors
+/// [`AccountError`]
+pub async fn ban(
+    store: &Store,
+    name: &str,
+    reason: &str,
+    hours: Option<f64>,
+) -> Result<String, AccountError> {
+    let found = account(store, name).await?;
+    if hours.is_some_and(|hours| !(hours > 0.0 && hours < 8_000_000.0)) {
+        return Err(AccountError::BadValue(
+            "hours are more than 0 and less than 8 million",
+        ));
+    }
+    let id = found.identity.id;
+    let expires_at = hours.map(|hours| unix_now() + hours * 3_600.0);
+    store
+        .ban(&NewBan {
+            player_id: id,
+            author_id: id,
+            reason,
+            expires_at,
+            level: BanLevel::Global,
+        })
+        .await?;
+    Ok(match hours {
+        Some(hours) => format!("banned {} for {hours} hours\n", found.identity.login),
+        None => format!("banned {} forever\n", found.identity.login),
+    })
+}
+
+/// `muster account unban NAME`: revokes what is in force.
+///
+/// # Errors
+/// [`AccountError`]
+pub async fn unban(store: &Store, name: &str) -> Result<String, AccountError> {
+    let Found { identity, .. } = account(store, name).await?;
+    let revoked = store
+        .unban(identity.id, identity.id, "revoked by the operator")
+        .await?;
+    Ok(match revoked {
+        0 => format!("{} was not banned\n", identity.login),
+        _ => format!("{} may come back\n", identity.login),
+    })
+}
+
+fn embedded(store: &Store) -> Result<(), AccountError> {
+    if store.is_embedded() {
+        Ok(())
+    } else {
+        Err(AccountError::NotEmbedded)
+    }
+}
+
+async fn account(store: &Store, name: &str) -> Result<Found, AccountError> {
+    embedded(store)?;
+    store
+        .account_by_name(name)
+        .await?
+        .ok_or(AccountError::Unknown)
+}
+
+fn generate_password() -> Result<String, AccountError> {
+    let mut bytes = [0; PASSWORD_BYTES];
+    OsRng
+        .try_fill_bytes(&mut bytes)
+        .map_err(AccountError::Random)?;
+    Ok(hex(&bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backoffice::store::StoreSettings;
+
+    #[tokio::test]
+    async fn an_account_from_cradle_to_pardon() {
+        let store = Store::open("sqlite::memory:", &StoreSettings::default())
+            .await
+            .unwrap();
+        assert_eq!(
+            add(&store, "Ann", Some("secret"), None).await.unwrap(),
+            "added Ann (id 1)\n"
+        );
+        assert!(matches!(
+            add(&store, "ANN", None, None).await,
+            Err(AccountError::Taken)
+        ));
+        assert!(matches!(
+            add(&store, "A n n", None, None).await,
+            Err(AccountError::BadName)
+        ));
+        let told = add(&store, "Bob", None, None).await.unwrap();
+        let password = told.trim_end().rsplit(' ').next().unwrap();
+        assert_eq!(password.len(), 2 * PASSWORD_BYTES);
+        let bob = store.account_by_name("bob").await.unwrap().unwrap();
+        assert_eq!(bob.password, password_hash(password));
+
+        assert_eq!(
+            ban(&store, "bob", "rude", Some(2.0)).await.unwrap(),
+            "banned Bob for 2 hours\n"
+        );
+        assert!(matches!(
+            ban(&store, "bob", "rude", Some(-1.0)).await,
+            Err(AccountError::BadValue(_))
+        ));
+        assert!(matches!(
+            ban(&store, "eve", "rude", None).await,
+            Err(AccountError::Unknown)
+        ));
+        let lines = list(&store).await.unwrap();
+        assert!(
+            lines.contains("1  Ann")
+                && lines.contains("2  Bob")
+                && lines.contains("banned for 2.0"),
+            "{lines}"
+        );
+        assert_eq!(unban(&store, "bob").await.unwrap(), "Bob may come back\n");
+        assert_eq!(unban(&store, "bob").await.unwrap(), "Bob was not banned\n");
+        assert!(store.ban_of(2).await.unwrap().is_none());
+    }
+
+    #[test]
+    fn the_hash_is_what_clients_send() {
+        assert_eq!(
+            password_hash("abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+}

@@ -1,0 +1,274 @@
+//! Answers the FAF dialect's questions: store, keys and policy server put together.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::sync::OnceCell;
+
+use crate::lobby::faf::asks::{
+    Account, Answer, Ask, Ban, Credentials, HostGrant, LoginRefusal, StoreError,
+};
+
+use super::keys::{self, KeyRing};
+use super::policy::Policy;
+use super::store::{Found, Identity, Store};
+use super::unix_now;
+
+/// Characters of a login name, at most (spec: faf-database 2.1).
+const LOGIN_CHARS: usize = 20;
+/// Characters of `login.password`, at most (spec: faf-database 2.1).
+const PASSWORD_CHARS: usize = 77;
+
+/// Who may sign in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuthMode {
+    /// Accounts are made elsewhere.
+    #[default]
+    Database,
+    /// A name that nobody has becomes an account with the password it came with. For games among friends, and tests.
+    Open,
+}
+
+/// The desk where the FAF dialect's questions are answered.
+pub struct FafDesk {
+    store: Arc<Store>,
+    keys: Arc<KeyRing>,
+    policy: Option<Policy>,
+    mode: AuthMode,
+    /// The last game number given out, read from the store once (spec: faf-lifecycle 11).
+    last_game: OnceCell<AtomicU32>,
+}
+
+/// Whether an account may be made under this name: 1 to 20 letters, digits, `_` and `-`.
+pub fn is_login_name(login: &str) -> bool {
+    (1..=LOGIN_CHARS).contains(&login.len())
+        && login
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+impl FafDesk {
+    /// A desk. Without a policy server nobody is told of logins.
+    pub fn new(
+        store: Arc<Store>,
+        keys: Arc<KeyRing>,
+        policy: Option<Policy>,
+        mode: AuthMode,
+    ) -> Self {
+        Self {
+            store,
+            keys,
+            policy,
+            mode,
+            last_game: OnceCell::new(),
+        }
+    }
+
+    /// Reads the last game number, so that the first host does not wait for it. Not having called this, or its failing,
+    /// only means that the first host does.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn warm_up(&self) -> Result<(), StoreError> {
+        self.last_game().await.map(|_| ())
+    }
+
+    /// Answers one question. Always ends: whatever is asked outside has a deadline.
+    pub async fn answer(&self, ask: Ask) -> Answer {
+        match ask {
+            Ask::Login {
+                credentials,
+                unique_id,
+                session,
+                address,
+                user_agent,
+            } => {
+                let identity = match self.identify(credentials).await {
+                    Ok(identity) => identity,
+                    Err(refusal) => return Answer::Login(Err(refusal)),
+                };
+                Answer::Login(
+                    self.sign_in(
+                        identity,
+                        &unique_id,
+                        session,
+                        address,
+                        user_agent.as_deref(),
+                    )
+                    .await,
+                )
+            }
+            Ask::Host { player_id, create } => {
+                Answer::Host(self.host(player_id, create.as_deref()).await)
+            }
+            Ask::Join {
+                player_id,
+                game_id,
+                address,
+            } => Answer::Join(self.join(player_id, game_id, address).await),
+            Ask::SetRelation {
+                player_id,
+                subject_id,
+                relation,
+            } => Answer::SetRelation(
+                self.store
+                    .set_relation(player_id, subject_id, relation)
+                    .await,
+            ),
+            Ask::ClearRelation {
+                player_id,
+                subject_id,
+            } => Answer::ClearRelation(self.store.clear_relation(player_id, subject_id).await),
+            Ask::ModNames(uids) => Answer::ModNames(self.store.mod_names(&uids).await),
+        }
+    }
+
+    /// Who is it, and may he in? The proof is checked before the ban (spec: faf-messages 3.2, 3.3).
+    async fn identify(&self, credentials: Credentials) -> Result<Identity, LoginRefusal> {
+        let found = match credentials {
+            Credentials::Password { login, password } => {
+                self.by_password(&login, &password).await?
+            }
+            Credentials::Token(token) => {
+                let keys = self.keys.current().await.ok_or(LoginRefusal::Internal)?;
+                let id = keys::verify(&token, &keys, unix_now() as i64)?;
+                let found = self
+                    .store
+                    .account_by_id(id)
+                    .await
+                    .map_err(LoginRefusal::Store)?;
+                found.ok_or(LoginRefusal::UnknownId)?
+            }
+        };
+        match found.ban {
+            Some(ban) => Err(LoginRefusal::Banned(ban)),
+            None => Ok(found.identity),
+        }
+    }
+
+    async fn by_password(&self, login: &str, password: &str) -> Result<Found, LoginRefusal> {
+        let mut found = self
+            .store
+            .account_by_name(login)
+            .await
+            .map_err(LoginRefusal::Store)?;
+        if found.is_none() && self.mode == AuthMode::Open && is_login_name(login) {
+            if !(1..=PASSWORD_CHARS).contains(&password.chars().count()) {
+                return Err(LoginRefusal::BadPassword);
+            }
+            let email = format!("{}@accounts.invalid", login.to_ascii_lowercase());
+            // Somebody may have been quicker: then it is his account, and his password that counts.
+            self.store
+                .create_account(None, login, password, &email)
+                .await
+                .map_err(LoginRefusal::Store)?;
+            found = self
+                .store
+                .account_by_name(login)
+                .await
+                .map_err(LoginRefusal::Store)?;
+        }
+        match found {
+            Some(found) if same(&found.password, password) => Ok(found),
+            _ => Err(LoginRefusal::BadPassword),
+        }
+    }
+
+    /// Steps 1, 3 and 6 of the common procedure (spec: faf-lifecycle 3.4); the others are the dialect's.
+    async fn sign_in(
+        &self,
+        identity: Identity,
+        unique_id: &str,
+        session: u32,
+        address: IpAddr,
+        user_agent: Option<&str>,
+    ) -> Result<Box<Account>, LoginRefusal> {
+        if let Some(policy) = &self.policy
+            && let Err(error) = policy.report(identity.id, unique_id, session).await
+        {
+            tracing::warn!(%error, player = identity.id, "login refused: the policy server could not be told");
+            return Err(LoginRefusal::Internal);
+        }
+        self.store
+            .record_login(identity.id, address, user_agent)
+            .await
+            .map_err(LoginRefusal::Store)?;
+        let account = self
+            .store
+            .load_account(&identity)
+            .await
+            .map_err(LoginRefusal::Store)?;
+        Ok(Box::new(account))
+    }
+
+    async fn host(&self, player_id: u32, create: Option<&str>) -> Result<HostGrant, StoreError> {
+        if let Some(ban) = self.store.ban_of(player_id).await? {
+            return Ok(HostGrant {
+                ban: Some(ban),
+                ..HostGrant::default()
+            });
+        }
+        let Some(folder) = create else {
+            return Ok(HostGrant::default());
+        };
+        let map = self.store.map_by_folder(folder).await?;
+        let game_id = self.last_game().await?.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok(HostGrant {
+            ban: None,
+            game_id: Some(game_id),
+            map,
+        })
+    }
+
+    async fn join(
+        &self,
+        player_id: u32,
+        game_id: Option<u32>,
+        from: IpAddr,
+    ) -> Result<Option<Ban>, StoreError> {
+        let ban = self.store.ban_of(player_id).await?;
+        if let (None, Some(game_id)) = (&ban, game_id) {
+            self.store.log_join(player_id, game_id, from).await;
+        }
+        Ok(ban)
+    }
+
+    async fn last_game(&self) -> Result<&AtomicU32, StoreError> {
+        self.last_game
+            .get_or_try_init(async || self.store.max_game_id().await.map(AtomicU32::new))
+            .await
+    }
+}
+
+/// Compares hashes without telling by its duration where they differ.
+fn same(stored: &str, sent: &str) -> bool {
+    let difference = stored
+        .bytes()
+        .zip(sent.bytes())
+        .fold(0, |all, (a, b)| all | (a ^ b));
+    stored.len() == sent.len() && difference == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_new_accounts() {
+        for good in ["a", "Zed_9-x", "12345678901234567890"] {
+            assert!(is_login_name(good), "{good}");
+        }
+        for bad in ["", "123456789012345678901", "a b", "é", "a.b", "<b>"] {
+            assert!(!is_login_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn hashes_are_compared_literally() {
+        assert!(same("abc", "abc") && same("", ""));
+        assert!(
+            !same("abc", "abd") && !same("abc", "ab") && !same("ab", "abc") && !same("abc", "ABC")
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! Tests of the token rules. The key is made for these tests and signs nothing else.
+
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use jsonwebtoken::{EncodingKey, Header};
+use serde_json::json;
+
+use super::*;
+
+const PEM: &[u8] = include_bytes!("../../tests/fixtures/token-key.pem");
+const JWKS: &[u8] = include_bytes!("../../tests/fixtures/token-keys.jwks.json");
+const NOW: i64 = 1_700_000_000;
+
+fn sign_as(kid: Option<&str>, algorithm: Algorithm, claims: &Value) -> String {
+    let mut header = Header::new(algorithm);
+    header.kid = kid.map(str::to_owned);
+    let key = match algorithm {
+        Algorithm::HS256 => EncodingKey::from_secret(b"secret"),
+        _ => EncodingKey::from_rsa_pem(PEM).unwrap(),
+    };
+    jsonwebtoken::encode(&header, claims, &key).unwrap()
+}
+
+fn check(claims: Value) -> Result<u32, TokenError> {
+    let keys = Keys::from_jwks(JWKS).unwrap();
+    verify(&sign_as(Some("k1"), Algorithm::RS256, &claims), &keys, NOW)
+}
+
+#[test]
+fn a_good_token_names_its_player() {
+    assert_eq!(
+        check(json!({"sub": "11", "scp": ["x", "lobby"], "exp": NOW + 1, "iat": NOW, "nbf": NOW})),
+        Ok(11)
+    );
+    assert_eq!(check(json!({"sub": 12, "scp": "openid lobby"})), Ok(12));
+    assert_eq!(
+        check(json!({"sub": " 13 ", "scp": ["lobby"], "aud": "somebody", "iss": "somewhere"})),
+        Ok(13)
+    );
+}
+
+#[test]
+fn times_have_no_leeway() {
+    let with = |name: &str, at: Value| {
+        let mut claims = json!({"sub": "1", "scp": ["lobby"]});
+        claims[name] = at;
+        check(claims)
+    };
+    assert_eq!(with("exp", json!(NOW)), Err(TokenError::Invalid));
+    assert_eq!(with("exp", json!(NOW + 1)), Ok(1));
+    assert_eq!(with("exp", json!("soon")), Err(TokenError::Invalid));
+    assert_eq!(with("nbf", json!(NOW + 1)), Err(TokenError::Invalid));
+    assert_eq!(with("nbf", json!(NOW)), Ok(1));
+    assert_eq!(with("iat", json!(NOW + 1)), Err(TokenError::Invalid));
+    assert_eq!(with("iat", json!(NOW)), Ok(1));
+}
+
+#[test]
+fn the_scope_error_wins_over_a_missing_subject() {
+    assert_eq!(check(json!({"scp": []})), Err(TokenError::NoPermission));
+    assert_eq!(
+        check(json!({"scp": "lob by"})),
+        Err(TokenError::NoPermission)
+    );
+    assert_eq!(check(json!({"sub": "1"})), Err(TokenError::Invalid));
+    assert_eq!(
+        check(json!({"sub": "1", "scp": 7})),
+        Err(TokenError::Invalid)
+    );
+    assert_eq!(check(json!({"scp": ["lobby"]})), Err(TokenError::Invalid));
+    assert_eq!(
+        check(json!({"sub": "me", "scp": ["lobby"]})),
+        Err(TokenError::Invalid)
+    );
+    assert_eq!(
+        check(json!({"sub": -1, "scp": ["lobby"]})),
+        Err(TokenError::NoSuchId)
+    );
+    assert_eq!(
+        check(json!({"sub": "99999999999", "scp": ["lobby"]})),
+        Err(TokenError::NoSuchId)
+    );
+    // Expiry comes before both.
+    assert_eq!(
+        check(json!({"scp": [], "exp": 1})),
+        Err(TokenError::Invalid)
+    );
+}
+
+#[test]
+fn foreign_and_damaged_tokens_are_refused() {
+    let keys = Keys::from_jwks(JWKS).unwrap();
+    let claims = json!({"sub": "1", "scp": ["lobby"]});
+    let good = sign_as(Some("k1"), Algorithm::RS256, &claims);
+    assert_eq!(verify(&good, &keys, NOW), Ok(1));
+    for bad in [
+        sign_as(None, Algorithm::RS256, &claims),
+        sign_as(Some("k2"), Algorithm::RS256, &claims),
+        sign_as(Some("ec"), Algorithm::RS256, &claims),
+        sign_as(Some("k1"), Algorithm::RS384, &claims),
+        sign_as(Some("k1"), Algorithm::HS256, &claims),
+        good[..good.rfind('.').unwrap() + 1].to_owned(),
+        good.replacen('.', ".A", 1),
+        String::new(),
+        "a.b".to_owned(),
+        "a.b.c".to_owned(),
+    ] {
+        assert_eq!(verify(&bad, &keys, NOW), Err(TokenError::Invalid), "{bad}");
+    }
+}
+
+#[test]
+fn a_document_without_keys_is_no_document() {
+    assert!(matches!(
+        Keys::from_jwks(b"{\"keys\":[]}"),
+        Err(KeysError::Empty)
+    ));
+    assert!(matches!(
+        Keys::from_jwks(b"<html>"),
+        Err(KeysError::Malformed(_))
+    ));
+    assert_eq!(Keys::from_jwks(JWKS).unwrap().len(), 1);
+}
+
+/// A key server that serves `body` under `status`, and counts.
+fn serve(status: &'static str, body: Vec<u8>) -> (String, Arc<AtomicUsize>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());
+    let served = Arc::new(AtomicUsize::new(0));
+    let count = served.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            count.fetch_add(1, Ordering::SeqCst);
+            let head = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream
+                .write_all(head.as_bytes())
+                .and_then(|()| stream.write_all(&body));
+        }
+    });
+    (url, served)
+}
+
+#[tokio::test]
+async fn keys_are_fetched_once_for_all_who_wait() {
+    let (url, served) = serve("200 OK", JWKS.to_vec());
+    let ring = KeyRing::new(Some(url)).unwrap();
+    let (a, b, c) = tokio::join!(ring.current(), ring.current(), ring.current());
+    assert!(a.is_some() && b.is_some() && c.is_some());
+    assert_eq!(served.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_failed_fetch_is_not_repeated_at_once() {
+    for (status, body) in [
+        ("500 Oops", Vec::new()),
+        ("200 OK", vec![b' '; MAX_DOCUMENT_BYTES + 1]),
+    ] {
+        let (url, served) = serve(status, body);
+        let ring = KeyRing::new(Some(url)).unwrap();
+        let (a, b) = tokio::join!(ring.current(), ring.current());
+        assert!(a.is_none() && b.is_none());
+        assert_eq!(served.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_failed_refresh_keeps_the_old_keys() {
+    let (url, _) = serve("503 Later", Vec::new());
+    let ring = KeyRing::new(Some(url)).unwrap();
+    ring.put(Keys::from_jwks(JWKS).unwrap());
+    ring.refresh().await;
+    assert_eq!(ring.current().await.unwrap().len(), 1);
+}

@@ -1,0 +1,40 @@
+//! The back office: everything that may be slow, on one tokio thread of its own.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`store`] | accounts, bans, relations, maps and mods in SQL: embedded SQLite, or the shared MariaDB |
+//! | [`keys`] | the public keys that login tokens are signed with, and the check of a token |
+//! | [`policy`] | the policy server that is told of every login |
+//! | [`faf`] | answers the FAF dialect's questions with the three above |
+//! | [`runner`] | the thread, and the bounded queue that questions come through |
+//! | [`account`] | what `muster account …` does to the embedded store |
+//!
+//! Nothing here may ever run on a shard's thread: a shard asks through [`runner::Asker::try_ask`], which never waits,
+//! and gets its answer as mail. Everything that goes outside has a deadline, so that a server that hangs costs an
+//! answer "unavailable" and never a question without an answer.
+
+pub mod account;
+pub mod faf;
+pub mod keys;
+pub mod policy;
+pub mod runner;
+pub mod store;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Seconds since 1970, UTC, with fraction.
+pub(crate) fn unix_now() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// A client for the HTTP services next to this server: rustls with ring, and a time-out for the whole exchange.
+///
+/// # Errors
+/// If the TLS set-up is refused.
+pub(crate) fn http_client(timeout: std::time::Duration) -> reqwest::Result<reqwest::Client> {
+    // The second caller finds a provider in place; which of the two won does not matter.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().timeout(timeout).build()
+}

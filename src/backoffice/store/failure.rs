@@ -1,0 +1,123 @@
+//! What a failing statement means to the one who asked, and the deadline of a call.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlx::Error;
+
+use crate::backoffice::unix_now;
+use crate::lobby::faf::asks::StoreError;
+
+use super::Store;
+
+/// Lines written per [`LOG_WINDOW_S`]; a database that is down fails every login.
+const LOG_LINES: u64 = 5;
+/// Length of a window of the limit, in seconds.
+const LOG_WINDOW_S: u64 = 10;
+
+/// MySQL and MariaDB errors that say "not now" rather than "not so": too many connections, access or database missing
+/// at connect, shut-down, lock wait, deadlock, interrupted, connection killed, statement time-outs of both makers.
+const TRANSIENT: [u16; 14] = [
+    1040, 1044, 1045, 1049, 1053, 1203, 1205, 1213, 1226, 1317, 1927, 1969, 3024, 4031,
+];
+/// SQLite's primary codes of the same kind: busy, locked, I/O error, disk full, cannot open.
+const SQLITE_TRANSIENT: [i32; 5] = [5, 6, 10, 13, 14];
+
+impl Store {
+    /// Runs one call with the deadline, and turns its failure into the kind the dialect cares about.
+    pub(super) async fn call<T>(
+        &self,
+        what: &'static str,
+        work: impl Future<Output = sqlx::Result<T>>,
+    ) -> Result<T, StoreError> {
+        match tokio::time::timeout(self.call_deadline, work).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => {
+                self.log.warn(what, &error);
+                Err(kind(&error))
+            }
+            Err(elapsed) => {
+                self.log.warn(what, &elapsed);
+                Err(StoreError::Unavailable)
+            }
+        }
+    }
+}
+
+/// Can't be reached, or refused? (spec: faf-messages 2, N#1009)
+pub(super) fn kind(error: &sqlx::Error) -> StoreError {
+    let transient = match error {
+        Error::Io(_)
+        | Error::Tls(_)
+        | Error::PoolTimedOut
+        | Error::PoolClosed
+        | Error::WorkerCrashed => true,
+        // A server that breaks off or answers nonsense while connecting.
+        Error::Protocol(_) => true,
+        Error::Database(error) => {
+            if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+                TRANSIENT.contains(&error.number())
+            } else {
+                // The low byte of an extended code is the primary one.
+                let code = error.code().and_then(|code| code.parse::<i32>().ok());
+                code.is_some_and(|code| SQLITE_TRANSIENT.contains(&(code & 0xff)))
+            }
+        }
+        _ => false,
+    };
+    if transient {
+        StoreError::Unavailable
+    } else {
+        StoreError::Failed
+    }
+}
+
+/// Whether running the same thing once more may help: the database broke a deadlock at our cost.
+pub(super) fn is_deadlock(error: &sqlx::Error) -> bool {
+    let Error::Database(error) = error else {
+        return false;
+    };
+    error
+        .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+        .is_some_and(|error| error.number() == 1213)
+}
+/// A few log lines per window, and a count of the ones left out.
+#[derive(Debug, Default)]
+pub(super) struct RateLimit {
+    window: AtomicU64,
+    lines: AtomicU64,
+}
+
+impl RateLimit {
+    /// Logs a failure unless there were many just now. Values of a statement are no part of its error, so no password
+    /// or address gets into the log this way.
+    pub(super) fn warn(&self, what: &'static str, error: &dyn std::error::Error) {
+        let window = unix_now() as u64 / LOG_WINDOW_S;
+        if self.window.swap(window, Ordering::Relaxed) != window {
+            let before = self.lines.swap(0, Ordering::Relaxed);
+            if before > LOG_LINES {
+                tracing::warn!(
+                    left_out = before - LOG_LINES,
+                    "database failures left out of the log"
+                );
+            }
+        }
+        if self.lines.fetch_add(1, Ordering::Relaxed) < LOG_LINES {
+            tracing::warn!(what, %error, "database call failed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connection_trouble_is_told_from_refusal() {
+        let io = Error::Io(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+        assert_eq!(kind(&io), StoreError::Unavailable);
+        assert_eq!(kind(&Error::PoolTimedOut), StoreError::Unavailable);
+        assert_eq!(kind(&Error::RowNotFound), StoreError::Failed);
+        assert_eq!(kind(&Error::ColumnNotFound("x".into())), StoreError::Failed);
+    }
+}

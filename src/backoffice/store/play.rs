@@ -1,0 +1,212 @@
+//! What hosting, joining and chatting about it read and write (spec: faf-database 4.2, 4.4).
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Mutex;
+
+use crate::lobby::faf::asks::{Map, Relation, StoreError};
+
+use super::accounts::narrow;
+use super::{Store, failure, on_either};
+
+/// Maps remembered, least recently used out first, never refreshed (spec: faf-lifecycle 11).
+const MAP_CACHE: usize = 256;
+/// Most mod uids put into one statement. A game has a handful; a list longer than this is somebody's experiment.
+const MOD_UIDS_PER_STATEMENT: usize = 250;
+
+impl Store {
+    /// Makes `subject_id` a friend or foe, whatever he was before. `false` if nothing came of it: oneself, or nobody's
+    /// id (spec: faf-messages 3.13, N#1029).
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn set_relation(
+        &self,
+        player: u32,
+        subject: u32,
+        relation: Relation,
+    ) -> Result<bool, StoreError> {
+        // One statement, so there is no moment without a row, and none with two.
+        const SQL: &str = "REPLACE INTO friends_and_foes (user_id, subject_id, status) \
+             SELECT p.id, s.id, ? FROM login p, login s WHERE p.id = ? AND s.id = ? AND p.id <> s.id";
+        let status = match relation {
+            Relation::Friend => "FRIEND",
+            Relation::Foe => "FOE",
+        };
+        let write = async || {
+            on_either!(self, pool => {
+                let query = sqlx::query(SQL).bind(status).bind(i64::from(player)).bind(i64::from(subject));
+                query.execute(pool).await.map(|done| done.rows_affected() > 0)
+            })
+        };
+        self.call("set relation", async {
+            match write().await {
+                Err(error) if failure::is_deadlock(&error) => write().await,
+                outcome => outcome,
+            }
+        })
+        .await
+    }
+
+    /// Takes `subject_id` off the list, whatever he was.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn clear_relation(&self, player: u32, subject: u32) -> Result<(), StoreError> {
+        const SQL: &str = "DELETE FROM friends_and_foes WHERE user_id = ? AND subject_id = ?";
+        self.call("clear relation", async {
+            on_either!(self, pool => {
+                let query = sqlx::query(SQL).bind(i64::from(player)).bind(i64::from(subject));
+                query.execute(pool).await.map(|_| ())
+            })
+        })
+        .await
+    }
+
+    /// Notes an attempt to join a game (spec: faf-messages 3.8, N#1048). Failing is logged and has no other consequence:
+    /// it must not prevent joining.
+    pub async fn log_join(&self, player_id: u32, game_id: u32, from: IpAddr) {
+        const SQL: &str = "INSERT INTO game_join_log (player_id, game_id, ip) VALUES (?, ?, ?)";
+        const WITHOUT_IP: &str = "INSERT INTO game_join_log (player_id, game_id) VALUES (?, ?)";
+        let (player, game) = (i64::from(player_id), i64::from(game_id));
+        let ip = from.to_canonical().to_string();
+        let outcome = self.call("log join", async {
+            let probe = || self.probe("SELECT ip FROM game_join_log WHERE 1 = 0");
+            let has_ip = *self.has_join_ip.get_or_try_init(probe).await?;
+            on_either!(self, pool => if has_ip {
+                sqlx::query(SQL).bind(player).bind(game).bind(ip).execute(pool).await.map(|_| ())
+            } else {
+                sqlx::query(WITHOUT_IP).bind(player).bind(game).execute(pool).await.map(|_| ())
+            })
+        });
+        // The failure is in the log already.
+        let _ = outcome.await;
+    }
+
+    /// The map whose file is `maps/{folder}.zip`, compared without case (spec: faf-lifecycle 11). Known ones are
+    /// remembered.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn map_by_folder(&self, folder: &str) -> Result<Option<Map>, StoreError> {
+        const SQL: &str = "SELECT CAST(id AS SIGNED), CAST(ranked AS SIGNED) FROM map_version WHERE filename = ? LIMIT 1";
+        let folder = folder.to_lowercase();
+        if let Some(map) = self.maps.recall(&folder) {
+            return Ok(Some(map));
+        }
+        let filename = format!("maps/{folder}.zip");
+        let row: Option<(i64, i64)> = self
+            .call("map by folder", async {
+                on_either!(self, pool => sqlx::query_as(SQL).bind(filename).fetch_optional(pool).await)
+            })
+            .await?;
+        let Some((id, ranked)) = row else {
+            return Ok(None);
+        };
+        let map = Map {
+            id: narrow(id).map_err(|_| StoreError::Failed)?,
+            ranked: ranked != 0,
+        };
+        self.maps.remember(folder, map.clone());
+        Ok(Some(map))
+    }
+
+    /// (uid, display name) of the mods among `uids` that exist and are not hidden (spec: faf-messages 4.3).
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn mod_names(&self, uids: &[String]) -> Result<Vec<(String, String)>, StoreError> {
+        self.call("mod names", async {
+            let mut names = Vec::with_capacity(uids.len());
+            for some in uids.chunks(MOD_UIDS_PER_STATEMENT) {
+                let marks = vec!["?"; some.len()].join(", ");
+                let sql = format!("SELECT uid, name FROM table_mod WHERE uid IN ({marks})");
+                let rows: Vec<(String, String)> = on_either!(self, pool => {
+                    // Its text differs with the number of uids: not worth a place among the prepared statements.
+                    let query = sqlx::query_as(&sql).persistent(false);
+                    some.iter().fold(query, |query, uid| query.bind(uid.as_str())).fetch_all(pool).await?
+                });
+                names.extend(rows);
+            }
+            Ok(names)
+        })
+        .await
+    }
+
+    /// The highest game number so far, 0 if there is none (spec: faf-lifecycle 11).
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn max_game_id(&self) -> Result<u32, StoreError> {
+        const SQL: &str = "SELECT CAST(COALESCE(MAX(id), 0) AS SIGNED) FROM game_stats";
+        let id: i64 = self
+            .call("highest game id", async {
+                on_either!(self, pool => sqlx::query_scalar(SQL).fetch_one(pool).await)
+            })
+            .await?;
+        narrow(id).map_err(|_| StoreError::Failed)
+    }
+}
+
+/// The maps that were asked for lately, by folder in lower case.
+#[derive(Debug, Default)]
+pub(super) struct MapCache(Mutex<Remembered>);
+
+#[derive(Debug, Default)]
+struct Remembered {
+    /// Counts uses; a map's number is that of its latest.
+    uses: u64,
+    maps: HashMap<String, (Map, u64)>,
+}
+
+impl MapCache {
+    fn recall(&self, folder: &str) -> Option<Map> {
+        let mut all = self
+            .0
+            .lock()
+            .expect("nothing panics while it holds this lock");
+        all.uses += 1;
+        let now = all.uses;
+        let (map, used) = all.maps.get_mut(folder)?;
+        *used = now;
+        Some(map.clone())
+    }
+
+    fn remember(&self, folder: String, map: Map) {
+        let mut all = self
+            .0
+            .lock()
+            .expect("nothing panics while it holds this lock");
+        if all.maps.len() >= MAP_CACHE && !all.maps.contains_key(&folder) {
+            // 256 entries are looked through faster than the statement that brought us here was sent.
+            let oldest = all
+                .maps
+                .iter()
+                .min_by_key(|(_, (_, used))| *used)
+                .map(|(folder, _)| folder.clone());
+            oldest.and_then(|folder| all.maps.remove(&folder));
+        }
+        all.uses += 1;
+        let now = all.uses;
+        all.maps.insert(folder, (map, now));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_recently_used_map_is_forgotten() {
+        let cache = MapCache::default();
+        let map = |id| Map { id, ranked: true };
+        for id in 0..MAP_CACHE as u32 {
+            cache.remember(format!("map{id}"), map(id));
+        }
+        assert_eq!(cache.recall("map0"), Some(map(0)));
+        cache.remember("one more".into(), map(1_000));
+        assert_eq!(cache.recall("map0"), Some(map(0)));
+        assert_eq!(cache.recall("map1"), None);
+        assert_eq!(cache.recall("one more"), Some(map(1_000)));
+    }
+}
