@@ -5,16 +5,16 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+use serde::{Deserialize, Serialize};
 
 use super::{
     asks::Map,
     mail::{ArmyResult, GameUpdate, Seat},
-    message, settings, text,
+    options::{OptionValue, Options, VICTORIES, default_options, map_folder, option, set, title},
+    settings,
     visibility::{RatingRange, Rule},
 };
-use crate::wire::json::{self, Value};
+use crate::wire::json;
 
 /// State of a game (spec: faf-lifecycle 10.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,134 +50,6 @@ impl GameType {
             GameType::Matchmaker => "matchmaker",
         }
     }
-}
-
-/// Victory conditions the server knows (spec: faf-messages 4.2, N#1040).
-const VICTORIES: [&str; 5] = [
-    "DEMORALIZATION",
-    "DOMINATION",
-    "ERADICATION",
-    "SANDBOX",
-    "DECAPITATION",
-];
-
-/// An option's value as the host sent it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum OptionValue {
-    /// `null`.
-    Null,
-    /// `true`, `false`.
-    Bool(bool),
-    /// A whole number.
-    Int(i64),
-    /// Any other number.
-    Float(f64),
-    /// Text.
-    Text(Box<str>),
-    /// Lists and objects, as JSON text.
-    Json(Box<str>),
-}
-
-impl OptionValue {
-    /// Takes a value out of a message.
-    pub fn read(value: Value<'_>) -> Self {
-        if value.is_null() {
-            return OptionValue::Null;
-        }
-        if let Some(n) = value.as_i64() {
-            return OptionValue::Int(n);
-        }
-        if let Some(n) = value.as_f64() {
-            return OptionValue::Float(n);
-        }
-        if let Some(b) = value.as_bool() {
-            return OptionValue::Bool(b);
-        }
-        if let Some(text) = value.as_str() {
-            return OptionValue::Text(text.into());
-        }
-        let mut out = Vec::new();
-        value.write(&mut out);
-        OptionValue::Json(String::from_utf8_lossy(&out).into())
-    }
-
-    /// Bytes of its text, if it has any.
-    pub fn len(&self) -> usize {
-        match self {
-            OptionValue::Text(text) | OptionValue::Json(text) => text.len(),
-            _ => 0,
-        }
-    }
-
-    /// Whether it has no text.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// As a whole number, where it converts to one.
-    pub fn integer(&self) -> Option<i64> {
-        match self {
-            OptionValue::Int(n) => Some(*n),
-            OptionValue::Float(n) if n.is_finite() => Some(*n as i64),
-            OptionValue::Bool(b) => Some((*b).into()),
-            OptionValue::Text(text) => text.trim().parse().ok(),
-            _ => None,
-        }
-    }
-
-    /// As text, if it is.
-    pub fn text(&self) -> Option<&str> {
-        if let OptionValue::Text(text) = self {
-            Some(text)
-        } else {
-            None
-        }
-    }
-
-    fn key(&self) -> String {
-        match self {
-            OptionValue::Null => "null".into(),
-            OptionValue::Bool(b) => b.to_string(),
-            OptionValue::Int(n) => n.to_string(),
-            OptionValue::Float(n) => n.to_string(),
-            OptionValue::Text(text) | OptionValue::Json(text) => text.to_string(),
-        }
-    }
-}
-
-fn wire_value<S: Serializer>(value: &OptionValue, serializer: S) -> Result<S::Ok, S::Error> {
-    match value {
-        OptionValue::Null => serializer.serialize_unit(),
-        OptionValue::Bool(b) => serializer.serialize_bool(*b),
-        OptionValue::Int(n) => serializer.serialize_i64(*n),
-        OptionValue::Float(n) => serializer.serialize_f64(*n),
-        OptionValue::Text(text) | OptionValue::Json(text) => serializer.serialize_str(text),
-    }
-}
-
-/// Options in the order they were first set.
-pub(super) type Options = Vec<(Box<str>, OptionValue)>;
-
-/// Sets an option; false if a limit forbids it.
-fn set(options: &mut Options, key: &str, value: OptionValue, limit: usize) -> bool {
-    if key.len() + value.len() > settings::OPTION_BYTES {
-        return false;
-    }
-    if let Some((_, old)) = options.iter_mut().find(|(k, _)| **k == *key) {
-        *old = value;
-    } else if options.len() < limit {
-        options.push((key.into(), value));
-    } else {
-        return false;
-    }
-    true
-}
-
-fn option<'a>(options: &'a Options, key: &str) -> Option<&'a OptionValue> {
-    options
-        .iter()
-        .find(|(k, _)| **k == *key)
-        .map(|(_, value)| value)
 }
 
 /// Somebody connected in the game.
@@ -562,7 +434,7 @@ impl Game {
     }
 
     /// Ids and names of the players of the game (spec: faf-lifecycle 10.1, at the end).
-    fn players(&self) -> Vec<(u32, &str)> {
+    pub(super) fn players(&self) -> Vec<(u32, &str)> {
         match self.state {
             GameState::Lobby => self
                 .members
@@ -628,197 +500,6 @@ impl Game {
             rule: self.rule(),
             body: self.body(false),
         }
-    }
-
-    /// The single form of `game_info` (spec: faf-messages 5.5); `closed`: pretending that it is over.
-    pub(super) fn body(&self, closed: bool) -> Bytes {
-        let teams = self.teams();
-        let hosted_at = self.hosted_at.map(text::iso8601);
-        let connected = |id: &u32| self.members.iter().any(|m| m.seat.player_id == *id);
-        message::encode(&GameInfo {
-            visibility: if self.creation.friends_only {
-                "friends"
-            } else {
-                "public"
-            },
-            password_protected: self.creation.password.is_some(),
-            uid: self.uid,
-            title: &self.creation.title,
-            state: match self.state {
-                _ if closed => "closed",
-                GameState::Lobby => "open",
-                GameState::Live => "playing",
-                GameState::Initializing | GameState::Ended => "closed",
-            },
-            game_type: self.game_type.name(),
-            featured_mod: &self.creation.featured_mod,
-            sim_mods: SimMods(&self.sim_mods),
-            mapname: &self.creation.folder,
-            map_file_path: &format!("maps/{}.zip", self.creation.folder),
-            host: &self.host_login,
-            num_players: self.configured.iter().filter(|id| connected(id)).count(),
-            max_players: self.max_players,
-            hosted_at: hosted_at.as_deref(),
-            launched_at: self.launched_at.map(|at| at.as_secs_f64()),
-            rating_type: &self.rating_type,
-            rating_min: self.creation.rating_min,
-            rating_max: self.creation.rating_max,
-            enforce_rating_range: self.creation.enforce_rating_range,
-            teams_ids: teams
-                .iter()
-                .map(|team| TeamIds {
-                    team_id: team.value,
-                    player_ids: team.players.iter().map(|p| p.0).collect(),
-                })
-                .collect(),
-            teams: Teams(&teams),
-        })
-    }
-
-    /// Teams in ascending order, with those of their players who are still connected.
-    fn teams(&self) -> Vec<Team<'_>> {
-        let mut teams: Vec<Team<'_>> = Vec::new();
-        for (id, login) in self.players() {
-            let Some(value) = self
-                .player_option(id, "Team")
-                .filter(|v| **v != OptionValue::Null)
-            else {
-                continue;
-            };
-            let at = teams
-                .iter()
-                .position(|team| team.value == value)
-                .unwrap_or_else(|| {
-                    teams.push(Team {
-                        value,
-                        players: Vec::new(),
-                    });
-                    teams.len() - 1
-                });
-            if self.members.iter().any(|m| m.seat.player_id == id) {
-                teams[at].players.push((id, login));
-            }
-        }
-        teams.sort_by_cached_key(|team| {
-            (team.value.integer().unwrap_or(i64::MAX), team.value.key())
-        });
-        teams
-    }
-}
-
-/// Options before the host changes any (spec: faf-lifecycle 10.1).
-fn default_options(folder: &str, coop: bool) -> Options {
-    let text = |text: &str| OptionValue::Text(text.into());
-    let mut options = vec![
-        ("AIReplacement", text("Off")),
-        ("CheatsEnabled", text("false")),
-        ("FogOfWar", text("explored")),
-        ("GameSpeed", text("normal")),
-        ("NoRushOption", text("Off")),
-        ("PrebuiltUnits", text("Off")),
-        ("RestrictedCategories", OptionValue::Int(0)),
-        (
-            "ScenarioFile",
-            text(&format!("/maps/{folder}/{folder}_scenario.lua")),
-        ),
-        ("Slots", OptionValue::Int(12)),
-        ("TeamLock", text("locked")),
-        ("Unranked", text("No")),
-        (
-            "Victory",
-            text(if coop { "SANDBOX" } else { "DEMORALIZATION" }),
-        ),
-    ];
-    if coop {
-        options.extend([
-            ("TeamSpawn", text("fixed")),
-            ("RevealedCivilians", text("No")),
-            ("Difficulty", OptionValue::Int(3)),
-            ("Expansion", text("true")),
-        ]);
-    }
-    options
-        .into_iter()
-        .map(|(key, value)| (key.into(), value))
-        .collect()
-}
-
-/// A title by the rules: trimmed, ASCII, not empty, cut (spec: faf-messages 4.2).
-pub(super) fn title(text: &str) -> Option<&str> {
-    let text = text.trim();
-    (text.is_ascii() && !text.is_empty()).then(|| &text[..text.len().min(settings::TITLE_CHARS)])
-}
-
-/// The third component of a scenario path, the root counting as one (spec: faf-messages 4.2).
-fn map_folder(path: &str) -> Option<String> {
-    let absolute = path.starts_with(['/', '\\']);
-    let mut parts = path
-        .split(['/', '\\'])
-        .filter(|part| !part.is_empty() && *part != ".");
-    let folder = parts.nth(if absolute { 1 } else { 2 })?.to_lowercase();
-    (folder.len() <= settings::FIELD_BYTES).then_some(folder)
-}
-
-struct Team<'a> {
-    value: &'a OptionValue,
-    players: Vec<(u32, &'a str)>,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "command", rename = "game_info")]
-struct GameInfo<'a> {
-    visibility: &'a str,
-    password_protected: bool,
-    uid: u32,
-    title: &'a str,
-    state: &'a str,
-    game_type: &'a str,
-    featured_mod: &'a str,
-    sim_mods: SimMods<'a>,
-    mapname: &'a str,
-    map_file_path: &'a str,
-    host: &'a str,
-    num_players: usize,
-    max_players: i64,
-    hosted_at: Option<&'a str>,
-    launched_at: Option<f64>,
-    rating_type: &'a str,
-    rating_min: Option<f64>,
-    rating_max: Option<f64>,
-    enforce_rating_range: bool,
-    teams_ids: Vec<TeamIds<'a>>,
-    teams: Teams<'a>,
-}
-
-#[derive(Serialize)]
-struct TeamIds<'a> {
-    #[serde(serialize_with = "team_value")]
-    team_id: &'a OptionValue,
-    player_ids: Vec<u32>,
-}
-
-fn team_value<S: Serializer>(value: &&OptionValue, serializer: S) -> Result<S::Ok, S::Error> {
-    wire_value(value, serializer)
-}
-
-struct Teams<'a>(&'a [Team<'a>]);
-
-impl Serialize for Teams<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for team in self.0 {
-            let logins: Vec<&str> = team.players.iter().map(|p| p.1).collect();
-            map.serialize_entry(&team.value.key(), &logins)?;
-        }
-        map.end()
-    }
-}
-
-struct SimMods<'a>(&'a [(String, String)]);
-
-impl Serialize for SimMods<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(uid, name)| (uid, name)))
     }
 }
 

@@ -6,11 +6,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    asks::Relation,
-    games::{Launch, OptionValue},
-    visibility::Rule,
-};
+use super::{asks::Relation, games::Launch, options::OptionValue, visibility::Rule};
 use crate::lobby::ConnId;
 
 /// One player's relation to one game.

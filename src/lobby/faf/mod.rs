@@ -7,7 +7,7 @@
 //! | `session`, `players` | a connection, and the player on it |
 //! | `login` | credentials → claim at the home shard → the newcomer's messages; the end of a session |
 //! | `picture`, `visibility`, `tick` | what everybody sees: encoded, who may see it, the broadcast each second |
-//! | `games`, `hosting`, `joining`, `gpgnet` | a game; opening one, getting in, what the game process reports |
+//! | `games`, `options`, `game_info`, `hosting`, `joining`, `gpgnet` | a game; opening one, getting in, what the game process reports |
 //! | `social`, `stopping`, `text`, `settings` | lists, the orderly end, words, configuration and limits |
 //!
 //! Invariants: a session is on its connection's shard, a game on its host's, a claim on the player's home shard; state
@@ -16,6 +16,7 @@
 
 pub mod asks;
 mod dispatch;
+mod game_info;
 mod games;
 mod gpgnet;
 mod hosting;
@@ -23,6 +24,7 @@ mod joining;
 mod login;
 mod mail;
 mod message;
+mod options;
 mod picture;
 mod players;
 mod request;

@@ -5,6 +5,8 @@
 //! from everybody it broadcasts all that has gathered, in one `player_info` and one `game_info` per game. A shard that
 //! is late is not waited for beyond the next tick.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use ahash::AHashMap;
 use bytes::{Bytes, BytesMut};
 
@@ -21,25 +23,25 @@ use crate::lobby::{Audience, ConnId, ShardId};
 pub(super) struct Tick {
     /// Own players: claim, and the last object of one who has gone.
     players: AHashMap<u32, (u64, Option<Bytes>)>,
-    /// Own games, in the order they became dirty.
-    games: Vec<u32>,
+    /// Own games.
+    games: BTreeSet<u32>,
     /// The last tick each shard was heard of.
     heard: Vec<u64>,
     /// The last tick that was broadcast.
     done: u64,
     gathered_players: AHashMap<u32, PlayerUpdate>,
-    gathered_games: Vec<GameUpdate>,
+    gathered_games: BTreeMap<u32, GameUpdate>,
 }
 
 impl Tick {
     pub(super) fn new(shards: u16) -> Self {
         Tick {
             players: AHashMap::new(),
-            games: Vec::new(),
+            games: BTreeSet::new(),
             heard: vec![0; shards.into()],
             done: 0,
             gathered_players: AHashMap::new(),
-            gathered_games: Vec::new(),
+            gathered_games: BTreeMap::new(),
         }
     }
 
@@ -53,9 +55,7 @@ impl Tick {
 
     /// A game came, changed or ended.
     pub(super) fn game_dirty(&mut self, uid: u32) {
-        if !self.games.contains(&uid) {
-            self.games.push(uid);
-        }
+        self.games.insert(uid);
     }
 
     fn gather(&mut self, changes: Changes) {
@@ -66,14 +66,7 @@ impl Tick {
             }
         }
         for update in changes.games {
-            match self
-                .gathered_games
-                .iter_mut()
-                .find(|known| known.uid == update.uid)
-            {
-                Some(known) => *known = update,
-                None => self.gathered_games.push(update),
-            }
+            self.gathered_games.insert(update.uid, update);
         }
     }
 }
@@ -200,7 +193,7 @@ impl Faf {
                 turn.fan_out(Audience::Subscribers, player_info(&updates));
             }
         }
-        for game in std::mem::take(&mut self.tick.gathered_games) {
+        for game in std::mem::take(&mut self.tick.gathered_games).into_values() {
             if let Some(audience) = self.audience(&game.rule) {
                 turn.fan_out(audience, game.body);
             }

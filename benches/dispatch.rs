@@ -1,0 +1,200 @@
+//! What a frame costs the FAF dialect, from JSON text to effects, and what a newcomer's snapshot costs.
+//!
+//! `cargo bench --bench dispatch`. One shard without an engine: no sockets, no encoding for a wire. The snapshot is a
+//! resync of a player among 5,000, compared with joining the same texts anew; `changed` has one player come and
+//! go before each, so one block of the picture is joined again.
+
+#![allow(missing_docs, reason = "criterion_group makes a public function")]
+
+use std::{
+    hint::black_box,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use muster::{
+    lobby::{
+        ConnId, Dialect, Effect, Now, Origin, ShardId, Ticket, Turn,
+        faf::{
+            Faf, Settings,
+            asks::{Account, Answer, Ask, HostGrant},
+        },
+    },
+    wire::Format,
+};
+use rand::{SeedableRng, rngs::SmallRng};
+
+const PLAYERS: u32 = 5_000;
+const SHARD: ShardId = ShardId(0);
+
+struct Bench {
+    faf: Faf,
+    rng: SmallRng,
+    next_ticket: u64,
+    effects: Vec<Effect<Faf>>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let mut bench = Bench {
+            faf: Faf::new(SHARD, 1, Arc::new(Settings::default())),
+            rng: SmallRng::seed_from_u64(1),
+            next_ticket: 0,
+            effects: Vec::new(),
+        };
+        bench.turn(|faf, turn| faf.started(turn));
+        bench
+    }
+
+    fn turn(&mut self, input: impl FnOnce(&mut Faf, &mut Turn<'_, Faf>)) {
+        self.effects.clear();
+        let mono = Duration::from_secs(1000);
+        let mut turn = Turn {
+            shard: SHARD,
+            shards: 1,
+            now: Now {
+                mono,
+                unix: Duration::from_secs(1_708_794_947),
+            },
+            rng: &mut self.rng,
+            next_ticket: &mut self.next_ticket,
+            effects: &mut self.effects,
+        };
+        input(&mut self.faf, &mut turn);
+    }
+
+    fn frame(&mut self, conn: ConnId, body: &mut [u8]) {
+        self.turn(|faf, turn| faf.received(turn, conn, body));
+    }
+
+    fn say(&mut self, conn: ConnId, text: &str) {
+        self.frame(conn, &mut text.as_bytes().to_vec());
+        let asked = self.effects.iter().find_map(|effect| match effect {
+            Effect::Ask(ticket, Ask::Login { .. }) => Some((*ticket, None)),
+            Effect::Ask(ticket, Ask::Host { .. }) => Some((
+                *ticket,
+                Some(HostGrant {
+                    game_id: Some(7),
+                    ..HostGrant::default()
+                }),
+            )),
+            _ => None,
+        });
+        let Some((ticket, grant)) = asked else { return };
+        let id = conn.slot;
+        let answer = match grant {
+            Some(grant) => Answer::Host(Ok(grant)),
+            None => Answer::Login(Ok(Box::new(Account {
+                id,
+                login: format!("player{id}"),
+                country: "DE".into(),
+                ..Account::default()
+            }))),
+        };
+        self.answer(ticket, answer);
+    }
+
+    fn answer(&mut self, ticket: Ticket, answer: Answer) {
+        self.turn(|faf, turn| faf.answered(turn, ticket, answer));
+    }
+
+    fn log_in(&mut self, id: u32) -> ConnId {
+        let conn = ConnId {
+            shard: SHARD,
+            slot: id,
+            generation: 0,
+        };
+        let origin = Origin {
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            format: Format::JsonLines,
+        };
+        self.turn(|faf, turn| faf.opened(turn, conn, origin));
+        self.say(
+            conn,
+            r#"{"command":"hello","login":"x","password":"y","unique_id":"z"}"#,
+        );
+        conn
+    }
+
+    /// A host in his lobby.
+    fn host(&mut self, id: u32) -> ConnId {
+        let conn = self.log_in(id);
+        self.say(conn, r#"{"command":"game_host","visibility":"public"}"#);
+        for state in ["Idle", "Lobby"] {
+            let text = format!(r#"{{"command":"GameState","target":"game","args":["{state}"]}}"#);
+            self.say(conn, &text);
+        }
+        conn
+    }
+}
+
+fn frames(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("frame");
+    group.throughput(Throughput::Elements(1));
+    let mut bench = Bench::new();
+    let host = bench.host(1);
+    let candidate =
+        "candidate:1 1 udp 2130706431 192.0.2.17 54321 typ host generation 0 ufrag abcd";
+    let ice = format!(
+        r#"{{"command":"IceMsg","target":"game","args":[1,"{{\"type\":\"candidate\",\"sdp\":\"{candidate}\"}}"]}}"#
+    );
+    let option = r#"{"command":"PlayerOption","target":"game","args":[1,"Faction",3]}"#;
+    for (name, text, effects) in [
+        ("ping", r#"{"command":"ping"}"#, 1),
+        ("IceMsg", &*ice, 1),
+        ("PlayerOption", option, 0),
+    ] {
+        bench.say(host, text);
+        assert_eq!(bench.effects.len(), effects, "{name} does what it should");
+        group.bench_function(name, |b| {
+            b.iter_batched_ref(
+                || text.as_bytes().to_vec(),
+                |body| {
+                    bench.frame(host, body);
+                    black_box(bench.effects.len())
+                },
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+fn snapshot(criterion: &mut Criterion) {
+    let mut bench = Bench::new();
+    let conns: Vec<ConnId> = (1..=PLAYERS).map(|id| bench.log_in(id)).collect();
+    let reader = conns[0];
+    let mut group = criterion.benchmark_group("snapshot of 5000");
+    group.bench_function("shared blocks", |b| {
+        b.iter(|| {
+            bench.turn(|faf, turn| faf.resync(turn, reader));
+            black_box(bench.effects.len())
+        });
+    });
+    let mut id = PLAYERS;
+    group.bench_function("login, one block changed", |b| {
+        b.iter(|| {
+            id += 1;
+            let conn = bench.log_in(id);
+            bench.turn(|faf, turn| faf.closed(turn, conn));
+        });
+    });
+    bench.turn(|faf, turn| faf.resync(turn, reader));
+    let texts: Vec<_> = bench
+        .effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::SendChunks(_, parts) => Some(parts),
+            _ => None,
+        })
+        .flatten()
+        .map(|part| part.text().clone())
+        .collect();
+    group.bench_function("joined anew", |b| b.iter(|| black_box(texts.concat())));
+    group.finish();
+}
+
+criterion_group!(benches, frames, snapshot);
+criterion_main!(benches);
