@@ -43,9 +43,6 @@ fn random_frames(rng: &mut SmallRng, uid: u32) -> Vec<Value> {
 type Beliefs = (Vec<(u32, u64)>, Vec<(u32, u16)>);
 
 /// What a shard believes about players: id, claim; and about games: uid, owner.
-/// Players with their claims, games with their shards, as one shard believes.
-type Beliefs = (Vec<(u32, u64)>, Vec<(u32, u16)>);
-
 fn beliefs(faf: &Faf) -> Beliefs {
     let mut players: Vec<_> = faf.picture.players().map(|p| (p.id, p.epoch)).collect();
     players.sort_unstable();
