@@ -114,8 +114,7 @@ fn measure(busy: bool) -> Histogram<u64> {
     std::thread::sleep(RUN);
     mesh.stop(Stopping::Now);
     engine.join();
-    let result = latencies.lock().expect("no panic").clone();
-    result
+    latencies.lock().expect("no panic").clone()
 }
 
 fn main() {

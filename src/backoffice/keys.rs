@@ -54,7 +54,7 @@ pub enum KeysError {
     /// The key server.
     #[error("the key server can't be reached or refuses")]
     Http(#[from] reqwest::Error),
-    /// Longer than [`MAX_DOCUMENT_BYTES`].
+    /// Longer than `MAX_DOCUMENT_BYTES`.
     #[error("the key document is too long")]
     TooLong,
     /// No JWKS document.
