@@ -184,10 +184,10 @@ fn muster(criterion: &mut Criterion, name: &str, count: usize, messages: usize) 
         for _ in 0..rounds {
             let (before, done) = (
                 cpu_of(task),
-                counters.deliveries.value() + (count * messages) as u64,
+                counters.bytes_out.value() + (count * messages * BODY) as u64,
             );
             mesh.post(ShardId(0), Inbound::Mail(ShardId(0), messages));
-            while counters.deliveries.value() < done {
+            while counters.bytes_out.value() < done {
                 std::thread::sleep(Duration::from_millis(1));
             }
             std::thread::sleep(Duration::from_millis(2)); // the shard's work after its last send counts too

@@ -11,7 +11,7 @@
 //! | `social`, `stopping`, `text`, `settings` | lists, the orderly end, words, configuration and limits |
 //!
 //! Invariants: a session is on its connection's shard, a game on its host's, a claim on the player's home shard; state
-//! of another shard is reached by mail only. [`Faf::post`] is mail that may be to oneself, then handled at once. Every
+//! of another shard is reached by mail only. `Faf::post` is mail that may be to oneself, then handled at once. Every
 //! piece of mail names what it is about by something never reused, so that late mail finds nothing.
 
 pub mod asks;
