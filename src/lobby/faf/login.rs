@@ -281,13 +281,12 @@ impl Faf {
         session.player = Some(Box::new(Player { account, epoch }));
 
         self.picture
-            .player_here(player_id, conn, epoch, login.clone());
-        self.picture.player_text(player_id, epoch, object);
+            .player_here(player_id, conn, epoch, object.clone());
         turn.mail_all(|| Mail::PlayerHere {
             id: player_id,
             conn,
             epoch,
-            login: login.clone(),
+            text: object.clone(),
         });
         self.tick.player_dirty(player_id, epoch, None);
         turn.send_chunks(conn, self.picture.player_list());
@@ -305,6 +304,7 @@ impl Faf {
     }
 
     fn send_game_list(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
+        self.refresh_own_games();
         let Some(player) = self.sessions.get(conn).and_then(|s| s.player.as_deref()) else {
             return;
         };

@@ -63,8 +63,8 @@ pub enum Mail {
         conn: ConnId,
         /// Of his claim.
         epoch: u64,
-        /// His name.
-        login: Box<str>,
+        /// His object: who signs in elsewhere before the next tick is told of him too.
+        text: Bytes,
     },
     /// A player can't be reached any more.
     PlayerGone {

@@ -30,10 +30,7 @@ pub(super) struct PlayerEntry {
     pub conn: ConnId,
     /// Of his claim.
     pub epoch: u64,
-    /// His name.
-    #[expect(dead_code, reason = "for messages about players of other shards")]
-    pub login: Box<str>,
-    /// His object; empty until the first tick after his login brings it from another shard.
+    /// His object.
     text: Bytes,
 }
 
@@ -105,7 +102,7 @@ impl Picture {
     }
 
     /// A player can be reached; an older claim is replaced, a newer one stays.
-    pub(super) fn player_here(&mut self, id: u32, conn: ConnId, epoch: u64, login: Box<str>) {
+    pub(super) fn player_here(&mut self, id: u32, conn: ConnId, epoch: u64, text: Bytes) {
         if let Some(&at) = self.index.get(&id) {
             let entry = &mut self.players[at as usize];
             if entry.epoch < epoch {
@@ -113,8 +110,7 @@ impl Picture {
                     id,
                     conn,
                     epoch,
-                    login,
-                    text: Bytes::new(),
+                    text,
                 };
                 self.joined[at as usize / BLOCK] = None;
             }
@@ -126,8 +122,7 @@ impl Picture {
             id,
             conn,
             epoch,
-            login,
-            text: Bytes::new(),
+            text,
         });
         self.joined.resize(self.players.len().div_ceil(BLOCK), None);
         self.joined[at / BLOCK] = None;

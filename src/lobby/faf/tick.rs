@@ -25,6 +25,8 @@ pub(super) struct Tick {
     players: AHashMap<u32, (u64, Option<Bytes>)>,
     /// Own games.
     games: BTreeSet<u32>,
+    /// Those of them that the picture does not show yet as they are.
+    games_unpictured: BTreeSet<u32>,
     /// The last tick each shard was heard of.
     heard: Vec<u64>,
     /// The last tick that was broadcast.
@@ -38,6 +40,7 @@ impl Tick {
         Tick {
             players: AHashMap::new(),
             games: BTreeSet::new(),
+            games_unpictured: BTreeSet::new(),
             heard: vec![0; shards.into()],
             done: 0,
             gathered_players: AHashMap::new(),
@@ -56,6 +59,7 @@ impl Tick {
     /// A game came, changed or ended.
     pub(super) fn game_dirty(&mut self, uid: u32) {
         self.games.insert(uid);
+        self.games_unpictured.insert(uid);
     }
 
     fn gather(&mut self, changes: Changes) {
@@ -106,8 +110,22 @@ impl Faf {
         self.merge(turn, self.shard, changes);
     }
 
+    /// Brings the picture up to date with this shard's games: a newcomer's list shows them as they are now, not as they
+    /// were at the last tick. Each change is written at most once for all newcomers before the tick.
+    pub(super) fn refresh_own_games(&mut self) {
+        for uid in std::mem::take(&mut self.tick.games_unpictured) {
+            if let Some(game) = self.games.get_mut(&uid) {
+                let update = game.update();
+                let listed = update.listed && !update.ended;
+                self.picture
+                    .game_text(uid, listed, update.rule, update.body);
+            }
+        }
+    }
+
     /// Takes the dirty sets and writes each object once, in its present state.
     fn own_changes(&mut self, tick: u64) -> Changes {
+        self.tick.games_unpictured.clear();
         let mut players = Vec::with_capacity(self.tick.players.len());
         for (id, (epoch, gone)) in self.tick.players.drain() {
             let online = gone.is_none();
