@@ -84,6 +84,20 @@ fn many_changes_are_one_message_per_tick() {
 }
 
 #[test]
+fn a_newcomer_sees_who_came_since_the_last_tick_on_another_shard() {
+    each(|mut sim, shards| {
+        let earlier = sim.connect(0);
+        say(&mut sim, earlier, hello(3));
+        let newcomer = sim.connect(shards - 1);
+        let first = say(&mut sim, newcomer, hello(4));
+        let players = first[1]["players"].as_array().expect("a list");
+        let mut ids: Vec<_> = players.iter().map(|p| p["id"].as_u64()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, [Some(3), Some(4)], "{first:?}");
+    });
+}
+
+#[test]
 fn second_login_wins_everywhere() {
     each(|mut sim, shards| {
         let watcher = player(&mut sim, 1, 0);
