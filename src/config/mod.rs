@@ -11,7 +11,7 @@ mod typed;
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -157,11 +157,6 @@ impl Faf {
         ]
         .into_iter()
         .filter_map(|(name, address)| Some((name, address?)))
-    }
-
-    /// Whether this peer's forwarded header is believed.
-    pub fn trusts(&self, peer: IpAddr) -> bool {
-        self.ws_trusted.iter().any(|block| block.contains(peer))
     }
 }
 

@@ -130,7 +130,15 @@ fn the_printed_file_means_the_same() {
     assert_eq!(again.print(), config.print());
     assert_eq!(again.faf.tick, Duration::from_millis(77));
     assert!(
-        again.faf.trusts("10.1.1.1".parse().unwrap())
-            && !again.faf.trusts("11.1.1.1".parse().unwrap())
+        again
+            .faf
+            .ws_trusted
+            .iter()
+            .any(|block| block.contains("10.1.1.1".parse().unwrap()))
+            && !again
+                .faf
+                .ws_trusted
+                .iter()
+                .any(|block| block.contains("11.1.1.1".parse().unwrap()))
     );
 }

@@ -148,15 +148,9 @@ pub(super) fn tune(fd: RawFd) {
 }
 
 fn open_files_limit() -> u32 {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: `limit` is valid for the call, which only writes to it.
-    let ok = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } == 0;
-    if ok {
-        u32::try_from(limit.rlim_cur).unwrap_or(u32::MAX)
-    } else {
-        1_024
-    }
+    // Where it can't be read: what a process gets at the least.
+    let soft = rlimit::Resource::NOFILE
+        .get()
+        .map_or(1_024, |(soft, _)| soft);
+    u32::try_from(soft).unwrap_or(u32::MAX)
 }

@@ -36,9 +36,6 @@ use crate::{
 /// How long a shard lets a congested mesh drain before it looks again.
 const CONGESTION_PAUSE: Duration = Duration::from_millis(2);
 
-/// RFC 6455 5.5.1, 7.4.1: an orderly end said by the server.
-const WEBSOCKET_CLOSE_NORMAL: [u8; 4] = [0x88, 0x02, 0x03, 0xe8];
-
 /// State of one shard. Borrowed by one task at a time; never across an await.
 pub(super) struct Shard<D: Dialect> {
     pub(super) id: ShardId,
@@ -527,9 +524,9 @@ impl<D: Dialect> Shard<D> {
         };
         match (conn.closing, how) {
             (Some(Closing::Abort), _) | (Some(Closing::Flushed), Closing::Flushed) => return,
-            (None, Closing::Flushed) if conn.format == Format::WebSocket && conn.opened => {
-                conn.outbox
-                    .write(|out| out.extend_from_slice(&WEBSOCKET_CLOSE_NORMAL));
+            (None, Closing::Flushed) if conn.opened => {
+                let farewell = conn.format.farewell();
+                conn.outbox.write(|out| out.extend_from_slice(&farewell));
             }
             _ => {}
         }

@@ -70,6 +70,14 @@ impl Format {
         }
     }
 
+    /// What the server says last when it ends a connection in good order; empty where closing says it.
+    pub fn farewell(self) -> Vec<u8> {
+        match self {
+            Format::JsonLines | Format::QDataStream => Vec::new(),
+            Format::WebSocket => websocket::close_frame(),
+        }
+    }
+
     /// What stands after a body.
     pub fn tail(self) -> &'static [u8] {
         match self {
