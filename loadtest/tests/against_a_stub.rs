@@ -1,7 +1,7 @@
 //! The whole load tester against a server of a hundred lines: blocking sockets, JSON lines, one thread per connection.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const TICK: Duration = Duration::from_millis(50);
 #[derive(Clone, Copy, PartialEq)]
 enum Mood {
     Fine,
-    /// Broadcasts to everybody but the connection that signed in last.
+    /// Broadcasts to everybody but the watcher that signed in last.
     ForgetsOne,
     /// Lets nobody in.
     Refuses,
@@ -29,6 +29,7 @@ struct Lobby {
     listeners: Vec<TcpStream>,
     titles: Vec<String>,
     dirty: Vec<bool>,
+    hosts: Vec<SocketAddr>,
 }
 
 /// Starts the stub; gives its port.
@@ -57,14 +58,22 @@ fn broadcast(lobby: &mut Lobby, mood: Mood) {
         listeners,
         titles,
         dirty,
+        hosts,
     } = lobby;
-    let heard = listeners.len() - usize::from(mood == Mood::ForgetsOne && listeners.len() > 10);
+    // A host that hears nothing loses nothing: the last to sign in may be one, so watchers only.
+    let watches = |stream: &TcpStream| stream.peer_addr().is_ok_and(|peer| !hosts.contains(&peer));
+    let forgotten = match mood {
+        Mood::ForgetsOne => listeners.iter().rposition(watches),
+        Mood::Fine | Mood::Refuses => None,
+    };
     for (uid, changed) in dirty.iter_mut().enumerate() {
         if std::mem::take(changed) {
             let line =
                 json!({"command": "game_info", "uid": uid, "title": titles[uid], "state": "open"});
-            for listener in &mut listeners[..heard] {
-                let _gone = say(listener, &line);
+            for (index, listener) in listeners.iter_mut().enumerate() {
+                if forgotten != Some(index) {
+                    let _gone = say(listener, &line);
+                }
             }
         }
     }
@@ -107,6 +116,7 @@ fn serve(stream: TcpStream, id: usize, lobby: &Mutex<Lobby>, mood: Mood) {
             }
             "game_host" => {
                 uid = Some(lobby.titles.len());
+                lobby.hosts.extend(out.peer_addr());
                 lobby
                     .titles
                     .push(message["title"].as_str().expect("a title").to_owned());
