@@ -31,7 +31,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use futures_lite::AsyncWriteExt;
 use glommio::{LocalExecutorBuilder, Placement};
 use muster::{
-    engine::{AddressLimits, Engine, Inbound, ListenerSettings, Mesh, Settings},
+    engine::{AddressLimits, Engine, Inbound, ListenerSettings, Mesh, Outside, Settings},
     lobby::{Audience, ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn},
     wire::{Format, ReadLimits},
 };
@@ -108,6 +108,8 @@ impl Dialect for Broadcaster {
     type Mail = usize;
     type Ask = ();
     type Answer = ();
+    type Event = ();
+    type News = ();
     type Timer = ();
 
     fn started(&mut self, _: &mut Turn<'_, Self>) {
@@ -125,6 +127,7 @@ impl Dialect for Broadcaster {
         }
     }
     fn answered(&mut self, _: &mut Turn<'_, Self>, _: Ticket, (): ()) {}
+    fn told(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
     fn woke(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
     fn resync(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
     fn stopping(&mut self, _: &mut Turn<'_, Self>, _: Stopping) {}
@@ -165,7 +168,10 @@ fn muster(criterion: &mut Criterion, name: &str, count: usize, messages: usize) 
     let engine = Engine::start(
         settings,
         mesh.clone(),
-        Arc::new(|_, _, ()| Ok(())),
+        Outside {
+            ask: Arc::new(|_, _, ()| Ok(())),
+            publish: Arc::new(|()| true),
+        },
         move |_| Broadcaster {
             body: body.clone(),
             subscribed: counted.clone(),

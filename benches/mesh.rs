@@ -11,7 +11,7 @@ use std::{
 
 use hdrhistogram::Histogram;
 use muster::{
-    engine::{AddressLimits, Engine, Mesh, Settings},
+    engine::{AddressLimits, Engine, Mesh, Outside, Settings},
     lobby::{ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn},
     wire::ReadLimits,
 };
@@ -36,6 +36,8 @@ impl Dialect for Correspondent {
     type Mail = Duration;
     type Ask = ();
     type Answer = ();
+    type Event = ();
+    type News = ();
     type Timer = Timer;
 
     fn started(&mut self, turn: &mut Turn<'_, Self>) {
@@ -51,6 +53,7 @@ impl Dialect for Correspondent {
             .expect("no panic")
             .saturating_record(latency);
     }
+    fn told(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
     fn woke(&mut self, turn: &mut Turn<'_, Self>, timer: Timer) {
         match timer {
             Timer::Mail => {
@@ -104,7 +107,10 @@ fn measure(busy: bool) -> Histogram<u64> {
     let engine = Engine::start(
         settings,
         mesh.clone(),
-        Arc::new(|_, _, ()| Ok(())),
+        Outside {
+            ask: Arc::new(|_, _, ()| Ok(())),
+            publish: Arc::new(|()| true),
+        },
         move |_| Correspondent {
             busy,
             latencies: recorded.clone(),

@@ -13,7 +13,7 @@ use muster::{
     },
     config::{Auth, Config},
     doctor,
-    engine::{AddressLimits, Engine, Inbound, ListenerSettings, Mesh, Settings},
+    engine::{AddressLimits, Engine, Inbound, ListenerSettings, Mesh, Outside, Settings},
     lobby::{
         Dialect, ShardId, Stopping, Ticket,
         faf::{self, Faf, asks::Ask},
@@ -47,11 +47,15 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     let engine = Engine::start(
         engine_settings(config),
         mesh.clone(),
-        Arc::new(move |shard, ticket, ask| {
-            asker
-                .try_ask((shard, ticket, ask))
-                .map_err(|(_, _, ask)| ask)
-        }),
+        Outside {
+            ask: Arc::new(move |shard, ticket, ask| {
+                asker
+                    .try_ask((shard, ticket, ask))
+                    .map_err(|(_, _, ask)| ask)
+            }),
+            // No broker is configured: every event is dropped, and counted.
+            publish: Arc::new(|_| false),
+        },
         move |shard: ShardId| Faf::new(shard, shards, settings.clone()),
     )
     .context("the engine can't start")?;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use muster::{
-    engine::{AddressLimits, Engine, ListenerSettings, Mesh, Settings},
+    engine::{AddressLimits, Engine, ListenerSettings, Mesh, Outside, Settings},
     lobby::{Audience, Closing, ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn},
     wire::{Format, ReadLimits},
 };
@@ -30,6 +30,8 @@ impl Dialect for Probe {
     type Mail = String;
     type Ask = String;
     type Answer = String;
+    type Event = String;
+    type News = String;
     type Timer = ConnId;
 
     fn started(&mut self, _: &mut Turn<'_, Self>) {}
@@ -68,6 +70,7 @@ impl Dialect for Probe {
                 turn.hold(conn);
                 turn.ask(rest.to_owned());
             }
+            "publish" => turn.publish(rest.to_owned()),
             "later" => turn.wake_at(turn.now.mono + Duration::from_millis(5), conn),
             "bye" => {
                 turn.send(conn, "bye");
@@ -91,6 +94,10 @@ impl Dialect for Probe {
         let conn = self.asked.take().expect("somebody asked");
         turn.send(conn, answer);
         turn.release(conn);
+    }
+
+    fn told(&mut self, turn: &mut Turn<'_, Self>, news: String) {
+        turn.fan_out(Audience::Subscribers, news);
     }
 
     fn woke(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
@@ -118,6 +125,8 @@ impl Dialect for Probe {
 
 struct Server {
     engine: Option<Engine>,
+    /// Whatever was published, in order.
+    published: std::sync::mpsc::Receiver<String>,
     mesh: Arc<Mesh<Probe>>,
     closed: Arc<AtomicUsize>,
     address: SocketAddr,
@@ -153,22 +162,26 @@ impl Server {
         let mesh = Mesh::new(settings.shards);
         let closed = Arc::new(AtomicUsize::new(0));
         let (answers, counted) = (mesh.clone(), closed.clone());
+        let (events, published) = std::sync::mpsc::channel();
         let engine = Engine::start(
             settings,
             mesh.clone(),
-            Arc::new(move |shard, ticket, ask: String| {
-                if ask == "too much" {
-                    return Err(ask);
-                }
-                let answers = answers.clone();
-                std::thread::spawn(move || {
-                    answers.post(
-                        shard,
-                        muster::engine::Inbound::Answer(ticket, format!("answer {ask}")),
-                    );
-                });
-                Ok(())
-            }),
+            Outside {
+                ask: Arc::new(move |shard, ticket, ask: String| {
+                    if ask == "too much" {
+                        return Err(ask);
+                    }
+                    let answers = answers.clone();
+                    std::thread::spawn(move || {
+                        answers.post(
+                            shard,
+                            muster::engine::Inbound::Answer(ticket, format!("answer {ask}")),
+                        );
+                    });
+                    Ok(())
+                }),
+                publish: Arc::new(move |event| events.send(event).is_ok()),
+            },
             move |_| Probe {
                 conns: Vec::new(),
                 asked: None,
@@ -179,6 +192,7 @@ impl Server {
         let address = engine.addresses[0].1;
         Server {
             engine: Some(engine),
+            published,
             mesh,
             closed,
             address,
@@ -278,6 +292,25 @@ fn a_held_connection_waits_and_others_go_on() {
     assert_eq!([a.line(), a.line()], ["answer x", "after"]);
     a.say("ask too much\necho after");
     assert_eq!([a.line(), a.line()], ["refused too much", "after"]);
+}
+
+#[test]
+fn events_leave_and_news_arrives_on_every_shard() {
+    let server = Server::start(settings(2));
+    let mut clients: Vec<_> = (0..20).map(|_| Client::connect(&server)).collect();
+    for client in &mut clients {
+        client.say("sub\necho subscribed");
+        assert_eq!(client.line(), "subscribed");
+    }
+    clients[0].say("publish outward");
+    assert_eq!(
+        server.published.recv_timeout(PATIENCE).as_deref(),
+        Ok("outward")
+    );
+    server.mesh.tell(|| "inward".to_owned());
+    for client in &mut clients {
+        assert_eq!(client.line(), "inward");
+    }
 }
 
 #[test]

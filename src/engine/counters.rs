@@ -95,6 +95,10 @@ counters! {
     asks,
     /// Questions it could not take on.
     asks_refused,
+    /// Events given to the broker's queue.
+    published,
+    /// Events it could not take on.
+    publish_dropped,
     /// Times reading paused because some shard's inbox was too long.
     congestion_pauses,
 }

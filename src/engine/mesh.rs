@@ -30,6 +30,8 @@ pub enum Inbound<D: Dialect> {
     Close(ConnId, Closing),
     /// The back office's answer.
     Answer(Ticket, D::Answer),
+    /// What it tells unasked.
+    News(D::News),
     /// The process is to end.
     Stop(Stopping),
     /// Log every counter.
@@ -115,6 +117,13 @@ impl<D: Dialect> Mesh<D> {
         inbox.waiting.fetch_add(1, Ordering::SeqCst);
         if inbox.sleeping.load(Ordering::SeqCst) && inbox.sleeping.swap(false, Ordering::SeqCst) {
             inbox.waker.wake();
+        }
+    }
+
+    /// Tells every shard something; `news` makes one copy.
+    pub fn tell(&self, mut news: impl FnMut() -> D::News) {
+        for shard in 0..self.shards() {
+            self.post(ShardId(shard), Inbound::News(news()));
         }
     }
 

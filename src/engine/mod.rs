@@ -64,6 +64,32 @@ pub type Asker<D> = Arc<
     dyn Fn(ShardId, Ticket, <D as Dialect>::Ask) -> Result<(), <D as Dialect>::Ask> + Send + Sync,
 >;
 
+/// Hands an event to the broker without ever waiting; false if it was dropped.
+pub type Publisher<D> = Arc<dyn Fn(<D as Dialect>::Event) -> bool + Send + Sync>;
+
+/// The ways out of a shard that are not sockets.
+pub struct Outside<D: Dialect> {
+    /// Questions to the back office.
+    pub ask: Asker<D>,
+    /// Events for the broker.
+    pub publish: Publisher<D>,
+}
+
+impl<D: Dialect> Clone for Outside<D> {
+    fn clone(&self) -> Self {
+        Outside {
+            ask: self.ask.clone(),
+            publish: self.publish.clone(),
+        }
+    }
+}
+
+impl<D: Dialect> std::fmt::Debug for Outside<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Outside")
+    }
+}
+
 /// Everything the engine is told.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -109,7 +135,7 @@ impl Engine {
     pub fn start<D: Dialect>(
         settings: Settings,
         mesh: Arc<Mesh<D>>,
-        asker: Asker<D>,
+        outside: Outside<D>,
         dialect: impl Fn(ShardId) -> D + Send + Sync + 'static,
     ) -> io::Result<Engine> {
         let started = Instant::now();
@@ -143,7 +169,7 @@ impl Engine {
                 }
                 _ => Placement::Unbound,
             };
-            let (settings, mesh, asker) = (settings.clone(), mesh.clone(), asker.clone());
+            let (settings, mesh, outside) = (settings.clone(), mesh.clone(), outside.clone());
             let (dialect, ready) = (dialect.clone(), ready.clone());
             let thread = LocalExecutorBuilder::new(placement)
                 .name(&format!("shard-{index}"))
@@ -154,7 +180,7 @@ impl Engine {
                         dialect(id),
                         settings.clone(),
                         mesh.clone(),
-                        asker,
+                        outside,
                         counters,
                         started,
                     ) {

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use rand::{SeedableRng, rngs::SmallRng};
 
 use super::{
-    Asker, Settings,
+    Outside, Settings,
     admission::{Admission, Admissions},
     counters::Counters,
     fanout::Batch,
@@ -49,7 +49,7 @@ pub(super) struct Shard<D: Dialect> {
     next_ticket: u64,
     started: Instant,
     mesh: Arc<Mesh<D>>,
-    asker: Asker<D>,
+    outside: Outside<D>,
     effects: Vec<Effect<D>>,
     /// Inputs this shard caused itself while carrying out effects.
     local: VecDeque<Inbound<D>>,
@@ -74,7 +74,7 @@ impl<D: Dialect> Shard<D> {
         dialect: D,
         settings: Arc<Settings>,
         mesh: Arc<Mesh<D>>,
-        asker: Asker<D>,
+        outside: Outside<D>,
         counters: Arc<Counters>,
         started: Instant,
     ) -> std::io::Result<Self> {
@@ -91,7 +91,7 @@ impl<D: Dialect> Shard<D> {
             next_ticket: 0,
             started,
             mesh,
-            asker,
+            outside,
             effects: Vec::new(),
             local: VecDeque::new(),
             subscribers: Vec::new(),
@@ -386,6 +386,7 @@ impl<D: Dialect> Shard<D> {
             Inbound::Answer(ticket, answer) => {
                 self.turn(None, |dialect, turn| dialect.answered(turn, ticket, answer));
             }
+            Inbound::News(news) => self.turn(None, |dialect, turn| dialect.told(turn, news)),
             Inbound::Deliver(conn, body) => self.send(conn, &body),
             Inbound::Close(conn, how) => self.close(conn, how),
             Inbound::Stop(step) => self.stop(step),
@@ -437,10 +438,17 @@ impl<D: Dialect> Shard<D> {
             Effect::Mail(to, mail) => self.mesh.post(to, Inbound::Mail(self.id, mail)),
             Effect::Ask(ticket, ask) => {
                 self.counters.asks.up();
-                if let Err(ask) = (self.asker)(self.id, ticket, ask) {
+                if let Err(ask) = (self.outside.ask)(self.id, ticket, ask) {
                     self.counters.asks_refused.up();
                     self.local
                         .push_back(Inbound::Answer(ticket, D::refuse(ask)));
+                }
+            }
+            Effect::Publish(event) => {
+                if (self.outside.publish)(event) {
+                    self.counters.published.up();
+                } else {
+                    self.counters.publish_dropped.up();
                 }
             }
             Effect::Hold(conn) => {

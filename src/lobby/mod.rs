@@ -60,6 +60,10 @@ pub trait Dialect: Sized + 'static {
     type Ask: Send + 'static;
     /// Its answer.
     type Answer: Send + 'static;
+    /// Something the outside is told of, with no answer: it leaves through the event broker.
+    type Event: Send + 'static;
+    /// What the back office tells a shard without having been asked.
+    type News: Send + 'static;
     /// What a timer was set for.
     type Timer: Copy + 'static;
 
@@ -75,6 +79,8 @@ pub trait Dialect: Sized + 'static {
     fn mailed(&mut self, turn: &mut Turn<'_, Self>, from: ShardId, mail: Self::Mail);
     /// The back office answered.
     fn answered(&mut self, turn: &mut Turn<'_, Self>, ticket: Ticket, answer: Self::Answer);
+    /// The back office has news. News of one sender arrives in the order it was sent.
+    fn told(&mut self, turn: &mut Turn<'_, Self>, news: Self::News);
     /// A timer is due.
     fn woke(&mut self, turn: &mut Turn<'_, Self>, timer: Self::Timer);
     /// A slow reader that missed broadcasts has caught up: send it the present state.

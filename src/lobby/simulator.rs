@@ -67,6 +67,8 @@ pub struct Simulator<D: Dialect> {
     rng: SmallRng,
     timers: u64,
     office: Office<D>,
+    /// What was published and not taken yet, in order.
+    pub published: Vec<D::Event>,
     /// Whether a shard always has its mail before it handles a frame.
     pub eager: bool,
 }
@@ -104,6 +106,7 @@ impl<D: Dialect> Simulator<D> {
             rng: SmallRng::seed_from_u64(seed),
             timers: 0,
             office,
+            published: Vec::new(),
             eager: true,
         };
         for shard in 0..shards {
@@ -176,6 +179,11 @@ impl<D: Dialect> Simulator<D> {
             .drain(..)
             .map(|body| serde_json::from_slice(&body).expect("the server sends JSON"))
             .collect()
+    }
+
+    /// The back office tells a shard something.
+    pub fn tell(&mut self, shard: u16, news: D::News) {
+        self.turn(ShardId(shard), |dialect, turn| dialect.told(turn, news));
     }
 
     /// An orderly end begins or is there, on all shards.
@@ -357,6 +365,7 @@ impl<D: Dialect> Simulator<D> {
             Effect::Unsubscribe(conn) => drop(state.subscribers.remove(&conn)),
             Effect::Mail(to, mail) => self.post(shard, to, Parcel::Mail(mail)),
             Effect::Ask(ticket, ask) => state.asks.push((ticket, ask)),
+            Effect::Publish(event) => self.published.push(event),
             Effect::Hold(conn) => self.hold(conn, true),
             Effect::Release(conn) => self.hold(conn, false),
             Effect::Close(conn, how) if conn.shard == shard => self.close(conn, how),

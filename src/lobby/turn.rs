@@ -59,6 +59,8 @@ pub enum Effect<D: Dialect> {
     Mail(ShardId, D::Mail),
     /// To the back office.
     Ask(Ticket, D::Ask),
+    /// To the event broker; dropped and counted where it can't take any more.
+    Publish(D::Event),
     /// Frames of this connection wait.
     Hold(ConnId),
     /// They are handled again.
@@ -130,6 +132,11 @@ impl<D: Dialect> Turn<'_, D> {
         *self.next_ticket += 1;
         self.effects.push(Effect::Ask(ticket, ask));
         ticket
+    }
+
+    /// Tells the outside of something; nothing comes back.
+    pub fn publish(&mut self, event: D::Event) {
+        self.effects.push(Effect::Publish(event));
     }
 
     /// Holds back the connection's further frames until [`Turn::release`].

@@ -3,7 +3,8 @@
 //! | file | concept |
 //! |---|---|
 //! | `dispatch` | from a frame to its handler: gate, targets, guards, what a refusal does |
-//! | `request`, `message`, `mail`, `asks` | what comes in, what goes out, what shards and the back office are told |
+//! | `request`, `message` | what comes in from clients, what goes out to them |
+//! | `mail`, `asks`, `events`, `news` | what other shards are told, the back office is asked, the broker is told, the back office tells |
 //! | `session`, `players` | a connection, and the player on it |
 //! | `login` | credentials → claim at the home shard → the newcomer's messages; the end of a session |
 //! | `picture`, `visibility`, `tick` | what everybody sees: encoded, who may see it, the broadcast each second |
@@ -16,6 +17,7 @@
 
 pub mod asks;
 mod dispatch;
+pub mod events;
 mod game_info;
 mod games;
 mod gpgnet;
@@ -24,6 +26,7 @@ mod joining;
 mod login;
 mod mail;
 mod message;
+pub mod news;
 mod options;
 mod picture;
 mod players;
@@ -187,6 +190,8 @@ impl Dialect for Faf {
     type Mail = Mail;
     type Ask = Ask;
     type Answer = Answer;
+    type Event = events::Event;
+    type News = news::News;
     type Timer = Timer;
 
     fn started(&mut self, turn: &mut FafTurn<'_>) {
@@ -231,6 +236,10 @@ impl Dialect for Faf {
 
     fn answered(&mut self, turn: &mut FafTurn<'_>, ticket: Ticket, answer: Answer) {
         self.answer(turn, ticket, answer);
+    }
+
+    fn told(&mut self, turn: &mut FafTurn<'_>, news: news::News) {
+        self.news(turn, news);
     }
 
     fn woke(&mut self, turn: &mut FafTurn<'_>, timer: Timer) {

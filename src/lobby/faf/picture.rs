@@ -70,6 +70,8 @@ pub(super) struct Picture {
 
 /// What stands before the players of a `player_info`.
 pub(super) const PLAYERS_HEAD: &str = r#"{"command":"player_info","players":["#;
+/// What stands before the games of a `game_info`.
+pub(super) const GAMES_HEAD: &str = r#"{"command":"game_info","games":["#;
 /// What stands after a list.
 pub(super) const LIST_TAIL: &str = "]}";
 
@@ -82,7 +84,7 @@ impl Default for Picture {
             index: AHashMap::new(),
             games: BTreeMap::new(),
             players_head: fixed(PLAYERS_HEAD),
-            games_head: fixed(r#"{"command":"game_info","games":["#),
+            games_head: fixed(GAMES_HEAD),
             comma: fixed(","),
             tail: fixed(LIST_TAIL),
         }

@@ -11,7 +11,7 @@ use ahash::AHashMap;
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    Faf, FafTurn, Timer,
+    Faf, FafTurn, Timer, events,
     mail::{Changes, GameUpdate, Mail, PlayerUpdate},
     next_multiple, picture,
     visibility::Rule,
@@ -208,14 +208,26 @@ impl Faf {
                     .is_none_or(|known| known.epoch <= update.epoch)
             });
             if !updates.is_empty() {
+                if self.speaks_outside() {
+                    turn.publish(events::players(&updates));
+                }
                 turn.fan_out(Audience::Subscribers, player_info(&updates));
             }
         }
-        for game in std::mem::take(&mut self.tick.gathered_games).into_values() {
+        let games = std::mem::take(&mut self.tick.gathered_games);
+        if self.speaks_outside() && !games.is_empty() {
+            turn.publish(events::games(games.values()));
+        }
+        for game in games.into_values() {
             if let Some(audience) = self.audience(&game.rule) {
                 turn.fan_out(audience, game.body);
             }
         }
+    }
+
+    /// Every shard gathers the same tick; one of them tells the outside of it.
+    fn speaks_outside(&self) -> bool {
+        self.shard == ShardId(0)
     }
 
     /// Who of this shard's players sees a game now; `None`: nobody.
@@ -268,14 +280,23 @@ impl Faf {
     }
 }
 
-fn player_info(updates: &[PlayerUpdate]) -> Bytes {
+/// `player_info` with these players.
+pub(super) fn player_info(updates: &[PlayerUpdate]) -> Bytes {
+    list(
+        picture::PLAYERS_HEAD,
+        updates.iter().map(|update| &update.text),
+    )
+}
+
+/// Encoded objects between a head and [`picture::LIST_TAIL`].
+pub(super) fn list<'a>(head: &str, texts: impl Iterator<Item = &'a Bytes>) -> Bytes {
     let mut body = BytesMut::new();
-    body.extend_from_slice(picture::PLAYERS_HEAD.as_bytes());
-    for (i, update) in updates.iter().enumerate() {
+    body.extend_from_slice(head.as_bytes());
+    for (i, text) in texts.enumerate() {
         if i > 0 {
             body.extend_from_slice(b",");
         }
-        body.extend_from_slice(&update.text);
+        body.extend_from_slice(text);
     }
     body.extend_from_slice(picture::LIST_TAIL.as_bytes());
     body.freeze()

@@ -1,6 +1,7 @@
 //! Dialogues and random walks of the FAF lobby in the simulator.
 
 mod dialogues;
+mod outside;
 mod walk;
 
 use std::{sync::Arc, time::Duration};

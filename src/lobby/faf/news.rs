@@ -1,0 +1,32 @@
+//! What the back office tells every shard unasked.
+
+use bytes::Bytes;
+
+use super::{Faf, FafTurn};
+use crate::lobby::Audience;
+
+/// One piece of news. Every shard is told; each acts for its own connections.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// A message from outside for one player, or for everybody (spec: faf-lifecycle 12.3).
+    Notify {
+        /// Player; `None`: everybody who is logged in.
+        to: Option<u32>,
+        /// A message in the form of all others: JSON in ASCII, one line.
+        body: Bytes,
+    },
+}
+
+impl Faf {
+    pub(super) fn news(&mut self, turn: &mut FafTurn<'_>, news: News) {
+        match news {
+            News::Notify { to: None, body } => turn.fan_out(Audience::Subscribers, body),
+            News::Notify { to: Some(id), body } => {
+                let conn = self.picture.player(id).map(|player| player.conn);
+                if let Some(conn) = conn.filter(|conn| conn.shard == self.shard) {
+                    turn.send(conn, body);
+                }
+            }
+        }
+    }
+}
