@@ -1,6 +1,14 @@
 //! `muster serve`: from a configuration to a running server, and its orderly end.
 
-use std::{process::ExitCode, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    process::ExitCode,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use muster::{
@@ -8,15 +16,17 @@ use muster::{
         faf::{AuthMode, FafDesk},
         keys::KeyRing,
         policy::Policy,
+        refresh,
         runner::{self, BackOffice},
         store::{Store, StoreSettings},
+        unix_now,
     },
     config::{Auth, Config},
     doctor,
     engine::{AddressLimits, Engine, Inbound, ListenerSettings, Mesh, Outside, Settings},
     lobby::{
         Dialect, ShardId, Stopping, Ticket,
-        faf::{self, Faf, asks::Ask},
+        faf::{self, Faf, asks::Ask, news::News},
     },
     wire::{Format, ReadLimits},
 };
@@ -41,7 +51,8 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("can't create {}", config.server.data_dir.display()))?;
     let shards = config.server.shards;
     let mesh = Mesh::<Faf>::new(shards);
-    let office = open_office(config, mesh.clone())?;
+    let loaded = Arc::new(AtomicBool::new(false));
+    let office = open_office(config, mesh.clone(), loaded)?;
     let asker = office.asker();
     let settings = Arc::new(faf_settings(config));
     let engine = Engine::start(
@@ -186,11 +197,26 @@ fn faf_settings(config: &Config) -> faf::Settings {
     }
 }
 
+/// Loads reference data and has every shard know it; false if it can't be loaded now.
+async fn tell_reference(desk: &FafDesk, mesh: &Mesh<Faf>, loaded: &AtomicBool) -> bool {
+    let Ok(reference) = desk.refresh().await else {
+        return false; // the store has logged why
+    };
+    mesh.tell(|| News::Reference(reference.clone()));
+    loaded.store(true, Ordering::Release);
+    true
+}
+
 /// Questions the back office works on at one time. More would only wait in the database's pool.
 const ASKS_AT_ONCE: usize = 64;
 
-/// Starts the back office: store, keys, policy server, and the desk that answers with them.
-fn open_office(config: &Config, mesh: Arc<Mesh<Faf>>) -> anyhow::Result<BackOffice<Asked>> {
+/// Starts the back office: store, keys, policy server, and the desk that answers with them. `loaded` becomes true when
+/// reference data has been loaded for the first time.
+fn open_office(
+    config: &Config,
+    mesh: Arc<Mesh<Faf>>,
+    loaded: Arc<AtomicBool>,
+) -> anyhow::Result<BackOffice<Asked>> {
     let (store_url, faf) = (config.store.url.clone(), config.faf.clone());
     let settings = StoreSettings {
         max_connections: config.store.connections,
@@ -209,10 +235,19 @@ fn open_office(config: &Config, mesh: Arc<Mesh<Faf>>) -> anyhow::Result<BackOffi
             Auth::Open => AuthMode::Open,
         };
         let desk = Rc::new(FafDesk::new(store, keys.clone(), policy, mode));
-        if let Err(error) = desk.warm_up().await {
-            tracing::warn!(%error, "the database is not there yet: sign-ins are refused until it is");
-        }
+        let known = match desk.warm_up().await {
+            Ok(()) => tell_reference(&desk, &mesh, &loaded).await,
+            Err(error) => {
+                tracing::warn!(%error, "the database is not there yet: sign-ins are refused until it is");
+                false
+            }
+        };
         tokio::task::spawn_local(async move { keys.keep_fresh().await });
+        let (reader, told) = (desk.clone(), mesh.clone());
+        tokio::task::spawn_local(async move {
+            let refresh = async || tell_reference(&reader, &told, &loaded).await;
+            refresh::keep_fresh(unix_now, known, refresh).await;
+        });
         Ok::<_, anyhow::Error>(move |(shard, ticket, ask): Asked| {
             let (desk, mesh) = (desk.clone(), mesh.clone());
             async move {
