@@ -20,6 +20,7 @@ use muster::{
         faf::{
             Faf, Settings,
             asks::{Account, Answer, Ask, HostGrant},
+            news::News,
         },
     },
     wire::Format,
@@ -45,6 +46,7 @@ impl Bench {
             effects: Vec::new(),
         };
         bench.turn(|faf, turn| faf.started(turn));
+        bench.turn(|faf, turn| faf.told(turn, News::Reference(Arc::default())));
         bench
     }
 

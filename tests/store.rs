@@ -3,11 +3,15 @@
 //! On SQLite always; on MariaDB if `MUSTER_TEST_MYSQL` names a server where databases may be made
 //! (`tests/with-mariadb cargo test --test store`). Every test has a database of its own.
 
+#[path = "support/bench.rs"]
+mod bench;
+
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use bench::{Bench, on_both};
 use muster::backoffice::faf::{AuthMode, FafDesk};
 use muster::backoffice::keys::{KeyRing, Keys};
 use muster::backoffice::store::{BanLevel, Identity, NewBan, OpenError, Store, StoreSettings};
@@ -15,129 +19,11 @@ use muster::lobby::faf::asks::{
     Answer, Ask, Credentials, LoginRefusal, Map, Relation, StoreError, StoredRating,
 };
 use serde_json::json;
-use sqlx::{Connection, Executor, MySqlConnection, SqliteConnection};
+use sqlx::{Connection, Executor, SqliteConnection};
 
-const SCHEMA: &str = include_str!("fixtures/faf-schema.mysql.sql");
-const DATA: &str = include_str!("fixtures/faf-data.sql");
 const HASH: &str = "10a6e6cc8311a3e2bcc09bf6c199adecd5dd59408c343e926b129c4914f3cb01";
 const DOSTYA: &str = "b39a60f59bbf47bd5e334bca6a223a8111b4cadfd181e92db68994940989b475";
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
-
-/// A store with the test data, and a way to look behind its back.
-struct Bench {
-    store: Arc<Store>,
-    url: String,
-    _folder: Option<tempfile::TempDir>,
-}
-
-impl Bench {
-    async fn sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("muster.db").display());
-        let store = Arc::new(Store::open(&url, &StoreSettings::default()).await.unwrap());
-        let bench = Self {
-            store,
-            url,
-            _folder: Some(folder),
-        };
-        bench.sql(DATA).await;
-        bench
-    }
-
-    async fn mysql(server: &str) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "muster_{}_{}",
-            std::process::id(),
-            NUMBER.fetch_add(1, Ordering::Relaxed)
-        );
-        let mut connection = MySqlConnection::connect(server).await.unwrap();
-        let create = format!("CREATE DATABASE {name}");
-        connection.execute(sqlx::raw_sql(&create)).await.unwrap();
-        let url = format!("{}/{name}", server.trim_end_matches('/'));
-        let store = Arc::new(Store::open(&url, &StoreSettings::default()).await.unwrap());
-        let bench = Self {
-            store,
-            url,
-            _folder: None,
-        };
-        bench.sql(SCHEMA).await;
-        bench.sql(DATA).await;
-        bench
-    }
-
-    async fn sql(&self, text: &str) {
-        if self.store.is_embedded() {
-            let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
-            connection.execute(sqlx::raw_sql(text)).await.unwrap();
-        } else {
-            let mut connection = MySqlConnection::connect(&self.url).await.unwrap();
-            connection.execute(sqlx::raw_sql(text)).await.unwrap();
-        }
-    }
-
-    /// One text, or the word for nothing.
-    async fn look(&self, query: &str) -> String {
-        let text: Option<String> = if self.store.is_embedded() {
-            let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
-            sqlx::query_scalar(query)
-                .fetch_one(&mut connection)
-                .await
-                .unwrap()
-        } else {
-            let mut connection = MySqlConnection::connect(&self.url).await.unwrap();
-            sqlx::query_scalar(query)
-                .fetch_one(&mut connection)
-                .await
-                .unwrap()
-        };
-        text.unwrap_or_else(|| "NULL".to_owned())
-    }
-
-    fn desk(&self, mode: AuthMode) -> FafDesk {
-        FafDesk::new(
-            self.store.clone(),
-            Arc::new(KeyRing::new(None).unwrap()),
-            None,
-            mode,
-        )
-    }
-
-    async fn drop_database(&self) {
-        self.store.close().await;
-        if !self.store.is_embedded() {
-            let name = self.url.rsplit('/').next().unwrap();
-            self.sql(&format!("DROP DATABASE {name}")).await;
-        }
-    }
-}
-
-/// Defines each test twice: `name::sqlite`, and `name::mysql`, which is passed over without a server.
-macro_rules! on_both {
-    ($(async fn $name:ident($bench:ident: &Bench) $body:block)+) => {$(
-        mod $name {
-            use super::*;
-
-            async fn body($bench: &Bench) $body
-
-            #[tokio::test]
-            async fn sqlite() {
-                body(&Bench::sqlite().await).await;
-            }
-
-            #[tokio::test]
-            async fn mysql() {
-                let Ok(server) = std::env::var("MUSTER_TEST_MYSQL") else {
-                    eprintln!("no MUSTER_TEST_MYSQL, passed over");
-                    return;
-                };
-                let bench = Bench::mysql(&server).await;
-                body(&bench).await;
-                bench.drop_database().await;
-            }
-        }
-    )+};
-}
 
 /// Signs with the key made for these tests.
 fn token(claims: &serde_json::Value) -> String {

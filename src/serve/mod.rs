@@ -10,7 +10,10 @@ mod ending;
 mod engine;
 mod office;
 
-use std::{process::ExitCode, sync::Arc};
+use std::{
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use anyhow::{Context, bail};
 use muster::{
@@ -30,7 +33,8 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("can't create {}", config.server.data_dir.display()))?;
     let shards = config.server.shards;
     let mesh = Mesh::<Faf>::new(shards);
-    let office = office::open(config, mesh.clone())?;
+    let loaded = Arc::new(AtomicBool::new(false));
+    let office = office::open(config, mesh.clone(), loaded)?;
     let asker = office.asker();
     let settings = Arc::new(engine::faf_settings(config));
     let engine = Engine::start(
