@@ -9,7 +9,7 @@ use muster::lobby::faf::reference::{FeaturedMod, Leaderboard};
 on_both! {
     // checklist: faf 445
     async fn reference_data_is_loaded_as_a_whole(bench: &Bench) {
-        bench.sql("UPDATE mod_version SET ranked = 1 WHERE id IN (1, 5)").await;
+        bench.sql("UPDATE mod_version SET ranked = 1 WHERE id IN (2, 6)").await;
         let reference = bench.store.reference().await.unwrap();
         let board = |id, name: &str, initializer: Option<&str>| Leaderboard {
             id,
@@ -29,6 +29,6 @@ on_both! {
             featured(25, "coop"),
         ]);
         // The hidden one does not count.
-        assert_eq!(reference.ranked_mods.into_iter().collect::<Vec<_>>(), ["uid-a-1"]);
+        assert_eq!(reference.ranked_mods.into_iter().collect::<Vec<_>>(), ["bar"]);
     }
 }
