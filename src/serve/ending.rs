@@ -5,7 +5,7 @@ use std::time::Duration;
 use muster::{
     config::Config,
     engine::Mesh,
-    lobby::{Stopping, faf::Faf},
+    lobby::{Stopping, house::House},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 const DRAIN_CHECK: Duration = Duration::from_millis(50);
 
 /// Until the process may end: signals, then the drain (spec: faf-lifecycle 14).
-pub(super) async fn wait(config: &Config, mesh: &Mesh<Faf>) -> anyhow::Result<()> {
+pub(super) async fn wait(config: &Config, mesh: &Mesh<House>) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut counters = signal(SignalKind::user_defined1())?;

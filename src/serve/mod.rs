@@ -20,7 +20,7 @@ use muster::{
     config::{Auth, Config},
     doctor,
     engine::{Engine, Mesh, Outside},
-    lobby::{ShardId, faf::Faf},
+    lobby::{ShardId, faf::Faf, house::House, vcmi::Vcmi},
 };
 
 /// Runs until a signal ends it.
@@ -32,11 +32,12 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&config.server.data_dir)
         .with_context(|| format!("can't create {}", config.server.data_dir.display()))?;
     let shards = config.server.shards;
-    let mesh = Mesh::<Faf>::new(shards);
+    let mesh = Mesh::<House>::new(shards);
     let loaded = Arc::new(AtomicBool::new(false));
     let office = office::open(config, mesh.clone(), loaded)?;
     let asker = office.asker();
     let settings = Arc::new(engine::faf_settings(config));
+    let vcmi_settings = Arc::new(engine::vcmi_settings(config));
     let engine = Engine::start(
         engine::settings(config),
         mesh.clone(),
@@ -49,7 +50,12 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
             // No broker is configured: every event is dropped, and counted.
             publish: Arc::new(|_| false),
         },
-        move |shard: ShardId| Faf::new(shard, shards, settings.clone()),
+        move |shard: ShardId| {
+            House::new(
+                Faf::new(shard, shards, settings.clone()),
+                Vcmi::new(shard, shards, vcmi_settings.clone()),
+            )
+        },
     )
     .context("the engine can't start")?;
     announce(config, &engine);

@@ -196,6 +196,7 @@ impl Server {
             "faf.json_address=127.0.0.1:0",
             "faf.qdatastream_address=127.0.0.1:0",
             "faf.websocket_address=127.0.0.1:0",
+            "vcmi.address=127.0.0.1:0",
         ];
         for pair in defaults
             .into_iter()
