@@ -144,7 +144,7 @@ fn in_macro(above: &[&str]) -> bool {
         .rev()
         .find(|line| !line.is_empty() && !line.starts_with([' ', '\t']));
     at_margin
-        .is_some_and(|line| line.ends_with("! {") || line.ends_with("![") || line.ends_with("!["))
+        .is_some_and(|line| line.ends_with("! {") || line.ends_with("![") || line.ends_with("! ["))
 }
 
 fn has_word(line: &str, word: &str) -> bool {

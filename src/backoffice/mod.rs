@@ -7,6 +7,7 @@
 //! | [`policy`] | the policy server that is told of every login |
 //! | [`broker`] | RabbitMQ: events out, messages of other services in |
 //! | [`faf`] | answers the FAF dialect's questions with the three above |
+//! | [`refresh`] | what is loaded again every ten minutes |
 //! | [`runner`] | the thread, and the bounded queue that questions come through |
 //! | [`account`] | what `muster account …` does to the embedded store |
 //!
@@ -19,13 +20,14 @@ pub mod broker;
 pub mod faf;
 pub mod keys;
 pub mod policy;
+pub mod refresh;
 pub mod runner;
 pub mod store;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970, UTC, with fraction.
-pub(crate) fn unix_now() -> f64 {
+pub fn unix_now() -> f64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0.0, |since| since.as_secs_f64())

@@ -15,7 +15,10 @@ mod engine;
 mod office;
 mod outside;
 
-use std::{process::ExitCode, sync::Arc};
+use std::{
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use anyhow::{Context, bail};
 use muster::{
@@ -54,9 +57,10 @@ async fn run(config: &Config) -> anyhow::Result<()> {
         let (broker, mesh) = (broker.clone(), mesh.clone());
         async move { broker.run(wanted, outside::ToShards { mesh }).await }
     });
+    let loaded = Arc::new(AtomicBool::new(false));
     let office = spawn_blocking({
         let (config, mesh) = (config.clone(), mesh.clone());
-        move || office::open(&config, mesh)
+        move || office::open(&config, mesh, loaded)
     })
     .await??;
     let asker = office.asker();

@@ -1,6 +1,12 @@
 //! The back office: store, keys, policy server, and the desk that answers with them.
 
-use std::{rc::Rc, sync::Arc};
+use std::{
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use anyhow::Context;
 use muster::{
@@ -8,14 +14,16 @@ use muster::{
         faf::{AuthMode, FafDesk},
         keys::KeyRing,
         policy::Policy,
+        refresh,
         runner::{self, BackOffice},
         store::{Store, StoreSettings},
+        unix_now,
     },
     config::{Auth, Config},
     engine::{Inbound, Mesh},
     lobby::{
         Dialect, ShardId, Ticket,
-        faf::{Faf, asks::Ask},
+        faf::{Faf, asks::Ask, news::News},
     },
 };
 
@@ -25,8 +33,13 @@ pub(super) type Asked = (ShardId, Ticket, Ask);
 /// Questions the back office works on at one time. More would only wait in the database's pool.
 const ASKS_AT_ONCE: usize = 64;
 
-/// Starts the back office: store, keys, policy server, and the desk that answers with them.
-pub(super) fn open(config: &Config, mesh: Arc<Mesh<Faf>>) -> anyhow::Result<BackOffice<Asked>> {
+/// Starts the back office: store, keys, policy server, and the desk that answers with them. `loaded` becomes true when
+/// reference data has been loaded for the first time.
+pub(super) fn open(
+    config: &Config,
+    mesh: Arc<Mesh<Faf>>,
+    loaded: Arc<AtomicBool>,
+) -> anyhow::Result<BackOffice<Asked>> {
     let (store_url, faf) = (config.store.url.clone(), config.faf.clone());
     let settings = StoreSettings {
         max_connections: config.store.connections,
@@ -45,10 +58,19 @@ pub(super) fn open(config: &Config, mesh: Arc<Mesh<Faf>>) -> anyhow::Result<Back
             Auth::Open => AuthMode::Open,
         };
         let desk = Rc::new(FafDesk::new(store, keys.clone(), policy, mode));
-        if let Err(error) = desk.warm_up().await {
-            tracing::warn!(%error, "the database is not there yet: sign-ins are refused until it is");
-        }
+        let known = match desk.warm_up().await {
+            Ok(()) => tell_reference(&desk, &mesh, &loaded).await,
+            Err(error) => {
+                tracing::warn!(%error, "the database is not there yet: sign-ins are refused until it is");
+                false
+            }
+        };
         tokio::task::spawn_local(async move { keys.keep_fresh().await });
+        let (reader, told) = (desk.clone(), mesh.clone());
+        tokio::task::spawn_local(async move {
+            let refresh = async || tell_reference(&reader, &told, &loaded).await;
+            refresh::keep_fresh(unix_now, known, refresh).await;
+        });
         Ok::<_, anyhow::Error>(move |(shard, ticket, ask): Asked| {
             let (desk, mesh) = (desk.clone(), mesh.clone());
             async move {
@@ -65,4 +87,14 @@ pub(super) fn open(config: &Config, mesh: Arc<Mesh<Faf>>) -> anyhow::Result<Back
         setup,
     )
     .context("the back office can't start")
+}
+
+/// Loads reference data and has every shard know it; false if it can't be loaded now.
+async fn tell_reference(desk: &FafDesk, mesh: &Mesh<Faf>, loaded: &AtomicBool) -> bool {
+    let Ok(reference) = desk.refresh().await else {
+        return false; // the store has logged why
+    };
+    mesh.tell(|| News::Reference(reference.clone()));
+    loaded.store(true, Ordering::Release);
+    true
 }
