@@ -2,6 +2,7 @@
 
 mod dialogues;
 mod outside;
+mod parties;
 mod walk;
 
 use std::{sync::Arc, time::Duration};
