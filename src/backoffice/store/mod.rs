@@ -13,11 +13,13 @@
 
 mod accounts;
 mod admin;
+mod avatars;
 mod failure;
 mod open;
 mod play;
 mod reference;
 mod time;
+mod vault;
 
 use std::time::Duration;
 
