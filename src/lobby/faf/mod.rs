@@ -25,6 +25,7 @@ mod hosting;
 mod joining;
 mod login;
 mod mail;
+pub mod matcher;
 mod message;
 pub mod news;
 mod options;
