@@ -26,6 +26,7 @@ mod joining;
 mod login;
 mod mail;
 pub mod matcher;
+pub mod matchmaking;
 mod message;
 pub mod news;
 mod options;
