@@ -1,14 +1,15 @@
 //! Answers the FAF dialect's questions: store, keys and policy server put together.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::OnceCell;
 
 use crate::lobby::faf::asks::{
     Account, Answer, Ask, Ban, Credentials, HostGrant, LoginRefusal, StoreError,
 };
+use crate::lobby::faf::reference::Reference;
 
 use super::keys::{self, KeyRing};
 use super::policy::Policy;
@@ -38,6 +39,8 @@ pub struct FafDesk {
     mode: AuthMode,
     /// The last game number given out, read from the store once (spec: faf-lifecycle 11).
     last_game: OnceCell<AtomicU32>,
+    /// As loaded last; empty before.
+    reference: Mutex<Arc<Reference>>,
 }
 
 /// Whether an account may be made under this name: 1 to 20 letters, digits, `_` and `-`.
@@ -62,7 +65,21 @@ impl FafDesk {
             policy,
             mode,
             last_game: OnceCell::new(),
+            reference: Mutex::default(),
         }
+    }
+
+    /// Loads reference data anew. A failure keeps what was loaded before.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn refresh(&self) -> Result<Arc<Reference>, StoreError> {
+        let reference = Arc::new(self.store.reference().await?);
+        *self
+            .reference
+            .lock()
+            .expect("nothing panics while it holds this lock") = reference.clone();
+        Ok(reference)
     }
 
     /// Reads the last game number, so that the first host does not wait for it. Not having called this, or its failing,

@@ -6,6 +6,7 @@
 //! | [`keys`] | the public keys that login tokens are signed with, and the check of a token |
 //! | [`policy`] | the policy server that is told of every login |
 //! | [`faf`] | answers the FAF dialect's questions with the three above |
+//! | [`refresh`] | what is loaded again every ten minutes |
 //! | [`runner`] | the thread, and the bounded queue that questions come through |
 //! | [`account`] | what `muster account …` does to the embedded store |
 //!
@@ -17,13 +18,14 @@ pub mod account;
 pub mod faf;
 pub mod keys;
 pub mod policy;
+pub mod refresh;
 pub mod runner;
 pub mod store;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970, UTC, with fraction.
-pub(crate) fn unix_now() -> f64 {
+pub fn unix_now() -> f64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0.0, |since| since.as_secs_f64())

@@ -1,4 +1,5 @@
 //! What the dialogue tests are made of: the script, the matcher, a client for each transport, the server under test.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod client;
 pub(crate) mod pattern;

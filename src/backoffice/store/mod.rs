@@ -16,6 +16,7 @@ mod admin;
 mod failure;
 mod open;
 mod play;
+mod reference;
 mod time;
 
 use std::time::Duration;

@@ -37,7 +37,8 @@ impl Faf {
             return Ok(());
         };
         let mut wanted = read_creation(message, &player.account.login);
-        if wanted.is_ok() && self.draining {
+        // spec: faf-lifecycle 11, at the end
+        if wanted.is_ok() && (self.draining || !self.initialised) {
             wanted = Err(Refusal::Disabled("game_host"));
         }
         turn.hold(conn);

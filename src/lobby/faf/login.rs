@@ -254,7 +254,11 @@ impl Faf {
         account.foes.truncate(settings::RELATIONS);
         let (channels, power) = players::channels_and_power(&account);
         account.groups = Vec::new();
-        let object = message::encode(&Entry::new(&account, true));
+        let basis = players::Basis {
+            reference: &self.reference,
+            start: self.settings.start_rating,
+        };
+        let object = message::encode(&Entry::new(&account, basis, true));
         let login: Box<str> = account.login.as_str().into();
 
         turn.subscribe(conn);
@@ -264,7 +268,7 @@ impl Faf {
         turn.send(
             conn,
             message::encode(&message::Welcome {
-                me: Entry::new(&account, true),
+                me: Entry::new(&account, basis, true),
                 current_time: &text::iso8601(turn.now.unix),
                 id: player_id,
                 login: &login,
@@ -308,9 +312,13 @@ impl Faf {
         let Some(player) = self.sessions.get(conn).and_then(|s| s.player.as_deref()) else {
             return;
         };
+        let basis = players::Basis {
+            reference: &self.reference,
+            start: self.settings.start_rating,
+        };
         let parts = self
             .picture
-            .game_list(|rule| rule.admits(player.account.id, |kind| player.displayed(kind)));
+            .game_list(|rule| rule.admits(player.account.id, |kind| player.displayed(kind, basis)));
         turn.send_chunks(conn, parts);
     }
 
@@ -354,7 +362,11 @@ impl Faf {
         self.tick.player_dirty(
             id,
             epoch,
-            Some(message::encode(&Entry::new(&player.account, false))),
+            Some(message::encode(&Entry::new(
+                &player.account,
+                self.basis(),
+                false,
+            ))),
         );
         self.post(
             turn,

@@ -6,6 +6,7 @@
 //! | `request`, `message` | what comes in from clients, what goes out to them |
 //! | `mail`, `asks`, `events`, `news` | what other shards are told, the back office is asked, the broker is told, the back office tells |
 //! | `session`, `players` | a connection, and the player on it |
+//! | `reference`, `ratings` | leaderboards, featured and ranked mods; a rating, and where a new one begins |
 //! | `login` | credentials → claim at the home shard → the newcomer's messages; the end of a session |
 //! | `picture`, `visibility`, `tick` | what everybody sees: encoded, who may see it, the broadcast each second |
 //! | `games`, `options`, `game_info`, `hosting`, `joining`, `gpgnet` | a game; opening one, getting in, what the game process reports |
@@ -32,6 +33,8 @@ pub mod news;
 mod options;
 mod picture;
 mod players;
+pub mod ratings;
+pub mod reference;
 mod request;
 mod session;
 mod settings;
@@ -56,6 +59,7 @@ use self::{
     games::Game,
     mail::Seat,
     picture::Picture,
+    reference::Reference,
     session::{Session, Sessions},
 };
 use super::{Closing, ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn};
@@ -70,6 +74,10 @@ pub struct Faf {
     shard: ShardId,
     shards: u16,
     settings: Arc<Settings>,
+    /// Empty until the back office has told it.
+    reference: Arc<Reference>,
+    /// It has.
+    initialised: bool,
     /// `None` only while a frame is being read.
     reader: Option<JsonReader>,
     sessions: Sessions,
@@ -110,6 +118,8 @@ impl Faf {
             shard,
             shards: shards.max(1),
             settings,
+            reference: Arc::default(),
+            initialised: false,
             reader: None,
             sessions: Sessions::default(),
             claims: AHashMap::new(),
@@ -130,6 +140,14 @@ impl Faf {
             self.sessions.players().count(),
             self.games.values().filter(|game| !game.removed).count(),
         )
+    }
+
+    /// Where ratings begin.
+    fn basis(&self) -> players::Basis<'_> {
+        players::Basis {
+            reference: &self.reference,
+            start: self.settings.start_rating,
+        }
     }
 
     /// Mail that may be to this shard; then it is handled within this turn.

@@ -1,8 +1,10 @@
 //! What the back office tells every shard unasked.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use super::{Faf, FafTurn};
+use super::{Faf, FafTurn, reference::Reference};
 use crate::lobby::Audience;
 
 /// One piece of news. Every shard is told; each acts for its own connections.
@@ -15,6 +17,8 @@ pub enum News {
         /// A message in the form of all others: JSON in ASCII, one line.
         body: Bytes,
     },
+    /// Reference data was loaded.
+    Reference(Arc<Reference>),
 }
 
 impl Faf {
@@ -26,6 +30,10 @@ impl Faf {
                 if let Some(conn) = conn.filter(|conn| conn.shard == self.shard) {
                     turn.send(conn, body);
                 }
+            }
+            News::Reference(reference) => {
+                self.reference = reference;
+                self.initialised = true;
             }
         }
     }

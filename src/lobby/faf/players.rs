@@ -2,7 +2,11 @@
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::asks::{Account, Relation, StoredRating};
+use super::{
+    asks::{Account, Relation},
+    ratings::Rating as Skill,
+    reference::{Reference, Standing},
+};
 
 /// Leaderboard that everybody has.
 pub(super) const GLOBAL: &str = "global";
@@ -18,23 +22,42 @@ pub(super) struct Player {
     pub epoch: u64,
 }
 
+/// What decides where a rating that is not stored begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Basis<'a> {
+    /// Leaderboards.
+    pub reference: &'a Reference,
+    /// Of somebody of whom nothing is known.
+    pub start: Skill,
+}
+
+impl Basis<'_> {
+    /// A player's rating in a leaderboard: stored, or where it begins.
+    pub(super) fn standing(self, account: &Account, rating_type: &str) -> Standing {
+        self.reference.standing(rating_type, self.start, |name| {
+            let stored = account.ratings.iter().find(|r| r.leaderboard == name)?;
+            Some(Skill {
+                mean: stored.mean,
+                deviation: stored.deviation,
+            })
+        })
+    }
+}
+
 impl Player {
     /// Mean minus three deviations (spec: faf-lifecycle 9).
-    pub(super) fn displayed(&self, rating_type: &str) -> f64 {
-        self.stored(rating_type)
-            .map_or(0.0, |r| r.mean - 3.0 * r.deviation)
+    pub(super) fn displayed(&self, rating_type: &str, basis: Basis<'_>) -> f64 {
+        basis
+            .standing(&self.account, rating_type)
+            .rating
+            .displayed()
     }
 
     /// How many games of a rating type he has played.
     pub(super) fn games(&self, rating_type: &str) -> u32 {
-        self.stored(rating_type).map_or(0, |r| r.games)
-    }
-
-    fn stored(&self, rating_type: &str) -> Option<&StoredRating> {
-        self.account
-            .ratings
-            .iter()
-            .find(|r| r.leaderboard == rating_type)
+        let stored = self.account.ratings.iter();
+        let mut of_type = stored.filter(|r| r.leaderboard == rating_type);
+        of_type.next().map_or(0, |r| r.games)
     }
 
     /// Puts a subject on a list, or on none.
@@ -115,7 +138,15 @@ enum Number {
     Real(f64),
 }
 
-const DEFAULT_RATING: [Number; 2] = [Number::Whole(1500), Number::Whole(500)];
+impl Number {
+    fn whole_if_possible(number: f64) -> Number {
+        if number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number) {
+            Number::Whole(number as u32)
+        } else {
+            Number::Real(number)
+        }
+    }
+}
 
 #[derive(Serialize)]
 struct Rating {
@@ -123,20 +154,30 @@ struct Rating {
     number_of_games: u32,
 }
 
-struct Ratings<'a>(&'a [StoredRating]);
+struct Ratings<'a> {
+    account: &'a Account,
+    basis: Basis<'a>,
+}
 
 impl Ratings<'_> {
     fn of(&self, name: &str) -> Rating {
-        self.0.iter().find(|r| r.leaderboard == name).map_or(
-            Rating {
-                rating: DEFAULT_RATING,
-                number_of_games: 0,
-            },
-            |r| Rating {
+        let stored = self.account.ratings.iter().find(|r| r.leaderboard == name);
+        if let Some(r) = stored {
+            return Rating {
                 rating: [Number::Real(r.mean), Number::Real(r.deviation)],
                 number_of_games: r.games,
-            },
-        )
+            };
+        }
+        let Skill { mean, deviation } = self.basis.standing(self.account, name).rating;
+        let number = if mean == self.basis.start.mean {
+            Number::whole_if_possible
+        } else {
+            Number::Real
+        };
+        Rating {
+            rating: [number(mean), number(deviation)],
+            number_of_games: 0,
+        }
     }
 }
 
@@ -146,12 +187,10 @@ impl Serialize for Ratings<'_> {
         for name in [GLOBAL, LADDER] {
             map.serialize_entry(name, &self.of(name))?;
         }
-        for r in self
-            .0
-            .iter()
-            .filter(|r| r.leaderboard != GLOBAL && r.leaderboard != LADDER)
-        {
-            map.serialize_entry(&r.leaderboard, &self.of(&r.leaderboard))?;
+        for r in &self.account.ratings {
+            if r.leaderboard != GLOBAL && r.leaderboard != LADDER {
+                map.serialize_entry(&r.leaderboard, &self.of(&r.leaderboard))?;
+            }
         }
         map.end()
     }
@@ -159,8 +198,8 @@ impl Serialize for Ratings<'_> {
 
 impl<'a> Entry<'a> {
     /// The object of a player who is there, or who has just gone.
-    pub(super) fn new(account: &'a Account, online: bool) -> Self {
-        let ratings = Ratings(&account.ratings);
+    pub(super) fn new(account: &'a Account, basis: Basis<'a>, online: bool) -> Self {
+        let ratings = Ratings { account, basis };
         let global = ratings.of(GLOBAL);
         Entry {
             id: account.id,

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use super::ratings::Rating;
+
 /// Configuration of the dialect (spec: faf-lifecycle 16).
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -24,6 +26,8 @@ pub struct Settings {
     pub custom_setup: Duration,
     /// Time for a coop game to open.
     pub coop_setup: Duration,
+    /// Rating of somebody of whom nothing is known (`START_RATING_MEAN`, `START_RATING_DEV`).
+    pub start_rating: Rating,
     /// How long a drain lasts at most; only told to the players here (`SHUTDOWN_GRACE_PERIOD`).
     pub shutdown_grace: Duration,
     /// Whether idle players are sent away while draining (`SHUTDOWN_KICK_IDLE_PLAYERS`).
@@ -41,6 +45,7 @@ impl Default for Settings {
             tick: Duration::from_secs(1),
             custom_setup: Duration::from_secs(30),
             coop_setup: Duration::from_secs(60),
+            start_rating: Rating::START,
             shutdown_grace: Duration::from_secs(1800),
             shutdown_kick_idle: false,
         }

@@ -190,7 +190,7 @@ impl Faf {
         let in_range = rule
             .range
             .as_ref()
-            .is_none_or(|range| range.contains(player.displayed(&range.rating_type)));
+            .is_none_or(|range| range.contains(player.displayed(&range.rating_type, self.basis())));
         if player.account.id == player_id && in_range {
             turn.send(to, body);
         }

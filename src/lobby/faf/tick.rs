@@ -237,7 +237,8 @@ impl Faf {
         }
         let sees = |conn: ConnId| {
             let player = self.sessions.get(conn).and_then(|s| s.player.as_deref());
-            player.is_some_and(|p| rule.admits(p.account.id, |kind| p.displayed(kind)))
+            player
+                .is_some_and(|p| rule.admits(p.account.id, |kind| p.displayed(kind, self.basis())))
         };
         let local = |id: &u32| {
             self.picture

@@ -2,6 +2,7 @@
 
 mod dialogues;
 mod outside;
+mod ratings;
 mod walk;
 
 use std::{sync::Arc, time::Duration};
@@ -11,6 +12,8 @@ use serde_json::{Value, json};
 use super::{
     Faf, Settings,
     asks::{Account, Answer, Ask, Ban, Credentials, HostGrant, LoginRefusal, StoredRating},
+    news::News,
+    reference::{FeaturedMod, Leaderboard, Reference},
 };
 use crate::lobby::{ConnId, simulator::Simulator};
 
@@ -84,12 +87,43 @@ fn office() -> impl FnMut(Ask) -> Answer {
 
 fn simulator(shards: u16, seed: u64, settings: Settings) -> Sim {
     let settings = Arc::new(settings);
-    Simulator::new(
+    let mut sim = Simulator::new(
         shards,
         seed,
         |shard| Faf::new(shard, shards, settings.clone()),
         Box::new(office()),
-    )
+    );
+    let reference = Arc::new(reference());
+    for shard in 0..shards {
+        sim.tell(shard, News::Reference(reference.clone()));
+    }
+    sim
+}
+
+/// What the tables say: three leaderboards, of which the last takes its newcomers' ratings from the first.
+fn reference() -> Reference {
+    let board = |id, name: &str, initializer: Option<&str>| Leaderboard {
+        id,
+        name: name.into(),
+        initializer: initializer.map(str::to_owned),
+    };
+    let featured = |id, name: &str| FeaturedMod {
+        id,
+        name: name.into(),
+    };
+    Reference {
+        leaderboards: vec![
+            board(1, "global", None),
+            board(2, "ladder_1v1", None),
+            board(3, "tmm_2v2", Some("global")),
+        ],
+        featured_mods: vec![
+            featured(1, "faf"),
+            featured(6, "ladder1v1"),
+            featured(25, "coop"),
+        ],
+        ranked_mods: ["ranked-mod".to_owned()].into(),
+    }
 }
 
 /// A lobby on 1, 2 and 3 shards; the test runs on each.

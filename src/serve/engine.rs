@@ -1,0 +1,81 @@
+//! The configuration as the engine and the dialect want it.
+
+use std::time::Duration;
+
+use muster::{
+    config::Config,
+    engine::{AddressLimits, ListenerSettings, OutboxLimits, Settings},
+    lobby::{Protocol, faf},
+    wire::{Format, ReadLimits},
+};
+
+/// Time for the PROXY header and the WebSocket upgrade.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+pub(super) fn settings(config: &Config) -> Settings {
+    let listeners = config.faf.listeners().map(|(name, address)| {
+        let format = match name {
+            "faf/qdatastream" => Format::QDataStream,
+            "faf/json" => Format::JsonLines,
+            _ => Format::WebSocket,
+        };
+        let websocket = format == Format::WebSocket;
+        ListenerSettings {
+            name: name.to_owned(),
+            address,
+            format,
+            protocol: Protocol::Faf,
+            outbox: OutboxLimits {
+                soft_bytes: config.limits.outbox_soft_bytes,
+                hard_bytes: config.limits.outbox_hard_bytes,
+                stuck: config.limits.outbox_stuck,
+            },
+            proxy: config.faf.proxy && !websocket,
+            trusted: if websocket {
+                config.faf.ws_trusted.clone()
+            } else {
+                Vec::new()
+            },
+        }
+    });
+    let shards = usize::from(config.server.shards);
+    Settings {
+        shards: config.server.shards,
+        pin: config.server.pin,
+        listeners: listeners.collect(),
+        read: ReadLimits {
+            message_bytes: config.limits.message_bytes,
+            upgrade_bytes: config.limits.upgrade_bytes,
+            ws_path: config.faf.ws_path.clone(),
+            ws_forwarded_header: config.faf.ws_forwarded_header.clone(),
+        },
+        // The kernel spreads connections by chance, so a shard may get more than its share.
+        connections: (config.limits.connections / shards)
+            .saturating_mul(5)
+            .div_ceil(4)
+            .max(1),
+        address_limits: AddressLimits {
+            connections: config.limits.connections_per_address.unwrap_or(u32::MAX),
+            opened_per_second: config
+                .limits
+                .accepts_per_second_per_address
+                .unwrap_or(u32::MAX),
+        },
+        handshake: HANDSHAKE,
+        seed: None,
+    }
+}
+
+pub(super) fn faf_settings(config: &Config) -> faf::Settings {
+    faf::Settings {
+        tick: config.faf.tick,
+        ping_interval: config.faf.ping_interval,
+        login_timeout: config.faf.login_timeout,
+        www_url: config.faf.www_url.clone(),
+        allow_password_login: config.faf.allow_password_login,
+        logins_in_flight: config.limits.logins_in_flight,
+        shutdown_grace: config.server.stop_grace,
+        shutdown_kick_idle: config.faf.shutdown_kick_idle_players,
+        ..faf::Settings::default()
+    }
+}

@@ -1,0 +1,100 @@
+//! The back office: store, keys, policy server, and the desk that answers with them.
+
+use std::{
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use anyhow::Context;
+use muster::{
+    backoffice::{
+        faf::{AuthMode, FafDesk},
+        keys::KeyRing,
+        policy::Policy,
+        refresh,
+        runner::{self, BackOffice},
+        store::{Store, StoreSettings},
+        unix_now,
+    },
+    config::{Auth, Config},
+    engine::{Inbound, Mesh},
+    lobby::{
+        Dialect, ShardId, Ticket,
+        faf::{Faf, asks::Ask, news::News},
+    },
+};
+
+/// A question, who asked, and under which ticket.
+pub(super) type Asked = (ShardId, Ticket, Ask);
+
+/// Questions the back office works on at one time. More would only wait in the database's pool.
+const ASKS_AT_ONCE: usize = 64;
+
+/// Starts the back office: store, keys, policy server, and the desk that answers with them. `loaded` becomes true when
+/// reference data has been loaded for the first time.
+pub(super) fn open(
+    config: &Config,
+    mesh: Arc<Mesh<Faf>>,
+    loaded: Arc<AtomicBool>,
+) -> anyhow::Result<BackOffice<Asked>> {
+    let (store_url, faf) = (config.store.url.clone(), config.faf.clone());
+    let settings = StoreSettings {
+        max_connections: config.store.connections,
+        ..StoreSettings::default()
+    };
+    let setup = move || async move {
+        let store = Arc::new(Store::open(&store_url, &settings).await?);
+        let keys = Arc::new(KeyRing::new(faf.jwks_url)?);
+        let policy = faf
+            .policy_server_url
+            .as_deref()
+            .map(Policy::new)
+            .transpose()?;
+        let mode = match faf.auth {
+            Auth::Database => AuthMode::Database,
+            Auth::Open => AuthMode::Open,
+        };
+        let desk = Rc::new(FafDesk::new(store, keys.clone(), policy, mode));
+        let known = match desk.warm_up().await {
+            Ok(()) => tell_reference(&desk, &mesh, &loaded).await,
+            Err(error) => {
+                tracing::warn!(%error, "the database is not there yet: sign-ins are refused until it is");
+                false
+            }
+        };
+        tokio::task::spawn_local(async move { keys.keep_fresh().await });
+        let (reader, told) = (desk.clone(), mesh.clone());
+        tokio::task::spawn_local(async move {
+            let refresh = async || tell_reference(&reader, &told, &loaded).await;
+            refresh::keep_fresh(unix_now, known, refresh).await;
+        });
+        Ok::<_, anyhow::Error>(move |(shard, ticket, ask): Asked| {
+            let (desk, mesh) = (desk.clone(), mesh.clone());
+            async move {
+                // Somebody is held until the answer comes: a panic on the way must not keep it from coming.
+                let otherwise = Faf::refuse(ask.clone());
+                let answer = tokio::task::spawn_local(async move { desk.answer(ask).await }).await;
+                mesh.post(shard, Inbound::Answer(ticket, answer.unwrap_or(otherwise)));
+            }
+        })
+    };
+    runner::spawn(
+        runner::questions(config.server.ask_queue),
+        ASKS_AT_ONCE,
+        setup,
+    )
+    .context("the back office can't start")
+}
+
+/// Loads reference data and has every shard know it; false if it can't be loaded now.
+async fn tell_reference(desk: &FafDesk, mesh: &Mesh<Faf>, loaded: &AtomicBool) -> bool {
+    let Ok(reference) = desk.refresh().await else {
+        return false; // the store has logged why
+    };
+    mesh.tell(|| News::Reference(reference.clone()));
+    loaded.store(true, Ordering::Release);
+    true
+}

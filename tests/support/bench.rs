@@ -1,0 +1,131 @@
+//! A store with the test data on either back end, and the macro that runs each test on both.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use muster::backoffice::faf::{AuthMode, FafDesk};
+use muster::backoffice::keys::KeyRing;
+use muster::backoffice::store::{Store, StoreSettings};
+use sqlx::{Connection, Executor, MySqlConnection, SqliteConnection};
+
+const SCHEMA: &str = include_str!("../fixtures/faf-schema.mysql.sql");
+const DATA: &str = include_str!("../fixtures/faf-data.sql");
+
+/// A store with the test data, and a way to look behind its back.
+pub(crate) struct Bench {
+    pub(crate) store: Arc<Store>,
+    pub(crate) url: String,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Bench {
+    pub(crate) async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("muster.db").display());
+        let store = Arc::new(Store::open(&url, &StoreSettings::default()).await.unwrap());
+        let bench = Self {
+            store,
+            url,
+            _folder: Some(folder),
+        };
+        bench.sql(DATA).await;
+        bench
+    }
+
+    pub(crate) async fn mysql(server: &str) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "muster_{}_{}",
+            std::process::id(),
+            NUMBER.fetch_add(1, Ordering::Relaxed)
+        );
+        let mut connection = MySqlConnection::connect(server).await.unwrap();
+        let create = format!("CREATE DATABASE {name}");
+        connection.execute(sqlx::raw_sql(&create)).await.unwrap();
+        let url = format!("{}/{name}", server.trim_end_matches('/'));
+        let store = Arc::new(Store::open(&url, &StoreSettings::default()).await.unwrap());
+        let bench = Self {
+            store,
+            url,
+            _folder: None,
+        };
+        bench.sql(SCHEMA).await;
+        bench.sql(DATA).await;
+        bench
+    }
+
+    pub(crate) async fn sql(&self, text: &str) {
+        if self.store.is_embedded() {
+            let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
+            connection.execute(sqlx::raw_sql(text)).await.unwrap();
+        } else {
+            let mut connection = MySqlConnection::connect(&self.url).await.unwrap();
+            connection.execute(sqlx::raw_sql(text)).await.unwrap();
+        }
+    }
+
+    /// One text, or the word for nothing.
+    pub(crate) async fn look(&self, query: &str) -> String {
+        let text: Option<String> = if self.store.is_embedded() {
+            let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
+            sqlx::query_scalar(query)
+                .fetch_one(&mut connection)
+                .await
+                .unwrap()
+        } else {
+            let mut connection = MySqlConnection::connect(&self.url).await.unwrap();
+            sqlx::query_scalar(query)
+                .fetch_one(&mut connection)
+                .await
+                .unwrap()
+        };
+        text.unwrap_or_else(|| "NULL".to_owned())
+    }
+
+    pub(crate) fn desk(&self, mode: AuthMode) -> FafDesk {
+        FafDesk::new(
+            self.store.clone(),
+            Arc::new(KeyRing::new(None).unwrap()),
+            None,
+            mode,
+        )
+    }
+
+    pub(crate) async fn drop_database(&self) {
+        self.store.close().await;
+        if !self.store.is_embedded() {
+            let name = self.url.rsplit('/').next().unwrap();
+            self.sql(&format!("DROP DATABASE {name}")).await;
+        }
+    }
+}
+
+/// Defines each test twice: `name::sqlite`, and `name::mysql`, which is passed over without a server.
+macro_rules! on_both {
+    ($(async fn $name:ident($bench:ident: &Bench) $body:block)+) => {$(
+        mod $name {
+            use super::*;
+
+            async fn body($bench: &Bench) $body
+
+            #[tokio::test]
+            pub(crate) async fn sqlite() {
+                body(&Bench::sqlite().await).await;
+            }
+
+            #[tokio::test]
+            async fn mysql() {
+                let Ok(server) = std::env::var("MUSTER_TEST_MYSQL") else {
+                    eprintln!("no MUSTER_TEST_MYSQL, passed over");
+                    return;
+                };
+                let bench = Bench::mysql(&server).await;
+                body(&bench).await;
+                bench.drop_database().await;
+            }
+        }
+    )+};
+}
+pub(crate) use on_both;
