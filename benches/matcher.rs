@@ -48,7 +48,11 @@ fn pops(c: &mut Criterion) {
         for players in [1_000, 10_000] {
             let queue = queue(team_size, players);
             let found: Vec<Proposal> = find(&queue, &tuning);
-            let matched: usize = found.iter().flat_map(|game| &game.teams).map(Vec::len).sum();
+            let matched: usize = found
+                .iter()
+                .flat_map(|game| &game.teams)
+                .map(Vec::len)
+                .sum();
             println!(
                 "{players} players in {} searches: {} matches of {matched} searches",
                 queue.searches.len(),

@@ -225,11 +225,8 @@ fn participants(sorted: &[Named], i: usize, team_size: usize) -> Option<Vec<Name
 
 fn split(picked: &[Named], team_size: usize) -> Option<(Vec<Named>, Vec<Named>)> {
     let size = |s: &&Named| s.search.players.len();
-    let full = picked.iter().filter(|s| size(s) == team_size).next_back();
-    let short = picked
-        .iter()
-        .filter(|s| size(s) == team_size - 1)
-        .next_back();
+    let full = picked.iter().rfind(|s| size(s) == team_size);
+    let short = picked.iter().rfind(|s| size(s) == team_size - 1);
     let a: Vec<Named> = if let Some(full) = full {
         vec![full.clone()]
     } else if let Some(short) = short {

@@ -1,14 +1,13 @@
 //! How a match is called and who stands where (spec: faf-matchmaking 8.2).
 
 use rand::{Rng, seq::SliceRandom};
-use serde::{Deserialize, Serialize};
 
 /// Longest name of a game, in characters.
 const NAME_CHARACTERS: usize = 128;
 
 /// Where a player stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
     /// Start spot, army and color, from 1.
     pub position: u32,
     /// 2 or 3.
@@ -28,14 +27,14 @@ fn side_name(players: &[(&str, Option<&str>)]) -> String {
 }
 
 /// The name of a game between two teams of players, each with login and clan tag.
-pub(in crate::lobby::faf) fn name(teams: [&[(&str, Option<&str>)]; 2]) -> String {
+pub(super) fn name(teams: [&[(&str, Option<&str>)]; 2]) -> String {
     let name = format!("{} Vs {}", side_name(teams[0]), side_name(teams[1]));
     name.chars().take(NAME_CHARACTERS).collect()
 }
 
 /// Where the players of two teams stand, by their displayed ratings: players of the same rank stand side by side, and
 /// chance says where the pairs do.
-pub(in crate::lobby::faf) fn places(displayed: [&[f64]; 2], rng: &mut impl Rng) -> [Vec<Place>; 2] {
+pub(super) fn places(displayed: [&[f64]; 2], rng: &mut impl Rng) -> [Vec<Place>; 2] {
     let by_rank = displayed.map(|team| {
         let mut order: Vec<usize> = (0..team.len()).collect();
         order.sort_by(|&a, &b| team[a].total_cmp(&team[b]));
@@ -75,11 +74,17 @@ mod tests {
         let of = |one: &[(&str, Option<&str>)], other: &[(&str, Option<&str>)]| name([one, other]);
         assert_eq!(of(&[("orion", nva)], &[("vega", none)]), "orion Vs vega");
         assert_eq!(
-            of(&[("orion", nva), ("lyra", nva)], &[("vega", none), ("deneb", none)]),
+            of(
+                &[("orion", nva), ("lyra", nva)],
+                &[("vega", none), ("deneb", none)]
+            ),
             "Team NVA Vs Team vega"
         );
         assert_eq!(
-            of(&[("orion", nva), ("lyra", none)], &[("vega", none), ("deneb", nva)]),
+            of(
+                &[("orion", nva), ("lyra", none)],
+                &[("vega", none), ("deneb", nva)]
+            ),
             "Team orion Vs Team vega"
         );
         assert_eq!(of(&[(&"x".repeat(200), none)], &[("y", none)]).len(), 128);

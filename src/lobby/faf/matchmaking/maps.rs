@@ -28,7 +28,7 @@ impl Default for AntiRepetition {
 
 /// The places in the pool of maps that were played: from ids of map versions, newest first. Maps that are not in the
 /// pool don't count.
-pub fn played(pool: &MapPool, history: &[u32]) -> Vec<usize> {
+pub(super) fn played(pool: &MapPool, history: &[u32]) -> Vec<usize> {
     let place = |id: &u32| {
         pool.entries.iter().position(
             |entry| matches!(&entry.map, PoolMap::Vault { version_id, .. } if version_id == id),
@@ -38,7 +38,11 @@ pub fn played(pool: &MapPool, history: &[u32]) -> Vec<usize> {
 }
 
 /// Takes the turns of maps that were played and gives them to others: the weights of all maps after that.
-pub fn without_repetition(initial: &[f64], played: &[usize], tuning: &AntiRepetition) -> Vec<f64> {
+pub(super) fn without_repetition(
+    initial: &[f64],
+    played: &[usize],
+    tuning: &AntiRepetition,
+) -> Vec<f64> {
     let times = |place: usize| played.iter().filter(|&&other| other == place).count() as i32;
     let repetitions: Vec<i32> = (0..initial.len()).map(times).collect();
     let mut order: Vec<usize> = Vec::new();
@@ -58,9 +62,10 @@ pub fn without_repetition(initial: &[f64], played: &[usize], tuning: &AntiRepeti
             all.filter(|&to| initial[to] > 0.0 && initial[to] >= least && fits(repetitions[to]))
                 .collect()
         };
-        let fresh = tuning.weight_base_thresholds.iter().map(|base| {
-            among(base * factor(times - 1) * weight, &|repeated| repeated == 0)
-        });
+        let fresh = tuning
+            .weight_base_thresholds
+            .iter()
+            .map(|base| among(base * factor(times - 1) * weight, &|repeated| repeated == 0));
         let targets = fresh.into_iter().find(|targets| !targets.is_empty());
         let targets = targets.unwrap_or_else(|| {
             let all = 0..initial.len();
@@ -85,7 +90,7 @@ pub fn without_repetition(initial: &[f64], played: &[usize], tuning: &AntiRepeti
 }
 
 /// Chooses a map; `None`: the pool is empty, or everything was vetoed. `wanted` are the weights by vetoes.
-pub fn choose<'a>(
+pub(super) fn choose<'a>(
     bracket: &'a Bracket,
     wanted: &[f64],
     history: &[u32],
@@ -162,7 +167,11 @@ mod tests {
                 max_tokens_per_map: 1,
                 minimum_maps_after_veto: 1.0,
             },
-            pool: Arc::new(MapPool::new(1, "".into(), weights.iter().enumerate().map(entry))),
+            pool: Arc::new(MapPool::new(
+                1,
+                "".into(),
+                weights.iter().enumerate().map(entry),
+            )),
         }
     }
 

@@ -4,6 +4,8 @@ use std::{fmt::Write, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use crate::lobby::faf::options::OptionValue;
+
 /// Letters of base 32 (RFC 4648), as generated map names have them.
 const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// Map sizes are multiples of this; a name has the number of times in one byte.
@@ -22,8 +24,8 @@ pub struct QueueSetup {
     pub rating_type: Box<str>,
     /// Players in each team.
     pub team_size: u32,
-    /// Options every game gets, name and JSON text of the value.
-    pub game_options: Vec<(Box<str>, Box<str>)>,
+    /// Options every game gets.
+    pub game_options: Vec<(Box<str>, OptionValue)>,
     /// Where most displayed ratings are (spec: faf-matchmaking 3.4).
     pub rating_peak: f64,
     /// Which players play which maps; the first that fits.
@@ -129,6 +131,20 @@ impl RatingSelection {
 }
 
 impl QueueSetup {
+    /// The options in the text of a queue's parameters; the error says what is wrong with it
+    /// (spec: faf-matchmaking 2, 8.2).
+    pub fn game_options_of(params: &str) -> Result<Vec<(Box<str>, OptionValue)>, String> {
+        let params: serde_json::Value =
+            serde_json::from_str(params).map_err(|error| error.to_string())?;
+        let options = params
+            .get("GameOptions")
+            .and_then(|found| found.as_object());
+        let options = options.into_iter().flatten();
+        Ok(options
+            .map(|(name, value)| (name.as_str().into(), OptionValue::from_json(value)))
+            .collect())
+    }
+
     /// The bracket for this rating (spec: faf-matchmaking 9.1).
     pub fn bracket(&self, rating: f64) -> Option<&Bracket> {
         self.brackets.iter().find(|bracket| {
@@ -280,6 +296,25 @@ mod tests {
         assert_eq!(options, "aiea");
         assert_eq!(head, "neroxis_map_generator_0.0.0_pmbjij4ptwo5u");
         assert!(map(1024, 6).folder(seed).ends_with("_ayia"));
+    }
+
+    // checklist: faf 375
+    #[test]
+    fn parameters_of_a_queue_may_have_game_options() {
+        let text = r#"{"GameOptions":{"Share":"ShareUntilDeath","UnitCap":500,"Bans":["x"]}}"#;
+        let options = QueueSetup::game_options_of(text).unwrap();
+        assert_eq!(
+            options,
+            [
+                ("Bans".into(), OptionValue::Json(r#"["x"]"#.into())),
+                ("Share".into(), OptionValue::Text("ShareUntilDeath".into())),
+                ("UnitCap".into(), OptionValue::Int(500)),
+            ]
+        );
+        for none in ["{}", "null", "[]", r#"{"GameOptions":{}}"#] {
+            assert_eq!(QueueSetup::game_options_of(none), Ok(Vec::new()));
+        }
+        assert!(QueueSetup::game_options_of(r#"{"GameOptions": {"Share""#).is_err());
     }
 
     // checklist: faf 399

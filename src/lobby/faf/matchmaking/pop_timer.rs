@@ -28,7 +28,7 @@ impl Default for PopRules {
 
 /// One queue's waiting times.
 #[derive(Debug)]
-pub(in crate::lobby::faf) struct PopTimer {
+pub(super) struct PopTimer {
     /// What was planned when the present wait began.
     planned: Duration,
     /// Players in the queue and planned waits at the last pops, newest last.
@@ -37,7 +37,7 @@ pub(in crate::lobby::faf) struct PopTimer {
 
 impl PopTimer {
     /// Of a new queue.
-    pub(in crate::lobby::faf) fn new(rules: &PopRules) -> Self {
+    pub(super) fn new(rules: &PopRules) -> Self {
         PopTimer {
             planned: rules.longest / 2,
             past: VecDeque::new(),
@@ -45,17 +45,12 @@ impl PopTimer {
     }
 
     /// The wait that goes on now.
-    pub(in crate::lobby::faf) fn planned(&self) -> Duration {
+    pub(super) fn planned(&self) -> Duration {
         self.planned
     }
 
     /// The queue pops with so many players in it: the next wait.
-    pub(in crate::lobby::faf) fn pop(
-        &mut self,
-        players: usize,
-        team_size: u32,
-        rules: &PopRules,
-    ) -> Duration {
+    pub(super) fn pop(&mut self, players: usize, team_size: u32, rules: &PopRules) -> Duration {
         self.past.push_back((players, self.planned));
         while self.past.len() > rules.moving_average.max(1) {
             self.past.pop_front();

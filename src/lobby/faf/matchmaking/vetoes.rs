@@ -52,14 +52,15 @@ impl Bracket {
 
 /// A requested set, cut to what the pools allow, in the order of queues, brackets and maps. If a map is named twice the
 /// last counts.
-pub fn clip(queues: &[QueueSetup], wanted: &[Veto]) -> Vec<Veto> {
+pub(super) fn clip(queues: &[QueueSetup], wanted: &[Veto]) -> Vec<Veto> {
     let mut clipped = Vec::new();
     if wanted.is_empty() {
         return clipped;
     }
     for queue in queues {
         for bracket in &queue.brackets {
-            let of_bracket = |veto: &&Veto| veto.matchmaker_queue_map_pool_id == i64::from(bracket.id);
+            let of_bracket =
+                |veto: &&Veto| veto.matchmaker_queue_map_pool_id == i64::from(bracket.id);
             let wanted: Vec<Veto> = wanted.iter().filter(of_bracket).copied().collect();
             if wanted.is_empty() {
                 continue;
@@ -89,12 +90,17 @@ pub fn clip(queues: &[QueueSetup], wanted: &[Veto]) -> Vec<Veto> {
 }
 
 /// Whether two sets say the same. Of several vetoes of one map the last counts.
-pub fn same(one: &[Veto], other: &[Veto]) -> bool {
+pub(super) fn same(one: &[Veto], other: &[Veto]) -> bool {
     meant(one) == meant(other)
 }
 
 fn meant(vetoes: &[Veto]) -> Vec<Veto> {
-    let key = |veto: &Veto| (veto.matchmaker_queue_map_pool_id, veto.map_pool_map_version_id);
+    let key = |veto: &Veto| {
+        (
+            veto.matchmaker_queue_map_pool_id,
+            veto.map_pool_map_version_id,
+        )
+    };
     let mut meant = vetoes.to_vec();
     meant.reverse();
     meant.sort_by_key(key);
@@ -103,7 +109,7 @@ fn meant(vetoes: &[Veto]) -> Vec<Veto> {
 }
 
 /// Whether the new configuration took tokens from a map that is still there.
-pub fn is_forced(queues: &[QueueSetup], before: &[Veto], after: &[Veto]) -> bool {
+pub(super) fn is_forced(queues: &[QueueSetup], before: &[Veto], after: &[Veto]) -> bool {
     let there = |veto: &Veto| {
         let brackets = queues.iter().flat_map(|queue| &queue.brackets);
         let mut own = brackets.filter(|b| i64::from(b.id) == veto.matchmaker_queue_map_pool_id);
@@ -123,7 +129,7 @@ pub fn is_forced(queues: &[QueueSetup], before: &[Veto], after: &[Veto]) -> bool
 
 /// How much each map of the bracket is still wanted, in the order of its pool, by the vetoes of all players of a match:
 /// 1 untouched, 0 banned.
-pub fn weights(bracket: &Bracket, team_size: u32, vetoes: &[Veto]) -> Vec<f64> {
+pub(super) fn weights(bracket: &Bracket, team_size: u32, vetoes: &[Veto]) -> Vec<f64> {
     let rules = bracket.rules(team_size);
     let total = |map: u32| {
         let of_map = vetoes.iter().filter(|veto| {

@@ -40,7 +40,7 @@ impl Default for ViolationRules {
 
 /// One player's violations.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::lobby::faf) struct Violation {
+pub(super) struct Violation {
     /// How many, each less than the reset time after the one before.
     pub count: u32,
     /// The last.
@@ -58,7 +58,7 @@ impl Violation {
     }
 
     /// What he is told (spec: faf-matchmaking 10.1).
-    pub(in crate::lobby::faf) fn notice(&self, rules: &ViolationRules) -> String {
+    pub(super) fn notice(&self, rules: &ViolationRules) -> String {
         let again = if self.count > 1 {
             format!(" You can queue again in {}", words(self.ban(rules)))
         } else {
@@ -74,7 +74,7 @@ impl Violation {
 
 /// How long a player may still not search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::lobby::faf) struct TimeOut {
+pub(super) struct TimeOut {
     /// From now.
     pub left: Duration,
     /// Unix.
@@ -83,18 +83,13 @@ pub(in crate::lobby::faf) struct TimeOut {
 
 /// All players' violations.
 #[derive(Debug, Default)]
-pub(in crate::lobby::faf) struct Violations {
+pub(super) struct Violations {
     by_player: AHashMap<u32, Violation>,
 }
 
 impl Violations {
     /// Writes down one more.
-    pub(in crate::lobby::faf) fn register(
-        &mut self,
-        player: u32,
-        now: Now,
-        rules: &ViolationRules,
-    ) -> Violation {
+    pub(super) fn register(&mut self, player: u32, now: Now, rules: &ViolationRules) -> Violation {
         let known = self.by_player.get(&player);
         let known = known.filter(|known| now.mono.saturating_sub(known.at.mono) < rules.reset);
         let violation = Violation {
@@ -106,7 +101,7 @@ impl Violations {
     }
 
     /// Whether a player is banned from searching now.
-    pub(in crate::lobby::faf) fn time_out(
+    pub(super) fn time_out(
         &self,
         player: u32,
         now: Now,
@@ -122,14 +117,14 @@ impl Violations {
     }
 
     /// Forgets what is long ago.
-    pub(in crate::lobby::faf) fn sweep(&mut self, now: Now, rules: &ViolationRules) {
+    pub(super) fn sweep(&mut self, now: Now, rules: &ViolationRules) {
         self.by_player
             .retain(|_, known| now.mono.saturating_sub(known.at.mono) < rules.reset);
     }
 }
 
 /// What a party reads that may not search because of these members (spec: faf-matchmaking 10.3).
-pub(in crate::lobby::faf) fn party_notice(names: &[&str], longest: Duration) -> String {
+pub(super) fn party_notice(names: &[&str], longest: Duration) -> String {
     let left = naturally(longest);
     match names {
         [one] => format!("Player {one} is timed out for {left}"),
