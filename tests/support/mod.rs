@@ -3,5 +3,6 @@
 
 pub(crate) mod client;
 pub(crate) mod pattern;
+pub(crate) mod player;
 pub(crate) mod script;
 pub(crate) mod server;

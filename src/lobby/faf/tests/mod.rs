@@ -2,6 +2,7 @@
 
 mod dialogues;
 mod outside;
+mod parties;
 mod ratings;
 mod walk;
 
