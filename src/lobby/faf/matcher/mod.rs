@@ -7,15 +7,13 @@
 //! | `teams` | larger teams: one candidate game around each search, the best that don't overlap |
 //!
 //! Pure functions of their input: no state, no time, no chance. The same snapshot gives the same matches in the same
-//! order, bit for bit; `transcription` says the same in the words of the specification and is compared with it in tests.
+//! order, bit for bit; `tests/transcription.rs` says the same in the words of the specification and is compared with it.
 
 mod duel;
 mod rating;
 mod teams;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod transcription;
 
 pub use rating::{Rating, Side, Tuning, quality};
 

@@ -1,8 +1,11 @@
 //! The matcher against the vectors of the specification, and against its transcription on random queues.
 
+mod transcription;
+
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
-use super::{transcription::game_quality, *};
+use self::transcription::game_quality;
+use super::*;
 
 fn rated(mean: f64, deviation: f64, games: u32) -> Rating {
     Rating {
