@@ -25,6 +25,8 @@ pub enum Kind {
     Text,
     /// Text that starts with one of these.
     Prefixed(&'static [&'static str]),
+    /// Text that starts with one of these, or empty for "off".
+    PrefixedOrOff(&'static [&'static str]),
     /// `IP:PORT`, `auto:PORT`, or empty for "off".
     Address,
     /// A list of address blocks; as text, separated by commas.
@@ -58,6 +60,9 @@ impl Kind {
             (Kind::Prefixed(heads), Value::Text(text)) => {
                 heads.iter().any(|head| text.starts_with(head))
             }
+            (Kind::PrefixedOrOff(heads), Value::Text(text)) => {
+                text.is_empty() || heads.iter().any(|head| text.starts_with(head))
+            }
             (Kind::Address, Value::Text(text)) => Address::parse(text).is_some(),
             (Kind::Blocks, Value::List(blocks)) => {
                 blocks.iter().all(|block| block.parse::<Cidr>().is_ok())
@@ -79,6 +84,11 @@ impl fmt::Display for Kind {
             Kind::Prefixed(heads) => {
                 write!(f, "text that starts with \"{}\"", heads.join("\" or \""))
             }
+            Kind::PrefixedOrOff(heads) => write!(
+                f,
+                "text that starts with \"{}\", or \"\" for off",
+                heads.join("\" or \"")
+            ),
             Kind::Address => write!(f, "\"IP:PORT\", \"auto:PORT\", or \"\" for off"),
             Kind::Blocks => write!(f, "a list of address blocks such as \"10.0.0.0/8\""),
         }
@@ -160,6 +170,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("server", "The process as a whole"),
     ("faf", "The FAF lobby: listeners, sign-in, timing"),
     ("store", "The database"),
+    ("broker", "The event broker (RabbitMQ)"),
     ("limits", "How much one client, or all of them, may take"),
     ("log", "Logging"),
 ];
@@ -368,6 +379,29 @@ pub const KEYS: &[Key] = &[
         "8",
         "connections",
         "Size of the database connection pool.",
+    ),
+    key(
+        "broker.url",
+        Kind::PrefixedOrOff(&["amqp://"]),
+        "",
+        "",
+        "The broker, \"amqp://USER:PASSWORD@HOST:PORT/VHOST\" with a percent-encoded VHOST. Empty: no broker; events \
+         are dropped. The server also runs while the broker does not, and connects when it is back.",
+    ),
+    key(
+        "broker.exchange",
+        Kind::Text,
+        "faf-rabbitmq",
+        "",
+        "The durable topic exchange events are published on. FAF's deployments use \"faf-lobby\".",
+    ),
+    key(
+        "broker.backlog",
+        number(16, 1 << 20),
+        "16384",
+        "events",
+        "Events that must not be lost (results, ratings) and wait while the broker is away, at most. More are dropped \
+         and counted.",
     ),
     key(
         "limits.connections",

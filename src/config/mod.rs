@@ -76,6 +76,8 @@ pub struct Config {
     pub faf: Faf,
     /// The database.
     pub store: Store,
+    /// The event broker.
+    pub broker: Broker,
     /// Bounds.
     pub limits: Limits,
     /// Logging.
@@ -169,6 +171,17 @@ pub struct Store {
     pub connections: u32,
 }
 
+/// The event broker.
+#[derive(Clone, Debug)]
+pub struct Broker {
+    /// Where it is, if there is one. May hold a password: not for logs.
+    pub url: Option<String>,
+    /// The topic exchange.
+    pub exchange: String,
+    /// Persistent events that wait for it at most.
+    pub backlog: usize,
+}
+
 /// Bounds.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -241,6 +254,11 @@ impl Config {
             store: Store {
                 url: v.text("store.url").replace("{data_dir}", &data_dir),
                 connections: v.number("store.connections"),
+            },
+            broker: Broker {
+                url: Some(v.text("broker.url")).filter(|url| !url.is_empty()),
+                exchange: v.text("broker.exchange"),
+                backlog: v.number("broker.backlog"),
             },
             limits: Limits {
                 connections: v.number("limits.connections"),

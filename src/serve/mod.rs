@@ -4,11 +4,16 @@
 //! |---|---|
 //! | `engine` | the configuration as the engine and the dialect want it |
 //! | `office` | the back office: store, keys, policy server, and the desk that answers |
+//! | `outside` | the broker: its settings, and what becomes of what it says |
 //! | `ending` | signals, the drain, the end |
+//!
+//! Three kinds of threads: one per shard, the back office's, and the main one, which serves everything around the lobby
+//! (broker, signals) on a tokio runtime of its own, so that none of it delays an answer to a player.
 
 mod ending;
 mod engine;
 mod office;
+mod outside;
 
 use std::{
     process::ExitCode,
@@ -17,10 +22,15 @@ use std::{
 
 use anyhow::{Context, bail};
 use muster::{
+    backoffice::broker::Broker,
     config::{Auth, Config},
     doctor,
     engine::{Engine, Mesh, Outside},
     lobby::{ShardId, faf::Faf},
+};
+use tokio::{
+    sync::watch,
+    task::{LocalSet, spawn_blocking, spawn_local},
 };
 
 /// Runs until a signal ends it.
@@ -31,10 +41,28 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     }
     std::fs::create_dir_all(&config.server.data_dir)
         .with_context(|| format!("can't create {}", config.server.data_dir.display()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    LocalSet::new().block_on(&runtime, run(config))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run(config: &Config) -> anyhow::Result<()> {
     let shards = config.server.shards;
     let mesh = Mesh::<Faf>::new(shards);
+    let broker = Arc::new(Broker::new(config.broker.backlog));
+    let (_broker_settings, wanted) = watch::channel(outside::broker_settings(config));
+    let broker_task = spawn_local({
+        let (broker, mesh) = (broker.clone(), mesh.clone());
+        async move { broker.run(wanted, outside::ToShards { mesh }).await }
+    });
     let loaded = Arc::new(AtomicBool::new(false));
-    let office = office::open(config, mesh.clone(), loaded)?;
+    let office = spawn_blocking({
+        let (config, mesh) = (config.clone(), mesh.clone());
+        move || office::open(&config, mesh, loaded)
+    })
+    .await??;
     let asker = office.asker();
     let settings = Arc::new(engine::faf_settings(config));
     let engine = Engine::start(
@@ -46,20 +74,22 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
                     .try_ask((shard, ticket, ask))
                     .map_err(|(_, _, ask)| ask)
             }),
-            // No broker is configured: every event is dropped, and counted.
-            publish: Arc::new(|_| false),
+            publish: Arc::new({
+                let broker = broker.clone();
+                move |event| broker.publish(event)
+            }),
         },
         move |shard: ShardId| Faf::new(shard, shards, settings.clone()),
     )
     .context("the engine can't start")?;
     announce(config, &engine);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(ending::wait(config, &mesh))?;
-    engine.join();
-    office.stop();
-    Ok(ExitCode::SUCCESS)
+    ending::wait(config, &mesh).await?;
+    // From the inside to the outside: whoever still has something to hand on ends before the one he hands it to.
+    spawn_blocking(move || engine.join()).await?;
+    spawn_blocking(move || office.stop()).await?;
+    broker.close();
+    broker_task.await?;
+    Ok(())
 }
 
 /// The lines programs wait for, then a few for people.

@@ -337,6 +337,7 @@ impl Faf {
     /// The clean-up of a session's player (spec: faf-lifecycle 5). The session itself stays.
     pub(super) fn log_out(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, leaving: Leaving) {
         self.leave_game(turn, conn, leaving);
+        self.leave_hall(turn, conn);
         let Some(session) = self.sessions.get_mut(conn) else {
             return;
         };

@@ -9,26 +9,32 @@
 //! | `reference`, `ratings` | leaderboards, featured and ranked mods; a rating, and where a new one begins |
 //! | `login` | credentials → claim at the home shard → the newcomer's messages; the end of a session |
 //! | `picture`, `visibility`, `tick` | what everybody sees: encoded, who may see it, the broadcast each second |
+//! | `hall`, `parties`, `factions` | what players do together before a game: the one shard it is on, the players' side of it |
 //! | `games`, `options`, `game_info`, `hosting`, `joining`, `gpgnet` | a game; opening one, getting in, what the game process reports |
 //! | `social`, `stopping`, `text`, `settings` | lists, the orderly end, words, configuration and limits |
 //!
-//! Invariants: a session is on its connection's shard, a game on its host's, a claim on the player's home shard; state
-//! of another shard is reached by mail only. `Faf::post` is mail that may be to oneself, then handled at once. Every
+//! Invariants: a session is on its connection's shard, a game on its host's, a claim on the player's home shard, parties
+//! in the hall; state of another shard is reached by mail only. `Faf::post` is mail that may be to oneself, then handled at once. Every
 //! piece of mail names what it is about by something never reused, so that late mail finds nothing.
 
 pub mod asks;
 mod dispatch;
 pub mod events;
+mod factions;
 mod game_info;
 mod games;
 mod gpgnet;
+mod hall;
 mod hosting;
 mod joining;
 mod login;
 mod mail;
+pub mod matcher;
+pub mod matchmaking;
 mod message;
 pub mod news;
 mod options;
+mod parties;
 mod picture;
 mod players;
 pub mod ratings;
@@ -85,6 +91,8 @@ pub struct Faf {
     picture: Picture,
     games: AHashMap<u32, Box<Game>>,
     logins: login::Logins,
+    /// Empty on all shards but one.
+    hall: hall::Hall,
     pending: AHashMap<Ticket, dispatch::Pending>,
     tick: tick::Tick,
     draining: bool,
@@ -107,6 +115,8 @@ pub enum Timer {
     GameSetup(u32),
     /// Send idle players away.
     KickIdle,
+    /// Tell the members of parties that have changed.
+    Parties,
 }
 
 impl Faf {
@@ -125,6 +135,7 @@ impl Faf {
             picture: Picture::default(),
             games: AHashMap::new(),
             logins: login::Logins::default(),
+            hall: hall::Hall::default(),
             pending: AHashMap::new(),
             tick: tick::Tick::new(shards.max(1)),
             draining: false,
@@ -185,7 +196,7 @@ impl Faf {
             Mail::FromGame { seat, event } => self.game_event(turn, seat, event),
             Mail::Connected(seat) => self.connected(turn, &seat),
             Mail::LinkEnded(seat) => self.link_ended(turn, &seat),
-            Mail::SetPlaying(seat) => self.set_playing(&seat),
+            Mail::SetPlaying(seat) => self.set_playing(turn, &seat),
             Mail::Ice { to, body } => self.ice_arrived(turn, to, body),
             Mail::Reveal {
                 to,
@@ -193,6 +204,24 @@ impl Faf {
                 body,
                 rule,
             } => self.reveal(turn, to, player_id, body, &rule),
+            Mail::MayInvite {
+                guest,
+                recipient_id,
+                recipient,
+            } => self.may_invite(turn, guest, recipient_id, recipient),
+            Mail::MayInviteAnswer {
+                guest,
+                recipient_id,
+                recipient,
+                welcome,
+            } => self.may_invite_answered(turn, guest, recipient_id, recipient, welcome),
+            Mail::ToHall { guest, errand } => self.hall_asked(turn, guest, errand),
+            Mail::HallAnswer { guest, verdict } => self.hall_answered(turn, guest, verdict),
+            Mail::Tell {
+                conn,
+                player_id,
+                body,
+            } => self.tell(turn, conn, player_id, body),
         }
     }
 
@@ -228,6 +257,7 @@ impl Dialect for Faf {
             old_client: false,
             closing: false,
             state: Default::default(),
+            in_hall: false,
             user_agent: None,
             claiming: None,
             player: None,
@@ -271,6 +301,7 @@ impl Dialect for Faf {
             Timer::LinkSetup(seat) => self.link_timed_out(turn, seat),
             Timer::GameSetup(uid) => self.game_timed_out(uid),
             Timer::KickIdle => self.kick_idle(turn),
+            Timer::Parties => self.tell_parties(turn),
         }
     }
 

@@ -82,6 +82,10 @@ pub(super) const STATS_BYTES: usize = 1 << 20;
 pub(super) const TEAMKILLS: usize = 64;
 /// Connections in one game, those still setting up included; 16 slots and spectators.
 pub(super) const SEATS: usize = 64;
+/// Members of one party. Queues have teams of up to six; a party is also a place to gather.
+pub(super) const PARTY_MEMBERS: usize = 64;
+/// Invitations of one party that are still open: everybody a busy player meets in a day.
+pub(super) const PARTY_INVITATIONS: usize = 256;
 
 /// What has happened on one shard since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,6 +122,8 @@ pub struct Counters {
     pub joins: u64,
     /// Joins that were turned away.
     pub join_refusals: u64,
+    /// Invitations to parties that were followed.
+    pub party_joins: u64,
     /// Game messages without effect: unknown, malformed, from the wrong player.
     pub game_messages_ignored: u64,
     /// Things not kept because a limit was reached.
@@ -146,6 +152,7 @@ impl Counters {
             ("games_hosted", self.games_hosted),
             ("joins", self.joins),
             ("join_refusals", self.join_refusals),
+            ("party_joins", self.party_joins),
             ("game_messages_ignored", self.game_messages_ignored),
             ("over_limit", self.over_limit),
             ("setup_timeouts", self.setup_timeouts),
