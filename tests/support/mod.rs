@@ -4,5 +4,7 @@
 pub(crate) mod client;
 pub(crate) mod pattern;
 pub(crate) mod player;
+pub(crate) mod recorded;
+pub(crate) mod replay;
 pub(crate) mod script;
 pub(crate) mod server;

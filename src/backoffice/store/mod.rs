@@ -17,6 +17,7 @@ mod avatars;
 mod failure;
 mod open;
 mod play;
+mod queues;
 mod reference;
 mod time;
 mod vault;
@@ -74,6 +75,8 @@ pub struct Store {
     has_avatar_id: OnceCell<bool>,
     /// Whether `game_join_log.ip` exists (spec: faf-messages 3.8, N#1048). Found out once.
     has_join_ip: OnceCell<bool>,
+    /// Whether `matchmaker_queue_map_pool` has vetoes (spec: faf-database 2.5, N#1033). Found out once.
+    has_vetoes: OnceCell<bool>,
 }
 
 impl Store {
