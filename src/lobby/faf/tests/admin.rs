@@ -55,7 +55,7 @@ fn everybody_is_told() {
             "broadcast",
             json!({"message": "Restart at noon"}),
         );
-        assert_eq!(told, [notice.clone()]);
+        assert_eq!(told, std::slice::from_ref(&notice));
         assert_eq!(sim.take(b), [notice]);
         for nothing in [json!({}), json!({"message": ""}), json!({"message": null})] {
             assert!(admin(&mut sim, a, "broadcast", nothing).is_empty());
@@ -84,7 +84,10 @@ fn players_are_called_into_a_channel() {
         sim.take(b);
         let call = json!({"user_ids": [12, 77, "1"], "channel": "#arena"});
         let social = json!({"command": "social", "autojoin": ["#arena"]});
-        assert_eq!(admin(&mut sim, a, "join_channel", call), [social.clone()]);
+        assert_eq!(
+            admin(&mut sim, a, "join_channel", call),
+            std::slice::from_ref(&social)
+        );
         assert_eq!(sim.take(b), [social]);
         assert!(sim.take(c).is_empty());
     });
