@@ -5,5 +5,7 @@ pub(crate) mod client;
 pub(crate) mod http;
 pub(crate) mod pattern;
 pub(crate) mod player;
+pub(crate) mod recorded;
+pub(crate) mod replay;
 pub(crate) mod script;
 pub(crate) mod server;

@@ -190,6 +190,7 @@ impl Server {
             &format!("store.url={}", database.url()),
             "server.pin=false",
             "server.stop_grace_s=0",
+            "log.level=warn",
             "faf.auth=database",
             "faf.tick_ms=20",
             "faf.jwks_url=",

@@ -16,6 +16,7 @@ mod admin;
 mod failure;
 mod open;
 mod play;
+mod queues;
 mod reference;
 mod time;
 
@@ -75,6 +76,8 @@ pub struct Store {
     has_avatar_id: OnceCell<bool>,
     /// Whether `game_join_log.ip` exists (spec: faf-messages 3.8, N#1048). Found out once.
     has_join_ip: OnceCell<bool>,
+    /// Whether `matchmaker_queue_map_pool` has vetoes (spec: faf-database 2.5, N#1033). Found out once.
+    has_vetoes: OnceCell<bool>,
 }
 
 impl Store {

@@ -31,6 +31,8 @@ mod hosting;
 mod joining;
 mod login;
 mod mail;
+pub mod matcher;
+pub mod matchmaking;
 mod message;
 pub mod news;
 mod options;

@@ -124,6 +124,7 @@ fn reference() -> Reference {
             featured(25, "coop"),
         ],
         ranked_mods: ["ranked-mod".to_owned()].into(),
+        queues: Vec::new(),
     }
 }
 
