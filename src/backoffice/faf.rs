@@ -82,13 +82,14 @@ impl FafDesk {
         Ok(reference)
     }
 
-    /// Reads the last game number, so that the first host does not wait for it. Not having called this, or its failing,
+    /// Reads and returns the last game number, so that the first host does not wait for it. Not having called this, or its failing,
     /// only means that the first host does.
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn warm_up(&self) -> Result<(), StoreError> {
-        self.last_game().await.map(|_| ())
+    pub async fn warm_up(&self) -> Result<u32, StoreError> {
+        let last_game = self.last_game().await?;
+        Ok(last_game.load(Ordering::Relaxed))
     }
 
     /// Answers one question. Always ends: whatever is asked outside has a deadline.
@@ -138,6 +139,23 @@ impl FafDesk {
                 subject_id,
             } => Answer::ClearRelation(self.store.clear_relation(player_id, subject_id).await),
             Ask::ModNames(uids) => Answer::ModNames(self.store.mod_names(&uids).await),
+            Ask::Avatars(player_id) => Answer::Avatars(self.store.avatars_of(player_id).await),
+            Ask::SelectAvatar { player_id, url } => {
+                Answer::SelectAvatar(self.store.select_avatar(player_id, url.as_deref()).await)
+            }
+            Ask::ChangedAvatar(player_id) => {
+                Answer::ChangedAvatar(self.store.changed_avatar(player_id).await)
+            }
+            Ask::Permission {
+                player_id,
+                permission,
+            } => Answer::Permission(self.store.has_permission(player_id, permission).await),
+            Ask::Missions => Answer::Missions(self.store.missions().await),
+            Ask::VaultMods => Answer::VaultMods(self.store.best_liked_mods().await),
+            Ask::LikeMod { player_id, uid } => {
+                Answer::LikeMod(self.store.like_mod(player_id, &uid).await)
+            }
+            Ask::DownloadMod(uid) => Answer::DownloadMod(self.store.download_mod(&uid).await),
         }
     }
 

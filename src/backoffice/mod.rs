@@ -5,8 +5,10 @@
 //! | [`store`] | accounts, bans, relations, maps and mods in SQL: embedded SQLite, or the shared MariaDB |
 //! | [`keys`] | the public keys that login tokens are signed with, and the check of a token |
 //! | [`policy`] | the policy server that is told of every login |
+//! | [`broker`] | RabbitMQ: events out, messages of other services in |
 //! | [`faf`] | answers the FAF dialect's questions with the three above |
 //! | [`refresh`] | what is loaded again every ten minutes |
+//! | [`http`] | what operators and their programs read: control, health, metrics |
 //! | [`runner`] | the thread, and the bounded queue that questions come through |
 //! | [`account`] | what `muster account …` does to the embedded store |
 //!
@@ -15,7 +17,9 @@
 //! answer "unavailable" and never a question without an answer.
 
 pub mod account;
+pub mod broker;
 pub mod faf;
+pub mod http;
 pub mod keys;
 pub mod policy;
 pub mod refresh;

@@ -17,6 +17,7 @@ use std::{
 };
 
 use crate::wire::Cidr;
+pub use keys::HostAddress;
 use keys::{Address, KEYS, Value};
 pub use print::reference;
 pub use typed::Place;
@@ -78,6 +79,10 @@ pub struct Config {
     pub vcmi: Vcmi,
     /// The database.
     pub store: Store,
+    /// The event broker.
+    pub broker: Broker,
+    /// Endpoints for operators.
+    pub http: Http,
     /// Bounds.
     pub limits: Limits,
     /// Logging.
@@ -141,6 +146,8 @@ pub struct Faf {
     pub allow_password_login: bool,
     /// Website, in texts.
     pub www_url: String,
+    /// Beginning of the mod vault's links.
+    pub content_url: String,
     /// Where token keys come from; `None`: no tokens.
     pub jwks_url: Option<String>,
     /// Base address of the policy server, if it is to be told.
@@ -198,6 +205,28 @@ pub struct Store {
     pub url: String,
     /// Pool size.
     pub connections: u32,
+}
+
+/// The event broker.
+#[derive(Clone, Debug)]
+pub struct Broker {
+    /// Where it is, if there is one. May hold a password: not for logs.
+    pub url: Option<String>,
+    /// The topic exchange.
+    pub exchange: String,
+    /// Persistent events that wait for it at most.
+    pub backlog: usize,
+}
+
+/// Endpoints for operators and their programs.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// All games and players.
+    pub control: HostAddress,
+    /// Whether the server serves.
+    pub health: HostAddress,
+    /// Everything that is counted.
+    pub metrics: HostAddress,
 }
 
 /// Bounds.
@@ -274,6 +303,16 @@ impl Config {
                 url: v.text("store.url").replace("{data_dir}", &data_dir),
                 connections: v.number("store.connections"),
             },
+            broker: Broker {
+                url: Some(v.text("broker.url")).filter(|url| !url.is_empty()),
+                exchange: v.text("broker.exchange"),
+                backlog: v.number("broker.backlog"),
+            },
+            http: Http {
+                control: v.host_address("http.control_address"),
+                health: v.host_address("http.health_address"),
+                metrics: v.host_address("http.metrics_address"),
+            },
             limits: Limits {
                 connections: v.number("limits.connections"),
                 connections_per_address: v.unless_zero("limits.connections_per_address"),
@@ -347,6 +386,7 @@ fn faf(v: &Values) -> Result<Faf, ConfigError> {
         auth,
         allow_password_login: v.flag("faf.allow_password_login"),
         www_url: v.text("faf.www_url"),
+        content_url: v.text("faf.content_url"),
         jwks_url: match v.text("faf.jwks_url").as_str() {
             "auto" if auth == Auth::Database => Some(FAF_KEYS.to_owned()),
             "auto" | "" => None,
@@ -437,6 +477,10 @@ impl Values {
             unreachable!("{name} is no text")
         };
         text.clone()
+    }
+
+    fn host_address(&self, name: &str) -> HostAddress {
+        HostAddress::parse(&self.text(name)).unwrap_or(HostAddress::Off)
     }
 
     fn blocks(&self, name: &str) -> Vec<Cidr> {

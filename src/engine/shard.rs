@@ -234,9 +234,11 @@ impl<D: Dialect> Shard<D> {
 
     /// A frame arrived.
     pub(super) fn receive(&mut self, id: ConnId, body: &mut [u8]) -> Received {
+        let begun = Instant::now();
         self.counters.frames_in.up();
         self.turn(Some(id), |dialect, turn| dialect.received(turn, id, body));
         self.settle();
+        self.counters.handling.took(begun.elapsed());
         let conn = self.conns.find(id);
         conn.map_or_else(Received::default, |conn| Received {
             go_on: conn.hold == Hold::No && !conn.is_ending(),
@@ -507,6 +509,7 @@ impl<D: Dialect> Shard<D> {
         let format = conn.format;
         conn.outbox.write(|out| format.encode(body, out));
         self.counters.messages_out.up();
+        self.counters.sent[format.index()].up();
         self.mark_dirty(id);
     }
 
@@ -524,6 +527,7 @@ impl<D: Dialect> Shard<D> {
         conn.outbox
             .write(|out| out.extend_from_slice(format.tail()));
         self.counters.messages_out.up();
+        self.counters.sent[format.index()].up();
         self.mark_dirty(id);
     }
 

@@ -190,6 +190,7 @@ impl Server {
             &format!("store.url={}", database.url()),
             "server.pin=false",
             "server.stop_grace_s=0",
+            "log.level=warn",
             "faf.auth=database",
             "faf.tick_ms=20",
             "faf.jwks_url=",
@@ -197,6 +198,8 @@ impl Server {
             "faf.qdatastream_address=127.0.0.1:0",
             "faf.websocket_address=127.0.0.1:0",
             "vcmi.address=127.0.0.1:0",
+            "http.control_address=127.0.0.1:0",
+            "http.health_address=127.0.0.1:0",
         ];
         for pair in defaults
             .into_iter()

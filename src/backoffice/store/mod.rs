@@ -13,12 +13,16 @@
 
 mod accounts;
 mod admin;
+mod avatars;
 mod failure;
 mod open;
 mod play;
+mod queues;
 mod reference;
 mod time;
+mod vault;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{MySqlPool, SqlitePool};
@@ -28,6 +32,7 @@ use crate::lobby::faf::asks::StoreError;
 
 pub use accounts::{Found, Identity};
 pub use admin::{AccountLine, BanLevel, NewBan};
+pub use failure::Failures;
 pub use open::{OpenError, StoreSettings};
 
 use play::MapCache;
@@ -67,11 +72,14 @@ pub struct Store {
     pool: Pool,
     call_deadline: Duration,
     log: failure::RateLimit,
+    failures: Arc<Failures>,
     maps: MapCache,
     /// Whether `login.avatar_id` exists (spec: faf-database 2.1, N#1095). Found out once.
     has_avatar_id: OnceCell<bool>,
     /// Whether `game_join_log.ip` exists (spec: faf-messages 3.8, N#1048). Found out once.
     has_join_ip: OnceCell<bool>,
+    /// Whether `matchmaker_queue_map_pool` has vetoes (spec: faf-database 2.5, N#1033). Found out once.
+    has_vetoes: OnceCell<bool>,
 }
 
 impl Store {

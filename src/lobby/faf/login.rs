@@ -39,9 +39,11 @@ impl Faf {
         message: Value<'_>,
     ) -> Outcome {
         let user_agent = request::optional_text(message, "user_agent")?;
+        let version = message.get("version").and_then(|version| version.as_str());
         let Some(session) = self.sessions.get_mut(conn) else {
             return Ok(());
         };
+        session.client = self.meters.named(session.client, user_agent, version);
         session.user_agent = user_agent.map(|ua| {
             ua.chars()
                 .take(settings::USER_AGENT_CHARS)
@@ -282,7 +284,11 @@ impl Faf {
             power,
         });
         session.state = PlayerState::Idle;
-        session.player = Some(Box::new(Player { account, epoch }));
+        session.player = Some(Box::new(Player {
+            account,
+            epoch,
+            selections: 0,
+        }));
 
         self.picture
             .player_here(player_id, conn, epoch, object.clone());
@@ -297,6 +303,18 @@ impl Faf {
         turn.send(conn, social);
         self.send_game_list(turn, conn);
         turn.release(conn);
+    }
+
+    /// What is told of a player has changed: newcomers on this shard see it at once, everybody else with the tick.
+    pub(super) fn player_changed(&mut self, conn: ConnId) {
+        let session = self.sessions.get(conn);
+        let Some(player) = session.and_then(|s| s.player.as_deref()) else {
+            return;
+        };
+        let (id, epoch) = (player.account.id, player.epoch);
+        let object = message::encode(&Entry::new(&player.account, self.basis(), true));
+        self.picture.player_text(id, epoch, object);
+        self.tick.player_dirty(id, epoch, None);
     }
 
     /// The present state for a client that missed broadcasts.
@@ -337,6 +355,7 @@ impl Faf {
     /// The clean-up of a session's player (spec: faf-lifecycle 5). The session itself stays.
     pub(super) fn log_out(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, leaving: Leaving) {
         self.leave_game(turn, conn, leaving);
+        self.leave_hall(turn, conn);
         let Some(session) = self.sessions.get_mut(conn) else {
             return;
         };

@@ -9,31 +9,44 @@
 //! | `reference`, `ratings` | leaderboards, featured and ranked mods; a rating, and where a new one begins |
 //! | `login` | credentials → claim at the home shard → the newcomer's messages; the end of a session |
 //! | `picture`, `visibility`, `tick` | what everybody sees: encoded, who may see it, the broadcast each second |
+//! | `hall`, `parties`, `factions` | what players do together before a game: the one shard it is on, the players' side of it |
 //! | `games`, `options`, `game_info`, `hosting`, `joining`, `gpgnet` | a game; opening one, getting in, what the game process reports |
+//! | `avatars`, `catalogue`, `admin` | what a player shows; what he looks up; what only some may do |
+//! | `census`, `roster` | what a shard shows for metrics, and to an operator who asks for everything |
 //! | `social`, `stopping`, `text`, `settings` | lists, the orderly end, words, configuration and limits |
 //!
-//! Invariants: a session is on its connection's shard, a game on its host's, a claim on the player's home shard; state
-//! of another shard is reached by mail only. `Faf::post` is mail that may be to oneself, then handled at once. Every
+//! Invariants: a session is on its connection's shard, a game on its host's, a claim on the player's home shard, parties
+//! in the hall; state of another shard is reached by mail only. `Faf::post` is mail that may be to oneself, then handled at once. Every
 //! piece of mail names what it is about by something never reused, so that late mail finds nothing.
 
+mod admin;
 pub mod asks;
+mod avatars;
+mod catalogue;
+pub mod census;
 mod dispatch;
 pub mod events;
+mod factions;
 mod game_info;
 mod games;
 mod gpgnet;
+mod hall;
 mod hosting;
 mod joining;
 mod login;
 mod mail;
+pub mod matcher;
+pub mod matchmaking;
 mod message;
 pub mod news;
 mod options;
+mod parties;
 mod picture;
 mod players;
 pub mod ratings;
 pub mod reference;
 mod request;
+pub mod roster;
 mod session;
 mod settings;
 mod social;
@@ -51,6 +64,7 @@ use rand::Rng;
 
 pub use mail::Mail;
 pub use settings::{Counters, Settings};
+pub(crate) use text::iso8601;
 
 use self::{
     asks::{Answer, Ask, LoginRefusal, StoreError},
@@ -85,9 +99,12 @@ pub struct Faf {
     picture: Picture,
     games: AHashMap<u32, Box<Game>>,
     logins: login::Logins,
+    /// Empty on all shards but one.
+    hall: hall::Hall,
     pending: AHashMap<Ticket, dispatch::Pending>,
     tick: tick::Tick,
     draining: bool,
+    meters: census::Meters,
     /// What has happened here.
     pub counters: Counters,
 }
@@ -107,6 +124,8 @@ pub enum Timer {
     GameSetup(u32),
     /// Send idle players away.
     KickIdle,
+    /// Tell the members of parties that have changed.
+    Parties,
 }
 
 impl Faf {
@@ -125,9 +144,11 @@ impl Faf {
             picture: Picture::default(),
             games: AHashMap::new(),
             logins: login::Logins::default(),
+            hall: hall::Hall::default(),
             pending: AHashMap::new(),
             tick: tick::Tick::new(shards.max(1)),
             draining: false,
+            meters: census::Meters::default(),
             counters: Counters::default(),
         }
     }
@@ -185,7 +206,7 @@ impl Faf {
             Mail::FromGame { seat, event } => self.game_event(turn, seat, event),
             Mail::Connected(seat) => self.connected(turn, &seat),
             Mail::LinkEnded(seat) => self.link_ended(turn, &seat),
-            Mail::SetPlaying(seat) => self.set_playing(&seat),
+            Mail::SetPlaying(seat) => self.set_playing(turn, &seat),
             Mail::Ice { to, body } => self.ice_arrived(turn, to, body),
             Mail::Reveal {
                 to,
@@ -193,6 +214,26 @@ impl Faf {
                 body,
                 rule,
             } => self.reveal(turn, to, player_id, body, &rule),
+            Mail::MayInvite {
+                guest,
+                recipient_id,
+                recipient,
+            } => self.may_invite(turn, guest, recipient_id, recipient),
+            Mail::MayInviteAnswer {
+                guest,
+                recipient_id,
+                recipient,
+                welcome,
+            } => self.may_invite_answered(turn, guest, recipient_id, recipient, welcome),
+            Mail::ToHall { guest, errand } => self.hall_asked(turn, guest, errand),
+            Mail::HallAnswer { guest, verdict } => self.hall_answered(turn, guest, verdict),
+            Mail::Tell {
+                conn,
+                player_id,
+                body,
+            } => self.tell(turn, conn, player_id, body),
+            Mail::TellAll(body) => self.tell_all(turn, body),
+            Mail::Dismiss { conn, player_id } => self.dismiss(turn, conn, player_id),
         }
     }
 
@@ -219,6 +260,7 @@ impl Dialect for Faf {
     }
 
     fn opened(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, origin: Origin) {
+        let client = self.meters.opened();
         self.sessions.insert(Session {
             conn,
             // spec: faf-messages 3.1
@@ -228,6 +270,8 @@ impl Dialect for Faf {
             old_client: false,
             closing: false,
             state: Default::default(),
+            in_hall: false,
+            client,
             user_agent: None,
             claiming: None,
             player: None,
@@ -245,7 +289,9 @@ impl Dialect for Faf {
 
     fn closed(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
         self.log_out(turn, conn, mail::Leaving::Lost);
-        self.sessions.remove(conn);
+        if let Some(session) = self.sessions.remove(conn) {
+            self.meters.closed(session.client);
+        }
     }
 
     fn mailed(&mut self, turn: &mut FafTurn<'_>, from: ShardId, mail: Mail) {
@@ -271,6 +317,7 @@ impl Dialect for Faf {
             Timer::LinkSetup(seat) => self.link_timed_out(turn, seat),
             Timer::GameSetup(uid) => self.game_timed_out(uid),
             Timer::KickIdle => self.kick_idle(turn),
+            Timer::Parties => self.tell_parties(turn),
         }
     }
 
@@ -302,6 +349,14 @@ impl Dialect for Faf {
             Ask::SetRelation { .. } => Answer::SetRelation(Err(down)),
             Ask::ClearRelation { .. } => Answer::ClearRelation(Err(down)),
             Ask::ModNames(_) => Answer::ModNames(Err(down)),
+            Ask::Avatars(_) => Answer::Avatars(Err(down)),
+            Ask::SelectAvatar { .. } => Answer::SelectAvatar(Err(down)),
+            Ask::ChangedAvatar(_) => Answer::ChangedAvatar(Err(down)),
+            Ask::Permission { .. } => Answer::Permission(Err(down)),
+            Ask::Missions => Answer::Missions(Err(down)),
+            Ask::VaultMods => Answer::VaultMods(Err(down)),
+            Ask::LikeMod { .. } => Answer::LikeMod(Err(down)),
+            Ask::DownloadMod(_) => Answer::DownloadMod(Err(down)),
         }
     }
 }
