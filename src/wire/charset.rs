@@ -86,6 +86,8 @@ fn table(squeezed: &str, name: &str) -> Option<&'static Encoding> {
         "cp949" | "uhc" => "euc-kr".to_owned(),
         "cp950" => "big5".to_owned(),
         "cp874" => "windows-874".to_owned(),
+        "koi8r" => "koi8-r".to_owned(),
+        "koi8u" => "koi8-u".to_owned(),
         _ => match (digits("iso8859"), digits("windows")) {
             (Some(part), _) => format!("iso-8859-{part}"),
             (_, Some(page)) => format!("windows-{page}"),
