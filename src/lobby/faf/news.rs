@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Faf, FafTurn, reference::Reference, roster::Reply};
+use super::{Faf, FafTurn, Settings, reference::Reference, roster::Reply};
 use crate::lobby::Audience;
 
 /// One piece of news. Every shard is told; each acts for its own connections.
@@ -17,6 +17,8 @@ pub enum News {
         /// A message in the form of all others: JSON in ASCII, one line.
         body: Bytes,
     },
+    /// The configuration has changed.
+    Settings(Arc<Settings>),
     /// An operator wants to see all games.
     Games(Reply),
     /// An operator wants to see all players.
@@ -35,6 +37,7 @@ impl Faf {
                     turn.send(conn, body);
                 }
             }
+            News::Settings(settings) => self.settings = settings,
             News::Games(reply) => self.list_games(&reply),
             News::Players(reply) => self.list_players(&reply),
             News::Reference(reference) => {
