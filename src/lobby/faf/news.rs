@@ -19,6 +19,11 @@ pub enum News {
     },
     /// The configuration has changed.
     Settings(Arc<Settings>),
+    /// A player's avatar was changed in the database (spec: faf-lifecycle 12.4, N#1095).
+    AvatarChanged {
+        /// Whose.
+        player_id: u32,
+    },
     /// An operator wants to see all games.
     Games(Reply),
     /// An operator wants to see all players.
@@ -38,6 +43,7 @@ impl Faf {
                 }
             }
             News::Settings(settings) => self.settings = settings,
+            News::AvatarChanged { player_id } => self.avatar_changed(turn, player_id),
             News::Games(reply) => self.list_games(&reply),
             News::Players(reply) => self.list_players(&reply),
             News::Reference(reference) => {
