@@ -22,6 +22,15 @@ pub(super) const PLAYER_INFO: &str = "broadcast.playerInfo.update";
 pub(super) const GAME_INFO: &str = "broadcast.gameInfo.update";
 
 impl Event {
+    /// A message that must not be lost.
+    pub(super) fn persistent(key: &'static str, body: Bytes) -> Self {
+        Event {
+            key,
+            persistent: true,
+            body,
+        }
+    }
+
     /// A message that may be lost.
     pub(super) fn transient(key: &'static str, body: Bytes) -> Self {
         Event {

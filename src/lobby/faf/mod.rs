@@ -16,6 +16,7 @@
 //! of another shard is reached by mail only. `Faf::post` is mail that may be to oneself, then handled at once. Every
 //! piece of mail names what it is about by something never reused, so that late mail finds nothing.
 
+pub mod achievements;
 pub mod asks;
 mod dispatch;
 pub mod events;
@@ -31,9 +32,11 @@ pub mod news;
 mod options;
 mod picture;
 mod players;
+pub mod rated_game;
 pub mod ratings;
 pub mod reference;
 mod request;
+pub mod results;
 mod session;
 mod settings;
 mod social;
@@ -42,6 +45,8 @@ mod stopping;
 mod tests;
 mod text;
 mod tick;
+mod trueskill;
+pub mod validity;
 mod visibility;
 
 use std::{sync::Arc, time::Duration};
