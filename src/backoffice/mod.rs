@@ -7,6 +7,8 @@
 //! | [`policy`] | the policy server that is told of every login |
 //! | [`faf`] | answers the FAF dialect's questions with the three above |
 //! | [`refresh`] | what is loaded again every ten minutes |
+//! | [`ledger`] | writes down what happened in games, and rates them |
+//! | [`spool`] | finished games that are not settled yet, on disk |
 //! | [`runner`] | the thread, and the bounded queue that questions come through |
 //! | [`account`] | what `muster account …` does to the embedded store |
 //!
@@ -17,9 +19,11 @@
 pub mod account;
 pub mod faf;
 pub mod keys;
+pub mod ledger;
 pub mod policy;
 pub mod refresh;
 pub mod runner;
+pub mod spool;
 pub mod store;
 
 use std::time::{SystemTime, UNIX_EPOCH};

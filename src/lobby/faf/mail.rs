@@ -6,7 +6,9 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{asks::Relation, games::Launch, options::OptionValue, visibility::Rule};
+use super::{
+    asks::Relation, games::Launch, options::OptionValue, rated_game::RatingChange, visibility::Rule,
+};
 use crate::lobby::ConnId;
 
 /// One player's relation to one game.
@@ -121,6 +123,8 @@ pub enum Mail {
     LinkEnded(Seat),
     /// From a game's owner: the game was launched with him.
     SetPlaying(Seat),
+    /// To every shard: ratings have changed.
+    Rated(Vec<RatingChange>),
     /// A relayed message for a player's game, in encoded form.
     Ice {
         /// Receiver.

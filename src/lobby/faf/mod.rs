@@ -9,6 +9,8 @@
 //! | `reference`, `ratings` | leaderboards, featured and ranked mods; a rating, and where a new one begins |
 //! | `login` | credentials → claim at the home shard → the newcomer's messages; the end of a session |
 //! | `picture`, `visibility`, `tick` | what everybody sees: encoded, who may see it, the broadcast each second |
+//! | `ledger`, `reports` | what must be written down and that it is; what games report while they are played and when they end |
+//! | `validity`, `results`, `trueskill`, `rated_game`, `achievements` | the rules about a game's end, pure |
 //! | `games`, `options`, `game_info`, `hosting`, `joining`, `gpgnet` | a game; opening one, getting in, what the game process reports |
 //! | `social`, `stopping`, `text`, `settings` | lists, the orderly end, words, configuration and limits |
 //!
@@ -25,6 +27,7 @@ mod games;
 mod gpgnet;
 mod hosting;
 mod joining;
+pub mod ledger;
 mod login;
 mod mail;
 mod message;
@@ -35,6 +38,7 @@ mod players;
 pub mod rated_game;
 pub mod ratings;
 pub mod reference;
+mod reports;
 mod request;
 pub mod results;
 mod session;
@@ -91,6 +95,7 @@ pub struct Faf {
     games: AHashMap<u32, Box<Game>>,
     logins: login::Logins,
     pending: AHashMap<Ticket, dispatch::Pending>,
+    ledger: ledger::Ledger,
     tick: tick::Tick,
     draining: bool,
     /// What has happened here.
@@ -110,6 +115,8 @@ pub enum Timer {
     LinkSetup(Seat),
     /// The game should have opened.
     GameSetup(u32),
+    /// The game's records may be tried again.
+    Ledger(u32),
     /// Send idle players away.
     KickIdle,
 }
@@ -131,6 +138,7 @@ impl Faf {
             games: AHashMap::new(),
             logins: login::Logins::default(),
             pending: AHashMap::new(),
+            ledger: ledger::Ledger::default(),
             tick: tick::Tick::new(shards.max(1)),
             draining: false,
             counters: Counters::default(),
@@ -191,6 +199,7 @@ impl Faf {
             Mail::Connected(seat) => self.connected(turn, &seat),
             Mail::LinkEnded(seat) => self.link_ended(turn, &seat),
             Mail::SetPlaying(seat) => self.set_playing(&seat),
+            Mail::Rated(changes) => self.rated(turn, &changes),
             Mail::Ice { to, body } => self.ice_arrived(turn, to, body),
             Mail::Reveal {
                 to,
@@ -275,6 +284,7 @@ impl Dialect for Faf {
             Timer::Login(conn) => self.login_timed_out(turn, conn),
             Timer::LinkSetup(seat) => self.link_timed_out(turn, seat),
             Timer::GameSetup(uid) => self.game_timed_out(uid),
+            Timer::Ledger(uid) => self.retry_records(turn, uid),
             Timer::KickIdle => self.kick_idle(turn),
         }
     }
@@ -291,7 +301,7 @@ impl Dialect for Faf {
     }
 
     fn may_stop(&self) -> bool {
-        self.games.values().all(|game| game.removed)
+        self.games.values().all(|game| game.removed) && self.ledger.is_settled()
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
@@ -307,6 +317,11 @@ impl Dialect for Faf {
             Ask::SetRelation { .. } => Answer::SetRelation(Err(down)),
             Ask::ClearRelation { .. } => Answer::ClearRelation(Err(down)),
             Ask::ModNames(_) => Answer::ModNames(Err(down)),
+            Ask::Ledger(_) => Answer::Ledger(ledger::Written {
+                unavailable: true,
+                ..ledger::Written::default()
+            }),
+            Ask::Keep(_) => Answer::Keep,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Faf, FafTurn, reference::Reference};
+use super::{Faf, FafTurn, ledger::Done, reference::Reference};
 use crate::lobby::Audience;
 
 /// One piece of news. Every shard is told; each acts for its own connections.
@@ -19,6 +19,8 @@ pub enum News {
     },
     /// Reference data was loaded.
     Reference(Arc<Reference>),
+    /// Records that an earlier process left unsettled are settled now. Told to one shard.
+    Settled(Vec<Done>),
 }
 
 impl Faf {
@@ -35,6 +37,7 @@ impl Faf {
                 self.reference = reference;
                 self.initialised = true;
             }
+            News::Settled(done) => self.settled(turn, done),
         }
     }
 }
