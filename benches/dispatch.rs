@@ -16,7 +16,7 @@ use std::{
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use muster::{
     lobby::{
-        ConnId, Dialect, Effect, Now, Origin, ShardId, Ticket, Turn,
+        ConnId, Dialect, Effect, Now, Origin, Protocol, ShardId, Ticket, Turn,
         faf::{
             Faf, Settings,
             asks::{Account, Answer, Ask, HostGrant},
@@ -111,6 +111,7 @@ impl Bench {
         let origin = Origin {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             format: Format::JsonLines,
+            protocol: Protocol::Faf,
         };
         self.turn(|faf, turn| faf.opened(turn, conn, origin));
         self.say(

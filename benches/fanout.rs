@@ -31,8 +31,10 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use futures_lite::AsyncWriteExt;
 use glommio::{LocalExecutorBuilder, Placement};
 use muster::{
-    engine::{AddressLimits, Engine, Inbound, ListenerSettings, Mesh, Outside, Settings},
-    lobby::{Audience, ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn},
+    engine::{
+        AddressLimits, Engine, Inbound, ListenerSettings, Mesh, OutboxLimits, Outside, Settings,
+    },
+    lobby::{Audience, ConnId, Dialect, Origin, Protocol, ShardId, Stopping, Ticket, Turn},
     wire::{Format, ReadLimits},
 };
 
@@ -147,6 +149,12 @@ fn muster(criterion: &mut Criterion, name: &str, count: usize, messages: usize) 
             name: "bench".into(),
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             format: Format::JsonLines,
+            protocol: Protocol::Faf,
+            outbox: OutboxLimits {
+                soft_bytes: 1 << 20,
+                hard_bytes: 1 << 24,
+                stuck: Duration::from_secs(60),
+            },
             proxy: false,
             trusted: Vec::new(),
         }],
@@ -156,9 +164,6 @@ fn muster(criterion: &mut Criterion, name: &str, count: usize, messages: usize) 
             connections: u32::MAX,
             opened_per_second: u32::MAX,
         },
-        outbox_soft_bytes: 1 << 20,
-        outbox_hard_bytes: 1 << 24,
-        outbox_stuck: Duration::from_secs(60),
         handshake: Duration::from_secs(10),
         seed: Some(1),
     };

@@ -93,9 +93,6 @@ fn measure(busy: bool) -> Histogram<u64> {
             connections: 1,
             opened_per_second: 1,
         },
-        outbox_soft_bytes: 1,
-        outbox_hard_bytes: 1,
-        outbox_stuck: RUN,
         handshake: RUN,
         seed: Some(1),
     };

@@ -12,8 +12,10 @@ use std::{
 };
 
 use muster::{
-    engine::{AddressLimits, Engine, ListenerSettings, Mesh, Outside, Settings},
-    lobby::{Audience, Closing, ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn},
+    engine::{AddressLimits, Engine, ListenerSettings, Mesh, OutboxLimits, Outside, Settings},
+    lobby::{
+        Audience, Closing, ConnId, Dialect, Origin, Protocol, ShardId, Stopping, Ticket, Turn,
+    },
     wire::{Format, ReadLimits},
 };
 
@@ -140,6 +142,12 @@ fn settings(shards: u16) -> Settings {
             name: "probe".into(),
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             format: Format::JsonLines,
+            protocol: Protocol::Faf,
+            outbox: OutboxLimits {
+                soft_bytes: 256 << 10,
+                hard_bytes: 64 << 20,
+                stuck: Duration::from_secs(60),
+            },
             proxy: false,
             trusted: Vec::new(),
         }],
@@ -149,9 +157,6 @@ fn settings(shards: u16) -> Settings {
             connections: 3,
             opened_per_second: 1_000,
         },
-        outbox_soft_bytes: 256 << 10,
-        outbox_hard_bytes: 64 << 20,
-        outbox_stuck: Duration::from_secs(60),
         handshake: Duration::from_secs(10),
         seed: Some(1),
     }
@@ -425,10 +430,9 @@ fn a_slow_reader_misses_broadcasts_is_resynced_and_disturbs_nobody() {
 
 #[test]
 fn too_much_waiting_ends_the_connection() {
-    let server = Server::start(Settings {
-        outbox_hard_bytes: 1 << 20,
-        ..settings(1)
-    });
+    let mut settings = settings(1);
+    settings.listeners[0].outbox.hard_bytes = 1 << 20;
+    let server = Server::start(settings);
     let mut client = Client::connect(&server);
     client.say("flood 60000000");
     until("counted", || server.count("ended_outbox_full") == 1);
@@ -437,10 +441,9 @@ fn too_much_waiting_ends_the_connection() {
 
 #[test]
 fn a_reader_that_never_reads_is_dropped_in_time() {
-    let server = Server::start(Settings {
-        outbox_stuck: Duration::from_millis(50),
-        ..settings(1)
-    });
+    let mut settings = settings(1);
+    settings.listeners[0].outbox.stuck = Duration::from_millis(50);
+    let server = Server::start(settings);
     let mut client = Client::connect(&server);
     client.say("flood 30000000");
     until("counted", || server.count("ended_outbox_stuck") == 1);

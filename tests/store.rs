@@ -117,8 +117,8 @@ on_both! {
         let rhiza = store.load_account(&named(3, "Rhiza")).await.unwrap();
         assert_eq!(rhiza.ratings[0], rating("global", 1650.0, 62.52, 2));
         // Six significant digits of 1765.5119 and 500.12345.
-        let fourth = store.load_account(&named(4, "No_UID")).await.unwrap();
-        assert_eq!(fourth.ratings, [rating("global", 1765.51, 500.123, 0)]);
+        let sixth = store.load_account(&named(6, "ReadOnly")).await.unwrap();
+        assert_eq!(sixth.ratings, [rating("global", 1765.51, 500.123, 0)]);
         let nobody = store.load_account(&named(999, "nobody")).await.unwrap();
         assert!(nobody.ratings.is_empty() && nobody.groups.is_empty() && nobody.clan.is_none());
     }

@@ -5,10 +5,12 @@
 //! | [`store`] | accounts, bans, relations, maps and mods in SQL: embedded SQLite, or the shared MariaDB |
 //! | [`keys`] | the public keys that login tokens are signed with, and the check of a token |
 //! | [`policy`] | the policy server that is told of every login |
+//! | [`broker`] | RabbitMQ: events out, messages of other services in |
 //! | [`faf`] | answers the FAF dialect's questions with the three above |
 //! | [`refresh`] | what is loaded again every ten minutes |
 //! | [`ledger`] | writes down what happened in games, and rates them |
 //! | [`spool`] | finished games that are not settled yet, on disk |
+//! | [`http`] | what operators and their programs read: control, health, metrics |
 //! | [`runner`] | the thread, and the bounded queue that questions come through |
 //! | [`account`] | what `muster account …` does to the embedded store |
 //!
@@ -17,7 +19,9 @@
 //! answer "unavailable" and never a question without an answer.
 
 pub mod account;
+pub mod broker;
 pub mod faf;
+pub mod http;
 pub mod keys;
 pub mod ledger;
 pub mod policy;

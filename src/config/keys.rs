@@ -25,8 +25,12 @@ pub enum Kind {
     Text,
     /// Text that starts with one of these.
     Prefixed(&'static [&'static str]),
+    /// Text that starts with one of these, or empty for "off".
+    PrefixedOrOff(&'static [&'static str]),
     /// `IP:PORT`, `auto:PORT`, or empty for "off".
     Address,
+    /// `IP:PORT`, `host:PORT`, or empty for "off".
+    HostAddress,
     /// A list of address blocks; as text, separated by commas.
     Blocks,
 }
@@ -58,7 +62,11 @@ impl Kind {
             (Kind::Prefixed(heads), Value::Text(text)) => {
                 heads.iter().any(|head| text.starts_with(head))
             }
+            (Kind::PrefixedOrOff(heads), Value::Text(text)) => {
+                text.is_empty() || heads.iter().any(|head| text.starts_with(head))
+            }
             (Kind::Address, Value::Text(text)) => Address::parse(text).is_some(),
+            (Kind::HostAddress, Value::Text(text)) => HostAddress::parse(text).is_some(),
             (Kind::Blocks, Value::List(blocks)) => {
                 blocks.iter().all(|block| block.parse::<Cidr>().is_ok())
             }
@@ -79,7 +87,13 @@ impl fmt::Display for Kind {
             Kind::Prefixed(heads) => {
                 write!(f, "text that starts with \"{}\"", heads.join("\" or \""))
             }
+            Kind::PrefixedOrOff(heads) => write!(
+                f,
+                "text that starts with \"{}\", or \"\" for off",
+                heads.join("\" or \"")
+            ),
             Kind::Address => write!(f, "\"IP:PORT\", \"auto:PORT\", or \"\" for off"),
+            Kind::HostAddress => write!(f, "\"IP:PORT\", \"host:PORT\", or \"\" for off"),
             Kind::Blocks => write!(f, "a list of address blocks such as \"10.0.0.0/8\""),
         }
     }
@@ -125,6 +139,27 @@ impl Address {
     }
 }
 
+/// Where an endpoint for operators is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostAddress {
+    /// Nowhere.
+    Off,
+    /// On the address that this host's own name stands for.
+    Host(u16),
+    /// There.
+    Fixed(SocketAddr),
+}
+
+impl HostAddress {
+    pub(super) fn parse(text: &str) -> Option<HostAddress> {
+        match text.strip_prefix("host:") {
+            Some(port) => port.parse().ok().map(HostAddress::Host),
+            None if text.is_empty() => Some(HostAddress::Off),
+            None => text.parse().ok().map(HostAddress::Fixed),
+        }
+    }
+}
+
 /// One configuration key.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
@@ -160,6 +195,8 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("server", "The process as a whole"),
     ("faf", "The FAF lobby: listeners, sign-in, timing"),
     ("store", "The database"),
+    ("broker", "The event broker (RabbitMQ)"),
+    ("http", "Endpoints for operators and their programs"),
     ("limits", "How much one client, or all of them, may take"),
     ("log", "Logging"),
 ];
@@ -368,6 +405,51 @@ pub const KEYS: &[Key] = &[
         "8",
         "connections",
         "Size of the database connection pool.",
+    ),
+    key(
+        "broker.url",
+        Kind::PrefixedOrOff(&["amqp://"]),
+        "",
+        "",
+        "The broker, \"amqp://USER:PASSWORD@HOST:PORT/VHOST\" with a percent-encoded VHOST. Empty: no broker; events \
+         are dropped. The server also runs while the broker does not, and connects when it is back.",
+    ),
+    key(
+        "broker.exchange",
+        Kind::Text,
+        "faf-rabbitmq",
+        "",
+        "The durable topic exchange events are published on. FAF's deployments use \"faf-lobby\".",
+    ),
+    key(
+        "broker.backlog",
+        number(16, 1 << 20),
+        "16384",
+        "events",
+        "Events that must not be lost (results, ratings) and wait while the broker is away, at most. More are dropped \
+         and counted.",
+    ),
+    key(
+        "http.control_address",
+        Kind::HostAddress,
+        "127.0.0.1:4000",
+        "",
+        "All games and all players as JSON: /games and /players. With \"host\" as host: the address that this host's own \
+         name stands for. Whoever can reach it can read it. Port 0: any free port.",
+    ),
+    key(
+        "http.health_address",
+        Kind::HostAddress,
+        "127.0.0.1:2000",
+        "",
+        "/ready: 200 while the server serves, 503 while it starts and after it has stopped; as above.",
+    ),
+    key(
+        "http.metrics_address",
+        Kind::HostAddress,
+        "",
+        "",
+        "Metrics for Prometheus, on every path; as above.",
     ),
     key(
         "limits.connections",

@@ -17,6 +17,7 @@ use std::{
 };
 
 use crate::wire::Cidr;
+pub use keys::HostAddress;
 use keys::{Address, KEYS, Value};
 pub use print::reference;
 pub use typed::Place;
@@ -76,6 +77,10 @@ pub struct Config {
     pub faf: Faf,
     /// The database.
     pub store: Store,
+    /// The event broker.
+    pub broker: Broker,
+    /// Endpoints for operators.
+    pub http: Http,
     /// Bounds.
     pub limits: Limits,
     /// Logging.
@@ -169,6 +174,28 @@ pub struct Store {
     pub connections: u32,
 }
 
+/// The event broker.
+#[derive(Clone, Debug)]
+pub struct Broker {
+    /// Where it is, if there is one. May hold a password: not for logs.
+    pub url: Option<String>,
+    /// The topic exchange.
+    pub exchange: String,
+    /// Persistent events that wait for it at most.
+    pub backlog: usize,
+}
+
+/// Endpoints for operators and their programs.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// All games and players.
+    pub control: HostAddress,
+    /// Whether the server serves.
+    pub health: HostAddress,
+    /// Everything that is counted.
+    pub metrics: HostAddress,
+}
+
 /// Bounds.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -241,6 +268,16 @@ impl Config {
             store: Store {
                 url: v.text("store.url").replace("{data_dir}", &data_dir),
                 connections: v.number("store.connections"),
+            },
+            broker: Broker {
+                url: Some(v.text("broker.url")).filter(|url| !url.is_empty()),
+                exchange: v.text("broker.exchange"),
+                backlog: v.number("broker.backlog"),
+            },
+            http: Http {
+                control: v.host_address("http.control_address"),
+                health: v.host_address("http.health_address"),
+                metrics: v.host_address("http.metrics_address"),
             },
             limits: Limits {
                 connections: v.number("limits.connections"),
@@ -383,6 +420,10 @@ impl Values {
             unreachable!("{name} is no text")
         };
         text.clone()
+    }
+
+    fn host_address(&self, name: &str) -> HostAddress {
+        HostAddress::parse(&self.text(name)).unwrap_or(HostAddress::Off)
     }
 
     fn blocks(&self, name: &str) -> Vec<Cidr> {

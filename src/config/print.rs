@@ -78,7 +78,9 @@ fn default(key: &Key) -> String {
 /// The value, without a password.
 fn shown(key: &Key, value: &Value) -> String {
     match (key.kind, value) {
-        (Kind::Prefixed(_), Value::Text(url)) => format!("{:?}", without_password(url)),
+        (Kind::Prefixed(_) | Kind::PrefixedOrOff(_), Value::Text(url)) => {
+            format!("{:?}", without_password(url))
+        }
         _ => value.to_string(),
     }
 }

@@ -18,7 +18,7 @@ use glommio::{net::TcpStream, timer::Timer};
 
 use super::{ListenerSettings, sender, shard::Shard, timers::Due};
 use crate::{
-    lobby::{Closing, ConnId, Dialect, Origin},
+    lobby::{Closing, ConnId, Dialect, Origin, Protocol},
     wire::{Decoder, Format, Scratch, Step},
 };
 
@@ -61,6 +61,7 @@ struct Reader {
     id: ConnId,
     address: IpAddr,
     format: Format,
+    protocol: Protocol,
     opened: bool,
     decoder: Decoder,
     /// Bytes of an unfinished frame, or frames that wait for an answer.
@@ -98,7 +99,7 @@ pub(super) async fn serve<D: Dialect>(
     let Some(id) = shell
         .shard
         .borrow_mut()
-        .run(|shard| shard.accept(fd, address, listener.format, check))
+        .run(|shard| shard.accept(fd, address, &listener, check))
     else {
         return;
     };
@@ -106,6 +107,7 @@ pub(super) async fn serve<D: Dialect>(
         id,
         address,
         format: listener.format,
+        protocol: listener.protocol,
         opened: false,
         decoder: Decoder::new(listener.format, listener.proxy, trusted),
         rest: Vec::new(),
@@ -161,6 +163,7 @@ impl Reader {
                 Origin {
                     address: self.address,
                     format: self.format,
+                    protocol: self.protocol,
                 },
             );
         }
@@ -178,7 +181,6 @@ impl Reader {
         for _ in 0..READS_PER_POLL {
             let flow = {
                 let mut shard = shell.shard.borrow_mut();
-                let backlog = shard.settings.outbox_soft_bytes;
                 let congested = shard.park_if_congested(cx.waker());
                 let Some(conn) = shard.conns.find(self.id) else {
                     return Poll::Ready(());
@@ -187,7 +189,10 @@ impl Reader {
                     Some(Closing::Abort) => Flow::End,
                     Some(Closing::Flushed) if conn.outbox.is_empty() => Flow::End,
                     // A client that does not read is not read from (spec: faf-wire 7).
-                    _ if conn.held || conn.is_ending() || conn.outbox.bytes() > backlog => {
+                    _ if conn.held
+                        || conn.is_ending()
+                        || conn.outbox.bytes() > conn.limits.soft_bytes =>
+                    {
                         conn.waker = Some(cx.waker().clone());
                         Flow::Wait
                     }

@@ -8,11 +8,53 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::{
-    lobby::{Audience, ConnId},
+    lobby::{Audience, Circle, ConnId},
     wire::Format,
 };
 
 const FORMATS: usize = Format::ALL.len();
+
+/// The circles that a connection is in, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Circles(u32);
+
+impl Circles {
+    pub(super) fn none(self) -> bool {
+        self.0 == 0
+    }
+
+    pub(super) fn with(self, circle: Circle) -> Self {
+        Circles(self.0 | Self::bit(circle))
+    }
+
+    pub(super) fn without(self, circle: Circle) -> Self {
+        Circles(self.0 & !Self::bit(circle))
+    }
+
+    fn bit(circle: Circle) -> u32 {
+        debug_assert!(circle.0 < 32, "more circles than bits");
+        1 << (circle.0 & 31)
+    }
+
+    /// Whether an audience that is a circle takes in a connection of these. Whom it names is not looked at.
+    fn hear(self, audience: &Audience) -> bool {
+        let circle = match audience {
+            Audience::Subscribers | Audience::SubscribersBut(_) => Circle::SUBSCRIBERS,
+            Audience::Circle(circle) => *circle,
+            Audience::These(_) => return false,
+        };
+        self.0 & Self::bit(circle) != 0
+    }
+}
+
+/// The broadcasts of a batch for all ordinary connections of one format in the same circles.
+#[derive(Debug)]
+pub(super) struct Common {
+    pub(super) format: Format,
+    pub(super) circles: Circles,
+    pub(super) bytes: Bytes,
+    pub(super) messages: u64,
+}
 
 /// One broadcast, and its encoding per format once somebody needs it.
 #[derive(Debug)]
@@ -65,12 +107,13 @@ impl Batch {
         !self.named.is_empty() && self.named.contains_key(&conn)
     }
 
-    /// Hands `take` the broadcasts from number `from` on that are for `conn`, encoded for its format, in order.
+    /// Hands `take` the broadcasts from number `from` on that are for `conn`, which is in these circles, encoded for its
+    /// format, in order.
     pub(super) fn each_for(
         &mut self,
         conn: ConnId,
         format: Format,
-        subscribed: bool,
+        circles: Circles,
         from: usize,
         mut take: impl FnMut(&Bytes),
     ) {
@@ -78,9 +121,9 @@ impl Batch {
         for (index, item) in self.items.iter_mut().enumerate().skip(from) {
             let is_named = named.is_some_and(|items| items.contains(&(index as u32)));
             let receives = match item.audience {
-                Audience::Subscribers => subscribed,
-                Audience::SubscribersBut(_) => subscribed && !is_named,
+                Audience::SubscribersBut(_) => circles.hear(&item.audience) && !is_named,
                 Audience::These(_) => is_named,
+                _ => circles.hear(&item.audience),
             };
             if receives {
                 take(item.encoded(format));
@@ -88,12 +131,12 @@ impl Batch {
         }
     }
 
-    /// What every subscriber that no audience names gets, in one piece, and how many messages that is.
-    pub(super) fn common(&self, format: Format) -> (Bytes, u64) {
+    /// What everybody in just these circles that no audience names gets, in one piece, and how many messages that is.
+    pub(super) fn common(&self, format: Format, circles: Circles) -> Common {
         let mut items = self
             .items
             .iter()
-            .filter(|item| !matches!(item.audience, Audience::These(_)));
+            .filter(|item| circles.hear(&item.audience));
         let mut out = Vec::new();
         let mut messages = 0;
         for item in &mut items {
@@ -103,7 +146,12 @@ impl Batch {
                 None => format.encode(&item.body, &mut out),
             }
         }
-        (out.into(), messages)
+        Common {
+            format,
+            circles,
+            bytes: out.into(),
+            messages,
+        }
     }
 
     /// Starts the next batch.
@@ -138,9 +186,9 @@ mod tests {
         }
     }
 
-    fn heard(batch: &mut Batch, who: u32, subscribed: bool, from: usize) -> String {
+    fn heard(batch: &mut Batch, who: u32, circles: Circles, from: usize) -> String {
         let mut out = Vec::new();
-        batch.each_for(conn(who), Format::JsonLines, subscribed, from, |b| {
+        batch.each_for(conn(who), Format::JsonLines, circles, from, |b| {
             out.extend_from_slice(b)
         });
         String::from_utf8(out)
@@ -162,13 +210,28 @@ mod tests {
             Audience::These(Rc::new([conn(1), conn(2)])),
             Bytes::from_static(b"just12"),
         );
+        batch.push(Audience::Circle(Circle(9)), Bytes::from_static(b"nine"));
         batch.push(Audience::Subscribers, Bytes::from_static(b"all2"));
-        assert_eq!(heard(&mut batch, 1, true, 0), "all1 just12 all2");
-        assert_eq!(heard(&mut batch, 2, false, 0), "just12");
-        assert_eq!(heard(&mut batch, 2, true, 1), "not1 just12 all2");
-        assert_eq!(heard(&mut batch, 3, true, 0), "all1 not1 all2");
-        let (common, messages) = batch.common(Format::JsonLines);
-        assert_eq!((&common[..], messages), (&b"all1\nnot1\nall2\n"[..], 3));
+        let none = Circles::default();
+        let subscribed = none.with(Circle::SUBSCRIBERS);
+        let both = subscribed.with(Circle(9));
+        assert_eq!(heard(&mut batch, 1, subscribed, 0), "all1 just12 all2");
+        assert_eq!(heard(&mut batch, 1, both, 0), "all1 just12 nine all2");
+        assert_eq!(heard(&mut batch, 2, none, 0), "just12");
+        assert_eq!(heard(&mut batch, 2, subscribed, 1), "not1 just12 all2");
+        assert_eq!(heard(&mut batch, 3, subscribed, 0), "all1 not1 all2");
+        assert_eq!(
+            heard(&mut batch, 3, both.without(Circle::SUBSCRIBERS), 0),
+            "nine"
+        );
+        for (circles, text, messages) in [
+            (subscribed, &b"all1\nnot1\nall2\n"[..], 3),
+            (both, b"all1\nnot1\nnine\nall2\n", 4),
+            (none, b"", 0),
+        ] {
+            let common = batch.common(Format::JsonLines, circles);
+            assert_eq!((&common.bytes[..], common.messages), (text, messages));
+        }
         assert!(batch.names(conn(1)) && !batch.names(conn(3)));
     }
 }

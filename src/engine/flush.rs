@@ -2,18 +2,15 @@
 
 use std::{io, time::Duration};
 
-use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::{
+    fanout::Common,
     sender::{self, Job},
     shard::Shard,
     timers::Due,
 };
-use crate::{
-    lobby::{Closing, ConnId, Dialect},
-    wire::Format,
-};
+use crate::lobby::{Closing, ConnId, Dialect};
 
 impl<D: Dialect> Shard<D> {
     pub(super) fn mark_dirty(&mut self, id: ConnId) {
@@ -33,24 +30,24 @@ impl<D: Dialect> Shard<D> {
         let Some(conn) = self.conns.find(id).filter(|conn| !conn.is_ending()) else {
             return;
         };
-        let (from, format, subscribed) = (conn.fanned as usize, conn.format, conn.is_subscribed());
+        let (from, format, circles) = (conn.fanned as usize, conn.format, conn.circles);
         conn.fanned = self.batch.len() as u32;
         if from >= self.batch.len() {
             return;
         }
-        let slow = conn.outbox.bytes() > self.settings.outbox_soft_bytes;
+        let slow = conn.outbox.bytes() > conn.limits.soft_bytes;
         let (outbox, mut copies, mut skipped) = (&mut conn.outbox, 0, 0);
-        self.batch
-            .each_for(id, format, subscribed, from, |encoded| {
-                if slow {
-                    skipped += 1;
-                } else {
-                    outbox.push(encoded);
-                    copies += 1;
-                }
-            });
+        self.batch.each_for(id, format, circles, from, |encoded| {
+            if slow {
+                skipped += 1;
+            } else {
+                outbox.push(encoded);
+                copies += 1;
+            }
+        });
         conn.stale |= skipped > 0;
         self.counters.deliveries.add(copies);
+        self.counters.sent[format.index()].add(copies);
         self.counters.broadcasts_skipped.add(skipped);
         self.mark_dirty(id);
     }
@@ -77,7 +74,8 @@ impl<D: Dialect> Shard<D> {
         for id in named {
             self.catch_up(id);
         }
-        let mut common: [Option<(Bytes, u64)>; Format::ALL.len()] = Default::default();
+        let mut commons: Vec<Common> = Vec::new(); // a handful: formats in use, and sets of circles
+        let mut last = 0; // neighbours are mostly alike
         let mut jobs = std::mem::take(&mut self.jobs);
         let subscribers = std::mem::take(&mut self.subscribers);
         for &slot in &subscribers {
@@ -91,47 +89,52 @@ impl<D: Dialect> Shard<D> {
                 self.catch_up(id);
                 continue;
             }
-            let format = conn.format;
-            let (bytes, messages) =
-                common[format.index()].get_or_insert_with(|| self.batch.common(format));
-            if bytes.is_empty() {
+            let (format, circles) = (conn.format, conn.circles);
+            let alike = |common: &Common| common.format == format && common.circles == circles;
+            if !commons.get(last).is_some_and(alike) {
+                last = commons.iter().position(alike).unwrap_or_else(|| {
+                    commons.push(self.batch.common(format, circles));
+                    commons.len() - 1
+                });
+            }
+            let common = &commons[last];
+            if common.bytes.is_empty() {
                 continue;
             }
             if conn.outbox.is_empty() {
                 jobs.push(Job {
                     slot,
                     fd: conn.fd,
-                    buffer: format.index(),
+                    buffer: last,
                 });
-            } else if conn.outbox.bytes() > self.settings.outbox_soft_bytes {
+            } else if conn.outbox.bytes() > conn.limits.soft_bytes {
                 conn.stale = true;
-                self.counters.broadcasts_skipped.add(*messages);
+                self.counters.broadcasts_skipped.add(common.messages);
                 continue;
             } else {
-                conn.outbox.push(bytes);
+                conn.outbox.push(&common.bytes);
                 if !std::mem::replace(&mut conn.dirty, true) {
                     self.dirty.push(id);
                 }
             }
-            self.counters.deliveries.add(*messages);
+            self.counters.deliveries.add(common.messages);
+            self.counters.sent[format.index()].add(common.messages);
         }
         self.subscribers = subscribers;
-        self.send_jobs(&jobs, &common);
+        self.send_jobs(&jobs, &commons);
         jobs.clear();
         self.jobs = jobs;
         self.batch.clear();
     }
 
     /// The fast path of a broadcast: the same buffer to everyone whose outbox is empty.
-    fn send_jobs(&mut self, jobs: &[Job], common: &[Option<(Bytes, u64)>; Format::ALL.len()]) {
+    fn send_jobs(&mut self, jobs: &[Job], commons: &[Common]) {
         if jobs.is_empty() {
             return;
         }
-        let buffers: SmallVec<[&[u8]; 3]> = common
-            .iter()
-            .map(|c| c.as_ref().map_or(&[][..], |(bytes, _)| bytes))
-            .collect();
-        let mut unfinished: Vec<(u32, usize, bool)> = Vec::new();
+        let buffers: SmallVec<[&[u8]; 4]> =
+            commons.iter().map(|common| &common.bytes[..]).collect();
+        let mut unfinished: Vec<(Job, usize, bool)> = Vec::new();
         let mut written = 0;
         let outcome = self.sender.send_all(jobs, &buffers, |job, result| {
             let whole = buffers[job.buffer].len();
@@ -139,12 +142,12 @@ impl<D: Dialect> Shard<D> {
                 Ok(n) if n == whole => written += n as u64,
                 Ok(n) => {
                     written += n as u64;
-                    unfinished.push((job.slot, n, false));
+                    unfinished.push((*job, n, false));
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    unfinished.push((job.slot, 0, false))
+                    unfinished.push((*job, 0, false))
                 }
-                Err(_) => unfinished.push((job.slot, 0, true)),
+                Err(_) => unfinished.push((*job, 0, true)),
             }
         });
         self.counters.bytes_out.add(written);
@@ -152,10 +155,10 @@ impl<D: Dialect> Shard<D> {
         if let Err(error) = outcome {
             // The ring itself failed: nothing is known of these sends, so their streams cannot go on.
             tracing::error!(%error, shard = self.id.0, "send ring failed");
-            unfinished.extend(jobs.iter().map(|job| (job.slot, 0, true)));
+            unfinished.extend(jobs.iter().map(|job| (*job, 0, true)));
         }
-        for (slot, sent, broken) in unfinished {
-            let Some((id, conn)) = self.conns.at(slot) else {
+        for (job, sent, broken) in unfinished {
+            let Some((id, conn)) = self.conns.at(job.slot) else {
                 continue;
             };
             if broken {
@@ -163,30 +166,22 @@ impl<D: Dialect> Shard<D> {
                 conn.wake();
                 continue;
             }
-            if let Some((bytes, _)) = &common[conn.format.index()] {
-                conn.outbox.push(&bytes.slice(sent..));
-            }
+            conn.outbox.push(&commons[job.buffer].bytes.slice(sent..));
             self.block(id);
+            self.end_if_full(id);
         }
     }
 
     /// Writes an outbox, as far as the socket takes it.
     fn write_out(&mut self, id: ConnId) {
-        let hard = self.settings.outbox_hard_bytes;
         let Some(conn) = self.conns.find(id) else {
             return;
         };
         if conn.closing == Some(Closing::Abort) {
             return;
         }
-        if conn.outbox.bytes() > hard {
-            conn.closing = Some(Closing::Abort);
-            conn.wake();
-            self.counters.ended_outbox_full.up();
-            return;
-        }
         if conn.blocked_since.is_some() {
-            return; // its task writes, in order
+            return self.end_if_full(id); // its task writes, in order
         }
         let blocked = loop {
             if conn.outbox.is_empty() {
@@ -217,6 +212,19 @@ impl<D: Dialect> Shard<D> {
         };
         if blocked {
             self.block(id);
+            self.end_if_full(id);
+        }
+    }
+
+    /// A client for which too much waits that its socket did not take is given up.
+    fn end_if_full(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.find(id)
+            && conn.outbox.bytes() > conn.limits.hard_bytes
+            && conn.closing != Some(Closing::Abort)
+        {
+            conn.closing = Some(Closing::Abort);
+            conn.wake();
+            self.counters.ended_outbox_full.up();
         }
     }
 
@@ -230,15 +238,16 @@ impl<D: Dialect> Shard<D> {
         conn.wake();
         if conn.blocked_since.is_none() {
             conn.blocked_since = Some(now);
-            self.set_timer(now + self.settings.outbox_stuck, Due::Stuck(id));
+            let at = now + conn.limits.stuck;
+            self.set_timer(at, Due::Stuck(id));
         }
     }
 
     pub(super) fn end_if_stuck(&mut self, id: ConnId, now: Duration) {
-        let age = self.settings.outbox_stuck;
         let Some(conn) = self.conns.find(id) else {
             return;
         };
+        let age = conn.limits.stuck;
         let Some(since) = conn.blocked_since else {
             return;
         };

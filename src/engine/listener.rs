@@ -9,11 +9,11 @@ use std::{
 };
 
 use glommio::timer::sleep;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 use super::connection::{Shell, serve};
 use crate::{
-    lobby::Dialect,
+    lobby::{Dialect, Protocol},
     wire::{Cidr, Format},
 };
 
@@ -23,6 +23,17 @@ const BACKLOG: i32 = 65_535;
 /// Pause after `accept` failed, mostly for want of descriptors: at once again would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How much may wait for one client that does not read.
+#[derive(Clone, Copy, Debug)]
+pub struct OutboxLimits {
+    /// A client with more than this waiting gets no broadcasts until it has read; then it is sent the present state.
+    pub soft_bytes: usize,
+    /// A client with more than this waiting that its socket did not take is dropped.
+    pub hard_bytes: usize,
+    /// A client that reads nothing for this long while something waits is dropped.
+    pub stuck: Duration,
+}
+
 /// One address to listen on.
 #[derive(Clone, Debug)]
 pub struct ListenerSettings {
@@ -30,8 +41,12 @@ pub struct ListenerSettings {
     pub name: String,
     /// Port 0: any free one.
     pub address: SocketAddr,
-    /// What is spoken there.
+    /// How its byte stream is laid out.
     pub format: Format,
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// How much may wait for one of its clients.
+    pub outbox: OutboxLimits,
     /// A PROXY header must come first (spec: faf-wire 6).
     pub proxy: bool,
     /// Peers whose forwarded-for header is believed.
@@ -46,7 +61,7 @@ pub(super) fn bind(settings: &ListenerSettings, shards: u16) -> io::Result<Vec<T
         let socket = Socket::new(
             Domain::for_address(address),
             Type::STREAM,
-            Some(Protocol::TCP),
+            Some(socket2::Protocol::TCP),
         )?;
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(true)?;

@@ -163,8 +163,8 @@ impl<D: Dialect> Mesh<D> {
         self.ended[usize::from(shard.0)].store(true, Ordering::Release);
     }
 
-    /// Some inbox is so long that nobody should read more from clients for now.
-    pub(super) fn congested(&self) -> bool {
+    /// Some inbox is so long that nobody should take in more from outside for now.
+    pub fn congested(&self) -> bool {
         self.inboxes
             .iter()
             .any(|inbox| inbox.waiting.load(Ordering::Relaxed) > INBOX_HIGH)

@@ -42,8 +42,8 @@ use std::{
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement, timer::Timer};
 
 pub use admission::AddressLimits;
-pub use counters::{Counter, Counters};
-pub use listener::ListenerSettings;
+pub use counters::{Counter, Counters, HANDLING_BOUNDS_S, Handling};
+pub use listener::{ListenerSettings, OutboxLimits};
 pub use mesh::{INBOX_HIGH, Inbound, Mesh};
 
 use crate::{
@@ -105,12 +105,6 @@ pub struct Settings {
     pub connections: usize,
     /// Limits on one address, on one shard.
     pub address_limits: AddressLimits,
-    /// A client with more than this waiting gets no broadcasts until it has read; then it is sent the present state.
-    pub outbox_soft_bytes: usize,
-    /// A client with more than this waiting is dropped.
-    pub outbox_hard_bytes: usize,
-    /// A client that reads nothing for this long while something waits is dropped.
-    pub outbox_stuck: Duration,
     /// Time for the PROXY header and the WebSocket upgrade.
     pub handshake: Duration,
     /// Makes chance repeatable.

@@ -18,10 +18,10 @@ use bytes::Bytes;
 use rand::{SeedableRng, rngs::SmallRng};
 
 use super::{
-    Outside, Settings,
+    ListenerSettings, Outside, Settings,
     admission::{Admission, Admissions},
     counters::Counters,
-    fanout::Batch,
+    fanout::{Batch, Circles},
     mesh::{Inbound, Mesh},
     outbox::Outbox,
     sender::{Job, Sender},
@@ -29,8 +29,10 @@ use super::{
     timers::{Due, Timers},
 };
 use crate::{
-    lobby::{Audience, Closing, ConnId, Dialect, Effect, Now, Origin, ShardId, Stopping, Turn},
-    wire::{Chunk, Format},
+    lobby::{
+        Audience, Circle, Closing, ConnId, Dialect, Effect, Now, Origin, ShardId, Stopping, Turn,
+    },
+    wire::Chunk,
 };
 
 /// How long a shard lets a congested mesh drain before it looks again.
@@ -135,7 +137,7 @@ impl<D: Dialect> Shard<D> {
         &mut self,
         fd: RawFd,
         address: IpAddr,
-        format: Format,
+        listener: &ListenerSettings,
         check: bool,
     ) -> Option<ConnId> {
         if check {
@@ -155,7 +157,8 @@ impl<D: Dialect> Shard<D> {
         }
         let conn = Conn {
             fd,
-            format,
+            format: listener.format,
+            limits: listener.outbox,
             admitted_as: address,
             opened: false,
             held: false,
@@ -163,6 +166,7 @@ impl<D: Dialect> Shard<D> {
             dirty: false,
             blocked_since: None,
             closing: None,
+            circles: Circles::default(),
             subscribed_at: NOWHERE,
             fanned: 0,
             outbox: Outbox::default(),
@@ -218,9 +222,11 @@ impl<D: Dialect> Shard<D> {
 
     /// A frame arrived. False if no further frame may be handled now.
     pub(super) fn receive(&mut self, id: ConnId, body: &mut [u8]) -> bool {
+        let begun = Instant::now();
         self.counters.frames_in.up();
         self.turn(Some(id), |dialect, turn| dialect.received(turn, id, body));
         self.settle();
+        self.counters.handling.took(begun.elapsed());
         self.conns
             .find(id)
             .is_some_and(|conn| !conn.held && !conn.is_ending())
@@ -236,7 +242,7 @@ impl<D: Dialect> Shard<D> {
 
     /// The dialect's part of the end of a connection; its place stays until [`Shard::remove`].
     pub(super) fn retire(&mut self, id: ConnId) {
-        self.unsubscribe(id);
+        self.leave_all(id);
         let Some(conn) = self.conns.find(id) else {
             return;
         };
@@ -433,8 +439,8 @@ impl<D: Dialect> Shard<D> {
             Effect::Send(conn, body) => self.mesh.post(conn.shard, Inbound::Deliver(conn, body)),
             Effect::SendChunks(conn, parts) => self.send_chunks(conn, &parts),
             Effect::FanOut(audience, body) => self.fan_out(audience, body),
-            Effect::Subscribe(conn) => self.subscribe(conn),
-            Effect::Unsubscribe(conn) => self.unsubscribe(conn),
+            Effect::Enter(conn, circle) => self.enter(conn, circle),
+            Effect::Leave(conn, circle) => self.leave(conn, circle),
             Effect::Mail(to, mail) => self.mesh.post(to, Inbound::Mail(self.id, mail)),
             Effect::Ask(ticket, ask) => {
                 self.counters.asks.up();
@@ -476,6 +482,7 @@ impl<D: Dialect> Shard<D> {
         let format = conn.format;
         conn.outbox.write(|out| format.encode(body, out));
         self.counters.messages_out.up();
+        self.counters.sent[format.index()].up();
         self.mark_dirty(id);
     }
 
@@ -493,6 +500,7 @@ impl<D: Dialect> Shard<D> {
         conn.outbox
             .write(|out| out.extend_from_slice(format.tail()));
         self.counters.messages_out.up();
+        self.counters.sent[format.index()].up();
         self.mark_dirty(id);
     }
 
@@ -501,21 +509,39 @@ impl<D: Dialect> Shard<D> {
         self.batch.push(audience, body);
     }
 
-    fn subscribe(&mut self, id: ConnId) {
-        let (at, fanned) = (self.subscribers.len() as u32, self.batch.len() as u32);
-        if let Some(conn) = self.conns.find(id).filter(|conn| !conn.is_subscribed()) {
+    fn enter(&mut self, id: ConnId, circle: Circle) {
+        self.catch_up(id);
+        let at = self.subscribers.len() as u32;
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
+        if conn.circles.none() {
             conn.subscribed_at = at;
-            conn.fanned = fanned;
             self.subscribers.push(id.slot);
-            self.mark_dirty(id);
+        }
+        conn.circles = conn.circles.with(circle);
+        self.mark_dirty(id);
+    }
+
+    fn leave(&mut self, id: ConnId, circle: Circle) {
+        self.catch_up(id);
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
+        let left = conn.circles.without(circle);
+        if left.none() {
+            self.leave_all(id);
+        } else {
+            conn.circles = left;
         }
     }
 
-    fn unsubscribe(&mut self, id: ConnId) {
+    fn leave_all(&mut self, id: ConnId) {
         self.catch_up(id);
-        let Some(conn) = self.conns.find(id).filter(|conn| conn.is_subscribed()) else {
+        let Some(conn) = self.conns.find(id).filter(|conn| !conn.circles.none()) else {
             return;
         };
+        conn.circles = Circles::default();
         let at = std::mem::replace(&mut conn.subscribed_at, NOWHERE) as usize;
         self.subscribers.swap_remove(at);
         if let Some(&moved) = self.subscribers.get(at)

@@ -2,13 +2,13 @@
 
 use std::{net::IpAddr, os::fd::RawFd, task::Waker, time::Duration};
 
-use super::outbox::Outbox;
+use super::{OutboxLimits, fanout::Circles, outbox::Outbox};
 use crate::{
     lobby::{Closing, ConnId, ShardId},
     wire::Format,
 };
 
-/// Not among the subscribers.
+/// In no circle.
 pub(super) const NOWHERE: u32 = u32::MAX;
 
 /// What the shard knows of one connection. The socket itself and the reader's state belong to its task.
@@ -16,6 +16,7 @@ pub(super) const NOWHERE: u32 = u32::MAX;
 pub(super) struct Conn {
     pub(super) fd: RawFd,
     pub(super) format: Format,
+    pub(super) limits: OutboxLimits,
     /// Counted under this address by admission.
     pub(super) admitted_as: IpAddr,
     /// The dialect was told of it and must be told of its end.
@@ -29,9 +30,10 @@ pub(super) struct Conn {
     /// The socket took less than was offered: its task writes the rest.
     pub(super) blocked_since: Option<Duration>,
     pub(super) closing: Option<Closing>,
-    /// Place among the subscribers, or [`NOWHERE`].
+    pub(super) circles: Circles,
+    /// Place among the shard's connections that are in some circle, or [`NOWHERE`].
     pub(super) subscribed_at: u32,
-    /// Broadcasts of the present batch that are already in the outbox or came before it subscribed.
+    /// Broadcasts of the present batch that are already in the outbox or came before it entered a circle.
     pub(super) fanned: u32,
     pub(super) outbox: Outbox,
     pub(super) waker: Option<Waker>,
@@ -41,10 +43,6 @@ impl Conn {
     /// Nothing more is to be sent to it.
     pub(super) fn is_ending(&self) -> bool {
         self.closing.is_some()
-    }
-
-    pub(super) fn is_subscribed(&self) -> bool {
-        self.subscribed_at != NOWHERE
     }
 
     pub(super) fn wake(&mut self) {

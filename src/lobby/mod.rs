@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-pub use turn::{Audience, Closing, Effect, Now, Ticket, Turn};
+pub use turn::{Audience, Circle, Closing, Effect, Now, Ticket, Turn};
 
 use crate::wire::Format;
 
@@ -31,6 +31,15 @@ pub struct ConnId {
     pub generation: u32,
 }
 
+/// The lobby protocol that is spoken on a listener: which dialect its connections are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protocol {
+    /// Forged Alliance Forever.
+    Faf,
+    /// The VCMI proxy lobby.
+    Vcmi,
+}
+
 /// Where a connection comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -38,6 +47,8 @@ pub struct Origin {
     pub address: IpAddr,
     /// The format of its listener.
     pub format: Format,
+    /// The protocol of its listener.
+    pub protocol: Protocol,
 }
 
 /// A step of an orderly end of the process.

@@ -14,7 +14,8 @@ use bytes::Bytes;
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
 use super::{
-    Audience, Closing, ConnId, Dialect, Effect, Now, Origin, ShardId, Stopping, Ticket, Turn,
+    Audience, Circle, Closing, ConnId, Dialect, Effect, Now, Origin, Protocol, ShardId, Stopping,
+    Ticket, Turn,
 };
 use crate::wire::Format;
 
@@ -49,7 +50,7 @@ struct Shard<D: Dialect> {
     dialect: D,
     rng: SmallRng,
     next_ticket: u64,
-    subscribers: BTreeSet<ConnId>,
+    circles: BTreeSet<(Circle, ConnId)>,
     connections: u32,
     timers: BTreeMap<(Duration, u64), D::Timer>,
     asks: Vec<(Ticket, D::Ask)>,
@@ -67,6 +68,10 @@ pub struct Simulator<D: Dialect> {
     rng: SmallRng,
     timers: u64,
     office: Office<D>,
+    /// What connections say they speak.
+    pub format: Format,
+    /// The protocol of their listener.
+    pub protocol: Protocol,
     /// What was published and not taken yet, in order.
     pub published: Vec<D::Event>,
     /// Whether a shard always has its mail before it handles a frame.
@@ -94,7 +99,7 @@ impl<D: Dialect> Simulator<D> {
                     dialect: make(ShardId(shard)),
                     rng: SmallRng::seed_from_u64(seed ^ (u64::from(shard) + 1)),
                     next_ticket: 0,
-                    subscribers: BTreeSet::new(),
+                    circles: BTreeSet::new(),
                     connections: 0,
                     timers: BTreeMap::new(),
                     asks: Vec::new(),
@@ -106,6 +111,8 @@ impl<D: Dialect> Simulator<D> {
             rng: SmallRng::seed_from_u64(seed),
             timers: 0,
             office,
+            format: Format::JsonLines,
+            protocol: Protocol::Faf,
             published: Vec::new(),
             eager: true,
         };
@@ -137,7 +144,8 @@ impl<D: Dialect> Simulator<D> {
         self.clients.insert(conn, Client::default());
         let origin = Origin {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            format: Format::JsonLines,
+            format: self.format,
+            protocol: self.protocol,
         };
         self.turn(conn.shard, |dialect, turn| {
             dialect.opened(turn, conn, origin)
@@ -303,8 +311,8 @@ impl<D: Dialect> Simulator<D> {
                     client.over = true;
                 }
                 self.shards[usize::from(conn.shard.0)]
-                    .subscribers
-                    .remove(&conn);
+                    .circles
+                    .retain(|(_, member)| *member != conn);
                 self.turn(conn.shard, |dialect, turn| dialect.closed(turn, conn));
             }
         }
@@ -343,12 +351,17 @@ impl<D: Dialect> Simulator<D> {
                 self.receive(conn, body.into());
             }
             Effect::FanOut(audience, body) => {
-                let conns: Vec<ConnId> = match audience {
-                    Audience::Subscribers => state.subscribers.iter().copied().collect(),
-                    Audience::SubscribersBut(out) => state
-                        .subscribers
+                let members = |circle| {
+                    state
+                        .circles
                         .iter()
-                        .copied()
+                        .filter(move |(of, _)| *of == circle)
+                        .map(|(_, conn)| *conn)
+                };
+                let conns: Vec<ConnId> = match audience {
+                    Audience::Subscribers => members(Circle::SUBSCRIBERS).collect(),
+                    Audience::Circle(circle) => members(circle).collect(),
+                    Audience::SubscribersBut(out) => members(Circle::SUBSCRIBERS)
                         .filter(|c| !out.contains(c))
                         .collect(),
                     Audience::These(these) => these.to_vec(),
@@ -361,8 +374,8 @@ impl<D: Dialect> Simulator<D> {
                     self.receive(conn, body.clone());
                 }
             }
-            Effect::Subscribe(conn) => drop(state.subscribers.insert(conn)),
-            Effect::Unsubscribe(conn) => drop(state.subscribers.remove(&conn)),
+            Effect::Enter(conn, circle) => drop(state.circles.insert((circle, conn))),
+            Effect::Leave(conn, circle) => drop(state.circles.remove(&(circle, conn))),
             Effect::Mail(to, mail) => self.post(shard, to, Parcel::Mail(mail)),
             Effect::Ask(ticket, ask) => state.asks.push((ticket, ask)),
             Effect::Publish(event) => self.published.push(event),

@@ -22,11 +22,25 @@ pub struct Now {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Ticket(pub u64);
 
+/// A set of connections that a dialect keeps on each shard as an audience. A connection may be in several; those in the
+/// same ones share one buffer of a broadcast. A dialect has [`Circle::MOST`] of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Circle(pub u8);
+
+impl Circle {
+    /// The one that [`Turn::subscribe`] means.
+    pub const SUBSCRIBERS: Circle = Circle(0);
+    /// Circles of one dialect: four dialects' fit into the 32 bits that the engine keeps for a connection.
+    pub const MOST: u8 = 8;
+}
+
 /// Who gets a broadcast, among the connections of this shard.
 #[derive(Clone, Debug)]
 pub enum Audience {
     /// Every connection that [`Turn::subscribe`] named.
     Subscribers,
+    /// Every connection of this circle.
+    Circle(Circle),
     /// The same, without these.
     SubscribersBut(Rc<[ConnId]>),
     /// Just these.
@@ -51,10 +65,10 @@ pub enum Effect<D: Dialect> {
     SendChunks(ConnId, Vec<Rc<Chunk>>),
     /// One message to many connections of this shard: encoded once per format.
     FanOut(Audience, Bytes),
-    /// From now on the connection is among [`Audience::Subscribers`].
-    Subscribe(ConnId),
+    /// From now on the connection is in this circle.
+    Enter(ConnId, Circle),
     /// No longer.
-    Unsubscribe(ConnId),
+    Leave(ConnId, Circle),
     /// To another shard.
     Mail(ShardId, D::Mail),
     /// To the back office.
@@ -105,12 +119,22 @@ impl<D: Dialect> Turn<'_, D> {
 
     /// Puts the connection among the receivers of broadcasts.
     pub fn subscribe(&mut self, conn: ConnId) {
-        self.effects.push(Effect::Subscribe(conn));
+        self.enter(conn, Circle::SUBSCRIBERS);
     }
 
     /// Takes it out again.
     pub fn unsubscribe(&mut self, conn: ConnId) {
-        self.effects.push(Effect::Unsubscribe(conn));
+        self.leave(conn, Circle::SUBSCRIBERS);
+    }
+
+    /// Puts a connection of this shard into a circle.
+    pub fn enter(&mut self, conn: ConnId, circle: Circle) {
+        self.effects.push(Effect::Enter(conn, circle));
+    }
+
+    /// Takes it out again.
+    pub fn leave(&mut self, conn: ConnId, circle: Circle) {
+        self.effects.push(Effect::Leave(conn, circle));
     }
 
     /// Mail to another shard. To oneself it is a mistake: call the function instead.

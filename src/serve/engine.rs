@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use muster::{
     config::Config,
-    engine::{AddressLimits, ListenerSettings, Settings},
-    lobby::faf,
+    engine::{AddressLimits, ListenerSettings, OutboxLimits, Settings},
+    lobby::{Protocol, faf},
     wire::{Format, ReadLimits},
 };
 
@@ -24,6 +24,12 @@ pub(super) fn settings(config: &Config) -> Settings {
             name: name.to_owned(),
             address,
             format,
+            protocol: Protocol::Faf,
+            outbox: OutboxLimits {
+                soft_bytes: config.limits.outbox_soft_bytes,
+                hard_bytes: config.limits.outbox_hard_bytes,
+                stuck: config.limits.outbox_stuck,
+            },
             proxy: config.faf.proxy && !websocket,
             trusted: if websocket {
                 config.faf.ws_trusted.clone()
@@ -55,9 +61,6 @@ pub(super) fn settings(config: &Config) -> Settings {
                 .accepts_per_second_per_address
                 .unwrap_or(u32::MAX),
         },
-        outbox_soft_bytes: config.limits.outbox_soft_bytes,
-        outbox_hard_bytes: config.limits.outbox_hard_bytes,
-        outbox_stuck: config.limits.outbox_stuck,
         handshake: HANDSHAKE,
         seed: None,
     }

@@ -107,6 +107,12 @@ impl Client {
         sent.map_err(|error| format!("sending: {error}"))
     }
 
+    /// Says that it will send nothing more, and goes on listening.
+    pub(crate) fn finish(&mut self) -> Result<(), String> {
+        let done = self.tcp().shutdown(std::net::Shutdown::Write);
+        done.map_err(|error| error.to_string())
+    }
+
     /// The next message, or the end of the connection.
     pub(crate) fn receive(&mut self) -> Result<Received, String> {
         let deadline = Instant::now() + PATIENCE;

@@ -1,68 +1,209 @@
-//! The server under test: the real binary on ports of its own choice, with its own folder and accounts.
+//! The server under test: the real binary on ports of its own choice, with a folder and a database of its own.
+//!
+//! Every database holds `tests/fixtures/faf-data.sql`. The embedded one is filled once and then copied; on MariaDB (if
+//! `MUSTER_TEST_MYSQL` names a server) each has its own name and is dropped at the end.
 
 use std::{
     collections::BTreeMap,
     fs,
+    future::Future,
     io::{BufRead, BufReader},
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
-    sync::{OnceLock, mpsc},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use sqlx::{ConnectOptions, Connection, Executor, sqlite::SqliteConnectOptions};
+use sqlx::{ConnectOptions, Connection, Executor, MySqlConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 
 use super::script::Transport;
 
-/// Who exists: login and number. The password of each is `pw-` and the login.
-pub(crate) const ACCOUNTS: &[(&str, u32)] = &[
-    ("orion", 11),
-    ("vega", 12),
-    ("lyra", 13),
-    ("mira", 14),
-    ("nova", 15),
-    ("draco", 16),
-];
-/// Who of them is banned, for 46 hours.
-const BANNED: &str = "draco";
-/// How long a start may take.
+const SCHEMA: &str = include_str!("../fixtures/faf-schema.mysql.sql");
+const DATA: &str = include_str!("../fixtures/faf-data.sql");
+/// Who is banned for 46 hours from now on, and what he is told: `draco`, `ban_46_hour`.
+const BANNED: [(u32, &str); 2] = [(16, "spam"), (204, "Test ongoing ban with 46 hours left")];
+/// How long a start, or an end, may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The password of a fixture account.
+/// The password of an account of our own dialogues.
 pub(crate) fn password(login: &str) -> String {
     format!("pw-{login}")
+}
+
+/// A kind of database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    MySql,
+}
+
+impl Backend {
+    /// Those that are there.
+    pub(crate) fn all() -> &'static [Backend] {
+        match mysql_url() {
+            Some(_) => &[Backend::Sqlite, Backend::MySql],
+            None => &[Backend::Sqlite],
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Backend::Sqlite => "SQLite",
+            Backend::MySql => "MariaDB",
+        }
+    }
+}
+
+fn mysql_url() -> Option<String> {
+    let url = std::env::var("MUSTER_TEST_MYSQL").ok()?;
+    Some(url.trim_end_matches('/').to_owned())
+}
+
+/// A database with the test data.
+pub(crate) enum Database {
+    Sqlite(TempDir),
+    MySql { server: String, name: String },
+}
+
+impl Database {
+    pub(crate) fn make(backend: Backend) -> Result<Database, String> {
+        let database = match backend {
+            Backend::Sqlite => {
+                let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+                copy(filled()?, folder.path()).map_err(|error| error.to_string())?;
+                Database::Sqlite(folder)
+            }
+            Backend::MySql => {
+                static NUMBER: AtomicU32 = AtomicU32::new(0);
+                let server = mysql_url().ok_or("no MUSTER_TEST_MYSQL")?;
+                let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+                let name = format!("muster_served_{}_{number}", std::process::id());
+                wait(async {
+                    let mut connection = MySqlConnection::connect(&format!("{server}/")).await?;
+                    let text = format!("CREATE DATABASE {name}; USE {name}; {SCHEMA} {DATA}");
+                    connection.execute(sqlx::raw_sql(&text)).await?;
+                    connection.close().await
+                })?;
+                Database::MySql { server, name }
+            }
+        };
+        let until = match backend {
+            Backend::Sqlite => "datetime('now', '+46 hours')",
+            Backend::MySql => "UTC_TIMESTAMP() + INTERVAL 46 HOUR",
+        };
+        for (id, reason) in BANNED {
+            database.sql(&format!(
+                "INSERT INTO ban (player_id, author_id, reason, expires_at, level) VALUES ({id}, 1, '{reason}', {until}, 'GLOBAL')"
+            ))?;
+        }
+        Ok(database)
+    }
+
+    /// For `store.url`.
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Database::Sqlite(folder) => {
+                format!("sqlite:{}", folder.path().join("muster.db").display())
+            }
+            Database::MySql { server, name } => format!("{server}/{name}"),
+        }
+    }
+
+    /// Runs statements.
+    pub(crate) fn sql(&self, statement: &str) -> Result<(), String> {
+        self.rows(statement).map(drop)
+    }
+
+    /// The rows of a query for one text each.
+    pub(crate) fn rows(&self, query: &str) -> Result<Vec<String>, String> {
+        let url = self.url();
+        let rows = match self {
+            Database::Sqlite(_) => wait(async {
+                let options: SqliteConnectOptions = url.parse()?;
+                let options = options
+                    .busy_timeout(Duration::from_secs(10))
+                    .disable_statement_logging();
+                let mut connection = options.connect().await?;
+                let rows = sqlx::raw_sql(query).fetch_all(&mut connection).await?;
+                connection.close().await?;
+                rows.iter().map(|row| sqlx::Row::try_get(row, 0)).collect()
+            }),
+            Database::MySql { .. } => wait(async {
+                let mut connection = MySqlConnection::connect(&url).await?;
+                let rows = sqlx::raw_sql(query).fetch_all(&mut connection).await?;
+                connection.close().await?;
+                rows.iter().map(|row| sqlx::Row::try_get(row, 0)).collect()
+            }),
+        };
+        rows.map_err(|error| format!("{query}: {error}"))
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if let Database::MySql { server, name } = self {
+            let _ = wait(async {
+                let mut connection = MySqlConnection::connect(&format!("{server}/")).await?;
+                let drop = format!("DROP DATABASE {name}");
+                connection.execute(sqlx::raw_sql(&drop)).await?;
+                connection.close().await
+            });
+        }
+    }
+}
+
+/// What a server is started with.
+pub(crate) struct Setup<'a> {
+    pub(crate) backend: Backend,
+    pub(crate) shards: u16,
+    /// `key=value`, over the defaults for tests.
+    pub(crate) set: &'a [String],
+    /// Statements before the start.
+    pub(crate) sql: &'a [String],
 }
 
 /// A running server; it ends with this value.
 pub(crate) struct Server {
     child: Child,
-    folder: TempDir,
+    _folder: TempDir,
+    pub(crate) database: Database,
     ports: BTreeMap<String, SocketAddr>,
 }
 
 impl Server {
-    pub(crate) fn start(shards: u16, set: &[String], sql: &[String]) -> Result<Server, String> {
-        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        copy(accounts()?, folder.path()).map_err(|error| error.to_string())?;
-        for statement in sql {
-            execute(folder.path(), statement)?;
+    pub(crate) fn start(setup: &Setup<'_>) -> Result<Server, String> {
+        let database = Database::make(setup.backend)?;
+        for statement in setup.sql {
+            database.sql(statement)?;
         }
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let mut command = muster(folder.path());
-        command.args(["--shards", &shards.to_string()]);
+        command.args(["--shards", &setup.shards.to_string()]);
         let defaults = [
+            &format!("store.url={}", database.url()),
             "server.pin=false",
             "server.stop_grace_s=0",
+            "log.level=warn",
             "faf.auth=database",
             "faf.tick_ms=20",
             "faf.jwks_url=",
             "faf.json_address=127.0.0.1:0",
             "faf.qdatastream_address=127.0.0.1:0",
             "faf.websocket_address=127.0.0.1:0",
+            "http.control_address=127.0.0.1:0",
+            "http.health_address=127.0.0.1:0",
         ];
-        for pair in defaults.into_iter().chain(set.iter().map(String::as_str)) {
+        for pair in defaults
+            .into_iter()
+            .chain(setup.set.iter().map(String::as_str))
+        {
             command.args(["--set", pair]);
         }
         let mut child = command
@@ -73,7 +214,8 @@ impl Server {
         let stdout = child.stdout.take().ok_or("no standard output")?;
         let mut server = Server {
             child,
-            folder,
+            _folder: folder,
+            database,
             ports: BTreeMap::new(),
         };
         let (lines, incoming) = mpsc::channel();
@@ -101,16 +243,40 @@ impl Server {
     }
 
     pub(crate) fn address(&self, transport: Transport) -> Result<SocketAddr, String> {
-        let name = format!("faf/{}", transport.name());
+        self.listener(&format!("faf/{}", transport.name()))
+    }
+
+    /// The address of a listener by its name in `listening NAME ADDRESS`.
+    pub(crate) fn listener(&self, name: &str) -> Result<SocketAddr, String> {
         self.ports
-            .get(&name)
+            .get(name)
             .copied()
             .ok_or_else(|| format!("the server does not listen on {name}"))
     }
 
     /// Runs a statement in the server's database.
     pub(crate) fn sql(&self, statement: &str) -> Result<(), String> {
-        execute(self.folder.path(), statement)
+        self.database.sql(statement)
+    }
+
+    /// Asks it to end, as an operator does.
+    pub(crate) fn terminate(&self) -> Result<(), String> {
+        let pid = self.child.id().to_string();
+        run(Command::new("kill").args(["-TERM", &pid]))
+    }
+
+    /// Its exit status, once it has ended by itself.
+    pub(crate) fn ended(&mut self) -> Result<i32, String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().map_err(|error| error.to_string())? {
+                return status.code().ok_or_else(|| "ended by a signal".to_owned());
+            }
+            if Instant::now() > deadline {
+                return Err(format!("still running after {PATIENCE:?}"));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
@@ -121,27 +287,19 @@ impl Drop for Server {
     }
 }
 
-/// A folder with the fixture accounts, made once and copied for each server.
-fn accounts() -> Result<&'static Path, String> {
+/// A folder with an embedded database that holds the test data, made once.
+fn filled() -> Result<&'static Path, String> {
     static MADE: OnceLock<Result<TempDir, String>> = OnceLock::new();
     let made = MADE.get_or_init(|| {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        for (login, id) in ACCOUNTS {
-            let mut command = muster(folder.path());
-            command.args([
-                "account",
-                "add",
-                login,
-                "--password",
-                &password(login),
-                "--id",
-                &id.to_string(),
-            ]);
-            run(&mut command)?;
-        }
-        run(muster(folder.path()).args([
-            "account", "ban", BANNED, "--reason", "spam", "--hours", "46",
-        ]))?;
+        run(muster(folder.path()).args(["account", "list"]))?;
+        let url = format!("sqlite:{}", folder.path().join("muster.db").display());
+        wait(async {
+            let options: SqliteConnectOptions = url.parse()?;
+            let mut connection = options.disable_statement_logging().connect().await?;
+            connection.execute(sqlx::raw_sql(DATA)).await?;
+            connection.close().await
+        })?;
         Ok(folder)
     });
     made.as_ref().map(TempDir::path).map_err(Clone::clone)
@@ -178,19 +336,11 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn execute(folder: &Path, statement: &str) -> Result<(), String> {
+/// Runs one piece of work on the database to its end.
+fn wait<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|e| e.to_string())?;
-    let options = SqliteConnectOptions::new()
-        .filename(folder.join("muster.db"))
-        .busy_timeout(Duration::from_secs(10))
-        .disable_statement_logging();
-    let done = runtime.block_on(async {
-        let mut connection = options.connect().await?;
-        connection.execute(sqlx::raw_sql(statement)).await?;
-        connection.close().await
-    });
-    done.map_err(|error| format!("{statement}: {error}"))
+        .map_err(|error| error.to_string())?;
+    runtime.block_on(work).map_err(|error| error.to_string())
 }

@@ -17,10 +17,12 @@ mod failure;
 mod games;
 mod open;
 mod play;
+mod queues;
 mod ratings;
 mod reference;
 mod time;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{MySqlPool, SqlitePool};
@@ -30,6 +32,7 @@ use crate::lobby::faf::asks::StoreError;
 
 pub use accounts::{Found, Identity};
 pub use admin::{AccountLine, BanLevel, NewBan};
+pub use failure::Failures;
 pub use open::{OpenError, StoreSettings};
 pub use ratings::Rating;
 
@@ -70,6 +73,7 @@ pub struct Store {
     pool: Pool,
     call_deadline: Duration,
     log: failure::RateLimit,
+    failures: Arc<Failures>,
     maps: MapCache,
     /// Whether `login.avatar_id` exists (spec: faf-database 2.1, N#1095). Found out once.
     has_avatar_id: OnceCell<bool>,
@@ -77,6 +81,8 @@ pub struct Store {
     has_join_ip: OnceCell<bool>,
     /// Whether `game_stats.gameType` holds names, not numbers (spec: faf-database 2.2, N#1040). Found out once.
     has_victory_names: OnceCell<bool>,
+    /// Whether `matchmaker_queue_map_pool` has vetoes (spec: faf-database 2.5, N#1033). Found out once.
+    has_vetoes: OnceCell<bool>,
 }
 
 impl Store {

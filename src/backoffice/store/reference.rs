@@ -42,6 +42,7 @@ impl Store {
                 })
             });
             Ok(Reference {
+                queues: self.queues().await?,
                 leaderboards: leaderboards.collect::<sqlx::Result<_>>()?,
                 featured_mods: featured.collect::<sqlx::Result<_>>()?,
                 ranked_mods: ranked.into_iter().collect(),

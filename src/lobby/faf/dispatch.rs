@@ -90,6 +90,7 @@ impl Faf {
         };
         if session.player.is_none() && !BEFORE_LOGIN.contains(&command) {
             self.counters.unauthenticated += 1;
+            self.meters.unauthenticated(command);
             close(&mut self.sessions, turn, conn);
             return Ok(());
         }
@@ -125,6 +126,11 @@ impl Faf {
             "game_join" => return self.game_join(turn, conn, message),
             "restore_game_session" => return self.restore_game_session(turn, conn, message),
             "game_matchmaking" => return self.game_matchmaking(conn, message),
+            "invite_to_party" => return self.invite_to_party(turn, conn, message),
+            "accept_party_invite" => return self.accept_party_invite(turn, conn, message),
+            "kick_player_from_party" => return self.kick_from_party(turn, conn, message),
+            "leave_party" => self.leave_party(turn, conn),
+            "set_party_factions" => return self.set_party_factions(turn, conn, message),
             "social_add" => return self.social_add(turn, conn, message),
             "social_remove" => return self.social_remove(turn, conn, message),
             _ => return Err(Refusal::Invalid),
@@ -177,6 +183,11 @@ impl Faf {
     /// The guards of commands that begin a game (spec: faf-messages 2.2).
     pub(super) fn guard(&self, conn: ConnId, what: &str) -> Outcome {
         self.refuse_old_client(conn)?;
+        self.idle_guard(conn, what)
+    }
+
+    /// The guard of commands that are for players who do nothing else (spec: faf-messages 2.2).
+    pub(super) fn idle_guard(&self, conn: ConnId, what: &str) -> Outcome {
         match self
             .sessions
             .get(conn)

@@ -172,13 +172,13 @@ impl Faf {
         let event = match state {
             "Idle" if link.state == LinkState::Connected => return Some(Step::Done),
             "Idle" if link.is_host => {
-                session.state = PlayerState::Hosting;
                 session.link.as_mut()?.state = LinkState::Connected;
+                self.set_state(turn, conn, PlayerState::Hosting);
                 Event::HostIdle { login }
             }
             "Idle" => {
-                session.state = PlayerState::Joining;
                 session.link.as_mut()?.state = LinkState::Initialized;
+                self.set_state(turn, conn, PlayerState::Joining);
                 return Some(Step::Done);
             }
             "Lobby" if session.state == PlayerState::Hosting => Event::HostLobby,

@@ -114,13 +114,13 @@ impl Faf {
             .player
             .as_ref()
             .map_or(0, |p| p.games(&launch.rating_type));
-        session.state = PlayerState::StartingGame;
         session.link = Some(Box::new(Link {
             seat,
             owner,
             state: LinkState::Initializing,
             is_host,
         }));
+        self.set_state(turn, seat.conn, PlayerState::StartingGame);
         turn.send(
             seat.conn,
             message::encode(&message::GameLaunch {

@@ -245,13 +245,13 @@ impl Faf {
         });
         match (verdict, present) {
             (Ok(is_host), Some(session)) => {
-                session.state = PlayerState::Playing;
                 session.link = Some(Box::new(Link {
                     seat,
                     owner,
                     state: LinkState::Connected,
                     is_host,
                 }));
+                self.set_state(turn, seat.conn, PlayerState::Playing);
             }
             (Ok(_), None) => self.post(turn, owner, left(seat, Leaving::Lost)),
             (Err(refusal), Some(_)) => restore_refused(turn, seat.conn, refusal),
@@ -320,18 +320,16 @@ impl Faf {
         };
         if session.link_at(seat).is_some() {
             session.link = None;
-            session.state = PlayerState::Idle;
+            self.set_state(turn, seat.conn, PlayerState::Idle);
         }
         turn.release(seat.conn);
     }
 
     /// The player's side: the game was launched with him.
-    pub(super) fn set_playing(&mut self, seat: &Seat) {
-        let Some(session) = self.sessions.get_mut(seat.conn) else {
-            return;
-        };
-        if session.link_at(seat).is_some() {
-            session.state = PlayerState::Playing;
+    pub(super) fn set_playing(&mut self, turn: &mut FafTurn<'_>, seat: &Seat) {
+        let session = self.sessions.get_mut(seat.conn);
+        if session.is_some_and(|s| s.link_at(seat).is_some()) {
+            self.set_state(turn, seat.conn, PlayerState::Playing);
         }
     }
 
@@ -355,7 +353,7 @@ impl Faf {
         let Some(link) = session.link.take() else {
             return;
         };
-        session.state = PlayerState::Idle;
+        self.set_state(turn, conn, PlayerState::Idle);
         self.post(turn, link.owner, left(link.seat, how));
     }
 

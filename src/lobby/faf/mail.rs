@@ -7,7 +7,12 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    asks::Relation, games::Launch, options::OptionValue, rated_game::RatingChange, visibility::Rule,
+    asks::Relation,
+    games::Launch,
+    hall::{Errand, Guest, HallRefusal},
+    options::OptionValue,
+    rated_game::RatingChange,
+    visibility::Rule,
 };
 use crate::lobby::ConnId;
 
@@ -142,6 +147,49 @@ pub enum Mail {
         body: Bytes,
         /// Decides who sees it for other reasons.
         rule: Box<Rule>,
+    },
+    /// To the shard of a player who is about to be invited to a party: would he hear of it?
+    MayInvite {
+        /// Who invites.
+        guest: Guest,
+        /// Whom.
+        recipient_id: u32,
+        /// Where he is.
+        recipient: ConnId,
+    },
+    /// His shard's word.
+    MayInviteAnswer {
+        /// Who invites.
+        guest: Guest,
+        /// Whom.
+        recipient_id: u32,
+        /// Where he is.
+        recipient: ConnId,
+        /// Whether he may be invited; `None`: he is not there.
+        welcome: Option<bool>,
+    },
+    /// To the hall: what a player wants there, or has done elsewhere.
+    ToHall {
+        /// Who.
+        guest: Guest,
+        /// What.
+        errand: Errand,
+    },
+    /// From the hall: a request is done, and its sender is heard again.
+    HallAnswer {
+        /// Who.
+        guest: Guest,
+        /// Or why it was not done.
+        verdict: Result<(), HallRefusal>,
+    },
+    /// A message for a player, as long as that connection is still him.
+    Tell {
+        /// Receiver.
+        conn: ConnId,
+        /// Who he must be.
+        player_id: u32,
+        /// Whole message.
+        body: Bytes,
     },
 }
 

@@ -30,6 +30,10 @@ pub(super) const NO_QUEUES: Bytes =
 /// Kill the game.
 pub(super) const KILL: Bytes = Bytes::from_static(br#"{"command":"notice","style":"kill"}"#);
 
+/// Out of a party.
+pub(super) const KICKED_FROM_PARTY: Bytes =
+    Bytes::from_static(br#"{"command":"kicked_from_party"}"#);
+
 /// `notice` with a text (spec: faf-messages 5.8).
 #[derive(Serialize)]
 #[serde(tag = "command", rename = "notice")]
@@ -123,6 +127,33 @@ pub(super) struct GameJoinFailed<'a> {
     pub reason: &'a str,
     /// Game.
     pub uid: i64,
+}
+
+/// `party_invite`.
+#[derive(Serialize)]
+#[serde(tag = "command", rename = "party_invite")]
+pub(super) struct PartyInvite {
+    /// Who invites.
+    pub sender: u32,
+}
+
+/// `update_party`; without members it is dissolved.
+#[derive(Serialize)]
+#[serde(tag = "command", rename = "update_party")]
+pub(super) struct UpdateParty {
+    /// Its owner.
+    pub owner: u32,
+    /// In the order of joining, owner first.
+    pub members: Vec<PartyMember>,
+}
+
+/// A member in `update_party`.
+#[derive(Serialize)]
+pub(super) struct PartyMember {
+    /// Id.
+    pub player: u32,
+    /// Names, ascending by number.
+    pub factions: Vec<&'static str>,
 }
 
 /// A message to a player's game (spec: faf-messages 6).

@@ -11,28 +11,36 @@
 //! | `picture`, `visibility`, `tick` | what everybody sees: encoded, who may see it, the broadcast each second |
 //! | `ledger`, `reports` | what must be written down and that it is; what games report while they are played and when they end |
 //! | `validity`, `results`, `trueskill`, `rated_game`, `achievements` | the rules about a game's end, pure |
+//! | `hall`, `parties`, `factions` | what players do together before a game: the one shard it is on, the players' side of it |
 //! | `games`, `options`, `game_info`, `hosting`, `joining`, `gpgnet` | a game; opening one, getting in, what the game process reports |
+//! | `census`, `roster` | what a shard shows for metrics, and to an operator who asks for everything |
 //! | `social`, `stopping`, `text`, `settings` | lists, the orderly end, words, configuration and limits |
 //!
-//! Invariants: a session is on its connection's shard, a game on its host's, a claim on the player's home shard; state
-//! of another shard is reached by mail only. `Faf::post` is mail that may be to oneself, then handled at once. Every
+//! Invariants: a session is on its connection's shard, a game on its host's, a claim on the player's home shard, parties
+//! in the hall; state of another shard is reached by mail only. `Faf::post` is mail that may be to oneself, then handled at once. Every
 //! piece of mail names what it is about by something never reused, so that late mail finds nothing.
 
 pub mod achievements;
 pub mod asks;
+pub mod census;
 mod dispatch;
 pub mod events;
+mod factions;
 mod game_info;
 mod games;
 mod gpgnet;
+mod hall;
 mod hosting;
 mod joining;
 pub mod ledger;
 mod login;
 mod mail;
+pub mod matcher;
+pub mod matchmaking;
 mod message;
 pub mod news;
 mod options;
+mod parties;
 mod picture;
 mod players;
 pub mod rated_game;
@@ -41,6 +49,7 @@ pub mod reference;
 mod reports;
 mod request;
 pub mod results;
+pub mod roster;
 mod session;
 mod settings;
 mod social;
@@ -60,6 +69,7 @@ use rand::Rng;
 
 pub use mail::Mail;
 pub use settings::{Counters, Settings};
+pub(crate) use text::iso8601;
 
 use self::{
     asks::{Answer, Ask, LoginRefusal, StoreError},
@@ -94,10 +104,13 @@ pub struct Faf {
     picture: Picture,
     games: AHashMap<u32, Box<Game>>,
     logins: login::Logins,
+    /// Empty on all shards but one.
+    hall: hall::Hall,
     pending: AHashMap<Ticket, dispatch::Pending>,
     ledger: ledger::Ledger,
     tick: tick::Tick,
     draining: bool,
+    meters: census::Meters,
     /// What has happened here.
     pub counters: Counters,
 }
@@ -119,6 +132,8 @@ pub enum Timer {
     Ledger(u32),
     /// Send idle players away.
     KickIdle,
+    /// Tell the members of parties that have changed.
+    Parties,
 }
 
 impl Faf {
@@ -137,10 +152,12 @@ impl Faf {
             picture: Picture::default(),
             games: AHashMap::new(),
             logins: login::Logins::default(),
+            hall: hall::Hall::default(),
             pending: AHashMap::new(),
             ledger: ledger::Ledger::default(),
             tick: tick::Tick::new(shards.max(1)),
             draining: false,
+            meters: census::Meters::default(),
             counters: Counters::default(),
         }
     }
@@ -198,8 +215,8 @@ impl Faf {
             Mail::FromGame { seat, event } => self.game_event(turn, seat, event),
             Mail::Connected(seat) => self.connected(turn, &seat),
             Mail::LinkEnded(seat) => self.link_ended(turn, &seat),
-            Mail::SetPlaying(seat) => self.set_playing(&seat),
             Mail::Rated(changes) => self.rated(turn, &changes),
+            Mail::SetPlaying(seat) => self.set_playing(turn, &seat),
             Mail::Ice { to, body } => self.ice_arrived(turn, to, body),
             Mail::Reveal {
                 to,
@@ -207,6 +224,24 @@ impl Faf {
                 body,
                 rule,
             } => self.reveal(turn, to, player_id, body, &rule),
+            Mail::MayInvite {
+                guest,
+                recipient_id,
+                recipient,
+            } => self.may_invite(turn, guest, recipient_id, recipient),
+            Mail::MayInviteAnswer {
+                guest,
+                recipient_id,
+                recipient,
+                welcome,
+            } => self.may_invite_answered(turn, guest, recipient_id, recipient, welcome),
+            Mail::ToHall { guest, errand } => self.hall_asked(turn, guest, errand),
+            Mail::HallAnswer { guest, verdict } => self.hall_answered(turn, guest, verdict),
+            Mail::Tell {
+                conn,
+                player_id,
+                body,
+            } => self.tell(turn, conn, player_id, body),
         }
     }
 
@@ -233,6 +268,7 @@ impl Dialect for Faf {
     }
 
     fn opened(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, origin: Origin) {
+        let client = self.meters.opened();
         self.sessions.insert(Session {
             conn,
             // spec: faf-messages 3.1
@@ -242,6 +278,8 @@ impl Dialect for Faf {
             old_client: false,
             closing: false,
             state: Default::default(),
+            in_hall: false,
+            client,
             user_agent: None,
             claiming: None,
             player: None,
@@ -259,7 +297,9 @@ impl Dialect for Faf {
 
     fn closed(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
         self.log_out(turn, conn, mail::Leaving::Lost);
-        self.sessions.remove(conn);
+        if let Some(session) = self.sessions.remove(conn) {
+            self.meters.closed(session.client);
+        }
     }
 
     fn mailed(&mut self, turn: &mut FafTurn<'_>, from: ShardId, mail: Mail) {
@@ -286,6 +326,7 @@ impl Dialect for Faf {
             Timer::GameSetup(uid) => self.game_timed_out(uid),
             Timer::Ledger(uid) => self.retry_records(turn, uid),
             Timer::KickIdle => self.kick_idle(turn),
+            Timer::Parties => self.tell_parties(turn),
         }
     }
 

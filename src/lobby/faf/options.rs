@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::settings;
-use crate::wire::json::Value;
+use crate::wire::json::{self, Value};
 
 /// Victory conditions the server knows (spec: faf-messages 4.2, N#1040).
 pub(super) const VICTORIES: [&str; 5] = [
@@ -52,6 +52,20 @@ impl OptionValue {
         let mut out = Vec::new();
         value.write(&mut out);
         OptionValue::Json(String::from_utf8_lossy(&out).into())
+    }
+
+    /// Takes a value out of configuration.
+    pub(super) fn from_json(value: &serde_json::Value) -> Self {
+        match value {
+            serde_json::Value::Null => OptionValue::Null,
+            serde_json::Value::Bool(b) => OptionValue::Bool(*b),
+            serde_json::Value::Number(n) => match (n.as_i64(), n.as_f64()) {
+                (Some(n), _) => OptionValue::Int(n),
+                (None, n) => OptionValue::Float(n.unwrap_or(f64::NAN)),
+            },
+            serde_json::Value::String(text) => OptionValue::Text(text.as_str().into()),
+            _ => OptionValue::Json(String::from_utf8_lossy(&json::to_json(value)).into()),
+        }
     }
 
     /// Bytes of its text, if it has any.

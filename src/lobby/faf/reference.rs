@@ -5,9 +5,9 @@
 
 use ahash::AHashSet;
 
-use super::ratings::Rating;
+use super::{matchmaking::QueueSetup, ratings::Rating};
 
-/// Leaderboards, featured mods and ranked mods. Shared by all shards; replaced as a whole.
+/// Leaderboards, featured mods, ranked mods and matchmaking queues. Shared by all shards; replaced as a whole.
 #[derive(Clone, Debug, Default)]
 pub struct Reference {
     /// In the order of their ids.
@@ -16,6 +16,8 @@ pub struct Reference {
     pub featured_mods: Vec<FeaturedMod>,
     /// Uids of the sim mods that games may be rated with.
     pub ranked_mods: AHashSet<String>,
+    /// Enabled matchmaking queues with their map pools, in the order of their ids.
+    pub queues: Vec<QueueSetup>,
 }
 
 /// A row of `leaderboard`.

@@ -5,12 +5,14 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::{asks::Account, mail::Seat, players::Player};
 use crate::lobby::ConnId;
 
 /// What a player is doing (spec: faf-lifecycle 7).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum PlayerState {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PlayerState {
     /// Nothing.
     #[default]
     Idle,
@@ -20,6 +22,10 @@ pub(super) enum PlayerState {
     Hosting,
     /// In somebody's lobby.
     Joining,
+    /// In a queue.
+    SearchingLadder,
+    /// A match was found for him.
+    StartingAutomatch,
     /// His game is being started.
     StartingGame,
 }
@@ -32,6 +38,8 @@ impl PlayerState {
             PlayerState::Playing => "PLAYING",
             PlayerState::Hosting => "HOSTING",
             PlayerState::Joining => "JOINING",
+            PlayerState::SearchingLadder => "SEARCHING_LADDER",
+            PlayerState::StartingAutomatch => "STARTING_AUTOMATCH",
             PlayerState::StartingGame => "STARTING_GAME",
         }
     }
@@ -85,8 +93,12 @@ pub(super) struct Session {
     pub old_client: bool,
     /// Is being closed: whatever still arrives is dropped.
     pub closing: bool,
-    /// What the player is doing.
+    /// What the player is doing. Changed by [`super::Faf::set_state`].
     pub state: PlayerState,
+    /// Whether the hall knows the player and is told of his state.
+    pub in_hall: bool,
+    /// For metrics.
+    pub client: super::census::ClientKind,
     /// As the client named itself.
     pub user_agent: Option<Box<str>>,
     /// On the way to being logged in.

@@ -66,6 +66,8 @@ pub(super) const FIELD_BYTES: usize = 256;
 pub(super) const TOKEN_BYTES: usize = 16 << 10;
 /// Characters of a user agent that are kept (the column has 50).
 pub(super) const USER_AGENT_CHARS: usize = 50;
+/// User agents and versions that are told apart in metrics, on one shard: a stranger may call himself anything.
+pub(super) const CLIENT_LABELS: usize = 64;
 /// Friends and foes of one player, each.
 pub(super) const RELATIONS: usize = 10_000;
 /// Options of one game; the game itself knows about 60, mods add some.
@@ -90,6 +92,10 @@ pub(super) const STATS_KEPT: usize = 4;
 pub(super) const TEAMKILLS: usize = 64;
 /// Connections in one game, those still setting up included; 16 slots and spectators.
 pub(super) const SEATS: usize = 64;
+/// Members of one party. Queues have teams of up to six; a party is also a place to gather.
+pub(super) const PARTY_MEMBERS: usize = 64;
+/// Invitations of one party that are still open: everybody a busy player meets in a day.
+pub(super) const PARTY_INVITATIONS: usize = 256;
 
 /// What has happened on one shard since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -126,6 +132,8 @@ pub struct Counters {
     pub joins: u64,
     /// Joins that were turned away.
     pub join_refusals: u64,
+    /// Invitations to parties that were followed.
+    pub party_joins: u64,
     /// Game messages without effect: unknown, malformed, from the wrong player.
     pub game_messages_ignored: u64,
     /// Things not kept because a limit was reached.
@@ -156,6 +164,7 @@ impl Counters {
             ("games_hosted", self.games_hosted),
             ("joins", self.joins),
             ("join_refusals", self.join_refusals),
+            ("party_joins", self.party_joins),
             ("game_messages_ignored", self.game_messages_ignored),
             ("over_limit", self.over_limit),
             ("ledger_retries", self.ledger_retries),

@@ -109,6 +109,24 @@ pub(super) fn words(duration: Duration) -> String {
     }
 }
 
+/// A duration as people say it roughly, rounded down: `29 minutes`, `a minute`, `a moment`
+/// (spec: faf-matchmaking 10.3).
+pub(super) fn naturally(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let units = [
+        (86_400, "a day", "days"),
+        (3600, "an hour", "hours"),
+        (60, "a minute", "minutes"),
+        (1, "a second", "seconds"),
+    ];
+    let unit = units.into_iter().find(|(length, ..)| seconds >= *length);
+    match unit.map(|(length, one, many)| (seconds / length, one, many)) {
+        None => "a moment".into(),
+        Some((1, one, _)) => one.into(),
+        Some((count, _, many)) => format!("{count} {many}"),
+    }
+}
+
 /// `a`, `a and b`, `a, b and c`.
 fn enumerate(parts: &[String]) -> String {
     match parts {
@@ -119,7 +137,7 @@ fn enumerate(parts: &[String]) -> String {
 }
 
 /// ISO 8601 in UTC with offset; microseconds unless exactly zero (spec: faf-messages 5.2).
-pub(super) fn iso8601(unix: Duration) -> String {
+pub(crate) fn iso8601(unix: Duration) -> String {
     let seconds = unix.as_secs();
     let (year, month, day) = civil_from_days((seconds / 86_400) as i64);
     let (h, m, s) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
@@ -172,6 +190,26 @@ mod tests {
             (36_502.0 * day, "forever"),
         ] {
             assert_eq!(ban_duration(seconds), expected, "{seconds} s");
+        }
+    }
+
+    // checklist: faf 415
+    #[test]
+    fn rough_durations() {
+        for (seconds, expected) in [
+            (0, "a moment"),
+            (1, "a second"),
+            (59, "59 seconds"),
+            (60, "a minute"),
+            (119, "a minute"),
+            (120, "2 minutes"),
+            (1799, "29 minutes"),
+            (1800, "30 minutes"),
+            (3600, "an hour"),
+            (7200, "2 hours"),
+            (100_000, "a day"),
+        ] {
+            assert_eq!(naturally(Duration::from_secs(seconds)), expected);
         }
     }
 

@@ -10,9 +10,9 @@ use simd_json::{Buffers, Node, StaticNode, Tape};
 
 use super::{tolerance::Tolerance, write};
 
-/// Deepest nesting of arrays and objects that is accepted. The reference stops near 1000; no known message nests
-/// deeper than 8. Recursion over a parsed text is bounded by it.
-pub const MAX_DEPTH: usize = 256;
+/// Deepest nesting of arrays and objects that is accepted. The reference takes 500 and stops near 1000; no known message
+/// nests deeper than 8. Recursion over a parsed text is bounded by it.
+pub const MAX_DEPTH: usize = 1000;
 
 /// The text is not JSON, not UTF-8, or nested deeper than [`MAX_DEPTH`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

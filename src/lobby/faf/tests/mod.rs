@@ -4,6 +4,7 @@ mod dialogues;
 mod games;
 mod outside;
 mod paper;
+mod parties;
 mod ratings;
 mod walk;
 
@@ -140,6 +141,7 @@ fn reference() -> Reference {
             featured(25, "coop"),
         ],
         ranked_mods: ["ranked-mod".to_owned()].into(),
+        queues: Vec::new(),
     }
 }
 

@@ -39,6 +39,23 @@ fn random_frames(rng: &mut SmallRng, uid: u32) -> Vec<Value> {
     }
 }
 
+/// The same for parties, among few players so that they meet.
+fn party_frames(rng: &mut SmallRng, _: u32) -> Vec<Value> {
+    let id = rng.random_range(1..6);
+    match rng.random_range(0..12) {
+        0 => vec![hello(id)],
+        1..=4 => vec![json!({"command": "invite_to_party", "recipient_id": id})],
+        5..=7 => vec![json!({"command": "accept_party_invite", "sender_id": id})],
+        8 => vec![json!({"command": "kick_player_from_party", "kicked_player_id": id})],
+        9 => vec![json!({"command": "leave_party"})],
+        10 => vec![json!({"command": "set_party_factions", "factions": [id]})],
+        _ => vec![
+            json!({"command": "game_host", "visibility": "public"}),
+            game("GameState", json!(["Ended"])),
+        ],
+    }
+}
+
 /// Players, id and claim, and games, uid and owner, that a shard knows of.
 type Beliefs = (Vec<(u32, u64)>, Vec<(u32, u16)>);
 
@@ -56,7 +73,7 @@ fn beliefs(faf: &Faf) -> Beliefs {
 fn random_walk_comes_to_rest() {
     let mut total = Counters::default();
     for seed in 0..150 {
-        let sim = walk(seed);
+        let sim = walk(seed, 14, random_frames);
         for shard in 0..SHARDS {
             let counters = &sim.dialect(shard).counters;
             total.games_hosted += counters.games_hosted;
@@ -73,11 +90,31 @@ fn random_walk_comes_to_rest() {
     );
 }
 
-fn walk(seed: u64) -> Sim {
+#[test]
+fn parties_come_to_rest() {
+    let mut total = Counters::default();
+    for seed in 0..150 {
+        let sim = walk(seed, 6, party_frames);
+        for shard in 0..SHARDS {
+            let counters = &sim.dialect(shard).counters;
+            total.party_joins += counters.party_joins;
+            total.evictions += counters.evictions;
+        }
+    }
+    assert!(
+        total.party_joins > 500 && total.evictions > 300,
+        "{total:?}"
+    );
+}
+
+/// A walk of players with ids below `ids`.
+fn walk(seed: u64, ids: u32, frames: fn(&mut SmallRng, u32) -> Vec<Value>) -> Sim {
     let mut sim = simulator(SHARDS, seed, Settings::default());
     sim.eager = seed.is_multiple_of(3);
     let mut rng = SmallRng::seed_from_u64(!seed);
-    let mut conns: Vec<ConnId> = (0..12).map(|i| sim.connect(i % SHARDS)).collect();
+    let mut conns: Vec<ConnId> = (0..ids as u16 - 2)
+        .map(|i| sim.connect(i % SHARDS))
+        .collect();
     for (i, &conn) in conns.iter().enumerate() {
         sim.send(conn, hello(i as u32 + 1).to_string());
     }
@@ -93,14 +130,14 @@ fn walk(seed: u64) -> Sim {
                 let uid = *games
                     .get(rng.random_range(0..games.len().max(1)))
                     .unwrap_or(&100);
-                for frame in random_frames(&mut rng, uid) {
+                for frame in frames(&mut rng, uid) {
                     sim.send(conns[at], frame.to_string());
                 }
             }
         }
         if sim.client(conns[at]).closed.is_some() {
             conns[at] = sim.connect(rng.random_range(0..SHARDS));
-            sim.send(conns[at], hello(rng.random_range(1..14)).to_string());
+            sim.send(conns[at], hello(rng.random_range(1..ids)).to_string());
         }
         for _ in 0..rng.random_range(0..12) {
             sim.step();
@@ -135,6 +172,8 @@ fn walk(seed: u64) -> Sim {
         let faf = sim.dialect(shard);
         assert!(faf.claims.is_empty(), "seed {seed}");
         assert_eq!(faf.picture.players().count(), 0, "seed {seed}");
+        assert_eq!(faf.hall.visitors().count(), 0, "seed {seed}");
+        assert_eq!(faf.hall.parties().count(), 0, "seed {seed}");
         assert_eq!(
             faf.sessions.iter().filter(|s| s.player.is_some()).count(),
             0
@@ -174,6 +213,41 @@ fn check(sim: &mut Sim, seed: u64) {
             assert_eq!(link.map(|l| l.seat), Some(seat), "seed {seed}");
         }
     }
+    check_hall(sim, seed);
     online.sort_unstable();
     assert_eq!(online, first.0, "seed {seed}");
+}
+
+/// The hall knows exactly those who have been introduced, as what they are, and each is in the party that lists him.
+fn check_hall(sim: &Sim, seed: u64) {
+    let hall = &sim.dialect(0).hall;
+    let mut introduced = Vec::new();
+    for shard in 0..SHARDS {
+        for (session, player) in sim.dialect(shard).sessions.players() {
+            if session.in_hall {
+                let visitor = hall.visitor(player.account.id);
+                let known = visitor.map(|v| (v.guest.conn, v.guest.epoch, v.state));
+                assert_eq!(
+                    known,
+                    Some((session.conn, player.epoch, session.state)),
+                    "seed {seed}"
+                );
+                introduced.push(player.account.id);
+            }
+        }
+    }
+    let mut visitors: Vec<u32> = hall.visitors().map(|v| v.guest.player_id).collect();
+    introduced.sort_unstable();
+    visitors.sort_unstable();
+    assert_eq!(visitors, introduced, "seed {seed}");
+    let mut members = 0;
+    for (owner, party) in hall.parties() {
+        assert_eq!(party.members[0].player_id, owner, "seed {seed}");
+        for member in &party.members {
+            assert_eq!(hall.owner_of(member.player_id), Some(owner), "seed {seed}");
+            members += 1;
+        }
+    }
+    let in_parties = visitors.iter().filter(|&&id| hall.owner_of(id).is_some());
+    assert_eq!(in_parties.count(), members, "seed {seed}");
 }

@@ -1,0 +1,244 @@
+//! What waits for the broker: two bounded lock-free queues, filled by shards, emptied by the broker's task.
+//!
+//! What may be lost never takes room from what may not: each kind has its own lane, bounded by number and by bytes.
+//! Nothing here waits or logs, since shards call it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use crossbeam::queue::ArrayQueue;
+use tokio::sync::Notify;
+
+use crate::lobby::faf::events::Event;
+
+/// Messages that may be lost and wait to leave: a few ticks' worth, since each tick has three.
+const TRANSIENT: usize = 1024;
+/// Bytes of one lane: a minute of a very busy lobby's broadcasts, and no danger to the machine.
+const LANE_BYTES: usize = 64 << 20;
+
+/// What has become of messages. Counters only grow.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Confirmed by the broker.
+    pub confirmed: AtomicU64,
+    /// Refused by the broker with a negative confirmation; not tried again.
+    pub refused: AtomicU64,
+    /// Transient messages dropped: no broker, no room, or lost with a connection.
+    pub dropped_transient: AtomicU64,
+    /// Persistent messages dropped: no broker configured, no room, or still there at the end.
+    pub dropped_persistent: AtomicU64,
+    /// Connections made.
+    pub connections: AtomicU64,
+    /// Messages from outside that were passed on.
+    pub heard: AtomicU64,
+    /// Messages from outside that made no sense.
+    pub heard_bad: AtomicU64,
+}
+
+impl Counters {
+    /// One more.
+    pub(super) fn up(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Name and value of each.
+    pub fn list(&self) -> [(&'static str, u64); 7] {
+        [
+            ("confirmed", &self.confirmed),
+            ("refused", &self.refused),
+            ("dropped_transient", &self.dropped_transient),
+            ("dropped_persistent", &self.dropped_persistent),
+            ("connections", &self.connections),
+            ("heard", &self.heard),
+            ("heard_bad", &self.heard_bad),
+        ]
+        .map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
+    }
+
+    /// One dropped message.
+    pub(super) fn dropped(&self, event: &Event) {
+        Self::up(if event.persistent {
+            &self.dropped_persistent
+        } else {
+            &self.dropped_transient
+        });
+    }
+}
+
+#[derive(Debug)]
+struct Lane {
+    queue: ArrayQueue<Event>,
+    bytes: AtomicUsize,
+}
+
+impl Lane {
+    fn new(capacity: usize) -> Self {
+        Lane {
+            queue: ArrayQueue::new(capacity),
+            bytes: AtomicUsize::new(0),
+        }
+    }
+
+    fn push(&self, event: Event) -> Result<(), Event> {
+        let size = event.body.len();
+        if self.bytes.fetch_add(size, Ordering::AcqRel) + size > LANE_BYTES {
+            self.bytes.fetch_sub(size, Ordering::AcqRel);
+            return Err(event);
+        }
+        self.queue.push(event).inspect_err(|event| {
+            self.bytes.fetch_sub(event.body.len(), Ordering::AcqRel);
+        })
+    }
+
+    fn pop(&self) -> Option<Event> {
+        let event = self.queue.pop()?;
+        self.bytes.fetch_sub(event.body.len(), Ordering::AcqRel);
+        Some(event)
+    }
+}
+
+/// Both lanes.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    persistent: Lane,
+    transient: Lane,
+    /// A broker is configured: what must not be lost waits for it.
+    configured: AtomicBool,
+    /// It is there: what may be lost leaves at once or not at all.
+    connected: AtomicBool,
+    wake: Notify,
+    pub(super) counters: Counters,
+}
+
+impl Lanes {
+    /// Room for `backlog` persistent messages.
+    pub(super) fn new(backlog: usize) -> Self {
+        Lanes {
+            persistent: Lane::new(backlog),
+            transient: Lane::new(TRANSIENT),
+            configured: AtomicBool::new(false),
+            connected: AtomicBool::new(false),
+            wake: Notify::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes a message without waiting; false: dropped, and counted.
+    pub(super) fn push(&self, event: Event) -> bool {
+        let (lane, open) = if event.persistent {
+            (&self.persistent, &self.configured)
+        } else {
+            (&self.transient, &self.connected)
+        };
+        let outcome = if open.load(Ordering::Acquire) {
+            lane.push(event)
+        } else {
+            Err(event)
+        };
+        match outcome {
+            Ok(()) => self.wake.notify_one(),
+            Err(ref event) => self.counters.dropped(event),
+        }
+        outcome.is_ok()
+    }
+
+    /// Up to `most` messages, those first that must not be lost. Empty: nothing waits.
+    pub(super) fn take(&self, most: usize) -> Vec<Event> {
+        std::iter::from_fn(|| self.persistent.pop().or_else(|| self.transient.pop()))
+            .take(most)
+            .collect()
+    }
+
+    /// Waits until something may be there.
+    pub(super) async fn filled(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Says whether there is a broker at all.
+    pub(super) fn set_configured(&self, configured: bool) {
+        self.configured.store(configured, Ordering::Release);
+    }
+
+    /// Says whether the broker can be reached; if not, what may be lost is.
+    pub(super) fn set_connected(&self, connected: bool) {
+        self.connected.store(connected, Ordering::Release);
+        if !connected {
+            while let Some(event) = self.transient.pop() {
+                self.counters.dropped(&event);
+            }
+        }
+    }
+
+    /// Whether the broker can be reached.
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Acquire)
+    }
+
+    /// How many must not be lost and wait.
+    pub(super) fn backlog(&self) -> usize {
+        self.persistent.queue.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(persistent: bool, bytes: usize) -> Event {
+        Event {
+            key: "a.b",
+            persistent,
+            body: vec![b' '; bytes].into(),
+        }
+    }
+
+    fn dropped(lanes: &Lanes) -> (u64, u64) {
+        (
+            lanes.counters.dropped_transient.load(Ordering::Relaxed),
+            lanes.counters.dropped_persistent.load(Ordering::Relaxed),
+        )
+    }
+
+    // checklist: faf 501
+    #[test]
+    fn without_a_broker_everything_is_dropped_and_counted() {
+        let lanes = Lanes::new(2);
+        assert!(!lanes.push(event(false, 1)) && !lanes.push(event(true, 1)));
+        assert_eq!(dropped(&lanes), (1, 1));
+    }
+
+    #[test]
+    fn without_a_connection_only_what_must_not_be_lost_waits_and_not_without_bound() {
+        let lanes = Lanes::new(2);
+        lanes.set_configured(true);
+        assert!(!lanes.push(event(false, 1)));
+        assert!(lanes.push(event(true, 1)) && lanes.push(event(true, 1)));
+        assert!(!lanes.push(event(true, 1)));
+        assert_eq!((dropped(&lanes), lanes.backlog()), ((1, 1), 2));
+    }
+
+    #[test]
+    fn a_lane_is_bounded_in_bytes_and_room_comes_back() {
+        let lanes = Lanes::new(100);
+        lanes.set_configured(true);
+        lanes.set_connected(true);
+        assert!(lanes.push(event(false, LANE_BYTES)));
+        assert!(!lanes.push(event(false, 1)));
+        assert!(
+            lanes.push(event(true, 1)),
+            "the other lane has its own room"
+        );
+        let taken: Vec<bool> = lanes.take(9).iter().map(|event| event.persistent).collect();
+        assert_eq!(taken, [true, false]);
+        assert!(lanes.push(event(false, LANE_BYTES)));
+    }
+
+    #[test]
+    fn a_lost_connection_costs_what_may_be_lost() {
+        let lanes = Lanes::new(8);
+        lanes.set_configured(true);
+        lanes.set_connected(true);
+        assert!(lanes.push(event(false, 1)) && lanes.push(event(true, 1)));
+        lanes.set_connected(false);
+        assert_eq!((dropped(&lanes), lanes.take(9).len()), ((1, 0), 1));
+    }
+}

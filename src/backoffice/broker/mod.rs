@@ -1,0 +1,343 @@
+//! The event broker: RabbitMQ over AMQP 0.9.1 (spec: faf-lifecycle 12).
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `lanes` | the bounded queues that shards put messages into |
+//! | `session` | one connection: declarations, a batch out, messages in |
+//! | `heard` | what messages from outside mean |
+//!
+//! A shard never waits: [`Broker::publish`] takes a message or drops it. Without a connection, messages that may be
+//! lost are, and those that may not wait in a bounded backlog. A message leaves the backlog when the broker has
+//! confirmed it, so after a broken connection it may arrive twice, and it is never lost while there is room. The
+//! server runs without a broker.
+
+mod heard;
+mod lanes;
+mod session;
+
+use std::{cell::RefCell, sync::atomic::Ordering, time::Duration};
+
+use lapin::{Consumer, types::FieldTable};
+use rand::{Rng, SeedableRng, rngs::SmallRng};
+use tokio::sync::watch;
+
+pub use heard::{Heard, Nonsense};
+pub use lanes::Counters;
+pub use session::Broken;
+
+use self::{
+    lanes::Lanes,
+    session::{Fate, Outgoing, Session},
+};
+use crate::{lobby::faf::events::Event, wire::json::JsonReader};
+
+/// Messages published before their confirmations are waited for.
+const BATCH: usize = 256;
+/// The end of the process waits this long for the backlog to leave.
+const FLUSH: Duration = Duration::from_secs(5);
+/// First pause after a failed connection; doubled each time.
+const PAUSE_FIRST: Duration = Duration::from_millis(250);
+/// Longest such pause.
+const PAUSE_LONGEST: Duration = Duration::from_secs(30);
+/// Pause of a server that is about to end and has something to say.
+const PAUSE_AT_THE_END: Duration = Duration::from_millis(250);
+/// How often dropped messages are told to the log.
+const REPORT: Duration = Duration::from_secs(10);
+/// How long messages from outside wait before they are tried on crowded shards again.
+const CROWDED: Duration = Duration::from_millis(5);
+
+/// Where the broker is, and what is ours on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerSettings {
+    /// `amqp://USER:PASSWORD@HOST:PORT/VHOST`. Not for logs.
+    pub url: String,
+    /// The topic exchange.
+    pub exchange: String,
+    /// Name of this host, in the names of queues.
+    pub host: String,
+    /// Name of the connection, for people who look at the broker.
+    pub name: String,
+}
+
+/// Who takes what comes from outside.
+pub trait Listener {
+    /// Whether there is room for more.
+    fn has_room(&self) -> bool;
+    /// Takes it.
+    fn hear(&self, heard: Heard);
+}
+
+/// The way to the broker. Shared by the shards, the back office and the task in [`Broker::run`].
+#[derive(Debug)]
+pub struct Broker {
+    lanes: Lanes,
+    closing: watch::Sender<bool>,
+}
+
+/// Why a session ended.
+enum End {
+    Lost(Broken),
+    Changed,
+    Closing,
+}
+
+impl Broker {
+    /// A way that leads nowhere yet. `backlog`: persistent messages that wait for the broker at most.
+    pub fn new(backlog: usize) -> Self {
+        Broker {
+            lanes: Lanes::new(backlog),
+            closing: watch::Sender::new(false),
+        }
+    }
+
+    /// Takes a message without waiting; false: it was dropped, and counted.
+    pub fn publish(&self, event: Event) -> bool {
+        self.lanes.push(event)
+    }
+
+    /// What has become of messages.
+    pub fn counters(&self) -> &Counters {
+        &self.lanes.counters
+    }
+
+    /// Whether the broker is there.
+    pub fn is_connected(&self) -> bool {
+        self.lanes.is_connected()
+    }
+
+    /// How many persistent messages wait.
+    pub fn backlog(&self) -> usize {
+        self.lanes.backlog()
+    }
+
+    /// Has [`Broker::run`] send what waits and return.
+    pub fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// Keeps the connection until [`Broker::close`], then sends what waits, for at most [`FLUSH`], and returns.
+    /// Other settings mean another connection. `None`: no broker.
+    pub async fn run(
+        &self,
+        mut settings: watch::Receiver<Option<BrokerSettings>>,
+        listener: impl Listener,
+    ) {
+        // What was taken from the lanes and is not confirmed yet.
+        let hand = RefCell::new(Vec::new());
+        let overdue = async {
+            self.until_closing().await;
+            tokio::time::sleep(FLUSH).await;
+        };
+        tokio::select! {
+            () = self.keep(&mut settings, &listener, &hand) => {}
+            () = overdue => {}
+            () = self.report() => {}
+        }
+        self.lanes.set_connected(false);
+        let mut left = hand.take();
+        left.extend(self.lanes.take(usize::MAX));
+        let persistent = left.iter().filter(|event| event.persistent).count();
+        left.iter()
+            .for_each(|event| self.lanes.counters.dropped(event));
+        if persistent > 0 {
+            tracing::warn!(
+                persistent,
+                "events were not delivered to the broker before the end"
+            );
+        }
+    }
+
+    async fn keep(
+        &self,
+        settings: &mut watch::Receiver<Option<BrokerSettings>>,
+        listener: &impl Listener,
+        hand: &RefCell<Vec<Event>>,
+    ) {
+        let mut rng = SmallRng::from_os_rng();
+        let mut pause = PAUSE_FIRST;
+        loop {
+            let wanted = settings.borrow_and_update().clone();
+            self.lanes.set_configured(wanted.is_some());
+            let nothing_to_say = || hand.borrow().is_empty() && self.lanes.backlog() == 0;
+            if self.is_closing() && (wanted.is_none() || nothing_to_say()) {
+                return;
+            }
+            let Some(wanted) = wanted else {
+                tokio::select! {
+                    Ok(()) = settings.changed() => {}
+                    () = self.until_closing() => {}
+                }
+                continue;
+            };
+            let opened = tokio::select! {
+                opened = Session::open(&wanted) => opened,
+                Ok(()) = settings.changed() => continue,
+            };
+            let end = match opened {
+                Ok(session) => {
+                    tracing::info!(exchange = wanted.exchange, "connected to the broker");
+                    Counters::up(&self.lanes.counters.connections);
+                    pause = PAUSE_FIRST;
+                    self.lanes.set_connected(true);
+                    let end = self.serve(session, settings, listener, hand).await;
+                    self.lanes.set_connected(false);
+                    end
+                }
+                Err(error) => End::Lost(error),
+            };
+            let error = match end {
+                End::Closing => return,
+                End::Changed => continue,
+                End::Lost(error) => error,
+            };
+            self.give_up_transient(hand);
+            if self.is_closing() {
+                tokio::time::sleep(PAUSE_AT_THE_END).await;
+                continue;
+            }
+            // Servers that lost the same broker do not all come back at the same moment.
+            let wait = pause.mul_f64(rng.random_range(0.5..1.0));
+            tracing::warn!(%error, again_in_ms = wait.as_millis() as u64, backlog = self.backlog(),
+                "no connection to the broker; events that may be lost are dropped");
+            pause = (pause * 2).min(PAUSE_LONGEST);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                Ok(()) = settings.changed() => {}
+                () = self.until_closing() => {}
+            }
+        }
+    }
+
+    /// One session, until it breaks or is no longer wanted.
+    async fn serve(
+        &self,
+        session: Session,
+        settings: &mut watch::Receiver<Option<BrokerSettings>>,
+        listener: &impl Listener,
+        hand: &RefCell<Vec<Event>>,
+    ) -> End {
+        let Session {
+            out,
+            mut notifications,
+            mut avatars,
+        } = session;
+        let end = tokio::select! {
+            sent = self.send(&out, hand) => match sent {
+                Ok(()) => End::Closing,
+                Err(error) => End::Lost(error),
+            },
+            error = self.listen(&mut notifications, listener, heard::notification) => End::Lost(error),
+            error = self.listen(&mut avatars, listener, heard::avatar) => End::Lost(error),
+            Ok(()) = settings.changed() => End::Changed,
+        };
+        if !matches!(end, End::Lost(_)) {
+            out.close().await;
+        }
+        end
+    }
+
+    /// Sends what comes, in batches, until the connection breaks; when closing, until nothing is left.
+    async fn send(&self, out: &Outgoing, hand: &RefCell<Vec<Event>>) -> Result<(), Broken> {
+        loop {
+            if hand.borrow().is_empty() {
+                *hand.borrow_mut() = self.lanes.take(BATCH);
+            }
+            let batch = hand.borrow().clone();
+            if batch.is_empty() {
+                if self.is_closing() {
+                    return Ok(());
+                }
+                tokio::select! {
+                    () = self.lanes.filled() => {}
+                    () = self.until_closing() => {}
+                }
+                continue;
+            }
+            let fates = out.publish(&batch).await?;
+            hand.borrow_mut().clear();
+            for (fate, event) in fates.into_iter().zip(&batch) {
+                match fate {
+                    Fate::Confirmed => Counters::up(&self.lanes.counters.confirmed),
+                    Fate::Refused => {
+                        Counters::up(&self.lanes.counters.refused);
+                        tracing::warn!(key = event.key, "the broker refused an event");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes what comes. A message is acknowledged whatever it says, so that it never comes again.
+    async fn listen(
+        &self,
+        consumer: &mut Consumer,
+        listener: &impl Listener,
+        understand: impl Fn(Option<&FieldTable>, Vec<u8>, &mut JsonReader) -> Result<Heard, Nonsense>,
+    ) -> Broken {
+        let mut reader = JsonReader::default();
+        loop {
+            while !listener.has_room() {
+                tokio::time::sleep(CROWDED).await;
+            }
+            let mut delivery = match session::next(consumer).await {
+                Ok(delivery) => delivery,
+                Err(error) => return error,
+            };
+            let body = std::mem::take(&mut delivery.data);
+            match understand(delivery.properties.headers().as_ref(), body, &mut reader) {
+                Ok(heard) => {
+                    Counters::up(&self.lanes.counters.heard);
+                    listener.hear(heard);
+                }
+                Err(error) => {
+                    Counters::up(&self.lanes.counters.heard_bad);
+                    tracing::debug!(%error, key = %delivery.routing_key, "a message from the broker was dropped");
+                }
+            }
+            if let Err(error) = session::acknowledge(&delivery).await {
+                return error;
+            }
+        }
+    }
+
+    /// What may be lost does not wait for the next connection.
+    fn give_up_transient(&self, hand: &RefCell<Vec<Event>>) {
+        hand.borrow_mut().retain(|event| {
+            if !event.persistent {
+                self.lanes.counters.dropped(event);
+            }
+            event.persistent
+        });
+    }
+
+    /// Tells the log about dropped messages, now and then.
+    async fn report(&self) {
+        let count = || {
+            let counters = &self.lanes.counters;
+            [&counters.dropped_transient, &counters.dropped_persistent]
+                .map(|counter| counter.load(Ordering::Relaxed))
+        };
+        let mut told = count();
+        loop {
+            tokio::time::sleep(REPORT).await;
+            let now = count();
+            if now != told {
+                tracing::warn!(
+                    transient = now[0] - told[0],
+                    persistent = now[1] - told[1],
+                    "events for the broker were dropped"
+                );
+                told = now;
+            }
+        }
+    }
+
+    fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    async fn until_closing(&self) {
+        // The sender lives as long as this value: there is no other end.
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
+    }
+}

@@ -1,0 +1,289 @@
+//! Parties at the hall (spec: faf-lifecycle 13, faf-messages 3.12 and 5.14).
+//!
+//! Every player is logically in a party; one is kept here from somebody's first action on. It has its owner's id, as
+//! the owner never changes. Members of changed parties are told once a second.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use ahash::AHashMap;
+use bytes::Bytes;
+
+use super::{Guest, Hall, HallRefusal};
+use crate::lobby::{
+    ConnId,
+    faf::{
+        Faf, FafTurn, Timer, factions::Factions, message, next_multiple, session::PlayerState,
+        settings,
+    },
+};
+
+/// How long an invitation may be followed.
+const INVITATION: Duration = Duration::from_secs(24 * 3600);
+/// Between two looks at which parties have changed.
+const UPDATE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Players who stay together.
+#[derive(Debug)]
+pub(in crate::lobby::faf) struct Party {
+    /// In the order of joining; the first is the owner.
+    pub members: Vec<Member>,
+    /// Whom he has invited, and when; following one does not use it up.
+    invitations: Vec<(u32, Duration)>,
+}
+
+/// Somebody in a party.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::lobby::faf) struct Member {
+    /// Who.
+    pub player_id: u32,
+    /// What he would play.
+    pub factions: Factions,
+}
+
+impl Party {
+    /// Renews an invitation, or adds one; false if there are too many.
+    fn invite(&mut self, recipient_id: u32, now: Duration) -> bool {
+        self.invitations
+            .retain(|&(id, at)| id != recipient_id && now.saturating_sub(at) < INVITATION);
+        let room = self.invitations.len() < settings::PARTY_INVITATIONS;
+        if room {
+            self.invitations.push((recipient_id, now));
+        }
+        room
+    }
+
+    fn has_invited(&self, player_id: u32, now: Duration) -> bool {
+        self.invitations
+            .iter()
+            .any(|&(id, at)| id == player_id && now.saturating_sub(at) < INVITATION)
+    }
+}
+
+/// All parties, by their owner's id.
+#[derive(Debug, Default)]
+pub(super) struct Parties {
+    by_owner: AHashMap<u32, Party>,
+    /// Those whose members will be told at the next look.
+    dirty: BTreeSet<u32>,
+}
+
+impl Hall {
+    /// All parties with their owners' ids.
+    #[cfg(test)]
+    pub(in crate::lobby::faf) fn parties(&self) -> impl Iterator<Item = (u32, &Party)> {
+        self.parties
+            .by_owner
+            .iter()
+            .map(|(&owner, party)| (owner, party))
+    }
+
+    /// The owner of the party a player is in, if there is one.
+    pub(in crate::lobby::faf) fn owner_of(&self, player_id: u32) -> Option<u32> {
+        self.visitor(player_id)?.party
+    }
+
+    /// The party a player is in; one of his own is made if there is none.
+    pub(in crate::lobby::faf) fn party_of(&mut self, player_id: u32) -> &mut Party {
+        let owner = self.owner_of(player_id).unwrap_or(player_id);
+        if let Some(visitor) = self.visitors.get_mut(&player_id) {
+            visitor.party = Some(owner);
+        }
+        self.parties.by_owner.entry(owner).or_insert_with(|| Party {
+            members: vec![Member {
+                player_id: owner,
+                factions: Factions::default(),
+            }],
+            invitations: Vec::new(),
+        })
+    }
+
+    /// Replaces what a member would play, in a party of his own if he has none yet.
+    pub(in crate::lobby::faf) fn choose_factions(&mut self, player_id: u32, factions: Factions) {
+        let members = &mut self.party_of(player_id).members;
+        if let Some(member) = members.iter_mut().find(|m| m.player_id == player_id) {
+            member.factions = factions;
+        }
+    }
+
+    /// `update_party` as it is now: without members if there is no such party.
+    fn update_of(&self, owner: u32) -> Bytes {
+        let members = self
+            .parties
+            .by_owner
+            .get(&owner)
+            .map_or(&[][..], |party| &party.members);
+        let entry = |member: &Member| message::PartyMember {
+            player: member.player_id,
+            factions: member.factions.names(),
+        };
+        message::encode(&message::UpdateParty {
+            owner,
+            members: members.iter().map(entry).collect(),
+        })
+    }
+}
+
+impl Faf {
+    /// He is online and does not mind who invites him: the inviter's shard has asked. Of himself it does not ask.
+    pub(super) fn party_invite(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        guest: Guest,
+        recipient_id: u32,
+        recipient: ConnId,
+    ) -> Result<(), HallRefusal> {
+        let sender = guest.player_id;
+        if self
+            .hall
+            .owner_of(sender)
+            .is_some_and(|owner| owner != sender)
+        {
+            return Err(HallRefusal::InviteByMember);
+        }
+        if self
+            .hall
+            .party_of(sender)
+            .invite(recipient_id, turn.now.mono)
+        {
+            let invite = message::encode(&message::PartyInvite { sender });
+            self.tell(turn, recipient, recipient_id, invite);
+        } else {
+            self.counters.over_limit += 1;
+        }
+        Ok(())
+    }
+
+    pub(super) fn party_accept(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        guest: Guest,
+        inviter_id: u32,
+    ) -> Result<(), HallRefusal> {
+        let player_id = guest.player_id;
+        let party = self.hall.parties.by_owner.get(&inviter_id);
+        let Some(party) = party.filter(|p| p.has_invited(player_id, turn.now.mono)) else {
+            return Err(HallRefusal::NotInvited);
+        };
+        let inviter = self.hall.visitor(inviter_id);
+        if inviter.is_some_and(|inviter| inviter.state == PlayerState::SearchingLadder) {
+            return Err(HallRefusal::InQueue);
+        }
+        if party.members.len() >= settings::PARTY_MEMBERS {
+            self.counters.over_limit += 1;
+            return Err(HallRefusal::NotInvited);
+        }
+        self.counters.party_joins += 1;
+        let factions = self.factions_of(player_id);
+        if let Some(update) = self.leave_party_of(turn, player_id) {
+            self.tell_visitor(turn, player_id, update);
+        }
+        if let Some(party) = self.hall.parties.by_owner.get_mut(&inviter_id) {
+            party.members.push(Member {
+                player_id,
+                factions,
+            });
+        }
+        if let Some(visitor) = self.hall.visitors.get_mut(&player_id) {
+            visitor.party = Some(inviter_id);
+        }
+        self.party_dirty(turn, player_id);
+        Ok(())
+    }
+
+    /// The kicked player is online, says the owner's shard; whether he is a member is found here.
+    pub(super) fn party_kick(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        guest: Guest,
+        kicked_id: u32,
+    ) -> Result<(), HallRefusal> {
+        let owner = guest.player_id;
+        match self.hall.owner_of(owner) {
+            None => return Err(HallRefusal::NoParty),
+            Some(other) if other != owner => return Err(HallRefusal::KickByMember),
+            Some(_) => {}
+        }
+        // Nobody is kicked out of his own party.
+        if kicked_id == owner || self.hall.owner_of(kicked_id) != Some(owner) {
+            let update = self.hall.update_of(owner);
+            self.tell_visitor(turn, owner, update);
+            return Ok(());
+        }
+        self.leave_party_of(turn, kicked_id);
+        self.tell_visitor(turn, kicked_id, message::KICKED_FROM_PARTY);
+        Ok(())
+    }
+
+    pub(super) fn party_leave(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        guest: Guest,
+    ) -> Result<(), HallRefusal> {
+        let update = self
+            .leave_party_of(turn, guest.player_id)
+            .ok_or(HallRefusal::NoParty)?;
+        self.tell_visitor(turn, guest.player_id, update);
+        Ok(())
+    }
+
+    /// Takes a player out of his party; an owner's party ends with that. Every way out of a party leads through here.
+    /// Gives what the leaver may be told.
+    pub(super) fn leave_party_of(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        player_id: u32,
+    ) -> Option<Bytes> {
+        let owner = self.hall.visitors.get_mut(&player_id)?.party.take()?;
+        if owner != player_id {
+            if let Some(party) = self.hall.parties.by_owner.get_mut(&owner) {
+                party.members.retain(|member| member.player_id != player_id);
+            }
+            self.party_dirty(turn, owner);
+            return Some(self.hall.update_of(owner));
+        }
+        let party = self.hall.parties.by_owner.remove(&owner)?;
+        self.hall.parties.dirty.remove(&owner);
+        let update = self.hall.update_of(owner);
+        for member in party.members.iter().filter(|m| m.player_id != owner) {
+            if let Some(visitor) = self.hall.visitors.get_mut(&member.player_id) {
+                visitor.party = None;
+            }
+            self.tell_visitor(turn, member.player_id, update.clone());
+        }
+        Some(update)
+    }
+
+    fn factions_of(&self, player_id: u32) -> Factions {
+        let owner = self.hall.owner_of(player_id);
+        let party = owner.and_then(|owner| self.hall.parties.by_owner.get(&owner));
+        party
+            .and_then(|party| party.members.iter().find(|m| m.player_id == player_id))
+            .map_or_else(Factions::default, |member| member.factions)
+    }
+
+    /// The members of this player's party are told at the next look.
+    pub(super) fn party_dirty(&mut self, turn: &mut FafTurn<'_>, player_id: u32) {
+        let Some(owner) = self.hall.owner_of(player_id) else {
+            return;
+        };
+        if self.hall.parties.dirty.is_empty() {
+            let (_, at) = next_multiple(turn.now.mono, UPDATE_INTERVAL);
+            turn.wake_at(at, Timer::Parties);
+        }
+        self.hall.parties.dirty.insert(owner);
+    }
+
+    /// Once a second, if something has changed.
+    pub(in crate::lobby::faf) fn tell_parties(&mut self, turn: &mut FafTurn<'_>) {
+        for owner in std::mem::take(&mut self.hall.parties.dirty) {
+            let Some(party) = self.hall.parties.by_owner.get(&owner) else {
+                continue;
+            };
+            let members: Vec<u32> = party.members.iter().map(|m| m.player_id).collect();
+            let update = self.hall.update_of(owner);
+            for player_id in members {
+                self.tell_visitor(turn, player_id, update.clone());
+            }
+        }
+    }
+}

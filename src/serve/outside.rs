@@ -1,0 +1,44 @@
+//! The broker at the server's side: its settings, and what becomes of what it says.
+
+use std::sync::Arc;
+
+use muster::{
+    backoffice::broker::{BrokerSettings, Heard, Listener},
+    config::Config,
+    engine::Mesh,
+    lobby::faf::{Faf, news::News},
+};
+
+/// What the configuration says of the broker; `None`: there is none.
+pub(super) fn broker_settings(config: &Config) -> Option<BrokerSettings> {
+    let host = gethostname::gethostname().to_string_lossy().into_owned();
+    Some(BrokerSettings {
+        url: config.broker.url.clone()?,
+        exchange: config.broker.exchange.clone(),
+        name: format!("muster on {host}"),
+        host,
+    })
+}
+
+/// Passes what the broker says on to the shards.
+pub(super) struct ToShards {
+    pub(super) mesh: Arc<Mesh<Faf>>,
+}
+
+impl Listener for ToShards {
+    fn has_room(&self) -> bool {
+        !self.mesh.congested()
+    }
+
+    fn hear(&self, heard: Heard) {
+        match heard {
+            Heard::Notify { to, body } => self.mesh.tell(|| News::Notify {
+                to,
+                body: body.clone(),
+            }),
+            Heard::Avatar { player_id } => {
+                tracing::debug!(player_id, "an avatar was changed");
+            }
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! The server and a real broker (`tests/with-rabbitmq cargo test --test broker`). Without `MUSTER_TEST_AMQP` nothing is
+//! tested here.
+
+mod support;
+
+use std::{
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_lite::StreamExt;
+use lapin::{
+    BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ExchangeKind,
+    message::Delivery,
+    options::{
+        BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ExchangeDeclareOptions,
+        QueueBindOptions, QueueDeclareOptions,
+    },
+    types::{AMQPValue, FieldTable},
+};
+use muster::{
+    backoffice::broker::{Broker, BrokerSettings, Heard, Listener},
+    lobby::faf::events::Event,
+};
+use serde_json::{Value, json};
+use support::{
+    player::Player,
+    server::{Backend, Server, Setup},
+};
+use tokio::{
+    sync::{RwLock, watch},
+    task::LocalSet,
+};
+
+/// Generous: a loaded machine must not fail a test.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Read by tests that need the broker to stay, written by those that stop it.
+static BROKER: RwLock<()> = RwLock::const_new(());
+
+fn url() -> Option<String> {
+    let url = std::env::var("MUSTER_TEST_AMQP").ok();
+    if url.is_none() {
+        eprintln!("no MUSTER_TEST_AMQP, passed over");
+    }
+    url
+}
+
+/// An exchange that no other test uses.
+fn exchange() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    format!("muster-test-{}-{number}", std::process::id())
+}
+
+/// Stops or starts the broker itself.
+fn control(what: &str) {
+    let program = std::env::var("MUSTER_TEST_AMQP_CTL").expect("tests/with-rabbitmq sets it");
+    assert!(Command::new(program).arg(what).status().unwrap().success());
+}
+
+/// Another service at the same broker.
+struct Service {
+    connection: Connection,
+    channel: Channel,
+    exchange: String,
+}
+
+impl Service {
+    async fn new(url: &str, exchange: &str) -> Service {
+        let connection = Connection::connect(url, ConnectionProperties::default())
+            .await
+            .unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        let durable = ExchangeDeclareOptions {
+            durable: true,
+            ..ExchangeDeclareOptions::default()
+        };
+        // Refused if the server under test had declared another kind.
+        channel
+            .exchange_declare(
+                exchange.into(),
+                ExchangeKind::Topic,
+                durable,
+                FieldTable::default(),
+            )
+            .await
+            .unwrap();
+        Service {
+            connection,
+            channel,
+            exchange: exchange.to_owned(),
+        }
+    }
+
+    /// A queue for everything under a pattern of routing keys.
+    async fn queue(&self, name: &str, durable: bool, pattern: &str) -> String {
+        let options = QueueDeclareOptions {
+            durable,
+            exclusive: !durable,
+            ..QueueDeclareOptions::default()
+        };
+        let queue = self
+            .channel
+            .queue_declare(name.into(), options, FieldTable::default())
+            .await
+            .unwrap();
+        let name = queue.name().to_string();
+        self.channel
+            .queue_bind(
+                name.as_str().into(),
+                self.exchange.as_str().into(),
+                pattern.into(),
+                QueueBindOptions::default(),
+                FieldTable::default(),
+            )
+            .await
+            .unwrap();
+        name
+    }
+
+    async fn listen(&self, pattern: &str) -> Consumer {
+        let queue = self.queue("", false, pattern).await;
+        let options = BasicConsumeOptions {
+            no_ack: true,
+            ..BasicConsumeOptions::default()
+        };
+        self.channel
+            .basic_consume(queue.into(), "".into(), options, FieldTable::default())
+            .await
+            .unwrap()
+    }
+
+    async fn say(&self, key: &str, headers: FieldTable, body: &str) {
+        self.channel
+            .basic_publish(
+                self.exchange.as_str().into(),
+                key.into(),
+                BasicPublishOptions::default(),
+                body.as_bytes(),
+                BasicProperties::default().with_headers(headers),
+            )
+            .await
+            .unwrap()
+            .await
+            .unwrap();
+    }
+
+    /// Everything in a queue.
+    async fn emptied(&self, queue: &str) -> Vec<String> {
+        let options = BasicGetOptions { no_ack: true };
+        let mut found = Vec::new();
+        while let Some(message) = self.channel.basic_get(queue.into(), options).await.unwrap() {
+            found.push(String::from_utf8(message.delivery.data).unwrap());
+        }
+        found
+    }
+}
+
+async fn next(consumer: &mut Consumer) -> Delivery {
+    let delivery = tokio::time::timeout(PATIENCE, consumer.next()).await;
+    delivery.expect("nothing came").unwrap().unwrap()
+}
+
+fn header(name: &str, value: AMQPValue) -> FieldTable {
+    let mut table = FieldTable::default();
+    table.insert(name.into(), value);
+    table
+}
+
+async fn server(url: &str, exchange: &str) -> Server {
+    let set = [
+        format!("broker.url={url}"),
+        format!("broker.exchange={exchange}"),
+    ];
+    let start = move || {
+        Server::start(&Setup {
+            backend: Backend::Sqlite,
+            shards: 2,
+            set: &set,
+            sql: &[],
+        })
+    };
+    tokio::task::spawn_blocking(start).await.unwrap().unwrap()
+}
+
+/// Until a condition holds.
+async fn until(mut holds: impl FnMut() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait)
+        .await
+        .expect("waited in vain");
+}
+
+// checklist: faf 143
+#[tokio::test]
+async fn what_a_tick_broadcasts_leaves_on_the_topic_exchange() {
+    let Some(url) = url() else { return };
+    let _stays = BROKER.read().await;
+    let exchange = exchange();
+    let service = Service::new(&url, &exchange).await;
+    let mut players = service.listen("broadcast.playerInfo.*").await;
+    let mut games = service.listen("broadcast.gameInfo.*").await;
+    let server = server(&url, &exchange).await;
+    let subscribed = format!(
+        "{exchange}.lobby.client.notify.{}",
+        gethostname::gethostname().display()
+    );
+    until_queue_exists(&service, &subscribed).await;
+    let mut orion = Player::signed_in(&server, "orion");
+
+    let told = next(&mut players).await;
+    assert_eq!(told.routing_key.as_str(), "broadcast.playerInfo.update");
+    assert_eq!(*told.properties.delivery_mode(), Some(1));
+    let told: Value = serde_json::from_slice(&told.data).unwrap();
+    assert_eq!(told, orion.until("player_info"));
+
+    let uid = orion.hosting();
+    let told = next(&mut games).await;
+    assert_eq!(told.routing_key.as_str(), "broadcast.gameInfo.update");
+    let told: Value = serde_json::from_slice(&told.data).unwrap();
+    assert_eq!(told["command"], "game_info");
+    assert_eq!(told["games"][0]["uid"], uid);
+}
+
+/// The server connects while it starts; a queue of its own shows that it has.
+async fn until_queue_exists(service: &Service, queue: &str) {
+    let passive = QueueDeclareOptions {
+        passive: true,
+        ..QueueDeclareOptions::default()
+    };
+    let wait = async {
+        loop {
+            let channel = service.connection.create_channel().await.unwrap();
+            let found = channel.queue_declare(queue.into(), passive, FieldTable::default());
+            if found.await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait)
+        .await
+        .expect("the server did not connect");
+}
+
+// checklist: faf 503 504 505 506
+#[tokio::test]
+async fn notifications_reach_one_player_or_all_and_nonsense_nobody() {
+    let Some(url) = url() else { return };
+    let _stays = BROKER.read().await;
+    let exchange = exchange();
+    let service = Service::new(&url, &exchange).await;
+    let server = server(&url, &exchange).await;
+    let queue = format!(
+        "{exchange}.lobby.client.notify.{}",
+        gethostname::gethostname().display()
+    );
+    until_queue_exists(&service, &queue).await;
+    let mut orion = Player::signed_in(&server, "orion");
+    let mut vega = Player::signed_in(&server, "vega");
+    let key = "request.client.notify";
+    let say = async |headers, body: &str| service.say(key, headers, body).await;
+
+    say(
+        header("user-id", AMQPValue::LongLongInt(12)),
+        r#"{"command":"custom", "n": 1}"#,
+    )
+    .await;
+    say(
+        header("user-id", AMQPValue::Boolean(true)),
+        r#"{"command":"custom","n":2}"#,
+    )
+    .await;
+    say(
+        header("user-id", AMQPValue::LongString("12".into())),
+        r#"{"command":"custom","n":3}"#,
+    )
+    .await;
+    say(
+        header("user-id", AMQPValue::LongInt(4711)),
+        r#"{"command":"custom","n":4}"#,
+    )
+    .await;
+    say(
+        header("channel", AMQPValue::LongString("#aeolus".into())),
+        r#"{"command":"custom","n":5}"#,
+    )
+    .await;
+    say(FieldTable::default(), r#"["custom"]"#).await;
+    say(FieldTable::default(), r#"{"command":"custom""#).await;
+    say(
+        FieldTable::default(),
+        "{\n\"command\": \"custom\", \"text\": \"\u{e9}\"}",
+    )
+    .await;
+
+    let last = json!({"command":"custom","text":"\u{e9}"});
+    assert_eq!(vega.until("custom"), json!({"command":"custom","n":1}));
+    assert_eq!(vega.until("custom"), last);
+    assert_eq!(orion.until("custom"), last);
+}
+
+/// Keeps what is heard to itself.
+struct Deaf;
+
+impl Listener for Deaf {
+    fn has_room(&self) -> bool {
+        true
+    }
+    fn hear(&self, _: Heard) {}
+}
+
+fn event(persistent: bool, number: usize) -> Event {
+    Event {
+        key: "success.rating.update",
+        persistent,
+        body: format!("{{\"n\":{number}}}").into(),
+    }
+}
+
+fn settings(url: &str, exchange: &str) -> Option<BrokerSettings> {
+    Some(BrokerSettings {
+        url: url.to_owned(),
+        exchange: exchange.to_owned(),
+        host: "here".to_owned(),
+        name: "test".to_owned(),
+    })
+}
+
+// checklist: faf 501
+#[tokio::test]
+async fn a_stopped_broker_is_waited_for_with_a_bounded_backlog() {
+    let Some(url) = url() else { return };
+    let _alone = BROKER.write().await;
+    let exchange = exchange();
+    let service = Service::new(&url, &exchange).await;
+    let queue = service
+        .queue(&format!("{exchange}-kept"), true, "success.#")
+        .await;
+    let broker = Arc::new(Broker::new(3));
+    let (_settings, wanted) = watch::channel(settings(&url, &exchange));
+    let local = LocalSet::new();
+    let running = broker.clone();
+    let task = local.spawn_local(async move { running.run(wanted, Deaf).await });
+    local
+        .run_until(async {
+            until(|| broker.is_connected()).await;
+            assert!(broker.publish(event(false, 1)) && broker.publish(event(true, 2)));
+            until(|| broker.counters().confirmed.load(Ordering::Relaxed) == 2).await;
+
+            control("stop");
+            until(|| !broker.is_connected()).await;
+            assert!(!broker.publish(event(false, 3)), "may be lost, and is");
+            for number in 4..7 {
+                assert!(broker.publish(event(true, number)));
+            }
+            until(|| broker.backlog() <= 3).await;
+            // What the task holds in its hand is beside the backlog; the backlog itself is bounded.
+            while broker.publish(event(true, 99)) {}
+            let dropped = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+            assert_eq!(dropped(&broker.counters().dropped_transient), 1);
+            assert_eq!(dropped(&broker.counters().dropped_persistent), 1);
+            assert_eq!(broker.backlog(), 3);
+
+            control("start");
+            until(|| broker.is_connected() && broker.backlog() == 0).await;
+            assert!(broker.publish(event(true, 7)));
+            broker.close();
+            task.await.unwrap();
+        })
+        .await;
+    assert!(!broker.publish(event(false, 8)), "closed");
+    assert_eq!(broker.counters().connections.load(Ordering::Relaxed), 2);
+    // 1 was transient: the broker has forgotten it over its stop, which shows that 2 was persistent.
+    let service = Service::new(&url, &exchange).await;
+    let kept = service.emptied(&queue).await;
+    let expected = [2, 4, 5, 6, 7].map(|number| format!("{{\"n\":{number}}}"));
+    assert_eq!(kept, expected);
+}
+
+// checklist: faf 502
+#[tokio::test]
+async fn other_settings_mean_another_connection_and_exchange() {
+    let Some(url) = url() else { return };
+    let _stays = BROKER.read().await;
+    let (first, second) = (exchange(), exchange());
+    let service = Service::new(&url, &second).await;
+    let mut heard = service.listen("#").await;
+    let broker = Arc::new(Broker::new(16));
+    let (change, wanted) = watch::channel(None);
+    let local = LocalSet::new();
+    let running = broker.clone();
+    let task = local.spawn_local(async move { running.run(wanted, Deaf).await });
+    local
+        .run_until(async {
+            let connections = || broker.counters().connections.load(Ordering::Relaxed);
+            assert!(!broker.publish(event(true, 0)), "no broker is configured");
+            change.send_replace(settings(&url, &first));
+            until(|| connections() == 1 && broker.is_connected()).await;
+            change.send_replace(settings(&url, &second));
+            until(|| connections() == 2 && broker.is_connected()).await;
+            assert!(broker.publish(event(true, 1)));
+            assert_eq!(next(&mut heard).await.data, b"{\"n\":1}");
+            change.send_replace(None);
+            until(|| !broker.is_connected()).await;
+            broker.close();
+            task.await.unwrap();
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_broker_that_is_not_there_does_not_keep_the_end_waiting_for_long() {
+    let broker = Arc::new(Broker::new(16));
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!(
+        "amqp://127.0.0.1:{}/%2f",
+        nobody.local_addr().unwrap().port()
+    );
+    drop(nobody);
+    let (_settings, wanted) = watch::channel(settings(&url, "x"));
+    let running = broker.clone();
+    let local = LocalSet::new();
+    let task = local.spawn_local(async move { running.run(wanted, Deaf).await });
+    local
+        .run_until(async {
+            until(|| broker.publish(event(true, 1))).await;
+            broker.close();
+            task.await.unwrap();
+        })
+        .await;
+    let lost = broker.counters().dropped_persistent.load(Ordering::Relaxed);
+    assert!(lost >= 1, "what was left is counted");
+}
