@@ -325,7 +325,7 @@ fn naive_outcome(reports: &[ArmyResult], army: i64) -> ArmyOutcome {
             .collect::<std::collections::BTreeSet<_>>()
             .len()
     };
-    let mut all = vec![
+    let mut all = [
         (count(Outcome::Victory), "victory", ArmyOutcome::Victory),
         (count(Outcome::MutualDraw), "mutual_draw", ArmyOutcome::Draw),
         (count(Outcome::Draw), "draw", ArmyOutcome::Draw),
