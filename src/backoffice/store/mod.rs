@@ -13,6 +13,7 @@
 
 mod accounts;
 mod admin;
+mod avatars;
 mod failure;
 mod games;
 mod open;
@@ -21,6 +22,7 @@ mod queues;
 mod ratings;
 mod reference;
 mod time;
+mod vault;
 
 use std::sync::Arc;
 use std::time::Duration;

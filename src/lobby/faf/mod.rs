@@ -13,6 +13,7 @@
 //! | `validity`, `results`, `trueskill`, `rated_game`, `achievements` | the rules about a game's end, pure |
 //! | `hall`, `parties`, `factions` | what players do together before a game: the one shard it is on, the players' side of it |
 //! | `games`, `options`, `game_info`, `hosting`, `joining`, `gpgnet` | a game; opening one, getting in, what the game process reports |
+//! | `avatars`, `catalogue`, `admin` | what a player shows; what he looks up; what only some may do |
 //! | `census`, `roster` | what a shard shows for metrics, and to an operator who asks for everything |
 //! | `social`, `stopping`, `text`, `settings` | lists, the orderly end, words, configuration and limits |
 //!
@@ -21,7 +22,10 @@
 //! piece of mail names what it is about by something never reused, so that late mail finds nothing.
 
 pub mod achievements;
+mod admin;
 pub mod asks;
+mod avatars;
+mod catalogue;
 pub mod census;
 mod dispatch;
 pub mod events;
@@ -242,6 +246,8 @@ impl Faf {
                 player_id,
                 body,
             } => self.tell(turn, conn, player_id, body),
+            Mail::TellAll(body) => self.tell_all(turn, body),
+            Mail::Dismiss { conn, player_id } => self.dismiss(turn, conn, player_id),
         }
     }
 
@@ -363,6 +369,14 @@ impl Dialect for Faf {
                 ..ledger::Written::default()
             }),
             Ask::Keep(_) => Answer::Keep,
+            Ask::Avatars(_) => Answer::Avatars(Err(down)),
+            Ask::SelectAvatar { .. } => Answer::SelectAvatar(Err(down)),
+            Ask::ChangedAvatar(_) => Answer::ChangedAvatar(Err(down)),
+            Ask::Permission { .. } => Answer::Permission(Err(down)),
+            Ask::Missions => Answer::Missions(Err(down)),
+            Ask::VaultMods => Answer::VaultMods(Err(down)),
+            Ask::LikeMod { .. } => Answer::LikeMod(Err(down)),
+            Ask::DownloadMod(_) => Answer::DownloadMod(Err(down)),
         }
     }
 }

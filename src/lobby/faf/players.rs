@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{
     Faf, FafTurn,
-    asks::{Account, Relation, StoredRating},
+    asks::{Account, Avatar, Relation, StoredRating},
     message,
     rated_game::RatingChange,
     ratings::Rating as Skill,
@@ -23,6 +23,8 @@ pub(super) struct Player {
     pub account: Account,
     /// Of his claim.
     pub epoch: u64,
+    /// Counts how often his avatar was changed.
+    pub selections: u32,
 }
 
 /// What decides where a rating that is not stored begins.
@@ -174,7 +176,7 @@ pub(super) struct Entry<'a> {
     id: u32,
     login: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    avatar: Option<Avatar<'a>>,
+    avatar: Option<&'a Avatar>,
     country: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     clan: Option<&'a str>,
@@ -184,12 +186,6 @@ pub(super) struct Entry<'a> {
     global_rating: [Number; 2],
     ladder_rating: [Number; 2],
     number_of_games: u32,
-}
-
-#[derive(Serialize)]
-struct Avatar<'a> {
-    url: &'a str,
-    tooltip: &'a str,
 }
 
 /// Defaults are whole numbers on the wire, stored ratings are floats (spec: faf-observed, Login).
@@ -266,10 +262,7 @@ impl<'a> Entry<'a> {
         Entry {
             id: account.id,
             login: &account.login,
-            avatar: account
-                .avatar
-                .as_ref()
-                .map(|(url, tooltip)| Avatar { url, tooltip }),
+            avatar: account.avatar.as_ref(),
             country: &account.country,
             clan: account.clan.as_deref(),
             state: (!online).then_some("offline"),

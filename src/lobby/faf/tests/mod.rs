@@ -1,7 +1,9 @@
 //! Dialogues and random walks of the FAF lobby in the simulator.
 
+mod admin;
 mod dialogues;
 mod games;
+mod lookups;
 mod outside;
 mod paper;
 mod parties;
@@ -96,6 +98,11 @@ fn office_with(paper: Rc<RefCell<Paper>>) -> impl FnMut(Ask) -> Answer {
             .filter(|uid| uid != "unknown")
             .map(|uid| (uid.clone(), format!("Mod {uid}")))
             .collect())),
+        Ask::Permission {
+            player_id,
+            permission,
+        } => Answer::Permission(Ok(admin::permitted(player_id, permission))),
+        ask => lookups::answer(ask),
     }
 }
 
