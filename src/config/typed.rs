@@ -110,13 +110,12 @@ fn toml_value(value: &DeValue<'_>) -> Option<Value> {
 pub(super) fn from_environment(variables: &[(String, String)]) -> Result<Vec<Given>, ConfigError> {
     let ours = variables
         .iter()
-        .cloned()
         .filter(|(name, _)| name.starts_with(PREFIX) && !NOT_KEYS.contains(&name.as_str()));
     ours.map(|(variable, text)| {
         let place = Place::Environment(variable.clone());
         let key = KEYS
             .iter()
-            .find(|key| key.variable() == variable)
+            .find(|key| key.variable() == *variable)
             .ok_or_else(|| {
                 let guess = variable[PREFIX.len()..]
                     .to_lowercase()
@@ -124,11 +123,11 @@ pub(super) fn from_environment(variables: &[(String, String)]) -> Result<Vec<Giv
                 let nearest = nearest(&guess).and_then(find).map(Key::variable);
                 ConfigError::UnknownKey {
                     place: place.clone(),
-                    key: variable,
+                    key: variable.clone(),
                     nearest,
                 }
             })?;
-        parsed(place, key, &text)
+        parsed(place, key, text)
     })
     .collect()
 }

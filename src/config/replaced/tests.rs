@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use super::super::{Auth, Config, HostAddress, Sources, keys};
+use super::super::{Auth, Config, HostAddress, Sources};
 use super::*;
 
 /// Everything typed: the other server's variables and file, our own file, variables and flags.
@@ -49,9 +49,6 @@ fn every_key_of_ours_in_the_table_exists_and_no_name_is_there_twice() {
     }
     for (key, text) in table::DEPLOYED {
         assert!(find(key).unwrap().kind.parse(text).is_ok(), "{key}");
-    }
-    for (_, level) in [("TRACE", "info,muster=trace")] {
-        assert!(keys::find("log.level").unwrap().kind.parse(level).is_ok());
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Faf, FafTurn, Settings, reference::Reference, roster::Reply};
+use super::{Faf, FafTurn, Settings, ledger::Done, reference::Reference, roster::Reply};
 use crate::lobby::Audience;
 
 /// One piece of news. Every shard is told; each acts for its own connections.
@@ -30,6 +30,8 @@ pub enum News {
     Players(Reply),
     /// Reference data was loaded.
     Reference(Arc<Reference>),
+    /// Records that an earlier process left unsettled are settled now. Told to one shard.
+    Settled(Vec<Done>),
 }
 
 impl Faf {
@@ -50,6 +52,7 @@ impl Faf {
                 self.reference = reference;
                 self.initialised = true;
             }
+            News::Settled(done) => self.settled(turn, done),
         }
     }
 }
