@@ -1,9 +1,11 @@
 //! Dialogues and random walks of the FAF lobby in the simulator.
 
+mod corners;
 mod dialogues;
 mod outside;
 mod parties;
 mod ratings;
+mod robustness;
 mod walk;
 
 use std::{sync::Arc, time::Duration};
