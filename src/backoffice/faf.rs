@@ -82,13 +82,14 @@ impl FafDesk {
         Ok(reference)
     }
 
-    /// Reads the last game number, so that the first host does not wait for it. Not having called this, or its failing,
+    /// Reads and returns the last game number, so that the first host does not wait for it. Not having called this, or its failing,
     /// only means that the first host does.
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn warm_up(&self) -> Result<(), StoreError> {
-        self.last_game().await.map(|_| ())
+    pub async fn warm_up(&self) -> Result<u32, StoreError> {
+        let last_game = self.last_game().await?;
+        Ok(last_game.load(Ordering::Relaxed))
     }
 
     /// Answers one question. Always ends: whatever is asked outside has a deadline.

@@ -8,6 +8,7 @@
 //! | [`broker`] | RabbitMQ: events out, messages of other services in |
 //! | [`faf`] | answers the FAF dialect's questions with the three above |
 //! | [`refresh`] | what is loaded again every ten minutes |
+//! | [`http`] | what operators and their programs read: control, health, metrics |
 //! | [`runner`] | the thread, and the bounded queue that questions come through |
 //! | [`account`] | what `muster account …` does to the embedded store |
 //!
@@ -18,6 +19,7 @@
 pub mod account;
 pub mod broker;
 pub mod faf;
+pub mod http;
 pub mod keys;
 pub mod policy;
 pub mod refresh;

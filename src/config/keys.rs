@@ -29,6 +29,8 @@ pub enum Kind {
     PrefixedOrOff(&'static [&'static str]),
     /// `IP:PORT`, `auto:PORT`, or empty for "off".
     Address,
+    /// `IP:PORT`, `host:PORT`, or empty for "off".
+    HostAddress,
     /// A list of address blocks; as text, separated by commas.
     Blocks,
 }
@@ -64,6 +66,7 @@ impl Kind {
                 text.is_empty() || heads.iter().any(|head| text.starts_with(head))
             }
             (Kind::Address, Value::Text(text)) => Address::parse(text).is_some(),
+            (Kind::HostAddress, Value::Text(text)) => HostAddress::parse(text).is_some(),
             (Kind::Blocks, Value::List(blocks)) => {
                 blocks.iter().all(|block| block.parse::<Cidr>().is_ok())
             }
@@ -90,6 +93,7 @@ impl fmt::Display for Kind {
                 heads.join("\" or \"")
             ),
             Kind::Address => write!(f, "\"IP:PORT\", \"auto:PORT\", or \"\" for off"),
+            Kind::HostAddress => write!(f, "\"IP:PORT\", \"host:PORT\", or \"\" for off"),
             Kind::Blocks => write!(f, "a list of address blocks such as \"10.0.0.0/8\""),
         }
     }
@@ -135,6 +139,27 @@ impl Address {
     }
 }
 
+/// Where an endpoint for operators is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostAddress {
+    /// Nowhere.
+    Off,
+    /// On the address that this host's own name stands for.
+    Host(u16),
+    /// There.
+    Fixed(SocketAddr),
+}
+
+impl HostAddress {
+    pub(super) fn parse(text: &str) -> Option<HostAddress> {
+        match text.strip_prefix("host:") {
+            Some(port) => port.parse().ok().map(HostAddress::Host),
+            None if text.is_empty() => Some(HostAddress::Off),
+            None => text.parse().ok().map(HostAddress::Fixed),
+        }
+    }
+}
+
 /// One configuration key.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
@@ -171,6 +196,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("faf", "The FAF lobby: listeners, sign-in, timing"),
     ("store", "The database"),
     ("broker", "The event broker (RabbitMQ)"),
+    ("http", "Endpoints for operators and their programs"),
     ("limits", "How much one client, or all of them, may take"),
     ("log", "Logging"),
 ];
@@ -402,6 +428,28 @@ pub const KEYS: &[Key] = &[
         "events",
         "Events that must not be lost (results, ratings) and wait while the broker is away, at most. More are dropped \
          and counted.",
+    ),
+    key(
+        "http.control_address",
+        Kind::HostAddress,
+        "127.0.0.1:4000",
+        "",
+        "All games and all players as JSON: /games and /players. With \"host\" as host: the address that this host's own \
+         name stands for. Whoever can reach it can read it. Port 0: any free port.",
+    ),
+    key(
+        "http.health_address",
+        Kind::HostAddress,
+        "127.0.0.1:2000",
+        "",
+        "/ready: 200 while the server serves, 503 while it starts and after it has stopped; as above.",
+    ),
+    key(
+        "http.metrics_address",
+        Kind::HostAddress,
+        "",
+        "",
+        "Metrics for Prometheus, on every path; as above.",
     ),
     key(
         "limits.connections",

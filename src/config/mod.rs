@@ -17,6 +17,7 @@ use std::{
 };
 
 use crate::wire::Cidr;
+pub use keys::HostAddress;
 use keys::{Address, KEYS, Value};
 pub use print::reference;
 pub use typed::Place;
@@ -78,6 +79,8 @@ pub struct Config {
     pub store: Store,
     /// The event broker.
     pub broker: Broker,
+    /// Endpoints for operators.
+    pub http: Http,
     /// Bounds.
     pub limits: Limits,
     /// Logging.
@@ -182,6 +185,17 @@ pub struct Broker {
     pub backlog: usize,
 }
 
+/// Endpoints for operators and their programs.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// All games and players.
+    pub control: HostAddress,
+    /// Whether the server serves.
+    pub health: HostAddress,
+    /// Everything that is counted.
+    pub metrics: HostAddress,
+}
+
 /// Bounds.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -259,6 +273,11 @@ impl Config {
                 url: Some(v.text("broker.url")).filter(|url| !url.is_empty()),
                 exchange: v.text("broker.exchange"),
                 backlog: v.number("broker.backlog"),
+            },
+            http: Http {
+                control: v.host_address("http.control_address"),
+                health: v.host_address("http.health_address"),
+                metrics: v.host_address("http.metrics_address"),
             },
             limits: Limits {
                 connections: v.number("limits.connections"),
@@ -401,6 +420,10 @@ impl Values {
             unreachable!("{name} is no text")
         };
         text.clone()
+    }
+
+    fn host_address(&self, name: &str) -> HostAddress {
+        HostAddress::parse(&self.text(name)).unwrap_or(HostAddress::Off)
     }
 
     fn blocks(&self, name: &str) -> Vec<Cidr> {

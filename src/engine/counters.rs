@@ -1,6 +1,11 @@
 //! What a shard counts. Written by its own thread only, read by anyone.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use crate::wire::Format;
 
 /// A counter with one writer; reading it from elsewhere is a little late, never wrong.
 #[derive(Debug, Default)]
@@ -27,12 +32,48 @@ impl Counter {
     }
 }
 
+/// Upper bounds of the buckets of [`Handling`], in seconds: those of Prometheus' own clients.
+pub const HANDLING_BOUNDS_S: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
+
+/// A histogram of durations with one writer.
+#[derive(Debug, Default)]
+pub struct Handling {
+    buckets: [Counter; HANDLING_BOUNDS_S.len() + 1],
+    nanoseconds: Counter,
+}
+
+impl Handling {
+    /// Counts one.
+    pub(super) fn took(&self, time: Duration) {
+        let seconds = time.as_secs_f64();
+        self.buckets[HANDLING_BOUNDS_S.partition_point(|&bound| bound < seconds)].up();
+        self.nanoseconds
+            .add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// How many fell below each bound and above the one before; last, above all.
+    pub fn counts(&self) -> Vec<u64> {
+        self.buckets.iter().map(Counter::value).collect()
+    }
+
+    /// All together, in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.nanoseconds.value() as f64 / 1e9
+    }
+}
+
 macro_rules! counters {
     ($($(#[$doc:meta])+ $name:ident,)+) => {
         /// Everything the engine counts on one shard.
         #[derive(Debug, Default)]
         pub struct Counters {
             $($(#[$doc])+ pub $name: Counter,)+
+            /// Messages given to connections, by the format of each ([`Format::index`]).
+            pub sent: [Counter; Format::ALL.len()],
+            /// How long frames took to handle, their effects included.
+            pub handling: Handling,
         }
 
         impl Counters {

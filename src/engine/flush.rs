@@ -47,6 +47,7 @@ impl<D: Dialect> Shard<D> {
         });
         conn.stale |= skipped > 0;
         self.counters.deliveries.add(copies);
+        self.counters.sent[format.index()].add(copies);
         self.counters.broadcasts_skipped.add(skipped);
         self.mark_dirty(id);
     }
@@ -117,6 +118,7 @@ impl<D: Dialect> Shard<D> {
                 }
             }
             self.counters.deliveries.add(common.messages);
+            self.counters.sent[format.index()].add(common.messages);
         }
         self.subscribers = subscribers;
         self.send_jobs(&jobs, &commons);

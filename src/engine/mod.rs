@@ -42,7 +42,7 @@ use std::{
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement, timer::Timer};
 
 pub use admission::AddressLimits;
-pub use counters::{Counter, Counters};
+pub use counters::{Counter, Counters, HANDLING_BOUNDS_S, Handling};
 pub use listener::{ListenerSettings, OutboxLimits};
 pub use mesh::{INBOX_HIGH, Inbound, Mesh};
 

@@ -222,9 +222,11 @@ impl<D: Dialect> Shard<D> {
 
     /// A frame arrived. False if no further frame may be handled now.
     pub(super) fn receive(&mut self, id: ConnId, body: &mut [u8]) -> bool {
+        let begun = Instant::now();
         self.counters.frames_in.up();
         self.turn(Some(id), |dialect, turn| dialect.received(turn, id, body));
         self.settle();
+        self.counters.handling.took(begun.elapsed());
         self.conns
             .find(id)
             .is_some_and(|conn| !conn.held && !conn.is_ending())
@@ -480,6 +482,7 @@ impl<D: Dialect> Shard<D> {
         let format = conn.format;
         conn.outbox.write(|out| format.encode(body, out));
         self.counters.messages_out.up();
+        self.counters.sent[format.index()].up();
         self.mark_dirty(id);
     }
 
@@ -497,6 +500,7 @@ impl<D: Dialect> Shard<D> {
         conn.outbox
             .write(|out| out.extend_from_slice(format.tail()));
         self.counters.messages_out.up();
+        self.counters.sent[format.index()].up();
         self.mark_dirty(id);
     }
 

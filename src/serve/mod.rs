@@ -4,33 +4,55 @@
 //! |---|---|
 //! | `engine` | the configuration as the engine and the dialect want it |
 //! | `office` | the back office: store, keys, policy server, and the desk that answers |
+//! | `endpoints` | control, health and metrics over HTTP |
 //! | `outside` | the broker: its settings, and what becomes of what it says |
 //! | `ending` | signals, the drain, the end |
 //!
 //! Three kinds of threads: one per shard, the back office's, and the main one, which serves everything around the lobby
-//! (broker, signals) on a tokio runtime of its own, so that none of it delays an answer to a player.
+//! (broker, HTTP, signals) on a tokio runtime of its own, so that none of it delays an answer to a player.
 
 mod ending;
+mod endpoints;
 mod engine;
 mod office;
 mod outside;
 
 use std::{
     process::ExitCode,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, bail};
 use muster::{
-    backoffice::broker::Broker,
+    backoffice::{
+        broker::Broker,
+        http::{
+            control::Control,
+            health::Health,
+            metrics::{Build, Metrics},
+        },
+        runner::BackOffice,
+    },
     config::{Auth, Config},
     doctor,
     engine::{Engine, Mesh, Outside},
-    lobby::{ShardId, faf::Faf},
+    lobby::{
+        ShardId,
+        faf::{Faf, census::Board},
+    },
 };
 use tokio::{
     sync::watch,
     task::{LocalSet, spawn_blocking, spawn_local},
+};
+
+use self::{
+    endpoints::Endpoint,
+    office::{Asked, Progress},
 };
 
 /// Runs until a signal ends it.
@@ -49,6 +71,15 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
 }
 
 async fn run(config: &Config) -> anyhow::Result<()> {
+    let progress = Arc::new(Progress::default());
+    // Everything is there and has not ended yet.
+    let serving = Arc::new(AtomicBool::new(false));
+    let health = Endpoint::open("http/health", config.http.health, {
+        let (progress, serving) = (progress.clone(), serving.clone());
+        Health(move || serving.load(Ordering::Acquire) && progress.loaded.load(Ordering::Acquire))
+    })
+    .await?;
+
     let shards = config.server.shards;
     let mesh = Mesh::<Faf>::new(shards);
     let broker = Arc::new(Broker::new(config.broker.backlog));
@@ -57,15 +88,59 @@ async fn run(config: &Config) -> anyhow::Result<()> {
         let (broker, mesh) = (broker.clone(), mesh.clone());
         async move { broker.run(wanted, outside::ToShards { mesh }).await }
     });
-    let loaded = Arc::new(AtomicBool::new(false));
     let office = spawn_blocking({
-        let (config, mesh) = (config.clone(), mesh.clone());
-        move || office::open(&config, mesh, loaded)
+        let (config, mesh, progress) = (config.clone(), mesh.clone(), progress.clone());
+        move || office::open(&config, mesh, progress)
     })
     .await??;
-    let asker = office.asker();
+    let boards: Vec<Arc<Board>> = (0..shards).map(|_| Arc::default()).collect();
+    let engine = start_engine(config, &mesh, &office, &broker, &boards)?;
+
+    let control = Endpoint::open("http/control", config.http.control, {
+        let mesh = mesh.clone();
+        Control::new(shards, move |news| mesh.tell(|| news.clone()))
+    })
+    .await?;
+    let metrics = Endpoint::open(
+        "http/metrics",
+        config.http.metrics,
+        Metrics {
+            engine: engine.counters.clone(),
+            boards,
+            desk: office.asker().counters(),
+            failures: progress.failures.clone(),
+            broker: broker.clone(),
+            build: build(&progress),
+        },
+    )
+    .await?;
+    serving.store(true, Ordering::Release);
+    announce(config, &engine, &[&control, &health, &metrics]);
+
+    ending::wait(config, &mesh).await?;
+    serving.store(false, Ordering::Release);
+    // From the inside to the outside: whoever still has something to hand on ends before the one he hands it to.
+    spawn_blocking(move || engine.join()).await?;
+    spawn_blocking(move || office.stop()).await?;
+    broker.close();
+    broker_task.await?;
+    control.stop().await;
+    metrics.stop().await;
+    health.stop().await;
+    Ok(())
+}
+
+fn start_engine(
+    config: &Config,
+    mesh: &Arc<Mesh<Faf>>,
+    office: &BackOffice<Asked>,
+    broker: &Arc<Broker>,
+    boards: &[Arc<Board>],
+) -> anyhow::Result<Engine> {
+    let (asker, broker) = (office.asker(), broker.clone());
+    let (shards, boards) = (config.server.shards, boards.to_vec());
     let settings = Arc::new(engine::faf_settings(config));
-    let engine = Engine::start(
+    Engine::start(
         engine::settings(config),
         mesh.clone(),
         Outside {
@@ -74,27 +149,33 @@ async fn run(config: &Config) -> anyhow::Result<()> {
                     .try_ask((shard, ticket, ask))
                     .map_err(|(_, _, ask)| ask)
             }),
-            publish: Arc::new({
-                let broker = broker.clone();
-                move |event| broker.publish(event)
-            }),
+            publish: Arc::new(move |event| broker.publish(event)),
         },
-        move |shard: ShardId| Faf::new(shard, shards, settings.clone()),
+        move |shard: ShardId| {
+            Faf::new(shard, shards, settings.clone())
+                .reporting_to(boards[usize::from(shard.0)].clone())
+        },
     )
-    .context("the engine can't start")?;
-    announce(config, &engine);
-    ending::wait(config, &mesh).await?;
-    // From the inside to the outside: whoever still has something to hand on ends before the one he hands it to.
-    spawn_blocking(move || engine.join()).await?;
-    spawn_blocking(move || office.stop()).await?;
-    broker.close();
-    broker_task.await?;
-    Ok(())
+    .context("the engine can't start")
+}
+
+/// What metrics say of this process.
+fn build(progress: &Progress) -> Build {
+    Build {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default(),
+        game_uid: progress.first_game.load(Ordering::Acquire),
+    }
 }
 
 /// The lines programs wait for, then a few for people.
-fn announce(config: &Config, engine: &Engine) {
+fn announce(config: &Config, engine: &Engine, endpoints: &[&Endpoint]) {
     for (name, address) in &engine.addresses {
+        println!("listening {name} {address}");
+    }
+    for (name, address) in endpoints.iter().filter_map(|endpoint| endpoint.listening()) {
         println!("listening {name} {address}");
     }
     println!("ready");

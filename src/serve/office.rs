@@ -4,7 +4,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
 
@@ -16,7 +16,7 @@ use muster::{
         policy::Policy,
         refresh,
         runner::{self, BackOffice},
-        store::{Store, StoreSettings},
+        store::{Failures, Store, StoreSettings},
         unix_now,
     },
     config::{Auth, Config},
@@ -33,16 +33,27 @@ pub(super) type Asked = (ShardId, Ticket, Ask);
 /// Questions the back office works on at one time. More would only wait in the database's pool.
 const ASKS_AT_ONCE: usize = 64;
 
-/// Starts the back office: store, keys, policy server, and the desk that answers with them. `loaded` becomes true when
-/// reference data has been loaded for the first time.
+/// What is known of the back office outside of it.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Reference data has been loaded for the first time.
+    pub(super) loaded: AtomicBool,
+    /// The last game number at the start, once it is known.
+    pub(super) first_game: AtomicU32,
+    /// Failures of the database.
+    pub(super) failures: Arc<Failures>,
+}
+
+/// Starts the back office: store, keys, policy server, and the desk that answers with them.
 pub(super) fn open(
     config: &Config,
     mesh: Arc<Mesh<Faf>>,
-    loaded: Arc<AtomicBool>,
+    progress: Arc<Progress>,
 ) -> anyhow::Result<BackOffice<Asked>> {
     let (store_url, faf) = (config.store.url.clone(), config.faf.clone());
     let settings = StoreSettings {
         max_connections: config.store.connections,
+        failures: progress.failures.clone(),
         ..StoreSettings::default()
     };
     let setup = move || async move {
@@ -59,7 +70,10 @@ pub(super) fn open(
         };
         let desk = Rc::new(FafDesk::new(store, keys.clone(), policy, mode));
         let known = match desk.warm_up().await {
-            Ok(()) => tell_reference(&desk, &mesh, &loaded).await,
+            Ok(game) => {
+                progress.first_game.store(game, Ordering::Release);
+                tell_reference(&desk, &mesh, &progress.loaded).await
+            }
             Err(error) => {
                 tracing::warn!(%error, "the database is not there yet: sign-ins are refused until it is");
                 false
@@ -68,7 +82,7 @@ pub(super) fn open(
         tokio::task::spawn_local(async move { keys.keep_fresh().await });
         let (reader, told) = (desk.clone(), mesh.clone());
         tokio::task::spawn_local(async move {
-            let refresh = async || tell_reference(&reader, &told, &loaded).await;
+            let refresh = async || tell_reference(&reader, &told, &progress.loaded).await;
             refresh::keep_fresh(unix_now, known, refresh).await;
         });
         Ok::<_, anyhow::Error>(move |(shard, ticket, ask): Asked| {

@@ -1,7 +1,9 @@
 //! What a failing statement means to the one who asked, and the deadline of a call.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
 
 use sqlx::Error;
 
@@ -33,14 +35,79 @@ impl Store {
         match tokio::time::timeout(self.call_deadline, work).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
+                self.failures.up(class(&error), &code(&error));
                 self.log.warn(what, &error);
                 Err(kind(&error))
             }
             Err(elapsed) => {
+                self.failures.up("TimeoutError", NO_CODE);
                 self.log.warn(what, &elapsed);
                 Err(StoreError::Unavailable)
             }
         }
+    }
+}
+
+/// Classes and codes that are told apart; the database has some thousand codes, of which a few occur.
+const FAILURES: usize = 64;
+/// The code of a failure that has none.
+const NO_CODE: &str = "none";
+
+/// Failed statements by class and code, for metrics.
+#[derive(Debug, Default)]
+pub struct Failures(Mutex<BTreeMap<(String, String), u64>>);
+
+impl Failures {
+    fn up(&self, class: &str, code: &str) {
+        let mut counts = self.counts();
+        let key = (class.to_owned(), code.to_owned());
+        let full = counts.len() >= FAILURES && !counts.contains_key(&key);
+        let key = if full {
+            (class.to_owned(), "other".to_owned()) // as many as there are classes
+        } else {
+            key
+        };
+        *counts.entry(key).or_default() += 1;
+    }
+
+    /// Class and code, and how often.
+    pub fn list(&self) -> Vec<((String, String), u64)> {
+        self.counts()
+            .iter()
+            .map(|(key, &count)| (key.clone(), count))
+            .collect()
+    }
+
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<(String, String), u64>> {
+        self.0
+            .lock()
+            .expect("nothing panics while it holds this lock")
+    }
+}
+
+/// As the reference's library calls such failures.
+fn class(error: &Error) -> &'static str {
+    let refused = |error: &dyn sqlx::error::DatabaseError| {
+        error.is_unique_violation()
+            || error.is_foreign_key_violation()
+            || error.is_check_violation()
+            || matches!(error.kind(), sqlx::error::ErrorKind::NotNullViolation)
+    };
+    match (kind(error), error) {
+        (StoreError::Unavailable, _) => "OperationalError",
+        (_, Error::Database(error)) if refused(&**error) => "IntegrityError",
+        (_, Error::Database(_)) => "ProgrammingError",
+        _ => "DatabaseError",
+    }
+}
+
+fn code(error: &Error) -> String {
+    let Error::Database(error) = error else {
+        return NO_CODE.to_owned();
+    };
+    match error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        Some(error) => error.number().to_string(),
+        None => error.code().map_or(NO_CODE.to_owned(), Into::into),
     }
 }
 

@@ -20,6 +20,7 @@ mod queues;
 mod reference;
 mod time;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{MySqlPool, SqlitePool};
@@ -29,6 +30,7 @@ use crate::lobby::faf::asks::StoreError;
 
 pub use accounts::{Found, Identity};
 pub use admin::{AccountLine, BanLevel, NewBan};
+pub use failure::Failures;
 pub use open::{OpenError, StoreSettings};
 
 use play::MapCache;
@@ -68,6 +70,7 @@ pub struct Store {
     pool: Pool,
     call_deadline: Duration,
     log: failure::RateLimit,
+    failures: Arc<Failures>,
     maps: MapCache,
     /// Whether `login.avatar_id` exists (spec: faf-database 2.1, N#1095). Found out once.
     has_avatar_id: OnceCell<bool>,

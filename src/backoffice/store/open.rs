@@ -1,6 +1,7 @@
 //! Opening a store: which back end a URL means, how its connections are set up, and the embedded store's migrations.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
@@ -9,8 +10,8 @@ use sqlx::{Executor, MySqlPool, SqlitePool};
 use tokio::sync::OnceCell;
 
 use super::{
-    ACQUIRE_TIMEOUT, CALL_DEADLINE, MAX_CONNECTIONS, MapCache, Pool, STATEMENT_TIMEOUT, Store,
-    failure,
+    ACQUIRE_TIMEOUT, CALL_DEADLINE, Failures, MAX_CONNECTIONS, MapCache, Pool, STATEMENT_TIMEOUT,
+    Store, failure,
 };
 
 /// The steps that make the embedded store what it is today. The number of steps done is kept in `PRAGMA user_version`.
@@ -30,6 +31,8 @@ pub struct StoreSettings {
     pub call_deadline: Duration,
     /// See [`MAX_CONNECTIONS`]. The embedded store has its own number.
     pub max_connections: u32,
+    /// Where failed statements are counted.
+    pub failures: Arc<Failures>,
 }
 
 impl Default for StoreSettings {
@@ -38,6 +41,7 @@ impl Default for StoreSettings {
             acquire_timeout: ACQUIRE_TIMEOUT,
             call_deadline: CALL_DEADLINE,
             max_connections: MAX_CONNECTIONS,
+            failures: Arc::default(),
         }
     }
 }
@@ -85,6 +89,7 @@ impl Store {
             pool,
             call_deadline: settings.call_deadline,
             log: failure::RateLimit::default(),
+            failures: settings.failures.clone(),
             maps: MapCache::default(),
             has_avatar_id: OnceCell::new(),
             has_join_ip: OnceCell::new(),

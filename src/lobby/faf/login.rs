@@ -39,9 +39,11 @@ impl Faf {
         message: Value<'_>,
     ) -> Outcome {
         let user_agent = request::optional_text(message, "user_agent")?;
+        let version = message.get("version").and_then(|version| version.as_str());
         let Some(session) = self.sessions.get_mut(conn) else {
             return Ok(());
         };
+        session.client = self.meters.named(session.client, user_agent, version);
         session.user_agent = user_agent.map(|ua| {
             ua.chars()
                 .take(settings::USER_AGENT_CHARS)

@@ -11,6 +11,7 @@
 //! | `picture`, `visibility`, `tick` | what everybody sees: encoded, who may see it, the broadcast each second |
 //! | `hall`, `parties`, `factions` | what players do together before a game: the one shard it is on, the players' side of it |
 //! | `games`, `options`, `game_info`, `hosting`, `joining`, `gpgnet` | a game; opening one, getting in, what the game process reports |
+//! | `census`, `roster` | what a shard shows for metrics, and to an operator who asks for everything |
 //! | `social`, `stopping`, `text`, `settings` | lists, the orderly end, words, configuration and limits |
 //!
 //! Invariants: a session is on its connection's shard, a game on its host's, a claim on the player's home shard, parties
@@ -18,6 +19,7 @@
 //! piece of mail names what it is about by something never reused, so that late mail finds nothing.
 
 pub mod asks;
+pub mod census;
 mod dispatch;
 pub mod events;
 mod factions;
@@ -40,6 +42,7 @@ mod players;
 pub mod ratings;
 pub mod reference;
 mod request;
+pub mod roster;
 mod session;
 mod settings;
 mod social;
@@ -57,6 +60,7 @@ use rand::Rng;
 
 pub use mail::Mail;
 pub use settings::{Counters, Settings};
+pub(crate) use text::iso8601;
 
 use self::{
     asks::{Answer, Ask, LoginRefusal, StoreError},
@@ -96,6 +100,7 @@ pub struct Faf {
     pending: AHashMap<Ticket, dispatch::Pending>,
     tick: tick::Tick,
     draining: bool,
+    meters: census::Meters,
     /// What has happened here.
     pub counters: Counters,
 }
@@ -139,6 +144,7 @@ impl Faf {
             pending: AHashMap::new(),
             tick: tick::Tick::new(shards.max(1)),
             draining: false,
+            meters: census::Meters::default(),
             counters: Counters::default(),
         }
     }
@@ -248,6 +254,7 @@ impl Dialect for Faf {
     }
 
     fn opened(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, origin: Origin) {
+        let client = self.meters.opened();
         self.sessions.insert(Session {
             conn,
             // spec: faf-messages 3.1
@@ -258,6 +265,7 @@ impl Dialect for Faf {
             closing: false,
             state: Default::default(),
             in_hall: false,
+            client,
             user_agent: None,
             claiming: None,
             player: None,
@@ -275,7 +283,9 @@ impl Dialect for Faf {
 
     fn closed(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
         self.log_out(turn, conn, mail::Leaving::Lost);
-        self.sessions.remove(conn);
+        if let Some(session) = self.sessions.remove(conn) {
+            self.meters.closed(session.client);
+        }
     }
 
     fn mailed(&mut self, turn: &mut FafTurn<'_>, from: ShardId, mail: Mail) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Faf, FafTurn, reference::Reference};
+use super::{Faf, FafTurn, reference::Reference, roster::Reply};
 use crate::lobby::Audience;
 
 /// One piece of news. Every shard is told; each acts for its own connections.
@@ -17,6 +17,10 @@ pub enum News {
         /// A message in the form of all others: JSON in ASCII, one line.
         body: Bytes,
     },
+    /// An operator wants to see all games.
+    Games(Reply),
+    /// An operator wants to see all players.
+    Players(Reply),
     /// Reference data was loaded.
     Reference(Arc<Reference>),
 }
@@ -31,6 +35,8 @@ impl Faf {
                     turn.send(conn, body);
                 }
             }
+            News::Games(reply) => self.list_games(&reply),
+            News::Players(reply) => self.list_players(&reply),
             News::Reference(reference) => {
                 self.reference = reference;
                 self.initialised = true;

@@ -97,6 +97,8 @@ pub(super) struct Session {
     pub state: PlayerState,
     /// Whether the hall knows the player and is told of his state.
     pub in_hall: bool,
+    /// For metrics.
+    pub client: super::census::ClientKind,
     /// As the client named itself.
     pub user_agent: Option<Box<str>>,
     /// On the way to being logged in.

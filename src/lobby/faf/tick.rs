@@ -94,6 +94,7 @@ impl Faf {
 
     pub(super) fn ticked(&mut self, turn: &mut FafTurn<'_>, number: u64) {
         self.schedule_tick_after(turn, number);
+        self.publish_census();
         // What a late shard kept waiting at the last tick goes out now. What an early one has said of this tick waits.
         if self.tick.done < self.tick.heard[usize::from(self.shard.0)] {
             self.broadcast(turn);

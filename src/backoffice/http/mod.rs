@@ -1,0 +1,169 @@
+//! The HTTP endpoints around the lobby (spec: faf-lifecycle 15): small servers for operators and their programs.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `control` | all games, all players |
+//! | `health` | whether the server serves |
+//! | `metrics` | everything that is counted, as Prometheus reads it |
+//!
+//! They run beside the back office, never on it, and never make a shard wait. Who can reach them may read everything:
+//! their addresses are loopback unless somebody says otherwise. Connections, requests and their time are bounded.
+
+pub mod control;
+pub mod health;
+pub mod metrics;
+
+use std::{convert::Infallible, io, net::SocketAddr, rc::Rc, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+};
+
+/// Connections of one endpoint; its users are a scraper, a probe and an operator.
+const CONNECTIONS: usize = 64;
+/// Bytes of a request's head.
+const HEAD_BYTES: usize = 16 << 10;
+/// Time for a request's head, and between two requests of one connection.
+const HEAD_TIME: Duration = Duration::from_secs(30);
+/// Time for everything on one connection: whoever reads slowly is cut off.
+const CONNECTION_TIME: Duration = Duration::from_secs(300);
+/// Pause after a failed accept: there may be no descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What is answered.
+pub type Answer = Response<Full<Bytes>>;
+
+/// What an endpoint serves.
+pub trait Site: 'static {
+    /// Answers a GET of a path.
+    fn get(&self, path: &str) -> impl Future<Output = Answer>;
+}
+
+/// Opens an endpoint's listener.
+///
+/// # Errors
+/// The system's, with name and address.
+pub async fn bind(name: &str, address: SocketAddr) -> io::Result<TcpListener> {
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("{name} on {address}: {error}"));
+    TcpListener::bind(address).await.map_err(named)
+}
+
+/// Serves a site where `wanted` says, beginning with `listener`, until nobody can say any more. A new address that
+/// can't be listened on is logged, and the old one stays.
+pub async fn keep(
+    name: &'static str,
+    mut listener: Option<TcpListener>,
+    mut wanted: watch::Receiver<Option<SocketAddr>>,
+    site: impl Site,
+) {
+    let site = Rc::new(site);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = accept(listener.as_ref(), &site, &mut connections) => {}
+            changed = wanted.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let address = *wanted.borrow_and_update();
+                match address {
+                    None => listener = None,
+                    Some(address) => match bind(name, address).await {
+                        Ok(new) => listener = Some(new),
+                        Err(error) => {
+                            tracing::warn!(%error, "the endpoint stays where it was");
+                            continue;
+                        }
+                    },
+                }
+                match listener.as_ref().and_then(|listener| listener.local_addr().ok()) {
+                    Some(address) => tracing::info!(name, %address, "listening"),
+                    None => tracing::info!(name, "no longer listening"),
+                }
+            }
+        }
+    }
+}
+
+/// Accepts for ever; may be dropped at any await.
+async fn accept<S: Site>(
+    listener: Option<&TcpListener>,
+    site: &Rc<S>,
+    connections: &mut JoinSet<()>,
+) {
+    let Some(listener) = listener else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::select! {
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                // One too many is closed at once.
+                Ok((stream, _)) if connections.len() < CONNECTIONS => {
+                    connections.spawn_local(serve(stream, site.clone()));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "accept failed");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+}
+
+/// One connection, to its end.
+async fn serve<S: Site>(stream: TcpStream, site: Rc<S>) {
+    let _ = stream.set_nodelay(true); // refused: a little slower
+    let service = service_fn(move |request: Request<Incoming>| {
+        let site = site.clone();
+        async move { Ok::<_, Infallible>(answer(&*site, &request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    match tokio::time::timeout(CONNECTION_TIME, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection ended badly"),
+        Err(_) => tracing::debug!("an HTTP connection took too long"),
+    }
+}
+
+async fn answer(site: &impl Site, request: &Request<Incoming>) -> Answer {
+    match *request.method() {
+        // hyper leaves the body out for HEAD.
+        Method::GET | Method::HEAD => site.get(request.uri().path()).await,
+        _ => status(StatusCode::METHOD_NOT_ALLOWED),
+    }
+}
+
+/// An answer without a body.
+pub(super) fn status(status: StatusCode) -> Answer {
+    let mut answer = with_body("text/plain; charset=utf-8", Bytes::new());
+    *answer.status_mut() = status;
+    answer
+}
+
+/// A good answer.
+pub(super) fn with_body(content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    answer
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
+}

@@ -1,0 +1,73 @@
+//! The HTTP endpoints: where each listens, and what it serves.
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use muster::{
+    backoffice::http::{self, Site},
+    config::HostAddress,
+};
+use tokio::{
+    net::lookup_host,
+    sync::watch,
+    task::{JoinHandle, spawn_local},
+};
+
+/// A running endpoint.
+pub(super) struct Endpoint {
+    name: &'static str,
+    address: Option<SocketAddr>,
+    change: watch::Sender<Option<SocketAddr>>,
+    task: JoinHandle<()>,
+}
+
+impl Endpoint {
+    /// Listens, if it is to, and serves from now on.
+    pub(super) async fn open(
+        name: &'static str,
+        wanted: HostAddress,
+        site: impl Site,
+    ) -> anyhow::Result<Endpoint> {
+        let resolved = resolve(wanted).await?;
+        let listener = match resolved {
+            Some(address) => Some(http::bind(name, address).await?),
+            None => None,
+        };
+        let address = listener.as_ref().map(|listener| listener.local_addr());
+        let (change, changed) = watch::channel(resolved);
+        Ok(Endpoint {
+            name,
+            address: address.transpose()?,
+            change,
+            task: spawn_local(http::keep(name, listener, changed, site)),
+        })
+    }
+
+    /// Its name and the real address it was opened on.
+    pub(super) fn listening(&self) -> Option<(&'static str, SocketAddr)> {
+        Some((self.name, self.address?))
+    }
+
+    /// Ends it.
+    pub(super) async fn stop(self) {
+        drop(self.change);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, name = self.name, "an endpoint ended badly");
+        }
+    }
+}
+
+/// The address meant; a host's own name may stand for several, the first one counts.
+async fn resolve(wanted: HostAddress) -> anyhow::Result<Option<SocketAddr>> {
+    match wanted {
+        HostAddress::Off => Ok(None),
+        HostAddress::Fixed(address) => Ok(Some(address)),
+        HostAddress::Host(port) => {
+            let host = gethostname::gethostname().to_string_lossy().into_owned();
+            let mut found = lookup_host((host.as_str(), port))
+                .await
+                .with_context(|| format!("this host's name, {host}, has no address"))?;
+            Ok(found.next())
+        }
+    }
+}
