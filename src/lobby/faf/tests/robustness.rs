@@ -550,7 +550,7 @@ fn every_field_of_every_lobby_message() {
             }
         }
         for (variant, expected) in variants {
-            let outcome = stage.send(scene, &[variant.clone()]);
+            let outcome = stage.send(scene, std::slice::from_ref(&variant));
             if let Some(expected) = expected.filter(|_| works) {
                 assert_eq!(outcome, expected, "{variant:.300}");
             }
