@@ -139,6 +139,23 @@ impl FafDesk {
                 subject_id,
             } => Answer::ClearRelation(self.store.clear_relation(player_id, subject_id).await),
             Ask::ModNames(uids) => Answer::ModNames(self.store.mod_names(&uids).await),
+            Ask::Avatars(player_id) => Answer::Avatars(self.store.avatars_of(player_id).await),
+            Ask::SelectAvatar { player_id, url } => {
+                Answer::SelectAvatar(self.store.select_avatar(player_id, url.as_deref()).await)
+            }
+            Ask::ChangedAvatar(player_id) => {
+                Answer::ChangedAvatar(self.store.changed_avatar(player_id).await)
+            }
+            Ask::Permission {
+                player_id,
+                permission,
+            } => Answer::Permission(self.store.has_permission(player_id, permission).await),
+            Ask::Missions => Answer::Missions(self.store.missions().await),
+            Ask::VaultMods => Answer::VaultMods(self.store.best_liked_mods().await),
+            Ask::LikeMod { player_id, uid } => {
+                Answer::LikeMod(self.store.like_mod(player_id, &uid).await)
+            }
+            Ask::DownloadMod(uid) => Answer::DownloadMod(self.store.download_mod(&uid).await),
         }
     }
 

@@ -13,12 +13,14 @@
 
 mod accounts;
 mod admin;
+mod avatars;
 mod failure;
 mod open;
 mod play;
 mod queues;
 mod reference;
 mod time;
+mod vault;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -68,6 +68,37 @@ pub enum Ask {
     },
     /// Display names of sim mods (spec: faf-messages 4.3); unknown uids are left out of the answer.
     ModNames(Vec<String>),
+    /// All avatars of a player (spec: faf-messages 3.14).
+    Avatars(u32),
+    /// Has a player show one of his avatars, or none.
+    SelectAvatar {
+        /// Who.
+        player_id: u32,
+        /// Which; `None`: none.
+        url: Option<String>,
+    },
+    /// What a player shows, after somebody else has changed it in the database (spec: faf-lifecycle 12.4).
+    ChangedAvatar(u32),
+    /// Whether a player may do something that not everybody may (spec: faf-messages 3.15).
+    Permission {
+        /// Who.
+        player_id: u32,
+        /// Technical name of the permission.
+        permission: &'static str,
+    },
+    /// All coop missions (spec: faf-messages 3.16).
+    Missions,
+    /// The mods that are liked best (spec: faf-messages 3.17).
+    VaultMods,
+    /// A player likes a mod.
+    LikeMod {
+        /// Who.
+        player_id: u32,
+        /// Which.
+        uid: String,
+    },
+    /// A mod was downloaded.
+    DownloadMod(String),
 }
 
 /// An answer of the back office. Each [`Ask`] has one kind of answer, named alike.
@@ -85,6 +116,22 @@ pub enum Answer {
     ClearRelation(Result<(), StoreError>),
     /// To [`Ask::ModNames`]: (uid, name) of those that exist.
     ModNames(Result<Vec<(String, String)>, StoreError>),
+    /// To [`Ask::Avatars`].
+    Avatars(Result<Vec<Avatar>, StoreError>),
+    /// To [`Ask::SelectAvatar`]: what he shows now; `None`: he has no such avatar, and nothing has changed.
+    SelectAvatar(Result<Option<Option<Avatar>>, StoreError>),
+    /// To [`Ask::ChangedAvatar`].
+    ChangedAvatar(Result<Option<Avatar>, StoreError>),
+    /// To [`Ask::Permission`].
+    Permission(Result<bool, StoreError>),
+    /// To [`Ask::Missions`], in the order of the table.
+    Missions(Result<Vec<Mission>, StoreError>),
+    /// To [`Ask::VaultMods`], best liked first.
+    VaultMods(Result<Vec<VaultMod>, StoreError>),
+    /// To [`Ask::LikeMod`].
+    LikeMod(Result<Like, StoreError>),
+    /// To [`Ask::DownloadMod`].
+    DownloadMod(Result<(), StoreError>),
 }
 
 /// The outside failed.
@@ -164,8 +211,8 @@ pub struct Account {
     pub login: String,
     /// Technical names of the player's groups.
     pub groups: Vec<String>,
-    /// url and tooltip, both non-empty.
-    pub avatar: Option<(String, String)>,
+    /// What he shows.
+    pub avatar: Option<Avatar>,
     /// Clan tag.
     pub clan: Option<String>,
     /// Two-letter code, or empty.
@@ -189,4 +236,75 @@ pub struct StoredRating {
     pub deviation: f64,
     /// Games rated.
     pub games: u32,
+}
+
+/// A picture that a player may show beside his name.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Avatar {
+    /// Where it is.
+    pub url: String,
+    /// What it says.
+    pub tooltip: String,
+}
+
+impl Avatar {
+    /// One without an address or without words is not shown (spec: faf-lifecycle 6).
+    pub fn shown(self) -> Option<Self> {
+        (!self.url.is_empty() && !self.tooltip.is_empty()).then_some(self)
+    }
+}
+
+/// A row of `coop_map`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mission {
+    /// `coop_map.id`.
+    pub id: u32,
+    /// Which campaign it is of: 0 to 4 (spec: faf-messages 5.16).
+    pub campaign: u8,
+    /// For people.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// `maps/….zip`.
+    pub filename: String,
+}
+
+/// A row of `table_mod`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VaultMod {
+    /// Its name for programs.
+    pub uid: String,
+    /// Its name for people.
+    pub name: String,
+    /// Counts up.
+    pub version: i64,
+    /// Who has made it.
+    pub author: String,
+    /// 1 if it changes the interface only.
+    pub ui: i64,
+    /// Unix seconds.
+    pub created_unix_s: i64,
+    /// How often it was downloaded.
+    pub downloads: i64,
+    /// How many like it.
+    pub likes: f64,
+    /// How often it was played.
+    pub played: i64,
+    /// For people.
+    pub description: String,
+    /// In the vault.
+    pub filename: String,
+    /// File name of its picture.
+    pub icon: Option<String>,
+}
+
+/// What came of liking a mod.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Like {
+    /// There is no such mod.
+    Unknown,
+    /// He has liked it before.
+    Again,
+    /// It counts; the mod with its new number of likes.
+    Counted(Box<VaultMod>),
 }

@@ -284,7 +284,11 @@ impl Faf {
             power,
         });
         session.state = PlayerState::Idle;
-        session.player = Some(Box::new(Player { account, epoch }));
+        session.player = Some(Box::new(Player {
+            account,
+            epoch,
+            selections: 0,
+        }));
 
         self.picture
             .player_here(player_id, conn, epoch, object.clone());
@@ -299,6 +303,18 @@ impl Faf {
         turn.send(conn, social);
         self.send_game_list(turn, conn);
         turn.release(conn);
+    }
+
+    /// What is told of a player has changed: newcomers on this shard see it at once, everybody else with the tick.
+    pub(super) fn player_changed(&mut self, conn: ConnId) {
+        let session = self.sessions.get(conn);
+        let Some(player) = session.and_then(|s| s.player.as_deref()) else {
+            return;
+        };
+        let (id, epoch) = (player.account.id, player.epoch);
+        let object = message::encode(&Entry::new(&player.account, self.basis(), true));
+        self.picture.player_text(id, epoch, object);
+        self.tick.player_dirty(id, epoch, None);
     }
 
     /// The present state for a client that missed broadcasts.

@@ -188,6 +188,15 @@ pub enum Mail {
         /// Whole message.
         body: Bytes,
     },
+    /// A message for everybody who is logged in at the receiving shard.
+    TellAll(Bytes),
+    /// To a player's shard: his connection is to end.
+    Dismiss {
+        /// Which.
+        conn: ConnId,
+        /// Who he must be.
+        player_id: u32,
+    },
 }
 
 /// What changed at one shard.

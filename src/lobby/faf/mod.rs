@@ -11,6 +11,7 @@
 //! | `picture`, `visibility`, `tick` | what everybody sees: encoded, who may see it, the broadcast each second |
 //! | `hall`, `parties`, `factions` | what players do together before a game: the one shard it is on, the players' side of it |
 //! | `games`, `options`, `game_info`, `hosting`, `joining`, `gpgnet` | a game; opening one, getting in, what the game process reports |
+//! | `avatars`, `catalogue`, `admin` | what a player shows; what he looks up; what only some may do |
 //! | `census`, `roster` | what a shard shows for metrics, and to an operator who asks for everything |
 //! | `social`, `stopping`, `text`, `settings` | lists, the orderly end, words, configuration and limits |
 //!
@@ -18,7 +19,10 @@
 //! in the hall; state of another shard is reached by mail only. `Faf::post` is mail that may be to oneself, then handled at once. Every
 //! piece of mail names what it is about by something never reused, so that late mail finds nothing.
 
+mod admin;
 pub mod asks;
+mod avatars;
+mod catalogue;
 pub mod census;
 mod dispatch;
 pub mod events;
@@ -228,6 +232,8 @@ impl Faf {
                 player_id,
                 body,
             } => self.tell(turn, conn, player_id, body),
+            Mail::TellAll(body) => self.tell_all(turn, body),
+            Mail::Dismiss { conn, player_id } => self.dismiss(turn, conn, player_id),
         }
     }
 
@@ -343,6 +349,14 @@ impl Dialect for Faf {
             Ask::SetRelation { .. } => Answer::SetRelation(Err(down)),
             Ask::ClearRelation { .. } => Answer::ClearRelation(Err(down)),
             Ask::ModNames(_) => Answer::ModNames(Err(down)),
+            Ask::Avatars(_) => Answer::Avatars(Err(down)),
+            Ask::SelectAvatar { .. } => Answer::SelectAvatar(Err(down)),
+            Ask::ChangedAvatar(_) => Answer::ChangedAvatar(Err(down)),
+            Ask::Permission { .. } => Answer::Permission(Err(down)),
+            Ask::Missions => Answer::Missions(Err(down)),
+            Ask::VaultMods => Answer::VaultMods(Err(down)),
+            Ask::LikeMod { .. } => Answer::LikeMod(Err(down)),
+            Ask::DownloadMod(_) => Answer::DownloadMod(Err(down)),
         }
     }
 }

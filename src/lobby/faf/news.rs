@@ -17,6 +17,11 @@ pub enum News {
         /// A message in the form of all others: JSON in ASCII, one line.
         body: Bytes,
     },
+    /// A player's avatar was changed in the database (spec: faf-lifecycle 12.4, N#1095).
+    AvatarChanged {
+        /// Whose.
+        player_id: u32,
+    },
     /// An operator wants to see all games.
     Games(Reply),
     /// An operator wants to see all players.
@@ -35,6 +40,7 @@ impl Faf {
                     turn.send(conn, body);
                 }
             }
+            News::AvatarChanged { player_id } => self.avatar_changed(turn, player_id),
             News::Games(reply) => self.list_games(&reply),
             News::Players(reply) => self.list_players(&reply),
             News::Reference(reference) => {

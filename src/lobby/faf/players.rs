@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{
-    asks::{Account, Relation},
+    asks::{Account, Avatar, Relation},
     ratings::Rating as Skill,
     reference::{Reference, Standing},
 };
@@ -20,6 +20,8 @@ pub(super) struct Player {
     pub account: Account,
     /// Of his claim.
     pub epoch: u64,
+    /// Counts how often his avatar was changed.
+    pub selections: u32,
 }
 
 /// What decides where a rating that is not stored begins.
@@ -112,7 +114,7 @@ pub(super) struct Entry<'a> {
     id: u32,
     login: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    avatar: Option<Avatar<'a>>,
+    avatar: Option<&'a Avatar>,
     country: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     clan: Option<&'a str>,
@@ -122,12 +124,6 @@ pub(super) struct Entry<'a> {
     global_rating: [Number; 2],
     ladder_rating: [Number; 2],
     number_of_games: u32,
-}
-
-#[derive(Serialize)]
-struct Avatar<'a> {
-    url: &'a str,
-    tooltip: &'a str,
 }
 
 /// Defaults are whole numbers on the wire, stored ratings are floats (spec: faf-observed, Login).
@@ -204,10 +200,7 @@ impl<'a> Entry<'a> {
         Entry {
             id: account.id,
             login: &account.login,
-            avatar: account
-                .avatar
-                .as_ref()
-                .map(|(url, tooltip)| Avatar { url, tooltip }),
+            avatar: account.avatar.as_ref(),
             country: &account.country,
             clan: account.clan.as_deref(),
             state: (!online).then_some("offline"),

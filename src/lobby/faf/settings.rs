@@ -12,6 +12,8 @@ use super::ratings::Rating;
 pub struct Settings {
     /// Shown to users of unofficial clients (`WWW_URL`).
     pub www_url: String,
+    /// Where players find the mod vault (`CONTENT_URL`).
+    pub content_url: String,
     /// Whether `hello` is served (`ALLOW_PASSWORD_LOGIN`).
     pub allow_password_login: bool,
     /// Logins on their way to the back office at once; the others wait their turn.
@@ -38,6 +40,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             www_url: "https://www.faforever.com".into(),
+            content_url: "http://content.faforever.com".into(),
             allow_password_login: true,
             logins_in_flight: 256,
             login_timeout: Duration::from_secs(300),
@@ -84,6 +87,12 @@ pub(super) const STATS_BYTES: usize = 1 << 20;
 pub(super) const TEAMKILLS: usize = 64;
 /// Connections in one game, those still setting up included; 16 slots and spectators.
 pub(super) const SEATS: usize = 64;
+/// Bytes of an avatar's address; the column of its file name has 212.
+pub(super) const URL_BYTES: usize = 512;
+/// Bytes of an administrator's message to everybody: it goes to each of thousands.
+pub(super) const BROADCAST_BYTES: usize = 16 << 10;
+/// Players an administrator may call into a channel at once.
+pub(super) const CHANNEL_GUESTS: usize = 10_000;
 /// Members of one party. Queues have teams of up to six; a party is also a place to gather.
 pub(super) const PARTY_MEMBERS: usize = 64;
 /// Invitations of one party that are still open: everybody a busy player meets in a day.
@@ -124,6 +133,10 @@ pub struct Counters {
     pub joins: u64,
     /// Joins that were turned away.
     pub join_refusals: u64,
+    /// What administrators and moderators did.
+    pub admin_actions: u64,
+    /// Changes of avatars from outside that could not be looked up.
+    pub avatars_missed: u64,
     /// Invitations to parties that were followed.
     pub party_joins: u64,
     /// Game messages without effect: unknown, malformed, from the wrong player.
@@ -154,6 +167,8 @@ impl Counters {
             ("games_hosted", self.games_hosted),
             ("joins", self.joins),
             ("join_refusals", self.join_refusals),
+            ("admin_actions", self.admin_actions),
+            ("avatars_missed", self.avatars_missed),
             ("party_joins", self.party_joins),
             ("game_messages_ignored", self.game_messages_ignored),
             ("over_limit", self.over_limit),

@@ -1,7 +1,9 @@
 //! Dialogues and random walks of the FAF lobby in the simulator.
 
+mod admin;
 mod corners;
 mod dialogues;
+mod lookups;
 mod outside;
 mod parties;
 mod ratings;
@@ -85,6 +87,11 @@ fn office() -> impl FnMut(Ask) -> Answer {
             .filter(|uid| uid != "unknown")
             .map(|uid| (uid.clone(), format!("Mod {uid}")))
             .collect())),
+        Ask::Permission {
+            player_id,
+            permission,
+        } => Answer::Permission(Ok(admin::permitted(player_id, permission))),
+        ask => lookups::answer(ask),
     }
 }
 
