@@ -379,6 +379,7 @@ impl Faf {
         }
         game.remove(&seat, turn.now.unix);
         self.tick.game_dirty(seat.uid);
+        self.checked(turn, seat.uid);
     }
 }
 
