@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Client, Received},
-    recorded::{Event, Line, Maps, same},
+    recorded::{Event, Line, Terms, same},
     script::Transport,
     server::Server,
 };
@@ -84,6 +84,8 @@ pub(crate) struct Play<'a> {
     pub(crate) token: &'a dyn Fn(&str) -> String,
     /// The query that gives the rows recorded under a name with this many columns in this phase.
     pub(crate) query: &'a dyn Fn(&str, usize, &str) -> Option<String>,
+    /// See [`Terms`].
+    pub(crate) slack: f64,
     /// Statements to run before a line.
     pub(crate) sql: &'a [(usize, &'a str)],
     /// Phases that the next one follows without a pause.
@@ -97,7 +99,7 @@ pub(crate) struct Stage<'a> {
     peers: BTreeMap<String, Peer>,
     parts: BTreeMap<String, Part>,
     phase: String,
-    maps: Maps,
+    terms: Terms,
     /// For the report of a failure.
     heard: Vec<String>,
     stopping: bool,
@@ -116,7 +118,10 @@ impl<'a> Stage<'a> {
             peers: BTreeMap::new(),
             parts: BTreeMap::new(),
             phase: String::new(),
-            maps: Maps::new(),
+            terms: Terms {
+                slack: play.slack,
+                ..Terms::default()
+            },
             heard: Vec::new(),
             stopping: false,
         };
@@ -241,7 +246,7 @@ impl<'a> Stage<'a> {
                     self.hear_more(who, &recorded.to_string())?;
                 }
                 let own = self.peer(who)?.own.pop_front().unwrap_or_default();
-                if same(&recorded, &own, &mut self.maps) {
+                if same(&recorded, &own, &mut self.terms) {
                     return Ok(());
                 }
                 Err(format!(
@@ -281,10 +286,10 @@ impl<'a> Stage<'a> {
         }
         loop {
             let seen = self.part(who).seen;
-            let maps = &mut self.maps;
+            let terms = &mut self.terms;
             let peer = self.peers.get(who).ok_or("nobody is there to hear it")?;
             let mut fits = |(about, told): &(Subject, Value)| {
-                about == subject && good.iter().any(|good| same(good, told, maps))
+                about == subject && good.iter().any(|good| same(good, told, terms))
             };
             if ordered {
                 if let Some(at) = (seen..peer.told.len()).find(|&at| fits(&peer.told[at])) {
@@ -325,7 +330,7 @@ impl<'a> Stage<'a> {
             let rows: Result<Vec<Value>, _> =
                 rows.iter().map(|row| serde_json::from_str(row)).collect();
             let rows = Value::Array(rows.map_err(|error| error.to_string())?);
-            if same(recorded, &rows, &mut self.maps) {
+            if same(recorded, &rows, &mut self.terms) {
                 return Ok(());
             }
             if Instant::now() > deadline {
@@ -370,7 +375,7 @@ impl<'a> Stage<'a> {
         for (who, peer) in &mut self.peers {
             let empty = Part::default();
             let part = parts.get(who).unwrap_or(&empty);
-            peer.compare(&part.states, &mut self.maps)
+            peer.compare(&part.states, &mut self.terms)
                 .map_err(|error| format!("{who}: {error}"))?;
             if part.list_next {
                 return Err(format!("{who}: the record stops inside a sign-in"));
@@ -507,7 +512,7 @@ impl Peer {
     }
 
     /// What was told in a phase against what was recorded; then all of it is forgotten.
-    fn compare(&mut self, recorded: &[(Subject, Value)], maps: &mut Maps) -> Result<(), String> {
+    fn compare(&mut self, recorded: &[(Subject, Value)], terms: &mut Terms) -> Result<(), String> {
         if let Some(own) = self.own.pop_front() {
             return Err(format!("heard, and should not have, {own}"));
         }
@@ -521,7 +526,7 @@ impl Peer {
             match recorded.get(subject) {
                 None if matches!(subject, Subject::Queue(_)) => {} // queues pop when they pop
                 None => return Err(format!("was told, and should not have been, {state}")),
-                Some(last) if same(last, state, maps) => {}
+                Some(last) if same(last, state, terms) => {}
                 Some(last) => {
                     return Err(format!(
                         "was told last\n    {state}\n  instead of\n    {last}"
