@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Client, Received},
+    exchange::Exchange,
+    http,
     recorded::{Event, Line, Terms, same},
     script::Transport,
     server::Server,
@@ -96,6 +98,7 @@ pub(crate) struct Play<'a> {
 pub(crate) struct Stage<'a> {
     play: &'a Play<'a>,
     server: &'a mut Server,
+    exchange: Option<Exchange>,
     peers: BTreeMap<String, Peer>,
     parts: BTreeMap<String, Part>,
     phase: String,
@@ -109,12 +112,14 @@ impl<'a> Stage<'a> {
     /// Plays the whole record.
     pub(crate) fn perform(
         server: &'a mut Server,
+        exchange: Option<Exchange>,
         play: &'a Play<'a>,
         lines: &[Line],
     ) -> Result<(), String> {
         let mut stage = Stage {
             play,
             server,
+            exchange,
             peers: BTreeMap::new(),
             parts: BTreeMap::new(),
             phase: String::new(),
@@ -193,8 +198,8 @@ impl<'a> Stage<'a> {
                 }
             }
             Event::Note(note) => self.note(note),
-            // Shown by other tests: these need services of their own.
-            Event::Published(..) | Event::Http(..) => Ok(()),
+            Event::Published(key, body) => self.published(key, body),
+            Event::Http(path, status, body) => self.http(path, *status, body),
         }
     }
 
@@ -329,7 +334,8 @@ impl<'a> Stage<'a> {
             let rows = self.server.database.rows(&query)?;
             let rows: Result<Vec<Value>, _> =
                 rows.iter().map(|row| serde_json::from_str(row)).collect();
-            let rows = Value::Array(rows.map_err(|error| error.to_string())?);
+            let mut rows = Value::Array(rows.map_err(|error| error.to_string())?);
+            with_fractions(recorded, &mut rows);
             if same(recorded, &rows, &mut self.terms) {
                 return Ok(());
             }
@@ -340,6 +346,38 @@ impl<'a> Stage<'a> {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Messages of one moment have no order; without a broker nobody hears them.
+    fn published(&mut self, key: &str, body: &Value) -> Result<(), String> {
+        let Some(exchange) = &mut self.exchange else {
+            return Ok(());
+        };
+        let terms = &mut self.terms;
+        exchange
+            .take(|(routing, published)| routing == key && same(body, published, terms))
+            .map_err(|error| format!("{key} {body}: {error}"))
+    }
+
+    /// The list of games must have been brought up to date by a tick, as the record's was.
+    fn http(&mut self, path: &str, status: u64, body: &Value) -> Result<(), String> {
+        let listener = if path == "/ready" {
+            "health"
+        } else {
+            "control"
+        };
+        let address = self.server.listener(&format!("http/{listener}"))?;
+        let page = http::get(address, path).map_err(|error| error.to_string())?;
+        let found = serde_json::from_str(&page.body).unwrap_or_else(|_| page.body.clone().into());
+        if u64::from(page.status) == status
+            && same(body, &without_metronome(&found), &mut self.terms)
+        {
+            return Ok(());
+        }
+        Err(format!(
+            "{path} should give {status}\n    {body}\n  but gives {}\n    {found}",
+            page.status
+        ))
     }
 
     fn note(&mut self, note: &Value) -> Result<(), String> {
@@ -360,7 +398,16 @@ impl<'a> Stage<'a> {
                 Err(format!("{there:?} are signed in"))
             };
         }
-        // `closed`, `case`: shown by the lines around it. `control`, `health`: by tests of the HTTP services.
+        for listener in ["control", "health"] {
+            if let Some(status) = note[listener].as_u64() {
+                let address = self.server.listener(&format!("http/{listener}"))?;
+                let page = http::get(address, "/nothing").map_err(|error| error.to_string())?;
+                if u64::from(page.status) != status {
+                    return Err(format!("{listener} gives {}", page.status));
+                }
+            }
+        }
+        // `closed`, `case`: shown by the lines around it.
         Ok(())
     }
 
@@ -370,6 +417,13 @@ impl<'a> Stage<'a> {
             self.fence()?;
             self.tick()?;
             self.fence()?;
+        }
+        if let Some(left) = self
+            .exchange
+            .as_ref()
+            .and_then(|exchange| exchange.left().first())
+        {
+            return Err(format!("was published, and should not have been: {left:?}"));
         }
         let parts = std::mem::take(&mut self.parts);
         for (who, peer) in &mut self.peers {
@@ -585,6 +639,33 @@ fn kind(message: &Value, list_next: &mut bool) -> Kind {
         }
         "ping" => Kind::Ping,
         _ => Kind::Own(message.clone()),
+    }
+}
+
+/// Columns are of one kind, but MariaDB writes a float without a fraction like a whole number.
+fn with_fractions(recorded: &Value, found: &mut Value) {
+    match (recorded, found) {
+        (Value::Array(recorded), Value::Array(found)) => {
+            for (recorded, found) in recorded.iter().zip(found) {
+                with_fractions(recorded, found);
+            }
+        }
+        (recorded, found) if recorded.is_f64() && found.is_number() => {
+            *found = json!(found.as_f64())
+        }
+        _ => {}
+    }
+}
+
+/// A list without the metronome.
+fn without_metronome(list: &Value) -> Value {
+    match list {
+        Value::Array(items) => items
+            .iter()
+            .filter(|item| item["login"] != METRONOME)
+            .cloned()
+            .collect(),
+        other => other.clone(),
     }
 }
 
