@@ -10,3 +10,4 @@ pub(crate) mod recorded;
 pub(crate) mod replay;
 pub(crate) mod script;
 pub(crate) mod server;
+pub(crate) mod service;
