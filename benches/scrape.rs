@@ -31,7 +31,7 @@ use muster::{
     },
     wire::Format,
 };
-use rand::{SeedableRng, rngs::SmallRng};
+use rand::{SeedableRng, rngs::StdRng};
 
 const PLAYERS: u32 = 10_000;
 const AGENTS: u32 = 500;
@@ -40,7 +40,7 @@ const SHARD: ShardId = ShardId(0);
 
 struct Bench {
     faf: Faf,
-    rng: SmallRng,
+    rng: StdRng,
     next_ticket: u64,
     effects: Vec<Effect<Faf>>,
     ticks: u64,
@@ -109,7 +109,7 @@ fn scrape(criterion: &mut Criterion) {
     let faf = Faf::new(SHARD, 1, Arc::new(Settings::default())).reporting_to(board.clone());
     let mut bench = Bench {
         faf,
-        rng: SmallRng::seed_from_u64(1),
+        rng: StdRng::seed_from_u64(1),
         next_ticket: 0,
         effects: Vec::new(),
         ticks: 0,
