@@ -6,7 +6,7 @@ use super::{
     close,
     hosting::HostWanted,
     message,
-    request::{self, Outcome, Refusal},
+    request::{Outcome, Refusal},
     session::PlayerState,
     text,
 };
@@ -42,6 +42,10 @@ pub(super) enum Pending {
         seat: super::mail::Seat,
         uids: Vec<String>,
     },
+    /// Who plays against whom in the queue that has popped.
+    Match,
+    /// What this match needs to be opened.
+    NewMatch(u64),
 }
 
 /// Commands that are heard before login (spec: faf-messages 2, item 2).
@@ -117,12 +121,13 @@ impl Faf {
                     "FAF no longer supports direct registration. Please use the website to register.",
                 ));
             }
-            "matchmaker_info" => turn.send(conn, message::NO_QUEUES),
+            "matchmaker_info" => self.matchmaker_info(turn, conn),
             "ice_servers" => turn.send(conn, message::ICE_SERVERS),
             "game_host" => return self.game_host(turn, conn, message),
             "game_join" => return self.game_join(turn, conn, message),
             "restore_game_session" => return self.restore_game_session(turn, conn, message),
-            "game_matchmaking" => return self.game_matchmaking(conn, message),
+            "game_matchmaking" => return self.game_matchmaking(turn, conn, message),
+            "set_player_vetoes" => return self.set_player_vetoes(turn, conn, message),
             "invite_to_party" => return self.invite_to_party(turn, conn, message),
             "accept_party_invite" => return self.accept_party_invite(turn, conn, message),
             "kick_player_from_party" => return self.kick_from_party(turn, conn, message),
@@ -135,40 +140,7 @@ impl Faf {
         Ok(())
     }
 
-    /// spec: faf-messages 3.10, as long as no queue exists.
-    fn game_matchmaking(&mut self, conn: ConnId, message: Value<'_>) -> Outcome {
-        self.refuse_old_client(conn)?;
-        let state = message
-            .get("state")
-            .ok_or(Refusal::Garbage)?
-            .as_str()
-            .unwrap_or_default();
-        let queue = request::optional_text(message, "queue_name")?;
-        let alias = request::optional_text(message, "mod")?;
-        let _queue = queue.or(alias).unwrap_or("ladder1v1");
-        if state == "stop" {
-            return Ok(());
-        }
-        let Some(session) = self.sessions.get(conn) else {
-            return Ok(());
-        };
-        if session.state != PlayerState::Idle {
-            let login = session.player.as_ref().map_or("", |p| &p.account.login);
-            let text = format!(
-                "Can't join a queue while {login} is in state {}",
-                session.state.name()
-            );
-            return Err(Refusal::Client(text.into()));
-        }
-        // No queue has that name.
-        if state == "start" {
-            Err(Refusal::Garbage)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn refuse_old_client(&self, conn: ConnId) -> Outcome {
+    pub(super) fn refuse_old_client(&self, conn: ConnId) -> Outcome {
         match self.sessions.get(conn) {
             Some(session) if session.old_client => Err(Refusal::client(
                 "Cannot join game. Please update your client to the newest version.",
@@ -294,6 +266,14 @@ impl Faf {
                 (seat.conn, Ok(Next::Go))
             }
             (Pending::Mods { seat, .. }, _) => (seat.conn, Err(Refusal::Invalid)),
+            (Pending::Match, Answer::Match(proposals)) => return self.matched(turn, proposals),
+            (Pending::Match, _) => return self.matched(turn, None),
+            (Pending::NewMatch(id), Answer::NewMatch(grant)) => {
+                return self.match_prepared(turn, id, grant);
+            }
+            (Pending::NewMatch(id), _) => {
+                return self.match_prepared(turn, id, Err(StoreError::Failed));
+            }
             (
                 Pending::Login { conn, .. }
                 | Pending::Host { conn, .. }

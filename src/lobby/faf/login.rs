@@ -284,7 +284,11 @@ impl Faf {
             power,
         });
         session.state = PlayerState::Idle;
-        session.player = Some(Box::new(Player { account, epoch }));
+        session.player = Some(Box::new(Player {
+            account,
+            epoch,
+            vetoes: Vec::new(),
+        }));
 
         self.picture
             .player_here(player_id, conn, epoch, object.clone());

@@ -10,6 +10,7 @@
 //! | `login` | credentials → claim at the home shard → the newcomer's messages; the end of a session |
 //! | `picture`, `visibility`, `tick` | what everybody sees: encoded, who may see it, the broadcast each second |
 //! | `hall`, `parties`, `factions` | what players do together before a game: the one shard it is on, the players' side of it |
+//! | `matchmaking`, `matcher` | queues, searches and matches; who plays against whom |
 //! | `games`, `options`, `game_info`, `hosting`, `joining`, `gpgnet` | a game; opening one, getting in, what the game process reports |
 //! | `census`, `roster` | what a shard shows for metrics, and to an operator who asks for everything |
 //! | `social`, `stopping`, `text`, `settings` | lists, the orderly end, words, configuration and limits |
@@ -122,6 +123,19 @@ pub enum Timer {
     KickIdle,
     /// Tell the members of parties that have changed.
     Parties,
+    /// A matchmaking queue pops.
+    Pop {
+        /// Which.
+        queue: u32,
+        /// Its waits, as opposed to those of an earlier queue with that id.
+        wait: u64,
+    },
+    /// Forget violations that are long ago.
+    Violations,
+    /// The host of a match should have opened its game.
+    MatchOpen(u32),
+    /// A match's game should have been launched.
+    MatchStart(u32),
 }
 
 impl Faf {
@@ -223,6 +237,20 @@ impl Faf {
             } => self.may_invite_answered(turn, guest, recipient_id, recipient, welcome),
             Mail::ToHall { guest, errand } => self.hall_asked(turn, guest, errand),
             Mail::HallAnswer { guest, verdict } => self.hall_answered(turn, guest, verdict),
+            Mail::FromHall { guest, word } => self.hall_says(turn, guest, word),
+            Mail::OpenMatch(opening) => self.open_match(turn, *opening),
+            Mail::Summon {
+                guest,
+                uid,
+                owner,
+                launch,
+            } => self.summoned(turn, guest, uid, owner, &launch),
+            Mail::Summoned {
+                uid,
+                player_id,
+                seat,
+            } => self.guest_summoned(turn, uid, player_id, seat),
+            Mail::MatchOver { match_id, outcome } => self.match_over(turn, match_id, outcome),
             Mail::Tell {
                 conn,
                 player_id,
@@ -312,6 +340,10 @@ impl Dialect for Faf {
             Timer::GameSetup(uid) => self.game_timed_out(uid),
             Timer::KickIdle => self.kick_idle(turn),
             Timer::Parties => self.tell_parties(turn),
+            Timer::Pop { queue, wait } => self.popped(turn, queue, wait),
+            Timer::Violations => self.sweep_violations(turn),
+            Timer::MatchOpen(uid) => self.match_open_timed_out(turn, uid),
+            Timer::MatchStart(uid) => self.match_start_timed_out(turn, uid),
         }
     }
 
@@ -343,6 +375,8 @@ impl Dialect for Faf {
             Ask::SetRelation { .. } => Answer::SetRelation(Err(down)),
             Ask::ClearRelation { .. } => Answer::ClearRelation(Err(down)),
             Ask::ModNames(_) => Answer::ModNames(Err(down)),
+            Ask::Match { .. } => Answer::Match(None),
+            Ask::NewMatch { .. } => Answer::NewMatch(Err(down)),
         }
     }
 }

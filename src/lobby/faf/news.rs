@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Faf, FafTurn, reference::Reference, roster::Reply};
+use super::{Faf, FafTurn, hall::HALL, reference::Reference, roster::Reply};
 use crate::lobby::Audience;
 
 /// One piece of news. Every shard is told; each acts for its own connections.
@@ -40,6 +40,10 @@ impl Faf {
             News::Reference(reference) => {
                 self.reference = reference;
                 self.initialised = true;
+                self.clip_vetoes(turn);
+                if self.shard == HALL && !self.draining {
+                    self.renew_queues(turn);
+                }
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::ratings::Rating;
+use super::{matchmaking::MatchmakingSettings, ratings::Rating};
 
 /// Configuration of the dialect (spec: faf-lifecycle 16).
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Settings {
     pub custom_setup: Duration,
     /// Time for a coop game to open.
     pub coop_setup: Duration,
+    /// Queues, searches and matches.
+    pub matchmaking: MatchmakingSettings,
     /// Rating of somebody of whom nothing is known (`START_RATING_MEAN`, `START_RATING_DEV`).
     pub start_rating: Rating,
     /// How long a drain lasts at most; only told to the players here (`SHUTDOWN_GRACE_PERIOD`).
@@ -45,6 +47,7 @@ impl Default for Settings {
             tick: Duration::from_secs(1),
             custom_setup: Duration::from_secs(30),
             coop_setup: Duration::from_secs(60),
+            matchmaking: MatchmakingSettings::default(),
             start_rating: Rating::START,
             shutdown_grace: Duration::from_secs(1800),
             shutdown_kick_idle: false,
@@ -89,6 +92,9 @@ pub(super) const PARTY_MEMBERS: usize = 64;
 /// Invitations of one party that are still open: everybody a busy player meets in a day.
 pub(super) const PARTY_INVITATIONS: usize = 256;
 
+/// Vetoes in one request; all pools together have a few hundred maps.
+pub(super) const VETOES: usize = 4096;
+
 /// What has happened on one shard since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -126,6 +132,26 @@ pub struct Counters {
     pub join_refusals: u64,
     /// Invitations to parties that were followed.
     pub party_joins: u64,
+    /// Searches that began.
+    pub searches: u64,
+    /// Searches that ended without a match.
+    pub searches_cancelled: u64,
+    /// Matches that were found.
+    pub matches_found: u64,
+    /// Matches that were proposed, but somebody in them had stopped searching.
+    pub matches_refused: u64,
+    /// Matches whose game was launched.
+    pub matches_launched: u64,
+    /// Matches somebody was too slow for.
+    pub matches_timed_out: u64,
+    /// Matches somebody left.
+    pub matches_aborted: u64,
+    /// Matches that failed for another reason.
+    pub matches_errored: u64,
+    /// Of these, those for which there was no map.
+    pub matches_without_map: u64,
+    /// Violations of players who let a match fail.
+    pub violations: u64,
     /// Game messages without effect: unknown, malformed, from the wrong player.
     pub game_messages_ignored: u64,
     /// Things not kept because a limit was reached.
@@ -155,6 +181,16 @@ impl Counters {
             ("joins", self.joins),
             ("join_refusals", self.join_refusals),
             ("party_joins", self.party_joins),
+            ("searches", self.searches),
+            ("searches_cancelled", self.searches_cancelled),
+            ("matches_found", self.matches_found),
+            ("matches_refused", self.matches_refused),
+            ("matches_launched", self.matches_launched),
+            ("matches_timed_out", self.matches_timed_out),
+            ("matches_aborted", self.matches_aborted),
+            ("matches_errored", self.matches_errored),
+            ("matches_without_map", self.matches_without_map),
+            ("violations", self.violations),
             ("game_messages_ignored", self.game_messages_ignored),
             ("over_limit", self.over_limit),
             ("setup_timeouts", self.setup_timeouts),
