@@ -16,7 +16,7 @@ use muster::backoffice::faf::{AuthMode, FafDesk};
 use muster::backoffice::keys::{KeyRing, Keys};
 use muster::backoffice::store::{BanLevel, Identity, NewBan, OpenError, Store, StoreSettings};
 use muster::lobby::faf::asks::{
-    Answer, Ask, Credentials, LoginRefusal, Map, Relation, StoreError, StoredRating,
+    Answer, Ask, Avatar, Credentials, LoginRefusal, Map, Relation, StoreError, StoredRating,
 };
 use serde_json::json;
 use sqlx::{Connection, Executor, SqliteConnection};
@@ -125,12 +125,15 @@ on_both! {
 
     async fn the_avatar_is_the_chosen_one_that_is_owned(bench: &Bench) {
         let avatar = async |id| bench.store.load_account(&named(id, "x")).await.unwrap().avatar;
-        let url = |file: &str| format!("https://content.faforever.com/faf/avatars/{file}");
+        let of = |file: &str, tooltip: &str| Avatar {
+            url: format!("https://content.faforever.com/faf/avatars/{file}"),
+            tooltip: tooltip.to_owned(),
+        };
         // By the flag, as long as nothing is chosen; and not without a tooltip.
-        assert_eq!(avatar(50).await, Some((url("UEF.png"), "UEF".to_owned())));
+        assert_eq!(avatar(50).await, Some(of("UEF.png", "UEF")));
         assert_eq!(avatar(52).await, None);
         bench.sql("UPDATE login SET avatar_id = 1 WHERE id IN (50, 51)").await;
-        assert_eq!(avatar(51).await, Some((url("qai2.png"), "QAI".to_owned())));
+        assert_eq!(avatar(51).await, Some(of("qai2.png", "QAI")));
         assert_eq!(avatar(50).await, None);
     }
 
@@ -142,7 +145,7 @@ on_both! {
         bench.sql("SET foreign_key_checks = 0; ALTER TABLE login DROP CONSTRAINT login_ibfk_1; \
             ALTER TABLE login DROP COLUMN avatar_id").await;
         let account = bench.store.load_account(&named(50, "x")).await.unwrap();
-        assert_eq!(account.avatar.unwrap().1, "UEF");
+        assert_eq!(account.avatar.unwrap().tooltip, "UEF");
         bench.store.log_join(1, 5, HERE).await;
         assert_eq!(bench.look("SELECT CAST(COUNT(*) AS CHAR) FROM game_join_log WHERE game_id = 5").await, "1");
     }

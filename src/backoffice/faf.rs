@@ -9,11 +9,13 @@ use tokio::sync::OnceCell;
 use crate::lobby::faf::asks::{
     Account, Answer, Ask, Ban, Credentials, HostGrant, LoginRefusal, MatchGrant, StoreError,
 };
+use crate::lobby::faf::ledger::Batch;
 use crate::lobby::faf::matcher;
 use crate::lobby::faf::reference::Reference;
 
 use super::keys::{self, KeyRing};
 use super::policy::Policy;
+use super::spool::Spool;
 use super::store::{Found, Identity, Store};
 use super::unix_now;
 
@@ -34,14 +36,20 @@ pub enum AuthMode {
 
 /// The desk where the FAF dialect's questions are answered.
 pub struct FafDesk {
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     keys: Arc<KeyRing>,
     policy: Option<Policy>,
     mode: AuthMode,
     /// The last game number given out, read from the store once (spec: faf-lifecycle 11).
     last_game: OnceCell<AtomicU32>,
-    /// As loaded last; empty before.
-    reference: Mutex<Arc<Reference>>,
+    /// As loaded last.
+    reference: Mutex<Option<Arc<Reference>>>,
+    /// Whoever has it rates a game.
+    pub(super) rating: tokio::sync::Mutex<()>,
+    /// Where finished games are kept until they are settled.
+    pub(super) spool: Option<Spool>,
+    /// The highest number of a game that was found there at the start.
+    kept_game: u32,
 }
 
 /// Whether an account may be made under this name: 1 to 20 letters, digits, `_` and `-`.
@@ -67,7 +75,30 @@ impl FafDesk {
             mode,
             last_game: OnceCell::new(),
             reference: Mutex::default(),
+            rating: tokio::sync::Mutex::default(),
+            spool: None,
+            kept_game: 0,
         }
+    }
+
+    /// Has finished games kept on disk until they are settled. Gives those an earlier process has left, for
+    /// [`FafDesk::replay`]; their numbers are not given out again, even if the store has not seen them yet.
+    ///
+    /// # Errors
+    /// If the folder can't be read.
+    pub fn with_spool(mut self, spool: Spool) -> std::io::Result<(Self, Vec<Batch>)> {
+        let kept = spool.kept()?;
+        self.kept_game = kept.last().map_or(0, |batch| batch.uid);
+        self.spool = Some(spool);
+        Ok((self, kept))
+    }
+
+    /// Reference data as loaded last.
+    pub(super) fn reference(&self) -> Option<Arc<Reference>> {
+        self.reference
+            .lock()
+            .expect("nothing panics while it holds this lock")
+            .clone()
     }
 
     /// Loads reference data anew. A failure keeps what was loaded before.
@@ -79,7 +110,7 @@ impl FafDesk {
         *self
             .reference
             .lock()
-            .expect("nothing panics while it holds this lock") = reference.clone();
+            .expect("nothing panics while it holds this lock") = Some(reference.clone());
         Ok(reference)
     }
 
@@ -139,6 +170,11 @@ impl FafDesk {
                 player_id,
                 subject_id,
             } => Answer::ClearRelation(self.store.clear_relation(player_id, subject_id).await),
+            Ask::Ledger(batch) => Answer::Ledger(self.write(*batch).await),
+            Ask::Keep(batch) => {
+                self.keep(&batch).await;
+                Answer::Keep
+            }
             Ask::ModNames(uids) => Answer::ModNames(self.store.mod_names(&uids).await),
             Ask::Match { snapshot, tuning } => {
                 // Up to some milliseconds of plain work: not on the thread that answers everybody.
@@ -154,6 +190,23 @@ impl FafDesk {
                 players,
                 history,
             } => Answer::NewMatch(self.new_match(queue_id, &players, history).await),
+            Ask::Avatars(player_id) => Answer::Avatars(self.store.avatars_of(player_id).await),
+            Ask::SelectAvatar { player_id, url } => {
+                Answer::SelectAvatar(self.store.select_avatar(player_id, url.as_deref()).await)
+            }
+            Ask::ChangedAvatar(player_id) => {
+                Answer::ChangedAvatar(self.store.changed_avatar(player_id).await)
+            }
+            Ask::Permission {
+                player_id,
+                permission,
+            } => Answer::Permission(self.store.has_permission(player_id, permission).await),
+            Ask::Missions => Answer::Missions(self.store.missions().await),
+            Ask::VaultMods => Answer::VaultMods(self.store.best_liked_mods().await),
+            Ask::LikeMod { player_id, uid } => {
+                Answer::LikeMod(self.store.like_mod(player_id, &uid).await)
+            }
+            Ask::DownloadMod(uid) => Answer::DownloadMod(self.store.download_mod(&uid).await),
         }
     }
 
@@ -289,7 +342,10 @@ impl FafDesk {
 
     async fn last_game(&self) -> Result<&AtomicU32, StoreError> {
         self.last_game
-            .get_or_try_init(async || self.store.max_game_id().await.map(AtomicU32::new))
+            .get_or_try_init(async || {
+                let stored = self.store.max_game_id().await?;
+                Ok(AtomicU32::new(stored.max(self.kept_game)))
+            })
             .await
     }
 }

@@ -363,6 +363,13 @@ pub const KEYS: &[Key] = &[
         "The website named in texts for players.",
     ),
     key(
+        "faf.content_url",
+        Kind::Prefixed(&["http://", "https://"]),
+        "http://content.faforever.com",
+        "",
+        "Where the mod vault is: the beginning of its links.",
+    ),
+    key(
         "faf.jwks_url",
         Kind::Text,
         "auto",

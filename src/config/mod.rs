@@ -144,6 +144,8 @@ pub struct Faf {
     pub allow_password_login: bool,
     /// Website, in texts.
     pub www_url: String,
+    /// Beginning of the mod vault's links.
+    pub content_url: String,
     /// Where token keys come from; `None`: no tokens.
     pub jwks_url: Option<String>,
     /// Base address of the policy server, if it is to be told.
@@ -360,6 +362,7 @@ fn faf(v: &Values) -> Result<Faf, ConfigError> {
         auth,
         allow_password_login: v.flag("faf.allow_password_login"),
         www_url: v.text("faf.www_url"),
+        content_url: v.text("faf.content_url"),
         jwks_url: match v.text("faf.jwks_url").as_str() {
             "auto" if auth == Auth::Database => Some(FAF_KEYS.to_owned()),
             "auto" | "" => None,

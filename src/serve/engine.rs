@@ -72,6 +72,7 @@ pub(super) fn faf_settings(config: &Config) -> faf::Settings {
         ping_interval: config.faf.ping_interval,
         login_timeout: config.faf.login_timeout,
         www_url: config.faf.www_url.clone(),
+        content_url: config.faf.content_url.clone(),
         allow_password_login: config.faf.allow_password_login,
         logins_in_flight: config.limits.logins_in_flight,
         shutdown_grace: config.server.stop_grace,

@@ -16,6 +16,7 @@ use muster::{
         policy::Policy,
         refresh,
         runner::{self, BackOffice},
+        spool::Spool,
         store::{Failures, Store, StoreSettings},
         unix_now,
     },
@@ -51,6 +52,7 @@ pub(super) fn open(
     progress: Arc<Progress>,
 ) -> anyhow::Result<BackOffice<Asked>> {
     let (store_url, faf) = (config.store.url.clone(), config.faf.clone());
+    let data_dir = config.server.data_dir.clone();
     let settings = StoreSettings {
         max_connections: config.store.connections,
         failures: progress.failures.clone(),
@@ -68,7 +70,10 @@ pub(super) fn open(
             Auth::Database => AuthMode::Database,
             Auth::Open => AuthMode::Open,
         };
-        let desk = Rc::new(FafDesk::new(store, keys.clone(), policy, mode));
+        let (desk, kept) = FafDesk::new(store, keys.clone(), policy, mode)
+            .with_spool(Spool::open(&data_dir.join("games"))?)
+            .context("unsettled games of an earlier run can't be read")?;
+        let desk = Rc::new(desk);
         let known = match desk.warm_up().await {
             Ok(game) => {
                 progress.first_game.store(game, Ordering::Release);
@@ -80,6 +85,12 @@ pub(super) fn open(
             }
         };
         tokio::task::spawn_local(async move { keys.keep_fresh().await });
+        let (replayer, shards) = (desk.clone(), mesh.clone());
+        tokio::task::spawn_local(async move {
+            // Any shard can tell what came of it; there is always a first.
+            let tell = |done| shards.post(ShardId(0), Inbound::News(News::Settled(done)));
+            replayer.replay(kept, tell).await;
+        });
         let (reader, told) = (desk.clone(), mesh.clone());
         tokio::task::spawn_local(async move {
             let refresh = async || tell_reference(&reader, &told, &progress.loaded).await;

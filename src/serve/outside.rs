@@ -36,9 +36,7 @@ impl Listener for ToShards {
                 to,
                 body: body.clone(),
             }),
-            Heard::Avatar { player_id } => {
-                tracing::debug!(player_id, "an avatar was changed");
-            }
+            Heard::Avatar { player_id } => self.mesh.tell(|| News::AvatarChanged { player_id }),
         }
     }
 }

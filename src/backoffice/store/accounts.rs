@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::backoffice::unix_now;
-use crate::lobby::faf::asks::{Account, Ban, StoreError, StoredRating};
+use crate::lobby::faf::asks::{Account, Avatar, Ban, StoreError, StoredRating};
 
 use super::{Store, on_either, time};
 
@@ -105,6 +105,29 @@ impl Store {
         .await
     }
 
+    /// Whether one of a player's groups has a permission, by its technical name (spec: faf-database 4.3).
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn has_permission(
+        &self,
+        player_id: u32,
+        permission: &str,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "SELECT 1 FROM user_group_assignment u \
+             JOIN group_permission_assignment a ON a.group_id = u.group_id \
+             JOIN group_permission p ON p.id = a.permission_id WHERE u.user_id = ? AND p.technical_name = ? LIMIT 1";
+        let row: Option<(i64,)> = self
+            .call("permission", async {
+                on_either!(self, pool => {
+                    let query = sqlx::query_as(SQL).bind(i64::from(player_id)).bind(permission);
+                    query.fetch_optional(pool).await
+                })
+            })
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// Everything about a player that the lobby shows (spec: faf-lifecycle 6). The country is not the store's to know.
     ///
     /// # Errors
@@ -132,11 +155,7 @@ impl Store {
         const RELATIONS: &str = "SELECT CAST(subject_id AS SIGNED), CAST(status AS CHAR) FROM friends_and_foes \
              WHERE user_id = ? ORDER BY subject_id";
 
-        let has_avatar_id = *self
-            .has_avatar_id
-            .get_or_try_init(|| self.probe("SELECT avatar_id FROM login WHERE 1 = 0"))
-            .await?;
-        let avatar_sql = if has_avatar_id {
+        let avatar_sql = if self.has_avatar_id().await? {
             AVATAR
         } else {
             AVATAR_BY_FLAG
@@ -163,11 +182,8 @@ impl Store {
             clan,
             ..Account::default()
         };
-        if let Some((Some(url), Some(tooltip))) = avatar
-            && !url.is_empty()
-            && !tooltip.is_empty()
-        {
-            account.avatar = Some((url, tooltip));
+        if let Some((Some(url), Some(tooltip))) = avatar {
+            account.avatar = Avatar { url, tooltip }.shown();
         }
         for (leaderboard, mean, deviation, games) in ratings {
             account.ratings.push(StoredRating {

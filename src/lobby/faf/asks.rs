@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use super::ledger::{Batch, Written};
 use super::matcher::{Proposal, Snapshot, Tuning};
 
 /// How somebody proves who he is.
@@ -75,7 +76,7 @@ pub enum Ask {
         /// The queue as it popped.
         snapshot: Box<Snapshot>,
         /// The matchmaker's numbers.
-        tuning: Tuning,
+        tuning: Box<Tuning>,
     },
     /// A number for a match's game, and what its players have played lately (spec: faf-matchmaking 8.2, 9.3).
     NewMatch {
@@ -86,6 +87,41 @@ pub enum Ask {
         /// So many games of each player count.
         history: u32,
     },
+    /// Write down what happened in a game.
+    Ledger(Box<Batch>),
+    /// The process ends: keep this for the next start.
+    Keep(Box<Batch>),
+    /// All avatars of a player (spec: faf-messages 3.14).
+    Avatars(u32),
+    /// Has a player show one of his avatars, or none.
+    SelectAvatar {
+        /// Who.
+        player_id: u32,
+        /// Which; `None`: none.
+        url: Option<String>,
+    },
+    /// What a player shows, after somebody else has changed it in the database (spec: faf-lifecycle 12.4).
+    ChangedAvatar(u32),
+    /// Whether a player may do something that not everybody may (spec: faf-messages 3.15).
+    Permission {
+        /// Who.
+        player_id: u32,
+        /// Technical name of the permission.
+        permission: &'static str,
+    },
+    /// All coop missions (spec: faf-messages 3.16).
+    Missions,
+    /// The mods that are liked best (spec: faf-messages 3.17).
+    VaultMods,
+    /// A player likes a mod.
+    LikeMod {
+        /// Who.
+        player_id: u32,
+        /// Which.
+        uid: String,
+    },
+    /// A mod was downloaded.
+    DownloadMod(String),
 }
 
 /// An answer of the back office. Each [`Ask`] has one kind of answer, named alike.
@@ -107,6 +143,26 @@ pub enum Answer {
     Match(Option<Vec<Proposal>>),
     /// To [`Ask::NewMatch`].
     NewMatch(Result<MatchGrant, StoreError>),
+    /// To [`Ask::Ledger`]: how far it got.
+    Ledger(Written),
+    /// To [`Ask::Keep`]; nobody listens any more.
+    Keep,
+    /// To [`Ask::Avatars`].
+    Avatars(Result<Vec<Avatar>, StoreError>),
+    /// To [`Ask::SelectAvatar`]: what he shows now; `None`: he has no such avatar, and nothing has changed.
+    SelectAvatar(Result<Option<Option<Avatar>>, StoreError>),
+    /// To [`Ask::ChangedAvatar`].
+    ChangedAvatar(Result<Option<Avatar>, StoreError>),
+    /// To [`Ask::Permission`].
+    Permission(Result<bool, StoreError>),
+    /// To [`Ask::Missions`], in the order of the table.
+    Missions(Result<Vec<Mission>, StoreError>),
+    /// To [`Ask::VaultMods`], best liked first.
+    VaultMods(Result<Vec<VaultMod>, StoreError>),
+    /// To [`Ask::LikeMod`].
+    LikeMod(Result<Like, StoreError>),
+    /// To [`Ask::DownloadMod`].
+    DownloadMod(Result<(), StoreError>),
 }
 
 /// The outside failed.
@@ -195,8 +251,8 @@ pub struct Account {
     pub login: String,
     /// Technical names of the player's groups.
     pub groups: Vec<String>,
-    /// url and tooltip, both non-empty.
-    pub avatar: Option<(String, String)>,
+    /// What he shows.
+    pub avatar: Option<Avatar>,
     /// Clan tag.
     pub clan: Option<String>,
     /// Two-letter code, or empty.
@@ -234,4 +290,75 @@ pub struct StoredRating {
     pub deviation: f64,
     /// Games rated.
     pub games: u32,
+}
+
+/// A picture that a player may show beside his name.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Avatar {
+    /// Where it is.
+    pub url: String,
+    /// What it says.
+    pub tooltip: String,
+}
+
+impl Avatar {
+    /// One without an address or without words is not shown (spec: faf-lifecycle 6).
+    pub fn shown(self) -> Option<Self> {
+        (!self.url.is_empty() && !self.tooltip.is_empty()).then_some(self)
+    }
+}
+
+/// A row of `coop_map`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mission {
+    /// `coop_map.id`.
+    pub id: u32,
+    /// Which campaign it is of: 0 to 4 (spec: faf-messages 5.16).
+    pub campaign: u8,
+    /// For people.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// `maps/….zip`.
+    pub filename: String,
+}
+
+/// A row of `table_mod`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VaultMod {
+    /// Its name for programs.
+    pub uid: String,
+    /// Its name for people.
+    pub name: String,
+    /// Counts up.
+    pub version: i64,
+    /// Who has made it.
+    pub author: String,
+    /// 1 if it changes the interface only.
+    pub ui: i64,
+    /// Unix seconds.
+    pub created_unix_s: i64,
+    /// How often it was downloaded.
+    pub downloads: i64,
+    /// How many like it.
+    pub likes: f64,
+    /// How often it was played.
+    pub played: i64,
+    /// For people.
+    pub description: String,
+    /// In the vault.
+    pub filename: String,
+    /// File name of its picture.
+    pub icon: Option<String>,
+}
+
+/// What came of liking a mod.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Like {
+    /// There is no such mod.
+    Unknown,
+    /// He has liked it before.
+    Again,
+    /// It counts; the mod with its new number of likes.
+    Counted(Box<VaultMod>),
 }

@@ -5,6 +5,7 @@ use super::{
     asks::{Answer, StoreError},
     close,
     hosting::HostWanted,
+    ledger::Written,
     message,
     request::{Outcome, Refusal},
     session::PlayerState,
@@ -37,6 +38,23 @@ pub(super) enum Pending {
         subject: u32,
         relation: Option<super::asks::Relation>,
     },
+    /// All his avatars.
+    Avatars { conn: ConnId },
+    /// He shows another avatar.
+    SelectAvatar { conn: ConnId },
+    /// His avatar was changed from outside; after so many changes before. He is not held.
+    ChangedAvatar {
+        conn: ConnId,
+        player_id: u32,
+        selections: u32,
+    },
+    /// May he do this.
+    Admin {
+        conn: ConnId,
+        action: super::admin::Action,
+    },
+    /// Something to look up.
+    Catalogue { conn: ConnId },
     /// Names of the game's sim mods.
     Mods {
         seat: super::mail::Seat,
@@ -46,6 +64,8 @@ pub(super) enum Pending {
     Match,
     /// What this match needs to be opened.
     NewMatch(u64),
+    /// A game's records are being written. No connection is held for it.
+    Ledger { uid: u32 },
 }
 
 /// Commands that are heard before login (spec: faf-messages 2, item 2).
@@ -128,6 +148,10 @@ impl Faf {
             "restore_game_session" => return self.restore_game_session(turn, conn, message),
             "game_matchmaking" => return self.game_matchmaking(turn, conn, message),
             "set_player_vetoes" => return self.set_player_vetoes(turn, conn, message),
+            "avatar" => return self.avatar(turn, conn, message),
+            "admin" => return self.admin(turn, conn, message),
+            "coop_list" => self.coop_list(turn, conn),
+            "modvault" => return self.modvault(turn, conn, message),
             "invite_to_party" => return self.invite_to_party(turn, conn, message),
             "accept_party_invite" => return self.accept_party_invite(turn, conn, message),
             "kick_player_from_party" => return self.kick_from_party(turn, conn, message),
@@ -228,6 +252,19 @@ impl Faf {
         }
     }
 
+    /// Asks the back office for something, and does not hear the client until it has answered.
+    pub(super) fn ask_held(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        ask: super::asks::Ask,
+        pending: Pending,
+    ) {
+        turn.hold(conn);
+        let ticket = turn.ask(ask);
+        self.pending.insert(ticket, pending);
+    }
+
     /// An answer came: the rest of the request is done, and the connection is heard again.
     pub(super) fn answer(&mut self, turn: &mut FafTurn<'_>, ticket: Ticket, answer: Answer) {
         let Some(pending) = self.pending.remove(&ticket) else {
@@ -261,9 +298,50 @@ impl Faf {
                 conn,
                 self.related(turn, conn, subject, None, result.map(|()| true)),
             ),
+            (Pending::Avatars { conn }, Answer::Avatars(avatars)) => {
+                (conn, self.avatars_known(turn, conn, avatars))
+            }
+            (Pending::SelectAvatar { conn }, Answer::SelectAvatar(avatar)) => {
+                (conn, self.avatar_selected(conn, avatar))
+            }
+            (
+                Pending::ChangedAvatar {
+                    conn,
+                    player_id,
+                    selections,
+                },
+                Answer::ChangedAvatar(avatar),
+            ) => {
+                return self.changed_avatar_known(turn, conn, player_id, selections, avatar);
+            }
+            (Pending::Admin { conn, action }, Answer::Permission(permitted)) => {
+                (conn, self.admin_permitted(turn, action, permitted))
+            }
+            (Pending::Catalogue { conn }, Answer::Missions(missions)) => {
+                (conn, self.missions_known(turn, conn, missions))
+            }
+            (Pending::Catalogue { conn }, Answer::VaultMods(mods)) => {
+                (conn, self.mods_known(turn, conn, mods))
+            }
+            (Pending::Catalogue { conn }, Answer::LikeMod(like)) => {
+                (conn, self.mod_liked(turn, conn, like))
+            }
+            (Pending::Catalogue { conn }, Answer::DownloadMod(done)) => {
+                (conn, done.map(|()| Next::Go).map_err(Refusal::Store))
+            }
             (Pending::Mods { seat, uids }, Answer::ModNames(names)) => {
                 self.mods_named(turn, seat, uids, names);
                 (seat.conn, Ok(Next::Go))
+            }
+            (Pending::Ledger { uid }, answer) => {
+                let written = match answer {
+                    Answer::Ledger(written) => written,
+                    _ => Written {
+                        unavailable: true,
+                        ..Written::default()
+                    },
+                };
+                return self.written(turn, uid, written);
             }
             (Pending::Mods { seat, .. }, _) => (seat.conn, Err(Refusal::Invalid)),
             (Pending::Match, Answer::Match(proposals)) => return self.matched(turn, proposals),
@@ -278,7 +356,12 @@ impl Faf {
                 Pending::Login { conn, .. }
                 | Pending::Host { conn, .. }
                 | Pending::Join { conn, .. }
-                | Pending::Relation { conn, .. },
+                | Pending::Relation { conn, .. }
+                | Pending::Avatars { conn }
+                | Pending::SelectAvatar { conn }
+                | Pending::ChangedAvatar { conn, .. }
+                | Pending::Admin { conn, .. }
+                | Pending::Catalogue { conn },
                 _,
             ) => (conn, Err(Refusal::Invalid)),
         };

@@ -389,6 +389,7 @@ impl Faf {
         game.remove(&seat, turn.now.unix);
         self.tick.game_dirty(seat.uid);
         self.match_left(turn, seat, was_connected, how);
+        self.checked(turn, seat.uid);
     }
 }
 

@@ -288,6 +288,7 @@ impl Faf {
             account,
             epoch,
             vetoes: Vec::new(),
+            selections: 0,
         }));
 
         self.picture
@@ -303,6 +304,18 @@ impl Faf {
         turn.send(conn, social);
         self.send_game_list(turn, conn);
         turn.release(conn);
+    }
+
+    /// What is told of a player has changed: newcomers on this shard see it at once, everybody else with the tick.
+    pub(super) fn player_changed(&mut self, conn: ConnId) {
+        let session = self.sessions.get(conn);
+        let Some(player) = session.and_then(|s| s.player.as_deref()) else {
+            return;
+        };
+        let (id, epoch) = (player.account.id, player.epoch);
+        let object = message::encode(&Entry::new(&player.account, self.basis(), true));
+        self.picture.player_text(id, epoch, object);
+        self.tick.player_dirty(id, epoch, None);
     }
 
     /// The present state for a client that missed broadcasts.

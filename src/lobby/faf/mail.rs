@@ -12,6 +12,7 @@ use super::{
     hall::{Errand, Guest, HallRefusal},
     matchmaking::{HallWord, MatchOutcome, Opening},
     options::OptionValue,
+    rated_game::RatingChange,
     visibility::Rule,
 };
 use crate::lobby::{ConnId, ShardId};
@@ -128,6 +129,8 @@ pub enum Mail {
     LinkEnded(Seat),
     /// From a game's owner: the game was launched with him.
     SetPlaying(Seat),
+    /// To every shard: ratings have changed.
+    Rated(Vec<RatingChange>),
     /// A relayed message for a player's game, in encoded form.
     Ice {
         /// Receiver.
@@ -224,6 +227,15 @@ pub enum Mail {
         player_id: u32,
         /// Whole message.
         body: Bytes,
+    },
+    /// A message for everybody who is logged in at the receiving shard.
+    TellAll(Bytes),
+    /// To a player's shard: his connection is to end.
+    Dismiss {
+        /// Which.
+        conn: ConnId,
+        /// Who he must be.
+        player_id: u32,
     },
 }
 

@@ -32,6 +32,8 @@ pub(super) const ICE_SERVERS: Bytes =
 /// Kill the game.
 pub(super) const KILL: Bytes = Bytes::from_static(br#"{"command":"notice","style":"kill"}"#);
 
+/// Disconnect, and stay away.
+pub(super) const KICK: Bytes = Bytes::from_static(br#"{"command":"notice","style":"kick"}"#);
 /// Out of a party.
 pub(super) const KICKED_FROM_PARTY: Bytes =
     Bytes::from_static(br#"{"command":"kicked_from_party"}"#);
@@ -191,6 +193,75 @@ pub(super) struct GameJoinFailed<'a> {
     pub reason: &'a str,
     /// Game.
     pub uid: i64,
+}
+
+/// `social` from an administrator.
+#[derive(Serialize)]
+#[serde(tag = "command", rename = "social")]
+pub(super) struct JoinChannel<'a> {
+    /// The chat channel.
+    pub autojoin: [&'a str; 1],
+}
+
+/// `avatar`.
+#[derive(Serialize)]
+#[serde(tag = "command", rename = "avatar")]
+pub(super) struct AvatarList<'a> {
+    /// All that the player may show.
+    pub avatarlist: &'a [super::asks::Avatar],
+}
+
+/// `coop_info`.
+#[derive(Serialize)]
+#[serde(tag = "command", rename = "coop_info")]
+pub(super) struct CoopInfo<'a> {
+    /// Mission.
+    pub uid: u32,
+    /// Name of its campaign.
+    #[serde(rename = "type")]
+    pub campaign: &'a str,
+    /// Its own.
+    pub name: &'a str,
+    /// For people.
+    pub description: &'a str,
+    /// Map.
+    pub filename: &'a str,
+    /// `coop`.
+    pub featured_mod: &'a str,
+}
+
+/// `modvault_info`.
+#[derive(Serialize)]
+#[serde(tag = "command", rename = "modvault_info")]
+pub(super) struct ModvaultInfo<'a> {
+    /// Address of its picture, or empty.
+    pub thumbnail: &'a str,
+    /// Address of the mod.
+    pub link: &'a str,
+    /// Always empty.
+    pub bugreports: [u8; 0],
+    /// Always empty.
+    pub comments: [u8; 0],
+    /// For people.
+    pub description: &'a str,
+    /// How often.
+    pub played: i64,
+    /// How many.
+    pub likes: f64,
+    /// How often.
+    pub downloads: i64,
+    /// Unix seconds.
+    pub date: i64,
+    /// Name for programs.
+    pub uid: &'a str,
+    /// Name for people.
+    pub name: &'a str,
+    /// Counts up.
+    pub version: i64,
+    /// Who has made it.
+    pub author: &'a str,
+    /// 1 if it changes the interface only.
+    pub ui: i64,
 }
 
 /// `party_invite`.

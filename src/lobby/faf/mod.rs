@@ -9,9 +9,12 @@
 //! | `reference`, `ratings` | leaderboards, featured and ranked mods; a rating, and where a new one begins |
 //! | `login` | credentials → claim at the home shard → the newcomer's messages; the end of a session |
 //! | `picture`, `visibility`, `tick` | what everybody sees: encoded, who may see it, the broadcast each second |
+//! | `ledger`, `reports` | what must be written down and that it is; what games report while they are played and when they end |
+//! | `validity`, `results`, `trueskill`, `rated_game`, `achievements` | the rules about a game's end, pure |
 //! | `hall`, `parties`, `factions` | what players do together before a game: the one shard it is on, the players' side of it |
 //! | `matchmaking`, `matcher` | queues, searches and matches; who plays against whom |
 //! | `games`, `options`, `game_info`, `hosting`, `joining`, `gpgnet` | a game; opening one, getting in, what the game process reports |
+//! | `avatars`, `catalogue`, `admin` | what a player shows; what he looks up; what only some may do |
 //! | `census`, `roster` | what a shard shows for metrics, and to an operator who asks for everything |
 //! | `social`, `stopping`, `text`, `settings` | lists, the orderly end, words, configuration and limits |
 //!
@@ -19,7 +22,11 @@
 //! in the hall; state of another shard is reached by mail only. `Faf::post` is mail that may be to oneself, then handled at once. Every
 //! piece of mail names what it is about by something never reused, so that late mail finds nothing.
 
+pub mod achievements;
+mod admin;
 pub mod asks;
+mod avatars;
+mod catalogue;
 pub mod census;
 mod dispatch;
 pub mod events;
@@ -30,6 +37,7 @@ mod gpgnet;
 mod hall;
 mod hosting;
 mod joining;
+pub mod ledger;
 mod login;
 mod mail;
 pub mod matcher;
@@ -40,9 +48,12 @@ mod options;
 mod parties;
 mod picture;
 mod players;
+pub mod rated_game;
 pub mod ratings;
 pub mod reference;
+mod reports;
 mod request;
+pub mod results;
 pub mod roster;
 mod session;
 mod settings;
@@ -52,6 +63,8 @@ mod stopping;
 mod tests;
 mod text;
 mod tick;
+mod trueskill;
+pub mod validity;
 mod visibility;
 
 use std::{sync::Arc, time::Duration};
@@ -99,6 +112,7 @@ pub struct Faf {
     /// Empty on all shards but one.
     hall: hall::Hall,
     pending: AHashMap<Ticket, dispatch::Pending>,
+    ledger: ledger::Ledger,
     tick: tick::Tick,
     draining: bool,
     meters: census::Meters,
@@ -119,6 +133,8 @@ pub enum Timer {
     LinkSetup(Seat),
     /// The game should have opened.
     GameSetup(u32),
+    /// The game's records may be tried again.
+    Ledger(u32),
     /// Send idle players away.
     KickIdle,
     /// Tell the members of parties that have changed.
@@ -156,6 +172,7 @@ impl Faf {
             logins: login::Logins::default(),
             hall: hall::Hall::default(),
             pending: AHashMap::new(),
+            ledger: ledger::Ledger::default(),
             tick: tick::Tick::new(shards.max(1)),
             draining: false,
             meters: census::Meters::default(),
@@ -216,6 +233,7 @@ impl Faf {
             Mail::FromGame { seat, event } => self.game_event(turn, seat, event),
             Mail::Connected(seat) => self.connected(turn, &seat),
             Mail::LinkEnded(seat) => self.link_ended(turn, &seat),
+            Mail::Rated(changes) => self.rated(turn, &changes),
             Mail::SetPlaying(seat) => self.set_playing(turn, &seat),
             Mail::Ice { to, body } => self.ice_arrived(turn, to, body),
             Mail::Reveal {
@@ -256,6 +274,8 @@ impl Faf {
                 player_id,
                 body,
             } => self.tell(turn, conn, player_id, body),
+            Mail::TellAll(body) => self.tell_all(turn, body),
+            Mail::Dismiss { conn, player_id } => self.dismiss(turn, conn, player_id),
         }
     }
 
@@ -338,6 +358,7 @@ impl Dialect for Faf {
             Timer::Login(conn) => self.login_timed_out(turn, conn),
             Timer::LinkSetup(seat) => self.link_timed_out(turn, seat),
             Timer::GameSetup(uid) => self.game_timed_out(uid),
+            Timer::Ledger(uid) => self.retry_records(turn, uid),
             Timer::KickIdle => self.kick_idle(turn),
             Timer::Parties => self.tell_parties(turn),
             Timer::Pop { queue, wait } => self.popped(turn, queue, wait),
@@ -359,7 +380,7 @@ impl Dialect for Faf {
     }
 
     fn may_stop(&self) -> bool {
-        self.games.values().all(|game| game.removed)
+        self.games.values().all(|game| game.removed) && self.ledger.is_settled()
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
@@ -377,6 +398,19 @@ impl Dialect for Faf {
             Ask::ModNames(_) => Answer::ModNames(Err(down)),
             Ask::Match { .. } => Answer::Match(None),
             Ask::NewMatch { .. } => Answer::NewMatch(Err(down)),
+            Ask::Ledger(_) => Answer::Ledger(ledger::Written {
+                unavailable: true,
+                ..ledger::Written::default()
+            }),
+            Ask::Keep(_) => Answer::Keep,
+            Ask::Avatars(_) => Answer::Avatars(Err(down)),
+            Ask::SelectAvatar { .. } => Answer::SelectAvatar(Err(down)),
+            Ask::ChangedAvatar(_) => Answer::ChangedAvatar(Err(down)),
+            Ask::Permission { .. } => Answer::Permission(Err(down)),
+            Ask::Missions => Answer::Missions(Err(down)),
+            Ask::VaultMods => Answer::VaultMods(Err(down)),
+            Ask::LikeMod { .. } => Answer::LikeMod(Err(down)),
+            Ask::DownloadMod(_) => Answer::DownloadMod(Err(down)),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Faf, FafTurn, hall::HALL, reference::Reference, roster::Reply};
+use super::{Faf, FafTurn, hall::HALL, ledger::Done, reference::Reference, roster::Reply};
 use crate::lobby::Audience;
 
 /// One piece of news. Every shard is told; each acts for its own connections.
@@ -17,12 +17,19 @@ pub enum News {
         /// A message in the form of all others: JSON in ASCII, one line.
         body: Bytes,
     },
+    /// A player's avatar was changed in the database (spec: faf-lifecycle 12.4, N#1095).
+    AvatarChanged {
+        /// Whose.
+        player_id: u32,
+    },
     /// An operator wants to see all games.
     Games(Reply),
     /// An operator wants to see all players.
     Players(Reply),
     /// Reference data was loaded.
     Reference(Arc<Reference>),
+    /// Records that an earlier process left unsettled are settled now. Told to one shard.
+    Settled(Vec<Done>),
 }
 
 impl Faf {
@@ -35,6 +42,7 @@ impl Faf {
                     turn.send(conn, body);
                 }
             }
+            News::AvatarChanged { player_id } => self.avatar_changed(turn, player_id),
             News::Games(reply) => self.list_games(&reply),
             News::Players(reply) => self.list_players(&reply),
             News::Reference(reference) => {
@@ -45,6 +53,7 @@ impl Faf {
                     self.renew_queues(turn);
                 }
             }
+            News::Settled(done) => self.settled(turn, done),
         }
     }
 }

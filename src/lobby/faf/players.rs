@@ -3,8 +3,11 @@
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{
-    asks::{Account, Relation},
+    Faf, FafTurn,
+    asks::{Account, Avatar, Relation, StoredRating},
     matchmaking::Veto,
+    message,
+    rated_game::RatingChange,
     ratings::Rating as Skill,
     reference::{Reference, Standing},
 };
@@ -23,6 +26,8 @@ pub(super) struct Player {
     pub epoch: u64,
     /// Maps he does not want to play (N#1033).
     pub vetoes: Vec<Veto>,
+    /// Counts how often his avatar was changed.
+    pub selections: u32,
 }
 
 /// What decides where a rating that is not stored begins.
@@ -74,6 +79,65 @@ impl Player {
     }
 }
 
+/// Takes over a rating that has changed by a game.
+pub(super) fn rated(account: &mut Account, change: &RatingChange) {
+    let mut stored = account.ratings.iter_mut();
+    if let Some(rating) = stored.find(|r| *r.leaderboard == *change.rating_type) {
+        (rating.mean, rating.deviation) = (change.new.mean, change.new.deviation);
+        rating.games += 1;
+    } else {
+        account.ratings.push(StoredRating {
+            leaderboard: change.rating_type.to_string(),
+            mean: change.new.mean,
+            deviation: change.new.deviation,
+            games: 1,
+        });
+    }
+}
+
+impl Faf {
+    /// Ratings have changed; this shard's players among them learn it at the next tick.
+    pub(super) fn rated(&mut self, turn: &mut FafTurn<'_>, changes: &[RatingChange]) {
+        // Somebody whose login is on its way was read from the store before.
+        for session in self.sessions.iter_mut() {
+            if let Some(claiming) = session.claiming.as_deref_mut() {
+                let id = claiming.account.id;
+                for change in changes.iter().filter(|change| change.player_id == id) {
+                    rated(&mut claiming.account, change);
+                }
+            }
+        }
+        for change in changes {
+            let known = self
+                .picture
+                .player(change.player_id)
+                .map(|player| player.conn);
+            let Some(session) = known
+                .filter(|conn| conn.shard == turn.shard)
+                .and_then(|conn| self.sessions.get_mut(conn))
+            else {
+                continue;
+            };
+            let Some(player) = session
+                .player
+                .as_deref_mut()
+                .filter(|p| p.account.id == change.player_id)
+            else {
+                continue;
+            };
+            rated(&mut player.account, change);
+            let basis = Basis {
+                reference: &self.reference,
+                start: self.settings.start_rating,
+            };
+            let text = message::encode(&Entry::new(&player.account, basis, true));
+            let (id, epoch) = (player.account.id, player.epoch);
+            self.picture.player_text(id, epoch, text);
+            self.tick.player_dirty(id, epoch, None);
+        }
+    }
+}
+
 /// Puts a subject on one of two lists, or on none.
 pub(super) fn relate(
     friends: &mut Vec<u32>,
@@ -115,7 +179,7 @@ pub(super) struct Entry<'a> {
     id: u32,
     login: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    avatar: Option<Avatar<'a>>,
+    avatar: Option<&'a Avatar>,
     country: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     clan: Option<&'a str>,
@@ -125,12 +189,6 @@ pub(super) struct Entry<'a> {
     global_rating: [Number; 2],
     ladder_rating: [Number; 2],
     number_of_games: u32,
-}
-
-#[derive(Serialize)]
-struct Avatar<'a> {
-    url: &'a str,
-    tooltip: &'a str,
 }
 
 /// Defaults are whole numbers on the wire, stored ratings are floats (spec: faf-observed, Login).
@@ -210,10 +268,7 @@ impl<'a> Entry<'a> {
         Entry {
             id: account.id,
             login: &account.login,
-            avatar: account
-                .avatar
-                .as_ref()
-                .map(|(url, tooltip)| Avatar { url, tooltip }),
+            avatar: account.avatar.as_ref(),
             country: &account.country,
             clan: account.clan.as_deref(),
             state: (!online).then_some("offline"),

@@ -12,6 +12,8 @@ use super::{matchmaking::MatchmakingSettings, ratings::Rating};
 pub struct Settings {
     /// Shown to users of unofficial clients (`WWW_URL`).
     pub www_url: String,
+    /// Where players find the mod vault (`CONTENT_URL`).
+    pub content_url: String,
     /// Whether `hello` is served (`ALLOW_PASSWORD_LOGIN`).
     pub allow_password_login: bool,
     /// Logins on their way to the back office at once; the others wait their turn.
@@ -30,6 +32,10 @@ pub struct Settings {
     pub matchmaking: MatchmakingSettings,
     /// Rating of somebody of whom nothing is known (`START_RATING_MEAN`, `START_RATING_DEV`).
     pub start_rating: Rating,
+    /// Highest displayed global rating that games of other leaderboards may lift to (`RATING_ADJUSTMENT_MAX_RATING`).
+    pub rating_adjustment_max: f64,
+    /// Scores, not words, decide a ladder game (`LADDER_1V1_OUTCOME_OVERRIDE`).
+    pub ladder_outcome_override: bool,
     /// How long a drain lasts at most; only told to the players here (`SHUTDOWN_GRACE_PERIOD`).
     pub shutdown_grace: Duration,
     /// Whether idle players are sent away while draining (`SHUTDOWN_KICK_IDLE_PLAYERS`).
@@ -40,6 +46,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             www_url: "https://www.faforever.com".into(),
+            content_url: "http://content.faforever.com".into(),
             allow_password_login: true,
             logins_in_flight: 256,
             login_timeout: Duration::from_secs(300),
@@ -49,6 +56,8 @@ impl Default for Settings {
             coop_setup: Duration::from_secs(60),
             matchmaking: MatchmakingSettings::default(),
             start_rating: Rating::START,
+            rating_adjustment_max: 1400.0,
+            ladder_outcome_override: true,
             shutdown_grace: Duration::from_secs(1800),
             shutdown_kick_idle: false,
         }
@@ -83,10 +92,18 @@ pub(super) const SIM_MODS: usize = 128;
 pub(super) const RESULTS: usize = 1024;
 /// Bytes of the army statistics of one game; a full game has about 100 KiB.
 pub(super) const STATS_BYTES: usize = 1 << 20;
+/// Reports of army statistics one game keeps, in case the newest can't be read. Together they keep to the limit above.
+pub(super) const STATS_KEPT: usize = 4;
 /// Reports of team kills one game keeps.
 pub(super) const TEAMKILLS: usize = 64;
 /// Connections in one game, those still setting up included; 16 slots and spectators.
 pub(super) const SEATS: usize = 64;
+/// Bytes of an avatar's address; the column of its file name has 212.
+pub(super) const URL_BYTES: usize = 512;
+/// Bytes of an administrator's message to everybody: it goes to each of thousands.
+pub(super) const BROADCAST_BYTES: usize = 16 << 10;
+/// Players an administrator may call into a channel at once.
+pub(super) const CHANNEL_GUESTS: usize = 10_000;
 /// Members of one party. Queues have teams of up to six; a party is also a place to gather.
 pub(super) const PARTY_MEMBERS: usize = 64;
 /// Invitations of one party that are still open: everybody a busy player meets in a day.
@@ -130,6 +147,10 @@ pub struct Counters {
     pub joins: u64,
     /// Joins that were turned away.
     pub join_refusals: u64,
+    /// What administrators and moderators did.
+    pub admin_actions: u64,
+    /// Changes of avatars from outside that could not be looked up.
+    pub avatars_missed: u64,
     /// Invitations to parties that were followed.
     pub party_joins: u64,
     /// Searches that began.
@@ -156,6 +177,8 @@ pub struct Counters {
     pub game_messages_ignored: u64,
     /// Things not kept because a limit was reached.
     pub over_limit: u64,
+    /// Batches of records that have to be tried again.
+    pub ledger_retries: u64,
     /// Games or game connections that ran out of their set-up time.
     pub setup_timeouts: u64,
 }
@@ -180,6 +203,8 @@ impl Counters {
             ("games_hosted", self.games_hosted),
             ("joins", self.joins),
             ("join_refusals", self.join_refusals),
+            ("admin_actions", self.admin_actions),
+            ("avatars_missed", self.avatars_missed),
             ("party_joins", self.party_joins),
             ("searches", self.searches),
             ("searches_cancelled", self.searches_cancelled),
@@ -193,6 +218,7 @@ impl Counters {
             ("violations", self.violations),
             ("game_messages_ignored", self.game_messages_ignored),
             ("over_limit", self.over_limit),
+            ("ledger_retries", self.ledger_retries),
             ("setup_timeouts", self.setup_timeouts),
         ]
     }

@@ -285,11 +285,13 @@ impl Faf {
         };
         self.counters.searches_cancelled += 1;
         let queue = self.hall.matchmaker.queue(search.queue);
-        let stop = queue.map(|queue| messages::search_info(&queue.setup.name, false));
+        let Some(name) = queue.map(|queue| queue.setup.name.clone()) else {
+            return;
+        };
+        self.meter_cancelled(&name, &search, turn.now.mono);
+        let stop = messages::search_info(&name, false);
         for member in &search.members {
-            if let Some(stop) = &stop {
-                self.tell_visitor(turn, member.guest.player_id, stop.clone());
-            }
+            self.tell_visitor(turn, member.guest.player_id, stop.clone());
             if !staying.contains(&member.guest) {
                 self.release(turn, &member.guest);
             }

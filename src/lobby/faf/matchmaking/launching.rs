@@ -144,7 +144,7 @@ impl Opening {
             enforce_rating_range: false,
         };
         let login = host.login.clone();
-        let mut game = Game::new(self.uid, host.guest.player_id, login, creation, None);
+        let mut game = Game::new(self.uid, host.guest.player_id, login, creation);
         game.game_type = GameType::Matchmaker;
         game.rating_type = self.rating_type.clone();
         game.queue_id = Some(self.queue_id);
@@ -446,6 +446,7 @@ impl Faf {
         game.state = GameState::Ended;
         game.hosting = false;
         self.tick.game_dirty(uid);
+        self.close_book(uid);
         let outcome = MatchOutcome::Failed {
             game_id: Some(uid),
             violators,

@@ -267,6 +267,7 @@ impl Faf {
         let Some(over) = self.hall.matchmaker.matches.remove(&id) else {
             return;
         };
+        self.meter_outcome(&over.setup.name, &outcome);
         let MatchOutcome::Failed {
             game_id,
             violators,

@@ -10,7 +10,7 @@
 //! | `launching` | at the host's shard: a match's game until it is launched or has failed |
 //! | `pools`, `maps`, `vetoes` | queues and map pools as the database has them; which map a match plays; what players don't want to play |
 //! | `pop_timer`, `lineup`, `violations` | when a queue pops; a match's name, and who stands where; who let matches fail |
-//! | `messages` | what players are told |
+//! | `messages`, `metering` | what players are told; what is counted |
 //!
 //! Who plays against whom is next door, in `matcher`. Queues, searches, matches and violations are the hall's, on one
 //! shard; a player's state is his shard's, a game its host's.
@@ -21,6 +21,7 @@ mod lineup;
 mod maps;
 mod matches;
 mod messages;
+mod metering;
 mod pools;
 mod pop_timer;
 mod popping;

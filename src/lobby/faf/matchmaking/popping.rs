@@ -40,6 +40,7 @@ impl Faf {
     }
 
     fn renew_queue(&mut self, turn: &mut FafTurn<'_>, setup: &QueueSetup) {
+        self.meter_setup(setup);
         if let Some(queue) = self.hall.matchmaker.queue(setup.id) {
             queue.setup = setup.clone();
             let most = setup.team_size as usize;
@@ -83,8 +84,11 @@ impl Faf {
             return;
         };
         let (players, team_size) = (queue.players, queue.setup.team_size);
-        queue.next_pop = later(turn.now, queue.timer.pop(players, team_size, rules));
+        let planned = queue.timer.pop(players, team_size, rules);
+        queue.next_pop = later(turn.now, planned);
         turn.wake_at(queue.next_pop.mono, Timer::Pop { queue: id, wait });
+        let name = queue.setup.name.clone();
+        self.meter_pop(&name, players, planned);
         if !self.hall.matchmaker.popped.contains(&id) {
             self.hall.matchmaker.popped.push_back(id);
         }
@@ -104,9 +108,10 @@ impl Faf {
             let searches: Vec<u64> = queue.searches.iter().copied().collect();
             if queue.players < 2 * queue.setup.team_size as usize {
                 queue.dirty = true;
-                for id in searches {
-                    self.hall.matchmaker.fail(id);
+                for search in searches {
+                    self.hall.matchmaker.fail(search);
                 }
+                self.meter_unmatched(id);
                 continue;
             }
             let (team_size, rating_peak) = (queue.setup.team_size, queue.setup.rating_peak);
@@ -120,7 +125,7 @@ impl Faf {
             let tuning = self.settings.matchmaking.tuning.clone();
             let ticket = turn.ask(Ask::Match {
                 snapshot: Box::new(snapshot),
-                tuning,
+                tuning: Box::new(tuning),
             });
             self.pending.insert(ticket, Pending::Match);
         }
@@ -154,6 +159,7 @@ impl Faf {
         if let Some(queue) = self.hall.matchmaker.queue(id) {
             queue.dirty = true;
         }
+        self.meter_unmatched(id);
         for found in made {
             self.match_found(turn, found);
         }
@@ -190,6 +196,7 @@ impl Faf {
                 .filter_map(|&id| self.hall.matchmaker.remove(id));
             searches.collect::<Vec<Search>>()
         });
+        self.meter_match(&setup.name, &teams, turn.now.mono);
         let factions_of = |id| self.hall.factions_of(id).pick(turn.rng);
         Some(Match::new(setup, teams, factions_of))
     }

@@ -1,0 +1,144 @@
+//! What players look up: coop missions and the mod vault (spec: faf-messages 3.16 and 3.17). It comes from the
+//! database at each call; the connection is held meanwhile, so one client has one of these under way.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{
+    Faf, FafTurn,
+    asks::{Ask, Like, Mission, StoreError, VaultMod},
+    dispatch::{Next, Pending},
+    message,
+    request::{self, Outcome, Refusal},
+    settings,
+};
+use crate::{lobby::ConnId, wire::json::Value};
+
+/// By the number of a mission's campaign (spec: faf-messages 5.16).
+const CAMPAIGNS: [&str; 5] = [
+    "FA Campaign",
+    "Aeon Vanilla Campaign",
+    "Cybran Vanilla Campaign",
+    "UEF Vanilla Campaign",
+    "Custom Missions",
+];
+
+/// What is written as %XX in the address of a picture: everything but RFC 3986's unreserved characters and the slash.
+const IN_ADDRESS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
+
+impl Faf {
+    pub(super) fn coop_list(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
+        self.ask_held(turn, conn, Ask::Missions, Pending::Catalogue { conn });
+    }
+
+    pub(super) fn missions_known(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        missions: Result<Vec<Mission>, StoreError>,
+    ) -> Outcome<Next> {
+        for mission in missions.map_err(Refusal::Store)? {
+            let Some(campaign) = CAMPAIGNS.get(usize::from(mission.campaign)) else {
+                continue;
+            };
+            let message = message::CoopInfo {
+                uid: mission.id,
+                campaign,
+                name: &mission.name,
+                description: &mission.description,
+                filename: &mission.filename,
+                featured_mod: "coop",
+            };
+            turn.send(conn, message::encode(&message));
+        }
+        Ok(Next::Go)
+    }
+
+    pub(super) fn modvault(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        message: Value<'_>,
+    ) -> Outcome {
+        let kind = message.get("type").and_then(|kind| kind.as_str());
+        let uid = || -> Outcome<String> {
+            let mut uid = request::required_text(message, "uid")?.to_owned();
+            request::cut(&mut uid, settings::FIELD_BYTES);
+            Ok(uid)
+        };
+        let Some(player) = self.sessions.get(conn).and_then(|s| s.player.as_deref()) else {
+            return Ok(());
+        };
+        let player_id = player.account.id;
+        let ask = match kind {
+            Some("start") => Ask::VaultMods,
+            Some("like") => {
+                let uid = uid()?;
+                Ask::LikeMod { player_id, uid }
+            }
+            // spec: faf-messages 3.17, recommended: what was meant is done
+            Some("download") => Ask::DownloadMod(uid()?),
+            _ => return Err(Refusal::Garbage),
+        };
+        self.ask_held(turn, conn, ask, Pending::Catalogue { conn });
+        Ok(())
+    }
+
+    pub(super) fn mods_known(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        mods: Result<Vec<VaultMod>, StoreError>,
+    ) -> Outcome<Next> {
+        for vault_mod in mods.map_err(Refusal::Store)? {
+            self.send_mod(turn, conn, &vault_mod);
+        }
+        Ok(Next::Go)
+    }
+
+    pub(super) fn mod_liked(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        like: Result<Like, StoreError>,
+    ) -> Outcome<Next> {
+        match like.map_err(Refusal::Store)? {
+            Like::Unknown => return Err(Refusal::Invalid),
+            Like::Again => {}
+            Like::Counted(vault_mod) => self.send_mod(turn, conn, &vault_mod),
+        }
+        Ok(Next::Go)
+    }
+
+    fn send_mod(&self, turn: &mut FafTurn<'_>, conn: ConnId, vault_mod: &VaultMod) {
+        let vault = format!("{}/faf/vault/", self.settings.content_url);
+        let thumbnail = match &vault_mod.icon {
+            Some(icon) => {
+                let icon = utf8_percent_encode(icon, IN_ADDRESS);
+                format!("{vault}mods_thumbs/{icon}")
+            }
+            None => String::new(),
+        };
+        let message = message::ModvaultInfo {
+            thumbnail: &thumbnail,
+            link: &format!("{vault}{}", vault_mod.filename),
+            bugreports: [],
+            comments: [],
+            description: &vault_mod.description,
+            played: vault_mod.played,
+            likes: vault_mod.likes,
+            downloads: vault_mod.downloads,
+            date: vault_mod.created_unix_s,
+            uid: &vault_mod.uid,
+            name: &vault_mod.name,
+            version: vault_mod.version,
+            author: &vault_mod.author,
+            ui: vault_mod.ui,
+        };
+        turn.send(conn, message::encode(&message));
+    }
+}
