@@ -200,7 +200,7 @@ impl Faf {
     }
 
     /// Sends what has gathered to everybody here who may see it.
-    fn broadcast(&mut self, turn: &mut FafTurn<'_>) {
+    pub(super) fn broadcast(&mut self, turn: &mut FafTurn<'_>) {
         for queues in std::mem::take(&mut self.tick.gathered_queues) {
             if self.speaks_outside() {
                 turn.publish(matchmaker_event(queues.clone()));
