@@ -11,6 +11,7 @@ use crate::lobby::faf::asks::{
 };
 use crate::lobby::faf::reference::Reference;
 
+use super::country::Countries;
 use super::keys::{self, KeyRing};
 use super::policy::Policy;
 use super::store::{Found, Identity, Store};
@@ -37,6 +38,7 @@ pub struct FafDesk {
     keys: Arc<KeyRing>,
     policy: Option<Policy>,
     mode: AuthMode,
+    countries: Option<Arc<Countries>>,
     /// The last game number given out, read from the store once (spec: faf-lifecycle 11).
     last_game: OnceCell<AtomicU32>,
     /// As loaded last; empty before.
@@ -64,9 +66,17 @@ impl FafDesk {
             keys,
             policy,
             mode,
+            countries: None,
             last_game: OnceCell::new(),
             reference: Mutex::default(),
         }
+    }
+
+    /// The same, which also knows the countries of addresses.
+    #[must_use]
+    pub fn with_countries(mut self, countries: Arc<Countries>) -> Self {
+        self.countries = Some(countries);
+        self
     }
 
     /// Loads reference data anew. A failure keeps what was loaded before.
@@ -229,11 +239,14 @@ impl FafDesk {
             .record_login(identity.id, address, user_agent)
             .await
             .map_err(LoginRefusal::Store)?;
-        let account = self
+        let mut account = self
             .store
             .load_account(&identity)
             .await
             .map_err(LoginRefusal::Store)?;
+        if let Some(countries) = &self.countries {
+            account.country = countries.code(address);
+        }
         Ok(Box::new(account))
     }
 
