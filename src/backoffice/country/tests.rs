@@ -58,6 +58,16 @@ fn code(countries: &Countries, address: &str) -> String {
     countries.code(address.parse().unwrap())
 }
 
+/// What `tests/dialogues/country.txt` is played with.
+#[test]
+fn the_database_of_the_dialogue() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/countries.mmdb");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(path, mmdb::database(DE)).unwrap();
+    }
+    assert_eq!(std::fs::read(path).unwrap(), mmdb::database(DE));
+}
+
 // checklist: faf 107
 #[tokio::test]
 async fn addresses_have_countries() {
