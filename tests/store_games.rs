@@ -7,7 +7,6 @@ use bench::{Bench, on_both};
 use muster::lobby::faf::reference::{FeaturedMod, Leaderboard};
 
 on_both! {
-    // checklist: faf 445
     async fn reference_data_is_loaded_as_a_whole(bench: &Bench) {
         bench.sql("UPDATE mod_version SET ranked = 1 WHERE id IN (2, 6)").await;
         let reference = bench.store.reference().await.unwrap();

@@ -9,11 +9,13 @@ use tokio::sync::OnceCell;
 use crate::lobby::faf::asks::{
     Account, Answer, Ask, Ban, Credentials, HostGrant, LoginRefusal, StoreError,
 };
+use crate::lobby::faf::ledger::Batch;
 use crate::lobby::faf::reference::Reference;
 
 use super::country::Countries;
 use super::keys::{self, KeyRing};
 use super::policy::Policy;
+use super::spool::Spool;
 use super::store::{Found, Identity, Store};
 use super::unix_now;
 
@@ -34,15 +36,21 @@ pub enum AuthMode {
 
 /// The desk where the FAF dialect's questions are answered.
 pub struct FafDesk {
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     keys: Arc<KeyRing>,
     policy: Option<Policy>,
     mode: AuthMode,
     countries: Option<Arc<Countries>>,
     /// The last game number given out, read from the store once (spec: faf-lifecycle 11).
     last_game: OnceCell<AtomicU32>,
-    /// As loaded last; empty before.
-    reference: Mutex<Arc<Reference>>,
+    /// As loaded last.
+    reference: Mutex<Option<Arc<Reference>>>,
+    /// Whoever has it rates a game.
+    pub(super) rating: tokio::sync::Mutex<()>,
+    /// Where finished games are kept until they are settled.
+    pub(super) spool: Option<Spool>,
+    /// The highest number of a game that was found there at the start.
+    kept_game: u32,
 }
 
 /// Whether an account may be made under this name: 1 to 20 letters, digits, `_` and `-`.
@@ -69,6 +77,9 @@ impl FafDesk {
             countries: None,
             last_game: OnceCell::new(),
             reference: Mutex::default(),
+            rating: tokio::sync::Mutex::default(),
+            spool: None,
+            kept_game: 0,
         }
     }
 
@@ -77,6 +88,26 @@ impl FafDesk {
     pub fn with_countries(mut self, countries: Arc<Countries>) -> Self {
         self.countries = Some(countries);
         self
+    }
+
+    /// Has finished games kept on disk until they are settled. Gives those an earlier process has left, for
+    /// [`FafDesk::replay`]; their numbers are not given out again, even if the store has not seen them yet.
+    ///
+    /// # Errors
+    /// If the folder can't be read.
+    pub fn with_spool(mut self, spool: Spool) -> std::io::Result<(Self, Vec<Batch>)> {
+        let kept = spool.kept()?;
+        self.kept_game = kept.last().map_or(0, |batch| batch.uid);
+        self.spool = Some(spool);
+        Ok((self, kept))
+    }
+
+    /// Reference data as loaded last.
+    pub(super) fn reference(&self) -> Option<Arc<Reference>> {
+        self.reference
+            .lock()
+            .expect("nothing panics while it holds this lock")
+            .clone()
     }
 
     /// Loads reference data anew. A failure keeps what was loaded before.
@@ -88,7 +119,7 @@ impl FafDesk {
         *self
             .reference
             .lock()
-            .expect("nothing panics while it holds this lock") = reference.clone();
+            .expect("nothing panics while it holds this lock") = Some(reference.clone());
         Ok(reference)
     }
 
@@ -148,6 +179,11 @@ impl FafDesk {
                 player_id,
                 subject_id,
             } => Answer::ClearRelation(self.store.clear_relation(player_id, subject_id).await),
+            Ask::Ledger(batch) => Answer::Ledger(self.write(*batch).await),
+            Ask::Keep(batch) => {
+                self.keep(&batch).await;
+                Answer::Keep
+            }
             Ask::ModNames(uids) => Answer::ModNames(self.store.mod_names(&uids).await),
             Ask::Avatars(player_id) => Answer::Avatars(self.store.avatars_of(player_id).await),
             Ask::SelectAvatar { player_id, url } => {
@@ -284,7 +320,10 @@ impl FafDesk {
 
     async fn last_game(&self) -> Result<&AtomicU32, StoreError> {
         self.last_game
-            .get_or_try_init(async || self.store.max_game_id().await.map(AtomicU32::new))
+            .get_or_try_init(async || {
+                let stored = self.store.max_game_id().await?;
+                Ok(AtomicU32::new(stored.max(self.kept_game)))
+            })
             .await
     }
 }

@@ -9,6 +9,8 @@
 //! | [`country`] | which country an address is in, by a file that is kept fresh |
 //! | [`faf`] | answers the FAF dialect's questions with the three above |
 //! | [`refresh`] | what is loaded again every ten minutes |
+//! | [`ledger`] | writes down what happened in games, and rates them |
+//! | [`spool`] | finished games that are not settled yet, on disk |
 //! | [`http`] | what operators and their programs read: control, health, metrics |
 //! | [`runner`] | the thread, and the bounded queue that questions come through |
 //! | [`account`] | what `muster account …` does to the embedded store |
@@ -23,9 +25,11 @@ pub mod country;
 pub mod faf;
 pub mod http;
 pub mod keys;
+pub mod ledger;
 pub mod policy;
 pub mod refresh;
 pub mod runner;
+pub mod spool;
 pub mod store;
 
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -17,6 +17,7 @@ use muster::{
         policy::Policy,
         refresh,
         runner::{self, BackOffice},
+        spool::Spool,
         store::{Failures, Store, StoreSettings},
         unix_now,
     },
@@ -52,6 +53,7 @@ pub(super) fn open(
     progress: Arc<Progress>,
 ) -> anyhow::Result<BackOffice<Asked>> {
     let (store_url, faf) = (config.store.url.clone(), config.faf.clone());
+    let data_dir = config.server.data_dir.clone();
     let settings = StoreSettings {
         max_connections: config.store.connections,
         failures: progress.failures.clone(),
@@ -71,8 +73,11 @@ pub(super) fn open(
         };
         let countries = Arc::new(countries(faf.geoip));
         countries.load().await;
-        let desk = FafDesk::new(store, keys.clone(), policy, mode);
-        let desk = Rc::new(desk.with_countries(countries.clone()));
+        let (desk, kept) = FafDesk::new(store, keys.clone(), policy, mode)
+            .with_countries(countries.clone())
+            .with_spool(Spool::open(&data_dir.join("games"))?)
+            .context("unsettled games of an earlier run can't be read")?;
+        let desk = Rc::new(desk);
         tokio::task::spawn_local(async move { countries.keep_fresh(unix_now).await });
         let known = match desk.warm_up().await {
             Ok(game) => {
@@ -85,6 +90,12 @@ pub(super) fn open(
             }
         };
         tokio::task::spawn_local(async move { keys.keep_fresh().await });
+        let (replayer, shards) = (desk.clone(), mesh.clone());
+        tokio::task::spawn_local(async move {
+            // Any shard can tell what came of it; there is always a first.
+            let tell = |done| shards.post(ShardId(0), Inbound::News(News::Settled(done)));
+            replayer.replay(kept, tell).await;
+        });
         let (reader, told) = (desk.clone(), mesh.clone());
         tokio::task::spawn_local(async move {
             let refresh = async || tell_reference(&reader, &told, &progress.loaded).await;

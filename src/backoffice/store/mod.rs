@@ -15,9 +15,11 @@ mod accounts;
 mod admin;
 mod avatars;
 mod failure;
+mod games;
 mod open;
 mod play;
 mod queues;
+mod ratings;
 mod reference;
 mod time;
 mod vault;
@@ -34,6 +36,7 @@ pub use accounts::{Found, Identity};
 pub use admin::{AccountLine, BanLevel, NewBan};
 pub use failure::Failures;
 pub use open::{OpenError, StoreSettings};
+pub use ratings::Rating;
 
 use play::MapCache;
 
@@ -78,6 +81,8 @@ pub struct Store {
     has_avatar_id: OnceCell<bool>,
     /// Whether `game_join_log.ip` exists (spec: faf-messages 3.8, N#1048). Found out once.
     has_join_ip: OnceCell<bool>,
+    /// Whether `game_stats.gameType` holds names, not numbers (spec: faf-database 2.2, N#1040). Found out once.
+    has_victory_names: OnceCell<bool>,
     /// Whether `matchmaker_queue_map_pool` has vetoes (spec: faf-database 2.5, N#1033). Found out once.
     has_vetoes: OnceCell<bool>,
 }
@@ -103,6 +108,16 @@ impl Store {
     /// Whether this is the embedded store.
     pub fn is_embedded(&self) -> bool {
         matches!(self.pool, Pool::Sqlite(_))
+    }
+
+    /// How a transaction that writes begins. The embedded store's takes the write lock at once, as one that only reads at
+    /// first could not get it later.
+    fn begin(&self) -> &'static str {
+        if self.is_embedded() {
+            "BEGIN IMMEDIATE"
+        } else {
+            "BEGIN"
+        }
     }
 
     /// Whether a statement is understood: the way to find out which revision of the shared schema this is.

@@ -93,6 +93,7 @@ impl Store {
             maps: MapCache::default(),
             has_avatar_id: OnceCell::new(),
             has_join_ip: OnceCell::new(),
+            has_victory_names: OnceCell::new(),
             has_vetoes: OnceCell::new(),
         })
     }

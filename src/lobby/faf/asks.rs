@@ -4,6 +4,8 @@
 
 use std::net::IpAddr;
 
+use super::ledger::{Batch, Written};
+
 /// How somebody proves who he is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Credentials {
@@ -68,6 +70,10 @@ pub enum Ask {
     },
     /// Display names of sim mods (spec: faf-messages 4.3); unknown uids are left out of the answer.
     ModNames(Vec<String>),
+    /// Write down what happened in a game.
+    Ledger(Box<Batch>),
+    /// The process ends: keep this for the next start.
+    Keep(Box<Batch>),
     /// All avatars of a player (spec: faf-messages 3.14).
     Avatars(u32),
     /// Has a player show one of his avatars, or none.
@@ -116,6 +122,10 @@ pub enum Answer {
     ClearRelation(Result<(), StoreError>),
     /// To [`Ask::ModNames`]: (uid, name) of those that exist.
     ModNames(Result<Vec<(String, String)>, StoreError>),
+    /// To [`Ask::Ledger`]: how far it got.
+    Ledger(Written),
+    /// To [`Ask::Keep`]; nobody listens any more.
+    Keep,
     /// To [`Ask::Avatars`].
     Avatars(Result<Vec<Avatar>, StoreError>),
     /// To [`Ask::SelectAvatar`]: what he shows now; `None`: he has no such avatar, and nothing has changed.

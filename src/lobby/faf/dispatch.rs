@@ -5,6 +5,7 @@ use super::{
     asks::{Answer, StoreError},
     close,
     hosting::HostWanted,
+    ledger::Written,
     message,
     request::{self, Outcome, Refusal},
     session::PlayerState,
@@ -59,6 +60,8 @@ pub(super) enum Pending {
         seat: super::mail::Seat,
         uids: Vec<String>,
     },
+    /// A game's records are being written. No connection is held for it.
+    Ledger { uid: u32 },
 }
 
 /// Commands that are heard before login (spec: faf-messages 2, item 2).
@@ -357,6 +360,16 @@ impl Faf {
             (Pending::Mods { seat, uids }, Answer::ModNames(names)) => {
                 self.mods_named(turn, seat, uids, names);
                 (seat.conn, Ok(Next::Go))
+            }
+            (Pending::Ledger { uid }, answer) => {
+                let written = match answer {
+                    Answer::Ledger(written) => written,
+                    _ => Written {
+                        unavailable: true,
+                        ..Written::default()
+                    },
+                };
+                return self.written(turn, uid, written);
             }
             (Pending::Mods { seat, .. }, _) => (seat.conn, Err(Refusal::Invalid)),
             (

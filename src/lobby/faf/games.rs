@@ -3,18 +3,18 @@
 //! Pure state and rules; who is told what is in `hosting`, `joining` and `gpgnet`. Everything a client can add to is
 //! bounded by a limit of `settings`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    asks::Map,
     mail::{ArmyResult, GameUpdate, Seat},
     options::{OptionValue, Options, VICTORIES, default_options, map_folder, option, set, title},
+    results::Participant,
     settings,
+    validity::Team,
     visibility::{RatingRange, Rule},
 };
-use crate::wire::json;
 
 /// State of a game (spec: faf-lifecycle 10.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,17 +63,6 @@ pub(super) struct Member {
     pub finished: bool,
 }
 
-/// Somebody who was in the game when it was launched, with an army.
-#[derive(Debug)]
-pub(super) struct Participant {
-    /// Player.
-    pub id: u32,
-    /// His name.
-    pub login: Box<str>,
-    /// His army.
-    pub army: i64,
-}
-
 /// What is said about a game at its creation.
 #[derive(Clone, Debug)]
 pub(super) struct Creation {
@@ -108,18 +97,6 @@ pub struct Launch {
     pub rating_type: Box<str>,
 }
 
-/// A player's report of a team kill.
-#[derive(Clone, Copy, Debug)]
-#[expect(dead_code, reason = "kept until results are written down")]
-pub(super) struct Teamkill {
-    /// Seconds of game time.
-    pub game_time: i64,
-    /// Victim.
-    pub victim: u32,
-    /// Killer.
-    pub killer: u32,
-}
-
 /// A game.
 #[derive(Debug)]
 pub(super) struct Game {
@@ -139,9 +116,6 @@ pub(super) struct Game {
     pub game_type: GameType,
     /// As created; title and folder follow the options.
     pub creation: Creation,
-    /// The map's row, if it has one.
-    #[expect(dead_code, reason = "kept until launches are written down")]
-    pub map: Option<Map>,
     /// Leaderboard.
     pub rating_type: Box<str>,
     /// Host's friends.
@@ -174,8 +148,10 @@ pub(super) struct Game {
     pub participants: Vec<Participant>,
     /// Reported results.
     pub results: Vec<ArmyResult>,
-    /// Reported army statistics, JSON text.
-    pub stats: Option<String>,
+    /// Reported army statistics, JSON text, the newest last.
+    pub stats: Vec<Arc<str>>,
+    /// Participants whose statistics have not been looked at (spec: faf-ratings-results 9.1).
+    pub pending: Vec<u32>,
     /// Short games count.
     pub enforce_rating: bool,
     /// Reported desyncs.
@@ -183,20 +159,18 @@ pub(super) struct Game {
     /// Who has reported one.
     pub desync_reporters: Vec<u32>,
     /// Reported team kills.
-    pub teamkills: Vec<Teamkill>,
-    /// A completed coop mission: with its secondary goals, in this time.
-    pub operation: Option<(bool, Box<str>)>,
+    pub teamkills: usize,
+    /// The coop mission was completed.
+    pub operation_done: bool,
+    /// Its results are in the ledger.
+    pub settled: bool,
+    /// `matchmaker_queue.id`, of a matchmaker game.
+    pub queue_id: Option<u32>,
 }
 
 impl Game {
     /// A new game.
-    pub(super) fn new(
-        uid: u32,
-        host_id: u32,
-        host_login: Box<str>,
-        creation: Creation,
-        map: Option<Map>,
-    ) -> Self {
+    pub(super) fn new(uid: u32, host_id: u32, host_login: Box<str>, creation: Creation) -> Self {
         let coop = &*creation.featured_mod == "coop";
         let options = default_options(&creation.folder, coop);
         Game {
@@ -212,7 +186,6 @@ impl Game {
                 GameType::Custom
             },
             creation,
-            map,
             rating_type: super::players::GLOBAL.into(),
             host_friends: Vec::new(),
             host_foes: Vec::new(),
@@ -229,12 +202,15 @@ impl Game {
             finished_at: None,
             participants: Vec::new(),
             results: Vec::new(),
-            stats: None,
+            stats: Vec::new(),
+            pending: Vec::new(),
             enforce_rating: false,
             desyncs: 0,
             desync_reporters: Vec::new(),
-            teamkills: Vec::new(),
-            operation: None,
+            teamkills: 0,
+            operation_done: false,
+            settled: false,
+            queue_id: None,
         }
     }
 
@@ -331,9 +307,11 @@ impl Game {
                 id: m.seat.player_id,
                 login: m.login.clone(),
                 army,
+                team: self.player_option(m.seat.player_id, "Team").map(Team::of),
             });
             seats.push(m.seat);
         }
+        self.pending = self.participants.iter().map(|p| p.id).collect();
         seats
     }
 
@@ -501,13 +479,4 @@ impl Game {
             body: self.body(false),
         }
     }
-}
-
-/// Whether a text is a JSON object with the key `stats`.
-pub(super) fn has_stats(text: &str) -> bool {
-    let mut bytes = text.as_bytes().to_vec();
-    let mut reader = json::JsonReader::default();
-    reader
-        .parse(&mut bytes)
-        .is_ok_and(|doc| doc.root().get("stats").is_some())
 }

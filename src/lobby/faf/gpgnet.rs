@@ -7,7 +7,7 @@ use super::{
     Faf, FafTurn,
     asks::{Ask, StoreError},
     dispatch::Pending,
-    games::{self, GameState, Teamkill},
+    games::GameState,
     mail::{ArmyResult, Event, Leaving, Mail, Outcome, Seat},
     message,
     options::OptionValue,
@@ -138,7 +138,7 @@ impl Faf {
                     self.counters.over_limit += 1;
                     return Some(Step::Done);
                 }
-                games::has_stats(text).then(|| Event::Stats(text.to_owned()))?
+                looks_like_stats(text).then(|| Event::Stats(text.to_owned()))?
             }
             ("EnforceRating", _, 0) => Event::EnforceRating,
             ("TeamkillHappened", [Some(time), Some(victim), _, Some(killer), _], 5) => {
@@ -322,8 +322,15 @@ impl Faf {
             Event::HostRelation(subject, relation) => {
                 return self.host_related(turn, seat, subject, relation);
             }
+            Event::Result(_)
+            | Event::Stats(_)
+            | Event::EnforceRating
+            | Event::OperationComplete(..)
+            | Event::Teamkill(..)
+            | Event::Desync => return self.reported(turn, seat, event),
             _ => {}
         }
+        let checks = matches!(event, Event::GameEnded);
         let Some(game) = self.games.get_mut(&seat.uid).filter(|game| game.has(&seat)) else {
             return;
         };
@@ -354,6 +361,7 @@ impl Faf {
                 for playing in game.freeze(turn.now.unix) {
                     self.post(turn, playing.conn.shard, Mail::SetPlaying(playing));
                 }
+                self.launched(turn, seat);
                 (true, true)
             }
             Event::Touch => (true, true),
@@ -377,39 +385,6 @@ impl Faf {
                 game.clear_slot(&slot);
                 (true, true)
             }
-            Event::Result(result) => {
-                let counts = game.member(&seat).is_some() && game.has_army(result.army);
-                (
-                    !counts || keep(&mut game.results, result, settings::RESULTS),
-                    false,
-                )
-            }
-            Event::OperationComplete(secondary, time) => {
-                if game.game_type == games::GameType::Coop && game.operation.is_none() {
-                    game.operation = Some((secondary, time));
-                }
-                (true, false)
-            }
-            Event::Stats(text) => {
-                game.stats = Some(text);
-                (true, false)
-            }
-            Event::EnforceRating => {
-                game.enforce_rating = true;
-                (true, false)
-            }
-            Event::Teamkill(game_time, victim, killer) => (
-                keep(
-                    &mut game.teamkills,
-                    Teamkill {
-                        game_time,
-                        victim,
-                        killer,
-                    },
-                    settings::TEAMKILLS,
-                ),
-                false,
-            ),
             Event::GameEnded => {
                 if let Some(member) = game.member(&seat) {
                     member.finished = true;
@@ -417,14 +392,6 @@ impl Faf {
                 let before = game.state;
                 game.end_check(seat.player_id, turn.now.unix);
                 (true, game.state != before)
-            }
-            Event::Desync => {
-                game.desyncs = game.desyncs.saturating_add(1);
-                let known = game.desync_reporters.contains(&seat.player_id);
-                (
-                    known || keep(&mut game.desync_reporters, seat.player_id, settings::SEATS),
-                    false,
-                )
             }
             // From the wrong player, or too late.
             _ => {
@@ -436,16 +403,17 @@ impl Faf {
         if dirty {
             self.tick.game_dirty(seat.uid);
         }
+        if checks {
+            self.checked(turn, seat.uid);
+        }
     }
 }
 
-/// Adds to a bounded list; false if it is full.
-fn keep<T>(list: &mut Vec<T>, item: T, limit: usize) -> bool {
-    let fits = list.len() < limit;
-    if fits {
-        list.push(item);
-    }
-    fits
+/// Whether a text may be a JSON object with the key `stats`. A document of a hundred kilobytes is read where it may take
+/// its time.
+fn looks_like_stats(text: &str) -> bool {
+    text.trim_start().starts_with('{')
+        && memchr::memmem::find(text.as_bytes(), b"\"stats\"").is_some()
 }
 
 fn player_id(value: Value<'_>) -> Option<u32> {

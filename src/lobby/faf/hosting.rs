@@ -79,7 +79,7 @@ impl Faf {
         };
 
         let login = player.account.login.as_str().into();
-        let mut game = Game::new(uid, player.account.id, login, creation, grant.map);
+        let mut game = Game::new(uid, player.account.id, login, creation);
         game.host_friends = player.account.friends.clone();
         game.host_foes = player.account.foes.clone();
         game.waiting.push(seat);
@@ -160,6 +160,7 @@ impl Faf {
         self.counters.setup_timeouts += 1;
         game.state = GameState::Ended;
         self.tick.game_dirty(uid);
+        self.close_book(uid);
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     games::Launch,
     hall::{Errand, Guest, HallRefusal},
     options::OptionValue,
+    rated_game::RatingChange,
     visibility::Rule,
 };
 use crate::lobby::ConnId;
@@ -127,6 +128,8 @@ pub enum Mail {
     LinkEnded(Seat),
     /// From a game's owner: the game was launched with him.
     SetPlaying(Seat),
+    /// To every shard: ratings have changed.
+    Rated(Vec<RatingChange>),
     /// A relayed message for a player's game, in encoded form.
     Ice {
         /// Receiver.

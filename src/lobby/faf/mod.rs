@@ -9,6 +9,8 @@
 //! | `reference`, `ratings` | leaderboards, featured and ranked mods; a rating, and where a new one begins |
 //! | `login` | credentials → claim at the home shard → the newcomer's messages; the end of a session |
 //! | `picture`, `visibility`, `tick` | what everybody sees: encoded, who may see it, the broadcast each second |
+//! | `ledger`, `reports` | what must be written down and that it is; what games report while they are played and when they end |
+//! | `validity`, `results`, `trueskill`, `rated_game`, `achievements` | the rules about a game's end, pure |
 //! | `hall`, `parties`, `factions` | what players do together before a game: the one shard it is on, the players' side of it |
 //! | `games`, `options`, `game_info`, `hosting`, `joining`, `gpgnet` | a game; opening one, getting in, what the game process reports |
 //! | `avatars`, `catalogue`, `admin` | what a player shows; what he looks up; what only some may do |
@@ -19,6 +21,7 @@
 //! in the hall; state of another shard is reached by mail only. `Faf::post` is mail that may be to oneself, then handled at once. Every
 //! piece of mail names what it is about by something never reused, so that late mail finds nothing.
 
+pub mod achievements;
 mod admin;
 pub mod asks;
 mod avatars;
@@ -33,6 +36,7 @@ mod gpgnet;
 mod hall;
 mod hosting;
 mod joining;
+pub mod ledger;
 mod login;
 mod mail;
 pub mod matcher;
@@ -43,9 +47,12 @@ mod options;
 mod parties;
 mod picture;
 mod players;
+pub mod rated_game;
 pub mod ratings;
 pub mod reference;
+mod reports;
 mod request;
+pub mod results;
 pub mod roster;
 mod session;
 mod settings;
@@ -55,6 +62,8 @@ mod stopping;
 mod tests;
 mod text;
 mod tick;
+mod trueskill;
+pub mod validity;
 mod visibility;
 
 use std::{sync::Arc, time::Duration};
@@ -102,6 +111,7 @@ pub struct Faf {
     /// Empty on all shards but one.
     hall: hall::Hall,
     pending: AHashMap<Ticket, dispatch::Pending>,
+    ledger: ledger::Ledger,
     tick: tick::Tick,
     draining: bool,
     meters: census::Meters,
@@ -122,6 +132,8 @@ pub enum Timer {
     LinkSetup(Seat),
     /// The game should have opened.
     GameSetup(u32),
+    /// The game's records may be tried again.
+    Ledger(u32),
     /// Send idle players away.
     KickIdle,
     /// Tell the members of parties that have changed.
@@ -146,6 +158,7 @@ impl Faf {
             logins: login::Logins::default(),
             hall: hall::Hall::default(),
             pending: AHashMap::new(),
+            ledger: ledger::Ledger::default(),
             tick: tick::Tick::new(shards.max(1)),
             draining: false,
             meters: census::Meters::default(),
@@ -206,6 +219,7 @@ impl Faf {
             Mail::FromGame { seat, event } => self.game_event(turn, seat, event),
             Mail::Connected(seat) => self.connected(turn, &seat),
             Mail::LinkEnded(seat) => self.link_ended(turn, &seat),
+            Mail::Rated(changes) => self.rated(turn, &changes),
             Mail::SetPlaying(seat) => self.set_playing(turn, &seat),
             Mail::Ice { to, body } => self.ice_arrived(turn, to, body),
             Mail::Reveal {
@@ -316,6 +330,7 @@ impl Dialect for Faf {
             Timer::Login(conn) => self.login_timed_out(turn, conn),
             Timer::LinkSetup(seat) => self.link_timed_out(turn, seat),
             Timer::GameSetup(uid) => self.game_timed_out(uid),
+            Timer::Ledger(uid) => self.retry_records(turn, uid),
             Timer::KickIdle => self.kick_idle(turn),
             Timer::Parties => self.tell_parties(turn),
         }
@@ -333,7 +348,7 @@ impl Dialect for Faf {
     }
 
     fn may_stop(&self) -> bool {
-        self.games.values().all(|game| game.removed)
+        self.games.values().all(|game| game.removed) && self.ledger.is_settled()
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
@@ -349,6 +364,11 @@ impl Dialect for Faf {
             Ask::SetRelation { .. } => Answer::SetRelation(Err(down)),
             Ask::ClearRelation { .. } => Answer::ClearRelation(Err(down)),
             Ask::ModNames(_) => Answer::ModNames(Err(down)),
+            Ask::Ledger(_) => Answer::Ledger(ledger::Written {
+                unavailable: true,
+                ..ledger::Written::default()
+            }),
+            Ask::Keep(_) => Answer::Keep,
             Ask::Avatars(_) => Answer::Avatars(Err(down)),
             Ask::SelectAvatar { .. } => Answer::SelectAvatar(Err(down)),
             Ask::ChangedAvatar(_) => Answer::ChangedAvatar(Err(down)),

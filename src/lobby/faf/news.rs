@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Faf, FafTurn, reference::Reference, roster::Reply};
+use super::{Faf, FafTurn, ledger::Done, reference::Reference, roster::Reply};
 use crate::lobby::Audience;
 
 /// One piece of news. Every shard is told; each acts for its own connections.
@@ -28,6 +28,8 @@ pub enum News {
     Players(Reply),
     /// Reference data was loaded.
     Reference(Arc<Reference>),
+    /// Records that an earlier process left unsettled are settled now. Told to one shard.
+    Settled(Vec<Done>),
 }
 
 impl Faf {
@@ -47,6 +49,7 @@ impl Faf {
                 self.reference = reference;
                 self.initialised = true;
             }
+            News::Settled(done) => self.settled(turn, done),
         }
     }
 }

@@ -3,7 +3,10 @@
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{
-    asks::{Account, Avatar, Relation},
+    Faf, FafTurn,
+    asks::{Account, Avatar, Relation, StoredRating},
+    message,
+    rated_game::RatingChange,
     ratings::Rating as Skill,
     reference::{Reference, Standing},
 };
@@ -70,6 +73,65 @@ impl Player {
             subject,
             relation,
         );
+    }
+}
+
+/// Takes over a rating that has changed by a game.
+pub(super) fn rated(account: &mut Account, change: &RatingChange) {
+    let mut stored = account.ratings.iter_mut();
+    if let Some(rating) = stored.find(|r| *r.leaderboard == *change.rating_type) {
+        (rating.mean, rating.deviation) = (change.new.mean, change.new.deviation);
+        rating.games += 1;
+    } else {
+        account.ratings.push(StoredRating {
+            leaderboard: change.rating_type.to_string(),
+            mean: change.new.mean,
+            deviation: change.new.deviation,
+            games: 1,
+        });
+    }
+}
+
+impl Faf {
+    /// Ratings have changed; this shard's players among them learn it at the next tick.
+    pub(super) fn rated(&mut self, turn: &mut FafTurn<'_>, changes: &[RatingChange]) {
+        // Somebody whose login is on its way was read from the store before.
+        for session in self.sessions.iter_mut() {
+            if let Some(claiming) = session.claiming.as_deref_mut() {
+                let id = claiming.account.id;
+                for change in changes.iter().filter(|change| change.player_id == id) {
+                    rated(&mut claiming.account, change);
+                }
+            }
+        }
+        for change in changes {
+            let known = self
+                .picture
+                .player(change.player_id)
+                .map(|player| player.conn);
+            let Some(session) = known
+                .filter(|conn| conn.shard == turn.shard)
+                .and_then(|conn| self.sessions.get_mut(conn))
+            else {
+                continue;
+            };
+            let Some(player) = session
+                .player
+                .as_deref_mut()
+                .filter(|p| p.account.id == change.player_id)
+            else {
+                continue;
+            };
+            rated(&mut player.account, change);
+            let basis = Basis {
+                reference: &self.reference,
+                start: self.settings.start_rating,
+            };
+            let text = message::encode(&Entry::new(&player.account, basis, true));
+            let (id, epoch) = (player.account.id, player.epoch);
+            self.picture.player_text(id, epoch, text);
+            self.tick.player_dirty(id, epoch, None);
+        }
     }
 }
 

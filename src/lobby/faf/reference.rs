@@ -139,7 +139,7 @@ mod tests {
         (mean, deviation, standing.stored)
     }
 
-    // checklist: faf 446, 447
+    // checklist: faf 463
     #[test]
     fn ratings_begin_where_the_initializer_says() {
         let tmm = |stored| (at("tmm_2v2", stored), at("tmm_4v4", stored));

@@ -171,6 +171,11 @@ impl Sessions {
         self.slots.iter().flatten().map(|s| &**s)
     }
 
+    /// Everybody, to change them.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.slots.iter_mut().flatten().map(|s| &mut **s)
+    }
+
     /// Everybody who is logged in, with his player.
     pub(super) fn players(&self) -> impl Iterator<Item = (&Session, &Player)> {
         self.iter().filter_map(|s| Some((s, s.player.as_deref()?)))

@@ -30,6 +30,10 @@ pub struct Settings {
     pub coop_setup: Duration,
     /// Rating of somebody of whom nothing is known (`START_RATING_MEAN`, `START_RATING_DEV`).
     pub start_rating: Rating,
+    /// Highest displayed global rating that games of other leaderboards may lift to (`RATING_ADJUSTMENT_MAX_RATING`).
+    pub rating_adjustment_max: f64,
+    /// Scores, not words, decide a ladder game (`LADDER_1V1_OUTCOME_OVERRIDE`).
+    pub ladder_outcome_override: bool,
     /// How long a drain lasts at most; only told to the players here (`SHUTDOWN_GRACE_PERIOD`).
     pub shutdown_grace: Duration,
     /// Whether idle players are sent away while draining (`SHUTDOWN_KICK_IDLE_PLAYERS`).
@@ -49,6 +53,8 @@ impl Default for Settings {
             custom_setup: Duration::from_secs(30),
             coop_setup: Duration::from_secs(60),
             start_rating: Rating::START,
+            rating_adjustment_max: 1400.0,
+            ladder_outcome_override: true,
             shutdown_grace: Duration::from_secs(1800),
             shutdown_kick_idle: false,
         }
@@ -83,6 +89,8 @@ pub(super) const SIM_MODS: usize = 128;
 pub(super) const RESULTS: usize = 1024;
 /// Bytes of the army statistics of one game; a full game has about 100 KiB.
 pub(super) const STATS_BYTES: usize = 1 << 20;
+/// Reports of army statistics one game keeps, in case the newest can't be read. Together they keep to the limit above.
+pub(super) const STATS_KEPT: usize = 4;
 /// Reports of team kills one game keeps.
 pub(super) const TEAMKILLS: usize = 64;
 /// Connections in one game, those still setting up included; 16 slots and spectators.
@@ -143,6 +151,8 @@ pub struct Counters {
     pub game_messages_ignored: u64,
     /// Things not kept because a limit was reached.
     pub over_limit: u64,
+    /// Batches of records that have to be tried again.
+    pub ledger_retries: u64,
     /// Games or game connections that ran out of their set-up time.
     pub setup_timeouts: u64,
 }
@@ -172,6 +182,7 @@ impl Counters {
             ("party_joins", self.party_joins),
             ("game_messages_ignored", self.game_messages_ignored),
             ("over_limit", self.over_limit),
+            ("ledger_retries", self.ledger_retries),
             ("setup_timeouts", self.setup_timeouts),
         ]
     }

@@ -70,6 +70,7 @@ impl Faf {
 
     /// Good-bye.
     pub(super) fn shut_down(&mut self, turn: &mut FafTurn<'_>) {
+        self.keep_books(turn);
         turn.fan_out(
             Audience::Subscribers,
             message::notice("info", text::SHUT_DOWN),

@@ -1,14 +1,18 @@
 //! Dialogues and random walks of the FAF lobby in the simulator.
 
 mod admin;
+mod corners;
 mod dialogues;
+mod games;
 mod lookups;
 mod outside;
+mod paper;
 mod parties;
 mod ratings;
+mod robustness;
 mod walk;
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -19,6 +23,7 @@ use super::{
     reference::{FeaturedMod, Leaderboard, Reference},
 };
 use crate::lobby::{ConnId, simulator::Simulator};
+use paper::Paper;
 
 pub(super) type Sim = Simulator<Faf>;
 
@@ -54,8 +59,18 @@ fn ban() -> Ban {
 
 /// A back office that knows everybody.
 fn office() -> impl FnMut(Ask) -> Answer {
+    office_with(Rc::default())
+}
+
+/// The same, with a paper to write on.
+fn office_with(paper: Rc<RefCell<Paper>>) -> impl FnMut(Ask) -> Answer {
     let mut next_game = 100;
     move |ask| match ask {
+        Ask::Ledger(batch) => Answer::Ledger(paper.borrow_mut().write(*batch)),
+        Ask::Keep(batch) => {
+            paper.borrow_mut().kept.push(*batch);
+            Answer::Keep
+        }
         Ask::Login { credentials, .. } => {
             let name = match credentials {
                 Credentials::Password { login, .. } => login,
@@ -94,12 +109,16 @@ fn office() -> impl FnMut(Ask) -> Answer {
 }
 
 fn simulator(shards: u16, seed: u64, settings: Settings) -> Sim {
+    simulator_with(shards, seed, settings, Rc::default())
+}
+
+fn simulator_with(shards: u16, seed: u64, settings: Settings, paper: Rc<RefCell<Paper>>) -> Sim {
     let settings = Arc::new(settings);
     let mut sim = Simulator::new(
         shards,
         seed,
         |shard| Faf::new(shard, shards, settings.clone()),
-        Box::new(office()),
+        Box::new(office_with(paper)),
     );
     let reference = Arc::new(reference());
     for shard in 0..shards {

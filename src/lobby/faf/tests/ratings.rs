@@ -10,7 +10,7 @@ fn told(sim: &mut Sim, ladder_from_global: bool) {
     sim.tell(0, News::Reference(Arc::new(reference)));
 }
 
-// checklist: faf 445, 446
+// checklist: faf 463
 #[test]
 fn global_and_ladder_always_exist_and_begin_where_the_tables_say() {
     for from_global in [false, true] {

@@ -1,0 +1,235 @@
+//! Writes down what shards have in their ledgers (spec: faf-ratings-results 1, 2, 5 and 8).
+//!
+//! Records of one batch are settled in order; the first that the store can't take now ends the batch, and the shard sends
+//! the rest again. What a record means is decided by the rules in `lobby::faf`; here is only when it is stored.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::lobby::faf::achievements;
+use crate::lobby::faf::asks::StoreError;
+use crate::lobby::faf::events;
+use crate::lobby::faf::ledger::{Batch, Done, Launch, Launched, Record, Written};
+use crate::lobby::faf::rated_game::RatedGame;
+use crate::lobby::faf::reference::Reference;
+use crate::lobby::faf::results::{self, Finished};
+use crate::lobby::faf::validity::Validity;
+
+use super::faf::FafDesk;
+use super::store::Rating;
+
+/// Longest that a game waits for its turn to be rated before its batch makes room for other questions and comes again.
+const RATING_WAIT: Duration = Duration::from_secs(2);
+/// Between two attempts to settle what an earlier process has left.
+const REPLAY_PAUSE: Duration = Duration::from_secs(5);
+
+impl FafDesk {
+    /// Settles as much of a batch as the store takes now. A finished game is kept on disk until it is settled.
+    pub async fn write(&self, batch: Batch) -> Written {
+        let finishes = batch
+            .records
+            .iter()
+            .any(|r| matches!(**r, Record::Finish(_)));
+        if finishes {
+            self.keep(&batch).await;
+        }
+        let mut written = Written {
+            launched: batch.launched,
+            ..Written::default()
+        };
+        for record in &batch.records {
+            let outcome = self.settle(batch.uid, &mut written.launched, record).await;
+            match outcome {
+                Ok(done) => written.done.push(done),
+                Err(StoreError::Unavailable) => {
+                    written.unavailable = true;
+                    return written;
+                }
+                Err(StoreError::Failed) => written.done.push(refused(batch.uid, record)),
+            }
+        }
+        if finishes && let Some(spool) = &self.spool {
+            spool.forget(batch.uid).await;
+        }
+        written
+    }
+
+    /// Keeps a batch on disk for the next start.
+    pub async fn keep(&self, batch: &Batch) {
+        if let Some(spool) = &self.spool {
+            spool.keep(batch).await;
+        }
+    }
+
+    /// Settles what an earlier process has left on disk, however long the store takes to come. `tell` is given what came
+    /// of each batch.
+    pub async fn replay(&self, kept: Vec<Batch>, mut tell: impl FnMut(Vec<Done>)) {
+        for mut batch in kept {
+            tracing::info!(
+                game = batch.uid,
+                "settling a game that an earlier process has left"
+            );
+            loop {
+                let written = self.write(batch.clone()).await;
+                batch.launched = written.launched;
+                batch.records.drain(..written.done.len());
+                tell(written.done);
+                if !written.unavailable {
+                    break;
+                }
+                tokio::time::sleep(REPLAY_PAUSE).await;
+            }
+        }
+    }
+
+    async fn settle(
+        &self,
+        uid: u32,
+        launched: &mut Option<Launched>,
+        record: &Record,
+    ) -> Result<Done, StoreError> {
+        let has_row = launched.is_some_and(|launched| launched.stored);
+        match record {
+            Record::Launch(launch) => {
+                let outcome = self.launch(uid, launch).await;
+                if outcome != Err(StoreError::Unavailable) {
+                    *launched = Some(outcome.unwrap_or(Launched::REFUSED));
+                }
+                outcome?;
+            }
+            Record::Desync {
+                player_id,
+                game_time_s,
+            } => self.store.add_desync(uid, *player_id, *game_time_s).await?,
+            Record::Statistics(statistics) => {
+                return Ok(Done {
+                    events: achievements::messages(statistics),
+                    ..Done::default()
+                });
+            }
+            Record::Finish(game) => {
+                return self
+                    .finish(game, launched.unwrap_or(Launched::REFUSED))
+                    .await;
+            }
+            // Whatever belongs to a row that is not there.
+            _ if !has_row => {}
+            Record::Teamkill {
+                game_time_s,
+                victim,
+                killer,
+            } => {
+                self.store
+                    .add_teamkill(uid, *game_time_s, *victim, *killer)
+                    .await?
+            }
+            Record::Operation {
+                folder,
+                secondary,
+                time,
+                players,
+            } => {
+                // spec: faf-messages 4.6, item 3
+                if launched.is_some_and(|l| l.validity == Validity::CoopNotRanked) {
+                    self.store
+                        .add_operation(uid, folder, *secondary, time, *players)
+                        .await?;
+                }
+            }
+            Record::Ended(at) => self.store.set_end(uid, *at).await?,
+        }
+        Ok(Done::default())
+    }
+
+    /// spec: faf-ratings-results 2 and 3; the map is looked up again.
+    async fn launch(&self, uid: u32, launch: &Launch) -> Result<Launched, StoreError> {
+        let map = self.store.map_by_folder(&launch.folder).await?;
+        let ranked = map.as_ref().map_or(launch.generated_map, |map| map.ranked);
+        let before = if launch.initial == Validity::Valid && !ranked {
+            Validity::BadMap
+        } else {
+            launch.initial
+        };
+        let validity = launch.finding.unwrap_or(before);
+        let map_id = map.map(|map| map.id);
+        let reference = self.known_reference().await?;
+        let stored = self
+            .store
+            .add_game(uid, launch, map_id, validity, &reference)
+            .await?;
+        let Some(validity) = stored else {
+            tracing::warn!(game = uid, featured_mod = %launch.featured_mod, "unknown featured mod: the game is not recorded and not rated");
+            return Ok(Launched::REFUSED);
+        };
+        Ok(Launched {
+            validity,
+            map_id,
+            stored: true,
+        })
+    }
+
+    /// spec: faf-ratings-results 5.
+    async fn finish(&self, game: &Finished, launched: Launched) -> Result<Done, StoreError> {
+        let settlement = results::settle(game, launched.validity);
+        let changed = (settlement.validity != launched.validity).then_some(settlement.validity);
+        if launched.stored && (changed.is_some() || !settlement.scores.is_empty()) {
+            self.store
+                .set_results(game.uid, changed, &settlement.scores)
+                .await?;
+        }
+        let mut done = Done::default();
+        done.events
+            .extend(events::game_results(game, &settlement, launched.map_id));
+        if let Some(rated) = &settlement.rated {
+            match self.rate(rated).await {
+                Ok(rating) => {
+                    let changes = rating.changes.iter().flatten();
+                    done.events.extend(changes.map(events::rating_update));
+                    if rating.applied {
+                        done.rated = rating.changes.into_iter().flatten().collect();
+                    }
+                }
+                // A game that can't be rated stops nothing else.
+                Err(StoreError::Failed) => {
+                    tracing::warn!(game = game.uid, "the game can't be rated")
+                }
+                Err(StoreError::Unavailable) => return Err(StoreError::Unavailable),
+            }
+        }
+        Ok(done)
+    }
+
+    /// Games are rated one after the other (spec: faf-ratings-results 8).
+    async fn rate(&self, game: &RatedGame) -> Result<Rating, StoreError> {
+        let Ok(_turn) = tokio::time::timeout(RATING_WAIT, self.rating.lock()).await else {
+            return Err(StoreError::Unavailable);
+        };
+        let reference = self.known_reference().await?;
+        self.store.rate(game, &reference).await
+    }
+
+    async fn known_reference(&self) -> Result<Arc<Reference>, StoreError> {
+        match self.reference() {
+            Some(reference) => Ok(reference),
+            None => self.refresh().await,
+        }
+    }
+}
+
+fn refused(uid: u32, record: &Record) -> Done {
+    let what = match record {
+        Record::Launch(_) => "launch",
+        Record::Desync { .. } => "desync",
+        Record::Teamkill { .. } => "team kill",
+        Record::Operation { .. } => "operation",
+        Record::Ended(_) => "end",
+        Record::Finish(_) => "results",
+        Record::Statistics(_) => "statistics",
+    };
+    tracing::warn!(game = uid, what, "the store refuses a record");
+    Done {
+        // A schema without a table for desyncs is no reason to end anybody's game.
+        refused: !matches!(record, Record::Desync { .. }),
+        ..Done::default()
+    }
+}

@@ -1,0 +1,146 @@
+//! Finished games that are not settled yet, on disk: one file each, so that a crash loses no results.
+//!
+//! A file is there as a whole or not at all, and durable before the store is asked for the first time. It goes when its
+//! batch is settled. What a start finds is settled again; records are such that twice does no harm, but a message to the
+//! broker may then leave a second time.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::lobby::faf::ledger::Batch;
+
+/// The ending of a whole file.
+const ENDING: &str = "game";
+
+/// The folder.
+#[derive(Clone, Debug)]
+pub struct Spool(PathBuf);
+
+impl Spool {
+    /// Opens the folder, creating it if need be.
+    ///
+    /// # Errors
+    /// If it can't be created.
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        Ok(Spool(folder.to_owned()))
+    }
+
+    /// Keeps a batch, in the place of the game's last one. Failing is logged: the game is then no worse off than without.
+    pub async fn keep(&self, batch: &Batch) {
+        let (folder, uid) = (self.0.clone(), batch.uid);
+        let outcome = match serde_json::to_vec(batch) {
+            Ok(text) => blocking(move || write(&folder, uid, &text)).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = outcome {
+            tracing::error!(%error, game = uid, "a finished game can't be kept on disk");
+        }
+    }
+
+    /// The game is settled.
+    pub async fn forget(&self, uid: u32) {
+        let path = file(&self.0, uid);
+        if let Err(error) = blocking(move || fs::remove_file(path)).await
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::error!(%error, game = uid, "a settled game can't be removed from disk");
+        }
+    }
+
+    /// What is there, in the order of the games. A file that can't be read is put aside.
+    ///
+    /// # Errors
+    /// If the folder can't be read.
+    pub fn kept(&self) -> io::Result<Vec<Batch>> {
+        let mut batches = Vec::new();
+        for entry in fs::read_dir(&self.0)? {
+            let path = entry?.path();
+            if path.extension().is_none_or(|ending| ending != ENDING) {
+                continue;
+            }
+            let text = fs::read(&path)?;
+            match serde_json::from_slice::<Batch>(&text) {
+                Ok(batch) => batches.push(batch),
+                Err(error) => {
+                    tracing::error!(%error, file = %path.display(), "a kept game can't be read and is put aside");
+                    fs::rename(&path, path.with_extension("unreadable"))?;
+                }
+            }
+        }
+        batches.sort_unstable_by_key(|batch| batch.uid);
+        Ok(batches)
+    }
+}
+
+fn file(folder: &Path, uid: u32) -> PathBuf {
+    folder.join(format!("{uid}.{ENDING}"))
+}
+
+/// Beside the place, made durable, then into the place.
+fn write(folder: &Path, uid: u32, text: &[u8]) -> io::Result<()> {
+    let place = file(folder, uid);
+    let beside = place.with_extension("new");
+    let mut new = File::create(&beside)?;
+    new.write_all(text)?;
+    new.sync_all()?;
+    fs::rename(&beside, &place)?;
+    File::open(folder)?.sync_all()
+}
+
+async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(io::Error::other(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::lobby::faf::ledger::Record;
+
+    fn batch(uid: u32, at: f64) -> Batch {
+        Batch {
+            uid,
+            launched: None,
+            records: vec![Arc::new(Record::Ended(at))],
+        }
+    }
+
+    fn ends(kept: &[Batch]) -> Vec<(u32, f64)> {
+        let end = |batch: &Batch| match *batch.records[0] {
+            Record::Ended(at) => (batch.uid, at),
+            ref other => panic!("{other:?}"),
+        };
+        kept.iter().map(end).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_is_there_after_a_restart_until_it_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(&folder.path().join("games")).unwrap();
+        spool.keep(&batch(12, 1.0)).await;
+        spool.keep(&batch(7, 2.0)).await;
+        spool.keep(&batch(12, 3.0)).await;
+        let again = Spool::open(&folder.path().join("games")).unwrap();
+        assert_eq!(ends(&again.kept().unwrap()), [(7, 2.0), (12, 3.0)]);
+        again.forget(12).await;
+        again.forget(99).await;
+        assert_eq!(ends(&again.kept().unwrap()), [(7, 2.0)]);
+    }
+
+    #[tokio::test]
+    async fn half_a_file_does_not_keep_the_others_from_being_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path()).unwrap();
+        spool.keep(&batch(7, 2.0)).await;
+        fs::write(folder.path().join("8.game"), "{\"uid\":8,").unwrap();
+        fs::write(folder.path().join("9.new"), "{").unwrap();
+        assert_eq!(ends(&spool.kept().unwrap()), [(7, 2.0)]);
+        assert!(folder.path().join("8.unreadable").exists());
+    }
+}

@@ -1,0 +1,326 @@
+//! What a game must have written down, and that it is: never lost, never twice (spec: faf-ratings-results 1).
+//!
+//! Each game has a book on its owner's shard: records in their order. What waits in it goes to the back office as one
+//! batch; the next goes when that one is acknowledged. A store that is unavailable, or a full queue, means the same
+//! batch again after a pause. A book is closed when its game is over and its last record is settled; until then an
+//! orderly stop waits. Records are such that doing one twice does what doing it once does, because an acknowledgement
+//! may get lost.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use ahash::AHashMap;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Faf, FafTurn, Timer,
+    achievements::Statistics,
+    asks::Ask,
+    dispatch::Pending,
+    events::Event,
+    mail::{Leaving, Mail, Seat},
+    rated_game::RatingChange,
+    results::Finished,
+    validity::Validity,
+};
+/// Pause before a batch is tried again, at first …
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+/// … and at most, each pause being twice the one before.
+const RETRY_LONGEST: Duration = Duration::from_secs(30);
+
+/// Records of one game, in order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Batch {
+    /// The game.
+    pub uid: u32,
+    /// What became of its launch, once that is settled.
+    pub launched: Option<Launched>,
+    /// What to write.
+    pub records: Vec<Arc<Record>>,
+}
+
+/// What became of a launch in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Launched {
+    /// Whether the game counts.
+    pub validity: Validity,
+    /// `map_version.id`, if the map has a row.
+    pub map_id: Option<u32>,
+    /// Whether the game has rows at all.
+    pub stored: bool,
+}
+
+impl Launched {
+    /// A launch the store does not take: the game has no rows and does not count.
+    pub const REFUSED: Launched = Launched {
+        validity: Validity::OtherUnrank,
+        map_id: None,
+        stored: false,
+    };
+}
+
+/// One thing to write down.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Record {
+    /// The game was launched (spec: faf-ratings-results 2).
+    Launch(Launch),
+    /// A player's first desync report (spec: faf-messages 4, N#1106).
+    Desync {
+        /// Reporter.
+        player_id: u32,
+        /// Seconds since the launch, if there was one.
+        game_time_s: Option<i64>,
+    },
+    /// A team kill.
+    Teamkill {
+        /// Seconds of game time.
+        game_time_s: i64,
+        /// Victim.
+        victim: u32,
+        /// Killer.
+        killer: u32,
+    },
+    /// A coop mission was completed (spec: faf-messages 4.6).
+    Operation {
+        /// Map folder.
+        folder: Box<str>,
+        /// With its secondary goals.
+        secondary: bool,
+        /// As the game said it: `HH:MM:SS`.
+        time: Box<str>,
+        /// Players at launch.
+        players: usize,
+    },
+    /// The simulation is over, at this Unix time.
+    Ended(f64),
+    /// The game is over: results, and ratings.
+    Finish(Box<Finished>),
+    /// Statistics of some players. Nothing is stored; their messages come back.
+    Statistics(Statistics),
+}
+
+/// A launched game.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Launch {
+    /// `game_stats.host`.
+    pub host_id: u32,
+    /// Name of the victory condition (N#1040).
+    pub victory: Box<str>,
+    /// Technical name.
+    pub featured_mod: Box<str>,
+    /// Map folder.
+    pub folder: Box<str>,
+    /// Whether a map without a row is ranked: it is a generated one.
+    pub generated_map: bool,
+    /// Title.
+    pub name: Box<str>,
+    /// Unix seconds.
+    pub at: f64,
+    /// Leaderboard of the participants' ratings.
+    pub rating_type: Box<str>,
+    /// Rating of somebody of whom nothing is known.
+    pub start_rating: super::ratings::Rating,
+    /// Before the checks.
+    pub initial: Validity,
+    /// What they found.
+    pub finding: Option<Validity>,
+    /// `matchmaker_queue.id`, of a matchmaker game.
+    pub queue_id: Option<u32>,
+    /// Uids of the active sim mods.
+    pub sim_mods: Vec<String>,
+    /// Participants with a team and a place.
+    pub players: Vec<Placed>,
+}
+
+/// A row of `game_player_stats` at launch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    /// Player.
+    pub player_id: u32,
+    /// Faction.
+    pub faction: u8,
+    /// Colour.
+    pub color: u8,
+    /// Team.
+    pub team: u8,
+    /// Start spot.
+    pub place: u8,
+}
+
+/// How far the back office got with a batch.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    /// What became of the game's launch, if that is known now.
+    pub launched: Option<Launched>,
+    /// One for each record that is settled, from the first.
+    pub done: Vec<Done>,
+    /// The rest must be tried again.
+    pub unavailable: bool,
+}
+
+/// What came of a settled record.
+#[derive(Clone, Debug, Default)]
+pub struct Done {
+    /// The store refused it for good.
+    pub refused: bool,
+    /// Messages for the broker, in order.
+    pub events: Vec<Event>,
+    /// Ratings that changed.
+    pub rated: Vec<RatingChange>,
+}
+
+/// The books of a shard's games.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    books: AHashMap<u32, Book>,
+}
+
+/// What one game still has to write down.
+#[derive(Debug, Default)]
+struct Book {
+    launched: Option<Launched>,
+    waiting: VecDeque<Line>,
+    /// A batch is with the back office, or a pause runs.
+    busy: bool,
+    /// Failures in a row.
+    failures: u32,
+    /// The game is over: nothing more will come.
+    over: bool,
+}
+
+#[derive(Debug)]
+struct Line {
+    record: Arc<Record>,
+    /// Whose game connection ends if the store refuses it (spec: faf-messages 4, unexpected failures).
+    author: Option<Seat>,
+}
+
+impl Ledger {
+    /// Whether nothing is left to write.
+    pub(super) fn is_settled(&self) -> bool {
+        self.books.values().all(|book| book.waiting.is_empty())
+    }
+}
+
+impl Book {
+    fn batch(&self, uid: u32) -> Box<Batch> {
+        Box::new(Batch {
+            uid,
+            launched: self.launched,
+            records: self
+                .waiting
+                .iter()
+                .map(|line| line.record.clone())
+                .collect(),
+        })
+    }
+
+    fn pause(&self) -> Duration {
+        let doublings = self.failures.saturating_sub(1).min(8);
+        (RETRY_FIRST * (1 << doublings)).min(RETRY_LONGEST)
+    }
+}
+
+impl Faf {
+    /// Puts a record into a game's book. If the store refuses it for good, the author's game connection ends.
+    pub(super) fn record(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        uid: u32,
+        record: Record,
+        author: Option<Seat>,
+    ) {
+        let book = self.ledger.books.entry(uid).or_default();
+        book.waiting.push_back(Line {
+            record: Arc::new(record),
+            author,
+        });
+        self.send_records(turn, uid);
+    }
+
+    /// The game is over: its book is closed when all is settled.
+    pub(super) fn close_book(&mut self, uid: u32) {
+        if let Some(book) = self.ledger.books.get_mut(&uid) {
+            book.over = true;
+            if book.waiting.is_empty() {
+                self.ledger.books.remove(&uid);
+            }
+        }
+    }
+
+    fn send_records(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
+        let Some(book) = self.ledger.books.get_mut(&uid) else {
+            return;
+        };
+        if !book.busy && !book.waiting.is_empty() {
+            book.busy = true;
+            let ticket = turn.ask(Ask::Ledger(book.batch(uid)));
+            self.pending.insert(ticket, Pending::Ledger { uid });
+        }
+    }
+
+    /// The pause before another attempt is over.
+    pub(super) fn retry_records(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
+        if let Some(book) = self.ledger.books.get_mut(&uid) {
+            book.busy = false;
+        }
+        self.send_records(turn, uid);
+    }
+
+    /// The back office has settled what it could of a batch.
+    pub(super) fn written(&mut self, turn: &mut FafTurn<'_>, uid: u32, written: Written) {
+        let Some(book) = self.ledger.books.get_mut(&uid) else {
+            return;
+        };
+        book.launched = written.launched.or(book.launched);
+        let mut refused = Vec::new();
+        for done in &written.done {
+            let line = book.waiting.pop_front();
+            if done.refused {
+                self.counters.store_errors += 1;
+                refused.extend(line.and_then(|line| line.author));
+            }
+        }
+        if written.unavailable {
+            book.failures = book.failures.saturating_add(1);
+            self.counters.ledger_retries += 1;
+            turn.wake_at(turn.now.mono + book.pause(), Timer::Ledger(uid));
+        } else {
+            book.failures = 0;
+            book.busy = false;
+        }
+        let closed = book.over && book.waiting.is_empty();
+        if closed {
+            self.ledger.books.remove(&uid);
+        }
+        self.settled(turn, written.done);
+        for seat in refused {
+            self.leave(turn, seat, Leaving::Aborted);
+            self.post(turn, seat.conn.shard, Mail::LinkEnded(seat));
+        }
+        if !written.unavailable {
+            self.send_records(turn, uid);
+        }
+    }
+
+    /// Tells the outside and the players what came of settled records.
+    pub(super) fn settled(&mut self, turn: &mut FafTurn<'_>, done: Vec<Done>) {
+        for done in done {
+            for event in done.events {
+                turn.publish(event);
+            }
+            if !done.rated.is_empty() {
+                turn.mail_all(|| Mail::Rated(done.rated.clone()));
+                self.rated(turn, &done.rated);
+            }
+        }
+    }
+
+    /// The process ends at once: finished games that are not settled are at least kept on disk.
+    pub(super) fn keep_books(&mut self, turn: &mut FafTurn<'_>) {
+        for (&uid, book) in &self.ledger.books {
+            if book.over && !book.waiting.is_empty() {
+                turn.ask(Ask::Keep(book.batch(uid)));
+            }
+        }
+    }
+}
