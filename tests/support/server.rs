@@ -172,7 +172,7 @@ pub(crate) struct Setup<'a> {
 /// A running server; it ends with this value.
 pub(crate) struct Server {
     child: Child,
-    _folder: TempDir,
+    folder: TempDir,
     pub(crate) database: Database,
     ports: BTreeMap<String, SocketAddr>,
 }
@@ -206,6 +206,15 @@ impl Server {
         {
             command.args(["--set", pair]);
         }
+        Server::launch(command, folder, database)
+    }
+
+    /// Runs a command that [`muster`] made, to the line `ready`.
+    pub(crate) fn launch(
+        mut command: Command,
+        folder: TempDir,
+        database: Database,
+    ) -> Result<Server, String> {
         let mut child = command
             .arg("serve")
             .stdout(Stdio::piped())
@@ -214,7 +223,7 @@ impl Server {
         let stdout = child.stdout.take().ok_or("no standard output")?;
         let mut server = Server {
             child,
-            _folder: folder,
+            folder,
             database,
             ports: BTreeMap::new(),
         };
@@ -261,8 +270,18 @@ impl Server {
 
     /// Asks it to end, as an operator does.
     pub(crate) fn terminate(&self) -> Result<(), String> {
+        self.signal("TERM")
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) -> Result<(), String> {
         let pid = self.child.id().to_string();
-        run(Command::new("kill").args(["-TERM", &pid]))
+        run(Command::new("kill").args([&format!("-{name}"), &pid]))
+    }
+
+    /// Its own folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Its exit status, once it has ended by itself.
@@ -306,7 +325,7 @@ fn filled() -> Result<&'static Path, String> {
 }
 
 /// The binary with its folder, and no variable of the caller's that it could take for a setting.
-fn muster(folder: &Path) -> Command {
+pub(crate) fn muster(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MUSTER_")) {
         command.env_remove(name);
