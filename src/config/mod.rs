@@ -449,7 +449,7 @@ const COUNTRIES: &str = "GeoLite2-Country.mmdb";
 fn geoip(v: &Values) -> GeoIp {
     let database = match v.text("faf.geoip_database").as_str() {
         "" => None,
-        "auto" => Some(Path::new(&v.text("server.data_dir")).join(COUNTRIES)),
+        "auto" => Some(PathBuf::from(v.text("server.data_dir")).join(COUNTRIES)),
         file => Some(PathBuf::from(file)),
     };
     let key = v.text("faf.geoip_license_key");
