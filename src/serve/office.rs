@@ -25,7 +25,8 @@ use muster::{
     engine::{Inbound, Mesh},
     lobby::{
         Dialect, ShardId, Ticket,
-        faf::{Faf, asks::Ask, news::News},
+        faf::{asks::Ask, news::News},
+        house::House,
     },
 };
 
@@ -49,7 +50,7 @@ pub(super) struct Progress {
 /// Starts the back office: store, keys, policy server, and the desk that answers with them.
 pub(super) fn open(
     config: &Config,
-    mesh: Arc<Mesh<Faf>>,
+    mesh: Arc<Mesh<House>>,
     progress: Arc<Progress>,
 ) -> anyhow::Result<BackOffice<Asked>> {
     let (store_url, faf) = (config.store.url.clone(), config.faf.clone());
@@ -105,7 +106,7 @@ pub(super) fn open(
             let (desk, mesh) = (desk.clone(), mesh.clone());
             async move {
                 // Somebody is held until the answer comes: a panic on the way must not keep it from coming.
-                let otherwise = Faf::refuse(ask.clone());
+                let otherwise = House::refuse(ask.clone());
                 let answer = tokio::task::spawn_local(async move { desk.answer(ask).await }).await;
                 mesh.post(shard, Inbound::Answer(ticket, answer.unwrap_or(otherwise)));
             }
@@ -130,7 +131,7 @@ fn countries(geoip: GeoIp) -> Countries {
 }
 
 /// Loads reference data and has every shard know it; false if it can't be loaded now.
-async fn tell_reference(desk: &FafDesk, mesh: &Mesh<Faf>, loaded: &AtomicBool) -> bool {
+async fn tell_reference(desk: &FafDesk, mesh: &Mesh<House>, loaded: &AtomicBool) -> bool {
     let Ok(reference) = desk.refresh().await else {
         return false; // the store has logged why
     };
