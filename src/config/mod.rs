@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod keys;
+mod kinds;
 mod print;
 mod replaced;
 mod typed;

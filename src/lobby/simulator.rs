@@ -328,6 +328,11 @@ impl<D: Dialect> Simulator<D> {
         }
     }
 
+    /// A turn in which something happens that no input could make happen at will.
+    pub fn with(&mut self, shard: u16, input: impl FnOnce(&mut D, &mut Turn<'_, D>)) {
+        self.turn(ShardId(shard), input);
+    }
+
     /// One turn of a shard, and its effects in order.
     fn turn(&mut self, shard: ShardId, input: impl FnOnce(&mut D, &mut Turn<'_, D>)) {
         let shards = self.shards.len() as u16;
