@@ -10,6 +10,7 @@ mod outside;
 mod paper;
 mod parties;
 mod ratings;
+mod relations;
 mod robustness;
 mod searches;
 mod walk;
