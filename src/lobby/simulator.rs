@@ -80,6 +80,8 @@ pub struct Simulator<D: Dialect> {
     pub published: Vec<D::Event>,
     /// Whether a shard always has its mail before it handles a frame.
     pub eager: bool,
+    /// Whether the back office keeps everybody waiting: no answer comes.
+    pub stalled: bool,
 }
 
 enum Job {
@@ -120,6 +122,7 @@ impl<D: Dialect> Simulator<D> {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             published: Vec::new(),
             eager: true,
+            stalled: false,
         };
         for shard in 0..shards {
             simulator.turn(ShardId(shard), |dialect, turn| dialect.started(turn));
@@ -289,7 +292,8 @@ impl<D: Dialect> Simulator<D> {
         }
         let mail_waits = !jobs.is_empty();
         for (shard, state) in self.shards.iter().enumerate() {
-            jobs.extend((0..state.asks.len()).map(|ask| Job::Answer(shard, ask)));
+            let answers = if self.stalled { 0 } else { state.asks.len() };
+            jobs.extend((0..answers).map(|ask| Job::Answer(shard, ask)));
         }
         if !(self.eager && mail_waits) {
             for (&conn, client) in &self.clients {
@@ -353,6 +357,11 @@ impl<D: Dialect> Simulator<D> {
                 self.turn(conn.shard, |dialect, turn| dialect.closed(turn, conn));
             }
         }
+    }
+
+    /// A turn in which something happens that no input could make happen at will.
+    pub fn with(&mut self, shard: u16, input: impl FnOnce(&mut D, &mut Turn<'_, D>)) {
+        self.turn(ShardId(shard), input);
     }
 
     /// One turn of a shard, and its effects in order.

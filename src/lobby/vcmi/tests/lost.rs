@@ -17,9 +17,10 @@ fn a_user_is_lost() {
         sim.settle();
         assert_eq!(heard(&mut sim, a), ["USERS:2:alice:older"]);
         assert!(heard(&mut sim, old).is_empty());
+        let again = user(&mut sim, 5, "bobby");
         assert_eq!(
-            user(&mut sim, 5, "bobby").slot > 0,
-            true,
+            say(&mut sim, again, "<MSG>x"),
+            ["MSGCH:bobby:global:x"],
             "the name is free"
         );
     });

@@ -34,7 +34,10 @@ fn check(sim: &Sim) {
     assert_eq!(hall.order.len(), hall.users.len());
     assert_eq!(hall.room_names.len(), hall.rooms.len());
     for (conn, user) in &hall.users {
-        assert!(sim.client(*conn).closed.is_none() || sim.client(*conn).held == false);
+        assert!(
+            sim.client(*conn).closed.is_none(),
+            "whoever is gone is forgotten"
+        );
         if user.is_signed_in() {
             assert_eq!(hall.names[&user.name], *conn);
         }
