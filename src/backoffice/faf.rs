@@ -13,6 +13,7 @@ use crate::lobby::faf::ledger::Batch;
 use crate::lobby::faf::matcher;
 use crate::lobby::faf::reference::Reference;
 
+use super::country::Countries;
 use super::keys::{self, KeyRing};
 use super::policy::Policy;
 use super::spool::Spool;
@@ -40,6 +41,7 @@ pub struct FafDesk {
     keys: Arc<KeyRing>,
     policy: Option<Policy>,
     mode: AuthMode,
+    countries: Option<Arc<Countries>>,
     /// The last game number given out, read from the store once (spec: faf-lifecycle 11).
     last_game: OnceCell<AtomicU32>,
     /// As loaded last.
@@ -73,12 +75,20 @@ impl FafDesk {
             keys,
             policy,
             mode,
+            countries: None,
             last_game: OnceCell::new(),
             reference: Mutex::default(),
             rating: tokio::sync::Mutex::default(),
             spool: None,
             kept_game: 0,
         }
+    }
+
+    /// The same, which also knows the countries of addresses.
+    #[must_use]
+    pub fn with_countries(mut self, countries: Arc<Countries>) -> Self {
+        self.countries = Some(countries);
+        self
     }
 
     /// Has finished games kept on disk until they are settled. Gives those an earlier process has left, for
@@ -280,11 +290,14 @@ impl FafDesk {
             .record_login(identity.id, address, user_agent)
             .await
             .map_err(LoginRefusal::Store)?;
-        let account = self
+        let mut account = self
             .store
             .load_account(&identity)
             .await
             .map_err(LoginRefusal::Store)?;
+        if let Some(countries) = &self.countries {
+            account.country = countries.code(address);
+        }
         Ok(Box::new(account))
     }
 

@@ -254,6 +254,36 @@ const TABLE: &[Key] = &[
         "Where the mod vault is: the beginning of its links.",
     ),
     key(
+        "faf.geoip_database",
+        Kind::Text,
+        "auto",
+        "GeoLite2-Country.mmdb in server.data_dir",
+        "File of a MaxMind country database; without it players have no country. It is loaded again within ten minutes \
+         after it was replaced. Empty: off.",
+    ),
+    key(
+        "faf.geoip_license_key",
+        Kind::Text,
+        "",
+        "",
+        "MaxMind licence to download the country database with, at the start and every Wednesday, if the file is missing \
+         or too old. Empty: it is put there by others.",
+    ),
+    key(
+        "faf.geoip_url",
+        Kind::Prefixed(&["http://", "https://"]),
+        "https://download.maxmind.com/app/geoip_download",
+        "",
+        "Where the country database is downloaded from.",
+    ),
+    key(
+        "faf.geoip_max_age_days",
+        Kind::Number { min: 1, max: 3650 },
+        "22",
+        "",
+        "A country database older than this is downloaded anew.",
+    ),
+    key(
         "faf.jwks_url",
         Kind::Text,
         "auto",

@@ -157,6 +157,19 @@ pub enum Auth {
     Open,
 }
 
+/// The country database.
+#[derive(Clone, Debug)]
+pub struct GeoIp {
+    /// Its file, if on.
+    pub database: Option<PathBuf>,
+    /// Whose licence to download it with, if any. A secret.
+    pub license_key: Option<String>,
+    /// Where from.
+    pub url: String,
+    /// When it is too old.
+    pub max_age: Duration,
+}
+
 /// The FAF lobby.
 #[derive(Clone, Debug)]
 pub struct Faf {
@@ -188,6 +201,8 @@ pub struct Faf {
     pub www_url: String,
     /// Beginning of the mod vault's links.
     pub content_url: String,
+    /// Which country an address is in.
+    pub geoip: GeoIp,
     /// Where token keys come from; `None`: no tokens.
     pub jwks_url: Option<String>,
     /// Base address of the policy server, if it is to be told.
@@ -445,6 +460,7 @@ fn faf(v: &Values) -> Result<Faf, ConfigError> {
         allow_password_login: v.flag("faf.allow_password_login"),
         www_url: v.text("faf.www_url"),
         content_url: v.text("faf.content_url"),
+        geoip: geoip(v),
         jwks_url: match v.text("faf.jwks_url").as_str() {
             "auto" if auth == Auth::Database => Some(FAF_KEYS.to_owned()),
             "auto" | "" => None,
@@ -455,6 +471,25 @@ fn faf(v: &Values) -> Result<Faf, ConfigError> {
             .then(|| v.text("faf.policy_server_url")),
         shutdown_kick_idle_players: v.flag("faf.shutdown_kick_idle_players"),
     })
+}
+
+/// Name of the country database's file, unless said otherwise.
+const COUNTRIES: &str = "GeoLite2-Country.mmdb";
+
+fn geoip(v: &Values) -> GeoIp {
+    let database = match v.text("faf.geoip_database").as_str() {
+        "" => None,
+        "auto" => Some(PathBuf::from(v.text("server.data_dir")).join(COUNTRIES)),
+        file => Some(PathBuf::from(file)),
+    };
+    let key = v.text("faf.geoip_license_key");
+    let days: u64 = v.number("faf.geoip_max_age_days");
+    GeoIp {
+        database,
+        license_key: (!key.is_empty()).then_some(key),
+        url: v.text("faf.geoip_url"),
+        max_age: Duration::from_secs(days * 86_400),
+    }
 }
 
 fn vcmi(v: &Values) -> Vcmi {

@@ -11,6 +11,7 @@ use std::{
 use anyhow::Context;
 use muster::{
     backoffice::{
+        country::{Countries, Download},
         faf::{AuthMode, FafDesk},
         keys::KeyRing,
         policy::Policy,
@@ -20,7 +21,7 @@ use muster::{
         store::{Failures, Store, StoreSettings},
         unix_now,
     },
-    config::{Auth, Config},
+    config::{Auth, Config, GeoIp},
     engine::{Inbound, Mesh},
     lobby::{
         Dialect, ShardId, Ticket,
@@ -71,10 +72,14 @@ pub(super) fn open(
             Auth::Database => AuthMode::Database,
             Auth::Open => AuthMode::Open,
         };
+        let countries = Arc::new(countries(faf.geoip));
+        countries.load().await;
         let (desk, kept) = FafDesk::new(store, keys.clone(), policy, mode)
+            .with_countries(countries.clone())
             .with_spool(Spool::open(&data_dir.join("games"))?)
             .context("unsettled games of an earlier run can't be read")?;
         let desk = Rc::new(desk);
+        tokio::task::spawn_local(async move { countries.keep_fresh(unix_now).await });
         let known = match desk.warm_up().await {
             Ok(game) => {
                 progress.first_game.store(game, Ordering::Release);
@@ -113,6 +118,16 @@ pub(super) fn open(
         setup,
     )
     .context("the back office can't start")
+}
+
+/// The country database that was configured.
+fn countries(geoip: GeoIp) -> Countries {
+    let download = geoip.license_key.map(|license_key| Download {
+        url: geoip.url,
+        license_key,
+        max_age: geoip.max_age,
+    });
+    Countries::new(geoip.database, download)
 }
 
 /// Loads reference data and has every shard know it; false if it can't be loaded now.
