@@ -546,6 +546,7 @@ const LIVE: &[&str] = &[
     "faf.login_timeout_s",
     "faf.allow_password_login",
     "faf.www_url",
+    "faf.content_url",
     "faf.shutdown_kick_idle_players",
     "broker.url",
     "broker.exchange",
