@@ -190,7 +190,7 @@ impl Server {
             &format!("store.url={}", database.url()),
             "server.pin=false",
             "server.stop_grace_s=0",
-            "log.level=warn",
+            "log.level=error",
             "faf.auth=database",
             "faf.tick_ms=20",
             "faf.jwks_url=",

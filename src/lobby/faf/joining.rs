@@ -362,17 +362,16 @@ impl Faf {
         let Some(game) = self.games.get_mut(&seat.uid).filter(|game| game.has(&seat)) else {
             return;
         };
-        if how == Leaving::Ended {
+        if how == Leaving::Ended && game.member(&seat).is_some() {
             game.configured.retain(|&id| id != seat.player_id);
             if game.state == GameState::Lobby {
                 game.player_options.retain(|(id, _)| *id != seat.player_id);
             }
         }
-        let was_connected = game.member(&seat).is_some();
         if how != Leaving::Aborted {
             game.remove(&seat, turn.now.unix);
         }
-        if game.state == GameState::Lobby && was_connected {
+        if game.state == GameState::Lobby {
             let gone = message::disconnect_from_peer(seat.player_id);
             for other in game.members.iter().filter(|m| m.seat != seat) {
                 turn.send(other.seat.conn, gone.clone());

@@ -1,6 +1,9 @@
 //! Reading the fields of requests, by the rules for missing and wrong ones (spec: faf-messages 1).
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    num::{IntErrorKind, ParseIntError},
+};
 
 use super::{
     asks::{Ban, StoreError},
@@ -55,7 +58,14 @@ pub(super) fn integer(value: Value<'_>) -> Outcome<i64> {
         return Ok(b.into());
     }
     let text = value.as_str().ok_or(Refusal::Invalid)?;
-    text.trim().parse().map_err(|_| Refusal::Garbage)
+    // Numbers have any size on the wire; what is too large for us names nothing, like the largest we have.
+    text.trim()
+        .parse()
+        .or_else(|error: ParseIntError| match error.kind() {
+            IntErrorKind::PosOverflow => Ok(i64::MAX),
+            IntErrorKind::NegOverflow => Ok(i64::MIN),
+            _ => Err(Refusal::Garbage),
+        })
 }
 
 /// A required whole number.
@@ -75,7 +85,9 @@ pub(super) fn optional_float(message: Value<'_>, key: &str) -> Outcome<Option<f6
         return Ok(Some(f64::from(u8::from(b))));
     }
     let text = value.as_str().ok_or(Refusal::Invalid)?;
-    text.trim().parse().map(Some).map_err(|_| Refusal::Garbage)
+    // Words such as "nan" would be read, but never be written again (spec: faf-wire 2.1).
+    let number = text.trim().parse().ok().filter(|n: &f64| n.is_finite());
+    number.map(Some).ok_or(Refusal::Garbage)
 }
 
 /// A required text.

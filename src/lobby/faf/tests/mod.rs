@@ -1,6 +1,7 @@
 //! Dialogues and random walks of the FAF lobby in the simulator.
 
 mod admin;
+mod corners;
 mod dialogues;
 mod games;
 mod lookups;
@@ -8,6 +9,7 @@ mod outside;
 mod paper;
 mod parties;
 mod ratings;
+mod robustness;
 mod walk;
 
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
