@@ -172,8 +172,9 @@ pub(crate) struct Setup<'a> {
 /// A running server; it ends with this value.
 pub(crate) struct Server {
     child: Child,
-    _folder: TempDir,
+    folder: TempDir,
     pub(crate) database: Database,
+    arguments: Vec<String>,
     ports: BTreeMap<String, SocketAddr>,
 }
 
@@ -184,8 +185,7 @@ impl Server {
             database.sql(statement)?;
         }
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let mut command = muster(folder.path());
-        command.args(["--shards", &setup.shards.to_string()]);
+        let mut arguments = vec!["--shards".to_owned(), setup.shards.to_string()];
         let defaults = [
             &format!("store.url={}", database.url()),
             "server.pin=false",
@@ -200,46 +200,35 @@ impl Server {
             "http.control_address=127.0.0.1:0",
             "http.health_address=127.0.0.1:0",
         ];
-        for pair in defaults
-            .into_iter()
-            .chain(setup.set.iter().map(String::as_str))
-        {
-            command.args(["--set", pair]);
+        let set = setup.set.iter().map(String::as_str);
+        for pair in defaults.into_iter().chain(set) {
+            arguments.extend(["--set".to_owned(), pair.to_owned()]);
         }
-        let mut child = command
-            .arg("serve")
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| error.to_string())?;
-        let stdout = child.stdout.take().ok_or("no standard output")?;
-        let mut server = Server {
+        let (child, ports) = serve(folder.path(), &arguments)?;
+        Ok(Server {
             child,
-            _folder: folder,
+            folder,
             database,
-            ports: BTreeMap::new(),
-        };
-        let (lines, incoming) = mpsc::channel();
-        // Goes on reading to the end, so that the server never blocks on its output.
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let _ = lines.send(line);
-            }
-        });
-        loop {
-            let line = incoming
-                .recv_timeout(PATIENCE)
-                .map_err(|_| "the server did not get ready")?;
-            if line == "ready" {
-                return Ok(server);
-            }
-            if let Some((name, address)) = line
-                .strip_prefix("listening ")
-                .and_then(|rest| rest.split_once(' '))
-            {
-                let address = address.parse().map_err(|_| format!("no address: {line}"))?;
-                server.ports.insert(name.to_owned(), address);
-            }
-        }
+            arguments,
+            ports,
+        })
+    }
+
+    /// Kills it, as a crash would.
+    pub(crate) fn crash(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again on the same folder and database.
+    pub(crate) fn restart(&mut self) -> Result<(), String> {
+        (self.child, self.ports) = serve(self.folder.path(), &self.arguments)?;
+        Ok(())
+    }
+
+    /// Its data folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) fn address(&self, transport: Transport) -> Result<SocketAddr, String> {
@@ -284,6 +273,45 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Starts the binary and waits until it is ready.
+fn serve(
+    folder: &Path,
+    arguments: &[String],
+) -> Result<(Child, BTreeMap<String, SocketAddr>), String> {
+    let mut child = muster(folder)
+        .args(arguments)
+        .arg("serve")
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let stdout = child.stdout.take().ok_or("no standard output")?;
+    let (lines, incoming) = mpsc::channel();
+    // Goes on reading to the end, so that the server never blocks on its output.
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            let _ = lines.send(line);
+        }
+    });
+    let mut ports = BTreeMap::new();
+    loop {
+        let Ok(line) = incoming.recv_timeout(PATIENCE) else {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err("the server did not get ready".to_owned());
+        };
+        if line == "ready" {
+            return Ok((child, ports));
+        }
+        if let Some((name, address)) = line
+            .strip_prefix("listening ")
+            .and_then(|rest| rest.split_once(' '))
+        {
+            let address = address.parse().map_err(|_| format!("no address: {line}"))?;
+            ports.insert(name.to_owned(), address);
+        }
     }
 }
 
