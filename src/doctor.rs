@@ -351,6 +351,7 @@ fn port_range(text: &str) -> Option<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Sources;
 
     fn good() -> Machine {
         Machine {
@@ -368,7 +369,11 @@ mod tests {
 
     fn config() -> Config {
         let flags = [("server.shards".to_owned(), "4".to_owned())];
-        Config::load(None, std::iter::empty(), &flags).unwrap()
+        Config::load(&Sources {
+            flags: flags.to_vec(),
+            ..Sources::default()
+        })
+        .unwrap()
     }
 
     fn verdict(machine: &Machine, name: &str) -> Verdict {

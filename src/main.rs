@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Parser;
 use muster::{
     config::{
-        Config,
+        Config, Sources,
         cli::{Cli, Command},
     },
     doctor,
@@ -31,11 +31,13 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
-    let config = Config::load(
-        cli.options.config.as_deref(),
-        std::env::vars(),
-        &cli.options.flags(),
-    )?;
+    let sources = Sources {
+        file: cli.options.config.clone(),
+        replaced_file: cli.options.configuration_file.clone(),
+        environment: environment(),
+        flags: cli.options.flags(),
+    };
+    let config = Config::load(&sources)?;
     if cli.options.print_config {
         print!("{}", config.print());
         return Ok(ExitCode::SUCCESS);
@@ -44,9 +46,12 @@ fn run() -> anyhow::Result<ExitCode> {
         println!("the configuration is fine");
         return Ok(ExitCode::SUCCESS);
     }
-    log_to_stderr(&config);
+    let level = log_to_stderr(&config);
+    for note in &config.notes {
+        tracing::warn!("{note}");
+    }
     match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::serve(&config),
+        Command::Serve => serve::serve(sources, config, level),
         Command::Doctor { json } => Ok(examine(&config, json)),
         Command::Account { action } => accounts::run(&config, action).context("accounts"),
     }
@@ -69,12 +74,31 @@ fn examine(config: &Config, json: bool) -> ExitCode {
     }
 }
 
+/// The variables of the environment, but for those that are no text: none of ours is.
+fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// Sets what is logged from now on.
+pub(crate) type Level = Box<dyn Fn(&str)>;
+
 /// Logs go to stderr; stdout is for what was asked for.
-fn log_to_stderr(config: &Config) {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level)
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+fn log_to_stderr(config: &Config) -> Level {
+    let filter = |level: &str| {
+        tracing_subscriber::EnvFilter::try_new(level)
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"))
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter(&config.log.level))
         .with_writer(std::io::stderr)
-        .init();
+        .with_filter_reloading();
+    let handle = subscriber.reload_handle();
+    subscriber.init();
+    Box::new(move |level| {
+        if let Err(error) = handle.reload(filter(level)) {
+            tracing::warn!(%error, "the log's level stays");
+        }
+    })
 }

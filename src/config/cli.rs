@@ -22,6 +22,9 @@ pub struct Options {
     /// Configuration file (TOML).
     #[arg(long, value_name = "FILE", env = "MUSTER_CONFIG", global = true)]
     pub config: Option<PathBuf>,
+    /// Configuration file of the FAF lobby server that this one replaces (YAML).
+    #[arg(long, value_name = "FILE", env = "CONFIGURATION_FILE", global = true)]
+    pub configuration_file: Option<PathBuf>,
     /// Set one configuration key; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair, global = true)]
     pub set: Vec<(String, String)>,

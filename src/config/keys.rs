@@ -254,6 +254,14 @@ pub const KEYS: &[Key] = &[
         "How long an orderly stop waits for running games. A second signal skips the wait.",
     ),
     key(
+        "server.config_refresh_s",
+        number(0, 86_400),
+        "300",
+        "s",
+        "How often the configuration files are read again. Keys marked as live take effect at once, others are only \
+         reported. 0: only when told to by the signal HUP.",
+    ),
+    key(
         "server.ask_queue",
         number(16, 1 << 20),
         "4096",
@@ -399,6 +407,34 @@ pub const KEYS: &[Key] = &[
         "During an orderly stop, disconnect players who are in no game.",
     ),
     key(
+        "faf.start_rating_mean",
+        number(0, 100_000),
+        "1500",
+        "",
+        "Mean rating of a player of whom nothing is known.",
+    ),
+    key(
+        "faf.start_rating_deviation",
+        number(1, 100_000),
+        "500",
+        "",
+        "Deviation of that rating.",
+    ),
+    key(
+        "faf.rating_adjustment_max",
+        number(-100_000, 100_000),
+        "1400",
+        "",
+        "Highest displayed global rating that a game of another leaderboard may lift a player to.",
+    ),
+    key(
+        "faf.ladder_outcome_override",
+        Kind::Flag,
+        "true",
+        "",
+        "In matchmaker games of two, the reported scores decide who won, not the reported words.",
+    ),
+    key(
         "store.url",
         Kind::Prefixed(&["sqlite:", "mysql:", "mariadb:"]),
         "sqlite:{data_dir}/muster.db?mode=rwc",
@@ -530,6 +566,36 @@ pub const KEYS: &[Key] = &[
     ),
 ];
 
+/// Keys that take effect while the server runs; the others at its next start.
+const LIVE: &[&str] = &[
+    "server.stop_grace_s",
+    "server.config_refresh_s",
+    "faf.tick_ms",
+    "faf.ping_interval_s",
+    "faf.login_timeout_s",
+    "faf.allow_password_login",
+    "faf.www_url",
+    "faf.shutdown_kick_idle_players",
+    "faf.start_rating_mean",
+    "faf.start_rating_deviation",
+    "faf.rating_adjustment_max",
+    "faf.ladder_outcome_override",
+    "broker.url",
+    "broker.exchange",
+    "http.control_address",
+    "http.health_address",
+    "http.metrics_address",
+    "limits.logins_in_flight",
+    "log.level",
+];
+
+impl Key {
+    /// Whether a new value takes effect while the server runs.
+    pub fn is_live(&self) -> bool {
+        LIVE.contains(&self.name)
+    }
+}
+
 /// The key of this name.
 pub(super) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
@@ -537,8 +603,16 @@ pub(super) fn find(name: &str) -> Option<&'static Key> {
 
 /// The key whose name looks most like this one, if any does.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
-    KEYS.iter()
-        .map(|key| (strsim::jaro_winkler(key.name, name), key.name))
+    nearest_of(KEYS.iter().map(|key| key.name), name)
+}
+
+/// The one of these that looks most like this one, if any does.
+pub(super) fn nearest_of(
+    known: impl Iterator<Item = &'static str>,
+    name: &str,
+) -> Option<&'static str> {
+    known
+        .map(|known| (strsim::jaro_winkler(known, name), known))
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, key)| key)
@@ -558,6 +632,13 @@ mod tests {
                 key.name
             );
             assert!(key.doc.ends_with('.'), "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn live_keys_exist() {
+        for name in LIVE {
+            assert!(find(name).is_some(), "{name}");
         }
     }
 

@@ -7,12 +7,13 @@
 pub mod cli;
 pub mod keys;
 mod print;
+mod replaced;
 mod typed;
 
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -37,6 +38,14 @@ pub enum ConfigError {
     #[error("{place}: not valid TOML: {why}")]
     Syntax {
         /// Where it breaks off.
+        place: Place,
+        /// The parser's reason.
+        why: String,
+    },
+    /// The configuration file of the replaced server is not understood.
+    #[error("{place}: not understood: {why}")]
+    Foreign {
+        /// Where.
         place: Place,
         /// The parser's reason.
         why: String,
@@ -68,6 +77,28 @@ pub enum ConfigError {
     Contradiction(String),
 }
 
+/// Where everything typed is found. Kept, so that it can be read again.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// Our own file.
+    pub file: Option<PathBuf>,
+    /// The file of the server this one replaces.
+    pub replaced_file: Option<PathBuf>,
+    /// All variables of the environment.
+    pub environment: Vec<(String, String)>,
+    /// `key=value` pairs of the command line.
+    pub flags: Vec<(String, String)>,
+}
+
+/// A key that has another value than before.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The key.
+    pub key: &'static keys::Key,
+    /// Its new value as text, without a password.
+    pub value: String,
+}
+
 /// What the configuration means.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -85,6 +116,8 @@ pub struct Config {
     pub limits: Limits,
     /// Logging.
     pub log: Log,
+    /// What somebody should know about the settings of the replaced server.
+    pub notes: Vec<String>,
     values: Values,
 }
 
@@ -99,6 +132,8 @@ pub struct Server {
     pub data_dir: PathBuf,
     /// Longest wait of an orderly stop.
     pub stop_grace: Duration,
+    /// How often the files are read again; `None`: never.
+    pub config_refresh: Option<Duration>,
     /// Length of the queue to the back office.
     pub ask_queue: usize,
 }
@@ -152,6 +187,14 @@ pub struct Faf {
     pub policy_server_url: Option<String>,
     /// Whether an orderly stop disconnects idle players.
     pub shutdown_kick_idle_players: bool,
+    /// Mean rating of a player of whom nothing is known.
+    pub start_rating_mean: f64,
+    /// Its deviation.
+    pub start_rating_deviation: f64,
+    /// Highest displayed global rating that games of other leaderboards lift to.
+    pub rating_adjustment_max: f64,
+    /// Whether scores decide matchmaker games of two.
+    pub ladder_outcome_override: bool,
 }
 
 impl Faf {
@@ -229,20 +272,34 @@ pub struct Log {
 }
 
 impl Config {
-    /// Lays file, environment and flags over the defaults; later wins.
+    /// Lays everything typed over the defaults; later wins: the replaced server's settings, file, environment, flags.
     ///
     /// # Errors
     /// The first thing that is wrong, with its place.
-    pub fn load(
-        file: Option<&Path>,
-        environment: impl Iterator<Item = (String, String)>,
-        flags: &[(String, String)],
-    ) -> Result<Config, ConfigError> {
+    pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
         let mut values = Values::defaults();
-        values.lay(file.map(typed::from_file).transpose()?.unwrap_or_default());
-        values.lay(typed::from_environment(environment)?);
-        values.lay(typed::from_flags(flags)?);
-        Config::mean(values)
+        let replaced = replaced::read(&sources.environment, sources.replaced_file.as_deref())?;
+        values.lay(replaced.given);
+        let file = sources.file.as_deref().map(typed::from_file);
+        values.lay(file.transpose()?.unwrap_or_default());
+        values.lay(typed::from_environment(&sources.environment)?);
+        values.lay(typed::from_flags(&sources.flags)?);
+        let mut config = Config::mean(values)?;
+        config.notes = replaced.notes;
+        Ok(config)
+    }
+
+    /// What is different in `new`, in the order of the table.
+    pub fn changes(&self, new: &Config) -> Vec<Change> {
+        let changed = KEYS
+            .iter()
+            .filter(|key| self.values.0[key.name] != new.values.0[key.name]);
+        changed
+            .map(|key| Change {
+                key,
+                value: print::shown(key, &new.values.0[key.name]),
+            })
+            .collect()
     }
 
     /// The effective values as a commented TOML file; the password in `store.url` is masked.
@@ -264,6 +321,8 @@ impl Config {
                 pin: v.flag("server.pin"),
                 data_dir: PathBuf::from(&data_dir),
                 stop_grace: v.seconds("server.stop_grace_s"),
+                config_refresh: Some(v.seconds("server.config_refresh_s"))
+                    .filter(|period| !period.is_zero()),
                 ask_queue: v.number("server.ask_queue"),
             },
             faf: faf(v)?,
@@ -296,6 +355,7 @@ impl Config {
             log: Log {
                 level: v.text("log.level"),
             },
+            notes: Vec::new(),
             values,
         };
         config.contradictions()?;
@@ -372,6 +432,10 @@ fn faf(v: &Values) -> Result<Faf, ConfigError> {
             .flag("faf.use_policy_server")
             .then(|| v.text("faf.policy_server_url")),
         shutdown_kick_idle_players: v.flag("faf.shutdown_kick_idle_players"),
+        start_rating_mean: v.number::<i32>("faf.start_rating_mean").into(),
+        start_rating_deviation: v.number::<i32>("faf.start_rating_deviation").into(),
+        rating_adjustment_max: v.number::<i32>("faf.rating_adjustment_max").into(),
+        ladder_outcome_override: v.flag("faf.ladder_outcome_override"),
     })
 }
 

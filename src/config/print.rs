@@ -38,7 +38,12 @@ pub fn reference() -> String {
          A value comes from, later wins: its default, the TOML file (`--config FILE`), the environment, the command\n\
          line (`--set group.key=value`). An unknown key or a value that is not allowed stops the start with a message\n\
          that names the place. `muster --check-config` only checks; `muster --print-config` prints a commented file\n\
-         with the values in effect.\n",
+         with the values in effect.\n\n\
+         Between the defaults and the TOML file lie the settings of a FAF lobby server that this one replaces, under its\n\
+         names, from the environment and from the YAML file that `CONFIGURATION_FILE` or `--configuration-file FILE`\n\
+         names: see `docs/replacing-faf.md`.\n\n\
+         The files are read again every `server.config_refresh_s` seconds and on the signal HUP. A key marked *(live)*\n\
+         then takes effect at once; a change of any other is logged and waits for the next start.\n",
     );
     for (group, heading) in GROUPS {
         let _ = writeln!(out, "\n## [{group}] {heading}\n");
@@ -63,7 +68,8 @@ pub fn reference() -> String {
             );
         }
         for key in keys() {
-            let _ = writeln!(out, "\n**`{}`**: {}", key.name, key.doc);
+            let live = if key.is_live() { " (live)" } else { "" };
+            let _ = writeln!(out, "\n**`{}`**{live}: {}", key.name, key.doc);
         }
     }
     out
@@ -76,7 +82,7 @@ fn default(key: &Key) -> String {
 }
 
 /// The value, without a password.
-fn shown(key: &Key, value: &Value) -> String {
+pub(super) fn shown(key: &Key, value: &Value) -> String {
     match (key.kind, value) {
         (Kind::Prefixed(_) | Kind::PrefixedOrOff(_), Value::Text(url)) => {
             format!("{:?}", without_password(url))

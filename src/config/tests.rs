@@ -12,7 +12,7 @@ fn flags(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 fn load(toml: &str, environment: &[(&str, &str)], set: &[(&str, &str)]) -> Result<Config, String> {
     let mut values = Values::defaults();
     values.lay(typed::from_toml("muster.toml", toml).map_err(|e| e.to_string())?);
-    values.lay(typed::from_environment(flags(environment).into_iter()).map_err(|e| e.to_string())?);
+    values.lay(typed::from_environment(&flags(environment)).map_err(|e| e.to_string())?);
     values.lay(typed::from_flags(&flags(set)).map_err(|e| e.to_string())?);
     Config::mean(values).map_err(|e| e.to_string())
 }
@@ -23,7 +23,7 @@ fn refusal(toml: &str, environment: &[(&str, &str)], set: &[(&str, &str)]) -> St
 
 #[test]
 fn nothing_typed_is_open_on_loopback_with_the_embedded_store() {
-    let config = Config::load(None, std::iter::empty(), &[]).unwrap();
+    let config = Config::load(&Sources::default()).unwrap();
     assert_eq!(config.faf.auth, Auth::Open);
     assert_eq!(config.faf.listeners().count(), 3);
     assert!(

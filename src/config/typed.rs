@@ -21,6 +21,10 @@ pub enum Place {
     Environment(String),
     /// A command line flag.
     Flag,
+    /// A file whose lines are not known.
+    Document(String),
+    /// Nowhere: it follows from something else.
+    Implied,
 }
 
 impl fmt::Display for Place {
@@ -29,6 +33,8 @@ impl fmt::Display for Place {
             Place::File(file, line) => write!(f, "{file}:{line}"),
             Place::Environment(variable) => write!(f, "environment variable {variable}"),
             Place::Flag => write!(f, "command line"),
+            Place::Document(file) => write!(f, "{file}"),
+            Place::Implied => write!(f, "default"),
         }
     }
 }
@@ -101,16 +107,15 @@ fn toml_value(value: &DeValue<'_>) -> Option<Value> {
 }
 
 /// Reads variables that start with [`PREFIX`]; others are not ours.
-pub(super) fn from_environment(
-    variables: impl Iterator<Item = (String, String)>,
-) -> Result<Vec<Given>, ConfigError> {
+pub(super) fn from_environment(variables: &[(String, String)]) -> Result<Vec<Given>, ConfigError> {
     let ours = variables
+        .iter()
         .filter(|(name, _)| name.starts_with(PREFIX) && !NOT_KEYS.contains(&name.as_str()));
     ours.map(|(variable, text)| {
         let place = Place::Environment(variable.clone());
         let key = KEYS
             .iter()
-            .find(|key| key.variable() == variable)
+            .find(|key| key.variable() == *variable)
             .ok_or_else(|| {
                 let guess = variable[PREFIX.len()..]
                     .to_lowercase()
@@ -118,11 +123,11 @@ pub(super) fn from_environment(
                 let nearest = nearest(&guess).and_then(find).map(Key::variable);
                 ConfigError::UnknownKey {
                     place: place.clone(),
-                    key: variable,
+                    key: variable.clone(),
                     nearest,
                 }
             })?;
-        parsed(place, key, &text)
+        parsed(place, key, text)
     })
     .collect()
 }

@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use muster::{
-    config::Config,
     engine::Mesh,
     lobby::{Stopping, faf::Faf},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::reload::Current;
+
 /// How often an orderly stop looks whether the last game has ended.
 const DRAIN_CHECK: Duration = Duration::from_millis(50);
 
-/// Until the process may end: signals, then the drain (spec: faf-lifecycle 14).
-pub(super) async fn wait(config: &Config, mesh: &Mesh<Faf>) -> anyhow::Result<()> {
+/// Until the process may end: signals, then the drain.
+pub(super) async fn wait(current: Current, mesh: &Mesh<Faf>) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut counters = signal(SignalKind::user_defined1())?;
@@ -23,8 +24,9 @@ pub(super) async fn wait(config: &Config, mesh: &Mesh<Faf>) -> anyhow::Result<()
             _ = counters.recv() => mesh.report(),
         }
     }
+    let grace = current.borrow().server.stop_grace;
     tracing::info!(
-        grace_s = config.server.stop_grace.as_secs(),
+        grace_s = grace.as_secs(),
         "stopping: waiting for running games"
     );
     mesh.stop(Stopping::Drain);
@@ -35,9 +37,10 @@ pub(super) async fn wait(config: &Config, mesh: &Mesh<Faf>) -> anyhow::Result<()
         }
     };
     tokio::select! {
-        () = drained => {}
-        () = tokio::time::sleep(config.server.stop_grace) => tracing::warn!("games still running after the grace period"),
+        biased;
+        () = drained => tracing::info!("no game is running any more"),
         () = stop_signal(&mut terminate, &mut interrupt) => tracing::warn!("second signal: not waiting any longer"),
+        () = tokio::time::sleep(grace) => tracing::warn!("the grace period is over"),
     }
     mesh.stop(Stopping::Now);
     Ok(())

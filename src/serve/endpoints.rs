@@ -16,6 +16,7 @@ use tokio::{
 /// A running endpoint.
 pub(super) struct Endpoint {
     name: &'static str,
+    wanted: HostAddress,
     address: Option<SocketAddr>,
     change: watch::Sender<Option<SocketAddr>>,
     task: JoinHandle<()>,
@@ -37,6 +38,7 @@ impl Endpoint {
         let (change, changed) = watch::channel(resolved);
         Ok(Endpoint {
             name,
+            wanted,
             address: address.transpose()?,
             change,
             task: spawn_local(http::keep(name, listener, changed, site)),
@@ -46,6 +48,20 @@ impl Endpoint {
     /// Its name and the real address it was opened on.
     pub(super) fn listening(&self) -> Option<(&'static str, SocketAddr)> {
         Some((self.name, self.address?))
+    }
+
+    /// Listens elsewhere, if that is another place.
+    pub(super) async fn move_to(&mut self, wanted: HostAddress) {
+        if wanted == self.wanted {
+            return;
+        }
+        match resolve(wanted).await {
+            Ok(address) => {
+                self.wanted = wanted;
+                self.change.send_replace(address);
+            }
+            Err(error) => tracing::warn!("{}: {error:#}; it stays where it was", self.name),
+        }
     }
 
     /// Ends it.

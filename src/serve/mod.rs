@@ -6,19 +6,23 @@
 //! | `office` | the back office: store, keys, policy server, and the desk that answers |
 //! | `endpoints` | control, health and metrics over HTTP |
 //! | `outside` | the broker: its settings, and what becomes of what it says |
+//! | `reload` | reading the configuration again, and what takes effect at once |
 //! | `ending` | signals, the drain, the end |
 //!
 //! Three kinds of threads: one per shard, the back office's, and the main one, which serves everything around the lobby
-//! (broker, HTTP, signals) on a tokio runtime of its own, so that none of it delays an answer to a player.
+//! (broker, HTTP, configuration, signals) on a tokio runtime of its own, so that none of it delays an answer to a player.
 
 mod ending;
 mod endpoints;
 mod engine;
 mod office;
 mod outside;
+mod reload;
 
 use std::{
+    cell::RefCell,
     process::ExitCode,
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -37,7 +41,7 @@ use muster::{
         },
         runner::BackOffice,
     },
-    config::{Auth, Config},
+    config::{Auth, Config, Sources},
     doctor,
     engine::{Engine, Mesh, Outside},
     lobby::{
@@ -53,12 +57,14 @@ use tokio::{
 use self::{
     endpoints::Endpoint,
     office::{Asked, Progress},
+    reload::Reload,
 };
+use crate::Level;
 
 /// Runs until a signal ends it.
-pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
+pub(crate) fn serve(sources: Sources, config: Config, level: Level) -> anyhow::Result<ExitCode> {
     let _ = rlimit::increase_nofile_limit(u64::MAX); // the doctor says if it is still too low
-    if let Some(failures) = doctor::failures(&doctor::judge(&doctor::Machine::read(), config)) {
+    if let Some(failures) = doctor::failures(&doctor::judge(&doctor::Machine::read(), &config)) {
         bail!("this machine can't run the server:\n{failures}");
     }
     std::fs::create_dir_all(&config.server.data_dir)
@@ -66,15 +72,15 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    LocalSet::new().block_on(&runtime, run(config))?;
+    LocalSet::new().block_on(&runtime, run(sources, &config, level))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn run(config: &Config) -> anyhow::Result<()> {
+async fn run(sources: Sources, config: &Config, level: Level) -> anyhow::Result<()> {
     let progress = Arc::new(Progress::default());
     // Everything is there and has not ended yet.
     let serving = Arc::new(AtomicBool::new(false));
-    let health = Endpoint::open("http/health", config.http.health, {
+    let mut health = Endpoint::open("http/health", config.http.health, {
         let (progress, serving) = (progress.clone(), serving.clone());
         Health(move || serving.load(Ordering::Acquire) && progress.loaded.load(Ordering::Acquire))
     })
@@ -83,7 +89,7 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let shards = config.server.shards;
     let mesh = Mesh::<Faf>::new(shards);
     let broker = Arc::new(Broker::new(config.broker.backlog));
-    let (_broker_settings, wanted) = watch::channel(outside::broker_settings(config));
+    let (broker_settings, wanted) = watch::channel(outside::broker_settings(config));
     let broker_task = spawn_local({
         let (broker, mesh) = (broker.clone(), mesh.clone());
         async move { broker.run(wanted, outside::ToShards { mesh }).await }
@@ -96,12 +102,12 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let boards: Vec<Arc<Board>> = (0..shards).map(|_| Arc::default()).collect();
     let engine = start_engine(config, &mesh, &office, &broker, &boards)?;
 
-    let control = Endpoint::open("http/control", config.http.control, {
+    let mut control = Endpoint::open("http/control", config.http.control, {
         let mesh = mesh.clone();
         Control::new(shards, move |news| mesh.tell(|| news.clone()))
     })
     .await?;
-    let metrics = Endpoint::open(
+    let mut metrics = Endpoint::open(
         "http/metrics",
         config.http.metrics,
         Metrics {
@@ -117,7 +123,21 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     serving.store(true, Ordering::Release);
     announce(config, &engine, &[&control, &health, &metrics]);
 
-    ending::wait(config, &mesh).await?;
+    let current = Rc::new(RefCell::new(config.clone()));
+    let mut reload = Reload {
+        sources,
+        current: current.clone(),
+        level,
+        broker: broker_settings,
+        control: &mut control,
+        health: &mut health,
+        metrics: &mut metrics,
+        mesh: mesh.clone(),
+    };
+    tokio::select! {
+        ended = ending::wait(current, &mesh) => ended?,
+        failed = reload.run() => failed?,
+    }
     serving.store(false, Ordering::Release);
     // From the inside to the outside: whoever still has something to hand on ends before the one he hands it to.
     spawn_blocking(move || engine.join()).await?;

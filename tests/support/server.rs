@@ -172,9 +172,9 @@ pub(crate) struct Setup<'a> {
 /// A running server; it ends with this value.
 pub(crate) struct Server {
     child: Child,
+    command: Command,
     folder: TempDir,
     pub(crate) database: Database,
-    arguments: Vec<String>,
     ports: BTreeMap<String, SocketAddr>,
 }
 
@@ -185,7 +185,8 @@ impl Server {
             database.sql(statement)?;
         }
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let mut arguments = vec!["--shards".to_owned(), setup.shards.to_string()];
+        let mut command = muster(folder.path());
+        command.args(["--shards", &setup.shards.to_string()]);
         let defaults = [
             &format!("store.url={}", database.url()),
             "server.pin=false",
@@ -200,16 +201,28 @@ impl Server {
             "http.control_address=127.0.0.1:0",
             "http.health_address=127.0.0.1:0",
         ];
-        let set = setup.set.iter().map(String::as_str);
-        for pair in defaults.into_iter().chain(set) {
-            arguments.extend(["--set".to_owned(), pair.to_owned()]);
+        for pair in defaults
+            .into_iter()
+            .chain(setup.set.iter().map(String::as_str))
+        {
+            command.args(["--set", pair]);
         }
-        let (child, ports) = serve(folder.path(), &arguments)?;
+        Server::launch(command, folder, database)
+    }
+
+    /// Runs a command that [`muster`] made, to the line `ready`.
+    pub(crate) fn launch(
+        mut command: Command,
+        folder: TempDir,
+        database: Database,
+    ) -> Result<Server, String> {
+        command.arg("serve").stdout(Stdio::piped());
+        let (child, ports) = serve(&mut command)?;
         Ok(Server {
             child,
+            command,
             folder,
             database,
-            arguments,
             ports,
         })
     }
@@ -222,13 +235,8 @@ impl Server {
 
     /// Starts it again on the same folder and database.
     pub(crate) fn restart(&mut self) -> Result<(), String> {
-        (self.child, self.ports) = serve(self.folder.path(), &self.arguments)?;
+        (self.child, self.ports) = serve(&mut self.command)?;
         Ok(())
-    }
-
-    /// Its data folder.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     pub(crate) fn address(&self, transport: Transport) -> Result<SocketAddr, String> {
@@ -250,8 +258,18 @@ impl Server {
 
     /// Asks it to end, as an operator does.
     pub(crate) fn terminate(&self) -> Result<(), String> {
+        self.signal("TERM")
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) -> Result<(), String> {
         let pid = self.child.id().to_string();
-        run(Command::new("kill").args(["-TERM", &pid]))
+        run(Command::new("kill").args([&format!("-{name}"), &pid]))
+    }
+
+    /// Its own folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Its exit status, once it has ended by itself.
@@ -277,16 +295,8 @@ impl Drop for Server {
 }
 
 /// Starts the binary and waits until it is ready.
-fn serve(
-    folder: &Path,
-    arguments: &[String],
-) -> Result<(Child, BTreeMap<String, SocketAddr>), String> {
-    let mut child = muster(folder)
-        .args(arguments)
-        .arg("serve")
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| error.to_string())?;
+fn serve(command: &mut Command) -> Result<(Child, BTreeMap<String, SocketAddr>), String> {
+    let mut child = command.spawn().map_err(|error| error.to_string())?;
     let stdout = child.stdout.take().ok_or("no standard output")?;
     let (lines, incoming) = mpsc::channel();
     // Goes on reading to the end, so that the server never blocks on its output.
@@ -334,7 +344,7 @@ fn filled() -> Result<&'static Path, String> {
 }
 
 /// The binary with its folder, and no variable of the caller's that it could take for a setting.
-fn muster(folder: &Path) -> Command {
+pub(crate) fn muster(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MUSTER_")) {
         command.env_remove(name);

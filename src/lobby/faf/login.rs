@@ -411,7 +411,7 @@ impl Faf {
 
     pub(super) fn schedule_ping(&mut self, turn: &mut FafTurn<'_>) {
         turn.wake_at(
-            super::next_multiple(turn.now.mono, self.settings.ping_interval).1,
+            super::next_multiple(turn.now.mono, self.settings.ping_interval),
             Timer::Ping,
         );
     }

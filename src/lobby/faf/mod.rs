@@ -382,14 +382,10 @@ impl Dialect for Faf {
     }
 }
 
-/// The next multiple of an interval after a time, and its number.
-fn next_multiple(now: Duration, interval: Duration) -> (u64, Duration) {
+/// The next multiple of an interval after a time.
+fn next_multiple(now: Duration, interval: Duration) -> Duration {
     let interval = interval.as_nanos().max(1);
-    let number = now.as_nanos() / interval + 1;
-    (
-        number as u64,
-        Duration::from_nanos((number * interval) as u64),
-    )
+    Duration::from_nanos(((now.as_nanos() / interval + 1) * interval) as u64)
 }
 
 /// Ends a connection of this shard after what it was sent; nothing it still says is heard.

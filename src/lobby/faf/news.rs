@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Faf, FafTurn, ledger::Done, reference::Reference, roster::Reply};
+use super::{Faf, FafTurn, Settings, ledger::Done, reference::Reference, roster::Reply};
 use crate::lobby::Audience;
 
 /// One piece of news. Every shard is told; each acts for its own connections.
@@ -17,6 +17,8 @@ pub enum News {
         /// A message in the form of all others: JSON in ASCII, one line.
         body: Bytes,
     },
+    /// The configuration has changed.
+    Settings(Arc<Settings>),
     /// A player's avatar was changed in the database (spec: faf-lifecycle 12.4, N#1095).
     AvatarChanged {
         /// Whose.
@@ -42,6 +44,7 @@ impl Faf {
                     turn.send(conn, body);
                 }
             }
+            News::Settings(settings) => self.settings = settings,
             News::AvatarChanged { player_id } => self.avatar_changed(turn, player_id),
             News::Games(reply) => self.list_games(&reply),
             News::Players(reply) => self.list_players(&reply),

@@ -1,6 +1,6 @@
 //! What an operator may choose about the FAF lobby, and the limits nobody may pass.
 //!
-//! Settings are shared by all shards and never change while the process runs. Limits are constants: each bounds
+//! Settings are shared by all shards; new ones come as [`News::Settings`](super::news::News::Settings). Limits are constants: each bounds
 //! something a stranger could otherwise make grow.
 
 use std::time::Duration;

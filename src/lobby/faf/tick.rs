@@ -1,11 +1,15 @@
 //! The broadcast each tick (spec: faf-lifecycle 8).
 //!
-//! Ticks are multiples of one interval on the clock all shards share, so tick number n is the same moment everywhere.
+//! Ticks are multiples of one interval on the clock all shards share, and numbered by their time, so tick number n is
+//! the same moment everywhere.
 //! At its tick a shard mails what changed with it to all others, even if that is nothing; once it has heard of tick n
 //! from everybody it broadcasts all that has gathered, in one `player_info` and one `game_info` per game. A shard that
 //! is late is not waited for beyond the next tick.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use ahash::AHashMap;
 use bytes::{Bytes, BytesMut};
@@ -80,16 +84,12 @@ impl Faf {
         self.schedule_tick_after(turn, 0);
     }
 
-    /// A timer that fires a little early must not give one tick twice.
+    /// A tick's number is its time, so that numbers grow whatever becomes of the interval. A timer that fires a little
+    /// early must not give one tick twice.
     fn schedule_tick_after(&mut self, turn: &mut FafTurn<'_>, last: u64) {
-        let (number, at) = next_multiple(turn.now.mono, self.settings.tick);
-        let late = (last + 1).saturating_sub(number);
-        let at = at
-            + self
-                .settings
-                .tick
-                .saturating_mul(u32::try_from(late).unwrap_or(u32::MAX));
-        turn.wake_at(at, Timer::Tick(number + late));
+        let after = turn.now.mono.max(Duration::from_nanos(last));
+        let at = next_multiple(after, self.settings.tick);
+        turn.wake_at(at, Timer::Tick(at.as_nanos() as u64));
     }
 
     pub(super) fn ticked(&mut self, turn: &mut FafTurn<'_>, number: u64) {

@@ -267,7 +267,7 @@ impl Faf {
             return;
         };
         if self.hall.parties.dirty.is_empty() {
-            let (_, at) = next_multiple(turn.now.mono, UPDATE_INTERVAL);
+            let at = next_multiple(turn.now.mono, UPDATE_INTERVAL);
             turn.wake_at(at, Timer::Parties);
         }
         self.hall.parties.dirty.insert(owner);

@@ -1,0 +1,313 @@
+//! Settings in another server's words.
+
+use std::{fs, path::PathBuf};
+
+use super::super::{Auth, Config, HostAddress, Sources};
+use super::*;
+
+/// Everything typed: the other server's variables and file, our own file, variables and flags.
+#[derive(Default)]
+struct Typed<'a> {
+    environment: &'a [(&'a str, &'a str)],
+    yaml: Option<&'a str>,
+    toml: Option<&'a str>,
+    set: &'a [(&'a str, &'a str)],
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    let owned = |&(a, b): &(&str, &str)| (a.to_owned(), b.to_owned());
+    pairs.iter().map(owned).collect()
+}
+
+fn load(typed: &Typed<'_>) -> Result<Config, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let written = |name: &str, text: Option<&str>| -> Option<PathBuf> {
+        let path = folder.path().join(name);
+        fs::write(&path, text?).unwrap();
+        Some(path)
+    };
+    Config::load(&Sources {
+        file: written("muster.toml", typed.toml),
+        replaced_file: written("config.yml", typed.yaml),
+        environment: pairs(typed.environment),
+        flags: pairs(typed.set),
+    })
+}
+
+fn config(typed: &Typed<'_>) -> Config {
+    load(typed).unwrap()
+}
+
+#[test]
+fn every_key_of_ours_in_the_table_exists_and_no_name_is_there_twice() {
+    for name in NAMES {
+        if let Means::Key(key) | Means::Times(key, _) | Means::Word(key, _) = name.means {
+            assert!(find(key).is_some(), "{}: {key}", name.name);
+        }
+        let same = NAMES.iter().filter(|other| other.name == name.name);
+        assert_eq!(same.count(), 1, "{}", name.name);
+    }
+    for (key, text) in table::DEPLOYED {
+        assert!(find(key).unwrap().kind.parse(text).is_ok(), "{key}");
+    }
+}
+
+// checklist: faf 498
+#[test]
+fn default_then_environment_then_file_then_our_own_words() {
+    let environment: &[(&str, &str)] = &[("PING_INTERVAL", "20"), ("LOGIN_TIMEOUT", "100")];
+    let default = config(&Typed::default());
+    assert_eq!(default.faf.ping_interval.as_secs(), 45);
+    let mut typed = Typed {
+        environment,
+        ..Typed::default()
+    };
+    assert_eq!(config(&typed).faf.ping_interval.as_secs(), 20);
+    typed.yaml = Some("PING_INTERVAL: 21\n");
+    let both = config(&typed);
+    assert_eq!(both.faf.ping_interval.as_secs(), 21);
+    assert_eq!(both.faf.login_timeout.as_secs(), 100, "the other stays");
+    typed.toml = Some("[faf]\nping_interval_s = 22\n");
+    assert_eq!(config(&typed).faf.ping_interval.as_secs(), 22);
+    let more = [environment, &[("MUSTER_FAF_PING_INTERVAL_S", "23")]].concat();
+    typed.environment = &more;
+    assert_eq!(config(&typed).faf.ping_interval.as_secs(), 23);
+    typed.set = &[("faf.ping_interval_s", "24")];
+    assert_eq!(config(&typed).faf.ping_interval.as_secs(), 24);
+}
+
+#[test]
+fn values_of_the_environment_have_the_type_of_the_default() {
+    let environment: &[(&str, &str)] = &[
+        ("ALLOW_PASSWORD_LOGIN", "False"),
+        ("SHUTDOWN_KICK_IDLE_PLAYERS", "yes"),
+        ("SHUTDOWN_GRACE_PERIOD", "60"),
+        ("DIRTY_REPORT_INTERVAL", "0.5"),
+        ("WWW_URL", "https://example.com"),
+        ("LOG_LEVEL", "warning"),
+    ];
+    let config = config(&Typed {
+        environment,
+        ..Typed::default()
+    });
+    assert!(!config.faf.allow_password_login && config.faf.shutdown_kick_idle_players);
+    assert_eq!(config.server.stop_grace.as_secs(), 60);
+    assert_eq!(config.faf.tick.as_millis(), 500);
+    assert_eq!(config.faf.www_url, "https://example.com");
+    assert_eq!(config.log.level, "warn");
+    assert_eq!(config.faf.auth, Auth::Open, "nobody spoke of a database");
+}
+
+#[test]
+fn a_value_that_is_not_understood_is_told_with_its_place() {
+    let refusal = |environment: &[(&str, &str)], yaml| {
+        let typed = Typed {
+            environment,
+            yaml,
+            ..Typed::default()
+        };
+        load(&typed).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refusal(&[("PING_INTERVAL", "soon")], None),
+        "environment variable PING_INTERVAL: PING_INTERVAL = \"soon\" is not allowed; allowed is a number"
+    );
+    let text = refusal(&[("PING_INTERVAL", "0")], None);
+    assert!(
+        text.contains("PING_INTERVAL = \"0\" is not allowed; allowed is a whole number from 1"),
+        "{text}"
+    );
+    let text = refusal(&[], Some("USE_POLICY_SERVER: perhaps\n"));
+    assert!(
+        text.contains(
+            "config.yml: USE_POLICY_SERVER = \"perhaps\" is not allowed; allowed is true or false"
+        ),
+        "{text}"
+    );
+    assert!(
+        refusal(&[], Some("- a\n- b\n"))
+            .contains("config.yml: not understood: the top level is no mapping")
+    );
+    assert!(refusal(&[], Some("a: [\n")).contains("config.yml: not understood:"));
+    assert!(refusal(&[("LOG_LEVEL", "LOUD"), ("DB_PORT", "x")], None).contains("DB_PORT"));
+}
+
+#[test]
+fn a_deployment_means_its_defaults() {
+    let config = config(&Typed {
+        environment: &[
+            ("DB_PASSWORD", "b@n/a:na"),
+            ("MQ_PASSWORD", "ra b"),
+            ("DB_SERVER", "faf-db"),
+        ],
+        ..Typed::default()
+    });
+    assert_eq!(config.faf.auth, Auth::Database);
+    assert_eq!(
+        config.store.url,
+        "mysql://root:b%40n%2Fa%3Ana@faf%2Ddb:3306/faf".replace("faf%2Ddb", "faf-db")
+    );
+    let broker = config.broker.url.as_deref();
+    assert_eq!(
+        broker,
+        Some("amqp://faf%2Dpython%2Dserver:ra%20b@127.0.0.1:5672/%2Ffaf%2Dcore")
+    );
+    assert_eq!(config.http.control, HostAddress::Host(4000));
+    assert_eq!(config.http.health, HostAddress::Host(2000));
+    assert_eq!(config.http.metrics, HostAddress::Off);
+    assert_eq!(
+        config.faf.policy_server_url.as_deref(),
+        Some("http://faf-policy-server")
+    );
+    assert_eq!(
+        config.faf.jwks_url.as_deref(),
+        Some("https://hydra.faforever.com/.well-known/jwks.json")
+    );
+    assert!(
+        config
+            .faf
+            .listeners()
+            .all(|(_, address)| address.ip().is_unspecified())
+    );
+    assert!(
+        config
+            .faf
+            .ws_trusted
+            .iter()
+            .any(|block| block.contains("10.3.4.5".parse().unwrap()))
+    );
+    assert!(!config.print().contains("b%40n"), "passwords are masked");
+}
+
+#[test]
+fn a_whole_file() {
+    let yaml = r#"
+LOG_LEVEL: TRACE
+USE_UVLOOP: false
+CONFIGURATION_REFRESH_TIME: 10
+LISTEN:
+  - ADDRESS: 127.0.0.1
+    PORT: 18001
+    NAME: qstream
+    PROTOCOL: QDataStreamProtocol
+    PROXY: true
+  - PORT: 18002
+    PROTOCOL: SimpleJsonProtocol
+    PROXY: true
+WS_PORT: 18003
+WS_PATH: /lobby
+WS_FORWARDED_IP_HEADER: X-Forwarded-For
+DB_NAME: faf-test
+MQ_VHOST: /
+MQ_EXCHANGE_NAME: faf-lobby
+HYDRA_JWKS_URI: http://keys/jwks.json
+USE_POLICY_SERVER: false
+ENABLE_METRICS: true
+CONTROL_SERVER_PORT: 14000
+GEO_IP_LICENSE_KEY:
+NO_SUCH_KEY: 1
+PING_INTERVALL: 1
+"#;
+    let config = config(&Typed {
+        yaml: Some(yaml),
+        ..Typed::default()
+    });
+    let shown = |address: Option<std::net::SocketAddr>| address.unwrap().to_string();
+    assert_eq!(shown(config.faf.qdatastream_address), "127.0.0.1:18001");
+    assert_eq!(shown(config.faf.json_address), "0.0.0.0:18002");
+    assert_eq!(shown(config.faf.websocket_address), "0.0.0.0:18003");
+    assert!(config.faf.proxy);
+    assert_eq!(
+        (&*config.faf.ws_path, &*config.faf.ws_forwarded_header),
+        ("/lobby", "X-Forwarded-For")
+    );
+    assert_eq!(
+        config.store.url,
+        "mysql://root:banana@127.0.0.1:3306/faf%2Dtest"
+    );
+    assert!(config.broker.url.unwrap().ends_with(":5672/%2F"));
+    assert_eq!(config.broker.exchange, "faf-lobby");
+    assert_eq!(
+        config.faf.jwks_url.as_deref(),
+        Some("http://keys/jwks.json")
+    );
+    assert_eq!(config.faf.policy_server_url, None);
+    assert_eq!(
+        config.http.metrics,
+        HostAddress::Fixed("0.0.0.0:8011".parse().unwrap())
+    );
+    assert_eq!(config.http.control, HostAddress::Host(14000));
+    assert_eq!(config.server.config_refresh.unwrap().as_secs(), 10);
+    assert_eq!(config.log.level, "info,muster=trace");
+    let notes = config.notes.join("\n");
+    assert!(notes.contains("unknown key NO_SUCH_KEY"), "{notes}");
+    assert!(
+        notes.contains("unknown key PING_INTERVALL; did you mean PING_INTERVAL?"),
+        "{notes}"
+    );
+    assert!(notes.contains("USE_UVLOOP has no effect here"), "{notes}");
+}
+
+#[test]
+fn listeners_that_are_not_possible_here_are_refused() {
+    let refusal = |listen: &str| {
+        load(&Typed {
+            yaml: Some(&format!("LISTEN: {listen}\n")),
+            ..Typed::default()
+        })
+        .unwrap_err()
+        .to_string()
+    };
+    let entry =
+        |port, protocol, proxy| format!("{{PORT: {port}, PROTOCOL: {protocol}, PROXY: {proxy}}}");
+    let (json, stream) = ("SimpleJsonProtocol", "QDataStreamProtocol");
+    assert!(refusal("[]").contains("the list is empty"));
+    assert!(refusal("[{PORT: 1, PROTOCOL: Smoke}]").contains("a list of listeners"));
+    let two = format!("[{}, {}]", entry(1, json, false), entry(2, json, false));
+    assert!(refusal(&two).contains("there can be one listener for SimpleJsonProtocol"));
+    let mixed = format!("[{}, {}]", entry(1, json, false), entry(2, stream, true));
+    assert!(refusal(&mixed).contains("PROXY must be the same"));
+}
+
+// checklist: faf 500
+#[test]
+fn missing_and_empty_files_are_tolerated() {
+    for yaml in ["", "# nothing\n", "---\n"] {
+        let config = config(&Typed {
+            yaml: Some(yaml),
+            ..Typed::default()
+        });
+        assert_eq!((config.faf.auth, config.notes.len()), (Auth::Database, 0));
+    }
+    let config = Config::load(&Sources {
+        replaced_file: Some(PathBuf::from("/nowhere/config.yml")),
+        ..Sources::default()
+    })
+    .unwrap();
+    assert_eq!(
+        config.notes,
+        ["/nowhere/config.yml: there is no such file; going on without it"]
+    );
+}
+
+#[test]
+fn changes_are_told_without_passwords() {
+    let before = config(&Typed::default());
+    let after = config(&Typed {
+        set: &[
+            ("broker.url", "amqp://u:secret@h:1/v"),
+            ("store.connections", "3"),
+        ],
+        ..Typed::default()
+    });
+    let told: Vec<_> = before
+        .changes(&after)
+        .iter()
+        .map(|change| (change.key.name, change.value.clone(), change.key.is_live()))
+        .collect();
+    let expected = [
+        ("store.connections", "3".to_owned(), false),
+        ("broker.url", "\"amqp://u:***@h:1/v\"".to_owned(), true),
+    ];
+    assert_eq!(told, expected);
+}

@@ -1,0 +1,97 @@
+//! Reading the configuration again, and what takes effect at once (spec: faf-lifecycle 16).
+
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+
+use muster::{
+    backoffice::broker::BrokerSettings,
+    config::{Config, Sources},
+    engine::Mesh,
+    lobby::faf::{Faf, news::News},
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use super::{endpoints::Endpoint, engine, outside};
+use crate::Level;
+
+/// The configuration in effect: that of the start, with everything live as it is now.
+pub(super) type Current = Rc<RefCell<Config>>;
+
+/// Everything that can be changed while the server runs.
+pub(super) struct Reload<'a> {
+    pub(super) sources: Sources,
+    pub(super) current: Current,
+    pub(super) level: Level,
+    pub(super) broker: watch::Sender<Option<BrokerSettings>>,
+    pub(super) control: &'a mut Endpoint,
+    pub(super) health: &'a mut Endpoint,
+    pub(super) metrics: &'a mut Endpoint,
+    pub(super) mesh: Arc<Mesh<Faf>>,
+}
+
+impl Reload<'_> {
+    /// Reads the files again now and then, and on SIGHUP. Never ends; may be dropped at any await.
+    pub(super) async fn run(&mut self) -> std::io::Result<()> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        loop {
+            let period = self.current.borrow().server.config_refresh;
+            tokio::select! {
+                () = pause(period) => {}
+                _ = hangup.recv() => {}
+            }
+            self.read_again().await;
+        }
+    }
+
+    async fn read_again(&mut self) {
+        let new = match Config::load(&self.sources) {
+            Ok(new) => new,
+            Err(error) => {
+                tracing::error!(%error, "the configuration stays as it was");
+                return;
+            }
+        };
+        let changes = self.current.borrow().changes(&new);
+        if changes.is_empty() {
+            tracing::debug!("the configuration is unchanged");
+            return;
+        }
+        for note in &new.notes {
+            tracing::warn!("{note}");
+        }
+        for change in &changes {
+            let (key, value) = (change.key.name, &change.value);
+            if change.key.is_live() {
+                tracing::info!(key, value, "changed");
+            } else {
+                tracing::warn!(key, value, "changed: takes effect at the next start");
+            }
+        }
+        self.apply(new).await;
+    }
+
+    async fn apply(&mut self, new: Config) {
+        (self.level)(&new.log.level);
+        let broker = outside::broker_settings(&new);
+        self.broker.send_if_modified(|known| {
+            let changed = *known != broker;
+            *known = broker;
+            changed
+        });
+        self.control.move_to(new.http.control).await;
+        self.health.move_to(new.http.health).await;
+        self.metrics.move_to(new.http.metrics).await;
+        let settings = Arc::new(engine::faf_settings(&new));
+        self.mesh.tell(|| News::Settings(settings.clone()));
+        *self.current.borrow_mut() = new;
+    }
+}
+
+async fn pause(period: Option<Duration>) {
+    match period {
+        Some(period) => tokio::time::sleep(period).await,
+        None => std::future::pending().await,
+    }
+}
