@@ -309,6 +309,50 @@ async fn notifications_reach_one_player_or_all_and_nonsense_nobody() {
     assert_eq!(orion.until("custom"), last);
 }
 
+// checklist: faf 263
+#[tokio::test]
+async fn a_changed_avatar_is_read_again_and_shown_to_all() {
+    let Some(url) = url() else { return };
+    let _stays = BROKER.read().await;
+    let exchange = exchange();
+    let service = Service::new(&url, &exchange).await;
+    let server = server(&url, &exchange).await;
+    let host = gethostname::gethostname();
+    let queue = format!("{exchange}.lobby.player_avatar.update.{}", host.display());
+    until_queue_exists(&service, &queue).await;
+    // The database is another program's: its calls wait for a runtime of their own.
+    let (server, mut orion, mut vega) = tokio::task::spawn_blocking(move || {
+        let orion = Player::signed_in(&server, "orion");
+        let vega = Player::signed_in(&server, "vega");
+        server.sql("INSERT INTO avatars (idUser, idAvatar, selected) VALUES (11, 1, 0); UPDATE login SET avatar_id = 1 WHERE id = 11").unwrap();
+        (server, orion, vega)
+    })
+    .await
+    .unwrap();
+    let key = "success.player_avatar.update";
+    for body in [
+        r#"{"player_id":true,"avatar_id":1}"#,
+        r#"{"player_id":11,"avatar_id":1}"#,
+    ] {
+        service.say(key, FieldTable::default(), body).await;
+    }
+    for player in [&mut orion, &mut vega] {
+        let shown = loop {
+            let told = player.until("player_info");
+            let players = told["players"].as_array().unwrap().clone();
+            if let Some(avatar) = players
+                .iter()
+                .find_map(|p| (p["id"] == 11).then(|| p["avatar"].clone()))
+                && !avatar.is_null()
+            {
+                break avatar;
+            }
+        };
+        assert_eq!(shown["tooltip"], "QAI");
+    }
+    drop(server);
+}
+
 /// Keeps what is heard to itself.
 struct Deaf;
 

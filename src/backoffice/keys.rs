@@ -11,10 +11,8 @@ use serde_json::Value;
 
 use crate::lobby::faf::asks::LoginRefusal;
 
-use super::{http_client, unix_now};
+use super::{http_client, refresh, unix_now};
 
-/// Keys are fetched anew at every minute that is divisible by this.
-const REFRESH_MINUTES: u64 = 10;
 /// Without any keys every login tries a fetch, but not more often than this.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// A fetch may take this long; somebody may be waiting in front of a login window.
@@ -236,12 +234,13 @@ impl KeyRing {
         if self.url.is_none() {
             return;
         }
-        loop {
+        self.refresh().await;
+        // Without keys a login asks for them: no need to be quicker than the clock.
+        let again = async || {
             self.refresh().await;
-            let period = (REFRESH_MINUTES * 60) as f64;
-            let rest = period - unix_now() % period;
-            tokio::time::sleep(Duration::from_secs_f64(rest)).await;
-        }
+            true
+        };
+        refresh::keep_fresh(unix_now, true, again).await;
     }
 
     fn known(&self) -> Option<Arc<Keys>> {

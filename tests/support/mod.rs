@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod client;
+pub(crate) mod exchange;
 pub(crate) mod http;
 pub(crate) mod pattern;
 pub(crate) mod player;
@@ -9,3 +10,4 @@ pub(crate) mod recorded;
 pub(crate) mod replay;
 pub(crate) mod script;
 pub(crate) mod server;
+pub(crate) mod service;

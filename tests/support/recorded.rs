@@ -114,32 +114,38 @@ fn whole(raw: &str, size: u64) -> Result<Vec<u8>, String> {
 }
 
 /// Whether a value is as recorded. The same `<map of the pool>` is the same map all along.
-pub(crate) fn same(recorded: &Value, value: &Value, maps: &mut Maps) -> bool {
+pub(crate) fn same(recorded: &Value, value: &Value, terms: &mut Terms) -> bool {
     match (recorded, value) {
         (Value::String(word), _) if word.starts_with('<') && word.ends_with('>') => {
-            of_kind(word, value, maps)
+            of_kind(word, value, terms)
         }
         (Value::String(text), Value::String(found)) if text.contains("<map of the pool>") => {
             let (head, tail) = text.split_once("<map of the pool>").unwrap_or((text, ""));
             found.starts_with(head) && found.ends_with(tail)
         }
-        (Value::Number(a), Value::Number(b)) => same_number(a, b),
+        (Value::Number(a), Value::Number(b)) => same_number(a, b, terms.slack),
         (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b, maps))
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b, terms))
         }
         (Value::Object(a), Value::Object(b)) => {
             a.len() == b.len()
                 && a.iter()
-                    .all(|(key, a)| b.get(key).is_some_and(|b| same(a, b, maps)))
+                    .all(|(key, a)| b.get(key).is_some_and(|b| same(a, b, terms)))
         }
         _ => recorded == value,
     }
 }
 
-/// What stood for a placeholder the first time.
-pub(crate) type Maps = BTreeMap<String, Value>;
+/// What values are compared with.
+#[derive(Default)]
+pub(crate) struct Terms {
+    /// What stood for `<map of the pool>` the first time: its name, its id.
+    pub(crate) maps: BTreeMap<&'static str, Value>,
+    /// How far numbers with a fraction may be apart, beyond the digits that were not written down.
+    pub(crate) slack: f64,
+}
 
-fn of_kind(word: &str, value: &Value, maps: &mut Maps) -> bool {
+fn of_kind(word: &str, value: &Value, terms: &mut Terms) -> bool {
     match word {
         "<time>" => match value {
             Value::String(text) => {
@@ -153,7 +159,7 @@ fn of_kind(word: &str, value: &Value, maps: &mut Maps) -> bool {
         "<token>" => value.is_string(),
         "<map of the pool>" => {
             let kind = if value.is_string() { "name" } else { "id" };
-            let earlier = maps.entry(kind.to_owned()).or_insert_with(|| value.clone());
+            let earlier = terms.maps.entry(kind).or_insert_with(|| value.clone());
             earlier == value
         }
         _ => value == word,
@@ -161,7 +167,7 @@ fn of_kind(word: &str, value: &Value, maps: &mut Maps) -> bool {
 }
 
 /// Whole numbers are equal; others agree up to half of the last digit that was written down, at least four.
-fn same_number(recorded: &serde_json::Number, value: &serde_json::Number) -> bool {
+fn same_number(recorded: &serde_json::Number, value: &serde_json::Number, slack: f64) -> bool {
     let (Some(a), Some(b)) = (recorded.as_f64(), value.as_f64()) else {
         return false;
     };
@@ -173,7 +179,7 @@ fn same_number(recorded: &serde_json::Number, value: &serde_json::Number) -> boo
         Some((_, "0")) | None => 4,
         Some((_, fraction)) => fraction.len() as i32,
     };
-    (a - b).abs() <= 0.500001 * 10f64.powi(-digits)
+    (a - b).abs() <= 0.500001 * 10f64.powi(-digits) + slack
 }
 
 #[cfg(test)]
@@ -184,8 +190,8 @@ mod tests {
 
     #[test]
     fn numbers_and_placeholders() {
-        let mut maps = Maps::new();
-        let mut fits = |a: Value, b: Value| same(&a, &b, &mut maps);
+        let mut terms = Terms::default();
+        let mut fits = |a: Value, b: Value| same(&a, &b, &mut terms);
         assert!(fits(json!(2015.07), json!(2015.0689)));
         assert!(!fits(json!(2015.07), json!(2015.08)));
         assert!(fits(json!(1500.0), json!(1500.0)));

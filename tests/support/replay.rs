@@ -18,7 +18,9 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Client, Received},
-    recorded::{Event, Line, Maps, same},
+    exchange::Exchange,
+    http,
+    recorded::{Event, Line, Terms, same},
     script::Transport,
     server::Server,
 };
@@ -84,6 +86,8 @@ pub(crate) struct Play<'a> {
     pub(crate) token: &'a dyn Fn(&str) -> String,
     /// The query that gives the rows recorded under a name with this many columns in this phase.
     pub(crate) query: &'a dyn Fn(&str, usize, &str) -> Option<String>,
+    /// See [`Terms`].
+    pub(crate) slack: f64,
     /// Statements to run before a line.
     pub(crate) sql: &'a [(usize, &'a str)],
     /// Phases that the next one follows without a pause.
@@ -94,10 +98,11 @@ pub(crate) struct Play<'a> {
 pub(crate) struct Stage<'a> {
     play: &'a Play<'a>,
     server: &'a mut Server,
+    exchange: Option<Exchange>,
     peers: BTreeMap<String, Peer>,
     parts: BTreeMap<String, Part>,
     phase: String,
-    maps: Maps,
+    terms: Terms,
     /// For the report of a failure.
     heard: Vec<String>,
     stopping: bool,
@@ -107,16 +112,21 @@ impl<'a> Stage<'a> {
     /// Plays the whole record.
     pub(crate) fn perform(
         server: &'a mut Server,
+        exchange: Option<Exchange>,
         play: &'a Play<'a>,
         lines: &[Line],
     ) -> Result<(), String> {
         let mut stage = Stage {
             play,
             server,
+            exchange,
             peers: BTreeMap::new(),
             parts: BTreeMap::new(),
             phase: String::new(),
-            maps: Maps::new(),
+            terms: Terms {
+                slack: play.slack,
+                ..Terms::default()
+            },
             heard: Vec::new(),
             stopping: false,
         };
@@ -188,8 +198,8 @@ impl<'a> Stage<'a> {
                 }
             }
             Event::Note(note) => self.note(note),
-            // Shown by other tests: these need services of their own.
-            Event::Published(..) | Event::Http(..) => Ok(()),
+            Event::Published(key, body) => self.published(key, body),
+            Event::Http(path, status, body) => self.http(path, *status, body),
         }
     }
 
@@ -241,7 +251,7 @@ impl<'a> Stage<'a> {
                     self.hear_more(who, &recorded.to_string())?;
                 }
                 let own = self.peer(who)?.own.pop_front().unwrap_or_default();
-                if same(&recorded, &own, &mut self.maps) {
+                if same(&recorded, &own, &mut self.terms) {
                     return Ok(());
                 }
                 Err(format!(
@@ -281,10 +291,10 @@ impl<'a> Stage<'a> {
         }
         loop {
             let seen = self.part(who).seen;
-            let maps = &mut self.maps;
+            let terms = &mut self.terms;
             let peer = self.peers.get(who).ok_or("nobody is there to hear it")?;
             let mut fits = |(about, told): &(Subject, Value)| {
-                about == subject && good.iter().any(|good| same(good, told, maps))
+                about == subject && good.iter().any(|good| same(good, told, terms))
             };
             if ordered {
                 if let Some(at) = (seen..peer.told.len()).find(|&at| fits(&peer.told[at])) {
@@ -324,8 +334,9 @@ impl<'a> Stage<'a> {
             let rows = self.server.database.rows(&query)?;
             let rows: Result<Vec<Value>, _> =
                 rows.iter().map(|row| serde_json::from_str(row)).collect();
-            let rows = Value::Array(rows.map_err(|error| error.to_string())?);
-            if same(recorded, &rows, &mut self.maps) {
+            let mut rows = Value::Array(rows.map_err(|error| error.to_string())?);
+            with_fractions(recorded, &mut rows);
+            if same(recorded, &rows, &mut self.terms) {
                 return Ok(());
             }
             if Instant::now() > deadline {
@@ -335,6 +346,38 @@ impl<'a> Stage<'a> {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Messages of one moment have no order; without a broker nobody hears them.
+    fn published(&mut self, key: &str, body: &Value) -> Result<(), String> {
+        let Some(exchange) = &mut self.exchange else {
+            return Ok(());
+        };
+        let terms = &mut self.terms;
+        exchange
+            .take(|(routing, published)| routing == key && same(body, published, terms))
+            .map_err(|error| format!("{key} {body}: {error}"))
+    }
+
+    /// The list of games must have been brought up to date by a tick, as the record's was.
+    fn http(&mut self, path: &str, status: u64, body: &Value) -> Result<(), String> {
+        let listener = if path == "/ready" {
+            "health"
+        } else {
+            "control"
+        };
+        let address = self.server.listener(&format!("http/{listener}"))?;
+        let page = http::get(address, path).map_err(|error| error.to_string())?;
+        let found = serde_json::from_str(&page.body).unwrap_or_else(|_| page.body.clone().into());
+        if u64::from(page.status) == status
+            && same(body, &without_metronome(&found), &mut self.terms)
+        {
+            return Ok(());
+        }
+        Err(format!(
+            "{path} should give {status}\n    {body}\n  but gives {}\n    {found}",
+            page.status
+        ))
     }
 
     fn note(&mut self, note: &Value) -> Result<(), String> {
@@ -355,7 +398,16 @@ impl<'a> Stage<'a> {
                 Err(format!("{there:?} are signed in"))
             };
         }
-        // `closed`, `case`: shown by the lines around it. `control`, `health`: by tests of the HTTP services.
+        for listener in ["control", "health"] {
+            if let Some(status) = note[listener].as_u64() {
+                let address = self.server.listener(&format!("http/{listener}"))?;
+                let page = http::get(address, "/nothing").map_err(|error| error.to_string())?;
+                if u64::from(page.status) != status {
+                    return Err(format!("{listener} gives {}", page.status));
+                }
+            }
+        }
+        // `closed`, `case`: shown by the lines around it.
         Ok(())
     }
 
@@ -366,11 +418,18 @@ impl<'a> Stage<'a> {
             self.tick()?;
             self.fence()?;
         }
+        if let Some(left) = self
+            .exchange
+            .as_ref()
+            .and_then(|exchange| exchange.left().first())
+        {
+            return Err(format!("was published, and should not have been: {left:?}"));
+        }
         let parts = std::mem::take(&mut self.parts);
         for (who, peer) in &mut self.peers {
             let empty = Part::default();
             let part = parts.get(who).unwrap_or(&empty);
-            peer.compare(&part.states, &mut self.maps)
+            peer.compare(&part.states, &mut self.terms)
                 .map_err(|error| format!("{who}: {error}"))?;
             if part.list_next {
                 return Err(format!("{who}: the record stops inside a sign-in"));
@@ -507,7 +566,7 @@ impl Peer {
     }
 
     /// What was told in a phase against what was recorded; then all of it is forgotten.
-    fn compare(&mut self, recorded: &[(Subject, Value)], maps: &mut Maps) -> Result<(), String> {
+    fn compare(&mut self, recorded: &[(Subject, Value)], terms: &mut Terms) -> Result<(), String> {
         if let Some(own) = self.own.pop_front() {
             return Err(format!("heard, and should not have, {own}"));
         }
@@ -521,7 +580,7 @@ impl Peer {
             match recorded.get(subject) {
                 None if matches!(subject, Subject::Queue(_)) => {} // queues pop when they pop
                 None => return Err(format!("was told, and should not have been, {state}")),
-                Some(last) if same(last, state, maps) => {}
+                Some(last) if same(last, state, terms) => {}
                 Some(last) => {
                     return Err(format!(
                         "was told last\n    {state}\n  instead of\n    {last}"
@@ -580,6 +639,33 @@ fn kind(message: &Value, list_next: &mut bool) -> Kind {
         }
         "ping" => Kind::Ping,
         _ => Kind::Own(message.clone()),
+    }
+}
+
+/// Columns are of one kind, but MariaDB writes a float without a fraction like a whole number.
+fn with_fractions(recorded: &Value, found: &mut Value) {
+    match (recorded, found) {
+        (Value::Array(recorded), Value::Array(found)) => {
+            for (recorded, found) in recorded.iter().zip(found) {
+                with_fractions(recorded, found);
+            }
+        }
+        (recorded, found) if recorded.is_f64() && found.is_number() => {
+            *found = json!(found.as_f64())
+        }
+        _ => {}
+    }
+}
+
+/// A list without the metronome.
+fn without_metronome(list: &Value) -> Value {
+    match list {
+        Value::Array(items) => items
+            .iter()
+            .filter(|item| item["login"] != METRONOME)
+            .cloned()
+            .collect(),
+        other => other.clone(),
     }
 }
 

@@ -71,6 +71,8 @@ impl Faf {
     /// Good-bye.
     pub(super) fn shut_down(&mut self, turn: &mut FafTurn<'_>) {
         self.keep_books(turn);
+        // What other shards have said of the running tick is still told (spec: faf-lifecycle 14, item 2).
+        self.broadcast(turn);
         turn.fan_out(
             Audience::Subscribers,
             message::notice("info", text::SHUT_DOWN),

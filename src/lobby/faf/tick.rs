@@ -193,7 +193,7 @@ impl Faf {
     }
 
     /// Sends what has gathered to everybody here who may see it.
-    fn broadcast(&mut self, turn: &mut FafTurn<'_>) {
+    pub(super) fn broadcast(&mut self, turn: &mut FafTurn<'_>) {
         if !self.tick.gathered_players.is_empty() {
             let mut updates: Vec<PlayerUpdate> = self
                 .tick
