@@ -9,7 +9,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use muster::wire::json::{JsonReader, to_json};
-use muster::wire::{Decoder, Format, ReadLimits, Scratch, Step, websocket};
+use muster::wire::{Decoder, Format, ReadLimits, Scratch, Step, packets, websocket};
 use serde::Serialize;
 
 /// A message of the game, as clients send it most often.
@@ -117,6 +117,7 @@ fn decoding(criterion: &mut Criterion) {
                 Format::WebSocket => {
                     websocket::encode_client_text(MESSAGE, [7, 77, 1, 200], &mut stream)
                 }
+                Format::Packets => packets::encode(MESSAGE, &mut stream),
                 _ => format.encode(MESSAGE, &mut stream),
             }
         }

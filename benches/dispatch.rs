@@ -25,14 +25,14 @@ use muster::{
     },
     wire::Format,
 };
-use rand::{SeedableRng, rngs::SmallRng};
+use rand::{SeedableRng, rngs::StdRng};
 
 const PLAYERS: u32 = 5_000;
 const SHARD: ShardId = ShardId(0);
 
 struct Bench {
     faf: Faf,
-    rng: SmallRng,
+    rng: StdRng,
     next_ticket: u64,
     effects: Vec<Effect<Faf>>,
 }
@@ -41,7 +41,7 @@ impl Bench {
     fn new() -> Self {
         let mut bench = Bench {
             faf: Faf::new(SHARD, 1, Arc::new(Settings::default())),
-            rng: SmallRng::seed_from_u64(1),
+            rng: StdRng::seed_from_u64(1),
             next_ticket: 0,
             effects: Vec::new(),
         };

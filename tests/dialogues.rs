@@ -51,7 +51,7 @@ macro_rules! dialogues {
 }
 
 dialogues! {
-    configuration, gate, hosting, ice, join_order, join_rules, launch, leaving, login, matchmaking, party, proxy,
+    admin, configuration, country, gate, hosting, ice, join_order, join_rules, launch, leaving, login, matchmaking, party, proxy,
     qdatastream_vectors, restore, results, results_coop, social, wire_vectors,
 }
 

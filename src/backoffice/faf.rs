@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::OnceCell;
 
 use crate::lobby::faf::asks::{
-    Account, Answer, Ask, Ban, Credentials, HostGrant, LoginRefusal, StoreError,
+    Account, Answer, Ask, Ban, Credentials, HostGrant, LoginRefusal, MatchGrant, StoreError,
 };
 use crate::lobby::faf::ledger::Batch;
+use crate::lobby::faf::matcher;
 use crate::lobby::faf::reference::Reference;
 
+use super::country::Countries;
 use super::keys::{self, KeyRing};
 use super::policy::Policy;
 use super::spool::Spool;
@@ -39,6 +41,7 @@ pub struct FafDesk {
     keys: Arc<KeyRing>,
     policy: Option<Policy>,
     mode: AuthMode,
+    countries: Option<Arc<Countries>>,
     /// The last game number given out, read from the store once (spec: faf-lifecycle 11).
     last_game: OnceCell<AtomicU32>,
     /// As loaded last.
@@ -72,12 +75,20 @@ impl FafDesk {
             keys,
             policy,
             mode,
+            countries: None,
             last_game: OnceCell::new(),
             reference: Mutex::default(),
             rating: tokio::sync::Mutex::default(),
             spool: None,
             kept_game: 0,
         }
+    }
+
+    /// The same, which also knows the countries of addresses.
+    #[must_use]
+    pub fn with_countries(mut self, countries: Arc<Countries>) -> Self {
+        self.countries = Some(countries);
+        self
     }
 
     /// Has finished games kept on disk until they are settled. Gives those an earlier process has left, for
@@ -175,6 +186,20 @@ impl FafDesk {
                 Answer::Keep
             }
             Ask::ModNames(uids) => Answer::ModNames(self.store.mod_names(&uids).await),
+            Ask::Match { snapshot, tuning } => {
+                // Up to some milliseconds of plain work: not on the thread that answers everybody.
+                let find = move || matcher::find(&snapshot, &tuning);
+                let found = tokio::task::spawn_blocking(find).await;
+                if let Err(error) = &found {
+                    tracing::error!(%error, "no matches were found for a queue");
+                }
+                Answer::Match(found.ok())
+            }
+            Ask::NewMatch {
+                queue_id,
+                players,
+                history,
+            } => Answer::NewMatch(self.new_match(queue_id, &players, history).await),
             Ask::Avatars(player_id) => Answer::Avatars(self.store.avatars_of(player_id).await),
             Ask::SelectAvatar { player_id, url } => {
                 Answer::SelectAvatar(self.store.select_avatar(player_id, url.as_deref()).await)
@@ -265,11 +290,14 @@ impl FafDesk {
             .record_login(identity.id, address, user_agent)
             .await
             .map_err(LoginRefusal::Store)?;
-        let account = self
+        let mut account = self
             .store
             .load_account(&identity)
             .await
             .map_err(LoginRefusal::Store)?;
+        if let Some(countries) = &self.countries {
+            account.country = countries.code(address);
+        }
         Ok(Box::new(account))
     }
 
@@ -284,12 +312,32 @@ impl FafDesk {
             return Ok(HostGrant::default());
         };
         let map = self.store.map_by_folder(folder).await?;
-        let game_id = self.last_game().await?.fetch_add(1, Ordering::Relaxed) + 1;
+        let game_id = self.next_game().await?;
         Ok(HostGrant {
             ban: None,
             game_id: Some(game_id),
             map,
         })
+    }
+
+    async fn new_match(
+        &self,
+        queue_id: u32,
+        players: &[u32],
+        history: u32,
+    ) -> Result<MatchGrant, StoreError> {
+        let mut played = Vec::new();
+        for &player in players {
+            played.extend(self.store.played_maps(player, queue_id, history).await?);
+        }
+        Ok(MatchGrant {
+            game_id: self.next_game().await?,
+            history: played,
+        })
+    }
+
+    async fn next_game(&self) -> Result<u32, StoreError> {
+        Ok(self.last_game().await?.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     async fn join(

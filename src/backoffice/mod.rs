@@ -6,6 +6,7 @@
 //! | [`keys`] | the public keys that login tokens are signed with, and the check of a token |
 //! | [`policy`] | the policy server that is told of every login |
 //! | [`broker`] | RabbitMQ: events out, messages of other services in |
+//! | [`country`] | which country an address is in, by a file that is kept fresh |
 //! | [`faf`] | answers the FAF dialect's questions with the three above |
 //! | [`refresh`] | what is loaded again every ten minutes |
 //! | [`ledger`] | writes down what happened in games, and rates them |
@@ -20,6 +21,7 @@
 
 pub mod account;
 pub mod broker;
+pub mod country;
 pub mod faf;
 pub mod http;
 pub mod keys;

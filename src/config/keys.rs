@@ -3,162 +3,8 @@
 //! [`KEYS`] is the only place where a key, its type, its default and its meaning are written down. Checking, the
 //! commented file of `--print-config` and the page `docs/config.md` are all made from it.
 
-use std::{fmt, net::SocketAddr};
-
-use crate::wire::Cidr;
-
-/// What kind of value a key takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// `true` or `false`.
-    Flag,
-    /// A whole number within these bounds.
-    Number {
-        /// Smallest allowed.
-        min: i64,
-        /// Largest allowed.
-        max: i64,
-    },
-    /// One of these words.
-    Word(&'static [&'static str]),
-    /// Any text.
-    Text,
-    /// Text that starts with one of these.
-    Prefixed(&'static [&'static str]),
-    /// Text that starts with one of these, or empty for "off".
-    PrefixedOrOff(&'static [&'static str]),
-    /// `IP:PORT`, `auto:PORT`, or empty for "off".
-    Address,
-    /// `IP:PORT`, `host:PORT`, or empty for "off".
-    HostAddress,
-    /// A list of address blocks; as text, separated by commas.
-    Blocks,
-}
-
-impl Kind {
-    /// Reads a value that was typed as text (environment, flags, defaults). `Err`: it is not one of this kind.
-    pub(super) fn parse(self, text: &str) -> Result<Value, ()> {
-        let value = match self {
-            Kind::Flag => Value::Flag(text.parse().map_err(drop)?),
-            Kind::Number { .. } => Value::Number(text.replace('_', "").parse().map_err(drop)?),
-            Kind::Blocks => Value::List(
-                text.split(',')
-                    .map(str::trim)
-                    .filter(|part| !part.is_empty())
-                    .map(String::from)
-                    .collect(),
-            ),
-            _ => Value::Text(text.to_owned()),
-        };
-        self.check(value)
-    }
-
-    /// Lets a value through that is of this kind and within its bounds.
-    pub(super) fn check(self, value: Value) -> Result<Value, ()> {
-        let good = match (self, &value) {
-            (Kind::Flag, Value::Flag(_)) | (Kind::Text, Value::Text(_)) => true,
-            (Kind::Number { min, max }, Value::Number(n)) => (min..=max).contains(n),
-            (Kind::Word(words), Value::Text(text)) => words.contains(&text.as_str()),
-            (Kind::Prefixed(heads), Value::Text(text)) => {
-                heads.iter().any(|head| text.starts_with(head))
-            }
-            (Kind::PrefixedOrOff(heads), Value::Text(text)) => {
-                text.is_empty() || heads.iter().any(|head| text.starts_with(head))
-            }
-            (Kind::Address, Value::Text(text)) => Address::parse(text).is_some(),
-            (Kind::HostAddress, Value::Text(text)) => HostAddress::parse(text).is_some(),
-            (Kind::Blocks, Value::List(blocks)) => {
-                blocks.iter().all(|block| block.parse::<Cidr>().is_ok())
-            }
-            _ => false,
-        };
-        if good { Ok(value) } else { Err(()) }
-    }
-}
-
-/// What is allowed, as told to whoever typed something else.
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Kind::Flag => write!(f, "true or false"),
-            Kind::Number { min, max } => write!(f, "a whole number from {min} to {max}"),
-            Kind::Word(words) => write!(f, "one of \"{}\"", words.join("\", \"")),
-            Kind::Text => write!(f, "text"),
-            Kind::Prefixed(heads) => {
-                write!(f, "text that starts with \"{}\"", heads.join("\" or \""))
-            }
-            Kind::PrefixedOrOff(heads) => write!(
-                f,
-                "text that starts with \"{}\", or \"\" for off",
-                heads.join("\" or \"")
-            ),
-            Kind::Address => write!(f, "\"IP:PORT\", \"auto:PORT\", or \"\" for off"),
-            Kind::HostAddress => write!(f, "\"IP:PORT\", \"host:PORT\", or \"\" for off"),
-            Kind::Blocks => write!(f, "a list of address blocks such as \"10.0.0.0/8\""),
-        }
-    }
-}
-
-/// A value of a known kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value {
-    Flag(bool),
-    Number(i64),
-    Text(String),
-    List(Vec<String>),
-}
-
-/// As it is written in TOML.
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Value::Flag(flag) => write!(f, "{flag}"),
-            Value::Number(number) => write!(f, "{number}"),
-            Value::Text(text) => write!(f, "{text:?}"),
-            Value::List(list) => write!(f, "{list:?}"),
-        }
-    }
-}
-
-/// A listener's address as typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Address {
-    Off,
-    /// The host part follows from how players sign in.
-    Auto(u16),
-    Fixed(SocketAddr),
-}
-
-impl Address {
-    pub(super) fn parse(text: &str) -> Option<Address> {
-        match text.strip_prefix("auto:") {
-            Some(port) => port.parse().ok().map(Address::Auto),
-            None if text.is_empty() => Some(Address::Off),
-            None => text.parse().ok().map(Address::Fixed),
-        }
-    }
-}
-
-/// Where an endpoint for operators is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HostAddress {
-    /// Nowhere.
-    Off,
-    /// On the address that this host's own name stands for.
-    Host(u16),
-    /// There.
-    Fixed(SocketAddr),
-}
-
-impl HostAddress {
-    pub(super) fn parse(text: &str) -> Option<HostAddress> {
-        match text.strip_prefix("host:") {
-            Some(port) => port.parse().ok().map(HostAddress::Host),
-            None if text.is_empty() => Some(HostAddress::Off),
-            None => text.parse().ok().map(HostAddress::Fixed),
-        }
-    }
-}
+pub(super) use super::kinds::{Address, Value};
+pub use super::kinds::{HostAddress, Kind};
 
 /// One configuration key.
 #[derive(Clone, Copy, Debug)]
@@ -194,6 +40,7 @@ pub const PREFIX: &str = "MUSTER_";
 pub const GROUPS: &[(&str, &str)] = &[
     ("server", "The process as a whole"),
     ("faf", "The FAF lobby: listeners, sign-in, timing"),
+    ("vcmi", "The VCMI proxy lobby"),
     ("store", "The database"),
     ("broker", "The event broker (RabbitMQ)"),
     ("http", "Endpoints for operators and their programs"),
@@ -378,6 +225,36 @@ pub const KEYS: &[Key] = &[
         "Where the mod vault is: the beginning of its links.",
     ),
     key(
+        "faf.geoip_database",
+        Kind::Text,
+        "auto",
+        "GeoLite2-Country.mmdb in server.data_dir",
+        "File of a MaxMind country database; without it players have no country. It is loaded again within ten minutes \
+         after it was replaced. Empty: off.",
+    ),
+    key(
+        "faf.geoip_license_key",
+        Kind::Text,
+        "",
+        "",
+        "MaxMind licence to download the country database with, at the start and every Wednesday, if the file is missing \
+         or too old. Empty: it is put there by others.",
+    ),
+    key(
+        "faf.geoip_url",
+        Kind::Prefixed(&["http://", "https://"]),
+        "https://download.maxmind.com/app/geoip_download",
+        "",
+        "Where the country database is downloaded from.",
+    ),
+    key(
+        "faf.geoip_max_age_days",
+        Kind::Number { min: 1, max: 3650 },
+        "22",
+        "",
+        "A country database older than this is downloaded anew.",
+    ),
+    key(
         "faf.jwks_url",
         Kind::Text,
         "auto",
@@ -433,6 +310,99 @@ pub const KEYS: &[Key] = &[
         "true",
         "",
         "In matchmaker games of two, the reported scores decide who won, not the reported words.",
+    ),
+    key(
+        "vcmi.enabled",
+        Kind::Flag,
+        "true",
+        "",
+        "Whether the VCMI lobby is there at all.",
+    ),
+    key(
+        "vcmi.address",
+        Kind::Address,
+        "auto:5002",
+        "",
+        "Its listener, for launchers and for games. Nobody proves who he is there, so \"auto\" as host follows the FAF \
+         listeners: 127.0.0.1 while those offer open sign-in on loopback, otherwise 0.0.0.0. Port 0: any free port.",
+    ),
+    key(
+        "vcmi.capacity",
+        number(0, 10_000_000),
+        "0",
+        "users",
+        "Launchers in the lobby; further ones are told that the server is full. 0: no limit of its own.",
+    ),
+    key(
+        "vcmi.handshake_s",
+        number(1, 86_400),
+        "60",
+        "s",
+        "A launcher that has not signed in, or a game that has not said which session it belongs to, is disconnected \
+         after this time.",
+    ),
+    key(
+        "vcmi.session_idle_s",
+        number(1, 864_000),
+        "1800",
+        "s",
+        "A started game to which nobody is connected is forgotten after this time.",
+    ),
+    key(
+        "vcmi.sessions",
+        number(1, 10_000_000),
+        "10000",
+        "games",
+        "Started games remembered at one time; with so many no further one starts.",
+    ),
+    key(
+        "vcmi.rooms_per_address",
+        number(0, 10_000_000),
+        "16",
+        "rooms",
+        "Rooms hosted from one address. 0: no limit. Loopback is exempt.",
+    ),
+    key(
+        "vcmi.name_chars",
+        number(3, 255),
+        "32",
+        "characters",
+        "Longest name of a user.",
+    ),
+    key(
+        "vcmi.room_name_chars",
+        number(3, 255),
+        "64",
+        "characters",
+        "Longest name of a room.",
+    ),
+    key(
+        "vcmi.chat_bytes",
+        number(256, 1 << 20),
+        "131072",
+        "bytes",
+        "Longest line of chat.",
+    ),
+    key(
+        "vcmi.packet_bytes",
+        number(1024, 1 << 26),
+        "1048576",
+        "bytes",
+        "Longest packet of a client; the largest real one is a list of mods. A longer one ends the connection.",
+    ),
+    key(
+        "vcmi.outbox_bytes",
+        number(65_536, GIB),
+        "1048576",
+        "bytes",
+        "A launcher for which more than this waits unread is disconnected.",
+    ),
+    key(
+        "vcmi.outbox_stuck_s",
+        number(1, 86_400),
+        "30",
+        "s",
+        "A launcher that has taken nothing for this long while something waits is disconnected.",
     ),
     key(
         "store.url",

@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod keys;
+mod kinds;
 mod print;
 mod replaced;
 mod typed;
@@ -106,6 +107,8 @@ pub struct Config {
     pub server: Server,
     /// The FAF lobby.
     pub faf: Faf,
+    /// The VCMI lobby.
+    pub vcmi: Vcmi,
     /// The database.
     pub store: Store,
     /// The event broker.
@@ -150,6 +153,19 @@ pub enum Auth {
     Open,
 }
 
+/// The country database.
+#[derive(Clone, Debug)]
+pub struct GeoIp {
+    /// Its file, if on.
+    pub database: Option<PathBuf>,
+    /// Whose licence to download it with, if any. A secret.
+    pub license_key: Option<String>,
+    /// Where from.
+    pub url: String,
+    /// When it is too old.
+    pub max_age: Duration,
+}
+
 /// The FAF lobby.
 #[derive(Clone, Debug)]
 pub struct Faf {
@@ -181,6 +197,8 @@ pub struct Faf {
     pub www_url: String,
     /// Beginning of the mod vault's links.
     pub content_url: String,
+    /// Which country an address is in.
+    pub geoip: GeoIp,
     /// Where token keys come from; `None`: no tokens.
     pub jwks_url: Option<String>,
     /// Base address of the policy server, if it is to be told.
@@ -208,6 +226,35 @@ impl Faf {
         .into_iter()
         .filter_map(|(name, address)| Some((name, address?)))
     }
+}
+
+/// The VCMI lobby.
+#[derive(Clone, Debug)]
+pub struct Vcmi {
+    /// Its listener, if on.
+    pub address: Option<SocketAddr>,
+    /// Launchers at one time; `None`: no limit.
+    pub capacity: Option<u32>,
+    /// Time to sign in, or to name a session.
+    pub handshake: Duration,
+    /// Life of a session that nobody is connected to.
+    pub session_idle: Duration,
+    /// Sessions at one time.
+    pub sessions: usize,
+    /// Rooms of one address; `None`: no limit.
+    pub rooms_per_address: Option<u32>,
+    /// Longest name of a user.
+    pub name_chars: usize,
+    /// Longest name of a room.
+    pub room_name_chars: usize,
+    /// Longest line of chat.
+    pub chat_bytes: usize,
+    /// Longest packet.
+    pub packet_bytes: usize,
+    /// Above this, the end.
+    pub outbox_bytes: usize,
+    /// Taking nothing for this long: the end.
+    pub outbox_stuck: Duration,
 }
 
 /// The database.
@@ -326,6 +373,7 @@ impl Config {
                 ask_queue: v.number("server.ask_queue"),
             },
             faf: faf(v)?,
+            vcmi: vcmi(v),
             store: Store {
                 url: v.text("store.url").replace("{data_dir}", &data_dir),
                 connections: v.number("store.connections"),
@@ -364,10 +412,10 @@ impl Config {
 
     fn contradictions(&self) -> Result<(), ConfigError> {
         let refuse = |text: String| Err(ConfigError::Contradiction(text));
-        if self.faf.listeners().next().is_none() {
+        if self.faf.listeners().next().is_none() && self.vcmi.address.is_none() {
             return refuse(
                 "no listener is on: set one of faf.qdatastream_address, faf.json_address, \
-                           faf.websocket_address"
+                           faf.websocket_address, vcmi.address"
                     .into(),
             );
         }
@@ -399,15 +447,7 @@ fn faf(v: &Values) -> Result<Faf, ConfigError> {
     } else {
         Auth::Database
     };
-    let beyond = auth == Auth::Database || v.flag("faf.open_beyond_loopback");
-    let address = |name| match Address::parse(&v.text(name)) {
-        Some(Address::Auto(port)) if beyond => {
-            Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
-        }
-        Some(Address::Auto(port)) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
-        Some(Address::Fixed(address)) => Some(address),
-        Some(Address::Off) | None => None,
-    };
+    let address = |name| listener(v, name);
     Ok(Faf {
         qdatastream_address: address("faf.qdatastream_address"),
         json_address: address("faf.json_address"),
@@ -423,6 +463,7 @@ fn faf(v: &Values) -> Result<Faf, ConfigError> {
         allow_password_login: v.flag("faf.allow_password_login"),
         www_url: v.text("faf.www_url"),
         content_url: v.text("faf.content_url"),
+        geoip: geoip(v),
         jwks_url: match v.text("faf.jwks_url").as_str() {
             "auto" if auth == Auth::Database => Some(FAF_KEYS.to_owned()),
             "auto" | "" => None,
@@ -437,6 +478,55 @@ fn faf(v: &Values) -> Result<Faf, ConfigError> {
         rating_adjustment_max: v.number::<i32>("faf.rating_adjustment_max").into(),
         ladder_outcome_override: v.flag("faf.ladder_outcome_override"),
     })
+}
+
+/// Name of the country database's file, unless said otherwise.
+const COUNTRIES: &str = "GeoLite2-Country.mmdb";
+
+fn geoip(v: &Values) -> GeoIp {
+    let database = match v.text("faf.geoip_database").as_str() {
+        "" => None,
+        "auto" => Some(PathBuf::from(v.text("server.data_dir")).join(COUNTRIES)),
+        file => Some(PathBuf::from(file)),
+    };
+    let key = v.text("faf.geoip_license_key");
+    let days: u64 = v.number("faf.geoip_max_age_days");
+    GeoIp {
+        database,
+        license_key: (!key.is_empty()).then_some(key),
+        url: v.text("faf.geoip_url"),
+        max_age: Duration::from_secs(days * 86_400),
+    }
+}
+
+fn vcmi(v: &Values) -> Vcmi {
+    Vcmi {
+        address: listener(v, "vcmi.address").filter(|_| v.flag("vcmi.enabled")),
+        capacity: v.unless_zero("vcmi.capacity"),
+        handshake: v.seconds("vcmi.handshake_s"),
+        session_idle: v.seconds("vcmi.session_idle_s"),
+        sessions: v.number("vcmi.sessions"),
+        rooms_per_address: v.unless_zero("vcmi.rooms_per_address"),
+        name_chars: v.number("vcmi.name_chars"),
+        room_name_chars: v.number("vcmi.room_name_chars"),
+        chat_bytes: v.number("vcmi.chat_bytes"),
+        packet_bytes: v.number("vcmi.packet_bytes"),
+        outbox_bytes: v.number("vcmi.outbox_bytes"),
+        outbox_stuck: v.seconds("vcmi.outbox_stuck_s"),
+    }
+}
+
+/// Where a listener is, if it is on. Its "auto" host is loopback as long as sign-in is open and nobody asked for more.
+fn listener(v: &Values, name: &str) -> Option<SocketAddr> {
+    let beyond = v.text("faf.auth") != "open" || v.flag("faf.open_beyond_loopback");
+    match Address::parse(&v.text(name)) {
+        Some(Address::Auto(port)) if beyond => {
+            Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
+        }
+        Some(Address::Auto(port)) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        Some(Address::Fixed(address)) => Some(address),
+        Some(Address::Off) | None => None,
+    }
 }
 
 /// A checked value for every key of the table. Asking for a name or type the table does not have is a bug.

@@ -110,8 +110,14 @@ fn contradictions_are_refused() {
         ("faf.json_address", ""),
         ("faf.qdatastream_address", ""),
         ("faf.websocket_address", ""),
+        ("vcmi.enabled", "false"),
     ];
     assert!(refusal("", &[], &off).contains("no listener"));
+    let only_vcmi = load("", &[], &off[..3]).unwrap();
+    assert_eq!(
+        only_vcmi.vcmi.address.unwrap().to_string(),
+        "127.0.0.1:5002"
+    );
     assert!(
         refusal("", &[], &[("limits.outbox_hard_bytes", "4096")])
             .contains("below limits.outbox_soft_bytes")

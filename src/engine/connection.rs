@@ -4,7 +4,7 @@
 //! what the shard could not (see `sender`): then it waits for the socket and empties the outbox.
 
 use std::{
-    cell::RefCell,
+    cell::{RefCell, RefMut},
     net::IpAddr,
     os::fd::AsRawFd,
     pin::Pin,
@@ -16,7 +16,14 @@ use std::{
 use futures_lite::{AsyncRead, AsyncWrite, future::poll_fn};
 use glommio::{net::TcpStream, timer::Timer};
 
-use super::{ListenerSettings, sender, shard::Shard, timers::Due};
+use super::{
+    ListenerSettings,
+    relay::{self, Joining},
+    sender,
+    shard::Shard,
+    table::Hold,
+    timers::Due,
+};
 use crate::{
     lobby::{Closing, ConnId, Dialect, Origin, Protocol},
     wire::{Decoder, Format, Scratch, Step},
@@ -27,6 +34,9 @@ const READ_BYTES: usize = 64 << 10;
 
 /// Reads of one connection before the others get their turn.
 const READS_PER_POLL: usize = 4;
+
+/// What is read at most from a connection whose frames wait for long.
+const KEPT_BYTES: usize = 64 << 10;
 
 /// How long an ended connection is kept to let the peer read our last words: closing a socket with unread input
 /// resets it and may destroy what the peer has not read yet.
@@ -56,6 +66,13 @@ impl<D: Dialect> Shell<D> {
     }
 }
 
+impl<D: Dialect> Shell<D> {
+    /// The buffer that all connections read into.
+    pub(super) fn read_buffer(&self) -> RefMut<'_, [u8]> {
+        RefMut::map(self.buffers.borrow_mut(), |buffers| &mut buffers.read[..])
+    }
+}
+
 /// The reader's state.
 struct Reader {
     id: ConnId,
@@ -75,6 +92,8 @@ struct Reader {
 enum Flow {
     /// Go on reading.
     More,
+    /// Read, but handle nothing.
+    Keep,
     /// Wait to be woken.
     Wait,
     /// The connection is over.
@@ -122,6 +141,15 @@ pub(super) async fn serve<D: Dialect>(
         shell.shard.borrow_mut().run(|shard| reader.open(shard));
     }
     poll_fn(|cx| reader.poll(&shell, &mut stream, cx)).await;
+    let joining = shell.shard.borrow_mut().take_joining(id);
+    match joining {
+        Some(Joining::Give(joint)) => return relay::give(&shell, joint, stream, reader.rest),
+        Some(Joining::Take(half)) => {
+            relay::take(&shell, &mut stream, *half, &reader.rest).await;
+            return shell.shard.borrow_mut().run(|shard| shard.remove(id));
+        }
+        None => {}
+    }
     let flushed = shell.shard.borrow_mut().run(|shard| {
         let flushed = shard
             .conns
@@ -138,7 +166,7 @@ pub(super) async fn serve<D: Dialect>(
 }
 
 /// Reads and forgets until the peer ends too, or for [`LINGER`].
-async fn linger<D: Dialect>(shell: &Shell<D>, stream: &mut TcpStream) {
+pub(super) async fn linger<D: Dialect>(shell: &Shell<D>, stream: &mut TcpStream) {
     let drained = poll_fn(|cx| {
         let mut buffers = shell.buffers.borrow_mut();
         loop {
@@ -187,9 +215,13 @@ impl Reader {
                 };
                 match conn.closing {
                     Some(Closing::Abort) => Flow::End,
+                    None if conn.joining.is_some() => Flow::End,
                     Some(Closing::Flushed) if conn.outbox.is_empty() => Flow::End,
+                    None if conn.hold == Hold::Watching && self.rest.len() < KEPT_BYTES => {
+                        Flow::Keep
+                    }
                     // A client that does not read is not read from (spec: faf-wire 7).
-                    _ if conn.held
+                    _ if conn.hold != Hold::No
                         || conn.is_ending()
                         || conn.outbox.bytes() > conn.limits.soft_bytes =>
                     {
@@ -203,9 +235,10 @@ impl Reader {
             match flow {
                 Flow::End => return Poll::Ready(()),
                 Flow::Wait => return Poll::Pending,
-                Flow::More => {}
+                Flow::More | Flow::Keep => {}
             }
-            if self.unread {
+            let keep = matches!(flow, Flow::Keep);
+            if self.unread && !keep {
                 self.unread = false;
                 let mut rest = std::mem::take(&mut self.rest);
                 let mut buffers = shell.buffers.borrow_mut();
@@ -226,7 +259,13 @@ impl Reader {
                     return Poll::Pending;
                 }
                 Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(0)) if keep => return Poll::Ready(()),
                 Poll::Ready(Ok(0)) => self.end_of_stream(shell),
+                Poll::Ready(Ok(count)) if keep => {
+                    shell.shard.borrow().counters.bytes_in.add(count as u64);
+                    self.rest.extend_from_slice(&read[..count]);
+                    self.unread = true;
+                }
                 Poll::Ready(Ok(count)) => self.arrived(shell, &mut read[..count], scratch),
             }
         }
@@ -320,7 +359,11 @@ impl Reader {
                     Step::Frame { consumed, body } => {
                         self.open(shard);
                         at += consumed;
-                        if !shard.receive(self.id, body) {
+                        let received = shard.receive(self.id, body);
+                        if let Some(bytes) = received.bare {
+                            self.decoder.bare(bytes as usize);
+                        }
+                        if !received.go_on {
                             self.unread = true;
                             return at;
                         }

@@ -140,6 +140,10 @@ counters! {
     published,
     /// Events it could not take on.
     publish_dropped,
+    /// Pairs of connections that were relayed to each other.
+    relays,
+    /// Bytes relayed.
+    relayed_bytes,
     /// Times reading paused because some shard's inbox was too long.
     congestion_pauses,
 }

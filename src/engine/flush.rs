@@ -177,7 +177,7 @@ impl<D: Dialect> Shard<D> {
         let Some(conn) = self.conns.find(id) else {
             return;
         };
-        if conn.closing == Some(Closing::Abort) {
+        if conn.closing == Some(Closing::Abort) || conn.away.is_some() {
             return;
         }
         if conn.blocked_since.is_some() {

@@ -13,7 +13,8 @@ use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use crossbeam::{queue::SegQueue, utils::CachePadded};
 
-use crate::lobby::{Closing, ConnId, Dialect, ShardId, Stopping, Ticket};
+use super::relay::Half;
+use crate::lobby::{Closing, ConnId, Dialect, Joint, ShardId, Stopping, Ticket};
 
 /// Mail waiting in one inbox above which all shards stop reading from their sockets. Mail is caused by what clients
 /// send, so this bounds the inboxes; it is far above what a healthy shard ever sees.
@@ -28,6 +29,12 @@ pub enum Inbound<D: Dialect> {
     Deliver(ConnId, Bytes),
     /// End one of this shard's connections.
     Close(ConnId, Closing),
+    /// Relay one of this shard's connections, whose socket moves, with another.
+    Join(Box<Joint>),
+    /// A socket that is to be relayed with one of this shard's.
+    Adopt(Box<Half>),
+    /// The relay of this shard's connection, whose socket had moved, has ended.
+    Parted(ConnId),
     /// The back office's answer.
     Answer(Ticket, D::Answer),
     /// What it tells unasked.

@@ -9,6 +9,7 @@
 //! | `flush` | the same shard's writing |
 //! | `connection` | the task of one connection: reads, and writes what the shard could not |
 //! | `table` | a shard's connections by slot |
+//! | `relay` | two connections that are relayed to each other |
 //! | `outbox` | what is due to one client, in one write |
 //! | `fanout` | the broadcasts of one flush |
 //! | `sender` | writing to sockets; all unsafe code |
@@ -24,6 +25,7 @@ mod flush;
 mod listener;
 mod mesh;
 mod outbox;
+mod relay;
 mod sender;
 mod shard;
 mod table;
@@ -45,6 +47,7 @@ pub use admission::AddressLimits;
 pub use counters::{Counter, Counters, HANDLING_BOUNDS_S, Handling};
 pub use listener::{ListenerSettings, OutboxLimits};
 pub use mesh::{INBOX_HIGH, Inbound, Mesh};
+pub use relay::Half;
 
 use crate::{
     lobby::{Dialect, ShardId, Ticket},

@@ -90,6 +90,14 @@ impl Outbox {
         }
     }
 
+    /// Everything that waits; afterwards nothing does.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        let taken = std::mem::take(self);
+        let mut all: Vec<u8> = taken.pieces.iter().flatten().copied().collect();
+        all.extend_from_slice(&taken.open);
+        all
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         *self = Outbox::default();
@@ -117,6 +125,9 @@ mod tests {
             outbox.write(|out| out.extend_from_slice(b"last"));
             let expected = content(&outbox);
             assert_eq!(expected.len(), outbox.bytes());
+            let mut copy = Outbox::default();
+            copy.push(&expected.clone().into());
+            assert_eq!((copy.take(), copy.bytes()), (expected.clone(), 0));
             let mut written = Vec::new();
             while !outbox.is_empty() {
                 let n = step.min(outbox.front().len());

@@ -7,7 +7,7 @@
 
 use std::{
     io::{self, IoSlice},
-    os::fd::{BorrowedFd, RawFd},
+    os::fd::{BorrowedFd, OwnedFd, RawFd},
 };
 
 use io_uring::{IoUring, opcode, types};
@@ -133,6 +133,12 @@ pub(super) fn send_now(fd: RawFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     SockRef::from(&socket).send_vectored_with_flags(slices, FLAGS)
 }
 
+/// A second descriptor for the same socket, with an owner.
+pub(super) fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: as in `send_now`; the caller owns the socket.
+    unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned()
+}
+
 /// Ends the writing side: the peer reads everything sent so far, then the end.
 pub(super) fn shutdown_write(fd: RawFd) {
     // SAFETY: as in `send_now`.
@@ -145,6 +151,18 @@ pub(super) fn tune(fd: RawFd) {
     // SAFETY: as in `send_now`; the accepted socket is owned by the caller.
     let socket = unsafe { BorrowedFd::borrow_raw(fd) };
     let _ = SockRef::from(&socket).set_tcp_nodelay(true); // an optimisation; without it only slower
+}
+
+/// Kernel buffers of a relayed socket, each way (spec: vcmi-proxy 10.1).
+const RELAY_BUFFER: usize = 1 << 20;
+
+/// Options of a socket that is relayed: buffers for what the other side sends in a burst.
+pub(super) fn widen(fd: RawFd) {
+    // SAFETY: as in `send_now`; the caller owns the socket.
+    let socket = unsafe { BorrowedFd::borrow_raw(fd) };
+    let socket = SockRef::from(&socket);
+    let _ = socket.set_send_buffer_size(RELAY_BUFFER); // the kernel cuts it to what it allows
+    let _ = socket.set_recv_buffer_size(RELAY_BUFFER);
 }
 
 fn open_files_limit() -> u32 {

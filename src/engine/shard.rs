@@ -15,7 +15,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rand::{SeedableRng, rngs::SmallRng};
+use rand::{SeedableRng, rngs::StdRng};
 
 use super::{
     ListenerSettings, Outside, Settings,
@@ -25,7 +25,7 @@ use super::{
     mesh::{Inbound, Mesh},
     outbox::Outbox,
     sender::{Job, Sender},
-    table::{Conn, NOWHERE, Table},
+    table::{Conn, Hold, NOWHERE, Table},
     timers::{Due, Timers},
 };
 use crate::{
@@ -34,6 +34,15 @@ use crate::{
     },
     wire::Chunk,
 };
+
+/// What a connection's reader is told after a frame.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Received {
+    /// A further frame may be handled now.
+    pub(super) go_on: bool,
+    /// It is so many bytes without a header.
+    pub(super) bare: Option<u32>,
+}
 
 /// How long a shard lets a congested mesh drain before it looks again.
 const CONGESTION_PAUSE: Duration = Duration::from_millis(2);
@@ -47,10 +56,10 @@ pub(super) struct Shard<D: Dialect> {
     pub(super) timers: Timers<D::Timer>,
     pub(super) timer_waker: Option<Waker>,
     dialect: D,
-    rng: SmallRng,
+    rng: StdRng,
     next_ticket: u64,
     started: Instant,
-    mesh: Arc<Mesh<D>>,
+    pub(super) mesh: Arc<Mesh<D>>,
     outside: Outside<D>,
     effects: Vec<Effect<D>>,
     /// Inputs this shard caused itself while carrying out effects.
@@ -89,7 +98,7 @@ impl<D: Dialect> Shard<D> {
             timers: Timers::default(),
             timer_waker: None,
             dialect,
-            rng: seed.map_or_else(SmallRng::from_os_rng, SmallRng::seed_from_u64),
+            rng: seed.map_or_else(StdRng::from_os_rng, StdRng::seed_from_u64),
             next_ticket: 0,
             started,
             mesh,
@@ -161,7 +170,10 @@ impl<D: Dialect> Shard<D> {
             limits: listener.outbox,
             admitted_as: address,
             opened: false,
-            held: false,
+            hold: Hold::No,
+            bare: None,
+            joining: None,
+            away: None,
             stale: false,
             dirty: false,
             blocked_since: None,
@@ -220,16 +232,18 @@ impl<D: Dialect> Shard<D> {
         }
     }
 
-    /// A frame arrived. False if no further frame may be handled now.
-    pub(super) fn receive(&mut self, id: ConnId, body: &mut [u8]) -> bool {
+    /// A frame arrived.
+    pub(super) fn receive(&mut self, id: ConnId, body: &mut [u8]) -> Received {
         let begun = Instant::now();
         self.counters.frames_in.up();
         self.turn(Some(id), |dialect, turn| dialect.received(turn, id, body));
         self.settle();
         self.counters.handling.took(begun.elapsed());
-        self.conns
-            .find(id)
-            .is_some_and(|conn| !conn.held && !conn.is_ending())
+        let conn = self.conns.find(id);
+        conn.map_or_else(Received::default, |conn| Received {
+            go_on: conn.hold == Hold::No && !conn.is_ending(),
+            bare: conn.bare.take(),
+        })
     }
 
     /// Bytes of the framing itself, to be written as they are.
@@ -249,7 +263,11 @@ impl<D: Dialect> Shard<D> {
         conn.closing = Some(Closing::Abort);
         conn.outbox.clear();
         conn.blocked_since = None;
-        if std::mem::take(&mut conn.opened) {
+        let (opened, joining) = (std::mem::take(&mut conn.opened), conn.joining.take());
+        if let Some(joining) = joining {
+            self.disjoin(joining);
+        }
+        if opened {
             self.turn(None, |dialect, turn| dialect.closed(turn, id));
             self.settle();
         }
@@ -395,6 +413,9 @@ impl<D: Dialect> Shard<D> {
             Inbound::News(news) => self.turn(None, |dialect, turn| dialect.told(turn, news)),
             Inbound::Deliver(conn, body) => self.send(conn, &body),
             Inbound::Close(conn, how) => self.close(conn, how),
+            Inbound::Join(joint) => self.join(joint),
+            Inbound::Adopt(half) => self.adopt(half),
+            Inbound::Parted(conn) => self.remove(conn),
             Inbound::Stop(step) => self.stop(step),
             Inbound::Report => self.report(),
         }
@@ -457,20 +478,26 @@ impl<D: Dialect> Shard<D> {
                     self.counters.publish_dropped.up();
                 }
             }
-            Effect::Hold(conn) => {
+            Effect::Hold(conn) => self.hold(conn, Hold::Still),
+            Effect::Watch(conn) => self.hold(conn, Hold::Watching),
+            Effect::Release(conn) => self.hold(conn, Hold::No),
+            Effect::Bare(conn, bytes) => {
                 if let Some(conn) = self.conns.find(conn) {
-                    conn.held = true;
+                    conn.bare = Some(bytes);
                 }
             }
-            Effect::Release(conn) => {
-                if let Some(conn) = self.conns.find(conn) {
-                    conn.held = false;
-                    conn.wake();
-                }
-            }
-            Effect::Close(conn, how) if conn.shard == self.id => self.close(conn, how),
-            Effect::Close(conn, how) => self.mesh.post(conn.shard, Inbound::Close(conn, how)),
+            Effect::Join(joint) => self.join(joint),
+            Effect::Close(conn, how) => self.close_anywhere(conn, how),
             Effect::Wake(at, timer) => self.set_timer(at, Due::Dialect(timer)),
+        }
+    }
+
+    fn hold(&mut self, id: ConnId, hold: Hold) {
+        if let Some(conn) = self.conns.find(id) {
+            conn.hold = hold;
+            if hold != Hold::Still {
+                conn.wake();
+            }
         }
     }
 
@@ -536,7 +563,7 @@ impl<D: Dialect> Shard<D> {
         }
     }
 
-    fn leave_all(&mut self, id: ConnId) {
+    pub(super) fn leave_all(&mut self, id: ConnId) {
         self.catch_up(id);
         let Some(conn) = self.conns.find(id).filter(|conn| !conn.circles.none()) else {
             return;
@@ -551,11 +578,22 @@ impl<D: Dialect> Shard<D> {
         }
     }
 
-    fn close(&mut self, id: ConnId, how: Closing) {
+    pub(super) fn close_anywhere(&mut self, conn: ConnId, how: Closing) {
+        if conn.shard == self.id {
+            self.close(conn, how);
+        } else {
+            self.mesh.post(conn.shard, Inbound::Close(conn, how));
+        }
+    }
+
+    pub(super) fn close(&mut self, id: ConnId, how: Closing) {
         self.catch_up(id);
         let Some(conn) = self.conns.find(id) else {
             return;
         };
+        if let Some(relayed) = conn.away {
+            return self.close_anywhere(relayed, how);
+        }
         match (conn.closing, how) {
             (Some(Closing::Abort), _) | (Some(Closing::Flushed), Closing::Flushed) => return,
             (None, Closing::Flushed) if conn.opened => {

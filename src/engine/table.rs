@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, os::fd::RawFd, task::Waker, time::Duration};
 
-use super::{OutboxLimits, fanout::Circles, outbox::Outbox};
+use super::{OutboxLimits, fanout::Circles, outbox::Outbox, relay::Joining};
 use crate::{
     lobby::{Closing, ConnId, ShardId},
     wire::Format,
@@ -10,6 +10,17 @@ use crate::{
 
 /// In no circle.
 pub(super) const NOWHERE: u32 = u32::MAX;
+
+/// Whether frames of a connection wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Hold {
+    #[default]
+    No,
+    /// For an answer; nothing is read.
+    Still,
+    /// For long: a little is read, so that its end is noticed.
+    Watching,
+}
 
 /// What the shard knows of one connection. The socket itself and the reader's state belong to its task.
 #[derive(Debug)]
@@ -21,8 +32,13 @@ pub(super) struct Conn {
     pub(super) admitted_as: IpAddr,
     /// The dialect was told of it and must be told of its end.
     pub(super) opened: bool,
-    /// Frames wait for an answer.
-    pub(super) held: bool,
+    pub(super) hold: Hold,
+    /// The next frame is so many bytes without a header.
+    pub(super) bare: Option<u32>,
+    /// A step of a join that its task is to do.
+    pub(super) joining: Option<Joining>,
+    /// Its socket is relayed with this connection's, there.
+    pub(super) away: Option<ConnId>,
     /// Missed broadcasts because it reads slowly.
     pub(super) stale: bool,
     /// Is in the shard's list of connections to flush.

@@ -5,14 +5,16 @@
 //! One value of a dialect is the state of one shard; it never sees another shard's state, only its mail.
 
 pub mod faf;
+pub mod house;
 pub mod simulator;
 mod turn;
+pub mod vcmi;
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-pub use turn::{Audience, Circle, Closing, Effect, Now, Ticket, Turn};
+pub use turn::{Audience, Circle, Closing, Effect, Joint, Now, Ticket, Turn};
 
 use crate::wire::Format;
 

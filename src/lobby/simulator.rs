@@ -11,11 +11,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use rand::{Rng, SeedableRng, rngs::SmallRng};
+use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
-    Audience, Circle, Closing, ConnId, Dialect, Effect, Now, Origin, Protocol, ShardId, Stopping,
-    Ticket, Turn,
+    Audience, Circle, Closing, ConnId, Dialect, Effect, Joint, Now, Origin, Protocol, ShardId,
+    Stopping, Ticket, Turn,
 };
 use crate::wire::Format;
 
@@ -34,6 +34,8 @@ pub struct Client {
     pub closed: Option<Closing>,
     /// Whether its frames wait.
     pub held: bool,
+    /// The connection that it is relayed to.
+    pub peer: Option<ConnId>,
     /// Frames sent and not handled yet.
     outgoing: VecDeque<Vec<u8>>,
     /// The dialect has been told of the end.
@@ -48,7 +50,7 @@ enum Parcel<D: Dialect> {
 
 struct Shard<D: Dialect> {
     dialect: D,
-    rng: SmallRng,
+    rng: StdRng,
     next_ticket: u64,
     circles: BTreeSet<(Circle, ConnId)>,
     connections: u32,
@@ -65,7 +67,7 @@ pub struct Simulator<D: Dialect> {
     mail: BTreeMap<(ShardId, ShardId), VecDeque<Parcel<D>>>,
     clients: BTreeMap<ConnId, Client>,
     now: Duration,
-    rng: SmallRng,
+    rng: StdRng,
     timers: u64,
     office: Office<D>,
     /// What connections say they speak.
@@ -97,7 +99,7 @@ impl<D: Dialect> Simulator<D> {
             shards: (0..shards)
                 .map(|shard| Shard {
                     dialect: make(ShardId(shard)),
-                    rng: SmallRng::seed_from_u64(seed ^ (u64::from(shard) + 1)),
+                    rng: StdRng::seed_from_u64(seed ^ (u64::from(shard) + 1)),
                     next_ticket: 0,
                     circles: BTreeSet::new(),
                     connections: 0,
@@ -108,7 +110,7 @@ impl<D: Dialect> Simulator<D> {
             mail: BTreeMap::new(),
             clients: BTreeMap::new(),
             now: Duration::from_secs(1000),
-            rng: SmallRng::seed_from_u64(seed),
+            rng: StdRng::seed_from_u64(seed),
             timers: 0,
             office,
             format: Format::JsonLines,
@@ -155,12 +157,16 @@ impl<D: Dialect> Simulator<D> {
 
     /// The client sends a frame; it is handled by [`Simulator::step`] or [`Simulator::settle`].
     pub fn send(&mut self, conn: ConnId, frame: impl Into<Vec<u8>>) {
-        if let Some(client) = self
+        let Some(client) = self
             .clients
             .get_mut(&conn)
             .filter(|client| client.closed.is_none())
-        {
-            client.outgoing.push_back(frame.into());
+        else {
+            return;
+        };
+        match client.peer {
+            Some(peer) => self.receive(peer, frame.into().into()),
+            None => client.outgoing.push_back(frame.into()),
         }
     }
 
@@ -307,8 +313,12 @@ impl<D: Dialect> Simulator<D> {
                 }
             }
             Job::End(conn) => {
-                if let Some(client) = self.clients.get_mut(&conn) {
+                let peer = self.clients.get_mut(&conn).and_then(|client| {
                     client.over = true;
+                    client.peer
+                });
+                if let Some(peer) = peer {
+                    self.close(peer, Closing::Flushed);
                 }
                 self.shards[usize::from(conn.shard.0)]
                     .circles
@@ -316,6 +326,11 @@ impl<D: Dialect> Simulator<D> {
                 self.turn(conn.shard, |dialect, turn| dialect.closed(turn, conn));
             }
         }
+    }
+
+    /// A turn in which something happens that no input could make happen at will.
+    pub fn with(&mut self, shard: u16, input: impl FnOnce(&mut D, &mut Turn<'_, D>)) {
+        self.turn(ShardId(shard), input);
     }
 
     /// One turn of a shard, and its effects in order.
@@ -379,7 +394,9 @@ impl<D: Dialect> Simulator<D> {
             Effect::Mail(to, mail) => self.post(shard, to, Parcel::Mail(mail)),
             Effect::Ask(ticket, ask) => state.asks.push((ticket, ask)),
             Effect::Publish(event) => self.published.push(event),
-            Effect::Hold(conn) => self.hold(conn, true),
+            Effect::Hold(conn) | Effect::Watch(conn) => self.hold(conn, true),
+            Effect::Bare(..) => {} // frames come whole here, with or without a header
+            Effect::Join(joint) => self.join(*joint),
             Effect::Release(conn) => self.hold(conn, false),
             Effect::Close(conn, how) if conn.shard == shard => self.close(conn, how),
             Effect::Close(conn, how) => self.post(shard, conn.shard, Parcel::Close(conn, how)),
@@ -392,6 +409,35 @@ impl<D: Dialect> Simulator<D> {
 
     fn post(&mut self, from: ShardId, to: ShardId, parcel: Parcel<D>) {
         self.mail.entry((from, to)).or_default().push_back(parcel);
+    }
+
+    /// Relays at once: what a client sends is received by its peer, and they end together.
+    fn join(&mut self, joint: Joint) {
+        for (conn, peer, first) in [
+            (joint.giver, joint.taker, joint.to_giver),
+            (joint.taker, joint.giver, joint.to_taker),
+        ] {
+            self.receive(conn, first);
+            if let Some(client) = self.clients.get_mut(&conn) {
+                client.peer = Some(peer);
+            }
+        }
+        for (conn, peer) in [(joint.giver, joint.taker), (joint.taker, joint.giver)] {
+            let early = self
+                .clients
+                .get_mut(&conn)
+                .map(|client| std::mem::take(&mut client.outgoing));
+            for bytes in early.into_iter().flatten() {
+                self.receive(peer, bytes.into());
+            }
+            if self
+                .clients
+                .get(&conn)
+                .is_some_and(|client| client.closed.is_some())
+            {
+                self.close(peer, Closing::Flushed);
+            }
+        }
     }
 
     fn hold(&mut self, conn: ConnId, held: bool) {

@@ -3,7 +3,7 @@
 use std::{rc::Rc, time::Duration};
 
 use bytes::Bytes;
-use rand::rngs::SmallRng;
+use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
 use super::{ConnId, Dialect, ShardId};
@@ -56,6 +56,20 @@ pub enum Closing {
     Abort,
 }
 
+/// Two connections that are to be relayed to each other, on whatever shards they are. Both are held ([`Turn::watch`]).
+/// From then on each is sent what the other one sends, unread; when one ends, the other ends too.
+#[derive(Clone, Debug)]
+pub struct Joint {
+    /// This one's socket moves to the other's shard. Its name stays: it is closed, and its end is told, where it was.
+    pub giver: ConnId,
+    /// The relay is on this one's shard.
+    pub taker: ConnId,
+    /// What the giver is sent before anything else.
+    pub to_giver: Bytes,
+    /// What the taker is sent before anything else.
+    pub to_taker: Bytes,
+}
+
 /// Something a dialect wants done. Effects of a turn are carried out in order.
 #[derive(Debug)]
 pub enum Effect<D: Dialect> {
@@ -77,12 +91,47 @@ pub enum Effect<D: Dialect> {
     Publish(D::Event),
     /// Frames of this connection wait.
     Hold(ConnId),
+    /// Frames of this connection wait, but its end does not.
+    Watch(ConnId),
     /// They are handled again.
     Release(ConnId),
+    /// The next frame of this connection, whose frame is being handled, is so many bytes without a header.
+    Bare(ConnId, u32),
+    /// Relay two connections to each other.
+    Join(Box<Joint>),
     /// End a connection, wherever it is.
     Close(ConnId, Closing),
     /// Call [`Dialect::woke`] at this monotonic time.
     Wake(Duration, D::Timer),
+}
+
+impl<D: Dialect> Effect<D> {
+    /// The same effect of a dialect that has this one within it.
+    pub fn map<E: Dialect>(
+        self,
+        mail: impl FnOnce(D::Mail) -> E::Mail,
+        ask: impl FnOnce(D::Ask) -> E::Ask,
+        event: impl FnOnce(D::Event) -> E::Event,
+        timer: impl FnOnce(D::Timer) -> E::Timer,
+    ) -> Effect<E> {
+        match self {
+            Effect::Send(conn, body) => Effect::Send(conn, body),
+            Effect::SendChunks(conn, parts) => Effect::SendChunks(conn, parts),
+            Effect::FanOut(audience, body) => Effect::FanOut(audience, body),
+            Effect::Enter(conn, circle) => Effect::Enter(conn, circle),
+            Effect::Leave(conn, circle) => Effect::Leave(conn, circle),
+            Effect::Mail(to, letter) => Effect::Mail(to, mail(letter)),
+            Effect::Ask(ticket, question) => Effect::Ask(ticket, ask(question)),
+            Effect::Publish(what) => Effect::Publish(event(what)),
+            Effect::Hold(conn) => Effect::Hold(conn),
+            Effect::Watch(conn) => Effect::Watch(conn),
+            Effect::Release(conn) => Effect::Release(conn),
+            Effect::Bare(conn, bytes) => Effect::Bare(conn, bytes),
+            Effect::Join(joint) => Effect::Join(joint),
+            Effect::Close(conn, how) => Effect::Close(conn, how),
+            Effect::Wake(at, what) => Effect::Wake(at, timer(what)),
+        }
+    }
 }
 
 /// The hand a dialect is given for one input.
@@ -93,8 +142,8 @@ pub struct Turn<'a, D: Dialect> {
     pub shards: u16,
     /// The time, the same for the whole turn.
     pub now: Now,
-    /// The only source of chance.
-    pub rng: &'a mut SmallRng,
+    /// The only source of chance; nobody can tell from what it gave what it will give.
+    pub rng: &'a mut StdRng,
     /// The next question's number; grows for the life of the shard.
     pub next_ticket: &'a mut u64,
     /// What was asked for so far, in order.
@@ -166,6 +215,22 @@ impl<D: Dialect> Turn<'_, D> {
     /// Holds back the connection's further frames until [`Turn::release`].
     pub fn hold(&mut self, conn: ConnId) {
         self.effects.push(Effect::Hold(conn));
+    }
+
+    /// Like [`Turn::hold`], for long: some of what arrives is kept, and the connection's end is noticed.
+    pub fn watch(&mut self, conn: ConnId) {
+        self.effects.push(Effect::Watch(conn));
+    }
+
+    /// The connection whose frame is being handled sends so many bytes without a header next
+    /// ([`crate::wire::packets`]).
+    pub fn bare(&mut self, conn: ConnId, bytes: u32) {
+        self.effects.push(Effect::Bare(conn, bytes));
+    }
+
+    /// Relays two connections to each other.
+    pub fn join(&mut self, joint: Joint) {
+        self.effects.push(Effect::Join(Box::new(joint)));
     }
 
     /// Lets its frames come again.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use muster::{
     config::Config,
     engine::{AddressLimits, ListenerSettings, OutboxLimits, Settings},
-    lobby::{Protocol, faf},
+    lobby::{Protocol, faf, vcmi},
     wire::{Format, ReadLimits},
 };
 
@@ -38,13 +38,28 @@ pub(super) fn settings(config: &Config) -> Settings {
             },
         }
     });
+    let vcmi = config.vcmi.address.map(|address| ListenerSettings {
+        name: "vcmi".to_owned(),
+        address,
+        format: Format::Packets,
+        protocol: Protocol::Vcmi,
+        outbox: OutboxLimits {
+            // A launcher that misses something can't be told what: it is dropped rather than skipped.
+            soft_bytes: config.vcmi.outbox_bytes,
+            hard_bytes: config.vcmi.outbox_bytes,
+            stuck: config.vcmi.outbox_stuck,
+        },
+        proxy: false,
+        trusted: Vec::new(),
+    });
     let shards = usize::from(config.server.shards);
     Settings {
         shards: config.server.shards,
         pin: config.server.pin,
-        listeners: listeners.collect(),
+        listeners: listeners.chain(vcmi).collect(),
         read: ReadLimits {
             message_bytes: config.limits.message_bytes,
+            packet_bytes: config.vcmi.packet_bytes,
             upgrade_bytes: config.limits.upgrade_bytes,
             ws_path: config.faf.ws_path.clone(),
             ws_forwarded_header: config.faf.ws_forwarded_header.clone(),
@@ -84,5 +99,18 @@ pub(super) fn faf_settings(config: &Config) -> faf::Settings {
         rating_adjustment_max: config.faf.rating_adjustment_max,
         ladder_outcome_override: config.faf.ladder_outcome_override,
         ..faf::Settings::default()
+    }
+}
+
+pub(super) fn vcmi_settings(config: &Config) -> vcmi::Settings {
+    vcmi::Settings {
+        capacity: config.vcmi.capacity,
+        handshake: config.vcmi.handshake,
+        session_idle: config.vcmi.session_idle,
+        sessions: config.vcmi.sessions,
+        rooms_per_address: config.vcmi.rooms_per_address,
+        name_chars: config.vcmi.name_chars,
+        room_name_chars: config.vcmi.room_name_chars,
+        chat_bytes: config.vcmi.chat_bytes,
     }
 }

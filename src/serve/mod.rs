@@ -47,6 +47,8 @@ use muster::{
     lobby::{
         ShardId,
         faf::{Faf, census::Board},
+        house::House,
+        vcmi::Vcmi,
     },
 };
 use tokio::{
@@ -87,7 +89,7 @@ async fn run(sources: Sources, config: &Config, level: Level) -> anyhow::Result<
     .await?;
 
     let shards = config.server.shards;
-    let mesh = Mesh::<Faf>::new(shards);
+    let mesh = Mesh::<House>::new(shards);
     let broker = Arc::new(Broker::new(config.broker.backlog));
     let (broker_settings, wanted) = watch::channel(outside::broker_settings(config));
     let broker_task = spawn_local({
@@ -152,7 +154,7 @@ async fn run(sources: Sources, config: &Config, level: Level) -> anyhow::Result<
 
 fn start_engine(
     config: &Config,
-    mesh: &Arc<Mesh<Faf>>,
+    mesh: &Arc<Mesh<House>>,
     office: &BackOffice<Asked>,
     broker: &Arc<Broker>,
     boards: &[Arc<Board>],
@@ -160,6 +162,7 @@ fn start_engine(
     let (asker, broker) = (office.asker(), broker.clone());
     let (shards, boards) = (config.server.shards, boards.to_vec());
     let settings = Arc::new(engine::faf_settings(config));
+    let vcmi_settings = Arc::new(engine::vcmi_settings(config));
     Engine::start(
         engine::settings(config),
         mesh.clone(),
@@ -172,8 +175,11 @@ fn start_engine(
             publish: Arc::new(move |event| broker.publish(event)),
         },
         move |shard: ShardId| {
-            Faf::new(shard, shards, settings.clone())
-                .reporting_to(boards[usize::from(shard.0)].clone())
+            let faf = Faf::new(shard, shards, settings.clone());
+            House::new(
+                faf.reporting_to(boards[usize::from(shard.0)].clone()),
+                Vcmi::new(shard, shards, vcmi_settings.clone()),
+            )
         },
     )
     .context("the engine can't start")

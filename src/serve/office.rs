@@ -11,6 +11,7 @@ use std::{
 use anyhow::Context;
 use muster::{
     backoffice::{
+        country::{Countries, Download},
         faf::{AuthMode, FafDesk},
         keys::KeyRing,
         policy::Policy,
@@ -20,11 +21,12 @@ use muster::{
         store::{Failures, Store, StoreSettings},
         unix_now,
     },
-    config::{Auth, Config},
+    config::{Auth, Config, GeoIp},
     engine::{Inbound, Mesh},
     lobby::{
         Dialect, ShardId, Ticket,
-        faf::{Faf, asks::Ask, news::News},
+        faf::{asks::Ask, news::News},
+        house::House,
     },
 };
 
@@ -48,7 +50,7 @@ pub(super) struct Progress {
 /// Starts the back office: store, keys, policy server, and the desk that answers with them.
 pub(super) fn open(
     config: &Config,
-    mesh: Arc<Mesh<Faf>>,
+    mesh: Arc<Mesh<House>>,
     progress: Arc<Progress>,
 ) -> anyhow::Result<BackOffice<Asked>> {
     let (store_url, faf) = (config.store.url.clone(), config.faf.clone());
@@ -70,10 +72,14 @@ pub(super) fn open(
             Auth::Database => AuthMode::Database,
             Auth::Open => AuthMode::Open,
         };
+        let countries = Arc::new(countries(faf.geoip));
+        countries.load().await;
         let (desk, kept) = FafDesk::new(store, keys.clone(), policy, mode)
+            .with_countries(countries.clone())
             .with_spool(Spool::open(&data_dir.join("games"))?)
             .context("unsettled games of an earlier run can't be read")?;
         let desk = Rc::new(desk);
+        tokio::task::spawn_local(async move { countries.keep_fresh(unix_now).await });
         let known = match desk.warm_up().await {
             Ok(game) => {
                 progress.first_game.store(game, Ordering::Release);
@@ -100,7 +106,7 @@ pub(super) fn open(
             let (desk, mesh) = (desk.clone(), mesh.clone());
             async move {
                 // Somebody is held until the answer comes: a panic on the way must not keep it from coming.
-                let otherwise = Faf::refuse(ask.clone());
+                let otherwise = House::refuse(ask.clone());
                 let answer = tokio::task::spawn_local(async move { desk.answer(ask).await }).await;
                 mesh.post(shard, Inbound::Answer(ticket, answer.unwrap_or(otherwise)));
             }
@@ -114,8 +120,18 @@ pub(super) fn open(
     .context("the back office can't start")
 }
 
+/// The country database that was configured.
+fn countries(geoip: GeoIp) -> Countries {
+    let download = geoip.license_key.map(|license_key| Download {
+        url: geoip.url,
+        license_key,
+        max_age: geoip.max_age,
+    });
+    Countries::new(geoip.database, download)
+}
+
 /// Loads reference data and has every shard know it; false if it can't be loaded now.
-async fn tell_reference(desk: &FafDesk, mesh: &Mesh<Faf>, loaded: &AtomicBool) -> bool {
+async fn tell_reference(desk: &FafDesk, mesh: &Mesh<House>, loaded: &AtomicBool) -> bool {
     let Ok(reference) = desk.refresh().await else {
         return false; // the store has logged why
     };

@@ -6,7 +6,7 @@ use muster::{
     backoffice::broker::{BrokerSettings, Heard, Listener},
     config::Config,
     engine::Mesh,
-    lobby::faf::{Faf, news::News},
+    lobby::{faf::news::News, house::House},
 };
 
 /// What the configuration says of the broker; `None`: there is none.
@@ -22,7 +22,7 @@ pub(super) fn broker_settings(config: &Config) -> Option<BrokerSettings> {
 
 /// Passes what the broker says on to the shards.
 pub(super) struct ToShards {
-    pub(super) mesh: Arc<Mesh<Faf>>,
+    pub(super) mesh: Arc<Mesh<House>>,
 }
 
 impl Listener for ToShards {

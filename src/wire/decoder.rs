@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::{Format, ReadLimits, WireError, lines, proxy, qdatastream, websocket};
+use super::{Format, ReadLimits, WireError, lines, packets, proxy, qdatastream, websocket};
 
 /// Buffers that all decoders of a shard share: contents live only from one [`Decoder::step`] to the next.
 #[derive(Debug, Default)]
@@ -65,6 +65,7 @@ enum Inner {
     Lines(lines::Reader),
     QDataStream(qdatastream::Reader),
     WebSocket(Box<websocket::Reader>),
+    Packets(packets::Reader),
 }
 
 impl Decoder {
@@ -75,6 +76,7 @@ impl Decoder {
             Format::JsonLines => Inner::Lines(lines::Reader::default()),
             Format::QDataStream => Inner::QDataStream(qdatastream::Reader),
             Format::WebSocket => Inner::WebSocket(Box::new(websocket::Reader::new(trusted))),
+            Format::Packets => Inner::Packets(packets::Reader::default()),
         };
         Decoder { proxy, inner }
     }
@@ -103,6 +105,14 @@ impl Decoder {
             Inner::Lines(reader) => reader.step(input, limits),
             Inner::QDataStream(reader) => reader.step(input, scratch, limits),
             Inner::WebSocket(reader) => reader.step(input, scratch, limits),
+            Inner::Packets(reader) => reader.step(input, limits),
+        }
+    }
+
+    /// The next frame is `bytes` bytes without a header; only [`Format::Packets`] knows such.
+    pub fn bare(&mut self, bytes: usize) {
+        if let Inner::Packets(reader) = &mut self.inner {
+            reader.bare(bytes);
         }
     }
 
@@ -118,8 +128,10 @@ impl Decoder {
         }
         match &mut self.inner {
             Inner::Lines(_) => lines::finish(rest),
-            Inner::QDataStream(_) | Inner::WebSocket(_) if rest.is_empty() => Ok(None),
-            Inner::QDataStream(_) | Inner::WebSocket(_) => Err(WireError::Truncated),
+            _ if rest.is_empty() => Ok(None),
+            Inner::QDataStream(_) | Inner::WebSocket(_) | Inner::Packets(_) => {
+                Err(WireError::Truncated)
+            }
         }
     }
 }
@@ -190,6 +202,9 @@ mod tests {
                     );
                 }
             }
+            Format::Packets => bodies
+                .iter()
+                .for_each(|body| packets::encode(body.as_bytes(), &mut out)),
             _ => bodies
                 .iter()
                 .for_each(|body| format.encode(body.as_bytes(), &mut out)),

@@ -4,8 +4,10 @@
 //! beyond reused buffers. A *frame* is the body of one message (for FAF: JSON text), as a slice of the buffer it
 //! arrived in. What a frame means is the business of `lobby`.
 
+pub mod charset;
 pub mod json;
 pub mod lines;
+pub mod packets;
 pub mod proxy;
 pub mod qdatastream;
 pub mod websocket;
@@ -27,18 +29,26 @@ pub enum Format {
     QDataStream,
     /// RFC 6455; one text frame per message, ending in `0x0A` (spec: faf-wire 5).
     WebSocket,
+    /// In: `u32` little-endian length and body. Out: bytes as they are (spec: vcmi-proxy 2).
+    Packets,
 }
 
 impl Format {
     /// Every format, in the order of [`Format::index`].
-    pub const ALL: [Format; 3] = [Format::JsonLines, Format::QDataStream, Format::WebSocket];
+    pub const ALL: [Format; 4] = [
+        Format::JsonLines,
+        Format::QDataStream,
+        Format::WebSocket,
+        Format::Packets,
+    ];
 
     /// A small number for tables with one entry per format.
     pub fn index(self) -> usize {
         self as usize
     }
 
-    /// Appends one message: `body` is JSON text without a final newline, pure ASCII.
+    /// Appends one message: for [`Format::Packets`] any bytes, otherwise `body` is JSON text without a final newline,
+    /// pure ASCII.
     ///
     /// Ping and pong have frames of their own in [`Format::QDataStream`] (spec: faf-wire 4.1), so they must go out
     /// through here and not in parts.
@@ -56,7 +66,7 @@ impl Format {
     /// Appends what stands before a body of `len` bytes that will be sent in parts.
     pub fn encode_head(self, len: usize, out: &mut Vec<u8>) {
         match self {
-            Format::JsonLines => {}
+            Format::JsonLines | Format::Packets => {}
             Format::QDataStream => qdatastream::encode_head(len, out),
             Format::WebSocket => websocket::encode_text_head(len + self.tail().len(), out),
         }
@@ -65,7 +75,7 @@ impl Format {
     /// Appends a part of a body.
     pub fn encode_part(self, part: &[u8], out: &mut Vec<u8>) {
         match self {
-            Format::JsonLines | Format::WebSocket => out.extend_from_slice(part),
+            Format::JsonLines | Format::WebSocket | Format::Packets => out.extend_from_slice(part),
             Format::QDataStream => qdatastream::encode_ascii(part, out),
         }
     }
@@ -73,7 +83,7 @@ impl Format {
     /// What the server says last when it ends a connection in good order; empty where closing says it.
     pub fn farewell(self) -> Vec<u8> {
         match self {
-            Format::JsonLines | Format::QDataStream => Vec::new(),
+            Format::JsonLines | Format::QDataStream | Format::Packets => Vec::new(),
             Format::WebSocket => websocket::close_frame(),
         }
     }
@@ -82,7 +92,7 @@ impl Format {
     pub fn tail(self) -> &'static [u8] {
         match self {
             Format::JsonLines | Format::WebSocket => b"\n",
-            Format::QDataStream => b"",
+            Format::QDataStream | Format::Packets => b"",
         }
     }
 }
@@ -124,6 +134,8 @@ pub enum WireError {
 pub struct ReadLimits {
     /// Longest message in bytes; longer ones end the connection (spec: faf-wire 3, 4.2 item 6, 5.1).
     pub message_bytes: usize,
+    /// Longest packet in bytes; the largest real one is a list of mods (spec: vcmi-proxy 2).
+    pub packet_bytes: usize,
     /// Longest HTTP request head of a WebSocket upgrade, in bytes.
     pub upgrade_bytes: usize,
     /// Path on which the WebSocket upgrade is accepted; any other is a plain 404.
@@ -137,6 +149,7 @@ impl Default for ReadLimits {
     fn default() -> Self {
         ReadLimits {
             message_bytes: 10 << 20,
+            packet_bytes: 1 << 20,
             upgrade_bytes: 8 << 10,
             ws_path: "/".into(),
             ws_forwarded_header: "X-Real-IP".into(),

@@ -198,6 +198,7 @@ impl Server {
             "faf.json_address=127.0.0.1:0",
             "faf.qdatastream_address=127.0.0.1:0",
             "faf.websocket_address=127.0.0.1:0",
+            "vcmi.address=127.0.0.1:0",
             "http.control_address=127.0.0.1:0",
             "http.health_address=127.0.0.1:0",
         ];

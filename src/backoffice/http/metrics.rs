@@ -346,12 +346,13 @@ fn queues(page: &mut Page, censuses: &[Arc<Census>]) {
     }
 }
 
-/// The reference's name of a format's codec (spec: faf-wire 1).
+/// The reference's name of a FAF format's codec (spec: faf-wire 1), and one for VCMI's.
 fn protocol(format: Format) -> &'static str {
     match format {
         Format::JsonLines => "SimpleJsonProtocol",
         Format::QDataStream => "QDataStreamProtocol",
         Format::WebSocket => "WebSocketProtocol",
+        Format::Packets => "VcmiProxyProtocol",
     }
 }
 

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use super::ledger::{Batch, Written};
+use super::matcher::{Proposal, Snapshot, Tuning};
 
 /// How somebody proves who he is.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +71,22 @@ pub enum Ask {
     },
     /// Display names of sim mods (spec: faf-messages 4.3); unknown uids are left out of the answer.
     ModNames(Vec<String>),
+    /// Who should play against whom (spec: faf-matchmaking 6, 7). No database: only work that takes its time.
+    Match {
+        /// The queue as it popped.
+        snapshot: Box<Snapshot>,
+        /// The matchmaker's numbers.
+        tuning: Box<Tuning>,
+    },
+    /// A number for a match's game, and what its players have played lately (spec: faf-matchmaking 8.2, 9.3).
+    NewMatch {
+        /// `matchmaker_queue.id`.
+        queue_id: u32,
+        /// Who plays.
+        players: Vec<u32>,
+        /// So many games of each player count.
+        history: u32,
+    },
     /// Write down what happened in a game.
     Ledger(Box<Batch>),
     /// The process ends: keep this for the next start.
@@ -122,6 +139,10 @@ pub enum Answer {
     ClearRelation(Result<(), StoreError>),
     /// To [`Ask::ModNames`]: (uid, name) of those that exist.
     ModNames(Result<Vec<(String, String)>, StoreError>),
+    /// To [`Ask::Match`]; `None`: it could not be worked out.
+    Match(Option<Vec<Proposal>>),
+    /// To [`Ask::NewMatch`].
+    NewMatch(Result<MatchGrant, StoreError>),
     /// To [`Ask::Ledger`]: how far it got.
     Ledger(Written),
     /// To [`Ask::Keep`]; nobody listens any more.
@@ -194,6 +215,15 @@ pub struct HostGrant {
     pub map: Option<Map>,
 }
 
+/// What a match needs before it is opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MatchGrant {
+    /// The number for the new game.
+    pub game_id: u32,
+    /// Rows of `map_version`: each player's last games, newest first, one player after the other.
+    pub history: Vec<u32>,
+}
+
 /// A row of `map_version`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Map {
@@ -229,10 +259,24 @@ pub struct Account {
     pub country: String,
     /// Stored ratings.
     pub ratings: Vec<StoredRating>,
+    /// Technical names of other leaderboards that were looked at in this session: they are shown, too.
+    pub opened: Vec<String>,
     /// In table order.
     pub friends: Vec<u32>,
     /// In table order.
     pub foes: Vec<u32>,
+}
+
+impl Account {
+    /// Notes that a leaderboard is looked at from now on; false if it was before.
+    pub fn open_rating(&mut self, leaderboard: &str) -> bool {
+        let known = self.ratings.iter().any(|r| r.leaderboard == leaderboard)
+            || self.opened.iter().any(|name| name == leaderboard);
+        if !known {
+            self.opened.push(leaderboard.to_owned());
+        }
+        !known
+    }
 }
 
 /// A row of `leaderboard_rating`.

@@ -7,7 +7,7 @@ use super::{
     hosting::HostWanted,
     ledger::Written,
     message,
-    request::{self, Outcome, Refusal},
+    request::{Outcome, Refusal},
     session::PlayerState,
     text,
 };
@@ -60,6 +60,10 @@ pub(super) enum Pending {
         seat: super::mail::Seat,
         uids: Vec<String>,
     },
+    /// Who plays against whom in the queue that has popped.
+    Match,
+    /// What this match needs to be opened.
+    NewMatch(u64),
     /// A game's records are being written. No connection is held for it.
     Ledger { uid: u32 },
 }
@@ -137,12 +141,13 @@ impl Faf {
                     "FAF no longer supports direct registration. Please use the website to register.",
                 ));
             }
-            "matchmaker_info" => turn.send(conn, message::NO_QUEUES),
+            "matchmaker_info" => self.matchmaker_info(turn, conn),
             "ice_servers" => turn.send(conn, message::ICE_SERVERS),
             "game_host" => return self.game_host(turn, conn, message),
             "game_join" => return self.game_join(turn, conn, message),
             "restore_game_session" => return self.restore_game_session(turn, conn, message),
-            "game_matchmaking" => return self.game_matchmaking(conn, message),
+            "game_matchmaking" => return self.game_matchmaking(turn, conn, message),
+            "set_player_vetoes" => return self.set_player_vetoes(turn, conn, message),
             "avatar" => return self.avatar(turn, conn, message),
             "admin" => return self.admin(turn, conn, message),
             "coop_list" => self.coop_list(turn, conn),
@@ -159,40 +164,7 @@ impl Faf {
         Ok(())
     }
 
-    /// spec: faf-messages 3.10, as long as no queue exists.
-    fn game_matchmaking(&mut self, conn: ConnId, message: Value<'_>) -> Outcome {
-        self.refuse_old_client(conn)?;
-        let state = message
-            .get("state")
-            .ok_or(Refusal::Garbage)?
-            .as_str()
-            .unwrap_or_default();
-        let queue = request::optional_text(message, "queue_name")?;
-        let alias = request::optional_text(message, "mod")?;
-        let _queue = queue.or(alias).unwrap_or("ladder1v1");
-        if state == "stop" {
-            return Ok(());
-        }
-        let Some(session) = self.sessions.get(conn) else {
-            return Ok(());
-        };
-        if session.state != PlayerState::Idle {
-            let login = session.player.as_ref().map_or("", |p| &p.account.login);
-            let text = format!(
-                "Can't join a queue while {login} is in state {}",
-                session.state.name()
-            );
-            return Err(Refusal::Client(text.into()));
-        }
-        // No queue has that name.
-        if state == "start" {
-            Err(Refusal::Garbage)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn refuse_old_client(&self, conn: ConnId) -> Outcome {
+    pub(super) fn refuse_old_client(&self, conn: ConnId) -> Outcome {
         match self.sessions.get(conn) {
             Some(session) if session.old_client => Err(Refusal::client(
                 "Cannot join game. Please update your client to the newest version.",
@@ -372,6 +344,14 @@ impl Faf {
                 return self.written(turn, uid, written);
             }
             (Pending::Mods { seat, .. }, _) => (seat.conn, Err(Refusal::Invalid)),
+            (Pending::Match, Answer::Match(proposals)) => return self.matched(turn, proposals),
+            (Pending::Match, _) => return self.matched(turn, None),
+            (Pending::NewMatch(id), Answer::NewMatch(grant)) => {
+                return self.match_prepared(turn, id, grant);
+            }
+            (Pending::NewMatch(id), _) => {
+                return self.match_prepared(turn, id, Err(StoreError::Failed));
+            }
             (
                 Pending::Login { conn, .. }
                 | Pending::Host { conn, .. }

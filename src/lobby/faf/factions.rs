@@ -61,7 +61,6 @@ impl Default for Factions {
 
 impl Factions {
     /// Just this one.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the matchmaker"))]
     pub(super) fn only(faction: Faction) -> Self {
         Factions(bit(faction))
     }
@@ -95,7 +94,6 @@ impl Factions {
     }
 
     /// One of them by chance, for a match (spec: faf-lifecycle 13).
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the matchmaker"))]
     pub(super) fn pick(self, rng: &mut impl Rng) -> Faction {
         let count = self.0.count_ones() as usize;
         self.iter()

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     mail::{ArmyResult, GameUpdate, Seat},
+    matchmaking::{Launching, MatchLaunch},
     options::{OptionValue, Options, VICTORIES, default_options, map_folder, option, set, title},
     results::Participant,
     settings,
@@ -95,6 +96,8 @@ pub struct Launch {
     pub game_type: GameType,
     /// Leaderboard.
     pub rating_type: Box<str>,
+    /// What a match adds.
+    pub matched: Option<Box<MatchLaunch>>,
 }
 
 /// A game.
@@ -166,6 +169,8 @@ pub(super) struct Game {
     pub settled: bool,
     /// `matchmaker_queue.id`, of a matchmaker game.
     pub queue_id: Option<u32>,
+    /// Of a match, until it is launched.
+    pub launching: Option<Box<Launching>>,
 }
 
 impl Game {
@@ -211,6 +216,7 @@ impl Game {
             operation_done: false,
             settled: false,
             queue_id: None,
+            launching: None,
         }
     }
 
@@ -221,6 +227,7 @@ impl Game {
             title: self.creation.title.clone(),
             game_type: self.game_type,
             rating_type: self.rating_type.clone(),
+            matched: None,
         }
     }
 
@@ -234,9 +241,10 @@ impl Game {
         self.waiting.contains(seat) || self.members.iter().any(|m| m.seat == *seat)
     }
 
-    /// Whether anybody still has a relation to it.
+    /// Whether nobody has a relation to it any more.
     pub(super) fn is_deserted(&self) -> bool {
-        self.waiting.is_empty() && self.members.is_empty()
+        let under_way = self.launching.as_ref().is_some_and(|l| l.is_under_way());
+        self.waiting.is_empty() && self.members.is_empty() && !under_way
     }
 
     /// Whether the sender may set options (spec: faf-messages 4, "host only").

@@ -334,6 +334,8 @@ impl Faf {
         let Some(game) = self.games.get_mut(&seat.uid).filter(|game| game.has(&seat)) else {
             return;
         };
+        let opens = matches!(event, Event::HostLobby);
+        let launches = matches!(event, Event::Launching);
         let (kept, dirty) = match event {
             Event::HostIdle { login } if seat.player_id == game.host_id => {
                 // Only a new game opens; one that has ended stays ended (spec: faf-lifecycle 10.3, recommended).
@@ -402,6 +404,12 @@ impl Faf {
         self.counters.over_limit += u64::from(!kept);
         if dirty {
             self.tick.game_dirty(seat.uid);
+        }
+        if opens {
+            self.match_opened(turn, seat.uid);
+        }
+        if launches {
+            self.match_launched(turn, seat.uid);
         }
         if checks {
             self.checked(turn, seat.uid);

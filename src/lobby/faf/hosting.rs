@@ -8,7 +8,6 @@ use super::{
     mail::{Leaving, Mail, Seat},
     message,
     options::title,
-    players::GLOBAL,
     request::{self, Outcome, Refusal},
     session::{Link, LinkState, PlayerState},
     settings,
@@ -63,6 +62,8 @@ impl Faf {
             return Err(Refusal::Banned(ban));
         }
         let creation = wanted?.creation;
+        // Meanwhile the owner of his party may have begun a search with him.
+        self.idle_guard(conn, "host a game")?;
         if self.draining {
             return Err(Refusal::Disabled("game_host"));
         }
@@ -84,17 +85,23 @@ impl Faf {
         game.host_foes = player.account.foes.clone();
         game.waiting.push(seat);
         let launch = game.launch();
-        self.games.insert(uid, Box::new(game));
-        self.counters.games_hosted += 1;
-        self.picture.game_here(uid, self.shard);
-        turn.mail_all(|| Mail::GameHere { uid });
-        self.tick.game_dirty(uid);
+        self.add_game(turn, game);
         turn.wake_at(
             turn.now.mono + self.setup_time(launch.game_type),
             Timer::GameSetup(uid),
         );
         self.start_game(turn, seat, self.shard, &launch, true);
         Ok(Next::Go)
+    }
+
+    /// A new game, of which everybody will hear.
+    pub(super) fn add_game(&mut self, turn: &mut FafTurn<'_>, game: Game) {
+        let uid = game.uid;
+        self.games.insert(uid, Box::new(game));
+        self.counters.games_hosted += 1;
+        self.picture.game_here(uid, self.shard);
+        turn.mail_all(|| Mail::GameHere { uid });
+        self.tick.game_dirty(uid);
     }
 
     /// Tells a player's client to launch the game; his relation to it begins.
@@ -120,31 +127,20 @@ impl Faf {
             state: LinkState::Initializing,
             is_host,
         }));
-        self.set_state(turn, seat.conn, PlayerState::StartingGame);
-        turn.send(
-            seat.conn,
-            message::encode(&message::GameLaunch {
-                args: ("/numgames", games),
-                uid: seat.uid,
-                featured_mod: &launch.featured_mod,
-                name: &launch.title,
-                init_mode: 0,
-                game_type: launch.game_type.name(),
-                rating_type: if launch.rating_type.is_empty() {
-                    GLOBAL
-                } else {
-                    &launch.rating_type
-                },
-            }),
-        );
+        // Who was matched stays in STARTING_AUTOMATCH (spec: faf-lifecycle 7).
+        if launch.matched.is_none() {
+            self.set_state(turn, seat.conn, PlayerState::StartingGame);
+        }
+        let order = message::GameLaunch::new(seat.uid, games, launch);
+        turn.send(seat.conn, message::encode(&order));
         turn.wake_at(turn.now.mono + setup, Timer::LinkSetup(seat));
     }
 
     fn setup_time(&self, game_type: GameType) -> std::time::Duration {
-        if game_type == GameType::Custom {
-            self.settings.custom_setup
-        } else {
-            self.settings.coop_setup
+        match game_type {
+            GameType::Custom => self.settings.custom_setup,
+            GameType::Coop => self.settings.coop_setup,
+            GameType::Matchmaker => self.settings.matchmaking.setup,
         }
     }
 

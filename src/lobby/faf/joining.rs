@@ -123,7 +123,15 @@ impl Faf {
             .filter(|s| !s.closing)
             .and_then(|s| s.player.as_deref());
         let present = player.is_some_and(|p| p.account.id == seat.player_id);
+        // Meanwhile the owner of his party may have begun a search with him.
+        let still_idle = self.idle_guard(seat.conn, "join a game");
         match verdict {
+            Ok(_) if present && still_idle.is_err() => {
+                self.post(turn, owner, left(seat, Leaving::Aborted));
+                if let Err(refusal) = still_idle {
+                    self.refused(turn, seat.conn, refusal);
+                }
+            }
             Ok(_) if !present => self.post(turn, owner, left(seat, Leaving::Lost)),
             Ok(launch) => {
                 self.counters.joins += 1;
@@ -238,10 +246,10 @@ impl Faf {
         verdict: Result<bool, RestoreRefusal>,
     ) {
         let session = self.sessions.get_mut(seat.conn).filter(|s| !s.closing);
+        // Idle still: meanwhile the owner of his party may have begun a search with him.
         let present = session.filter(|s| {
-            s.player
-                .as_ref()
-                .is_some_and(|p| p.account.id == seat.player_id)
+            let player = s.player.as_ref();
+            player.is_some_and(|p| p.account.id == seat.player_id) && s.state == PlayerState::Idle
         });
         match (verdict, present) {
             (Ok(is_host), Some(session)) => {
@@ -362,7 +370,8 @@ impl Faf {
         let Some(game) = self.games.get_mut(&seat.uid).filter(|game| game.has(&seat)) else {
             return;
         };
-        if how == Leaving::Ended && game.member(&seat).is_some() {
+        let was_connected = game.member(&seat).is_some();
+        if how == Leaving::Ended && was_connected {
             game.configured.retain(|&id| id != seat.player_id);
             if game.state == GameState::Lobby {
                 game.player_options.retain(|(id, _)| *id != seat.player_id);
@@ -379,6 +388,7 @@ impl Faf {
         }
         game.remove(&seat, turn.now.unix);
         self.tick.game_dirty(seat.uid);
+        self.match_left(turn, seat, was_connected, how);
         self.checked(turn, seat.uid);
     }
 }

@@ -287,6 +287,7 @@ impl Faf {
         session.player = Some(Box::new(Player {
             account,
             epoch,
+            vetoes: Vec::new(),
             selections: 0,
         }));
 

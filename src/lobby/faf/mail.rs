@@ -10,11 +10,12 @@ use super::{
     asks::Relation,
     games::Launch,
     hall::{Errand, Guest, HallRefusal},
+    matchmaking::{HallWord, MatchOutcome, Opening},
     options::OptionValue,
     rated_game::RatingChange,
     visibility::Rule,
 };
-use crate::lobby::ConnId;
+use crate::lobby::{ConnId, ShardId};
 
 /// One player's relation to one game.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,6 +183,42 @@ pub enum Mail {
         /// Or why it was not done.
         verdict: Result<(), HallRefusal>,
     },
+    /// From the hall: about a player's searches and matches.
+    FromHall {
+        /// Who.
+        guest: Guest,
+        /// What.
+        word: HallWord,
+    },
+    /// From the hall to a host's shard: a match is to become a game.
+    OpenMatch(Box<Opening>),
+    /// From a match's owner to a guest's shard: he is to join.
+    Summon {
+        /// Who.
+        guest: Guest,
+        /// The game.
+        uid: u32,
+        /// The shard that has it.
+        owner: ShardId,
+        /// How to launch it.
+        launch: Launch,
+    },
+    /// His shard's answer.
+    Summoned {
+        /// The game.
+        uid: u32,
+        /// Who.
+        player_id: u32,
+        /// His place; `None`: he is not there.
+        seat: Option<Seat>,
+    },
+    /// To the hall: how a match went.
+    MatchOver {
+        /// The hall's name for it.
+        match_id: u64,
+        /// How.
+        outcome: MatchOutcome,
+    },
     /// A message for a player, as long as that connection is still him.
     Tell {
         /// Receiver.
@@ -211,6 +248,8 @@ pub struct Changes {
     pub players: Vec<PlayerUpdate>,
     /// Games that came, went or changed.
     pub games: Vec<GameUpdate>,
+    /// From the hall: `matchmaker_info` with the queues that changed.
+    pub queues: Option<Bytes>,
 }
 
 /// A player's newest entry.

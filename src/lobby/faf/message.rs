@@ -3,8 +3,13 @@
 //! Key order is the order of the fields; `command` comes first by the tag (spec: faf-messages 5 and 6).
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use super::{
+    games::Launch,
+    options::{OptionValue, wire_value},
+    players::GLOBAL,
+};
 use crate::wire::json;
 
 /// A message as the bytes of its body.
@@ -24,9 +29,6 @@ pub(super) const IRC_PASSWORD: Bytes =
 /// Nobody is told a server any more.
 pub(super) const ICE_SERVERS: Bytes =
     Bytes::from_static(br#"{"command":"ice_servers","ice_servers":[]}"#);
-/// No queue is running.
-pub(super) const NO_QUEUES: Bytes =
-    Bytes::from_static(br#"{"command":"matchmaker_info","queues":[]}"#);
 /// Kill the game.
 pub(super) const KILL: Bytes = Bytes::from_static(br#"{"command":"notice","style":"kill"}"#);
 
@@ -100,7 +102,7 @@ pub(super) struct Social<'a> {
     pub power: u8,
 }
 
-/// `game_launch` of a game that was hosted by hand.
+/// `game_launch` (spec: faf-messages 5.7). Fields without a value are left out.
 #[derive(Serialize)]
 #[serde(tag = "command", rename = "game_launch")]
 pub(super) struct GameLaunch<'a> {
@@ -113,12 +115,74 @@ pub(super) struct GameLaunch<'a> {
     pub featured_mod: &'a str,
     /// Title.
     pub name: &'a str,
-    /// 0.
+    /// 0; 1 for a match.
     pub init_mode: u8,
-    /// `custom` or `coop`.
+    /// `custom`, `coop` or `matchmaker`.
     pub game_type: &'a str,
     /// Leaderboard.
     pub rating_type: &'a str,
+    #[serde(flatten)]
+    matched: Option<MatchedLaunch<'a>>,
+}
+
+/// What `game_launch` of a match has in addition.
+#[derive(Serialize)]
+struct MatchedLaunch<'a> {
+    mapname: &'a str,
+    team: u32,
+    faction: u8,
+    expected_players: usize,
+    map_position: u32,
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "object")]
+    game_options: &'a [(Box<str>, OptionValue)],
+    map_pool_map_version_id: u32,
+}
+
+fn object<S: Serializer>(
+    options: &[(Box<str>, OptionValue)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    struct AsIs<'a>(&'a OptionValue);
+    impl Serialize for AsIs<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            if let OptionValue::Json(text) = self.0
+                && let Ok(value) = serde_json::from_str::<serde_json::Value>(text)
+            {
+                return value.serialize(serializer);
+            }
+            wire_value(self.0, serializer)
+        }
+    }
+    serializer.collect_map(options.iter().map(|(key, value)| (key, AsIs(value))))
+}
+
+impl<'a> GameLaunch<'a> {
+    /// For somebody who has played `games` games of the game's rating type.
+    pub(super) fn new(uid: u32, games: u32, launch: &'a Launch) -> Self {
+        let matched = launch.matched.as_deref();
+        GameLaunch {
+            args: ("/numgames", games),
+            uid,
+            featured_mod: &launch.featured_mod,
+            name: &launch.title,
+            init_mode: matched.is_some().into(),
+            game_type: launch.game_type.name(),
+            rating_type: if launch.rating_type.is_empty() {
+                GLOBAL
+            } else {
+                &launch.rating_type
+            },
+            matched: matched.map(|matched| MatchedLaunch {
+                mapname: &matched.mapname,
+                team: matched.team,
+                faction: matched.faction,
+                expected_players: matched.expected_players,
+                map_position: matched.map_position,
+                game_options: &matched.game_options,
+                map_pool_map_version_id: matched.map_pool_map_version_id,
+            }),
+        }
+    }
 }
 
 /// `game_join_failed` (N#1045).

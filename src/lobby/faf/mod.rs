@@ -12,6 +12,7 @@
 //! | `ledger`, `reports` | what must be written down and that it is; what games report while they are played and when they end |
 //! | `validity`, `results`, `trueskill`, `rated_game`, `achievements` | the rules about a game's end, pure |
 //! | `hall`, `parties`, `factions` | what players do together before a game: the one shard it is on, the players' side of it |
+//! | `matchmaking`, `matcher` | queues, searches and matches; who plays against whom |
 //! | `games`, `options`, `game_info`, `hosting`, `joining`, `gpgnet` | a game; opening one, getting in, what the game process reports |
 //! | `avatars`, `catalogue`, `admin` | what a player shows; what he looks up; what only some may do |
 //! | `census`, `roster` | what a shard shows for metrics, and to an operator who asks for everything |
@@ -139,6 +140,19 @@ pub enum Timer {
     KickIdle,
     /// Tell the members of parties that have changed.
     Parties,
+    /// A matchmaking queue pops.
+    Pop {
+        /// Which.
+        queue: u32,
+        /// Its waits, as opposed to those of an earlier queue with that id.
+        wait: u64,
+    },
+    /// Forget violations that are long ago.
+    Violations,
+    /// The host of a match should have opened its game.
+    MatchOpen(u32),
+    /// A match's game should have been launched.
+    MatchStart(u32),
 }
 
 impl Faf {
@@ -242,6 +256,20 @@ impl Faf {
             } => self.may_invite_answered(turn, guest, recipient_id, recipient, welcome),
             Mail::ToHall { guest, errand } => self.hall_asked(turn, guest, errand),
             Mail::HallAnswer { guest, verdict } => self.hall_answered(turn, guest, verdict),
+            Mail::FromHall { guest, word } => self.hall_says(turn, guest, word),
+            Mail::OpenMatch(opening) => self.open_match(turn, *opening),
+            Mail::Summon {
+                guest,
+                uid,
+                owner,
+                launch,
+            } => self.summoned(turn, guest, uid, owner, &launch),
+            Mail::Summoned {
+                uid,
+                player_id,
+                seat,
+            } => self.guest_summoned(turn, uid, player_id, seat),
+            Mail::MatchOver { match_id, outcome } => self.match_over(turn, match_id, outcome),
             Mail::Tell {
                 conn,
                 player_id,
@@ -334,6 +362,10 @@ impl Dialect for Faf {
             Timer::Ledger(uid) => self.retry_records(turn, uid),
             Timer::KickIdle => self.kick_idle(turn),
             Timer::Parties => self.tell_parties(turn),
+            Timer::Pop { queue, wait } => self.popped(turn, queue, wait),
+            Timer::Violations => self.sweep_violations(turn),
+            Timer::MatchOpen(uid) => self.match_open_timed_out(turn, uid),
+            Timer::MatchStart(uid) => self.match_start_timed_out(turn, uid),
         }
     }
 
@@ -365,6 +397,8 @@ impl Dialect for Faf {
             Ask::SetRelation { .. } => Answer::SetRelation(Err(down)),
             Ask::ClearRelation { .. } => Answer::ClearRelation(Err(down)),
             Ask::ModNames(_) => Answer::ModNames(Err(down)),
+            Ask::Match { .. } => Answer::Match(None),
+            Ask::NewMatch { .. } => Answer::NewMatch(Err(down)),
             Ask::Ledger(_) => Answer::Ledger(ledger::Written {
                 unavailable: true,
                 ..ledger::Written::default()

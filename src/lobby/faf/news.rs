@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Faf, FafTurn, Settings, ledger::Done, reference::Reference, roster::Reply};
+use super::{
+    Faf, FafTurn, Settings, hall::HALL, ledger::Done, reference::Reference, roster::Reply,
+};
 use crate::lobby::Audience;
 
 /// One piece of news. Every shard is told; each acts for its own connections.
@@ -51,6 +53,10 @@ impl Faf {
             News::Reference(reference) => {
                 self.reference = reference;
                 self.initialised = true;
+                self.clip_vetoes(turn);
+                if self.shard == HALL && !self.draining {
+                    self.renew_queues(turn);
+                }
             }
             News::Settled(done) => self.settled(turn, done),
         }

@@ -192,7 +192,15 @@ impl Faf {
         }
     }
 
-    fn tell_hall(&mut self, turn: &mut FafTurn<'_>, guest: Guest, errand: Errand) {
+    /// Tells the hall something of somebody it knows; whom it does not know has nothing there.
+    pub(super) fn tell_hall_of(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, errand: Errand) {
+        let known = self.sessions.get(conn).is_some_and(|s| s.in_hall);
+        if let Some(guest) = self.guest(conn).filter(|_| known) {
+            self.tell_hall(turn, guest, errand);
+        }
+    }
+
+    pub(super) fn tell_hall(&mut self, turn: &mut FafTurn<'_>, guest: Guest, errand: Errand) {
         self.post(turn, HALL, Mail::ToHall { guest, errand });
     }
 
@@ -233,6 +241,15 @@ impl Faf {
             conn,
             epoch: player.epoch,
         })
+    }
+
+    /// The session of this login, if it is still there.
+    pub(super) fn session_of(&mut self, guest: &Guest) -> Option<&mut Session> {
+        if self.guest(guest.conn) == Some(*guest) {
+            self.sessions.get_mut(guest.conn)
+        } else {
+            None
+        }
     }
 
     /// Whether this login is still there and may be spoken to.

@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use super::{
     Faf, FafTurn,
     asks::{Account, Avatar, Relation, StoredRating},
+    matchmaking::Veto,
     message,
     rated_game::RatingChange,
     ratings::Rating as Skill,
@@ -23,6 +24,8 @@ pub(super) struct Player {
     pub account: Account,
     /// Of his claim.
     pub epoch: u64,
+    /// Maps he does not want to play (N#1033).
+    pub vetoes: Vec<Veto>,
     /// Counts how often his avatar was changed.
     pub selections: u32,
 }
@@ -245,9 +248,12 @@ impl Serialize for Ratings<'_> {
         for name in [GLOBAL, LADDER] {
             map.serialize_entry(name, &self.of(name))?;
         }
-        for r in &self.account.ratings {
-            if r.leaderboard != GLOBAL && r.leaderboard != LADDER {
-                map.serialize_entry(&r.leaderboard, &self.of(&r.leaderboard))?;
+        let stored = self.account.ratings.iter().map(|r| &*r.leaderboard);
+        let is_stored = |name: &str| self.account.ratings.iter().any(|r| r.leaderboard == name);
+        let opened = self.account.opened.iter().map(|name| &**name);
+        for name in stored.chain(opened.filter(|name| !is_stored(name))) {
+            if name != GLOBAL && name != LADDER {
+                map.serialize_entry(name, &self.of(name))?;
             }
         }
         map.end()

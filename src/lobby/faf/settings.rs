@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::ratings::Rating;
+use super::{matchmaking::MatchmakingSettings, ratings::Rating};
 
 /// Configuration of the dialect (spec: faf-lifecycle 16).
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct Settings {
     pub custom_setup: Duration,
     /// Time for a coop game to open.
     pub coop_setup: Duration,
+    /// Queues, searches and matches.
+    pub matchmaking: MatchmakingSettings,
     /// Rating of somebody of whom nothing is known (`START_RATING_MEAN`, `START_RATING_DEV`).
     pub start_rating: Rating,
     /// Highest displayed global rating that games of other leaderboards may lift to (`RATING_ADJUSTMENT_MAX_RATING`).
@@ -52,6 +54,7 @@ impl Default for Settings {
             tick: Duration::from_secs(1),
             custom_setup: Duration::from_secs(30),
             coop_setup: Duration::from_secs(60),
+            matchmaking: MatchmakingSettings::default(),
             start_rating: Rating::START,
             rating_adjustment_max: 1400.0,
             ladder_outcome_override: true,
@@ -106,6 +109,9 @@ pub(super) const PARTY_MEMBERS: usize = 64;
 /// Invitations of one party that are still open: everybody a busy player meets in a day.
 pub(super) const PARTY_INVITATIONS: usize = 256;
 
+/// Vetoes in one request; all pools together have a few hundred maps.
+pub(super) const VETOES: usize = 4096;
+
 /// What has happened on one shard since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -147,6 +153,26 @@ pub struct Counters {
     pub avatars_missed: u64,
     /// Invitations to parties that were followed.
     pub party_joins: u64,
+    /// Searches that began.
+    pub searches: u64,
+    /// Searches that ended without a match.
+    pub searches_cancelled: u64,
+    /// Matches that were found.
+    pub matches_found: u64,
+    /// Matches that were proposed, but somebody in them had stopped searching.
+    pub matches_refused: u64,
+    /// Matches whose game was launched.
+    pub matches_launched: u64,
+    /// Matches somebody was too slow for.
+    pub matches_timed_out: u64,
+    /// Matches somebody left.
+    pub matches_aborted: u64,
+    /// Matches that failed for another reason.
+    pub matches_errored: u64,
+    /// Of these, those for which there was no map.
+    pub matches_without_map: u64,
+    /// Violations of players who let a match fail.
+    pub violations: u64,
     /// Game messages without effect: unknown, malformed, from the wrong player.
     pub game_messages_ignored: u64,
     /// Things not kept because a limit was reached.
@@ -180,6 +206,16 @@ impl Counters {
             ("admin_actions", self.admin_actions),
             ("avatars_missed", self.avatars_missed),
             ("party_joins", self.party_joins),
+            ("searches", self.searches),
+            ("searches_cancelled", self.searches_cancelled),
+            ("matches_found", self.matches_found),
+            ("matches_refused", self.matches_refused),
+            ("matches_launched", self.matches_launched),
+            ("matches_timed_out", self.matches_timed_out),
+            ("matches_aborted", self.matches_aborted),
+            ("matches_errored", self.matches_errored),
+            ("matches_without_map", self.matches_without_map),
+            ("violations", self.violations),
             ("game_messages_ignored", self.game_messages_ignored),
             ("over_limit", self.over_limit),
             ("ledger_retries", self.ledger_retries),

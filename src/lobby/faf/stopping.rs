@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     Faf, FafTurn, Timer, close,
     games::GameState,
+    hall::HALL,
     mail::{Leaving, Mail, Seat},
     message,
     session::PlayerState,
@@ -22,6 +23,9 @@ impl Faf {
             return;
         }
         self.draining = true;
+        if self.shard == HALL {
+            self.close_queues(turn);
+        }
         let notice = text::shutting_down(
             self.settings.shutdown_grace,
             self.settings.shutdown_kick_idle,
@@ -37,6 +41,7 @@ impl Faf {
             .collect();
         uids.sort_unstable();
         for uid in uids {
+            self.abandon_match(turn, uid);
             let Some(game) = self.games.get(&uid) else {
                 continue;
             };

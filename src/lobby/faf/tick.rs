@@ -17,6 +17,7 @@ use bytes::{Bytes, BytesMut};
 use super::{
     Faf, FafTurn, Timer, events,
     mail::{Changes, GameUpdate, Mail, PlayerUpdate},
+    matchmaking::matchmaker_event,
     next_multiple, picture,
     visibility::Rule,
 };
@@ -37,6 +38,7 @@ pub(super) struct Tick {
     done: u64,
     gathered_players: AHashMap<u32, PlayerUpdate>,
     gathered_games: BTreeMap<u32, GameUpdate>,
+    gathered_queues: Vec<Bytes>,
 }
 
 impl Tick {
@@ -49,6 +51,7 @@ impl Tick {
             done: 0,
             gathered_players: AHashMap::new(),
             gathered_games: BTreeMap::new(),
+            gathered_queues: Vec::new(),
         }
     }
 
@@ -76,6 +79,7 @@ impl Tick {
         for update in changes.games {
             self.gathered_games.insert(update.uid, update);
         }
+        self.gathered_queues.extend(changes.queues);
     }
 }
 
@@ -99,14 +103,16 @@ impl Faf {
         if self.tick.done < self.tick.heard[usize::from(self.shard.0)] {
             self.broadcast(turn);
         }
-        let changes = self.own_changes(number);
+        let mut changes = self.own_changes(number);
+        changes.queues = self.changed_queues(turn);
         turn.mail_all(|| {
-            let (players, games) = (changes.players.clone(), changes.games.clone());
-            Mail::Dirty(Box::new(Changes {
+            let changes = Changes {
                 tick: number,
-                players,
-                games,
-            }))
+                players: changes.players.clone(),
+                games: changes.games.clone(),
+                queues: changes.queues.clone(),
+            };
+            Mail::Dirty(Box::new(changes))
         });
         self.merge(turn, self.shard, changes);
     }
@@ -159,6 +165,7 @@ impl Faf {
             tick,
             players,
             games,
+            queues: None,
         }
     }
 
@@ -194,6 +201,12 @@ impl Faf {
 
     /// Sends what has gathered to everybody here who may see it.
     pub(super) fn broadcast(&mut self, turn: &mut FafTurn<'_>) {
+        for queues in std::mem::take(&mut self.tick.gathered_queues) {
+            if self.speaks_outside() {
+                turn.publish(matchmaker_event(queues.clone()));
+            }
+            turn.fan_out(Audience::Subscribers, queues);
+        }
         if !self.tick.gathered_players.is_empty() {
             let mut updates: Vec<PlayerUpdate> = self
                 .tick

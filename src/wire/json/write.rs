@@ -346,7 +346,10 @@ mod tests {
         fn floats_agree_with_the_naive_writer(bits in any::<u64>(), small in -1_000_000_000_000i64..1_000_000_000_000) {
             for number in [f64::from_bits(bits), small as f64, small as f64 / 1e6, small as f64 * 1e6, small as f64 / 1e14] {
                 if number.is_finite() {
-                    prop_assert_eq!(json(&number), naive_float(number));
+                    let (written, naive) = (json(&number), naive_float(number));
+                    // Of two shortest forms that are equally near, as of -26040873609548.5625, the naive one is the other.
+                    let as_short = written.len() == naive.len() && written.parse() == Ok(number);
+                    prop_assert!(written == naive || as_short, "{} {}", written, naive);
                 }
             }
         }

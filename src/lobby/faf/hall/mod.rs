@@ -17,7 +17,14 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use self::party::Parties;
-use super::{Faf, FafTurn, factions::Factions, mail::Mail, request::Refusal, session::PlayerState};
+use super::{
+    Faf, FafTurn,
+    factions::Factions,
+    mail::Mail,
+    matchmaking::{Matchmaker, Profile, SearchWanted, Unfit},
+    request::Refusal,
+    session::PlayerState,
+};
 use crate::lobby::{ConnId, ShardId};
 
 /// The shard that has the hall.
@@ -48,9 +55,25 @@ pub enum Errand {
     Gone,
     /// He wants something; his connection is held.
     Request(HallRequest),
+    /// Whether he may search, as the hall has asked.
+    Reserved {
+        /// The party's entry.
+        entry: u64,
+        /// As he is, or why not.
+        outcome: Result<Profile, Unfit>,
+    },
+    /// He has been told of his match.
+    Ready {
+        /// Which.
+        match_id: u64,
+        /// As he is now.
+        profile: Profile,
+    },
+    /// Whatever he searches for, he may not go on.
+    StopSearching,
 }
 
-/// What a player wants (spec: faf-messages 3.12).
+/// What a player wants (spec: faf-messages 3.6, 3.10, 3.12).
 #[derive(Debug, Serialize, Deserialize)]
 pub enum HallRequest {
     /// Have somebody in his party, who is online and does not mind him.
@@ -74,10 +97,19 @@ pub enum HallRequest {
     Leave,
     /// Choose what he would play.
     SetFactions(Factions),
+    /// Know the queues.
+    Queues,
+    /// Have his party in a queue.
+    Search(SearchWanted),
+    /// Search no more.
+    StopSearch {
+        /// Name of the queue.
+        queue: Box<str>,
+    },
 }
 
 /// Why a request was not done, in the words for the player.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HallRefusal {
     /// Only owners invite.
     InviteByMember,
@@ -89,18 +121,43 @@ pub enum HallRefusal {
     NoParty,
     /// Only owners kick.
     KickByMember,
+    /// Only owners search.
+    SearchByMember,
+    /// Somebody of the party does something else.
+    MemberBusy {
+        /// His name.
+        login: Box<str>,
+        /// What.
+        state: PlayerState,
+    },
+    /// The party has more members than a team of the queue.
+    PartyTooLarge,
+    /// There is no such queue, or no such faction.
+    BadValue,
+    /// The server is to end.
+    Disabled,
 }
 
 impl HallRefusal {
     /// What the player's own shard answers.
     pub(super) fn refusal(self) -> Refusal {
-        Refusal::client(match self {
+        let text = match self {
             HallRefusal::InviteByMember => "You do not own this party.",
             HallRefusal::NotInvited => "You are not invited to that party (anymore)",
             HallRefusal::InQueue => "That party is already in queue",
             HallRefusal::NoParty => "You are not in a party.",
             HallRefusal::KickByMember => "You do not own that party.",
-        })
+            HallRefusal::SearchByMember => "Only the party owner may enter the party into a queue.",
+            HallRefusal::PartyTooLarge => "Your party is too large to join that queue!",
+            HallRefusal::MemberBusy { login, state } => {
+                let state = state.name();
+                let text = format!("Can't join a queue while {login} is in state {state}");
+                return Refusal::Client(text.into());
+            }
+            HallRefusal::BadValue => return Refusal::Garbage,
+            HallRefusal::Disabled => return Refusal::Disabled("game_matchmaking"),
+        };
+        Refusal::client(text)
     }
 }
 
@@ -113,6 +170,8 @@ pub(super) struct Visitor {
     pub state: PlayerState,
     /// The owner of the party he is in.
     party: Option<u32>,
+    /// He has searched since he logged in, and been told what to expect.
+    pub knows_matchmaker: bool,
 }
 
 /// The hall's state.
@@ -120,6 +179,8 @@ pub(super) struct Visitor {
 pub(super) struct Hall {
     visitors: AHashMap<u32, Visitor>,
     parties: Parties,
+    /// Queues, searches and matches.
+    pub matchmaker: Matchmaker,
 }
 
 impl Hall {
@@ -134,7 +195,8 @@ impl Hall {
         self.visitors.values()
     }
 
-    fn visitor_mut(&mut self, guest: &Guest) -> Option<&mut Visitor> {
+    /// The same, to change him, if he is still the one who is meant.
+    pub(super) fn visitor_mut(&mut self, guest: &Guest) -> Option<&mut Visitor> {
         self.visitors
             .get_mut(&guest.player_id)
             .filter(|visitor| visitor.guest == *guest)
@@ -157,9 +219,22 @@ impl Faf {
                 let verdict = if self.hall.visitor_mut(&guest).is_some() {
                     self.hall_request(turn, guest, request)
                 } else {
-                    Ok(())
+                    Some(Ok(()))
                 };
-                self.post(turn, guest.conn.shard, Mail::HallAnswer { guest, verdict });
+                if let Some(verdict) = verdict {
+                    self.post(turn, guest.conn.shard, Mail::HallAnswer { guest, verdict });
+                }
+            }
+            Errand::Reserved { entry, outcome } => {
+                self.member_reserved(turn, guest, entry, outcome);
+            }
+            Errand::Ready { match_id, profile } => {
+                self.contestant_ready(turn, guest, match_id, profile);
+            }
+            Errand::StopSearching => {
+                if self.hall.visitor_mut(&guest).is_some() {
+                    self.stop_searches(turn, guest.player_id);
+                }
             }
         }
     }
@@ -175,13 +250,17 @@ impl Faf {
             guest,
             state,
             party: None,
+            knows_matchmaker: false,
         };
         self.hall.visitors.insert(guest.player_id, visitor);
     }
 
-    /// spec: faf-lifecycle 13, disconnect.
+    /// spec: faf-lifecycle 5, 13, disconnect.
     fn hall_left(&mut self, turn: &mut FafTurn<'_>, guest: Guest) {
         if self.hall.visitor_mut(&guest).is_some() {
+            self.stop_searches(turn, guest.player_id);
+            self.forget_entries(turn, &guest);
+            self.contestant_gone(turn, &guest);
             self.leave_party_of(turn, guest.player_id);
             self.hall.visitors.remove(&guest.player_id);
         }
@@ -192,25 +271,39 @@ impl Faf {
         turn: &mut FafTurn<'_>,
         guest: Guest,
         request: HallRequest,
-    ) -> Result<(), HallRefusal> {
-        match request {
+    ) -> Option<Result<(), HallRefusal>> {
+        let verdict = match request {
             HallRequest::Invite {
                 recipient_id,
                 recipient,
             } => self.party_invite(turn, guest, recipient_id, recipient),
             HallRequest::Accept { inviter_id } => self.party_accept(turn, guest, inviter_id),
             HallRequest::Kick { player_id } => self.party_kick(turn, guest, player_id),
-            HallRequest::Leave => self.party_leave(turn, guest),
+            HallRequest::Leave => {
+                self.stop_searches(turn, guest.player_id);
+                self.party_leave(turn, guest)
+            }
             HallRequest::SetFactions(factions) => {
                 self.hall.choose_factions(guest.player_id, factions);
                 self.party_dirty(turn, guest.player_id);
                 Ok(())
             }
-        }
+            HallRequest::Queues => {
+                let queues = self.all_queues(turn);
+                self.tell_visitor(turn, guest.player_id, queues);
+                Ok(())
+            }
+            HallRequest::Search(wanted) => return self.search_wanted(turn, guest, wanted),
+            HallRequest::StopSearch { queue } => {
+                self.stop_search(turn, guest, &queue);
+                Ok(())
+            }
+        };
+        Some(verdict)
     }
 
     /// A message from the hall to one of its visitors.
-    fn tell_visitor(&mut self, turn: &mut FafTurn<'_>, player_id: u32, body: Bytes) {
+    pub(super) fn tell_visitor(&mut self, turn: &mut FafTurn<'_>, player_id: u32, body: Bytes) {
         let Some(Guest { conn, .. }) = self.hall.visitor(player_id).map(|v| v.guest) else {
             return;
         };

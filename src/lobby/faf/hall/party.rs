@@ -97,6 +97,24 @@ impl Hall {
         })
     }
 
+    /// The members of a player's party in party order; one of his own is made if there is none.
+    pub(in crate::lobby::faf) fn guests_of_party(&mut self, player_id: u32) -> Vec<Guest> {
+        let members = self.party_of(player_id).members.clone();
+        let members = members
+            .iter()
+            .filter_map(|member| self.visitor(member.player_id));
+        members.map(|visitor| visitor.guest).collect()
+    }
+
+    /// What a player would play.
+    pub(in crate::lobby::faf) fn factions_of(&self, player_id: u32) -> Factions {
+        let owner = self.owner_of(player_id);
+        let party = owner.and_then(|owner| self.parties.by_owner.get(&owner));
+        party
+            .and_then(|party| party.members.iter().find(|m| m.player_id == player_id))
+            .map_or_else(Factions::default, |member| member.factions)
+    }
+
     /// Replaces what a member would play, in a party of his own if he has none yet.
     pub(in crate::lobby::faf) fn choose_factions(&mut self, player_id: u32, factions: Factions) {
         let members = &mut self.party_of(player_id).members;
@@ -173,7 +191,7 @@ impl Faf {
             return Err(HallRefusal::NotInvited);
         }
         self.counters.party_joins += 1;
-        let factions = self.factions_of(player_id);
+        let factions = self.hall.factions_of(player_id);
         if let Some(update) = self.leave_party_of(turn, player_id) {
             self.tell_visitor(turn, player_id, update);
         }
@@ -251,14 +269,6 @@ impl Faf {
             self.tell_visitor(turn, member.player_id, update.clone());
         }
         Some(update)
-    }
-
-    fn factions_of(&self, player_id: u32) -> Factions {
-        let owner = self.hall.owner_of(player_id);
-        let party = owner.and_then(|owner| self.hall.parties.by_owner.get(&owner));
-        party
-            .and_then(|party| party.members.iter().find(|m| m.player_id == player_id))
-            .map_or_else(Factions::default, |member| member.factions)
     }
 
     /// The members of this player's party are told at the next look.

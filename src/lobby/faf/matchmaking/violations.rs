@@ -116,6 +116,11 @@ impl Violations {
         })
     }
 
+    /// Whether nobody has any.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_player.is_empty()
+    }
+
     /// Forgets what is long ago.
     pub(super) fn sweep(&mut self, now: Now, rules: &ViolationRules) {
         self.by_player

@@ -5,11 +5,13 @@ mod corners;
 mod dialogues;
 mod games;
 mod lookups;
+mod matches;
 mod outside;
 mod paper;
 mod parties;
 mod ratings;
 mod robustness;
+mod searches;
 mod walk;
 
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
@@ -18,7 +20,11 @@ use serde_json::{Value, json};
 
 use super::{
     Faf, Settings,
-    asks::{Account, Answer, Ask, Ban, Credentials, HostGrant, LoginRefusal, StoredRating},
+    asks::{
+        Account, Answer, Ask, Ban, Credentials, HostGrant, LoginRefusal, MatchGrant, StoredRating,
+    },
+    matcher,
+    matchmaking::{Bracket, MapPool, PoolEntry, PoolMap, QueueSetup, VetoRules},
     news::News,
     reference::{FeaturedMod, Leaderboard, Reference},
 };
@@ -100,6 +106,14 @@ fn office_with(paper: Rc<RefCell<Paper>>) -> impl FnMut(Ask) -> Answer {
             .filter(|uid| uid != "unknown")
             .map(|uid| (uid.clone(), format!("Mod {uid}")))
             .collect())),
+        Ask::Match { snapshot, tuning } => Answer::Match(Some(matcher::find(&snapshot, &tuning))),
+        Ask::NewMatch { .. } => {
+            next_game += 1;
+            Answer::NewMatch(Ok(MatchGrant {
+                game_id: next_game,
+                history: Vec::new(),
+            }))
+        }
         Ask::Permission {
             player_id,
             permission,
@@ -150,7 +164,50 @@ fn reference() -> Reference {
             featured(25, "coop"),
         ],
         ranked_mods: ["ranked-mod".to_owned()].into(),
-        queues: Vec::new(),
+        queues: queues(),
+    }
+}
+
+/// A queue for pairs, one for teams of two, and one for teams of three with options.
+fn queues() -> Vec<QueueSetup> {
+    let queue = |id, name: &str, rating_type: &str, team_size, game_options| QueueSetup {
+        id,
+        name: name.into(),
+        featured_mod: if id == 1 { "ladder1v1" } else { "faf" }.into(),
+        rating_type: rating_type.into(),
+        team_size,
+        game_options,
+        rating_peak: 1000.0,
+        brackets: vec![bracket(id)],
+    };
+    let options = QueueSetup::game_options_of(r#"{"GameOptions":{"Share":"ShareUntilDeath"}}"#);
+    vec![
+        queue(1, "ladder1v1", "ladder_1v1", 1, Vec::new()),
+        queue(2, "tmm2v2", "tmm_2v2", 2, Vec::new()),
+        queue(5, "gameoptions", "global", 3, options.expect("it is JSON")),
+    ]
+}
+
+/// The only bracket of a queue: three maps, of which each player can veto one.
+fn bracket(id: u32) -> Bracket {
+    let entry = |n| PoolEntry {
+        id: 10 * id + n,
+        weight: 1.0,
+        map: PoolMap::Vault {
+            version_id: n,
+            folder: format!("scmp_00{n}").into(),
+        },
+    };
+    Bracket {
+        id: 100 + id,
+        min_rating: None,
+        max_rating: None,
+        vetoes: VetoRules {
+            tokens_per_player: 1,
+            max_tokens_per_map: 0,
+            minimum_maps_after_veto: 1.0,
+        },
+        pool: Arc::new(MapPool::new(id, "pool".into(), (1..=3).map(entry))),
     }
 }
 

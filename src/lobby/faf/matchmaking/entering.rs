@@ -1,0 +1,381 @@
+//! At the hall: a party gets into a queue, and out of it again (spec: faf-messages 3.10, faf-matchmaking 4).
+//!
+//! Getting in takes two steps, because its members are on any shard: each member's shard is asked whether he may
+//! search, which makes him a searching one; when all have answered the rest is checked and done in one turn. If the
+//! party has changed meanwhile everything begins anew. Whoever was asked in vain is let go.
+
+use std::time::Duration;
+
+use super::{
+    messages::{self, TimedOut},
+    queues::{Search, Searcher},
+    searching::{HallWord, Profile, SearchWanted, Unfit},
+    violations::party_notice,
+};
+use crate::lobby::faf::{
+    Faf, FafTurn,
+    hall::{Guest, HallRefusal},
+    mail::Mail,
+    message,
+    session::PlayerState,
+    text::iso8601,
+};
+
+/// Deviation above which a newcomer to the matchmaker is told what to expect (spec: faf-matchmaking 4.2).
+const UNSURE_DEVIATION: f64 = 490.0;
+
+/// A party that is about to search.
+#[derive(Debug)]
+pub(in crate::lobby::faf) struct Entry {
+    /// Who has asked for it; his connection is held.
+    owner: Guest,
+    wanted: SearchWanted,
+    /// In party order, with what their shards have said so far.
+    members: Vec<(Guest, Option<Result<Profile, Unfit>>)>,
+}
+
+impl Entry {
+    /// Whether this login's shard has said yes, or may still do so.
+    pub(super) fn counts_on(&self, guest: &Guest) -> bool {
+        let mut members = self.members.iter();
+        members.any(|(member, said)| member == guest && !matches!(said, Some(Err(_))))
+    }
+}
+
+/// Whether a member's shard has said yes.
+fn said_yes((_, said): &&(Guest, Option<Result<Profile, Unfit>>)) -> bool {
+    matches!(said, Some(Ok(_)))
+}
+
+impl Faf {
+    /// The owner of a party wants it in a queue. `None`: he is answered later.
+    pub(in crate::lobby::faf) fn search_wanted(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        owner: Guest,
+        wanted: SearchWanted,
+    ) -> Option<Result<(), HallRefusal>> {
+        let party_owner = self.hall.owner_of(owner.player_id);
+        if party_owner.is_some_and(|other| other != owner.player_id) {
+            return Some(Err(HallRefusal::SearchByMember));
+        }
+        self.ask_members(turn, owner, wanted, Vec::new());
+        None
+    }
+
+    /// Asks the shards of all members of the party; `reserved` have said yes before.
+    fn ask_members(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        owner: Guest,
+        wanted: SearchWanted,
+        reserved: Vec<Guest>,
+    ) {
+        let members = self.hall.guests_of_party(owner.player_id);
+        let queue = self.hall.matchmaker.queue_named(&wanted.queue);
+        let rating_type = queue.map(|queue| queue.setup.rating_type.clone());
+        let id = self.hall.matchmaker.next_id();
+        let entry = Entry {
+            owner,
+            wanted,
+            members: members.iter().map(|&guest| (guest, None)).collect(),
+        };
+        self.hall.matchmaker.entries.insert(id, entry);
+        for guest in reserved.iter().filter(|guest| !members.contains(guest)) {
+            self.release(turn, guest);
+        }
+        for guest in members {
+            let word = HallWord::Reserve {
+                entry: id,
+                rating_type: rating_type.clone(),
+            };
+            self.post(turn, guest.conn.shard, Mail::FromHall { guest, word });
+        }
+    }
+
+    /// A member's shard has answered.
+    pub(in crate::lobby::faf) fn member_reserved(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        guest: Guest,
+        id: u64,
+        said: Result<Profile, Unfit>,
+    ) {
+        if said.is_ok()
+            && let Some(visitor) = self.hall.visitor_mut(&guest)
+        {
+            visitor.state = PlayerState::SearchingLadder;
+        }
+        let Some(entry) = self.hall.matchmaker.entries.get_mut(&id) else {
+            // Who asked is gone.
+            return self.release(turn, &guest);
+        };
+        if let Some((_, answer)) = entry.members.iter_mut().find(|(g, _)| *g == guest) {
+            *answer = Some(said);
+        }
+        if entry.members.iter().all(|(_, said)| said.is_some()) {
+            self.all_have_answered(turn, id);
+        }
+    }
+
+    fn all_have_answered(&mut self, turn: &mut FafTurn<'_>, id: u64) {
+        let Some(entry) = self.hall.matchmaker.entries.remove(&id) else {
+            return;
+        };
+        let Entry {
+            owner,
+            wanted,
+            members,
+        } = entry;
+        let asked: Vec<Guest> = members.iter().map(|(guest, _)| *guest).collect();
+        let reserved: Vec<Guest> = members.iter().filter(said_yes).map(|m| m.0).collect();
+        if self.hall.guests_of_party(owner.player_id) != asked {
+            return self.ask_members(turn, owner, wanted, reserved);
+        }
+        let verdict = self.may_enter(turn, &owner, wanted, members);
+        for guest in &reserved {
+            self.release(turn, guest);
+        }
+        let answer = Mail::HallAnswer {
+            guest: owner,
+            verdict,
+        };
+        self.post(turn, owner.conn.shard, answer);
+    }
+
+    /// The checks in their order, and then the search.
+    fn may_enter(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        owner: &Guest,
+        wanted: SearchWanted,
+        members: Vec<(Guest, Option<Result<Profile, Unfit>>)>,
+    ) -> Result<(), HallRefusal> {
+        let mut searchers = Vec::with_capacity(members.len());
+        for (guest, said) in members {
+            match said {
+                Some(Ok(profile)) => searchers.push(Searcher { guest, profile }),
+                Some(Err(Unfit::Busy { login, state })) => {
+                    return Err(HallRefusal::MemberBusy { login, state });
+                }
+                // A party with somebody who is gone has changed.
+                Some(Err(Unfit::Gone)) | None => return Ok(()),
+            }
+        }
+        if !wanted.start {
+            return Ok(());
+        }
+        let queue = self.hall.matchmaker.queue_named(&wanted.queue);
+        let queue = queue.ok_or(HallRefusal::BadValue)?;
+        let (queue, team_size) = (queue.setup.id, queue.setup.team_size as usize);
+        if searchers.len() > team_size {
+            return Err(HallRefusal::PartyTooLarge);
+        }
+        if let Some(factions) = wanted.factions {
+            let factions = factions.ok_or(HallRefusal::BadValue)?;
+            self.hall.choose_factions(owner.player_id, factions);
+        }
+        if self.draining {
+            return Err(HallRefusal::Disabled);
+        }
+        if !self.is_timed_out(turn, &wanted.queue, &searchers) {
+            self.begin_search(turn, queue, &wanted.queue, searchers);
+        }
+        Ok(())
+    }
+
+    /// Whether somebody of the party may not search for a while; then all are told (spec: faf-matchmaking 10.2).
+    fn is_timed_out(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        queue: &str,
+        searchers: &[Searcher],
+    ) -> bool {
+        let rules = &self.settings.matchmaking.violations;
+        let violations = &self.hall.matchmaker.violations;
+        let banned = searchers.iter().filter_map(|searcher| {
+            let time_out = violations.time_out(searcher.guest.player_id, turn.now, rules)?;
+            Some((searcher, time_out))
+        });
+        let banned: Vec<_> = banned.collect();
+        let Some(longest) = banned.iter().map(|(_, time_out)| time_out.left).max() else {
+            return false;
+        };
+        let names: Vec<&str> = banned.iter().map(|(s, _)| &*s.profile.login).collect();
+        let notice = message::notice("info", &party_notice(&names, longest));
+        let timeouts: Vec<TimedOut> = banned
+            .iter()
+            .map(|(searcher, time_out)| TimedOut {
+                player: searcher.guest.player_id,
+                expires_at: iso8601(time_out.ends_at),
+            })
+            .collect();
+        let timeout = messages::search_timeout(&timeouts);
+        let stop = messages::search_info(queue, false);
+        for searcher in searchers {
+            for body in [&timeout, &stop, &notice] {
+                self.tell_visitor(turn, searcher.guest.player_id, body.clone());
+            }
+        }
+        true
+    }
+
+    fn begin_search(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        queue: u32,
+        name: &str,
+        members: Vec<Searcher>,
+    ) {
+        let guests: Vec<Guest> = members.iter().map(|member| member.guest).collect();
+        for guest in &guests {
+            if let Some(id) = self.hall.matchmaker.search_in(guest.player_id, queue) {
+                self.cancel_search(turn, id, &guests);
+            }
+        }
+        let start = messages::search_info(name, true);
+        for member in &members {
+            let id = member.guest.player_id;
+            let Some(visitor) = self.hall.visitor_mut(&member.guest) else {
+                continue;
+            };
+            let is_new = !std::mem::replace(&mut visitor.knows_matchmaker, true);
+            if is_new && member.profile.rating.deviation > UNSURE_DEVIATION {
+                let welcome = message::notice("info", messages::WELCOME);
+                self.tell_visitor(turn, id, welcome);
+            }
+            self.tell_visitor(turn, id, start.clone());
+        }
+        self.counters.searches += 1;
+        self.hall.matchmaker.add(Search {
+            queue,
+            members,
+            failed_attempts: 0,
+            since: turn.now.mono,
+        });
+    }
+
+    /// A player wants no more of a queue; whoever searches with him neither (spec: faf-matchmaking 4.3).
+    pub(in crate::lobby::faf) fn stop_search(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        guest: Guest,
+        queue: &str,
+    ) {
+        let queue = self.hall.matchmaker.queue_named(queue);
+        let Some(queue) = queue.map(|queue| queue.setup.id) else {
+            return;
+        };
+        if let Some(id) = self.hall.matchmaker.search_in(guest.player_id, queue) {
+            self.cancel_search(turn, id, &[]);
+        }
+    }
+
+    /// The same for all queues, in the order they were joined.
+    pub(in crate::lobby::faf) fn stop_searches(&mut self, turn: &mut FafTurn<'_>, player_id: u32) {
+        for id in self.hall.matchmaker.searches_of(player_id).to_vec() {
+            self.cancel_search(turn, id, &[]);
+        }
+    }
+
+    /// Ends a search without a match. `staying` search on in another one.
+    pub(super) fn cancel_search(&mut self, turn: &mut FafTurn<'_>, id: u64, staying: &[Guest]) {
+        let Some(search) = self.hall.matchmaker.remove(id) else {
+            return;
+        };
+        self.counters.searches_cancelled += 1;
+        let queue = self.hall.matchmaker.queue(search.queue);
+        let Some(name) = queue.map(|queue| queue.setup.name.clone()) else {
+            return;
+        };
+        self.meter_cancelled(&name, &search, turn.now.mono);
+        let stop = messages::search_info(&name, false);
+        for member in &search.members {
+            self.tell_visitor(turn, member.guest.player_id, stop.clone());
+            if !staying.contains(&member.guest) {
+                self.release(turn, &member.guest);
+            }
+        }
+    }
+
+    /// Makes a searching player an idle one, unless something still counts on him.
+    fn release(&mut self, turn: &mut FafTurn<'_>, guest: &Guest) {
+        if self.hall.matchmaker.is_wanted(guest) {
+            return;
+        }
+        let Some(visitor) = self.hall.visitor_mut(guest) else {
+            return;
+        };
+        if visitor.state == PlayerState::SearchingLadder {
+            visitor.state = PlayerState::Idle;
+            let mail = Mail::FromHall {
+                guest: *guest,
+                word: HallWord::Release,
+            };
+            self.post(turn, guest.conn.shard, mail);
+        }
+    }
+
+    /// A player is gone: what he was about to begin is not begun.
+    pub(in crate::lobby::faf) fn forget_entries(&mut self, turn: &mut FafTurn<'_>, owner: &Guest) {
+        let entries = &mut self.hall.matchmaker.entries;
+        let his: Vec<u64> = entries
+            .iter()
+            .filter(|(_, entry)| entry.owner == *owner)
+            .map(|(&id, _)| id)
+            .collect();
+        for id in his {
+            let Some(entry) = self.hall.matchmaker.entries.remove(&id) else {
+                continue;
+            };
+            for (guest, _) in entry.members.iter().filter(said_yes) {
+                self.release(turn, guest);
+            }
+        }
+    }
+
+    /// Players who let a match fail (spec: faf-matchmaking 10.1).
+    pub(super) fn register_violations(&mut self, turn: &mut FafTurn<'_>, players: &[u32]) {
+        let settings = self.settings.clone();
+        let rules = &settings.matchmaking.violations;
+        if !rules.enabled {
+            return;
+        }
+        for &player_id in players {
+            let matchmaker = &mut self.hall.matchmaker;
+            let violation = matchmaker.violations.register(player_id, turn.now, rules);
+            self.counters.violations += 1;
+            let Some(conn) = self.picture.player(player_id).map(|player| player.conn) else {
+                continue;
+            };
+            let time = iso8601(violation.at.unix);
+            let told = messages::search_violation(violation.count, &time);
+            self.tell(turn, conn, player_id, told);
+            let notice = message::notice("info", &violation.notice(rules));
+            self.tell(turn, conn, player_id, notice);
+        }
+        if !players.is_empty() && !std::mem::replace(&mut self.hall.matchmaker.sweeping, true) {
+            self.sweep_later(turn);
+        }
+    }
+
+    fn sweep_later(&self, turn: &mut FafTurn<'_>) {
+        /// Between two looks at which violations are long ago (spec: faf-matchmaking 10.1).
+        const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+        turn.wake_at(
+            turn.now.mono + SWEEP_INTERVAL,
+            crate::lobby::faf::Timer::Violations,
+        );
+    }
+
+    /// Violations that are long ago are forgotten.
+    pub(in crate::lobby::faf) fn sweep_violations(&mut self, turn: &mut FafTurn<'_>) {
+        let matchmaker = &mut self.hall.matchmaker;
+        let rules = &self.settings.matchmaking.violations;
+        matchmaker.violations.sweep(turn.now, rules);
+        matchmaker.sweeping = !matchmaker.violations.is_empty();
+        if matchmaker.sweeping {
+            self.sweep_later(turn);
+        }
+    }
+}

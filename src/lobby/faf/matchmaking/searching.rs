@@ -1,0 +1,300 @@
+//! A player's side of matchmaking: what he asks for, and what his shard does at the hall's word
+//! (spec: faf-messages 3.6, 3.10, 3.11).
+//!
+//! The hall decides, but a player's state is his shard's: whether he may search is asked here, and from a yes on he
+//! does, until the hall says otherwise. Nothing else takes a player out of SEARCHING_LADDER but his leaving.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    messages,
+    vetoes::{self, Veto},
+};
+use crate::{
+    lobby::{
+        ConnId,
+        faf::{
+            Faf, FafTurn,
+            factions::{Faction, Factions},
+            hall::{Errand, Guest, HallRequest},
+            matcher::Rating,
+            message, players,
+            request::{self, Outcome, Refusal},
+            session::PlayerState,
+            settings,
+        },
+    },
+    wire::json::Value,
+};
+
+/// The queue of requests that name none.
+const DEFAULT_QUEUE: &str = "ladder1v1";
+
+/// What a player wants of a queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SearchWanted {
+    /// Technical name.
+    pub queue: Box<str>,
+    /// Anything but `start` is checked and then ignored.
+    pub start: bool,
+    /// What he would play; within, `None` is a bad value.
+    pub factions: Option<Option<Factions>>,
+}
+
+/// A player as the matchmaker sees him.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// His name.
+    pub login: Box<str>,
+    /// Tag of his clan.
+    pub clan: Option<Box<str>>,
+    /// In the queue's leaderboard.
+    pub rating: Rating,
+    /// Maps he does not want.
+    pub vetoes: Vec<Veto>,
+}
+
+/// Why a player can't search.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unfit {
+    /// He does something else.
+    Busy {
+        /// His name.
+        login: Box<str>,
+        /// What.
+        state: PlayerState,
+    },
+    /// He is not there any more; the hall has heard of it before this.
+    Gone,
+}
+
+/// What the hall tells a player's shard.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum HallWord {
+    /// May he search? If so he does from now on.
+    Reserve {
+        /// Goes back with the answer.
+        entry: u64,
+        /// The queue's leaderboard, if there is such a queue.
+        rating_type: Option<Box<str>>,
+    },
+    /// He searches no more.
+    Release,
+    /// A match was found for him.
+    Matched {
+        /// Goes back with the answer.
+        match_id: u64,
+        /// The queue's name.
+        queue: Box<str>,
+        /// The queue's leaderboard.
+        rating_type: Box<str>,
+    },
+    /// His match came to nothing.
+    MatchCancelled {
+        /// Its game, if there was one.
+        game_id: Option<u32>,
+    },
+}
+
+impl Faf {
+    /// spec: faf-messages 3.6.
+    pub(in crate::lobby::faf) fn matchmaker_info(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
+        self.ask_hall(turn, conn, HallRequest::Queues);
+    }
+
+    /// spec: faf-messages 3.10.
+    pub(in crate::lobby::faf) fn game_matchmaking(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        message: Value<'_>,
+    ) -> Outcome {
+        self.refuse_old_client(conn)?;
+        let state = message.get("state").ok_or(Refusal::Garbage)?;
+        let state = state.as_str().unwrap_or_default();
+        let queue = request::optional_text(message, "queue_name")?;
+        let alias = request::optional_text(message, "mod")?;
+        let mut queue = queue.or(alias).unwrap_or(DEFAULT_QUEUE).to_owned();
+        request::cut(&mut queue, settings::FIELD_BYTES);
+        let queue = queue.into_boxed_str();
+        if state == "stop" {
+            self.ask_hall(turn, conn, HallRequest::StopSearch { queue });
+            return Ok(());
+        }
+        let faction = message.get("faction").filter(|value| !value.is_null());
+        let wanted = SearchWanted {
+            queue,
+            start: state == "start",
+            factions: faction.map(|value| Faction::read(value).ok().map(Factions::only)),
+        };
+        self.ask_hall(turn, conn, HallRequest::Search(wanted));
+        Ok(())
+    }
+
+    /// spec: faf-messages 3.11.
+    pub(in crate::lobby::faf) fn set_player_vetoes(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        message: Value<'_>,
+    ) -> Outcome {
+        let wanted = read_vetoes(message).ok_or(Refusal::client("invalid veto data"))?;
+        let clipped = vetoes::clip(&self.reference.queues, &wanted);
+        if !vetoes::same(&wanted, &clipped) {
+            turn.send(conn, messages::vetoes_info(false, &clipped));
+        }
+        let session = self.sessions.get_mut(conn);
+        if let Some(player) = session.and_then(|s| s.player.as_deref_mut()) {
+            player.vetoes = clipped;
+        }
+        Ok(())
+    }
+
+    /// The pools may have changed: every player's vetoes are cut again (spec: faf-matchmaking 9.2).
+    pub(in crate::lobby::faf) fn clip_vetoes(&mut self, turn: &mut FafTurn<'_>) {
+        let mut forced = Vec::new();
+        for session in self.sessions.iter_mut() {
+            let conn = session.conn;
+            let Some(player) = session.player.as_deref_mut() else {
+                continue;
+            };
+            let clipped = vetoes::clip(&self.reference.queues, &player.vetoes);
+            if vetoes::same(&clipped, &player.vetoes) {
+                continue;
+            }
+            let is_forced = vetoes::is_forced(&self.reference.queues, &player.vetoes, &clipped);
+            turn.send(conn, messages::vetoes_info(is_forced, &clipped));
+            player.vetoes = clipped;
+            if is_forced {
+                forced.push(conn);
+            }
+        }
+        for conn in forced {
+            self.tell_hall_of(turn, conn, Errand::StopSearching);
+        }
+    }
+
+    /// At the player's shard: the hall says something.
+    pub(in crate::lobby::faf) fn hall_says(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        guest: Guest,
+        word: HallWord,
+    ) {
+        match word {
+            HallWord::Reserve { entry, rating_type } => {
+                let outcome = self.reserve(&guest, rating_type.as_deref());
+                self.tell_hall(turn, guest, Errand::Reserved { entry, outcome });
+            }
+            HallWord::Release => {
+                if let Some(session) = self.session_of(&guest)
+                    && session.state == PlayerState::SearchingLadder
+                {
+                    session.state = PlayerState::Idle;
+                }
+            }
+            HallWord::Matched {
+                match_id,
+                queue,
+                rating_type,
+            } => {
+                let Some(session) = self.session_of(&guest) else {
+                    return;
+                };
+                session.state = PlayerState::StartingAutomatch;
+                turn.send(guest.conn, messages::match_found(&queue));
+                if let Some(profile) = self.profile(&guest, &rating_type) {
+                    self.tell_hall(turn, guest, Errand::Ready { match_id, profile });
+                }
+            }
+            HallWord::MatchCancelled { game_id } => {
+                let Some(session) = self.session_of(&guest) else {
+                    return;
+                };
+                // Who never got to a game has nothing whose end would free him (spec: faf-lifecycle 7, recommended).
+                let free =
+                    session.link.is_none() && session.state == PlayerState::StartingAutomatch;
+                turn.send(guest.conn, messages::match_cancelled(game_id));
+                if free {
+                    self.set_state(turn, guest.conn, PlayerState::Idle);
+                }
+            }
+        }
+    }
+
+    /// Makes a player a searching one, if he does nothing else.
+    fn reserve(&mut self, guest: &Guest, rating_type: Option<&str>) -> Result<Profile, Unfit> {
+        let state = self.session_of(guest).ok_or(Unfit::Gone)?.state;
+        let profile = self.profile(guest, rating_type.unwrap_or_default());
+        let profile = profile.ok_or(Unfit::Gone)?;
+        if !matches!(state, PlayerState::Idle | PlayerState::SearchingLadder) {
+            return Err(Unfit::Busy {
+                login: profile.login,
+                state,
+            });
+        }
+        if let Some(session) = self.session_of(guest) {
+            session.state = PlayerState::SearchingLadder;
+        }
+        if let Some(rating_type) = rating_type {
+            self.open_rating(guest, rating_type);
+        }
+        Ok(profile)
+    }
+
+    fn profile(&self, guest: &Guest, rating_type: &str) -> Option<Profile> {
+        let session = self.sessions.get(guest.conn)?;
+        let player = session.player.as_deref()?;
+        let basis = players::Basis {
+            reference: &self.reference,
+            start: self.settings.start_rating,
+        };
+        let rating = basis.standing(&player.account, rating_type).rating;
+        Some(Profile {
+            login: player.account.login.as_str().into(),
+            clan: player.account.clan.as_deref().map(Into::into),
+            rating: Rating {
+                mean: rating.mean,
+                deviation: rating.deviation,
+                games: player.games(rating_type),
+            },
+            vetoes: player.vetoes.clone(),
+        })
+    }
+
+    /// From his first search in it on a leaderboard is among those a player is shown with; nobody is told of that alone
+    /// (spec: faf-lifecycle 6).
+    fn open_rating(&mut self, guest: &Guest, rating_type: &str) {
+        let basis = players::Basis {
+            reference: &self.reference,
+            start: self.settings.start_rating,
+        };
+        let session = self.sessions.get_mut(guest.conn);
+        let Some(player) = session.and_then(|s| s.player.as_deref_mut()) else {
+            return;
+        };
+        if player.account.open_rating(rating_type) {
+            let entry = players::Entry::new(&player.account, basis, true);
+            let text = message::encode(&entry);
+            self.picture.player_text(guest.player_id, guest.epoch, text);
+        }
+    }
+}
+
+/// `None` if anything about the list is wrong.
+fn read_vetoes(message: Value<'_>) -> Option<Vec<Veto>> {
+    let list = message.get("vetoes").filter(|list| list.is_array())?;
+    if list.elements().count() > settings::VETOES {
+        return None;
+    }
+    let veto = |element: Value<'_>| {
+        let number = |key: &str| element.get(key)?.as_i64();
+        let veto = Veto {
+            map_pool_map_version_id: number("map_pool_map_version_id")?,
+            veto_tokens_applied: number("veto_tokens_applied")?,
+            matchmaker_queue_map_pool_id: number("matchmaker_queue_map_pool_id")?,
+        };
+        (veto.veto_tokens_applied >= 0).then_some(veto)
+    };
+    list.elements().map(veto).collect()
+}

@@ -1,0 +1,228 @@
+//! All the lobbies of one process: routes what happens to the dialect that a connection's listener speaks.
+//!
+//! The dialects know nothing of each other and nothing of this. Each gets a turn of its own kind; its effects are moved
+//! into the engine's turn, in order, with mail and timers marked as its own and its circles shifted to bits of their own.
+//! Only FAF asks the back office, publishes and is told news, so those pass as they are.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Audience, Circle, ConnId, Dialect, Effect, Origin, Protocol, ShardId, Stopping, Ticket, Turn,
+    faf::Faf, vcmi::Vcmi,
+};
+
+/// Something of one dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Of<F, V> {
+    /// Of FAF.
+    Faf(F),
+    /// Of VCMI.
+    Vcmi(V),
+}
+
+/// Every dialect on one shard.
+#[derive(Debug)]
+pub struct House {
+    faf: Faf,
+    vcmi: Vcmi,
+    /// What each connection speaks, by slot.
+    spoken: Vec<Protocol>,
+    /// Effects of the turn of a dialect; empty between turns.
+    faf_effects: Vec<Effect<Faf>>,
+    vcmi_effects: Vec<Effect<Vcmi>>,
+}
+
+type HouseTurn<'a> = Turn<'a, House>;
+
+impl House {
+    /// These dialects on one shard.
+    pub fn new(faf: Faf, vcmi: Vcmi) -> Self {
+        House {
+            faf,
+            vcmi,
+            spoken: Vec::new(),
+            faf_effects: Vec::new(),
+            vcmi_effects: Vec::new(),
+        }
+    }
+
+    fn spoken(&self, conn: ConnId) -> Protocol {
+        let slot = conn.slot as usize;
+        self.spoken.get(slot).copied().unwrap_or(Protocol::Faf)
+    }
+
+    fn faf<'a>(
+        &mut self,
+        turn: &mut HouseTurn<'a>,
+        input: impl FnOnce(&mut Faf, &mut Turn<'_, Faf>),
+    ) {
+        let faf = &mut self.faf;
+        inside(turn, &mut self.faf_effects, faf_effect, |turn| {
+            input(faf, turn)
+        });
+    }
+
+    fn vcmi<'a>(
+        &mut self,
+        turn: &mut HouseTurn<'a>,
+        input: impl FnOnce(&mut Vcmi, &mut Turn<'_, Vcmi>),
+    ) {
+        let vcmi = &mut self.vcmi;
+        inside(turn, &mut self.vcmi_effects, vcmi_effect, |turn| {
+            input(vcmi, turn)
+        });
+    }
+}
+
+/// One turn of a dialect within the house's.
+fn inside<D: Dialect>(
+    turn: &mut HouseTurn<'_>,
+    effects: &mut Vec<Effect<D>>,
+    as_house: fn(Effect<D>) -> Effect<House>,
+    input: impl FnOnce(&mut Turn<'_, D>),
+) {
+    let moved = Moved {
+        from: effects,
+        to: turn.effects,
+        as_house,
+    };
+    input(&mut Turn {
+        shard: turn.shard,
+        shards: turn.shards,
+        now: turn.now,
+        rng: turn.rng,
+        next_ticket: turn.next_ticket,
+        effects: moved.from,
+    });
+}
+
+/// Moves the effects over when the turn is done, even when it panicked: the engine carries out what came before.
+struct Moved<'a, D: Dialect> {
+    from: &'a mut Vec<Effect<D>>,
+    to: &'a mut Vec<Effect<House>>,
+    as_house: fn(Effect<D>) -> Effect<House>,
+}
+
+impl<D: Dialect> Drop for Moved<'_, D> {
+    fn drop(&mut self) {
+        self.to.extend(self.from.drain(..).map(self.as_house));
+    }
+}
+
+fn faf_effect(effect: Effect<Faf>) -> Effect<House> {
+    effect.map(Of::Faf, |ask| ask, |event| event, Of::Faf)
+}
+
+fn vcmi_effect(effect: Effect<Vcmi>) -> Effect<House> {
+    match effect.map(
+        Of::Vcmi,
+        |ask| match ask {},
+        |event| match event {},
+        Of::Vcmi,
+    ) {
+        Effect::Enter(conn, circle) => Effect::Enter(conn, shifted(circle)),
+        Effect::Leave(conn, circle) => Effect::Leave(conn, shifted(circle)),
+        Effect::FanOut(audience, body) => {
+            let audience = match audience {
+                Audience::Circle(circle) => Audience::Circle(shifted(circle)),
+                named => named,
+            };
+            Effect::FanOut(audience, body)
+        }
+        effect => effect,
+    }
+}
+
+/// A circle of the second dialect, where the first one's do not reach.
+fn shifted(circle: Circle) -> Circle {
+    debug_assert!(circle.0 < Circle::MOST, "a dialect has no more circles");
+    Circle(circle.0 + Circle::MOST)
+}
+
+impl Dialect for House {
+    type Mail = Of<<Faf as Dialect>::Mail, <Vcmi as Dialect>::Mail>;
+    type Ask = <Faf as Dialect>::Ask;
+    type Answer = <Faf as Dialect>::Answer;
+    type Event = <Faf as Dialect>::Event;
+    type News = <Faf as Dialect>::News;
+    type Timer = Of<<Faf as Dialect>::Timer, <Vcmi as Dialect>::Timer>;
+
+    fn started(&mut self, turn: &mut HouseTurn<'_>) {
+        self.faf(turn, Faf::started);
+        self.vcmi(turn, Vcmi::started);
+    }
+
+    fn opened(&mut self, turn: &mut HouseTurn<'_>, conn: ConnId, origin: Origin) {
+        let slot = conn.slot as usize;
+        if self.spoken.len() <= slot {
+            self.spoken.resize(slot + 1, Protocol::Faf);
+        }
+        self.spoken[slot] = origin.protocol;
+        match origin.protocol {
+            Protocol::Faf => self.faf(turn, |faf, turn| faf.opened(turn, conn, origin)),
+            Protocol::Vcmi => self.vcmi(turn, |vcmi, turn| vcmi.opened(turn, conn, origin)),
+        }
+    }
+
+    fn received(&mut self, turn: &mut HouseTurn<'_>, conn: ConnId, body: &mut [u8]) {
+        match self.spoken(conn) {
+            Protocol::Faf => self.faf(turn, |faf, turn| faf.received(turn, conn, body)),
+            Protocol::Vcmi => self.vcmi(turn, |vcmi, turn| vcmi.received(turn, conn, body)),
+        }
+    }
+
+    fn closed(&mut self, turn: &mut HouseTurn<'_>, conn: ConnId) {
+        match self.spoken(conn) {
+            Protocol::Faf => self.faf(turn, |faf, turn| faf.closed(turn, conn)),
+            Protocol::Vcmi => self.vcmi(turn, |vcmi, turn| vcmi.closed(turn, conn)),
+        }
+    }
+
+    fn mailed(&mut self, turn: &mut HouseTurn<'_>, from: ShardId, mail: Self::Mail) {
+        match mail {
+            Of::Faf(mail) => self.faf(turn, |faf, turn| faf.mailed(turn, from, mail)),
+            Of::Vcmi(mail) => self.vcmi(turn, |vcmi, turn| vcmi.mailed(turn, from, mail)),
+        }
+    }
+
+    fn answered(&mut self, turn: &mut HouseTurn<'_>, ticket: Ticket, answer: Self::Answer) {
+        self.faf(turn, |faf, turn| faf.answered(turn, ticket, answer));
+    }
+
+    fn told(&mut self, turn: &mut HouseTurn<'_>, news: Self::News) {
+        self.faf(turn, |faf, turn| faf.told(turn, news));
+    }
+
+    fn woke(&mut self, turn: &mut HouseTurn<'_>, timer: Self::Timer) {
+        match timer {
+            Of::Faf(timer) => self.faf(turn, |faf, turn| faf.woke(turn, timer)),
+            Of::Vcmi(timer) => self.vcmi(turn, |vcmi, turn| vcmi.woke(turn, timer)),
+        }
+    }
+
+    fn resync(&mut self, turn: &mut HouseTurn<'_>, conn: ConnId) {
+        match self.spoken(conn) {
+            Protocol::Faf => self.faf(turn, |faf, turn| faf.resync(turn, conn)),
+            Protocol::Vcmi => self.vcmi(turn, |vcmi, turn| vcmi.resync(turn, conn)),
+        }
+    }
+
+    fn stopping(&mut self, turn: &mut HouseTurn<'_>, step: Stopping) {
+        self.faf(turn, |faf, turn| faf.stopping(turn, step));
+        self.vcmi(turn, |vcmi, turn| vcmi.stopping(turn, step));
+    }
+
+    fn may_stop(&self) -> bool {
+        self.faf.may_stop() && self.vcmi.may_stop()
+    }
+
+    fn refuse(ask: Self::Ask) -> Self::Answer {
+        Faf::refuse(ask)
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let mut all = self.faf.counters();
+        all.extend(self.vcmi.counters());
+        all
+    }
+}

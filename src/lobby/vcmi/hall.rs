@@ -1,0 +1,370 @@
+//! The lobby itself, on one shard: its state, what is done with a packet, and what goes to whom.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use ahash::{AHashMap, AHashSet};
+use bytes::Bytes;
+
+use super::{
+    VcmiTurn,
+    mail::{Delivery, ToHall},
+    message,
+    pipes::{Pipe, Session},
+    rooms::{Room, RoomId},
+    settings::{COMMANDS, Counters, REMEMBERED, Settings},
+    start::Uuids,
+    syntax,
+    users::{EVERYBODY, MODERN_USERS, User},
+};
+use crate::{
+    lobby::{Circle, ConnId, ShardId},
+    wire::charset::Charset,
+};
+
+/// Whether the rest of a packet is still looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Flow {
+    GoOn,
+    Stop,
+}
+
+/// State of the lobby.
+#[derive(Debug)]
+pub(super) struct Hall {
+    pub(super) settings: Arc<Settings>,
+    /// Its own shard.
+    shard: ShardId,
+    pub(super) users: AHashMap<ConnId, User>,
+    /// In the order in which their sockets were accepted.
+    pub(super) order: BTreeSet<(Duration, ConnId)>,
+    /// Only who has signed in.
+    pub(super) names: AHashMap<String, ConnId>,
+    /// In order of creation.
+    pub(super) rooms: BTreeMap<RoomId, Room>,
+    pub(super) room_names: AHashMap<String, RoomId>,
+    pub(super) next_room: u64,
+    pub(super) sessions: AHashMap<u64, Session>,
+    pub(super) uuids: Uuids,
+    pub(super) pipes: AHashMap<ConnId, Pipe>,
+    /// Pairs of games that are relayed on each shard.
+    pub(super) relays: Vec<u32>,
+    /// Accepted sockets, for `ROOT`.
+    pub(super) accepted: u64,
+    pub(super) addresses_seen: AHashSet<IpAddr>,
+    pub(super) names_seen: AHashSet<String>,
+    pub(super) draining: bool,
+    pub(super) counters: Counters,
+    /// Launchers whose encoding is not UTF-8: no circle is for them.
+    foreigners: BTreeSet<ConnId>,
+    /// Launchers of each shard.
+    launchers: Vec<u32>,
+    /// What is to go out to each shard's clients.
+    letters: Vec<Vec<Delivery>>,
+}
+
+impl Hall {
+    pub(super) fn new(shard: ShardId, shards: u16, settings: Arc<Settings>) -> Self {
+        let shards = usize::from(shards);
+        Hall {
+            settings,
+            shard,
+            users: AHashMap::new(),
+            order: BTreeSet::new(),
+            names: AHashMap::new(),
+            rooms: BTreeMap::new(),
+            room_names: AHashMap::new(),
+            next_room: 0,
+            sessions: AHashMap::new(),
+            uuids: Uuids::default(),
+            pipes: AHashMap::new(),
+            relays: vec![0; shards],
+            accepted: 0,
+            addresses_seen: AHashSet::new(),
+            names_seen: AHashSet::new(),
+            draining: false,
+            counters: Counters::default(),
+            foreigners: BTreeSet::new(),
+            launchers: vec![0; shards],
+            letters: vec![Vec::new(); shards],
+        }
+    }
+
+    /// Something happened at a door.
+    pub(super) fn take(&mut self, turn: &mut VcmiTurn<'_>, knock: ToHall) {
+        match knock {
+            ToHall::Knock { address } => {
+                self.accepted += 1;
+                if self.addresses_seen.len() < REMEMBERED {
+                    self.addresses_seen.insert(address);
+                }
+            }
+            ToHall::Enter {
+                conn,
+                address,
+                accepted,
+            } => self.enter(conn, address, accepted),
+            ToHall::Packet { conn, body } => {
+                self.packet(turn, conn, &body);
+                if conn.shard != self.shard {
+                    self.deliver(conn.shard, Delivery::Release(conn));
+                }
+            }
+            ToHall::Pipe { conn } => self.pipe_opened(conn),
+            ToHall::Greeted {
+                conn,
+                role,
+                uuid,
+                greeting,
+                at,
+            } => self.pipe_greeted(turn, (conn, at), role, &uuid, greeting),
+            ToHall::Resync { conn } => self.resync(conn),
+            ToHall::Gone { conn } => {
+                self.lost(conn);
+                self.pipe_lost(turn, conn);
+            }
+        }
+    }
+
+    /// A launcher is there (spec: vcmi-proxy 12: the lobby may be full).
+    fn enter(&mut self, conn: ConnId, address: IpAddr, accepted: Duration) {
+        let most = self
+            .settings
+            .capacity
+            .map_or(usize::MAX, |most| most as usize);
+        if self.users.len() >= most {
+            self.counters.refused_full += 1;
+            let text = message::error("Server is full");
+            self.deliver(conn.shard, Delivery::Send(conn, text.into()));
+            self.deliver(conn.shard, Delivery::Close(conn));
+            return;
+        }
+        self.users.insert(conn, User::new(conn, address, accepted));
+        self.order.insert((accepted, conn));
+        self.launchers[usize::from(conn.shard.0)] += 1;
+    }
+
+    /// Takes a launcher out of every list; what others are told of it is the caller's.
+    pub(super) fn forget(&mut self, conn: ConnId) -> Option<User> {
+        let user = self.users.remove(&conn)?;
+        self.order.remove(&(user.accepted, conn));
+        self.foreigners.remove(&conn);
+        self.launchers[usize::from(conn.shard.0)] -= 1;
+        if user.is_signed_in() {
+            self.names.remove(&user.name);
+        }
+        Some(user)
+    }
+
+    /// Runs the commands of a packet (spec: vcmi-proxy 4.1, 5).
+    fn packet(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId, body: &[u8]) {
+        let Some(user) = self.users.get(&conn) else {
+            return;
+        };
+        if !user.is_signed_in() && !self.prefix(conn, body) {
+            return;
+        }
+        let charset = self.users.get(&conn).map_or(Charset::UTF_8, |u| u.charset);
+        let text = charset.decode(body);
+        for (index, (tag, value)) in syntax::commands(&text).enumerate() {
+            if index == COMMANDS {
+                self.counters.over_limit += 1;
+                let _ = self.refuse(conn, "Too many commands in one packet");
+                return;
+            }
+            if self.command(turn, conn, tag, value) == Flow::Stop {
+                return;
+            }
+        }
+    }
+
+    /// Reads version and encoding in front of a packet of somebody who has not signed in. False: the connection ends.
+    fn prefix(&mut self, conn: ConnId, body: &[u8]) -> bool {
+        let Some(user) = self.users.get_mut(&conn) else {
+            return false;
+        };
+        user.version = body.first().copied().unwrap_or_default();
+        let len = body.get(1).map_or(0, |&len| usize::from(len));
+        // A length beyond the packet leaves the encoding as it is.
+        if let Some(name) = body.get(2..2 + len) {
+            let named = if name.is_empty() {
+                Some(Charset::UTF_8)
+            } else {
+                Charset::named(name)
+            };
+            let Some(charset) = named else {
+                self.counters.unknown_encodings += 1;
+                self.deliver(conn.shard, Delivery::Close(conn));
+                return false;
+            };
+            user.charset = charset;
+            if charset.is_utf8() {
+                self.foreigners.remove(&conn);
+            } else {
+                self.foreigners.insert(conn);
+            }
+        }
+        self.update_circles(conn);
+        true
+    }
+
+    fn command(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId, tag: &str, value: &str) -> Flow {
+        let Some(user) = self.users.get(&conn) else {
+            return Flow::Stop; // the command before has ended it
+        };
+        if tag == "GREETINGS" {
+            return self.greetings(conn, value);
+        }
+        if !user.is_signed_in() {
+            return self.ignore();
+        }
+        match tag {
+            "VER" => self.ver(conn, value),
+            "MSG" => self.msg(conn, value),
+            "CHANNEL" => self.channel(conn, value),
+            "HERE" => self.here(conn),
+            "ROOT" => self.root(conn, value),
+            "ALIVE" => Flow::GoOn,
+            "NEW" => self.new_room(conn, value),
+            "PSWD" => self.pswd(conn, value),
+            "COUNT" => self.count(conn, value),
+            "JOIN" => self.join(conn, value),
+            "HOSTMODE" => self.hostmode(conn, value),
+            "MODS" => self.mods(conn, value),
+            "LEAVE" => self.leave(conn, value),
+            "KICK" => self.kick(turn, conn, value),
+            "READY" => self.ready(turn, conn, value),
+            "FORCESTART" => self.forcestart(turn, conn, value),
+            _ => self.ignore(),
+        }
+    }
+
+    /// The command has no effect, and nobody is told.
+    pub(super) fn ignore(&mut self) -> Flow {
+        self.counters.ignored += 1;
+        Flow::GoOn
+    }
+
+    /// The sender is told why not; the rest of the packet is dropped.
+    pub(super) fn refuse(&mut self, conn: ConnId, why: &str) -> Flow {
+        self.counters.refusals += 1;
+        self.send(conn, &message::error(why));
+        Flow::Stop
+    }
+
+    // ---- what goes out -----------------------------------------------------------------------------------------
+
+    /// What is to go out, shard by shard; afterwards there is nothing.
+    pub(super) fn letters(&mut self) -> Vec<(ShardId, Vec<Delivery>)> {
+        let shards = (0..).map(ShardId).zip(&mut self.letters);
+        shards
+            .filter(|(_, letter)| !letter.is_empty())
+            .map(|(shard, letter)| (shard, std::mem::take(letter)))
+            .collect()
+    }
+
+    pub(super) fn deliver(&mut self, shard: ShardId, delivery: Delivery) {
+        if let Some(letter) = self.letters.get_mut(usize::from(shard.0)) {
+            letter.push(delivery);
+        }
+    }
+
+    /// To one launcher, in its encoding.
+    pub(super) fn send(&mut self, conn: ConnId, text: &str) {
+        let Some(user) = self.users.get(&conn) else {
+            return;
+        };
+        let bytes = Bytes::copy_from_slice(&user.charset.encode(text));
+        self.deliver(conn.shard, Delivery::Send(conn, bytes));
+    }
+
+    /// To these launchers.
+    pub(super) fn send_each(&mut self, conns: &[ConnId], text: &str) {
+        for &conn in conns {
+            self.send(conn, text);
+        }
+    }
+
+    /// To everybody of a circle: encoded once, but for those of another encoding.
+    pub(super) fn spread(&mut self, circle: Circle, text: String) {
+        let foreigners: Vec<ConnId> = self
+            .foreigners
+            .iter()
+            .copied()
+            .filter(|conn| self.users.get(conn).is_some_and(|user| user.hears(circle)))
+            .collect();
+        self.send_each(&foreigners, &text);
+        let bytes = Bytes::from(text);
+        for (letter, &launchers) in self.letters.iter_mut().zip(&self.launchers) {
+            if launchers > 0 {
+                letter.push(Delivery::Spread(circle, bytes.clone()));
+            }
+        }
+    }
+
+    /// After its version, encoding or name has changed.
+    pub(super) fn update_circles(&mut self, conn: ConnId) {
+        let Some(user) = self.users.get_mut(&conn) else {
+            return;
+        };
+        for (circle, inside) in user.moves() {
+            let delivery = if inside {
+                Delivery::Enter(conn, circle)
+            } else {
+                Delivery::Leave(conn, circle)
+            };
+            self.deliver(conn.shard, delivery);
+        }
+    }
+
+    /// Users who have signed in, in the order in which their sockets were accepted.
+    pub(super) fn signed_in(&self) -> impl Iterator<Item = &User> {
+        let users = self
+            .order
+            .iter()
+            .filter_map(|(_, conn)| self.users.get(conn));
+        users.filter(|user| user.is_signed_in())
+    }
+
+    /// The list of users.
+    pub(super) fn users_text(&self) -> String {
+        let names: Vec<&str> = self.signed_in().map(|user| user.name.as_str()).collect();
+        message::users(names.into_iter())
+    }
+
+    /// The list of rooms.
+    pub(super) fn sessions_text(&self) -> String {
+        message::sessions(self.rooms.values().map(Room::line))
+    }
+
+    /// Everybody is told of the rooms.
+    pub(super) fn spread_sessions(&mut self) {
+        let text = self.sessions_text();
+        self.spread(EVERYBODY, text);
+    }
+
+    /// Users of today's launchers are told who is there.
+    pub(super) fn spread_users(&mut self) {
+        let text = self.users_text();
+        self.spread(MODERN_USERS, text);
+    }
+
+    /// The present state, for somebody who missed something.
+    fn resync(&mut self, conn: ConnId) {
+        let Some(user) = self.users.get(&conn) else {
+            return;
+        };
+        let listed = user.is_signed_in() && user.is_modern();
+        let sessions = self.sessions_text();
+        self.send(conn, &sessions);
+        if listed {
+            let users = self.users_text();
+            self.send(conn, &users);
+        }
+    }
+}

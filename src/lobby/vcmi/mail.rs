@@ -1,0 +1,91 @@
+//! What shards tell each other: doors tell the hall what came, the hall tells doors what goes out.
+
+use std::{net::IpAddr, time::Duration};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::handshake::Role;
+use crate::lobby::{Circle, ConnId};
+
+/// Mail between shards.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Mail {
+    /// From a door to the hall.
+    ToHall(ToHall),
+    /// From the hall to a door: everything that one input caused for its clients, in order.
+    Show(Vec<Delivery>),
+}
+
+/// What a door tells the hall.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum ToHall {
+    /// A socket was accepted.
+    Knock {
+        /// Of the client.
+        address: IpAddr,
+    },
+    /// Its first packet is that of a launcher.
+    Enter {
+        /// The launcher.
+        conn: ConnId,
+        /// Of the client.
+        address: IpAddr,
+        /// Monotonic; users are listed in this order.
+        accepted: Duration,
+    },
+    /// A packet of a launcher. Its next one comes after the hall has let it go on.
+    Packet {
+        /// The launcher.
+        conn: ConnId,
+        /// Undecoded.
+        body: Bytes,
+    },
+    /// A connection's first packet is that of a game.
+    Pipe {
+        /// The game.
+        conn: ConnId,
+    },
+    /// A game has said all it has to say before it is relayed.
+    Greeted {
+        /// The game.
+        conn: ConnId,
+        /// What it is.
+        role: Role,
+        /// The whole frame that it named its session with.
+        uuid: String,
+        /// Everything it said, as it said it.
+        greeting: Bytes,
+        /// Monotonic; the first to have greeted is the first to be paired.
+        at: Duration,
+    },
+    /// A launcher that missed something has caught up.
+    Resync {
+        /// The launcher.
+        conn: ConnId,
+    },
+    /// The connection is gone.
+    Gone {
+        /// Launcher or game.
+        conn: ConnId,
+    },
+}
+
+/// What a door is to do for the hall.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Delivery {
+    /// Bytes to one client.
+    Send(ConnId, Bytes),
+    /// Bytes to everybody of a circle.
+    Spread(Circle, Bytes),
+    /// The client is in this circle.
+    Enter(ConnId, Circle),
+    /// No longer.
+    Leave(ConnId, Circle),
+    /// The client has signed in.
+    Welcome(ConnId),
+    /// Its next packet may come.
+    Release(ConnId),
+    /// The connection ends after what it was sent.
+    Close(ConnId),
+}

@@ -1,0 +1,218 @@
+//! Started games: which session a game belongs to, and which two games are relayed to each other (spec: vcmi-proxy 10).
+//!
+//! The hall only pairs; the engine relays. A pair that has been joined is never mended: when one side goes, the other goes
+//! too, and a new connection opens a new pair.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use bytes::Bytes;
+
+use super::{Timer, VcmiTurn, hall::Hall, handshake::Role, mail::Delivery, message, users::USERS};
+use crate::lobby::{ConnId, Joint};
+
+/// A started game.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) uuids: Vec<String>,
+    /// Pairs that lack a side, the oldest first. All lack the same one, or the pair would be complete.
+    waiting: BTreeSet<(Duration, ConnId)>,
+    /// Connections of its games.
+    pipes: usize,
+    /// When nobody was connected any more, or yet.
+    idle_since: Duration,
+    /// A look at that is due already.
+    watched: bool,
+    /// Its games are still to come: an orderly end of the process waits for them.
+    pub(super) awaited: bool,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Session {
+            uuids: Vec::new(),
+            waiting: BTreeSet::new(),
+            pipes: 0,
+            idle_since: Duration::ZERO,
+            watched: false,
+            awaited: true,
+        }
+    }
+}
+
+/// Instead of a shard: its pair is counted at the other side.
+const NOT_COUNTED: usize = usize::MAX;
+
+/// A game's connection.
+#[derive(Debug)]
+pub(super) enum Pipe {
+    /// It has not said what it is.
+    Greeting,
+    /// It waits for the other side.
+    Waiting {
+        session: u64,
+        role: Role,
+        greeting: Bytes,
+    },
+    /// It is relayed, on this shard.
+    Joined { session: u64, on: usize },
+}
+
+impl Hall {
+    pub(super) fn pipe_opened(&mut self, conn: ConnId) {
+        self.counters.pipes += 1;
+        self.pipes.insert(conn, Pipe::Greeting);
+    }
+
+    pub(super) fn pipe_greeted(
+        &mut self,
+        turn: &mut VcmiTurn<'_>,
+        (conn, at): (ConnId, Duration),
+        role: Role,
+        uuid: &str,
+        greeting: Bytes,
+    ) {
+        let known = self.uuids.get(uuid).filter(|(_, of)| *of == role);
+        let Some(&(id, _)) = known else {
+            self.counters.pipes_refused += 1;
+            return self.deliver(conn.shard, Delivery::Close(conn));
+        };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        session.pipes += 1;
+        session.awaited = false;
+        let oldest = session.waiting.first().copied();
+        let partner = oldest.and_then(|(_, other)| match self.pipes.get(&other) {
+            Some(Pipe::Waiting {
+                role: its,
+                greeting,
+                ..
+            }) if *its != role => Some((other, greeting.clone())),
+            _ => None,
+        });
+        match partner {
+            Some((other, its)) => {
+                session.waiting.pop_first();
+                self.join_pair(turn, id, (conn, greeting), (other, its));
+            }
+            None => {
+                session.waiting.insert((at, conn));
+                let waiting = Pipe::Waiting {
+                    session: id,
+                    role,
+                    greeting,
+                };
+                self.pipes.insert(conn, waiting);
+            }
+        }
+    }
+
+    /// Both are relayed from now on, on the shard that has less of it to do; each is sent what the other one said.
+    fn join_pair(
+        &mut self,
+        turn: &mut VcmiTurn<'_>,
+        session: u64,
+        a: (ConnId, Bytes),
+        b: (ConnId, Bytes),
+    ) {
+        let load = |conn: ConnId| self.relays.get(usize::from(conn.shard.0)).copied();
+        let (taker, giver) = if load(a.0) < load(b.0) {
+            (a, b)
+        } else {
+            (b, a)
+        };
+        let on = usize::from(taker.0.shard.0);
+        if let Some(relays) = self.relays.get_mut(on) {
+            *relays += 1;
+        }
+        self.pipes.insert(taker.0, Pipe::Joined { session, on });
+        self.pipes.insert(
+            giver.0,
+            Pipe::Joined {
+                session,
+                on: NOT_COUNTED,
+            },
+        );
+        self.counters.pipes_joined += 1;
+        turn.join(Joint {
+            giver: giver.0,
+            taker: taker.0,
+            to_giver: taker.1,
+            to_taker: giver.1,
+        });
+    }
+
+    pub(super) fn pipe_lost(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId) {
+        let id = match self.pipes.remove(&conn) {
+            None | Some(Pipe::Greeting) => return,
+            Some(Pipe::Waiting { session, .. }) => session,
+            Some(Pipe::Joined { session, on }) => {
+                if let Some(relays) = self.relays.get_mut(on) {
+                    *relays -= 1;
+                }
+                session
+            }
+        };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        session.waiting.retain(|(_, waiting)| *waiting != conn);
+        session.pipes -= 1;
+        if session.pipes == 0 {
+            self.watch_idle(turn, id);
+        }
+    }
+
+    /// Nobody is connected: the session is forgotten if that stays so.
+    pub(super) fn watch_idle(&mut self, turn: &mut VcmiTurn<'_>, id: u64) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        session.idle_since = turn.now.mono;
+        if !std::mem::replace(&mut session.watched, true) {
+            turn.wake_at(turn.now.mono + self.settings.session_idle, Timer::Idle(id));
+        }
+    }
+
+    /// A look whether the session is still idle is due.
+    pub(super) fn idle(&mut self, turn: &mut VcmiTurn<'_>, id: u64) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        session.watched = false;
+        if session.pipes > 0 {
+            return;
+        }
+        let until = session.idle_since + self.settings.session_idle;
+        if turn.now.mono < until {
+            session.watched = true;
+            return turn.wake_at(until, Timer::Idle(id));
+        }
+        self.counters.sessions_forgotten += 1;
+        if let Some(session) = self.sessions.remove(&id) {
+            for uuid in &session.uuids {
+                self.uuids.remove(uuid);
+            }
+        }
+    }
+
+    // ---- the orderly end ---------------------------------------------------------------------------------------
+
+    /// No further room can be opened, and everybody is told.
+    pub(super) fn drain(&mut self) {
+        self.draining = true;
+        let text = message::system(message::GOING_DOWN);
+        self.spread(USERS, text);
+    }
+
+    pub(super) fn no_longer_awaited(&mut self, id: u64) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.awaited = false;
+        }
+    }
+
+    /// Some session has just started and its games have not come yet.
+    pub(super) fn awaits_games(&self) -> bool {
+        self.sessions.values().any(|session| session.awaited)
+    }
+}

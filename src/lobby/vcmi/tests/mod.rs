@@ -1,0 +1,1 @@
+//! The VCMI lobby in the simulator.
