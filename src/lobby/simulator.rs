@@ -78,6 +78,8 @@ pub struct Simulator<D: Dialect> {
     pub published: Vec<D::Event>,
     /// Whether a shard always has its mail before it handles a frame.
     pub eager: bool,
+    /// Whether the back office keeps everybody waiting: no answer comes.
+    pub stalled: bool,
 }
 
 enum Job {
@@ -117,6 +119,7 @@ impl<D: Dialect> Simulator<D> {
             protocol: Protocol::Faf,
             published: Vec::new(),
             eager: true,
+            stalled: false,
         };
         for shard in 0..shards {
             simulator.turn(ShardId(shard), |dialect, turn| dialect.started(turn));
@@ -262,7 +265,8 @@ impl<D: Dialect> Simulator<D> {
         }
         let mail_waits = !jobs.is_empty();
         for (shard, state) in self.shards.iter().enumerate() {
-            jobs.extend((0..state.asks.len()).map(|ask| Job::Answer(shard, ask)));
+            let answers = if self.stalled { 0 } else { state.asks.len() };
+            jobs.extend((0..answers).map(|ask| Job::Answer(shard, ask)));
         }
         if !(self.eager && mail_waits) {
             for (&conn, client) in &self.clients {

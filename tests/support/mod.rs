@@ -6,6 +6,7 @@ pub(crate) mod exchange;
 pub(crate) mod http;
 pub(crate) mod pattern;
 pub(crate) mod player;
+pub(crate) mod proxy;
 pub(crate) mod recorded;
 pub(crate) mod replay;
 pub(crate) mod script;

@@ -180,6 +180,14 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(setup: &Setup<'_>) -> Result<Server, String> {
+        Server::start_behind(setup, |url| url)
+    }
+
+    /// The same; `behind` gives the URL by which the server reaches its database.
+    pub(crate) fn start_behind(
+        setup: &Setup<'_>,
+        behind: impl FnOnce(String) -> String,
+    ) -> Result<Server, String> {
         let database = Database::make(setup.backend)?;
         for statement in setup.sql {
             database.sql(statement)?;
@@ -188,7 +196,7 @@ impl Server {
         let mut command = muster(folder.path());
         command.args(["--shards", &setup.shards.to_string()]);
         let defaults = [
-            &format!("store.url={}", database.url()),
+            &format!("store.url={}", behind(database.url())),
             "server.pin=false",
             "server.stop_grace_s=0",
             "log.level=error",

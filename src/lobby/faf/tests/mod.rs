@@ -3,6 +3,7 @@
 mod admin;
 mod corners;
 mod dialogues;
+mod faults;
 mod games;
 mod lookups;
 mod matches;
@@ -28,7 +29,10 @@ use super::{
     news::News,
     reference::{FeaturedMod, Leaderboard, Reference},
 };
-use crate::lobby::{ConnId, simulator::Simulator};
+use crate::lobby::{
+    ConnId,
+    simulator::{Office, Simulator},
+};
 use paper::Paper;
 
 pub(super) type Sim = Simulator<Faf>;
@@ -127,12 +131,16 @@ fn simulator(shards: u16, seed: u64, settings: Settings) -> Sim {
 }
 
 fn simulator_with(shards: u16, seed: u64, settings: Settings, paper: Rc<RefCell<Paper>>) -> Sim {
+    simulator_of(shards, seed, settings, Box::new(office_with(paper)))
+}
+
+fn simulator_of(shards: u16, seed: u64, settings: Settings, office: Office<Faf>) -> Sim {
     let settings = Arc::new(settings);
     let mut sim = Simulator::new(
         shards,
         seed,
         |shard| Faf::new(shard, shards, settings.clone()),
-        Box::new(office_with(paper)),
+        office,
     );
     let reference = Arc::new(reference());
     for shard in 0..shards {

@@ -7,7 +7,7 @@ use super::*;
 
 /// Where the sender of a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scene {
+pub(super) enum Scene {
     /// Not signed in.
     Stranger,
     /// Signed in, doing nothing.
@@ -22,7 +22,7 @@ enum Scene {
 
 /// What a field holds, and with it what happens if it holds something else.
 #[derive(Clone, Copy, Debug)]
-enum Field {
+pub(super) enum Field {
     /// A whole number, perhaps as text.
     Id,
     /// A whole number that may be missing.
@@ -60,9 +60,9 @@ use Field::{Any, AnyWord, Id, MayId, MayNumber, MayText, Text, Unstated, Words};
 use Scene::{Guest, Host, Idle, Playing, Stranger};
 
 /// A message that is in order, where it is sent from, and its fields.
-type Message = (&'static str, Scene, &'static [(&'static str, Field)]);
+pub(super) type Message = (&'static str, Scene, &'static [(&'static str, Field)]);
 
-const LOBBY: &[Message] = &[
+pub(super) const LOBBY: &[Message] = &[
     (
         r#"{"command":"ask_session","version":"1","user_agent":"x"}"#,
         Stranger,
@@ -258,7 +258,7 @@ const LOBBY: &[Message] = &[
 ];
 
 /// Messages of the game: no argument of theirs ends the connection to the lobby (spec: faf-messages 4).
-const GAME: &[(&str, &str)] = &[
+pub(super) const GAME: &[(&str, &str)] = &[
     ("GameState", r#"["Idle"]"#),
     ("GameState", r#"["Lobby"]"#),
     ("GameState", r#"["Launching"]"#),
@@ -302,7 +302,7 @@ const PENDING: &[&str] = &[
 
 /// What a value is, as far as the rules ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
+pub(super) enum Shape {
     Null,
     Bool,
     Number,
@@ -314,7 +314,7 @@ enum Shape {
 }
 
 /// Values as they are written, and whether they count as nothing.
-fn values() -> Vec<(String, Shape, bool)> {
+pub(super) fn values() -> Vec<(String, Shape, bool)> {
     use Shape::{Bool, Nested, NoInteger, Null, Number, NumberText, Text};
     let plain = [
         ("null", Null, true),
@@ -392,7 +392,7 @@ fn expected(field: Field, value: Option<&(String, Shape, bool)>) -> Option<Outco
 }
 
 /// The message with the field at a path set to a text of JSON, or without it.
-fn with(message: &Value, path: &str, text: Option<&str>) -> String {
+pub(super) fn with(message: &Value, path: &str, text: Option<&str>) -> String {
     const MARK: &str = "@@";
     let mut changed = message.clone();
     let (parent, last) = path.rsplit_once('/').unwrap_or(("", path));

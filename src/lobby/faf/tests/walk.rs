@@ -5,10 +5,10 @@ use rand::{Rng, SeedableRng, rngs::SmallRng};
 use super::*;
 use crate::lobby::faf::Counters;
 
-const SHARDS: u16 = 3;
+pub(super) const SHARDS: u16 = 3;
 
 /// One or a few frames; `uid` is a game that somebody has heard of.
-fn random_frames(rng: &mut SmallRng, uid: u32) -> Vec<Value> {
+pub(super) fn random_frames(rng: &mut SmallRng, uid: u32) -> Vec<Value> {
     let id = rng.random_range(1..14);
     let state = |state: &str| game("GameState", json!([state]));
     let host = json!({"command": "game_host",
@@ -40,7 +40,7 @@ fn random_frames(rng: &mut SmallRng, uid: u32) -> Vec<Value> {
 }
 
 /// The same for parties, among few players so that they meet.
-fn party_frames(rng: &mut SmallRng, _: u32) -> Vec<Value> {
+pub(super) fn party_frames(rng: &mut SmallRng, _: u32) -> Vec<Value> {
     let id = rng.random_range(1..6);
     match rng.random_range(0..12) {
         0 => vec![hello(id)],
@@ -183,7 +183,7 @@ fn walk(seed: u64, ids: u32, frames: fn(&mut SmallRng, u32) -> Vec<Value>) -> Si
 }
 
 /// Claims, sessions and pictures agree, and links with games.
-fn check(sim: &mut Sim, seed: u64) {
+pub(super) fn check(sim: &mut Sim, seed: u64) {
     sim.advance(Duration::from_secs(2));
     let first = beliefs(sim.dialect(0));
     let mut online = Vec::new();
