@@ -3,6 +3,8 @@
 //! [`KEYS`] is the only place where a key, its type, its default and its meaning are written down. Checking, the
 //! commented file of `--print-config` and the page `docs/config.md` are all made from it.
 
+use super::matchmaking;
+
 pub(super) use super::kinds::{Address, Value};
 pub use super::kinds::{HostAddress, Kind};
 
@@ -40,6 +42,10 @@ pub const PREFIX: &str = "MUSTER_";
 pub const GROUPS: &[(&str, &str)] = &[
     ("server", "The process as a whole"),
     ("faf", "The FAF lobby: listeners, sign-in, timing"),
+    (
+        "matchmaking",
+        "Queues, searches and matches of the FAF lobby",
+    ),
     ("vcmi", "The VCMI proxy lobby"),
     ("store", "The database"),
     ("broker", "The event broker (RabbitMQ)"),
@@ -48,7 +54,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("log", "Logging"),
 ];
 
-const fn key(
+pub(super) const fn key(
     name: &'static str,
     kind: Kind,
     default: &'static str,
@@ -64,14 +70,37 @@ const fn key(
     }
 }
 
-const fn number(min: i64, max: i64) -> Kind {
+pub(super) const fn number(min: i64, max: i64) -> Kind {
     Kind::Number { min, max }
+}
+
+pub(super) const fn decimal(min: i64, max: i64) -> Kind {
+    Kind::Decimal { min, max }
+}
+
+/// Two parts of the table as one.
+const fn joined<const N: usize>(first: &[Key], second: &[Key]) -> [Key; N] {
+    let mut all = [first[0]; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < first.len() {
+            first[at]
+        } else {
+            second[at - first.len()]
+        };
+        at += 1;
+    }
+    all
 }
 
 const GIB: i64 = 1 << 30;
 
 /// The table.
-pub const KEYS: &[Key] = &[
+pub const KEYS: &[Key] =
+    &joined::<{ TABLE.len() + matchmaking::KEYS.len() }>(TABLE, matchmaking::KEYS);
+
+/// Its part that is in this file.
+const TABLE: &[Key] = &[
     key(
         "server.shards",
         number(0, 1024),
@@ -562,7 +591,7 @@ const LIVE: &[&str] = &[
 impl Key {
     /// Whether a new value takes effect while the server runs.
     pub fn is_live(&self) -> bool {
-        LIVE.contains(&self.name)
+        LIVE.contains(&self.name) || self.group() == "matchmaking"
     }
 }
 

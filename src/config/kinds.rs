@@ -16,6 +16,15 @@ pub enum Kind {
         /// Largest allowed.
         max: i64,
     },
+    /// A number with or without a fraction within these bounds.
+    Decimal {
+        /// Smallest allowed.
+        min: i64,
+        /// Largest allowed.
+        max: i64,
+    },
+    /// A list of numbers, none below zero; as text, separated by commas.
+    Decimals,
     /// One of these words.
     Word(&'static [&'static str]),
     /// Any text.
@@ -38,6 +47,12 @@ impl Kind {
         let value = match self {
             Kind::Flag => Value::Flag(text.parse().map_err(drop)?),
             Kind::Number { .. } => Value::Number(text.replace('_', "").parse().map_err(drop)?),
+            Kind::Decimal { .. } => Value::Decimal(Decimal::parse(text)?),
+            Kind::Decimals => {
+                let parts = text.split(',').map(str::trim);
+                let parts = parts.filter(|part| !part.is_empty()).map(Decimal::parse);
+                Value::Decimals(parts.collect::<Result<_, ()>>()?)
+            }
             Kind::Blocks => Value::List(
                 text.split(',')
                     .map(str::trim)
@@ -52,9 +67,18 @@ impl Kind {
 
     /// Lets a value through that is of this kind and within its bounds.
     pub(super) fn check(self, value: Value) -> Result<Value, ()> {
+        let value = match (self, value) {
+            (Kind::Decimal { .. }, Value::Number(n)) => Value::Decimal(Decimal(n as f64)),
+            (Kind::Decimals, Value::List(none)) if none.is_empty() => Value::Decimals(Vec::new()),
+            (_, value) => value,
+        };
         let good = match (self, &value) {
             (Kind::Flag, Value::Flag(_)) | (Kind::Text, Value::Text(_)) => true,
             (Kind::Number { min, max }, Value::Number(n)) => (min..=max).contains(n),
+            (Kind::Decimal { min, max }, Value::Decimal(Decimal(n))) => {
+                (min as f64..=max as f64).contains(n)
+            }
+            (Kind::Decimals, Value::Decimals(all)) => all.iter().all(|n| n.0 >= 0.0),
             (Kind::Word(words), Value::Text(text)) => words.contains(&text.as_str()),
             (Kind::Prefixed(heads), Value::Text(text)) => {
                 heads.iter().any(|head| text.starts_with(head))
@@ -79,6 +103,8 @@ impl fmt::Display for Kind {
         match self {
             Kind::Flag => write!(f, "true or false"),
             Kind::Number { min, max } => write!(f, "a whole number from {min} to {max}"),
+            Kind::Decimal { min, max } => write!(f, "a number from {min} to {max}"),
+            Kind::Decimals => write!(f, "a list of numbers such as [0.75, 0.5]"),
             Kind::Word(words) => write!(f, "one of \"{}\"", words.join("\", \"")),
             Kind::Text => write!(f, "text"),
             Kind::Prefixed(heads) => {
@@ -96,11 +122,31 @@ impl fmt::Display for Kind {
     }
 }
 
+/// A number that may have a fraction; always finite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Decimal(pub(super) f64);
+
+// Finite numbers are equal to themselves.
+impl Eq for Decimal {}
+
+impl Decimal {
+    pub(super) fn parse(text: &str) -> Result<Decimal, ()> {
+        let number: f64 = text.replace('_', "").parse().map_err(drop)?;
+        if number.is_finite() {
+            Ok(Decimal(number))
+        } else {
+            Err(())
+        }
+    }
+}
+
 /// A value of a known kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     Flag(bool),
     Number(i64),
+    Decimal(Decimal),
+    Decimals(Vec<Decimal>),
     Text(String),
     List(Vec<String>),
 }
@@ -111,6 +157,11 @@ impl fmt::Display for Value {
         match self {
             Value::Flag(flag) => write!(f, "{flag}"),
             Value::Number(number) => write!(f, "{number}"),
+            Value::Decimal(Decimal(number)) => write!(f, "{number:?}"),
+            Value::Decimals(all) => {
+                let numbers: Vec<f64> = all.iter().map(|decimal| decimal.0).collect();
+                write!(f, "{numbers:?}")
+            }
             Value::Text(text) => write!(f, "{text:?}"),
             Value::List(list) => write!(f, "{list:?}"),
         }

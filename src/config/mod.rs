@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod keys;
 mod kinds;
+mod matchmaking;
 mod print;
 mod replaced;
 mod typed;
@@ -21,6 +22,7 @@ use std::{
 use crate::wire::Cidr;
 pub use keys::HostAddress;
 use keys::{Address, KEYS, Value};
+pub use matchmaking::Matchmaking;
 pub use print::reference;
 pub use typed::Place;
 
@@ -107,6 +109,8 @@ pub struct Config {
     pub server: Server,
     /// The FAF lobby.
     pub faf: Faf,
+    /// Queues, searches and matches of the FAF lobby.
+    pub matchmaking: Matchmaking,
     /// The VCMI lobby.
     pub vcmi: Vcmi,
     /// The database.
@@ -373,6 +377,7 @@ impl Config {
                 ask_queue: v.number("server.ask_queue"),
             },
             faf: faf(v)?,
+            matchmaking: Matchmaking::of(v),
             vcmi: vcmi(v),
             store: Store {
                 url: v.text("store.url").replace("{data_dir}", &data_dir),
@@ -570,6 +575,25 @@ impl Values {
 
     fn seconds(&self, name: &str) -> Duration {
         Duration::from_secs(self.number(name))
+    }
+
+    fn decimal(&self, name: &str) -> f64 {
+        let Value::Decimal(number) = self.0[name] else {
+            unreachable!("{name} is no decimal")
+        };
+        number.0
+    }
+
+    fn decimals(&self, name: &str) -> Vec<f64> {
+        let Value::Decimals(numbers) = &self.0[name] else {
+            unreachable!("{name} is no list of decimals")
+        };
+        numbers.iter().map(|number| number.0).collect()
+    }
+
+    /// The bounds in the table keep it from being negative.
+    fn decimal_seconds(&self, name: &str) -> Duration {
+        Duration::from_secs_f64(self.decimal(name))
     }
 
     fn text(&self, name: &str) -> String {

@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 use super::{
     ConfigError,
     keys::{KEYS, Key, PREFIX, Value, find, nearest},
+    kinds::Decimal,
 };
 
 /// Environment variables that are read elsewhere and are no keys.
@@ -94,7 +95,16 @@ fn toml_value(value: &DeValue<'_>) -> Option<Value> {
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .ok()
             .map(Value::Number),
+        DeValue::Float(number) => Decimal::parse(number.as_str()).ok().map(Value::Decimal),
         DeValue::String(text) => Some(Value::Text(text.to_string())),
+        DeValue::Array(items) if items.iter().any(|item| is_number(item.get_ref())) => {
+            let numbers = items.iter().map(|item| match item.get_ref() {
+                DeValue::Integer(number) => Decimal::parse(number.as_str()).ok(),
+                DeValue::Float(number) => Decimal::parse(number.as_str()).ok(),
+                _ => None,
+            });
+            numbers.collect::<Option<_>>().map(Value::Decimals)
+        }
         DeValue::Array(items) => {
             let texts = items.iter().map(|item| match item.get_ref() {
                 DeValue::String(text) => Some(text.to_string()),
@@ -104,6 +114,10 @@ fn toml_value(value: &DeValue<'_>) -> Option<Value> {
         }
         _ => None,
     }
+}
+
+fn is_number(value: &DeValue<'_>) -> bool {
+    matches!(value, DeValue::Integer(_) | DeValue::Float(_))
 }
 
 /// Reads variables that start with [`PREFIX`]; others are not ours.

@@ -3,9 +3,19 @@
 use std::time::Duration;
 
 use muster::{
-    config::Config,
+    config::{Config, Matchmaking},
     engine::{AddressLimits, ListenerSettings, OutboxLimits, Settings},
-    lobby::{Protocol, faf, vcmi},
+    lobby::{
+        Protocol,
+        faf::{
+            self,
+            matcher::{Expansion, Tuning},
+            matchmaking::{
+                AntiRepetition, MatchmakingSettings, PopRules, RatingSelection, ViolationRules,
+            },
+        },
+        vcmi,
+    },
     wire::{Format, ReadLimits},
 };
 
@@ -98,7 +108,65 @@ pub(super) fn faf_settings(config: &Config) -> faf::Settings {
         },
         rating_adjustment_max: config.faf.rating_adjustment_max,
         ladder_outcome_override: config.faf.ladder_outcome_override,
+        matchmaking: matchmaking_settings(&config.matchmaking),
         ..faf::Settings::default()
+    }
+}
+
+fn matchmaking_settings(m: &Matchmaking) -> MatchmakingSettings {
+    MatchmakingSettings {
+        tuning: Tuning {
+            newbie_base_mean: m.newbie_base_mean,
+            newbie_min_games: m.newbie_min_games,
+            high_rated_min_rating: m.high_rated_min_rating,
+            top_player_min_rating: m.top_player_min_rating,
+            expansion: Expansion {
+                step: m.expansion_step,
+                max: m.expansion_max,
+            },
+            newbie_expansion: Expansion {
+                step: m.newbie_expansion_step,
+                max: m.newbie_expansion_max,
+            },
+            top_player_expansion: Expansion {
+                step: m.top_player_expansion_step,
+                max: m.top_player_expansion_max,
+            },
+            minimum_game_quality: m.minimum_game_quality,
+            maximum_rating_imbalance: m.maximum_rating_imbalance,
+            maximum_rating_deviation: m.maximum_rating_deviation,
+            time_bonus: m.time_bonus,
+            maximum_time_bonus: m.maximum_time_bonus,
+            newbie_time_bonus: m.newbie_time_bonus,
+            maximum_newbie_time_bonus: m.maximum_newbie_time_bonus,
+            minority_bonus: m.minority_bonus,
+            minority_bonus_rating_range: m.minority_bonus_rating_range,
+        },
+        pop: PopRules {
+            longest: m.pop_longest,
+            shortest: m.pop_shortest,
+            desired_matches: m.pop_desired_matches,
+            moving_average: m.pop_moving_average as usize,
+        },
+        violations: ViolationRules {
+            enabled: m.violations_enabled,
+            ban_threshold: m.violations_ban_threshold,
+            first_ban: m.violations_first_ban,
+            ban: m.violations_ban,
+            reset: m.violations_reset,
+        },
+        anti_repetition: AntiRepetition {
+            limit: m.anti_repetition_limit,
+            weight_base_thresholds: m.anti_repetition_weight_thresholds.clone(),
+            repeat_counts_factor: m.anti_repetition_repeat_factor,
+        },
+        map_pool_rating_selection: match m.map_pool_rating_selection.as_str() {
+            "min" => RatingSelection::Min,
+            "max" => RatingSelection::Max,
+            _ => RatingSelection::Mean,
+        },
+        setup: m.setup,
+        setup_per_guest: m.setup_per_guest,
     }
 }
 
@@ -112,5 +180,21 @@ pub(super) fn vcmi_settings(config: &Config) -> vcmi::Settings {
         name_chars: config.vcmi.name_chars,
         room_name_chars: config.vcmi.room_name_chars,
         chat_bytes: config.vcmi.chat_bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use muster::config::Sources;
+
+    use super::*;
+
+    #[test]
+    fn nothing_typed_means_the_matchmakers_own_defaults() {
+        let config = Config::load(&Sources::default()).expect("the defaults are in order");
+        assert_eq!(
+            matchmaking_settings(&config.matchmaking),
+            MatchmakingSettings::default()
+        );
     }
 }

@@ -75,6 +75,9 @@ const LEVELS: &[(&str, &str)] = &[
     ("FATAL", "error"),
 ];
 
+/// In any case, as there.
+const RATING_SELECTIONS: &[(&str, &str)] = &[("mean", "mean"), ("min", "min"), ("max", "max")];
+
 const UVLOOP: &str = "there is no Python here";
 const PROFILER: &str = "there is no built-in profiler; use perf";
 const UNUSED: &str = "the other server does not use it either";
@@ -166,8 +169,16 @@ pub(super) const NAMES: &[Name] = &[
     ),
     key("LOGIN_TIMEOUT", Type::Number, "faf.login_timeout_s"),
     // Matchmaking and ratings.
-    nothing("NEWBIE_BASE_MEAN", Type::Number, NOT_ADJUSTABLE),
-    nothing("NEWBIE_MIN_GAMES", Type::Number, NOT_ADJUSTABLE),
+    key(
+        "NEWBIE_BASE_MEAN",
+        Type::Number,
+        "matchmaking.newbie_base_mean",
+    ),
+    key(
+        "NEWBIE_MIN_GAMES",
+        Type::Number,
+        "matchmaking.newbie_min_games",
+    ),
     key("START_RATING_MEAN", Type::Number, "faf.start_rating_mean"),
     key(
         "START_RATING_DEV",
@@ -179,81 +190,154 @@ pub(super) const NAMES: &[Name] = &[
         Type::Number,
         "faf.rating_adjustment_max",
     ),
-    nothing("HIGH_RATED_PLAYER_MIN_RATING", Type::Number, NOT_ADJUSTABLE),
-    nothing("TOP_PLAYER_MIN_RATING", Type::Number, NOT_ADJUSTABLE),
-    nothing("MINIMUM_GAME_QUALITY", Type::Number, NOT_ADJUSTABLE),
-    nothing("MAXIMUM_RATING_IMBALANCE", Type::Number, NOT_ADJUSTABLE),
-    nothing("MAXIMUM_RATING_DEVIATION", Type::Number, NOT_ADJUSTABLE),
-    nothing("TIME_BONUS", Type::Number, NOT_ADJUSTABLE),
-    nothing("MAXIMUM_TIME_BONUS", Type::Number, NOT_ADJUSTABLE),
-    nothing("NEWBIE_TIME_BONUS", Type::Number, NOT_ADJUSTABLE),
-    nothing("MAXIMUM_NEWBIE_TIME_BONUS", Type::Number, NOT_ADJUSTABLE),
-    nothing("MINORITY_BONUS", Type::Number, NOT_ADJUSTABLE),
-    nothing("MINORITY_BONUS_RATING_RANGE", Type::Number, NOT_ADJUSTABLE),
+    key(
+        "HIGH_RATED_PLAYER_MIN_RATING",
+        Type::Number,
+        "matchmaking.high_rated_min_rating",
+    ),
+    key(
+        "TOP_PLAYER_MIN_RATING",
+        Type::Number,
+        "matchmaking.top_player_min_rating",
+    ),
+    key(
+        "MINIMUM_GAME_QUALITY",
+        Type::Number,
+        "matchmaking.minimum_game_quality",
+    ),
+    key(
+        "MAXIMUM_RATING_IMBALANCE",
+        Type::Number,
+        "matchmaking.maximum_rating_imbalance",
+    ),
+    key(
+        "MAXIMUM_RATING_DEVIATION",
+        Type::Number,
+        "matchmaking.maximum_rating_deviation",
+    ),
+    key("TIME_BONUS", Type::Number, "matchmaking.time_bonus"),
+    key(
+        "MAXIMUM_TIME_BONUS",
+        Type::Number,
+        "matchmaking.maximum_time_bonus",
+    ),
+    key(
+        "NEWBIE_TIME_BONUS",
+        Type::Number,
+        "matchmaking.newbie_time_bonus",
+    ),
+    key(
+        "MAXIMUM_NEWBIE_TIME_BONUS",
+        Type::Number,
+        "matchmaking.maximum_newbie_time_bonus",
+    ),
+    key("MINORITY_BONUS", Type::Number, "matchmaking.minority_bonus"),
+    key(
+        "MINORITY_BONUS_RATING_RANGE",
+        Type::Number,
+        "matchmaking.minority_bonus_rating_range",
+    ),
     key(
         "LADDER_1V1_OUTCOME_OVERRIDE",
         Type::Flag,
         "faf.ladder_outcome_override",
     ),
-    nothing("LADDER_ANTI_REPETITION_LIMIT", Type::Number, NOT_ADJUSTABLE),
-    nothing(
+    key(
+        "LADDER_ANTI_REPETITION_LIMIT",
+        Type::Number,
+        "matchmaking.anti_repetition_limit",
+    ),
+    key(
         "LADDER_ANTI_REPETITION_WEIGHT_BASE_THRESHOLDS",
         Type::Numbers,
-        NOT_ADJUSTABLE,
+        "matchmaking.anti_repetition_weight_thresholds",
     ),
-    nothing(
+    key(
         "LADDER_ANTI_REPETITION_REPEAT_COUNTS_FACTOR",
         Type::Number,
-        NOT_ADJUSTABLE,
+        "matchmaking.anti_repetition_repeat_factor",
     ),
-    nothing("LADDER_SEARCH_EXPANSION_MAX", Type::Number, NOT_ADJUSTABLE),
-    nothing("LADDER_SEARCH_EXPANSION_STEP", Type::Number, NOT_ADJUSTABLE),
-    nothing(
+    key(
+        "LADDER_SEARCH_EXPANSION_MAX",
+        Type::Number,
+        "matchmaking.expansion_max",
+    ),
+    key(
+        "LADDER_SEARCH_EXPANSION_STEP",
+        Type::Number,
+        "matchmaking.expansion_step",
+    ),
+    key(
         "LADDER_TOP_PLAYER_SEARCH_EXPANSION_MAX",
         Type::Number,
-        NOT_ADJUSTABLE,
+        "matchmaking.top_player_expansion_max",
     ),
-    nothing(
+    key(
         "LADDER_TOP_PLAYER_SEARCH_EXPANSION_STEP",
         Type::Number,
-        NOT_ADJUSTABLE,
+        "matchmaking.top_player_expansion_step",
     ),
-    nothing(
+    key(
         "LADDER_NEWBIE_SEARCH_EXPANSION_MAX",
         Type::Number,
-        NOT_ADJUSTABLE,
+        "matchmaking.newbie_expansion_max",
     ),
-    nothing(
+    key(
         "LADDER_NEWBIE_SEARCH_EXPANSION_STEP",
         Type::Number,
-        NOT_ADJUSTABLE,
+        "matchmaking.newbie_expansion_step",
     ),
-    nothing("MAP_POOL_RATING_SELECTION", Type::Text, NOT_ADJUSTABLE),
-    nothing("QUEUE_POP_TIME_MAX", Type::Number, NOT_ADJUSTABLE),
-    nothing("QUEUE_POP_TIME_MIN", Type::Number, NOT_ADJUSTABLE),
-    nothing("QUEUE_POP_DESIRED_MATCHES", Type::Number, NOT_ADJUSTABLE),
-    nothing(
+    row(
+        "MAP_POOL_RATING_SELECTION",
+        Type::Text,
+        "",
+        Means::Word("matchmaking.map_pool_rating_selection", RATING_SELECTIONS),
+    ),
+    key(
+        "QUEUE_POP_TIME_MAX",
+        Type::Number,
+        "matchmaking.pop_longest_s",
+    ),
+    key(
+        "QUEUE_POP_TIME_MIN",
+        Type::Number,
+        "matchmaking.pop_shortest_s",
+    ),
+    key(
+        "QUEUE_POP_DESIRED_MATCHES",
+        Type::Number,
+        "matchmaking.pop_desired_matches",
+    ),
+    key(
         "QUEUE_POP_TIME_MOVING_AVG_SIZE",
         Type::Number,
-        NOT_ADJUSTABLE,
+        "matchmaking.pop_moving_average",
     ),
-    nothing("LADDER_VIOLATIONS_ENABLED", Type::Flag, NOT_ADJUSTABLE),
-    nothing(
+    key(
+        "LADDER_VIOLATIONS_ENABLED",
+        Type::Flag,
+        "matchmaking.violations_enabled",
+    ),
+    key(
         "LADDER_VIOLATIONS_BAN_THRESHOLD",
         Type::Number,
-        NOT_ADJUSTABLE,
+        "matchmaking.violations_ban_threshold",
     ),
-    nothing(
+    key(
         "LADDER_VIOLATIONS_FIRST_BAN_DURATION",
         Type::Number,
-        NOT_ADJUSTABLE,
+        "matchmaking.violations_first_ban_s",
     ),
-    nothing(
+    key(
         "LADDER_VIOLATIONS_BAN_DURATION",
         Type::Number,
-        NOT_ADJUSTABLE,
+        "matchmaking.violations_ban_s",
     ),
-    nothing("LADDER_VIOLATIONS_RESET_TIME", Type::Number, NOT_ADJUSTABLE),
+    key(
+        "LADDER_VIOLATIONS_RESET_TIME",
+        Type::Number,
+        "matchmaking.violations_reset_s",
+    ),
     // Without a meaning here.
     nothing("USE_UVLOOP", Type::Flag, UVLOOP),
     nothing("PROFILING_COUNT", Type::Number, PROFILER),

@@ -77,6 +77,35 @@ fn default_then_environment_then_file_then_our_own_words() {
 }
 
 #[test]
+fn the_matchmakers_numbers_keep_their_fractions() {
+    let typed = Typed {
+        environment: &[
+            ("QUEUE_POP_TIME_MAX", "30"),
+            ("MINIMUM_GAME_QUALITY", "0.25"),
+        ],
+        yaml: Some(
+            "LADDER_ANTI_REPETITION_WEIGHT_BASE_THRESHOLDS: [1, 0.75]\nMAP_POOL_RATING_SELECTION: min\n\
+             LADDER_VIOLATIONS_ENABLED: false\nTIME_BONUS: 0.02\n",
+        ),
+        toml: Some("[matchmaking]\npop_shortest_s = 1.5\nminority_bonus = 2\n"),
+        set: &[("matchmaking.newbie_time_bonus", "0.5")],
+        ..Typed::default()
+    };
+    let matchmaking = config(&typed).matchmaking;
+    assert_eq!(matchmaking.pop_longest.as_secs(), 30);
+    assert_eq!(matchmaking.pop_shortest.as_millis(), 1500);
+    assert_eq!(matchmaking.minimum_game_quality, 0.25);
+    assert_eq!(matchmaking.anti_repetition_weight_thresholds, [1.0, 0.75]);
+    assert_eq!(matchmaking.map_pool_rating_selection, "min");
+    assert!(!matchmaking.violations_enabled);
+    assert_eq!(
+        (matchmaking.time_bonus, matchmaking.minority_bonus),
+        (0.02, 2.0)
+    );
+    assert_eq!(matchmaking.newbie_time_bonus, 0.5);
+}
+
+#[test]
 fn values_of_the_environment_have_the_type_of_the_default() {
     let environment: &[(&str, &str)] = &[
         ("ALLOW_PASSWORD_LOGIN", "False"),

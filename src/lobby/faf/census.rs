@@ -3,12 +3,12 @@
 //! Labels come from clients (user agents, commands) or from tables (mods, leaderboards), so each table of them has a
 //! bound; what is over it is counted under [`OTHER`]. Publishing is a swap of one pointer: nobody waits for a reader.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use ahash::AHashMap;
 use arc_swap::ArcSwap;
 
-use super::{Counters, Faf, games::GameState, settings::CLIENT_LABELS};
+use super::{Counters, Faf, games::GameState, rated_game::RatingChange, settings::CLIENT_LABELS};
 
 /// The label of everything that has no place of its own.
 pub const OTHER: &str = "other";
@@ -212,10 +212,7 @@ pub(super) struct Meters {
     clients: Clients,
     version_checks: Tally,
     unauthenticated: Tally,
-    /// Rated games by leaderboard.
-    pub rated_games: Tally,
-    /// Records of games that are not written down yet.
-    pub rating_backlog: u64,
+    rated_games: Tally,
     /// Of the queues that live on this shard.
     pub queues: Vec<QueueMeters>,
     board: Arc<Board>,
@@ -228,7 +225,6 @@ impl Default for Meters {
             version_checks: Tally::new(CLIENT_LABELS),
             unauthenticated: Tally::new(COMMANDS),
             rated_games: Tally::new(NAMES),
-            rating_backlog: 0,
             queues: Vec::new(),
             board: Arc::default(),
         }
@@ -265,6 +261,12 @@ impl Meters {
     /// It is gone.
     pub(super) fn closed(&mut self, kind: ClientKind) {
         self.clients.leave(kind);
+    }
+
+    /// A game's ratings were written down. It counts once in each of its leaderboards.
+    pub(super) fn rated(&mut self, changes: &[RatingChange]) {
+        let kinds: BTreeSet<&str> = changes.iter().map(|change| &*change.rating_type).collect();
+        kinds.into_iter().for_each(|kind| self.rated_games.up(kind));
     }
 
     /// A command that is not heard before login.
@@ -347,7 +349,7 @@ impl Faf {
             games_by_mod: states(|game| &game.creation.featured_mod),
             games_by_rating_type: states(|game| &game.rating_type),
             rated_games: meters.rated_games.clone(),
-            rating_backlog: meters.rating_backlog,
+            rating_backlog: self.ledger.backlog(),
             queues: meters.queues.clone(),
         }));
     }

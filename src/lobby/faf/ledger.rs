@@ -174,6 +174,14 @@ pub(super) struct Ledger {
     books: AHashMap<u32, Book>,
 }
 
+impl Ledger {
+    /// Records that are not settled yet.
+    pub(super) fn backlog(&self) -> u64 {
+        let waiting = self.books.values().map(|book| book.waiting.len() as u64);
+        waiting.sum()
+    }
+}
+
 /// What one game still has to write down.
 #[derive(Debug, Default)]
 struct Book {
@@ -309,6 +317,7 @@ impl Faf {
                 turn.publish(event);
             }
             if !done.rated.is_empty() {
+                self.meters.rated(&done.rated);
                 turn.mail_all(|| Mail::Rated(done.rated.clone()));
                 self.rated(turn, &done.rated);
             }

@@ -11,6 +11,7 @@ mod outside;
 mod paper;
 mod parties;
 mod ratings;
+mod relations;
 mod robustness;
 mod searches;
 mod walk;

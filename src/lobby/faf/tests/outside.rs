@@ -52,3 +52,60 @@ fn notifications_reach_one_player_or_everybody() {
         assert_eq!(commands(&sim.take(stranger)), [""; 0]);
     });
 }
+
+#[test]
+fn broadcasts_go_on_while_shards_learn_of_another_interval_one_after_the_other() {
+    each(|mut sim, shards| {
+        let watcher = player(&mut sim, 1, 0);
+        let mut next = 2;
+        for interval_ms in [250, 3000, 1000] {
+            let tick = Duration::from_millis(interval_ms);
+            for shard in 0..shards {
+                let settings = Settings {
+                    tick,
+                    ..Settings::default()
+                };
+                sim.tell(shard, News::Settings(Arc::new(settings)));
+                sim.advance(Duration::from_millis(700));
+            }
+            sim.take(watcher);
+            for shard in 0..shards {
+                let conn = sim.connect(shard);
+                say(&mut sim, conn, hello(next));
+                next += 1;
+            }
+            // The tick that was set before the change, and one after it.
+            sim.advance(Duration::from_secs(3) + tick);
+            let told: usize = sim
+                .take(watcher)
+                .iter()
+                .filter(|message| message["command"] == "player_info")
+                .map(|message| message["players"].as_array().map_or(0, Vec::len))
+                .sum();
+            assert_eq!(told, usize::from(shards), "{tick:?} on {shards}");
+        }
+    });
+}
+
+#[test]
+fn an_operator_sees_what_each_shard_has() {
+    use crate::lobby::faf::roster::Reply;
+    use std::sync::Mutex;
+
+    each(|mut sim, shards| {
+        let a = player(&mut sim, 1, 0);
+        player(&mut sim, 2, shards - 1);
+        hosted(&mut sim, a, json!({"visibility": "friends"}));
+        let seen: Arc<Mutex<Vec<usize>>> = Arc::default();
+        let into = seen.clone();
+        let reply = Reply::new(move |texts| into.lock().expect("not poisoned").push(texts.len()));
+        for shard in 0..shards {
+            sim.tell(shard, News::Players(reply.clone()));
+            sim.tell(shard, News::Games(reply.clone()));
+        }
+        sim.settle();
+        let seen = seen.lock().expect("not poisoned");
+        assert_eq!(seen.len(), 2 * usize::from(shards), "each answers once");
+        assert_eq!(seen.iter().sum::<usize>(), 3);
+    });
+}

@@ -1,0 +1,153 @@
+//! What metrics cost: the census a shard publishes at each tick, and the page that a scrape is answered with.
+//!
+//! `cargo bench --bench scrape`. One shard with 10,000 players of 500 kinds of client, and the page of four such shards.
+//! The page is made of counts, so the number of players does not matter to it; that of labels does. It is compared with
+//! writing every player's name once, which is what a page with one line for each player would at least cost.
+
+#![allow(missing_docs, reason = "criterion_group makes a public function")]
+
+use std::{
+    fmt::Write,
+    hint::black_box,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use muster::{
+    backoffice::{
+        broker::Broker,
+        http::metrics::{Build, Metrics},
+    },
+    engine::Counters,
+    lobby::{
+        ConnId, Dialect, Effect, Now, Origin, Protocol, ShardId, Turn,
+        faf::{
+            Faf, Settings, Timer,
+            asks::{Account, Answer, Ask},
+            census::Board,
+        },
+    },
+    wire::Format,
+};
+use rand::{SeedableRng, rngs::StdRng};
+
+const PLAYERS: u32 = 10_000;
+const AGENTS: u32 = 500;
+const SHARDS: usize = 4;
+const SHARD: ShardId = ShardId(0);
+
+struct Bench {
+    faf: Faf,
+    rng: StdRng,
+    next_ticket: u64,
+    effects: Vec<Effect<Faf>>,
+    ticks: u64,
+}
+
+impl Bench {
+    fn turn(&mut self, input: impl FnOnce(&mut Faf, &mut Turn<'_, Faf>)) {
+        self.effects.clear();
+        let mut turn = Turn {
+            shard: SHARD,
+            shards: 1,
+            now: Now {
+                mono: Duration::from_secs(1000 + self.ticks),
+                unix: Duration::from_secs(1_708_794_947 + self.ticks),
+            },
+            rng: &mut self.rng,
+            next_ticket: &mut self.next_ticket,
+            effects: &mut self.effects,
+        };
+        input(&mut self.faf, &mut turn);
+    }
+
+    fn log_in(&mut self, id: u32) {
+        let conn = ConnId {
+            shard: SHARD,
+            slot: id,
+            generation: 0,
+        };
+        let origin = Origin {
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            format: Format::JsonLines,
+            protocol: Protocol::Faf,
+        };
+        self.turn(|faf, turn| faf.opened(turn, conn, origin));
+        let session = format!(
+            r#"{{"command":"ask_session","user_agent":"client {}","version":"1.{}"}}"#,
+            id % AGENTS,
+            id % 7
+        );
+        let hello = r#"{"command":"hello","login":"x","password":"y","unique_id":"z"}"#;
+        for text in [session.as_str(), hello] {
+            self.turn(|faf, turn| faf.received(turn, conn, &mut text.as_bytes().to_vec()));
+        }
+        let ticket = self.effects.iter().find_map(|effect| match effect {
+            Effect::Ask(ticket, Ask::Login { .. }) => Some(*ticket),
+            _ => None,
+        });
+        let account = Account {
+            id,
+            login: format!("player{id}"),
+            ..Account::default()
+        };
+        let ticket = ticket.expect("a login is asked for");
+        self.turn(|faf, turn| faf.answered(turn, ticket, Answer::Login(Ok(Box::new(account)))));
+    }
+
+    fn tick(&mut self) {
+        self.ticks += 1;
+        let number = Duration::from_secs(1000 + self.ticks).as_nanos() as u64;
+        self.turn(|faf, turn| faf.woke(turn, Timer::Tick(number)));
+    }
+}
+
+fn scrape(criterion: &mut Criterion) {
+    let board = Arc::<Board>::default();
+    let faf = Faf::new(SHARD, 1, Arc::new(Settings::default())).reporting_to(board.clone());
+    let mut bench = Bench {
+        faf,
+        rng: StdRng::seed_from_u64(1),
+        next_ticket: 0,
+        effects: Vec::new(),
+        ticks: 0,
+    };
+    bench.turn(|faf, turn| faf.started(turn));
+    (1..=PLAYERS).for_each(|id| bench.log_in(id));
+    bench.tick();
+    assert_eq!(board.read().online, u64::from(PLAYERS));
+    let metrics = Metrics {
+        engine: (0..SHARDS).map(|_| Arc::new(Counters::default())).collect(),
+        boards: vec![board; SHARDS],
+        desk: Arc::default(),
+        failures: Arc::default(),
+        broker: Arc::new(Broker::new(16)),
+        build: Build {
+            version: "1".into(),
+            started: Duration::ZERO,
+            game_uid: 1,
+        },
+    };
+    let mut group = criterion.benchmark_group("10000 players");
+    group.bench_function("tick with census, nothing changed", |b| {
+        b.iter(|| bench.tick())
+    });
+    group.bench_function("page of metrics, 4 shards", |b| {
+        b.iter(|| black_box(metrics.text().len()));
+    });
+    group.bench_function("a line for each player", |b| {
+        b.iter(|| {
+            let mut page = String::new();
+            for id in 0..PLAYERS {
+                let _ = writeln!(page, "player_online{{login=\"player{id}\"}} 1");
+            }
+            black_box(page.len())
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, scrape);
+criterion_main!(benches);
