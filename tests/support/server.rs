@@ -265,6 +265,15 @@ impl Server {
         self.database.sql(statement)
     }
 
+    /// Memory that it has in use.
+    pub(crate) fn resident_kib(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok())
+            .expect("a running process has a resident size")
+    }
+
     /// Asks it to end, as an operator does.
     pub(crate) fn terminate(&self) -> Result<(), String> {
         self.signal("TERM")
