@@ -574,6 +574,7 @@ const LIVE: &[&str] = &[
     "faf.login_timeout_s",
     "faf.allow_password_login",
     "faf.www_url",
+    "faf.content_url",
     "faf.shutdown_kick_idle_players",
     "faf.start_rating_mean",
     "faf.start_rating_deviation",

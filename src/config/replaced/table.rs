@@ -347,25 +347,13 @@ pub(super) const NAMES: &[Name] = &[
     nothing("API_CLIENT_SECRET", Type::Text, UNUSED),
     nothing("API_TOKEN_URI", Type::Text, UNUSED),
     nothing("API_BASE_URL", Type::Text, UNUSED),
-    nothing("CONTENT_URL", Type::Text, NOT_ADJUSTABLE),
-    nothing(
-        "GEO_IP_DATABASE_PATH",
-        Type::Text,
-        "countries are not looked up",
-    ),
-    nothing(
-        "GEO_IP_DATABASE_URL",
-        Type::Text,
-        "countries are not looked up",
-    ),
-    nothing(
-        "GEO_IP_LICENSE_KEY",
-        Type::Text,
-        "countries are not looked up",
-    ),
-    nothing(
+    key("CONTENT_URL", Type::Text, "faf.content_url"),
+    key("GEO_IP_DATABASE_PATH", Type::Text, "faf.geoip_database"),
+    key("GEO_IP_DATABASE_URL", Type::Text, "faf.geoip_url"),
+    key("GEO_IP_LICENSE_KEY", Type::Text, "faf.geoip_license_key"),
+    key(
         "GEO_IP_DATABASE_MAX_AGE_DAYS",
         Type::Number,
-        "countries are not looked up",
+        "faf.geoip_max_age_days",
     ),
 ];
