@@ -81,7 +81,6 @@ const RATING_SELECTIONS: &[(&str, &str)] = &[("mean", "mean"), ("min", "min"), (
 const UVLOOP: &str = "there is no Python here";
 const PROFILER: &str = "there is no built-in profiler; use perf";
 const UNUSED: &str = "the other server does not use it either";
-const NOT_ADJUSTABLE: &str = "the value is fixed here";
 
 const fn key(name: &'static str, kind: Type, ours: &'static str) -> Name {
     row(name, kind, "", Means::Key(ours))
