@@ -236,6 +236,7 @@ impl<D: Dialect> Shard<D> {
     pub(super) fn receive(&mut self, id: ConnId, body: &mut [u8]) -> Received {
         let begun = Instant::now();
         self.counters.frames_in.up();
+        tracing::trace!(?id, text = %String::from_utf8_lossy(body), "received");
         self.turn(Some(id), |dialect, turn| dialect.received(turn, id, body));
         self.settle();
         self.counters.handling.took(begun.elapsed());
@@ -507,6 +508,7 @@ impl<D: Dialect> Shard<D> {
             return;
         };
         let format = conn.format;
+        tracing::trace!(?id, text = %String::from_utf8_lossy(body), "sent");
         conn.outbox.write(|out| format.encode(body, out));
         self.counters.messages_out.up();
         self.counters.sent[format.index()].up();
@@ -533,6 +535,7 @@ impl<D: Dialect> Shard<D> {
 
     fn fan_out(&mut self, audience: Audience, body: Bytes) {
         self.counters.fan_outs.up();
+        tracing::trace!(?audience, text = %String::from_utf8_lossy(&body), "broadcast");
         self.batch.push(audience, body);
     }
 

@@ -221,3 +221,280 @@ fn options_at_their_edges() {
         assert!(told(json!(["Victory", victory])).is_some(), "{victory}");
     }
 }
+
+/// spec: faf-messages 3.7: what is missing or empty has a default; faf-lifecycle 11: maps need not be known.
+/// checklist: faf 140, 145, 146, 147, 151, 152, 153, 154, 158, 166, 168, 169
+#[test]
+fn what_is_not_said_about_a_game_has_a_default() {
+    each(|mut sim, shards| {
+        let watcher = player(&mut sim, 3, 1 % shards);
+        let plain = json!({"mod": "faf", "name": "p2's game", "game_type": "custom"});
+        for (request, expected, map) in [
+            (json!({}), plain.clone(), "scmp_007"),
+            (
+                json!({"title": "", "mod": "", "mapname": ""}),
+                plain.clone(),
+                "scmp_007",
+            ),
+            (
+                json!({"title": null, "mod": null, "mapname": null}),
+                plain,
+                "scmp_007",
+            ),
+            (
+                json!({"title": "x", "mod": "FaF", "mapname": "No Such MAP"}),
+                json!({"mod": "faf", "name": "x"}),
+                "no such map",
+            ),
+            (
+                json!({"mod": "coop"}),
+                json!({"mod": "coop", "game_type": "coop"}),
+                "scmp_007",
+            ),
+        ] {
+            let host = player(&mut sim, 2, 0);
+            let mut message = json!({"command": "game_host", "visibility": "public"});
+            for (key, value) in request.as_object().expect("an object") {
+                message[key] = value.clone();
+            }
+            let launch = say(&mut sim, host, message);
+            for (key, value) in expected.as_object().expect("an object") {
+                assert_eq!(launch[0][key], *value, "{request}");
+            }
+            assert!(
+                launch[0]
+                    .as_object()
+                    .is_some_and(|l| l.values().all(|v| !v.is_null()))
+            );
+            state(&mut sim, host, "Idle");
+            sim.take(watcher);
+            tick(&mut sim);
+            let told = sim.take(watcher).pop().expect("a new game is told of");
+            assert_eq!(
+                (&told["mapname"], &told["hosted_at"]),
+                (&json!(map), &Value::Null)
+            );
+            assert_eq!(told["map_file_path"], format!("maps/{map}.zip"));
+            assert_eq!(told["password_protected"], false);
+            // The time of opening is set once and stays.
+            state(&mut sim, host, "Lobby");
+            tick(&mut sim);
+            let opened = sim.take(watcher).pop().expect("it has opened")["hosted_at"].clone();
+            assert!(opened.is_string());
+            configure(&mut sim, host, 2, 1, 2);
+            tick(&mut sim);
+            assert_eq!(
+                sim.take(watcher).pop().expect("it has changed")["hosted_at"],
+                opened
+            );
+            sim.disconnect(host);
+            tick(&mut sim);
+        }
+    });
+}
+
+/// spec: faf-lifecycle 9: the host's list counts, not the viewer's; ranges are inclusive, open where they are null, and
+/// count only if they are enforced; whoever is connected sees the game whatever becomes of the list.
+/// checklist: faf 131, 132, 133, 134, 135, 136, 137, 138, 139
+#[test]
+fn who_sees_a_game() {
+    each(|mut sim, shards| {
+        let host = player(&mut sim, 2, 0);
+        let fan = player(&mut sim, 3, 1 % shards);
+        // Displayed ratings: 2000 - 3 * 125 = 1625, and 0.
+        let strong = player(&mut sim, 8, 1 % shards);
+        let weak = player(&mut sim, 4, 0);
+        say(&mut sim, fan, json!({"command": "social_add", "friend": 2}));
+        let uid = hosted(&mut sim, host, json!({"visibility": "friends"}));
+        tick(&mut sim);
+        let seen = |sim: &mut Sim, conn| sim.take(conn).iter().any(|m| m["uid"] == uid);
+        assert!(seen(&mut sim, host));
+        assert!(!seen(&mut sim, fan), "he is not the host's friend");
+        say(
+            &mut sim,
+            host,
+            json!({"command": "social_add", "friend": 3}),
+        );
+        joined(&mut sim, fan, uid);
+        say(
+            &mut sim,
+            host,
+            json!({"command": "social_remove", "friend": 3}),
+        );
+        tick(&mut sim);
+        sim.take(fan);
+        configure(&mut sim, host, 2, 1, 2);
+        tick(&mut sim);
+        assert!(seen(&mut sim, fan), "he is in it");
+        state(&mut sim, fan, "Ended");
+        state(&mut sim, host, "Ended");
+        tick(&mut sim);
+        for (range, strong_sees, weak_sees) in [
+            (
+                json!({"rating_min": 1000, "enforce_rating_range": true}),
+                true,
+                false,
+            ),
+            (
+                json!({"rating_min": 1625, "enforce_rating_range": true}),
+                true,
+                false,
+            ),
+            (
+                json!({"rating_max": 0, "enforce_rating_range": true}),
+                false,
+                true,
+            ),
+            (
+                json!({"rating_min": null, "rating_max": 1625, "enforce_rating_range": true}),
+                true,
+                true,
+            ),
+            (
+                json!({"rating_min": 5000, "rating_max": 6000, "enforce_rating_range": false}),
+                true,
+                true,
+            ),
+        ] {
+            for conn in [strong, weak] {
+                sim.take(conn);
+            }
+            let uid = hosted(&mut sim, host, range.clone());
+            tick(&mut sim);
+            let seen = |sim: &mut Sim, conn| sim.take(conn).iter().any(|m| m["uid"] == uid);
+            assert!(seen(&mut sim, host));
+            assert_eq!(
+                (seen(&mut sim, strong), seen(&mut sim, weak)),
+                (strong_sees, weak_sees),
+                "{range}"
+            );
+            state(&mut sim, host, "Ended");
+            tick(&mut sim);
+        }
+    });
+}
+
+/// spec: faf-messages 3.8, 2.2: which check comes first.
+/// checklist: faf 60, 61, 178, 190
+#[test]
+fn checks_of_a_join_in_their_order() {
+    each(|mut sim, shards| {
+        let host = player(&mut sim, 1, 0);
+        let foe = player(&mut sim, 6, 1 % shards);
+        let guest = player(&mut sim, 2, 1 % shards);
+        let launch = say(
+            &mut sim,
+            host,
+            json!({"command": "game_host", "visibility": "public"}),
+        );
+        let join = json!({"command": "game_join", "uid": launch[0]["uid"]});
+        // Not open yet: a foe is told that he is one all the same.
+        assert_eq!(
+            texts(&say(&mut sim, foe, join.clone())),
+            ["You cannot join games hosted by this player."]
+        );
+        assert_eq!(
+            say(&mut sim, guest, join.clone())[0]["reason"],
+            "game_not_ready"
+        );
+        // From `Idle` on it can be joined.
+        state(&mut sim, host, "Idle");
+        assert_eq!(commands(&say(&mut sim, guest, join)), ["game_launch"]);
+        // Old client, then the state, then the fields.
+        let busy = say(&mut sim, guest, json!({"command": "game_join"}));
+        assert_eq!(
+            texts(&busy),
+            ["Can't join a game while in state STARTING_GAME"]
+        );
+        say(
+            &mut sim,
+            guest,
+            json!({"command": "InitiateTest", "target": "connectivity"}),
+        );
+        for guarded in ["game_join", "game_host", "restore_game_session"] {
+            let said = say(&mut sim, guest, json!({"command": guarded}));
+            assert_eq!(
+                texts(&said),
+                ["Cannot join game. Please update your client to the newest version."]
+            );
+        }
+    });
+}
+
+/// spec: faf-messages 3.9: a game that has ended and is not removed yet.
+/// checklist: faf 239, 241
+#[test]
+fn a_game_that_has_just_ended_is_not_available() {
+    each(|mut sim, shards| {
+        let host = player(&mut sim, 2, 0);
+        let other = player(&mut sim, 3, 1 % shards);
+        let uid = hosted(&mut sim, host, json!({}));
+        let restore = json!({"command": "restore_game_session", "game_id": uid});
+        sim.advance(Duration::from_millis(300));
+        state(&mut sim, host, "Ended");
+        let said = say(&mut sim, other, restore.clone());
+        assert_eq!(
+            texts(&said),
+            ["The game you were connected to is no longer available"]
+        );
+        tick(&mut sim);
+        let said = say(&mut sim, other, restore);
+        assert_eq!(
+            texts(&said),
+            ["The game you were connected to no longer exists"]
+        );
+    });
+}
+
+/// spec: faf-messages 5.4
+/// checklist: faf 105, 106
+#[test]
+fn channels_and_power_of_a_group() {
+    let social = |groups: &[&str], clan: Option<&str>| {
+        crate::lobby::faf::players::channels_and_power(&Account {
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            clan: clan.map(str::to_owned),
+            ..Account::default()
+        })
+    };
+    let (moderator, administrator) = ("faf_moderators_global", "faf_server_administrators");
+    assert_eq!(social(&[], None), (vec![], 0));
+    assert_eq!(
+        social(&["other"], Some("NVA")),
+        (vec!["#NVA_clan".to_owned()], 0)
+    );
+    let both = vec!["#moderators".to_owned(), "#NVA_clan".to_owned()];
+    assert_eq!(social(&[moderator], Some("NVA")), (both.clone(), 1));
+    assert_eq!(social(&[administrator, moderator], Some("NVA")), (both, 2));
+    assert_eq!(social(&[administrator], None), (vec![], 2));
+}
+
+/// spec: faf-lifecycle 4
+/// checklist: faf 102, 103, 104, 121, 122, 128
+#[test]
+fn whoever_does_not_sign_in_is_sent_away_in_time_and_only_he() {
+    each(|mut sim, shards| {
+        let late = sim.connect(0);
+        let gone = sim.connect(1 % shards);
+        let player = player(&mut sim, 2, 1 % shards);
+        sim.advance(Duration::from_secs(200));
+        sim.disconnect(gone);
+        sim.advance(Duration::from_secs(90));
+        assert!(sim.client(late).closed.is_none());
+        sim.advance(Duration::from_secs(20));
+        assert!(sim.client(late).closed.is_some());
+        assert!(sim.take(late).is_empty() && sim.take(gone).is_empty());
+        let timed_out: u64 = (0..shards)
+            .map(|s| sim.dialect(s).counters.login_timeouts)
+            .sum();
+        assert_eq!(timed_out, 1);
+        // A player may be idle for as long as he likes; he hears of queues, and pings.
+        sim.advance(Duration::from_secs(7200));
+        assert!(sim.client(player).closed.is_none());
+        let mut heard = sim.take(player);
+        heard.retain(|m| m["command"] != "matchmaker_info");
+        assert!(heard.iter().all(|m| m["command"] == "ping"), "{heard:?}");
+        // At the multiples of 45 s from second 1001 to 8511 of the clock.
+        assert_eq!(heard.len(), 8511 / 45 - 1001 / 45);
+    });
+}
