@@ -130,11 +130,6 @@ impl<D: Dialect> Simulator<D> {
         simulator
     }
 
-    /// How many shards there are.
-    pub fn shards(&self) -> u16 {
-        self.shards.len() as u16
-    }
-
     /// A shard's state.
     pub fn dialect(&self, shard: u16) -> &D {
         &self.shards[usize::from(shard)].dialect
