@@ -74,6 +74,8 @@ pub struct Simulator<D: Dialect> {
     pub format: Format,
     /// The protocol of their listener.
     pub protocol: Protocol,
+    /// Where they come from.
+    pub address: IpAddr,
     /// What was published and not taken yet, in order.
     pub published: Vec<D::Event>,
     /// Whether a shard always has its mail before it handles a frame.
@@ -117,6 +119,7 @@ impl<D: Dialect> Simulator<D> {
             office,
             format: Format::JsonLines,
             protocol: Protocol::Faf,
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             published: Vec::new(),
             eager: true,
             stalled: false,
@@ -130,6 +133,16 @@ impl<D: Dialect> Simulator<D> {
     /// A shard's state.
     pub fn dialect(&self, shard: u16) -> &D {
         &self.shards[usize::from(shard)].dialect
+    }
+
+    /// How many shards there are.
+    pub fn shards(&self) -> u16 {
+        self.shards.len() as u16
+    }
+
+    /// How many connections have been opened.
+    pub fn connections(&self) -> u32 {
+        self.shards.iter().map(|shard| shard.connections).sum()
     }
 
     /// Virtual monotonic time.
@@ -148,7 +161,7 @@ impl<D: Dialect> Simulator<D> {
         };
         self.clients.insert(conn, Client::default());
         let origin = Origin {
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            address: self.address,
             format: self.format,
             protocol: self.protocol,
         };
@@ -198,9 +211,23 @@ impl<D: Dialect> Simulator<D> {
             .collect()
     }
 
+    /// The same as it came, for protocols that are not JSON.
+    pub fn take_bytes(&mut self, conn: ConnId) -> Vec<u8> {
+        let client = self
+            .clients
+            .get_mut(&conn)
+            .expect("the connection was opened here");
+        client.received.drain(..).flatten().collect()
+    }
+
     /// The back office tells a shard something.
     pub fn tell(&mut self, shard: u16, news: D::News) {
         self.turn(ShardId(shard), |dialect, turn| dialect.told(turn, news));
+    }
+
+    /// The connection has missed broadcasts and caught up.
+    pub fn resync(&mut self, conn: ConnId) {
+        self.turn(conn.shard, |dialect, turn| dialect.resync(turn, conn));
     }
 
     /// An orderly end begins or is there, on all shards.

@@ -1,0 +1,427 @@
+//! What a relayed game and a line of chat cost in the VCMI lobby, beside the least that the kernel asks for.
+//!
+//! - relay: one pair of games through the server, beside a thread that does nothing but `poll`, `recv` and `send` between
+//!   two sockets; throughput of one direction, and round trips of a small message;
+//! - chat: CPU of the shard for one line to 500 users, everything included from the packet to the last `send`, beside a
+//!   loop of `send`.
+//!
+//! `cargo bench --bench vcmi`. The ways take turns, so that whatever else the machine does hits all alike; medians are
+//! printed. The server's shard, or the loop, has one core; the clients have the other.
+
+#![allow(unsafe_code)] // The CPU clock of a thread, and `poll`, are only to be had from libc.
+
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    os::fd::AsRawFd,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use muster::{
+    engine::{AddressLimits, Engine, ListenerSettings, Mesh, OutboxLimits, Outside, Settings},
+    lobby::{
+        Protocol, ShardId, Stopping,
+        vcmi::{self, Vcmi},
+    },
+    wire::{Format, ReadLimits, packets},
+};
+
+const SERVER_CORE: usize = 0;
+const CLIENT_CORE: usize = 1;
+const ROUNDS: usize = 7;
+const RELAYED: usize = 256 << 20;
+const CHUNK: usize = 64 << 10;
+const TRIPS: usize = 5_000;
+const TRIP_BYTES: usize = 64;
+const USERS: usize = 500;
+const LINES: usize = 40;
+const LINE: &str = "a line of chat that is about as long as people write";
+
+fn main() {
+    pin_to(CLIENT_CORE);
+    let server = Server::start();
+    relay(&server);
+    chat(&server);
+    server.stop();
+}
+
+fn relay(server: &Server) {
+    let (mut through, mut alone) = (server.pair(), bare_pair());
+    let mut rates = [Vec::new(), Vec::new()];
+    let mut trips = [Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        for (way, pair) in [&mut through, &mut alone].into_iter().enumerate() {
+            rates[way].push(throughput(pair));
+            trips[way].push(round_trip(pair));
+        }
+    }
+    let [muster, bare] = rates.map(|mut rates| median(&mut rates));
+    println!(
+        "relay, one direction: muster {muster:.0} MB/s, bare loop {bare:.0} MB/s, ratio {:.2}",
+        muster / bare
+    );
+    for (name, index) in [("p50", 0), ("p99", 1)] {
+        let [muster, bare] = [0, 1].map(|way: usize| {
+            let mut all: Vec<f64> = trips[way].iter().map(|trip| trip[index]).collect();
+            median(&mut all)
+        });
+        println!(
+            "relay, round trip {name}: muster {muster:.1} us, bare loop {bare:.1} us, ratio {:.2}",
+            muster / bare
+        );
+    }
+}
+
+fn chat(server: &Server) {
+    let mut users: Vec<TcpStream> = (0..USERS)
+        .map(|n| server.sign_in(&format!("user{n}")))
+        .collect();
+    let expected = format!(":>>MSGCH:user0:global:{LINE}");
+    for user in &mut users {
+        silence(user);
+    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("binds");
+    let address = listener.local_addr().expect("bound");
+    let mut receivers = Vec::new();
+    let mut senders = Vec::new();
+    for _ in 0..USERS {
+        receivers.push(TcpStream::connect(address).expect("connects"));
+        let sender = listener.accept().expect("accepts").0;
+        sender.set_nodelay(true).expect("sets");
+        senders.push(sender);
+    }
+    let line = packet(&format!("<MSG>{LINE}"));
+    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    for _ in 0..LINES {
+        let before = cpu_of(&server.task);
+        users[0].write_all(&line).expect("sends");
+        let mut buffer = vec![0; expected.len()];
+        for user in &mut users {
+            user.read_exact(&mut buffer).expect("everything arrives");
+            assert_eq!(buffer, expected.as_bytes());
+        }
+        ours.push((cpu_of(&server.task) - before).as_secs_f64() * 1e6);
+        let body = expected.as_bytes().to_vec();
+        let spent = thread::scope(|scope| {
+            let senders = &mut senders;
+            let loop_of_sends = scope.spawn(move || {
+                pin_to(SERVER_CORE);
+                let task = this_task();
+                let before = cpu_of(&task);
+                for sender in senders.iter_mut() {
+                    sender.write_all(&body).expect("the socket takes it");
+                }
+                cpu_of(&task) - before
+            });
+            for receiver in &mut receivers {
+                receiver
+                    .read_exact(&mut buffer)
+                    .expect("everything arrives");
+            }
+            loop_of_sends.join().expect("the sender ends")
+        });
+        bare.push(spent.as_secs_f64() * 1e6);
+    }
+    let (ours, bare) = (median(&mut ours), median(&mut bare));
+    println!(
+        "chat, CPU of one line to {USERS} users: muster {ours:.0} us, send loop {bare:.0} us, ratio {:.2}",
+        ours / bare
+    );
+}
+
+/// MB/s of one direction.
+fn throughput((from, to): &mut (TcpStream, TcpStream)) -> f64 {
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let block = vec![b'x'; CHUNK];
+            for _ in 0..RELAYED / CHUNK {
+                from.write_all(&block).expect("sends");
+            }
+        });
+        let mut buffer = vec![0; CHUNK];
+        let mut left = RELAYED;
+        while left > 0 {
+            left -= to.read(&mut buffer).expect("arrives");
+        }
+    });
+    RELAYED as f64 / 1e6 / begun.elapsed().as_secs_f64()
+}
+
+/// Median and 99th percentile of a small message there and back, in microseconds.
+fn round_trip((from, to): &mut (TcpStream, TcpStream)) -> [f64; 2] {
+    let mut times = Vec::with_capacity(TRIPS);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut buffer = [0; TRIP_BYTES];
+            for _ in 0..TRIPS {
+                to.read_exact(&mut buffer).expect("arrives");
+                to.write_all(&buffer).expect("sends");
+            }
+        });
+        let mut buffer = [1; TRIP_BYTES];
+        for _ in 0..TRIPS {
+            let begun = Instant::now();
+            from.write_all(&buffer).expect("sends");
+            from.read_exact(&mut buffer).expect("comes back");
+            times.push(begun.elapsed().as_secs_f64() * 1e6);
+        }
+    });
+    times.sort_by(f64::total_cmp);
+    [times[TRIPS / 2], times[TRIPS * 99 / 100]]
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Two clients, and a thread between them that relays and does nothing else.
+fn bare_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("binds");
+    let address = listener.local_addr().expect("bound");
+    let mut accepted = Vec::new();
+    let clients: Vec<TcpStream> = (0..2)
+        .map(|_| {
+            let client = TcpStream::connect(address).expect("connects");
+            client.set_nodelay(true).expect("sets");
+            let socket = listener.accept().expect("accepts").0;
+            socket.set_nodelay(true).expect("sets");
+            accepted.push(socket);
+            client
+        })
+        .collect();
+    thread::spawn(move || {
+        pin_to(SERVER_CORE);
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let mut wanted = [0, 1].map(|side: usize| libc::pollfd {
+                fd: accepted[side].as_raw_fd(),
+                events: libc::POLLIN,
+                revents: 0,
+            });
+            // SAFETY: the array is valid for the call and has as many entries as it is told.
+            if unsafe { libc::poll(wanted.as_mut_ptr(), 2, -1) } < 0 {
+                return;
+            }
+            for side in [0, 1] {
+                if wanted[side].revents == 0 {
+                    continue;
+                }
+                match accepted[side].read(&mut buffer) {
+                    Ok(0) | Err(_) => return,
+                    Ok(count) => {
+                        if accepted[1 - side].write_all(&buffer[..count]).is_err() {
+                            return;
+                        }
+                    }
+                }
+            }
+        }
+    });
+    let [a, b] = <[TcpStream; 2]>::try_from(clients).expect("two of them");
+    (a, b)
+}
+
+/// The VCMI lobby on one shard.
+struct Server {
+    engine: Engine,
+    mesh: Arc<Mesh<Vcmi>>,
+    address: SocketAddr,
+    /// The shard's thread.
+    task: String,
+}
+
+impl Server {
+    fn start() -> Server {
+        let mesh = Mesh::new(1);
+        let settings = Settings {
+            shards: 1,
+            pin: true,
+            listeners: vec![ListenerSettings {
+                name: "vcmi".into(),
+                address: (Ipv4Addr::LOCALHOST, 0).into(),
+                format: Format::Packets,
+                protocol: Protocol::Vcmi,
+                outbox: OutboxLimits {
+                    soft_bytes: 1 << 20,
+                    hard_bytes: 1 << 20,
+                    stuck: Duration::from_secs(30),
+                },
+                proxy: false,
+                trusted: Vec::new(),
+            }],
+            read: ReadLimits::default(),
+            connections: 2_000,
+            address_limits: AddressLimits {
+                connections: u32::MAX,
+                opened_per_second: u32::MAX,
+            },
+            handshake: Duration::from_secs(10),
+            seed: Some(1),
+        };
+        let engine = Engine::start(
+            settings,
+            mesh.clone(),
+            Outside {
+                ask: Arc::new(|_, _, ask| match ask {}),
+                publish: Arc::new(|event| match event {}),
+            },
+            |shard: ShardId| Vcmi::new(shard, 1, Arc::new(vcmi::Settings::default())),
+        )
+        .expect("the engine starts");
+        let address = engine.addresses[0].1;
+        let task = task_named("shard-0");
+        Server {
+            engine,
+            mesh,
+            address,
+            task,
+        }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("connects");
+        stream.set_nodelay(true).expect("sets");
+        stream
+    }
+
+    fn sign_in(&self, name: &str) -> TcpStream {
+        let mut stream = self.connect();
+        let greeting = packet(&format!("\x05\x04utf8<GREETINGS>{name}<VER>1.4.0"));
+        stream.write_all(&greeting).expect("sends");
+        read_until(&mut stream, "currently playing");
+        stream
+    }
+
+    /// A started game: the host's server and the guest's client, relayed.
+    fn pair(&self) -> (TcpStream, TcpStream) {
+        let (mut host, mut guest) = (self.sign_in("host"), self.sign_in("guest"));
+        say(&mut host, "<NEW>room<PSWD><COUNT>2<MODS>");
+        read_until(&mut host, ":>>MODSOTHER:host");
+        say(&mut guest, "<JOIN>room<PSWD><MODS>");
+        read_until(&mut guest, ":>>MODS:");
+        say(&mut host, "<READY>room");
+        say(&mut guest, "<READY>room");
+        let host_said = read_until(&mut host, ":>>START:");
+        let guest_said = read_until(&mut guest, ":>>START:");
+        let after = |said: &str, word: &str| {
+            let at = said.find(word).expect("it was said") + word.len();
+            said[at..at + 36].to_owned()
+        };
+        let server = self.game("server", &after(&host_said, ":>>HOST:"));
+        let client = self.game("client", &after(&guest_said, ":>>START:"));
+        let mut pair = (server, client);
+        for side in [&mut pair.0, &mut pair.1] {
+            let mut greeting = [0; 10 + 23 + 40 + 1];
+            side.read_exact(&mut greeting)
+                .expect("the other side's greeting");
+        }
+        pair
+    }
+
+    fn game(&self, role: &str, uuid: &str) -> TcpStream {
+        let mut stream = self.connect();
+        let frames = ["Aiya!\n", &format!("VCMI 1.4.0 ({role})"), uuid];
+        let mut bytes: Vec<u8> = frames.into_iter().flat_map(packet).collect();
+        bytes.push(1);
+        stream.write_all(&bytes).expect("sends");
+        stream
+    }
+
+    fn stop(self) {
+        self.mesh.stop(Stopping::Now);
+        self.engine.join();
+    }
+}
+
+fn packet(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    packets::encode(text.as_bytes(), &mut out);
+    out
+}
+
+fn say(stream: &mut TcpStream, text: &str) {
+    stream.write_all(&packet(text)).expect("sends");
+}
+
+/// Everything up to a text, and what has come with it.
+fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let mut said = String::new();
+    let mut buffer = [0; CHUNK];
+    loop {
+        // A uuid follows some of the texts.
+        if said
+            .find(end)
+            .is_some_and(|at| said.len() >= at + end.len() + 2)
+            && (!end.starts_with(":>>START")
+                || said.len() >= said.find(end).unwrap_or(0) + end.len() + 36)
+        {
+            return said;
+        }
+        let count = stream.read(&mut buffer).expect("arrives");
+        assert!(count > 0, "ended after {said}");
+        said.push_str(&String::from_utf8_lossy(&buffer[..count]));
+    }
+}
+
+/// Reads away what has come until nothing does.
+fn silence(stream: &mut TcpStream) {
+    stream
+        .set_read_timeout(Some(Duration::from_millis(5)))
+        .expect("sets");
+    let mut buffer = [0; CHUNK];
+    while stream.read(&mut buffer).is_ok_and(|count| count > 0) {}
+    stream.set_read_timeout(None).expect("sets");
+}
+
+/// CPU time of a thread of this process so far, running or not.
+fn cpu_of(task: &str) -> Duration {
+    let task: libc::pid_t = task.parse().expect("a task id");
+    // clock_getcpuclockid(3): the clock of a thread is made of its id (CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED).
+    let clock = (!task << 3) | 6;
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is valid for the call, which only writes to it.
+    let failed = unsafe { libc::clock_gettime(clock, &mut time) };
+    assert_eq!(failed, 0, "the thread exists");
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Keeps the calling thread on one core.
+fn pin_to(core: usize) {
+    // SAFETY: the set is a plain bit mask, valid when zeroed, and both calls only read or write it.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(core, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set);
+    }
+}
+
+fn this_task() -> String {
+    let link = std::fs::read_link("/proc/thread-self").expect("procfs");
+    link.file_name()
+        .and_then(|name| name.to_str())
+        .expect("a task id")
+        .to_owned()
+}
+
+fn task_named(name: &str) -> String {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("procfs");
+    let mut ids = tasks.map(|entry| {
+        entry
+            .expect("a task")
+            .file_name()
+            .to_string_lossy()
+            .into_owned()
+    });
+    ids.find(|id| {
+        std::fs::read_to_string(format!("/proc/self/task/{id}/comm"))
+            .is_ok_and(|comm| comm.trim() == name)
+    })
+    .expect("the shard has a thread of its own")
+}

@@ -1,0 +1,103 @@
+//! Random users who do everything that there is to do: nobody is left stuck and the books agree.
+
+use rand::{Rng, SeedableRng, rngs::SmallRng};
+
+use super::*;
+use crate::lobby::vcmi::users::Place;
+
+const NAMES: [&str; 6] = ["alice", "bobby", "carol", "david", "erika", "frank"];
+const ROOMS: [&str; 2] = ["room one", "room two"];
+
+fn packet(rng: &mut SmallRng) -> Vec<u8> {
+    let (name, room) = (NAMES[rng.random_range(0..6)], ROOMS[rng.random_range(0..2)]);
+    let number = rng.random_range(0..10);
+    match rng.random_range(0..16) {
+        0 | 1 => greeting(rng.random_range(1..6), name),
+        2 | 3 => format!("<NEW>{room}<PSWD><COUNT>{number}<MODS>a&{number}").into(),
+        4 | 5 => format!("<JOIN>{room}<PSWD><MODS>b&1").into(),
+        6 => format!("<JOIN>{room}").into(),
+        7 => "<PSWD>x".into(),
+        8 | 9 => format!("<READY>{room}").into(),
+        10 => format!("<LEAVE>{room}").into(),
+        11 => format!("<KICK>{name}").into(),
+        12 => format!("<FORCESTART>{room}").into(),
+        13 => "<CHANNEL>room<MSG>hello".into(),
+        14 => (0..rng.random_range(0..40)).map(|_| rng.random()).collect(),
+        _ => "<HERE><HOSTMODE>1<MSG>x".into(),
+    }
+}
+
+/// Everything that must hold whenever nothing is on its way.
+fn check(sim: &Sim) {
+    let hall = (0..sim.shards()).find_map(|shard| sim.dialect(shard).hall.as_deref());
+    let hall = hall.expect("there is a hall");
+    assert_eq!(hall.order.len(), hall.users.len());
+    assert_eq!(hall.room_names.len(), hall.rooms.len());
+    for (conn, user) in &hall.users {
+        assert!(
+            sim.client(*conn).closed.is_none(),
+            "whoever is gone is forgotten"
+        );
+        if user.is_signed_in() {
+            assert_eq!(hall.names[&user.name], *conn);
+        }
+        if let Place::Inside(room) = user.place {
+            let players = &hall.rooms[&room].players;
+            assert_eq!(players.iter().filter(|p| p.conn == *conn).count(), 1);
+        }
+    }
+    assert_eq!(hall.names.len(), hall.signed_in().count());
+    for (id, room) in &hall.rooms {
+        assert_eq!(room.players[0].conn, room.host);
+        assert!(room.players.len() <= room.seats);
+        for player in &room.players {
+            assert_eq!(hall.users[&player.conn].place, Place::Inside(*id));
+        }
+    }
+}
+
+#[test]
+fn random_users_leave_a_lobby_whose_books_agree() {
+    for seed in 0..60 {
+        for shards in 1..=3 {
+            let mut sim = simulator(shards, seed, Settings::default());
+            sim.eager = seed % 2 == 0;
+            let mut rng = SmallRng::seed_from_u64(seed);
+            let mut conns = Vec::new();
+            for step in 0..300 {
+                if conns.is_empty() || rng.random_bool(0.1) {
+                    let conn = connect(&mut sim);
+                    sim.send(conn, greeting(5, NAMES[rng.random_range(0..6)]));
+                    conns.push(conn);
+                }
+                let conn = conns[rng.random_range(0..conns.len())];
+                if rng.random_bool(0.03) {
+                    sim.disconnect(conn);
+                } else {
+                    sim.send(conn, packet(&mut rng));
+                }
+                for _ in 0..rng.random_range(0..6) {
+                    sim.step();
+                }
+                if step % 25 == 0 {
+                    sim.settle();
+                    check(&sim);
+                    for &conn in &conns {
+                        assert!(!sim.client(conn).held || sim.client(conn).closed.is_some());
+                        heard(&mut sim, conn);
+                    }
+                }
+                conns.retain(|&conn| sim.client(conn).closed.is_none());
+            }
+            for conn in conns {
+                sim.disconnect(conn);
+            }
+            sim.settle();
+            check(&sim);
+            let hall = (0..sim.shards()).find_map(|shard| sim.dialect(shard).hall.as_deref());
+            let hall = hall.expect("there is a hall");
+            assert!(hall.users.is_empty() && hall.rooms.is_empty() && hall.pipes.is_empty());
+            assert!((0..sim.shards()).all(|shard| sim.dialect(shard).guests.is_empty()));
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Games relayed by the real server: bytes both ways, slow readers, and how an end travels.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{Shutdown, SocketAddr, TcpStream},
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use support::server::{Backend, Server, Setup};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+/// What a game says before it is relayed: three frames and a byte.
+const GREETING: usize = 10 + 23 + 40 + 1;
+
+struct Stage {
+    server: Server,
+    address: SocketAddr,
+}
+
+fn stage(shards: u16) -> Stage {
+    let server = Server::start(&Setup {
+        backend: Backend::Sqlite,
+        shards,
+        set: &[],
+        sql: &[],
+    })
+    .unwrap();
+    let address = server.listener("vcmi").unwrap();
+    Stage { server, address }
+}
+
+/// Runs a test on one shard and on two; there several pairs are made, so that some have sides on both.
+fn each(test: impl Fn(TcpStream, TcpStream)) {
+    for shards in 1..=2 {
+        let stage = stage(shards);
+        for _ in 0..6 * shards {
+            let (server, client) = stage.pair();
+            test(server, client);
+        }
+    }
+}
+
+impl Stage {
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    fn sign_in(&self, name: &str) -> TcpStream {
+        let mut stream = self.connect();
+        say(
+            &mut stream,
+            &format!("\x05\x04utf8<GREETINGS>{name}<VER>1.4.0"),
+        );
+        read_until(&mut stream, "currently playing ");
+        stream
+    }
+
+    /// The uuids of a started game: the host's, and the guest's.
+    fn session(&self) -> (String, String) {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let mut host = self.sign_in(&format!("host{number}"));
+        let mut guest = self.sign_in(&format!("guest{number}"));
+        let room = format!("room{number}");
+        say(&mut host, &format!("<NEW>{room}<PSWD><COUNT>2"));
+        read_until(&mut host, "You are in the room chat.");
+        say(&mut guest, &format!("<JOIN>{room}<PSWD>"));
+        read_until(&mut guest, ":>>GAMEMODE:0");
+        say(&mut host, &format!("<FORCESTART>{room}"));
+        let mut said = [String::new(), String::new()];
+        for (stream, said) in [&mut host, &mut guest].into_iter().zip(&mut said) {
+            stream.read_to_string(said).unwrap(); // the launchers' connections end
+        }
+        let after = |said: &str, word: &str| {
+            let at = said.find(word).unwrap() + word.len();
+            said[at..at + 36].to_owned()
+        };
+        (after(&said[0], ":>>HOST:"), after(&said[1], ":>>START:"))
+    }
+
+    fn game(&self, role: &str, uuid: &str) -> TcpStream {
+        let mut stream = self.connect();
+        for frame in ["Aiya!\n", &format!("VCMI 1.4.0 ({role})"), uuid] {
+            say(&mut stream, frame);
+        }
+        stream.write_all(&[1]).unwrap();
+        stream
+    }
+
+    /// A host's server and a guest's client, greeted.
+    fn pair(&self) -> (TcpStream, TcpStream) {
+        let (host, guest) = self.session();
+        let mut server = self.game("server", &host);
+        let mut client = self.game("client", &guest);
+        for (side, role) in [(&mut server, "(client)"), (&mut client, "(server)")] {
+            let mut greeting = [0; GREETING];
+            side.read_exact(&mut greeting).unwrap();
+            let text = String::from_utf8_lossy(&greeting);
+            assert!(text.contains(role), "{text}");
+        }
+        (server, client)
+    }
+}
+
+fn say(stream: &mut TcpStream, text: &str) {
+    let head = (text.len() as u32).to_le_bytes();
+    let packet = [&head[..], text.as_bytes()].concat();
+    stream.write_all(&packet).unwrap();
+}
+
+fn read_until(stream: &mut TcpStream, end: &str) {
+    let mut said = String::new();
+    let mut buffer = [0; 4096];
+    while !said.contains(end) {
+        let count = stream.read(&mut buffer).unwrap();
+        assert!(count > 0, "ended after {said}");
+        said.push_str(&String::from_utf8_lossy(&buffer[..count]));
+    }
+}
+
+fn pattern(len: usize, salt: usize) -> Vec<u8> {
+    (0..len).map(|i| (i * 31 + i / 251 + salt) as u8).collect()
+}
+
+/// Whether the connection has ended, in whatever way, with nothing before.
+fn ended(stream: &mut TcpStream) -> bool {
+    match stream.read(&mut [0; 16]) {
+        Ok(count) => count == 0,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
+}
+
+/// checklist: vcmi 95
+#[test]
+fn megabytes_arrive_unchanged_both_ways_at_once() {
+    each(|server, client| {
+        const LEN: usize = 2 << 20;
+        thread::scope(|scope| {
+            for (from, to, salt) in [(&server, &client, 1), (&client, &server, 2)] {
+                let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                scope.spawn(move || from.write_all(&pattern(LEN, salt)).unwrap());
+                scope.spawn(move || {
+                    let mut got = vec![0; LEN];
+                    to.read_exact(&mut got).unwrap();
+                    assert!(got == pattern(LEN, salt));
+                });
+            }
+        });
+    });
+}
+
+/// checklist: vcmi 143
+#[test]
+fn a_reader_that_stops_holds_up_its_writer_and_not_the_memory() {
+    for shards in 1..=2 {
+        let stage = stage(shards);
+        let (mut server, mut client) = stage.pair();
+        let before = stage.server.resident_kib();
+        // Until the writer is held up: sockets and one read of the server are full.
+        server.set_nonblocking(true).unwrap();
+        let block = pattern(1 << 20, 3);
+        let (mut sent, mut stuck_since) = (0, Instant::now());
+        while stuck_since.elapsed() < Duration::from_millis(500) {
+            match server.write(&block[sent % block.len()..]) {
+                Ok(count) => {
+                    sent += count;
+                    stuck_since = Instant::now();
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                Err(error) => panic!("{error}"),
+            }
+            assert!(sent < 256 << 20, "nobody holds the writer up");
+        }
+        let grown = stage.server.resident_kib().saturating_sub(before);
+        assert!(grown < 8 << 10, "{grown} KiB more for {sent} bytes");
+        // The other way goes on meanwhile.
+        server.set_nonblocking(false).unwrap();
+        client.write_all(b"hello").unwrap();
+        let mut got = [0; 5];
+        server.read_exact(&mut got).unwrap();
+        assert_eq!(&got, b"hello");
+        // And what was held up arrives.
+        let mut got = vec![0; sent];
+        client.read_exact(&mut got).unwrap();
+        assert!(
+            got.chunks(block.len())
+                .all(|chunk| *chunk == block[..chunk.len()])
+        );
+    }
+}
+
+/// checklist: vcmi 98
+#[test]
+fn what_was_sent_before_the_end_arrives_and_then_the_end() {
+    each(|mut server, mut client| {
+        let last = pattern(300_000, 4);
+        server.write_all(&last).unwrap();
+        drop(server);
+        let mut got = Vec::new();
+        client.read_to_end(&mut got).unwrap();
+        assert!(got == last);
+    });
+}
+
+/// checklist: vcmi 98
+#[test]
+fn a_half_closed_side_is_closed() {
+    each(|server, mut client| {
+        server.shutdown(Shutdown::Write).unwrap();
+        assert!(ended(&mut client));
+        let mut server = server;
+        assert!(ended(&mut server));
+    });
+}
+
+/// checklist: vcmi 98
+#[test]
+fn a_reset_side_ends_the_other() {
+    each(|server, mut client| {
+        let linger = socket2::SockRef::from(&server).set_linger(Some(Duration::ZERO));
+        linger.unwrap();
+        drop(server);
+        assert!(ended(&mut client));
+    });
+}
+
+/// checklist: vcmi 97
+#[test]
+fn early_bytes_are_kept() {
+    for shards in 1..=2 {
+        let stage = stage(shards);
+        for _ in 0..6 {
+            let (host, guest) = stage.session();
+            let mut server = stage.game("server", &host);
+            let early = pattern(500_000, 5);
+            thread::scope(|scope| {
+                // More than the server keeps: the rest waits in the sockets.
+                scope.spawn(|| server.write_all(&early).unwrap());
+                let mut client = stage.game("client", &guest);
+                let mut got = vec![0; GREETING + early.len()];
+                client.read_exact(&mut got).unwrap();
+                assert!(got[GREETING..] == early);
+            });
+        }
+    }
+}
+
+/// checklist: vcmi 99
+#[test]
+fn a_game_that_waits_and_leaves_is_noticed() {
+    for shards in 1..=2 {
+        let stage = stage(shards);
+        for _ in 0..4 {
+            let (host, guest) = stage.session();
+            let mut gone = stage.game("server", &host);
+            gone.write_all(b"early").unwrap();
+            drop(gone);
+            // The first client may still meet the one that is leaving, and then ends with it.
+            let deadline = Instant::now() + PATIENCE;
+            loop {
+                assert!(Instant::now() < deadline, "never paired");
+                let mut client = stage.game("client", &guest);
+                let mut server = stage.game("server", &host);
+                for side in [&client, &server] {
+                    let wait = Some(Duration::from_millis(200));
+                    side.set_read_timeout(wait).unwrap();
+                }
+                let mut greeting = [0; GREETING];
+                if client.read_exact(&mut greeting).is_err() {
+                    continue;
+                }
+                client.write_all(b"to whom?").unwrap();
+                let mut got = [0; GREETING + 8];
+                if server.read_exact(&mut got).is_ok() && got.ends_with(b"to whom?") {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// checklist: vcmi 90
+#[test]
+fn a_game_of_no_session_is_closed() {
+    let stage = stage(2);
+    for _ in 0..8 {
+        let mut game = stage.game("client", "6b1f0c3e-0000-4000-8000-00000000aa55");
+        assert!(ended(&mut game));
+    }
+}
+
+/// checklist: vcmi 3, 5
+#[test]
+fn a_length_of_nothing_or_too_much_ends_the_connection() {
+    let stage = stage(1);
+    for head in [0, u32::MAX, (1 << 20) + 1] {
+        let mut stream = stage.connect();
+        stream.write_all(&head.to_le_bytes()).unwrap();
+        assert!(ended(&mut stream));
+    }
+}
+
+/// checklist: vcmi 11, 102
+#[test]
+fn messages_of_a_command_leave_in_one_write() {
+    let stage = stage(2);
+    for round in 0..8 {
+        let mut stream = stage.connect();
+        say(
+            &mut stream,
+            &format!("\x05\x04utf8<GREETINGS>user{round}<VER>1.4.0"),
+        );
+        let mut buffer = [0; 4096];
+        let count = stream.read(&mut buffer).unwrap();
+        let text = String::from_utf8_lossy(&buffer[..count]);
+        assert!(
+            text.starts_with(":>>USERS:") && text.contains("currently playing"),
+            "{text}"
+        );
+    }
+}
+
+/// An orderly end of the process lets a running game go on for its time of grace, and then ends it.
+#[test]
+fn the_end_of_the_process_ends_games() {
+    for shards in 1..=2 {
+        let mut stage = stage(shards);
+        let (mut server, mut client) = stage.pair();
+        server.write_all(b"last").unwrap();
+        stage.server.terminate().unwrap();
+        let mut got = Vec::new();
+        client.read_to_end(&mut got).unwrap();
+        assert_eq!(got, b"last");
+        assert!(ended(&mut server));
+        assert_eq!(stage.server.ended(), Ok(0));
+    }
+}
