@@ -18,7 +18,7 @@ use std::{
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use muster::{
     lobby::{
-        ConnId, Dialect, Effect, Now, Origin, ShardId, Ticket, Turn,
+        ConnId, Dialect, Effect, Now, Origin, Protocol, ShardId, Ticket, Turn,
         faf::{
             Faf, Settings, achievements,
             asks::{Account, Answer, Ask, HostGrant},
@@ -32,7 +32,7 @@ use muster::{
     },
     wire::Format,
 };
-use rand::{SeedableRng, rngs::SmallRng};
+use rand::{SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
 const SHARD: ShardId = ShardId(0);
@@ -102,7 +102,7 @@ impl Office {
 
 struct Bench {
     faf: Faf,
-    rng: SmallRng,
+    rng: StdRng,
     next_ticket: u64,
     effects: Vec<Effect<Faf>>,
     office: Office,
@@ -116,7 +116,7 @@ impl Bench {
     fn launched() -> (Self, Vec<ConnId>) {
         let mut bench = Bench {
             faf: Faf::new(SHARD, 1, Arc::new(Settings::default())),
-            rng: SmallRng::seed_from_u64(1),
+            rng: StdRng::seed_from_u64(1),
             next_ticket: 0,
             effects: Vec::new(),
             office: Office::new(),
@@ -230,6 +230,7 @@ impl Bench {
         let origin = Origin {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             format: Format::JsonLines,
+            protocol: Protocol::Faf,
         };
         self.turn(|faf, turn| faf.opened(turn, conn, origin));
         let hello = json!({"command": "hello", "login": "x", "password": "y", "unique_id": "z"});
