@@ -9,7 +9,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use sha2::{Digest as _, Sha256};
 
 use crate::framing::Transport;
+use crate::roles::LARGEST_PARTY;
 use crate::slo::{self, Goal};
+use crate::vcmi;
 
 /// Load tester for lobby servers.
 #[derive(Debug, Parser)]
@@ -30,6 +32,15 @@ pub enum Command {
     Run(Box<Arguments>),
 }
 
+/// Which lobby's protocol is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Protocol {
+    /// Forged Alliance Forever.
+    Faf,
+    /// The VCMI proxy lobby: --clients users chat at --rate lines per second in all, --games games are relayed.
+    Vcmi,
+}
+
 /// What the clients of a run do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Profile {
@@ -43,6 +54,10 @@ pub enum Profile {
     Login,
     /// Pairs of players in one game exchange IceMsg; --rate is messages per second in all. Measures the relay.
     Ice,
+    /// Parties of one to four search in the matchmaker's queues, play the matches they are found and search again; some vanish
+    /// in the middle. Measures how long a search takes, and checks that everybody ends idle and rated. The server must have
+    /// queues with teams of up to four; its own waiting times are the shortest possible search.
+    Matchmaking,
     /// Signed in and silent, but for pings. Measures what a connection costs.
     Idle,
 }
@@ -63,6 +78,15 @@ pub enum TransportChoice {
 /// The options of `swarm run`.
 #[derive(Debug, Args)]
 pub struct Arguments {
+    /// Which lobby it is; --profile, --transport, --slo and all about accounts are FAF's only.
+    #[arg(long, value_enum, default_value_t = Protocol::Faf)]
+    pub protocol: Protocol,
+    /// Games of the protocol vcmi, two players each.
+    #[arg(long, default_value_t = 4)]
+    pub games: usize,
+    /// Port of the VCMI lobby.
+    #[arg(long, default_value_t = 5002)]
+    pub port_vcmi: u16,
     /// How many clients.
     #[arg(long, short = 'n', default_value_t = 1000)]
     pub clients: usize,
@@ -228,6 +252,15 @@ pub enum Part {
     Join(usize),
     /// Signs in and out.
     Churn,
+    /// Member of a party that searches matches.
+    Queue {
+        /// Which party.
+        party: usize,
+        /// His place in it; 0 is its owner.
+        seat: usize,
+        /// Members in all.
+        size: usize,
+    },
     /// Half of pair n.
     Pair {
         /// Which pair.
@@ -243,6 +276,7 @@ impl Plan {
         match self.profile {
             Profile::Idle | Profile::Login => Part::Idle,
             Profile::Churn => Part::Churn,
+            Profile::Matchmaking => self.party(index),
             Profile::Ice => Part::Pair {
                 pair: index / 2,
                 hosts: index.is_multiple_of(2),
@@ -251,6 +285,31 @@ impl Plan {
             Profile::Watch => Part::Watch,
             Profile::Lobby if index < self.hosts + self.joiners() => Part::Join(index - self.hosts),
             Profile::Lobby => Part::Watch,
+        }
+    }
+
+    /// The parties of the profile matchmaking: of 1, 2, 3, 4, 1, 2 … players; the last is as large as there are clients.
+    fn party(&self, index: usize) -> Part {
+        let cycle: usize = (1..=LARGEST_PARTY).sum();
+        let (cycles, mut seat) = (index / cycle, index % cycle);
+        let mut size = 1;
+        while seat >= size {
+            seat -= size;
+            size += 1;
+        }
+        Part::Queue {
+            party: cycles * LARGEST_PARTY + size - 1,
+            seat,
+            size: size.min(self.clients - (index - seat)),
+        }
+    }
+
+    /// How many parties there may be.
+    pub(crate) fn parties(&self) -> usize {
+        if self.profile == Profile::Matchmaking {
+            self.clients
+        } else {
+            0
         }
     }
 
@@ -265,6 +324,25 @@ impl Plan {
 }
 
 impl Arguments {
+    /// The plan of a run against the VCMI lobby.
+    pub fn vcmi_plan(&self) -> anyhow::Result<vcmi::Plan> {
+        ensure!(
+            self.rate.is_finite() && self.rate > 0.0,
+            "--rate must be more than 0"
+        );
+        ensure!(!self.duration.is_zero(), "--duration must be more than 0");
+        ensure!(self.slo.is_empty(), "--slo is for the protocol faf");
+        Ok(vcmi::Plan {
+            server: (self.address()?, self.port_vcmi).into(),
+            server_pid: self.server_pid,
+            users: self.clients,
+            games: self.games,
+            rate: self.rate,
+            duration: self.duration,
+            grace: self.grace,
+        })
+    }
+
     /// Checks everything that can be checked before the first connection.
     pub fn plan(&self) -> anyhow::Result<Plan> {
         ensure!(self.clients > 0, "--clients must be at least 1");
@@ -338,13 +416,18 @@ impl Arguments {
         })
     }
 
-    fn transports(&self) -> anyhow::Result<Vec<(Transport, SocketAddr)>> {
-        let address: IpAddr = (self.server.as_str(), 0)
+    fn address(&self) -> anyhow::Result<IpAddr> {
+        let mut addresses = (self.server.as_str(), 0)
             .to_socket_addrs()
-            .with_context(|| format!("--server {:?} cannot be resolved", self.server))?
-            .next()
+            .with_context(|| format!("--server {:?} cannot be resolved", self.server))?;
+        let first = addresses.next();
+        Ok(first
             .with_context(|| format!("--server {:?} has no address", self.server))?
-            .ip();
+            .ip())
+    }
+
+    fn transports(&self) -> anyhow::Result<Vec<(Transport, SocketAddr)>> {
+        let address = self.address()?;
         let all = [
             (TransportChoice::Json, Transport::Json, self.port_json),
             (
@@ -442,6 +525,29 @@ mod tests {
         assert_eq!(count(|part| matches!(part, Part::Join(_))), 150);
         assert_eq!(count(|part| part == Part::Watch), 800);
         assert_eq!(plan.transports.len(), 3);
+    }
+
+    #[test]
+    fn parties_have_one_owner_and_all_their_members() {
+        let plan = plan("--profile matchmaking -n 23").expect("valid");
+        let mut parties = std::collections::BTreeMap::new();
+        for index in 0..23 {
+            let Part::Queue { party, seat, size } = plan.part(index) else {
+                panic!("no party");
+            };
+            let members: &mut Vec<(usize, usize)> = parties.entry(party).or_default();
+            members.push((seat, size));
+        }
+        for members in parties.values() {
+            let seats: Vec<usize> = members.iter().map(|member| member.0).collect();
+            assert_eq!(seats, (0..members.len()).collect::<Vec<_>>());
+            assert!(
+                members.iter().all(|member| member.1 == members.len()),
+                "{members:?}"
+            );
+        }
+        let sizes: Vec<usize> = parties.values().map(Vec::len).collect();
+        assert_eq!(sizes, [1, 2, 3, 4, 1, 2, 3, 4, 1, 2]);
     }
 
     #[test]
