@@ -180,7 +180,10 @@ impl Faf {
 impl Game {
     /// Keeps a result, if there is room. Nobody can use up the room of the others.
     fn keep_result(&mut self, result: ArmyResult) -> bool {
-        let own = self.results.iter().filter(|r| r.reporter == result.reporter);
+        let own = self
+            .results
+            .iter()
+            .filter(|r| r.reporter == result.reporter);
         own.count() < settings::RESULTS_OF_ONE && keep(&mut self.results, result, settings::RESULTS)
     }
 
