@@ -10,6 +10,8 @@ use std::{
     fmt::Write,
     fs,
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -23,6 +25,11 @@ use support::{
 
 /// Broadcasts come when they come; `a<` passes over them unless the pattern names them.
 const BROADCASTS: &[&str] = &["player_info", "game_info", "matchmaker_info", "ping"];
+
+/// How long the database may take to say what it should.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks.
+const POLL: Duration = Duration::from_millis(10);
 
 macro_rules! dialogues {
     ($($name:ident),* $(,)?) => {
@@ -45,7 +52,7 @@ macro_rules! dialogues {
 
 dialogues! {
     admin, configuration, country, gate, hosting, ice, join_order, join_rules, launch, leaving, login, matchmaking, party, proxy,
-    qdatastream_vectors, restore, social, wire_vectors,
+    qdatastream_vectors, restore, results, results_coop, social, wire_vectors,
 }
 
 fn folder() -> PathBuf {
@@ -172,6 +179,26 @@ impl Stage {
                 .ok_or_else(|| format!("{who} is not connected")),
             Step::Login(login) => self.login(who, login),
             Step::Sql(statement) => self.server.sql(statement),
+            Step::Db(query, text) => self.database_says(query, text),
+        }
+    }
+
+    /// Waits until the rows of a query, joined, are this text: what games leave is written after they were answered.
+    fn database_says(&self, query: &str, text: &str) -> Result<(), String> {
+        let mut query = query.to_owned();
+        for (name, value) in &self.captures {
+            query = query.replace(name.as_str(), &value.to_string());
+        }
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let rows = self.server.database.rows(&query)?.join(", ");
+            if rows == text {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(format!("{query}\n  should be  {text}\n  but is     {rows}"));
+            }
+            thread::sleep(POLL);
         }
     }
 

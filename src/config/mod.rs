@@ -209,6 +209,14 @@ pub struct Faf {
     pub policy_server_url: Option<String>,
     /// Whether an orderly stop disconnects idle players.
     pub shutdown_kick_idle_players: bool,
+    /// Mean rating of a player of whom nothing is known.
+    pub start_rating_mean: f64,
+    /// Its deviation.
+    pub start_rating_deviation: f64,
+    /// Highest displayed global rating that games of other leaderboards lift to.
+    pub rating_adjustment_max: f64,
+    /// Whether scores decide matchmaker games of two.
+    pub ladder_outcome_override: bool,
 }
 
 impl Faf {
@@ -470,6 +478,10 @@ fn faf(v: &Values) -> Result<Faf, ConfigError> {
             .flag("faf.use_policy_server")
             .then(|| v.text("faf.policy_server_url")),
         shutdown_kick_idle_players: v.flag("faf.shutdown_kick_idle_players"),
+        start_rating_mean: v.number::<i32>("faf.start_rating_mean").into(),
+        start_rating_deviation: v.number::<i32>("faf.start_rating_deviation").into(),
+        rating_adjustment_max: v.number::<i32>("faf.rating_adjustment_max").into(),
+        ladder_outcome_override: v.flag("faf.ladder_outcome_override"),
     })
 }
 

@@ -84,6 +84,9 @@ fn default(key: &Key) -> String {
 /// The value, without a password.
 pub(super) fn shown(key: &Key, value: &Value) -> String {
     match (key.kind, value) {
+        (_, Value::Text(secret)) if key.name.ends_with("_license_key") && !secret.is_empty() => {
+            "\"***\"".to_owned()
+        }
         (Kind::Prefixed(_) | Kind::PrefixedOrOff(_), Value::Text(url)) => {
             format!("{:?}", without_password(url))
         }

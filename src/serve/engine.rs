@@ -102,6 +102,12 @@ pub(super) fn faf_settings(config: &Config) -> faf::Settings {
         logins_in_flight: config.limits.logins_in_flight,
         shutdown_grace: config.server.stop_grace,
         shutdown_kick_idle: config.faf.shutdown_kick_idle_players,
+        start_rating: faf::ratings::Rating {
+            mean: config.faf.start_rating_mean,
+            deviation: config.faf.start_rating_deviation,
+        },
+        rating_adjustment_max: config.faf.rating_adjustment_max,
+        ladder_outcome_override: config.faf.ladder_outcome_override,
         matchmaking: matchmaking_settings(&config.matchmaking),
         ..faf::Settings::default()
     }

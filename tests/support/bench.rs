@@ -56,6 +56,15 @@ impl Bench {
         bench
     }
 
+    /// Another look at a database that is there already.
+    pub(crate) fn with(store: Arc<Store>, url: &str) -> Self {
+        Self {
+            store,
+            url: url.to_owned(),
+            _folder: None,
+        }
+    }
+
     pub(crate) async fn sql(&self, text: &str) {
         if self.store.is_embedded() {
             let mut connection = SqliteConnection::connect(&self.url).await.unwrap();

@@ -58,6 +58,8 @@ pub(crate) enum Step {
     Login(String),
     /// `sql STATEMENT`: straight into the database
     Sql(String),
+    /// `db QUERY => TEXT`: what the database will say
+    Db(String, String),
 }
 
 /// A step, of whom, and where it stands.
@@ -139,6 +141,13 @@ fn parse(line: &str) -> Result<(String, Step), String> {
     let of = |client: &str, step| Ok((client.to_owned(), step));
     if first == "sql" {
         return of("", Step::Sql(rest.to_owned()));
+    }
+    if first == "db" {
+        let (query, text) = rest.rsplit_once("=>").ok_or("db QUERY => TEXT")?;
+        return of(
+            "",
+            Step::Db(query.trim().to_owned(), text.trim().to_owned()),
+        );
     }
     if first == "login" {
         let (client, account) = rest.split_once(' ').ok_or("login CLIENT NAME")?;

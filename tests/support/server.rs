@@ -172,6 +172,7 @@ pub(crate) struct Setup<'a> {
 /// A running server; it ends with this value.
 pub(crate) struct Server {
     child: Child,
+    command: Command,
     folder: TempDir,
     pub(crate) database: Database,
     ports: BTreeMap<String, SocketAddr>,
@@ -224,40 +225,27 @@ impl Server {
         folder: TempDir,
         database: Database,
     ) -> Result<Server, String> {
-        let mut child = command
-            .arg("serve")
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| error.to_string())?;
-        let stdout = child.stdout.take().ok_or("no standard output")?;
-        let mut server = Server {
+        command.arg("serve").stdout(Stdio::piped());
+        let (child, ports) = serve(&mut command)?;
+        Ok(Server {
             child,
+            command,
             folder,
             database,
-            ports: BTreeMap::new(),
-        };
-        let (lines, incoming) = mpsc::channel();
-        // Goes on reading to the end, so that the server never blocks on its output.
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let _ = lines.send(line);
-            }
-        });
-        loop {
-            let line = incoming
-                .recv_timeout(PATIENCE)
-                .map_err(|_| "the server did not get ready")?;
-            if line == "ready" {
-                return Ok(server);
-            }
-            if let Some((name, address)) = line
-                .strip_prefix("listening ")
-                .and_then(|rest| rest.split_once(' '))
-            {
-                let address = address.parse().map_err(|_| format!("no address: {line}"))?;
-                server.ports.insert(name.to_owned(), address);
-            }
-        }
+            ports,
+        })
+    }
+
+    /// Kills it, as a crash would.
+    pub(crate) fn crash(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again on the same folder and database.
+    pub(crate) fn restart(&mut self) -> Result<(), String> {
+        (self.child, self.ports) = serve(&mut self.command)?;
+        Ok(())
     }
 
     pub(crate) fn address(&self, transport: Transport) -> Result<SocketAddr, String> {
@@ -321,6 +309,37 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Starts the binary and waits until it is ready.
+fn serve(command: &mut Command) -> Result<(Child, BTreeMap<String, SocketAddr>), String> {
+    let mut child = command.spawn().map_err(|error| error.to_string())?;
+    let stdout = child.stdout.take().ok_or("no standard output")?;
+    let (lines, incoming) = mpsc::channel();
+    // Goes on reading to the end, so that the server never blocks on its output.
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            let _ = lines.send(line);
+        }
+    });
+    let mut ports = BTreeMap::new();
+    loop {
+        let Ok(line) = incoming.recv_timeout(PATIENCE) else {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err("the server did not get ready".to_owned());
+        };
+        if line == "ready" {
+            return Ok((child, ports));
+        }
+        if let Some((name, address)) = line
+            .strip_prefix("listening ")
+            .and_then(|rest| rest.split_once(' '))
+        {
+            let address = address.parse().map_err(|_| format!("no address: {line}"))?;
+            ports.insert(name.to_owned(), address);
+        }
     }
 }
 

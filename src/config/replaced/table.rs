@@ -81,7 +81,6 @@ const RATING_SELECTIONS: &[(&str, &str)] = &[("mean", "mean"), ("min", "min"), (
 const UVLOOP: &str = "there is no Python here";
 const PROFILER: &str = "there is no built-in profiler; use perf";
 const UNUSED: &str = "the other server does not use it either";
-const NOT_ADJUSTABLE: &str = "the value is fixed here";
 
 const fn key(name: &'static str, kind: Type, ours: &'static str) -> Name {
     row(name, kind, "", Means::Key(ours))
@@ -179,9 +178,17 @@ pub(super) const NAMES: &[Name] = &[
         Type::Number,
         "matchmaking.newbie_min_games",
     ),
-    nothing("START_RATING_MEAN", Type::Number, NOT_ADJUSTABLE),
-    nothing("START_RATING_DEV", Type::Number, NOT_ADJUSTABLE),
-    nothing("RATING_ADJUSTMENT_MAX_RATING", Type::Number, NOT_ADJUSTABLE),
+    key("START_RATING_MEAN", Type::Number, "faf.start_rating_mean"),
+    key(
+        "START_RATING_DEV",
+        Type::Number,
+        "faf.start_rating_deviation",
+    ),
+    key(
+        "RATING_ADJUSTMENT_MAX_RATING",
+        Type::Number,
+        "faf.rating_adjustment_max",
+    ),
     key(
         "HIGH_RATED_PLAYER_MIN_RATING",
         Type::Number,
@@ -229,7 +236,11 @@ pub(super) const NAMES: &[Name] = &[
         Type::Number,
         "matchmaking.minority_bonus_rating_range",
     ),
-    nothing("LADDER_1V1_OUTCOME_OVERRIDE", Type::Flag, NOT_ADJUSTABLE),
+    key(
+        "LADDER_1V1_OUTCOME_OVERRIDE",
+        Type::Flag,
+        "faf.ladder_outcome_override",
+    ),
     key(
         "LADDER_ANTI_REPETITION_LIMIT",
         Type::Number,
@@ -335,25 +346,13 @@ pub(super) const NAMES: &[Name] = &[
     nothing("API_CLIENT_SECRET", Type::Text, UNUSED),
     nothing("API_TOKEN_URI", Type::Text, UNUSED),
     nothing("API_BASE_URL", Type::Text, UNUSED),
-    nothing("CONTENT_URL", Type::Text, NOT_ADJUSTABLE),
-    nothing(
-        "GEO_IP_DATABASE_PATH",
-        Type::Text,
-        "countries are not looked up",
-    ),
-    nothing(
-        "GEO_IP_DATABASE_URL",
-        Type::Text,
-        "countries are not looked up",
-    ),
-    nothing(
-        "GEO_IP_LICENSE_KEY",
-        Type::Text,
-        "countries are not looked up",
-    ),
-    nothing(
+    key("CONTENT_URL", Type::Text, "faf.content_url"),
+    key("GEO_IP_DATABASE_PATH", Type::Text, "faf.geoip_database"),
+    key("GEO_IP_DATABASE_URL", Type::Text, "faf.geoip_url"),
+    key("GEO_IP_LICENSE_KEY", Type::Text, "faf.geoip_license_key"),
+    key(
         "GEO_IP_DATABASE_MAX_AGE_DAYS",
         Type::Number,
-        "countries are not looked up",
+        "faf.geoip_max_age_days",
     ),
 ];

@@ -89,7 +89,6 @@ fn the_matchmakers_numbers_keep_their_fractions() {
         ),
         toml: Some("[matchmaking]\npop_shortest_s = 1.5\nminority_bonus = 2\n"),
         set: &[("matchmaking.newbie_time_bonus", "0.5")],
-        ..Typed::default()
     };
     let matchmaking = config(&typed).matchmaking;
     assert_eq!(matchmaking.pop_longest.as_secs(), 30);

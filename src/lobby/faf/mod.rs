@@ -72,6 +72,7 @@ use std::{sync::Arc, time::Duration};
 use ahash::AHashMap;
 use rand::Rng;
 
+pub use games::GameType;
 pub use mail::Mail;
 pub use settings::{Counters, Settings};
 pub(crate) use text::iso8601;

@@ -1,0 +1,200 @@
+//! The end of games when things go wrong: a database that does not answer, a crash, an orderly stop in the middle.
+
+mod support;
+
+use std::{
+    fs,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection, sqlite::SqliteConnectOptions};
+use support::{
+    player::Player,
+    server::{Backend, Server, Setup},
+};
+
+/// Generous: a loaded machine must not fail a test.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Keeps everybody else from the database as long as it lives.
+struct Lock {
+    runtime: tokio::runtime::Runtime,
+    connection: SqliteConnection,
+}
+
+impl Lock {
+    fn take(server: &Server) -> Lock {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let options: SqliteConnectOptions = server.database.url().parse().unwrap();
+        let connection = runtime.block_on(async {
+            let mut connection = options.busy_timeout(PATIENCE).connect().await.unwrap();
+            connection.execute("BEGIN IMMEDIATE").await.unwrap();
+            connection
+        });
+        Lock {
+            runtime,
+            connection,
+        }
+    }
+
+    fn release(self) {
+        self.runtime.block_on(async {
+            let mut connection = self.connection;
+            connection.execute("ROLLBACK").await.unwrap();
+            connection.close().await.unwrap();
+        });
+    }
+}
+
+/// orion and vega in a launched game whose rows are there; its number.
+fn playing(server: &Server) -> (Player, Player, u64) {
+    let mut host = Player::signed_in(server, "orion");
+    let mut guest = Player::signed_in(server, "vega");
+    let uid = host.hosting();
+    guest.send(&json!({"command":"game_join","uid":uid}));
+    guest.until("game_launch");
+    for state in ["Idle", "Lobby"] {
+        guest.game("GameState", json!([state]));
+    }
+    guest.until("JoinGame");
+    for (id, army, team) in [(11, 1, 2), (12, 2, 3)] {
+        for (key, value) in [("Army", army), ("Team", team), ("StartSpot", army)] {
+            host.game("PlayerOption", json!([id, key, value]));
+        }
+    }
+    host.game("GameState", json!(["Launching"]));
+    let row = format!("SELECT gameName FROM game_stats WHERE id = {uid}");
+    until("the game's row", || {
+        !server.database.rows(&row).unwrap().is_empty()
+    });
+    (host, guest, uid)
+}
+
+/// Both report, and the game is over.
+fn finish(host: &mut Player, guest: &mut Player) {
+    host.game("EnforceRating", json!([]));
+    for player in [host, guest] {
+        player.game("GameResult", json!([1, "victory 10"]));
+        player.game("GameResult", json!([2, "defeat -5"]));
+        player.game("GameEnded", json!([]));
+    }
+}
+
+fn start(shards: u16, set: &[&str]) -> Server {
+    Server::start(&Setup {
+        backend: Backend::Sqlite,
+        shards,
+        set: &set.iter().map(|&pair| pair.to_owned()).collect::<Vec<_>>(),
+        sql: &[],
+    })
+    .unwrap()
+}
+
+fn kept(server: &Server, uid: u64) -> PathBuf {
+    server.folder().join(format!("games/{uid}.game"))
+}
+
+const RATED: &str = "SELECT login_id || ' ' || total_games || ' ' || won_games FROM leaderboard_rating \
+     WHERE login_id IN (11, 12) ORDER BY login_id";
+
+fn is_rated(server: &Server) -> bool {
+    server.database.rows(RATED).unwrap() == ["11 1 1", "12 1 0"]
+}
+
+#[test]
+fn a_crash_before_the_results_are_stored_loses_nothing() {
+    for shards in [1, 2] {
+        let mut server = start(shards, &[]);
+        let (mut host, mut guest, uid) = playing(&server);
+        let lock = Lock::take(&server);
+        finish(&mut host, &mut guest);
+        until("the game to be kept", || kept(&server, uid).exists());
+        server.crash();
+        lock.release();
+        assert!(!is_rated(&server));
+        server.restart().unwrap();
+        until("the ratings", || is_rated(&server));
+        until("the game to be forgotten", || !kept(&server, uid).exists());
+        // Once more: nothing is left to do, and nothing is done twice.
+        server.crash();
+        server.restart().unwrap();
+        let mut player = Player::signed_in(&server, "orion");
+        player.send(&json!({"command":"ping"}));
+        player.until("pong");
+        assert!(is_rated(&server));
+        let row = format!("SELECT result FROM game_player_stats WHERE gameId = {uid} ORDER BY id");
+        assert_eq!(server.database.rows(&row).unwrap(), ["VICTORY", "DEFEAT"]);
+    }
+}
+
+// checklist: faf 476
+#[test]
+fn an_orderly_stop_waits_until_the_last_game_is_rated() {
+    let mut server = start(2, &["server.stop_grace_s=60"]);
+    let (mut host, mut guest, uid) = playing(&server);
+    let lock = Lock::take(&server);
+    finish(&mut host, &mut guest);
+    until("the game to be kept", || kept(&server, uid).exists());
+    server.terminate().unwrap();
+    host.until("notice");
+    lock.release();
+    assert_eq!(server.ended().unwrap(), 0);
+    assert!(is_rated(&server));
+    assert!(!kept(&server, uid).exists());
+}
+
+#[test]
+fn a_stop_without_patience_leaves_the_game_for_the_next_start() {
+    let mut server = start(1, &["server.stop_grace_s=0"]);
+    let (mut host, mut guest, uid) = playing(&server);
+    let lock = Lock::take(&server);
+    finish(&mut host, &mut guest);
+    until("the game to be kept", || kept(&server, uid).exists());
+    server.terminate().unwrap();
+    assert_eq!(server.ended().unwrap(), 0);
+    assert!(kept(&server, uid).exists());
+    let files = fs::read_dir(server.folder().join("games")).unwrap().count();
+    assert_eq!(files, 1);
+    lock.release();
+    assert!(!is_rated(&server));
+    server.restart().unwrap();
+    until("the ratings", || is_rated(&server));
+    until("the game to be forgotten", || !kept(&server, uid).exists());
+}
+
+#[test]
+fn a_database_that_comes_back_is_told_everything() {
+    let server = start(2, &[]);
+    let (mut host, mut guest, uid) = playing(&server);
+    let lock = Lock::take(&server);
+    host.game("TeamkillHappened", json!([120, 12, "vega", 11, "orion"]));
+    finish(&mut host, &mut guest);
+    until("the game to be kept", || kept(&server, uid).exists());
+    lock.release();
+    until("the ratings", || is_rated(&server));
+    until("the game to be forgotten", || !kept(&server, uid).exists());
+    // Both are told of it, whatever they were told before.
+    loop {
+        let info = guest.until("player_info");
+        let entry = &info["players"][0];
+        if entry["number_of_games"] == 1 {
+            break;
+        }
+    }
+    let kills = format!("SELECT CAST(gametime AS TEXT) FROM teamkills WHERE game_id = {uid}");
+    assert_eq!(server.database.rows(&kills).unwrap(), ["120"]);
+}
