@@ -101,6 +101,38 @@ fn a_launch_is_written_down_once_with_its_participants() {
     });
 }
 
+// checklist: faf 206, 208
+#[test]
+fn an_ai_unranks_the_game_unless_its_slot_is_cleared() {
+    each_with_paper(|mut sim, shards, paper| {
+        for (cleared, finding) in [(3, Some(Validity::HasAiPlayers)), (4, None)] {
+            let host = player(&mut sim, 1, 0);
+            let guest = player(&mut sim, 2, shards - 1);
+            let uid = hosted(&mut sim, host, json!({"mapname": "scmp_009"}));
+            joined(&mut sim, guest, uid);
+            configure(&mut sim, host, 1, 1, 2);
+            configure(&mut sim, host, 2, 2, 3);
+            say(
+                &mut sim,
+                host,
+                game("AIOption", json!(["AI: Easy", "StartSpot", 4])),
+            );
+            say(
+                &mut sim,
+                host,
+                game("AIOption", json!(["AI: Easy", "Team", 3])),
+            );
+            say(&mut sim, host, game("ClearSlot", json!([cleared])));
+            state(&mut sim, host, "Launching");
+            let paper = paper.borrow();
+            let Some((_, Record::Launch(launch))) = paper.records.last() else {
+                panic!("{:?}", paper.records);
+            };
+            assert_eq!(launch.finding, finding, "slot {cleared} cleared");
+        }
+    });
+}
+
 // checklist: faf 222, 225, 472
 #[test]
 fn observers_are_not_written_down() {
