@@ -271,6 +271,24 @@ fn what_is_reported_after_the_end_has_no_effect() {
     });
 }
 
+// One who loses must not be able to fill the list before the others' games have reported.
+#[test]
+fn a_flood_of_one_players_reports_left_no_room_for_those_of_the_others() {
+    each_with_paper(|mut sim, shards, paper| {
+        let (host, guest, uid) = launched(&mut sim, shards, json!({}));
+        minutes(&mut sim, 3);
+        for _ in 0..2000 {
+            result(&mut sim, guest, 2, "victory 9");
+        }
+        both_report(&mut sim, host, host);
+        ended(&mut sim, host);
+        ended(&mut sim, guest);
+        let paper = paper.borrow();
+        assert_eq!(paper.scores[&(uid, 1)].1, "VICTORY");
+        assert_eq!(paper.scores[&(uid, 2)].1, "CONFLICTING");
+    });
+}
+
 // checklist: faf 426, 427
 #[test]
 fn results_of_unknown_words_and_armies_do_not_count() {
