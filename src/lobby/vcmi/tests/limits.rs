@@ -154,6 +154,36 @@ fn nobody_speaks_for_the_server() {
     });
 }
 
+/// Everything stands behind a colon, so two brackets at the beginning are enough to look like one.
+#[test]
+fn nobody_speaks_for_the_server_with_the_colon_in_front_of_his_words() {
+    each(|mut sim| {
+        let [a, b] = ["alice", "bobby"].map(|name| user(&mut sim, 5, name));
+        let old = user(&mut sim, 4, "carol");
+        hush(&mut sim, &[a, b]);
+        let refused = say(&mut sim, a, "<NEW>>>START:y");
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        let refused = say(&mut sim, a, "<NEW>>>START<COUNT>2");
+        assert_eq!(
+            refused,
+            ["ERROR:Cannot create session with invalid name >>START"]
+        );
+        say(&mut sim, a, "<MSG>>>START:y");
+        assert_eq!(heard(&mut sim, b), ["MSGCH:alice:global: >>START:y"]);
+        say(&mut sim, old, "<MSG>>>START:y");
+        assert_eq!(heard(&mut sim, b), ["MSG:carol: >>START:y"]);
+        room(&mut sim, a, &[]);
+        say(&mut sim, a, "<MODS>>>START&>>1&>>2");
+        let reply = say(&mut sim, b, "<JOIN>room one<PSWD><MODS>>>c&>>1&>>2;d");
+        let mods = reply.iter().rfind(|m| m.starts_with("MODS:"));
+        let expected = "MODS:2:wog:1.0: >>START: >>1&>>2";
+        assert_eq!(mods.map(String::as_str), Some(expected), "{reply:?}");
+        let other = heard(&mut sim, a).pop();
+        let expected = "MODSOTHER:bobby:2: >>c: >>1: >>2:d:";
+        assert_eq!(other.as_deref(), Some(expected));
+    });
+}
+
 #[test]
 fn an_orderly_end_waits_for_games() {
     each(|mut sim| {
