@@ -39,6 +39,9 @@ const READS_PER_POLL: usize = 4;
 /// What is read at most from a connection whose frames wait for long.
 const KEPT_BYTES: usize = 64 << 10;
 
+/// How often a connection that is full of what was kept is looked at: nobody reads its end.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// How long an ended connection is kept to let the peer read our last words: closing a socket with unread input
 /// resets it and may destroy what the peer has not read yet.
 const LINGER: Duration = Duration::from_secs(2);
@@ -111,6 +114,8 @@ struct Reader {
     unread: bool,
     /// The peer has ended its side.
     ended: bool,
+    /// When it is looked at next whether it has, while nothing is read.
+    look_at: Duration,
     breath: Breath,
 }
 
@@ -121,6 +126,8 @@ enum Flow {
     Keep,
     /// Wait to be woken.
     Wait,
+    /// The same, but look from time to time whether the peer is still there.
+    Look,
     /// The connection is over.
     End,
 }
@@ -157,6 +164,7 @@ pub(super) async fn serve<D: Dialect>(
         rest: Vec::new(),
         unread: false,
         ended: false,
+        look_at: Duration::ZERO,
         breath: Breath::default(),
     };
     if listener.proxy || listener.format == Format::WebSocket {
@@ -249,6 +257,13 @@ impl Reader {
                     None if conn.hold == Hold::Watching && self.rest.len() < KEPT_BYTES => {
                         Flow::Keep
                     }
+                    None if conn.hold == Hold::Watching && sender::has_hung_up(conn.fd) => {
+                        Flow::End
+                    }
+                    None if conn.hold == Hold::Watching => {
+                        conn.waker = Some(cx.waker().clone());
+                        Flow::Look
+                    }
                     // A client that does not read is not read from (spec: faf-wire 7).
                     _ if conn.hold != Hold::No
                         || conn.is_ending()
@@ -264,6 +279,10 @@ impl Reader {
             match flow {
                 Flow::End => return Poll::Ready(()),
                 Flow::Wait => return Poll::Pending,
+                Flow::Look => {
+                    self.look_later(shell);
+                    return Poll::Pending;
+                }
                 Flow::More | Flow::Keep => {}
             }
             let keep = matches!(flow, Flow::Keep);
@@ -300,6 +319,16 @@ impl Reader {
         }
         self.breath.take(cx);
         Poll::Pending
+    }
+
+    /// Has the task woken in time to look whether the peer is still there.
+    fn look_later<D: Dialect>(&mut self, shell: &Shell<D>) {
+        let mut shard = shell.shard.borrow_mut();
+        let now = shard.mono();
+        if now >= self.look_at {
+            self.look_at = now + LOOK;
+            shard.set_timer(self.look_at, Due::Look(self.id));
+        }
     }
 
     /// Empties the outbox if the shard could not. Ready: the connection is broken.
