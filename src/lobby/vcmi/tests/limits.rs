@@ -69,6 +69,23 @@ fn what_is_too_long_or_too_much_is_refused() {
     });
 }
 
+/// A few bytes that ask for something long again and again would fill the memory.
+#[test]
+fn a_packet_causes_so_many_bytes() {
+    each(|mut sim| {
+        let a = user(&mut sim, 5, "alice");
+        room(&mut sim, a, &[]);
+        say(&mut sim, a, format!("<MODS>{}", "m".repeat(400 << 10)));
+        let answers = say(&mut sim, a, "<MODS>".repeat(900));
+        let bytes: usize = answers.iter().map(String::len).sum();
+        assert!(bytes < 6 << 20, "{bytes} bytes");
+        let last = answers.last().map(String::as_str);
+        assert_eq!(last, Some("ERROR:Too many answers to one packet"));
+        assert_eq!(counted(&sim, "vcmi_over_limit"), 1);
+        assert_eq!(say(&mut sim, a, "<HERE>"), ["USERS:1:alice"]);
+    });
+}
+
 #[test]
 fn an_address_has_so_many_rooms() {
     let settings = Settings {
