@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use sha2::{Digest as _, Sha256};
 
 use crate::framing::Transport;
+use crate::roles::LARGEST_PARTY;
 use crate::slo::{self, Goal};
 
 /// Load tester for lobby servers.
@@ -43,6 +44,10 @@ pub enum Profile {
     Login,
     /// Pairs of players in one game exchange IceMsg; --rate is messages per second in all. Measures the relay.
     Ice,
+    /// Parties of one to four search in the matchmaker's queues, play the matches they are found and search again; some vanish
+    /// in the middle. Measures how long a search takes, and checks that everybody ends idle and rated. The server must have
+    /// queues with teams of up to four; its own waiting times are the shortest possible search.
+    Matchmaking,
     /// Signed in and silent, but for pings. Measures what a connection costs.
     Idle,
 }
@@ -228,6 +233,15 @@ pub enum Part {
     Join(usize),
     /// Signs in and out.
     Churn,
+    /// Member of a party that searches matches.
+    Queue {
+        /// Which party.
+        party: usize,
+        /// His place in it; 0 is its owner.
+        seat: usize,
+        /// Members in all.
+        size: usize,
+    },
     /// Half of pair n.
     Pair {
         /// Which pair.
@@ -243,6 +257,7 @@ impl Plan {
         match self.profile {
             Profile::Idle | Profile::Login => Part::Idle,
             Profile::Churn => Part::Churn,
+            Profile::Matchmaking => self.party(index),
             Profile::Ice => Part::Pair {
                 pair: index / 2,
                 hosts: index.is_multiple_of(2),
@@ -251,6 +266,31 @@ impl Plan {
             Profile::Watch => Part::Watch,
             Profile::Lobby if index < self.hosts + self.joiners() => Part::Join(index - self.hosts),
             Profile::Lobby => Part::Watch,
+        }
+    }
+
+    /// The parties of the profile matchmaking: of 1, 2, 3, 4, 1, 2 … players; the last is as large as there are clients.
+    fn party(&self, index: usize) -> Part {
+        let cycle: usize = (1..=LARGEST_PARTY).sum();
+        let (cycles, mut seat) = (index / cycle, index % cycle);
+        let mut size = 1;
+        while seat >= size {
+            seat -= size;
+            size += 1;
+        }
+        Part::Queue {
+            party: cycles * LARGEST_PARTY + size - 1,
+            seat,
+            size: size.min(self.clients - (index - seat)),
+        }
+    }
+
+    /// How many parties there may be.
+    pub(crate) fn parties(&self) -> usize {
+        if self.profile == Profile::Matchmaking {
+            self.clients
+        } else {
+            0
         }
     }
 
@@ -442,6 +482,29 @@ mod tests {
         assert_eq!(count(|part| matches!(part, Part::Join(_))), 150);
         assert_eq!(count(|part| part == Part::Watch), 800);
         assert_eq!(plan.transports.len(), 3);
+    }
+
+    #[test]
+    fn parties_have_one_owner_and_all_their_members() {
+        let plan = plan("--profile matchmaking -n 23").expect("valid");
+        let mut parties = std::collections::BTreeMap::new();
+        for index in 0..23 {
+            let Part::Queue { party, seat, size } = plan.part(index) else {
+                panic!("no party");
+            };
+            let members: &mut Vec<(usize, usize)> = parties.entry(party).or_default();
+            members.push((seat, size));
+        }
+        for members in parties.values() {
+            let seats: Vec<usize> = members.iter().map(|member| member.0).collect();
+            assert_eq!(seats, (0..members.len()).collect::<Vec<_>>());
+            assert!(
+                members.iter().all(|member| member.1 == members.len()),
+                "{members:?}"
+            );
+        }
+        let sizes: Vec<usize> = parties.values().map(Vec::len).collect();
+        assert_eq!(sizes, [1, 2, 3, 4, 1, 2, 3, 4, 1, 2]);
     }
 
     #[test]

@@ -15,6 +15,8 @@ use crate::roles::Role;
 
 /// Unsent output past which a client stops adding to it: the server has not read for long.
 const CHOKED_BYTES: usize = 1 << 20;
+/// How long a player who vanished from a match stays away.
+const VANISHED_US: u64 = 500_000;
 /// Contains the word by which servers know an official client, so that they do not greet us with a notice.
 const USER_AGENT: &str = "downlords-faf-client/swarm";
 
@@ -330,6 +332,11 @@ impl Client {
             local.run.connected(-1);
         }
         if self.leaving {
+            // Who vanishes from a match comes back.
+            if matches!(self.role, Role::Queue(_)) && !local.run.is_stopping() {
+                let back_us = local.run.clock.now_us() + VANISHED_US;
+                local.remind(back_us, self.voice.slot, Errand::Connect);
+            }
             return;
         }
         let reason = match end {
@@ -377,6 +384,10 @@ impl Client {
         match &self.role {
             Role::Watch(watcher) => recorder.counts.lost += watcher.seen.missing(run.sent()),
             Role::Churn(churner) => recorder.counts.unsent += churner.owed() as u64,
+            Role::Queue(queuer) => {
+                recorder.counts.stuck += u64::from(queuer.is_stuck());
+                recorder.counts.unrated += u64::from(queuer.is_unrated());
+            }
             _ => {}
         }
     }

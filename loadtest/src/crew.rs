@@ -385,6 +385,7 @@ impl Crew {
                         let under_way = matches!(client.stage, Stage::Arriving | Stage::SigningIn);
                         churner.owed() as u64 + u64::from(under_way)
                     }
+                    Role::Queue(queuer) => queuer.missing(),
                     _ => 0,
                 }
             })

@@ -114,6 +114,22 @@ counts! {
     ice_sent,
     /// IceMsg received.
     ice_received,
+    /// Times a player was told of a match.
+    matched,
+    /// Matches whose players were all told to start their games.
+    matches_opened,
+    /// Times a player was told that his match came to nothing.
+    cancelled,
+    /// Players in matches that were launched.
+    played,
+    /// Players that vanished from a match.
+    vanished,
+    /// Ratings that came after a game.
+    rated,
+    /// Players who were not idle at the end, although they had left everything.
+    stuck,
+    /// Players who finished a game and were not rated.
+    unrated,
     /// Pings of the server answered.
     pings_answered,
     /// Messages received.
@@ -135,6 +151,10 @@ pub struct Recorder {
     pub ping: Histogram<u64>,
     /// Intended time of an IceMsg to its arrival at the peer.
     pub ice: Histogram<u64>,
+    /// Beginning of a search to its match.
+    pub match_wait: Histogram<u64>,
+    /// Quality of the matches, in thousandths.
+    pub quality: Histogram<u64>,
     /// How late the tester itself was: part of every other figure, so it must stay small beside them.
     pub own_delay: Histogram<u64>,
     /// Broadcast latencies since the last live line.
@@ -150,6 +170,8 @@ impl Default for Recorder {
             login: histogram(),
             ping: histogram(),
             ice: histogram(),
+            match_wait: histogram(),
+            quality: histogram(),
             own_delay: histogram(),
             recent: histogram(),
             counts: Counts::default(),
@@ -183,6 +205,8 @@ impl Recorder {
             (&mut self.login, &other.login),
             (&mut self.ping, &other.ping),
             (&mut self.ice, &other.ice),
+            (&mut self.match_wait, &other.match_wait),
+            (&mut self.quality, &other.quality),
             (&mut self.own_delay, &other.own_delay),
         ] {
             mine.add(theirs)
@@ -192,12 +216,13 @@ impl Recorder {
     }
 
     /// The histograms by the names reports and goals use.
-    pub fn histograms(&self) -> [(&'static str, &Histogram<u64>); 5] {
+    pub fn histograms(&self) -> [(&'static str, &Histogram<u64>); 6] {
         [
             ("broadcast", &self.broadcast),
             ("login", &self.login),
             ("ping", &self.ping),
             ("ice", &self.ice),
+            ("match_wait", &self.match_wait),
             ("own_delay", &self.own_delay),
         ]
     }

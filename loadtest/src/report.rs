@@ -191,6 +191,8 @@ impl Report {
             (counts.login_failures, "sign-ins failed"),
             (counts.setup_failures, "games or pairs not set up"),
             (counts.protocol_errors, "protocol errors"),
+            (counts.stuck, "players not idle at the end"),
+            (counts.unrated, "players not rated after their game"),
         ]
         .into_iter()
         .filter(|(count, _)| *count > 0)
@@ -337,6 +339,23 @@ impl fmt::Display for Report {
             counts.ice_received,
             counts.ice_sent,
         )?;
+        if counts.matched > 0 {
+            let quality = &self.recorder.quality;
+            let at = |quantile| quality.value_at_quantile(quantile) as f64 / 1e3;
+            writeln!(
+                out,
+                "matched {}, matches opened {}, played {}, cancelled {}, vanished {}, rated {}; quality mean {:.3}, p10 {:.3}, p50 {:.3}",
+                counts.matched,
+                counts.matches_opened,
+                counts.played,
+                counts.cancelled,
+                counts.vanished,
+                counts.rated,
+                quality.mean() / 1e3,
+                at(0.1),
+                at(0.5)
+            )?;
+        }
         writeln!(
             out,
             "messages in {}, bytes in {}, bytes out {}, pings answered {}",

@@ -23,6 +23,7 @@ use crate::latency::Recorder;
 use crate::live::Live;
 use crate::procfs::{self, Environment, Usage};
 use crate::report::{Report, ServerCost};
+use crate::roles::{PartyBoard, Sides};
 use crate::schedule::{Clock, Markers, Schedule};
 
 /// How often the run looks at its threads.
@@ -79,6 +80,10 @@ pub(crate) struct Run {
     /// Tells broadcasts of games from everything else that may carry a title.
     pub(crate) game_info: Needle,
     pub(crate) boards: Vec<Board>,
+    /// Of each party of the profile matchmaking.
+    pub(crate) parties: Vec<PartyBoard>,
+    /// Matches whose players have not all been told to start, by their game.
+    matches: Mutex<BTreeMap<u64, Sides>>,
     pub(crate) live: Live,
     phase: AtomicU8,
     measured_from_us: AtomicU64,
@@ -103,6 +108,8 @@ impl Run {
             markers: Markers::new(&run_id),
             game_info: Needle::new("\"game_info\""),
             boards: (0..plan.hosts).map(|_| Board::default()).collect(),
+            parties: (0..plan.parties()).map(|_| PartyBoard::default()).collect(),
+            matches: Mutex::default(),
             live: Live::new(plan.threads),
             phase: AtomicU8::new(Phase::Assemble as u8),
             measured_from_us: AtomicU64::new(u64::MAX),
@@ -180,6 +187,20 @@ impl Run {
 
     pub(crate) fn churn_stay_us(&self) -> u64 {
         (self.schedule.period_us() / 2).min(MAX_CHURN_STAY_US)
+    }
+
+    /// One more player of a match is told to start; with the last one the match is forgotten.
+    pub(crate) fn in_match<T>(
+        &self,
+        uid: u64,
+        told: impl FnOnce(&mut Sides) -> Option<T>,
+    ) -> Option<T> {
+        let mut matches = self.matches.lock().unwrap_or_else(PoisonError::into_inner);
+        let complete = told(matches.entry(uid).or_default());
+        if complete.is_some() {
+            matches.remove(&uid);
+        }
+        complete
     }
 
     /// Keeps a reason why something failed, for the report.

@@ -68,7 +68,14 @@ impl fmt::Display for Violation {
 }
 
 /// Histograms and the statistics of each, as used in names such as `login_p99`.
-const LATENCIES: [&str; 5] = ["broadcast", "login", "ping", "ice", "own_delay"];
+const LATENCIES: [&str; 6] = [
+    "broadcast",
+    "login",
+    "ping",
+    "ice",
+    "match_wait",
+    "own_delay",
+];
 /// The statistics of a histogram, with the quantile of each (`mean` has none).
 pub const STATISTICS: [(&str, Option<f64>); 7] = [
     ("p50", Some(0.5)),

@@ -158,9 +158,14 @@ fn of_kind(word: &str, value: &Value, terms: &mut Terms) -> bool {
         "<seconds>" => value.is_number(),
         "<token>" => value.is_string(),
         "<map of the pool>" => {
-            let kind = if value.is_string() { "name" } else { "id" };
+            // A folder is named alone or as the archive it is in.
+            let folder = value
+                .as_str()
+                .map(|text| text.trim_start_matches("maps/").trim_end_matches(".zip"));
+            let kind = if folder.is_some() { "name" } else { "id" };
+            let value = folder.map_or_else(|| value.clone(), Value::from);
             let earlier = terms.maps.entry(kind).or_insert_with(|| value.clone());
-            earlier == value
+            *earlier == value
         }
         _ => value == word,
     }

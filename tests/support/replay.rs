@@ -106,6 +106,8 @@ pub(crate) struct Stage<'a> {
     /// For the report of a failure.
     heard: Vec<String>,
     stopping: bool,
+    /// When the present step began: broadcasts that go on for ever must not keep it waiting.
+    began: Instant,
 }
 
 impl<'a> Stage<'a> {
@@ -129,6 +131,7 @@ impl<'a> Stage<'a> {
             },
             heard: Vec::new(),
             stopping: false,
+            began: Instant::now(),
         };
         let mut done = Ok(());
         for (at, line) in lines.iter().enumerate() {
@@ -158,6 +161,7 @@ impl<'a> Stage<'a> {
     }
 
     fn step(&mut self, event: &Event, later: &[Line]) -> Result<(), String> {
+        self.began = Instant::now();
         match event {
             Event::Phase(name) => {
                 if !self.play.unsettled.contains(&self.phase.as_str()) {
@@ -234,6 +238,9 @@ impl<'a> Stage<'a> {
     }
 
     fn hear_more(&mut self, who: &str, instead: &str) -> Result<(), String> {
+        if self.began.elapsed() > PATIENCE {
+            return Err(format!("{who} waits in vain for {instead}"));
+        }
         match self.hear(who) {
             Ok(true) => Ok(()),
             Ok(false) => Err(format!("{who} was sent away instead of {instead}")),

@@ -7,6 +7,7 @@ mod churn;
 mod host;
 mod join;
 mod pair;
+mod queue;
 mod speech;
 mod watch;
 
@@ -19,6 +20,8 @@ pub(crate) use churn::Churner;
 use host::Host;
 use join::Joiner;
 use pair::Peer;
+use queue::Queuer;
+pub(crate) use queue::{LARGEST_PARTY, PartyBoard, Sides};
 use watch::Watcher;
 
 /// A client's role.
@@ -30,6 +33,7 @@ pub(crate) enum Role {
     Join(Joiner),
     Churn(Churner),
     Pair(Peer),
+    Queue(Box<Queuer>),
 }
 
 impl Role {
@@ -41,6 +45,9 @@ impl Role {
             Part::Join(number) => Role::Join(Joiner::new(number)),
             Part::Churn => Role::Churn(Churner::default()),
             Part::Pair { pair, hosts } => Role::Pair(Peer::new(pair, hosts)),
+            Part::Queue { party, seat, size } => {
+                Role::Queue(Box::new(Queuer::new(party, seat, size)))
+            }
         }
     }
 
@@ -49,6 +56,7 @@ impl Role {
         match self {
             Role::Host(host) => host.open_game(voice, local),
             Role::Pair(peer) => peer.begin(voice, local),
+            Role::Queue(queuer) => queuer.begin(voice, local),
             _ => {}
         }
     }
@@ -58,6 +66,7 @@ impl Role {
         match self {
             Role::Host(host) => host.is_open(),
             Role::Pair(peer) => peer.is_connected(),
+            Role::Queue(queuer) => queuer.is_ready(),
             _ => true,
         }
     }
@@ -78,6 +87,7 @@ impl Role {
             Role::Host(host) => host.hear(command, text, voice, local),
             Role::Join(joiner) => joiner.hear(command, text, voice, local),
             Role::Pair(peer) => peer.hear(command, text, voice, local),
+            Role::Queue(queuer) => queuer.hear(command, text, voice, local),
             Role::Idle | Role::Churn(_) => {}
         }
     }
@@ -89,7 +99,8 @@ impl Role {
             Role::Host(host) => run.schedule.due_us(host.number(), 0),
             Role::Join(joiner) => joiner.stagger_us(run.plan.joiners()),
             Role::Churn(_) | Role::Pair(_) => run.schedule.due_us(voice.index, 0),
-            Role::Idle | Role::Watch(_) => return,
+            // They look around from their sign-in on.
+            Role::Queue(_) | Role::Idle | Role::Watch(_) => return,
         };
         local.remind_in_time(from_us + first, voice.slot, Errand::Work);
     }
@@ -100,21 +111,26 @@ impl Role {
             Role::Host(host) => host.change(due_us, voice, local),
             Role::Join(joiner) => joiner.join(due_us, voice, local),
             Role::Pair(peer) => peer.send(due_us, voice, local),
+            Role::Queue(queuer) => queuer.look(due_us, voice, local),
             Role::Idle | Role::Watch(_) | Role::Churn(_) => {}
         }
     }
 
     /// Small talk is due.
     pub(crate) fn chat(&mut self, due_us: u64, voice: &mut Voice, local: &Local) {
-        if let Role::Join(joiner) = self {
-            joiner.chat(due_us, voice, local);
+        match self {
+            Role::Join(joiner) => joiner.chat(due_us, voice, local),
+            Role::Queue(queuer) => queuer.close_game(voice),
+            _ => {}
         }
     }
 
     /// Time to leave the game.
     pub(crate) fn leave(&mut self, voice: &mut Voice, local: &Local) {
-        if let Role::Join(joiner) = self {
-            joiner.leave(voice, local);
+        match self {
+            Role::Join(joiner) => joiner.leave(voice, local),
+            Role::Queue(queuer) => queuer.leave(voice, local),
+            _ => {}
         }
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn seat(player: u64, army: u64) -> [String; 5] {
     ]
 }
 
-fn to_server(command: &str, args: &Value) -> String {
+pub(super) fn to_server(command: &str, args: &Value) -> String {
     json!({"command": command, "target": "game", "args": args}).to_string()
 }
 

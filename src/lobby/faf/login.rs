@@ -288,6 +288,7 @@ impl Faf {
             account,
             epoch,
             vetoes: Vec::new(),
+            match_id: 0,
             selections: 0,
         }));
 

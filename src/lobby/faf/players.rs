@@ -26,6 +26,8 @@ pub(super) struct Player {
     pub epoch: u64,
     /// Maps he does not want to play (N#1033).
     pub vetoes: Vec<Veto>,
+    /// The match that was found for him last; 0: none so far.
+    pub match_id: u64,
     /// Counts how often his avatar was changed.
     pub selections: u32,
 }

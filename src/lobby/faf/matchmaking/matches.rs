@@ -116,6 +116,12 @@ impl Match {
         self.teams.iter().flatten()
     }
 
+    /// Whether somebody is in it.
+    #[cfg(test)]
+    pub(super) fn has(&self, guest: &Guest) -> bool {
+        self.players().any(|player| player.guest == *guest)
+    }
+
     fn displayed(&self) -> Vec<f64> {
         let players = self.players();
         players.map(|p| p.profile.rating.displayed()).collect()
@@ -284,7 +290,10 @@ impl Faf {
         }
         let guests: Vec<Guest> = over.players().map(|player| player.guest).collect();
         for guest in guests {
-            let word = HallWord::MatchCancelled { game_id };
+            let word = HallWord::MatchCancelled {
+                match_id: id,
+                game_id,
+            };
             self.post(turn, guest.conn.shard, Mail::FromHall { guest, word });
         }
         self.register_violations(turn, &violators);

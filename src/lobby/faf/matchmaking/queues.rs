@@ -20,6 +20,8 @@ use super::{
     searching::Profile,
     violations::Violations,
 };
+#[cfg(test)]
+use crate::lobby::faf::session::PlayerState;
 use crate::lobby::{
     Now,
     faf::{
@@ -157,6 +159,21 @@ impl Matchmaker {
     /// A player's searches in the order they began.
     pub(super) fn searches_of(&self, player_id: u32) -> &[u64] {
         self.by_player.get(&player_id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a player without a game may be in this state, by what the matchmaker has him down for. Whoever has left
+    /// a match's game is free before the match is over.
+    #[cfg(test)]
+    pub(in crate::lobby::faf) fn agrees_with(&self, guest: &Guest, state: PlayerState) -> bool {
+        let matched = self.matches.values().any(|found| found.has(guest));
+        match state {
+            PlayerState::SearchingLadder => !self.searches_of(guest.player_id).is_empty(),
+            PlayerState::StartingAutomatch => {
+                matched && self.searches_of(guest.player_id).is_empty()
+            }
+            PlayerState::Idle => self.searches_of(guest.player_id).is_empty(),
+            _ => false,
+        }
     }
 
     /// Whether a search, or a party that is about to search, counts on this login's being in SEARCHING_LADDER.

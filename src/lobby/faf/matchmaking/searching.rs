@@ -91,6 +91,8 @@ pub enum HallWord {
     },
     /// His match came to nothing.
     MatchCancelled {
+        /// Which.
+        match_id: u64,
         /// Its game, if there was one.
         game_id: Option<u32>,
     },
@@ -202,18 +204,24 @@ impl Faf {
                     return;
                 };
                 session.state = PlayerState::StartingAutomatch;
+                if let Some(player) = &mut session.player {
+                    player.match_id = match_id;
+                }
                 turn.send(guest.conn, messages::match_found(&queue));
                 if let Some(profile) = self.profile(&guest, &rating_type) {
                     self.tell_hall(turn, guest, Errand::Ready { match_id, profile });
                 }
             }
-            HallWord::MatchCancelled { game_id } => {
+            HallWord::MatchCancelled { match_id, game_id } => {
                 let Some(session) = self.session_of(&guest) else {
                     return;
                 };
-                // Who never got to a game has nothing whose end would free him (spec: faf-lifecycle 7, recommended).
-                let free =
-                    session.link.is_none() && session.state == PlayerState::StartingAutomatch;
+                // Who never got to a game has nothing whose end would free him (spec: faf-lifecycle 7, recommended). Who
+                // has left it may be in another match already.
+                let player = session.player.as_ref();
+                let free = session.link.is_none()
+                    && session.state == PlayerState::StartingAutomatch
+                    && player.is_some_and(|player| player.match_id == match_id);
                 turn.send(guest.conn, messages::match_cancelled(game_id));
                 if free {
                     self.set_state(turn, guest.conn, PlayerState::Idle);

@@ -7,6 +7,7 @@ mod faults;
 mod games;
 mod lookups;
 mod matches;
+mod matchmaking_walk;
 mod outside;
 mod paper;
 mod parties;

@@ -1,0 +1,443 @@
+//! A player of the matchmaker: gathers his party, searches, plays the match he is found, and searches again.
+//!
+//! Owners invite their parties' members and search; everybody answers for himself after that. Now and then somebody
+//! vanishes in the middle of a match and comes back. At the end everybody must be idle again, and whoever has finished a
+//! game must have been told his new rating. spec: faf-messages 3.10, 3.12, 5.7, 5.9 to 5.14
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use memchr::memmem;
+use rand::Rng as _;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::speech;
+use crate::client::Voice;
+use crate::crew::{Errand, Local};
+use crate::run::Phase;
+
+/// Largest party; no queue has larger teams.
+pub(crate) const LARGEST_PARTY: usize = 4;
+/// Between two looks of a player at what he could do.
+const LOOK_US: u64 = 250_000;
+/// An owner whose party is not complete invites again after this.
+const INVITE_US: u64 = 1_000_000;
+/// How long a launched game goes on.
+const GAME_US: u64 = 1_000_000;
+/// Between the results and the end of the game's process.
+const GOODBYE_US: u64 = 500_000;
+/// One of so many players vanishes in each match …
+const VANISH_ONE_OF: u32 = 24;
+/// … within this time.
+const VANISH_US: u64 = 1_500_000;
+
+/// What the members of a party know of each other.
+#[derive(Debug, Default)]
+pub(crate) struct PartyBoard {
+    ids: [AtomicU64; LARGEST_PARTY],
+}
+
+/// Players of a match, as far as they have told: by team their number, sum of means, sum of squared deviations.
+pub(crate) type Sides = [(usize, f64, f64); 2];
+
+/// What a player is doing, as far as he knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    Nothing,
+    /// Has asked for a search.
+    Asking,
+    Searching {
+        since_us: u64,
+    },
+    Matched,
+    /// His game was told to start.
+    Starting,
+    Playing,
+    /// The results are out.
+    Over,
+}
+
+/// The match he is in.
+#[derive(Debug, Default, Deserialize)]
+struct Launch {
+    #[serde(default)]
+    uid: u64,
+    #[serde(default)]
+    expected_players: usize,
+    #[serde(default)]
+    team: usize,
+    #[serde(default)]
+    rating_type: String,
+    #[serde(default)]
+    args: (String, u64),
+}
+
+#[derive(Debug)]
+pub(crate) struct Queuer {
+    party: usize,
+    seat: usize,
+    size: usize,
+    queue: Option<String>,
+    /// Members of his party, himself included.
+    members: usize,
+    invited_us: u64,
+    doing: Doing,
+    launch: Launch,
+    /// Of a host: who is in his game.
+    present: Vec<u64>,
+    /// His ratings, mean and deviation, as he was told last.
+    ratings: BTreeMap<String, (f64, f64)>,
+    /// Leaderboard and number of games from which on he has been rated.
+    unrated: Option<(String, u64)>,
+    /// When he looks next what he could do.
+    next_look_us: u64,
+    probe: Probe,
+}
+
+/// Whether the server says that he is idle: it refuses an invitation to anybody who is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Probe {
+    NotAsked,
+    Asked,
+    Refused,
+    Idle,
+}
+
+impl Queuer {
+    pub(super) fn new(party: usize, seat: usize, size: usize) -> Queuer {
+        Queuer {
+            party,
+            seat,
+            size,
+            queue: None,
+            members: 1,
+            invited_us: 0,
+            doing: Doing::Nothing,
+            launch: Launch::default(),
+            present: Vec::new(),
+            ratings: BTreeMap::new(),
+            unrated: None,
+            next_look_us: 0,
+            probe: Probe::NotAsked,
+        }
+    }
+
+    /// Whether he may begin: his party is complete, and its owner knows a queue for it.
+    pub(super) fn is_ready(&self) -> bool {
+        self.members == self.size && (self.seat > 0 || self.queue.is_some())
+    }
+
+    /// What is still to come: his being idle, and his rating.
+    pub(crate) fn missing(&self) -> u64 {
+        u64::from(self.probe != Probe::Idle) + u64::from(self.unrated.is_some())
+    }
+
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.probe != Probe::Idle
+    }
+
+    pub(crate) fn is_unrated(&self) -> bool {
+        self.unrated.is_some()
+    }
+
+    /// Signed in, for the first time or again.
+    pub(super) fn begin(&mut self, voice: &mut Voice, local: &Local) {
+        let board = &local.run.parties[self.party];
+        board.ids[self.seat].store(voice.player_id, Ordering::Release);
+        self.members = 1;
+        self.invited_us = 0;
+        self.unrated = None;
+        self.free();
+        if self.seat == 0 {
+            voice.say(r#"{"command":"matchmaker_info"}"#);
+        }
+        self.look_later(voice, local);
+    }
+
+    fn look_later(&mut self, voice: &Voice, local: &Local) {
+        self.next_look_us = local.run.clock.now_us() + LOOK_US;
+        local.remind(self.next_look_us, voice.slot, Errand::Work);
+    }
+
+    fn free(&mut self) {
+        self.doing = Doing::Nothing;
+        self.launch = Launch::default();
+        self.present.clear();
+        self.probe = Probe::NotAsked;
+    }
+
+    pub(super) fn hear(&mut self, command: &str, text: &[u8], voice: &mut Voice, local: &Local) {
+        match command {
+            "matchmaker_info" if self.seat == 0 && self.queue.is_none() => self.choose_queue(text),
+            "party_invite" => {
+                let sender = json_of(text)["sender"].clone();
+                let accept = json!({"command": "accept_party_invite", "sender_id": sender});
+                voice.say(&accept.to_string());
+            }
+            "update_party" => {
+                let members = json_of(text)["members"].as_array().map_or(0, Vec::len);
+                self.members = members.max(1);
+            }
+            "search_info" => self.search_changed(text, local),
+            "search_timeout" => self.doing = Doing::Nothing,
+            "match_found" => self.match_found(local),
+            "game_launch" => self.launched(text, voice, local),
+            "HostGame" => {
+                self.present.push(voice.player_id);
+                self.confirm(voice.player_id, voice);
+            }
+            "ConnectToPeer" if !self.present.is_empty() => {
+                let peer = speech::Word::read(text).id(1);
+                self.present.push(peer);
+                self.confirm(peer, voice);
+            }
+            "DisconnectFromPeer" => {
+                let peer = speech::Word::read(text).id(0);
+                self.present.retain(|&present| present != peer);
+            }
+            "match_cancelled" => {
+                local.recorder.borrow_mut().counts.cancelled += 1;
+                if self.launch.uid != 0 {
+                    voice.say(&speech::game_state("Ended"));
+                }
+                self.free();
+            }
+            "game_info" => self.game_changed(text, voice, local),
+            "player_info" => self.players_changed(text, voice.player_id, local),
+            "notice" => self.noticed(text),
+            _ => {}
+        }
+    }
+
+    /// Any queue whose teams have room for the party; parties of one size are spread over them.
+    fn choose_queue(&mut self, text: &[u8]) {
+        let info = json_of(text);
+        let queues = info["queues"].as_array().into_iter().flatten();
+        let fitting: Vec<&str> = queues
+            .filter(|queue| queue["team_size"].as_u64().unwrap_or(0) >= self.size as u64)
+            .filter_map(|queue| queue["queue_name"].as_str())
+            .collect();
+        if !fitting.is_empty() {
+            self.queue = Some(fitting[self.party % fitting.len()].to_owned());
+        }
+    }
+
+    fn search_changed(&mut self, text: &[u8], local: &Local) {
+        if json_of(text)["state"] == "start" {
+            self.doing = Doing::Searching {
+                since_us: local.run.clock.now_us(),
+            };
+        } else if matches!(self.doing, Doing::Searching { .. }) {
+            self.doing = Doing::Nothing;
+        }
+    }
+
+    fn match_found(&mut self, local: &Local) {
+        let mut recorder = local.recorder.borrow_mut();
+        if let Doing::Searching { since_us } = self.doing {
+            let waited_us = local.run.clock.now_us().saturating_sub(since_us);
+            recorder.match_wait.saturating_record(waited_us.max(1));
+        }
+        recorder.counts.matched += 1;
+        self.doing = Doing::Matched;
+    }
+
+    fn launched(&mut self, text: &[u8], voice: &mut Voice, local: &Local) {
+        self.launch = serde_json::from_slice(text).unwrap_or_default();
+        if self.launch.uid == 0 || !(2..=3).contains(&self.launch.team) {
+            return local.protocol_error("a game_launch that makes no sense");
+        }
+        self.doing = Doing::Starting;
+        voice.say(&speech::game_state("Idle"));
+        voice.say(&speech::game_state("Lobby"));
+        let rating = self.ratings.get(&self.launch.rating_type);
+        let (mean, deviation) = rating.copied().unwrap_or((1500.0, 500.0));
+        let all = self.launch.expected_players;
+        let told = local.run.in_match(self.launch.uid, |sides: &mut Sides| {
+            let side = &mut sides[self.launch.team - 2];
+            side.0 += 1;
+            side.1 += mean;
+            side.2 += deviation * deviation;
+            (sides[0].0 + sides[1].0 == all).then(|| quality(sides))
+        });
+        if let Some(quality) = told {
+            let mut recorder = local.recorder.borrow_mut();
+            recorder.counts.matches_opened += 1;
+            let thousandths = (quality * 1000.0).round() as u64;
+            recorder.quality.saturating_record(thousandths.max(1));
+        }
+        let mut random = local.random.borrow_mut();
+        if random.random_range(0..VANISH_ONE_OF) == 0 {
+            let after_us = random.random_range(0..VANISH_US);
+            local.recorder.borrow_mut().counts.vanished += 1;
+            local.remind(
+                local.run.clock.now_us() + after_us,
+                voice.slot,
+                Errand::SignOut,
+            );
+        }
+    }
+
+    /// As a host: one option makes a player count, and with the last one the game begins.
+    fn confirm(&mut self, player: u64, voice: &mut Voice) {
+        voice.say(&speech::player_option(player, "Color", player % 8));
+        if self.present.len() == self.launch.expected_players {
+            voice.say(&speech::game_state("Launching"));
+        }
+    }
+
+    fn game_changed(&mut self, text: &[u8], voice: &Voice, local: &Local) {
+        if self.doing != Doing::Starting
+            || memmem::find(text, b"\"state\":\"playing\"").is_none()
+            || memmem::find(text, format!("\"uid\":{},", self.launch.uid).as_bytes()).is_none()
+        {
+            return;
+        }
+        self.doing = Doing::Playing;
+        local.recorder.borrow_mut().counts.played += 1;
+        local.remind(
+            local.run.clock.now_us() + GAME_US,
+            voice.slot,
+            Errand::Leave,
+        );
+    }
+
+    /// The game is over: everybody tells the same results, then goes.
+    pub(super) fn leave(&mut self, voice: &mut Voice, local: &Local) {
+        if self.doing != Doing::Playing {
+            return;
+        }
+        // The teams stand alternately; those in odd places win.
+        for army in 1..=self.launch.expected_players as u64 {
+            let result = if army % 2 == 1 {
+                "victory 10"
+            } else {
+                "defeat -10"
+            };
+            voice.say(&speech::to_server("GameResult", &json!([army, result])));
+        }
+        voice.say(&speech::to_server("GameEnded", &json!([])));
+        self.doing = Doing::Over;
+        self.unrated = Some((self.launch.rating_type.clone(), self.launch.args.1 + 1));
+        local.remind(
+            local.run.clock.now_us() + GOODBYE_US,
+            voice.slot,
+            Errand::Chat,
+        );
+    }
+
+    pub(super) fn close_game(&mut self, voice: &mut Voice) {
+        if self.doing == Doing::Over {
+            voice.say(&speech::game_state("Ended"));
+            self.free();
+        }
+    }
+
+    fn players_changed(&mut self, text: &[u8], own_id: u64, local: &Local) {
+        if memmem::find(text, format!("\"id\":{own_id},").as_bytes()).is_none() {
+            return;
+        }
+        let info = json_of(text);
+        let mut players = info["players"].as_array().into_iter().flatten();
+        let Some(me) = players.find(|player| player["id"] == own_id) else {
+            return;
+        };
+        for (name, rating) in me["ratings"].as_object().into_iter().flatten() {
+            let number = |at: usize| rating["rating"][at].as_f64().unwrap_or(0.0);
+            self.ratings.insert(name.clone(), (number(0), number(1)));
+            let games = rating["number_of_games"].as_u64().unwrap_or(0);
+            let due = self.unrated.as_ref();
+            if due.is_some_and(|(due, from)| due == name && games >= *from) {
+                self.unrated = None;
+                local.recorder.borrow_mut().counts.rated += 1;
+            }
+        }
+    }
+
+    fn noticed(&mut self, text: &[u8]) {
+        let notice = json_of(text);
+        let words = notice["text"].as_str().unwrap_or_default();
+        if words.starts_with("Can't invite a player while in state") {
+            self.probe = Probe::Refused;
+        } else if notice["style"] == "error" && self.doing == Doing::Asking {
+            // Somebody of the party is not free yet: again at a later look.
+            self.doing = Doing::Nothing;
+        }
+    }
+
+    /// Looks what he could do now, and does it.
+    pub(super) fn look(&mut self, due_us: u64, voice: &mut Voice, local: &Local) {
+        let run = &local.run;
+        let now_us = run.clock.now_us();
+        // He may have vanished since this look was due, and come back to look again.
+        if run.is_stopping() || due_us < self.next_look_us {
+            return;
+        }
+        self.look_later(voice, local);
+        if run.phase() == Phase::Finish {
+            return self.wind_up(voice);
+        }
+        if self.seat > 0 || self.doing != Doing::Nothing {
+            return;
+        }
+        if self.members < self.size {
+            if now_us >= self.invited_us + INVITE_US {
+                self.invited_us = now_us;
+                for id in &run.parties[self.party].ids[1..self.size] {
+                    let id = id.load(Ordering::Acquire);
+                    if id != 0 {
+                        voice.say(&invite(id));
+                    }
+                }
+            }
+        } else if run.is_measuring_at(now_us)
+            && let Some(queue) = &self.queue
+        {
+            self.doing = Doing::Asking;
+            voice.say(&matchmaking(queue, "start"));
+        }
+    }
+
+    /// The end: no more searches, games that have not begun are left, and then he asks whether he is idle.
+    fn wind_up(&mut self, voice: &mut Voice) {
+        match (self.doing, &self.queue) {
+            (Doing::Searching { .. } | Doing::Asking, Some(queue)) => {
+                voice.say(&matchmaking(queue, "stop"));
+            }
+            (Doing::Starting, _) => voice.say(&speech::game_state("Ended")),
+            _ => {}
+        }
+        self.probe = match self.probe {
+            Probe::Idle => Probe::Idle,
+            // It was not refused in all this time.
+            Probe::Asked => Probe::Idle,
+            Probe::NotAsked | Probe::Refused => {
+                voice.say(&invite(voice.player_id));
+                Probe::Asked
+            }
+        };
+    }
+}
+
+fn json_of(text: &[u8]) -> Value {
+    serde_json::from_slice(text).unwrap_or_default()
+}
+
+fn invite(recipient: u64) -> String {
+    json!({"command": "invite_to_party", "recipient_id": recipient}).to_string()
+}
+
+fn matchmaking(queue: &str, state: &str) -> String {
+    json!({"command": "game_matchmaking", "queue_name": queue, "state": state}).to_string()
+}
+
+/// TrueSkill quality of a match between two sides (spec: faf-matchmaking 3.5), by the ratings as they are shown.
+fn quality(sides: &Sides) -> f64 {
+    const BETA: f64 = 240.0;
+    let players = (sides[0].0 + sides[1].0) as f64;
+    let noise = players * BETA * BETA;
+    let all = noise + sides[0].2 + sides[1].2;
+    let difference = sides[0].1 - sides[1].1;
+    (noise / all).sqrt() * (-difference * difference / (2.0 * all)).exp()
+}

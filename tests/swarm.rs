@@ -1,0 +1,63 @@
+//! The load tester against the real server: that players of the matchmaker, whatever they do, end idle and rated.
+
+mod support;
+
+use clap::Parser as _;
+use support::{
+    script::Transport,
+    server::{Backend, Server, Setup},
+};
+use swarm::cli::{Command, CommandLine};
+
+/// Starts a server whose queues pop every second or two, and lets these clients play.
+fn matchmaking(shards: u16, options: &str) -> swarm::report::Report {
+    let set: Vec<String> = [
+        "faf.auth=open",
+        "faf.tick_ms=100",
+        "matchmaking.pop_longest_s=1",
+        "matchmaking.pop_shortest_s=0.5",
+        "matchmaking.setup_s=4",
+        "matchmaking.setup_per_guest_s=0.5",
+        // Players who don't know each other's strength yet are good company here.
+        "matchmaking.newbie_time_bonus=3",
+        "matchmaking.violations_enabled=false",
+    ]
+    .map(str::to_owned)
+    .into();
+    // A queue for teams of four besides those of the test data, whose maps everybody may play.
+    let sql = [
+        "INSERT INTO matchmaker_queue (id, technical_name, featured_mod_id, leaderboard_id, name_key, team_size) \
+         VALUES (70, 'tmm4v4', 1, 1, 'matchmaker.tmm4v4', 4)",
+        "INSERT INTO matchmaker_queue_map_pool (id, matchmaker_queue_id, map_pool_id) VALUES (70, 70, 3)",
+    ]
+    .map(str::to_owned);
+    let server = Server::start(&Setup {
+        backend: Backend::Sqlite,
+        shards,
+        set: &set,
+        sql: &sql,
+    })
+    .expect("the server starts");
+    let address = server.address(Transport::Json).expect("it listens");
+    let line = format!(
+        "swarm run --profile matchmaking --port-json {} --grace 25s --quiet --threads 1 {options}",
+        address.port()
+    );
+    let Command::Run(arguments) = CommandLine::try_parse_from(line.split_whitespace())
+        .expect("the command line is in order")
+        .command;
+    swarm::run(arguments.plan().expect("a sound plan")).expect("the run works")
+}
+
+// checklist: faf 394
+#[test]
+fn players_of_the_matchmaker_end_idle_and_rated() {
+    let report = matchmaking(2, "-n 40 -d 12s --seed 3");
+    println!("{report}");
+    assert_eq!(report.failures(), Vec::<String>::new(), "{report}");
+    let counts = &report.recorder.counts;
+    assert!(counts.matches_opened >= 10, "{report}");
+    assert!(counts.played >= 20 && counts.rated >= 20, "{report}");
+    assert!(counts.vanished >= 1, "{report}");
+    assert!(!report.recorder.match_wait.is_empty());
+}
