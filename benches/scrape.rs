@@ -121,6 +121,7 @@ fn scrape(criterion: &mut Criterion) {
     let metrics = Metrics {
         engine: (0..SHARDS).map(|_| Arc::new(Counters::default())).collect(),
         boards: vec![board; SHARDS],
+        vcmi: (0..SHARDS).map(|_| Arc::default()).collect(),
         desk: Arc::default(),
         failures: Arc::default(),
         broker: Arc::new(Broker::new(16)),

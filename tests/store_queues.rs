@@ -4,6 +4,7 @@
 mod bench;
 
 use bench::{Bench, on_both};
+use muster::backoffice::store::{Store, StoreSettings};
 use muster::lobby::faf::matchmaking::{PoolMap, QueueSetup};
 
 fn names(queues: &[QueueSetup]) -> Vec<&str> {
@@ -131,5 +132,36 @@ on_both! {
         assert_eq!(played(100, 4).await, [6, 5, 4, 3]);
         assert_eq!(played(100, 9).await, [6, 5, 4, 3, 2, 1]);
         assert!(played(101, 4).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_open_lobbys_store_begins_with_leaderboards_queues_and_maps_and_is_left_alone_after_that()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("muster.db").display());
+    let store = Store::open(&url, &StoreSettings::default()).await.unwrap();
+    store.furnish().await.unwrap();
+    let reference = store.reference().await.unwrap();
+    assert_eq!(names(&reference.queues), ["ladder1v1", "tmm2v2", "tmm4v4"]);
+    for queue in &reference.queues {
+        assert_eq!(queue.brackets[0].pool.entries.len(), 40, "{}", queue.name);
+    }
+    let map = store.map_by_folder("SCMP_007").await.unwrap();
+    assert!(map.is_some_and(|map| map.ranked));
+
+    let bench = Bench::with(std::sync::Arc::new(store), &url);
+    bench
+        .sql("UPDATE matchmaker_queue SET enabled = 0 WHERE id > 1")
+        .await;
+    bench.store.furnish().await.unwrap();
+    assert_eq!(names(&queues(&bench).await), ["ladder1v1"]);
+}
+
+on_both! {
+    async fn a_store_with_leaderboards_of_its_own_is_not_furnished(bench: &Bench) {
+        let before = queues(bench).await.len();
+        bench.store.furnish().await.unwrap();
+        assert_eq!(queues(bench).await.len(), before);
     }
 }

@@ -9,8 +9,9 @@ use support::{
 };
 use swarm::cli::{Command, CommandLine};
 
-/// Starts a server whose queues pop every second or two, and lets these clients play.
-fn matchmaking(shards: u16, options: &str) -> swarm::report::Report {
+/// Starts a server whose queues pop every second or two, and lets these clients play; gives what they saw, and how many
+/// rows of matches and of changed ratings there are then.
+fn matchmaking(shards: u16, options: &str) -> (swarm::report::Report, [u64; 2]) {
     let set: Vec<String> = [
         "faf.auth=open",
         "faf.tick_ms=100",
@@ -46,13 +47,20 @@ fn matchmaking(shards: u16, options: &str) -> swarm::report::Report {
     let Command::Run(arguments) = CommandLine::try_parse_from(line.split_whitespace())
         .expect("the command line is in order")
         .command;
-    swarm::run(arguments.plan().expect("a sound plan")).expect("the run works")
+    let report = swarm::run(arguments.plan().expect("a sound plan")).expect("the run works");
+    let tables = ["matchmaker_queue_game", "leaderboard_rating_journal"];
+    let rows = tables.map(|table| {
+        let query = format!("SELECT CAST(COUNT(*) AS CHAR) FROM {table}");
+        let rows = server.database.rows(&query).expect("a count");
+        rows[0].parse().expect("a number")
+    });
+    (report, rows)
 }
 
-// checklist: faf 394
+// checklist: faf 382, 394
 #[test]
 fn players_of_the_matchmaker_end_idle_and_rated() {
-    let report = matchmaking(2, "-n 40 -d 12s --seed 3");
+    let (report, [games, ratings]) = matchmaking(2, "-n 40 -d 12s --seed 3");
     println!("{report}");
     assert_eq!(report.failures(), Vec::<String>::new(), "{report}");
     let counts = &report.recorder.counts;
@@ -60,4 +68,6 @@ fn players_of_the_matchmaker_end_idle_and_rated() {
     assert!(counts.played >= 20 && counts.rated >= 20, "{report}");
     assert!(counts.vanished >= 1, "{report}");
     assert!(!report.recorder.match_wait.is_empty());
+    assert!(games >= 5, "{games} rows of matches");
+    assert!(ratings >= counts.rated, "{ratings} rows of ratings");
 }

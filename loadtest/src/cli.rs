@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::framing::Transport;
 use crate::roles::LARGEST_PARTY;
 use crate::slo::{self, Goal};
+use crate::vcmi;
 
 /// Load tester for lobby servers.
 #[derive(Debug, Parser)]
@@ -29,6 +30,15 @@ pub enum Command {
     /// Exit code 0: all well. 1: the run failed (something was lost, closed or refused). 2: the command line makes no sense.
     /// 3: a goal given with --slo was not met.
     Run(Box<Arguments>),
+}
+
+/// Which lobby's protocol is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Protocol {
+    /// Forged Alliance Forever.
+    Faf,
+    /// The VCMI proxy lobby: --clients users chat at --rate lines per second in all, --games games are relayed.
+    Vcmi,
 }
 
 /// What the clients of a run do.
@@ -68,6 +78,15 @@ pub enum TransportChoice {
 /// The options of `swarm run`.
 #[derive(Debug, Args)]
 pub struct Arguments {
+    /// Which lobby it is; --profile, --transport, --slo and all about accounts are FAF's only.
+    #[arg(long, value_enum, default_value_t = Protocol::Faf)]
+    pub protocol: Protocol,
+    /// Games of the protocol vcmi, two players each.
+    #[arg(long, default_value_t = 4)]
+    pub games: usize,
+    /// Port of the VCMI lobby.
+    #[arg(long, default_value_t = 5002)]
+    pub port_vcmi: u16,
     /// How many clients.
     #[arg(long, short = 'n', default_value_t = 1000)]
     pub clients: usize,
@@ -305,6 +324,25 @@ impl Plan {
 }
 
 impl Arguments {
+    /// The plan of a run against the VCMI lobby.
+    pub fn vcmi_plan(&self) -> anyhow::Result<vcmi::Plan> {
+        ensure!(
+            self.rate.is_finite() && self.rate > 0.0,
+            "--rate must be more than 0"
+        );
+        ensure!(!self.duration.is_zero(), "--duration must be more than 0");
+        ensure!(self.slo.is_empty(), "--slo is for the protocol faf");
+        Ok(vcmi::Plan {
+            server: (self.address()?, self.port_vcmi).into(),
+            server_pid: self.server_pid,
+            users: self.clients,
+            games: self.games,
+            rate: self.rate,
+            duration: self.duration,
+            grace: self.grace,
+        })
+    }
+
     /// Checks everything that can be checked before the first connection.
     pub fn plan(&self) -> anyhow::Result<Plan> {
         ensure!(self.clients > 0, "--clients must be at least 1");
@@ -378,13 +416,18 @@ impl Arguments {
         })
     }
 
-    fn transports(&self) -> anyhow::Result<Vec<(Transport, SocketAddr)>> {
-        let address: IpAddr = (self.server.as_str(), 0)
+    fn address(&self) -> anyhow::Result<IpAddr> {
+        let mut addresses = (self.server.as_str(), 0)
             .to_socket_addrs()
-            .with_context(|| format!("--server {:?} cannot be resolved", self.server))?
-            .next()
+            .with_context(|| format!("--server {:?} cannot be resolved", self.server))?;
+        let first = addresses.next();
+        Ok(first
             .with_context(|| format!("--server {:?} has no address", self.server))?
-            .ip();
+            .ip())
+    }
+
+    fn transports(&self) -> anyhow::Result<Vec<(Transport, SocketAddr)>> {
+        let address = self.address()?;
         let all = [
             (TransportChoice::Json, Transport::Json, self.port_json),
             (

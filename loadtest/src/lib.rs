@@ -10,6 +10,7 @@
 //! | `framing` | bytes ↔ messages for the three transports |
 //! | `schedule` | intended times, and the markers that carry them |
 //! | `latency` | histograms, counts, who saw which change |
+//! | `vcmi/` | the VCMI lobby: chat, rooms and relayed games |
 //! | `slo` | goals and whether they were met |
 //! | `procfs` | the server's process and this machine |
 //! | `live`, `report` | what is printed and written |
@@ -29,5 +30,6 @@ mod roles;
 mod run;
 pub mod schedule;
 pub mod slo;
+pub mod vcmi;
 
 pub use run::run;

@@ -48,7 +48,7 @@ use muster::{
         ShardId,
         faf::{Faf, census::Board},
         house::House,
-        vcmi::Vcmi,
+        vcmi::{self, Vcmi},
     },
 };
 use tokio::{
@@ -102,7 +102,8 @@ async fn run(sources: Sources, config: &Config, level: Level) -> anyhow::Result<
     })
     .await??;
     let boards: Vec<Arc<Board>> = (0..shards).map(|_| Arc::default()).collect();
-    let engine = start_engine(config, &mesh, &office, &broker, &boards)?;
+    let vcmi_boards: Vec<Arc<vcmi::Board>> = (0..shards).map(|_| Arc::default()).collect();
+    let engine = start_engine(config, &mesh, &office, &broker, (&boards, &vcmi_boards))?;
 
     let mut control = Endpoint::open("http/control", config.http.control, {
         let mesh = mesh.clone();
@@ -115,6 +116,7 @@ async fn run(sources: Sources, config: &Config, level: Level) -> anyhow::Result<
         Metrics {
             engine: engine.counters.clone(),
             boards,
+            vcmi: vcmi_boards,
             desk: office.asker().counters(),
             failures: progress.failures.clone(),
             broker: broker.clone(),
@@ -157,10 +159,11 @@ fn start_engine(
     mesh: &Arc<Mesh<House>>,
     office: &BackOffice<Asked>,
     broker: &Arc<Broker>,
-    boards: &[Arc<Board>],
+    (boards, vcmi_boards): (&[Arc<Board>], &[Arc<vcmi::Board>]),
 ) -> anyhow::Result<Engine> {
     let (asker, broker) = (office.asker(), broker.clone());
-    let (shards, boards) = (config.server.shards, boards.to_vec());
+    let shards = config.server.shards;
+    let (boards, vcmi_boards) = (boards.to_vec(), vcmi_boards.to_vec());
     let settings = Arc::new(engine::faf_settings(config));
     let vcmi_settings = Arc::new(engine::vcmi_settings(config));
     Engine::start(
@@ -176,9 +179,11 @@ fn start_engine(
         },
         move |shard: ShardId| {
             let faf = Faf::new(shard, shards, settings.clone());
+            let vcmi = Vcmi::new(shard, shards, vcmi_settings.clone());
+            let here = usize::from(shard.0);
             House::new(
-                faf.reporting_to(boards[usize::from(shard.0)].clone()),
-                Vcmi::new(shard, shards, vcmi_settings.clone()),
+                faf.reporting_to(boards[here].clone()),
+                vcmi.reporting_to(vcmi_boards[here].clone()),
             )
         },
     )

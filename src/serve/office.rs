@@ -62,6 +62,9 @@ pub(super) fn open(
     };
     let setup = move || async move {
         let store = Arc::new(Store::open(&store_url, &settings).await?);
+        if faf.auth == Auth::Open {
+            store.furnish().await?;
+        }
         let keys = Arc::new(KeyRing::new(faf.jwks_url)?);
         let policy = faf
             .policy_server_url

@@ -22,6 +22,7 @@ use crate::{
         census::{self, Board, Census},
         iso8601,
     },
+    lobby::vcmi,
     wire::Format,
 };
 
@@ -42,6 +43,8 @@ pub struct Metrics {
     pub engine: Vec<Arc<engine::Counters>>,
     /// Of the dialect, by shard.
     pub boards: Vec<Arc<Board>>,
+    /// Each shard's counters of the VCMI lobby.
+    pub vcmi: Vec<Arc<vcmi::Board>>,
     /// Of the queue to the back office.
     pub desk: Arc<runner::Counters>,
     /// Of the database.
@@ -142,6 +145,11 @@ impl Metrics {
         };
         for (shard, counters) in self.engine.iter().enumerate() {
             for (name, value) in counters.list() {
+                add(format!("muster_{name}_total"), shard, value);
+            }
+        }
+        for (shard, board) in self.vcmi.iter().enumerate() {
+            for (name, value) in board.read().list() {
                 add(format!("muster_{name}_total"), shard, value);
             }
         }

@@ -21,6 +21,7 @@ mod play;
 mod queues;
 mod ratings;
 mod reference;
+mod starter;
 mod time;
 mod vault;
 

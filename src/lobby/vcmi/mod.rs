@@ -38,9 +38,9 @@ use std::{convert::Infallible, sync::Arc};
 use ahash::AHashMap;
 
 pub use mail::Mail;
-pub use settings::{Counters, Settings};
+pub use settings::{Board, Counters, Settings};
 
-use self::{door::Guest, hall::Hall};
+use self::{door::Guest, hall::Hall, settings::SHOWN};
 use super::{ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn};
 
 /// A turn of this dialect.
@@ -56,6 +56,8 @@ pub struct Vcmi {
     hall: Option<Box<Hall>>,
     /// What has happened at this shard's door.
     counters: Counters,
+    /// Where they are shown, the hall's included.
+    board: Arc<Board>,
 }
 
 /// What a timer was set for.
@@ -67,6 +69,8 @@ pub enum Timer {
     Idle(u64),
     /// The session's games should have come.
     Awaited(u64),
+    /// Show what was counted.
+    Show,
 }
 
 impl Vcmi {
@@ -81,7 +85,22 @@ impl Vcmi {
             hall_shard,
             guests: AHashMap::new(),
             counters: Counters::default(),
+            board: Arc::default(),
         }
+    }
+
+    /// From now on this shard's counters hang there.
+    pub fn reporting_to(mut self, board: Arc<Board>) -> Self {
+        self.board = board;
+        self
+    }
+
+    fn counted(&self) -> Counters {
+        let mut sum = self.counters;
+        if let Some(hall) = &self.hall {
+            sum.add(&hall.counters);
+        }
+        sum
     }
 }
 
@@ -93,7 +112,9 @@ impl Dialect for Vcmi {
     type News = Infallible;
     type Timer = Timer;
 
-    fn started(&mut self, _: &mut VcmiTurn<'_>) {}
+    fn started(&mut self, turn: &mut VcmiTurn<'_>) {
+        turn.wake_at(turn.now.mono + SHOWN, Timer::Show);
+    }
 
     fn opened(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId, origin: Origin) {
         self.knocked(turn, conn, origin.address);
@@ -124,6 +145,10 @@ impl Dialect for Vcmi {
 
     fn woke(&mut self, turn: &mut VcmiTurn<'_>, timer: Timer) {
         match timer {
+            Timer::Show => {
+                self.board.hang_up(self.counted());
+                turn.wake_at(turn.now.mono + SHOWN, Timer::Show);
+            }
             Timer::Handshake(conn) => self.handshake_timed_out(turn, conn),
             Timer::Idle(session) => self.in_hall(turn, |hall, turn| hall.idle(turn, session)),
             Timer::Awaited(session) => {
@@ -152,10 +177,6 @@ impl Dialect for Vcmi {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        let mut sum = self.counters;
-        if let Some(hall) = &self.hall {
-            sum.add(&hall.counters);
-        }
-        sum.list()
+        self.counted().list()
     }
 }

@@ -1,6 +1,8 @@
 //! What an operator may choose about the VCMI lobby, the limits nobody may pass, and what is counted.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
 
 /// Configuration of the dialect (spec: vcmi-proxy 12, 16).
 #[derive(Clone, Debug)]
@@ -57,6 +59,24 @@ pub(super) const GREETING_BYTES: usize = 4_096;
 pub(super) const REMEMBERED: usize = 1 << 20;
 /// How long an orderly end of the process waits for the games of a session that has just started.
 pub(super) const AWAITED: Duration = Duration::from_secs(60);
+
+/// How often a shard shows what it has counted.
+pub(super) const SHOWN: Duration = Duration::from_secs(1);
+
+/// Where a shard hangs up its counters for metrics; read from any thread.
+#[derive(Debug, Default)]
+pub struct Board(ArcSwap<Counters>);
+
+impl Board {
+    /// The newest counters.
+    pub fn read(&self) -> Counters {
+        **self.0.load()
+    }
+
+    pub(super) fn hang_up(&self, counters: Counters) {
+        self.0.store(Arc::new(counters));
+    }
+}
 
 macro_rules! counters {
     ($($(#[$doc:meta])+ $name:ident: $shown:literal,)+) => {

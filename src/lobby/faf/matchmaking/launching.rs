@@ -320,6 +320,10 @@ impl Faf {
         seat: Option<Seat>,
     ) {
         let Some(game) = self.games.get_mut(&uid) else {
+            // Given up meanwhile, because the server is to end.
+            if let Some(seat) = seat {
+                self.post(turn, seat.conn.shard, Mail::LinkEnded(seat));
+            }
             return;
         };
         game.waiting.extend(seat);

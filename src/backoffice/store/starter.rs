@@ -1,0 +1,33 @@
+//! What an open lobby's embedded store begins with, so that its games are rated and its queues run.
+
+use sqlx::Executor;
+
+use super::{Pool, Store};
+use crate::lobby::faf::asks::StoreError;
+
+const STARTER: &str = include_str!("starter.sqlite.sql");
+
+impl Store {
+    /// Puts leaderboards, queues and maps into an embedded store that has no leaderboard. One that has, and any shared
+    /// database, is somebody's and stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn furnish(&self) -> Result<(), StoreError> {
+        const LEADERBOARDS: &str = "SELECT COUNT(*) FROM leaderboard";
+        let Pool::Sqlite(pool) = &self.pool else {
+            return Ok(());
+        };
+        self.call("furnish", async {
+            let mut transaction = pool.begin_with(self.begin()).await?;
+            let leaderboards: i64 = sqlx::query_scalar(LEADERBOARDS)
+                .fetch_one(&mut *transaction)
+                .await?;
+            if leaderboards == 0 {
+                transaction.execute(sqlx::raw_sql(STARTER)).await?;
+            }
+            transaction.commit().await
+        })
+        .await
+    }
+}
