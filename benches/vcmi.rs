@@ -421,7 +421,7 @@ fn task_named(name: &str) -> String {
     });
     ids.find(|id| {
         std::fs::read_to_string(format!("/proc/self/task/{id}/comm"))
-            .is_ok_and(|comm| comm.trim() == name)
+            .is_ok_and(|comm| comm.starts_with(name))
     })
     .expect("the shard has a thread of its own")
 }

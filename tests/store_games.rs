@@ -11,6 +11,7 @@ use muster::backoffice::spool::Spool;
 use muster::backoffice::store::{Store, StoreSettings};
 use muster::lobby::faf::GameType;
 use muster::lobby::faf::achievements::{Statistics, Subject};
+use muster::lobby::faf::asks::StoreError;
 use muster::lobby::faf::events::Event;
 use muster::lobby::faf::ledger::{Batch, Launch, Launched, Placed, Record, Written};
 use muster::lobby::faf::rated_game::RatingChange;
@@ -460,4 +461,31 @@ on_both! {
         assert_eq!(games, "1 6, 3 2, 5 1");
         again.store.close().await;
     }
+}
+
+// Read-only after a failover, a cluster that is not ready, a disk that is full, a row that somebody else was quicker to
+// change: a result that is refused for good is lost, one that is told to come again is not.
+#[tokio::test]
+async fn a_database_that_could_not_write_just_then_was_taken_for_one_that_refuses() {
+    let Ok(server) = std::env::var("MUSTER_TEST_MYSQL") else {
+        eprintln!("no MUSTER_TEST_MYSQL, passed over");
+        return;
+    };
+    let bench = Bench::mysql(&server).await;
+    for number in [
+        1020, 1021, 1047, 1114, 1180, 1206, 1290, 1412, 1615, 1792, 1836,
+    ] {
+        bench.sql("DROP TRIGGER IF EXISTS not_now").await;
+        let trigger = format!(
+            "CREATE TRIGGER not_now BEFORE INSERT ON teamkills FOR EACH ROW \
+             SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = 'not now'"
+        );
+        bench.sql(&trigger).await;
+        let outcome = bench.store.add_teamkill(1, 60, 1, 2).await;
+        assert_eq!(outcome, Err(StoreError::Unavailable), "{number}");
+    }
+    bench.sql("DROP TRIGGER not_now").await;
+    let outcome = bench.store.add_teamkill(77_777, 60, 1, 2).await;
+    assert_eq!(outcome, Err(StoreError::Failed), "no such game");
+    bench.drop_database().await;
 }

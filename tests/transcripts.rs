@@ -8,10 +8,7 @@ mod support;
 
 use std::{
     collections::BTreeSet,
-    fmt::Write as _,
     fs,
-    io::{Read, Write},
-    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     thread,
     time::{SystemTime, UNIX_EPOCH},
@@ -24,6 +21,7 @@ use support::{
     replay::{Play, Stage},
     script::Transport,
     server::{Backend, Server, Setup},
+    service::Service,
 };
 
 macro_rules! transcripts {
@@ -349,7 +347,8 @@ fn replay(name: &str) {
     if Backend::all().contains(&Backend::MySql) {
         ways.extend([1, 2].map(|shards| (Backend::MySql, Transport::Json, shards)));
     }
-    let keys = serve_keys();
+    let keys = Service::new(200, include_str!("fixtures/token-keys.jwks.json"));
+    let keys = keys.url();
     let failures: Vec<String> = thread::scope(|scope| {
         let plays: Vec<_> = ways
             .into_iter()
@@ -385,12 +384,12 @@ fn replay(name: &str) {
 fn perform(
     name: &str,
     lines: &[Line],
-    keys: SocketAddr,
+    keys: &str,
     backend: Backend,
     transport: Transport,
     shards: u16,
 ) -> Result<(), String> {
-    let mut set = vec![format!("faf.jwks_url=http://{keys}/")];
+    let mut set = vec![format!("faf.jwks_url={keys}")];
     match name {
         "ping" => set.push("faf.ping_interval_s=1".into()),
         // The queues' first pop is due after half of the longest wait.
@@ -478,28 +477,4 @@ fn token(phase: &str) -> String {
         return format!("{body}.{}", other.rsplit_once('.').unwrap().1);
     }
     token
-}
-
-/// Serves the key set for tokens to whoever asks, as long as the tests run.
-fn serve_keys() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        let body = include_str!("fixtures/token-keys.jwks.json");
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            let mut head = Vec::new();
-            let mut byte = [0];
-            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
-                head.push(byte[0]);
-            }
-            let mut answer = String::new();
-            let _ = write!(
-                answer,
-                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                body.len()
-            );
-            let _ = stream.write_all(answer.as_bytes());
-        }
-    });
-    address
 }

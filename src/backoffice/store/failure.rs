@@ -17,10 +17,19 @@ const LOG_LINES: u64 = 5;
 /// Length of a window of the limit, in seconds.
 const LOG_WINDOW_S: u64 = 10;
 
-/// MySQL and MariaDB errors that say "not now" rather than "not so": too many connections, access or database missing
-/// at connect, shut-down, lock wait, deadlock, interrupted, connection killed, statement time-outs of both makers.
-const TRANSIENT: [u16; 14] = [
-    1040, 1044, 1045, 1049, 1053, 1203, 1205, 1213, 1226, 1317, 1927, 1969, 3024, 4031,
+/// A row was changed by somebody else since it was read (MariaDB's `innodb_snapshot_isolation`).
+const CHANGED_SINCE: u16 = 1020;
+/// A deadlock was broken.
+const DEADLOCK: u16 = 1213;
+/// MySQL and MariaDB errors that say "not now" rather than "not so".
+#[rustfmt::skip]
+const TRANSIENT: [u16; 25] = [
+    // Connecting: too many, access or database missing, shut-down, a cluster that is not ready.
+    1040, 1044, 1045, 1047, 1049, 1053, 1203, 1226,
+    // Others are at it: locks, a statement that was interrupted or took too long, a schema that is being changed.
+    CHANGED_SINCE, 1180, 1205, 1206, DEADLOCK, 1317, 1412, 1615, 1927, 1969, 3024, 4031,
+    // Nothing can be written: the disk is full, or this server is read-only after a failover.
+    1021, 1114, 1290, 1792, 1836,
 ];
 /// SQLite's primary codes of the same kind: busy, locked, I/O error, disk full, cannot open.
 const SQLITE_TRANSIENT: [i32; 5] = [5, 6, 10, 13, 14];
@@ -139,15 +148,16 @@ pub(super) fn kind(error: &sqlx::Error) -> StoreError {
     }
 }
 
-/// Whether running the same thing once more may help: the database broke a deadlock at our cost.
+/// Whether running the same thing once more may help: the database let somebody else go first.
 pub(super) fn is_deadlock(error: &sqlx::Error) -> bool {
     let Error::Database(error) = error else {
         return false;
     };
     error
         .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
-        .is_some_and(|error| error.number() == 1213)
+        .is_some_and(|error| [DEADLOCK, CHANGED_SINCE].contains(&error.number()))
 }
+
 /// A few log lines per window, and a count of the ones left out.
 #[derive(Debug, Default)]
 pub(super) struct RateLimit {

@@ -8,7 +8,12 @@ use std::{collections::BTreeSet, sync::Arc};
 use ahash::AHashMap;
 use arc_swap::ArcSwap;
 
-use super::{Counters, Faf, games::GameState, rated_game::RatingChange, settings::CLIENT_LABELS};
+use super::{
+    Counters, Faf,
+    games::{Game, GameState},
+    rated_game::RatingChange,
+    settings::CLIENT_LABELS,
+};
 
 /// The label of everything that has no place of its own.
 pub const OTHER: &str = "other";
@@ -321,13 +326,12 @@ impl Faf {
     /// Hangs up the present state.
     pub(super) fn publish_census(&self) {
         let meters = &self.meters;
-        let states = |label: fn(&super::games::Game) -> &str| {
+        // Names out of tables only: a host may name any mod, and each name is a time series for ever.
+        let states = |label: &dyn Fn(&Game) -> Option<&str>| {
             let mut counts: AHashMap<(&str, &'static str), u64> = AHashMap::new();
             for game in self.games.values().filter(|game| !game.removed) {
-                let state = state_name(game.state);
-                let known = counts.len() < NAMES || counts.contains_key(&(label(game), state));
-                let label = if known { label(game) } else { OTHER };
-                *counts.entry((label, state)).or_default() += 1;
+                let label = label(game).unwrap_or(OTHER);
+                *counts.entry((label, state_name(game.state))).or_default() += 1;
             }
             let counts = counts.into_iter();
             counts
@@ -346,8 +350,11 @@ impl Faf {
                 .collect(),
             version_checks: meters.version_checks.clone(),
             unauthenticated: meters.unauthenticated.clone(),
-            games_by_mod: states(|game| &game.creation.featured_mod),
-            games_by_rating_type: states(|game| &game.rating_type),
+            games_by_mod: states(&|game| {
+                let name = &*game.creation.featured_mod;
+                self.reference.featured_mod(name).map(|_| name)
+            }),
+            games_by_rating_type: states(&|game| Some(&game.rating_type)),
             rated_games: meters.rated_games.clone(),
             rating_backlog: self.ledger.backlog(),
             queues: meters.queues.clone(),

@@ -8,7 +8,7 @@ use super::{
     achievements::{Statistics, Subject},
     games::{Game, GameState, GameType},
     ledger::{Launch, Placed, Record},
-    mail::{Event, Seat},
+    mail::{ArmyResult, Event, Seat},
     options::{OptionValue, option},
     ratings::Rating,
     reference::Reference,
@@ -33,7 +33,7 @@ impl Faf {
         let kept = match event {
             Event::Result(result) => {
                 let counts = game.member(&seat).is_some() && game.has_army(result.army);
-                !counts || keep(&mut game.results, result, settings::RESULTS)
+                !counts || game.keep_result(result)
             }
             Event::Stats(text) => {
                 game.keep_stats(text.into());
@@ -178,6 +178,15 @@ impl Faf {
 }
 
 impl Game {
+    /// Keeps a result, if there is room. Nobody can use up the room of the others.
+    fn keep_result(&mut self, result: ArmyResult) -> bool {
+        let own = self
+            .results
+            .iter()
+            .filter(|r| r.reporter == result.reporter);
+        own.count() < settings::RESULTS_OF_ONE && keep(&mut self.results, result, settings::RESULTS)
+    }
+
     /// Keeps army statistics. Whether they can be read shows in the back office; in case they can't, those before them
     /// are kept too, as far as there is room.
     fn keep_stats(&mut self, text: Arc<str>) {

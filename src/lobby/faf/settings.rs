@@ -88,8 +88,10 @@ pub(super) const AIS: usize = 32;
 pub(super) const OPTION_BYTES: usize = 4096;
 /// Sim mods of one game.
 pub(super) const SIM_MODS: usize = 128;
-/// Results one game keeps: 16 armies, 16 reporters, some repetitions.
-pub(super) const RESULTS: usize = 1024;
+/// Results one game keeps: what 16 reporters may say.
+pub(super) const RESULTS: usize = 16 * RESULTS_OF_ONE;
+/// Of these, results in one player's words: 16 armies, some repetitions.
+pub(super) const RESULTS_OF_ONE: usize = 64;
 /// Bytes of the army statistics of one game; a full game has about 100 KiB.
 pub(super) const STATS_BYTES: usize = 1 << 20;
 /// Reports of army statistics one game keeps, in case the newest can't be read. Together they keep to the limit above.

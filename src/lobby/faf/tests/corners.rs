@@ -498,3 +498,27 @@ fn whoever_does_not_sign_in_is_sent_away_in_time_and_only_he() {
         assert_eq!(heard.len(), 8511 / 45 - 1001 / 45);
     });
 }
+
+/// spec: faf-messages 2.2: the state comes before everything else, here the missing field.
+/// checklist: faf 162, 294
+#[test]
+fn whoever_searches_neither_hosts_nor_invites_nor_kicks() {
+    each(|mut sim, shards| {
+        let conns = searches::players(&mut sim, shards, 1);
+        searches::searches(&mut sim, conns[0], "ladder1v1");
+        for (command, what) in [
+            ("game_host", "host a game"),
+            ("game_join", "join a game"),
+            ("restore_game_session", "reconnect to a game"),
+            ("invite_to_party", "invite a player"),
+            ("accept_party_invite", "join a party"),
+            ("kick_player_from_party", "kick a player"),
+        ] {
+            let said = say(&mut sim, conns[0], json!({"command": command}));
+            assert_eq!(
+                texts(&said),
+                [format!("Can't {what} while in state SEARCHING_LADDER")]
+            );
+        }
+    });
+}

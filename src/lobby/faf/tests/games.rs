@@ -101,6 +101,38 @@ fn a_launch_is_written_down_once_with_its_participants() {
     });
 }
 
+// checklist: faf 206, 208
+#[test]
+fn an_ai_unranks_the_game_unless_its_slot_is_cleared() {
+    each_with_paper(|mut sim, shards, paper| {
+        for (cleared, finding) in [(3, Some(Validity::HasAiPlayers)), (4, None)] {
+            let host = player(&mut sim, 1, 0);
+            let guest = player(&mut sim, 2, shards - 1);
+            let uid = hosted(&mut sim, host, json!({"mapname": "scmp_009"}));
+            joined(&mut sim, guest, uid);
+            configure(&mut sim, host, 1, 1, 2);
+            configure(&mut sim, host, 2, 2, 3);
+            say(
+                &mut sim,
+                host,
+                game("AIOption", json!(["AI: Easy", "StartSpot", 4])),
+            );
+            say(
+                &mut sim,
+                host,
+                game("AIOption", json!(["AI: Easy", "Team", 3])),
+            );
+            say(&mut sim, host, game("ClearSlot", json!([cleared])));
+            state(&mut sim, host, "Launching");
+            let paper = paper.borrow();
+            let Some((_, Record::Launch(launch))) = paper.records.last() else {
+                panic!("{:?}", paper.records);
+            };
+            assert_eq!(launch.finding, finding, "slot {cleared} cleared");
+        }
+    });
+}
+
 // checklist: faf 222, 225, 472
 #[test]
 fn observers_are_not_written_down() {
@@ -236,6 +268,24 @@ fn what_is_reported_after_the_end_has_no_effect() {
         assert_eq!(paper.borrow().kinds(uid), ["launch", "ended", "finish"]);
         assert_eq!(paper.borrow().validity[&uid], Validity::UnknownResult);
         assert_eq!(published(&sim), [""; 0]);
+    });
+}
+
+// One who loses must not be able to fill the list before the others' games have reported.
+#[test]
+fn a_flood_of_one_players_reports_left_no_room_for_those_of_the_others() {
+    each_with_paper(|mut sim, shards, paper| {
+        let (host, guest, uid) = launched(&mut sim, shards, json!({}));
+        minutes(&mut sim, 3);
+        for _ in 0..2000 {
+            result(&mut sim, guest, 2, "victory 9");
+        }
+        both_report(&mut sim, host, host);
+        ended(&mut sim, host);
+        ended(&mut sim, guest);
+        let paper = paper.borrow();
+        assert_eq!(paper.scores[&(uid, 1)].1, "VICTORY");
+        assert_eq!(paper.scores[&(uid, 2)].1, "CONFLICTING");
     });
 }
 

@@ -109,3 +109,33 @@ fn an_operator_sees_what_each_shard_has() {
         assert_eq!(seen.iter().sum::<usize>(), 3);
     });
 }
+
+// Each name would be a time series for ever.
+#[test]
+fn any_mod_a_host_named_became_a_label_of_the_metrics() {
+    use crate::lobby::faf::census::Board;
+
+    let board: Arc<Board> = Arc::default();
+    let settings = Arc::new(Settings::default());
+    let mut sim = Simulator::new(
+        1,
+        0,
+        |shard| Faf::new(shard, 1, settings.clone()).reporting_to(board.clone()),
+        Box::new(office()),
+    );
+    sim.tell(0, News::Reference(Arc::new(reference())));
+    for (id, featured_mod) in [(1, "faf"), (2, "x1"), (3, "x2")] {
+        let host = player(&mut sim, id, 0);
+        hosted(&mut sim, host, json!({"mod": featured_mod}));
+    }
+    tick(&mut sim);
+    tick(&mut sim);
+    let mut games: Vec<_> = board
+        .read()
+        .games_by_mod
+        .iter()
+        .map(|(label, _, count)| (label.to_string(), *count))
+        .collect();
+    games.sort_unstable();
+    assert_eq!(games, [("faf".to_owned(), 1), ("other".to_owned(), 2)]);
+}
