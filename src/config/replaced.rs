@@ -339,12 +339,13 @@ fn times(old: &Old, factor: f64) -> String {
     }
 }
 
-/// Their word for it, translated; one that is not in the list stays, and is refused.
+/// Their word for it, translated. One that is not in the list is what an empty word of the list means, if there is one;
+/// otherwise it stays, and is refused.
 fn word(old: &Old, words: &[(&str, &str)]) -> String {
     let theirs = plain(old);
     let known = words
         .iter()
-        .find(|(word, _)| word.eq_ignore_ascii_case(&theirs));
+        .find(|(word, _)| word.is_empty() || word.eq_ignore_ascii_case(&theirs));
     known.map_or(theirs.clone(), |(_, ours)| (*ours).to_owned())
 }
 

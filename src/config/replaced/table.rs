@@ -43,7 +43,7 @@ pub(super) enum Means {
     Key(&'static str),
     /// This key of ours, in a unit that is so many times smaller.
     Times(&'static str, f64),
-    /// This key of ours, each of their words translated.
+    /// This key of ours, each of their words translated; an empty one, which comes last, stands for all others.
     Word(&'static str, &'static [(&'static str, &'static str)]),
     /// Part of a key of ours that is put together.
     Part,
@@ -76,7 +76,8 @@ const LEVELS: &[(&str, &str)] = &[
 ];
 
 /// In any case, as there.
-const RATING_SELECTIONS: &[(&str, &str)] = &[("mean", "mean"), ("min", "min"), ("max", "max")];
+/// Anything else means the mean (spec: faf-lifecycle 16).
+const RATING_SELECTIONS: &[(&str, &str)] = &[("min", "min"), ("max", "max"), ("", "mean")];
 
 const UVLOOP: &str = "there is no Python here";
 const PROFILER: &str = "there is no built-in profiler; use perf";

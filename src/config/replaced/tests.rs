@@ -77,6 +77,19 @@ fn default_then_environment_then_file_then_our_own_words() {
 }
 
 #[test]
+fn an_unknown_way_to_choose_a_pool_means_the_mean() {
+    for (word, meant) in [("MAX", "max"), ("median", "mean"), ("", "mean")] {
+        let environment: &[(&str, &str)] = &[("MAP_POOL_RATING_SELECTION", word)];
+        let typed = Typed {
+            environment,
+            ..Typed::default()
+        };
+        let selection = config(&typed).matchmaking.map_pool_rating_selection;
+        assert_eq!(selection, meant, "{word:?}");
+    }
+}
+
+#[test]
 fn the_matchmakers_numbers_keep_their_fractions() {
     let typed = Typed {
         environment: &[
