@@ -94,6 +94,9 @@ impl Dialect for Probe {
 
     fn answered(&mut self, turn: &mut Turn<'_, Self>, _: Ticket, answer: String) {
         let conn = self.asked.take().expect("somebody asked");
+        if answer == "answer late" {
+            turn.publish(answer.clone());
+        }
         turn.send(conn, answer);
         turn.release(conn);
     }
@@ -117,7 +120,7 @@ impl Dialect for Probe {
     }
 
     fn may_stop(&self) -> bool {
-        self.conns.is_empty()
+        self.conns.is_empty() && self.asked.is_none()
     }
 
     fn refuse(ask: String) -> String {
@@ -166,7 +169,7 @@ impl Server {
     fn start(settings: Settings) -> Server {
         let mesh = Mesh::new(settings.shards);
         let closed = Arc::new(AtomicUsize::new(0));
-        let (answers, counted) = (mesh.clone(), closed.clone());
+        let (answers, counted, answering) = (mesh.clone(), closed.clone(), closed.clone());
         let (events, published) = std::sync::mpsc::channel();
         let engine = Engine::start(
             settings,
@@ -176,8 +179,13 @@ impl Server {
                     if ask == "too much" {
                         return Err(ask);
                     }
-                    let answers = answers.clone();
+                    let (answers, closed) = (answers.clone(), answering.clone());
                     std::thread::spawn(move || {
+                        if ask == "late" {
+                            // When nobody is connected any more, and then some.
+                            until("the end", || closed.load(Ordering::SeqCst) > 0);
+                            std::thread::sleep(Duration::from_millis(50));
+                        }
                         answers.post(
                             shard,
                             muster::engine::Inbound::Answer(ticket, format!("answer {ask}")),
@@ -519,5 +527,20 @@ fn the_end_says_good_bye_and_every_thread_ends() {
     let _ = client.stream.read_to_end(&mut rest);
     assert!(rest.is_empty());
     drop(client);
+    until("all threads end", || server.mesh.all_ended());
+}
+
+// What was asked for was done, but nobody outside was told.
+#[test]
+fn an_answer_that_came_after_the_last_connection_had_ended_was_lost() {
+    let server = Server::start(settings(2));
+    let mut client = Client::connect(&server);
+    client.say("ask late");
+    until("it was asked", || server.count("asks") == 1);
+    server.mesh.stop(Stopping::Now);
+    assert_eq!(client.line(), "Now");
+    drop(client);
+    let told = server.published.recv_timeout(Duration::from_secs(10));
+    assert_eq!(told.as_deref(), Ok("answer late"));
     until("all threads end", || server.mesh.all_ended());
 }
