@@ -1,8 +1,8 @@
 //! What a frame costs the FAF dialect, from JSON text to effects, and what a newcomer's snapshot costs.
 //!
-//! `cargo bench --bench dispatch`. One shard without an engine: no sockets, no encoding for a wire. The snapshot is a
-//! resync of a player among 5,000, compared with joining the same texts anew; `changed` has one player come and
-//! go before each, so one block of the picture is joined again.
+//! `cargo bench --bench dispatch`. One shard without an engine: no sockets, no encoding for a wire; the same frames again
+//! through the house, as in the server. The snapshot is a resync of a player among 5,000, compared with joining the same
+//! texts anew; `changed` has one player come and go before each, so one block of the picture is joined again.
 
 #![allow(missing_docs, reason = "criterion_group makes a public function")]
 
@@ -22,6 +22,8 @@ use muster::{
             asks::{Account, Answer, Ask, HostGrant},
             news::News,
         },
+        house::House,
+        vcmi::Vcmi,
     },
     wire::Format,
 };
@@ -30,17 +32,27 @@ use rand::{SeedableRng, rngs::StdRng};
 const PLAYERS: u32 = 5_000;
 const SHARD: ShardId = ShardId(0);
 
-struct Bench {
-    faf: Faf,
+/// FAF alone, or in the house with the other lobbies.
+struct Bench<D: Dialect> {
+    faf: D,
     rng: StdRng,
     next_ticket: u64,
-    effects: Vec<Effect<Faf>>,
+    effects: Vec<Effect<D>>,
 }
 
-impl Bench {
-    fn new() -> Self {
+fn alone() -> Bench<Faf> {
+    Bench::new(Faf::new(SHARD, 1, Arc::new(Settings::default())))
+}
+
+fn in_the_house() -> Bench<House> {
+    let faf = Faf::new(SHARD, 1, Arc::new(Settings::default()));
+    Bench::new(House::new(faf, Vcmi::new(SHARD, 1, Arc::default())))
+}
+
+impl<D: Dialect<Ask = Ask, Answer = Answer, News = News>> Bench<D> {
+    fn new(faf: D) -> Self {
         let mut bench = Bench {
-            faf: Faf::new(SHARD, 1, Arc::new(Settings::default())),
+            faf,
             rng: StdRng::seed_from_u64(1),
             next_ticket: 0,
             effects: Vec::new(),
@@ -50,7 +62,7 @@ impl Bench {
         bench
     }
 
-    fn turn(&mut self, input: impl FnOnce(&mut Faf, &mut Turn<'_, Faf>)) {
+    fn turn(&mut self, input: impl FnOnce(&mut D, &mut Turn<'_, D>)) {
         self.effects.clear();
         let mono = Duration::from_secs(1000);
         let mut turn = Turn {
@@ -134,9 +146,17 @@ impl Bench {
 }
 
 fn frames(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("frame");
+    frames_of(criterion, "frame", alone());
+    frames_of(criterion, "frame, through the house", in_the_house());
+}
+
+fn frames_of<D: Dialect<Ask = Ask, Answer = Answer, News = News>>(
+    criterion: &mut Criterion,
+    name: &str,
+    mut bench: Bench<D>,
+) {
+    let mut group = criterion.benchmark_group(name);
     group.throughput(Throughput::Elements(1));
-    let mut bench = Bench::new();
     let host = bench.host(1);
     let candidate =
         "candidate:1 1 udp 2130706431 192.0.2.17 54321 typ host generation 0 ufrag abcd";
@@ -166,7 +186,7 @@ fn frames(criterion: &mut Criterion) {
 }
 
 fn snapshot(criterion: &mut Criterion) {
-    let mut bench = Bench::new();
+    let mut bench = alone();
     let conns: Vec<ConnId> = (1..=PLAYERS).map(|id| bench.log_in(id)).collect();
     let reader = conns[0];
     let mut group = criterion.benchmark_group("snapshot of 5000");

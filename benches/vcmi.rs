@@ -299,9 +299,9 @@ impl Server {
     /// A started game: the host's server and the guest's client, relayed.
     fn pair(&self) -> (TcpStream, TcpStream) {
         let (mut host, mut guest) = (self.sign_in("host"), self.sign_in("guest"));
-        say(&mut host, "<NEW>room<PSWD><COUNT>2<MODS>");
+        say(&mut host, "<NEW>room<PSWD><COUNT>2<MODS>wog&1.0");
         read_until(&mut host, ":>>MODSOTHER:host");
-        say(&mut guest, "<JOIN>room<PSWD><MODS>");
+        say(&mut guest, "<JOIN>room<PSWD><MODS>wog&1.0");
         read_until(&mut guest, ":>>MODS:");
         say(&mut host, "<READY>room");
         say(&mut guest, "<READY>room");
@@ -421,7 +421,7 @@ fn task_named(name: &str) -> String {
     });
     ids.find(|id| {
         std::fs::read_to_string(format!("/proc/self/task/{id}/comm"))
-            .is_ok_and(|comm| comm.trim() == name)
+            .is_ok_and(|comm| comm.starts_with(name))
     })
     .expect("the shard has a thread of its own")
 }

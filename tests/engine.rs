@@ -14,7 +14,8 @@ use std::{
 use muster::{
     engine::{AddressLimits, Engine, ListenerSettings, Mesh, OutboxLimits, Outside, Settings},
     lobby::{
-        Audience, Closing, ConnId, Dialect, Origin, Protocol, ShardId, Stopping, Ticket, Turn,
+        Audience, Closing, ConnId, Dialect, Joint, Origin, Protocol, ShardId, Stopping, Ticket,
+        Turn,
     },
     wire::{Format, ReadLimits},
 };
@@ -25,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Probe {
     conns: Vec<ConnId>,
     asked: Option<ConnId>,
+    waiting: Option<ConnId>,
     closed: Arc<AtomicUsize>,
 }
 
@@ -71,6 +73,22 @@ impl Dialect for Probe {
                 self.asked = Some(conn);
                 turn.hold(conn);
                 turn.ask(rest.to_owned());
+            }
+            "wait" => {
+                self.waiting = Some(conn);
+                turn.watch(conn);
+                turn.send(conn, "waiting");
+            }
+            "meet" => {
+                let taker = self.waiting.take().expect("somebody waits");
+                turn.send(taker, "x".repeat(rest.parse().expect("a number")));
+                turn.watch(conn);
+                turn.join(Joint {
+                    giver: conn,
+                    taker,
+                    to_giver: "met\n".into(),
+                    to_taker: "met\n".into(),
+                });
             }
             "publish" => turn.publish(rest.to_owned()),
             "later" => turn.wake_at(turn.now.mono + Duration::from_millis(5), conn),
@@ -198,6 +216,7 @@ impl Server {
             move |_| Probe {
                 conns: Vec::new(),
                 asked: None,
+                waiting: None,
                 closed: counted.clone(),
             },
         )
@@ -456,6 +475,23 @@ fn a_reader_that_never_reads_is_dropped_in_time() {
     client.say("flood 30000000");
     until("counted", || server.count("ended_outbox_stuck") == 1);
     until("closed", || server.closed.load(Ordering::SeqCst) == 1);
+}
+
+#[test]
+fn what_its_socket_did_not_take_before_a_relay_does_not_end_the_relay() {
+    let mut settings = settings(1);
+    settings.listeners[0].outbox.stuck = Duration::from_millis(300);
+    let server = Server::start(settings);
+    let (mut a, mut b) = (Client::connect(&server), Client::connect(&server));
+    a.say("wait");
+    assert_eq!(a.line(), "waiting");
+    b.say("meet 8000000");
+    assert_eq!(b.line(), "met");
+    assert_eq!(a.line().len(), 8_000_000);
+    assert_eq!(a.line(), "met");
+    std::thread::sleep(Duration::from_millis(400)); // until it would count as stuck
+    b.say("still there?");
+    assert_eq!(a.line(), "still there?");
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod support;
 use std::{
     io::{ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -288,6 +288,64 @@ fn a_game_that_waits_and_leaves_is_noticed() {
             }
         }
     }
+}
+
+/// What it has sent fills what is kept for it, so nobody reads its end.
+#[test]
+fn a_game_that_waits_and_leaves_is_noticed_behind_all_it_has_said() {
+    let stage = stage(1);
+    let (host, _) = stage.session();
+    let mut gone = stage.game("server", &host);
+    gone.write_all(&pattern(160_000, 6)).unwrap();
+    drop(gone);
+    let deadline = Instant::now() + PATIENCE;
+    for number in 0.. {
+        assert!(Instant::now() < deadline, "never noticed");
+        let mut user = stage.connect();
+        let greetings = format!("\x05\x04utf8<GREETINGS>user{number}");
+        say(&mut user, &greetings);
+        let mut said = [0; 4096];
+        let count = user.read(&mut said).unwrap();
+        if said[..count].ends_with(b"currently playing 0") {
+            break;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Two games that always have something for each other do not keep their shard from its other sockets.
+#[test]
+fn a_busy_relay_keeps_nobody_waiting() {
+    let stage = stage(1);
+    let (server, client) = stage.pair();
+    let mut user = stage.sign_in("patient");
+    let over = AtomicBool::new(false);
+    let mut waits = Vec::new();
+    thread::scope(|scope| {
+        for (mut from, mut to) in [(&server, &client), (&client, &server)] {
+            let over = &over;
+            scope.spawn(move || {
+                let block = vec![0; 1 << 20];
+                while !over.load(Ordering::Relaxed) && from.write_all(&block).is_ok() {}
+            });
+            scope.spawn(move || {
+                let mut block = vec![0; 1 << 20];
+                while to.read(&mut block).is_ok_and(|count| count > 0) {}
+            });
+        }
+        for _ in 0..41 {
+            thread::sleep(Duration::from_millis(20));
+            let begun = Instant::now();
+            say(&mut user, "<HERE>");
+            read_until(&mut user, "patient");
+            waits.push(begun.elapsed());
+        }
+        over.store(true, Ordering::Relaxed);
+        let _ = server.shutdown(Shutdown::Both); // the client's is ended by that
+    });
+    waits.sort_unstable();
+    // A shard that looks at its sockets only when its executor makes it do so needs 80 ms.
+    assert!(waits[20] < Duration::from_millis(40), "{waits:?}");
 }
 
 /// checklist: vcmi 90

@@ -5,6 +5,7 @@
 
 use std::{
     cell::{RefCell, RefMut},
+    future::Future,
     net::IpAddr,
     os::fd::AsRawFd,
     pin::Pin,
@@ -38,9 +39,35 @@ const READS_PER_POLL: usize = 4;
 /// What is read at most from a connection whose frames wait for long.
 const KEPT_BYTES: usize = 64 << 10;
 
+/// How often a connection that is full of what was kept is looked at: nobody reads its end.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// How long an ended connection is kept to let the peer read our last words: closing a socket with unread input
 /// resets it and may destroy what the peer has not read yet.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// How soon a task that has more to do goes on: so soon that the executor does not sleep for it.
+const BREATH: Duration = Duration::from_micros(3);
+
+/// Lets others go first when a task has more to do. Waking itself would not: glommio looks at its sockets when no task is
+/// ready, and otherwise only at its preemption timer, up to 100 ms later.
+#[derive(Default)]
+pub(super) struct Breath(Option<Timer>);
+
+impl Breath {
+    /// The task will be polled again after the shard has looked at its sockets. It keeps this until then.
+    pub(super) fn take(&mut self, cx: &mut Context<'_>) {
+        // On a busy machine a timer may be over before it has begun.
+        for wait in [BREATH, 100 * BREATH] {
+            let mut timer = Timer::new(wait);
+            if Pin::new(&mut timer).poll(cx).is_pending() {
+                self.0 = Some(timer);
+                return;
+            }
+        }
+        cx.waker().wake_by_ref();
+    }
+}
 
 /// What tasks of one shard share.
 pub(super) struct Shell<D: Dialect> {
@@ -87,6 +114,9 @@ struct Reader {
     unread: bool,
     /// The peer has ended its side.
     ended: bool,
+    /// When it is looked at next whether it has, while nothing is read.
+    look_at: Duration,
+    breath: Breath,
 }
 
 enum Flow {
@@ -96,6 +126,8 @@ enum Flow {
     Keep,
     /// Wait to be woken.
     Wait,
+    /// The same, but look from time to time whether the peer is still there.
+    Look,
     /// The connection is over.
     End,
 }
@@ -132,6 +164,8 @@ pub(super) async fn serve<D: Dialect>(
         rest: Vec::new(),
         unread: false,
         ended: false,
+        look_at: Duration::ZERO,
+        breath: Breath::default(),
     };
     if listener.proxy || listener.format == Format::WebSocket {
         let mut shard = shell.shard.borrow_mut();
@@ -167,15 +201,18 @@ pub(super) async fn serve<D: Dialect>(
 
 /// Reads and forgets until the peer ends too, or for [`LINGER`].
 pub(super) async fn linger<D: Dialect>(shell: &Shell<D>, stream: &mut TcpStream) {
+    let mut breath = Breath::default();
     let drained = poll_fn(|cx| {
         let mut buffers = shell.buffers.borrow_mut();
-        loop {
+        for _ in 0..READS_PER_POLL {
             match Pin::new(&mut *stream).poll_read(cx, &mut buffers.read) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
                 Poll::Ready(Ok(_)) => {}
             }
         }
+        breath.take(cx);
+        Poll::Pending
     });
     futures_lite::future::or(drained, async {
         Timer::new(LINGER).await;
@@ -220,6 +257,13 @@ impl Reader {
                     None if conn.hold == Hold::Watching && self.rest.len() < KEPT_BYTES => {
                         Flow::Keep
                     }
+                    None if conn.hold == Hold::Watching && sender::has_hung_up(conn.fd) => {
+                        Flow::End
+                    }
+                    None if conn.hold == Hold::Watching => {
+                        conn.waker = Some(cx.waker().clone());
+                        Flow::Look
+                    }
                     // A client that does not read is not read from (spec: faf-wire 7).
                     _ if conn.hold != Hold::No
                         || conn.is_ending()
@@ -235,6 +279,10 @@ impl Reader {
             match flow {
                 Flow::End => return Poll::Ready(()),
                 Flow::Wait => return Poll::Pending,
+                Flow::Look => {
+                    self.look_later(shell);
+                    return Poll::Pending;
+                }
                 Flow::More | Flow::Keep => {}
             }
             let keep = matches!(flow, Flow::Keep);
@@ -269,8 +317,18 @@ impl Reader {
                 Poll::Ready(Ok(count)) => self.arrived(shell, &mut read[..count], scratch),
             }
         }
-        cx.waker().wake_by_ref();
+        self.breath.take(cx);
         Poll::Pending
+    }
+
+    /// Has the task woken in time to look whether the peer is still there.
+    fn look_later<D: Dialect>(&mut self, shell: &Shell<D>) {
+        let mut shard = shell.shard.borrow_mut();
+        let now = shard.mono();
+        if now >= self.look_at {
+            self.look_at = now + LOOK;
+            shard.set_timer(self.look_at, Due::Look(self.id));
+        }
     }
 
     /// Empties the outbox if the shard could not. Ready: the connection is broken.

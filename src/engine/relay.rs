@@ -16,7 +16,7 @@ use futures_lite::{AsyncRead, AsyncWrite, future::poll_fn};
 use glommio::{net::TcpStream, timer::Timer};
 
 use super::{
-    connection::{Shell, linger},
+    connection::{Breath, Shell, linger},
     mesh::Inbound,
     sender,
     shard::Shard,
@@ -163,6 +163,7 @@ pub(super) async fn take<D: Dialect>(
         shard.counters.relays.up();
         let conn = shard.conns.find(half.taker);
         conn.map_or_else(Default::default, |conn| {
+            conn.blocked_since = None; // from here on its reader slows the other side
             (conn.limits.stuck, conn.outbox.take())
         })
     };
@@ -170,6 +171,7 @@ pub(super) async fn take<D: Dialect>(
     let mut lanes = Lanes {
         to_taker: Lane::new(first),
         to_giver: Lane::new([&half.to_giver[..], early].concat()),
+        breath: Breath::default(),
     };
     let orderly = poll_fn(|cx| lanes.poll(shell, half.taker, &mut giver, taker, cx)).await;
     if orderly {
@@ -190,6 +192,7 @@ pub(super) async fn take<D: Dialect>(
 struct Lanes {
     to_taker: Lane,
     to_giver: Lane,
+    breath: Breath,
 }
 
 impl Lanes {
@@ -239,7 +242,7 @@ impl Lanes {
             Some(None) => Poll::Ready(true),
             Some(Some(_)) => Poll::Pending,
             None => {
-                cx.waker().wake_by_ref();
+                self.breath.take(cx);
                 Poll::Pending
             }
         }

@@ -139,6 +139,17 @@ pub(super) fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
     unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned()
 }
 
+/// Whether the peer has ended its side, or the connection is broken, whatever there is to read before that.
+pub(super) fn has_hung_up(fd: RawFd) -> bool {
+    let mut socket = libc::pollfd {
+        fd,
+        events: libc::POLLRDHUP,
+        revents: 0,
+    };
+    // SAFETY: one valid entry is passed, and nothing is waited for.
+    unsafe { libc::poll(&mut socket, 1, 0) > 0 }
+}
+
 /// Ends the writing side: the peer reads everything sent so far, then the end.
 pub(super) fn shutdown_write(fd: RawFd) {
     // SAFETY: as in `send_now`.

@@ -302,6 +302,11 @@ impl<D: Dialect> Shard<D> {
                     }
                 }
                 Due::Stuck(id) => self.end_if_stuck(id, now),
+                Due::Look(id) => {
+                    if let Some(conn) = self.conns.find(id) {
+                        conn.wake();
+                    }
+                }
                 Due::Unpark => {
                     if self.mesh.congested() {
                         self.set_timer(now + CONGESTION_PAUSE, Due::Unpark);

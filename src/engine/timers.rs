@@ -13,6 +13,8 @@ pub(super) enum Due<T> {
     Handshake(ConnId),
     /// The connection must have read something.
     Stuck(ConnId),
+    /// The connection's task looks whether its peer is still there.
+    Look(ConnId),
     /// A pause of reading may be over.
     Unpark,
 }

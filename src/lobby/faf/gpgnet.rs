@@ -356,7 +356,9 @@ impl Faf {
                 (true, true)
             }
             Event::Launching => {
-                if !game.is_hosted_by(&seat) || game.state != GameState::Lobby {
+                // A match that was launched before it was open would leave its guests waiting for ever.
+                let closed = game.launching.as_ref().is_some_and(|l| l.is_opening());
+                if closed || !game.is_hosted_by(&seat) || game.state != GameState::Lobby {
                     self.counters.game_messages_ignored += 1;
                     return;
                 }

@@ -110,6 +110,7 @@ impl Faf {
             }
         }
         for change in changes {
+            self.hall.matchmaker.rated(change);
             let known = self
                 .picture
                 .player(change.player_id)

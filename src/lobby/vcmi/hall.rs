@@ -16,7 +16,7 @@ use super::{
     message,
     pipes::{Pipe, Session},
     rooms::{Room, RoomId},
-    settings::{COMMANDS, Counters, REMEMBERED, Settings},
+    settings::{ANSWER_BYTES, COMMANDS, Counters, REMEMBERED, Settings},
     start::Uuids,
     syntax,
     users::{EVERYBODY, MODERN_USERS, User},
@@ -66,6 +66,8 @@ pub(super) struct Hall {
     launchers: Vec<u32>,
     /// What is to go out to each shard's clients.
     letters: Vec<Vec<Delivery>>,
+    /// Bytes of what the present packet has caused, a broadcast counted once.
+    caused: usize,
 }
 
 impl Hall {
@@ -92,6 +94,7 @@ impl Hall {
             foreigners: BTreeSet::new(),
             launchers: vec![0; shards],
             letters: vec![Vec::new(); shards],
+            caused: 0,
         }
     }
 
@@ -171,6 +174,7 @@ impl Hall {
         }
         let charset = self.users.get(&conn).map_or(Charset::UTF_8, |u| u.charset);
         let text = charset.decode(body);
+        self.caused = 0;
         for (index, (tag, value)) in syntax::commands(&text).enumerate() {
             if index == COMMANDS {
                 self.counters.over_limit += 1;
@@ -178,6 +182,11 @@ impl Hall {
                 return;
             }
             if self.command(turn, conn, tag, value) == Flow::Stop {
+                return;
+            }
+            if self.caused > ANSWER_BYTES {
+                self.counters.over_limit += 1;
+                let _ = self.refuse(conn, "Too many answers to one packet");
                 return;
             }
         }
@@ -276,6 +285,11 @@ impl Hall {
 
     /// To one launcher, in its encoding.
     pub(super) fn send(&mut self, conn: ConnId, text: &str) {
+        self.caused += text.len();
+        self.write(conn, text);
+    }
+
+    fn write(&mut self, conn: ConnId, text: &str) {
         let Some(user) = self.users.get(&conn) else {
             return;
         };
@@ -298,7 +312,10 @@ impl Hall {
             .copied()
             .filter(|conn| self.users.get(conn).is_some_and(|user| user.hears(circle)))
             .collect();
-        self.send_each(&foreigners, &text);
+        self.caused += text.len();
+        for conn in foreigners {
+            self.write(conn, &text);
+        }
         let bytes = Bytes::from(text);
         for (letter, &launchers) in self.letters.iter_mut().zip(&self.launchers) {
             if launchers > 0 {

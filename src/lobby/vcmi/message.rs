@@ -18,10 +18,11 @@ fn list<T>(
     out
 }
 
-/// Text of a client that is passed on to others: what would look like the start of a message is broken up
+/// Text of a client that is passed on to others behind a colon: what would look like the start of a message is broken up
 /// (spec: vcmi-proxy 7.3).
 pub(super) fn harmless(text: &str) -> String {
-    text.replace(":>>", ": >>")
+    let gap = if text.starts_with(">>") { " " } else { "" };
+    format!("{gap}{}", text.replace(":>>", ": >>"))
 }
 
 pub(super) fn users<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {

@@ -104,11 +104,12 @@ impl Hall {
         }
         let chars = name.chars().count();
         self.counters.over_limit += u64::from(chars > self.settings.room_name_chars);
-        // A colon would break the lists that the name stands in (spec: vcmi-proxy 11).
+        // A colon would break the lists that the name stands in (spec: vcmi-proxy 11), two brackets behind one too.
         if chars < NAME_CHARS
             || chars > self.settings.room_name_chars
             || name.starts_with(' ')
             || name.contains(':')
+            || name.starts_with(">>")
         {
             let why = format!("Cannot create session with invalid name {name}");
             return self.refuse(conn, &why);

@@ -42,6 +42,9 @@ impl Default for Settings {
 
 /// Commands of one packet. Launchers send four; the reference drops a client at about a thousand (spec: vcmi-proxy 5).
 pub(super) const COMMANDS: usize = 1_000;
+/// Bytes of answers and broadcasts after which the rest of a packet is dropped. Launchers cause some kilobytes; the longest
+/// single answer is the mods of a room.
+pub(super) const ANSWER_BYTES: usize = 4 << 20;
 /// Bytes of a room's password; the launcher has one line for it.
 pub(super) const PASSWORD_BYTES: usize = 256;
 /// Characters of a game's version; real ones are like `1.4.5`.

@@ -47,6 +47,11 @@ fn said_yes((_, said): &&(Guest, Option<Result<Profile, Unfit>>)) -> bool {
     matches!(said, Some(Ok(_)))
 }
 
+/// Whether somebody in this state has been matched since his shard said yes.
+fn is_matched(state: &PlayerState) -> bool {
+    *state == PlayerState::StartingAutomatch
+}
+
 impl Faf {
     /// The owner of a party wants it in a queue. `None`: he is answered later.
     pub(in crate::lobby::faf) fn search_wanted(
@@ -101,8 +106,10 @@ impl Faf {
         id: u64,
         said: Result<Profile, Unfit>,
     ) {
+        // Of a match that was found meanwhile his shard had not heard.
         if said.is_ok()
             && let Some(visitor) = self.hall.visitor_mut(&guest)
+            && visitor.state != PlayerState::StartingAutomatch
         {
             visitor.state = PlayerState::SearchingLadder;
         }
@@ -154,7 +161,14 @@ impl Faf {
         let mut searchers = Vec::with_capacity(members.len());
         for (guest, said) in members {
             match said {
-                Some(Ok(profile)) => searchers.push(Searcher { guest, profile }),
+                Some(Ok(profile)) => {
+                    let visitor = self.hall.visitor(guest.player_id);
+                    if let Some(state) = visitor.map(|v| v.state).filter(is_matched) {
+                        let login = profile.login;
+                        return Err(HallRefusal::MemberBusy { login, state });
+                    }
+                    searchers.push(Searcher { guest, profile });
+                }
                 Some(Err(Unfit::Busy { login, state })) => {
                     return Err(HallRefusal::MemberBusy { login, state });
                 }

@@ -106,6 +106,11 @@ pub(in crate::lobby::faf) struct Launching {
 }
 
 impl Launching {
+    /// Whether the host has still to open the game for the others.
+    pub(in crate::lobby::faf) fn is_opening(&self) -> bool {
+        self.stage == Stage::Opening
+    }
+
     /// Whether the hall has still to hear of it.
     pub(in crate::lobby::faf) fn is_under_way(&self) -> bool {
         self.stage != Stage::Over

@@ -27,6 +27,7 @@ use crate::lobby::{
     faf::{
         hall::Guest,
         matcher::{self, Tuning},
+        rated_game::RatingChange,
         text::iso8601,
     },
 };
@@ -214,6 +215,29 @@ impl Matchmaker {
             queue.dirty = true;
         }
         Some(search)
+    }
+
+    /// A rating has changed by a game: whoever searches already is matched by the new one.
+    pub(in crate::lobby::faf) fn rated(&mut self, change: &RatingChange) {
+        for id in self.searches_of(change.player_id).to_vec() {
+            let Some(search) = self.searches.get_mut(&id) else {
+                continue;
+            };
+            let mut queues = self.queues.iter_mut();
+            let queue = queues.find(|queue| queue.setup.id == search.queue);
+            let Some(queue) = queue.filter(|q| *q.setup.rating_type == *change.rating_type) else {
+                continue;
+            };
+            let mut members = search.members.iter_mut();
+            let own = members.find(|member| member.guest.player_id == change.player_id);
+            // His shard may have heard of it before it said how he is.
+            if let Some(member) = own.filter(|m| m.profile.rating.mean != change.new.mean) {
+                let rating = &mut member.profile.rating;
+                (rating.mean, rating.deviation) = (change.new.mean, change.new.deviation);
+                rating.games = rating.games.saturating_add(1);
+                queue.dirty = true;
+            }
+        }
     }
 
     /// One more pop without a match.

@@ -189,6 +189,28 @@ fn a_match_ends_its_players_other_searches() {
     });
 }
 
+/// The search of his party in another queue is about to begin when a match is found for him.
+#[test]
+fn whoever_is_matched_while_another_search_begins_does_not_search_on() {
+    for seed in 0..60 {
+        let mut sim = simulator(3, seed, Settings::default());
+        let conns = players(&mut sim, 3, 2);
+        for &conn in &conns {
+            searches(&mut sim, conn, "ladder1v1");
+        }
+        sim.stalled = true;
+        pop(&mut sim);
+        sim.send(conns[0], search("tmm2v2").to_string());
+        sim.stalled = false;
+        sim.settle();
+        for &conn in &conns {
+            assert_eq!(state_of(&sim, conn), "STARTING_AUTOMATCH", "seed {seed}");
+        }
+        let matchmaker = &sim.dialect(0).hall.matchmaker;
+        assert!(matchmaker.searches.is_empty(), "seed {seed}");
+    }
+}
+
 // checklist: faf 357
 #[test]
 fn whoever_stops_while_matches_are_worked_out_is_not_matched() {
@@ -497,6 +519,26 @@ fn whoever_closes_the_game_before_the_launch() {
             .map(|shard| sim.dialect(shard).games.len())
             .sum();
         assert_eq!(left, 0);
+    });
+}
+
+/// A game can be launched that was never opened for others; then nobody has told them of it.
+#[test]
+fn a_host_who_launches_without_opening_does_not_leave_his_guest_waiting() {
+    each(|mut sim, shards| {
+        let (a, b) = duel(&mut sim, shards);
+        let uid = take_own(&mut sim, a)[1]["uid"].as_u64().unwrap() as u32;
+        state(&mut sim, a, "Idle");
+        configure(&mut sim, a, 1, 1, 2);
+        state(&mut sim, a, "Launching");
+        sim.take(b);
+        wait(&mut sim, 70);
+        let told = take_own(&mut sim, b);
+        assert_eq!(commands(&told), ["game_launch", "match_cancelled"]);
+        assert_eq!(told[1], cancelled(uid));
+        wait(&mut sim, 70);
+        assert_eq!(state_of(&sim, b), "IDLE");
+        assert_eq!(matches(&sim), 0);
     });
 }
 

@@ -328,6 +328,35 @@ fn a_search_opens_a_leaderboard() {
     });
 }
 
+/// Somebody searches again before his last game is rated: he is matched by what he is worth then.
+#[test]
+fn a_rating_that_comes_while_he_searches_counts() {
+    use crate::lobby::faf::{rated_game::RatingChange, ratings::Rating, results::TeamOutcome};
+    each(|mut sim, shards| {
+        let conns = players(&mut sim, shards, 1);
+        searches(&mut sim, conns[0], "ladder1v1");
+        let change = |rating_type: &str, mean| RatingChange {
+            game_id: 1,
+            player_id: 1,
+            rating_type: rating_type.into(),
+            old: Rating::START,
+            new: Rating {
+                mean,
+                deviation: 90.0,
+            },
+            outcome: TeamOutcome::Victory,
+        };
+        let changes = [change("ladder_1v1", 1800.0), change("global", 100.0)];
+        for shard in 0..shards {
+            let changes = changes.clone();
+            sim.with(shard, move |faf, turn| faf.rated(turn, &changes));
+        }
+        let said = say(&mut sim, conns[0], json!({"command": "matchmaker_info"}));
+        // With one game a tenth of the way from 500 to 1800: 630.
+        assert_eq!(broadcast(&said)[0]["boundary_75s"], json!([[530, 730]]));
+    });
+}
+
 // checklist: faf 343
 #[test]
 fn changed_queues_are_broadcast_at_the_tick() {

@@ -69,6 +69,23 @@ fn what_is_too_long_or_too_much_is_refused() {
     });
 }
 
+/// A few bytes that ask for something long again and again would fill the memory.
+#[test]
+fn a_packet_causes_so_many_bytes() {
+    each(|mut sim| {
+        let a = user(&mut sim, 5, "alice");
+        room(&mut sim, a, &[]);
+        say(&mut sim, a, format!("<MODS>{}", "m".repeat(400 << 10)));
+        let answers = say(&mut sim, a, "<MODS>".repeat(900));
+        let bytes: usize = answers.iter().map(String::len).sum();
+        assert!(bytes < 6 << 20, "{bytes} bytes");
+        let last = answers.last().map(String::as_str);
+        assert_eq!(last, Some("ERROR:Too many answers to one packet"));
+        assert_eq!(counted(&sim, "vcmi_over_limit"), 1);
+        assert_eq!(say(&mut sim, a, "<HERE>"), ["USERS:1:alice"]);
+    });
+}
+
 #[test]
 fn an_address_has_so_many_rooms() {
     let settings = Settings {
@@ -151,6 +168,36 @@ fn nobody_speaks_for_the_server() {
                 .iter()
                 .all(|m| !m.starts_with("ERROR") && !m.starts_with("START"))
         );
+    });
+}
+
+/// Everything stands behind a colon, so two brackets at the beginning are enough to look like one.
+#[test]
+fn nobody_speaks_for_the_server_with_the_colon_in_front_of_his_words() {
+    each(|mut sim| {
+        let [a, b] = ["alice", "bobby"].map(|name| user(&mut sim, 5, name));
+        let old = user(&mut sim, 4, "carol");
+        hush(&mut sim, &[a, b]);
+        let refused = say(&mut sim, a, "<NEW>>>START:y");
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        let refused = say(&mut sim, a, "<NEW>>>START<COUNT>2");
+        assert_eq!(
+            refused,
+            ["ERROR:Cannot create session with invalid name >>START"]
+        );
+        say(&mut sim, a, "<MSG>>>START:y");
+        assert_eq!(heard(&mut sim, b), ["MSGCH:alice:global: >>START:y"]);
+        say(&mut sim, old, "<MSG>>>START:y");
+        assert_eq!(heard(&mut sim, b), ["MSG:carol: >>START:y"]);
+        room(&mut sim, a, &[]);
+        say(&mut sim, a, "<MODS>>>START&>>1&>>2");
+        let reply = say(&mut sim, b, "<JOIN>room one<PSWD><MODS>>>c&>>1&>>2;d");
+        let mods = reply.iter().rfind(|m| m.starts_with("MODS:"));
+        let expected = "MODS:2:wog:1.0: >>START: >>1&>>2";
+        assert_eq!(mods.map(String::as_str), Some(expected), "{reply:?}");
+        let other = heard(&mut sim, a).pop();
+        let expected = "MODSOTHER:bobby:2: >>c: >>1: >>2:d:";
+        assert_eq!(other.as_deref(), Some(expected));
     });
 }
 
