@@ -14,7 +14,8 @@ use std::{
 use muster::{
     engine::{AddressLimits, Engine, ListenerSettings, Mesh, OutboxLimits, Outside, Settings},
     lobby::{
-        Audience, Closing, ConnId, Dialect, Origin, Protocol, ShardId, Stopping, Ticket, Turn,
+        Audience, Closing, ConnId, Dialect, Joint, Origin, Protocol, ShardId, Stopping, Ticket,
+        Turn,
     },
     wire::{Format, ReadLimits},
 };
@@ -25,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Probe {
     conns: Vec<ConnId>,
     asked: Option<ConnId>,
+    waiting: Option<ConnId>,
     closed: Arc<AtomicUsize>,
 }
 
@@ -72,6 +74,22 @@ impl Dialect for Probe {
                 turn.hold(conn);
                 turn.ask(rest.to_owned());
             }
+            "wait" => {
+                self.waiting = Some(conn);
+                turn.watch(conn);
+                turn.send(conn, "waiting");
+            }
+            "meet" => {
+                let taker = self.waiting.take().expect("somebody waits");
+                turn.send(taker, "x".repeat(rest.parse().expect("a number")));
+                turn.watch(conn);
+                turn.join(Joint {
+                    giver: conn,
+                    taker,
+                    to_giver: "met\n".into(),
+                    to_taker: "met\n".into(),
+                });
+            }
             "publish" => turn.publish(rest.to_owned()),
             "later" => turn.wake_at(turn.now.mono + Duration::from_millis(5), conn),
             "bye" => {
@@ -94,6 +112,9 @@ impl Dialect for Probe {
 
     fn answered(&mut self, turn: &mut Turn<'_, Self>, _: Ticket, answer: String) {
         let conn = self.asked.take().expect("somebody asked");
+        if answer == "answer late" {
+            turn.publish(answer.clone());
+        }
         turn.send(conn, answer);
         turn.release(conn);
     }
@@ -117,7 +138,7 @@ impl Dialect for Probe {
     }
 
     fn may_stop(&self) -> bool {
-        self.conns.is_empty()
+        self.conns.is_empty() && self.asked.is_none()
     }
 
     fn refuse(ask: String) -> String {
@@ -166,7 +187,7 @@ impl Server {
     fn start(settings: Settings) -> Server {
         let mesh = Mesh::new(settings.shards);
         let closed = Arc::new(AtomicUsize::new(0));
-        let (answers, counted) = (mesh.clone(), closed.clone());
+        let (answers, counted, answering) = (mesh.clone(), closed.clone(), closed.clone());
         let (events, published) = std::sync::mpsc::channel();
         let engine = Engine::start(
             settings,
@@ -176,8 +197,13 @@ impl Server {
                     if ask == "too much" {
                         return Err(ask);
                     }
-                    let answers = answers.clone();
+                    let (answers, closed) = (answers.clone(), answering.clone());
                     std::thread::spawn(move || {
+                        if ask == "late" {
+                            // When nobody is connected any more, and then some.
+                            until("the end", || closed.load(Ordering::SeqCst) > 0);
+                            std::thread::sleep(Duration::from_millis(50));
+                        }
                         answers.post(
                             shard,
                             muster::engine::Inbound::Answer(ticket, format!("answer {ask}")),
@@ -190,6 +216,7 @@ impl Server {
             move |_| Probe {
                 conns: Vec::new(),
                 asked: None,
+                waiting: None,
                 closed: counted.clone(),
             },
         )
@@ -451,6 +478,23 @@ fn a_reader_that_never_reads_is_dropped_in_time() {
 }
 
 #[test]
+fn what_its_socket_did_not_take_before_a_relay_does_not_end_the_relay() {
+    let mut settings = settings(1);
+    settings.listeners[0].outbox.stuck = Duration::from_millis(300);
+    let server = Server::start(settings);
+    let (mut a, mut b) = (Client::connect(&server), Client::connect(&server));
+    a.say("wait");
+    assert_eq!(a.line(), "waiting");
+    b.say("meet 8000000");
+    assert_eq!(b.line(), "met");
+    assert_eq!(a.line().len(), 8_000_000);
+    assert_eq!(a.line(), "met");
+    std::thread::sleep(Duration::from_millis(400)); // until it would count as stuck
+    b.say("still there?");
+    assert_eq!(a.line(), "still there?");
+}
+
+#[test]
 fn a_full_table_refuses() {
     let server = Server::start(Settings {
         connections: 2,
@@ -519,5 +563,20 @@ fn the_end_says_good_bye_and_every_thread_ends() {
     let _ = client.stream.read_to_end(&mut rest);
     assert!(rest.is_empty());
     drop(client);
+    until("all threads end", || server.mesh.all_ended());
+}
+
+// What was asked for was done, but nobody outside was told.
+#[test]
+fn an_answer_that_came_after_the_last_connection_had_ended_was_lost() {
+    let server = Server::start(settings(2));
+    let mut client = Client::connect(&server);
+    client.say("ask late");
+    until("it was asked", || server.count("asks") == 1);
+    server.mesh.stop(Stopping::Now);
+    assert_eq!(client.line(), "Now");
+    drop(client);
+    let told = server.published.recv_timeout(Duration::from_secs(10));
+    assert_eq!(told.as_deref(), Ok("answer late"));
     until("all threads end", || server.mesh.all_ended());
 }

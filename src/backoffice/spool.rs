@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::lobby::faf::ledger::Batch;
 
@@ -81,7 +82,10 @@ fn file(folder: &Path, uid: u32) -> PathBuf {
 /// Beside the place, made durable, then into the place.
 fn write(folder: &Path, uid: u32, text: &[u8]) -> io::Result<()> {
     let place = file(folder, uid);
-    let beside = place.with_extension("new");
+    // A name of its own: at the very end a game may be kept from two sides at once.
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let beside = place.with_extension(format!("{number}.new"));
     let mut new = File::create(&beside)?;
     new.write_all(text)?;
     new.sync_all()?;

@@ -56,7 +56,8 @@ use crate::{
 use connection::Shell;
 use shard::Shard;
 
-/// Longest that the end of the process waits for clients to read our last words (spec: faf-lifecycle 14).
+/// Longest that the end of the process waits for clients to read our last words (spec: faf-lifecycle 14), and for what
+/// the dialects still have to hand on.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// How often the end looks whether they have.
@@ -234,7 +235,7 @@ async fn run_shard<D: Dialect>(
     let _ = ready.send(Ok(())); // nobody waits any more only if another shard failed
     drain_until_end(&shell, mesh, id).await;
     let deadline = Instant::now() + LAST_WORDS;
-    while shell.shard.borrow().conns.len() > 0 && Instant::now() < deadline {
+    while !shell.shard.borrow().is_done() && Instant::now() < deadline {
         Timer::new(LAST_WORDS_CHECK).await;
         shell.shard.borrow_mut().run(|_| ());
     }

@@ -163,6 +163,7 @@ pub(super) async fn take<D: Dialect>(
         shard.counters.relays.up();
         let conn = shard.conns.find(half.taker);
         conn.map_or_else(Default::default, |conn| {
+            conn.blocked_since = None; // from here on its reader slows the other side
             (conn.limits.stuck, conn.outbox.take())
         })
     };

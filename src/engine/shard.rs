@@ -446,6 +446,11 @@ impl<D: Dialect> Shard<D> {
         );
     }
 
+    /// Nobody is connected any more, and nothing is on its way.
+    pub(super) fn is_done(&self) -> bool {
+        self.conns.len() == 0 && self.dialect.may_stop()
+    }
+
     fn stop(&mut self, step: Stopping) {
         self.draining = true;
         self.turn(None, |dialect, turn| dialect.stopping(turn, step));

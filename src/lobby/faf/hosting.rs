@@ -145,7 +145,7 @@ impl Faf {
     }
 
     /// The host never opened it.
-    pub(super) fn game_timed_out(&mut self, uid: u32) {
+    pub(super) fn game_timed_out(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
         let Some(game) = self
             .games
             .get_mut(&uid)
@@ -156,7 +156,7 @@ impl Faf {
         self.counters.setup_timeouts += 1;
         game.state = GameState::Ended;
         self.tick.game_dirty(uid);
-        self.close_book(uid);
+        self.close_book(turn, uid);
     }
 }
 

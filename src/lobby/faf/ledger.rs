@@ -172,6 +172,8 @@ pub struct Done {
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     books: AHashMap<u32, Book>,
+    /// The process ends: what is not settled at once is kept.
+    ending: bool,
 }
 
 impl Ledger {
@@ -189,6 +191,8 @@ struct Book {
     waiting: VecDeque<Line>,
     /// A batch is with the back office, or a pause runs.
     busy: bool,
+    /// Records in the batch that is with the back office, which keeps it itself if it tells of the end.
+    sent: usize,
     /// Failures in a row.
     failures: u32,
     /// The game is over: nothing more will come.
@@ -222,6 +226,11 @@ impl Book {
         })
     }
 
+    /// The game is over, and the back office does not have all of it.
+    fn is_to_be_kept(&self) -> bool {
+        self.over && self.sent < self.waiting.len()
+    }
+
     fn pause(&self) -> Duration {
         let doublings = self.failures.saturating_sub(1).min(8);
         (RETRY_FIRST * (1 << doublings)).min(RETRY_LONGEST)
@@ -246,11 +255,13 @@ impl Faf {
     }
 
     /// The game is over: its book is closed when all is settled.
-    pub(super) fn close_book(&mut self, uid: u32) {
+    pub(super) fn close_book(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
         if let Some(book) = self.ledger.books.get_mut(&uid) {
-            book.over = true;
+            let before = std::mem::replace(&mut book.over, true);
             if book.waiting.is_empty() {
                 self.ledger.books.remove(&uid);
+            } else if self.ledger.ending && !before && book.is_to_be_kept() {
+                turn.ask(Ask::Keep(book.batch(uid)));
             }
         }
     }
@@ -261,6 +272,7 @@ impl Faf {
         };
         if !book.busy && !book.waiting.is_empty() {
             book.busy = true;
+            book.sent = book.waiting.len();
             let ticket = turn.ask(Ask::Ledger(book.batch(uid)));
             self.pending.insert(ticket, Pending::Ledger { uid });
         }
@@ -280,6 +292,7 @@ impl Faf {
             return;
         };
         book.launched = written.launched.or(book.launched);
+        book.sent = 0;
         let mut refused = Vec::new();
         for done in &written.done {
             let line = book.waiting.pop_front();
@@ -324,10 +337,12 @@ impl Faf {
         }
     }
 
-    /// The process ends at once: finished games that are not settled are at least kept on disk.
+    /// The process ends at once: finished games that are not settled, and those that finish by it, are at least kept on
+    /// disk.
     pub(super) fn keep_books(&mut self, turn: &mut FafTurn<'_>) {
+        self.ledger.ending = true;
         for (&uid, book) in &self.ledger.books {
-            if book.over && !book.waiting.is_empty() {
+            if book.is_to_be_kept() {
                 turn.ask(Ask::Keep(book.batch(uid)));
             }
         }

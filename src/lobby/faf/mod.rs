@@ -358,7 +358,7 @@ impl Dialect for Faf {
             }
             Timer::Login(conn) => self.login_timed_out(turn, conn),
             Timer::LinkSetup(seat) => self.link_timed_out(turn, seat),
-            Timer::GameSetup(uid) => self.game_timed_out(uid),
+            Timer::GameSetup(uid) => self.game_timed_out(turn, uid),
             Timer::Ledger(uid) => self.retry_records(turn, uid),
             Timer::KickIdle => self.kick_idle(turn),
             Timer::Parties => self.tell_parties(turn),

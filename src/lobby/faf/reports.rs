@@ -133,7 +133,7 @@ impl Faf {
             self.look_at_statistics(turn, uid);
         }
         if ended {
-            self.close_book(uid);
+            self.close_book(turn, uid);
         }
     }
 

@@ -455,7 +455,7 @@ impl Faf {
         game.state = GameState::Ended;
         game.hosting = false;
         self.tick.game_dirty(uid);
-        self.close_book(uid);
+        self.close_book(turn, uid);
         let outcome = MatchOutcome::Failed {
             game_id: Some(uid),
             violators,

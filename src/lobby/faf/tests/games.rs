@@ -556,6 +556,26 @@ fn what_is_not_settled_at_the_very_end_is_kept() {
     });
 }
 
+// The store is away, and the end comes while people play: their games end with their connections.
+#[test]
+fn games_that_ended_with_the_process_were_neither_written_nor_kept() {
+    each_with_paper(|mut sim, shards, paper| {
+        paper.borrow_mut().faults = vec![0; 100];
+        let (host, guest, uid) = launched(&mut sim, shards, json!({}));
+        both_report(&mut sim, host, guest);
+        sim.stop(Stopping::Now);
+        sim.settle();
+        let paper = paper.borrow();
+        let kept = paper.kept.iter().rfind(|batch| batch.uid == uid);
+        let kept = kept.expect("it is kept");
+        assert!(matches!(*kept.records[0], Record::Launch(_)));
+        assert!(matches!(
+            **kept.records.last().expect("a record"),
+            Record::Finish(_)
+        ));
+    });
+}
+
 #[test]
 fn a_launch_the_store_refuses_ends_the_hosts_game_and_is_not_rated() {
     each_with_paper(|mut sim, shards, paper| {
