@@ -405,7 +405,11 @@ impl Queuer {
             (Doing::Searching { .. } | Doing::Asking, Some(queue)) => {
                 voice.say(&matchmaking(queue, "stop"));
             }
-            (Doing::Starting, _) => voice.say(&speech::game_state("Ended")),
+            // Even if it has begun a moment ago: he has left it, so it is not his to report.
+            (Doing::Starting, _) => {
+                voice.say(&speech::game_state("Ended"));
+                self.free();
+            }
             _ => {}
         }
         self.probe = match self.probe {

@@ -311,13 +311,17 @@ impl Game {
             let Some(army) = army.filter(|&army| army >= 0) else {
                 continue;
             };
+            seats.push(m.seat);
+            // Who is back on another connection before his old one was missed is here twice, and plays once.
+            if self.participants.iter().any(|p| p.id == m.seat.player_id) {
+                continue;
+            }
             self.participants.push(Participant {
                 id: m.seat.player_id,
                 login: m.login.clone(),
                 army,
                 team: self.player_option(m.seat.player_id, "Team").map(Team::of),
             });
-            seats.push(m.seat);
         }
         self.pending = self.participants.iter().map(|p| p.id).collect();
         seats

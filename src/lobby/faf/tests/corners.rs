@@ -522,3 +522,43 @@ fn whoever_searches_neither_hosts_nor_invites_nor_kicks() {
         }
     });
 }
+
+#[test]
+fn who_is_back_before_his_old_connection_was_missed_plays_once() {
+    use crate::lobby::{
+        ShardId,
+        faf::{games::*, mail::Seat, options::OptionValue},
+    };
+    let creation = Creation {
+        title: "duel".into(),
+        featured_mod: "faf".into(),
+        folder: "scmp_007".into(),
+        friends_only: false,
+        password: None,
+        rating_min: None,
+        rating_max: None,
+        enforce_rating_range: false,
+    };
+    let mut game = Game::new(1, 7, "p7".into(), creation);
+    for slot in [3, 4] {
+        let conn = ConnId {
+            shard: ShardId(0),
+            slot,
+            generation: 0,
+        };
+        let seat = Seat {
+            uid: 1,
+            player_id: 7,
+            conn,
+            serial: 1,
+        };
+        game.connect(seat, "p7".into());
+    }
+    assert!(game.set_player_option(7, "Army", OptionValue::Int(1)));
+    assert_eq!(
+        game.freeze(Duration::from_secs(1)).len(),
+        2,
+        "both are told"
+    );
+    assert_eq!(game.participants.len(), 1);
+}
