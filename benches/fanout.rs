@@ -10,8 +10,10 @@
 //!
 //! `cargo bench --bench fanout`. Each iteration is one broadcast; divide by the number of sockets for one delivery.
 
-#![allow(unsafe_code)] // The CPU clock of a thread is only to be had from libc.
 #![allow(missing_docs)] // criterion_group! makes a public function without any.
+
+#[path = "support/threads.rs"]
+mod threads;
 
 use std::{
     cell::RefCell,
@@ -38,45 +40,14 @@ use muster::{
     wire::{Format, ReadLimits},
 };
 
+use threads::{cpu_of, pin_to, this_task};
+
 const BODY: usize = 400;
 const SIZES: [usize; 2] = [1_000, 8_000];
 const WATCHERS: usize = 5_000;
 const CHANGES: usize = 20;
 const SENDER_CORE: usize = 0;
 const OTHER_CORE: usize = 1;
-
-/// CPU time of a thread of this process so far, running or not.
-fn cpu_of(task: &str) -> Duration {
-    let task: libc::pid_t = task.parse().expect("a task id");
-    // clock_getcpuclockid(3): the clock of a thread is made of its id (CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED).
-    let clock = (!task << 3) | 6;
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is valid for the call, which only writes to it.
-    let failed = unsafe { libc::clock_gettime(clock, &mut time) };
-    assert_eq!(failed, 0, "the thread exists");
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-/// Keeps the calling thread on one core.
-fn pin_to(core: usize) {
-    // SAFETY: the set is a plain bit mask, valid when zeroed, and both calls only read or write it.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(core, &mut set);
-        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set);
-    }
-}
-
-fn this_task() -> String {
-    let link = std::fs::read_link("/proc/thread-self").expect("procfs");
-    link.file_name()
-        .and_then(|n| n.to_str())
-        .expect("a task id")
-        .to_owned()
-}
 
 /// The receiving ends. Drained after each broadcast, outside what is measured.
 struct Receivers(Vec<TcpStream>);

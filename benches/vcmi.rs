@@ -8,7 +8,10 @@
 //! `cargo bench --bench vcmi`. The ways take turns, so that whatever else the machine does hits all alike; medians are
 //! printed. The server's shard, or the loop, has one core; the clients have the other.
 
-#![allow(unsafe_code)] // The CPU clock of a thread, and `poll`, are only to be had from libc.
+#![allow(unsafe_code)] // `poll` is only to be had from libc.
+
+#[path = "support/threads.rs"]
+mod threads;
 
 use std::{
     io::{Read, Write},
@@ -27,6 +30,8 @@ use muster::{
     },
     wire::{Format, ReadLimits, packets},
 };
+
+use threads::{cpu_of, pin_to, task_named, this_task};
 
 const SERVER_CORE: usize = 0;
 const CLIENT_CORE: usize = 1;
@@ -375,53 +380,4 @@ fn silence(stream: &mut TcpStream) {
     let mut buffer = [0; CHUNK];
     while stream.read(&mut buffer).is_ok_and(|count| count > 0) {}
     stream.set_read_timeout(None).expect("sets");
-}
-
-/// CPU time of a thread of this process so far, running or not.
-fn cpu_of(task: &str) -> Duration {
-    let task: libc::pid_t = task.parse().expect("a task id");
-    // clock_getcpuclockid(3): the clock of a thread is made of its id (CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED).
-    let clock = (!task << 3) | 6;
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is valid for the call, which only writes to it.
-    let failed = unsafe { libc::clock_gettime(clock, &mut time) };
-    assert_eq!(failed, 0, "the thread exists");
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-/// Keeps the calling thread on one core.
-fn pin_to(core: usize) {
-    // SAFETY: the set is a plain bit mask, valid when zeroed, and both calls only read or write it.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(core, &mut set);
-        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set);
-    }
-}
-
-fn this_task() -> String {
-    let link = std::fs::read_link("/proc/thread-self").expect("procfs");
-    link.file_name()
-        .and_then(|name| name.to_str())
-        .expect("a task id")
-        .to_owned()
-}
-
-fn task_named(name: &str) -> String {
-    let tasks = std::fs::read_dir("/proc/self/task").expect("procfs");
-    let mut ids = tasks.map(|entry| {
-        entry
-            .expect("a task")
-            .file_name()
-            .to_string_lossy()
-            .into_owned()
-    });
-    ids.find(|id| {
-        std::fs::read_to_string(format!("/proc/self/task/{id}/comm"))
-            .is_ok_and(|comm| comm.starts_with(name))
-    })
-    .expect("the shard has a thread of its own")
 }
