@@ -115,7 +115,7 @@ impl Broker {
         self.closing.send_replace(true);
     }
 
-    /// Keeps the connection until [`Broker::close`], then sends what waits, for at most [`FLUSH`], and returns.
+    /// Keeps the connection until [`Broker::close`], then sends what waits, for a few seconds at most, and returns.
     /// Other settings mean another connection. `None`: no broker.
     pub async fn run(
         &self,
