@@ -6,17 +6,19 @@
 
 #![allow(missing_docs, reason = "criterion_group makes a public function")]
 
+#[path = "support/one_shard.rs"]
+mod one_shard;
+
 use std::{
     hint::black_box,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
-    time::Duration,
 };
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use muster::{
     lobby::{
-        ConnId, Dialect, Effect, Now, Origin, Protocol, ShardId, Ticket, Turn,
+        ConnId, Dialect, Effect, Origin, Protocol, Ticket, Turn,
         faf::{
             Faf, Settings,
             asks::{Account, Answer, Ask, HostGrant},
@@ -27,17 +29,14 @@ use muster::{
     },
     wire::Format,
 };
-use rand::{SeedableRng, rngs::StdRng};
+
+use one_shard::{OneShard, SHARD};
 
 const PLAYERS: u32 = 5_000;
-const SHARD: ShardId = ShardId(0);
 
 /// FAF alone, or in the house with the other lobbies.
 struct Bench<D: Dialect> {
-    faf: D,
-    rng: StdRng,
-    next_ticket: u64,
-    effects: Vec<Effect<D>>,
+    shard: OneShard<D>,
 }
 
 fn alone() -> Bench<Faf> {
@@ -52,10 +51,7 @@ fn in_the_house() -> Bench<House> {
 impl<D: Dialect<Ask = Ask, Answer = Answer, News = News>> Bench<D> {
     fn new(faf: D) -> Self {
         let mut bench = Bench {
-            faf,
-            rng: StdRng::seed_from_u64(1),
-            next_ticket: 0,
-            effects: Vec::new(),
+            shard: OneShard::new(faf),
         };
         bench.turn(|faf, turn| faf.started(turn));
         bench.turn(|faf, turn| faf.told(turn, News::Reference(Arc::default())));
@@ -63,20 +59,7 @@ impl<D: Dialect<Ask = Ask, Answer = Answer, News = News>> Bench<D> {
     }
 
     fn turn(&mut self, input: impl FnOnce(&mut D, &mut Turn<'_, D>)) {
-        self.effects.clear();
-        let mono = Duration::from_secs(1000);
-        let mut turn = Turn {
-            shard: SHARD,
-            shards: 1,
-            now: Now {
-                mono,
-                unix: Duration::from_secs(1_708_794_947),
-            },
-            rng: &mut self.rng,
-            next_ticket: &mut self.next_ticket,
-            effects: &mut self.effects,
-        };
-        input(&mut self.faf, &mut turn);
+        self.shard.turn(input);
     }
 
     fn frame(&mut self, conn: ConnId, body: &mut [u8]) {
@@ -85,7 +68,7 @@ impl<D: Dialect<Ask = Ask, Answer = Answer, News = News>> Bench<D> {
 
     fn say(&mut self, conn: ConnId, text: &str) {
         self.frame(conn, &mut text.as_bytes().to_vec());
-        let asked = self.effects.iter().find_map(|effect| match effect {
+        let asked = self.shard.effects.iter().find_map(|effect| match effect {
             Effect::Ask(ticket, Ask::Login { .. }) => Some((*ticket, None)),
             Effect::Ask(ticket, Ask::Host { .. }) => Some((
                 *ticket,
@@ -170,13 +153,17 @@ fn frames_of<D: Dialect<Ask = Ask, Answer = Answer, News = News>>(
         ("PlayerOption", option, 0),
     ] {
         bench.say(host, text);
-        assert_eq!(bench.effects.len(), effects, "{name} does what it should");
+        assert_eq!(
+            bench.shard.effects.len(),
+            effects,
+            "{name} does what it should"
+        );
         group.bench_function(name, |b| {
             b.iter_batched_ref(
                 || text.as_bytes().to_vec(),
                 |body| {
                     bench.frame(host, body);
-                    black_box(bench.effects.len())
+                    black_box(bench.shard.effects.len())
                 },
                 BatchSize::SmallInput,
             );
@@ -193,7 +180,7 @@ fn snapshot(criterion: &mut Criterion) {
     group.bench_function("shared blocks", |b| {
         b.iter(|| {
             bench.turn(|faf, turn| faf.resync(turn, reader));
-            black_box(bench.effects.len())
+            black_box(bench.shard.effects.len())
         });
     });
     let mut id = PLAYERS;
@@ -206,6 +193,7 @@ fn snapshot(criterion: &mut Criterion) {
     });
     bench.turn(|faf, turn| faf.resync(turn, reader));
     let texts: Vec<_> = bench
+        .shard
         .effects
         .iter()
         .filter_map(|effect| match effect {

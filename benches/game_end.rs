@@ -8,17 +8,19 @@
 
 #![allow(missing_docs, reason = "criterion_group makes a public function")]
 
+#[path = "support/one_shard.rs"]
+mod one_shard;
+
 use std::{
     hint::black_box,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
-    time::Duration,
 };
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use muster::{
     lobby::{
-        ConnId, Dialect, Effect, Now, Origin, Protocol, ShardId, Ticket, Turn,
+        ConnId, Dialect, Effect, Origin, Protocol, Ticket, Turn,
         faf::{
             Faf, Settings, achievements,
             asks::{Account, Answer, Ask, HostGrant},
@@ -32,10 +34,10 @@ use muster::{
     },
     wire::Format,
 };
-use rand::{SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
-const SHARD: ShardId = ShardId(0);
+use one_shard::{OneShard, SHARD};
+
 const PLAYERS: u32 = 8;
 /// Blueprints of each army, so that the whole is about 100 KiB.
 const BLUEPRINTS: usize = 150;
@@ -101,10 +103,7 @@ impl Office {
 }
 
 struct Bench {
-    faf: Faf,
-    rng: StdRng,
-    next_ticket: u64,
-    effects: Vec<Effect<Faf>>,
+    shard: OneShard<Faf>,
     office: Office,
     /// What was asked and not answered yet.
     asked: Vec<(Ticket, Box<Batch>)>,
@@ -115,10 +114,7 @@ impl Bench {
     /// Eight players in a launched game.
     fn launched() -> (Self, Vec<ConnId>) {
         let mut bench = Bench {
-            faf: Faf::new(SHARD, 1, Arc::new(Settings::default())),
-            rng: StdRng::seed_from_u64(1),
-            next_ticket: 0,
-            effects: Vec::new(),
+            shard: OneShard::new(Faf::new(SHARD, 1, Arc::new(Settings::default()))),
             office: Office::new(),
             asked: Vec::new(),
             published: 0,
@@ -151,20 +147,7 @@ impl Bench {
     }
 
     fn turn(&mut self, input: impl FnOnce(&mut Faf, &mut Turn<'_, Faf>)) {
-        self.effects.clear();
-        let mono = Duration::from_secs(1000);
-        let mut turn = Turn {
-            shard: SHARD,
-            shards: 1,
-            now: Now {
-                mono,
-                unix: Duration::from_secs(1_708_794_947),
-            },
-            rng: &mut self.rng,
-            next_ticket: &mut self.next_ticket,
-            effects: &mut self.effects,
-        };
-        input(&mut self.faf, &mut turn);
+        self.shard.turn(input);
     }
 
     fn frame(&mut self, conn: ConnId, body: &mut [u8]) {
@@ -174,7 +157,7 @@ impl Bench {
 
     /// Takes the effects to where the engine would.
     fn collect(&mut self) {
-        for effect in self.effects.drain(..) {
+        for effect in self.shard.effects.drain(..) {
             match effect {
                 Effect::Ask(ticket, Ask::Ledger(batch)) => self.asked.push((ticket, batch)),
                 Effect::Publish(_) => self.published += 1,
@@ -186,7 +169,7 @@ impl Bench {
     /// One message, and whatever it asks is answered.
     fn say(&mut self, conn: ConnId, message: &Value) {
         self.turn(|faf, turn| faf.received(turn, conn, &mut message.to_string().into_bytes()));
-        let asked = self.effects.iter().find_map(|effect| match effect {
+        let asked = self.shard.effects.iter().find_map(|effect| match effect {
             Effect::Ask(ticket, ask) => Some((*ticket, ask.clone())),
             _ => None,
         });
