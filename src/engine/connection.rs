@@ -91,9 +91,7 @@ impl<D: Dialect> Shell<D> {
             buffers: RefCell::new(buffers),
         })
     }
-}
 
-impl<D: Dialect> Shell<D> {
     /// The buffer that all connections read into.
     pub(super) fn read_buffer(&self) -> RefMut<'_, [u8]> {
         RefMut::map(self.buffers.borrow_mut(), |buffers| &mut buffers.read[..])
