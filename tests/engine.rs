@@ -494,6 +494,16 @@ fn what_its_socket_did_not_take_before_a_relay_does_not_end_the_relay() {
     assert_eq!(a.line(), "still there?");
 }
 
+// The socket was full while the connection's own input was being handled, and nobody waited for it to take more.
+#[test]
+fn what_a_released_connection_caused_itself_was_never_written() {
+    let server = Server::start(settings(1));
+    let mut client = Client::connect(&server);
+    client.say("ask x\nflood 30000000");
+    assert_eq!(client.line(), "answer x");
+    assert_eq!(client.line().len(), 30_000_000);
+}
+
 #[test]
 fn a_full_table_refuses() {
     let server = Server::start(Settings {

@@ -238,9 +238,21 @@ impl Reader {
         stream: &mut TcpStream,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        if self.poll_write(shell, stream, cx).is_ready() {
+        if self.poll_write(shell, stream, cx).is_ready()
+            || self.poll_read(shell, stream, cx).is_ready()
+        {
             return Poll::Ready(());
         }
+        // What was read may have filled the socket while this task ran, when there was nobody to wake.
+        self.poll_write(shell, stream, cx)
+    }
+
+    fn poll_read<D: Dialect>(
+        &mut self,
+        shell: &Shell<D>,
+        stream: &mut TcpStream,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         for _ in 0..READS_PER_POLL {
             let flow = {
                 let mut shard = shell.shard.borrow_mut();
