@@ -1,15 +1,25 @@
-//! Who may connect: a limit per address on connections and on how fast they are opened.
+//! Who may connect: how many connections there may be, and a limit per address on connections and on how fast they are
+//! opened. Exact for the whole process: what all shards share, touched when a connection comes and when it goes.
 //!
-//! Kept per shard, like everything: an address that spreads over S shards gets up to S times the limit. Loopback is
-//! exempt: behind it sit the operator's own proxies and load tests.
+//! Loopback is exempt from the limits per address: behind it sit the operator's own proxies and load tests.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    hash::{BuildHasher, RandomState},
+    net::IpAddr,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use ahash::AHashMap;
+use crossbeam::utils::CachePadded;
 
-/// Addresses remembered per shard before those that have no connection are forgotten. Bounds the table against
-/// somebody who comes from many addresses: what remains is at most one entry per open connection.
-const REMEMBERED_ADDRESSES: usize = 4_096;
+use crate::lobby::ShardId;
+
+/// Parts of the table of addresses, each behind its own lock: shards that let connections go seldom meet.
+const PARTS: usize = 16;
 
 /// Limits on one address.
 #[derive(Clone, Copy, Debug)]
@@ -20,64 +30,115 @@ pub struct AddressLimits {
     pub opened_per_second: u32,
 }
 
-/// The answer to somebody new.
+/// Why somebody may not come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admission {
-    Welcome,
+pub(super) enum Refusal {
+    /// The address has as many connections as it may.
     TooMany,
+    /// The address opens them too fast.
     TooFast,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Address {
-    open: u32,
-    second: u64,
-    opened_in_second: u32,
-}
-
-/// What is known of the addresses that are or were here.
+/// What is known of some addresses. Neither map is ever searched through: an address leaves the first with its last
+/// connection, and the second is emptied when its second is over.
 #[derive(Debug, Default)]
-pub(super) struct Admissions {
-    addresses: AHashMap<IpAddr, Address>,
+struct Part {
+    open: AHashMap<IpAddr, u32>,
+    second: u64,
+    opened: AHashMap<IpAddr, u32>,
 }
 
-impl Admissions {
-    /// Counts a new connection in, or refuses it.
-    pub(super) fn enter(
-        &mut self,
-        address: IpAddr,
-        now: Duration,
-        limits: AddressLimits,
-    ) -> Admission {
+/// Everybody who is connected, by shard and by address.
+#[derive(Debug)]
+pub(super) struct Admission {
+    limits: AddressLimits,
+    most: usize,
+    shards: Box<[CachePadded<AtomicUsize>]>,
+    parts: [Mutex<Part>; PARTS],
+    hasher: RandomState,
+}
+
+impl Admission {
+    /// Nobody is there yet, and at most so many may come.
+    pub(super) fn new(shards: u16, most: usize, limits: AddressLimits) -> Self {
+        Admission {
+            limits,
+            most,
+            shards: (0..shards).map(|_| CachePadded::default()).collect(),
+            parts: Default::default(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// The shard for a new connection, the one with the fewest, on which it is counted from now on; none if there are as
+    /// many as there may be. Called by one thread only.
+    pub(super) fn place(&self) -> Option<ShardId> {
+        let counts = self
+            .shards
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed));
+        let (mut all, mut fewest) = (0, (usize::MAX, 0));
+        for (shard, count) in counts.enumerate() {
+            all += count;
+            fewest = fewest.min((count, shard));
+        }
+        if all >= self.most {
+            return None;
+        }
+        self.shards[fewest.1].fetch_add(1, Ordering::Relaxed);
+        Some(ShardId(fewest.1 as u16))
+    }
+
+    /// A connection that was placed on this shard is gone.
+    pub(super) fn vacate(&self, shard: ShardId) {
+        if let Some(count) = self.shards.get(usize::from(shard.0)) {
+            count.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a connection of this address in.
+    ///
+    /// # Errors
+    /// A limit forbids it: it is not counted as open, but as a try.
+    pub(super) fn enter(&self, address: IpAddr, now: Duration) -> Result<(), Refusal> {
         if address.is_loopback() {
-            return Admission::Welcome;
+            return Ok(());
         }
-        if self.addresses.len() >= REMEMBERED_ADDRESSES {
-            let second = now.as_secs();
-            self.addresses
-                .retain(|_, a| a.open > 0 || a.second == second);
+        let mut part = self.part(address);
+        if part.second != now.as_secs() {
+            part.second = now.as_secs();
+            part.opened = AHashMap::new();
         }
-        let entry = self.addresses.entry(address).or_default();
-        if entry.second != now.as_secs() {
-            entry.second = now.as_secs();
-            entry.opened_in_second = 0;
+        let opened = part.opened.entry(address).or_default();
+        *opened = opened.saturating_add(1);
+        if *opened > self.limits.opened_per_second {
+            return Err(Refusal::TooFast);
         }
-        entry.opened_in_second = entry.opened_in_second.saturating_add(1);
-        if entry.opened_in_second > limits.opened_per_second {
-            return Admission::TooFast;
+        if part.open.get(&address).copied().unwrap_or(0) >= self.limits.connections {
+            return Err(Refusal::TooMany);
         }
-        if entry.open >= limits.connections {
-            return Admission::TooMany;
-        }
-        entry.open += 1;
-        Admission::Welcome
+        *part.open.entry(address).or_default() += 1;
+        Ok(())
     }
 
     /// Counts a connection out that was let in under this address.
-    pub(super) fn leave(&mut self, address: IpAddr) {
-        if let Some(entry) = self.addresses.get_mut(&address) {
-            entry.open = entry.open.saturating_sub(1);
+    pub(super) fn leave(&self, address: IpAddr) {
+        let mut part = self.part(address);
+        let Some(open) = part.open.get_mut(&address) else {
+            return;
+        };
+        *open -= 1;
+        if *open == 0 {
+            part.open.remove(&address);
+            if part.open.capacity() > 64 && part.open.len() < part.open.capacity() / 8 {
+                part.open.shrink_to_fit();
+            }
         }
+    }
+
+    fn part(&self, address: IpAddr) -> MutexGuard<'_, Part> {
+        let part = &self.parts[self.hasher.hash_one(address) as usize % PARTS];
+        part.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -92,31 +153,42 @@ mod tests {
 
     #[test]
     fn an_address_has_a_number_and_a_rate() {
-        let mut admissions = Admissions::default();
+        let admission = Admission::new(1, 10, LIMITS);
         let a: IpAddr = "192.0.2.1".parse().expect("an address");
         let at = Duration::from_secs(7);
-        assert_eq!(admissions.enter(a, at, LIMITS), Admission::Welcome);
-        assert_eq!(admissions.enter(a, at, LIMITS), Admission::Welcome);
-        assert_eq!(admissions.enter(a, at, LIMITS), Admission::TooMany);
-        assert_eq!(admissions.enter(a, at, LIMITS), Admission::TooFast);
-        admissions.leave(a);
-        assert_eq!(
-            admissions.enter(a, Duration::from_secs(8), LIMITS),
-            Admission::Welcome
-        );
+        assert_eq!(admission.enter(a, at), Ok(()));
+        assert_eq!(admission.enter(a, at), Ok(()));
+        assert_eq!(admission.enter(a, at), Err(Refusal::TooMany));
+        assert_eq!(admission.enter(a, at), Err(Refusal::TooFast));
+        admission.leave(a);
+        assert_eq!(admission.enter(a, Duration::from_secs(8)), Ok(()));
     }
 
     #[test]
-    fn the_table_does_not_grow_with_addresses_that_left() {
-        let mut admissions = Admissions::default();
-        for n in 0..3 * REMEMBERED_ADDRESSES as u32 {
-            let a = IpAddr::from(n.to_be_bytes());
-            if admissions.enter(a, Duration::from_secs(u64::from(n / 100)), LIMITS)
-                == Admission::Welcome
-            {
-                admissions.leave(a);
-            }
+    fn nothing_is_kept_of_addresses_that_left() {
+        let admission = Admission::new(1, 10, LIMITS);
+        for n in 0..20_000u32 {
+            let a = IpAddr::from((0x0a00_0000 + n).to_be_bytes());
+            let at = Duration::from_secs(u64::from(n / 100));
+            assert_eq!(admission.enter(a, at), Ok(()));
+            admission.leave(a);
         }
-        assert!(admissions.addresses.len() <= REMEMBERED_ADDRESSES);
+        let parts = admission
+            .parts
+            .map(|part| part.into_inner().expect("no panic"));
+        assert_eq!(parts.iter().map(|part| part.open.len()).sum::<usize>(), 0);
+        assert!(parts.iter().map(|part| part.opened.len()).sum::<usize>() <= 100 * PARTS);
+    }
+
+    #[test]
+    fn the_emptiest_shard_gets_the_next_and_there_is_an_end() {
+        let admission = Admission::new(3, 5, LIMITS);
+        let placed: Vec<_> = (0..6)
+            .map(|_| admission.place().map(|shard| shard.0))
+            .collect();
+        assert_eq!(placed, [Some(0), Some(1), Some(2), Some(0), Some(1), None]);
+        admission.vacate(ShardId(1));
+        admission.vacate(ShardId(1));
+        assert_eq!(admission.place(), Some(ShardId(1)));
     }
 }

@@ -88,7 +88,7 @@ macro_rules! counters {
 counters! {
     /// Connections accepted.
     accepted,
-    /// Connections refused because the shard's table is full.
+    /// Connections refused because there are as many as there may be.
     refused_full,
     /// Connections refused because their address has too many.
     refused_address,
@@ -110,6 +110,10 @@ counters! {
     panics,
     /// Turns taken.
     turns,
+    /// Times the shard looked at its sockets.
+    rounds,
+    /// Times the ring failed and another took its place.
+    rings_renewed,
     /// Frames received.
     frames_in,
     /// Bytes received.

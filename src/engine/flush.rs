@@ -1,18 +1,41 @@
 //! How a shard writes: broadcasts to everyone at once, everything else in one write per client.
 
-use std::{io, time::Duration};
+use std::{
+    io::{self, ErrorKind},
+    time::Duration,
+};
 
-use smallvec::SmallVec;
+use ahash::AHashMap;
 
 use super::{
-    fanout::Common,
-    sender::{self, Job},
+    fanout::{Common, Ordinals},
+    runtime::{Handle, Io, Job, Key, Socket, Unfinished},
     shard::Shard,
     timers::Due,
 };
-use crate::lobby::{Closing, ConnId, Dialect};
+use crate::{
+    lobby::{Closing, ConnId, Dialect},
+    wire::Format,
+};
 
-impl<D: Dialect> Shard<D> {
+/// A receiver of a broadcast whose outbox is empty.
+struct Target<H> {
+    slot: u32,
+    socket: H,
+    /// Which of the batch's buffers.
+    buffer: u32,
+}
+
+/// The buffers of one batch: what is the same for many is put together once.
+struct Commons {
+    all: Vec<Common>,
+    /// Those of the topic that is walked, for connections that are in no other of the batch: a place per format.
+    plain: [Option<u32>; Format::ALL.len()],
+    /// Those of connections in several.
+    several: AHashMap<(Format, Ordinals), u32>,
+}
+
+impl<D: Dialect, I: Io> Shard<D, I> {
     pub(super) fn mark_dirty(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.find(id)
             && !std::mem::replace(&mut conn.dirty, true)
@@ -30,26 +53,35 @@ impl<D: Dialect> Shard<D> {
         let Some(conn) = self.conns.find(id).filter(|conn| !conn.is_ending()) else {
             return;
         };
-        let (from, format, circles) = (conn.fanned as usize, conn.format, conn.circles);
-        conn.fanned = self.batch.len() as u32;
-        if from >= self.batch.len() {
+        let now = (self.batch.number(), self.batch.len() as u32);
+        let from = match std::mem::replace(&mut conn.fanned, now) {
+            (batch, from) if batch == now.0 => from,
+            _ => 0,
+        };
+        if from == now.1 || conn.topics.is_empty() && !self.batch.names(id) {
             return;
         }
-        let slow = conn.outbox.bytes() > conn.limits.soft_bytes;
+        let format = conn.format;
+        let soft_bytes = self.settings.outbox(conn.listener).soft_bytes;
+        let slow = conn.outbox.bytes() > soft_bytes;
         let (outbox, mut copies, mut skipped) = (&mut conn.outbox, 0, 0);
-        self.batch.each_for(id, format, circles, from, |encoded| {
-            if slow {
-                skipped += 1;
-            } else {
-                outbox.push(encoded);
-                copies += 1;
-            }
-        });
+        let of = (&self.topics, &conn.topics);
+        self.batch
+            .each_for(id, format, of, from as usize, |encoded| {
+                if slow {
+                    skipped += 1;
+                } else {
+                    outbox.push(encoded);
+                    copies += 1;
+                }
+            });
         conn.stale |= skipped > 0;
         self.counters.deliveries.add(copies);
         self.counters.sent[format.index()].add(copies);
         self.counters.broadcasts_skipped.add(skipped);
-        self.mark_dirty(id);
+        if copies > 0 {
+            self.mark_dirty(id);
+        }
     }
 
     /// Everything due leaves: one write per client.
@@ -57,118 +89,208 @@ impl<D: Dialect> Shard<D> {
         if !self.batch.is_empty() {
             self.flush_batch();
         }
-        // `write_out` may close connections but never adds to this list.
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for id in dirty.drain(..) {
-            if let Some(conn) = self.conns.find(id) {
-                conn.dirty = false;
-                conn.fanned = 0;
+        while !self.dirty.is_empty() {
+            // Writing may close connections, and have those resynced that ran empty.
+            let mut dirty = std::mem::take(&mut self.dirty);
+            self.write_together(&mut dirty);
+            for &id in &dirty {
                 self.write_out(id);
             }
+            if !self.batch.is_empty() {
+                self.flush_batch();
+            }
+            if self.dirty.is_empty() {
+                dirty.clear();
+                self.dirty = dirty;
+            }
         }
-        self.dirty = dirty;
     }
 
     fn flush_batch(&mut self) {
-        let named: SmallVec<[ConnId; 16]> = self.batch.named().collect();
+        let named: Vec<ConnId> = self.batch.named().collect();
         for id in named {
             self.catch_up(id);
         }
-        let mut commons: Vec<Common> = Vec::new(); // a handful: formats in use, and sets of circles
-        let mut last = 0; // neighbours are mostly alike
-        let mut jobs = std::mem::take(&mut self.jobs);
-        let subscribers = std::mem::take(&mut self.subscribers);
-        for &slot in &subscribers {
-            let Some((id, conn)) = self.conns.at(slot) else {
-                continue;
-            };
-            if conn.is_ending() || self.batch.names(id) {
-                continue;
+        let mut commons = Commons {
+            all: Vec::new(),
+            plain: Default::default(),
+            several: AHashMap::new(),
+        };
+        let mut targets = Vec::new();
+        for ordinal in 0..self.batch.topics() {
+            let index = self.batch.topic(ordinal);
+            let members = self.topics.lend_members(index);
+            commons.plain = Default::default();
+            targets.reserve(members.len());
+            for &slot in &members {
+                self.fan_out_to(slot, ordinal as u32, &mut commons, &mut targets);
             }
-            if conn.fanned > 0 {
-                self.catch_up(id);
-                continue;
-            }
-            let (format, circles) = (conn.format, conn.circles);
-            let alike = |common: &Common| common.format == format && common.circles == circles;
-            if !commons.get(last).is_some_and(alike) {
-                last = commons.iter().position(alike).unwrap_or_else(|| {
-                    commons.push(self.batch.common(format, circles));
-                    commons.len() - 1
-                });
-            }
-            let common = &commons[last];
-            if common.bytes.is_empty() {
-                continue;
-            }
-            if conn.outbox.is_empty() {
-                jobs.push(Job {
-                    slot,
-                    fd: conn.fd,
-                    buffer: last,
-                });
-            } else if conn.outbox.bytes() > conn.limits.soft_bytes {
-                conn.stale = true;
-                self.counters.broadcasts_skipped.add(common.messages);
-                continue;
-            } else {
-                conn.outbox.push(&common.bytes);
-                if !std::mem::replace(&mut conn.dirty, true) {
-                    self.dirty.push(id);
-                }
-            }
-            self.counters.deliveries.add(common.messages);
-            self.counters.sent[format.index()].add(common.messages);
+            self.topics.return_members(index, members);
         }
-        self.subscribers = subscribers;
-        self.send_jobs(&jobs, &commons);
-        jobs.clear();
-        self.jobs = jobs;
-        self.batch.clear();
+        self.send_to(&targets, &commons.all);
+        self.batch.clear(&mut self.topics);
+    }
+
+    /// The batch for one member of the topic that is walked, unless it has been there in another.
+    fn fan_out_to(
+        &mut self,
+        slot: u32,
+        ordinal: u32,
+        commons: &mut Commons,
+        targets: &mut Vec<Target<Handle<I>>>,
+    ) {
+        let Some((id, conn)) = self.conns.at(slot) else {
+            return;
+        };
+        if conn.is_ending() {
+            return;
+        }
+        if conn.fanned.0 == self.batch.number() {
+            return self.catch_up(id);
+        }
+        let Some(socket) = conn.socket.as_ref().map(Socket::handle) else {
+            return;
+        };
+        let format = conn.format;
+        let batch = &mut self.batch;
+        let here = (batch.number(), batch.len() as u32);
+        let mut make = |ordinals: &[u32]| {
+            commons.all.push(batch.common(format, ordinals));
+            commons.all.len() as u32 - 1
+        };
+        let buffer = if conn.topics.len() == 1 {
+            *commons.plain[format.index()].get_or_insert_with(|| make(&[ordinal]))
+        } else {
+            // In several topics: it may be met again.
+            conn.fanned = here;
+            let ordinals = self.topics.in_batch(&conn.topics);
+            if ordinals.len() == 1 {
+                *commons.plain[format.index()].get_or_insert_with(|| make(&ordinals))
+            } else {
+                let entry = commons.several.entry((format, ordinals));
+                *entry.or_insert_with_key(|(_, ordinals)| make(ordinals))
+            }
+        };
+        let common = &commons.all[buffer as usize];
+        if conn.outbox.is_empty() {
+            targets.push(Target {
+                slot,
+                socket,
+                buffer,
+            });
+        } else if conn.outbox.bytes() > self.settings.outbox(conn.listener).soft_bytes {
+            conn.stale = true;
+            self.counters.broadcasts_skipped.add(common.messages);
+            return;
+        } else {
+            conn.outbox.push(&common.bytes);
+            if !std::mem::replace(&mut conn.dirty, true) {
+                self.dirty.push(id);
+            }
+        }
+        self.counters.deliveries.add(common.messages);
+        self.counters.sent[format.index()].add(common.messages);
     }
 
     /// The fast path of a broadcast: the same buffer to everyone whose outbox is empty.
-    fn send_jobs(&mut self, jobs: &[Job], commons: &[Common]) {
-        if jobs.is_empty() {
+    fn send_to(&mut self, targets: &[Target<Handle<I>>], commons: &[Common]) {
+        if targets.is_empty() {
             return;
         }
-        let buffers: SmallVec<[&[u8]; 4]> =
-            commons.iter().map(|common| &common.bytes[..]).collect();
-        let mut unfinished: Vec<(Job, usize, bool)> = Vec::new();
-        let mut written = 0;
-        let outcome = self.sender.send_all(jobs, &buffers, |job, result| {
-            let whole = buffers[job.buffer].len();
-            match result {
-                Ok(n) if n == whole => written += n as u64,
-                Ok(n) => {
-                    written += n as u64;
-                    unfinished.push((*job, n, false));
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    unfinished.push((*job, 0, false))
-                }
-                Err(_) => unfinished.push((*job, 0, true)),
-            }
-        });
+        let jobs: Vec<Job<'_, Handle<I>>> = targets
+            .iter()
+            .map(|target| Job {
+                slot: target.slot,
+                socket: target.socket,
+                bytes: &commons[target.buffer as usize].bytes,
+            })
+            .collect();
+        let mut unfinished = Vec::new();
+        let written = self.io.send_all(&jobs, &mut unfinished);
         self.counters.bytes_out.add(written);
         self.counters.writes.add(jobs.len() as u64);
-        if let Err(error) = outcome {
-            // The ring itself failed: nothing is known of these sends, so their streams cannot go on.
-            tracing::error!(%error, shard = self.id.0, "send ring failed");
-            unfinished.extend(jobs.iter().map(|job| (*job, 0, true)));
-        }
-        for (job, sent, broken) in unfinished {
-            let Some((id, conn)) = self.conns.at(job.slot) else {
+        for Unfinished { job, outcome } in unfinished {
+            let target = &targets[job];
+            let Some((id, conn)) = self.conns.at(target.slot) else {
                 continue;
             };
-            if broken {
-                conn.closing = Some(Closing::Abort);
-                conn.wake();
-                continue;
+            match outcome {
+                Ok(sent) => {
+                    let bytes = &commons[target.buffer as usize].bytes;
+                    conn.outbox.push(&bytes.slice(sent..));
+                    self.block(id);
+                }
+                Err(error) if is_passing(&error) => {
+                    conn.outbox.push(&commons[target.buffer as usize].bytes);
+                    self.block(id);
+                }
+                Err(_) => self.abort(id),
             }
-            conn.outbox.push(&commons[job.buffer].bytes.slice(sent..));
-            self.block(id);
-            self.end_if_full(id);
+        }
+    }
+
+    /// Writes outboxes that are in one piece together, and takes those out of the list that need nothing more.
+    fn write_together(&mut self, dirty: &mut Vec<ConnId>) {
+        for &id in &*dirty {
+            if let Some(conn) = self.conns.find(id) {
+                conn.dirty = false;
+            }
+        }
+        if dirty.len() < 2 {
+            return;
+        }
+        let mut ids = Vec::with_capacity(dirty.len());
+        let mut jobs: Vec<Job<'_, Handle<I>>> = Vec::with_capacity(dirty.len());
+        dirty.retain(|&id| {
+            let Some(conn) = self.conns.peek(id) else {
+                return false;
+            };
+            let writes = conn.closing != Some(Closing::Abort) && conn.blocked_since.is_none();
+            let whole = conn.outbox.whole().filter(|_| writes);
+            let (Some(bytes), Some(socket)) = (whole, &conn.socket) else {
+                return true;
+            };
+            ids.push(id);
+            jobs.push(Job {
+                slot: id.slot,
+                socket: socket.handle(),
+                bytes,
+            });
+            false
+        });
+        let mut unfinished = Vec::new();
+        let written = self.io.send_all(&jobs, &mut unfinished);
+        self.counters.writes.add(jobs.len() as u64);
+        self.counters.bytes_out.add(written);
+        drop(jobs);
+        let mut unfinished = unfinished.into_iter().peekable();
+        for (job, id) in ids.into_iter().enumerate() {
+            match unfinished.next_if(|one| one.job == job) {
+                None => self.wrote_all(id),
+                Some(Unfinished { outcome, .. }) => self.wrote_some(id, outcome),
+            }
+        }
+    }
+
+    fn wrote_some(&mut self, id: ConnId, outcome: io::Result<usize>) {
+        match outcome {
+            Ok(count) => {
+                if let Some(conn) = self.conns.find(id) {
+                    conn.outbox.advance(count);
+                }
+                self.block(id);
+            }
+            Err(error) if is_passing(&error) => self.block(id),
+            Err(_) => self.abort(id),
+        }
+    }
+
+    fn wrote_all(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.find(id) {
+            conn.outbox.clear();
+            if conn.is_ending() || conn.peer().is_some() || conn.stale {
+                self.ran_empty(id);
+            }
         }
     }
 
@@ -177,86 +299,128 @@ impl<D: Dialect> Shard<D> {
         let Some(conn) = self.conns.find(id) else {
             return;
         };
-        if conn.closing == Some(Closing::Abort) || conn.away.is_some() {
+        if conn.closing == Some(Closing::Abort) {
             return;
         }
         if conn.blocked_since.is_some() {
-            return self.end_if_full(id); // its task writes, in order
+            return self.end_if_full(id); // the socket says when it takes more
         }
-        let blocked = loop {
-            if conn.outbox.is_empty() {
-                break false;
-            }
-            let mut slices = SmallVec::new();
-            conn.outbox.slices(&mut slices);
+        let Some(socket) = &conn.socket else {
+            return;
+        };
+        while !conn.outbox.is_empty() {
+            let slices = conn.outbox.slices();
             let offered: usize = slices.iter().map(|slice| slice.len()).sum();
             self.counters.writes.up();
-            let outcome = sender::send_now(conn.fd, &slices);
+            let outcome = self.io.send(socket, &slices);
             drop(slices);
             match outcome {
                 Ok(count) => {
                     self.counters.bytes_out.add(count as u64);
                     conn.outbox.advance(count);
                     if count < offered {
-                        break true;
+                        return self.block(id);
                     }
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break true,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => {
-                    conn.closing = Some(Closing::Abort);
-                    conn.wake();
-                    return;
-                }
+                Err(error) if is_passing(&error) => return self.block(id),
+                Err(_) => return self.abort(id),
             }
-        };
-        if blocked {
-            self.block(id);
-            self.end_if_full(id);
         }
+        if conn.is_ending() || conn.peer().is_some() || conn.stale {
+            self.ran_empty(id);
+        }
+    }
+
+    /// The socket that was full takes bytes again.
+    pub(super) fn writable(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
+        let Some(since) = conn.blocked_since.take() else {
+            return;
+        };
+        let before = conn.outbox.bytes();
+        self.write_out(id);
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
+        if conn.outbox.bytes() < before {
+            self.enqueue(id); // it may be read from again
+        } else if let Some(still) = &mut conn.blocked_since {
+            *still = since; // nothing has moved
+        }
+    }
+
+    /// Nothing is owed to the connection any more: what waited for that goes on.
+    fn ran_empty(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
+        let stale = std::mem::take(&mut conn.stale) && !conn.is_ending();
+        if let Some(peer) = conn.peer() {
+            self.enqueue(peer);
+        }
+        if stale {
+            self.resync(id);
+        }
+        self.end_writing(id);
+        self.enqueue(id);
     }
 
     /// A client for which too much waits that its socket did not take is given up.
     fn end_if_full(&mut self, id: ConnId) {
-        if let Some(conn) = self.conns.find(id)
-            && conn.outbox.bytes() > conn.limits.hard_bytes
-            && conn.closing != Some(Closing::Abort)
-        {
-            conn.closing = Some(Closing::Abort);
-            conn.wake();
-            self.counters.ended_outbox_full.up();
-        }
-    }
-
-    /// The socket is full: from here on the connection's task writes, when it can.
-    fn block(&mut self, id: ConnId) {
-        let now = self.mono();
         let Some(conn) = self.conns.find(id) else {
             return;
         };
-        self.counters.writes_blocked.up();
-        conn.wake();
-        if conn.blocked_since.is_none() {
-            conn.blocked_since = Some(now);
-            let at = now + conn.limits.stuck;
-            self.set_timer(at, Due::Stuck(id));
+        let hard_bytes = self.settings.outbox(conn.listener).hard_bytes;
+        if conn.outbox.bytes() > hard_bytes && conn.closing != Some(Closing::Abort) {
+            self.counters.ended_outbox_full.up();
+            self.abort(id);
         }
     }
 
+    /// The socket is full: it says when it takes more.
+    pub(super) fn block(&mut self, id: ConnId) {
+        let now = self.io.now();
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
+        let Some(socket) = &conn.socket else {
+            return;
+        };
+        self.counters.writes_blocked.up();
+        conn.blocked_since = Some(now);
+        self.io.await_writable(Key::of(id), socket);
+        if !std::mem::replace(&mut conn.stuck_timer, true) {
+            let at = now + self.settings.outbox(conn.listener).stuck;
+            self.timers.set(at, Due::Stuck(id));
+        }
+        self.end_if_full(id);
+    }
+
+    /// Gives up a connection whose socket has taken nothing for too long. In a relay a slow reader slows its writer and is
+    /// waited for; only the end of a relay is not.
     pub(super) fn end_if_stuck(&mut self, id: ConnId, now: Duration) {
         let Some(conn) = self.conns.find(id) else {
             return;
         };
-        let age = conn.limits.stuck;
+        conn.stuck_timer = false;
         let Some(since) = conn.blocked_since else {
             return;
         };
-        if now >= since + age {
-            conn.closing = Some(Closing::Abort);
-            conn.wake();
-            self.counters.ended_outbox_stuck.up();
-        } else {
-            self.set_timer(since + age, Due::Stuck(id));
+        let stuck = self.settings.outbox(conn.listener).stuck;
+        let relayed = conn.peer().is_some() && !conn.is_ending();
+        let due = if relayed { now } else { since } + stuck;
+        if now < due {
+            conn.stuck_timer = true;
+            return self.timers.set(due, Due::Stuck(id));
         }
+        self.counters.ended_outbox_stuck.up();
+        self.abort(id);
     }
+}
+
+/// Whether the same may succeed later.
+pub(super) fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }

@@ -1,28 +1,30 @@
 //! Mail between shards, and from the back office to a shard: one lock-free inbox per shard.
 //!
-//! A shard never waits for mail and never relies on being woken for it: it drains its inbox at the start of every turn,
-//! whatever caused the turn. The wake is only for a shard that sleeps. (A busy glommio executor takes notice of a wake
-//! from another thread only at its preemption timer, up to 100 ms later.)
+//! A shard drains its inbox whenever it does anything. Only one that sleeps in its ring is woken, by its doorbell.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    os::fd::OwnedFd,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
-use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use crossbeam::{queue::SegQueue, utils::CachePadded};
 
-use super::relay::Half;
+use super::{acceptor::Accepted, relay::MovedSocket, runtime::Doorbell};
 use crate::lobby::{Closing, ConnId, Dialect, Joint, ShardId, Stopping, Ticket};
 
 /// Mail waiting in one inbox above which all shards stop reading from their sockets. Mail is caused by what clients
 /// send, so this bounds the inboxes; it is far above what a healthy shard ever sees.
 pub const INBOX_HIGH: usize = 65_536;
 
-/// Something for a shard that did not come through a socket.
+/// Something for a shard that did not come through a socket. `S` is what a socket is.
 #[derive(Debug)]
-pub enum Inbound<D: Dialect> {
+pub enum Inbound<D: Dialect, S = OwnedFd> {
+    /// A connection that was accepted.
+    Accepted(Box<Accepted<S>>),
     /// From the dialect on another shard.
     Mail(ShardId, D::Mail),
     /// A message for one of this shard's connections.
@@ -32,7 +34,7 @@ pub enum Inbound<D: Dialect> {
     /// Relay one of this shard's connections, whose socket moves, with another.
     Join(Box<Joint>),
     /// A socket that is to be relayed with one of this shard's.
-    Adopt(Box<Half>),
+    Adopt(Box<MovedSocket<S>>),
     /// The relay of this shard's connection, whose socket had moved, has ended.
     Parted(ConnId),
     /// The back office's answer.
@@ -47,21 +49,26 @@ pub enum Inbound<D: Dialect> {
 
 /// A shard's letter box.
 #[derive(Debug)]
-pub(super) struct Inbox<D: Dialect> {
-    queue: SegQueue<Inbound<D>>,
+pub(super) struct Inbox<D: Dialect, S> {
+    queue: SegQueue<Inbound<D, S>>,
     waiting: AtomicUsize,
     sleeping: AtomicBool,
-    waker: AtomicWaker,
+    bell: OnceLock<Doorbell>,
 }
 
-impl<D: Dialect> Inbox<D> {
+impl<D: Dialect, S> Inbox<D, S> {
     fn new() -> Self {
         Inbox {
             queue: SegQueue::new(),
             waiting: AtomicUsize::new(0),
             sleeping: AtomicBool::new(false),
-            waker: AtomicWaker::new(),
+            bell: OnceLock::new(),
         }
+    }
+
+    /// What wakes the shard; set once, before it first sleeps.
+    pub(super) fn set_bell(&self, bell: Doorbell) {
+        let _ = self.bell.set(bell); // a second one would be of a second life of the same shard
     }
 
     /// How much is waiting: one atomic load.
@@ -70,41 +77,52 @@ impl<D: Dialect> Inbox<D> {
     }
 
     /// Next piece of mail.
-    pub(super) fn take(&self) -> Option<Inbound<D>> {
+    pub(super) fn take(&self) -> Option<Inbound<D, S>> {
         let mail = self.queue.pop()?;
         self.waiting.fetch_sub(1, Ordering::AcqRel);
         Some(mail)
     }
 
-    /// Registers the shard's pump for a wake. False if mail came meanwhile: drain again instead of sleeping.
-    pub(super) fn sleep(&self, waker: &std::task::Waker) -> bool {
-        self.waker.register(waker);
+    /// From now on the bell is rung for whoever puts something in. False if mail came meanwhile: drain again instead of
+    /// sleeping.
+    pub(super) fn sleep(&self) -> bool {
         self.sleeping.store(true, Ordering::SeqCst);
         if self.waiting.load(Ordering::SeqCst) == 0 {
             return true;
         }
-        self.sleeping.store(false, Ordering::SeqCst);
+        self.wake();
         false
+    }
+
+    /// The shard does not sleep any more.
+    pub(super) fn wake(&self) {
+        self.sleeping.store(false, Ordering::SeqCst);
     }
 }
 
 /// All inboxes. Shared by every shard and the back office; the only thing they share.
 #[derive(Debug)]
-pub struct Mesh<D: Dialect> {
-    inboxes: Box<[CachePadded<Inbox<D>>]>,
+pub struct Mesh<D: Dialect, S = OwnedFd> {
+    inboxes: Box<[CachePadded<Inbox<D, S>>]>,
+    /// What wakes the thread that accepts connections.
+    acceptor: OnceLock<Doorbell>,
+    /// Nobody is to be accepted any more.
+    closing: AtomicBool,
     /// Per shard: drained, nothing left that an orderly end waits for.
     idle: Box<[AtomicBool]>,
-    /// Per shard: its executor has ended.
+    /// Per shard: its thread has ended.
     ended: Box<[AtomicBool]>,
 }
 
-impl<D: Dialect> Mesh<D> {
+impl<D: Dialect, S> Mesh<D, S> {
     /// Inboxes for `shards` shards.
     pub fn new(shards: u16) -> Arc<Self> {
         Arc::new(Mesh {
             inboxes: (0..shards)
                 .map(|_| CachePadded::new(Inbox::new()))
                 .collect(),
+            acceptor: OnceLock::new(),
+            closing: AtomicBool::new(false),
             idle: (0..shards).map(|_| AtomicBool::new(false)).collect(),
             ended: (0..shards).map(|_| AtomicBool::new(false)).collect(),
         })
@@ -116,14 +134,18 @@ impl<D: Dialect> Mesh<D> {
     }
 
     /// Puts something into a shard's inbox and wakes it if it sleeps. Never blocks.
-    pub fn post(&self, to: ShardId, inbound: Inbound<D>) {
+    pub fn post(&self, to: ShardId, inbound: Inbound<D, S>) {
         let Some(inbox) = self.inboxes.get(usize::from(to.0)) else {
             return; // an id from another layout of shards: nobody there
         };
-        inbox.queue.push(inbound);
+        // Counted first: who finds it counted and not yet there looks again.
         inbox.waiting.fetch_add(1, Ordering::SeqCst);
-        if inbox.sleeping.load(Ordering::SeqCst) && inbox.sleeping.swap(false, Ordering::SeqCst) {
-            inbox.waker.wake();
+        inbox.queue.push(inbound);
+        if inbox.sleeping.load(Ordering::SeqCst)
+            && inbox.sleeping.swap(false, Ordering::SeqCst)
+            && let Some(bell) = inbox.bell.get()
+        {
+            bell.ring();
         }
     }
 
@@ -134,8 +156,14 @@ impl<D: Dialect> Mesh<D> {
         }
     }
 
-    /// Tells every shard that the process is to end.
+    /// Tells every shard that the process is to end; with [`Stopping::Now`] nobody is accepted any more.
     pub fn stop(&self, step: Stopping) {
+        if step == Stopping::Now {
+            self.closing.store(true, Ordering::SeqCst);
+            if let Some(bell) = self.acceptor.get() {
+                bell.ring();
+            }
+        }
         for shard in 0..self.shards() {
             self.post(ShardId(shard), Inbound::Stop(step));
         }
@@ -158,7 +186,17 @@ impl<D: Dialect> Mesh<D> {
         self.ended.iter().all(|flag| flag.load(Ordering::Acquire))
     }
 
-    pub(super) fn inbox(&self, shard: ShardId) -> &Inbox<D> {
+    /// Whether nobody is to be accepted any more.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    /// What wakes the thread that accepts connections.
+    pub(super) fn set_acceptor(&self, bell: Doorbell) {
+        let _ = self.acceptor.set(bell); // an engine has one
+    }
+
+    pub(super) fn inbox(&self, shard: ShardId) -> &Inbox<D, S> {
         &self.inboxes[usize::from(shard.0)]
     }
 

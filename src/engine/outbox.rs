@@ -3,16 +3,21 @@
 use std::{collections::VecDeque, io::IoSlice};
 
 use bytes::{Buf, Bytes};
+use smallvec::SmallVec;
 
 /// Shared pieces shorter than this are copied next to their neighbours: cheaper than one more `iovec`.
 const COPY_BELOW: usize = 1_024;
 
 /// Most pieces given to one `sendmsg`; Linux takes up to 1,024.
-pub(super) const MAX_PIECES: usize = 64;
+const MAX_PIECES: usize = 64;
 
-/// Bytes waiting for one client, in order: shared pieces, then an open buffer that small messages are appended to.
+/// Bytes waiting for one client, in order. An idle connection's is a null pointer.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(super) struct Outbox(Option<Box<Waiting>>);
+
+/// Shared pieces, then an open buffer that small messages are appended to.
+#[derive(Debug, Default)]
+struct Waiting {
     pieces: VecDeque<Bytes>,
     open: Vec<u8>,
     bytes: usize,
@@ -21,19 +26,20 @@ pub(super) struct Outbox {
 impl Outbox {
     /// Bytes waiting.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.0.as_ref().map_or(0, |waiting| waiting.bytes)
     }
 
     /// Nothing waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.bytes == 0
+        self.bytes() == 0
     }
 
     /// Appends through `write`, which adds to the buffer it is given.
     pub(super) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let before = self.open.len();
-        write(&mut self.open);
-        self.bytes += self.open.len() - before;
+        let waiting = self.0.get_or_insert_default();
+        let before = waiting.open.len();
+        write(&mut waiting.open);
+        waiting.bytes += waiting.open.len() - before;
     }
 
     /// Appends a piece that others hold too, without copying it if it is large.
@@ -41,39 +47,52 @@ impl Outbox {
         if piece.len() < COPY_BELOW {
             return self.write(|out| out.extend_from_slice(piece));
         }
-        if !self.open.is_empty() {
-            self.pieces.push_back(std::mem::take(&mut self.open).into());
+        let waiting = self.0.get_or_insert_default();
+        if !waiting.open.is_empty() {
+            let open = std::mem::take(&mut waiting.open);
+            waiting.pieces.push_back(open.into());
         }
-        self.bytes += piece.len();
-        self.pieces.push_back(piece.clone());
+        waiting.bytes += piece.len();
+        waiting.pieces.push_back(piece.clone());
     }
 
     /// The first pieces, as one vectored write wants them.
-    pub(super) fn slices<'a>(&'a self, into: &mut smallvec::SmallVec<[IoSlice<'a>; MAX_PIECES]>) {
-        into.extend(
-            self.pieces
-                .iter()
-                .take(MAX_PIECES - 1)
-                .map(|piece| IoSlice::new(piece)),
-        );
-        if self.pieces.len() < MAX_PIECES && !self.open.is_empty() {
-            into.push(IoSlice::new(&self.open));
-        }
+    pub(super) fn slices(&self) -> SmallVec<[IoSlice<'_>; MAX_PIECES]> {
+        let Some(waiting) = &self.0 else {
+            return SmallVec::new();
+        };
+        let open = Some(&waiting.open[..]).filter(|open| !open.is_empty());
+        let pieces = waiting.pieces.iter().map(|piece| &piece[..]);
+        pieces
+            .chain(open)
+            .take(MAX_PIECES)
+            .map(IoSlice::new)
+            .collect()
     }
 
-    /// The first piece.
-    pub(super) fn front(&self) -> &[u8] {
-        self.pieces
-            .front()
-            .map_or(&self.open[..], |piece| &piece[..])
+    /// Everything, if it is in one piece.
+    pub(super) fn whole(&self) -> Option<&[u8]> {
+        let waiting = self.0.as_ref()?;
+        match (waiting.pieces.len(), waiting.open.is_empty()) {
+            (0, false) => Some(&waiting.open),
+            (1, true) => waiting.pieces.front().map(|piece| &piece[..]),
+            _ => None,
+        }
     }
 
     /// Forgets the first `count` bytes: they were written.
     pub(super) fn advance(&mut self, mut count: usize) {
-        self.bytes -= count;
+        let Some(waiting) = &mut self.0 else {
+            return;
+        };
+        waiting.bytes -= count;
+        if waiting.bytes == 0 {
+            self.0 = None;
+            return;
+        }
         while count > 0 {
-            let Some(piece) = self.pieces.front_mut() else {
-                self.open.drain(..count);
+            let Some(piece) = waiting.pieces.front_mut() else {
+                waiting.open.drain(..count);
                 break;
             };
             let whole = count >= piece.len();
@@ -81,26 +100,24 @@ impl Outbox {
             piece.advance(step);
             count -= step;
             if whole {
-                self.pieces.pop_front();
+                waiting.pieces.pop_front();
             }
-        }
-        if self.bytes == 0 {
-            // An idle connection keeps no buffers.
-            *self = Outbox::default();
         }
     }
 
     /// Everything that waits; afterwards nothing does.
     pub(super) fn take(&mut self) -> Vec<u8> {
-        let taken = std::mem::take(self);
-        let mut all: Vec<u8> = taken.pieces.iter().flatten().copied().collect();
-        all.extend_from_slice(&taken.open);
+        let Some(waiting) = self.0.take() else {
+            return Vec::new();
+        };
+        let mut all: Vec<u8> = waiting.pieces.iter().flatten().copied().collect();
+        all.extend_from_slice(&waiting.open);
         all
     }
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        *self = Outbox::default();
+        self.0 = None;
     }
 }
 
@@ -109,9 +126,8 @@ mod tests {
     use super::*;
 
     fn content(outbox: &Outbox) -> Vec<u8> {
-        let mut slices = smallvec::SmallVec::new();
-        outbox.slices(&mut slices);
-        slices.iter().flat_map(|s| s.to_vec()).collect()
+        let slices = outbox.slices();
+        slices.iter().flat_map(|slice| slice.to_vec()).collect()
     }
 
     #[test]
@@ -127,11 +143,13 @@ mod tests {
             assert_eq!(expected.len(), outbox.bytes());
             let mut copy = Outbox::default();
             copy.push(&expected.clone().into());
+            assert_eq!((copy.whole(), outbox.whole()), (Some(&expected[..]), None));
             assert_eq!((copy.take(), copy.bytes()), (expected.clone(), 0));
             let mut written = Vec::new();
             while !outbox.is_empty() {
-                let n = step.min(outbox.front().len());
-                written.extend_from_slice(&outbox.front()[..n]);
+                let front = content(&outbox);
+                let n = step.min(front.len());
+                written.extend_from_slice(&front[..n]);
                 outbox.advance(n);
             }
             assert_eq!(written, expected);

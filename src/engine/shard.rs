@@ -1,250 +1,206 @@
 //! One shard: its dialect, its connections, and how a turn's effects are carried out.
 //!
-//! Everything here runs on the shard's own thread and nothing of it blocks. Every way in ([`Shard::run`]) is the same:
-//! first the inbox is drained, then the input is handled, then whatever is due leaves in one write per client.
+//! Everything here runs on the shard's own thread and nothing of it blocks. What causes the turns is in `round`, what
+//! arrives in `reading`, what leaves in `flush`. Generic over [`Io`]: the same code runs on sockets and in the simulator.
 
 use std::{
     collections::VecDeque,
     net::IpAddr,
-    os::fd::RawFd,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     sync::Arc,
-    task::Waker,
-    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
 use rand::{SeedableRng, rngs::StdRng};
 
 use super::{
-    ListenerSettings, Outside, Settings,
-    admission::{Admission, Admissions},
+    Outside, Settings,
+    acceptor::Accepted,
+    admission::Admission,
     counters::Counters,
-    fanout::{Batch, Circles},
+    fanout::Batch,
     mesh::{Inbound, Mesh},
-    outbox::Outbox,
-    sender::{Job, Sender},
-    table::{Conn, Hold, NOWHERE, Table},
+    runtime::{Io, Key},
+    table::{Conn, Hold, Stage, Table},
     timers::{Due, Timers},
+    topics::Topics,
 };
 use crate::{
     lobby::{
-        Audience, Circle, Closing, ConnId, Dialect, Effect, Now, Origin, ShardId, Stopping, Turn,
+        Audience, Closing, ConnId, Dialect, Effect, Now, Origin, ShardId, Stopping, Topic, Turn,
     },
-    wire::Chunk,
+    wire::{Chunk, Decoder, Format, Scratch},
 };
 
-/// What a connection's reader is told after a frame.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Received {
-    /// A further frame may be handled now.
-    pub(super) go_on: bool,
-    /// It is so many bytes without a header.
-    pub(super) bare: Option<u32>,
+/// Size of the shard's receive buffer.
+const READ_BYTES: usize = 64 << 10;
+
+/// What all shards of a process share, and what tells one of them from the others.
+pub(super) struct Place<D: Dialect, I: Io> {
+    pub(super) id: ShardId,
+    pub(super) settings: Arc<Settings>,
+    pub(super) mesh: Arc<Mesh<D, I::Socket>>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) outside: Outside<D>,
+    pub(super) counters: Arc<Counters>,
 }
 
-/// How long a shard lets a congested mesh drain before it looks again.
-const CONGESTION_PAUSE: Duration = Duration::from_millis(2);
-
-/// State of one shard. Borrowed by one task at a time; never across an await.
-pub(super) struct Shard<D: Dialect> {
+/// State of one shard.
+pub(super) struct Shard<D: Dialect, I: Io> {
     pub(super) id: ShardId,
     pub(super) settings: Arc<Settings>,
     pub(super) counters: Arc<Counters>,
-    pub(super) conns: Table,
+    pub(super) io: I,
+    pub(super) conns: Table<I::Socket>,
     pub(super) timers: Timers<D::Timer>,
-    pub(super) timer_waker: Option<Waker>,
     dialect: D,
     rng: StdRng,
     next_ticket: u64,
-    started: Instant,
-    pub(super) mesh: Arc<Mesh<D>>,
+    pub(super) mesh: Arc<Mesh<D, I::Socket>>,
+    pub(super) admission: Arc<Admission>,
     outside: Outside<D>,
     effects: Vec<Effect<D>>,
     /// Inputs this shard caused itself while carrying out effects.
-    local: VecDeque<Inbound<D>>,
-    pub(super) subscribers: Vec<u32>,
+    local: VecDeque<Inbound<D, I::Socket>>,
+    pub(super) topics: Topics,
     pub(super) batch: Batch,
     /// Connections with something new in their outbox.
     pub(super) dirty: Vec<ConnId>,
-    pub(super) sender: Sender,
-    pub(super) jobs: Vec<Job>,
-    admissions: Admissions,
-    /// Readers that wait for a congested mesh.
-    parked: Vec<Waker>,
+    /// Connections that go on when the others had their turn.
+    pub(super) queued: VecDeque<ConnId>,
+    /// Connections that wait for a congested mesh.
+    pub(super) parked: Vec<ConnId>,
+    /// The buffer that all connections read into, so an idle one keeps none.
+    pub(super) read: Vec<u8>,
+    pub(super) scratch: Scratch,
     /// Said by [`Stopping`]: connections are closed and none is taken in.
     pub(super) ending: bool,
-    draining: bool,
+    pub(super) draining: bool,
 }
 
-impl<D: Dialect> Shard<D> {
-    /// A shard that has not had its first turn. Fails where io_uring is forbidden.
-    pub(super) fn new(
-        id: ShardId,
-        dialect: D,
-        settings: Arc<Settings>,
-        mesh: Arc<Mesh<D>>,
-        outside: Outside<D>,
-        counters: Arc<Counters>,
-        started: Instant,
-    ) -> std::io::Result<Self> {
-        let seed = settings.seed.map(|seed| seed.wrapping_add(u64::from(id.0)));
-        Ok(Shard {
+impl<D: Dialect, I: Io> Shard<D, I> {
+    /// A shard that has not had its first turn.
+    pub(super) fn new(place: Place<D, I>, dialect: D, io: I) -> Self {
+        let Place {
             id,
-            counters,
-            conns: Table::new(id, settings.connections),
             settings,
+            mesh,
+            admission,
+            outside,
+            counters,
+        } = place;
+        let seed = settings.seed.map(|seed| seed.wrapping_add(u64::from(id.0)));
+        Shard {
+            id,
+            settings,
+            counters,
+            io,
+            conns: Table::new(id),
             timers: Timers::default(),
-            timer_waker: None,
             dialect,
             rng: seed.map_or_else(StdRng::from_os_rng, StdRng::seed_from_u64),
             next_ticket: 0,
-            started,
             mesh,
+            admission,
             outside,
             effects: Vec::new(),
             local: VecDeque::new(),
-            subscribers: Vec::new(),
+            topics: Topics::default(),
             batch: Batch::default(),
             dirty: Vec::new(),
-            sender: Sender::new()?,
-            jobs: Vec::new(),
-            admissions: Admissions::default(),
+            queued: VecDeque::new(),
             parked: Vec::new(),
+            read: vec![0; READ_BYTES],
+            scratch: Scratch::default(),
             ending: false,
             draining: false,
-        })
-    }
-
-    /// The one way in: mail first, then the input, then the writes.
-    pub(super) fn run<R>(&mut self, input: impl FnOnce(&mut Self) -> R) -> R {
-        self.drain_inbox();
-        let result = input(self);
-        self.settle();
-        self.flush();
-        if self.draining {
-            self.mesh.set_idle(self.id, self.dialect.may_stop());
         }
-        result
     }
 
-    /// Monotonic time since the process's start, the same on all shards.
-    pub(super) fn mono(&self) -> Duration {
-        self.started.elapsed()
-    }
+    // ---- connections come and go -------------------------------------------------------------------------------
 
-    // ---- inputs ------------------------------------------------------------------------------------------------
-
-    /// The first turn.
-    pub(super) fn start(&mut self) {
-        self.turn(None, |dialect, turn| dialect.started(turn));
-    }
-
-    /// Takes in an accepted socket, unless a limit forbids it.
-    pub(super) fn accept(
-        &mut self,
-        fd: RawFd,
-        address: IpAddr,
-        listener: &ListenerSettings,
-        check: bool,
-    ) -> Option<ConnId> {
-        if check {
-            let refused =
-                match self
-                    .admissions
-                    .enter(address, self.mono(), self.settings.address_limits)
-                {
-                    Admission::Welcome => None,
-                    Admission::TooMany => Some(&self.counters.refused_address),
-                    Admission::TooFast => Some(&self.counters.refused_rate),
-                };
-            if let Some(counter) = refused {
-                counter.up();
-                return None;
-            }
+    /// Takes in an accepted socket.
+    pub(super) fn accept(&mut self, accepted: Accepted<I::Socket>) {
+        let Accepted {
+            socket,
+            address,
+            listener,
+            admitted,
+        } = accepted;
+        if self.ending {
+            return self.discount(address, admitted);
         }
-        let conn = Conn {
-            fd,
-            format: listener.format,
-            limits: listener.outbox,
-            admitted_as: address,
-            opened: false,
-            hold: Hold::No,
-            bare: None,
-            joining: None,
-            away: None,
-            stale: false,
-            dirty: false,
-            blocked_since: None,
-            closing: None,
-            circles: Circles::default(),
-            subscribed_at: NOWHERE,
-            fanned: 0,
-            outbox: Outbox::default(),
-            waker: None,
-        };
-        let Some(id) = self.conns.insert(conn) else {
-            self.counters.refused_full.up();
-            if check {
-                self.admissions.leave(address);
-            }
-            return None;
-        };
-        self.sender.register(id.slot, fd);
+        let settings = &self.settings.listeners[usize::from(listener)];
+        let (format, proxy, trusted) = (settings.format, settings.proxy, settings.trusts(address));
+        let decoder = Decoder::new(format, proxy, trusted);
+        let mut conn = Conn::new(socket, format, listener, address, decoder);
+        conn.admitted = admitted;
+        let id = self.insert(conn);
         self.counters.accepted.up();
-        Some(id)
+        if proxy || format == Format::WebSocket {
+            let at = self.io.now() + self.settings.handshake;
+            self.timers.set(at, Due::Handshake(id));
+        } else {
+            self.open(id);
+        }
+    }
+
+    /// Gives a connection its place and watches its socket.
+    pub(super) fn insert(&mut self, conn: Conn<I::Socket>) -> ConnId {
+        let id = self.conns.insert(conn);
+        if let Some(socket) = self.conns.find(id).and_then(|conn| conn.socket.as_ref()) {
+            self.io.watch(Key::of(id), socket);
+        }
+        id
     }
 
     /// The connection's handshake named its real address: admission counts it there. False: not welcome.
     pub(super) fn readmit(&mut self, id: ConnId, address: IpAddr) -> bool {
-        let now = self.mono();
+        let now = self.io.now();
         let Some(conn) = self.conns.find(id) else {
             return false;
         };
-        if conn.admitted_as == address {
+        if conn.admitted && conn.address == address {
             return true;
         }
-        let before = std::mem::replace(&mut conn.admitted_as, IpAddr::from([127, 0, 0, 1]));
-        self.admissions.leave(before);
-        match self
-            .admissions
-            .enter(address, now, self.settings.address_limits)
-        {
-            Admission::Welcome => {
-                if let Some(conn) = self.conns.find(id) {
-                    conn.admitted_as = address;
-                }
-                return true;
-            }
-            Admission::TooMany => self.counters.refused_address.up(),
-            Admission::TooFast => self.counters.refused_rate.up(),
+        if std::mem::take(&mut conn.admitted) {
+            self.admission.leave(conn.address);
         }
-        false
+        conn.address = address;
+        match self.admission.enter(address, now) {
+            Ok(()) => conn.admitted = true,
+            Err(refusal) => self.counters.refused(refusal).up(),
+        }
+        conn.admitted
     }
 
     /// The connection is ready for the dialect.
-    pub(super) fn open(&mut self, id: ConnId, origin: Origin) {
-        if let Some(conn) = self.conns.find(id) {
-            conn.opened = true;
-            self.turn(Some(id), |dialect, turn| dialect.opened(turn, id, origin));
-            self.settle();
+    pub(super) fn open(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
+        if std::mem::replace(&mut conn.opened, true) {
+            return;
         }
+        let origin = Origin {
+            address: conn.address,
+            format: conn.format,
+            protocol: self.settings.listeners[usize::from(conn.listener)].protocol,
+        };
+        self.turn(Some(id), |dialect, turn| dialect.opened(turn, id, origin));
+        self.settle();
     }
 
     /// A frame arrived.
-    pub(super) fn receive(&mut self, id: ConnId, body: &mut [u8]) -> Received {
-        let begun = Instant::now();
+    pub(super) fn receive(&mut self, id: ConnId, body: &mut [u8]) {
+        let begun = self.io.now();
         self.counters.frames_in.up();
         tracing::trace!(?id, text = %String::from_utf8_lossy(body), "received");
         self.turn(Some(id), |dialect, turn| dialect.received(turn, id, body));
         self.settle();
-        self.counters.handling.took(begun.elapsed());
-        let conn = self.conns.find(id);
-        conn.map_or_else(Received::default, |conn| Received {
-            go_on: conn.hold == Hold::No && !conn.is_ending(),
-            bare: conn.bare.take(),
-        })
+        let took = self.io.now().saturating_sub(begun);
+        self.counters.handling.took(took);
     }
 
     /// Bytes of the framing itself, to be written as they are.
@@ -255,113 +211,81 @@ impl<D: Dialect> Shard<D> {
         }
     }
 
-    /// The dialect's part of the end of a connection; its place stays until [`Shard::remove`].
+    /// The dialect's part of the end of a connection: it says nothing more to it. Its socket may still have last words to
+    /// send.
     pub(super) fn retire(&mut self, id: ConnId) {
         self.leave_all(id);
         let Some(conn) = self.conns.find(id) else {
             return;
         };
-        conn.closing = Some(Closing::Abort);
-        conn.outbox.clear();
-        conn.blocked_since = None;
-        let (opened, joining) = (std::mem::take(&mut conn.opened), conn.joining.take());
-        if let Some(joining) = joining {
-            self.disjoin(joining);
+        if conn.stage == Stage::Lingering {
+            return;
         }
+        conn.stage = Stage::Lingering;
+        conn.closing.get_or_insert(Closing::Flushed);
+        conn.stale = false;
+        let opened = std::mem::take(&mut conn.opened);
+        self.part(id);
         if opened {
             self.turn(None, |dialect, turn| dialect.closed(turn, id));
             self.settle();
         }
     }
 
-    /// The socket is about to be closed.
+    /// The end of a connection and of its socket.
     pub(super) fn remove(&mut self, id: ConnId) {
         self.retire(id);
-        if let Some(conn) = self.conns.remove(id) {
-            self.sender.unregister(id.slot);
-            self.admissions.leave(conn.admitted_as);
+        let Some(conn) = self.conns.remove(id) else {
+            return;
+        };
+        if conn.socket.is_some() {
+            self.forget(id, &conn);
+        }
+        // A socket that came to be relayed was counted where it came from.
+        if conn.home().is_none() {
+            self.discount(conn.address, conn.admitted);
             self.counters.ended.up();
         }
     }
 
-    /// Handles every deadline that has passed.
-    pub(super) fn wake_due(&mut self) {
-        let now = self.mono();
-        while let Some(due) = self.timers.pop(now) {
-            match due {
-                Due::Dialect(timer) => self.turn(None, |dialect, turn| dialect.woke(turn, timer)),
-                Due::Handshake(id) => {
-                    if let Some(conn) = self
-                        .conns
-                        .find(id)
-                        .filter(|conn| !conn.opened && !conn.is_ending())
-                    {
-                        conn.closing = Some(Closing::Abort);
-                        conn.wake();
-                        self.counters.ended_handshake.up();
-                    }
-                }
-                Due::Stuck(id) => self.end_if_stuck(id, now),
-                Due::Look(id) => {
-                    if let Some(conn) = self.conns.find(id) {
-                        conn.wake();
-                    }
-                }
-                Due::Unpark => {
-                    if self.mesh.congested() {
-                        self.set_timer(now + CONGESTION_PAUSE, Due::Unpark);
-                    } else {
-                        self.parked.drain(..).for_each(Waker::wake);
-                    }
-                }
-            }
-            self.settle();
-        }
+    /// Nothing more is awaited of a connection's socket.
+    pub(super) fn forget(&mut self, id: ConnId, conn: &Conn<I::Socket>) {
+        self.io.forget(Key::of(id), conn.blocked_since.is_some());
     }
 
-    /// If some shard's inbox is too long: the reader waits, and true is returned.
-    pub(super) fn park_if_congested(&mut self, waker: &Waker) -> bool {
-        if !self.mesh.congested() {
-            return false;
+    fn discount(&mut self, address: IpAddr, admitted: bool) {
+        if admitted {
+            self.admission.leave(address);
         }
-        self.counters.congestion_pauses.up();
-        if self.parked.is_empty() {
-            self.set_timer(self.mono() + CONGESTION_PAUSE, Due::Unpark);
-        }
-        self.parked.push(waker.clone());
-        true
+        self.admission.vacate(self.id);
     }
 
-    /// Sets an engine deadline.
-    pub(super) fn set_timer(&mut self, at: Duration, due: Due<D::Timer>) {
-        if self.timers.set(at, due)
-            && let Some(waker) = self.timer_waker.take()
+    /// The connection goes on when the others had their turn.
+    pub(super) fn enqueue(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.find(id)
+            && !std::mem::replace(&mut conn.queued, true)
         {
-            waker.wake();
-        }
-    }
-
-    /// The connection's outbox ran empty after having been blocked.
-    pub(super) fn unblocked(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.find(id) else {
-            return;
-        };
-        conn.blocked_since = None;
-        if std::mem::take(&mut conn.stale) && !conn.is_ending() {
-            self.counters.resyncs.up();
-            self.turn(Some(id), |dialect, turn| dialect.resync(turn, id));
+            self.queued.push_back(id);
         }
     }
 
     // ---- turns -------------------------------------------------------------------------------------------------
 
+    /// The first turn.
+    pub(super) fn start(&mut self) {
+        self.turn(None, |dialect, turn| dialect.started(turn));
+        self.settle();
+    }
+
     /// One turn of the dialect. A panic in it ends the connection it was for, and nothing else.
-    fn turn(&mut self, culprit: Option<ConnId>, f: impl FnOnce(&mut D, &mut Turn<'_, D>)) {
+    pub(super) fn turn(
+        &mut self,
+        culprit: Option<ConnId>,
+        f: impl FnOnce(&mut D, &mut Turn<'_, D>),
+    ) {
         let now = Now {
-            mono: self.mono(),
-            unix: SystemTime::now()
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .unwrap_or_default(),
+            mono: self.io.now(),
+            unix: self.io.unix(),
         };
         let mut effects = std::mem::take(&mut self.effects);
         let mut turn = Turn {
@@ -388,8 +312,20 @@ impl<D: Dialect> Shard<D> {
         self.effects = effects;
     }
 
+    /// The connection's outbox ran empty after it had missed broadcasts.
+    pub(super) fn resync(&mut self, id: ConnId) {
+        self.counters.resyncs.up();
+        self.turn(Some(id), |dialect, turn| dialect.resync(turn, id));
+        self.settle();
+    }
+
+    /// A deadline of the dialect has passed.
+    pub(super) fn woke(&mut self, timer: D::Timer) {
+        self.turn(None, |dialect, turn| dialect.woke(turn, timer));
+    }
+
     /// Handles what this shard caused itself, until nothing is left.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         while let Some(inbound) = self.local.pop_front() {
             self.take_in(inbound);
         }
@@ -397,21 +333,22 @@ impl<D: Dialect> Shard<D> {
 
     /// Takes in what was waiting when the turn began; what comes meanwhile is the next turn's, so that shards that mail
     /// each other without end still serve their sockets.
-    fn drain_inbox(&mut self) {
+    pub(super) fn drain_inbox(&mut self) {
         for _ in 0..self.mesh.inbox(self.id).waiting() {
             let Some(inbound) = self.mesh.inbox(self.id).take() else {
                 return;
             };
-            self.counters.mail_in.up();
             self.take_in(inbound);
             self.settle();
         }
     }
 
-    fn take_in(&mut self, inbound: Inbound<D>) {
+    fn take_in(&mut self, inbound: Inbound<D, I::Socket>) {
         match inbound {
+            Inbound::Accepted(accepted) => self.accept(*accepted),
             Inbound::Mail(from, mail) => {
-                self.turn(None, |dialect, turn| dialect.mailed(turn, from, mail))
+                self.counters.mail_in.up();
+                self.turn(None, |dialect, turn| dialect.mailed(turn, from, mail));
             }
             Inbound::Answer(ticket, answer) => {
                 self.turn(None, |dialect, turn| dialect.answered(turn, ticket, answer));
@@ -420,7 +357,7 @@ impl<D: Dialect> Shard<D> {
             Inbound::Deliver(conn, body) => self.send(conn, &body),
             Inbound::Close(conn, how) => self.close(conn, how),
             Inbound::Join(joint) => self.join(joint),
-            Inbound::Adopt(half) => self.adopt(half),
+            Inbound::Adopt(moved) => self.adopt(moved),
             Inbound::Parted(conn) => self.remove(conn),
             Inbound::Stop(step) => self.stop(step),
             Inbound::Report => self.report(),
@@ -446,9 +383,14 @@ impl<D: Dialect> Shard<D> {
         );
     }
 
+    /// Nothing is left that an orderly end waits for, but connections.
+    pub(super) fn may_stop(&self) -> bool {
+        self.dialect.may_stop()
+    }
+
     /// Nobody is connected any more, and nothing is on its way.
     pub(super) fn is_done(&self) -> bool {
-        self.conns.len() == 0 && self.dialect.may_stop()
+        self.conns.len() == 0 && self.may_stop()
     }
 
     fn stop(&mut self, step: Stopping) {
@@ -471,8 +413,8 @@ impl<D: Dialect> Shard<D> {
             Effect::Send(conn, body) => self.mesh.post(conn.shard, Inbound::Deliver(conn, body)),
             Effect::SendChunks(conn, parts) => self.send_chunks(conn, &parts),
             Effect::FanOut(audience, body) => self.fan_out(audience, body),
-            Effect::Enter(conn, circle) => self.enter(conn, circle),
-            Effect::Leave(conn, circle) => self.leave(conn, circle),
+            Effect::Enter(conn, topic) => self.enter(conn, topic),
+            Effect::Leave(conn, topic) => self.leave(conn, topic),
             Effect::Mail(to, mail) => self.mesh.post(to, Inbound::Mail(self.id, mail)),
             Effect::Ask(ticket, ask) => {
                 self.counters.asks.up();
@@ -494,12 +436,12 @@ impl<D: Dialect> Shard<D> {
             Effect::Release(conn) => self.hold(conn, Hold::No),
             Effect::Bare(conn, bytes) => {
                 if let Some(conn) = self.conns.find(conn) {
-                    conn.bare = Some(bytes);
+                    conn.rare().raw = Some(bytes);
                 }
             }
             Effect::Join(joint) => self.join(joint),
             Effect::Close(conn, how) => self.close_anywhere(conn, how),
-            Effect::Wake(at, timer) => self.set_timer(at, Due::Dialect(timer)),
+            Effect::Wake(at, timer) => self.timers.set(at, Due::Dialect(timer)),
         }
     }
 
@@ -507,27 +449,31 @@ impl<D: Dialect> Shard<D> {
         if let Some(conn) = self.conns.find(id) {
             conn.hold = hold;
             if hold != Hold::Still {
-                conn.wake();
+                self.enqueue(id);
             }
         }
     }
 
-    fn send(&mut self, id: ConnId, body: &[u8]) {
+    /// The connection that something is to be sent to, with what was broadcast to it before in its outbox.
+    fn receiver(&mut self, id: ConnId) -> Option<&mut Conn<I::Socket>> {
         self.catch_up(id);
-        let Some(conn) = self.conns.find(id).filter(|conn| !conn.is_ending()) else {
+        let conn = self.conns.find(id)?;
+        let takes = !conn.is_ending() && conn.socket.is_some();
+        takes.then_some(conn)
+    }
+
+    fn send(&mut self, id: ConnId, body: &[u8]) {
+        let Some(conn) = self.receiver(id) else {
             return;
         };
         let format = conn.format;
         tracing::trace!(?id, text = %String::from_utf8_lossy(body), "sent");
         conn.outbox.write(|out| format.encode(body, out));
-        self.counters.messages_out.up();
-        self.counters.sent[format.index()].up();
-        self.mark_dirty(id);
+        self.sent_one(id, format);
     }
 
     fn send_chunks(&mut self, id: ConnId, parts: &[Rc<Chunk>]) {
-        self.catch_up(id);
-        let Some(conn) = self.conns.find(id).filter(|conn| !conn.is_ending()) else {
+        let Some(conn) = self.receiver(id) else {
             return;
         };
         let format = conn.format;
@@ -538,6 +484,10 @@ impl<D: Dialect> Shard<D> {
         }
         conn.outbox
             .write(|out| out.extend_from_slice(format.tail()));
+        self.sent_one(id, format);
+    }
+
+    fn sent_one(&mut self, id: ConnId, format: Format) {
         self.counters.messages_out.up();
         self.counters.sent[format.index()].up();
         self.mark_dirty(id);
@@ -546,48 +496,46 @@ impl<D: Dialect> Shard<D> {
     fn fan_out(&mut self, audience: Audience, body: Bytes) {
         self.counters.fan_outs.up();
         tracing::trace!(?audience, text = %String::from_utf8_lossy(&body), "broadcast");
-        self.batch.push(audience, body);
+        self.batch.push(audience, body, &mut self.topics);
     }
 
-    fn enter(&mut self, id: ConnId, circle: Circle) {
+    fn enter(&mut self, id: ConnId, topic: Topic) {
         self.catch_up(id);
-        let at = self.subscribers.len() as u32;
         let Some(conn) = self.conns.find(id) else {
             return;
         };
-        if conn.circles.none() {
-            conn.subscribed_at = at;
-            self.subscribers.push(id.slot);
+        if self.topics.has(&conn.topics, topic) {
+            return;
         }
-        conn.circles = conn.circles.with(circle);
-        self.mark_dirty(id);
+        // What was broadcast before it came is not for it.
+        conn.fanned = (self.batch.number(), self.batch.len() as u32);
+        self.topics.enter(topic, id.slot, &mut conn.topics);
     }
 
-    fn leave(&mut self, id: ConnId, circle: Circle) {
+    fn leave(&mut self, id: ConnId, topic: Topic) {
         self.catch_up(id);
         let Some(conn) = self.conns.find(id) else {
             return;
         };
-        let left = conn.circles.without(circle);
-        if left.none() {
-            self.leave_all(id);
-        } else {
-            conn.circles = left;
+        if let Some(moved) = self.topics.leave(topic, &mut conn.topics)
+            && let Some((_, conn)) = self.conns.at(moved.slot)
+        {
+            moved.note(&mut conn.topics);
         }
     }
 
     pub(super) fn leave_all(&mut self, id: ConnId) {
         self.catch_up(id);
-        let Some(conn) = self.conns.find(id).filter(|conn| !conn.circles.none()) else {
+        let Some(conn) = self.conns.find(id) else {
             return;
         };
-        conn.circles = Circles::default();
-        let at = std::mem::replace(&mut conn.subscribed_at, NOWHERE) as usize;
-        self.subscribers.swap_remove(at);
-        if let Some(&moved) = self.subscribers.get(at)
-            && let Some((_, conn)) = self.conns.at(moved)
-        {
-            conn.subscribed_at = at as u32;
+        let mut memberships = std::mem::take(&mut conn.topics);
+        while let Some(moved) = self.topics.leave_last(&mut memberships) {
+            if let Some(moved) = moved
+                && let Some((_, conn)) = self.conns.at(moved.slot)
+            {
+                moved.note(&mut conn.topics);
+            }
         }
     }
 
@@ -604,19 +552,27 @@ impl<D: Dialect> Shard<D> {
         let Some(conn) = self.conns.find(id) else {
             return;
         };
-        if let Some(relayed) = conn.away {
+        if let Some(relayed) = conn.away() {
             return self.close_anywhere(relayed, how);
         }
         match (conn.closing, how) {
             (Some(Closing::Abort), _) | (Some(Closing::Flushed), Closing::Flushed) => return,
-            (None, Closing::Flushed) if conn.opened => {
+            // A relayed client does not speak the dialect any more.
+            (None, Closing::Flushed) if conn.opened && conn.peer().is_none() => {
                 let farewell = conn.format.farewell();
                 conn.outbox.write(|out| out.extend_from_slice(&farewell));
             }
             _ => {}
         }
         conn.closing = Some(how);
-        conn.wake();
+        let peer = conn.peer();
+        if peer.is_some() && conn.blocked_since.is_some() {
+            conn.blocked_since = Some(self.io.now()); // a relay waits for its reader, its end does not
+        }
         self.mark_dirty(id);
+        self.enqueue(id);
+        if let Some(peer) = peer {
+            self.close(peer, how); // both sides of a relay end together
+        }
     }
 }

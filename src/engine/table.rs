@@ -1,15 +1,17 @@
 //! A shard's connections, by slot.
 
-use std::{net::IpAddr, os::fd::RawFd, task::Waker, time::Duration};
+use std::{cmp::Reverse, collections::BinaryHeap, net::IpAddr, time::Duration};
 
-use super::{OutboxLimits, fanout::Circles, outbox::Outbox, relay::Joining};
+use super::{
+    outbox::Outbox,
+    relay::Joining,
+    runtime::{Key, Socket},
+    topics::Memberships,
+};
 use crate::{
     lobby::{Closing, ConnId, ShardId},
-    wire::Format,
+    wire::{Decoder, Format},
 };
-
-/// In no circle.
-pub(super) const NOWHERE: u32 = u32::MAX;
 
 /// Whether frames of a connection wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,146 +20,362 @@ pub(super) enum Hold {
     No,
     /// For an answer; nothing is read.
     Still,
-    /// For long: a little is read, so that its end is noticed.
+    /// For long: a little is read, and its end is noticed.
     Watching,
 }
 
-/// What the shard knows of one connection. The socket itself and the reader's state belong to its task.
-#[derive(Debug)]
-pub(super) struct Conn {
-    pub(super) fd: RawFd,
-    pub(super) format: Format,
-    pub(super) limits: OutboxLimits,
-    /// Counted under this address by admission.
-    pub(super) admitted_as: IpAddr,
-    /// The dialect was told of it and must be told of its end.
-    pub(super) opened: bool,
-    pub(super) hold: Hold,
-    /// The next frame is so many bytes without a header.
-    pub(super) bare: Option<u32>,
-    /// A step of a join that its task is to do.
-    pub(super) joining: Option<Joining>,
-    /// Its socket is relayed with this connection's, there.
-    pub(super) away: Option<ConnId>,
-    /// Missed broadcasts because it reads slowly.
-    pub(super) stale: bool,
-    /// Is in the shard's list of connections to flush.
-    pub(super) dirty: bool,
-    /// The socket took less than was offered: its task writes the rest.
-    pub(super) blocked_since: Option<Duration>,
-    pub(super) closing: Option<Closing>,
-    pub(super) circles: Circles,
-    /// Place among the shard's connections that are in some circle, or [`NOWHERE`].
-    pub(super) subscribed_at: u32,
-    /// Broadcasts of the present batch that are already in the outbox or came before it entered a circle.
-    pub(super) fanned: u32,
-    pub(super) outbox: Outbox,
-    pub(super) waker: Option<Waker>,
+/// What is left of a connection's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The dialect may say things to it.
+    Open,
+    /// The dialect has no part in it any more: its peer reads our last words, and what it sends is thrown away.
+    Lingering,
 }
 
-impl Conn {
+/// One connection: its socket, its reader's state, what it is owed. Small, because most are idle most of the time: what
+/// few have is behind a pointer.
+#[derive(Debug)]
+pub(super) struct Conn<S> {
+    /// None: it has moved to the shard that relays it.
+    pub(super) socket: Option<S>,
+    pub(super) format: Format,
+    /// Which of the listeners it came through.
+    pub(super) listener: u16,
+    /// The peer's address, as far as it is known.
+    pub(super) address: IpAddr,
+    /// Counted under this address by admission.
+    pub(super) admitted: bool,
+    /// The dialect was told of it and must be told of its end.
+    pub(super) opened: bool,
+    pub(super) stage: Stage,
+    pub(super) closing: Option<Closing>,
+
+    // ---- reading
+    pub(super) decoder: Decoder,
+    /// Bytes of an unfinished frame, or frames that wait.
+    pub(super) rest: Vec<u8>,
+    /// `rest` may hold whole frames.
+    pub(super) unread: bool,
+    /// There may be something to read from the socket.
+    pub(super) readable: bool,
+    /// The peer has ended its side, though not all that it sent before may have been read.
+    pub(super) to_end: bool,
+    /// The peer has ended its side, and everything is read.
+    pub(super) ended: bool,
+    pub(super) hold: Hold,
+    /// Is in the shard's list of connections that go on when the others had their turn.
+    pub(super) queued: bool,
+    /// Waits for a congested mesh.
+    pub(super) parked: bool,
+
+    // ---- writing
+    pub(super) outbox: Outbox,
+    /// Is in the shard's list of connections to flush.
+    pub(super) dirty: bool,
+    /// Missed broadcasts because it reads slowly.
+    pub(super) stale: bool,
+    /// The socket took less than was offered; it says when it takes more. The time is that of the last progress.
+    pub(super) blocked_since: Option<Duration>,
+    /// A timer looks whether it is stuck.
+    pub(super) stuck_timer: bool,
+    pub(super) topics: Memberships,
+    /// The batch in which its broadcasts were looked through last, and up to where.
+    pub(super) fanned: (u64, u32),
+
+    /// What few connections have.
+    pub(super) rare: Option<Box<Rare>>,
+}
+
+/// What few connections have.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
+    /// The next frame is so many bytes without a header.
+    pub(super) raw: Option<u32>,
+    /// A step of a relay's beginning that is due.
+    pub(super) joining: Option<Joining>,
+    /// The connection of this shard that it is relayed with.
+    pub(super) peer: Option<ConnId>,
+    /// Its socket has moved to the shard of this connection, with which it is relayed there.
+    pub(super) away: Option<ConnId>,
+    /// The socket is that of this connection, on the shard where it was accepted.
+    pub(super) home: Option<ConnId>,
+}
+
+impl<S: Socket> Conn<S> {
+    /// A connection whose socket was just accepted, or has come from another shard.
+    pub(super) fn new(
+        socket: S,
+        format: Format,
+        listener: u16,
+        address: IpAddr,
+        decoder: Decoder,
+    ) -> Self {
+        Conn {
+            socket: Some(socket),
+            format,
+            listener,
+            address,
+            admitted: false,
+            opened: false,
+            stage: Stage::Open,
+            closing: None,
+            decoder,
+            rest: Vec::new(),
+            unread: false,
+            readable: false,
+            to_end: false,
+            ended: false,
+            hold: Hold::No,
+            queued: false,
+            parked: false,
+            outbox: Outbox::default(),
+            dirty: false,
+            stale: false,
+            blocked_since: None,
+            stuck_timer: false,
+            topics: Memberships::new(),
+            fanned: (u64::MAX, 0),
+            rare: None,
+        }
+    }
+
     /// Nothing more is to be sent to it.
     pub(super) fn is_ending(&self) -> bool {
         self.closing.is_some()
     }
 
-    pub(super) fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
+    /// The connection it is relayed with on this shard.
+    pub(super) fn peer(&self) -> Option<ConnId> {
+        self.rare.as_ref()?.peer
+    }
+
+    /// The connection on whose shard its socket is relayed, if it has moved.
+    pub(super) fn away(&self) -> Option<ConnId> {
+        self.rare.as_ref()?.away
+    }
+
+    /// The connection whose socket this is, if it came from elsewhere.
+    pub(super) fn home(&self) -> Option<ConnId> {
+        self.rare.as_ref()?.home
+    }
+
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 }
 
-#[derive(Debug, Default)]
-struct Slot {
-    generation: u32,
-    conn: Option<Conn>,
-}
+/// Slots of one piece of the table.
+const PIECE: usize = 256;
 
-/// All connections of one shard.
+/// A piece of the table: it never moves, so a growing table copies nothing.
 #[derive(Debug)]
-pub(super) struct Table {
-    shard: ShardId,
-    slots: Vec<Slot>,
-    free: Vec<u32>,
-    limit: usize,
+struct Piece<S> {
+    slots: Box<[Option<(u32, Conn<S>)>]>,
+    used: usize,
 }
 
-impl Table {
-    pub(super) fn new(shard: ShardId, limit: usize) -> Self {
+/// All connections of one shard. Grows and shrinks by pieces; the lowest free slot is used first, so that the last pieces
+/// run empty.
+#[derive(Debug)]
+pub(super) struct Table<S> {
+    shard: ShardId,
+    pieces: Vec<Piece<S>>,
+    /// Slots below `high` that are free.
+    free: BinaryHeap<Reverse<u32>>,
+    /// No slot from here on was ever used, or is still there.
+    high: u32,
+    open: usize,
+    /// Of the next connection. All slots share it, so that a slot may vanish and come again without a name coming twice.
+    generation: u32,
+}
+
+impl<S: Socket> Table<S> {
+    pub(super) fn new(shard: ShardId) -> Self {
         Table {
             shard,
-            slots: Vec::new(),
-            free: Vec::new(),
-            limit,
+            pieces: Vec::new(),
+            free: BinaryHeap::new(),
+            high: 0,
+            open: 0,
+            generation: 0,
         }
     }
 
     /// Open connections.
     pub(super) fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.open
     }
 
-    /// Takes in a connection; `None` if the table is full.
-    pub(super) fn insert(&mut self, conn: Conn) -> Option<ConnId> {
-        let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None if self.slots.len() < self.limit => {
-                self.slots.push(Slot::default());
-                self.slots.len() as u32 - 1
-            }
-            None => return None,
-        };
-        let place = &mut self.slots[slot as usize];
-        place.conn = Some(conn);
-        Some(ConnId {
+    /// Takes in a connection.
+    pub(super) fn insert(&mut self, conn: Conn<S>) -> ConnId {
+        let slot = self.free_slot();
+        let generation = self.generation;
+        self.generation = self.generation.wrapping_add(1);
+        let piece = &mut self.pieces[slot as usize / PIECE];
+        piece.slots[slot as usize % PIECE] = Some((generation, conn));
+        piece.used += 1;
+        self.open += 1;
+        ConnId {
             shard: self.shard,
             slot,
-            generation: place.generation,
-        })
+            generation,
+        }
+    }
+
+    fn free_slot(&mut self) -> u32 {
+        if let Some(Reverse(slot)) = self.free.pop() {
+            return slot;
+        }
+        let slot = self.high;
+        if slot as usize / PIECE == self.pieces.len() {
+            self.pieces.push(Piece {
+                slots: std::iter::repeat_with(|| None).take(PIECE).collect(),
+                used: 0,
+            });
+        }
+        self.high += 1;
+        slot
+    }
+
+    fn place(&mut self, slot: u32) -> Option<&mut (u32, Conn<S>)> {
+        let piece = self.pieces.get_mut(slot as usize / PIECE)?;
+        piece.slots[slot as usize % PIECE].as_mut()
     }
 
     /// The connection, if it is still this one.
-    pub(super) fn find(&mut self, id: ConnId) -> Option<&mut Conn> {
-        let place = self.slots.get_mut(id.slot as usize)?;
-        if id.shard != self.shard || place.generation != id.generation {
-            return None;
-        }
-        place.conn.as_mut()
+    pub(super) fn find(&mut self, id: ConnId) -> Option<&mut Conn<S>> {
+        let shard = self.shard;
+        self.place(id.slot)
+            .filter(|(generation, _)| *generation == id.generation && id.shard == shard)
+            .map(|(_, conn)| conn)
     }
 
     /// Whoever is in that slot now.
-    pub(super) fn at(&mut self, slot: u32) -> Option<(ConnId, &mut Conn)> {
-        let place = self.slots.get_mut(slot as usize)?;
-        let id = ConnId {
-            shard: self.shard,
-            slot,
-            generation: place.generation,
-        };
-        place.conn.as_mut().map(|conn| (id, conn))
+    pub(super) fn at(&mut self, slot: u32) -> Option<(ConnId, &mut Conn<S>)> {
+        let shard = self.shard;
+        self.place(slot).map(|(generation, conn)| {
+            let id = ConnId {
+                shard,
+                slot,
+                generation: *generation,
+            };
+            (id, conn)
+        })
+    }
+
+    /// The connection, if it is still this one, for reading.
+    pub(super) fn peek(&self, id: ConnId) -> Option<&Conn<S>> {
+        let piece = self.pieces.get(id.slot as usize / PIECE)?;
+        let (generation, conn) = piece.slots[id.slot as usize % PIECE].as_ref()?;
+        (*generation == id.generation && id.shard == self.shard).then_some(conn)
+    }
+
+    /// The connection that the ring means.
+    pub(super) fn of(&mut self, key: Key) -> Option<(ConnId, &mut Conn<S>)> {
+        self.at(key.slot).filter(|(id, _)| Key::of(*id) == key)
     }
 
     /// Takes a connection out; its name will never be used again.
-    pub(super) fn remove(&mut self, id: ConnId) -> Option<Conn> {
+    pub(super) fn remove(&mut self, id: ConnId) -> Option<Conn<S>> {
         self.find(id)?;
-        let place = &mut self.slots[id.slot as usize];
-        place.generation = place.generation.wrapping_add(1);
-        self.free.push(id.slot);
-        place.conn.take()
+        let piece = &mut self.pieces[id.slot as usize / PIECE];
+        let taken = piece.slots[id.slot as usize % PIECE].take();
+        piece.used -= 1;
+        self.open -= 1;
+        self.free.push(Reverse(id.slot));
+        self.shrink();
+        taken.map(|(_, conn)| conn)
+    }
+
+    /// Lets the last pieces go when two of them are empty: one stays for newcomers.
+    fn shrink(&mut self) {
+        let empty = |piece: &Piece<S>| piece.used == 0;
+        let before = self.pieces.len();
+        while let [.., last_but_one, last] = &self.pieces[..]
+            && empty(last_but_one)
+            && empty(last)
+        {
+            self.pieces.pop();
+        }
+        if self.pieces.len() < before {
+            self.high = (self.pieces.len() * PIECE) as u32;
+            let high = self.high;
+            self.free.retain(|Reverse(slot)| *slot < high);
+            self.free.shrink_to(self.pieces.len() * PIECE);
+        }
     }
 
     /// Every open connection.
     pub(super) fn ids(&self) -> Vec<ConnId> {
-        let open = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter(|(_, place)| place.conn.is_some());
-        open.map(|(slot, place)| ConnId {
-            shard: self.shard,
-            slot: slot as u32,
-            generation: place.generation,
-        })
-        .collect()
+        let slots = self.pieces.iter().flat_map(|piece| piece.slots.iter());
+        let open = slots.enumerate().filter_map(|(slot, place)| {
+            let (generation, _) = place.as_ref()?;
+            Some(ConnId {
+                shard: self.shard,
+                slot: slot as u32,
+                generation: *generation,
+            })
+        });
+        open.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct NoSocket;
+
+    impl Socket for NoSocket {
+        type Handle = ();
+        fn handle(&self) {}
+    }
+
+    fn conn() -> Conn<NoSocket> {
+        let decoder = Decoder::new(Format::JsonLines, false, false);
+        Conn::new(
+            NoSocket,
+            Format::JsonLines,
+            0,
+            [127, 0, 0, 1].into(),
+            decoder,
+        )
+    }
+
+    #[test]
+    fn a_table_shrinks_when_its_connections_are_gone_and_never_names_two_alike() {
+        let mut table = Table::new(ShardId(3));
+        let mut names = BTreeSet::new();
+        for round in 0..3 {
+            let open: Vec<ConnId> = (0..10 * PIECE).map(|_| table.insert(conn())).collect();
+            assert_eq!((table.len(), table.pieces.len()), (10 * PIECE, 10));
+            for &id in &open {
+                assert!(names.insert(id), "{id:?} was another one in round {round}");
+                assert!(table.find(id).is_some());
+            }
+            let (kept, gone) = open.split_first().expect("many");
+            for &id in gone {
+                assert!(table.remove(id).is_some());
+                assert!(table.find(id).is_none());
+            }
+            assert_eq!((table.len(), table.ids()), (1, vec![*kept]));
+            assert!(
+                table.pieces.len() <= 2,
+                "{} pieces for one",
+                table.pieces.len()
+            );
+            assert!(table.remove(*kept).is_some());
+        }
+    }
+
+    /// Most connections are idle most of the time: what each of them costs is this.
+    #[test]
+    fn a_connection_is_small() {
+        let bytes = size_of::<Conn<std::os::fd::OwnedFd>>();
+        assert!(bytes <= 256, "{bytes} bytes");
     }
 }

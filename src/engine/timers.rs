@@ -1,4 +1,4 @@
-//! Deadlines of one shard: a heap, and one executor timer for the earliest.
+//! Deadlines of one shard: a heap, whose earliest is the longest that the shard waits.
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
@@ -13,8 +13,8 @@ pub(super) enum Due<T> {
     Handshake(ConnId),
     /// The connection must have read something.
     Stuck(ConnId),
-    /// The connection's task looks whether its peer is still there.
-    Look(ConnId),
+    /// The peer has had time to read our last words.
+    Linger(ConnId),
     /// A pause of reading may be over.
     Unpark,
 }
@@ -43,8 +43,8 @@ impl<T> Ord for Entry<T> {
     }
 }
 
-/// Pending deadlines. Bounded by the shard's connections and the dialect's own objects; a deadline that is no longer
-/// wanted stays until it is due and is ignored then.
+/// Pending deadlines. A deadline that is no longer wanted stays until it is due and is ignored then; so the engine sets one
+/// at a time of each kind for a connection, and a dialect likewise for each of its objects.
 pub(super) struct Timers<T> {
     heap: BinaryHeap<Reverse<Entry<T>>>,
     sequence: u64,
@@ -60,16 +60,14 @@ impl<T> Default for Timers<T> {
 }
 
 impl<T> Timers<T> {
-    /// Adds a deadline; true if it is now the earliest.
-    pub(super) fn set(&mut self, at: Duration, due: Due<T>) -> bool {
-        let earliest = self.next().is_none_or(|next| at < next);
+    /// Adds a deadline.
+    pub(super) fn set(&mut self, at: Duration, due: Due<T>) {
         self.sequence += 1;
         self.heap.push(Reverse(Entry {
             at,
             sequence: self.sequence,
             due,
         }));
-        earliest
     }
 
     /// The earliest deadline.
@@ -94,9 +92,10 @@ mod tests {
     fn deadlines_come_in_order_and_not_early() {
         let mut timers = Timers::<u8>::default();
         let ms = Duration::from_millis;
-        assert!(timers.set(ms(20), Due::Dialect(2)));
-        assert!(timers.set(ms(10), Due::Dialect(1)));
-        assert!(!timers.set(ms(20), Due::Dialect(3)));
+        timers.set(ms(20), Due::Dialect(2));
+        timers.set(ms(10), Due::Dialect(1));
+        timers.set(ms(20), Due::Dialect(3));
+        assert_eq!(timers.next(), Some(ms(10)));
         assert!(timers.pop(ms(9)).is_none());
         let mut seen = Vec::new();
         while let Some(Due::Dialect(n)) = timers.pop(ms(20)) {

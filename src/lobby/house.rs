@@ -1,14 +1,14 @@
 //! All the lobbies of one process: routes what happens to the dialect that a connection's listener speaks.
 //!
 //! The dialects know nothing of each other and nothing of this. Each gets a turn of its own kind; its effects are moved
-//! into the engine's turn, in order, with mail and timers marked as its own and its circles shifted to bits of their own.
+//! into the engine's turn, in order, with mail, timers and topics marked as its own.
 //! Only FAF asks the back office, publishes and is told news, so those pass as they are.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Audience, Circle, ConnId, Dialect, Effect, Origin, Protocol, ShardId, Stopping, Ticket, Turn,
-    faf::Faf, vcmi::Vcmi,
+    ConnId, Dialect, Effect, Origin, Protocol, ShardId, Stopping, Ticket, Turn, faf::Faf,
+    vcmi::Vcmi,
 };
 
 /// Something of one dialect.
@@ -19,6 +19,10 @@ pub enum Of<F, V> {
     /// Of VCMI.
     Vcmi(V),
 }
+
+/// Whose topic it is.
+const FAF: u8 = 0;
+const VCMI: u8 = 1;
 
 /// Every dialect on one shard.
 #[derive(Debug)]
@@ -110,33 +114,31 @@ impl<D: Dialect> Drop for Moved<'_, D> {
 }
 
 fn faf_effect(effect: Effect<Faf>) -> Effect<House> {
-    effect.map(Of::Faf, |ask| ask, |event| event, Of::Faf)
+    own_topics(effect.map(Of::Faf, |ask| ask, |event| event, Of::Faf), FAF)
 }
 
 fn vcmi_effect(effect: Effect<Vcmi>) -> Effect<House> {
-    match effect.map(
-        Of::Vcmi,
-        |ask| match ask {},
-        |event| match event {},
-        Of::Vcmi,
-    ) {
-        Effect::Enter(conn, circle) => Effect::Enter(conn, shifted(circle)),
-        Effect::Leave(conn, circle) => Effect::Leave(conn, shifted(circle)),
+    own_topics(
+        effect.map(
+            Of::Vcmi,
+            |ask| match ask {},
+            |event| match event {},
+            Of::Vcmi,
+        ),
+        VCMI,
+    )
+}
+
+/// Marks the topics of an effect as those of one dialect.
+fn own_topics(effect: Effect<House>, dialect: u8) -> Effect<House> {
+    match effect {
+        Effect::Enter(conn, topic) => Effect::Enter(conn, topic.of_dialect(dialect)),
+        Effect::Leave(conn, topic) => Effect::Leave(conn, topic.of_dialect(dialect)),
         Effect::FanOut(audience, body) => {
-            let audience = match audience {
-                Audience::Circle(circle) => Audience::Circle(shifted(circle)),
-                named => named,
-            };
-            Effect::FanOut(audience, body)
+            Effect::FanOut(audience.map_topic(|topic| topic.of_dialect(dialect)), body)
         }
         effect => effect,
     }
-}
-
-/// A circle of the second dialect, where the first one's do not reach.
-fn shifted(circle: Circle) -> Circle {
-    debug_assert!(circle.0 < Circle::MOST, "a dialect has no more circles");
-    Circle(circle.0 + Circle::MOST)
 }
 
 impl Dialect for House {

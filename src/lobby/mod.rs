@@ -14,7 +14,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-pub use turn::{Audience, Circle, Closing, Effect, Joint, Now, Ticket, Turn};
+pub use turn::{Audience, Closing, Effect, Joint, Now, Ticket, Topic, Turn};
 
 use crate::wire::Format;
 

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
-    Audience, Circle, Closing, ConnId, Dialect, Effect, Joint, Now, Origin, Protocol, ShardId,
-    Stopping, Ticket, Turn,
+    Audience, Closing, ConnId, Dialect, Effect, Joint, Now, Origin, Protocol, ShardId, Stopping,
+    Ticket, Topic, Turn,
 };
 use crate::wire::Format;
 
@@ -52,7 +52,7 @@ struct Shard<D: Dialect> {
     dialect: D,
     rng: StdRng,
     next_ticket: u64,
-    circles: BTreeSet<(Circle, ConnId)>,
+    topics: BTreeSet<(Topic, ConnId)>,
     connections: u32,
     timers: BTreeMap<(Duration, u64), D::Timer>,
     asks: Vec<(Ticket, D::Ask)>,
@@ -105,7 +105,7 @@ impl<D: Dialect> Simulator<D> {
                     dialect: make(ShardId(shard)),
                     rng: StdRng::seed_from_u64(seed ^ (u64::from(shard) + 1)),
                     next_ticket: 0,
-                    circles: BTreeSet::new(),
+                    topics: BTreeSet::new(),
                     connections: 0,
                     timers: BTreeMap::new(),
                     asks: Vec::new(),
@@ -352,7 +352,7 @@ impl<D: Dialect> Simulator<D> {
                     self.close(peer, Closing::Flushed);
                 }
                 self.shards[usize::from(conn.shard.0)]
-                    .circles
+                    .topics
                     .retain(|(_, member)| *member != conn);
                 self.turn(conn.shard, |dialect, turn| dialect.closed(turn, conn));
             }
@@ -397,19 +397,22 @@ impl<D: Dialect> Simulator<D> {
                 self.receive(conn, body.into());
             }
             Effect::FanOut(audience, body) => {
-                let members = |circle| {
+                let members = |topic| {
                     state
-                        .circles
+                        .topics
                         .iter()
-                        .filter(move |(of, _)| *of == circle)
+                        .filter(move |(of, _)| *of == topic)
                         .map(|(_, conn)| *conn)
                 };
                 let conns: Vec<ConnId> = match audience {
-                    Audience::Subscribers => members(Circle::SUBSCRIBERS).collect(),
-                    Audience::Circle(circle) => members(circle).collect(),
-                    Audience::SubscribersBut(out) => members(Circle::SUBSCRIBERS)
+                    Audience::Subscribers => members(Topic::SUBSCRIBERS).collect(),
+                    Audience::Topic(topic) => members(topic).collect(),
+                    Audience::SubscribersBut(out) => members(Topic::SUBSCRIBERS)
                         .filter(|c| !out.contains(c))
                         .collect(),
+                    Audience::TopicBut(topic, out) => {
+                        members(topic).filter(|c| !out.contains(c)).collect()
+                    }
                     Audience::These(these) => these.to_vec(),
                 };
                 for conn in conns {
@@ -420,8 +423,8 @@ impl<D: Dialect> Simulator<D> {
                     self.receive(conn, body.clone());
                 }
             }
-            Effect::Enter(conn, circle) => drop(state.circles.insert((circle, conn))),
-            Effect::Leave(conn, circle) => drop(state.circles.remove(&(circle, conn))),
+            Effect::Enter(conn, topic) => drop(state.topics.insert((topic, conn))),
+            Effect::Leave(conn, topic) => drop(state.topics.remove(&(topic, conn))),
             Effect::Mail(to, mail) => self.post(shard, to, Parcel::Mail(mail)),
             Effect::Ask(ticket, ask) => state.asks.push((ticket, ask)),
             Effect::Publish(event) => self.published.push(event),

@@ -22,16 +22,23 @@ pub struct Now {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Ticket(pub u64);
 
-/// A set of connections that a dialect keeps on each shard as an audience. A connection may be in several; those in the
-/// same ones share one buffer of a broadcast. A dialect has [`Circle::MOST`] of them.
+/// A set of connections that is broadcast to: everybody, a room, a game, a table. A dialect has as many as it likes and
+/// numbers them as it likes, below [`Topic::END`]; one exists while it has members. A connection may be in several. Each
+/// shard keeps its own members of a topic, and a broadcast costs what those cost that are in it, whoever else there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Circle(pub u8);
+pub struct Topic(pub u64);
 
-impl Circle {
+impl Topic {
     /// The one that [`Turn::subscribe`] means.
-    pub const SUBSCRIBERS: Circle = Circle(0);
-    /// Circles of one dialect: four dialects' fit into the 32 bits that the engine keeps for a connection.
-    pub const MOST: u8 = 8;
+    pub const SUBSCRIBERS: Topic = Topic(0);
+    /// No number of a dialect's topic is as large: above it stands whose topic it is.
+    pub const END: u64 = 1 << 56;
+
+    /// The same topic as the one of dialect number `dialect` of a process.
+    pub(super) fn of_dialect(self, dialect: u8) -> Topic {
+        debug_assert!(self.0 < Topic::END, "a topic's number is too large");
+        Topic(self.0 | u64::from(dialect) << 56)
+    }
 }
 
 /// Who gets a broadcast, among the connections of this shard.
@@ -39,12 +46,27 @@ impl Circle {
 pub enum Audience {
     /// Every connection that [`Turn::subscribe`] named.
     Subscribers,
-    /// Every connection of this circle.
-    Circle(Circle),
-    /// The same, without these.
+    /// Every connection of this topic.
+    Topic(Topic),
+    /// Every subscriber without these.
     SubscribersBut(Rc<[ConnId]>),
+    /// Every connection of this topic without these.
+    TopicBut(Topic, Rc<[ConnId]>),
     /// Just these.
     These(Rc<[ConnId]>),
+}
+
+impl Audience {
+    /// The same audience with its topic changed.
+    pub(super) fn map_topic(self, change: impl FnOnce(Topic) -> Topic) -> Audience {
+        match self {
+            Audience::Subscribers => Audience::Topic(change(Topic::SUBSCRIBERS)),
+            Audience::Topic(topic) => Audience::Topic(change(topic)),
+            Audience::SubscribersBut(out) => Audience::TopicBut(change(Topic::SUBSCRIBERS), out),
+            Audience::TopicBut(topic, out) => Audience::TopicBut(change(topic), out),
+            Audience::These(conns) => Audience::These(conns),
+        }
+    }
 }
 
 /// How a connection ends.
@@ -79,10 +101,10 @@ pub enum Effect<D: Dialect> {
     SendChunks(ConnId, Vec<Rc<Chunk>>),
     /// One message to many connections of this shard: encoded once per format.
     FanOut(Audience, Bytes),
-    /// From now on the connection is in this circle.
-    Enter(ConnId, Circle),
+    /// From now on the connection is in this topic.
+    Enter(ConnId, Topic),
     /// No longer.
-    Leave(ConnId, Circle),
+    Leave(ConnId, Topic),
     /// To another shard.
     Mail(ShardId, D::Mail),
     /// To the back office.
@@ -118,8 +140,8 @@ impl<D: Dialect> Effect<D> {
             Effect::Send(conn, body) => Effect::Send(conn, body),
             Effect::SendChunks(conn, parts) => Effect::SendChunks(conn, parts),
             Effect::FanOut(audience, body) => Effect::FanOut(audience, body),
-            Effect::Enter(conn, circle) => Effect::Enter(conn, circle),
-            Effect::Leave(conn, circle) => Effect::Leave(conn, circle),
+            Effect::Enter(conn, topic) => Effect::Enter(conn, topic),
+            Effect::Leave(conn, topic) => Effect::Leave(conn, topic),
             Effect::Mail(to, letter) => Effect::Mail(to, mail(letter)),
             Effect::Ask(ticket, question) => Effect::Ask(ticket, ask(question)),
             Effect::Publish(what) => Effect::Publish(event(what)),
@@ -168,22 +190,22 @@ impl<D: Dialect> Turn<'_, D> {
 
     /// Puts the connection among the receivers of broadcasts.
     pub fn subscribe(&mut self, conn: ConnId) {
-        self.enter(conn, Circle::SUBSCRIBERS);
+        self.enter(conn, Topic::SUBSCRIBERS);
     }
 
     /// Takes it out again.
     pub fn unsubscribe(&mut self, conn: ConnId) {
-        self.leave(conn, Circle::SUBSCRIBERS);
+        self.leave(conn, Topic::SUBSCRIBERS);
     }
 
-    /// Puts a connection of this shard into a circle.
-    pub fn enter(&mut self, conn: ConnId, circle: Circle) {
-        self.effects.push(Effect::Enter(conn, circle));
+    /// Puts a connection of this shard into a topic.
+    pub fn enter(&mut self, conn: ConnId, topic: Topic) {
+        self.effects.push(Effect::Enter(conn, topic));
     }
 
     /// Takes it out again.
-    pub fn leave(&mut self, conn: ConnId, circle: Circle) {
-        self.effects.push(Effect::Leave(conn, circle));
+    pub fn leave(&mut self, conn: ConnId, topic: Topic) {
+        self.effects.push(Effect::Leave(conn, topic));
     }
 
     /// Mail to another shard. To oneself it is a mistake: call the function instead.

@@ -62,7 +62,6 @@ pub(super) fn settings(config: &Config) -> Settings {
         proxy: false,
         trusted: Vec::new(),
     });
-    let shards = usize::from(config.server.shards);
     Settings {
         shards: config.server.shards,
         pin: config.server.pin,
@@ -74,11 +73,7 @@ pub(super) fn settings(config: &Config) -> Settings {
             ws_path: config.faf.ws_path.clone(),
             ws_forwarded_header: config.faf.ws_forwarded_header.clone(),
         },
-        // The kernel spreads connections by chance, so a shard may get more than its share.
-        connections: (config.limits.connections / shards)
-            .saturating_mul(5)
-            .div_ceil(4)
-            .max(1),
+        connections: config.limits.connections,
         address_limits: AddressLimits {
             connections: config.limits.connections_per_address.unwrap_or(u32::MAX),
             opened_per_second: config

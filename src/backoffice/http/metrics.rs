@@ -137,11 +137,15 @@ impl Metrics {
     /// What the reference does not have.
     fn own(&self, page: &mut Page, censuses: &[Arc<Census>]) {
         let mut names: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
+        let shards = self.boards.len();
         let mut add = |name: String, shard: usize, value: u64| {
-            names
-                .entry(name)
-                .or_default()
-                .push((shard.to_string(), value));
+            // Behind the shards' own comes what is counted before a connection has a shard.
+            let label = if shard < shards {
+                shard.to_string()
+            } else {
+                "none".to_owned()
+            };
+            names.entry(name).or_default().push((label, value));
         };
         for (shard, counters) in self.engine.iter().enumerate() {
             for (name, value) in counters.list() {

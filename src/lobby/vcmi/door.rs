@@ -154,9 +154,9 @@ impl Vcmi {
         for delivery in deliveries {
             match delivery {
                 Delivery::Send(conn, bytes) => turn.send(conn, bytes),
-                Delivery::Spread(circle, bytes) => turn.fan_out(Audience::Circle(circle), bytes),
-                Delivery::Enter(conn, circle) => turn.enter(conn, circle),
-                Delivery::Leave(conn, circle) => turn.leave(conn, circle),
+                Delivery::Spread(topic, bytes) => turn.fan_out(Audience::Topic(topic), bytes),
+                Delivery::Enter(conn, topic) => turn.enter(conn, topic),
+                Delivery::Leave(conn, topic) => turn.leave(conn, topic),
                 Delivery::Release(conn) => turn.release(conn),
                 Delivery::Close(conn) => turn.close(conn, Closing::Flushed),
                 Delivery::Welcome(conn) => {

@@ -40,7 +40,7 @@ impl Hall {
         self.names.insert(name.to_owned(), conn);
         let users = self.users_text();
         self.spread(MODERN, users.clone());
-        self.update_circles(conn);
+        self.update_topics(conn);
         self.deliver(conn.shard, Delivery::Welcome(conn));
         let sessions = self.sessions_text();
         self.send(conn, &sessions);

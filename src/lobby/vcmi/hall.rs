@@ -22,7 +22,7 @@ use super::{
     users::{EVERYBODY, MODERN_USERS, User},
 };
 use crate::{
-    lobby::{Circle, ConnId, ShardId},
+    lobby::{ConnId, ShardId, Topic},
     wire::charset::Charset,
 };
 
@@ -60,7 +60,7 @@ pub(super) struct Hall {
     pub(super) names_seen: AHashSet<String>,
     pub(super) draining: bool,
     pub(super) counters: Counters,
-    /// Launchers whose encoding is not UTF-8: no circle is for them.
+    /// Launchers whose encoding is not UTF-8: no topic is for them.
     foreigners: BTreeSet<ConnId>,
     /// Launchers of each shard.
     launchers: Vec<u32>,
@@ -218,7 +218,7 @@ impl Hall {
                 self.foreigners.insert(conn);
             }
         }
-        self.update_circles(conn);
+        self.update_topics(conn);
         true
     }
 
@@ -304,13 +304,13 @@ impl Hall {
         }
     }
 
-    /// To everybody of a circle: encoded once, but for those of another encoding.
-    pub(super) fn spread(&mut self, circle: Circle, text: String) {
+    /// To everybody of a topic: encoded once, but for those of another encoding.
+    pub(super) fn spread(&mut self, topic: Topic, text: String) {
         let foreigners: Vec<ConnId> = self
             .foreigners
             .iter()
             .copied()
-            .filter(|conn| self.users.get(conn).is_some_and(|user| user.hears(circle)))
+            .filter(|conn| self.users.get(conn).is_some_and(|user| user.hears(topic)))
             .collect();
         self.caused += text.len();
         for conn in foreigners {
@@ -319,21 +319,21 @@ impl Hall {
         let bytes = Bytes::from(text);
         for (letter, &launchers) in self.letters.iter_mut().zip(&self.launchers) {
             if launchers > 0 {
-                letter.push(Delivery::Spread(circle, bytes.clone()));
+                letter.push(Delivery::Spread(topic, bytes.clone()));
             }
         }
     }
 
     /// After its version, encoding or name has changed.
-    pub(super) fn update_circles(&mut self, conn: ConnId) {
+    pub(super) fn update_topics(&mut self, conn: ConnId) {
         let Some(user) = self.users.get_mut(&conn) else {
             return;
         };
-        for (circle, inside) in user.moves() {
+        for (topic, inside) in user.moves() {
             let delivery = if inside {
-                Delivery::Enter(conn, circle)
+                Delivery::Enter(conn, topic)
             } else {
-                Delivery::Leave(conn, circle)
+                Delivery::Leave(conn, topic)
             };
             self.deliver(conn.shard, delivery);
         }

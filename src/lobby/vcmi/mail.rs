@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::handshake::Role;
-use crate::lobby::{Circle, ConnId};
+use crate::lobby::{ConnId, Topic};
 
 /// Mail between shards.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -76,12 +76,12 @@ pub enum ToHall {
 pub enum Delivery {
     /// Bytes to one client.
     Send(ConnId, Bytes),
-    /// Bytes to everybody of a circle.
-    Spread(Circle, Bytes),
-    /// The client is in this circle.
-    Enter(ConnId, Circle),
+    /// Bytes to everybody of a topic.
+    Spread(Topic, Bytes),
+    /// The client is in this topic.
+    Enter(ConnId, Topic),
     /// No longer.
-    Leave(ConnId, Circle),
+    Leave(ConnId, Topic),
     /// The client has signed in.
     Welcome(ConnId),
     /// Its next packet may come.

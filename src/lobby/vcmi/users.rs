@@ -4,20 +4,20 @@ use std::{net::IpAddr, time::Duration};
 
 use super::rooms::RoomId;
 use crate::{
-    lobby::{Circle, ConnId},
+    lobby::{ConnId, Topic},
     wire::charset::Charset,
 };
 
 /// Every launcher, signed in or not: they are told of rooms.
-pub(super) const EVERYBODY: Circle = Circle(0);
+pub(super) const EVERYBODY: Topic = Topic(0);
 /// Launchers of version 4 and up, signed in or not: they are told who is there when somebody comes.
-pub(super) const MODERN: Circle = Circle(1);
+pub(super) const MODERN: Topic = Topic(1);
 /// Users: they hear chat.
-pub(super) const USERS: Circle = Circle(2);
+pub(super) const USERS: Topic = Topic(2);
 /// Users of version 4 and up: they are told who is there when somebody goes.
-pub(super) const MODERN_USERS: Circle = Circle(3);
+pub(super) const MODERN_USERS: Topic = Topic(3);
 /// Users below version 4: they are told in words who has come.
-pub(super) const OLD_USERS: Circle = Circle(4);
+pub(super) const OLD_USERS: Topic = Topic(4);
 
 /// First version that is sent lists of users, and the mode of a game (spec: vcmi-proxy 14.3).
 pub(super) const MODERN_VERSION: u8 = 4;
@@ -71,8 +71,8 @@ pub(super) struct User {
     pub(super) game_version: String,
     pub(super) channel: Channel,
     pub(super) place: Place,
-    /// The circles it is in, a bit each.
-    circles: u8,
+    /// The topics it is in, a bit each.
+    topics: u8,
 }
 
 impl User {
@@ -87,7 +87,7 @@ impl User {
             game_version: String::new(),
             channel: Channel::default(),
             place: Place::default(),
-            circles: 0,
+            topics: 0,
         }
     }
 
@@ -107,10 +107,10 @@ impl User {
         }
     }
 
-    /// Whether what is said to a circle is for it.
-    pub(super) fn hears(&self, circle: Circle) -> bool {
+    /// Whether what is said to a topic is for it.
+    pub(super) fn hears(&self, topic: Topic) -> bool {
         let (signed_in, modern) = (self.is_signed_in(), self.is_modern());
-        match circle {
+        match topic {
             EVERYBODY => true,
             MODERN => modern,
             USERS => signed_in,
@@ -120,17 +120,17 @@ impl User {
         }
     }
 
-    /// The circles to enter and to leave, so that it is in those that are for it. Whoever does not speak UTF-8 is in
-    /// none, since what a circle is sent is encoded once.
-    pub(super) fn moves(&mut self) -> impl Iterator<Item = (Circle, bool)> + use<> {
+    /// The topics to enter and to leave, so that it is in those that are for it. Whoever does not speak UTF-8 is in
+    /// none, since what a topic is sent is encoded once.
+    pub(super) fn moves(&mut self) -> impl Iterator<Item = (Topic, bool)> + use<> {
         let all = [EVERYBODY, MODERN, USERS, MODERN_USERS, OLD_USERS];
         let wanted = all
             .into_iter()
-            .filter(|&circle| self.charset.is_utf8() && self.hears(circle))
-            .fold(0, |bits, circle| bits | 1 << circle.0);
-        let changed = std::mem::replace(&mut self.circles, wanted) ^ wanted;
+            .filter(|&topic| self.charset.is_utf8() && self.hears(topic))
+            .fold(0, |bits, topic| bits | 1 << topic.0);
+        let changed = std::mem::replace(&mut self.topics, wanted) ^ wanted;
         all.into_iter()
-            .filter(move |circle| changed & 1 << circle.0 != 0)
-            .map(move |circle| (circle, wanted & 1 << circle.0 != 0))
+            .filter(move |topic| changed & 1 << topic.0 != 0)
+            .map(move |topic| (topic, wanted & 1 << topic.0 != 0))
     }
 }

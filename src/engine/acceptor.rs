@@ -1,0 +1,208 @@
+//! The thread that accepts connections, for all shards: each goes to the shard with the fewest.
+//!
+//! It waits until a listening socket has somebody and then takes him, so a connection is never in a place from where it
+//! can get lost: not in an operation that a ring has under way, and not in the queue of a shard that is stopped.
+
+use std::{
+    io::{self, ErrorKind},
+    net::{IpAddr, SocketAddr, TcpListener},
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Settings,
+    admission::{Admission, Refusal},
+    counters::Counters,
+    mesh::{Inbound, Mesh},
+    runtime::{self, Doorbell},
+};
+use crate::{
+    lobby::{Dialect, Protocol},
+    wire::{Cidr, Format},
+};
+
+/// Pause after `accept` failed, mostly for want of descriptors: at once again would only spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Connections taken from one listening socket before the others get their turn.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// How much may wait for one client that does not read.
+#[derive(Clone, Copy, Debug)]
+pub struct OutboxLimits {
+    /// A client with more than this waiting gets no broadcasts until it has read; then it is sent the present state.
+    pub soft_bytes: usize,
+    /// A client with more than this waiting that its socket did not take is dropped.
+    pub hard_bytes: usize,
+    /// A client that reads nothing for this long while something waits is dropped.
+    pub stuck: Duration,
+}
+
+/// One address to listen on.
+#[derive(Clone, Debug)]
+pub struct ListenerSettings {
+    /// For logs and the start-up lines.
+    pub name: String,
+    /// Port 0: any free one.
+    pub address: SocketAddr,
+    /// How its byte stream is laid out.
+    pub format: Format,
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// How much may wait for one of its clients.
+    pub outbox: OutboxLimits,
+    /// A PROXY header must come first (spec: faf-wire 6).
+    pub proxy: bool,
+    /// Peers whose forwarded-for header is believed.
+    pub trusted: Vec<Cidr>,
+}
+
+impl ListenerSettings {
+    /// Whether this peer may say for whom it speaks.
+    pub(super) fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(peer))
+    }
+
+    /// Whether a connection's address may turn out to be another than its socket's: then it is admitted under that.
+    pub(super) fn may_rename(&self, peer: IpAddr) -> bool {
+        self.proxy || self.trusts(peer)
+    }
+}
+
+/// A connection on its way to its shard.
+#[derive(Debug)]
+pub struct Accepted<S> {
+    pub(super) socket: S,
+    pub(super) address: IpAddr,
+    /// Which of the listeners it came through.
+    pub(super) listener: u16,
+    /// Counted under its address.
+    pub(super) admitted: bool,
+}
+
+/// The accepting thread, and what ends it.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    thread: JoinHandle<()>,
+}
+
+struct Accepting<D: Dialect> {
+    settings: Arc<Settings>,
+    listeners: Vec<TcpListener>,
+    mesh: Arc<Mesh<D>>,
+    admission: Arc<Admission>,
+    counters: Arc<Counters>,
+    bell: Doorbell,
+    started: Instant,
+}
+
+impl Acceptor {
+    /// Starts to accept.
+    ///
+    /// # Errors
+    /// No thread or no descriptor is to be had.
+    pub(super) fn start<D: Dialect>(
+        settings: Arc<Settings>,
+        listeners: Vec<TcpListener>,
+        mesh: Arc<Mesh<D>>,
+        admission: Arc<Admission>,
+        counters: Arc<Counters>,
+        started: Instant,
+    ) -> io::Result<Acceptor> {
+        let bell = Doorbell::new()?;
+        mesh.set_acceptor(bell.share()?);
+        let accepting = Accepting {
+            settings,
+            listeners,
+            mesh,
+            admission,
+            counters,
+            bell,
+            started,
+        };
+        let thread = std::thread::Builder::new()
+            .name("acceptor".into())
+            .spawn(move || accepting.run())?;
+        Ok(Acceptor { thread })
+    }
+
+    /// Waits for its end, which comes with the shards'.
+    pub(super) fn join(self) {
+        if self.thread.join().is_err() {
+            tracing::error!("the accepting thread ended badly");
+        }
+    }
+}
+
+impl<D: Dialect> Accepting<D> {
+    fn run(self) {
+        let mut pause = false;
+        while !self.mesh.is_closing() {
+            let (listeners, longest): (&[TcpListener], _) = if pause {
+                (&[], Some(ACCEPT_PAUSE))
+            } else {
+                (&self.listeners, None)
+            };
+            runtime::wait_for_any(&self.bell, listeners, longest);
+            pause = (0..self.listeners.len()).any(|listener| !self.accept(listener));
+        }
+    }
+
+    /// Takes in those who wait at one listening socket, some at a time. False: there is something wrong.
+    fn accept(&self, listener: usize) -> bool {
+        for _ in 0..ACCEPTS_PER_TURN {
+            match self.listeners[listener].accept() {
+                Ok((socket, peer)) => {
+                    self.take_in(socket.into(), peer.ip().to_canonical(), listener)
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                // Somebody who was gone before his turn, or a signal.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::ConnectionAborted | ErrorKind::Interrupted
+                    ) => {}
+                Err(error) => {
+                    self.counters.accept_errors.up();
+                    let name = &self.settings.listeners[listener].name;
+                    tracing::warn!(%error, listener = name, "accept failed");
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn take_in(&self, socket: std::os::fd::OwnedFd, address: IpAddr, listener: usize) {
+        // Behind a proxy the real address comes later; then it is checked.
+        let admitted = !self.settings.listeners[listener].may_rename(address);
+        if admitted && let Err(refusal) = self.admission.enter(address, self.started.elapsed()) {
+            return self.counters.refused(refusal).up();
+        }
+        let Some(shard) = self.admission.place() else {
+            if admitted {
+                self.admission.leave(address);
+            }
+            return self.counters.refused_full.up();
+        };
+        let accepted = Accepted {
+            socket,
+            address,
+            listener: listener as u16,
+            admitted,
+        };
+        self.mesh.post(shard, Inbound::Accepted(Box::new(accepted)));
+    }
+}
+
+impl Counters {
+    /// What counts those who were refused for this.
+    pub(super) fn refused(&self, refusal: Refusal) -> &super::Counter {
+        match refusal {
+            Refusal::TooMany => &self.refused_address,
+            Refusal::TooFast => &self.refused_rate,
+        }
+    }
+}

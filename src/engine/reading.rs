@@ -1,0 +1,385 @@
+//! What a connection does when it is its turn: reads, has its frames handled, ends.
+//!
+//! There is no task per connection and nothing to be woken: whatever may let a connection go on ([`Shard::go_on`]) is an
+//! event of its socket, or puts it into the shard's queue. Both look at the same state and do what it allows. What one
+//! connection may take of a round is bounded; what is left over waits in the queue.
+
+use std::{io::ErrorKind, time::Duration};
+
+use super::{
+    runtime::Io,
+    shard::Shard,
+    table::{Hold, Stage},
+    timers::Due,
+};
+use crate::{
+    lobby::{Closing, ConnId, Dialect},
+    wire::{Format, Scratch, Step, WireError},
+};
+
+/// Bytes of one connection in a round. What is relayed may have as many again for the other direction.
+pub(super) const BYTES_PER_ROUND: usize = 128 << 10;
+
+/// Frames of one connection in a round.
+const FRAMES_PER_ROUND: usize = 128;
+
+/// What is read at most from a connection whose frames wait for long.
+const KEPT_BYTES: usize = 64 << 10;
+
+/// Room for an unfinished frame above which what is not needed is given back.
+const ROOMY: usize = 4 << 10;
+
+/// How long an ended connection is kept to let the peer read our last words: closing a socket with unread input
+/// resets it and may destroy what the peer has not read yet.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What a connection may do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// Handle frames that have been read.
+    Frames,
+    /// Read.
+    Read,
+    /// Read, but handle nothing.
+    Keep,
+    /// Read and forget.
+    Discard,
+    /// Move bytes to the connection it is relayed with.
+    Relay(ConnId),
+    /// A step of a relay's beginning.
+    Join,
+    /// Nothing: something will happen, or put it into the queue.
+    Wait,
+    /// Its peer has sent everything, and all of it is handled.
+    InputEnded,
+    /// Everything is sent: let the peer read it.
+    Linger,
+    /// It is over.
+    Remove,
+}
+
+/// What is left of a connection's share of a round.
+struct Share {
+    bytes: usize,
+    frames: usize,
+}
+
+impl<D: Dialect, I: Io> Shard<D, I> {
+    /// Does what the connection's state allows, as far as its share of the round goes.
+    pub(super) fn go_on(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.find(id) {
+            conn.queued = false;
+        }
+        let mut share = Share {
+            bytes: BYTES_PER_ROUND,
+            frames: FRAMES_PER_ROUND,
+        };
+        loop {
+            let next = self.next(id);
+            if share.bytes == 0 || share.frames == 0 {
+                if next != Next::Wait {
+                    self.enqueue(id);
+                }
+                return;
+            }
+            match next {
+                Next::Frames | Next::Read if self.park_if_congested(id) => return,
+                Next::Frames => self.handle_rest(id, &mut share),
+                Next::Read => self.read(id, &mut share),
+                Next::Keep => self.keep(id, &mut share),
+                Next::Discard => self.discard(id, &mut share),
+                Next::Relay(peer) => self.relay(id, peer, &mut share.bytes),
+                Next::Join => self.take_step(id),
+                Next::Wait => return,
+                Next::InputEnded | Next::Linger => self.linger(id),
+                Next::Remove => return self.remove(id),
+            }
+        }
+    }
+
+    fn next(&mut self, id: ConnId) -> Next {
+        let Some(conn) = self.conns.find(id) else {
+            return Next::Wait;
+        };
+        if conn.closing == Some(Closing::Abort) {
+            return Next::Remove;
+        }
+        if conn.socket.is_none() {
+            return Next::Wait; // it has moved
+        }
+        let all_sent = conn.outbox.is_empty();
+        if conn.stage == Stage::Lingering {
+            return match (conn.ended, conn.readable) {
+                (true, _) if all_sent => Next::Remove,
+                (false, true) => Next::Discard,
+                _ => Next::Wait,
+            };
+        }
+        if conn.is_ending() {
+            return if all_sent { Next::Linger } else { Next::Wait };
+        }
+        if conn
+            .rare
+            .as_ref()
+            .is_some_and(|rare| rare.joining.is_some())
+        {
+            return Next::Join;
+        }
+        if let Some(peer) = conn.peer() {
+            let readable = conn.readable;
+            // What was read before must be written first.
+            let takes = self
+                .conns
+                .peek(peer)
+                .is_none_or(|peer| peer.outbox.is_empty());
+            return if readable && takes {
+                Next::Relay(peer)
+            } else {
+                Next::Wait
+            };
+        }
+        match conn.hold {
+            Hold::No => {}
+            Hold::Still => return Next::Wait,
+            Hold::Watching => {
+                let full = conn.rest.len() >= KEPT_BYTES;
+                return match (conn.ended || conn.to_end && full, conn.readable && !full) {
+                    (true, _) => Next::Remove,
+                    (_, true) => Next::Keep,
+                    _ => Next::Wait,
+                };
+            }
+        }
+        let (unread, ended, readable) = (conn.unread, conn.ended, conn.readable);
+        // A client that does not read is not read from (spec: faf-wire 7).
+        if conn.outbox.bytes() > self.settings.outbox(conn.listener).soft_bytes {
+            return Next::Wait;
+        }
+        match (unread, ended, readable) {
+            (true, _, _) => Next::Frames,
+            (_, true, _) => Next::InputEnded,
+            (_, _, true) => Next::Read,
+            _ => Next::Wait,
+        }
+    }
+
+    /// Reads from the socket into `buffer`. How many bytes; none at the end of the stream, or if there is nothing.
+    pub(super) fn read_some(&mut self, id: ConnId, buffer: &mut [u8]) -> usize {
+        let Some(conn) = self.conns.find(id) else {
+            return 0;
+        };
+        let Some(socket) = &conn.socket else {
+            return 0;
+        };
+        match self.io.receive(socket, buffer) {
+            Ok(0) => conn.ended = true,
+            Ok(count) => {
+                // A read that does not fill the buffer has taken all there was; what comes later is told anew. Only an end
+                // that was there before is not.
+                conn.readable = count == buffer.len() || conn.to_end;
+                self.counters.bytes_in.add(count as u64);
+                return count;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => conn.readable = false,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => conn.closing = Some(Closing::Abort),
+        }
+        0
+    }
+
+    fn read(&mut self, id: ConnId, share: &mut Share) {
+        let mut buffer = std::mem::take(&mut self.read);
+        let most = buffer.len().min(share.bytes);
+        let count = self.read_some(id, &mut buffer[..most]);
+        share.bytes -= count;
+        if count > 0 {
+            self.arrived(id, &mut buffer[..count], share);
+        } else if self.conns.find(id).is_some_and(|conn| conn.ended) {
+            self.end_of_stream(id);
+        }
+        self.read = buffer;
+    }
+
+    fn keep(&mut self, id: ConnId, share: &mut Share) {
+        let mut buffer = std::mem::take(&mut self.read);
+        let most = buffer.len().min(share.bytes);
+        let count = self.read_some(id, &mut buffer[..most]);
+        share.bytes -= count;
+        if let Some(conn) = self.conns.find(id) {
+            conn.rest.extend_from_slice(&buffer[..count]);
+            conn.unread |= count > 0;
+        }
+        self.read = buffer;
+    }
+
+    fn discard(&mut self, id: ConnId, share: &mut Share) {
+        let mut buffer = std::mem::take(&mut self.read);
+        let most = buffer.len().min(share.bytes);
+        share.bytes -= self.read_some(id, &mut buffer[..most]);
+        self.read = buffer;
+    }
+
+    fn arrived(&mut self, id: ConnId, bytes: &mut [u8], share: &mut Share) {
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
+        if conn.rest.is_empty() {
+            // The usual case: whole frames, handled where they arrived.
+            let consumed = self.step_through(id, bytes, share);
+            if let Some(conn) = self.conns.find(id)
+                && consumed < bytes.len()
+            {
+                conn.rest.extend_from_slice(&bytes[consumed..]);
+            }
+        } else {
+            conn.rest.extend_from_slice(bytes);
+            self.handle_rest(id, share);
+        }
+    }
+
+    /// Handles the frames in what was read before.
+    fn handle_rest(&mut self, id: ConnId, share: &mut Share) {
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
+        conn.unread = false;
+        let mut rest = std::mem::take(&mut conn.rest);
+        let consumed = self.step_through(id, &mut rest, share);
+        rest.drain(..consumed);
+        if let Some(conn) = self.conns.find(id)
+            && !rest.is_empty()
+        {
+            if rest.capacity() > ROOMY && rest.len() < rest.capacity() / 4 {
+                rest.shrink_to_fit();
+            }
+            conn.rest = rest;
+        }
+    }
+
+    /// Handles the frames in `input`; returns how many bytes are used up.
+    fn step_through(&mut self, id: ConnId, input: &mut [u8], share: &mut Share) -> usize {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let consumed = self.steps(id, input, &mut scratch, share);
+        self.scratch = scratch;
+        consumed
+    }
+
+    fn steps(
+        &mut self,
+        id: ConnId,
+        input: &mut [u8],
+        scratch: &mut Scratch,
+        share: &mut Share,
+    ) -> usize {
+        let mut at = 0;
+        loop {
+            let Some(conn) = self.conns.find(id) else {
+                return input.len();
+            };
+            if share.frames == 0 || conn.hold != Hold::No || conn.is_ending() {
+                conn.unread = at < input.len();
+                return at;
+            }
+            match conn
+                .decoder
+                .step(&mut input[at..], scratch, &self.settings.read)
+            {
+                Step::More { consumed } => return at + consumed,
+                Step::Frame { consumed, body } => {
+                    at += consumed;
+                    share.frames -= 1;
+                    self.open(id);
+                    self.receive(id, body);
+                    self.expect_raw(id);
+                }
+                Step::Reply { consumed, bytes } => {
+                    at += consumed;
+                    share.frames -= 1;
+                    self.reply_raw(id, &bytes);
+                    self.open(id);
+                }
+                Step::Peer { consumed, address } => {
+                    at += consumed;
+                    let direct = conn.format != Format::WebSocket;
+                    if !self.readmit(id, address) {
+                        self.fail(id, &[]);
+                        return at;
+                    }
+                    if direct {
+                        self.open(id);
+                    }
+                }
+                Step::Fail { error, farewell } => {
+                    if error != WireError::Closed {
+                        self.counters.ended_framing.up();
+                        let (shard, peer) = (self.id.0, conn.address);
+                        tracing::debug!(shard, %peer, %error, "stream ended");
+                    }
+                    self.fail(id, &farewell);
+                    return input.len();
+                }
+            }
+        }
+    }
+
+    /// What the dialect has said of the next frame goes to the decoder.
+    fn expect_raw(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.find(id)
+            && let Some(bytes) = conn.rare.as_mut().and_then(|rare| rare.raw.take())
+        {
+            conn.decoder.bare(bytes as usize);
+        }
+    }
+
+    /// Ends the connection from the framing's side: last words, no more reading.
+    fn fail(&mut self, id: ConnId, farewell: &[u8]) {
+        self.reply_raw(id, farewell);
+        if let Some(conn) = self.conns.find(id) {
+            conn.closing.get_or_insert(Closing::Flushed);
+        }
+        self.enqueue(id);
+    }
+
+    /// The peer has sent everything: a last message may lack its end (spec: faf-wire 3).
+    fn end_of_stream(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
+        let mut rest = std::mem::take(&mut conn.rest);
+        if let Ok(Some(body)) = conn.decoder.finish(&mut rest) {
+            self.open(id);
+            self.receive(id, body);
+        }
+    }
+
+    /// The dialect has no more to say, or nobody to say it to: what is left in the outbox leaves, the peer has some time
+    /// to read it, and then the connection is over.
+    fn linger(&mut self, id: ConnId) {
+        self.retire(id);
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
+        let all_sent = conn.outbox.is_empty();
+        if conn.ended && all_sent {
+            return; // nothing is left of it
+        }
+        let at = self.io.now() + LINGER;
+        self.timers.set(at, Due::Linger(id));
+        if all_sent {
+            self.end_writing(id);
+        } else {
+            self.mark_dirty(id);
+        }
+    }
+
+    /// If everything is sent our side of a lingering connection ends.
+    pub(super) fn end_writing(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.find(id)
+            && conn.stage == Stage::Lingering
+            && conn.outbox.is_empty()
+            && let Some(socket) = &conn.socket
+        {
+            self.io.shutdown_write(socket);
+        }
+    }
+}

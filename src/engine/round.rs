@@ -1,0 +1,215 @@
+//! The rounds of a shard: what makes it do anything, and in which order.
+//!
+//! A round takes in mail, then what its sockets have to tell, then deadlines that have passed, then connections that had
+//! more to do than a round allows them; and everything due to a client leaves in one write. Then the shard waits in its
+//! ring until there is something again.
+
+use std::{io, time::Duration};
+
+use super::{
+    runtime::{Event, Io, Key, What},
+    shard::Shard,
+    timers::Due,
+};
+use crate::lobby::{Closing, ConnId, Dialect};
+
+/// Longest that the end of the process waits for clients to read our last words (spec: faf-lifecycle 14), and for what
+/// the dialects still have to hand on.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Events handled before what they caused is written. More would make the first of them wait for the last.
+const EVENTS_PER_FLUSH: usize = 128;
+
+/// Deadlines handled in one round; timers that set themselves anew must not keep a shard from its sockets.
+const DEADLINES_PER_ROUND: usize = 1_024;
+
+/// How long a shard lets a congested mesh drain before it looks again.
+const CONGESTION_PAUSE: Duration = Duration::from_millis(2);
+
+/// Everything of a shard from its first turn to its last connection. `ready` is called when it can take connections.
+///
+/// # Errors
+/// The ring has failed for good.
+pub(super) fn serve<D: Dialect, I: Io>(
+    mut shard: Shard<D, I>,
+    ready: impl FnOnce(),
+) -> io::Result<()> {
+    let mut events = Vec::new();
+    shard.start();
+    ready();
+    let mut deadline = None;
+    loop {
+        let until = shard.next_deadline();
+        let until = deadline.map_or(until, |end| Some(until.map_or(end, |at| at.min(end))));
+        shard.wait(until, &mut events)?;
+        shard.round(&mut events);
+        if shard.ending {
+            let end = *deadline.get_or_insert_with(|| shard.io.now() + LAST_WORDS);
+            if shard.is_done() || shard.io.now() >= end {
+                shard.report();
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl<D: Dialect, I: Io> Shard<D, I> {
+    /// When something is to be done even if nothing happens; a time that has passed if there is something now.
+    pub(super) fn next_deadline(&self) -> Option<Duration> {
+        if self.queued.is_empty() {
+            self.timers.next()
+        } else {
+            Some(Duration::ZERO)
+        }
+    }
+
+    /// Waits for something to happen, asleep only if there is no mail.
+    fn wait(&mut self, until: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        let mesh = self.mesh.clone();
+        let inbox = mesh.inbox(self.id);
+        let until = if inbox.sleep() {
+            until
+        } else {
+            Some(Duration::ZERO)
+        };
+        let waited = self.io.wait(until, events);
+        inbox.wake();
+        if waited? {
+            self.watch_again();
+        }
+        Ok(())
+    }
+
+    /// One round with what has happened.
+    pub(super) fn round(&mut self, events: &mut Vec<Event>) {
+        self.counters.rounds.up();
+        self.drain_inbox();
+        for some in events.chunks(EVENTS_PER_FLUSH) {
+            for event in some {
+                self.drain_inbox();
+                self.happened(*event);
+            }
+            self.flush();
+        }
+        events.clear();
+        self.wake_due();
+        for _ in 0..self.queued.len() {
+            let Some(id) = self.queued.pop_front() else {
+                break;
+            };
+            self.drain_inbox();
+            self.go_on(id);
+        }
+        self.flush();
+        if self.draining {
+            self.mesh.set_idle(self.id, self.may_stop());
+        }
+    }
+
+    fn happened(&mut self, Event { key, what, over }: Event) {
+        let Some((id, conn)) = self.conns.of(key) else {
+            return; // of a connection that is gone
+        };
+        match what {
+            What::Readable { to_end } => {
+                conn.readable = true;
+                conn.to_end |= to_end;
+                if over && let Some(socket) = &conn.socket {
+                    self.io.watch(key, socket);
+                }
+                self.go_on(id);
+            }
+            What::Writable => self.writable(id),
+            What::Broken => {
+                conn.closing = Some(Closing::Abort);
+                self.go_on(id);
+            }
+        }
+    }
+
+    /// The ring has forgotten everything: asks for all of it anew.
+    fn watch_again(&mut self) {
+        self.counters.rings_renewed.up();
+        for id in self.conns.ids() {
+            let key = Key::of(id);
+            let Some(conn) = self.conns.find(id) else {
+                continue;
+            };
+            let Some(socket) = &conn.socket else {
+                continue;
+            };
+            self.io.watch(key, socket);
+            if conn.blocked_since.is_some() {
+                self.io.await_writable(key, socket);
+            }
+        }
+    }
+
+    /// Handles the deadlines that have passed.
+    fn wake_due(&mut self) {
+        let now = self.io.now();
+        for _ in 0..DEADLINES_PER_ROUND {
+            let Some(due) = self.timers.pop(now) else {
+                return;
+            };
+            match due {
+                Due::Dialect(timer) => self.woke(timer),
+                Due::Handshake(id) => self.end_if_silent(id),
+                Due::Stuck(id) => self.end_if_stuck(id, now),
+                Due::Linger(id) => self.remove(id),
+                Due::Unpark => self.unpark(now),
+            }
+            self.settle();
+        }
+    }
+
+    fn end_if_silent(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
+        if !conn.opened && !conn.is_ending() {
+            self.counters.ended_handshake.up();
+            self.abort(id);
+        }
+    }
+
+    /// Ends a connection at once, when the others had their turn.
+    pub(super) fn abort(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.find(id) {
+            conn.closing = Some(Closing::Abort);
+            self.enqueue(id);
+        }
+    }
+
+    /// If some shard's inbox is too long: the connection waits until it is not, and true is returned.
+    pub(super) fn park_if_congested(&mut self, id: ConnId) -> bool {
+        if !self.mesh.congested() {
+            return false;
+        }
+        let Some(conn) = self.conns.find(id) else {
+            return true;
+        };
+        if std::mem::replace(&mut conn.parked, true) {
+            return true;
+        }
+        self.counters.congestion_pauses.up();
+        if self.parked.is_empty() {
+            let at = self.io.now() + CONGESTION_PAUSE;
+            self.timers.set(at, Due::Unpark);
+        }
+        self.parked.push(id);
+        true
+    }
+
+    fn unpark(&mut self, now: Duration) {
+        if self.mesh.congested() {
+            return self.timers.set(now + CONGESTION_PAUSE, Due::Unpark);
+        }
+        for id in std::mem::take(&mut self.parked) {
+            if let Some(conn) = self.conns.find(id) {
+                conn.parked = false;
+            }
+            self.enqueue(id);
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! The kernel's sockets, through one private io_uring per shard. The shard waits in it, and it is the only thing that does.
+//!
+//! - *Watching* is a poll that stays armed: one completion whenever something new arrives, no call to ask for it again. It
+//!   names the socket by its descriptor: a poll that lives long on a registered file would, before Linux 6.13, keep every
+//!   file unregistered after it open.
+//! - *A batch of sends* goes in with one call, on registered files and with `MSG_DONTWAIT`, so that each completes while it
+//!   is submitted. What is saved is the crossing: nearly all of a broadcast's cost is the kernel's work per `send`.
+//! - *Woken* from outside by an eventfd that is watched like a socket.
+//!
+//! If the kernel refuses the ring's calls for good the ring is given up before the failing call returns, so that nothing
+//! in its submission queue outlives what it points to; a new one takes its place and everything is asked for anew.
+#![allow(unsafe_code)]
+
+use std::{
+    io::{self, IoSlice},
+    os::fd::{AsRawFd, OwnedFd, RawFd},
+    time::{Duration, Instant, SystemTime},
+};
+
+use io_uring::{IoUring, cqueue, opcode, squeue, types};
+
+use super::{Doorbell, Event, Io, Job, Key, Unfinished, What, socket};
+
+/// Sends of one submission. Large enough that the crossing into the kernel no longer counts.
+const BATCH: usize = 256;
+
+/// Entries of the submission queue: a batch, and what is asked for beside it.
+const SUBMISSIONS: u32 = 1_024;
+
+/// Entries of the completion queue. More that come at once wait in the kernel, and end what stayed armed. The kernel's
+/// table of polls, through which one is forgotten, has a thirty-second of this.
+const COMPLETIONS: u32 = 32_768;
+
+/// Most sockets registered with the ring; those above are sent to by descriptor.
+const MAX_REGISTERED: u32 = 65_536;
+
+/// Calls in a row that the kernel answers with "later" before the ring is given up.
+const PATIENCE: usize = 1_000;
+
+/// What a completion is of: the upper four bits of its user data.
+const READABLE: u64 = 1 << 60;
+const WRITABLE: u64 = 2 << 60;
+const BELL: u64 = 3 << 60;
+const SEND: u64 = 4 << 60;
+const IGNORED: u64 = 5 << 60;
+
+/// A send that has not completed.
+const NOT_YET: i32 = i32::MIN;
+
+/// The ring of one shard.
+pub(in crate::engine) struct Ring {
+    /// None: it failed, and another was not to be had.
+    ring: Option<IoUring>,
+    registered: u32,
+    bell: Doorbell,
+    started: Instant,
+    /// What was noticed while something else was awaited.
+    noticed: Vec<Event>,
+    /// A new ring has taken the place of one that failed.
+    renewed: bool,
+}
+
+impl Ring {
+    /// A ring for the calling thread, with a clock that began at `started`.
+    ///
+    /// # Errors
+    /// io_uring is forbidden or out of memory.
+    pub(in crate::engine) fn new(started: Instant) -> io::Result<Ring> {
+        let mut ring = Ring {
+            ring: None,
+            registered: 0,
+            bell: Doorbell::new()?,
+            started,
+            noticed: Vec::new(),
+            renewed: false,
+        };
+        ring.open()?;
+        Ok(ring)
+    }
+
+    /// What wakes this shard.
+    pub(in crate::engine) fn bell(&self) -> io::Result<Doorbell> {
+        self.bell.share()
+    }
+
+    fn open(&mut self) -> io::Result<()> {
+        let ring = build()?;
+        let wanted = open_files_limit().min(MAX_REGISTERED);
+        self.registered = match ring.submitter().register_files_sparse(wanted) {
+            Ok(()) => wanted,
+            Err(_) => 0, // before 5.19: plain descriptors
+        };
+        self.ring = Some(ring);
+        self.listen_to_bell();
+        Ok(())
+    }
+
+    fn listen_to_bell(&mut self) {
+        let poll = opcode::PollAdd::new(types::Fd(self.bell.fd()), libc::POLLIN as u32).multi(true);
+        self.push(poll.build().user_data(BELL));
+    }
+
+    /// Queues an entry that points to no memory.
+    fn push(&mut self, entry: squeue::Entry) {
+        if !self.make_room(1) {
+            return; // everything will be asked for anew
+        }
+        if let Some(ring) = &mut self.ring {
+            // SAFETY: polls and cancellations refer to no memory of ours.
+            let pushed = unsafe { ring.submission().push(&entry) };
+            debug_assert!(pushed.is_ok(), "there is room");
+        }
+    }
+
+    /// Sees to it that so many entries can be queued. False: there is no ring, or it has just been renewed.
+    fn make_room(&mut self, entries: usize) -> bool {
+        for _ in 0..PATIENCE {
+            let Some(ring) = &mut self.ring else {
+                return false;
+            };
+            let queue = ring.submission();
+            if queue.capacity() - queue.len() >= entries {
+                return true;
+            }
+            drop(queue);
+            if !self.enter(0, None) {
+                return false;
+            }
+            self.reap(&mut []);
+        }
+        self.give_up(&io::Error::other("the submission queue stays full"));
+        false
+    }
+
+    /// Submits what is queued and waits for so many completions, or for so long. False: the ring has failed.
+    fn enter(&mut self, want: usize, longest: Option<Duration>) -> bool {
+        let Some(ring) = &self.ring else {
+            return false;
+        };
+        let outcome = match longest {
+            Some(time) => {
+                let time = types::Timespec::from(time);
+                let args = types::SubmitArgs::new().timespec(&time);
+                ring.submitter().submit_with_args(want, &args)
+            }
+            None => ring.submit_and_wait(want),
+        };
+        match outcome {
+            Ok(_) => true,
+            Err(error) if is_passing(&error) => true,
+            Err(error) => {
+                self.give_up(&error);
+                false
+            }
+        }
+    }
+
+    /// Lets the ring go, with all that is in its queues, and opens another.
+    fn give_up(&mut self, error: &io::Error) {
+        self.reap(&mut []);
+        self.ring = None; // before anything else may happen: see `send_batch`
+        self.renewed = true;
+        tracing::error!(%error, "a shard's ring has failed; it gets a new one");
+        if let Err(error) = self.open() {
+            tracing::error!(%error, "no new ring is to be had");
+        }
+    }
+
+    /// Takes what has completed: results of sends into `sent`, everything else among what was noticed. How many sends.
+    fn reap(&mut self, sent: &mut [i32]) -> usize {
+        let Some(ring) = &mut self.ring else {
+            return 0;
+        };
+        let (mut sends, mut silent) = (0, false);
+        for completion in ring.completion() {
+            let data = completion.user_data();
+            if data & KIND == SEND {
+                if let Some(result) = sent.get_mut((data & !KIND) as usize) {
+                    *result = completion.result();
+                    sends += 1;
+                }
+            } else if data == BELL {
+                silent |= !cqueue::more(completion.flags());
+            } else if let Some(event) = event(&completion) {
+                self.noticed.push(event);
+            }
+        }
+        if silent {
+            self.listen_to_bell();
+        }
+        sends
+    }
+
+    /// One submission's worth of sends; `results` is as long as `jobs`.
+    fn send_batch(&mut self, jobs: &[Job<'_, RawFd>], results: &mut [i32]) {
+        if !self.make_room(jobs.len()) {
+            return;
+        }
+        let registered = self.registered;
+        let Some(ring) = &mut self.ring else {
+            return;
+        };
+        let mut queue = ring.submission();
+        let mut left = 0;
+        for (index, job) in jobs.iter().enumerate() {
+            let length = u32::try_from(job.bytes.len()).unwrap_or(u32::MAX);
+            let at = job.bytes.as_ptr();
+            let send = if job.slot < registered {
+                opcode::Send::new(types::Fixed(job.slot), at, length)
+                    .flags(socket::SEND_FLAGS)
+                    .build()
+            } else {
+                opcode::Send::new(types::Fd(job.socket), at, length)
+                    .flags(socket::SEND_FLAGS)
+                    .build()
+            };
+            // SAFETY: `jobs` borrows the bytes until this function returns. Before it does, either every send pushed here
+            // has completed, or the ring has been dropped: `enter` gives it up when the kernel refuses its calls, and the
+            // loop below when the kernel only puts it off. A dropped ring submits nothing, and no send is under way in the
+            // kernel after a call has returned, because none of them waits (`MSG_DONTWAIT`). Nothing between here and
+            // there runs code that is not this module's, so there is no unwinding past it.
+            if unsafe { queue.push(&send.user_data(SEND | index as u64)) }.is_err() {
+                break; // there is room; without it the rest would count as broken
+            }
+            left += 1;
+        }
+        drop(queue);
+        let mut tries = 0;
+        while left > 0 {
+            // They complete within the call; waiting for them is for a kernel that thinks otherwise.
+            if !self.enter(if tries == 0 { 0 } else { left }, None) {
+                return;
+            }
+            left -= self.reap(results).min(left);
+            tries += 1;
+            if tries == PATIENCE {
+                return self.give_up(&io::Error::other("sends do not complete"));
+            }
+        }
+    }
+}
+
+impl Io for Ring {
+    type Socket = OwnedFd;
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn unix(&self) -> Duration {
+        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        time.unwrap_or_default()
+    }
+
+    fn wait(&mut self, until: Option<Duration>, events: &mut Vec<Event>) -> io::Result<bool> {
+        let longest = until.map(|at| at.saturating_sub(self.now()));
+        let only_look = longest == Some(Duration::ZERO) || !self.noticed.is_empty() || self.renewed;
+        if !only_look {
+            self.enter(1, longest);
+        } else if self.has_work() {
+            self.enter(0, None);
+        }
+        self.reap(&mut []);
+        events.append(&mut self.noticed);
+        if self.ring.is_none() {
+            return Err(io::Error::other("the shard's ring has failed"));
+        }
+        Ok(std::mem::take(&mut self.renewed))
+    }
+
+    fn watch(&mut self, key: Key, socket: &OwnedFd) {
+        if let Some(ring) = &self.ring
+            && key.slot < self.registered
+        {
+            // On failure a send reports a bad file, and that connection ends.
+            let files = &[socket.as_raw_fd()];
+            let _ = ring.submitter().register_files_update(key.slot, files);
+        }
+        let events = (libc::POLLIN | libc::POLLRDHUP) as u32;
+        let poll = opcode::PollAdd::new(types::Fd(socket.as_raw_fd()), events).multi(true);
+        self.push(poll.build().user_data(READABLE | name(key)));
+    }
+
+    fn await_writable(&mut self, key: Key, socket: &OwnedFd) {
+        let poll = opcode::PollAdd::new(types::Fd(socket.as_raw_fd()), libc::POLLOUT as u32);
+        self.push(poll.build().user_data(WRITABLE | name(key)));
+    }
+
+    fn forget(&mut self, key: Key, writable: bool) {
+        let kinds = [Some(READABLE), writable.then_some(WRITABLE)];
+        for kind in kinds.into_iter().flatten() {
+            let remove = opcode::PollRemove::new(kind | name(key));
+            self.push(remove.build().user_data(IGNORED));
+        }
+        if let Some(ring) = &self.ring
+            && key.slot < self.registered
+        {
+            // The table would keep the socket open.
+            let _ = ring.submitter().register_files_update(key.slot, &[-1]);
+        }
+    }
+
+    fn receive(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
+        socket::receive(socket, buffer)
+    }
+
+    fn send(&mut self, socket: &OwnedFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        socket::send(socket, slices)
+    }
+
+    fn send_all(&mut self, jobs: &[Job<'_, RawFd>], unfinished: &mut Vec<Unfinished>) -> u64 {
+        let mut written = 0;
+        for (number, batch) in jobs.chunks(BATCH).enumerate() {
+            let mut results = [NOT_YET; BATCH];
+            self.send_batch(batch, &mut results[..batch.len()]);
+            for (index, (job, result)) in batch.iter().zip(results).enumerate() {
+                let outcome = match usize::try_from(result) {
+                    Ok(count) => {
+                        written += count as u64;
+                        if count == job.bytes.len() {
+                            continue;
+                        }
+                        Ok(count)
+                    }
+                    // Nothing is known of it: its stream can't go on.
+                    Err(_) if result == NOT_YET => Err(io::Error::other("the ring failed")),
+                    Err(_) => Err(io::Error::from_raw_os_error(-result)),
+                };
+                unfinished.push(Unfinished {
+                    job: number * BATCH + index,
+                    outcome,
+                });
+            }
+        }
+        written
+    }
+
+    fn shutdown_write(&mut self, socket: &OwnedFd) {
+        socket::shutdown_write(socket);
+    }
+
+    fn widen(&mut self, socket: &OwnedFd) {
+        socket::widen(socket);
+    }
+}
+
+impl Ring {
+    /// Whether there is anything to tell the kernel, or it has anything to do for us.
+    fn has_work(&mut self) -> bool {
+        self.ring.as_mut().is_some_and(|ring| {
+            let queue = ring.submission();
+            !queue.is_empty() || queue.taskrun() || queue.cq_overflow()
+        })
+    }
+}
+
+/// The newest setup that the kernel knows.
+fn build() -> io::Result<IoUring> {
+    let newest = IoUring::builder()
+        .setup_single_issuer()
+        .setup_defer_taskrun()
+        .setup_taskrun_flag()
+        .setup_submit_all()
+        .setup_clamp()
+        .setup_cqsize(COMPLETIONS)
+        .build(SUBMISSIONS);
+    newest.or_else(|_| {
+        // Before 6.1.
+        IoUring::builder()
+            .setup_clamp()
+            .setup_cqsize(COMPLETIONS)
+            .build(SUBMISSIONS)
+    })
+}
+
+/// Errors after which the same call may succeed: a signal, a want of memory, completions that wait to be taken, the time.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EINTR | libc::EAGAIN | libc::EBUSY | libc::ETIME)
+    )
+}
+
+/// The bits of user data that say what it is of.
+const KIND: u64 = 15 << 60;
+
+/// A connection within user data.
+fn name(key: Key) -> u64 {
+    u64::from(key.generation) << 32 | u64::from(key.slot)
+}
+
+/// What a completed poll says; nothing if it was cancelled.
+fn event(completion: &cqueue::Entry) -> Option<Event> {
+    let (data, result) = (completion.user_data(), completion.result());
+    let over = !cqueue::more(completion.flags());
+    let what = match data & KIND {
+        _ if result == -libc::ECANCELED => return None,
+        READABLE | WRITABLE if result < 0 => What::Broken,
+        READABLE => What::Readable {
+            to_end: result & i32::from(libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) != 0,
+        },
+        WRITABLE => What::Writable,
+        _ => return None,
+    };
+    Some(Event {
+        key: Key {
+            slot: data as u32,
+            generation: (data >> 32) as u32 & Key::GENERATIONS,
+        },
+        what,
+        over,
+    })
+}
+
+fn open_files_limit() -> u32 {
+    // Where it can't be read: what a process gets at the least.
+    let soft = rlimit::Resource::NOFILE
+        .get()
+        .map_or(1_024, |(soft, _)| soft);
+    u32::try_from(soft).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,71 @@
+//! Threads of shards: glommio places, pins and names them, and each shard is the main task of its executor.
+//!
+//! The shard itself waits in its own ring, inside that task (`ring`): glommio's reactor is not between a socket and its
+//! bytes.
+
+use std::io;
+
+use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+
+/// A shard's thread.
+#[derive(Debug)]
+pub(in crate::engine) struct Thread(ExecutorJoinHandle<()>);
+
+/// Starts a thread, on one core if it is given, and runs `main` there to its end.
+///
+/// # Errors
+/// The executor can't be set up: io_uring is forbidden, or memory may not be locked.
+pub(in crate::engine) fn spawn(
+    name: &str,
+    cpu: Option<usize>,
+    main: impl FnOnce() + Send + 'static,
+) -> io::Result<Thread> {
+    LocalExecutorBuilder::new(cpu.map_or(Placement::Unbound, Placement::Fixed))
+        .name(name)
+        .io_memory(1 << 20) // for files; nothing here uses it
+        .spawn(move || async move { main() })
+        .map(Thread)
+        .map_err(|error| io::Error::other(error.to_string()))
+}
+
+impl Thread {
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// It ended by a panic.
+    pub(in crate::engine) fn join(self) -> io::Result<()> {
+        let ended = self.0.join();
+        ended.map_err(|error| io::Error::other(error.to_string()))
+    }
+}
+
+/// Cores this process may run on.
+pub(in crate::engine) fn allowed_cpus() -> Vec<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let list = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
+        .unwrap_or_default();
+    list.trim().split(',').flat_map(cpu_range).collect()
+}
+
+fn cpu_range(range: &str) -> Vec<usize> {
+    let mut ends = range.splitn(2, '-').map(|end| end.trim().parse::<usize>());
+    match (ends.next(), ends.next()) {
+        (Some(Ok(first)), Some(Ok(last))) => (first..=last).collect(),
+        (Some(Ok(only)), None) => vec![only],
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_lists_are_read() {
+        assert_eq!(cpu_range("0-3"), [0, 1, 2, 3]);
+        assert_eq!(cpu_range("7"), [7]);
+        assert_eq!(cpu_range(""), Vec::<usize>::new());
+    }
+}
