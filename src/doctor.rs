@@ -7,12 +7,11 @@ use std::{fmt::Write, fs, io};
 
 use crate::config::Config;
 
-/// Oldest kernel the executor works on.
-const KERNEL_NEEDED: (u32, u32) = (5, 8);
-/// From here on everything we use is mature: ring memory is no longer charged to the locked-memory limit (5.12) and
-/// the batched send path is stable.
-const KERNEL_WANTED: (u32, u32) = (5, 15);
-/// Locked memory each shard's rings need on kernels that still charge it.
+/// Oldest kernel with polls that stay armed.
+const KERNEL_NEEDED: (u32, u32) = (5, 13);
+/// From here on a ring does its work when its shard asks for it, and interrupts nobody.
+const KERNEL_WANTED: (u32, u32) = (6, 1);
+/// Locked memory that each executor insists on.
 const MEMLOCK_BYTES_PER_SHARD: u64 = 512 << 10;
 /// Descriptors for everything but client connections: database, logs, rings, listeners.
 const SPARE_DESCRIPTORS: u64 = 512;
@@ -408,7 +407,7 @@ mod tests {
             Verdict::Fail
         );
         assert_eq!(
-            verdict(&with(|m| m.kernel = "5.10.0".into()), "kernel"),
+            verdict(&with(|m| m.kernel = "5.15.0".into()), "kernel"),
             Verdict::Warn
         );
         assert_eq!(

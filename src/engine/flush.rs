@@ -1,7 +1,7 @@
 //! How a shard writes: broadcasts to everyone at once, everything else in one write per client.
 
 use std::{
-    io::{self, ErrorKind},
+    io::{self, ErrorKind, IoSlice},
     time::Duration,
 };
 
@@ -287,7 +287,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
 
     fn wrote_all(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.find(id) {
-            conn.outbox.clear();
+            conn.outbox.finish(&mut self.spare);
             if conn.is_ending() || conn.peer().is_some() || conn.stale {
                 self.ran_empty(id);
             }
@@ -309,14 +309,22 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             return;
         };
         while !conn.outbox.is_empty() {
-            let slices = conn.outbox.slices();
-            let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+            let (offered, outcome) = match conn.outbox.whole() {
+                Some(bytes) => (bytes.len(), self.io.send(socket, &[IoSlice::new(bytes)])),
+                None => {
+                    let slices = conn.outbox.slices();
+                    let offered = slices.iter().map(|slice| slice.len()).sum();
+                    (offered, self.io.send(socket, &slices))
+                }
+            };
             self.counters.writes.up();
-            let outcome = self.io.send(socket, &slices);
-            drop(slices);
             match outcome {
                 Ok(count) => {
                     self.counters.bytes_out.add(count as u64);
+                    if count == conn.outbox.bytes() {
+                        conn.outbox.finish(&mut self.spare);
+                        break;
+                    }
                     conn.outbox.advance(count);
                     if count < offered {
                         return self.block(id);

@@ -8,62 +8,66 @@ use smallvec::SmallVec;
 /// Shared pieces shorter than this are copied next to their neighbours: cheaper than one more `iovec`.
 const COPY_BELOW: usize = 1_024;
 
+/// Largest buffer that is kept for the next one.
+const SPARE_BYTES: usize = 16 << 10;
+
 /// Most pieces given to one `sendmsg`; Linux takes up to 1,024.
 const MAX_PIECES: usize = 64;
 
-/// Bytes waiting for one client, in order. An idle connection's is a null pointer.
+/// Bytes waiting for one client, in order: shared pieces, then an open buffer that small messages are appended to. An idle
+/// connection's holds no memory.
 #[derive(Debug, Default)]
-pub(super) struct Outbox(Option<Box<Waiting>>);
-
-/// Shared pieces, then an open buffer that small messages are appended to.
-#[derive(Debug, Default)]
-struct Waiting {
-    pieces: VecDeque<Bytes>,
+pub(super) struct Outbox {
     open: Vec<u8>,
+    pieces: Option<Box<Pieces>>,
+}
+
+#[derive(Debug, Default)]
+struct Pieces {
+    all: VecDeque<Bytes>,
     bytes: usize,
 }
 
 impl Outbox {
     /// Bytes waiting.
     pub(super) fn bytes(&self) -> usize {
-        self.0.as_ref().map_or(0, |waiting| waiting.bytes)
+        self.open.len() + self.pieces.as_ref().map_or(0, |pieces| pieces.bytes)
     }
 
     /// Nothing waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.bytes() == 0
+        self.open.is_empty() && self.pieces.is_none()
     }
 
-    /// Appends through `write`, which adds to the buffer it is given.
-    pub(super) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let waiting = self.0.get_or_insert_default();
-        let before = waiting.open.len();
-        write(&mut waiting.open);
-        waiting.bytes += waiting.open.len() - before;
+    /// Appends through `write`, which adds to the buffer it is given. The first to do so takes `spare`, if it is of use.
+    pub(super) fn write(&mut self, spare: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.open.capacity() == 0 {
+            std::mem::swap(&mut self.open, spare);
+        }
+        write(&mut self.open);
     }
 
     /// Appends a piece that others hold too, without copying it if it is large.
     pub(super) fn push(&mut self, piece: &Bytes) {
         if piece.len() < COPY_BELOW {
-            return self.write(|out| out.extend_from_slice(piece));
+            return self.open.extend_from_slice(piece);
         }
-        let waiting = self.0.get_or_insert_default();
-        if !waiting.open.is_empty() {
-            let open = std::mem::take(&mut waiting.open);
-            waiting.pieces.push_back(open.into());
+        let pieces = self.pieces.get_or_insert_default();
+        if !self.open.is_empty() {
+            let open = std::mem::take(&mut self.open);
+            pieces.bytes += open.len();
+            pieces.all.push_back(open.into());
         }
-        waiting.bytes += piece.len();
-        waiting.pieces.push_back(piece.clone());
+        pieces.bytes += piece.len();
+        pieces.all.push_back(piece.clone());
     }
 
     /// The first pieces, as one vectored write wants them.
     pub(super) fn slices(&self) -> SmallVec<[IoSlice<'_>; MAX_PIECES]> {
-        let Some(waiting) = &self.0 else {
-            return SmallVec::new();
-        };
-        let open = Some(&waiting.open[..]).filter(|open| !open.is_empty());
-        let pieces = waiting.pieces.iter().map(|piece| &piece[..]);
+        let open = Some(&self.open[..]).filter(|open| !open.is_empty());
+        let pieces = self.pieces.iter().flat_map(|pieces| &pieces.all);
         pieces
+            .map(|piece| &piece[..])
             .chain(open)
             .take(MAX_PIECES)
             .map(IoSlice::new)
@@ -72,52 +76,59 @@ impl Outbox {
 
     /// Everything, if it is in one piece.
     pub(super) fn whole(&self) -> Option<&[u8]> {
-        let waiting = self.0.as_ref()?;
-        match (waiting.pieces.len(), waiting.open.is_empty()) {
-            (0, false) => Some(&waiting.open),
-            (1, true) => waiting.pieces.front().map(|piece| &piece[..]),
-            _ => None,
+        match &self.pieces {
+            None => Some(&self.open[..]).filter(|open| !open.is_empty()),
+            Some(pieces) if self.open.is_empty() && pieces.all.len() == 1 => {
+                pieces.all.front().map(|piece| &piece[..])
+            }
+            Some(_) => None,
         }
     }
 
     /// Forgets the first `count` bytes: they were written.
     pub(super) fn advance(&mut self, mut count: usize) {
-        let Some(waiting) = &mut self.0 else {
-            return;
-        };
-        waiting.bytes -= count;
-        if waiting.bytes == 0 {
-            self.0 = None;
-            return;
-        }
-        while count > 0 {
-            let Some(piece) = waiting.pieces.front_mut() else {
-                waiting.open.drain(..count);
-                break;
-            };
-            let whole = count >= piece.len();
-            let step = count.min(piece.len());
-            piece.advance(step);
-            count -= step;
-            if whole {
-                waiting.pieces.pop_front();
+        if let Some(pieces) = &mut self.pieces {
+            while count > 0
+                && let Some(piece) = pieces.all.front_mut()
+            {
+                let step = count.min(piece.len());
+                piece.advance(step);
+                pieces.bytes -= step;
+                count -= step;
+                if piece.is_empty() {
+                    pieces.all.pop_front();
+                }
             }
+            if pieces.all.is_empty() {
+                self.pieces = None;
+            }
+        }
+        if count == self.open.len() {
+            self.open = Vec::new();
+        } else {
+            self.open.drain(..count);
+        }
+    }
+
+    /// Forgets everything: it was written. What may be of use to the next one is left in `spare`.
+    pub(super) fn finish(&mut self, spare: &mut Vec<u8>) {
+        self.pieces = None;
+        let mut open = std::mem::take(&mut self.open);
+        if spare.capacity() == 0 && open.capacity() <= SPARE_BYTES {
+            open.clear();
+            *spare = open;
         }
     }
 
     /// Everything that waits; afterwards nothing does.
     pub(super) fn take(&mut self) -> Vec<u8> {
-        let Some(waiting) = self.0.take() else {
-            return Vec::new();
+        let Outbox { open, pieces } = std::mem::take(self);
+        let Some(pieces) = pieces else {
+            return open;
         };
-        let mut all: Vec<u8> = waiting.pieces.iter().flatten().copied().collect();
-        all.extend_from_slice(&waiting.open);
+        let mut all: Vec<u8> = pieces.all.iter().flatten().copied().collect();
+        all.extend_from_slice(&open);
         all
-    }
-
-    /// Forgets everything.
-    pub(super) fn clear(&mut self) {
-        self.0 = None;
     }
 }
 
@@ -134,11 +145,11 @@ mod tests {
     fn order_is_kept_and_any_partial_write_resumes() {
         let big: Bytes = vec![b'x'; 3_000].into();
         for step in [1usize, 7, 999, 1_000, 5_000] {
-            let mut outbox = Outbox::default();
-            outbox.write(|out| out.extend_from_slice(b"first"));
+            let (mut outbox, mut spare) = (Outbox::default(), Vec::new());
+            outbox.write(&mut spare, |out| out.extend_from_slice(b"first"));
             outbox.push(&big);
             outbox.push(&Bytes::from_static(b"small"));
-            outbox.write(|out| out.extend_from_slice(b"last"));
+            outbox.write(&mut spare, |out| out.extend_from_slice(b"last"));
             let expected = content(&outbox);
             assert_eq!(expected.len(), outbox.bytes());
             let mut copy = Outbox::default();
@@ -154,5 +165,18 @@ mod tests {
             }
             assert_eq!(written, expected);
         }
+    }
+
+    #[test]
+    fn the_next_outbox_uses_the_buffer_of_one_that_was_written() {
+        let (mut first, mut second) = (Outbox::default(), Outbox::default());
+        let mut spare = Vec::new();
+        first.write(&mut spare, |out| out.extend_from_slice(b"hello"));
+        let buffer = first.whole().map(<[u8]>::as_ptr);
+        first.finish(&mut spare);
+        assert!(first.is_empty() && first.open.capacity() == 0);
+        second.write(&mut spare, |out| out.extend_from_slice(b"again"));
+        assert_eq!(second.whole().map(<[u8]>::as_ptr), buffer);
+        assert_eq!(second.whole(), Some(&b"again"[..]));
     }
 }

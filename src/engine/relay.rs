@@ -103,7 +103,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         };
         to_source.extend_from_slice(&std::mem::take(&mut conn.rest));
         conn.unread = false;
-        conn.outbox.write(|out| out.extend_from_slice(&to_target));
+        let spare = &mut self.spare;
+        conn.outbox
+            .write(spare, |out| out.extend_from_slice(&to_target));
         let (format, listener, address) = (conn.format, conn.listener, conn.address);
         if let Some(its) = &conn.socket {
             self.io.widen(its);
@@ -111,7 +113,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         self.io.widen(&socket);
         let decoder = Decoder::new(format, false, false); // of no use: nothing is decoded any more
         let mut guest = Conn::new(socket, format, listener, address, decoder);
-        guest.outbox.write(|out| out.extend_from_slice(&to_source));
+        guest
+            .outbox
+            .write(spare, |out| out.extend_from_slice(&to_source));
         guest.rare().home = Some(source);
         guest.rare().peer = Some(target);
         let guest = self.insert(guest);
@@ -156,8 +160,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         };
         self.counters.bytes_out.add(sent as u64);
         if sent < bytes.len() {
+            let rest = &bytes[sent..];
             conn.outbox
-                .write(|out| out.extend_from_slice(&bytes[sent..]));
+                .write(&mut self.spare, |out| out.extend_from_slice(rest));
             self.block(to);
         }
     }

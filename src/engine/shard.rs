@@ -9,6 +9,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -74,6 +75,8 @@ pub(super) struct Shard<D: Dialect, I: Io> {
     /// The buffer that all connections read into, so an idle one keeps none.
     pub(super) read: Vec<u8>,
     pub(super) scratch: Scratch,
+    /// An outbox's buffer for the next that needs one.
+    pub(super) spare: Vec<u8>,
     /// Said by [`Stopping`]: connections are closed and none is taken in.
     pub(super) ending: bool,
     pub(super) draining: bool,
@@ -113,6 +116,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             parked: Vec::new(),
             read: vec![0; READ_BYTES],
             scratch: Scratch::default(),
+            spare: Vec::new(),
             ending: false,
             draining: false,
         }
@@ -197,7 +201,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let begun = self.io.now();
         self.counters.frames_in.up();
         tracing::trace!(?id, text = %String::from_utf8_lossy(body), "received");
-        self.turn(Some(id), |dialect, turn| dialect.received(turn, id, body));
+        self.turn_at(begun, Some(id), |dialect, turn| {
+            dialect.received(turn, id, body);
+        });
         self.settle();
         let took = self.io.now().saturating_sub(begun);
         self.counters.handling.took(took);
@@ -206,7 +212,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     /// Bytes of the framing itself, to be written as they are.
     pub(super) fn reply_raw(&mut self, id: ConnId, bytes: &[u8]) {
         if let Some(conn) = self.conns.find(id) {
-            conn.outbox.write(|out| out.extend_from_slice(bytes));
+            conn.outbox
+                .write(&mut self.spare, |out| out.extend_from_slice(bytes));
             self.mark_dirty(id);
         }
     }
@@ -283,10 +290,17 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         culprit: Option<ConnId>,
         f: impl FnOnce(&mut D, &mut Turn<'_, D>),
     ) {
-        let now = Now {
-            mono: self.io.now(),
-            unix: self.io.unix(),
-        };
+        self.turn_at(self.io.now(), culprit, f);
+    }
+
+    fn turn_at(
+        &mut self,
+        mono: Duration,
+        culprit: Option<ConnId>,
+        f: impl FnOnce(&mut D, &mut Turn<'_, D>),
+    ) {
+        let unix = self.io.unix(mono);
+        let now = Now { mono, unix };
         let mut effects = std::mem::take(&mut self.effects);
         let mut turn = Turn {
             shard: self.id,
@@ -454,36 +468,43 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         }
     }
 
-    /// The connection that something is to be sent to, with what was broadcast to it before in its outbox.
-    fn receiver(&mut self, id: ConnId) -> Option<&mut Conn<I::Socket>> {
+    /// Whether something may be said to the connection; what was broadcast before is in its outbox then.
+    fn may_send(&mut self, id: ConnId) -> bool {
         self.catch_up(id);
-        let conn = self.conns.find(id)?;
-        let takes = !conn.is_ending() && conn.socket.is_some();
-        takes.then_some(conn)
+        let conn = self.conns.find(id);
+        conn.is_some_and(|conn| !conn.is_ending() && conn.socket.is_some())
     }
 
     fn send(&mut self, id: ConnId, body: &[u8]) {
-        let Some(conn) = self.receiver(id) else {
+        if !self.may_send(id) {
+            return;
+        }
+        let Some(conn) = self.conns.find(id) else {
             return;
         };
         let format = conn.format;
         tracing::trace!(?id, text = %String::from_utf8_lossy(body), "sent");
-        conn.outbox.write(|out| format.encode(body, out));
+        conn.outbox
+            .write(&mut self.spare, |out| format.encode(body, out));
         self.sent_one(id, format);
     }
 
     fn send_chunks(&mut self, id: ConnId, parts: &[Rc<Chunk>]) {
-        let Some(conn) = self.receiver(id) else {
+        if !self.may_send(id) {
+            return;
+        }
+        let Some(conn) = self.conns.find(id) else {
             return;
         };
         let format = conn.format;
         let len = parts.iter().map(|part| part.text().len()).sum();
-        conn.outbox.write(|out| format.encode_head(len, out));
+        let spare = &mut self.spare;
+        conn.outbox.write(spare, |out| format.encode_head(len, out));
         for part in parts {
             conn.outbox.push(&part.in_format(format));
         }
         conn.outbox
-            .write(|out| out.extend_from_slice(format.tail()));
+            .write(spare, |out| out.extend_from_slice(format.tail()));
         self.sent_one(id, format);
     }
 
@@ -560,7 +581,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             // A relayed client does not speak the dialect any more.
             (None, Closing::Flushed) if conn.opened && conn.peer().is_none() => {
                 let farewell = conn.format.farewell();
-                conn.outbox.write(|out| out.extend_from_slice(&farewell));
+                conn.outbox
+                    .write(&mut self.spare, |out| out.extend_from_slice(&farewell));
             }
             _ => {}
         }

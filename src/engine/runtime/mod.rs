@@ -91,8 +91,8 @@ pub(super) trait Io {
     /// Monotonic time since a start that all shards share.
     fn now(&self) -> Duration;
 
-    /// Time since 1970-01-01 UTC.
-    fn unix(&self) -> Duration;
+    /// What people called this monotonic time, which is now or has just been: time since 1970-01-01 UTC.
+    fn unix(&self, mono: Duration) -> Duration;
 
     /// Waits until something has happened, the shard's doorbell rings, or `until` has come, and adds what has happened to
     /// `events`. With a time that has passed it only looks. True: everything that was watched or awaited is forgotten,

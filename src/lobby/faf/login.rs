@@ -3,7 +3,10 @@
 //! Two logins of one account meet at the player's home shard: it knows the one connection that is the player, gives
 //! each claim a larger epoch than the one before, and has the older connection ended. The newer does not wait for that.
 
-use std::collections::VecDeque;
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use super::{
     Faf, FafTurn, Timer,
@@ -30,7 +33,59 @@ pub(super) struct Logins {
     waiting: VecDeque<(ConnId, bool, Ask)>,
 }
 
+/// Until when those who have not logged in have to (spec: faf-lifecycle 4). One timer for all of them: whoever logs in is
+/// taken out, so that an idle player costs nothing here.
+#[derive(Debug, Default)]
+pub(super) struct LoginDeadlines {
+    waiting: BTreeSet<(Duration, ConnId)>,
+    /// A timer is set, for the earliest at that time.
+    armed: bool,
+}
+
 impl Faf {
+    /// Somebody has come and has to log in.
+    pub(super) fn await_login(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, until: Duration) {
+        self.deadlines.waiting.insert((until, conn));
+        self.arm_login_timer(turn);
+    }
+
+    fn arm_login_timer(&mut self, turn: &mut FafTurn<'_>) {
+        if !self.deadlines.armed
+            && let Some((earliest, _)) = self.deadlines.waiting.first()
+        {
+            self.deadlines.armed = true;
+            turn.wake_at(*earliest, Timer::Logins);
+        }
+    }
+
+    /// Ends the sessions of those who have taken too long.
+    pub(super) fn logins_timed_out(&mut self, turn: &mut FafTurn<'_>) {
+        self.deadlines.armed = false;
+        while let Some(&(until, conn)) = self.deadlines.waiting.first()
+            && until <= turn.now.mono
+        {
+            self.deadlines.waiting.pop_first();
+            if self
+                .sessions
+                .get(conn)
+                .is_some_and(|session| !session.closing)
+            {
+                self.counters.login_timeouts += 1;
+                close(&mut self.sessions, turn, conn);
+            }
+        }
+        self.arm_login_timer(turn);
+    }
+
+    /// The connection is gone.
+    pub(super) fn connection_ended(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
+        self.log_out(turn, conn, Leaving::Lost);
+        if let Some(session) = self.sessions.remove(conn) {
+            self.deadlines.waiting.remove(&(session.login_until, conn));
+            self.meters.closed(session.client);
+        }
+    }
+
     /// spec: faf-messages 3.1.
     pub(super) fn ask_session(
         &mut self,
@@ -252,6 +307,7 @@ impl Faf {
             return;
         };
         let Claiming { mut account, token } = *claiming;
+        self.deadlines.waiting.remove(&(session.login_until, conn));
         account.friends.truncate(settings::RELATIONS);
         account.foes.truncate(settings::RELATIONS);
         let (channels, power) = players::channels_and_power(&account);
@@ -397,18 +453,6 @@ impl Faf {
                 conn,
             },
         );
-    }
-
-    /// spec: faf-lifecycle 4.
-    pub(super) fn login_timed_out(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
-        if self
-            .sessions
-            .get(conn)
-            .is_some_and(|s| s.player.is_none() && !s.closing)
-        {
-            self.counters.login_timeouts += 1;
-            close(&mut self.sessions, turn, conn);
-        }
     }
 
     pub(super) fn schedule_ping(&mut self, turn: &mut FafTurn<'_>) {

@@ -110,6 +110,7 @@ pub struct Faf {
     picture: Picture,
     games: AHashMap<u32, Box<Game>>,
     logins: login::Logins,
+    deadlines: login::LoginDeadlines,
     /// Empty on all shards but one.
     hall: hall::Hall,
     pending: AHashMap<Ticket, dispatch::Pending>,
@@ -128,8 +129,8 @@ pub enum Timer {
     Tick(u64),
     /// Ping everybody.
     Ping,
-    /// The connection should have logged in.
-    Login(ConnId),
+    /// Somebody should have logged in.
+    Logins,
     /// The player's game should have come up.
     LinkSetup(Seat),
     /// The game should have opened.
@@ -171,6 +172,7 @@ impl Faf {
             picture: Picture::default(),
             games: AHashMap::new(),
             logins: login::Logins::default(),
+            deadlines: login::LoginDeadlines::default(),
             hall: hall::Hall::default(),
             pending: AHashMap::new(),
             ledger: ledger::Ledger::default(),
@@ -304,12 +306,14 @@ impl Dialect for Faf {
 
     fn opened(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, origin: Origin) {
         let client = self.meters.opened();
+        let login_until = turn.now.mono + self.settings.login_timeout;
         self.sessions.insert(Session {
             conn,
             // spec: faf-messages 3.1
             number: turn.rng.random_range(0..=4_294_967_294),
             next_serial: 0,
             address: origin.address,
+            login_until,
             old_client: false,
             closing: false,
             state: Default::default(),
@@ -320,10 +324,7 @@ impl Dialect for Faf {
             player: None,
             link: None,
         });
-        turn.wake_at(
-            turn.now.mono + self.settings.login_timeout,
-            Timer::Login(conn),
-        );
+        self.await_login(turn, conn, login_until);
     }
 
     fn received(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, body: &mut [u8]) {
@@ -331,10 +332,7 @@ impl Dialect for Faf {
     }
 
     fn closed(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
-        self.log_out(turn, conn, mail::Leaving::Lost);
-        if let Some(session) = self.sessions.remove(conn) {
-            self.meters.closed(session.client);
-        }
+        self.connection_ended(turn, conn);
     }
 
     fn mailed(&mut self, turn: &mut FafTurn<'_>, from: ShardId, mail: Mail) {
@@ -356,7 +354,7 @@ impl Dialect for Faf {
                 turn.fan_out(super::Audience::Subscribers, message::PING);
                 self.schedule_ping(turn);
             }
-            Timer::Login(conn) => self.login_timed_out(turn, conn),
+            Timer::Logins => self.logins_timed_out(turn),
             Timer::LinkSetup(seat) => self.link_timed_out(turn, seat),
             Timer::GameSetup(uid) => self.game_timed_out(turn, uid),
             Timer::Ledger(uid) => self.retry_records(turn, uid),

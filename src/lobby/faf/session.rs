@@ -3,7 +3,7 @@
 //! A session belongs to exactly one [`ConnId`]; whoever looks it up by a connection that is gone finds nothing. Rare
 //! parts are boxed: most of the memory of a shard is sessions.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +89,8 @@ pub(super) struct Session {
     pub next_serial: u32,
     /// Where it comes from.
     pub address: IpAddr,
+    /// When it must have logged in.
+    pub login_until: Duration,
     /// Said `InitiateTest` once (spec: faf-messages 2).
     pub old_client: bool,
     /// Is being closed: whatever still arrives is dropped.
