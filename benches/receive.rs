@@ -6,9 +6,10 @@
 //! - `glommio tasks`: a task for each connection that reads and writes;
 //! - `ring inside glommio`: a private io_uring receives from all sockets; one task is woken when it has something;
 //! - `waiting in the ring: multishot recv`: the thread waits in a private io_uring, which receives into its own buffers;
-//! - `waiting in the ring: readiness`: the same, but the ring only tells who can be read, and the thread calls `recv`.
+//! - `waiting in the ring: readiness`: the same, but the ring only tells who can be read, and the thread calls `recv`;
+//! - `muster`: the whole server but its back office: engine, router, FAF dialect; its shard waits in its ring.
 //!
-//! The last two answer either each by a `send` (*direct*), or all of a round by one submission (*batched*).
+//! The two before answer either each by a `send` (*direct*), or all of a round by one submission (*batched*).
 //!
 //! Two loads: *isolated*, one message at a time, 2,000 a second on one connection after another; *busy*, 50,000 a second
 //! over 5,000 connections in a burst each millisecond. Where a way can't keep up, the rate says what was reached.
@@ -34,17 +35,22 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     ops::Range,
     os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
-    sync::mpsc,
+    sync::{Arc, mpsc},
     time::Duration,
 };
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use glommio::{LocalExecutorBuilder, Placement, io::BufferedFile};
+use muster::{
+    engine::{AddressLimits, Engine, ListenerSettings, Mesh, OutboxLimits, Outside, Settings},
+    lobby::{Protocol, Stopping, faf::Faf, house::House, vcmi::Vcmi},
+    wire::{Format, ReadLimits},
+};
 use socket2::SockRef;
 
 use pings::{Clients, Load, Measured};
 use ring::{Event, Ring, SEND_FLAGS};
-use threads::{pin_to, this_task};
+use threads::{pin_to, task_named, this_task};
 
 const SERVER_CORE: usize = 0;
 const CLIENT_CORE: usize = 1;
@@ -64,32 +70,44 @@ const LOADS: [(Load, usize); 4] = [
 
 const FLOOR: Way = Way {
     name: "epoll",
-    serve: epoll,
+    serve: Serve::Thread(epoll),
 };
-const WAYS: [Way; 6] = [
+const WAYS: [Way; 7] = [
     Way {
         name: "glommio tasks",
-        serve: glommio_tasks,
+        serve: Serve::Thread(glommio_tasks),
     },
     Way {
         name: "ring inside glommio",
-        serve: ring_inside_glommio,
+        serve: Serve::Thread(ring_inside_glommio),
     },
     Way {
         name: "waiting in the ring: multishot recv, direct",
-        serve: |sockets, ready| waiting(Input::Received, Replies::Direct, sockets, ready),
+        serve: Serve::Thread(|sockets, ready| {
+            waiting(Input::Received, Replies::Direct, sockets, ready)
+        }),
     },
     Way {
         name: "waiting in the ring: multishot recv, batched",
-        serve: |sockets, ready| waiting(Input::Received, Replies::Batched, sockets, ready),
+        serve: Serve::Thread(|sockets, ready| {
+            waiting(Input::Received, Replies::Batched, sockets, ready)
+        }),
     },
     Way {
         name: "waiting in the ring: readiness, direct",
-        serve: |sockets, ready| waiting(Input::Readable, Replies::Direct, sockets, ready),
+        serve: Serve::Thread(|sockets, ready| {
+            waiting(Input::Readable, Replies::Direct, sockets, ready)
+        }),
     },
     Way {
         name: "waiting in the ring: readiness, batched",
-        serve: |sockets, ready| waiting(Input::Readable, Replies::Batched, sockets, ready),
+        serve: Serve::Thread(|sockets, ready| {
+            waiting(Input::Readable, Replies::Batched, sockets, ready)
+        }),
+    },
+    Way {
+        name: "muster",
+        serve: Serve::Muster,
     },
 ];
 
@@ -98,16 +116,24 @@ type Ready = mpsc::Sender<String>;
 
 struct Way {
     name: &'static str,
+    serve: Serve,
+}
+
+#[derive(Clone, Copy)]
+enum Serve {
     /// Serves these sockets until all are closed, and says what is worth knowing about that.
-    serve: fn(Vec<TcpStream>, Ready) -> String,
+    Thread(fn(Vec<TcpStream>, Ready) -> String),
+    Muster,
 }
 
 impl Way {
     fn measure(&self, load: Load, count: usize) -> (Measured, String) {
+        let Serve::Thread(serve) = self.serve else {
+            return muster(load, count);
+        };
         let (bound, address) = mpsc::channel();
         let (ready, task) = mpsc::channel();
         let (done, ended) = mpsc::channel();
-        let serve = self.serve;
         std::thread::Builder::new()
             .name("server".into())
             .spawn(move || {
@@ -123,6 +149,65 @@ impl Way {
         // One that has missed a wake-up sleeps on, and its figures are worth nothing.
         let note = ended.recv_timeout(PATIENCE);
         (measured, note.unwrap_or_else(|_| "DID NOT END".into()))
+    }
+}
+
+/// The server, with one shard. Its threads accept, so the clients get the descriptors of their own.
+fn muster(load: Load, count: usize) -> (Measured, String) {
+    let mesh = Mesh::<House>::new(1);
+    let (faf, vcmi) = (Arc::default(), Arc::default());
+    let engine = Engine::start(
+        engine_settings(count),
+        mesh.clone(),
+        Outside {
+            ask: Arc::new(|_, _, ask| Err(ask)),
+            publish: Arc::new(|_| true),
+        },
+        move |shard| {
+            let faf = Faf::new(shard, 1, Arc::clone(&faf));
+            House::new(faf, Vcmi::new(shard, 1, Arc::clone(&vcmi)))
+        },
+    )
+    .expect("the engine starts");
+    let (address, task) = (engine.addresses[0].1, task_named("shard-0"));
+    let clients = std::thread::spawn(move || {
+        set_descriptors_apart();
+        pin_to(CLIENT_CORE);
+        Clients::connect(address, count).measure(load, &task)
+    });
+    let measured = clients.join().expect("the clients are answered");
+    let rounds = engine.counters[0].rounds.value();
+    let note = engine.counters[0].frames_in.value() as f64 / rounds as f64;
+    mesh.stop(Stopping::Now);
+    engine.join();
+    (measured, format!("{note:.1} a round"))
+}
+
+fn engine_settings(connections: usize) -> Settings {
+    Settings {
+        shards: 1,
+        pin: true,
+        listeners: vec![ListenerSettings {
+            name: "bench".into(),
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+            format: Format::JsonLines,
+            protocol: Protocol::Faf,
+            outbox: OutboxLimits {
+                soft_bytes: 1 << 20,
+                hard_bytes: 1 << 24,
+                stuck: Duration::from_secs(60),
+            },
+            proxy: false,
+            trusted: Vec::new(),
+        }],
+        read: ReadLimits::default(),
+        connections,
+        address_limits: AddressLimits {
+            connections: u32::MAX,
+            opened_per_second: u32::MAX,
+        },
+        handshake: Duration::from_secs(10),
+        seed: Some(1),
     }
 }
 

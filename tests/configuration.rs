@@ -51,7 +51,8 @@ fn server(toml: &str, yaml: &str, more: impl FnOnce(&mut Command)) -> Server {
 /// What every server here has in its own file, and more.
 fn whole(database: &Database, more: &str) -> String {
     format!(
-        "[store]\nurl = {:?}\n[server]\npin = false\nshards = 2\nstop_grace_s = 0\n[broker]\nurl = \"\"\n{more}",
+        "[store]\nurl = {:?}\n[server]\npin = false\nshards = 2\nstop_grace_s = 0\n[vcmi]\nenabled = false\n\
+         [broker]\nurl = \"\"\n{more}",
         database.url()
     )
 }

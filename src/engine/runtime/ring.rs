@@ -5,7 +5,8 @@
 //!   file unregistered after it open.
 //! - *A batch of sends* goes in with one call, on registered files and with `MSG_DONTWAIT`, so that each completes while it
 //!   is submitted. What is saved is the crossing: nearly all of a broadcast's cost is the kernel's work per `send`.
-//! - *Woken* from outside by an eventfd that is watched like a socket.
+//! - *Woken* from outside by an eventfd that is watched like a socket, and in time by a timeout in the ring, which most waits
+//!   share: to set a timer for each wait costs more than the wait.
 //!
 //! If the kernel refuses the ring's calls for good the ring is given up before the failing call returns, so that nothing
 //! in its submission queue outlives what it points to; a new one takes its place and everything is asked for anew.
@@ -45,7 +46,8 @@ const READABLE: u64 = 1 << 60;
 const WRITABLE: u64 = 2 << 60;
 const BELL: u64 = 3 << 60;
 const SEND: u64 = 4 << 60;
-const IGNORED: u64 = 5 << 60;
+const TIME: u64 = 5 << 60;
+const IGNORED: u64 = 6 << 60;
 
 /// A send that has not completed.
 const NOT_YET: i32 = i32::MIN;
@@ -60,6 +62,10 @@ pub(in crate::engine) struct Ring {
     /// The Unix time at which the clock began, as it was last looked up, and when that was.
     epoch: Duration,
     clock_set: Option<Duration>,
+    /// When timeouts in the ring will be over, the last to be set first. Only one that ends before all others is set.
+    timeouts: Vec<Duration>,
+    /// How long the timeout lasts that is being set: the kernel reads it when it is submitted.
+    timeout: Box<types::Timespec>,
     /// What was noticed while something else was awaited.
     noticed: Vec<Event>,
     /// A new ring has taken the place of one that failed.
@@ -79,6 +85,8 @@ impl Ring {
             started,
             epoch: Duration::ZERO,
             clock_set: None,
+            timeouts: Vec::new(),
+            timeout: Box::default(),
             noticed: Vec::new(),
             renewed: false,
         };
@@ -110,8 +118,29 @@ impl Ring {
             Err(_) => 0, // before 5.19: plain descriptors
         };
         self.ring = Some(ring);
+        self.timeouts.clear();
         self.listen_to_bell();
         Ok(())
+    }
+
+    /// Sees to it that a wait ends when this time has come; it may end before.
+    fn wake_at(&mut self, at: Duration, now: Duration) {
+        if self.timeouts.last().is_some_and(|&earliest| earliest <= at) {
+            return;
+        }
+        if !self.make_room(1) {
+            return; // it is looked at anew after the ring was renewed
+        }
+        *self.timeout = types::Timespec::from(at.saturating_sub(now));
+        let timeout = opcode::Timeout::new(&raw const *self.timeout);
+        let timeout = timeout.build().user_data(TIME);
+        if let Some(ring) = &mut self.ring {
+            // SAFETY: the time is on the heap for as long as this ring, and not written to before the next wait, when this
+            // entry has been submitted or its ring dropped.
+            let pushed = unsafe { ring.submission().push(&timeout) };
+            debug_assert!(pushed.is_ok(), "there is room");
+            self.timeouts.push(at);
+        }
     }
 
     fn listen_to_bell(&mut self) {
@@ -142,7 +171,7 @@ impl Ring {
                 return true;
             }
             drop(queue);
-            if !self.enter(0, None) {
+            if !self.enter(0) {
                 return false;
             }
             self.reap(&mut []);
@@ -151,20 +180,12 @@ impl Ring {
         false
     }
 
-    /// Submits what is queued and waits for so many completions, or for so long. False: the ring has failed.
-    fn enter(&mut self, want: usize, longest: Option<Duration>) -> bool {
+    /// Submits what is queued and waits for so many completions. False: the ring has failed.
+    fn enter(&mut self, want: usize) -> bool {
         let Some(ring) = &self.ring else {
             return false;
         };
-        let outcome = match longest {
-            Some(time) => {
-                let time = types::Timespec::from(time);
-                let args = types::SubmitArgs::new().timespec(&time);
-                ring.submitter().submit_with_args(want, &args)
-            }
-            None => ring.submit_and_wait(want),
-        };
-        match outcome {
+        match ring.submit_and_wait(want) {
             Ok(_) => true,
             Err(error) if is_passing(&error) => true,
             Err(error) => {
@@ -200,6 +221,8 @@ impl Ring {
                 }
             } else if data == BELL {
                 silent |= !cqueue::more(completion.flags());
+            } else if data == TIME {
+                self.timeouts.pop();
             } else if let Some(event) = event(&completion) {
                 self.noticed.push(event);
             }
@@ -247,7 +270,7 @@ impl Ring {
         let mut tries = 0;
         while left > 0 {
             // They complete within the call; waiting for them is for a kernel that thinks otherwise.
-            if !self.enter(if tries == 0 { 0 } else { left }, None) {
+            if !self.enter(if tries == 0 { 0 } else { left }) {
                 return;
             }
             left -= self.reap(results).min(left);
@@ -273,12 +296,17 @@ impl Io for Ring {
     fn wait(&mut self, until: Option<Duration>, events: &mut Vec<Event>) -> io::Result<bool> {
         let now = self.now();
         self.set_clock(now);
-        let longest = until.map(|at| at.saturating_sub(now));
-        let only_look = longest == Some(Duration::ZERO) || !self.noticed.is_empty() || self.renewed;
-        if !only_look {
-            self.enter(1, longest);
-        } else if self.has_work() {
-            self.enter(0, None);
+        let only_look =
+            until.is_some_and(|at| at <= now) || !self.noticed.is_empty() || self.renewed;
+        if only_look {
+            if self.has_work() {
+                self.enter(0);
+            }
+        } else {
+            if let Some(at) = until {
+                self.wake_at(at, now);
+            }
+            self.enter(1);
         }
         self.reap(&mut []);
         events.append(&mut self.noticed);
@@ -393,11 +421,11 @@ fn build() -> io::Result<IoUring> {
     })
 }
 
-/// Errors after which the same call may succeed: a signal, a want of memory, completions that wait to be taken, the time.
+/// Errors after which the same call may succeed: a signal, a want of memory, completions that wait to be taken.
 fn is_passing(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
-        Some(libc::EINTR | libc::EAGAIN | libc::EBUSY | libc::ETIME)
+        Some(libc::EINTR | libc::EAGAIN | libc::EBUSY)
     )
 }
 
@@ -554,6 +582,33 @@ mod tests {
                 assert_eq!(theirs.read(&mut read).expect("its bytes"), 4);
             }
         }
+    }
+
+    #[test]
+    fn a_wait_ends_in_time_whatever_was_waited_for_before() {
+        let mut ring = ring();
+        let ms = Duration::from_millis;
+        let later = ring.now() + ms(60_000);
+        let mut wait_for = |time| {
+            let (begun, at) = (ring.now(), ring.now() + time);
+            while ring.now() < at {
+                assert_eq!(events(&mut ring, Some(at)), []);
+            }
+            assert!(ring.now() - begun < ms(30_000), "waited too long");
+            ring.timeouts.len()
+        };
+        // Each is over before the one that was set before it, or as soon as it.
+        assert_eq!(
+            [wait_for(ms(20)), wait_for(ms(5)), wait_for(ms(10))],
+            [0; 3]
+        );
+        ring.wake_at(later, ring.now());
+        ring.wake_at(later + ms(5), ring.now());
+        let soon = ring.now() + ms(5);
+        while ring.now() < soon {
+            assert_eq!(events(&mut ring, Some(soon)), []);
+        }
+        assert_eq!(ring.timeouts, [later]);
     }
 
     #[test]

@@ -3,7 +3,10 @@
 //! The shard itself waits in its own ring, inside that task (`ring`): glommio's reactor is not between a socket and its
 //! bytes.
 
-use std::io;
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 
@@ -11,7 +14,7 @@ use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 #[derive(Debug)]
 pub(in crate::engine) struct Thread(ExecutorJoinHandle<()>);
 
-/// Starts a thread, on one core if it is given, and runs `main` there to its end.
+/// Starts a thread, on one core if it is given, and runs `main` there to its end. A panic of `main` ends the process.
 ///
 /// # Errors
 /// The executor can't be set up: io_uring is forbidden, or memory may not be locked.
@@ -23,7 +26,13 @@ pub(in crate::engine) fn spawn(
     LocalExecutorBuilder::new(cpu.map_or(Placement::Unbound, Placement::Fixed))
         .name(name)
         .io_memory(1 << 20) // for files; nothing here uses it
-        .spawn(move || async move { main() })
+        .spawn(move || async move {
+            if catch_unwind(AssertUnwindSafe(main)).is_err() {
+                // Half of something was done, and clients wait on a shard that is gone.
+                tracing::error!("a shard panicked outside a turn: the process ends");
+                std::process::abort();
+            }
+        })
         .map(Thread)
         .map_err(|error| io::Error::other(error.to_string()))
 }
@@ -32,7 +41,7 @@ impl Thread {
     /// Waits for its end.
     ///
     /// # Errors
-    /// It ended by a panic.
+    /// Its executor ended badly.
     pub(in crate::engine) fn join(self) -> io::Result<()> {
         let ended = self.0.join();
         ended.map_err(|error| io::Error::other(error.to_string()))

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     lobby::{ConnId, Ticket},
-    wire::json::{JsonReader, Value},
+    wire::json::Value,
 };
 
 /// What an answer of the back office is waited for with. The connection is held meanwhile.
@@ -84,6 +84,13 @@ impl Faf {
         if self.sessions.get(conn).is_none_or(|s| s.closing) {
             return;
         }
+        // What idle players say needs no parser: there are many of them, and each finds the caches cold.
+        if *body == *message::PING {
+            return turn.send(conn, message::PONG);
+        }
+        if *body == *message::PONG {
+            return;
+        }
         // The document borrows its reader, and handlers need all of `self`: the reader steps out for the frame.
         let mut reader = self.reader.take().unwrap_or_default();
         let outcome = match reader.parse(body) {
@@ -91,7 +98,7 @@ impl Faf {
             // spec: faf-observed, Connection: bad JSON ends the connection silently
             Err(_) => Err(Refusal::Garbage),
         };
-        self.reader = Some::<JsonReader>(reader);
+        self.reader = Some(reader);
         if let Err(refusal) = outcome {
             self.refused(turn, conn, refusal);
         }

@@ -102,7 +102,7 @@ pub struct Faf {
     /// It has.
     initialised: bool,
     /// `None` only while a frame is being read.
-    reader: Option<JsonReader>,
+    reader: Option<Box<JsonReader>>,
     sessions: Sessions,
     /// Players whose home this shard is.
     claims: AHashMap<u32, ConnId>,
@@ -299,7 +299,7 @@ impl Dialect for Faf {
     type Timer = Timer;
 
     fn started(&mut self, turn: &mut FafTurn<'_>) {
-        self.reader = Some(JsonReader::default());
+        self.reader = Some(Box::default());
         self.schedule_tick(turn);
         self.schedule_ping(turn);
     }
