@@ -19,6 +19,7 @@ use super::{
     request::{self, Outcome, Refusal},
     session::{Claiming, PlayerState},
     settings, text,
+    visibility::Rule,
 };
 use crate::{lobby::ConnId, wire::json::Value};
 
@@ -357,7 +358,7 @@ impl Faf {
             text: object.clone(),
         });
         self.tick.player_dirty(player_id, epoch, None);
-        turn.send_chunks(conn, self.picture.player_list());
+        self.send_player_list(turn, conn);
         turn.send(conn, social);
         self.send_game_list(turn, conn);
         turn.release(conn);
@@ -378,8 +379,14 @@ impl Faf {
     /// The present state for a client that missed broadcasts.
     pub(super) fn send_lists(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
         if self.sessions.get(conn).is_some_and(|s| s.player.is_some()) {
-            turn.send_chunks(conn, self.picture.player_list());
+            self.send_player_list(turn, conn);
             self.send_game_list(turn, conn);
+        }
+    }
+
+    fn send_player_list(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
+        for parts in self.picture.player_lists() {
+            turn.send_chunks(conn, parts);
         }
     }
 
@@ -392,10 +399,13 @@ impl Faf {
             reference: &self.reference,
             start: self.settings.start_rating,
         };
-        let parts = self
-            .picture
-            .game_list(|rule| rule.admits(player.account.id, |kind| player.displayed(kind, basis)));
-        turn.send_chunks(conn, parts);
+        let sees = |rule: &Rule| {
+            let displayed = |kind: &str| player.displayed(kind, basis);
+            rule.admits(player.account.id, displayed)
+        };
+        for parts in self.picture.game_lists(sees) {
+            turn.send_chunks(conn, parts);
+        }
     }
 
     /// Somebody else is the player now (spec: faf-lifecycle 3.6).

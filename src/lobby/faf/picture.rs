@@ -75,6 +75,10 @@ pub(super) const GAMES_HEAD: &str = r#"{"command":"game_info","games":["#;
 /// What stands after a list.
 pub(super) const LIST_TAIL: &str = "]}";
 
+/// Bytes of entries above which a list goes on in a message of its own: the real client reads no frame above 1 MiB, and
+/// QDataStream takes two bytes for one (spec: faf-newer, faf-wire 4).
+pub(super) const LIST_BYTES: usize = 256 << 10;
+
 impl Default for Picture {
     fn default() -> Self {
         let fixed = |text: &'static str| Rc::new(Chunk::new(Bytes::from_static(text.as_bytes())));
@@ -167,17 +171,15 @@ impl Picture {
         self.joined.truncate(self.players.len().div_ceil(BLOCK));
     }
 
-    /// `player_info` with everybody, in shared parts.
-    pub(super) fn player_list(&mut self) -> Vec<Rc<Chunk>> {
+    /// `player_info` with everybody, in as many messages as it takes, each in shared parts.
+    pub(super) fn player_lists(&mut self) -> Vec<Vec<Rc<Chunk>>> {
         let blocks = self.players.chunks_mut(BLOCK).zip(&mut self.joined);
-        let mut parts = Vec::with_capacity(2 * blocks.len() + 2);
-        parts.push(self.players_head.clone());
+        let mut lists = Lists::new(&self.players_head, &self.comma, &self.tail);
         for (entries, joined) in blocks {
             let chunk = joined.get_or_insert_with(|| join(entries.iter_mut().map(|e| &mut e.text)));
-            push_listed(&mut parts, &self.comma, chunk);
+            lists.add(chunk);
         }
-        parts.push(self.tail.clone());
-        parts
+        lists.finish()
     }
 
     /// A game that is known.
@@ -239,9 +241,13 @@ impl Picture {
         }
     }
 
-    /// `game_info` with every listed game that `sees` lets through; it is asked only about games with exceptions.
-    pub(super) fn game_list(&mut self, mut sees: impl FnMut(&Rule) -> bool) -> Vec<Rc<Chunk>> {
-        let mut parts = vec![self.games_head.clone()];
+    /// `game_info` with every listed game that `sees` lets through, in as many messages as it takes; `sees` is asked only
+    /// about games with exceptions.
+    pub(super) fn game_lists(
+        &mut self,
+        mut sees: impl FnMut(&Rule) -> bool,
+    ) -> Vec<Vec<Rc<Chunk>>> {
+        let mut lists = Lists::new(&self.games_head, &self.comma, &self.tail);
         for block in self.games.values_mut() {
             if block
                 .entries
@@ -253,34 +259,67 @@ impl Picture {
                     .iter_mut()
                     .filter(|game| game.listed)
                     .map(|game| &mut game.text);
-                let chunk = block.joined.get_or_insert_with(|| join(listed));
-                push_listed(&mut parts, &self.comma, chunk);
+                lists.add(block.joined.get_or_insert_with(|| join(listed)));
                 continue;
             }
             for game in block.entries.iter().filter(|game| game.listed) {
                 if game.rule.is_open() || sees(&game.rule) {
-                    push_listed(
-                        &mut parts,
-                        &self.comma,
-                        &Rc::new(Chunk::new(game.text.clone())),
-                    );
+                    lists.add(&Rc::new(Chunk::new(game.text.clone())));
                 }
             }
         }
-        parts.push(self.tail.clone());
-        parts
+        lists.finish()
     }
 }
 
-/// Appends a part of a list, with a comma if it is not the first; nothing for an empty part.
-fn push_listed(parts: &mut Vec<Rc<Chunk>>, comma: &Rc<Chunk>, chunk: &Rc<Chunk>) {
-    if chunk.text().is_empty() {
-        return;
+/// A list that is being put together, in messages of at most [`LIST_BYTES`], or of one part that is longer.
+struct Lists<'a> {
+    head: &'a Rc<Chunk>,
+    comma: &'a Rc<Chunk>,
+    tail: &'a Rc<Chunk>,
+    whole: Vec<Vec<Rc<Chunk>>>,
+    parts: Vec<Rc<Chunk>>,
+    bytes: usize,
+}
+
+impl<'a> Lists<'a> {
+    fn new(head: &'a Rc<Chunk>, comma: &'a Rc<Chunk>, tail: &'a Rc<Chunk>) -> Self {
+        Lists {
+            head,
+            comma,
+            tail,
+            whole: Vec::new(),
+            parts: vec![head.clone()],
+            bytes: 0,
+        }
     }
-    if parts.len() > 1 {
-        parts.push(comma.clone());
+
+    /// Appends a part, with a comma if it is not the first of its message; nothing for an empty one.
+    fn add(&mut self, chunk: &Rc<Chunk>) {
+        let bytes = chunk.text().len();
+        if bytes == 0 {
+            return;
+        }
+        if self.bytes > 0 && self.bytes + bytes > LIST_BYTES {
+            self.end_message();
+            self.parts.push(self.head.clone());
+        } else if self.bytes > 0 {
+            self.parts.push(self.comma.clone());
+        }
+        self.parts.push(chunk.clone());
+        self.bytes += bytes;
     }
-    parts.push(chunk.clone());
+
+    fn end_message(&mut self) {
+        self.parts.push(self.tail.clone());
+        self.whole.push(std::mem::take(&mut self.parts));
+        self.bytes = 0;
+    }
+
+    fn finish(mut self) -> Vec<Vec<Rc<Chunk>>> {
+        self.end_message();
+        self.whole
+    }
 }
 
 /// Joins texts with commas, leaving out empty ones, and makes them slices of the joined text.
@@ -301,4 +340,43 @@ fn join<'a>(texts: impl Iterator<Item = &'a mut Bytes>) -> Rc<Chunk> {
         at = end + 1;
     }
     Rc::new(Chunk::new(whole))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME_BYTES: usize = 1 << 20;
+
+    /// The real client gave up on a list of everybody when there were many.
+    #[test]
+    fn no_list_is_longer_than_a_client_reads() {
+        let mut picture = Picture::default();
+        let conn = ConnId {
+            shard: ShardId(0),
+            slot: 0,
+            generation: 0,
+        };
+        assert_eq!(picture.player_lists().len(), 1, "nobody is a list, too");
+        let filler = "x".repeat(250);
+        for id in 0..20_000 {
+            let text = format!(r#"{{"id":{id},"login":"{filler}"}}"#);
+            picture.player_here(id, conn, 1, text.into());
+        }
+        let lists = picture.player_lists();
+        let mut ids = Vec::new();
+        for parts in &lists {
+            let text: Vec<u8> = parts.iter().flat_map(|part| part.text().to_vec()).collect();
+            for format in crate::wire::Format::ALL {
+                let mut frame = Vec::new();
+                format.encode(&text, &mut frame);
+                assert!(frame.len() < FRAME_BYTES, "{} bytes", frame.len());
+            }
+            let message: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+            let players = message["players"].as_array().expect("a list");
+            ids.extend(players.iter().map(|player| player["id"].as_u64()));
+        }
+        assert!(lists.len() > 20);
+        assert_eq!(ids, (0..20_000).map(Some).collect::<Vec<_>>());
+    }
 }

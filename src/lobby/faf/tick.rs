@@ -225,7 +225,9 @@ impl Faf {
                 if self.speaks_outside() {
                     turn.publish(events::players(&updates));
                 }
-                turn.fan_out(Audience::Subscribers, player_info(&updates));
+                for some in in_messages(&updates) {
+                    turn.fan_out(Audience::Subscribers, player_info(some));
+                }
             }
         }
         let games = std::mem::take(&mut self.tick.gathered_games);
@@ -293,6 +295,20 @@ impl Faf {
             Audience::SubscribersBut(excluded.into())
         })
     }
+}
+
+/// Slices of updates, each short enough for one message.
+fn in_messages(updates: &[PlayerUpdate]) -> Vec<&[PlayerUpdate]> {
+    let (mut slices, mut from, mut bytes) = (Vec::new(), 0, 0);
+    for (at, update) in updates.iter().enumerate() {
+        if at > from && bytes + update.text.len() > picture::LIST_BYTES {
+            slices.push(&updates[from..at]);
+            (from, bytes) = (at, 0);
+        }
+        bytes += update.text.len() + 1;
+    }
+    slices.push(&updates[from..]);
+    slices
 }
 
 /// `player_info` with these players.
