@@ -288,7 +288,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     fn wrote_all(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.find(id) {
             conn.outbox.finish(&mut self.spare);
-            if conn.is_ending() || conn.peer().is_some() || conn.stale {
+            if conn.goes_on_when_empty() {
                 self.ran_empty(id);
             }
         }
@@ -334,7 +334,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 Err(_) => return self.abort(id),
             }
         }
-        if conn.is_ending() || conn.peer().is_some() || conn.stale {
+        if conn.goes_on_when_empty() {
             self.ran_empty(id);
         }
     }

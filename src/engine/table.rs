@@ -145,6 +145,13 @@ impl<S: Socket> Conn<S> {
         self.closing.is_some()
     }
 
+    /// Whether something may have waited for its outbox to become empty: its end, its relay, the present state, or input,
+    /// which is not looked at while much waits.
+    pub(super) fn goes_on_when_empty(&self) -> bool {
+        let has_input = self.unread || self.readable || self.ended;
+        self.is_ending() || self.peer().is_some() || self.stale || has_input
+    }
+
     /// The connection it is relayed with on this shard.
     pub(super) fn peer(&self) -> Option<ConnId> {
         self.rare.as_ref()?.peer

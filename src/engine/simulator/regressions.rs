@@ -1,0 +1,227 @@
+//! Faults of the engine that walks have found, each in as few steps as show it.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use super::{
+    Chance,
+    network::{Network, Shared, SimIo, SimSocket, lock},
+    walk::settings,
+};
+use crate::{
+    engine::{
+        Accepted, AddressLimits, Counters, Inbound, Mesh, OutboxLimits, Outside,
+        admission::Admission,
+        shard::{Place, Shard},
+    },
+    lobby::{Audience, ConnId, Dialect, Joint, Origin, ShardId, Stopping, Ticket, Turn},
+};
+
+/// A dialect that does what it is told: `x` 9 sends nine letters, `all` 9 broadcasts them, `wait` and `meet` relay two.
+#[derive(Default)]
+struct Puppet {
+    conns: Vec<ConnId>,
+    waiting: Option<ConnId>,
+}
+
+impl Dialect for Puppet {
+    type Mail = ();
+    type Ask = ();
+    type Answer = ();
+    type Event = ();
+    type News = ();
+    type Timer = ();
+
+    fn started(&mut self, _: &mut Turn<'_, Self>) {}
+
+    fn opened(&mut self, _: &mut Turn<'_, Self>, conn: ConnId, _: Origin) {
+        self.conns.push(conn);
+    }
+
+    fn received(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, body: &mut [u8]) {
+        let text = String::from_utf8_lossy(body).into_owned();
+        let (word, number) = text.split_once(' ').unwrap_or((&text, "0"));
+        let number: usize = number.parse().expect("a number");
+        match word {
+            "x" => turn.send(conn, "x".repeat(number)),
+            "all" => turn.fan_out(Audience::Subscribers, "x".repeat(number)),
+            "name" => turn.fan_out(Audience::These(Rc::new([self.conns[number]])), "named"),
+            "wait" => {
+                turn.subscribe(conn);
+                turn.watch(conn);
+                self.waiting = Some(conn);
+            }
+            "meet" => {
+                turn.watch(conn);
+                turn.join(Joint {
+                    giver: conn,
+                    taker: self.waiting.expect("somebody waits"),
+                    to_giver: "met\n".into(),
+                    to_taker: "met\n".into(),
+                });
+            }
+            _ => unreachable!("{word}"),
+        }
+    }
+
+    fn closed(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
+    fn mailed(&mut self, _: &mut Turn<'_, Self>, _: ShardId, (): ()) {}
+    fn answered(&mut self, _: &mut Turn<'_, Self>, _: Ticket, (): ()) {}
+    fn told(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
+    fn woke(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
+
+    fn resync(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
+        turn.send(conn, "resync");
+    }
+
+    fn stopping(&mut self, _: &mut Turn<'_, Self>, _: Stopping) {}
+
+    fn may_stop(&self) -> bool {
+        true
+    }
+
+    fn refuse((): ()) {}
+}
+
+/// One shard, with clients that do as they are told.
+struct Scene {
+    shard: Shard<Puppet, SimIo>,
+    mesh: Arc<Mesh<Puppet, SimSocket>>,
+    network: Shared,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let outbox = OutboxLimits {
+            soft_bytes: 100,
+            hard_bytes: 1 << 20,
+            stuck: Duration::from_secs(60),
+        };
+        let address_limits = AddressLimits {
+            connections: 9,
+            opened_per_second: 9,
+        };
+        let settings = Arc::new(settings(1, outbox, address_limits));
+        let (network, mesh) = (Network::new(1, Chance::new(0)), Mesh::new(1));
+        let place = Place {
+            id: ShardId(0),
+            settings,
+            mesh: mesh.clone(),
+            admission: Arc::new(Admission::new(1, 9, address_limits)),
+            outside: Outside {
+                ask: Arc::new(|_, _, ()| Ok(())),
+                publish: Arc::new(|()| true),
+            },
+            counters: Arc::new(Counters::default()),
+        };
+        let io = SimIo {
+            shard: 0,
+            network: network.clone(),
+        };
+        let mut shard = Shard::new(place, Puppet::default(), io);
+        shard.start();
+        Scene {
+            shard,
+            mesh,
+            network,
+        }
+    }
+
+    /// A client that lets so many bytes wait.
+    fn connect(&mut self, capacity: usize) -> usize {
+        let wire = lock(&self.network).connect(capacity);
+        let accepted = Accepted {
+            socket: SimSocket::new(wire, self.network.clone()),
+            address: [127, 0, 0, 1].into(),
+            listener: 0,
+            admitted: false,
+        };
+        let accepted = Inbound::Accepted(Box::new(accepted));
+        self.mesh.post(ShardId(0), accepted);
+        self.go();
+        wire
+    }
+
+    /// Rounds until nothing happens.
+    fn go(&mut self) {
+        let (mut events, mut deadline) = (Vec::new(), None);
+        loop {
+            let is_over = self
+                .shard
+                .wait_and_go_round(&mut deadline, &mut events)
+                .expect("a ring");
+            let queued = self.shard.next_deadline() == Some(Duration::ZERO);
+            if is_over || !queued && !lock(&self.network).has_events(0) {
+                return;
+            }
+        }
+    }
+
+    fn say(&mut self, client: usize, text: &str) {
+        let mut network = lock(&self.network);
+        network.wires[client].under_way.push(text.as_bytes());
+        network.arrive(client, usize::MAX, false);
+        drop(network);
+        self.go();
+    }
+
+    /// Everything that a client has to read.
+    fn hear(&mut self, client: usize) -> String {
+        let mut all = Vec::new();
+        loop {
+            let bytes = lock(&self.network).read(client, usize::MAX);
+            if bytes.is_empty() {
+                return String::from_utf8(all).expect("ASCII");
+            }
+            all.extend(bytes);
+            self.go();
+        }
+    }
+}
+
+// Its outbox was over the soft limit when its frames had had their share, and empty when the flush was over: nothing
+// brought it back.
+#[test]
+fn frames_behind_answers_over_the_soft_limit_were_left_if_the_socket_took_all_at_once() {
+    let mut scene = Scene::new();
+    let client = scene.connect(10_000);
+    scene.say(client, &"x 60\n".repeat(9));
+    assert_eq!(scene.hear(client).lines().count(), 9);
+}
+
+#[test]
+fn broadcasts_that_named_a_connection_whose_socket_had_moved_piled_up() {
+    let mut scene = Scene::new();
+    let clients = [(); 3].map(|()| scene.connect(10_000));
+    scene.say(clients[0], "wait\n");
+    scene.say(clients[1], "meet\n");
+    scene.say(clients[2], "name 1\nname 1\n");
+    assert_eq!(scene.hear(clients[1]), "met\n");
+    for id in scene.shard.conns.ids() {
+        let conn = scene.shard.conns.peek(id).expect("there");
+        assert!(conn.outbox.is_empty(), "{id:?} is owed {:?}", conn.outbox);
+    }
+}
+
+#[test]
+fn a_relayed_connection_was_told_the_present_state_that_it_had_missed() {
+    let mut scene = Scene::new();
+    let [slow, other] = [10, 10_000].map(|capacity| scene.connect(capacity));
+    scene.say(slow, "wait\n");
+    scene.say(other, &"all 99\n".repeat(2));
+    scene.say(other, &"all 99\n".repeat(2));
+    scene.say(other, "meet\n");
+    let heard = scene.hear(slow);
+    let lines: Vec<&str> = heard.lines().collect();
+    let x = "x".repeat(99);
+    assert_eq!(lines, [&x[..], &x, "met"]);
+}
+
+#[test]
+fn what_was_broadcast_right_before_a_relay_came_in_the_midst_of_it() {
+    let mut scene = Scene::new();
+    let [taker, giver] = [(); 2].map(|()| scene.connect(10_000));
+    scene.say(taker, "wait\n");
+    scene.say(giver, "all 3\nmeet\n");
+    scene.say(giver, "relayed");
+    assert_eq!(scene.hear(taker), "xxx\nmet\nrelayed");
+}
