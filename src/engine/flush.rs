@@ -50,7 +50,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         if self.batch.is_empty() {
             return;
         }
-        let Some(conn) = self.conns.find(id).filter(|conn| !conn.is_ending()) else {
+        let Some(conn) = self.conns.find(id).filter(|conn| conn.takes()) else {
             return;
         };
         let now = (self.batch.number(), self.batch.len() as u32);

@@ -471,8 +471,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     /// Whether something may be said to the connection; what was broadcast before is in its outbox then.
     fn may_send(&mut self, id: ConnId) -> bool {
         self.catch_up(id);
-        let conn = self.conns.find(id);
-        conn.is_some_and(|conn| !conn.is_ending() && conn.socket.is_some())
+        self.conns.find(id).is_some_and(|conn| conn.takes())
     }
 
     fn send(&mut self, id: ConnId, body: &[u8]) {

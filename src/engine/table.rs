@@ -145,6 +145,11 @@ impl<S: Socket> Conn<S> {
         self.closing.is_some()
     }
 
+    /// Whether what is said to it is put into its outbox: not if it is ending, or its socket has moved.
+    pub(super) fn takes(&self) -> bool {
+        !self.is_ending() && self.socket.is_some()
+    }
+
     /// Whether something may have waited for its outbox to become empty: its end, its relay, the present state, or input,
     /// which is not looked at while much waits.
     pub(super) fn goes_on_when_empty(&self) -> bool {
