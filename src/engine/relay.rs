@@ -103,6 +103,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         };
         to_source.extend_from_slice(&std::mem::take(&mut conn.rest));
         conn.unread = false;
+        conn.stale = false; // it is not told the present state any more
         let spare = &mut self.spare;
         conn.outbox
             .write(spare, |out| out.extend_from_slice(&to_target));
