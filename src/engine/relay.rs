@@ -98,6 +98,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             mut to_source,
             to_target,
         } = *moved;
+        self.leave_all(target); // what was broadcast to it before comes before the first words
         let Some(conn) = self.conns.find(target).filter(|conn| can_be_relayed(conn)) else {
             return self.send_home(source);
         };
@@ -123,7 +124,6 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         if let Some(conn) = self.conns.find(target) {
             conn.rare().peer = Some(guest);
         }
-        self.leave_all(target);
         self.counters.relays.up();
         for id in [guest, target] {
             self.mark_dirty(id);
