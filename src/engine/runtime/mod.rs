@@ -95,8 +95,8 @@ pub(super) trait Io {
     fn unix(&self, mono: Duration) -> Duration;
 
     /// Waits until something has happened, the shard's doorbell rings, or `until` has come, and adds what has happened to
-    /// `events`. With a time that has passed it only looks. True: everything that was watched or awaited is forgotten,
-    /// and must be asked for anew.
+    /// `events`. With a time that has passed it only looks. True: everything that was watched or awaited up to now is
+    /// forgotten, and must be asked for anew; nothing that was noticed before is told.
     ///
     /// # Errors
     /// The ring has failed and a new one is not to be had: the shard cannot go on.

@@ -195,10 +195,11 @@ impl Ring {
         }
     }
 
-    /// Lets the ring go, with all that is in its queues, and opens another.
+    /// Lets the ring go, with all that is in its queues, and opens another. What the old one has noticed is told by the new
+    /// one again, once everything is asked for anew; told twice, it would be asked for twice.
     fn give_up(&mut self, error: &io::Error) {
-        self.reap(&mut []);
         self.ring = None; // before anything else may happen: see `send_batch`
+        self.noticed.clear();
         self.renewed = true;
         tracing::error!(%error, "a shard's ring has failed; it gets a new one");
         if let Err(error) = self.open() {
@@ -238,7 +239,8 @@ impl Ring {
         if !self.make_room(jobs.len()) {
             return;
         }
-        let registered = self.registered;
+        // A new ring knows no files until all is asked for anew.
+        let registered = if self.renewed { 0 } else { self.registered };
         let Some(ring) = &mut self.ring else {
             return;
         };
@@ -317,6 +319,9 @@ impl Io for Ring {
     }
 
     fn watch(&mut self, key: Key, socket: &OwnedFd) {
+        if self.renewed {
+            return; // it will be asked for anew, and twice would be once too often
+        }
         if let Some(ring) = &self.ring
             && key.slot < self.registered
         {
@@ -330,6 +335,9 @@ impl Io for Ring {
     }
 
     fn await_writable(&mut self, key: Key, socket: &OwnedFd) {
+        if self.renewed {
+            return;
+        }
         let poll = opcode::PollAdd::new(types::Fd(socket.as_raw_fd()), libc::POLLOUT as u32);
         self.push(poll.build().user_data(WRITABLE | name(key)));
     }
@@ -469,206 +477,4 @@ fn open_files_limit() -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        io::{Read, Write},
-        os::unix::net::UnixStream,
-    };
-
-    use super::*;
-
-    const KEY: Key = Key {
-        slot: 3,
-        generation: 7,
-    };
-    const PATIENCE: Option<Duration> = Some(Duration::from_secs(60));
-
-    fn ring() -> Ring {
-        Ring::new(Instant::now()).expect("io_uring is allowed")
-    }
-
-    /// Both ends of a connection, the first as a shard has it.
-    fn pair() -> (OwnedFd, UnixStream) {
-        let (ours, theirs) = UnixStream::pair().expect("a pair");
-        theirs.set_nonblocking(true).expect("sets");
-        (ours.into(), theirs)
-    }
-
-    fn events(ring: &mut Ring, until: Option<Duration>) -> Vec<What> {
-        let mut events = Vec::new();
-        let renewed = ring.wait(until, &mut events).expect("the ring works");
-        assert!(!renewed, "nothing has failed");
-        assert!(events.iter().all(|event| event.key == KEY && !event.over));
-        events.into_iter().map(|event| event.what).collect()
-    }
-
-    /// The kernel refuses whatever the ring asks from now on: its descriptor is another file's.
-    fn sabotage(ring: &Ring) {
-        let file = std::fs::File::open("/dev/null").expect("there is one");
-        let fd = ring.ring.as_ref().expect("a ring").as_raw_fd();
-        // SAFETY: both descriptors are open; the ring's own stays valid, though useless, until the ring closes it.
-        assert!(unsafe { libc::dup2(file.as_raw_fd(), fd) } >= 0);
-    }
-
-    #[test]
-    fn a_watched_socket_tells_what_is_there_what_comes_and_the_end() {
-        let (mut ring, (ours, mut theirs)) = (ring(), pair());
-        let [there, end] = [false, true].map(|to_end| What::Readable { to_end });
-        theirs.write_all(b"before").expect("writes");
-        ring.watch(KEY, &ours);
-        assert_eq!(events(&mut ring, PATIENCE), [there]);
-        let mut buffer = [0; 100];
-        assert_eq!(ring.receive(&ours, &mut buffer).expect("bytes"), 6);
-        let nothing = ring.receive(&ours, &mut buffer).expect_err("nothing");
-        assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
-        assert_eq!(events(&mut ring, Some(Duration::ZERO)), []);
-        theirs.write_all(b"after").expect("writes");
-        assert_eq!(events(&mut ring, PATIENCE), [there]);
-        drop(theirs);
-        assert_eq!(events(&mut ring, PATIENCE), [end]);
-        ring.forget(KEY, false);
-        drop(ours);
-        assert_eq!(events(&mut ring, Some(Duration::ZERO)), []);
-    }
-
-    #[test]
-    fn a_full_socket_tells_when_it_takes_more() {
-        let (mut ring, (ours, mut theirs)) = (ring(), pair());
-        let much = vec![7; 1 << 20];
-        let taken = ring.send(&ours, &[IoSlice::new(&much)]).expect("some");
-        assert!((1..much.len()).contains(&taken));
-        ring.await_writable(KEY, &ours);
-        assert_eq!(events(&mut ring, Some(Duration::ZERO)), []);
-        let mut read = vec![0; taken];
-        theirs.read_exact(&mut read).expect("all of it");
-        assert_eq!(events(&mut ring, PATIENCE), [What::Writable]);
-    }
-
-    #[test]
-    fn a_batch_larger_than_the_ring_says_what_became_of_each() {
-        let mut ring = ring();
-        let much = vec![1; 8 << 20];
-        let pairs: Vec<_> = (0..2 * BATCH + 10).map(|_| pair()).collect();
-        for (slot, (ours, _)) in pairs.iter().enumerate() {
-            let generation = 0;
-            let slot = slot as u32;
-            ring.watch(Key { slot, generation }, ours);
-        }
-        // One takes only a part, one has lost its peer.
-        let (partly, broken) = (5, BATCH + 1);
-        pairs[broken]
-            .1
-            .shutdown(std::net::Shutdown::Both)
-            .expect("shuts");
-        let jobs = pairs.iter().enumerate().map(|(slot, (ours, _))| Job {
-            slot: slot as u32,
-            socket: ours.as_raw_fd(),
-            bytes: if slot == partly { &much[..] } else { b"news" },
-        });
-        let jobs: Vec<_> = jobs.collect();
-        let mut unfinished = Vec::new();
-        let written = ring.send_all(&jobs, &mut unfinished);
-        let [part, error] = &unfinished[..] else {
-            panic!("{unfinished:?}");
-        };
-        assert_eq!((part.job, error.job), (partly, broken));
-        let some = *part.outcome.as_ref().expect("some was taken");
-        assert!((1..much.len()).contains(&some));
-        assert!(error.outcome.is_err());
-        assert_eq!(written as usize, (pairs.len() - 2) * 4 + some);
-        for (slot, (_, theirs)) in pairs.iter().enumerate() {
-            if slot != partly && slot != broken {
-                let (mut theirs, mut read) = (theirs, [0; 100]);
-                assert_eq!(theirs.read(&mut read).expect("its bytes"), 4);
-            }
-        }
-    }
-
-    #[test]
-    fn a_wait_ends_in_time_whatever_was_waited_for_before() {
-        let mut ring = ring();
-        let ms = Duration::from_millis;
-        let later = ring.now() + ms(60_000);
-        let mut wait_for = |time| {
-            let (begun, at) = (ring.now(), ring.now() + time);
-            while ring.now() < at {
-                assert_eq!(events(&mut ring, Some(at)), []);
-            }
-            assert!(ring.now() - begun < ms(30_000), "waited too long");
-            ring.timeouts.len()
-        };
-        // Each is over before the one that was set before it, or as soon as it.
-        assert_eq!(
-            [wait_for(ms(20)), wait_for(ms(5)), wait_for(ms(10))],
-            [0; 3]
-        );
-        ring.wake_at(later, ring.now());
-        ring.wake_at(later + ms(5), ring.now());
-        let soon = ring.now() + ms(5);
-        while ring.now() < soon {
-            assert_eq!(events(&mut ring, Some(soon)), []);
-        }
-        assert_eq!(ring.timeouts, [later]);
-    }
-
-    #[test]
-    fn the_bell_ends_a_wait_each_time() {
-        let mut ring = ring();
-        let bell = ring.bell().expect("a descriptor");
-        for _ in 0..3 {
-            assert_eq!(events(&mut ring, Some(Duration::ZERO)), []);
-            let bell = bell.share().expect("a descriptor");
-            let begun = Instant::now();
-            let ringing = std::thread::spawn(move || bell.ring());
-            assert_eq!(events(&mut ring, PATIENCE), []);
-            assert!(
-                begun.elapsed() < Duration::from_secs(30),
-                "nobody was woken"
-            );
-            ringing.join().expect("no panic");
-        }
-    }
-
-    // What was queued and not taken when a call failed pointed into buffers that were freed, and went out with the next.
-    #[test]
-    fn a_failed_call_left_sends_of_freed_memory_in_the_queue() {
-        let (mut ring, (ours, mut theirs)) = (ring(), pair());
-        ring.watch(KEY, &ours);
-        sabotage(&ring);
-        let secret = vec![b's'; 64];
-        fn job<'a>(socket: &OwnedFd, bytes: &'a [u8]) -> Job<'a, RawFd> {
-            Job {
-                slot: KEY.slot,
-                socket: socket.as_raw_fd(),
-                bytes,
-            }
-        }
-        let mut unfinished = Vec::new();
-        assert_eq!(ring.send_all(&[job(&ours, &secret)], &mut unfinished), 0);
-        assert!(matches!(
-            &unfinished[..],
-            [Unfinished {
-                job: 0,
-                outcome: Err(_)
-            }]
-        ));
-        drop(secret);
-        let renewed = ring.wait(PATIENCE, &mut Vec::new());
-        assert!(
-            renewed.expect("there is a new ring"),
-            "all must be asked for anew"
-        );
-        ring.watch(KEY, &ours);
-        unfinished.clear();
-        assert_eq!(ring.send_all(&[job(&ours, b"hello")], &mut unfinished), 5);
-        assert!(unfinished.is_empty());
-        let mut read = [0; 100];
-        assert_eq!(theirs.read(&mut read).expect("the second"), 5);
-        assert_eq!(&read[..5], b"hello");
-        theirs.write_all(b"x").expect("writes");
-        assert_eq!(
-            events(&mut ring, PATIENCE),
-            [What::Readable { to_end: false }]
-        );
-    }
-}
+mod tests;
