@@ -195,8 +195,11 @@ impl Engine {
     }
 }
 
+/// Listening sockets; name and real address of each.
+type Opened = (Vec<TcpListener>, Vec<(String, SocketAddr)>);
+
 /// Opens every listener. Also says name and real address of each.
-fn listen(settings: &Settings) -> io::Result<(Vec<TcpListener>, Vec<(String, SocketAddr)>)> {
+fn listen(settings: &Settings) -> io::Result<Opened> {
     let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
     for listener in &settings.listeners {
         let ListenerSettings { name, address, .. } = listener;

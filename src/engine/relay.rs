@@ -75,29 +75,30 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         conn.rare().away = Some(joint.taker);
         let blocked = conn.blocked_since.take().is_some();
         self.io.forget(Key::of(id), blocked);
-        let moved = Box::new(MovedSocket {
+        let moved = MovedSocket {
             source: id,
             target: joint.taker,
             socket,
             to_source,
             to_target,
-        });
+        };
         if joint.taker.shard == self.id {
             self.adopt(moved);
         } else {
-            self.mesh.post(joint.taker.shard, Inbound::Adopt(moved));
+            self.mesh
+                .post(joint.taker.shard, Inbound::Adopt(Box::new(moved)));
         }
     }
 
     /// A socket has come to be relayed with one of this shard's connections.
-    pub(super) fn adopt(&mut self, moved: Box<MovedSocket<I::Socket>>) {
+    pub(super) fn adopt(&mut self, moved: MovedSocket<I::Socket>) {
         let MovedSocket {
             source,
             target,
             socket,
             mut to_source,
             to_target,
-        } = *moved;
+        } = moved;
         self.leave_all(target); // what was broadcast to it before comes before the first words
         let Some(conn) = self.conns.find(target).filter(|conn| can_be_relayed(conn)) else {
             return self.send_home(source);

@@ -371,7 +371,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             Inbound::Deliver(conn, body) => self.send(conn, &body),
             Inbound::Close(conn, how) => self.close(conn, how),
             Inbound::Join(joint) => self.join(joint),
-            Inbound::Adopt(moved) => self.adopt(moved),
+            Inbound::Adopt(moved) => self.adopt(*moved),
             Inbound::Parted(conn) => self.remove(conn),
             Inbound::Stop(step) => self.stop(step),
             Inbound::Report => self.report(),

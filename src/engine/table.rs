@@ -180,10 +180,13 @@ impl<S: Socket> Conn<S> {
 /// Slots of one piece of the table.
 const PIECE: usize = 256;
 
+/// A connection's place, with its generation.
+type Slot<S> = Option<(u32, Conn<S>)>;
+
 /// A piece of the table: it never moves, so a growing table copies nothing.
 #[derive(Debug)]
 struct Piece<S> {
-    slots: Box<[Option<(u32, Conn<S>)>]>,
+    slots: Box<[Slot<S>]>,
     used: usize,
 }
 
