@@ -136,6 +136,21 @@ impl Admission {
         }
     }
 
+    /// Connections by shard, and how many of them are counted under an address.
+    #[cfg(test)]
+    pub(super) fn counts(&self) -> (Vec<usize>, usize) {
+        let shards = self.shards.iter();
+        let shards = shards.map(|count| count.load(Ordering::Relaxed)).collect();
+        let parts = self.parts.iter().map(|part| {
+            let part = part.lock().unwrap_or_else(PoisonError::into_inner);
+            part.open
+                .values()
+                .map(|&count| count as usize)
+                .sum::<usize>()
+        });
+        (shards, parts.sum())
+    }
+
     fn part(&self, address: IpAddr) -> MutexGuard<'_, Part> {
         let part = &self.parts[self.hasher.hash_one(address) as usize % PARTS];
         part.lock().unwrap_or_else(PoisonError::into_inner)

@@ -107,7 +107,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     }
 
     fn flush_batch(&mut self) {
-        let named: Vec<ConnId> = self.batch.named().collect();
+        let mut named: Vec<ConnId> = self.batch.named().collect();
+        named.sort_unstable(); // who is written to first must not depend on the hash: a walk can be repeated
         for id in named {
             self.catch_up(id);
         }

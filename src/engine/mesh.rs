@@ -18,7 +18,7 @@ use crate::lobby::{Closing, ConnId, Dialect, Joint, ShardId, Stopping, Ticket};
 
 /// Mail waiting in one inbox above which all shards stop reading from their sockets. Mail is caused by what clients
 /// send, so this bounds the inboxes; it is far above what a healthy shard ever sees.
-pub const INBOX_HIGH: usize = 65_536;
+pub const INBOX_HIGH: usize = if cfg!(test) { 12 } else { 65_536 };
 
 /// Something for a shard that did not come through a socket. `S` is what a socket is.
 #[derive(Debug)]

@@ -32,6 +32,8 @@ mod relay;
 mod round;
 mod runtime;
 mod shard;
+#[cfg(test)]
+mod simulator;
 mod table;
 mod timers;
 mod topics;

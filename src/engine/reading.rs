@@ -2,7 +2,8 @@
 //!
 //! There is no task per connection and nothing to be woken: whatever may let a connection go on ([`Shard::go_on`]) is an
 //! event of its socket, or puts it into the shard's queue. Both look at the same state and do what it allows. What one
-//! connection may take of a round is bounded; what is left over waits in the queue.
+//! connection may take of a round is bounded; what is left over waits in the queue. In unit tests all bounds are small, so
+//! that a short walk of the simulator meets them.
 
 use std::{io::ErrorKind, time::Duration};
 
@@ -18,13 +19,13 @@ use crate::{
 };
 
 /// Bytes of one connection in a round. What is relayed may have as many again for the other direction.
-pub(super) const BYTES_PER_ROUND: usize = 128 << 10;
+pub(super) const BYTES_PER_ROUND: usize = if cfg!(test) { 2 << 10 } else { 128 << 10 };
 
 /// Frames of one connection in a round.
-const FRAMES_PER_ROUND: usize = 128;
+const FRAMES_PER_ROUND: usize = if cfg!(test) { 3 } else { 128 };
 
 /// What is read at most from a connection whose frames wait for long.
-const KEPT_BYTES: usize = 64 << 10;
+const KEPT_BYTES: usize = if cfg!(test) { 300 } else { 64 << 10 };
 
 /// Room for an unfinished frame above which what is not needed is given back.
 const ROOMY: usize = 4 << 10;
@@ -95,6 +96,13 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 Next::Remove => return self.remove(id),
             }
         }
+    }
+
+    /// What the connection would do if it were its turn.
+    #[cfg(test)]
+    pub(super) fn would_do(&mut self, id: ConnId) -> Option<String> {
+        let next = self.next(id);
+        (next != Next::Wait).then(|| format!("{next:?}"))
     }
 
     fn next(&mut self, id: ConnId) -> Next {

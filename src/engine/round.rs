@@ -18,10 +18,10 @@ use crate::lobby::{Closing, ConnId, Dialect};
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Events handled before what they caused is written. More would make the first of them wait for the last.
-const EVENTS_PER_FLUSH: usize = 128;
+const EVENTS_PER_FLUSH: usize = if cfg!(test) { 3 } else { 128 };
 
 /// Deadlines handled in one round; timers that set themselves anew must not keep a shard from its sockets.
-const DEADLINES_PER_ROUND: usize = 1_024;
+const DEADLINES_PER_ROUND: usize = if cfg!(test) { 4 } else { 1_024 };
 
 /// How long a shard lets a congested mesh drain before it looks again.
 const CONGESTION_PAUSE: Duration = Duration::from_millis(2);
@@ -38,22 +38,36 @@ pub(super) fn serve<D: Dialect, I: Io>(
     shard.start();
     ready();
     let mut deadline = None;
-    loop {
-        let until = shard.next_deadline();
-        let until = deadline.map_or(until, |end| Some(until.map_or(end, |at| at.min(end))));
-        shard.wait(until, &mut events)?;
-        shard.round(&mut events);
-        if shard.ending {
-            let end = *deadline.get_or_insert_with(|| shard.io.now() + LAST_WORDS);
-            if shard.is_done() || shard.io.now() >= end {
-                shard.report();
-                return Ok(());
-            }
-        }
-    }
+    while !shard.wait_and_go_round(&mut deadline, &mut events)? {}
+    Ok(())
 }
 
 impl<D: Dialect, I: Io> Shard<D, I> {
+    /// Waits, and does one round with what has happened. True: it was the last one. `deadline` is when a shard that is to
+    /// end does so at the latest.
+    ///
+    /// # Errors
+    /// The ring has failed for good.
+    pub(super) fn wait_and_go_round(
+        &mut self,
+        deadline: &mut Option<Duration>,
+        events: &mut Vec<Event>,
+    ) -> io::Result<bool> {
+        let until = self.next_deadline();
+        let until = deadline.map_or(until, |end| Some(until.map_or(end, |at| at.min(end))));
+        self.wait(until, events)?;
+        self.round(events);
+        if !self.ending {
+            return Ok(false);
+        }
+        let end = *deadline.get_or_insert_with(|| self.io.now() + LAST_WORDS);
+        let is_over = self.is_done() || self.io.now() >= end;
+        if is_over {
+            self.report();
+        }
+        Ok(is_over)
+    }
+
     /// When something is to be done even if nothing happens; a time that has passed if there is something now.
     pub(super) fn next_deadline(&self) -> Option<Duration> {
         if self.queued.is_empty() {

@@ -63,7 +63,7 @@ pub(super) struct Shard<D: Dialect, I: Io> {
     outside: Outside<D>,
     effects: Vec<Effect<D>>,
     /// Inputs this shard caused itself while carrying out effects.
-    local: VecDeque<Inbound<D, I::Socket>>,
+    pub(super) local: VecDeque<Inbound<D, I::Socket>>,
     pub(super) topics: Topics,
     pub(super) batch: Batch,
     /// Connections with something new in their outbox.

@@ -183,6 +183,13 @@ impl Topics {
         ordinals
     }
 
+    /// Whether nobody is in any, and nothing is kept of those that were.
+    #[cfg(test)]
+    pub(super) fn is_unused(&self) -> bool {
+        let unused = |entry: &Entry| entry.members.capacity() == 0 && entry.ordinal == NO_BROADCAST;
+        self.len() == 0 && self.free.len() == self.entries.len() && self.entries.iter().all(unused)
+    }
+
     /// Topics that have members.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
