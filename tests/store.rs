@@ -14,7 +14,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bench::{Bench, on_both};
 use muster::backoffice::faf::{AuthMode, FafDesk};
 use muster::backoffice::keys::{KeyRing, Keys};
-use muster::backoffice::store::{BanLevel, Identity, NewBan, OpenError, Store, StoreSettings};
+use muster::backoffice::store::{
+    Arrival, BanLevel, Identity, NewBan, OpenError, Store, StoreSettings,
+};
 use muster::lobby::faf::asks::{
     Answer, Ask, Avatar, Credentials, LoginRefusal, Map, Relation, StoreError, StoredRating,
 };
@@ -284,6 +286,89 @@ on_both! {
         assert!(bench.store.list_accounts().await.unwrap().iter().any(|line| line.login.eq_ignore_ascii_case("new")));
     }
 
+    async fn many_at_once_are_each_answered_for_themselves(bench: &Bench) {
+        let desk = Arc::new(bench.desk(AuthMode::Open));
+        let names = ["TEST", "Dostya", "test", "nobody", "bad name", "Rhiza", "o\u{0}o", "\"[\\\u{2028}"];
+        let sent = [HASH, DOSTYA, "wrong", "mine", "mine", "wrong", "mine", "mine"];
+        let mut asked = tokio::task::JoinSet::new();
+        for n in 0..200 {
+            let (desk, name) = (desk.clone(), names[n % names.len()]);
+            asked.spawn(async move { (n % names.len(), hello(&desk, name, sent[n % names.len()]).await) });
+        }
+        let mut ids = std::collections::HashSet::new();
+        while let Some(answer) = asked.join_next().await {
+            let (name, outcome) = answer.unwrap();
+            match name {
+                0 => assert_eq!(outcome, Ok((1, "test".to_owned()))),
+                1 => assert!(matches!(outcome, Err(LoginRefusal::Banned(ban)) if ban.reason == "Test permanent ban")),
+                3 => assert!(ids.insert(outcome.unwrap().0) || ids.len() == 1),
+                _ => assert_eq!(outcome, Err(LoginRefusal::BadPassword), "{}", names[name]),
+            }
+        }
+        assert_eq!(bench.look("SELECT password FROM login WHERE login = 'nobody'").await, "mine");
+        assert_eq!(bench.look("SELECT email FROM login WHERE login = 'nobody'").await, "nobody@accounts.invalid");
+        assert_eq!(bench.look("SELECT ip FROM login WHERE login = 'nobody'").await, "192.0.2.7");
+    }
+
+    async fn an_arrival_is_noted_and_answered_with_the_player(bench: &Bench) {
+        let arrival = |id, from: &str, user_agent: Option<&str>| Arrival {
+            who: named(id, "x"),
+            from: from.parse().unwrap(),
+            user_agent: user_agent.map(str::to_owned),
+        };
+        let long = format!("a\u{0}\"{}", "ü".repeat(60));
+        let (one, two, six) = tokio::join!(
+            bench.store.enter(arrival(1, "::ffff:192.0.2.9", Some(&long))),
+            bench.store.enter(arrival(2, "2001:db8::1", None)),
+            bench.store.enter(arrival(6, "192.0.2.1", Some("7"))),
+        );
+        let (one, two, six) = (one.unwrap(), two.unwrap(), six.unwrap());
+        assert_eq!(one, bench.store.load_account(&named(1, "x")).await.unwrap());
+        assert_eq!(two, bench.store.load_account(&named(2, "x")).await.unwrap());
+        assert_eq!(six.ratings, [rating("global", 1765.51, 500.123, 0)]);
+        assert_eq!(bench.look("SELECT ip FROM login WHERE id = 1").await, "192.0.2.9");
+        let cut = format!("610022{}", "C3BC".repeat(47));
+        assert_eq!(bench.look("SELECT HEX(user_agent) FROM login WHERE id = 1").await, cut);
+        assert_eq!(bench.look("SELECT ip FROM login WHERE id = 2").await, "2001:db8::1");
+        assert_eq!(bench.look("SELECT user_agent FROM login WHERE id = 2").await, "NULL");
+        assert_eq!(bench.look("SELECT user_agent FROM login WHERE id = 6").await, "7");
+        assert_ne!(bench.look("SELECT CAST(last_login AS CHAR) FROM login WHERE id = 2").await, "NULL");
+    }
+
+    async fn who_comes_twice_leaves_what_he_came_with_last(bench: &Bench) {
+        if !bench.store.is_embedded() {
+            return; // there, two at once are in no order
+        }
+        let enter = |n: u8| bench.store.enter(Arrival {
+            who: named(1, "test"),
+            from: IpAddr::V4(Ipv4Addr::new(192, 0, 2, n)),
+            user_agent: None,
+        });
+        let (a, b, c, d) = tokio::join!(enter(4), enter(1), enter(3), enter(2));
+        assert!(a.is_ok() && b.is_ok() && c.is_ok() && d.is_ok());
+        assert_eq!(bench.look("SELECT ip FROM login WHERE id = 1").await, "192.0.2.2");
+    }
+
+    async fn one_who_is_refused_fails_alone(bench: &Bench) {
+        if !bench.store.is_embedded() {
+            return; // nobody shares a statement there
+        }
+        bench.sql("CREATE TRIGGER t BEFORE UPDATE ON login WHEN old.id = 3 BEGIN SELECT RAISE(ABORT, 'no'); END; \
+            CREATE TRIGGER u BEFORE INSERT ON login WHEN new.login = 'unwanted' BEGIN SELECT RAISE(ABORT, 'no'); END; \
+            UPDATE leaderboard_rating SET mean = 'x' WHERE login_id = 6").await;
+        let enter = |id| bench.store.enter(Arrival { who: named(id, "x"), from: HERE, user_agent: None });
+        let (a, b, c, d, e) = tokio::join!(enter(1), enter(2), enter(3), enter(6), enter(50));
+        assert_eq!(a.unwrap().id, 1);
+        assert_eq!(b.unwrap().id, 2);
+        assert_eq!((c, d), (Err(StoreError::Failed), Err(StoreError::Failed)));
+        assert_eq!(e.unwrap().avatar.unwrap().tooltip, "UEF");
+        assert_eq!(bench.look("SELECT ip FROM login WHERE id = 50").await, "192.0.2.7");
+        let desk = bench.desk(AuthMode::Open);
+        let (a, b, c) = tokio::join!(hello(&desk, "One", "x"), hello(&desk, "unwanted", "x"), hello(&desk, "Two", "x"));
+        assert!(a.is_ok() && c.is_ok(), "{a:?} {c:?}");
+        assert_eq!(b, Err(LoginRefusal::Store(StoreError::Failed)));
+    }
+
     async fn accounts_are_listed(bench: &Bench) {
         assert_eq!(bench.store.create_account(None, "test", "x", "other@example.com").await, Ok(None));
         assert_eq!(bench.store.create_account(None, "other", "x", "test@example.com").await, Ok(None));
@@ -382,6 +467,49 @@ async fn a_locked_file_is_unavailable_and_comes_back() {
         outcome = store.record_login(1, HERE, None).await;
     }
     assert_eq!(outcome, Ok(()));
+}
+
+#[tokio::test]
+async fn a_locked_file_turns_every_sign_in_away_in_time() {
+    let bench = Bench::sqlite().await;
+    let store = Store::open(&bench.url, &hasty()).await.unwrap();
+    let desk = Arc::new(FafDesk::new(
+        Arc::new(store),
+        Arc::new(KeyRing::new(None).unwrap()),
+        None,
+        AuthMode::Open,
+    ));
+    let mut other = SqliteConnection::connect(&bench.url).await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    let begun = Instant::now();
+    let mut asked = tokio::task::JoinSet::new();
+    for n in 0..150 {
+        let (desk, name) = (desk.clone(), format!("new-{n}"));
+        let known = n % 2 == 0;
+        asked.spawn(async move {
+            if known {
+                hello(&desk, "test", HASH).await
+            } else {
+                hello(&desk, &name, "x").await
+            }
+        });
+    }
+    while let Some(answer) = asked.join_next().await {
+        let unavailable = Err(LoginRefusal::Store(StoreError::Unavailable));
+        assert_eq!(answer.unwrap(), unavailable);
+    }
+    // Two steps, each with its deadline.
+    assert!(begun.elapsed() < 3 * hasty().call_deadline);
+    // Who only reads is not kept from it, and back they come.
+    other.execute("ROLLBACK").await.unwrap();
+    let mut outcome = hello(&desk, "test", HASH).await;
+    for _ in 0..20 {
+        if outcome.is_ok() {
+            break;
+        }
+        outcome = hello(&desk, "test", HASH).await;
+    }
+    assert_eq!(outcome, Ok((1, "test".to_owned())));
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use super::country::Countries;
 use super::keys::{self, KeyRing};
 use super::policy::Policy;
 use super::spool::Spool;
-use super::store::{Found, Identity, Store};
+use super::store::{Arrival, Found, Identity, Store, Who};
 use super::unix_now;
 
 /// Characters of a login name, at most (spec: faf-database 2.1).
@@ -149,14 +149,8 @@ impl FafDesk {
                     Err(refusal) => return Answer::Login(Err(refusal)),
                 };
                 Answer::Login(
-                    self.sign_in(
-                        identity,
-                        &unique_id,
-                        session,
-                        address,
-                        user_agent.as_deref(),
-                    )
-                    .await,
+                    self.sign_in(identity, &unique_id, session, address, user_agent)
+                        .await,
                 )
             }
             Ask::Host { player_id, create } => {
@@ -229,11 +223,8 @@ impl FafDesk {
             Credentials::Token(token) => {
                 let keys = self.keys.current().await.ok_or(LoginRefusal::Internal)?;
                 let id = keys::verify(&token, &keys, unix_now() as i64)?;
-                let found = self
-                    .store
-                    .account_by_id(id)
-                    .await
-                    .map_err(LoginRefusal::Store)?;
+                let found = self.store.find(Who::Id(id)).await;
+                let found = found.map_err(LoginRefusal::Store)?;
                 found.ok_or(LoginRefusal::UnknownId)?
             }
         };
@@ -244,26 +235,14 @@ impl FafDesk {
     }
 
     async fn by_password(&self, login: &str, password: &str) -> Result<Found, LoginRefusal> {
-        let mut found = self
-            .store
-            .account_by_name(login)
-            .await
-            .map_err(LoginRefusal::Store)?;
+        let who = Who::Name(login.to_owned());
+        let mut found = self.store.find(who).await.map_err(LoginRefusal::Store)?;
         if found.is_none() && self.mode == AuthMode::Open && is_login_name(login) {
             if !(1..=PASSWORD_CHARS).contains(&password.chars().count()) {
                 return Err(LoginRefusal::BadPassword);
             }
-            let email = format!("{}@accounts.invalid", login.to_ascii_lowercase());
-            // Somebody may have been quicker: then it is his account, and his password that counts.
-            self.store
-                .create_account(None, login, password, &email)
-                .await
-                .map_err(LoginRefusal::Store)?;
-            found = self
-                .store
-                .account_by_name(login)
-                .await
-                .map_err(LoginRefusal::Store)?;
+            let welcomed = self.store.welcome(login, password).await;
+            found = welcomed.map_err(LoginRefusal::Store)?;
         }
         match found {
             Some(found) if same(&found.password, password) => Ok(found),
@@ -278,7 +257,7 @@ impl FafDesk {
         unique_id: &str,
         session: u32,
         address: IpAddr,
-        user_agent: Option<&str>,
+        user_agent: Option<String>,
     ) -> Result<Box<Account>, LoginRefusal> {
         if let Some(policy) = &self.policy
             && let Err(error) = policy.report(identity.id, unique_id, session).await
@@ -286,15 +265,13 @@ impl FafDesk {
             tracing::warn!(%error, player = identity.id, "login refused: the policy server could not be told");
             return Err(LoginRefusal::Internal);
         }
-        self.store
-            .record_login(identity.id, address, user_agent)
-            .await
-            .map_err(LoginRefusal::Store)?;
-        let mut account = self
-            .store
-            .load_account(&identity)
-            .await
-            .map_err(LoginRefusal::Store)?;
+        let arrival = Arrival {
+            who: identity,
+            from: address,
+            user_agent,
+        };
+        let entered = self.store.enter(arrival).await;
+        let mut account = entered.map_err(LoginRefusal::Store)?;
         if let Some(countries) = &self.countries {
             account.country = countries.code(address);
         }

@@ -1,9 +1,9 @@
-//! What a login reads and writes (spec: faf-database 4.1).
+//! Accounts: who somebody is, his ban, his permissions (spec: faf-database 4.1).
 
 use std::net::IpAddr;
 
 use crate::backoffice::unix_now;
-use crate::lobby::faf::asks::{Account, Avatar, Ban, StoreError, StoredRating};
+use crate::lobby::faf::asks::{Ban, StoreError};
 
 use super::{Store, on_either, time};
 
@@ -31,7 +31,7 @@ pub struct Found {
 }
 
 /// id, login, password, reason and end of the longest ban.
-type FoundRow = (i64, String, String, Option<String>, Option<String>);
+pub(super) type FoundRow = (i64, String, String, Option<String>, Option<String>);
 
 impl Store {
     /// The account of that name, compared without case.
@@ -47,7 +47,8 @@ impl Store {
                 on_either!(self, pool => sqlx::query_as(SQL).bind(login).fetch_optional(pool).await)
             })
             .await?;
-        row.map(found).transpose()
+        row.map(|row| found(row).map_err(|_| StoreError::Failed))
+            .transpose()
     }
 
     /// The account with that id.
@@ -63,7 +64,8 @@ impl Store {
                 on_either!(self, pool => sqlx::query_as(SQL).bind(i64::from(id)).fetch_optional(pool).await)
             })
             .await?;
-        row.map(found).transpose()
+        row.map(|row| found(row).map_err(|_| StoreError::Failed))
+            .transpose()
     }
 
     /// The ban in force that lasts longest (spec: faf-lifecycle 3.7).
@@ -93,9 +95,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         const SQL: &str =
             "UPDATE login SET ip = ?, user_agent = ?, last_login = CURRENT_TIMESTAMP WHERE id = ?";
-        let ip = from.to_canonical().to_string();
-        let user_agent =
-            user_agent.map(|text| text.chars().take(USER_AGENT_CHARS).collect::<String>());
+        let (ip, user_agent) = (stored_ip(from), user_agent.map(stored_user_agent));
         self.call("record login", async {
             on_either!(self, pool => {
                 let query = sqlx::query(SQL).bind(ip).bind(user_agent).bind(i64::from(id));
@@ -127,89 +127,26 @@ impl Store {
             .await?;
         Ok(row.is_some())
     }
-
-    /// Everything about a player that the lobby shows (spec: faf-lifecycle 6). The country is not the store's to know.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn load_account(&self, who: &Identity) -> Result<Account, StoreError> {
-        self.call("load account", self.read_account(who)).await
-    }
-
-    /// On one connection, so that a login takes its turn in the pool once.
-    async fn read_account(&self, who: &Identity) -> sqlx::Result<Account> {
-        const GROUPS: &str = "SELECT g.technical_name FROM user_group_assignment a \
-             JOIN user_group g ON g.id = a.group_id WHERE a.user_id = ? ORDER BY a.id";
-        // `login.avatar_id` decides if it is set, as long as the player owns that avatar (N#1095); if it is null, or
-        // the schema is too old to have it, the grant with the flag does.
-        const AVATAR: &str = "SELECT v.url, v.tooltip FROM login l \
-             JOIN avatars a ON a.idUser = l.id AND (a.idAvatar = l.avatar_id OR (l.avatar_id IS NULL AND a.selected = 1)) \
-             JOIN avatars_list v ON v.id = a.idAvatar WHERE l.id = ? ORDER BY a.id LIMIT 1";
-        const AVATAR_BY_FLAG: &str = "SELECT v.url, v.tooltip FROM avatars a \
-             JOIN avatars_list v ON v.id = a.idAvatar WHERE a.idUser = ? AND a.selected = 1 ORDER BY a.id LIMIT 1";
-        const CLAN: &str = "SELECT c.tag FROM clan_membership m JOIN clan c ON c.id = m.clan_id \
-             WHERE m.player_id = ? LIMIT 1";
-        const RATINGS: &str = "SELECT b.technical_name, CAST(r.mean AS CHAR), CAST(r.deviation AS CHAR), \
-             CAST(r.total_games AS SIGNED) FROM leaderboard_rating r \
-             JOIN leaderboard b ON b.id = r.leaderboard_id WHERE r.login_id = ? ORDER BY b.id";
-        const RELATIONS: &str = "SELECT CAST(subject_id AS SIGNED), CAST(status AS CHAR) FROM friends_and_foes \
-             WHERE user_id = ? ORDER BY subject_id";
-
-        let avatar_sql = if self.has_avatar_id().await? {
-            AVATAR
-        } else {
-            AVATAR_BY_FLAG
-        };
-        let id = i64::from(who.id);
-
-        let (groups, avatar, clan, ratings, relations) = on_either!(self, pool => {
-            let mut connection = pool.acquire().await?;
-            let groups: Vec<String> = sqlx::query_scalar(GROUPS).bind(id).fetch_all(&mut *connection).await?;
-            let avatar: Option<(Option<String>, Option<String>)> =
-                sqlx::query_as(avatar_sql).bind(id).fetch_optional(&mut *connection).await?;
-            let clan: Option<String> = sqlx::query_scalar(CLAN).bind(id).fetch_optional(&mut *connection).await?;
-            let ratings: Vec<(String, String, String, i64)> =
-                sqlx::query_as(RATINGS).bind(id).fetch_all(&mut *connection).await?;
-            let relations: Vec<(i64, String)> =
-                sqlx::query_as(RELATIONS).bind(id).fetch_all(&mut *connection).await?;
-            (groups, avatar, clan, ratings, relations)
-        });
-
-        let mut account = Account {
-            id: who.id,
-            login: who.login.clone(),
-            groups,
-            clan,
-            ..Account::default()
-        };
-        if let Some((Some(url), Some(tooltip))) = avatar {
-            account.avatar = Avatar { url, tooltip }.shown();
-        }
-        for (leaderboard, mean, deviation, games) in ratings {
-            account.ratings.push(StoredRating {
-                leaderboard,
-                mean: six_digits(&mean)?,
-                deviation: six_digits(&deviation)?,
-                games: u32::try_from(games).unwrap_or(0),
-            });
-        }
-        for (subject, status) in relations {
-            let subject = narrow(subject)?;
-            if status == "FRIEND" {
-                account.friends.push(subject)
-            } else {
-                account.foes.push(subject)
-            }
-        }
-        Ok(account)
-    }
 }
 
-fn found((id, login, password, reason, expires_at): FoundRow) -> Result<Found, StoreError> {
-    let id = narrow(id).map_err(|_| StoreError::Failed)?;
+/// An address as `login.ip` holds it.
+pub(super) fn stored_ip(from: IpAddr) -> String {
+    from.to_canonical().to_string()
+}
+
+/// As much of a client's name as `login.user_agent` holds.
+pub(super) fn stored_user_agent(text: &str) -> String {
+    text.chars().take(USER_AGENT_CHARS).collect()
+}
+
+/// What a row says of an account.
+pub(super) fn found((id, login, password, reason, expires_at): FoundRow) -> sqlx::Result<Found> {
     let ban = ban_in_force(reason, expires_at, unix_now());
     Ok(Found {
-        identity: Identity { id, login },
+        identity: Identity {
+            id: narrow(id)?,
+            login,
+        },
         password,
         ban,
     })
@@ -229,27 +166,9 @@ pub(super) fn narrow(id: i64) -> sqlx::Result<u32> {
     u32::try_from(id).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-/// A FLOAT column as the reference reads it: six significant digits (spec: faf-observed, Login). MariaDB's text has no
-/// more already; the embedded store's has.
-fn six_digits(text: &str) -> sqlx::Result<f64> {
-    let exact: f64 = text
-        .parse()
-        .map_err(|error: std::num::ParseFloatError| sqlx::Error::Decode(error.into()))?;
-    Ok(format!("{exact:.5e}").parse().unwrap_or(exact))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn floats_have_six_significant_digits() {
-        assert_eq!(six_digits("1765.5119").unwrap(), 1765.51);
-        assert_eq!(six_digits("62.52").unwrap(), 62.52);
-        assert_eq!(six_digits("-0.000123456789").unwrap(), -0.000123457);
-        assert_eq!(six_digits("2000.0").unwrap(), 2000.0);
-        assert!(six_digits("x").is_err());
-    }
 
     #[test]
     fn a_ban_ends_at_its_end() {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use sqlx::Error;
 
@@ -34,6 +35,53 @@ const TRANSIENT: [u16; 25] = [
 /// SQLite's primary codes of the same kind: busy, locked, I/O error, disk full, cannot open.
 const SQLITE_TRANSIENT: [i32; 5] = [5, 6, 10, 13, 14];
 
+/// What every call is under: a deadline, and an eye on failures.
+#[derive(Debug)]
+pub(super) struct Watch {
+    deadline: Duration,
+    log: RateLimit,
+    failures: Arc<Failures>,
+}
+
+impl Watch {
+    pub(super) fn new(deadline: Duration, failures: Arc<Failures>) -> Self {
+        Self {
+            deadline,
+            log: RateLimit::default(),
+            failures,
+        }
+    }
+
+    /// How long a call may take.
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// Runs one call with the deadline, and turns its failure into the kind the dialect cares about.
+    pub(super) async fn call<T>(
+        &self,
+        what: &'static str,
+        work: impl Future<Output = sqlx::Result<T>>,
+    ) -> Result<T, StoreError> {
+        match tokio::time::timeout(self.deadline, work).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(self.failed(what, &error)),
+            Err(elapsed) => {
+                self.failures.up("TimeoutError", NO_CODE);
+                self.log.warn(what, &elapsed);
+                Err(StoreError::Unavailable)
+            }
+        }
+    }
+
+    /// Counts and logs a failure, and tells its kind.
+    pub(super) fn failed(&self, what: &'static str, error: &Error) -> StoreError {
+        self.failures.up(class(error), &code(error));
+        self.log.warn(what, error);
+        kind(error)
+    }
+}
+
 impl Store {
     /// Runs one call with the deadline, and turns its failure into the kind the dialect cares about.
     pub(super) async fn call<T>(
@@ -41,19 +89,7 @@ impl Store {
         what: &'static str,
         work: impl Future<Output = sqlx::Result<T>>,
     ) -> Result<T, StoreError> {
-        match tokio::time::timeout(self.call_deadline, work).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => {
-                self.failures.up(class(&error), &code(&error));
-                self.log.warn(what, &error);
-                Err(kind(&error))
-            }
-            Err(elapsed) => {
-                self.failures.up("TimeoutError", NO_CODE);
-                self.log.warn(what, &elapsed);
-                Err(StoreError::Unavailable)
-            }
-        }
+        self.watch.call(what, work).await
     }
 }
 
@@ -160,7 +196,7 @@ pub(super) fn is_deadlock(error: &sqlx::Error) -> bool {
 
 /// A few log lines per window, and a count of the ones left out.
 #[derive(Debug, Default)]
-pub(super) struct RateLimit {
+struct RateLimit {
     window: AtomicU64,
     lines: AtomicU64,
 }
@@ -168,7 +204,7 @@ pub(super) struct RateLimit {
 impl RateLimit {
     /// Logs a failure unless there were many just now. Values of a statement are no part of its error, so no password
     /// or address gets into the log this way.
-    pub(super) fn warn(&self, what: &'static str, error: &dyn std::error::Error) {
+    fn warn(&self, what: &'static str, error: &dyn std::error::Error) {
         let window = unix_now() as u64 / LOG_WINDOW_S;
         if self.window.swap(window, Ordering::Relaxed) != window {
             let before = self.lines.swap(0, Ordering::Relaxed);

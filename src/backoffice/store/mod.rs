@@ -18,9 +18,11 @@ mod failure;
 mod games;
 mod open;
 mod play;
+mod portrait;
 mod queues;
 mod ratings;
 mod reference;
+mod sign_ins;
 mod starter;
 mod time;
 mod vault;
@@ -38,6 +40,7 @@ pub use admin::{AccountLine, BanLevel, NewBan};
 pub use failure::Failures;
 pub use open::{OpenError, StoreSettings};
 pub use ratings::Rating;
+pub use sign_ins::{Arrival, Who};
 
 use play::MapCache;
 
@@ -74,9 +77,9 @@ enum Pool {
 #[derive(Debug)]
 pub struct Store {
     pool: Pool,
-    call_deadline: Duration,
-    log: failure::RateLimit,
-    failures: Arc<Failures>,
+    watch: Arc<failure::Watch>,
+    /// Where those wait who sign in, if several of them are handled at once.
+    sign_ins: Option<sign_ins::Desk>,
     maps: MapCache,
     /// Whether `login.avatar_id` exists (spec: faf-database 2.1, N#1095). Found out once.
     has_avatar_id: OnceCell<bool>,
@@ -103,7 +106,7 @@ impl Store {
     /// Closes all connections; what is under way is finished first, as long as it takes no longer than a call may.
     pub async fn close(&self) {
         let closing = async { on_either!(self, pool => pool.close().await) };
-        let _ = tokio::time::timeout(self.call_deadline, closing).await;
+        let _ = tokio::time::timeout(self.watch.deadline(), closing).await;
     }
 
     /// Whether this is the embedded store.

@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     ACQUIRE_TIMEOUT, CALL_DEADLINE, Failures, MAX_CONNECTIONS, MapCache, Pool, STATEMENT_TIMEOUT,
-    Store, failure,
+    Store, failure, sign_ins,
 };
 
 /// The steps that make the embedded store what it is today. The number of steps done is kept in `PRAGMA user_version`.
@@ -85,11 +85,19 @@ impl Store {
         } else {
             return Err(OpenError::Scheme);
         };
+        let watch = Arc::new(failure::Watch::new(
+            settings.call_deadline,
+            settings.failures.clone(),
+        ));
+        let sign_ins = match &pool {
+            Pool::Sqlite(pool) => Some(sign_ins::Desk::open(pool.clone(), watch.clone())),
+            // There, connections work side by side.
+            Pool::MySql(_) => None,
+        };
         Ok(Self {
             pool,
-            call_deadline: settings.call_deadline,
-            log: failure::RateLimit::default(),
-            failures: settings.failures.clone(),
+            watch,
+            sign_ins,
             maps: MapCache::default(),
             has_avatar_id: OnceCell::new(),
             has_join_ip: OnceCell::new(),
