@@ -18,6 +18,10 @@ const BACKLOG: i32 = 65_535;
 /// Kernel buffers of a relayed socket, each way (spec: vcmi-proxy 10.1).
 const RELAY_BUFFER: usize = 1 << 20;
 
+/// What the kernel takes of a connection beyond what its peer's window allows. The rest stays in the outbox, where it counts
+/// against the listener's limits: without this each client that does not read could hold `tcp_wmem` of kernel memory, 4 MiB.
+const UNSENT_BYTES: u32 = 256 << 10;
+
 /// Neither waits nor raises a signal.
 pub(super) const SEND_FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
 
@@ -62,6 +66,7 @@ pub(super) fn widen(socket: &OwnedFd) {
     let socket = SockRef::from(socket);
     let _ = socket.set_send_buffer_size(RELAY_BUFFER); // the kernel cuts it to what it allows
     let _ = socket.set_recv_buffer_size(RELAY_BUFFER);
+    let _ = socket.set_tcp_notsent_lowat(RELAY_BUFFER as u32);
 }
 
 /// A listening socket. What it accepts inherits its options: no delay, since every write is all that is due.
@@ -74,6 +79,7 @@ pub(in crate::engine) fn listen(address: SocketAddr) -> io::Result<TcpListener> 
     socket.set_reuse_address(true)?;
     socket.set_keepalive(true)?;
     socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
