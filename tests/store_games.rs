@@ -3,12 +3,13 @@
 #[path = "support/bench.rs"]
 mod bench;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use bench::{Bench, on_both};
 use muster::backoffice::faf::{AuthMode, FafDesk};
 use muster::backoffice::spool::Spool;
-use muster::backoffice::store::{Store, StoreSettings};
+use muster::backoffice::store::{Arrival, Store, StoreSettings};
 use muster::lobby::faf::GameType;
 use muster::lobby::faf::achievements::{Statistics, Subject};
 use muster::lobby::faf::asks::StoreError;
@@ -19,6 +20,7 @@ use muster::lobby::faf::ratings::Rating;
 use muster::lobby::faf::reference::{FeaturedMod, Leaderboard};
 use muster::lobby::faf::results::{ArmyOutcome, ArmyResult, Finished, Outcome, Participant, Rules};
 use muster::lobby::faf::validity::{Team, Validity};
+use tokio::task::JoinSet;
 
 const GAME: u32 = 42_000;
 
@@ -177,6 +179,31 @@ on_both! {
         ]);
         // The hidden one does not count.
         assert_eq!(reference.ranked_mods.into_iter().collect::<Vec<_>>(), ["bar"]);
+    }
+
+    async fn games_are_written_down_in_the_middle_of_many_sign_ins(bench: &Bench) {
+        if !bench.store.is_embedded() {
+            return; // there, all wait for a connection in turn; how many do is the desk's to limit
+        }
+        let desk = desk(bench).await;
+        let sign_ins = 5_000;
+        let mut waiting = JoinSet::new();
+        for n in 0..sign_ins {
+            let store = bench.store.clone();
+            waiting.spawn(async move {
+                let found = store.welcome(&format!("new-{n}"), "x").await.unwrap().unwrap();
+                let (from, user_agent) = (IpAddr::V4(Ipv4Addr::LOCALHOST), None);
+                store.enter(Arrival { who: found.identity, from, user_agent }).await.unwrap();
+            });
+        }
+        waiting.join_next().await.unwrap().unwrap();
+        let written = write(&desk, vec![Record::Launch(launch(&[1, 3])), finished(&[1, 3], "global")]).await;
+        assert_eq!(rated(&written).len(), 2);
+        let ended = std::iter::from_fn(|| waiting.try_join_next()).count();
+        assert!(ended < sign_ins / 2, "{ended} went before it");
+        while let Some(ended) = waiting.join_next().await {
+            ended.unwrap();
+        }
     }
 
     // checklist: faf 223, 224, 225, 226, 227, 382
