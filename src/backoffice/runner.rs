@@ -2,10 +2,14 @@
 //!
 //! A shard hands a question over with [`Asker::try_ask`], which never waits: a full queue gives the question back, and
 //! the one who asked refuses it upstream. Answers travel the other way as the handler sees fit, usually as mail.
+//!
+//! Questions that come in crowds wait in a queue of their own, and never take every place at the desk: ten thousand who
+//! sign in at once don't keep the result of a game from being written down.
 
 use std::fmt::Display;
 use std::future::Future;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -36,6 +40,8 @@ pub struct Counters {
 #[derive(Debug)]
 struct Shared<Q> {
     queue: ArrayQueue<Q>,
+    crowd: ArrayQueue<Q>,
+    comes_in_crowds: fn(&Q) -> bool,
     wake: Notify,
     closing: Notify,
     closed: AtomicBool,
@@ -50,10 +56,12 @@ pub struct Asker<Q>(Arc<Shared<Q>>);
 #[derive(Debug)]
 pub struct Questions<Q>(Arc<Shared<Q>>);
 
-/// A queue for at most `capacity` questions that wait.
-pub fn questions<Q>(capacity: usize) -> (Asker<Q>, Questions<Q>) {
+/// Queues for at most `capacity` questions that wait: so many that come in crowds, and so many others.
+pub fn questions<Q>(capacity: usize, comes_in_crowds: fn(&Q) -> bool) -> (Asker<Q>, Questions<Q>) {
     let shared = Arc::new(Shared {
         queue: ArrayQueue::new(capacity),
+        crowd: ArrayQueue::new(capacity),
+        comes_in_crowds,
         wake: Notify::new(),
         closing: Notify::new(),
         closed: AtomicBool::new(false),
@@ -76,6 +84,8 @@ impl<Q> Asker<Q> {
     pub fn try_ask(&self, question: Q) -> Result<(), Q> {
         let outcome = if self.0.closed.load(Ordering::Acquire) {
             Err(question)
+        } else if (self.0.comes_in_crowds)(&question) {
+            self.0.crowd.push(question)
         } else {
             self.0.queue.push(question)
         };
@@ -105,15 +115,19 @@ impl<Q> Asker<Q> {
 }
 
 impl<Q> Questions<Q> {
-    /// The next question; `None` once the desk is closed and the queue empty. May be dropped while it waits.
-    pub async fn next(&mut self) -> Option<Q> {
+    /// The next question, one of a crowd only if there is `room` for it and no other; `None` once the desk is closed and
+    /// the queues empty. May be dropped while it waits.
+    async fn next(&mut self, room: bool) -> Option<Q> {
         loop {
-            // Read first: what was asked before closing is in the queue by then.
+            // Read first: what was asked before closing is in a queue by then.
             let closed = self.0.closed.load(Ordering::Acquire);
             if let Some(question) = self.0.queue.pop() {
                 return Some(question);
             }
-            if closed {
+            if room && let Some(question) = self.0.crowd.pop() {
+                return Some(question);
+            }
+            if closed && self.0.crowd.is_empty() {
                 return None;
             }
             // A wake that came since is kept as a permit, so this does not sleep through it.
@@ -122,11 +136,20 @@ impl<Q> Questions<Q> {
     }
 }
 
-/// Handles questions, at most `limit` at once, until the desk is closed; then finishes those it has, for at most
-/// `stop_deadline`, and returns. Must run inside a [`LocalSet`].
+/// How many questions are handled at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Places {
+    /// In all.
+    pub all: usize,
+    /// Of these, for questions that come in crowds.
+    pub crowd: usize,
+}
+
+/// Handles questions, as many at once as there are `places`, until the desk is closed; then finishes those it has, for
+/// at most `stop_deadline`, and returns. Must run inside a [`LocalSet`].
 pub async fn run<Q, H, F>(
     mut questions: Questions<Q>,
-    limit: usize,
+    places: Places,
     stop_deadline: Duration,
     handler: H,
 ) where
@@ -136,15 +159,23 @@ pub async fn run<Q, H, F>(
     let shared = questions.0.clone();
     let counters = &shared.counters;
     let mut running = JoinSet::new();
+    // Each question of a crowd that is being handled has a copy, until it ends in whatever way.
+    let place = Rc::new(());
     let work = async {
         loop {
+            let room = Rc::strong_count(&place) <= places.crowd;
             tokio::select! {
                 biased;
                 Some(ended) = running.join_next() => settle(counters, ended),
-                question = questions.next(), if running.len() < limit => match question {
+                question = questions.next(room), if running.len() < places.all => match question {
                     Some(question) => {
                         counters.in_flight.fetch_add(1, Ordering::Relaxed);
-                        running.spawn_local(handler(question));
+                        let taken = (shared.comes_in_crowds)(&question).then(|| place.clone());
+                        let handled = handler(question);
+                        running.spawn_local(async move {
+                            let _taken = taken;
+                            handled.await;
+                        });
                     }
                     None => break,
                 },
@@ -154,7 +185,7 @@ pub async fn run<Q, H, F>(
             settle(counters, ended);
         }
     };
-    // Counts from the closing, not from the end of the queue: with `limit` questions that hang there is no such end.
+    // Counts from the closing, not from the end of the queues: with every place taken by what hangs there is no such end.
     let overdue = async {
         shared.closing.notified().await;
         tokio::time::sleep(stop_deadline).await;
@@ -205,7 +236,7 @@ pub struct BackOffice<Q> {
 /// [`SpawnError`]
 pub fn spawn<Q, S, SF, H, F, E>(
     (asker, questions): (Asker<Q>, Questions<Q>),
-    limit: usize,
+    places: Places,
     setup: S,
 ) -> Result<BackOffice<Q>, SpawnError<E>>
 where
@@ -227,7 +258,7 @@ where
                 match setup().await {
                     Ok(handler) => {
                         let _ = report.send(Ok(()));
-                        run(questions, limit, STOP_DEADLINE, handler).await;
+                        run(questions, places, STOP_DEADLINE, handler).await;
                     }
                     Err(error) => {
                         let _ = report.send(Err(error));
@@ -265,13 +296,22 @@ mod tests {
 
     use super::*;
 
+    /// So many at once, none of them in crowds.
+    fn places(all: usize) -> Places {
+        Places { all, crowd: 1 }
+    }
+
+    fn alone<Q>(_: &Q) -> bool {
+        false
+    }
+
     fn read(counter: &AtomicU64) -> u64 {
         counter.load(Ordering::Relaxed)
     }
 
     #[test]
     fn a_full_queue_gives_the_question_back() {
-        let (asker, _questions) = questions(2);
+        let (asker, _questions) = questions(2, alone);
         assert_eq!(
             (asker.try_ask(1), asker.try_ask(2), asker.try_ask(3)),
             (Ok(()), Ok(()), Err(3))
@@ -283,7 +323,7 @@ mod tests {
     #[test]
     fn questions_from_many_threads_are_all_answered() {
         let (answer, answers) = std::sync::mpsc::channel();
-        let office = spawn(questions(64), 8, move || async move {
+        let office = spawn(questions(64, alone), places(8), move || async move {
             Ok::<_, Infallible>(move |question: u64| {
                 let answer = answer.clone();
                 async move {
@@ -320,7 +360,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_than_the_limit_run_at_once_and_a_panic_costs_one() {
-        let (asker, questions) = questions(100);
+        let (asker, questions) = questions(100, alone);
         let (now, most) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
         for n in 0..20 {
             asker.try_ask(n).unwrap();
@@ -339,7 +379,7 @@ mod tests {
             }
         };
         LocalSet::new()
-            .run_until(run(questions, 3, STOP_DEADLINE, handler))
+            .run_until(run(questions, places(3), STOP_DEADLINE, handler))
             .await;
         let counters = asker.counters();
         assert_eq!((now.get(), most.get()), (0, 3));
@@ -354,21 +394,92 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_crowd_keeps_nobody_else_waiting() {
+        // Even numbers come in crowds.
+        let (asker, questions) = questions(10, |n: &u32| n.is_multiple_of(2));
+        for n in 0..20 {
+            asker.try_ask(2 * n).unwrap_or_else(|_| assert!(n >= 10));
+        }
+        // Its queue is full, theirs is not.
+        for n in [1, 3, 5] {
+            asker.try_ask(n).unwrap();
+        }
+        asker.close();
+        let order = Rc::new(std::cell::RefCell::new(Vec::new()));
+        let ended = order.clone();
+        let handler = move |n: u32| {
+            let ended = ended.clone();
+            async move {
+                assert_ne!(n, 2, "meant to panic: its place is free again");
+                let pause = if n.is_multiple_of(2) { 20 } else { 1 };
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+                ended.borrow_mut().push(n);
+            }
+        };
+        let places = Places { all: 3, crowd: 2 };
+        LocalSet::new()
+            .run_until(run(questions, places, STOP_DEADLINE, handler))
+            .await;
+        let order = order.borrow();
+        assert_eq!(order[..3], [1, 3, 5]);
+        assert_eq!(order[3..], [0, 4, 6, 8, 10, 12, 14, 16, 18]);
+    }
+
+    #[tokio::test]
+    async fn while_a_crowd_is_handled_others_find_a_place() {
+        let (asker, questions) = questions(10, |n: &u32| n.is_multiple_of(2));
+        for n in [0, 2, 4, 6] {
+            asker.try_ask(n).unwrap();
+        }
+        let late = asker.clone();
+        let (answered, hears) = tokio::sync::oneshot::channel();
+        let answered = Cell::new(Some(answered));
+        let answered = Rc::new(answered);
+        let handler = move |n: u32| {
+            let answered = answered.clone();
+            async move {
+                if n.is_multiple_of(2) {
+                    std::future::pending::<()>().await;
+                }
+                if let Some(answered) = answered.take() {
+                    let _ = answered.send(n);
+                }
+            }
+        };
+        let places = Places { all: 3, crowd: 2 };
+        let heard = async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            late.try_ask(7).unwrap();
+            tokio::time::timeout(Duration::from_secs(5), hears).await
+        };
+        let desk = LocalSet::new();
+        let outcome = desk.run_until(async {
+            tokio::select! {
+                () = run(questions, places, STOP_DEADLINE, handler) => unreachable!("it is not closed"),
+                heard = heard => heard,
+            }
+        });
+        assert_eq!(outcome.await.unwrap(), Ok(7));
+    }
+
+    #[tokio::test]
     async fn a_question_that_hangs_does_not_hang_the_stop() {
-        let (asker, questions) = questions(1);
+        let (asker, questions) = questions(1, alone);
         asker.try_ask(()).unwrap();
         asker.close();
         let deadline = Duration::from_millis(50);
         let begun = tokio::time::Instant::now();
         LocalSet::new()
-            .run_until(run(questions, 1, deadline, |()| std::future::pending()))
+            .run_until(run(questions, places(1), deadline, |()| {
+                std::future::pending()
+            }))
             .await;
         assert!(begun.elapsed() >= deadline);
     }
 
     #[test]
     fn a_failing_set_up_is_told() {
-        let outcome = spawn(questions::<()>(1), 1, || async {
+        let outcome = spawn(questions::<()>(1, alone), places(1), || async {
             Err::<fn(()) -> std::future::Ready<()>, _>("no database")
         });
         assert_eq!(outcome.unwrap_err().to_string(), "no database");

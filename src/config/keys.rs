@@ -142,7 +142,7 @@ const TABLE: &[Key] = &[
         number(16, 1 << 20),
         "4096",
         "questions",
-        "How many questions may wait for the back office. When it is full, requests that need one are refused.",
+        "How many sign-ins, and how many other questions, may wait for the back office. When it is full, requests that need one are refused.",
     ),
     key(
         "faf.qdatastream_address",

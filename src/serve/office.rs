@@ -16,7 +16,7 @@ use muster::{
         keys::KeyRing,
         policy::Policy,
         refresh,
-        runner::{self, BackOffice},
+        runner::{self, BackOffice, Places},
         spool::Spool,
         store::{Failures, Store, StoreSettings},
         unix_now,
@@ -33,8 +33,9 @@ use muster::{
 /// A question, who asked, and under which ticket.
 pub(super) type Asked = (ShardId, Ticket, Ask);
 
-/// Questions the back office works on at one time. More would only wait in the database's pool.
-const ASKS_AT_ONCE: usize = 64;
+/// Questions the back office works on at one time. More would only wait in the database's pool. Sign-ins leave some of
+/// the places to what else is asked, above all to what games must have written down.
+const ASKS_AT_ONCE: Places = Places { all: 80, crowd: 64 };
 
 /// What is known of the back office outside of it.
 #[derive(Debug, Default)]
@@ -116,7 +117,9 @@ pub(super) fn open(
         })
     };
     runner::spawn(
-        runner::questions(config.server.ask_queue),
+        runner::questions(config.server.ask_queue, |(_, _, ask): &Asked| {
+            matches!(ask, Ask::Login { .. })
+        }),
         ASKS_AT_ONCE,
         setup,
     )
