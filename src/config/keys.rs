@@ -106,14 +106,14 @@ const TABLE: &[Key] = &[
         number(0, 1024),
         "0",
         "threads",
-        "How many shards to run, one pinned thread each. 0: one for each core this process may use.",
+        "How many shards to run, one thread each. 0: one for each core this process may use.",
     ),
     key(
         "server.pin",
         Kind::Flag,
         "true",
         "",
-        "Pin each shard to its core. Switch off where several servers share a machine.",
+        "Pin each shard to its core, if a core is left for everything else. Switch off where several servers share a machine.",
     ),
     key(
         "server.data_dir",

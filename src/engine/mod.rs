@@ -50,6 +50,7 @@ pub use admission::AddressLimits;
 pub use counters::{Counter, Counters, HANDLING_BOUNDS_S, Handling};
 pub use mesh::{INBOX_HIGH, Inbound, Mesh};
 pub use relay::MovedSocket;
+pub use runtime::use_small_pages;
 
 use crate::{
     lobby::{Dialect, ShardId, Stopping, Ticket},
@@ -96,7 +97,7 @@ impl<D: Dialect> std::fmt::Debug for Outside<D> {
 pub struct Settings {
     /// Threads, each with its own share of the connections.
     pub shards: u16,
-    /// Each thread stays on one core.
+    /// Each thread stays on one core, if there are more cores than shards.
     pub pin: bool,
     /// Where to listen.
     pub listeners: Vec<ListenerSettings>,
@@ -225,7 +226,8 @@ fn start_shards<D: Dialect>(
     let (ready, is_ready) = mpsc::channel();
     for place in places {
         let cpu = cpus.get(usize::from(place.id.0)).copied();
-        let pins = place.settings.pin && usize::from(place.settings.shards) <= cpus.len();
+        // A pinned thread can't step aside: without a core for everything else it would only wait for it.
+        let pins = place.settings.pin && usize::from(place.settings.shards) < cpus.len();
         let (dialect, ready) = (dialect.clone(), ready.clone());
         let name = format!("shard-{}", place.id.0);
         let thread = runtime::spawn(&name, cpu.filter(|_| pins), move || {

@@ -66,6 +66,7 @@ use crate::Level;
 /// Runs until a signal ends it.
 pub(crate) fn serve(sources: Sources, config: Config, level: Level) -> anyhow::Result<ExitCode> {
     let _ = rlimit::increase_nofile_limit(u64::MAX); // the doctor says if it is still too low
+    muster::engine::use_small_pages();
     if let Some(failures) = doctor::failures(&doctor::judge(&doctor::Machine::read(), &config)) {
         bail!("this machine can't run the server:\n{failures}");
     }
