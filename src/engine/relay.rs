@@ -19,9 +19,6 @@ use crate::{
     wire::Decoder,
 };
 
-/// A read of so much is one of many: the sender will not have stopped.
-const BULK_BYTES: usize = 16 << 10;
-
 /// A socket on its way to the shard that relays it.
 #[derive(Debug)]
 pub struct MovedSocket<S> {
@@ -141,9 +138,6 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let most = buffer.len().min(*share);
         let count = self.read_some(id, &mut buffer[..most]);
         *share -= count;
-        if count >= BULK_BYTES {
-            self.io.expect_more();
-        }
         if count > 0 {
             self.counters.relayed_bytes.add(count as u64);
             self.pass_on(peer, &buffer[..count]);

@@ -97,9 +97,6 @@ pub(super) trait Io {
     /// What people called this monotonic time, which is now or has just been: time since 1970-01-01 UTC.
     fn unix(&self, mono: Duration) -> Duration;
 
-    /// Expects something to happen at once: the next wait looks for a little while before it sleeps.
-    fn expect_more(&mut self);
-
     /// Waits until something has happened, the shard's doorbell rings, or `until` has come, and adds what has happened to
     /// `events`. With a time that has passed it only looks. True: everything that was watched or awaited up to now is
     /// forgotten, and must be asked for anew; nothing that was noticed before is told.

@@ -38,9 +38,6 @@ const MAX_REGISTERED: u32 = 65_536;
 /// How often the Unix time is looked up; in between it goes on like the monotonic one.
 const CLOCK_SET_EVERY: Duration = Duration::from_millis(100);
 
-/// How long a wait looks before it sleeps when more is expected at once: what falling asleep and being woken costs.
-const LOOK: Duration = Duration::from_micros(20);
-
 /// Calls in a row that the kernel answers with "later" before the ring is given up.
 const PATIENCE: usize = 1_000;
 
@@ -69,8 +66,6 @@ pub(in crate::engine) struct Ring {
     timeouts: Vec<Duration>,
     /// How long the timeout lasts that is being set: the kernel reads it when it is submitted.
     timeout: Box<types::Timespec>,
-    /// More is expected at once.
-    eager: bool,
     /// What was noticed while something else was awaited.
     noticed: Vec<Event>,
     /// A new ring has taken the place of one that failed.
@@ -92,7 +87,6 @@ impl Ring {
             clock_set: None,
             timeouts: Vec::new(),
             timeout: Box::default(),
-            eager: false,
             noticed: Vec::new(),
             renewed: false,
         };
@@ -304,11 +298,8 @@ impl Io for Ring {
     fn wait(&mut self, until: Option<Duration>, events: &mut Vec<Event>) -> io::Result<bool> {
         let now = self.now();
         self.set_clock(now);
-        let eager = std::mem::take(&mut self.eager);
-        let only_look = until.is_some_and(|at| at <= now)
-            || !self.noticed.is_empty()
-            || self.renewed
-            || eager && self.look(until.map_or(now + LOOK, |at| at.min(now + LOOK)));
+        let only_look =
+            until.is_some_and(|at| at <= now) || !self.noticed.is_empty() || self.renewed;
         if only_look {
             if self.has_work() {
                 self.enter(0);
@@ -325,10 +316,6 @@ impl Io for Ring {
             return Err(io::Error::other("the shard's ring has failed"));
         }
         Ok(std::mem::take(&mut self.renewed))
-    }
-
-    fn expect_more(&mut self) {
-        self.eager = true;
     }
 
     fn watch(&mut self, key: Key, socket: &OwnedFd) {
@@ -414,22 +401,6 @@ impl Io for Ring {
 }
 
 impl Ring {
-    /// Looks until that time whether anything has happened.
-    fn look(&mut self, until: Duration) -> bool {
-        loop {
-            // Without the flags of newer kernels completions come by themselves.
-            let ring = self.ring.as_mut();
-            let completed = ring.is_some_and(|ring| !ring.completion().is_empty());
-            if completed || self.has_work() {
-                return true;
-            }
-            if self.now() >= until {
-                return false;
-            }
-            std::hint::spin_loop();
-        }
-    }
-
     /// Whether there is anything to tell the kernel, or it has anything to do for us.
     fn has_work(&mut self) -> bool {
         self.ring.as_mut().is_some_and(|ring| {

@@ -609,8 +609,6 @@ impl Io for SimIo {
         Ok(std::mem::take(&mut network.rings[self.shard].renewed))
     }
 
-    fn expect_more(&mut self) {}
-
     fn watch(&mut self, key: Key, socket: &SimSocket) {
         lock(&self.network).watch(self.shard, key, socket.wire);
     }
