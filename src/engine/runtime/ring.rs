@@ -135,8 +135,8 @@ impl Ring {
         let timeout = opcode::Timeout::new(&raw const *self.timeout);
         let timeout = timeout.build().user_data(TIME);
         if let Some(ring) = &mut self.ring {
-            // SAFETY: the time is on the heap for as long as this ring, and not written to before the next wait, when this
-            // entry has been submitted or its ring dropped.
+            // SAFETY: the time is on the heap for longer than this ring lives, and the kernel copies it when the entry is
+            // submitted. An entry that a failed call has left in the queue finds a newer time there, and ends a wait early.
             let pushed = unsafe { ring.submission().push(&timeout) };
             debug_assert!(pushed.is_ok(), "there is room");
             self.timeouts.push(at);
