@@ -12,6 +12,8 @@
 
 #![allow(missing_docs)] // criterion_group! makes a public function without any.
 
+#[path = "support/setup.rs"]
+mod setup;
 #[path = "support/threads.rs"]
 mod threads;
 
@@ -33,11 +35,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use futures_lite::AsyncWriteExt;
 use glommio::{LocalExecutorBuilder, Placement};
 use muster::{
-    engine::{
-        AddressLimits, Engine, Inbound, ListenerSettings, Mesh, OutboxLimits, Outside, Settings,
-    },
-    lobby::{Audience, ConnId, Dialect, Origin, Protocol, ShardId, Stopping, Ticket, Turn},
-    wire::{Format, ReadLimits},
+    engine::{Engine, Inbound, Mesh, Outside},
+    lobby::{Audience, ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn},
 };
 
 use threads::{cpu_of, pin_to, this_task};
@@ -113,36 +112,11 @@ impl Dialect for Broadcaster {
 fn muster(criterion: &mut Criterion, name: &str, count: usize, messages: usize) {
     let mesh = Mesh::<Broadcaster>::new(1);
     let subscribed = Arc::new(AtomicU64::new(0));
-    let settings = Settings {
-        shards: 1,
-        pin: true,
-        listeners: vec![ListenerSettings {
-            name: "bench".into(),
-            address: (Ipv4Addr::LOCALHOST, 0).into(),
-            format: Format::JsonLines,
-            protocol: Protocol::Faf,
-            outbox: OutboxLimits {
-                soft_bytes: 1 << 20,
-                hard_bytes: 1 << 24,
-                stuck: Duration::from_secs(60),
-            },
-            proxy: false,
-            trusted: Vec::new(),
-        }],
-        read: ReadLimits::default(),
-        connections: count,
-        address_limits: AddressLimits {
-            connections: u32::MAX,
-            opened_per_second: u32::MAX,
-        },
-        handshake: Duration::from_secs(10),
-        seed: Some(1),
-    };
     let task = Arc::new(OnceLock::new());
     let (counted, its_task) = (subscribed.clone(), task.clone());
     let body: Bytes = vec![b'x'; BODY - 1].into();
     let engine = Engine::start(
-        settings,
+        setup::one_shard(count),
         mesh.clone(),
         Outside {
             ask: Arc::new(|_, _, ()| Ok(())),

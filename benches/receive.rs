@@ -26,6 +26,8 @@
 mod pings;
 #[path = "support/ring.rs"]
 mod ring;
+#[path = "support/setup.rs"]
+mod setup;
 #[path = "support/threads.rs"]
 mod threads;
 
@@ -42,9 +44,8 @@ use std::{
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use glommio::{LocalExecutorBuilder, Placement, io::BufferedFile};
 use muster::{
-    engine::{AddressLimits, Engine, ListenerSettings, Mesh, OutboxLimits, Outside, Settings},
-    lobby::{Protocol, Stopping, faf::Faf, house::House, vcmi::Vcmi},
-    wire::{Format, ReadLimits},
+    engine::{Engine, Mesh, Outside},
+    lobby::{Stopping, faf::Faf, house::House, vcmi::Vcmi},
 };
 use socket2::SockRef;
 
@@ -157,7 +158,7 @@ fn muster(load: Load, count: usize) -> (Measured, String) {
     let mesh = Mesh::<House>::new(1);
     let (faf, vcmi) = (Arc::default(), Arc::default());
     let engine = Engine::start(
-        engine_settings(count),
+        setup::one_shard(count),
         mesh.clone(),
         Outside {
             ask: Arc::new(|_, _, ask| Err(ask)),
@@ -181,34 +182,6 @@ fn muster(load: Load, count: usize) -> (Measured, String) {
     mesh.stop(Stopping::Now);
     engine.join();
     (measured, format!("{note:.1} a round"))
-}
-
-fn engine_settings(connections: usize) -> Settings {
-    Settings {
-        shards: 1,
-        pin: true,
-        listeners: vec![ListenerSettings {
-            name: "bench".into(),
-            address: (Ipv4Addr::LOCALHOST, 0).into(),
-            format: Format::JsonLines,
-            protocol: Protocol::Faf,
-            outbox: OutboxLimits {
-                soft_bytes: 1 << 20,
-                hard_bytes: 1 << 24,
-                stuck: Duration::from_secs(60),
-            },
-            proxy: false,
-            trusted: Vec::new(),
-        }],
-        read: ReadLimits::default(),
-        connections,
-        address_limits: AddressLimits {
-            connections: u32::MAX,
-            opened_per_second: u32::MAX,
-        },
-        handshake: Duration::from_secs(10),
-        seed: Some(1),
-    }
 }
 
 /// A table of descriptors for the calling thread, so that the limit of open files counts one end of each connection.

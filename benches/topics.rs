@@ -7,6 +7,8 @@
 //!
 //! `cargo bench --bench topics`. Everything from the mail that asks for it to the last `send` counts.
 
+#[path = "support/setup.rs"]
+mod setup;
 #[path = "support/threads.rs"]
 mod threads;
 
@@ -23,11 +25,8 @@ use std::{
 
 use bytes::Bytes;
 use muster::{
-    engine::{
-        AddressLimits, Engine, Inbound, ListenerSettings, Mesh, OutboxLimits, Outside, Settings,
-    },
-    lobby::{Audience, ConnId, Dialect, Origin, Protocol, ShardId, Stopping, Ticket, Topic, Turn},
-    wire::{Format, ReadLimits},
+    engine::{Engine, Inbound, Mesh, Outside},
+    lobby::{Audience, ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Topic, Turn},
 };
 use socket2::SockRef;
 
@@ -109,7 +108,7 @@ impl Server {
         let opened = Arc::new(AtomicU64::new(0));
         let (mesh, counted) = (Mesh::new(1), opened.clone());
         let engine = Engine::start(
-            settings(connections),
+            setup::one_shard(connections),
             mesh.clone(),
             Outside {
                 ask: Arc::new(|_, _, ()| Ok(())),
@@ -163,34 +162,6 @@ impl Server {
         self.mesh.stop(Stopping::Now);
         drop(self.clients);
         self.engine.join();
-    }
-}
-
-fn settings(connections: usize) -> Settings {
-    Settings {
-        shards: 1,
-        pin: true,
-        listeners: vec![ListenerSettings {
-            name: "bench".into(),
-            address: (Ipv4Addr::LOCALHOST, 0).into(),
-            format: Format::JsonLines,
-            protocol: Protocol::Faf,
-            outbox: OutboxLimits {
-                soft_bytes: 1 << 20,
-                hard_bytes: 1 << 24,
-                stuck: Duration::from_secs(60),
-            },
-            proxy: false,
-            trusted: Vec::new(),
-        }],
-        read: ReadLimits::default(),
-        connections,
-        address_limits: AddressLimits {
-            connections: u32::MAX,
-            opened_per_second: u32::MAX,
-        },
-        handshake: Duration::from_secs(10),
-        seed: Some(1),
     }
 }
 

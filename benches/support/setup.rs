@@ -1,0 +1,38 @@
+//! An engine with one shard and one listener, for benchmarks that measure the shard.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use muster::{
+    engine::{AddressLimits, ListenerSettings, OutboxLimits, Settings},
+    lobby::Protocol,
+    wire::{Format, ReadLimits},
+};
+
+/// JSON lines on any free port, for so many connections, with limits that none of them reaches.
+pub(crate) fn one_shard(connections: usize) -> Settings {
+    Settings {
+        shards: 1,
+        pin: true,
+        listeners: vec![ListenerSettings {
+            name: "bench".into(),
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+            format: Format::JsonLines,
+            protocol: Protocol::Faf,
+            outbox: OutboxLimits {
+                soft_bytes: 1 << 20,
+                hard_bytes: 1 << 24,
+                stuck: Duration::from_secs(60),
+            },
+            proxy: false,
+            trusted: Vec::new(),
+        }],
+        read: ReadLimits::default(),
+        connections,
+        address_limits: AddressLimits {
+            connections: u32::MAX,
+            opened_per_second: u32::MAX,
+        },
+        handshake: Duration::from_secs(10),
+        seed: Some(1),
+    }
+}
