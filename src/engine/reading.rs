@@ -47,8 +47,8 @@ enum Next {
     Discard,
     /// Move bytes to the connection it is relayed with.
     Relay(ConnId),
-    /// A step of a relay's beginning.
-    Join,
+    /// Hand its socket over to whom it is relayed with.
+    HandOver,
     /// Nothing: something will happen, or put it into the queue.
     Wait,
     /// Its peer has sent everything, and all of it is handled.
@@ -60,7 +60,7 @@ enum Next {
 }
 
 /// What is left of a connection's share of a round.
-struct Share {
+pub(super) struct Share {
     bytes: usize,
     frames: usize,
 }
@@ -89,8 +89,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 Next::Read => self.read(id, &mut share),
                 Next::Keep => self.keep(id, &mut share),
                 Next::Discard => self.discard(id, &mut share),
-                Next::Relay(peer) => self.relay(id, peer, &mut share.bytes),
-                Next::Join => self.take_step(id),
+                Next::Relay(peer) => self.relay(id, peer, &mut share),
+                Next::HandOver => self.hand_over(id),
                 Next::Wait => return,
                 Next::InputEnded | Next::Linger => self.linger(id),
                 Next::Remove => return self.remove(id),
@@ -131,7 +131,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             .as_ref()
             .is_some_and(|rare| rare.joining.is_some())
         {
-            return Next::Join;
+            return Next::HandOver;
         }
         if let Some(peer) = conn.peer() {
             let readable = conn.readable;
@@ -172,7 +172,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     }
 
     /// Reads from the socket into `buffer`. How many bytes; none at the end of the stream, or if there is nothing.
-    pub(super) fn read_some(&mut self, id: ConnId, buffer: &mut [u8]) -> usize {
+    fn read_some(&mut self, id: ConnId, buffer: &mut [u8]) -> usize {
         let Some(conn) = self.conns.find(id) else {
             return 0;
         };
@@ -195,36 +195,42 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         0
     }
 
-    fn read(&mut self, id: ConnId, share: &mut Share) {
+    /// Reads once, as much as its share allows, and has `then` see to the bytes: none, if there were none.
+    pub(super) fn with_input(
+        &mut self,
+        id: ConnId,
+        share: &mut Share,
+        then: impl FnOnce(&mut Self, &mut [u8], &mut Share),
+    ) {
         let mut buffer = std::mem::take(&mut self.read);
         let most = buffer.len().min(share.bytes);
         let count = self.read_some(id, &mut buffer[..most]);
         share.bytes -= count;
-        if count > 0 {
-            self.arrived(id, &mut buffer[..count], share);
-        } else if self.conns.find(id).is_some_and(|conn| conn.ended) {
-            self.end_of_stream(id);
-        }
+        then(self, &mut buffer[..count], share);
         self.read = buffer;
+    }
+
+    fn read(&mut self, id: ConnId, share: &mut Share) {
+        self.with_input(id, share, |shard, bytes, share| {
+            if !bytes.is_empty() {
+                shard.arrived(id, bytes, share);
+            } else if shard.conns.find(id).is_some_and(|conn| conn.ended) {
+                shard.end_of_stream(id);
+            }
+        });
     }
 
     fn keep(&mut self, id: ConnId, share: &mut Share) {
-        let mut buffer = std::mem::take(&mut self.read);
-        let most = buffer.len().min(share.bytes);
-        let count = self.read_some(id, &mut buffer[..most]);
-        share.bytes -= count;
-        if let Some(conn) = self.conns.find(id) {
-            conn.rest.extend_from_slice(&buffer[..count]);
-            conn.unread |= count > 0;
-        }
-        self.read = buffer;
+        self.with_input(id, share, |shard, bytes, _| {
+            if let Some(conn) = shard.conns.find(id) {
+                conn.rest.extend_from_slice(bytes);
+                conn.unread |= !bytes.is_empty();
+            }
+        });
     }
 
     fn discard(&mut self, id: ConnId, share: &mut Share) {
-        let mut buffer = std::mem::take(&mut self.read);
-        let most = buffer.len().min(share.bytes);
-        share.bytes -= self.read_some(id, &mut buffer[..most]);
-        self.read = buffer;
+        self.with_input(id, share, |_, _, _| ());
     }
 
     fn arrived(&mut self, id: ConnId, bytes: &mut [u8], share: &mut Share) {

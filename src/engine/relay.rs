@@ -10,6 +10,7 @@ use std::io::IoSlice;
 use super::{
     flush::is_passing,
     mesh::Inbound,
+    reading::Share,
     runtime::{Io, Key, Socket},
     shard::Shard,
     table::{Conn, Stage},
@@ -33,13 +34,6 @@ pub struct MovedSocket<S> {
     to_target: Vec<u8>,
 }
 
-/// A step of a relay's beginning that is due on a connection.
-#[derive(Debug)]
-pub(super) enum Joining {
-    /// Hand the socket over.
-    HandOver(Box<Joint>),
-}
-
 impl<D: Dialect, I: Io> Shard<D, I> {
     /// A dialect wants two connections relayed: begins with the one whose socket moves.
     pub(super) fn join(&mut self, joint: Box<Joint>) {
@@ -49,7 +43,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         }
         match self.conns.find(source).filter(|conn| can_be_relayed(conn)) {
             Some(conn) => {
-                conn.rare().joining = Some(Joining::HandOver(joint));
+                conn.rare().joining = Some(joint);
                 self.enqueue(source);
             }
             None => self.close_anywhere(joint.taker, Closing::Flushed),
@@ -57,12 +51,12 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     }
 
     /// The connection lets go of its socket, between two turns: it is the other one's from now on.
-    pub(super) fn take_step(&mut self, id: ConnId) {
+    pub(super) fn hand_over(&mut self, id: ConnId) {
         self.leave_all(id);
         let Some(conn) = self.conns.find(id) else {
             return;
         };
-        let Some(Joining::HandOver(joint)) = conn.rare().joining.take() else {
+        let Some(joint) = conn.rare().joining.take() else {
             return;
         };
         let Some(socket) = conn.socket.take() else {
@@ -133,18 +127,15 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     }
 
     /// Moves what there is from one side to the other, which owes nothing.
-    pub(super) fn relay(&mut self, id: ConnId, peer: ConnId, share: &mut usize) {
-        let mut buffer = std::mem::take(&mut self.read);
-        let most = buffer.len().min(*share);
-        let count = self.read_some(id, &mut buffer[..most]);
-        *share -= count;
-        if count > 0 {
-            self.counters.relayed_bytes.add(count as u64);
-            self.pass_on(peer, &buffer[..count]);
-        } else if self.conns.find(id).is_some_and(|conn| conn.ended) {
-            self.close(id, Closing::Flushed);
-        }
-        self.read = buffer;
+    pub(super) fn relay(&mut self, id: ConnId, peer: ConnId, share: &mut Share) {
+        self.with_input(id, share, |shard, bytes, _| {
+            if !bytes.is_empty() {
+                shard.counters.relayed_bytes.add(bytes.len() as u64);
+                shard.pass_on(peer, bytes);
+            } else if shard.conns.find(id).is_some_and(|conn| conn.ended) {
+                shard.close(id, Closing::Flushed);
+            }
+        });
     }
 
     fn pass_on(&mut self, to: ConnId, bytes: &[u8]) {
@@ -178,7 +169,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             return;
         };
         let (joining, peer, home) = (rare.joining.take(), rare.peer, rare.home);
-        if let Some(Joining::HandOver(joint)) = joining {
+        if let Some(joint) = joining {
             self.close_anywhere(joint.taker, Closing::Flushed);
         }
         if let Some(peer) = peer {

@@ -4,12 +4,11 @@ use std::{cmp::Reverse, collections::BinaryHeap, net::IpAddr, time::Duration};
 
 use super::{
     outbox::Outbox,
-    relay::Joining,
     runtime::{Key, Socket},
     topics::Memberships,
 };
 use crate::{
-    lobby::{Closing, ConnId, ShardId},
+    lobby::{Closing, ConnId, Joint, ShardId},
     wire::{Decoder, Format},
 };
 
@@ -92,8 +91,8 @@ pub(super) struct Conn<S> {
 pub(super) struct Rare {
     /// The next frame is so many bytes without a header.
     pub(super) raw: Option<u32>,
-    /// A step of a relay's beginning that is due.
-    pub(super) joining: Option<Joining>,
+    /// A relay that begins with this connection's socket, which is to be handed over.
+    pub(super) joining: Option<Box<Joint>>,
     /// The connection of this shard that it is relayed with.
     pub(super) peer: Option<ConnId>,
     /// Its socket has moved to the shard of this connection, with which it is relayed there.
