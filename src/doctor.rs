@@ -5,7 +5,7 @@
 
 use std::{fmt::Write, fs, io};
 
-use crate::config::Config;
+use config::Config;
 
 /// Oldest kernel with polls that stay armed.
 const KERNEL_NEEDED: (u32, u32) = (5, 13);
@@ -350,7 +350,7 @@ fn port_range(text: &str) -> Option<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Sources;
+    use config::Sources;
 
     fn good() -> Machine {
         Machine {

@@ -1,8 +1,9 @@
 //! muster: a lobby server. One pinned thread per core, nothing shared between threads.
 //!
-//! Where things are, each layer knowing only the ones above it in this list:
+//! Where things are. Each layer is a package of its own in the folder of its name, and depends only on those above it in this
+//! list, so a wrong arrow does not build:
 //!
-//! | module | what it is | what it must never do |
+//! | layer | what it is | what it must never do |
 //! |---|---|---|
 //! | [`wire`] | bytes to frames and back | I/O, clocks, threads, randomness |
 //! | [`lobby`] | the dialects: state machines, input and time in, effects out | the same, and SQL |
@@ -13,9 +14,10 @@
 //!
 //! `main.rs` reads the command line and puts the layers together. `ARCHITECTURE.md` has the picture.
 
-pub mod backoffice;
-pub mod config;
 pub mod doctor;
-pub mod engine;
-pub mod lobby;
-pub mod wire;
+
+pub use backoffice;
+pub use config;
+pub use engine;
+pub use lobby;
+pub use wire;

@@ -6,7 +6,7 @@ use rand::TryRngCore as _;
 use rand::rngs::OsRng;
 use sha2::{Digest, Sha256};
 
-use crate::lobby::faf::asks::StoreError;
+use lobby::faf::asks::StoreError;
 
 use super::faf::is_login_name;
 use super::store::{BanLevel, Found, NewBan, Store};
@@ -187,7 +187,7 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backoffice::store::StoreSettings;
+    use crate::store::StoreSettings;
 
     #[tokio::test]
     async fn an_account_from_cradle_to_pardon() {

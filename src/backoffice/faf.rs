@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::OnceCell;
 
-use crate::lobby::faf::asks::{
+use lobby::faf::asks::{
     Account, Answer, Ask, Ban, Credentials, HostGrant, LoginRefusal, MatchGrant, StoreError,
 };
-use crate::lobby::faf::ledger::Batch;
-use crate::lobby::faf::matcher;
-use crate::lobby::faf::reference::Reference;
+use lobby::faf::ledger::Batch;
+use lobby::faf::matcher;
+use lobby::faf::reference::Reference;
 
 use super::country::Countries;
 use super::keys::{self, KeyRing};

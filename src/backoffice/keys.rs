@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::Value;
 
-use crate::lobby::faf::asks::LoginRefusal;
+use lobby::faf::asks::LoginRefusal;
 
 use super::{http_client, refresh, unix_now};
 

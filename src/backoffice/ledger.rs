@@ -6,14 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::lobby::faf::achievements;
-use crate::lobby::faf::asks::StoreError;
-use crate::lobby::faf::events;
-use crate::lobby::faf::ledger::{Batch, Done, Launch, Launched, Record, Written};
-use crate::lobby::faf::rated_game::RatedGame;
-use crate::lobby::faf::reference::Reference;
-use crate::lobby::faf::results::{self, Finished};
-use crate::lobby::faf::validity::Validity;
+use lobby::faf::achievements;
+use lobby::faf::asks::StoreError;
+use lobby::faf::events;
+use lobby::faf::ledger::{Batch, Done, Launch, Launched, Record, Written};
+use lobby::faf::rated_game::RatedGame;
+use lobby::faf::reference::Reference;
+use lobby::faf::results::{self, Finished};
+use lobby::faf::validity::Validity;
 
 use super::faf::FafDesk;
 use super::store::Rating;

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::lobby::faf::ledger::Batch;
+use lobby::faf::ledger::Batch;
 
 /// The ending of a whole file.
 const ENDING: &str = "game";
@@ -105,7 +105,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::lobby::faf::ledger::Record;
+    use lobby::faf::ledger::Record;
 
     fn batch(uid: u32, at: f64) -> Batch {
         Batch {

@@ -561,7 +561,7 @@ const TABLE: &[Key] = &[
         Kind::Text,
         "info",
         "",
-        "What is logged: error, warn, info, debug, trace, or a filter such as \"info,muster::engine=debug\". At \"trace\" every message is logged with all that is in it, tokens and hashes of passwords too.",
+        "What is logged: error, warn, info, debug, trace, or a filter such as \"info,muster_engine=debug\". At \"trace\" every message is logged with all that is in it, tokens and hashes of passwords too.",
     ),
 ];
 

@@ -34,7 +34,7 @@ pub(super) fn commented(values: &Values) -> String {
 pub fn reference() -> String {
     let mut out = String::from(
         "# Configuration\n\n\
-         <!-- Made from the table in src/config/keys.rs; `BLESS=1 cargo test --lib config` writes it anew. -->\n\n\
+         <!-- Made from the table in src/config/keys.rs; `BLESS=1 cargo test -p muster-config` writes it anew. -->\n\n\
          A value comes from, later wins: its default, the TOML file (`--config FILE`), the environment, the command\n\
          line (`--set group.key=value`). An unknown key or a value that is not allowed stops the start with a message\n\
          that names the place. `muster --check-config` only checks; `muster --print-config` prints a commented file\n\
@@ -134,14 +134,14 @@ mod tests {
     /// `BLESS=1` writes the page anew.
     #[test]
     fn the_reference_page_is_up_to_date() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/config.md");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/config.md");
         if std::env::var_os("BLESS").is_some() {
             std::fs::write(path, reference()).unwrap();
         }
         let page = std::fs::read_to_string(path).unwrap_or_default();
         assert!(
             page == reference(),
-            "docs/config.md is out of date: BLESS=1 cargo test --lib config"
+            "docs/config.md is out of date: BLESS=1 cargo test -p muster-config"
         );
     }
 }

@@ -18,10 +18,8 @@ use super::{
     mesh::{Inbound, Mesh},
     runtime::{self, Doorbell},
 };
-use crate::{
-    lobby::{Dialect, Protocol},
-    wire::{Cidr, Format},
-};
+use lobby::{Dialect, Protocol};
+use wire::{Cidr, Format};
 
 /// Pause after `accept` failed, mostly for want of descriptors: at once again would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

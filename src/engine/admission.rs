@@ -16,7 +16,7 @@ use std::{
 use ahash::AHashMap;
 use crossbeam::utils::CachePadded;
 
-use crate::lobby::ShardId;
+use lobby::ShardId;
 
 /// Parts of the table of addresses, each behind its own lock: shards that let connections go seldom meet.
 const PARTS: usize = 16;

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::wire::Format;
+use wire::Format;
 
 /// A counter with one writer; reading it from elsewhere is a little late, never wrong.
 #[derive(Debug, Default)]

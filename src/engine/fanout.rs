@@ -9,10 +9,8 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::topics::{Memberships, Topics};
-use crate::{
-    lobby::{Audience, ConnId, Topic},
-    wire::Format,
-};
+use lobby::{Audience, ConnId, Topic};
+use wire::Format;
 
 const FORMATS: usize = Format::ALL.len();
 
@@ -224,7 +222,7 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::lobby::ShardId;
+    use lobby::ShardId;
 
     fn conn(slot: u32) -> ConnId {
         ConnId {

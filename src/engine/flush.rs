@@ -13,10 +13,8 @@ use super::{
     shard::Shard,
     timers::Due,
 };
-use crate::{
-    lobby::{Closing, ConnId, Dialect},
-    wire::Format,
-};
+use lobby::{Closing, ConnId, Dialect};
+use wire::Format;
 
 /// A receiver of a broadcast whose outbox is empty.
 struct Target<H> {

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use crossbeam::{queue::SegQueue, utils::CachePadded};
 
 use super::{acceptor::Accepted, relay::MovedSocket, runtime::Doorbell};
-use crate::lobby::{Closing, ConnId, Dialect, Joint, ShardId, Stopping, Ticket};
+use lobby::{Closing, ConnId, Dialect, Joint, ShardId, Stopping, Ticket};
 
 /// Mail waiting in one inbox above which all shards stop reading from their sockets. Mail is caused by what clients
 /// send, so this bounds the inboxes; it is far above what a healthy shard ever sees.

@@ -13,10 +13,8 @@ use super::{
     table::{Hold, Stage},
     timers::Due,
 };
-use crate::{
-    lobby::{Closing, ConnId, Dialect},
-    wire::{Format, Scratch, Step, WireError},
-};
+use lobby::{Closing, ConnId, Dialect};
+use wire::{Format, Scratch, Step, WireError};
 
 /// Bytes of one connection in a round. What is relayed may have as many again for the other direction.
 pub(super) const BYTES_PER_ROUND: usize = if cfg!(test) { 2 << 10 } else { 128 << 10 };

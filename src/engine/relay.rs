@@ -15,10 +15,8 @@ use super::{
     shard::Shard,
     table::{Conn, Stage},
 };
-use crate::{
-    lobby::{Closing, ConnId, Dialect, Joint},
-    wire::Decoder,
-};
+use lobby::{Closing, ConnId, Dialect, Joint};
+use wire::Decoder;
 
 /// A socket on its way to the shard that relays it.
 #[derive(Debug)]

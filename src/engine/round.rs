@@ -11,7 +11,7 @@ use super::{
     shard::Shard,
     timers::Due,
 };
-use crate::lobby::{Closing, ConnId, Dialect};
+use lobby::{Closing, ConnId, Dialect};
 
 /// Longest that the end of the process waits for clients to read our last words (spec: faf-lifecycle 14), and for what
 /// the dialects still have to hand on.

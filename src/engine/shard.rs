@@ -27,12 +27,10 @@ use super::{
     timers::{Due, Timers},
     topics::Topics,
 };
-use crate::{
-    lobby::{
-        Audience, Closing, ConnId, Dialect, Effect, Now, Origin, ShardId, Stopping, Topic, Turn,
-    },
-    wire::{Chunk, Decoder, Format, Scratch},
+use lobby::{
+    Audience, Closing, ConnId, Dialect, Effect, Now, Origin, ShardId, Stopping, Topic, Turn,
 };
+use wire::{Chunk, Decoder, Format, Scratch};
 
 /// Size of the shard's receive buffer.
 const READ_BYTES: usize = 64 << 10;

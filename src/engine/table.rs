@@ -7,10 +7,8 @@ use super::{
     runtime::{Key, Socket},
     topics::Memberships,
 };
-use crate::{
-    lobby::{Closing, ConnId, Joint, ShardId},
-    wire::{Decoder, Format},
-};
+use lobby::{Closing, ConnId, Joint, ShardId};
+use wire::{Decoder, Format};
 
 /// Whether frames of a connection wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
-use crate::lobby::ConnId;
+use lobby::ConnId;
 
 /// What a deadline is for.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 use ahash::AHashMap;
 use smallvec::SmallVec;
 
-use crate::lobby::Topic;
+use lobby::Topic;
 
 /// Nothing of a topic is in the present batch.
 const NO_BROADCAST: u32 = u32::MAX;

@@ -17,7 +17,7 @@ use super::{
     Audience, Closing, ConnId, Dialect, Effect, Joint, Now, Origin, Protocol, ShardId, Stopping,
     Ticket, Topic, Turn,
 };
-use crate::wire::Format;
+use wire::Format;
 
 /// Virtual wall clock at the start: 2024-02-24 17:15:47 UTC.
 const EPOCH: Duration = Duration::from_secs(1_708_794_947);

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
 use super::{ConnId, Dialect, ShardId};
-use crate::wire::Chunk;
+use wire::Chunk;
 
 /// The time of a turn. Two clocks: one that never jumps, for intervals, and one for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,7 +245,7 @@ impl<D: Dialect> Turn<'_, D> {
     }
 
     /// The connection whose frame is being handled sends so many bytes without a header next
-    /// ([`crate::wire::packets`]).
+    /// ([`wire::packets`]).
     pub fn bare(&mut self, conn: ConnId, bytes: u32) {
         self.effects.push(Effect::Bare(conn, bytes));
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use lapin::types::{AMQPValue, FieldTable};
 
-use crate::wire::json::JsonReader;
+use wire::json::JsonReader;
 
 /// A message to clients is at most this long; one line of text has to leave for everybody at once.
 const NOTIFY_BYTES: usize = 1 << 20;

@@ -29,7 +29,8 @@ use self::{
     lanes::Lanes,
     session::{Fate, Outgoing, Session},
 };
-use crate::{lobby::faf::events::Event, wire::json::JsonReader};
+use lobby::faf::events::Event;
+use wire::json::JsonReader;
 
 /// Messages published before their confirmations are waited for.
 const BATCH: usize = 256;

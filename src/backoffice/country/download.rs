@@ -8,7 +8,7 @@ use std::time::Duration;
 use flate2::read::GzDecoder;
 use md5::{Digest, Md5};
 
-use crate::backoffice::http_client;
+use crate::http_client;
 
 use super::{LoadError, MAX_FILE_BYTES};
 

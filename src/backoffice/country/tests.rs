@@ -61,7 +61,10 @@ fn code(countries: &Countries, address: &str) -> String {
 /// What `tests/dialogues/country.txt` is played with.
 #[test]
 fn the_database_of_the_dialogue() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/countries.mmdb");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/fixtures/countries.mmdb"
+    );
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(path, mmdb::database(DE)).unwrap();
     }

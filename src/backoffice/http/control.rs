@@ -9,7 +9,7 @@ use hyper::StatusCode;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{Answer, Site, status, with_body};
-use crate::lobby::faf::{news::News, roster::Reply};
+use lobby::faf::{news::News, roster::Reply};
 
 /// A shard that has not answered after this time has ended.
 const PATIENCE: Duration = Duration::from_secs(5);

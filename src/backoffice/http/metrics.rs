@@ -15,16 +15,14 @@ use prometheus::{
 };
 
 use super::{Answer, Site, with_body};
-use crate::{
-    backoffice::{broker::Broker, runner, store::Failures},
-    engine::{self, HANDLING_BOUNDS_S},
-    lobby::faf::{
-        census::{self, Board, Census},
-        iso8601,
-    },
-    lobby::vcmi,
-    wire::Format,
+use crate::{broker::Broker, runner, store::Failures};
+use engine::{self, HANDLING_BOUNDS_S};
+use lobby::faf::{
+    census::{self, Board, Census},
+    iso8601,
 };
+use lobby::vcmi;
+use wire::Format;
 
 /// What the process says of itself.
 #[derive(Clone, Debug)]

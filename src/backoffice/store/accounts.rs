@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::backoffice::unix_now;
-use crate::lobby::faf::asks::{Ban, StoreError};
+use crate::unix_now;
+use lobby::faf::asks::{Ban, StoreError};
 
 use super::{Store, on_either, time};
 

@@ -1,7 +1,7 @@
 //! What the operator does to accounts: make, list, ban, pardon.
 
-use crate::backoffice::unix_now;
-use crate::lobby::faf::asks::StoreError;
+use crate::unix_now;
+use lobby::faf::asks::StoreError;
 
 use super::accounts::narrow;
 use super::{Store, on_either, time};

@@ -3,7 +3,7 @@
 //! Two places say which: the grant's flag `selected`, and since N#1095 `login.avatar_id`, which decides. Whatever is
 //! written here is written to both, so that they agree.
 
-use crate::lobby::faf::asks::{Avatar, StoreError};
+use lobby::faf::asks::{Avatar, StoreError};
 
 use super::{Store, failure, on_either};
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use sqlx::Error;
 
-use crate::backoffice::unix_now;
-use crate::lobby::faf::asks::StoreError;
+use crate::unix_now;
+use lobby::faf::asks::StoreError;
 
 use super::Store;
 

@@ -4,15 +4,15 @@
 
 use std::time::Duration;
 
-use crate::lobby::faf::asks::StoreError;
-use crate::lobby::faf::ledger::Launch;
-use crate::lobby::faf::reference::Reference;
-use crate::lobby::faf::results::Score;
-use crate::lobby::faf::validity::Validity;
+use lobby::faf::asks::StoreError;
+use lobby::faf::ledger::Launch;
+use lobby::faf::reference::Reference;
+use lobby::faf::results::Score;
+use lobby::faf::validity::Validity;
 
 use super::ratings::{StoredRatings, marks, read_ratings};
 use super::{Store, failure, on_either, time};
-use crate::backoffice::unix_now;
+use crate::unix_now;
 
 /// Pauses before a statement that lost a deadlock is tried again (spec: faf-ratings-results 5).
 const DEADLOCK_PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(600)];

@@ -33,7 +33,7 @@ use std::time::Duration;
 use sqlx::{MySqlPool, SqlitePool};
 use tokio::sync::OnceCell;
 
-use crate::lobby::faf::asks::StoreError;
+use lobby::faf::asks::StoreError;
 
 pub use accounts::{Found, Identity};
 pub use admin::{AccountLine, BanLevel, NewBan};
@@ -59,8 +59,8 @@ pub const MAX_CONNECTIONS: u32 = 16;
 macro_rules! on_either {
     ($store:expr, $pool:ident => $body:expr) => {
         match &$store.pool {
-            $crate::backoffice::store::Pool::Sqlite($pool) => $body,
-            $crate::backoffice::store::Pool::MySql($pool) => $body,
+            $crate::store::Pool::Sqlite($pool) => $body,
+            $crate::store::Pool::MySql($pool) => $body,
         }
     };
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Mutex;
 
-use crate::lobby::faf::asks::{Map, Relation, StoreError};
+use lobby::faf::asks::{Map, Relation, StoreError};
 
 use super::accounts::narrow;
 use super::{Store, failure, on_either};

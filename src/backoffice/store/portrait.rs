@@ -3,7 +3,7 @@
 //! Groups, avatar, clan, ratings and relations have no columns in common. They are read as rows of one shape all the
 //! same, because a trip to the database costs more than what is read by it.
 
-use crate::lobby::faf::asks::{Account, Avatar, StoreError, StoredRating};
+use lobby::faf::asks::{Account, Avatar, StoreError, StoredRating};
 
 use super::accounts::narrow;
 use super::{Identity, Store, on_either};

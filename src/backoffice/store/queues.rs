@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::lobby::faf::asks::StoreError;
-use crate::lobby::faf::matchmaking::{
+use lobby::faf::asks::StoreError;
+use lobby::faf::matchmaking::{
     Bracket, Generated, MapPool, PoolEntry, PoolMap, QueueSetup, VetoRules,
 };
 

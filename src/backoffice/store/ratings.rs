@@ -5,12 +5,12 @@
 
 use std::collections::HashMap;
 
-use crate::backoffice::unix_now;
-use crate::lobby::faf::asks::StoreError;
-use crate::lobby::faf::rated_game::{RatedGame, RatingChange};
-use crate::lobby::faf::ratings;
-use crate::lobby::faf::reference::Reference;
-use crate::lobby::faf::results::TeamOutcome;
+use crate::unix_now;
+use lobby::faf::asks::StoreError;
+use lobby::faf::rated_game::{RatedGame, RatingChange};
+use lobby::faf::ratings;
+use lobby::faf::reference::Reference;
+use lobby::faf::results::TeamOutcome;
 
 use super::accounts::narrow;
 use super::{Store, on_either, time};
@@ -82,12 +82,12 @@ pub(super) fn ratings_sql(players: usize) -> String {
 macro_rules! read_ratings {
     ($transaction:expr, $players:expr) => {{
         let players: &[u32] = $players;
-        let sql = $crate::backoffice::store::ratings::ratings_sql(players.len());
+        let sql = $crate::store::ratings::ratings_sql(players.len());
         let query = sqlx::query_as(&sql).persistent(false);
         let query = players
             .iter()
             .fold(query, |query, id| query.bind(i64::from(*id)));
-        $crate::backoffice::store::ratings::StoredRatings::from_rows(
+        $crate::store::ratings::StoredRatings::from_rows(
             query.fetch_all(&mut *$transaction).await?,
         )?
     }};

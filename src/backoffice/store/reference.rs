@@ -1,7 +1,7 @@
 //! Reference data: tables that are loaded as a whole (spec: faf-database 4.4, 4.6).
 
-use crate::lobby::faf::asks::StoreError;
-use crate::lobby::faf::reference::{FeaturedMod, Leaderboard, Reference};
+use lobby::faf::asks::StoreError;
+use lobby::faf::reference::{FeaturedMod, Leaderboard, Reference};
 
 use super::accounts::narrow;
 use super::{Store, on_either};

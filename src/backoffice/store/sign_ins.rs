@@ -20,7 +20,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Error, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::lobby::faf::asks::{Account, StoreError};
+use lobby::faf::asks::{Account, StoreError};
 
 use super::accounts::{FoundRow, found, stored_ip, stored_user_agent};
 use super::failure::Watch;

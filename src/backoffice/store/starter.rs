@@ -3,7 +3,7 @@
 use sqlx::Executor;
 
 use super::{Pool, Store};
-use crate::lobby::faf::asks::StoreError;
+use lobby::faf::asks::StoreError;
 
 const STARTER: &str = include_str!("starter.sqlite.sql");
 

@@ -1,6 +1,6 @@
 //! What players look up: coop missions and the mod vault (spec: faf-messages 3.16 and 3.17).
 
-use crate::lobby::faf::asks::{Like, Mission, StoreError, VaultMod};
+use lobby::faf::asks::{Like, Mission, StoreError, VaultMod};
 
 use super::{Store, accounts::narrow, on_either, time};
 

@@ -8,14 +8,14 @@ use std::{
 
 /// An eventfd. Rung by anyone, heard by its owner.
 #[derive(Debug)]
-pub(in crate::engine) struct Doorbell(OwnedFd);
+pub(crate) struct Doorbell(OwnedFd);
 
 impl Doorbell {
     /// A doorbell that has not been rung.
     ///
     /// # Errors
     /// No descriptor is to be had.
-    pub(in crate::engine) fn new() -> io::Result<Doorbell> {
+    pub(crate) fn new() -> io::Result<Doorbell> {
         // SAFETY: no memory is passed; a descriptor that is not negative is new and has no other owner.
         let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
         if fd < 0 {
@@ -29,12 +29,12 @@ impl Doorbell {
     ///
     /// # Errors
     /// No descriptor is to be had.
-    pub(in crate::engine) fn share(&self) -> io::Result<Doorbell> {
+    pub(crate) fn share(&self) -> io::Result<Doorbell> {
         self.0.try_clone().map(Doorbell)
     }
 
     /// Wakes the owner. Never blocks.
-    pub(in crate::engine) fn ring(&self) {
+    pub(crate) fn ring(&self) {
         let one = 1u64;
         // SAFETY: eight bytes are read from a live value. The only failure is a full counter, and then it has been rung.
         unsafe { libc::write(self.0.as_raw_fd(), (&raw const one).cast(), 8) };

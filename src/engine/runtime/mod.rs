@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use crate::lobby::ConnId;
+use lobby::ConnId;
 
 pub use memory::use_small_pages;
 

@@ -53,7 +53,7 @@ const IGNORED: u64 = 6 << 60;
 const NOT_YET: i32 = i32::MIN;
 
 /// The ring of one shard.
-pub(in crate::engine) struct Ring {
+pub(crate) struct Ring {
     /// None: it failed, and another was not to be had.
     ring: Option<IoUring>,
     registered: u32,
@@ -77,7 +77,7 @@ impl Ring {
     ///
     /// # Errors
     /// io_uring is forbidden or out of memory.
-    pub(in crate::engine) fn new(started: Instant) -> io::Result<Ring> {
+    pub(crate) fn new(started: Instant) -> io::Result<Ring> {
         let mut ring = Ring {
             ring: None,
             registered: 0,
@@ -106,7 +106,7 @@ impl Ring {
     }
 
     /// What wakes this shard.
-    pub(in crate::engine) fn bell(&self) -> io::Result<Doorbell> {
+    pub(crate) fn bell(&self) -> io::Result<Doorbell> {
         self.bell.share()
     }
 

@@ -73,7 +73,7 @@ pub(super) fn widen(socket: &OwnedFd) {
 ///
 /// # Errors
 /// The address can't be listened on.
-pub(in crate::engine) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let protocol = Some(socket2::Protocol::TCP);
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, protocol)?;
     socket.set_reuse_address(true)?;
@@ -88,11 +88,7 @@ pub(in crate::engine) fn listen(address: SocketAddr) -> io::Result<TcpListener> 
 
 /// Waits until the bell rings or one of the listening sockets has a connection; nothing is taken out of either. Sockets
 /// that are left out are not waited for.
-pub(in crate::engine) fn wait_for_any(
-    bell: &Doorbell,
-    listeners: &[TcpListener],
-    longest: Option<Duration>,
-) {
+pub(crate) fn wait_for_any(bell: &Doorbell, listeners: &[TcpListener], longest: Option<Duration>) {
     let awaited = |fd: RawFd| libc::pollfd {
         fd,
         events: libc::POLLIN,

@@ -12,13 +12,13 @@ use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 
 /// A shard's thread.
 #[derive(Debug)]
-pub(in crate::engine) struct Thread(ExecutorJoinHandle<()>);
+pub(crate) struct Thread(ExecutorJoinHandle<()>);
 
 /// Starts a thread, on one core if it is given, and runs `main` there to its end. A panic of `main` ends the process.
 ///
 /// # Errors
 /// The executor can't be set up: io_uring is forbidden, or memory may not be locked.
-pub(in crate::engine) fn spawn(
+pub(crate) fn spawn(
     name: &str,
     cpu: Option<usize>,
     main: impl FnOnce() + Send + 'static,
@@ -42,14 +42,14 @@ impl Thread {
     ///
     /// # Errors
     /// Its executor ended badly.
-    pub(in crate::engine) fn join(self) -> io::Result<()> {
+    pub(crate) fn join(self) -> io::Result<()> {
         let ended = self.0.join();
         ended.map_err(|error| io::Error::other(error.to_string()))
     }
 }
 
 /// Cores this process may run on.
-pub(in crate::engine) fn allowed_cpus() -> Vec<usize> {
+pub(crate) fn allowed_cpus() -> Vec<usize> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let list = status
         .lines()

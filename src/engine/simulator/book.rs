@@ -13,10 +13,8 @@ use super::{
     Chance,
     network::{Shared, lock},
 };
-use crate::{
-    lobby::ConnId,
-    wire::{Format, packets, websocket},
-};
+use lobby::ConnId;
+use wire::{Format, packets, websocket};
 
 /// The lane of what the framing says: the answer to an upgrade, pongs, the last frame.
 pub(super) const RAW: usize = 3;

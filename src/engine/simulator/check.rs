@@ -7,13 +7,11 @@ use super::{
     walk::Walk,
 };
 use crate::{
-    engine::{
-        counters::{Counter, Counters},
-        runtime::{Key, What},
-        table::{Hold, Stage},
-    },
-    lobby::{Closing, ConnId},
+    counters::{Counter, Counters},
+    runtime::{Key, What},
+    table::{Hold, Stage},
 };
+use lobby::{Closing, ConnId};
 
 /// How long a connection that has ended is kept for its peer to read the last words.
 const LINGER: Duration = Duration::from_secs(2);

@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::Chance;
-use crate::engine::runtime::{Event, Io, Job, Key, Socket, Unfinished, What};
+use crate::runtime::{Event, Io, Job, Key, Socket, Unfinished, What};
 
 /// How often what goes wrong, in 1,024ths of the times it could.
 #[derive(Clone, Debug, Default)]

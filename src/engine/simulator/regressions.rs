@@ -8,13 +8,11 @@ use super::{
     walk::settings,
 };
 use crate::{
-    engine::{
-        Accepted, AddressLimits, Counters, Inbound, Mesh, OutboxLimits, Outside,
-        admission::Admission,
-        shard::{Place, Shard},
-    },
-    lobby::{Audience, ConnId, Dialect, Joint, Origin, ShardId, Stopping, Ticket, Turn},
+    Accepted, AddressLimits, Counters, Inbound, Mesh, OutboxLimits, Outside,
+    admission::Admission,
+    shard::{Place, Shard},
 };
+use lobby::{Audience, ConnId, Dialect, Joint, Origin, ShardId, Stopping, Ticket, Turn};
 
 /// A dialect that does what it is told: `x` 9 sends nine letters, `all` 9 broadcasts them, `wait` and `meet` relay two.
 #[derive(Default)]

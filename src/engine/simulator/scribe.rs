@@ -7,13 +7,11 @@ use super::{
     book::{Book, Held, head},
     network::lock,
 };
-use crate::{
-    engine::runtime::Key,
-    lobby::{
-        Audience, Closing, ConnId, Dialect, Joint, Origin, ShardId, Stopping, Ticket, Topic, Turn,
-    },
-    wire::{Chunk, Format},
+use crate::runtime::Key;
+use lobby::{
+    Audience, Closing, ConnId, Dialect, Joint, Origin, ShardId, Stopping, Ticket, Topic, Turn,
 };
+use wire::{Chunk, Format};
 
 /// Topics that are used: few, so that many share them.
 const TOPICS: usize = 12;

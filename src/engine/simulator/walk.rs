@@ -15,16 +15,14 @@ use super::{
     scribe::{FORMATS, Scribe},
 };
 use crate::{
-    engine::{
-        Accepted, AddressLimits, Counters, Inbound, ListenerSettings, Mesh, OutboxLimits, Outside,
-        Settings,
-        admission::Admission,
-        runtime::Event,
-        shard::{Place, Shard},
-    },
-    lobby::{Protocol, ShardId, Stopping, Ticket},
-    wire::{Format, ReadLimits, websocket},
+    Accepted, AddressLimits, Counters, Inbound, ListenerSettings, Mesh, OutboxLimits, Outside,
+    Settings,
+    admission::Admission,
+    runtime::Event,
+    shard::{Place, Shard},
 };
+use lobby::{Protocol, ShardId, Stopping, Ticket};
+use wire::{Format, ReadLimits, websocket};
 
 /// Rounds after which a walk that does not come to rest is taken for a loop.
 const RESTLESS: usize = 5_000;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{events::Event, players::LADDER, results::ArmyOutcome};
-use crate::wire::json::{JsonReader, Value};
+use wire::json::{JsonReader, Value};
 
 use Category::*;
 use Operation::*;

@@ -13,10 +13,8 @@ use super::{
     request::{self, Outcome, Refusal},
     settings,
 };
-use crate::{
-    lobby::{Audience, ConnId},
-    wire::json::Value,
-};
+use crate::{Audience, ConnId};
+use wire::json::Value;
 
 /// What is asked for. The fields are read at once but judged only after the permission.
 #[derive(Debug)]

@@ -9,7 +9,8 @@ use super::{
     request::{Outcome, Refusal},
     settings,
 };
-use crate::{lobby::ConnId, wire::json::Value};
+use crate::ConnId;
+use wire::json::Value;
 
 impl Faf {
     pub(super) fn avatar(

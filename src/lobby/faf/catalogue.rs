@@ -11,7 +11,8 @@ use super::{
     request::{self, Outcome, Refusal},
     settings,
 };
-use crate::{lobby::ConnId, wire::json::Value};
+use crate::ConnId;
+use wire::json::Value;
 
 /// By the number of a mission's campaign (spec: faf-messages 5.16).
 const CAMPAIGNS: [&str; 5] = [

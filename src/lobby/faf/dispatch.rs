@@ -11,10 +11,8 @@ use super::{
     session::PlayerState,
     text,
 };
-use crate::{
-    lobby::{ConnId, Ticket},
-    wire::json::Value,
-};
+use crate::{ConnId, Ticket};
+use wire::json::Value;
 
 /// What an answer of the back office is waited for with. The connection is held meanwhile.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::request::{Outcome, Refusal};
-use crate::wire::json::Value;
+use wire::json::Value;
 
 /// A faction; its number is the one on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

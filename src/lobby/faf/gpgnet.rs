@@ -15,7 +15,8 @@ use super::{
     session::{Link, LinkState, PlayerState},
     settings,
 };
-use crate::{lobby::ConnId, wire::json::Value};
+use crate::ConnId;
+use wire::json::Value;
 
 /// Name of a sim mod that is not in the vault.
 const UNKNOWN_MOD: &str = "Unknown sim mod";

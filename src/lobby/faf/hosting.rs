@@ -12,10 +12,8 @@ use super::{
     session::{Link, LinkState, PlayerState},
     settings,
 };
-use crate::{
-    lobby::{ConnId, ShardId},
-    wire::json::Value,
-};
+use crate::{ConnId, ShardId};
+use wire::json::Value;
 
 /// A request to host that is in order.
 #[derive(Debug)]

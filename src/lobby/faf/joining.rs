@@ -15,10 +15,8 @@ use super::{
     session::{Link, LinkState, PlayerState},
     settings,
 };
-use crate::{
-    lobby::{ConnId, ShardId},
-    wire::json::Value,
-};
+use crate::{ConnId, ShardId};
+use wire::json::Value;
 
 impl Faf {
     /// spec: faf-messages 3.8.

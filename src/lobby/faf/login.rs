@@ -21,7 +21,8 @@ use super::{
     settings, text,
     visibility::Rule,
 };
-use crate::{lobby::ConnId, wire::json::Value};
+use crate::ConnId;
+use wire::json::Value;
 
 const OFFICIAL_CLIENT: &str = "downlords-faf-client";
 const SIGNED_IN_ELSEWHERE: &str = "You have been signed out because you signed in elsewhere.";

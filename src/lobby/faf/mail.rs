@@ -15,7 +15,7 @@ use super::{
     rated_game::RatingChange,
     visibility::Rule,
 };
-use crate::lobby::{ConnId, ShardId};
+use crate::{ConnId, ShardId};
 
 /// One player's relation to one game.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

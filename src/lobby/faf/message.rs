@@ -10,7 +10,7 @@ use super::{
     options::{OptionValue, wire_value},
     players::GLOBAL,
 };
-use crate::wire::json;
+use wire::json;
 
 /// A message as the bytes of its body.
 pub(super) fn encode(message: &impl Serialize) -> Bytes {

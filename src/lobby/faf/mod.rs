@@ -75,7 +75,7 @@ use rand::Rng;
 pub use games::GameType;
 pub use mail::Mail;
 pub use settings::{Counters, Settings};
-pub(crate) use text::iso8601;
+pub use text::iso8601;
 
 use self::{
     asks::{Answer, Ask, LoginRefusal, StoreError},
@@ -86,7 +86,7 @@ use self::{
     session::{Session, Sessions},
 };
 use super::{Closing, ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn};
-use crate::wire::json::JsonReader;
+use wire::json::JsonReader;
 
 /// A turn of this dialect.
 type FafTurn<'a> = Turn<'a, Faf>;

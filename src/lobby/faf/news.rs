@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{
     Faf, FafTurn, Settings, hall::HALL, ledger::Done, reference::Reference, roster::Reply,
 };
-use crate::lobby::Audience;
+use crate::Audience;
 
 /// One piece of news. Every shard is told; each acts for its own connections.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::settings;
-use crate::wire::json::{self, Value};
+use wire::json::{self, Value};
 
 /// Victory conditions the server knows (spec: faf-messages 4.2, N#1040).
 pub(super) const VICTORIES: [&str; 5] = [

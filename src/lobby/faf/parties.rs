@@ -11,7 +11,8 @@ use super::{
     request::{self, Outcome, Refusal},
     session::{PlayerState, Session},
 };
-use crate::{lobby::ConnId, wire::json::Value};
+use crate::ConnId;
+use wire::json::Value;
 
 impl Faf {
     pub(super) fn invite_to_party(

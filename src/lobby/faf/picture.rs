@@ -13,10 +13,8 @@ use ahash::AHashMap;
 use bytes::{Bytes, BytesMut};
 
 use super::visibility::Rule;
-use crate::{
-    lobby::{ConnId, ShardId},
-    wire::Chunk,
-};
+use crate::{ConnId, ShardId};
+use wire::Chunk;
 
 /// Entries of one block: small enough that a change is cheap, large enough that 10,000 players are 100 parts.
 const BLOCK: usize = 96;
@@ -367,7 +365,7 @@ mod tests {
         let mut ids = Vec::new();
         for parts in &lists {
             let text: Vec<u8> = parts.iter().flat_map(|part| part.text().to_vec()).collect();
-            for format in crate::wire::Format::ALL {
+            for format in wire::Format::ALL {
                 let mut frame = Vec::new();
                 format.encode(&text, &mut frame);
                 assert!(frame.len() < FRAME_BYTES, "{} bytes", frame.len());

@@ -127,7 +127,7 @@ impl RatedGame {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lobby::faf::reference::Leaderboard;
+    use crate::faf::reference::Leaderboard;
 
     /// Mean and deviation, rounded.
     type Rounded = (i64, i64);

@@ -9,7 +9,7 @@ use super::{
     asks::{Ban, StoreError},
     settings,
 };
-use crate::wire::json::Value;
+use wire::json::Value;
 
 /// Why a request was not done, and with it what happens to the connection (spec: faf-messages 2).
 #[derive(Clone, Debug, PartialEq)]

@@ -8,7 +8,7 @@ use std::{net::IpAddr, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{asks::Account, mail::Seat, players::Player};
-use crate::lobby::ConnId;
+use crate::ConnId;
 
 /// What a player is doing (spec: faf-lifecycle 7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ pub(super) struct Link {
     /// Which game, and which of this connection's relations to it.
     pub seat: Seat,
     /// The shard that has the game.
-    pub owner: crate::lobby::ShardId,
+    pub owner: crate::ShardId,
     /// How far it is.
     pub state: LinkState,
     /// Whether the game is his.

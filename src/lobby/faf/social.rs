@@ -12,7 +12,8 @@ use super::{
     settings,
     visibility::Rule,
 };
-use crate::{lobby::ConnId, wire::json::Value};
+use crate::ConnId;
+use wire::json::Value;
 
 impl Faf {
     pub(super) fn social_add(

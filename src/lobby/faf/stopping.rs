@@ -11,7 +11,7 @@ use super::{
     session::PlayerState,
     text,
 };
-use crate::lobby::{Audience, ConnId};
+use crate::{Audience, ConnId};
 
 /// Between two looks for idle players.
 const KICK_INTERVAL: Duration = Duration::from_secs(1);

@@ -137,7 +137,7 @@ fn enumerate(parts: &[String]) -> String {
 }
 
 /// ISO 8601 in UTC with offset; microseconds unless exactly zero (spec: faf-messages 5.2).
-pub(crate) fn iso8601(unix: Duration) -> String {
+pub fn iso8601(unix: Duration) -> String {
     let seconds = unix.as_secs();
     let (year, month, day) = civil_from_days((seconds / 86_400) as i64);
     let (h, m, s) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);

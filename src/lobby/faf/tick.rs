@@ -21,7 +21,7 @@ use super::{
     next_multiple, picture,
     visibility::Rule,
 };
-use crate::lobby::{Audience, ConnId, ShardId};
+use crate::{Audience, ConnId, ShardId};
 
 /// What waits for a tick.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Every number of the table, in the order of the checks.
 
 use super::*;
-use crate::lobby::faf::options::{default_options, set};
+use crate::faf::options::{default_options, set};
 
 struct Case {
     game_type: GameType,

@@ -7,7 +7,7 @@ use super::{
     message,
     users::{Channel, Place, USERS},
 };
-use crate::lobby::ConnId;
+use crate::ConnId;
 
 impl Hall {
     pub(super) fn msg(&mut self, conn: ConnId, text: &str) -> Flow {

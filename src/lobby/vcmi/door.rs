@@ -14,7 +14,7 @@ use super::{
     mail::{Delivery, Mail, ToHall},
     syntax,
 };
-use crate::lobby::{Audience, Closing, ConnId};
+use crate::{Audience, Closing, ConnId};
 
 /// A connection of this shard.
 #[derive(Debug)]

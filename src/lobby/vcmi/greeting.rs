@@ -9,7 +9,7 @@ use super::{
     settings::{REMEMBERED, VERSION_CHARS},
     users::{MODERN, OLD_USERS},
 };
-use crate::lobby::ConnId;
+use crate::ConnId;
 
 /// Shortest name, of users and of rooms.
 pub(super) const NAME_CHARS: usize = 3;

@@ -21,10 +21,8 @@ use super::{
     syntax,
     users::{EVERYBODY, MODERN_USERS, User},
 };
-use crate::{
-    lobby::{ConnId, ShardId, Topic},
-    wire::charset::Charset,
-};
+use crate::{ConnId, ShardId, Topic};
+use wire::charset::Charset;
 
 /// Whether the rest of a packet is still looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

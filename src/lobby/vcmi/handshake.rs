@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::settings::GREETING_BYTES;
-use crate::wire::packets;
+use wire::packets;
 
 /// What a game says it is: the first word in round brackets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

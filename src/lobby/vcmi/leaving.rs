@@ -7,7 +7,7 @@ use super::{
     rooms::{NO_PERMISSION, RoomId},
     users::Place,
 };
-use crate::lobby::ConnId;
+use crate::ConnId;
 
 impl Hall {
     pub(super) fn leave(&mut self, conn: ConnId, name: &str) -> Flow {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::handshake::Role;
-use crate::lobby::{ConnId, Topic};
+use crate::{ConnId, Topic};
 
 /// Mail between shards.
 #[derive(Clone, Debug, Serialize, Deserialize)]

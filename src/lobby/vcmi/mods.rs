@@ -7,7 +7,7 @@ use super::{
     message,
     settings::{MODS, MODS_BYTES},
 };
-use crate::lobby::ConnId;
+use crate::ConnId;
 
 /// First version whose host is told of everybody's mods.
 const TOLD_VERSION: u8 = 3;

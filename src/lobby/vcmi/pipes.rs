@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, time::Duration};
 use bytes::Bytes;
 
 use super::{Timer, VcmiTurn, hall::Hall, handshake::Role, mail::Delivery, message, users::USERS};
-use crate::lobby::{ConnId, Joint};
+use crate::{ConnId, Joint};
 
 /// A started game.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use super::{
     syntax,
     users::{MODERN_VERSION, Place},
 };
-use crate::lobby::ConnId;
+use crate::ConnId;
 
 /// Seats that a room may have.
 const SEATS: std::ops::RangeInclusive<u32> = 2..=8;

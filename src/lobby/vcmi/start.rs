@@ -13,7 +13,7 @@ use super::{
     rooms::{NO_PERMISSION, Room, RoomId},
     settings::AWAITED,
 };
-use crate::lobby::ConnId;
+use crate::ConnId;
 
 /// First version whose READY as host is a vote like everybody's.
 const VOTING_VERSION: u8 = 3;

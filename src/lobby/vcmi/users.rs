@@ -3,10 +3,8 @@
 use std::{net::IpAddr, time::Duration};
 
 use super::rooms::RoomId;
-use crate::{
-    lobby::{ConnId, Topic},
-    wire::charset::Charset,
-};
+use crate::{ConnId, Topic};
+use wire::charset::Charset;
 
 /// Every launcher, signed in or not: they are told of rooms.
 pub(super) const EVERYBODY: Topic = Topic(0);

@@ -345,7 +345,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::json::to_json;
+    use crate::json::to_json;
 
     /// Parses and writes again.
     fn relay(text: impl AsRef<[u8]>) -> Result<String, NotJson> {

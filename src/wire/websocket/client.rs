@@ -4,7 +4,7 @@
 //! not be used by the server.
 
 use super::frame::{self, Opcode};
-use crate::wire::WireError;
+use crate::WireError;
 
 /// The upgrade request for `ws://host path`; `key_b64`: 16 random bytes in base 64.
 pub fn client_handshake(host: &str, path: &str, key_b64: &str) -> Vec<u8> {
@@ -138,7 +138,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::Format;
+    use crate::Format;
 
     fn read_all(
         reader: &mut ClientReader,

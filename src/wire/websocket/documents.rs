@@ -7,7 +7,7 @@
 
 use memchr::memchr;
 
-use crate::wire::lines::is_space;
+use crate::lines::is_space;
 
 /// How far the text of the current document has been looked at.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use sha1::{Digest, Sha1};
 
-use crate::wire::{ReadLimits, WireError};
+use crate::{ReadLimits, WireError};
 
 /// RFC 6455, 1.3.
 const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -140,7 +140,7 @@ pub fn accept_key(key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::websocket::client_handshake;
+    use crate::websocket::client_handshake;
 
     const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 

@@ -11,7 +11,7 @@ use tungstenite::protocol::frame::{Frame, FrameHeader, coding};
 use tungstenite::{HandshakeError, Message};
 
 use super::*;
-use crate::wire::Format;
+use crate::Format;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 

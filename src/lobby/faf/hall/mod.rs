@@ -25,7 +25,7 @@ use super::{
     request::Refusal,
     session::PlayerState,
 };
-use crate::lobby::{ConnId, ShardId};
+use crate::{ConnId, ShardId};
 
 /// The shard that has the hall.
 pub(super) const HALL: ShardId = ShardId(0);

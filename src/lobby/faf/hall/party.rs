@@ -9,7 +9,7 @@ use ahash::AHashMap;
 use bytes::Bytes;
 
 use super::{Guest, Hall, HallRefusal};
-use crate::lobby::{
+use crate::{
     ConnId,
     faf::{
         Faf, FafTurn, Timer, factions::Factions, message, next_multiple, session::PlayerState,
@@ -24,7 +24,7 @@ const UPDATE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Players who stay together.
 #[derive(Debug)]
-pub(in crate::lobby::faf) struct Party {
+pub(in crate::faf) struct Party {
     /// In the order of joining; the first is the owner.
     pub members: Vec<Member>,
     /// Whom he has invited, and when; following one does not use it up.
@@ -33,7 +33,7 @@ pub(in crate::lobby::faf) struct Party {
 
 /// Somebody in a party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::lobby::faf) struct Member {
+pub(in crate::faf) struct Member {
     /// Who.
     pub player_id: u32,
     /// What he would play.
@@ -70,7 +70,7 @@ pub(super) struct Parties {
 impl Hall {
     /// All parties with their owners' ids.
     #[cfg(test)]
-    pub(in crate::lobby::faf) fn parties(&self) -> impl Iterator<Item = (u32, &Party)> {
+    pub(in crate::faf) fn parties(&self) -> impl Iterator<Item = (u32, &Party)> {
         self.parties
             .by_owner
             .iter()
@@ -78,12 +78,12 @@ impl Hall {
     }
 
     /// The owner of the party a player is in, if there is one.
-    pub(in crate::lobby::faf) fn owner_of(&self, player_id: u32) -> Option<u32> {
+    pub(in crate::faf) fn owner_of(&self, player_id: u32) -> Option<u32> {
         self.visitor(player_id)?.party
     }
 
     /// The party a player is in; one of his own is made if there is none.
-    pub(in crate::lobby::faf) fn party_of(&mut self, player_id: u32) -> &mut Party {
+    pub(in crate::faf) fn party_of(&mut self, player_id: u32) -> &mut Party {
         let owner = self.owner_of(player_id).unwrap_or(player_id);
         if let Some(visitor) = self.visitors.get_mut(&player_id) {
             visitor.party = Some(owner);
@@ -98,7 +98,7 @@ impl Hall {
     }
 
     /// The members of a player's party in party order; one of his own is made if there is none.
-    pub(in crate::lobby::faf) fn guests_of_party(&mut self, player_id: u32) -> Vec<Guest> {
+    pub(in crate::faf) fn guests_of_party(&mut self, player_id: u32) -> Vec<Guest> {
         let members = self.party_of(player_id).members.clone();
         let members = members
             .iter()
@@ -107,7 +107,7 @@ impl Hall {
     }
 
     /// What a player would play.
-    pub(in crate::lobby::faf) fn factions_of(&self, player_id: u32) -> Factions {
+    pub(in crate::faf) fn factions_of(&self, player_id: u32) -> Factions {
         let owner = self.owner_of(player_id);
         let party = owner.and_then(|owner| self.parties.by_owner.get(&owner));
         party
@@ -116,7 +116,7 @@ impl Hall {
     }
 
     /// Replaces what a member would play, in a party of his own if he has none yet.
-    pub(in crate::lobby::faf) fn choose_factions(&mut self, player_id: u32, factions: Factions) {
+    pub(in crate::faf) fn choose_factions(&mut self, player_id: u32, factions: Factions) {
         let members = &mut self.party_of(player_id).members;
         if let Some(member) = members.iter_mut().find(|m| m.player_id == player_id) {
             member.factions = factions;
@@ -284,7 +284,7 @@ impl Faf {
     }
 
     /// Once a second, if something has changed.
-    pub(in crate::lobby::faf) fn tell_parties(&mut self, turn: &mut FafTurn<'_>) {
+    pub(in crate::faf) fn tell_parties(&mut self, turn: &mut FafTurn<'_>) {
         for owner in std::mem::take(&mut self.hall.parties.dirty) {
             let Some(party) = self.hall.parties.by_owner.get(&owner) else {
                 continue;

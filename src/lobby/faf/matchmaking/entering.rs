@@ -12,7 +12,7 @@ use super::{
     searching::{HallWord, Profile, SearchWanted, Unfit},
     violations::party_notice,
 };
-use crate::lobby::faf::{
+use crate::faf::{
     Faf, FafTurn,
     hall::{Guest, HallRefusal},
     mail::Mail,
@@ -26,7 +26,7 @@ const UNSURE_DEVIATION: f64 = 490.0;
 
 /// A party that is about to search.
 #[derive(Debug)]
-pub(in crate::lobby::faf) struct Entry {
+pub(in crate::faf) struct Entry {
     /// Who has asked for it; his connection is held.
     owner: Guest,
     wanted: SearchWanted,
@@ -54,7 +54,7 @@ fn is_matched(state: &PlayerState) -> bool {
 
 impl Faf {
     /// The owner of a party wants it in a queue. `None`: he is answered later.
-    pub(in crate::lobby::faf) fn search_wanted(
+    pub(in crate::faf) fn search_wanted(
         &mut self,
         turn: &mut FafTurn<'_>,
         owner: Guest,
@@ -99,7 +99,7 @@ impl Faf {
     }
 
     /// A member's shard has answered.
-    pub(in crate::lobby::faf) fn member_reserved(
+    pub(in crate::faf) fn member_reserved(
         &mut self,
         turn: &mut FafTurn<'_>,
         guest: Guest,
@@ -270,7 +270,7 @@ impl Faf {
     }
 
     /// A player wants no more of a queue; whoever searches with him neither (spec: faf-matchmaking 4.3).
-    pub(in crate::lobby::faf) fn stop_search(
+    pub(in crate::faf) fn stop_search(
         &mut self,
         turn: &mut FafTurn<'_>,
         guest: Guest,
@@ -286,7 +286,7 @@ impl Faf {
     }
 
     /// The same for all queues, in the order they were joined.
-    pub(in crate::lobby::faf) fn stop_searches(&mut self, turn: &mut FafTurn<'_>, player_id: u32) {
+    pub(in crate::faf) fn stop_searches(&mut self, turn: &mut FafTurn<'_>, player_id: u32) {
         for id in self.hall.matchmaker.searches_of(player_id).to_vec() {
             self.cancel_search(turn, id, &[]);
         }
@@ -331,7 +331,7 @@ impl Faf {
     }
 
     /// A player is gone: what he was about to begin is not begun.
-    pub(in crate::lobby::faf) fn forget_entries(&mut self, turn: &mut FafTurn<'_>, owner: &Guest) {
+    pub(in crate::faf) fn forget_entries(&mut self, turn: &mut FafTurn<'_>, owner: &Guest) {
         let entries = &mut self.hall.matchmaker.entries;
         let his: Vec<u64> = entries
             .iter()
@@ -378,12 +378,12 @@ impl Faf {
         const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
         turn.wake_at(
             turn.now.mono + SWEEP_INTERVAL,
-            crate::lobby::faf::Timer::Violations,
+            crate::faf::Timer::Violations,
         );
     }
 
     /// Violations that are long ago are forgotten.
-    pub(in crate::lobby::faf) fn sweep_violations(&mut self, turn: &mut FafTurn<'_>) {
+    pub(in crate::faf) fn sweep_violations(&mut self, turn: &mut FafTurn<'_>) {
         let matchmaker = &mut self.hall.matchmaker;
         let rules = &self.settings.matchmaking.violations;
         matchmaker.violations.sweep(turn.now, rules);

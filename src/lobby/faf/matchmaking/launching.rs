@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::matches::{Failure, MatchOutcome};
-use crate::lobby::{
+use crate::{
     ShardId,
     faf::{
         Faf, FafTurn, Timer,
@@ -96,7 +96,7 @@ enum Stage {
 
 /// A match whose game is not launched yet.
 #[derive(Debug)]
-pub(in crate::lobby::faf) struct Launching {
+pub(in crate::faf) struct Launching {
     opening: Opening,
     stage: Stage,
     /// Guests whose shards have not answered.
@@ -107,12 +107,12 @@ pub(in crate::lobby::faf) struct Launching {
 
 impl Launching {
     /// Whether the host has still to open the game for the others.
-    pub(in crate::lobby::faf) fn is_opening(&self) -> bool {
+    pub(in crate::faf) fn is_opening(&self) -> bool {
         self.stage == Stage::Opening
     }
 
     /// Whether the hall has still to hear of it.
-    pub(in crate::lobby::faf) fn is_under_way(&self) -> bool {
+    pub(in crate::faf) fn is_under_way(&self) -> bool {
         self.stage != Stage::Over
     }
 }
@@ -184,7 +184,7 @@ impl Opening {
 
 impl Faf {
     /// spec: faf-matchmaking 8.2, 5 to 8, and 8.3, 1 and 2.
-    pub(in crate::lobby::faf) fn open_match(&mut self, turn: &mut FafTurn<'_>, opening: Opening) {
+    pub(in crate::faf) fn open_match(&mut self, turn: &mut FafTurn<'_>, opening: Opening) {
         let Some(host) = opening.players.first().cloned() else {
             return;
         };
@@ -239,12 +239,12 @@ impl Faf {
     }
 
     /// The host's game is open.
-    pub(in crate::lobby::faf) fn match_opened(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
+    pub(in crate::faf) fn match_opened(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
         self.summon_guests(turn, uid, None);
     }
 
     /// The time for the host to open his game is over.
-    pub(in crate::lobby::faf) fn match_open_timed_out(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
+    pub(in crate::faf) fn match_open_timed_out(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
         let Some(host) = self.games.get(&uid).map(|game| game.host_id) else {
             return;
         };
@@ -285,7 +285,7 @@ impl Faf {
     }
 
     /// At a guest's shard.
-    pub(in crate::lobby::faf) fn summoned(
+    pub(in crate::faf) fn summoned(
         &mut self,
         turn: &mut FafTurn<'_>,
         guest: Guest,
@@ -312,7 +312,7 @@ impl Faf {
     }
 
     /// Back at the owner's.
-    pub(in crate::lobby::faf) fn guest_summoned(
+    pub(in crate::faf) fn guest_summoned(
         &mut self,
         turn: &mut FafTurn<'_>,
         uid: u32,
@@ -359,11 +359,7 @@ impl Faf {
     }
 
     /// The time until the launch is over (spec: faf-matchmaking 8.3, 7; faf-observed, Matchmaker).
-    pub(in crate::lobby::faf) fn match_start_timed_out(
-        &mut self,
-        turn: &mut FafTurn<'_>,
-        uid: u32,
-    ) {
+    pub(in crate::faf) fn match_start_timed_out(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
         let Some(game) = self.games.get(&uid) else {
             return;
         };
@@ -385,7 +381,7 @@ impl Faf {
     }
 
     /// Somebody has left the game; `connected`: he had been in its mesh (spec: faf-matchmaking 8.3, 8).
-    pub(in crate::lobby::faf) fn match_left(
+    pub(in crate::faf) fn match_left(
         &mut self,
         turn: &mut FafTurn<'_>,
         seat: Seat,
@@ -419,7 +415,7 @@ impl Faf {
     }
 
     /// The game was launched: the match is made.
-    pub(in crate::lobby::faf) fn match_launched(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
+    pub(in crate::faf) fn match_launched(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
         let Some(game) = self.games.get_mut(&uid) else {
             return;
         };
@@ -432,7 +428,7 @@ impl Faf {
     }
 
     /// The server is to end, and with it a game that has not begun: nobody's fault.
-    pub(in crate::lobby::faf) fn abandon_match(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
+    pub(in crate::faf) fn abandon_match(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
         self.fail_match(turn, uid, Failure::Errored, Vec::new());
     }
 

@@ -16,7 +16,7 @@ use super::{
     searching::{HallWord, Profile},
     vetoes,
 };
-use crate::lobby::faf::{
+use crate::faf::{
     Faf, FafTurn,
     asks::{Ask, MatchGrant, StoreError},
     dispatch::Pending,
@@ -28,7 +28,7 @@ use crate::lobby::faf::{
 
 /// Somebody in a match.
 #[derive(Debug)]
-pub(in crate::lobby::faf) struct Contestant {
+pub(in crate::faf) struct Contestant {
     /// Who.
     pub guest: Guest,
     /// As he is now, or was when he began to search.
@@ -54,7 +54,7 @@ enum Stage {
 
 /// A match.
 #[derive(Debug)]
-pub(in crate::lobby::faf) struct Match {
+pub(in crate::faf) struct Match {
     setup: QueueSetup,
     teams: [Vec<Contestant>; 2],
     stage: Stage,
@@ -158,7 +158,7 @@ impl Faf {
     }
 
     /// A player's shard says how he is.
-    pub(in crate::lobby::faf) fn contestant_ready(
+    pub(in crate::faf) fn contestant_ready(
         &mut self,
         turn: &mut FafTurn<'_>,
         guest: Guest,
@@ -177,7 +177,7 @@ impl Faf {
     }
 
     /// Somebody has left; no match waits for his word.
-    pub(in crate::lobby::faf) fn contestant_gone(&mut self, turn: &mut FafTurn<'_>, guest: &Guest) {
+    pub(in crate::faf) fn contestant_gone(&mut self, turn: &mut FafTurn<'_>, guest: &Guest) {
         let mut waited = Vec::new();
         for (&id, found) in &mut self.hall.matchmaker.matches {
             let mut players = found.teams.iter_mut().flatten();
@@ -217,7 +217,7 @@ impl Faf {
     }
 
     /// The back office has answered: the map is chosen, and the game opened (spec: faf-matchmaking 8.2).
-    pub(in crate::lobby::faf) fn match_prepared(
+    pub(in crate::faf) fn match_prepared(
         &mut self,
         turn: &mut FafTurn<'_>,
         id: u64,
@@ -264,7 +264,7 @@ impl Faf {
     }
 
     /// How a match went (spec: faf-matchmaking 8.4).
-    pub(in crate::lobby::faf) fn match_over(
+    pub(in crate::faf) fn match_over(
         &mut self,
         turn: &mut FafTurn<'_>,
         id: u64,

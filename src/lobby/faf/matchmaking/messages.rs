@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::vetoes::Veto;
-use crate::lobby::faf::{events, message::encode};
+use crate::faf::{events, message::encode};
 
 /// What a newcomer to the matchmaker reads (spec: faf-matchmaking 4.2).
 pub(super) const WELCOME: &str = "<i>Welcome to the matchmaker</i><br><br><b>The matchmaking system needs to calibrate \
@@ -46,7 +46,7 @@ pub(super) fn matchmaker_info(queues: &[QueueEntry<'_>]) -> Bytes {
 }
 
 /// The broadcast of a tick as an event (spec: faf-lifecycle 12.2).
-pub(in crate::lobby::faf) fn matchmaker_event(body: Bytes) -> events::Event {
+pub(in crate::faf) fn matchmaker_event(body: Bytes) -> events::Event {
     events::Event::transient(MATCHMAKER_INFO, body)
 }
 

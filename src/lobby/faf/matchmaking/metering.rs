@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{matches::MatchOutcome, pools::QueueSetup, queues::Search};
-use crate::lobby::faf::{
+use crate::faf::{
     Faf,
     census::QueueMeters,
     matcher::{Rating, Side, Tuning, quality},

@@ -4,7 +4,7 @@ use std::{fmt::Write, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::lobby::faf::options::OptionValue;
+use crate::faf::options::OptionValue;
 
 /// Letters of base 32 (RFC 4648), as generated map names have them.
 const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";

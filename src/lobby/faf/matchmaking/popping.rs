@@ -10,7 +10,7 @@ use super::{
     pools::QueueSetup,
     queues::{Queue, Search, later},
 };
-use crate::lobby::faf::{
+use crate::faf::{
     Faf, FafTurn, Timer,
     asks::Ask,
     dispatch::Pending,
@@ -20,7 +20,7 @@ use crate::lobby::faf::{
 
 impl Faf {
     /// Queues as the database has them now (spec: faf-matchmaking 2).
-    pub(in crate::lobby::faf) fn renew_queues(&mut self, turn: &mut FafTurn<'_>) {
+    pub(in crate::faf) fn renew_queues(&mut self, turn: &mut FafTurn<'_>) {
         let reference = self.reference.clone();
         let known = &self.hall.matchmaker.queues;
         let gone: Vec<u32> = known
@@ -75,7 +75,7 @@ impl Faf {
     }
 
     /// A queue's wait is over (spec: faf-matchmaking 5).
-    pub(in crate::lobby::faf) fn popped(&mut self, turn: &mut FafTurn<'_>, id: u32, wait: u64) {
+    pub(in crate::faf) fn popped(&mut self, turn: &mut FafTurn<'_>, id: u32, wait: u64) {
         if self.draining {
             return;
         }
@@ -132,7 +132,7 @@ impl Faf {
     }
 
     /// What should be matched; `None` if nobody could work it out (spec: faf-matchmaking 5.1).
-    pub(in crate::lobby::faf) fn matched(
+    pub(in crate::faf) fn matched(
         &mut self,
         turn: &mut FafTurn<'_>,
         proposals: Option<Vec<Proposal>>,
@@ -202,7 +202,7 @@ impl Faf {
     }
 
     /// The server is to end: nobody searches any more (spec: faf-lifecycle 14).
-    pub(in crate::lobby::faf) fn close_queues(&mut self, turn: &mut FafTurn<'_>) {
+    pub(in crate::faf) fn close_queues(&mut self, turn: &mut FafTurn<'_>) {
         let all: Vec<u64> = self.hall.matchmaker.searches.keys().copied().collect();
         for id in all {
             self.cancel_search(turn, id, &[]);
@@ -212,7 +212,7 @@ impl Faf {
     }
 
     /// `matchmaker_info` with everything.
-    pub(in crate::lobby::faf) fn all_queues(&self, turn: &FafTurn<'_>) -> bytes::Bytes {
+    pub(in crate::faf) fn all_queues(&self, turn: &FafTurn<'_>) -> bytes::Bytes {
         let tuning = &self.settings.matchmaking.tuning;
         let matchmaker = &self.hall.matchmaker;
         let entries = matchmaker.entries_of(turn.now, tuning, |_| !self.draining);
@@ -220,10 +220,7 @@ impl Faf {
     }
 
     /// `matchmaker_info` with what has changed since this was asked last.
-    pub(in crate::lobby::faf) fn changed_queues(
-        &mut self,
-        turn: &FafTurn<'_>,
-    ) -> Option<bytes::Bytes> {
+    pub(in crate::faf) fn changed_queues(&mut self, turn: &FafTurn<'_>) -> Option<bytes::Bytes> {
         if self.draining || self.hall.matchmaker.queues.iter().all(|queue| !queue.dirty) {
             return None;
         }

@@ -21,8 +21,8 @@ use super::{
     violations::Violations,
 };
 #[cfg(test)]
-use crate::lobby::faf::session::PlayerState;
-use crate::lobby::{
+use crate::faf::session::PlayerState;
+use crate::{
     Now,
     faf::{
         hall::Guest,
@@ -37,7 +37,7 @@ const BOUNDARIES: [i64; 2] = [200, 100];
 
 /// Somebody who searches.
 #[derive(Clone, Debug)]
-pub(in crate::lobby::faf) struct Searcher {
+pub(in crate::faf) struct Searcher {
     /// Who.
     pub guest: Guest,
     /// As he was when the search began.
@@ -46,7 +46,7 @@ pub(in crate::lobby::faf) struct Searcher {
 
 /// A party in a queue.
 #[derive(Clone, Debug)]
-pub(in crate::lobby::faf) struct Search {
+pub(in crate::faf) struct Search {
     /// Queue.
     pub queue: u32,
     /// In party order.
@@ -69,7 +69,7 @@ impl Search {
 
 /// One queue.
 #[derive(Debug)]
-pub(in crate::lobby::faf) struct Queue {
+pub(in crate::faf) struct Queue {
     /// As the database has it.
     pub setup: QueueSetup,
     /// Its waiting times.
@@ -112,7 +112,7 @@ pub(super) fn later(now: Now, wait: Duration) -> Now {
 
 /// All of matchmaking that is the hall's.
 #[derive(Debug, Default)]
-pub(in crate::lobby::faf) struct Matchmaker {
+pub(in crate::faf) struct Matchmaker {
     /// In load order.
     pub queues: Vec<Queue>,
     /// By id.
@@ -142,7 +142,7 @@ impl Matchmaker {
     }
 
     /// The queue with this id.
-    pub(in crate::lobby::faf) fn queue(&mut self, id: u32) -> Option<&mut Queue> {
+    pub(in crate::faf) fn queue(&mut self, id: u32) -> Option<&mut Queue> {
         self.queues.iter_mut().find(|queue| queue.setup.id == id)
     }
 
@@ -165,7 +165,7 @@ impl Matchmaker {
     /// Whether a player without a game may be in this state, by what the matchmaker has him down for. Whoever has left
     /// a match's game is free before the match is over.
     #[cfg(test)]
-    pub(in crate::lobby::faf) fn agrees_with(&self, guest: &Guest, state: PlayerState) -> bool {
+    pub(in crate::faf) fn agrees_with(&self, guest: &Guest, state: PlayerState) -> bool {
         let matched = self.matches.values().any(|found| found.has(guest));
         match state {
             PlayerState::SearchingLadder => !self.searches_of(guest.player_id).is_empty(),
@@ -218,7 +218,7 @@ impl Matchmaker {
     }
 
     /// A rating has changed by a game: whoever searches already is matched by the new one.
-    pub(in crate::lobby::faf) fn rated(&mut self, change: &RatingChange) {
+    pub(in crate::faf) fn rated(&mut self, change: &RatingChange) {
         for id in self.searches_of(change.player_id).to_vec() {
             let Some(search) = self.searches.get_mut(&id) else {
                 continue;

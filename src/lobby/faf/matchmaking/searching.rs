@@ -11,21 +11,19 @@ use super::{
     vetoes::{self, Veto},
 };
 use crate::{
-    lobby::{
-        ConnId,
-        faf::{
-            Faf, FafTurn,
-            factions::{Faction, Factions},
-            hall::{Errand, Guest, HallRequest},
-            matcher::Rating,
-            message, players,
-            request::{self, Outcome, Refusal},
-            session::PlayerState,
-            settings,
-        },
+    ConnId,
+    faf::{
+        Faf, FafTurn,
+        factions::{Faction, Factions},
+        hall::{Errand, Guest, HallRequest},
+        matcher::Rating,
+        message, players,
+        request::{self, Outcome, Refusal},
+        session::PlayerState,
+        settings,
     },
-    wire::json::Value,
 };
+use wire::json::Value;
 
 /// The queue of requests that name none.
 const DEFAULT_QUEUE: &str = "ladder1v1";
@@ -100,12 +98,12 @@ pub enum HallWord {
 
 impl Faf {
     /// spec: faf-messages 3.6.
-    pub(in crate::lobby::faf) fn matchmaker_info(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
+    pub(in crate::faf) fn matchmaker_info(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
         self.ask_hall(turn, conn, HallRequest::Queues);
     }
 
     /// spec: faf-messages 3.10.
-    pub(in crate::lobby::faf) fn game_matchmaking(
+    pub(in crate::faf) fn game_matchmaking(
         &mut self,
         turn: &mut FafTurn<'_>,
         conn: ConnId,
@@ -134,7 +132,7 @@ impl Faf {
     }
 
     /// spec: faf-messages 3.11.
-    pub(in crate::lobby::faf) fn set_player_vetoes(
+    pub(in crate::faf) fn set_player_vetoes(
         &mut self,
         turn: &mut FafTurn<'_>,
         conn: ConnId,
@@ -153,7 +151,7 @@ impl Faf {
     }
 
     /// The pools may have changed: every player's vetoes are cut again (spec: faf-matchmaking 9.2).
-    pub(in crate::lobby::faf) fn clip_vetoes(&mut self, turn: &mut FafTurn<'_>) {
+    pub(in crate::faf) fn clip_vetoes(&mut self, turn: &mut FafTurn<'_>) {
         let mut forced = Vec::new();
         for session in self.sessions.iter_mut() {
             let conn = session.conn;
@@ -177,7 +175,7 @@ impl Faf {
     }
 
     /// At the player's shard: the hall says something.
-    pub(in crate::lobby::faf) fn hall_says(
+    pub(in crate::faf) fn hall_says(
         &mut self,
         turn: &mut FafTurn<'_>,
         guest: Guest,

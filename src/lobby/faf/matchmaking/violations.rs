@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ahash::AHashMap;
 
-use crate::lobby::{
+use crate::{
     Now,
     faf::text::{naturally, words},
 };

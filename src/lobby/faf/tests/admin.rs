@@ -1,7 +1,7 @@
 //! What administrators and moderators do to players on any shard (spec: faf-messages 3.15).
 
 use super::*;
-use crate::lobby::Closing;
+use crate::Closing;
 
 /// p1 may do everything, p2 may kick.
 pub(super) fn permitted(player_id: u32, permission: &str) -> bool {
@@ -68,7 +68,7 @@ fn everybody_is_told() {
             json!({"message": "x".repeat(1 << 20)}),
         );
         let cut = sim.take(b)[0]["text"].as_str().map(str::len);
-        assert_eq!(cut, Some(crate::lobby::faf::settings::BROADCAST_BYTES));
+        assert_eq!(cut, Some(crate::faf::settings::BROADCAST_BYTES));
         let broken = admin(&mut sim, a, "broadcast", json!({"message": [1]}));
         assert_eq!(commands(&broken), ["invalid"]);
     });

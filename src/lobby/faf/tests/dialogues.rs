@@ -1,7 +1,7 @@
 //! What clients see, each on 1, 2 and 3 shards and several orders of mail.
 
 use super::*;
-use crate::lobby::{Closing, Dialect, Stopping};
+use crate::{Closing, Dialect, Stopping};
 
 #[test]
 fn login_order() {

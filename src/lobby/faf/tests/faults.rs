@@ -10,7 +10,7 @@ use super::{
     walk::{SHARDS, check, party_frames, random_frames},
     *,
 };
-use crate::lobby::{Dialect, faf::asks::StoreError};
+use crate::{Dialect, faf::asks::StoreError};
 
 /// An office that does its work, or says that the database is away, or that a statement failed.
 fn moody(seed: u64, moody: Rc<Cell<bool>>) -> impl FnMut(Ask) -> Answer {

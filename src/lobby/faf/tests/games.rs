@@ -1,7 +1,7 @@
 //! Games from launch to their end: what goes into the ledger, what comes of it, and that nothing gets lost or done twice.
 
 use super::*;
-use crate::lobby::{
+use crate::{
     Dialect, Stopping,
     faf::{ledger::Record, validity::Validity},
 };

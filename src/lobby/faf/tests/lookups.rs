@@ -1,7 +1,7 @@
 //! Avatars, coop missions and the mod vault: what is asked for in the database at each call.
 
 use super::*;
-use crate::lobby::faf::asks::{Avatar, Like, Mission, StoreError, VaultMod};
+use crate::faf::asks::{Avatar, Like, Mission, StoreError, VaultMod};
 
 fn avatar(url: &str, tooltip: &str) -> Avatar {
     Avatar {
@@ -71,7 +71,7 @@ pub(super) fn answer(ask: Ask) -> Answer {
             uid => Like::Counted(Box::new(vault_mod(uid, None))),
         })),
         Ask::DownloadMod(_) => Answer::DownloadMod(Ok(())),
-        ask => <Faf as crate::lobby::Dialect>::refuse(ask),
+        ask => <Faf as crate::Dialect>::refuse(ask),
     }
 }
 

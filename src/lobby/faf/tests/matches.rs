@@ -4,7 +4,7 @@ use super::{
     searches::{party, players, search, searches, take_all},
     *,
 };
-use crate::lobby::faf::games::GameState;
+use crate::faf::games::GameState;
 
 /// Whatever is due within the first wait of a queue.
 fn pop(sim: &mut Sim) {
@@ -780,7 +780,7 @@ fn a_shutdown_cancels_matches_that_have_not_begun_and_blames_nobody() {
         let (a, b) = duel(&mut sim, shards);
         let uid = opened(&mut sim, a, b);
         take_all(&mut sim, &[a, b]);
-        sim.stop(crate::lobby::Stopping::Drain);
+        sim.stop(crate::Stopping::Drain);
         sim.settle();
         let host = take_own(&mut sim, a);
         assert!(host.contains(&cancelled(uid)), "{host:?}");

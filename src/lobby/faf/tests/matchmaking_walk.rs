@@ -8,7 +8,7 @@ use super::{
     walk::check,
     *,
 };
-use crate::lobby::faf::Counters;
+use crate::faf::Counters;
 
 /// Players of a walk: few, so that they meet.
 const PLAYERS: u32 = 9;
@@ -241,11 +241,11 @@ fn a_shutdown_at_any_moment_leaves_nothing_to_wait_for() {
         for _ in 0..rng.random_range(0..30) {
             sim.step();
         }
-        sim.stop(crate::lobby::Stopping::Drain);
+        sim.stop(crate::Stopping::Drain);
         sim.advance(Duration::from_secs(200));
         for shard in 0..shards {
             let faf = sim.dialect(shard);
-            assert!(crate::lobby::Dialect::may_stop(faf), "seed {seed}");
+            assert!(crate::Dialect::may_stop(faf), "seed {seed}");
             assert!(faf.hall.matchmaker.matches.is_empty(), "seed {seed}");
             for session in faf.sessions.iter() {
                 assert_eq!(session.state.name(), "IDLE", "seed {seed}");

@@ -31,7 +31,7 @@ use super::{
     news::News,
     reference::{FeaturedMod, Leaderboard, Reference},
 };
-use crate::lobby::{
+use crate::{
     ConnId,
     simulator::{Office, Simulator},
 };

@@ -1,7 +1,7 @@
 //! What leaves for the broker, and what comes from it.
 
 use super::*;
-use crate::lobby::faf::news::News;
+use crate::faf::news::News;
 
 #[test]
 fn a_tick_is_told_outside_once_whatever_the_number_of_shards() {
@@ -89,7 +89,7 @@ fn broadcasts_go_on_while_shards_learn_of_another_interval_one_after_the_other()
 
 #[test]
 fn an_operator_sees_what_each_shard_has() {
-    use crate::lobby::faf::roster::Reply;
+    use crate::faf::roster::Reply;
     use std::sync::Mutex;
 
     each(|mut sim, shards| {
@@ -113,7 +113,7 @@ fn an_operator_sees_what_each_shard_has() {
 // Each name would be a time series for ever.
 #[test]
 fn any_mod_a_host_named_became_a_label_of_the_metrics() {
-    use crate::lobby::faf::census::Board;
+    use crate::faf::census::Board;
 
     let board: Arc<Board> = Arc::default();
     let settings = Arc::new(Settings::default());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::lobby::faf::{
+use crate::faf::{
     achievements, events,
     ledger::{Batch, Done, Launched, Record, Written},
     ratings::Rating,
@@ -101,7 +101,7 @@ impl Paper {
         done
     }
 
-    fn rate(&mut self, game: &crate::lobby::faf::rated_game::RatedGame, done: &mut Done) {
+    fn rate(&mut self, game: &crate::faf::rated_game::RatedGame, done: &mut Done) {
         self.rated.push(game.uid);
         let key = |id: u32, board: &str| (id, board.to_owned());
         let stored = |id: u32, board: &str| self.ratings.get(&key(id, board)).map(|(r, _)| *r);

@@ -1,7 +1,7 @@
 //! Parties: what everybody in them is told, wherever he is (spec: faf-lifecycle 13, faf-messages 3.12).
 
 use super::*;
-use crate::lobby::faf::settings;
+use crate::faf::settings;
 
 const USUAL: [&str; 4] = ["uef", "aeon", "cybran", "seraphim"];
 const NOT_INVITED: &str = "You are not invited to that party (anymore)";

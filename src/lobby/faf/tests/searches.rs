@@ -331,7 +331,7 @@ fn a_search_opens_a_leaderboard() {
 /// Somebody searches again before his last game is rated: he is matched by what he is worth then.
 #[test]
 fn a_rating_that_comes_while_he_searches_counts() {
-    use crate::lobby::faf::{rated_game::RatingChange, ratings::Rating, results::TeamOutcome};
+    use crate::faf::{rated_game::RatingChange, ratings::Rating, results::TeamOutcome};
     each(|mut sim, shards| {
         let conns = players(&mut sim, shards, 1);
         searches(&mut sim, conns[0], "ladder1v1");
@@ -612,7 +612,7 @@ fn in_a_shutdown_nobody_searches_any_more() {
     each(|mut sim, shards| {
         let conns = players(&mut sim, shards, 2);
         searches(&mut sim, conns[0], "ladder1v1");
-        sim.stop(crate::lobby::Stopping::Drain);
+        sim.stop(crate::Stopping::Drain);
         sim.settle();
         let received = sim.take(conns[0]);
         assert!(

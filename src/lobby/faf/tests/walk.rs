@@ -3,7 +3,7 @@
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
 use super::*;
-use crate::lobby::faf::{Counters, hall::Guest};
+use crate::faf::{Counters, hall::Guest};
 
 pub(super) const SHARDS: u16 = 3;
 

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use super::*;
-use crate::lobby::{Dialect, Stopping};
+use crate::{Dialect, Stopping};
 
 fn counted(sim: &Sim, name: &str) -> u64 {
     let shards = 0..sim.shards();

@@ -12,10 +12,8 @@ mod walk;
 use std::sync::Arc;
 
 use super::{Settings, Vcmi};
-use crate::{
-    lobby::{ConnId, Protocol, simulator::Simulator},
-    wire::Format,
-};
+use crate::{ConnId, Protocol, simulator::Simulator};
+use wire::Format;
 
 pub(super) type Sim = Simulator<Vcmi>;
 
@@ -134,7 +132,7 @@ fn game(sim: &mut Sim, role: &str, uuid: &str) -> ConnId {
 fn game_greeting(role: &str, uuid: &str) -> Vec<u8> {
     let mut out = Vec::new();
     for frame in ["Aiya!\n", &format!("VCMI 1.4.0 ({role})"), uuid] {
-        crate::wire::packets::encode(frame.as_bytes(), &mut out);
+        wire::packets::encode(frame.as_bytes(), &mut out);
     }
     out.push(1);
     out

@@ -3,7 +3,7 @@
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
 use super::*;
-use crate::lobby::vcmi::users::Place;
+use crate::vcmi::users::Place;
 
 const NAMES: [&str; 6] = ["alice", "bobby", "carol", "david", "erika", "frank"];
 const ROOMS: [&str; 2] = ["room one", "room two"];

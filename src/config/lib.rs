@@ -19,12 +19,12 @@ use std::{
     time::Duration,
 };
 
-use crate::wire::Cidr;
 pub use keys::HostAddress;
 use keys::{Address, KEYS, Value};
 pub use matchmaking::Matchmaking;
 pub use print::reference;
 pub use typed::Place;
+use wire::Cidr;
 
 /// Why a configuration can't be used. Each text says where, what, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -52,14 +52,12 @@ pub use mesh::{INBOX_HIGH, Inbound, Mesh};
 pub use relay::MovedSocket;
 pub use runtime::use_small_pages;
 
-use crate::{
-    lobby::{Dialect, ShardId, Stopping, Ticket},
-    wire::ReadLimits,
-};
 use acceptor::Acceptor;
 use admission::Admission;
+use lobby::{Dialect, ShardId, Stopping, Ticket};
 use runtime::{Ring, Thread};
 use shard::{Place, Shard};
+use wire::ReadLimits;
 
 /// Hands a question to the back office without ever waiting; gives it back if there is no room.
 pub type Asker<D> = Arc<

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use turn::{Audience, Closing, Effect, Joint, Now, Ticket, Topic, Turn};
 
-use crate::wire::Format;
+use wire::Format;
 
 /// Number of a shard: one pinned thread with its own state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
