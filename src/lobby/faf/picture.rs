@@ -1,11 +1,13 @@
 //! The public picture: every player and every game, in encoded form, on every shard.
 //!
 //! A newcomer is answered from here without encoding anything. Entries are kept in blocks; a block's text is joined
-//! when somebody first needs it and then shared by all newcomers, and its entries become slices of it, so the text is
-//! there once. A change costs the joined form of one block.
+//! when somebody first needs it and then shared by all newcomers, and the texts of its entries are let go, so the text is
+//! there once. A change costs the joined form of one block. The last block of players changes with every newcomer: it is
+//! joined when it is full. Joined for each of them, the forms that slow readers still hold would lie among those that
+//! stay, and what is free between them is lost.
 //!
-//! Invariants: `index` names exactly the players in `players`; `joined` has one place per started block; a joined
-//! form, where there is one, equals what joining the block now would give.
+//! Invariants: `index` names exactly the players in `players`, of which all blocks but the last are full and none is
+//! empty; a joined form, where there is one, equals what joining the block now would give.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -28,8 +30,22 @@ pub(super) struct PlayerEntry {
     pub conn: ConnId,
     /// Of his claim.
     pub epoch: u64,
-    /// His object.
-    text: Bytes,
+}
+
+/// Players who are listed one after the other, and their objects.
+#[derive(Debug)]
+struct PlayerBlock {
+    entries: Vec<PlayerEntry>,
+    texts: Texts,
+}
+
+/// The objects of a block's players, in their order.
+#[derive(Debug)]
+enum Texts {
+    /// One by one.
+    Apart(Vec<Rc<Chunk>>),
+    /// With commas between them, and where each ends.
+    Joined(Rc<Chunk>, Box<[u32]>),
 }
 
 /// A game that is known.
@@ -55,8 +71,7 @@ struct GameBlock {
 /// The picture.
 #[derive(Debug)]
 pub(super) struct Picture {
-    players: Vec<PlayerEntry>,
-    joined: Vec<Option<Rc<Chunk>>>,
+    players: Vec<PlayerBlock>,
     index: AHashMap<u32, u32>,
     /// By uid / BLOCK, so that the list is in the order of creation.
     games: BTreeMap<u32, GameBlock>,
@@ -82,7 +97,6 @@ impl Default for Picture {
         let fixed = |text: &'static str| Rc::new(Chunk::new(Bytes::from_static(text.as_bytes())));
         Picture {
             players: Vec::new(),
-            joined: Vec::new(),
             index: AHashMap::new(),
             games: BTreeMap::new(),
             players_head: fixed(PLAYERS_HEAD),
@@ -96,40 +110,36 @@ impl Default for Picture {
 impl Picture {
     /// Somebody who is online.
     pub(super) fn player(&self, id: u32) -> Option<&PlayerEntry> {
-        self.players.get(*self.index.get(&id)? as usize)
+        let at = *self.index.get(&id)? as usize;
+        self.players[at / BLOCK].entries.get(at % BLOCK)
     }
 
     /// Everybody's id, claim and connection.
     #[cfg(test)]
     pub(super) fn players(&self) -> impl Iterator<Item = &PlayerEntry> {
-        self.players.iter()
+        self.players.iter().flat_map(|block| &block.entries)
     }
 
     /// A player can be reached; an older claim is replaced, a newer one stays.
     pub(super) fn player_here(&mut self, id: u32, conn: ConnId, epoch: u64, text: Bytes) {
+        let entry = PlayerEntry { id, conn, epoch };
         if let Some(&at) = self.index.get(&id) {
-            let entry = &mut self.players[at as usize];
-            if entry.epoch < epoch {
-                *entry = PlayerEntry {
-                    id,
-                    conn,
-                    epoch,
-                    text,
-                };
-                self.joined[at as usize / BLOCK] = None;
+            let (block, at) = (&mut self.players[at as usize / BLOCK], at as usize % BLOCK);
+            if block.entries[at].epoch < epoch {
+                block.entries[at] = entry;
+                block.texts.apart()[at] = chunk(text);
             }
             return;
         }
-        let at = self.players.len();
-        self.index.insert(id, at as u32);
-        self.players.push(PlayerEntry {
-            id,
-            conn,
-            epoch,
-            text,
-        });
-        self.joined.resize(self.players.len().div_ceil(BLOCK), None);
-        self.joined[at / BLOCK] = None;
+        if self.players.last().is_none_or(PlayerBlock::is_full) {
+            self.players.push(PlayerBlock::default());
+        }
+        let number = self.players.len() - 1;
+        let block = &mut self.players[number];
+        self.index
+            .insert(id, (number * BLOCK + block.entries.len()) as u32);
+        block.entries.push(entry);
+        block.texts.apart().push(chunk(text));
     }
 
     /// A player's newest object, if the claim is the one that is known.
@@ -137,45 +147,56 @@ impl Picture {
         let Some(&at) = self.index.get(&id) else {
             return;
         };
-        let entry = &mut self.players[at as usize];
-        if entry.epoch == epoch && entry.text != text {
-            entry.text = text;
-            self.joined[at as usize / BLOCK] = None;
+        let (block, at) = (&mut self.players[at as usize / BLOCK], at as usize % BLOCK);
+        if block.entries[at].epoch == epoch && block.texts.of(at) != text {
+            block.texts.apart()[at] = chunk(text);
         }
     }
 
     /// The object of somebody who is online.
-    pub(super) fn text_of(&self, id: u32) -> Option<&Bytes> {
-        self.player(id).map(|entry| &entry.text)
+    pub(super) fn text_of(&self, id: u32) -> Option<Bytes> {
+        let at = *self.index.get(&id)? as usize;
+        Some(self.players[at / BLOCK].texts.of(at % BLOCK))
     }
 
     /// A claim is over; another claim of the same player stays. The last player takes the free place.
     pub(super) fn player_gone(&mut self, id: u32, epoch: u64) {
-        let Some(at) = self
-            .player(id)
-            .filter(|e| e.epoch == epoch)
-            .map(|_| self.index[&id] as usize)
-        else {
+        if self.player(id).is_none_or(|entry| entry.epoch != epoch) {
+            return;
+        }
+        let Some(at) = self.index.remove(&id) else {
             return;
         };
-        let last = self.players.len() - 1;
-        self.index.remove(&id);
-        self.players.swap_remove(at);
-        if let Some(moved) = self.players.get(at) {
-            self.index.insert(moved.id, at as u32);
+        let Some((last, text)) = self.players.last_mut().and_then(PlayerBlock::pop) else {
+            return;
+        };
+        if self
+            .players
+            .last()
+            .is_some_and(|block| block.entries.is_empty())
+        {
+            self.players.pop();
         }
-        self.joined[at / BLOCK] = None;
-        self.joined[last / BLOCK] = None;
-        self.joined.truncate(self.players.len().div_ceil(BLOCK));
+        if last.id == id {
+            return;
+        }
+        self.index.insert(last.id, at);
+        let (block, at) = (&mut self.players[at as usize / BLOCK], at as usize % BLOCK);
+        block.entries[at] = last;
+        block.texts.apart()[at] = text;
     }
 
     /// `player_info` with everybody, in as many messages as it takes, each in shared parts.
     pub(super) fn player_lists(&mut self) -> Vec<Vec<Rc<Chunk>>> {
-        let blocks = self.players.chunks_mut(BLOCK).zip(&mut self.joined);
         let mut lists = Lists::new(&self.players_head, &self.comma, &self.tail);
-        for (entries, joined) in blocks {
-            let chunk = joined.get_or_insert_with(|| join(entries.iter_mut().map(|e| &mut e.text)));
-            lists.add(chunk);
+        for block in &mut self.players {
+            if block.is_full() {
+                block.texts.join();
+            }
+            match &block.texts {
+                Texts::Apart(all) => lists.add_all(all),
+                Texts::Joined(whole, _) => lists.add(whole),
+            }
         }
         lists.finish()
     }
@@ -270,6 +291,72 @@ impl Picture {
     }
 }
 
+impl Default for PlayerBlock {
+    /// Nobody yet, and room for as many as there may be.
+    fn default() -> Self {
+        PlayerBlock {
+            entries: Vec::with_capacity(BLOCK),
+            texts: Texts::Apart(Vec::new()),
+        }
+    }
+}
+
+impl PlayerBlock {
+    fn is_full(&self) -> bool {
+        self.entries.len() == BLOCK
+    }
+
+    /// Takes the last one out.
+    fn pop(&mut self) -> Option<(PlayerEntry, Rc<Chunk>)> {
+        Some((self.entries.pop()?, self.texts.apart().pop()?))
+    }
+}
+
+impl Texts {
+    /// One of them.
+    fn of(&self, at: usize) -> Bytes {
+        match self {
+            Texts::Apart(all) => all[at].text().clone(),
+            Texts::Joined(whole, ends) => {
+                let from = at
+                    .checked_sub(1)
+                    .map_or(0, |before| ends[before] as usize + 1);
+                whole.text().slice(from..ends[at] as usize)
+            }
+        }
+    }
+
+    /// All of them, to be changed.
+    fn apart(&mut self) -> &mut Vec<Rc<Chunk>> {
+        if let Texts::Joined(_, ends) = self {
+            let all = (0..ends.len()).map(|at| chunk(self.of(at))).collect();
+            *self = Texts::Apart(all);
+        }
+        match self {
+            Texts::Apart(all) => all,
+            Texts::Joined(..) => unreachable!("they were just taken apart"),
+        }
+    }
+
+    /// Puts them together, if they are not.
+    fn join(&mut self) {
+        let Texts::Apart(all) = self else {
+            return;
+        };
+        let whole = joined(all.iter().map(|text| text.text()));
+        let ends = all.iter().scan(0, |next, text| {
+            let end = *next + text.text().len();
+            *next = end + 1;
+            Some(end as u32)
+        });
+        *self = Texts::Joined(chunk(whole), ends.collect());
+    }
+}
+
+fn chunk(text: Bytes) -> Rc<Chunk> {
+    Rc::new(Chunk::new(text))
+}
+
 /// A list that is being put together, in messages of at most [`LIST_BYTES`], or of one part that is longer.
 struct Lists<'a> {
     head: &'a Rc<Chunk>,
@@ -294,7 +381,13 @@ impl<'a> Lists<'a> {
 
     /// Appends a part, with a comma if it is not the first of its message; nothing for an empty one.
     fn add(&mut self, chunk: &Rc<Chunk>) {
-        let bytes = chunk.text().len();
+        self.add_all(std::slice::from_ref(chunk));
+    }
+
+    /// The same with several, none empty, which are not parted: as if they were joined.
+    fn add_all(&mut self, chunks: &[Rc<Chunk>]) {
+        let commas = chunks.len().saturating_sub(1);
+        let bytes = chunks.iter().map(|chunk| chunk.text().len()).sum::<usize>() + commas;
         if bytes == 0 {
             return;
         }
@@ -304,7 +397,12 @@ impl<'a> Lists<'a> {
         } else if self.bytes > 0 {
             self.parts.push(self.comma.clone());
         }
-        self.parts.push(chunk.clone());
+        for (at, chunk) in chunks.iter().enumerate() {
+            if at > 0 {
+                self.parts.push(self.comma.clone());
+            }
+            self.parts.push(chunk.clone());
+        }
         self.bytes += bytes;
     }
 
@@ -323,21 +421,26 @@ impl<'a> Lists<'a> {
 /// Joins texts with commas, leaving out empty ones, and makes them slices of the joined text.
 fn join<'a>(texts: impl Iterator<Item = &'a mut Bytes>) -> Rc<Chunk> {
     let texts: Vec<&mut Bytes> = texts.filter(|text| !text.is_empty()).collect();
-    let mut out = BytesMut::with_capacity(texts.iter().map(|text| text.len() + 1).sum());
-    for (i, text) in texts.iter().enumerate() {
-        if i > 0 {
-            out.extend_from_slice(b",");
-        }
-        out.extend_from_slice(text);
-    }
-    let whole = out.freeze();
+    let whole = joined(texts.iter().map(|text| &**text));
     let mut at = 0;
     for text in texts {
         let end = at + text.len();
         *text = whole.slice(at..end);
         at = end + 1;
     }
-    Rc::new(Chunk::new(whole))
+    chunk(whole)
+}
+
+/// Texts with commas between them.
+fn joined<'a>(texts: impl Iterator<Item = &'a Bytes> + Clone) -> Bytes {
+    let mut out = BytesMut::with_capacity(texts.clone().map(|text| text.len() + 1).sum());
+    for (i, text) in texts.enumerate() {
+        if i > 0 {
+            out.extend_from_slice(b",");
+        }
+        out.extend_from_slice(text);
+    }
+    out.freeze()
 }
 
 #[cfg(test)]
@@ -376,5 +479,75 @@ mod tests {
         }
         assert!(lists.len() > 20);
         assert_eq!(ids, (0..20_000).map(Some).collect::<Vec<_>>());
+    }
+
+    /// Players come, change, come again and go as chance has it; every list is what a plain list of texts gives, cut where
+    /// a whole block would have been too long.
+    #[test]
+    fn lists_are_those_of_a_plain_list_whatever_came_before() {
+        use rand::{Rng, SeedableRng, rngs::StdRng};
+
+        let mut rng = StdRng::seed_from_u64(3);
+        let mut picture = Picture::default();
+        let mut plain: Vec<(u32, u64, String)> = Vec::new();
+        for step in 1..6_000u64 {
+            let id = rng.random_range(0..700u32);
+            let text = format!(
+                r#"{{"id":{id},"n":"{}"}}"#,
+                "x".repeat(rng.random_range(0..2_000))
+            );
+            let known = plain.iter().position(|player| player.0 == id);
+            match (known, rng.random_range(0..10)) {
+                (Some(at), 0..4) => {
+                    picture.player_gone(id, plain[at].1);
+                    plain.swap_remove(at);
+                }
+                (Some(at), 4..7) => {
+                    picture.player_text(id, plain[at].1, text.clone().into());
+                    plain[at].2 = text;
+                }
+                (known, _) => {
+                    let conn = ConnId {
+                        shard: ShardId(0),
+                        slot: id,
+                        generation: 0,
+                    };
+                    picture.player_here(id, conn, step, text.clone().into());
+                    match known {
+                        Some(at) => (plain[at].1, plain[at].2) = (step, text),
+                        None => plain.push((id, step, text)),
+                    }
+                }
+            }
+            assert_eq!(picture.players().count(), plain.len());
+            assert_eq!(
+                picture.text_of(id).as_deref(),
+                plain.iter().find(|p| p.0 == id).map(|p| p.2.as_bytes())
+            );
+            if step % 7 > 0 {
+                continue;
+            }
+            let (mut expected, mut message, mut bytes) = (Vec::new(), String::new(), 0);
+            for block in plain.chunks(BLOCK) {
+                let texts: Vec<&str> = block.iter().map(|player| &*player.2).collect();
+                let texts = texts.join(",");
+                if bytes > 0 && bytes + texts.len() > LIST_BYTES {
+                    expected.push(std::mem::take(&mut message));
+                    bytes = 0;
+                } else if bytes > 0 {
+                    message.push(',');
+                }
+                message += &texts;
+                bytes += texts.len();
+            }
+            expected.push(message);
+            let lists = picture.player_lists();
+            assert_eq!(lists.len(), expected.len(), "step {step}");
+            for (parts, expected) in lists.iter().zip(&expected) {
+                let text: Vec<u8> = parts.iter().flat_map(|part| part.text().to_vec()).collect();
+                let expected = format!("{PLAYERS_HEAD}{expected}{LIST_TAIL}");
+                assert!(text == expected.as_bytes(), "step {step}");
+            }
+        }
     }
 }

@@ -36,6 +36,6 @@ impl Faf {
     pub(super) fn list_players(&self, reply: &Reply) {
         let here = self.sessions.players();
         let texts = here.filter_map(|(_, player)| self.picture.text_of(player.account.id));
-        (reply.0)(texts.cloned().collect());
+        (reply.0)(texts.collect());
     }
 }

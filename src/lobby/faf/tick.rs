@@ -136,7 +136,7 @@ impl Faf {
         let mut players = Vec::with_capacity(self.tick.players.len());
         for (id, (epoch, gone)) in self.tick.players.drain() {
             let online = gone.is_none();
-            let Some(text) = gone.or_else(|| self.picture.text_of(id).cloned()) else {
+            let Some(text) = gone.or_else(|| self.picture.text_of(id)) else {
                 continue;
             };
             players.push(PlayerUpdate {
