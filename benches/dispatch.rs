@@ -85,7 +85,7 @@ impl<D: Dialect<Ask = Ask, Answer = Answer, News = News>> Bench<D> {
             Some(grant) => Answer::Host(Ok(grant)),
             None => Answer::Login(Ok(Box::new(Account {
                 id,
-                login: format!("player{id}"),
+                login: format!("player{id}").into(),
                 country: "DE".into(),
                 ..Account::default()
             }))),

@@ -178,7 +178,7 @@ impl Bench {
         let answer = match ask {
             Ask::Login { .. } => Answer::Login(Ok(Box::new(Account {
                 id: conn.slot,
-                login: format!("player{}", conn.slot),
+                login: format!("player{}", conn.slot).into(),
                 ..Account::default()
             }))),
             Ask::Host { .. } => Answer::Host(Ok(HostGrant {

@@ -90,7 +90,7 @@ impl Bench {
         });
         let account = Account {
             id,
-            login: format!("player{id}"),
+            login: format!("player{id}").into(),
             ..Account::default()
         };
         let ticket = ticket.expect("a login is asked for");

@@ -71,7 +71,7 @@ async fn hello(desk: &FafDesk, login: &str, password: &str) -> Result<(u32, Stri
         user_agent: None,
     };
     match desk.answer(ask).await {
-        Answer::Login(outcome) => outcome.map(|account| (account.id, account.login)),
+        Answer::Login(outcome) => outcome.map(|account| (account.id, account.login.into_string())),
         other => panic!("{other:?}"),
     }
 }
@@ -126,7 +126,7 @@ on_both! {
     }
 
     async fn the_avatar_is_the_chosen_one_that_is_owned(bench: &Bench) {
-        let avatar = async |id| bench.store.load_account(&named(id, "x")).await.unwrap().avatar;
+        let avatar = async |id| bench.store.load_account(&named(id, "x")).await.unwrap().avatar.map(|avatar| *avatar);
         let of = |file: &str, tooltip: &str| Avatar {
             url: format!("https://content.faforever.com/faf/avatars/{file}"),
             tooltip: tooltip.to_owned(),
@@ -261,7 +261,7 @@ on_both! {
             let credentials = Credentials::Token(token(&claims));
             let unique_id = String::new();
             match desk.answer(Ask::Login { credentials, unique_id, session: 1, address: HERE, user_agent: None }).await {
-                Answer::Login(outcome) => outcome.map(|account| account.login),
+                Answer::Login(outcome) => outcome.map(|account| account.login.into_string()),
                 other => panic!("{other:?}"),
             }
         };

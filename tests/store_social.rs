@@ -39,7 +39,13 @@ async fn shown(bench: &Bench, id: u32) -> Option<Avatar> {
         id,
         login: "somebody".to_owned(),
     };
-    bench.store.load_account(&who).await.unwrap().avatar
+    bench
+        .store
+        .load_account(&who)
+        .await
+        .unwrap()
+        .avatar
+        .map(|avatar| *avatar)
 }
 
 async fn stats(bench: &Bench, mod_id: u32, column: &str) -> String {

@@ -273,7 +273,7 @@ impl FafDesk {
         let entered = self.store.enter(arrival).await;
         let mut account = entered.map_err(LoginRefusal::Store)?;
         if let Some(countries) = &self.countries {
-            account.country = countries.code(address);
+            account.country = countries.code(address).into();
         }
         Ok(Box::new(account))
     }

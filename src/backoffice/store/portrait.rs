@@ -91,7 +91,7 @@ pub(super) fn account(who: &Identity, rows: &[Row]) -> sqlx::Result<Account> {
         .take_while(|&&(_, player, ..)| player == id);
     let mut account = Account {
         id: who.id,
-        login: who.login.clone(),
+        login: who.login.as_str().into(),
         ..Account::default()
     };
     let mut avatars = 0;
@@ -104,10 +104,10 @@ pub(super) fn account(who: &Identity, rows: &[Row]) -> sqlx::Result<Account> {
                 avatars += 1;
                 if let (1, Some(url), Some(tooltip)) = (avatars, first, second) {
                     let (url, tooltip) = (url.clone(), tooltip.clone());
-                    account.avatar = Avatar { url, tooltip }.shown();
+                    account.avatar = Avatar { url, tooltip }.shown().map(Box::new);
                 }
             }
-            CLAN => account.clan = account.clan.or_else(|| Some(text())),
+            CLAN => account.clan = account.clan.or_else(|| Some(text().into())),
             RATING => account.ratings.push(StoredRating {
                 leaderboard: text(),
                 mean: six_digits(second.as_deref().unwrap_or_default())?,

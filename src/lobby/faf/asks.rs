@@ -242,21 +242,22 @@ pub enum Relation {
     Foe,
 }
 
-/// Everything that is loaded about a player at login.
+/// Everything that is loaded about a player at login. Kept for as long as he is there: nothing of it has room to spare,
+/// and what few have is behind a pointer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Account {
     /// `login.id`.
     pub id: u32,
     /// `login.login`, in its stored spelling.
-    pub login: String,
+    pub login: Box<str>,
     /// Technical names of the player's groups.
     pub groups: Vec<String>,
     /// What he shows.
-    pub avatar: Option<Avatar>,
+    pub avatar: Option<Box<Avatar>>,
     /// Clan tag.
-    pub clan: Option<String>,
+    pub clan: Option<Box<str>>,
     /// Two-letter code, or empty.
-    pub country: String,
+    pub country: Box<str>,
     /// Stored ratings.
     pub ratings: Vec<StoredRating>,
     /// Technical names of other leaderboards that were looked at in this session: they are shown, too.

@@ -121,7 +121,7 @@ impl Faf {
             return;
         };
         player.selections = player.selections.wrapping_add(1);
-        player.account.avatar = avatar.and_then(Avatar::shown);
+        player.account.avatar = avatar.and_then(Avatar::shown).map(Box::new);
         self.player_changed(conn);
     }
 }

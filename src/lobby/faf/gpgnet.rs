@@ -169,7 +169,7 @@ impl Faf {
         state: &str,
     ) -> Option<Step> {
         let session = self.sessions.get_mut(conn)?;
-        let login: Box<str> = session.player.as_ref()?.account.login.as_str().into();
+        let login: Box<str> = session.player.as_ref()?.account.login.clone();
         let event = match state {
             "Idle" if link.state == LinkState::Connected => return Some(Step::Done),
             "Idle" if link.is_host => {

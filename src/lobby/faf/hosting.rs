@@ -77,7 +77,7 @@ impl Faf {
             return Ok(Next::Go);
         };
 
-        let login = player.account.login.as_str().into();
+        let login = player.account.login.clone();
         let mut game = Game::new(uid, player.account.id, login, creation);
         game.host_friends = player.account.friends.clone();
         game.host_foes = player.account.foes.clone();

@@ -205,7 +205,7 @@ impl Faf {
         let login = session
             .player
             .as_ref()
-            .map_or("", |p| &p.account.login)
+            .map_or("", |p| &*p.account.login)
             .into();
         turn.hold(conn);
         self.post(turn, owner, Mail::Restore { seat, login });

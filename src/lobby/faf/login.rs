@@ -319,7 +319,7 @@ impl Faf {
             start: self.settings.start_rating,
         };
         let object = message::encode(&Entry::new(&account, basis, true));
-        let login: Box<str> = account.login.as_str().into();
+        let login: Box<str> = account.login.clone();
 
         turn.subscribe(conn);
         if token {
@@ -345,7 +345,7 @@ impl Faf {
         session.player = Some(Box::new(Player {
             account,
             epoch,
-            vetoes: Vec::new(),
+            vetoes: Box::default(),
             match_id: 0,
             selections: 0,
         }));

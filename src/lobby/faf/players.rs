@@ -25,7 +25,7 @@ pub(super) struct Player {
     /// Of his claim.
     pub epoch: u64,
     /// Maps he does not want to play (N#1033).
-    pub vetoes: Vec<Veto>,
+    pub vetoes: Box<[Veto]>,
     /// The match that was found for him last; 0: none so far.
     pub match_id: u64,
     /// Counts how often his avatar was changed.
@@ -271,7 +271,7 @@ impl<'a> Entry<'a> {
         Entry {
             id: account.id,
             login: &account.login,
-            avatar: account.avatar.as_ref(),
+            avatar: account.avatar.as_deref(),
             country: &account.country,
             clan: account.clan.as_deref(),
             state: (!online).then_some("offline"),

@@ -145,7 +145,7 @@ impl Faf {
         }
         let session = self.sessions.get_mut(conn);
         if let Some(player) = session.and_then(|s| s.player.as_deref_mut()) {
-            player.vetoes = clipped;
+            player.vetoes = clipped.into();
         }
         Ok(())
     }
@@ -164,7 +164,7 @@ impl Faf {
             }
             let is_forced = vetoes::is_forced(&self.reference.queues, &player.vetoes, &clipped);
             turn.send(conn, messages::vetoes_info(is_forced, &clipped));
-            player.vetoes = clipped;
+            player.vetoes = clipped.into();
             if is_forced {
                 forced.push(conn);
             }
@@ -257,14 +257,14 @@ impl Faf {
         };
         let rating = basis.standing(&player.account, rating_type).rating;
         Some(Profile {
-            login: player.account.login.as_str().into(),
-            clan: player.account.clan.as_deref().map(Into::into),
+            login: player.account.login.clone(),
+            clan: player.account.clan.clone(),
             rating: Rating {
                 mean: rating.mean,
                 deviation: rating.deviation,
                 games: player.games(rating_type),
             },
-            vetoes: player.vetoes.clone(),
+            vetoes: player.vetoes.to_vec(),
         })
     }
 

@@ -453,7 +453,7 @@ fn channels_and_power_of_a_group() {
     let social = |groups: &[&str], clan: Option<&str>| {
         crate::faf::players::channels_and_power(&Account {
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
-            clan: clan.map(str::to_owned),
+            clan: clan.map(Into::into),
             ..Account::default()
         })
     };

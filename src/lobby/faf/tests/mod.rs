@@ -54,7 +54,7 @@ fn account(id: u32) -> Account {
     let friends = if id == 1 { vec![5] } else { Vec::new() };
     Account {
         id,
-        login: format!("p{id}"),
+        login: format!("p{id}").into(),
         ratings,
         friends,
         foes,
