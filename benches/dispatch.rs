@@ -1,7 +1,7 @@
 //! What a frame costs the FAF dialect, from JSON text to effects, and what a newcomer's snapshot costs.
 //!
 //! `cargo bench --bench dispatch`. One shard without an engine: no sockets, no encoding for a wire; the same frames again
-//! through the house, as in the server. The snapshot is a resync of a player among 5,000, compared with joining the same
+//! through the router, as in the server. The snapshot is a resync of a player among 5,000, compared with joining the same
 //! texts anew; `changed` has one player come and go before each, so one block of the picture is joined again.
 
 #![allow(missing_docs, reason = "criterion_group makes a public function")]
@@ -24,7 +24,7 @@ use muster::{
             asks::{Account, Answer, Ask, HostGrant},
             news::News,
         },
-        house::House,
+        router::Router,
         vcmi::Vcmi,
     },
     wire::Format,
@@ -34,7 +34,7 @@ use one_shard::{OneShard, SHARD};
 
 const PLAYERS: u32 = 5_000;
 
-/// FAF alone, or in the house with the other lobbies.
+/// FAF alone, or in the router with the other lobbies.
 struct Bench<D: Dialect> {
     shard: OneShard<D>,
 }
@@ -43,9 +43,9 @@ fn alone() -> Bench<Faf> {
     Bench::new(Faf::new(SHARD, 1, Arc::new(Settings::default())))
 }
 
-fn in_the_house() -> Bench<House> {
+fn in_the_router() -> Bench<Router> {
     let faf = Faf::new(SHARD, 1, Arc::new(Settings::default()));
-    Bench::new(House::new(faf, Vcmi::new(SHARD, 1, Arc::default())))
+    Bench::new(Router::new(faf, Vcmi::new(SHARD, 1, Arc::default())))
 }
 
 impl<D: Dialect<Ask = Ask, Answer = Answer, News = News>> Bench<D> {
@@ -53,8 +53,8 @@ impl<D: Dialect<Ask = Ask, Answer = Answer, News = News>> Bench<D> {
         let mut bench = Bench {
             shard: OneShard::new(faf),
         };
-        bench.turn(|faf, turn| faf.started(turn));
-        bench.turn(|faf, turn| faf.told(turn, News::Reference(Arc::default())));
+        bench.turn(|faf, turn| faf.on_start(turn));
+        bench.turn(|faf, turn| faf.on_notice(turn, News::Reference(Arc::default())));
         bench
     }
 
@@ -63,7 +63,7 @@ impl<D: Dialect<Ask = Ask, Answer = Answer, News = News>> Bench<D> {
     }
 
     fn frame(&mut self, conn: ConnId, body: &mut [u8]) {
-        self.turn(|faf, turn| faf.received(turn, conn, body));
+        self.turn(|faf, turn| faf.on_frame(turn, conn, body));
     }
 
     fn say(&mut self, conn: ConnId, text: &str) {
@@ -94,7 +94,7 @@ impl<D: Dialect<Ask = Ask, Answer = Answer, News = News>> Bench<D> {
     }
 
     fn answer(&mut self, ticket: Ticket, answer: Answer) {
-        self.turn(|faf, turn| faf.answered(turn, ticket, answer));
+        self.turn(|faf, turn| faf.on_answer(turn, ticket, answer));
     }
 
     fn log_in(&mut self, id: u32) -> ConnId {
@@ -108,7 +108,7 @@ impl<D: Dialect<Ask = Ask, Answer = Answer, News = News>> Bench<D> {
             format: Format::JsonLines,
             protocol: Protocol::Faf,
         };
-        self.turn(|faf, turn| faf.opened(turn, conn, origin));
+        self.turn(|faf, turn| faf.on_open(turn, conn, origin));
         self.say(
             conn,
             r#"{"command":"hello","login":"x","password":"y","unique_id":"z"}"#,
@@ -130,7 +130,7 @@ impl<D: Dialect<Ask = Ask, Answer = Answer, News = News>> Bench<D> {
 
 fn frames(criterion: &mut Criterion) {
     frames_of(criterion, "frame", alone());
-    frames_of(criterion, "frame, through the house", in_the_house());
+    frames_of(criterion, "frame, through the router", in_the_router());
 }
 
 fn frames_of<D: Dialect<Ask = Ask, Answer = Answer, News = News>>(
@@ -179,7 +179,7 @@ fn snapshot(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("snapshot of 5000");
     group.bench_function("shared blocks", |b| {
         b.iter(|| {
-            bench.turn(|faf, turn| faf.resync(turn, reader));
+            bench.turn(|faf, turn| faf.on_resync(turn, reader));
             black_box(bench.shard.effects.len())
         });
     });
@@ -188,10 +188,10 @@ fn snapshot(criterion: &mut Criterion) {
         b.iter(|| {
             id += 1;
             let conn = bench.log_in(id);
-            bench.turn(|faf, turn| faf.closed(turn, conn));
+            bench.turn(|faf, turn| faf.on_close(turn, conn));
         });
     });
-    bench.turn(|faf, turn| faf.resync(turn, reader));
+    bench.turn(|faf, turn| faf.on_resync(turn, reader));
     let texts: Vec<_> = bench
         .shard
         .effects

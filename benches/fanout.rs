@@ -84,26 +84,26 @@ impl Dialect for Broadcaster {
     type News = ();
     type Timer = ();
 
-    fn started(&mut self, _: &mut Turn<'_, Self>) {
+    fn on_start(&mut self, _: &mut Turn<'_, Self>) {
         self.task.get_or_init(this_task);
     }
-    fn opened(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, _: Origin) {
+    fn on_open(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, _: Origin) {
         turn.subscribe(conn);
         self.subscribed.fetch_add(1, Ordering::SeqCst);
     }
-    fn received(&mut self, _: &mut Turn<'_, Self>, _: ConnId, _: &mut [u8]) {}
-    fn closed(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
-    fn mailed(&mut self, turn: &mut Turn<'_, Self>, _: ShardId, messages: usize) {
+    fn on_frame(&mut self, _: &mut Turn<'_, Self>, _: ConnId, _: &mut [u8]) {}
+    fn on_close(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
+    fn on_mail(&mut self, turn: &mut Turn<'_, Self>, _: ShardId, messages: usize) {
         for _ in 0..messages {
             turn.fan_out(Audience::Subscribers, self.body.clone());
         }
     }
-    fn answered(&mut self, _: &mut Turn<'_, Self>, _: Ticket, (): ()) {}
-    fn told(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
-    fn woke(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
-    fn resync(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
-    fn stopping(&mut self, _: &mut Turn<'_, Self>, _: Stopping) {}
-    fn may_stop(&self) -> bool {
+    fn on_answer(&mut self, _: &mut Turn<'_, Self>, _: Ticket, (): ()) {}
+    fn on_notice(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
+    fn on_timer(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
+    fn on_resync(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
+    fn on_stopping(&mut self, _: &mut Turn<'_, Self>, _: Stopping) {}
+    fn is_drained(&self) -> bool {
         true
     }
     fn refuse((): ()) {}

@@ -119,8 +119,8 @@ impl Bench {
             asked: Vec::new(),
             published: 0,
         };
-        bench.turn(|faf, turn| faf.started(turn));
-        bench.turn(|faf, turn| faf.told(turn, News::Reference(Arc::default())));
+        bench.turn(|faf, turn| faf.on_start(turn));
+        bench.turn(|faf, turn| faf.on_notice(turn, News::Reference(Arc::default())));
         let conns: Vec<ConnId> = (1..=PLAYERS).map(|id| bench.log_in(id)).collect();
         bench.say(
             conns[0],
@@ -151,7 +151,7 @@ impl Bench {
     }
 
     fn frame(&mut self, conn: ConnId, body: &mut [u8]) {
-        self.turn(|faf, turn| faf.received(turn, conn, body));
+        self.turn(|faf, turn| faf.on_frame(turn, conn, body));
         self.collect();
     }
 
@@ -168,7 +168,7 @@ impl Bench {
 
     /// One message, and whatever it asks is answered.
     fn say(&mut self, conn: ConnId, message: &Value) {
-        self.turn(|faf, turn| faf.received(turn, conn, &mut message.to_string().into_bytes()));
+        self.turn(|faf, turn| faf.on_frame(turn, conn, &mut message.to_string().into_bytes()));
         let asked = self.shard.effects.iter().find_map(|effect| match effect {
             Effect::Ask(ticket, ask) => Some((*ticket, ask.clone())),
             _ => None,
@@ -188,7 +188,7 @@ impl Bench {
             Ask::Join { .. } => Answer::Join(Ok(None)),
             _ => return,
         };
-        self.turn(|faf, turn| faf.answered(turn, ticket, answer));
+        self.turn(|faf, turn| faf.on_answer(turn, ticket, answer));
         self.collect();
     }
 
@@ -197,7 +197,7 @@ impl Bench {
         let mut answered = 0;
         while let Some((ticket, batch)) = self.asked.pop() {
             let written = self.office.answer(&batch);
-            self.turn(|faf, turn| faf.answered(turn, ticket, Answer::Ledger(written)));
+            self.turn(|faf, turn| faf.on_answer(turn, ticket, Answer::Ledger(written)));
             self.collect();
             answered += 1;
         }
@@ -215,7 +215,7 @@ impl Bench {
             format: Format::JsonLines,
             protocol: Protocol::Faf,
         };
-        self.turn(|faf, turn| faf.opened(turn, conn, origin));
+        self.turn(|faf, turn| faf.on_open(turn, conn, origin));
         let hello = json!({"command": "hello", "login": "x", "password": "y", "unique_id": "z"});
         self.say(conn, &hello);
         conn
@@ -301,7 +301,7 @@ fn shard_time(criterion: &mut Criterion) {
                         let written = played.office.answer(&batch);
                         answers.push(written.clone());
                         played
-                            .turn(|faf, turn| faf.answered(turn, ticket, Answer::Ledger(written)));
+                            .turn(|faf, turn| faf.on_answer(turn, ticket, Answer::Ledger(written)));
                         played.collect();
                     }
                 }
@@ -315,7 +315,8 @@ fn shard_time(criterion: &mut Criterion) {
                     bench.frame(conn, &mut frame);
                     while let Some((ticket, _)) = bench.asked.pop() {
                         let written = answers.pop().expect("the same game asks the same");
-                        bench.turn(|faf, turn| faf.answered(turn, ticket, Answer::Ledger(written)));
+                        bench
+                            .turn(|faf, turn| faf.on_answer(turn, ticket, Answer::Ledger(written)));
                         bench.collect();
                     }
                 }
@@ -347,7 +348,7 @@ fn office_time(criterion: &mut Criterion) {
         while let Some((ticket, batch)) = bench.asked.pop() {
             records.extend(batch.records.iter().cloned());
             let written = bench.office.answer(&batch);
-            bench.turn(|faf, turn| faf.answered(turn, ticket, Answer::Ledger(written)));
+            bench.turn(|faf, turn| faf.on_answer(turn, ticket, Answer::Ledger(written)));
             bench.collect();
         }
     }

@@ -40,21 +40,21 @@ impl Dialect for Correspondent {
     type News = ();
     type Timer = Timer;
 
-    fn started(&mut self, turn: &mut Turn<'_, Self>) {
+    fn on_start(&mut self, turn: &mut Turn<'_, Self>) {
         turn.wake_at(turn.now.mono, Timer::Mail);
         if self.busy {
             turn.wake_at(turn.now.mono, Timer::Work);
         }
     }
-    fn mailed(&mut self, turn: &mut Turn<'_, Self>, _: ShardId, sent: Duration) {
+    fn on_mail(&mut self, turn: &mut Turn<'_, Self>, _: ShardId, sent: Duration) {
         let latency = turn.now.mono.saturating_sub(sent).as_nanos() as u64;
         self.latencies
             .lock()
             .expect("no panic")
             .saturating_record(latency);
     }
-    fn told(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
-    fn woke(&mut self, turn: &mut Turn<'_, Self>, timer: Timer) {
+    fn on_notice(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
+    fn on_timer(&mut self, turn: &mut Turn<'_, Self>, timer: Timer) {
         match timer {
             Timer::Mail => {
                 let now = turn.now.mono;
@@ -70,13 +70,13 @@ impl Dialect for Correspondent {
             }
         }
     }
-    fn opened(&mut self, _: &mut Turn<'_, Self>, _: ConnId, _: Origin) {}
-    fn received(&mut self, _: &mut Turn<'_, Self>, _: ConnId, _: &mut [u8]) {}
-    fn closed(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
-    fn answered(&mut self, _: &mut Turn<'_, Self>, _: Ticket, (): ()) {}
-    fn resync(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
-    fn stopping(&mut self, _: &mut Turn<'_, Self>, _: Stopping) {}
-    fn may_stop(&self) -> bool {
+    fn on_open(&mut self, _: &mut Turn<'_, Self>, _: ConnId, _: Origin) {}
+    fn on_frame(&mut self, _: &mut Turn<'_, Self>, _: ConnId, _: &mut [u8]) {}
+    fn on_close(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
+    fn on_answer(&mut self, _: &mut Turn<'_, Self>, _: Ticket, (): ()) {}
+    fn on_resync(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
+    fn on_stopping(&mut self, _: &mut Turn<'_, Self>, _: Stopping) {}
+    fn is_drained(&self) -> bool {
         true
     }
     fn refuse((): ()) {}

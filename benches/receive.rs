@@ -45,7 +45,7 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use glommio::{LocalExecutorBuilder, Placement, io::BufferedFile};
 use muster::{
     engine::{Engine, Mesh, Outside},
-    lobby::{Stopping, faf::Faf, house::House, vcmi::Vcmi},
+    lobby::{Stopping, faf::Faf, router::Router, vcmi::Vcmi},
 };
 use socket2::SockRef;
 
@@ -155,7 +155,7 @@ impl Way {
 
 /// The server, with one shard. Its threads accept, so the clients get the descriptors of their own.
 fn muster(load: Load, count: usize) -> (Measured, String) {
-    let mesh = Mesh::<House>::new(1);
+    let mesh = Mesh::<Router>::new(1);
     let (faf, vcmi) = (Arc::default(), Arc::default());
     let engine = Engine::start(
         setup::one_shard(count),
@@ -166,7 +166,7 @@ fn muster(load: Load, count: usize) -> (Measured, String) {
         },
         move |shard| {
             let faf = Faf::new(shard, 1, Arc::clone(&faf));
-            House::new(faf, Vcmi::new(shard, 1, Arc::clone(&vcmi)))
+            Router::new(faf, Vcmi::new(shard, 1, Arc::clone(&vcmi)))
         },
     )
     .expect("the engine starts");

@@ -1,4 +1,4 @@
-//! What metrics cost: the census a shard publishes at each tick, and the page that a scrape is answered with.
+//! What metrics cost: the metrics a shard publishes at each tick, and the page that a scrape is answered with.
 //!
 //! `cargo bench --bench scrape`. One shard with 10,000 players of 500 kinds of client, and the page of four such shards.
 //! The page is made of counts, so the number of players does not matter to it; that of labels does. It is compared with
@@ -26,7 +26,7 @@ use muster::{
         faf::{
             Faf, Settings, Timer,
             asks::{Account, Answer, Ask},
-            census::Board,
+            metrics::MetricsBoard,
         },
     },
     wire::Format,
@@ -74,7 +74,7 @@ impl Bench {
             format: Format::JsonLines,
             protocol: Protocol::Faf,
         };
-        self.turn(|faf, turn| faf.opened(turn, conn, origin));
+        self.turn(|faf, turn| faf.on_open(turn, conn, origin));
         let session = format!(
             r#"{{"command":"ask_session","user_agent":"client {}","version":"1.{}"}}"#,
             id % AGENTS,
@@ -82,7 +82,7 @@ impl Bench {
         );
         let hello = r#"{"command":"hello","login":"x","password":"y","unique_id":"z"}"#;
         for text in [session.as_str(), hello] {
-            self.turn(|faf, turn| faf.received(turn, conn, &mut text.as_bytes().to_vec()));
+            self.turn(|faf, turn| faf.on_frame(turn, conn, &mut text.as_bytes().to_vec()));
         }
         let ticket = self.effects.iter().find_map(|effect| match effect {
             Effect::Ask(ticket, Ask::Login { .. }) => Some(*ticket),
@@ -94,18 +94,18 @@ impl Bench {
             ..Account::default()
         };
         let ticket = ticket.expect("a login is asked for");
-        self.turn(|faf, turn| faf.answered(turn, ticket, Answer::Login(Ok(Box::new(account)))));
+        self.turn(|faf, turn| faf.on_answer(turn, ticket, Answer::Login(Ok(Box::new(account)))));
     }
 
     fn tick(&mut self) {
         self.ticks += 1;
         let number = Duration::from_secs(1000 + self.ticks).as_nanos() as u64;
-        self.turn(|faf, turn| faf.woke(turn, Timer::Tick(number)));
+        self.turn(|faf, turn| faf.on_timer(turn, Timer::Tick(number)));
     }
 }
 
 fn scrape(criterion: &mut Criterion) {
-    let board = Arc::<Board>::default();
+    let board = Arc::<MetricsBoard>::default();
     let faf = Faf::new(SHARD, 1, Arc::new(Settings::default())).reporting_to(board.clone());
     let mut bench = Bench {
         faf,
@@ -114,7 +114,7 @@ fn scrape(criterion: &mut Criterion) {
         effects: Vec::new(),
         ticks: 0,
     };
-    bench.turn(|faf, turn| faf.started(turn));
+    bench.turn(|faf, turn| faf.on_start(turn));
     (1..=PLAYERS).for_each(|id| bench.log_in(id));
     bench.tick();
     assert_eq!(board.read().online, u64::from(PLAYERS));
@@ -122,7 +122,7 @@ fn scrape(criterion: &mut Criterion) {
         engine: (0..SHARDS).map(|_| Arc::new(Counters::default())).collect(),
         boards: vec![board; SHARDS],
         vcmi: (0..SHARDS).map(|_| Arc::default()).collect(),
-        desk: Arc::default(),
+        handler: Arc::default(),
         failures: Arc::default(),
         broker: Arc::new(Broker::new(16)),
         build: Build {
@@ -132,7 +132,7 @@ fn scrape(criterion: &mut Criterion) {
         },
     };
     let mut group = criterion.benchmark_group("10000 players");
-    group.bench_function("tick with census, nothing changed", |b| {
+    group.bench_function("tick with metrics, nothing changed", |b| {
         b.iter(|| bench.tick())
     });
     group.bench_function("page of metrics, 4 shards", |b| {

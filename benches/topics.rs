@@ -63,8 +63,8 @@ impl Dialect for Broadcaster {
     type News = ();
     type Timer = ();
 
-    fn started(&mut self, _: &mut Turn<'_, Self>) {}
-    fn opened(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, _: Origin) {
+    fn on_start(&mut self, _: &mut Turn<'_, Self>) {}
+    fn on_open(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, _: Origin) {
         turn.subscribe(conn);
         if self.conns.len() < MEMBERS {
             turn.enter(conn, FEW);
@@ -72,25 +72,25 @@ impl Dialect for Broadcaster {
         self.conns.push(conn);
         self.opened.fetch_add(1, Ordering::SeqCst);
     }
-    fn received(&mut self, _: &mut Turn<'_, Self>, _: ConnId, _: &mut [u8]) {}
-    fn closed(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
-    fn mailed(&mut self, turn: &mut Turn<'_, Self>, _: ShardId, wanted: Wanted) {
+    fn on_frame(&mut self, _: &mut Turn<'_, Self>, _: ConnId, _: &mut [u8]) {}
+    fn on_close(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
+    fn on_mail(&mut self, turn: &mut Turn<'_, Self>, _: ShardId, wanted: Wanted) {
         match wanted {
             Wanted::Few => turn.fan_out(Audience::Topic(FEW), self.body.clone()),
             Wanted::Named(messages) => {
                 for index in 0..messages {
                     let pair = [0, 1].map(|n| self.conns[(2 * index + n) % self.conns.len()]);
-                    turn.fan_out(Audience::These(Rc::new(pair)), self.body.clone());
+                    turn.fan_out(Audience::Connections(Rc::new(pair)), self.body.clone());
                 }
             }
         }
     }
-    fn answered(&mut self, _: &mut Turn<'_, Self>, _: Ticket, (): ()) {}
-    fn told(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
-    fn woke(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
-    fn resync(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
-    fn stopping(&mut self, _: &mut Turn<'_, Self>, _: Stopping) {}
-    fn may_stop(&self) -> bool {
+    fn on_answer(&mut self, _: &mut Turn<'_, Self>, _: Ticket, (): ()) {}
+    fn on_notice(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
+    fn on_timer(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
+    fn on_resync(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
+    fn on_stopping(&mut self, _: &mut Turn<'_, Self>, _: Stopping) {}
+    fn is_drained(&self) -> bool {
         true
     }
     fn refuse((): ()) {}

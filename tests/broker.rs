@@ -23,7 +23,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 use muster::{
-    backoffice::broker::{Broker, BrokerSettings, Heard, Listener},
+    backoffice::broker::{Broker, BrokerSettings, Incoming, Listener},
     lobby::faf::events::Event,
 };
 use serde_json::{Value, json};
@@ -353,14 +353,14 @@ async fn a_changed_avatar_is_read_again_and_shown_to_all() {
     drop(server);
 }
 
-/// Keeps what is heard to itself.
+/// Keeps what is incoming to itself.
 struct Deaf;
 
 impl Listener for Deaf {
     fn has_room(&self) -> bool {
         true
     }
-    fn hear(&self, _: Heard) {}
+    fn hear(&self, _: Incoming) {}
 }
 
 fn event(persistent: bool, number: usize) -> Event {
@@ -438,7 +438,7 @@ async fn other_settings_mean_another_connection_and_exchange() {
     let _stays = BROKER.read().await;
     let (first, second) = (exchange(), exchange());
     let service = Service::new(&url, &second).await;
-    let mut heard = service.listen("#").await;
+    let mut incoming = service.listen("#").await;
     let broker = Arc::new(Broker::new(16));
     let (change, wanted) = watch::channel(None);
     let local = LocalSet::new();
@@ -453,7 +453,7 @@ async fn other_settings_mean_another_connection_and_exchange() {
             change.send_replace(settings(&url, &second));
             until(|| connections() == 2 && broker.is_connected()).await;
             assert!(broker.publish(event(true, 1)));
-            assert_eq!(next(&mut heard).await.data, b"{\"n\":1}");
+            assert_eq!(next(&mut incoming).await.data, b"{\"n\":1}");
             change.send_replace(None);
             until(|| !broker.is_connected()).await;
             broker.close();

@@ -14,7 +14,7 @@ use std::{
 use muster::{
     engine::{AddressLimits, Engine, ListenerSettings, Mesh, OutboxLimits, Outside, Settings},
     lobby::{
-        Audience, Closing, ConnId, Dialect, Joint, Origin, Protocol, ShardId, Stopping, Ticket,
+        Audience, Closing, ConnId, Dialect, Origin, Protocol, Relay, ShardId, Stopping, Ticket,
         Turn,
     },
     wire::{Format, ReadLimits},
@@ -38,14 +38,14 @@ impl Dialect for Probe {
     type News = String;
     type Timer = ConnId;
 
-    fn started(&mut self, _: &mut Turn<'_, Self>) {}
+    fn on_start(&mut self, _: &mut Turn<'_, Self>) {}
 
-    fn opened(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, origin: Origin) {
+    fn on_open(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, origin: Origin) {
         self.conns.push(conn);
         turn.send(conn, format!("hello {} {}", turn.shard.0, origin.address));
     }
 
-    fn received(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, body: &mut [u8]) {
+    fn on_frame(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, body: &mut [u8]) {
         let text = String::from_utf8_lossy(body).into_owned();
         let (word, rest) = text.split_once(' ').unwrap_or((&text, ""));
         match word {
@@ -61,7 +61,7 @@ impl Dialect for Probe {
                 turn.fan_out(Audience::Subscribers, "one");
                 turn.send(conn, "two");
                 turn.fan_out(Audience::SubscribersBut(Rc::new([conn])), "not you");
-                turn.fan_out(Audience::These(Rc::new([conn])), "three");
+                turn.fan_out(Audience::Connections(Rc::new([conn])), "three");
                 turn.fan_out(Audience::Subscribers, "four");
             }
             "big" => turn.fan_out(
@@ -80,14 +80,14 @@ impl Dialect for Probe {
                 turn.send(conn, "waiting");
             }
             "meet" => {
-                let taker = self.waiting.take().expect("somebody waits");
-                turn.send(taker, "x".repeat(rest.parse().expect("a number")));
+                let target = self.waiting.take().expect("somebody waits");
+                turn.send(target, "x".repeat(rest.parse().expect("a number")));
                 turn.watch(conn);
-                turn.join(Joint {
-                    giver: conn,
-                    taker,
-                    to_giver: "met\n".into(),
-                    to_taker: "met\n".into(),
+                turn.join(Relay {
+                    source: conn,
+                    target,
+                    to_source: "met\n".into(),
+                    to_target: "met\n".into(),
                 });
             }
             "publish" => turn.publish(rest.to_owned()),
@@ -101,16 +101,16 @@ impl Dialect for Probe {
         }
     }
 
-    fn closed(&mut self, _: &mut Turn<'_, Self>, conn: ConnId) {
+    fn on_close(&mut self, _: &mut Turn<'_, Self>, conn: ConnId) {
         self.conns.retain(|c| *c != conn);
         self.closed.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn mailed(&mut self, turn: &mut Turn<'_, Self>, _: ShardId, mail: String) {
+    fn on_mail(&mut self, turn: &mut Turn<'_, Self>, _: ShardId, mail: String) {
         turn.fan_out(Audience::Subscribers, mail);
     }
 
-    fn answered(&mut self, turn: &mut Turn<'_, Self>, _: Ticket, answer: String) {
+    fn on_answer(&mut self, turn: &mut Turn<'_, Self>, _: Ticket, answer: String) {
         let conn = self.asked.take().expect("somebody asked");
         if answer == "answer late" {
             turn.publish(answer.clone());
@@ -119,25 +119,25 @@ impl Dialect for Probe {
         turn.release(conn);
     }
 
-    fn told(&mut self, turn: &mut Turn<'_, Self>, news: String) {
+    fn on_notice(&mut self, turn: &mut Turn<'_, Self>, news: String) {
         turn.fan_out(Audience::Subscribers, news);
     }
 
-    fn woke(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
+    fn on_timer(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
         turn.send(conn, "woke");
     }
 
-    fn resync(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
+    fn on_resync(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
         turn.send(conn, "resync");
     }
 
-    fn stopping(&mut self, turn: &mut Turn<'_, Self>, step: Stopping) {
+    fn on_stopping(&mut self, turn: &mut Turn<'_, Self>, step: Stopping) {
         for &conn in &self.conns {
             turn.send(conn, format!("{step:?}"));
         }
     }
 
-    fn may_stop(&self) -> bool {
+    fn is_drained(&self) -> bool {
         self.conns.is_empty() && self.asked.is_none()
     }
 

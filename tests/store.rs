@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bench::{Bench, on_both};
-use muster::backoffice::faf::{AuthMode, FafDesk};
+use muster::backoffice::faf::{AuthMode, FafHandler};
 use muster::backoffice::keys::{KeyRing, Keys};
 use muster::backoffice::store::{
     Arrival, BanLevel, Identity, NewBan, OpenError, Store, StoreSettings,
@@ -59,7 +59,11 @@ fn rating(leaderboard: &str, mean: f64, deviation: f64, games: u32) -> StoredRat
     }
 }
 
-async fn hello(desk: &FafDesk, login: &str, password: &str) -> Result<(u32, String), LoginRefusal> {
+async fn hello(
+    handler: &FafHandler,
+    login: &str,
+    password: &str,
+) -> Result<(u32, String), LoginRefusal> {
     let ask = Ask::Login {
         credentials: Credentials::Password {
             login: login.to_owned(),
@@ -70,7 +74,7 @@ async fn hello(desk: &FafDesk, login: &str, password: &str) -> Result<(u32, Stri
         address: HERE,
         user_agent: None,
     };
-    match desk.answer(ask).await {
+    match handler.answer(ask).await {
         Answer::Login(outcome) => outcome.map(|account| (account.id, account.login.into_string())),
         other => panic!("{other:?}"),
     }
@@ -166,10 +170,10 @@ on_both! {
         bench.store.log_join(1, 4711, HERE).await;
         assert_eq!(bench.look("SELECT ip FROM game_join_log WHERE game_id = 4711 AND player_id = 1").await, "192.0.2.7");
         bench.sql("DROP TABLE game_join_log").await;
-        let desk = bench.desk(AuthMode::Database);
-        let answer = desk.answer(Ask::Join { player_id: 1, game_id: Some(5), address: HERE }).await;
+        let handler = bench.handler(AuthMode::Database);
+        let answer = handler.answer(Ask::Join { player_id: 1, game_id: Some(5), address: HERE }).await;
         assert!(matches!(answer, Answer::Join(Ok(None))));
-        let answer = desk.answer(Ask::Join { player_id: 2, game_id: Some(5), address: HERE }).await;
+        let answer = handler.answer(Ask::Join { player_id: 2, game_id: Some(5), address: HERE }).await;
         assert!(matches!(answer, Answer::Join(Ok(Some(_)))));
     }
 
@@ -216,10 +220,10 @@ on_both! {
     }
 
     async fn game_numbers_go_on_from_the_highest(bench: &Bench) {
-        let desk = bench.desk(AuthMode::Database);
-        desk.warm_up().await.unwrap();
+        let handler = bench.handler(AuthMode::Database);
+        handler.warm_up().await.unwrap();
         let host = async |player_id, create: Option<&str>| {
-            match desk.answer(Ask::Host { player_id, create: create.map(str::to_owned) }).await {
+            match handler.answer(Ask::Host { player_id, create: create.map(str::to_owned) }).await {
                 Answer::Host(Ok(grant)) => grant,
                 other => panic!("{other:?}"),
             }
@@ -234,14 +238,14 @@ on_both! {
     }
 
     async fn passwords_and_bans_at_the_desk(bench: &Bench) {
-        let desk = bench.desk(AuthMode::Database);
-        assert_eq!(hello(&desk, "TEST", HASH).await, Ok((1, "test".to_owned())));
-        assert_eq!(hello(&desk, "test", "wrong").await, Err(LoginRefusal::BadPassword));
-        assert_eq!(hello(&desk, "test", &HASH.to_uppercase()).await, Err(LoginRefusal::BadPassword));
-        assert_eq!(hello(&desk, "nobody", HASH).await, Err(LoginRefusal::BadPassword));
+        let handler = bench.handler(AuthMode::Database);
+        assert_eq!(hello(&handler, "TEST", HASH).await, Ok((1, "test".to_owned())));
+        assert_eq!(hello(&handler, "test", "wrong").await, Err(LoginRefusal::BadPassword));
+        assert_eq!(hello(&handler, "test", &HASH.to_uppercase()).await, Err(LoginRefusal::BadPassword));
+        assert_eq!(hello(&handler, "nobody", HASH).await, Err(LoginRefusal::BadPassword));
         // The password is checked before the ban.
-        assert_eq!(hello(&desk, "Dostya", "wrong").await, Err(LoginRefusal::BadPassword));
-        assert!(matches!(hello(&desk, "Dostya", DOSTYA).await, Err(LoginRefusal::Banned(_))));
+        assert_eq!(hello(&handler, "Dostya", "wrong").await, Err(LoginRefusal::BadPassword));
+        assert!(matches!(hello(&handler, "Dostya", DOSTYA).await, Err(LoginRefusal::Banned(_))));
         // No keys are to be had.
         let token = Ask::Login {
             credentials: Credentials::Token("a.b.c".to_owned()),
@@ -250,17 +254,17 @@ on_both! {
             address: HERE,
             user_agent: None,
         };
-        assert!(matches!(desk.answer(token).await, Answer::Login(Err(LoginRefusal::Internal))));
+        assert!(matches!(handler.answer(token).await, Answer::Login(Err(LoginRefusal::Internal))));
     }
 
     async fn tokens_at_the_desk(bench: &Bench) {
         let keys = Keys::from_jwks(include_bytes!("fixtures/token-keys.jwks.json")).unwrap();
         let ring = Arc::new(KeyRing::fixed(keys).unwrap());
-        let desk = FafDesk::new(bench.store.clone(), ring, None, AuthMode::Database);
+        let handler = FafHandler::new(bench.store.clone(), ring, None, AuthMode::Database);
         let login = async |claims: serde_json::Value| {
             let credentials = Credentials::Token(token(&claims));
             let unique_id = String::new();
-            match desk.answer(Ask::Login { credentials, unique_id, session: 1, address: HERE, user_agent: None }).await {
+            match handler.answer(Ask::Login { credentials, unique_id, session: 1, address: HERE, user_agent: None }).await {
                 Answer::Login(outcome) => outcome.map(|account| account.login.into_string()),
                 other => panic!("{other:?}"),
             }
@@ -273,27 +277,27 @@ on_both! {
     }
 
     async fn an_open_desk_makes_one_account_of_a_name(bench: &Bench) {
-        let desk = bench.desk(AuthMode::Open);
-        let (a, b, c) = tokio::join!(hello(&desk, "New", "mine"), hello(&desk, "NEW", "mine"), hello(&desk, "new", "mine"));
+        let handler = bench.handler(AuthMode::Open);
+        let (a, b, c) = tokio::join!(hello(&handler, "New", "mine"), hello(&handler, "NEW", "mine"), hello(&handler, "new", "mine"));
         let (a, b, c) = (a.unwrap(), b.unwrap(), c.unwrap());
         assert!(a == b && b == c && a.0 > 400, "{a:?} {b:?} {c:?}");
-        assert_eq!(hello(&desk, "new", "theirs").await, Err(LoginRefusal::BadPassword));
-        assert_eq!(hello(&desk, "test", "mine").await, Err(LoginRefusal::BadPassword));
+        assert_eq!(hello(&handler, "new", "theirs").await, Err(LoginRefusal::BadPassword));
+        assert_eq!(hello(&handler, "test", "mine").await, Err(LoginRefusal::BadPassword));
         for bad in ["", "no spaces", "a-name-of-21-characters", "näme"] {
-            assert_eq!(hello(&desk, bad, "mine").await, Err(LoginRefusal::BadPassword), "{bad}");
+            assert_eq!(hello(&handler, bad, "mine").await, Err(LoginRefusal::BadPassword), "{bad}");
         }
-        assert_eq!(hello(&desk, "empty", "").await, Err(LoginRefusal::BadPassword));
+        assert_eq!(hello(&handler, "empty", "").await, Err(LoginRefusal::BadPassword));
         assert!(bench.store.list_accounts().await.unwrap().iter().any(|line| line.login.eq_ignore_ascii_case("new")));
     }
 
     async fn many_at_once_are_each_answered_for_themselves(bench: &Bench) {
-        let desk = Arc::new(bench.desk(AuthMode::Open));
+        let handler = Arc::new(bench.handler(AuthMode::Open));
         let names = ["TEST", "Dostya", "test", "nobody", "bad name", "Rhiza", "o\u{0}o", "\"[\\\u{2028}"];
         let sent = [HASH, DOSTYA, "wrong", "mine", "mine", "wrong", "mine", "mine"];
         let mut asked = tokio::task::JoinSet::new();
         for n in 0..200 {
-            let (desk, name) = (desk.clone(), names[n % names.len()]);
-            asked.spawn(async move { (n % names.len(), hello(&desk, name, sent[n % names.len()]).await) });
+            let (handler, name) = (handler.clone(), names[n % names.len()]);
+            asked.spawn(async move { (n % names.len(), hello(&handler, name, sent[n % names.len()]).await) });
         }
         let mut ids = std::collections::HashSet::new();
         while let Some(answer) = asked.join_next().await {
@@ -363,8 +367,8 @@ on_both! {
         assert_eq!((c, d), (Err(StoreError::Failed), Err(StoreError::Failed)));
         assert_eq!(e.unwrap().avatar.unwrap().tooltip, "UEF");
         assert_eq!(bench.look("SELECT ip FROM login WHERE id = 50").await, "192.0.2.7");
-        let desk = bench.desk(AuthMode::Open);
-        let (a, b, c) = tokio::join!(hello(&desk, "One", "x"), hello(&desk, "unwanted", "x"), hello(&desk, "Two", "x"));
+        let handler = bench.handler(AuthMode::Open);
+        let (a, b, c) = tokio::join!(hello(&handler, "One", "x"), hello(&handler, "unwanted", "x"), hello(&handler, "Two", "x"));
         assert!(a.is_ok() && c.is_ok(), "{a:?} {c:?}");
         assert_eq!(b, Err(LoginRefusal::Store(StoreError::Failed)));
     }
@@ -389,14 +393,14 @@ on_both! {
     }
 }
 
-/// Everything a desk can be asked, each within the deadline.
+/// Everything a handler can be asked, each within the deadline.
 async fn all_unavailable(url: &str, settings: StoreSettings) {
     let store = Arc::new(Store::open(url, &settings).await.unwrap());
     let within = settings.call_deadline + Duration::from_secs(1);
     let begun = Instant::now();
     assert_eq!(store.ready().await, Err(StoreError::Unavailable));
     assert!(begun.elapsed() < within, "{:?}", begun.elapsed());
-    let desk = FafDesk::new(
+    let handler = FafHandler::new(
         store,
         Arc::new(KeyRing::new(None).unwrap()),
         None,
@@ -404,10 +408,10 @@ async fn all_unavailable(url: &str, settings: StoreSettings) {
     );
     let begun = Instant::now();
     assert_eq!(
-        hello(&desk, "test", HASH).await,
+        hello(&handler, "test", HASH).await,
         Err(LoginRefusal::Store(StoreError::Unavailable))
     );
-    let host = desk
+    let host = handler
         .answer(Ask::Host {
             player_id: 1,
             create: None,
@@ -473,7 +477,7 @@ async fn a_locked_file_is_unavailable_and_comes_back() {
 async fn a_locked_file_turns_every_sign_in_away_in_time() {
     let bench = Bench::sqlite().await;
     let store = Store::open(&bench.url, &hasty()).await.unwrap();
-    let desk = Arc::new(FafDesk::new(
+    let handler = Arc::new(FafHandler::new(
         Arc::new(store),
         Arc::new(KeyRing::new(None).unwrap()),
         None,
@@ -484,13 +488,13 @@ async fn a_locked_file_turns_every_sign_in_away_in_time() {
     let begun = Instant::now();
     let mut asked = tokio::task::JoinSet::new();
     for n in 0..150 {
-        let (desk, name) = (desk.clone(), format!("new-{n}"));
+        let (handler, name) = (handler.clone(), format!("new-{n}"));
         let known = n % 2 == 0;
         asked.spawn(async move {
             if known {
-                hello(&desk, "test", HASH).await
+                hello(&handler, "test", HASH).await
             } else {
-                hello(&desk, &name, "x").await
+                hello(&handler, &name, "x").await
             }
         });
     }
@@ -502,12 +506,12 @@ async fn a_locked_file_turns_every_sign_in_away_in_time() {
     assert!(begun.elapsed() < 3 * hasty().call_deadline);
     // Who only reads is not kept from it, and back they come.
     other.execute("ROLLBACK").await.unwrap();
-    let mut outcome = hello(&desk, "test", HASH).await;
+    let mut outcome = hello(&handler, "test", HASH).await;
     for _ in 0..20 {
         if outcome.is_ok() {
             break;
         }
-        outcome = hello(&desk, "test", HASH).await;
+        outcome = hello(&handler, "test", HASH).await;
     }
     assert_eq!(outcome, Ok((1, "test".to_owned())));
 }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use bench::{Bench, on_both};
-use muster::backoffice::faf::{AuthMode, FafDesk};
+use muster::backoffice::faf::{AuthMode, FafHandler};
 use muster::backoffice::spool::Spool;
 use muster::backoffice::store::{Arrival, Store, StoreSettings};
 use muster::lobby::faf::GameType;
@@ -99,16 +99,16 @@ fn batch(records: Vec<Record>) -> Batch {
     }
 }
 
-async fn desk(bench: &Bench) -> FafDesk {
-    let desk = bench.desk(AuthMode::Database);
-    desk.refresh().await.unwrap();
-    desk
+async fn handler(bench: &Bench) -> FafHandler {
+    let handler = bench.handler(AuthMode::Database);
+    handler.refresh().await.unwrap();
+    handler
 }
 
 /// Writes the records; everything must be settled.
-async fn write(desk: &FafDesk, records: Vec<Record>) -> Written {
+async fn write(handler: &FafHandler, records: Vec<Record>) -> Written {
     let count = records.len();
-    let written = desk.write(batch(records)).await;
+    let written = handler.write(batch(records)).await;
     assert!(!written.unavailable);
     assert_eq!(written.done.len(), count);
     written
@@ -183,9 +183,9 @@ on_both! {
 
     async fn games_are_written_down_in_the_middle_of_many_sign_ins(bench: &Bench) {
         if !bench.store.is_embedded() {
-            return; // there, all wait for a connection in turn; how many do is the desk's to limit
+            return; // there, all wait for a connection in turn; how many do is the handler's to limit
         }
-        let desk = desk(bench).await;
+        let handler = handler(bench).await;
         let sign_ins = 5_000;
         let mut waiting = JoinSet::new();
         for n in 0..sign_ins {
@@ -197,7 +197,7 @@ on_both! {
             });
         }
         waiting.join_next().await.unwrap().unwrap();
-        let written = write(&desk, vec![Record::Launch(launch(&[1, 3])), finished(&[1, 3], "global")]).await;
+        let written = write(&handler, vec![Record::Launch(launch(&[1, 3])), finished(&[1, 3], "global")]).await;
         assert_eq!(rated(&written).len(), 2);
         let ended = std::iter::from_fn(|| waiting.try_join_next()).count();
         assert!(ended < sign_ins / 2, "{ended} went before it");
@@ -208,7 +208,7 @@ on_both! {
 
     // checklist: faf 223, 224, 225, 226, 227, 382
     async fn a_launch_gives_the_game_its_rows_once(bench: &Bench) {
-        let desk = desk(bench).await;
+        let handler = handler(bench).await;
         let launch = Launch {
             victory: "DECAPITATION".into(),
             rating_type: "tmm_2v2".into(),
@@ -218,7 +218,7 @@ on_both! {
         };
         let stored = Launched { validity: Validity::Valid, map_id: Some(7), stored: true };
         for _ in 0..2 {
-            let written = write(&desk, vec![Record::Launch(launch.clone())]).await;
+            let written = write(&handler, vec![Record::Launch(launch.clone())]).await;
             assert_eq!(written.launched, Some(stored));
         }
         let game = rows(bench, "gameType, gameMod, host, mapId, gameName, validity, startTime, endTime", "game_stats WHERE id = 42000").await;
@@ -236,7 +236,7 @@ on_both! {
 
     // checklist: faf 448, 449, 450
     async fn the_map_decides_unless_something_else_does(bench: &Bench) {
-        let desk = desk(bench).await;
+        let handler = handler(bench).await;
         bench.sql("UPDATE map_version SET ranked = 0 WHERE filename = 'maps/scmp_001.zip'").await;
         let sneaky = "neroxis_map_generator_sneaky_map";
         for (uid, folder, generated_map, finding, expected) in [
@@ -250,24 +250,24 @@ on_both! {
             let uid = GAME + uid;
             let launch = Launch { folder: folder.into(), generated_map, finding, ..launch(&[1, 3]) };
             let batch = Batch { uid, ..batch(vec![Record::Launch(launch)]) };
-            let launched = desk.write(batch).await.launched.unwrap();
+            let launched = handler.write(batch).await.launched.unwrap();
             assert_eq!((launched.validity, launched.map_id), expected, "{folder}");
             let stored = rows(bench, "validity", &format!("game_stats WHERE id = {uid}")).await;
             assert_eq!(stored, expected.0.number().to_string(), "{folder}");
         }
         let coop = Launch { initial: Validity::CoopNotRanked, folder: "nowhere".into(), ..launch(&[1]) };
-        let written = write(&desk, vec![Record::Launch(coop)]).await;
+        let written = write(&handler, vec![Record::Launch(coop)]).await;
         assert_eq!(written.launched.unwrap().validity, Validity::CoopNotRanked);
     }
 
     async fn a_launch_that_can_not_be_written_leaves_nothing_and_is_not_rated(bench: &Bench) {
-        let desk = desk(bench).await;
+        let handler = handler(bench).await;
         for (launch, refused) in [
             (Launch { featured_mod: "nomads".into(), ..launch(&[1, 3]) }, false),
             (launch(&[1, 999_999]), true),
             (Launch { queue_id: Some(99), ..launch(&[1, 3]) }, true),
         ] {
-            let written = write(&desk, vec![Record::Launch(launch), Record::Ended(0.0), finished(&[1, 3], "global")]).await;
+            let written = write(&handler, vec![Record::Launch(launch), Record::Ended(0.0), finished(&[1, 3], "global")]).await;
             assert_eq!(written.launched, Some(Launched::REFUSED));
             assert_eq!(written.done[0].refused, refused);
             assert_eq!(keys(&written), ["success.gameResults.create"]);
@@ -276,7 +276,7 @@ on_both! {
         }
         // A number that is somebody else's game.
         let theirs = Batch { uid: 41_955, ..batch(vec![Record::Launch(Launch { host_id: 3, ..launch(&[1, 3]) })]) };
-        assert!(desk.write(theirs).await.done[0].refused);
+        assert!(handler.write(theirs).await.done[0].refused);
         assert_eq!(rows(bench, "gameName", "game_stats WHERE id = 41955").await, "The last game");
     }
 
@@ -286,17 +286,17 @@ on_both! {
             return;
         }
         bench.sql("DELETE FROM game_stats; ALTER TABLE game_stats MODIFY gameType ENUM('0', '1', '2', '3', '4', '5') NOT NULL").await;
-        let desk = desk(bench).await;
+        let handler = handler(bench).await;
         for (uid, victory, number) in [(1, "DEMORALIZATION", "0"), (2, "SANDBOX", "3"), (3, "DECAPITATION", "0")] {
             let launch = Launch { victory: victory.into(), ..launch(&[1, 3]) };
-            desk.write(Batch { uid, ..batch(vec![Record::Launch(launch)]) }).await;
+            handler.write(Batch { uid, ..batch(vec![Record::Launch(launch)]) }).await;
             assert_eq!(rows(bench, "gameType", &format!("game_stats WHERE id = {uid}")).await, number);
         }
     }
 
     // checklist: faf 276, 277, 280, 281, 457, 492
     async fn what_happens_during_a_game_is_written_once(bench: &Bench) {
-        let desk = desk(bench).await;
+        let handler = handler(bench).await;
         let operation = |time: &str, secondary| Record::Operation {
             folder: "scmp_coop_123.v0002".into(),
             secondary,
@@ -305,7 +305,7 @@ on_both! {
         };
         let coop = Launch { initial: Validity::CoopNotRanked, featured_mod: "coop".into(), ..launch(&[1, 3]) };
         for _ in 0..2 {
-            write(&desk, vec![
+            write(&handler, vec![
                 Record::Launch(coop.clone()),
                 Record::Desync { player_id: 1, game_time_s: Some(30) },
                 Record::Desync { player_id: 3, game_time_s: None },
@@ -327,19 +327,19 @@ on_both! {
         ]);
         refused.uid = GAME + 1;
         refused.launched = Some(Launched { validity: Validity::WrongDifficulty, map_id: None, stored: true });
-        let done = desk.write(refused).await.done;
+        let done = handler.write(refused).await.done;
         assert_eq!([done[0].refused, done[1].refused], [true, false]);
         assert_eq!(bench.look("SELECT CAST(COUNT(*) AS CHAR) FROM coop_leaderboard").await, "1");
     }
 
     // checklist: faf 438, 440, 441, 443, 461, 465, 466, 467, 468, 471
     async fn a_finished_game_is_written_and_rated_once(bench: &Bench) {
-        let desk = desk(bench).await;
+        let handler = handler(bench).await;
         let records = || vec![Record::Launch(launch(&[5, 1])), finished(&[5, 1], "global")];
-        let first = write(&desk, records()).await;
+        let first = write(&handler, records()).await;
         assert_eq!(keys(&first), ["success.gameResults.create", "success.rating.update", "success.rating.update"]);
         // Once more, as after an acknowledgement that got lost: the same is told, and nothing counts twice.
-        let again = write(&desk, records()).await;
+        let again = write(&handler, records()).await;
         assert_eq!(keys(&again), keys(&first));
         assert_eq!(rated(&again), rated(&first));
         let [winner, loser] = [&first.done[1].rated[0], &first.done[1].rated[1]];
@@ -365,10 +365,10 @@ on_both! {
 
     // checklist: faf 461, 454
     async fn an_invalid_game_keeps_its_results_and_its_new_validity(bench: &Bench) {
-        let desk = desk(bench).await;
+        let handler = handler(bench).await;
         let Record::Finish(mut short) = finished(&[5, 1], "global") else { unreachable!() };
         (short.enforce_rating, short.duration_s) = (false, 10.0);
-        let written = write(&desk, vec![Record::Launch(launch(&[5, 1])), Record::Finish(short)]).await;
+        let written = write(&handler, vec![Record::Launch(launch(&[5, 1])), Record::Finish(short)]).await;
         assert_eq!(keys(&written), ["success.gameResults.create"]);
         assert_eq!(rows(bench, "validity", "game_stats WHERE id = 42000").await, "9");
         assert_eq!(rows(bench, "result", "game_player_stats WHERE gameId = 42000 ORDER BY id").await, "VICTORY, DEFEAT");
@@ -377,8 +377,8 @@ on_both! {
 
     // checklist: faf 465, 469, 470, 473
     async fn a_ladder_game_lifts_global_ratings_too(bench: &Bench) {
-        let desk = desk(bench).await;
-        let written = write(&desk, vec![Record::Launch(launch(&[5, 7])), finished(&[5, 7], "ladder_1v1")]).await;
+        let handler = handler(bench).await;
+        let written = write(&handler, vec![Record::Launch(launch(&[5, 7])), finished(&[5, 7], "ladder_1v1")]).await;
         let change = |id, board: &str, mean, deviation| (id, board.to_owned(), mean, deviation);
         assert_eq!(rated(&written), [
             change(5, "ladder_1v1", 1766, 429),
@@ -394,9 +394,9 @@ on_both! {
     }
 
     async fn rows_that_are_not_the_players_keep_ratings_from_being_stored(bench: &Bench) {
-        let desk = desk(bench).await;
+        let handler = handler(bench).await;
         // Player 7 had no team at launch, say: he has no row.
-        let written = write(&desk, vec![Record::Launch(launch(&[5])), finished(&[5, 7], "global")]).await;
+        let written = write(&handler, vec![Record::Launch(launch(&[5])), finished(&[5, 7], "global")]).await;
         assert_eq!(keys(&written).len(), 3, "the outside is told all the same");
         assert!(rated(&written).is_empty());
         let ratings = rows(bench, "login_id, total_games, mean = 1500", "leaderboard_rating WHERE login_id IN (5, 7) ORDER BY login_id").await;
@@ -406,21 +406,21 @@ on_both! {
 
     // checklist: faf 464, 475
     async fn a_game_that_can_not_be_rated_stops_nothing(bench: &Bench) {
-        let desk = desk(bench).await;
-        let written = write(&desk, vec![Record::Launch(launch(&[5, 1])), finished(&[5, 1], "no_such_board")]).await;
+        let handler = handler(bench).await;
+        let written = write(&handler, vec![Record::Launch(launch(&[5, 1])), finished(&[5, 1], "no_such_board")]).await;
         assert_eq!(keys(&written), ["success.gameResults.create"]);
         let mut next = batch(vec![Record::Launch(launch(&[5, 1])), finished(&[5, 1], "global")]);
         next.uid = GAME + 1;
         let Record::Finish(mut game) = finished(&[5, 1], "global") else { unreachable!() };
         game.uid = GAME + 1;
         next.records[1] = Arc::new(Record::Finish(game));
-        assert_eq!(rated(&desk.write(next).await).len(), 2);
+        assert_eq!(rated(&handler.write(next).await).len(), 2);
     }
 
     async fn games_that_end_together_are_rated_one_after_the_other(bench: &Bench) {
-        let desk = Arc::new(desk(bench).await);
+        let handler = Arc::new(handler(bench).await);
         let rate = |uid: u32| {
-            let desk = desk.clone();
+            let handler = handler.clone();
             async move {
                 let Record::Finish(mut game) = finished(&[5, 7], "global") else { unreachable!() };
                 game.uid = uid;
@@ -428,7 +428,7 @@ on_both! {
                 batch.uid = uid;
                 // As the shard does: until it is settled.
                 loop {
-                    let written = desk.write(batch.clone()).await;
+                    let written = handler.write(batch.clone()).await;
                     if !written.unavailable {
                         return rated(&written).len();
                     }
@@ -450,11 +450,11 @@ on_both! {
     async fn a_store_that_is_away_settles_nothing_and_keeps_the_game(bench: &Bench) {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::open(folder.path()).unwrap();
-        let (desk, kept) = bench.desk(AuthMode::Database).with_spool(spool.clone()).unwrap();
+        let (handler, kept) = bench.handler(AuthMode::Database).with_spool(spool.clone()).unwrap();
         assert!(kept.is_empty());
-        desk.refresh().await.unwrap();
+        handler.refresh().await.unwrap();
         // The launch is written, then the store goes.
-        let launched = write(&desk, vec![Record::Launch(launch(&[5, 1]))]).await.launched;
+        let launched = write(&handler, vec![Record::Launch(launch(&[5, 1]))]).await.launched;
         bench.store.close().await;
         let mut rest = batch(vec![
             Record::Ended(1_700_000_600.0),
@@ -467,19 +467,19 @@ on_both! {
         ]);
         rest.launched = launched;
         for _ in 0..2 {
-            let written = desk.write(rest.clone()).await;
+            let written = handler.write(rest.clone()).await;
             assert!(written.unavailable && written.done.is_empty());
             assert_eq!(written.launched, launched);
         }
-        drop(desk);
+        drop(handler);
 
         // The next start finds it, does not give its number out again, and settles it.
         let store = Arc::new(Store::open(&bench.url, &StoreSettings::default()).await.unwrap());
         let again = Bench::with(store, &bench.url);
-        let (desk, kept) = again.desk(AuthMode::Database).with_spool(spool.clone()).unwrap();
+        let (handler, kept) = again.handler(AuthMode::Database).with_spool(spool.clone()).unwrap();
         assert_eq!(kept.len(), 1);
         let mut events = Vec::new();
-        desk.replay(kept, |done| {
+        handler.replay(kept, |done| {
             events.extend(done.into_iter().flat_map(|done| done.events).map(|event| event.key));
         }).await;
         assert_eq!(events, ["success.gameResults.create", "success.rating.update", "success.rating.update"]);

@@ -141,7 +141,7 @@ async fn an_open_lobbys_store_begins_with_leaderboards_queues_and_maps_and_is_le
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("muster.db").display());
     let store = Store::open(&url, &StoreSettings::default()).await.unwrap();
-    store.furnish().await.unwrap();
+    store.seed().await.unwrap();
     let reference = store.reference().await.unwrap();
     assert_eq!(names(&reference.queues), ["ladder1v1", "tmm2v2", "tmm4v4"]);
     for queue in &reference.queues {
@@ -154,14 +154,14 @@ async fn an_open_lobbys_store_begins_with_leaderboards_queues_and_maps_and_is_le
     bench
         .sql("UPDATE matchmaker_queue SET enabled = 0 WHERE id > 1")
         .await;
-    bench.store.furnish().await.unwrap();
+    bench.store.seed().await.unwrap();
     assert_eq!(names(&queues(&bench).await), ["ladder1v1"]);
 }
 
 on_both! {
     async fn a_store_with_leaderboards_of_its_own_is_not_furnished(bench: &Bench) {
         let before = queues(bench).await.len();
-        bench.store.furnish().await.unwrap();
+        bench.store.seed().await.unwrap();
         assert_eq!(queues(bench).await.len(), before);
     }
 }

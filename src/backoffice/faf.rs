@@ -35,8 +35,8 @@ pub enum AuthMode {
     Open,
 }
 
-/// The desk where the FAF dialect's questions are answered.
-pub struct FafDesk {
+/// The handler where the FAF dialect's questions are answered.
+pub struct FafHandler {
     pub(super) store: Arc<Store>,
     keys: Arc<KeyRing>,
     policy: Option<Policy>,
@@ -62,8 +62,8 @@ pub fn is_login_name(login: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
-impl FafDesk {
-    /// A desk. Without a policy server nobody is told of logins.
+impl FafHandler {
+    /// A handler. Without a policy server nobody is told of logins.
     pub fn new(
         store: Arc<Store>,
         keys: Arc<KeyRing>,
@@ -92,7 +92,7 @@ impl FafDesk {
     }
 
     /// Has finished games kept on disk until they are settled. Gives those an earlier process has left, for
-    /// [`FafDesk::replay`]; their numbers are not given out again, even if the store has not seen them yet.
+    /// [`FafHandler::replay`]; their numbers are not given out again, even if the store has not seen them yet.
     ///
     /// # Errors
     /// If the folder can't be read.

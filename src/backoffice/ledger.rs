@@ -15,7 +15,7 @@ use lobby::faf::reference::Reference;
 use lobby::faf::results::{self, Finished};
 use lobby::faf::validity::Validity;
 
-use super::faf::FafDesk;
+use super::faf::FafHandler;
 use super::store::Rating;
 
 /// Longest that a game waits for its turn to be rated before its batch makes room for other questions and comes again.
@@ -23,7 +23,7 @@ const RATING_WAIT: Duration = Duration::from_secs(2);
 /// Between two attempts to settle what an earlier process has left.
 const REPLAY_PAUSE: Duration = Duration::from_secs(5);
 
-impl FafDesk {
+impl FafHandler {
     /// Settles as much of a batch as the store takes now. A finished game is kept on disk until it is settled.
     pub async fn write(&self, batch: Batch) -> Written {
         let finishes = batch

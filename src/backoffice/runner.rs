@@ -3,7 +3,7 @@
 //! A shard hands a question over with [`Asker::try_ask`], which never waits: a full queue gives the question back, and
 //! the one who asked refuses it upstream. Answers travel the other way as the handler sees fit, usually as mail.
 //!
-//! Questions that come in crowds wait in a queue of their own, and never take every place at the desk: ten thousand who
+//! Questions that come in crowds wait in a queue of their own, and never take every place at the runner: ten thousand who
 //! sign in at once don't keep the result of a game from being written down.
 
 use std::fmt::Display;
@@ -22,14 +22,14 @@ use tokio::task::{JoinError, JoinSet, LocalSet};
 /// After a stop, questions under way are waited for this long. More than any of them may take by its own deadlines.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How busy the desk is. Counters only grow, but for `in_flight`.
+/// How busy the runner is. Counters only grow, but for `in_flight`.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Questions taken into the queue.
     pub asked: AtomicU64,
     /// Questions whose handler has ended.
     pub answered: AtomicU64,
-    /// Questions given back: the queue was full, or the desk closed.
+    /// Questions given back: the queue was full, or the runner closed.
     pub refused: AtomicU64,
     /// Questions whose handler panicked. Nobody answers those.
     pub failed: AtomicU64,
@@ -80,7 +80,7 @@ impl<Q> Asker<Q> {
     /// Hands a question over without waiting.
     ///
     /// # Errors
-    /// The question, if the queue is full or the desk closed.
+    /// The question, if the queue is full or the runner closed.
     pub fn try_ask(&self, question: Q) -> Result<(), Q> {
         let outcome = if self.0.closed.load(Ordering::Acquire) {
             Err(question)
@@ -101,12 +101,12 @@ impl<Q> Asker<Q> {
         outcome
     }
 
-    /// The counters of this desk.
+    /// The counters of this runner.
     pub fn counters(&self) -> Arc<Counters> {
         self.0.counters.clone()
     }
 
-    /// Closes the desk: nothing more is taken, what is in the queue is still handled.
+    /// Closes the runner: nothing more is taken, what is in the queue is still handled.
     pub fn close(&self) {
         self.0.closed.store(true, Ordering::Release);
         self.0.closing.notify_one();
@@ -115,7 +115,7 @@ impl<Q> Asker<Q> {
 }
 
 impl<Q> Questions<Q> {
-    /// The next question, one of a crowd only if there is `room` for it and no other; `None` once the desk is closed and
+    /// The next question, one of a crowd only if there is `room` for it and no other; `None` once the runner is closed and
     /// the queues empty. May be dropped while it waits.
     async fn next(&mut self, room: bool) -> Option<Q> {
         loop {
@@ -145,7 +145,7 @@ pub struct Places {
     pub crowd: usize,
 }
 
-/// Handles questions, as many at once as there are `places`, until the desk is closed; then finishes those it has, for
+/// Handles questions, as many at once as there are `places`, until the runner is closed; then finishes those it has, for
 /// at most `stop_deadline`, and returns. Must run inside a [`LocalSet`].
 pub async fn run<Q, H, F>(
     mut questions: Questions<Q>,
@@ -229,7 +229,7 @@ pub struct BackOffice<Q> {
 }
 
 /// Starts the back office: one thread named `backoffice` with a tokio runtime of its own. `setup` runs there first and
-/// makes the handler; it may leave tasks behind with `tokio::task::spawn_local`, which end with the desk. Returns when
+/// makes the handler; it may leave tasks behind with `tokio::task::spawn_local`, which end with the runner. Returns when
 /// the set-up is done.
 ///
 /// # Errors
@@ -279,7 +279,7 @@ impl<Q> BackOffice<Q> {
         self.asker.clone()
     }
 
-    /// Closes the desk and waits until what was asked is answered, or [`STOP_DEADLINE`] is over. Blocks.
+    /// Closes the runner and waits until what was asked is answered, or [`STOP_DEADLINE`] is over. Blocks.
     pub fn stop(self) {
         self.asker.close();
         if self.thread.join().is_err() {
@@ -452,8 +452,8 @@ mod tests {
             late.try_ask(7).unwrap();
             tokio::time::timeout(Duration::from_secs(5), hears).await
         };
-        let desk = LocalSet::new();
-        let outcome = desk.run_until(async {
+        let tasks = LocalSet::new();
+        let outcome = tasks.run_until(async {
             tokio::select! {
                 () = run(questions, places, STOP_DEADLINE, handler) => unreachable!("it is not closed"),
                 heard = heard => heard,

@@ -83,7 +83,7 @@ impl Batch {
             Audience::Topic(topic) => (Some(topic), None, false),
             Audience::SubscribersBut(out) => (Some(Topic::SUBSCRIBERS), Some(out), false),
             Audience::TopicBut(topic, out) => (Some(topic), Some(out), false),
-            Audience::These(conns) => (None, Some(conns), true),
+            Audience::Connections(conns) => (None, Some(conns), true),
         };
         if let Some(topic) = topic {
             let Some(index) = topics.index(topic) else {
@@ -266,7 +266,7 @@ mod tests {
         push(Audience::Subscribers, "all1");
         push(Audience::SubscribersBut(Rc::new([conn(1)])), "not1");
         push(
-            Audience::These(Rc::new([conn(1), conn(2), conn(1)])),
+            Audience::Connections(Rc::new([conn(1), conn(2), conn(1)])),
             "just12",
         );
         push(Audience::Topic(Topic(9)), "nine");

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use crossbeam::{queue::SegQueue, utils::CachePadded};
 
 use super::{acceptor::Accepted, relay::MovedSocket, runtime::Doorbell};
-use lobby::{Closing, ConnId, Dialect, Joint, ShardId, Stopping, Ticket};
+use lobby::{Closing, ConnId, Dialect, Relay, ShardId, Stopping, Ticket};
 
 /// Mail waiting in one inbox above which all shards stop reading from their sockets. Mail is caused by what clients
 /// send, so this bounds the inboxes; it is far above what a healthy shard ever sees.
@@ -32,11 +32,11 @@ pub enum Inbound<D: Dialect, S = OwnedFd> {
     /// End one of this shard's connections.
     Close(ConnId, Closing),
     /// Relay one of this shard's connections, whose socket moves, with another.
-    Join(Box<Joint>),
+    Join(Box<Relay>),
     /// A socket that is to be relayed with one of this shard's.
-    Adopt(Box<MovedSocket<S>>),
+    Moved(Box<MovedSocket<S>>),
     /// The relay of this shard's connection, whose socket had moved, has ended.
-    Parted(ConnId),
+    RelayEnded(ConnId),
     /// The back office's answer.
     Answer(Ticket, D::Answer),
     /// What it tells unasked.

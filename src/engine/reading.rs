@@ -321,13 +321,13 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                         self.open(id);
                     }
                 }
-                Step::Fail { error, farewell } => {
+                Step::Fail { error, close_frame } => {
                     if error != WireError::Closed {
                         self.counters.ended_framing.up();
                         let (shard, peer) = (self.id.0, conn.address);
                         tracing::debug!(shard, %peer, %error, "stream ended");
                     }
-                    self.fail(id, &farewell);
+                    self.fail(id, &close_frame);
                     return input.len();
                 }
             }
@@ -339,13 +339,13 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         if let Some(conn) = self.conns.find(id)
             && let Some(bytes) = conn.rare.as_mut().and_then(|rare| rare.raw.take())
         {
-            conn.decoder.bare(bytes as usize);
+            conn.decoder.expect_raw(bytes as usize);
         }
     }
 
     /// Ends the connection from the framing's side: last words, no more reading.
-    fn fail(&mut self, id: ConnId, farewell: &[u8]) {
-        self.reply_raw(id, farewell);
+    fn fail(&mut self, id: ConnId, close_frame: &[u8]) {
+        self.reply_raw(id, close_frame);
         if let Some(conn) = self.conns.find(id) {
             conn.closing.get_or_insert(Closing::Flushed);
         }

@@ -15,7 +15,7 @@ use super::{
     shard::Shard,
     table::{Conn, Stage},
 };
-use lobby::{Closing, ConnId, Dialect, Joint};
+use lobby::{Closing, ConnId, Dialect, Relay};
 use wire::Decoder;
 
 /// A socket on its way to the shard that relays it.
@@ -34,8 +34,8 @@ pub struct MovedSocket<S> {
 
 impl<D: Dialect, I: Io> Shard<D, I> {
     /// A dialect wants two connections relayed: begins with the one whose socket moves.
-    pub(super) fn join(&mut self, joint: Box<Joint>) {
-        let source = joint.giver;
+    pub(super) fn join(&mut self, joint: Box<Relay>) {
+        let source = joint.source;
         if source.shard != self.id {
             return self.mesh.post(source.shard, Inbound::Join(joint));
         }
@@ -44,7 +44,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 conn.rare().joining = Some(joint);
                 self.enqueue(source);
             }
-            None => self.close_anywhere(joint.taker, Closing::Flushed),
+            None => self.close_anywhere(joint.target, Closing::Flushed),
         }
     }
 
@@ -61,24 +61,24 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             return;
         };
         let mut to_source = conn.outbox.take();
-        to_source.extend_from_slice(&joint.to_giver);
-        let to_target = [&joint.to_taker[..], &conn.rest].concat();
+        to_source.extend_from_slice(&joint.to_source);
+        let to_target = [&joint.to_target[..], &conn.rest].concat();
         conn.rest = Vec::new();
-        conn.rare().away = Some(joint.taker);
+        conn.rare().away = Some(joint.target);
         let blocked = conn.blocked_since.take().is_some();
         self.io.forget(Key::of(id), blocked);
         let moved = MovedSocket {
             source: id,
-            target: joint.taker,
+            target: joint.target,
             socket,
             to_source,
             to_target,
         };
-        if joint.taker.shard == self.id {
+        if joint.target.shard == self.id {
             self.adopt(moved);
         } else {
             self.mesh
-                .post(joint.taker.shard, Inbound::Adopt(Box::new(moved)));
+                .post(joint.target.shard, Inbound::Moved(Box::new(moved)));
         }
     }
 
@@ -168,7 +168,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         };
         let (joining, peer, home) = (rare.joining.take(), rare.peer, rare.home);
         if let Some(joint) = joining {
-            self.close_anywhere(joint.taker, Closing::Flushed);
+            self.close_anywhere(joint.target, Closing::Flushed);
         }
         if let Some(peer) = peer {
             self.close(peer, Closing::Flushed);
@@ -183,7 +183,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         if source.shard == self.id {
             self.remove(source);
         } else {
-            self.mesh.post(source.shard, Inbound::Parted(source));
+            self.mesh.post(source.shard, Inbound::RelayEnded(source));
         }
     }
 }

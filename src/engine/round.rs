@@ -116,7 +116,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         }
         self.flush();
         if self.draining {
-            self.mesh.set_idle(self.id, self.may_stop());
+            self.mesh.set_idle(self.id, self.is_drained());
         }
     }
 
@@ -173,7 +173,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 Due::Linger(id) => self.remove(id),
                 Due::Unpark => self.unpark(now),
             }
-            self.settle();
+            self.drain_local();
         }
     }
 

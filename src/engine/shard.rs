@@ -190,8 +190,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             format: conn.format,
             protocol: self.settings.listeners[usize::from(conn.listener)].protocol,
         };
-        self.turn(Some(id), |dialect, turn| dialect.opened(turn, id, origin));
-        self.settle();
+        self.turn(Some(id), |dialect, turn| dialect.on_open(turn, id, origin));
+        self.drain_local();
     }
 
     /// A frame arrived.
@@ -200,9 +200,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         self.counters.frames_in.up();
         tracing::trace!(?id, text = %String::from_utf8_lossy(body), "received");
         self.turn_at(begun, Some(id), |dialect, turn| {
-            dialect.received(turn, id, body);
+            dialect.on_frame(turn, id, body);
         });
-        self.settle();
+        self.drain_local();
         let took = self.io.now().saturating_sub(begun);
         self.counters.handling.took(took);
     }
@@ -232,8 +232,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let opened = std::mem::take(&mut conn.opened);
         self.part(id);
         if opened {
-            self.turn(None, |dialect, turn| dialect.closed(turn, id));
-            self.settle();
+            self.turn(None, |dialect, turn| dialect.on_close(turn, id));
+            self.drain_local();
         }
     }
 
@@ -278,8 +278,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
 
     /// The first turn.
     pub(super) fn start(&mut self) {
-        self.turn(None, |dialect, turn| dialect.started(turn));
-        self.settle();
+        self.turn(None, |dialect, turn| dialect.on_start(turn));
+        self.drain_local();
     }
 
     /// One turn of the dialect. A panic in it ends the connection it was for, and nothing else.
@@ -327,17 +327,17 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     /// The connection's outbox ran empty after it had missed broadcasts.
     pub(super) fn resync(&mut self, id: ConnId) {
         self.counters.resyncs.up();
-        self.turn(Some(id), |dialect, turn| dialect.resync(turn, id));
-        self.settle();
+        self.turn(Some(id), |dialect, turn| dialect.on_resync(turn, id));
+        self.drain_local();
     }
 
     /// A deadline of the dialect has passed.
     pub(super) fn woke(&mut self, timer: D::Timer) {
-        self.turn(None, |dialect, turn| dialect.woke(turn, timer));
+        self.turn(None, |dialect, turn| dialect.on_timer(turn, timer));
     }
 
     /// Handles what this shard caused itself, until nothing is left.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn drain_local(&mut self) {
         while let Some(inbound) = self.local.pop_front() {
             self.take_in(inbound);
         }
@@ -351,7 +351,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 return;
             };
             self.take_in(inbound);
-            self.settle();
+            self.drain_local();
         }
     }
 
@@ -360,17 +360,19 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             Inbound::Accepted(accepted) => self.accept(*accepted),
             Inbound::Mail(from, mail) => {
                 self.counters.mail_in.up();
-                self.turn(None, |dialect, turn| dialect.mailed(turn, from, mail));
+                self.turn(None, |dialect, turn| dialect.on_mail(turn, from, mail));
             }
             Inbound::Answer(ticket, answer) => {
-                self.turn(None, |dialect, turn| dialect.answered(turn, ticket, answer));
+                self.turn(None, |dialect, turn| {
+                    dialect.on_answer(turn, ticket, answer)
+                });
             }
-            Inbound::News(news) => self.turn(None, |dialect, turn| dialect.told(turn, news)),
+            Inbound::News(news) => self.turn(None, |dialect, turn| dialect.on_notice(turn, news)),
             Inbound::Deliver(conn, body) => self.send(conn, &body),
             Inbound::Close(conn, how) => self.close(conn, how),
             Inbound::Join(joint) => self.join(joint),
-            Inbound::Adopt(moved) => self.adopt(*moved),
-            Inbound::Parted(conn) => self.remove(conn),
+            Inbound::Moved(moved) => self.adopt(*moved),
+            Inbound::RelayEnded(conn) => self.remove(conn),
             Inbound::Stop(step) => self.stop(step),
             Inbound::Report => self.report(),
         }
@@ -396,21 +398,21 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     }
 
     /// Nothing is left that an orderly end waits for, but connections.
-    pub(super) fn may_stop(&self) -> bool {
-        self.dialect.may_stop()
+    pub(super) fn is_drained(&self) -> bool {
+        self.dialect.is_drained()
     }
 
     /// Nobody is connected any more, and nothing is on its way.
     pub(super) fn is_done(&self) -> bool {
-        self.conns.len() == 0 && self.may_stop()
+        self.conns.len() == 0 && self.is_drained()
     }
 
     fn stop(&mut self, step: Stopping) {
         self.draining = true;
-        self.turn(None, |dialect, turn| dialect.stopping(turn, step));
+        self.turn(None, |dialect, turn| dialect.on_stopping(turn, step));
         if step == Stopping::Now {
             self.ending = true;
-            self.settle();
+            self.drain_local();
             for id in self.conns.ids() {
                 self.close(id, Closing::Flushed);
             }
@@ -446,7 +448,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             Effect::Hold(conn) => self.hold(conn, Hold::Still),
             Effect::Watch(conn) => self.hold(conn, Hold::Watching),
             Effect::Release(conn) => self.hold(conn, Hold::No),
-            Effect::Bare(conn, bytes) => {
+            Effect::ExpectRaw(conn, bytes) => {
                 if let Some(conn) = self.conns.find(conn) {
                     conn.rare().raw = Some(bytes);
                 }
@@ -577,9 +579,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             (Some(Closing::Abort), _) | (Some(Closing::Flushed), Closing::Flushed) => return,
             // A relayed client does not speak the dialect any more.
             (None, Closing::Flushed) if conn.opened && conn.peer().is_none() => {
-                let farewell = conn.format.farewell();
+                let close_frame = conn.format.close_frame();
                 conn.outbox
-                    .write(&mut self.spare, |out| out.extend_from_slice(&farewell));
+                    .write(&mut self.spare, |out| out.extend_from_slice(&close_frame));
             }
             _ => {}
         }

@@ -7,7 +7,7 @@ use super::{
     runtime::{Key, Socket},
     topics::Memberships,
 };
-use lobby::{Closing, ConnId, Joint, ShardId};
+use lobby::{Closing, ConnId, Relay, ShardId};
 use wire::{Decoder, Format};
 
 /// Whether frames of a connection wait.
@@ -90,7 +90,7 @@ pub(super) struct Rare {
     /// The next frame is so many bytes without a header.
     pub(super) raw: Option<u32>,
     /// A relay that begins with this connection's socket, which is to be handed over.
-    pub(super) joining: Option<Box<Joint>>,
+    pub(super) joining: Option<Box<Relay>>,
     /// The connection of this shard that it is relayed with.
     pub(super) peer: Option<ConnId>,
     /// Its socket has moved to the shard of this connection, with which it is relayed there.

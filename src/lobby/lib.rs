@@ -5,7 +5,7 @@
 //! One value of a dialect is the state of one shard; it never sees another shard's state, only its mail.
 
 pub mod faf;
-pub mod house;
+pub mod router;
 pub mod simulator;
 mod turn;
 pub mod vcmi;
@@ -14,7 +14,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-pub use turn::{Audience, Closing, Effect, Joint, Now, Ticket, Topic, Turn};
+pub use turn::{Audience, Closing, Effect, Now, Relay, Ticket, Topic, Turn};
 
 use wire::Format;
 
@@ -81,27 +81,27 @@ pub trait Dialect: Sized + 'static {
     type Timer: Copy + 'static;
 
     /// First turn of the shard, before any connection.
-    fn started(&mut self, turn: &mut Turn<'_, Self>);
+    fn on_start(&mut self, turn: &mut Turn<'_, Self>);
     /// A connection is there and its real address is known.
-    fn opened(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, origin: Origin);
+    fn on_open(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, origin: Origin);
     /// A frame arrived; `body` is the receive buffer itself and may be overwritten.
-    fn received(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, body: &mut [u8]);
-    /// The connection is gone, whoever ended it. Comes exactly once for each [`Dialect::opened`].
-    fn closed(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId);
+    fn on_frame(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, body: &mut [u8]);
+    /// The connection is gone, whoever ended it. Comes exactly once for each [`Dialect::on_open`].
+    fn on_close(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId);
     /// Mail from another shard. Mail of one sender arrives in the order it was sent.
-    fn mailed(&mut self, turn: &mut Turn<'_, Self>, from: ShardId, mail: Self::Mail);
+    fn on_mail(&mut self, turn: &mut Turn<'_, Self>, from: ShardId, mail: Self::Mail);
     /// The back office answered.
-    fn answered(&mut self, turn: &mut Turn<'_, Self>, ticket: Ticket, answer: Self::Answer);
+    fn on_answer(&mut self, turn: &mut Turn<'_, Self>, ticket: Ticket, answer: Self::Answer);
     /// The back office has news. News of one sender arrives in the order it was sent.
-    fn told(&mut self, turn: &mut Turn<'_, Self>, news: Self::News);
+    fn on_notice(&mut self, turn: &mut Turn<'_, Self>, news: Self::News);
     /// A timer is due.
-    fn woke(&mut self, turn: &mut Turn<'_, Self>, timer: Self::Timer);
+    fn on_timer(&mut self, turn: &mut Turn<'_, Self>, timer: Self::Timer);
     /// A slow reader that missed broadcasts has caught up: send it the present state.
-    fn resync(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId);
+    fn on_resync(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId);
     /// The process is to end.
-    fn stopping(&mut self, turn: &mut Turn<'_, Self>, step: Stopping);
+    fn on_stopping(&mut self, turn: &mut Turn<'_, Self>, step: Stopping);
     /// Whether this shard has nothing left that an orderly end should wait for.
-    fn may_stop(&self) -> bool;
+    fn is_drained(&self) -> bool;
     /// The answer that stands in for one the back office could not take on (its queue is full).
     fn refuse(ask: Self::Ask) -> Self::Answer;
     /// What the dialect counts on this shard, by name.

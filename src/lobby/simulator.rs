@@ -14,7 +14,7 @@ use bytes::Bytes;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
-    Audience, Closing, ConnId, Dialect, Effect, Joint, Now, Origin, Protocol, ShardId, Stopping,
+    Audience, Closing, ConnId, Dialect, Effect, Now, Origin, Protocol, Relay, ShardId, Stopping,
     Ticket, Topic, Turn,
 };
 use wire::Format;
@@ -125,7 +125,7 @@ impl<D: Dialect> Simulator<D> {
             stalled: false,
         };
         for shard in 0..shards {
-            simulator.turn(ShardId(shard), |dialect, turn| dialect.started(turn));
+            simulator.turn(ShardId(shard), |dialect, turn| dialect.on_start(turn));
         }
         simulator
     }
@@ -166,7 +166,7 @@ impl<D: Dialect> Simulator<D> {
             protocol: self.protocol,
         };
         self.turn(conn.shard, |dialect, turn| {
-            dialect.opened(turn, conn, origin)
+            dialect.on_open(turn, conn, origin)
         });
         conn
     }
@@ -222,19 +222,21 @@ impl<D: Dialect> Simulator<D> {
 
     /// The back office tells a shard something.
     pub fn tell(&mut self, shard: u16, news: D::News) {
-        self.turn(ShardId(shard), |dialect, turn| dialect.told(turn, news));
+        self.turn(ShardId(shard), |dialect, turn| {
+            dialect.on_notice(turn, news)
+        });
     }
 
     /// The connection has missed broadcasts and caught up.
     pub fn resync(&mut self, conn: ConnId) {
-        self.turn(conn.shard, |dialect, turn| dialect.resync(turn, conn));
+        self.turn(conn.shard, |dialect, turn| dialect.on_resync(turn, conn));
     }
 
     /// An orderly end begins or is there, on all shards.
     pub fn stop(&mut self, step: Stopping) {
         for shard in 0..self.shards.len() {
             self.turn(ShardId(shard as u16), |dialect, turn| {
-                dialect.stopping(turn, step)
+                dialect.on_stopping(turn, step)
             });
         }
     }
@@ -277,7 +279,7 @@ impl<D: Dialect> Simulator<D> {
         let shard = shards[self.rng.random_range(0..shards.len())];
         if let Some((_, timer)) = self.shards[shard].timers.pop_first() {
             self.turn(ShardId(shard as u16), |dialect, turn| {
-                dialect.woke(turn, timer)
+                dialect.on_timer(turn, timer)
             });
         }
     }
@@ -318,7 +320,7 @@ impl<D: Dialect> Simulator<D> {
                 let queue = self.mail.get_mut(&(from, to));
                 match queue.and_then(VecDeque::pop_front) {
                     Some(Parcel::Mail(mail)) => {
-                        self.turn(to, |dialect, turn| dialect.mailed(turn, from, mail));
+                        self.turn(to, |dialect, turn| dialect.on_mail(turn, from, mail));
                     }
                     Some(Parcel::Send(conn, body)) => self.receive(conn, body),
                     Some(Parcel::Close(conn, how)) => self.close(conn, how),
@@ -329,7 +331,7 @@ impl<D: Dialect> Simulator<D> {
                 let (ticket, ask) = self.shards[shard].asks.swap_remove(ask);
                 let answer = (self.office)(ask);
                 self.turn(ShardId(shard as u16), |dialect, turn| {
-                    dialect.answered(turn, ticket, answer);
+                    dialect.on_answer(turn, ticket, answer);
                 });
             }
             Job::Frame(conn) => {
@@ -339,7 +341,7 @@ impl<D: Dialect> Simulator<D> {
                     .and_then(|c| c.outgoing.pop_front());
                 if let Some(mut frame) = frame {
                     self.turn(conn.shard, |dialect, turn| {
-                        dialect.received(turn, conn, &mut frame)
+                        dialect.on_frame(turn, conn, &mut frame)
                     });
                 }
             }
@@ -354,7 +356,7 @@ impl<D: Dialect> Simulator<D> {
                 self.shards[usize::from(conn.shard.0)]
                     .topics
                     .retain(|(_, member)| *member != conn);
-                self.turn(conn.shard, |dialect, turn| dialect.closed(turn, conn));
+                self.turn(conn.shard, |dialect, turn| dialect.on_close(turn, conn));
             }
         }
     }
@@ -413,7 +415,7 @@ impl<D: Dialect> Simulator<D> {
                     Audience::TopicBut(topic, out) => {
                         members(topic).filter(|c| !out.contains(c)).collect()
                     }
-                    Audience::These(these) => these.to_vec(),
+                    Audience::Connections(these) => these.to_vec(),
                 };
                 for conn in conns {
                     assert_eq!(
@@ -429,7 +431,7 @@ impl<D: Dialect> Simulator<D> {
             Effect::Ask(ticket, ask) => state.asks.push((ticket, ask)),
             Effect::Publish(event) => self.published.push(event),
             Effect::Hold(conn) | Effect::Watch(conn) => self.hold(conn, true),
-            Effect::Bare(..) => {} // frames come whole here, with or without a header
+            Effect::ExpectRaw(..) => {} // frames come whole here, with or without a header
             Effect::Join(joint) => self.join(*joint),
             Effect::Release(conn) => self.hold(conn, false),
             Effect::Close(conn, how) if conn.shard == shard => self.close(conn, how),
@@ -446,17 +448,17 @@ impl<D: Dialect> Simulator<D> {
     }
 
     /// Relays at once: what a client sends is received by its peer, and they end together.
-    fn join(&mut self, joint: Joint) {
+    fn join(&mut self, joint: Relay) {
         for (conn, peer, first) in [
-            (joint.giver, joint.taker, joint.to_giver),
-            (joint.taker, joint.giver, joint.to_taker),
+            (joint.source, joint.target, joint.to_source),
+            (joint.target, joint.source, joint.to_target),
         ] {
             self.receive(conn, first);
             if let Some(client) = self.clients.get_mut(&conn) {
                 client.peer = Some(peer);
             }
         }
-        for (conn, peer) in [(joint.giver, joint.taker), (joint.taker, joint.giver)] {
+        for (conn, peer) in [(joint.source, joint.target), (joint.target, joint.source)] {
             let early = self
                 .clients
                 .get_mut(&conn)

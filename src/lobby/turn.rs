@@ -53,7 +53,7 @@ pub enum Audience {
     /// Every connection of this topic without these.
     TopicBut(Topic, Rc<[ConnId]>),
     /// Just these.
-    These(Rc<[ConnId]>),
+    Connections(Rc<[ConnId]>),
 }
 
 impl Audience {
@@ -64,7 +64,7 @@ impl Audience {
             Audience::Topic(topic) => Audience::Topic(change(topic)),
             Audience::SubscribersBut(out) => Audience::TopicBut(change(Topic::SUBSCRIBERS), out),
             Audience::TopicBut(topic, out) => Audience::TopicBut(change(topic), out),
-            Audience::These(conns) => Audience::These(conns),
+            Audience::Connections(conns) => Audience::Connections(conns),
         }
     }
 }
@@ -81,15 +81,15 @@ pub enum Closing {
 /// Two connections that are to be relayed to each other, on whatever shards they are. Both are held ([`Turn::watch`]).
 /// From then on each is sent what the other one sends, unread; when one ends, the other ends too.
 #[derive(Clone, Debug)]
-pub struct Joint {
+pub struct Relay {
     /// This one's socket moves to the other's shard. Its name stays: it is closed, and its end is told, where it was.
-    pub giver: ConnId,
+    pub source: ConnId,
     /// The relay is on this one's shard.
-    pub taker: ConnId,
-    /// What the giver is sent before anything else.
-    pub to_giver: Bytes,
-    /// What the taker is sent before anything else.
-    pub to_taker: Bytes,
+    pub target: ConnId,
+    /// What the source is sent before anything else.
+    pub to_source: Bytes,
+    /// What the target is sent before anything else.
+    pub to_target: Bytes,
 }
 
 /// Something a dialect wants done. Effects of a turn are carried out in order.
@@ -118,12 +118,12 @@ pub enum Effect<D: Dialect> {
     /// They are handled again.
     Release(ConnId),
     /// The next frame of this connection, whose frame is being handled, is so many bytes without a header.
-    Bare(ConnId, u32),
+    ExpectRaw(ConnId, u32),
     /// Relay two connections to each other.
-    Join(Box<Joint>),
+    Join(Box<Relay>),
     /// End a connection, wherever it is.
     Close(ConnId, Closing),
-    /// Call [`Dialect::woke`] at this monotonic time.
+    /// Call [`Dialect::on_timer`] at this monotonic time.
     Wake(Duration, D::Timer),
 }
 
@@ -148,7 +148,7 @@ impl<D: Dialect> Effect<D> {
             Effect::Hold(conn) => Effect::Hold(conn),
             Effect::Watch(conn) => Effect::Watch(conn),
             Effect::Release(conn) => Effect::Release(conn),
-            Effect::Bare(conn, bytes) => Effect::Bare(conn, bytes),
+            Effect::ExpectRaw(conn, bytes) => Effect::ExpectRaw(conn, bytes),
             Effect::Join(joint) => Effect::Join(joint),
             Effect::Close(conn, how) => Effect::Close(conn, how),
             Effect::Wake(at, what) => Effect::Wake(at, timer(what)),
@@ -221,7 +221,7 @@ impl<D: Dialect> Turn<'_, D> {
         }
     }
 
-    /// A question to the back office; the answer comes as [`Dialect::answered`] with the same ticket.
+    /// A question to the back office; the answer comes as [`Dialect::on_answer`] with the same ticket.
     pub fn ask(&mut self, ask: D::Ask) -> Ticket {
         let ticket = Ticket(*self.next_ticket);
         *self.next_ticket += 1;
@@ -246,12 +246,12 @@ impl<D: Dialect> Turn<'_, D> {
 
     /// The connection whose frame is being handled sends so many bytes without a header next
     /// ([`wire::packets`]).
-    pub fn bare(&mut self, conn: ConnId, bytes: u32) {
-        self.effects.push(Effect::Bare(conn, bytes));
+    pub fn expect_raw(&mut self, conn: ConnId, bytes: u32) {
+        self.effects.push(Effect::ExpectRaw(conn, bytes));
     }
 
     /// Relays two connections to each other.
-    pub fn join(&mut self, joint: Joint) {
+    pub fn join(&mut self, joint: Relay) {
         self.effects.push(Effect::Join(Box::new(joint)));
     }
 

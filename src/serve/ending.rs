@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use muster::{
     engine::Mesh,
-    lobby::{Stopping, house::House},
+    lobby::{Stopping, router::Router},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -14,7 +14,7 @@ use super::reload::Current;
 const DRAIN_CHECK: Duration = Duration::from_millis(50);
 
 /// Until the process may end: signals, then the drain.
-pub(super) async fn wait(current: Current, mesh: &Mesh<House>) -> anyhow::Result<()> {
+pub(super) async fn wait(current: Current, mesh: &Mesh<Router>) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut counters = signal(SignalKind::user_defined1())?;

@@ -3,7 +3,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `engine` | the configuration as the engine and the dialect want it |
-//! | `office` | the back office: store, keys, policy server, and the desk that answers |
+//! | `office` | the back office: store, keys, policy server, and the handler that answers |
 //! | `endpoints` | control, health and metrics over HTTP |
 //! | `outside` | the broker: its settings, and what becomes of what it says |
 //! | `reload` | reading the configuration again, and what takes effect at once |
@@ -46,8 +46,8 @@ use muster::{
     engine::{Engine, Mesh, Outside},
     lobby::{
         ShardId,
-        faf::{Faf, census::Board},
-        house::House,
+        faf::{Faf, metrics::MetricsBoard},
+        router::Router,
         vcmi::{self, Vcmi},
     },
 };
@@ -90,7 +90,7 @@ async fn run(sources: Sources, config: &Config, level: Level) -> anyhow::Result<
     .await?;
 
     let shards = config.server.shards;
-    let mesh = Mesh::<House>::new(shards);
+    let mesh = Mesh::<Router>::new(shards);
     let broker = Arc::new(Broker::new(config.broker.backlog));
     let (broker_settings, wanted) = watch::channel(outside::broker_settings(config));
     let broker_task = spawn_local({
@@ -102,8 +102,8 @@ async fn run(sources: Sources, config: &Config, level: Level) -> anyhow::Result<
         move || office::open(&config, mesh, progress)
     })
     .await??;
-    let boards: Vec<Arc<Board>> = (0..shards).map(|_| Arc::default()).collect();
-    let vcmi_boards: Vec<Arc<vcmi::Board>> = (0..shards).map(|_| Arc::default()).collect();
+    let boards: Vec<Arc<MetricsBoard>> = (0..shards).map(|_| Arc::default()).collect();
+    let vcmi_boards: Vec<Arc<vcmi::MetricsBoard>> = (0..shards).map(|_| Arc::default()).collect();
     let engine = start_engine(config, &mesh, &office, &broker, (&boards, &vcmi_boards))?;
 
     let mut control = Endpoint::open("http/control", config.http.control, {
@@ -118,7 +118,7 @@ async fn run(sources: Sources, config: &Config, level: Level) -> anyhow::Result<
             engine: engine.counters.clone(),
             boards,
             vcmi: vcmi_boards,
-            desk: office.asker().counters(),
+            handler: office.asker().counters(),
             failures: progress.failures.clone(),
             broker: broker.clone(),
             build: build(&progress),
@@ -157,10 +157,10 @@ async fn run(sources: Sources, config: &Config, level: Level) -> anyhow::Result<
 
 fn start_engine(
     config: &Config,
-    mesh: &Arc<Mesh<House>>,
+    mesh: &Arc<Mesh<Router>>,
     office: &BackOffice<Asked>,
     broker: &Arc<Broker>,
-    (boards, vcmi_boards): (&[Arc<Board>], &[Arc<vcmi::Board>]),
+    (boards, vcmi_boards): (&[Arc<MetricsBoard>], &[Arc<vcmi::MetricsBoard>]),
 ) -> anyhow::Result<Engine> {
     let (asker, broker) = (office.asker(), broker.clone());
     let shards = config.server.shards;
@@ -182,7 +182,7 @@ fn start_engine(
             let faf = Faf::new(shard, shards, settings.clone());
             let vcmi = Vcmi::new(shard, shards, vcmi_settings.clone());
             let here = usize::from(shard.0);
-            House::new(
+            Router::new(
                 faf.reporting_to(boards[here].clone()),
                 vcmi.reporting_to(vcmi_boards[here].clone()),
             )

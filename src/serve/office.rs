@@ -1,4 +1,4 @@
-//! The back office: store, keys, policy server, and the desk that answers with them.
+//! The back office: store, keys, policy server, and the handler that answers with them.
 
 use std::{
     rc::Rc,
@@ -12,7 +12,7 @@ use anyhow::Context;
 use muster::{
     backoffice::{
         country::{Countries, Download},
-        faf::{AuthMode, FafDesk},
+        faf::{AuthMode, FafHandler},
         keys::KeyRing,
         policy::Policy,
         refresh,
@@ -26,7 +26,7 @@ use muster::{
     lobby::{
         Dialect, ShardId, Ticket,
         faf::{asks::Ask, news::News},
-        house::House,
+        router::Router,
     },
 };
 
@@ -48,10 +48,10 @@ pub(super) struct Progress {
     pub(super) failures: Arc<Failures>,
 }
 
-/// Starts the back office: store, keys, policy server, and the desk that answers with them.
+/// Starts the back office: store, keys, policy server, and the handler that answers with them.
 pub(super) fn open(
     config: &Config,
-    mesh: Arc<Mesh<House>>,
+    mesh: Arc<Mesh<Router>>,
     progress: Arc<Progress>,
 ) -> anyhow::Result<BackOffice<Asked>> {
     let (store_url, faf) = (config.store.url.clone(), config.faf.clone());
@@ -64,7 +64,7 @@ pub(super) fn open(
     let setup = move || async move {
         let store = Arc::new(Store::open(&store_url, &settings).await?);
         if faf.auth == Auth::Open {
-            store.furnish().await?;
+            store.seed().await?;
         }
         let keys = Arc::new(KeyRing::new(faf.jwks_url)?);
         let policy = faf
@@ -78,16 +78,16 @@ pub(super) fn open(
         };
         let countries = Arc::new(countries(faf.geoip));
         countries.load().await;
-        let (desk, kept) = FafDesk::new(store, keys.clone(), policy, mode)
+        let (handler, kept) = FafHandler::new(store, keys.clone(), policy, mode)
             .with_countries(countries.clone())
             .with_spool(Spool::open(&data_dir.join("games"))?)
             .context("unsettled games of an earlier run can't be read")?;
-        let desk = Rc::new(desk);
+        let handler = Rc::new(handler);
         tokio::task::spawn_local(async move { countries.keep_fresh(unix_now).await });
-        let known = match desk.warm_up().await {
+        let known = match handler.warm_up().await {
             Ok(game) => {
                 progress.first_game.store(game, Ordering::Release);
-                tell_reference(&desk, &mesh, &progress.loaded).await
+                tell_reference(&handler, &mesh, &progress.loaded).await
             }
             Err(error) => {
                 tracing::warn!(%error, "the database is not there yet: sign-ins are refused until it is");
@@ -95,23 +95,24 @@ pub(super) fn open(
             }
         };
         tokio::task::spawn_local(async move { keys.keep_fresh().await });
-        let (replayer, shards) = (desk.clone(), mesh.clone());
+        let (replayer, shards) = (handler.clone(), mesh.clone());
         tokio::task::spawn_local(async move {
             // Any shard can tell what came of it; there is always a first.
             let tell = |done| shards.post(ShardId(0), Inbound::News(News::Settled(done)));
             replayer.replay(kept, tell).await;
         });
-        let (reader, told) = (desk.clone(), mesh.clone());
+        let (reader, told) = (handler.clone(), mesh.clone());
         tokio::task::spawn_local(async move {
             let refresh = async || tell_reference(&reader, &told, &progress.loaded).await;
             refresh::keep_fresh(unix_now, known, refresh).await;
         });
         Ok::<_, anyhow::Error>(move |(shard, ticket, ask): Asked| {
-            let (desk, mesh) = (desk.clone(), mesh.clone());
+            let (handler, mesh) = (handler.clone(), mesh.clone());
             async move {
                 // Somebody is held until the answer comes: a panic on the way must not keep it from coming.
-                let otherwise = House::refuse(ask.clone());
-                let answer = tokio::task::spawn_local(async move { desk.answer(ask).await }).await;
+                let otherwise = Router::refuse(ask.clone());
+                let answer =
+                    tokio::task::spawn_local(async move { handler.answer(ask).await }).await;
                 mesh.post(shard, Inbound::Answer(ticket, answer.unwrap_or(otherwise)));
             }
         })
@@ -137,8 +138,8 @@ fn countries(geoip: GeoIp) -> Countries {
 }
 
 /// Loads reference data and has every shard know it; false if it can't be loaded now.
-async fn tell_reference(desk: &FafDesk, mesh: &Mesh<House>, loaded: &AtomicBool) -> bool {
-    let Ok(reference) = desk.refresh().await else {
+async fn tell_reference(handler: &FafHandler, mesh: &Mesh<Router>, loaded: &AtomicBool) -> bool {
+    let Ok(reference) = handler.refresh().await else {
         return false; // the store has logged why
     };
     mesh.tell(|| News::Reference(reference.clone()));

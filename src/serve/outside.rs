@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use muster::{
-    backoffice::broker::{BrokerSettings, Heard, Listener},
+    backoffice::broker::{BrokerSettings, Incoming, Listener},
     config::Config,
     engine::Mesh,
-    lobby::{faf::news::News, house::House},
+    lobby::{faf::news::News, router::Router},
 };
 
 /// What the configuration says of the broker; `None`: there is none.
@@ -22,7 +22,7 @@ pub(super) fn broker_settings(config: &Config) -> Option<BrokerSettings> {
 
 /// Passes what the broker says on to the shards.
 pub(super) struct ToShards {
-    pub(super) mesh: Arc<Mesh<House>>,
+    pub(super) mesh: Arc<Mesh<Router>>,
 }
 
 impl Listener for ToShards {
@@ -30,13 +30,13 @@ impl Listener for ToShards {
         !self.mesh.congested()
     }
 
-    fn hear(&self, heard: Heard) {
+    fn hear(&self, heard: Incoming) {
         match heard {
-            Heard::Notify { to, body } => self.mesh.tell(|| News::Notify {
+            Incoming::Notify { to, body } => self.mesh.tell(|| News::Notify {
                 to,
                 body: body.clone(),
             }),
-            Heard::Avatar { player_id } => self.mesh.tell(|| News::AvatarChanged { player_id }),
+            Incoming::Avatar { player_id } => self.mesh.tell(|| News::AvatarChanged { player_id }),
         }
     }
 }

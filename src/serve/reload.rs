@@ -6,7 +6,7 @@ use muster::{
     backoffice::broker::BrokerSettings,
     config::{Config, Sources},
     engine::Mesh,
-    lobby::{faf::news::News, house::House},
+    lobby::{faf::news::News, router::Router},
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -28,7 +28,7 @@ pub(super) struct Reload<'a> {
     pub(super) control: &'a mut Endpoint,
     pub(super) health: &'a mut Endpoint,
     pub(super) metrics: &'a mut Endpoint,
-    pub(super) mesh: Arc<Mesh<House>>,
+    pub(super) mesh: Arc<Mesh<Router>>,
 }
 
 impl Reload<'_> {

@@ -43,12 +43,12 @@ pub enum Step<'a> {
         /// The address that replaces the socket's.
         address: IpAddr,
     },
-    /// The stream cannot go on. `farewell` is written before closing, if not empty.
+    /// The stream cannot go on. `close_frame` is written before closing, if not empty.
     Fail {
         /// Why.
         error: WireError,
         /// A last thing to say (HTTP refusal, WebSocket close frame).
-        farewell: Vec<u8>,
+        close_frame: Vec<u8>,
     },
 }
 
@@ -97,7 +97,7 @@ impl Decoder {
                 }
                 Err(error) => Step::Fail {
                     error,
-                    farewell: Vec::new(),
+                    close_frame: Vec::new(),
                 },
             };
         }
@@ -110,9 +110,9 @@ impl Decoder {
     }
 
     /// The next frame is `bytes` bytes without a header; only [`Format::Packets`] knows such.
-    pub fn bare(&mut self, bytes: usize) {
+    pub fn expect_raw(&mut self, bytes: usize) {
         if let Inner::Packets(reader) = &mut self.inner {
-            reader.bare(bytes);
+            reader.expect_raw(bytes);
         }
     }
 
@@ -175,8 +175,8 @@ mod tests {
                         seen.push(format!("peer {address}"));
                         consumed
                     }
-                    Step::Fail { error, farewell } => {
-                        seen.push(format!("fail {error} {farewell:?}"));
+                    Step::Fail { error, close_frame } => {
+                        seen.push(format!("fail {error} {close_frame:?}"));
                         return seen;
                     }
                 };

@@ -81,7 +81,7 @@ impl Format {
     }
 
     /// What the server says last when it ends a connection in good order; empty where closing says it.
-    pub fn farewell(self) -> Vec<u8> {
+    pub fn close_frame(self) -> Vec<u8> {
         match self {
             Format::JsonLines | Format::QDataStream | Format::Packets => Vec::new(),
             Format::WebSocket => websocket::close_frame(),

@@ -25,7 +25,7 @@ impl Reader {
                 error: WireError::TooLong {
                     limit: limits.message_bytes,
                 },
-                farewell: Vec::new(),
+                close_frame: Vec::new(),
             };
         }
         match end {
@@ -86,9 +86,9 @@ mod tests {
             Step::Frame { consumed, body } => {
                 (consumed, Some(String::from_utf8(body.to_vec()).unwrap()))
             }
-            Step::Fail { error, farewell } => {
+            Step::Fail { error, close_frame } => {
                 assert_eq!(
-                    (error, farewell),
+                    (error, close_frame),
                     (WireError::TooLong { limit }, Vec::new())
                 );
                 (usize::MAX, None)

@@ -1,7 +1,7 @@
 //! Packets of the VCMI proxy lobby: a little-endian `u32` length, then that many bytes (spec: vcmi-proxy 2).
 //!
 //! Only what clients send looks like this; the server's messages have no frame at all. A game's connection leaves the
-//! packets at some point: [`Reader::bare`] says that the next frame is so many bytes without a header.
+//! packets at some point: [`Reader::expect_raw`] says that the next frame is so many bytes without a header.
 
 use super::{ReadLimits, Step, WireError};
 
@@ -17,7 +17,7 @@ pub struct Reader {
 
 impl Reader {
     /// The next frame is `bytes` bytes without a header.
-    pub fn bare(&mut self, bytes: usize) {
+    pub fn expect_raw(&mut self, bytes: usize) {
         self.bare = Some(bytes);
     }
 
@@ -25,7 +25,7 @@ impl Reader {
     pub fn step<'a>(&mut self, input: &'a mut [u8], limits: &ReadLimits) -> Step<'a> {
         let fail = |error| Step::Fail {
             error,
-            farewell: Vec::new(),
+            close_frame: Vec::new(),
         };
         let (head, len) = match (self.bare, input.first_chunk::<HEAD>()) {
             (Some(len), _) => (0, len),
@@ -72,7 +72,7 @@ mod tests {
         };
         let (mut reader, mut stream, mut bodies) = (Reader::default(), stream.to_vec(), Vec::new());
         if let Some(bytes) = bare {
-            reader.bare(bytes);
+            reader.expect_raw(bytes);
         }
         loop {
             match reader.step(&mut stream, &limits) {

@@ -33,7 +33,7 @@ impl Reader {
     ) -> Step<'a> {
         let fail = |error| Step::Fail {
             error,
-            farewell: Vec::new(),
+            close_frame: Vec::new(),
         };
         let Some((length, rest)) = input.split_first_chunk::<LENGTH>() else {
             return Step::More { consumed: 0 };

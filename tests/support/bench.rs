@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use muster::backoffice::faf::{AuthMode, FafDesk};
+use muster::backoffice::faf::{AuthMode, FafHandler};
 use muster::backoffice::keys::KeyRing;
 use muster::backoffice::store::{Store, StoreSettings};
 use sqlx::{Connection, Executor, MySqlConnection, SqliteConnection};
@@ -93,8 +93,8 @@ impl Bench {
         text.unwrap_or_else(|| "NULL".to_owned())
     }
 
-    pub(crate) fn desk(&self, mode: AuthMode) -> FafDesk {
-        FafDesk::new(
+    pub(crate) fn handler(&self, mode: AuthMode) -> FafHandler {
+        FafHandler::new(
             self.store.clone(),
             Arc::new(KeyRing::new(None).unwrap()),
             None,

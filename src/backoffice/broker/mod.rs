@@ -2,17 +2,17 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `lanes` | the bounded queues that shards put messages into |
+//! | `queues` | the bounded queues that shards put messages into |
 //! | `session` | one connection: declarations, a batch out, messages in |
-//! | `heard` | what messages from outside mean |
+//! | `incoming` | what messages from outside mean |
 //!
 //! A shard never waits: [`Broker::publish`] takes a message or drops it. Without a connection, messages that may be
 //! lost are, and those that may not wait in a bounded backlog. A message leaves the backlog when the broker has
 //! confirmed it, so after a broken connection it may arrive twice, and it is never lost while there is room. The
 //! server runs without a broker.
 
-mod heard;
-mod lanes;
+mod incoming;
+mod queues;
 mod session;
 
 use std::{cell::RefCell, sync::atomic::Ordering, time::Duration};
@@ -21,13 +21,13 @@ use lapin::{Consumer, types::FieldTable};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use tokio::sync::watch;
 
-pub use heard::{Heard, Nonsense};
-pub use lanes::Counters;
+pub use incoming::{Incoming, ParseError};
+pub use queues::Counters;
 pub use session::Broken;
 
 use self::{
-    lanes::Lanes,
-    session::{Fate, Outgoing, Session},
+    queues::Queues,
+    session::{Outgoing, PublishResult, Session},
 };
 use lobby::faf::events::Event;
 use wire::json::JsonReader;
@@ -65,13 +65,13 @@ pub trait Listener {
     /// Whether there is room for more.
     fn has_room(&self) -> bool;
     /// Takes it.
-    fn hear(&self, heard: Heard);
+    fn hear(&self, incoming: Incoming);
 }
 
 /// The way to the broker. Shared by the shards, the back office and the task in [`Broker::run`].
 #[derive(Debug)]
 pub struct Broker {
-    lanes: Lanes,
+    queues: Queues,
     closing: watch::Sender<bool>,
 }
 
@@ -86,29 +86,29 @@ impl Broker {
     /// A way that leads nowhere yet. `backlog`: persistent messages that wait for the broker at most.
     pub fn new(backlog: usize) -> Self {
         Broker {
-            lanes: Lanes::new(backlog),
+            queues: Queues::new(backlog),
             closing: watch::Sender::new(false),
         }
     }
 
     /// Takes a message without waiting; false: it was dropped, and counted.
     pub fn publish(&self, event: Event) -> bool {
-        self.lanes.push(event)
+        self.queues.push(event)
     }
 
     /// What has become of messages.
     pub fn counters(&self) -> &Counters {
-        &self.lanes.counters
+        &self.queues.counters
     }
 
     /// Whether the broker is there.
     pub fn is_connected(&self) -> bool {
-        self.lanes.is_connected()
+        self.queues.is_connected()
     }
 
     /// How many persistent messages wait.
     pub fn backlog(&self) -> usize {
-        self.lanes.backlog()
+        self.queues.backlog()
     }
 
     /// Has [`Broker::run`] send what waits and return.
@@ -123,7 +123,7 @@ impl Broker {
         mut settings: watch::Receiver<Option<BrokerSettings>>,
         listener: impl Listener,
     ) {
-        // What was taken from the lanes and is not confirmed yet.
+        // What was taken from the queues and is not confirmed yet.
         let hand = RefCell::new(Vec::new());
         let overdue = async {
             self.until_closing().await;
@@ -134,12 +134,12 @@ impl Broker {
             () = overdue => {}
             () = self.report() => {}
         }
-        self.lanes.set_connected(false);
+        self.queues.set_connected(false);
         let mut left = hand.take();
-        left.extend(self.lanes.take(usize::MAX));
+        left.extend(self.queues.take(usize::MAX));
         let persistent = left.iter().filter(|event| event.persistent).count();
         left.iter()
-            .for_each(|event| self.lanes.counters.dropped(event));
+            .for_each(|event| self.queues.counters.dropped(event));
         if persistent > 0 {
             tracing::warn!(
                 persistent,
@@ -158,8 +158,8 @@ impl Broker {
         let mut pause = PAUSE_FIRST;
         loop {
             let wanted = settings.borrow_and_update().clone();
-            self.lanes.set_configured(wanted.is_some());
-            let nothing_to_say = || hand.borrow().is_empty() && self.lanes.backlog() == 0;
+            self.queues.set_configured(wanted.is_some());
+            let nothing_to_say = || hand.borrow().is_empty() && self.queues.backlog() == 0;
             if self.is_closing() && (wanted.is_none() || nothing_to_say()) {
                 return;
             }
@@ -177,11 +177,11 @@ impl Broker {
             let end = match opened {
                 Ok(session) => {
                     tracing::info!(exchange = wanted.exchange, "connected to the broker");
-                    Counters::up(&self.lanes.counters.connections);
+                    Counters::up(&self.queues.counters.connections);
                     pause = PAUSE_FIRST;
-                    self.lanes.set_connected(true);
+                    self.queues.set_connected(true);
                     let end = self.serve(session, settings, listener, hand).await;
-                    self.lanes.set_connected(false);
+                    self.queues.set_connected(false);
                     end
                 }
                 Err(error) => End::Lost(error),
@@ -227,8 +227,8 @@ impl Broker {
                 Ok(()) => End::Closing,
                 Err(error) => End::Lost(error),
             },
-            error = self.listen(&mut notifications, listener, heard::notification) => End::Lost(error),
-            error = self.listen(&mut avatars, listener, heard::avatar) => End::Lost(error),
+            error = self.listen(&mut notifications, listener, incoming::notification) => End::Lost(error),
+            error = self.listen(&mut avatars, listener, incoming::avatar) => End::Lost(error),
             Ok(()) = settings.changed() => End::Changed,
         };
         if !matches!(end, End::Lost(_)) {
@@ -241,7 +241,7 @@ impl Broker {
     async fn send(&self, out: &Outgoing, hand: &RefCell<Vec<Event>>) -> Result<(), Broken> {
         loop {
             if hand.borrow().is_empty() {
-                *hand.borrow_mut() = self.lanes.take(BATCH);
+                *hand.borrow_mut() = self.queues.take(BATCH);
             }
             let batch = hand.borrow().clone();
             if batch.is_empty() {
@@ -249,7 +249,7 @@ impl Broker {
                     return Ok(());
                 }
                 tokio::select! {
-                    () = self.lanes.filled() => {}
+                    () = self.queues.filled() => {}
                     () = self.until_closing() => {}
                 }
                 continue;
@@ -258,9 +258,9 @@ impl Broker {
             hand.borrow_mut().clear();
             for (fate, event) in fates.into_iter().zip(&batch) {
                 match fate {
-                    Fate::Confirmed => Counters::up(&self.lanes.counters.confirmed),
-                    Fate::Refused => {
-                        Counters::up(&self.lanes.counters.refused);
+                    PublishResult::Confirmed => Counters::up(&self.queues.counters.confirmed),
+                    PublishResult::Refused => {
+                        Counters::up(&self.queues.counters.refused);
                         tracing::warn!(key = event.key, "the broker refused an event");
                     }
                 }
@@ -273,7 +273,11 @@ impl Broker {
         &self,
         consumer: &mut Consumer,
         listener: &impl Listener,
-        understand: impl Fn(Option<&FieldTable>, Vec<u8>, &mut JsonReader) -> Result<Heard, Nonsense>,
+        understand: impl Fn(
+            Option<&FieldTable>,
+            Vec<u8>,
+            &mut JsonReader,
+        ) -> Result<Incoming, ParseError>,
     ) -> Broken {
         let mut reader = JsonReader::default();
         loop {
@@ -286,12 +290,12 @@ impl Broker {
             };
             let body = std::mem::take(&mut delivery.data);
             match understand(delivery.properties.headers().as_ref(), body, &mut reader) {
-                Ok(heard) => {
-                    Counters::up(&self.lanes.counters.heard);
-                    listener.hear(heard);
+                Ok(incoming) => {
+                    Counters::up(&self.queues.counters.incoming);
+                    listener.hear(incoming);
                 }
                 Err(error) => {
-                    Counters::up(&self.lanes.counters.heard_bad);
+                    Counters::up(&self.queues.counters.heard_bad);
                     tracing::debug!(%error, key = %delivery.routing_key, "a message from the broker was dropped");
                 }
             }
@@ -305,7 +309,7 @@ impl Broker {
     fn give_up_transient(&self, hand: &RefCell<Vec<Event>>) {
         hand.borrow_mut().retain(|event| {
             if !event.persistent {
-                self.lanes.counters.dropped(event);
+                self.queues.counters.dropped(event);
             }
             event.persistent
         });
@@ -314,7 +318,7 @@ impl Broker {
     /// Tells the log about dropped messages, now and then.
     async fn report(&self) {
         let count = || {
-            let counters = &self.lanes.counters;
+            let counters = &self.queues.counters;
             [&counters.dropped_transient, &counters.dropped_persistent]
                 .map(|counter| counter.load(Ordering::Relaxed))
         };

@@ -49,7 +49,7 @@ pub enum Broken {
 
 /// What the broker said about a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum PublishResult {
     /// It has it.
     Confirmed,
     /// It does not want it.
@@ -114,7 +114,7 @@ impl Session {
 
 impl Outgoing {
     /// Publishes a batch and waits until the broker has confirmed all of it.
-    pub(super) async fn publish(&self, batch: &[Event]) -> Result<Vec<Fate>, Broken> {
+    pub(super) async fn publish(&self, batch: &[Event]) -> Result<Vec<PublishResult>, Broken> {
         let exchange = self.exchange.as_str();
         let whole = async {
             let mut confirms = Vec::with_capacity(batch.len());
@@ -139,8 +139,8 @@ impl Outgoing {
             let mut fates = Vec::with_capacity(confirms.len());
             for confirm in confirms {
                 fates.push(match confirm.await? {
-                    Confirmation::Nack(_) => Fate::Refused,
-                    Confirmation::Ack(_) | Confirmation::NotRequested => Fate::Confirmed,
+                    Confirmation::Nack(_) => PublishResult::Refused,
+                    Confirmation::Ack(_) | Confirmation::NotRequested => PublishResult::Confirmed,
                 });
             }
             Ok(fates)

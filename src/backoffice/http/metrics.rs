@@ -1,7 +1,7 @@
 //! Everything that is counted, in the text form of Prometheus (spec: faf-lifecycle 15.3).
 //!
 //! The names and labels are the reference's; the engine's own counters follow as `muster_…`, for each shard. All of it
-//! is read from what shards publish: atomics, and a census at each tick. No shard takes notice of a scrape.
+//! is read from what shards publish: atomics, and a snapshot at each tick. No shard takes notice of a scrape.
 
 use std::{
     collections::BTreeMap,
@@ -18,8 +18,8 @@ use super::{Answer, Site, with_body};
 use crate::{broker::Broker, runner, store::Failures};
 use engine::{self, HANDLING_BOUNDS_S};
 use lobby::faf::{
-    census::{self, Board, Census},
     iso8601,
+    metrics::{self, MetricsBoard, MetricsSnapshot},
 };
 use lobby::vcmi;
 use wire::Format;
@@ -40,11 +40,11 @@ pub struct Metrics {
     /// Of the engine, by shard.
     pub engine: Vec<Arc<engine::Counters>>,
     /// Of the dialect, by shard.
-    pub boards: Vec<Arc<Board>>,
+    pub boards: Vec<Arc<MetricsBoard>>,
     /// Each shard's counters of the VCMI lobby.
-    pub vcmi: Vec<Arc<vcmi::Board>>,
+    pub vcmi: Vec<Arc<vcmi::MetricsBoard>>,
     /// Of the queue to the back office.
-    pub desk: Arc<runner::Counters>,
+    pub handler: Arc<runner::Counters>,
     /// Of the database.
     pub failures: Arc<Failures>,
     /// Of the broker.
@@ -62,14 +62,15 @@ impl Site for Metrics {
 impl Metrics {
     /// All of it.
     pub fn text(&self) -> Vec<u8> {
-        let censuses: Vec<Arc<Census>> = self.boards.iter().map(|board| board.read()).collect();
+        let snapshots: Vec<Arc<MetricsSnapshot>> =
+            self.boards.iter().map(|board| board.read()).collect();
         let mut page = Page::default();
         self.process(&mut page);
-        users(&mut page, &censuses);
-        self.traffic(&mut page, &censuses);
-        games(&mut page, &censuses);
-        queues(&mut page, &censuses);
-        self.own(&mut page, &censuses);
+        users(&mut page, &snapshots);
+        self.traffic(&mut page, &snapshots);
+        games(&mut page, &snapshots);
+        queues(&mut page, &snapshots);
+        self.own(&mut page, &snapshots);
         page.text()
     }
 
@@ -92,7 +93,7 @@ impl Metrics {
         }
     }
 
-    fn traffic(&self, page: &mut Page, censuses: &[Arc<Census>]) {
+    fn traffic(&self, page: &mut Page, snapshots: &[Arc<MetricsSnapshot>]) {
         let sum = |of: fn(&engine::Counters) -> &engine::Counter| {
             self.engine.iter().map(|c| of(c).value()).sum::<u64>() as f64
         };
@@ -111,7 +112,7 @@ impl Metrics {
             "server_messages_unauthenticated_total",
             "Commands refused before login",
         );
-        for (command, count) in merged(censuses, |census| &census.unauthenticated) {
+        for (command, count) in merged(snapshots, |metrics| &metrics.unauthenticated) {
             refused.value(&[("command", command)], count as f64);
         }
         // Every shard carries out a broadcast for its own clients; the busiest has seen them all.
@@ -133,7 +134,7 @@ impl Metrics {
     }
 
     /// What the reference does not have.
-    fn own(&self, page: &mut Page, censuses: &[Arc<Census>]) {
+    fn own(&self, page: &mut Page, snapshots: &[Arc<MetricsSnapshot>]) {
         let mut names: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
         let shards = self.boards.len();
         let mut add = |name: String, shard: usize, value: u64| {
@@ -155,8 +156,8 @@ impl Metrics {
                 add(format!("muster_{name}_total"), shard, value);
             }
         }
-        for (shard, census) in censuses.iter().enumerate() {
-            for (name, value) in census.counters.list() {
+        for (shard, metrics) in snapshots.iter().enumerate() {
+            for (name, value) in metrics.counters.list() {
                 add(format!("muster_faf_{name}_total"), shard, value);
             }
         }
@@ -180,12 +181,12 @@ impl Metrics {
             "Persistent events that wait for the broker",
         )
         .value(&[], self.broker.backlog() as f64);
-        let desk = &self.desk;
+        let handler = &self.handler;
         for (name, counter) in [
-            ("asked", &desk.asked),
-            ("answered", &desk.answered),
-            ("refused", &desk.refused),
-            ("failed", &desk.failed),
+            ("asked", &handler.asked),
+            ("answered", &handler.answered),
+            ("refused", &handler.refused),
+            ("failed", &handler.failed),
         ] {
             page.counter(
                 &format!("muster_backoffice_{name}_total"),
@@ -194,20 +195,22 @@ impl Metrics {
             .value(&[], counter.load(Ordering::Relaxed) as f64);
         }
         page.gauge("muster_backoffice_in_flight", "Questions being answered")
-            .value(&[], desk.in_flight.load(Ordering::Relaxed) as f64);
+            .value(&[], handler.in_flight.load(Ordering::Relaxed) as f64);
     }
 }
 
-fn users(page: &mut Page, censuses: &[Arc<Census>]) {
+fn users(page: &mut Page, snapshots: &[Arc<MetricsSnapshot>]) {
     let mut clients: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-    for (agent, version, count) in censuses.iter().flat_map(|census| &census.clients) {
+    for (agent, version, count) in snapshots.iter().flat_map(|metrics| &metrics.clients) {
         *clients.entry((agent, version)).or_default() += count;
     }
     let mut family = page.gauge("server_user_connections", "Connections by client");
     for ((agent, version), count) in clients {
         family.value(&[("user_agent", agent), ("version", version)], count as f64);
     }
-    let sum = |of: fn(&Census) -> u64| censuses.iter().map(|census| of(census)).sum::<u64>() as f64;
+    let sum = |of: fn(&MetricsSnapshot) -> u64| {
+        snapshots.iter().map(|metrics| of(metrics)).sum::<u64>() as f64
+    };
     let mut logins = page.counter("server_user_logins_total", "Logins");
     for (status, method, count) in [
         ("success", "password", sum(|c| c.counters.logins_password)),
@@ -221,41 +224,41 @@ fn users(page: &mut Page, censuses: &[Arc<Census>]) {
         "server_user_agent_version_checks_total",
         "Connections that named their version",
     );
-    for (version, count) in merged(censuses, |census| &census.version_checks) {
+    for (version, count) in merged(snapshots, |metrics| &metrics.version_checks) {
         checks.value(&[("version", version)], count as f64);
     }
     page.gauge("server_user_online", "Players online")
         .value(&[], sum(|c| c.online));
 }
 
-fn games(page: &mut Page, censuses: &[Arc<Census>]) {
+fn games(page: &mut Page, snapshots: &[Arc<MetricsSnapshot>]) {
     type States = Vec<(Box<str>, &'static str, u64)>;
-    let by = |of: fn(&Census) -> &States| {
+    let by = |of: fn(&MetricsSnapshot) -> &States| {
         let mut all: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-        for (label, state, count) in censuses.iter().flat_map(|census| of(census)) {
+        for (label, state, count) in snapshots.iter().flat_map(|metrics| of(metrics)) {
             *all.entry((label, state)).or_default() += count;
         }
         all
     };
     let mut family = page.gauge("server_game_active_games_total", "Games by mod");
-    for ((label, state), count) in by(|census| &census.games_by_mod) {
+    for ((label, state), count) in by(|metrics| &metrics.games_by_mod) {
         family.value(&[("game_mode", label), ("game_state", state)], count as f64);
     }
     let mut family = page.gauge(
         "server_game_active_games_by_rating_type_total",
         "Games by rating type",
     );
-    for ((label, state), count) in by(|census| &census.games_by_rating_type) {
+    for ((label, state), count) in by(|metrics| &metrics.games_by_rating_type) {
         family.value(
             &[("rating_type", label), ("game_state", state)],
             count as f64,
         );
     }
     let mut family = page.counter("server_game_rated_games_total", "Rated games");
-    for (leaderboard, count) in merged(censuses, |census| &census.rated_games) {
+    for (leaderboard, count) in merged(snapshots, |metrics| &metrics.rated_games) {
         family.value(&[("leaderboard", leaderboard)], count as f64);
     }
-    let backlog: u64 = censuses.iter().map(|census| census.rating_backlog).sum();
+    let backlog: u64 = snapshots.iter().map(|metrics| metrics.rating_backlog).sum();
     page.gauge(
         "server_rating_service_backlog",
         "Results not written down yet",
@@ -263,8 +266,11 @@ fn games(page: &mut Page, censuses: &[Arc<Census>]) {
     .value(&[], backlog as f64);
 }
 
-fn queues(page: &mut Page, censuses: &[Arc<Census>]) {
-    let queues: Vec<_> = censuses.iter().flat_map(|census| &census.queues).collect();
+fn queues(page: &mut Page, snapshots: &[Arc<MetricsSnapshot>]) {
+    let queues: Vec<_> = snapshots
+        .iter()
+        .flat_map(|metrics| &metrics.queues)
+        .collect();
     let mut family = page.counter("server_matchmaker_queue_matches_total", "Match launches");
     for queue in &queues {
         for (status, count) in queue.matches.iter() {
@@ -283,7 +289,7 @@ fn queues(page: &mut Page, censuses: &[Arc<Census>]) {
             );
         }
     }
-    type Shape = fn(&census::QueueMeters) -> &census::Histogram;
+    type Shape = fn(&metrics::QueueMeters) -> &metrics::Histogram;
     let shapes: [(&str, &str, Shape); 3] = [
         (
             "server_matchmaker_queue_quality",
@@ -316,7 +322,7 @@ fn queues(page: &mut Page, censuses: &[Arc<Census>]) {
             family.shape(&[("queue", &queue.name), ("status", status)], shape);
         }
     }
-    type Level = fn(&census::QueueMeters) -> f64;
+    type Level = fn(&metrics::QueueMeters) -> f64;
     let levels: [(&str, &str, Level); 3] = [
         (
             "server_matchmaker_queue_unmatched_searches",
@@ -366,9 +372,12 @@ fn protocol(format: Format) -> &'static str {
     }
 }
 
-fn merged(censuses: &[Arc<Census>], of: fn(&Census) -> &census::Tally) -> BTreeMap<&str, u64> {
+fn merged(
+    snapshots: &[Arc<MetricsSnapshot>],
+    of: fn(&MetricsSnapshot) -> &metrics::LabelledCounter,
+) -> BTreeMap<&str, u64> {
     let mut all = BTreeMap::new();
-    for (label, count) in censuses.iter().flat_map(|census| of(census).iter()) {
+    for (label, count) in snapshots.iter().flat_map(|metrics| of(metrics).iter()) {
         *all.entry(label).or_default() += count;
     }
     all
@@ -429,7 +438,7 @@ impl Family<'_> {
         self.0.mut_metric().push(metric);
     }
 
-    fn shape(&mut self, labels: &[(&str, &str)], shape: &census::Histogram) {
+    fn shape(&mut self, labels: &[(&str, &str)], shape: &metrics::Histogram) {
         self.buckets(labels, shape.bounds, &shape.counts, shape.sum);
     }
 

@@ -22,8 +22,8 @@ mod portrait;
 mod queues;
 mod ratings;
 mod reference;
+mod seed;
 mod sign_ins;
-mod starter;
 mod time;
 mod vault;
 

@@ -63,7 +63,7 @@ impl Store {
     /// [`StoreError`]
     pub async fn find(&self, who: Who) -> Result<Option<Found>, StoreError> {
         match &self.sign_ins {
-            Some(desk) => desk.ask(who).await,
+            Some(handler) => handler.ask(who).await,
             None => match who {
                 Who::Name(login) => self.account_by_name(&login).await,
                 Who::Id(id) => self.account_by_id(id).await,
@@ -77,9 +77,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn welcome(&self, login: &str, password: &str) -> Result<Option<Found>, StoreError> {
-        if let Some(desk) = &self.sign_ins {
+        if let Some(handler) = &self.sign_ins {
             let (login, password) = (login.to_owned(), password.to_owned());
-            return desk.ask(Newcomer { login, password }).await;
+            return handler.ask(Newcomer { login, password }).await;
         }
         self.create_account(None, login, password, &email(login))
             .await?;
@@ -92,8 +92,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn enter(&self, arrival: Arrival) -> Result<Account, StoreError> {
-        if let Some(desk) = &self.sign_ins {
-            return desk.ask(arrival).await;
+        if let Some(handler) = &self.sign_ins {
+            return handler.ask(arrival).await;
         }
         self.record_login(arrival.who.id, arrival.from, arrival.user_agent.as_deref())
             .await?;
@@ -144,7 +144,7 @@ trait Grouped: Sized + Send + Sync {
 }
 
 impl Desk {
-    /// Opens the desk. It is kept until it is dropped, by tasks of the runtime that this is called in.
+    /// Opens the handler. It is kept until it is dropped, by tasks of the runtime that this is called in.
     pub(super) fn open(pool: SqlitePool, watch: Arc<Watch>) -> Self {
         let (reading, asked) = mpsc::channel(GROUP);
         tokio::spawn(keep(pool.clone(), watch.clone(), asked));
@@ -189,7 +189,7 @@ async fn keep(pool: SqlitePool, watch: Arc<Watch>, mut asked: mpsc::Receiver<Ask
             }
         }
         let (pool, watch) = (pool.clone(), watch.clone());
-        // A panic ends this group, not the desk.
+        // A panic ends this group, not the handler.
         let settled = tokio::spawn(async move {
             settle(&pool, &watch, finding).await;
             settle(&pool, &watch, making).await;

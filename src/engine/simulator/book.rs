@@ -105,7 +105,7 @@ pub(super) struct Client {
     pub(super) closing: bool,
     /// Somebody else does, at some time: what is said from now on may arrive.
     pub(super) leaving: bool,
-    farewell: bool,
+    close_frame: bool,
 }
 
 impl Client {
@@ -132,7 +132,7 @@ impl Client {
             loose: false,
             closing: false,
             leaving: false,
-            farewell: false,
+            close_frame: false,
         }
     }
 
@@ -220,10 +220,10 @@ impl Client {
 
     /// The last frame of an orderly end.
     pub(super) fn put_farewell(&mut self) {
-        let bytes = self.format.farewell();
+        let bytes = self.format.close_frame();
         if !bytes.is_empty()
             && self.joined.is_none()
-            && !std::mem::replace(&mut self.farewell, true)
+            && !std::mem::replace(&mut self.close_frame, true)
         {
             self.put_raw(bytes);
         }
@@ -239,8 +239,8 @@ impl Client {
 
     /// Its relay may not begin, and then it is said good-bye to.
     fn may_part(&mut self) {
-        if !std::mem::replace(&mut self.farewell, true) {
-            let mut piece = Piece::must(self.format.farewell());
+        if !std::mem::replace(&mut self.close_frame, true) {
+            let mut piece = Piece::must(self.format.close_frame());
             piece.may = true;
             self.put(RAW, piece);
         }
@@ -409,9 +409,9 @@ impl Book {
     }
 
     /// Two clients are to be relayed to each other.
-    pub(super) fn join(&mut self, giver: usize, taker: usize) -> [Vec<u8>; 2] {
+    pub(super) fn join(&mut self, source: usize, target: usize) -> [Vec<u8>; 2] {
         let words = [self.words("g"), self.words("t")];
-        for (one, other, words) in [(giver, taker, &words[0]), (taker, giver, &words[1])] {
+        for (one, other, words) in [(source, target, &words[0]), (target, source, &words[1])] {
             let partner_at = self.clients[other].handled;
             let client = &mut self.clients[one];
             client.topics.clear();
@@ -423,14 +423,14 @@ impl Book {
             }
             client.joined = Some(Joined {
                 partner: other,
-                gives: one == giver,
+                gives: one == source,
                 words: words.clone(),
                 words_at: 0,
                 partner_at,
                 ended: false,
             });
         }
-        self.note(|| format!("   {giver} is joined to {taker}"));
+        self.note(|| format!("   {source} is joined to {target}"));
         words
     }
 

@@ -12,7 +12,7 @@ use crate::{
     admission::Admission,
     shard::{Place, Shard},
 };
-use lobby::{Audience, ConnId, Dialect, Joint, Origin, ShardId, Stopping, Ticket, Turn};
+use lobby::{Audience, ConnId, Dialect, Origin, Relay, ShardId, Stopping, Ticket, Turn};
 
 /// A dialect that does what it is told: `x` 9 sends nine letters, `all` 9 broadcasts them, `wait` and `meet` relay two.
 #[derive(Default)]
@@ -29,20 +29,23 @@ impl Dialect for Puppet {
     type News = ();
     type Timer = ();
 
-    fn started(&mut self, _: &mut Turn<'_, Self>) {}
+    fn on_start(&mut self, _: &mut Turn<'_, Self>) {}
 
-    fn opened(&mut self, _: &mut Turn<'_, Self>, conn: ConnId, _: Origin) {
+    fn on_open(&mut self, _: &mut Turn<'_, Self>, conn: ConnId, _: Origin) {
         self.conns.push(conn);
     }
 
-    fn received(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, body: &mut [u8]) {
+    fn on_frame(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, body: &mut [u8]) {
         let text = String::from_utf8_lossy(body).into_owned();
         let (word, number) = text.split_once(' ').unwrap_or((&text, "0"));
         let number: usize = number.parse().expect("a number");
         match word {
             "x" => turn.send(conn, "x".repeat(number)),
             "all" => turn.fan_out(Audience::Subscribers, "x".repeat(number)),
-            "name" => turn.fan_out(Audience::These(Rc::new([self.conns[number]])), "named"),
+            "name" => turn.fan_out(
+                Audience::Connections(Rc::new([self.conns[number]])),
+                "named",
+            ),
             "wait" => {
                 turn.subscribe(conn);
                 turn.watch(conn);
@@ -50,30 +53,30 @@ impl Dialect for Puppet {
             }
             "meet" => {
                 turn.watch(conn);
-                turn.join(Joint {
-                    giver: conn,
-                    taker: self.waiting.expect("somebody waits"),
-                    to_giver: "met\n".into(),
-                    to_taker: "met\n".into(),
+                turn.join(Relay {
+                    source: conn,
+                    target: self.waiting.expect("somebody waits"),
+                    to_source: "met\n".into(),
+                    to_target: "met\n".into(),
                 });
             }
             _ => unreachable!("{word}"),
         }
     }
 
-    fn closed(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
-    fn mailed(&mut self, _: &mut Turn<'_, Self>, _: ShardId, (): ()) {}
-    fn answered(&mut self, _: &mut Turn<'_, Self>, _: Ticket, (): ()) {}
-    fn told(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
-    fn woke(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
+    fn on_close(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
+    fn on_mail(&mut self, _: &mut Turn<'_, Self>, _: ShardId, (): ()) {}
+    fn on_answer(&mut self, _: &mut Turn<'_, Self>, _: Ticket, (): ()) {}
+    fn on_notice(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
+    fn on_timer(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
 
-    fn resync(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
+    fn on_resync(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
         turn.send(conn, "resync");
     }
 
-    fn stopping(&mut self, _: &mut Turn<'_, Self>, _: Stopping) {}
+    fn on_stopping(&mut self, _: &mut Turn<'_, Self>, _: Stopping) {}
 
-    fn may_stop(&self) -> bool {
+    fn is_drained(&self) -> bool {
         true
     }
 
@@ -217,9 +220,9 @@ fn a_relayed_connection_was_told_the_present_state_that_it_had_missed() {
 #[test]
 fn what_was_broadcast_right_before_a_relay_came_in_the_midst_of_it() {
     let mut scene = Scene::new();
-    let [taker, giver] = [(); 2].map(|()| scene.connect(10_000));
-    scene.say(taker, "wait\n");
-    scene.say(giver, "all 3\nmeet\n");
-    scene.say(giver, "relayed");
-    assert_eq!(scene.hear(taker), "xxx\nmet\nrelayed");
+    let [target, source] = [(); 2].map(|()| scene.connect(10_000));
+    scene.say(target, "wait\n");
+    scene.say(source, "all 3\nmeet\n");
+    scene.say(source, "relayed");
+    assert_eq!(scene.hear(target), "xxx\nmet\nrelayed");
 }

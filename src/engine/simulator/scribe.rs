@@ -9,7 +9,7 @@ use super::{
 };
 use crate::runtime::Key;
 use lobby::{
-    Audience, Closing, ConnId, Dialect, Joint, Origin, ShardId, Stopping, Ticket, Topic, Turn,
+    Audience, Closing, ConnId, Dialect, Origin, Relay, ShardId, Stopping, Ticket, Topic, Turn,
 };
 use wire::{Chunk, Format};
 
@@ -43,9 +43,9 @@ impl Dialect for Scribe {
     type News = ();
     type Timer = Alarm;
 
-    fn started(&mut self, _: &mut Turn<'_, Self>) {}
+    fn on_start(&mut self, _: &mut Turn<'_, Self>) {}
 
-    fn opened(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, origin: Origin) {
+    fn on_open(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, origin: Origin) {
         let mut book = self.book.borrow_mut();
         let wire = lock(&book.network).wire_of(self.shard, Key::of(conn));
         let Some(client) = wire else {
@@ -62,7 +62,7 @@ impl Dialect for Scribe {
         self.act(turn, Some(client), 2);
     }
 
-    fn received(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, body: &mut [u8]) {
+    fn on_frame(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, body: &mut [u8]) {
         let mut book = self.book.borrow_mut();
         book.note(|| format!("   received {}", head(body)));
         let Some(client) = book.find(conn) else {
@@ -73,13 +73,13 @@ impl Dialect for Scribe {
             book.complain(format!("{client}: {} is not its next frame", head(body)));
         }
         if let Some(bytes) = bare_bytes(body) {
-            turn.bare(conn, bytes);
+            turn.expect_raw(conn, bytes);
         }
         drop(book);
         self.act(turn, Some(client), 4);
     }
 
-    fn closed(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
+    fn on_close(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
         let mut book = self.book.borrow_mut();
         let Some(client) = book.find(conn) else {
             return book.complain(format!("{conn:?} is closed and was not open"));
@@ -96,7 +96,7 @@ impl Dialect for Scribe {
         self.act(turn, None, 1);
     }
 
-    fn mailed(&mut self, turn: &mut Turn<'_, Self>, from: ShardId, mail: u32) {
+    fn on_mail(&mut self, turn: &mut Turn<'_, Self>, from: ShardId, mail: u32) {
         let mut book = self.book.borrow_mut();
         let (_, received) = &mut book.mail[usize::from(from.0)][self.shard];
         *received += 1;
@@ -107,7 +107,7 @@ impl Dialect for Scribe {
         self.act(turn, None, 2);
     }
 
-    fn answered(&mut self, turn: &mut Turn<'_, Self>, ticket: Ticket, client: u64) {
+    fn on_answer(&mut self, turn: &mut Turn<'_, Self>, ticket: Ticket, client: u64) {
         let client = client as usize;
         let mut book = self.book.borrow_mut();
         let asked = (self.shard, ticket.0, client);
@@ -124,11 +124,11 @@ impl Dialect for Scribe {
         self.act(turn, None, 1);
     }
 
-    fn told(&mut self, turn: &mut Turn<'_, Self>, (): ()) {
+    fn on_notice(&mut self, turn: &mut Turn<'_, Self>, (): ()) {
         self.act(turn, None, 2);
     }
 
-    fn woke(&mut self, turn: &mut Turn<'_, Self>, timer: Alarm) {
+    fn on_timer(&mut self, turn: &mut Turn<'_, Self>, timer: Alarm) {
         let mut book = self.book.borrow_mut();
         match timer {
             Alarm::Anything(number, at) => {
@@ -150,7 +150,7 @@ impl Dialect for Scribe {
         self.act(turn, None, 2);
     }
 
-    fn resync(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
+    fn on_resync(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
         let mut book = self.book.borrow_mut();
         let Some(client) = book.find(conn) else {
             return book.complain(format!("{conn:?} is resynced and not open"));
@@ -160,7 +160,7 @@ impl Dialect for Scribe {
         turn.send(conn, words);
     }
 
-    fn stopping(&mut self, turn: &mut Turn<'_, Self>, step: Stopping) {
+    fn on_stopping(&mut self, turn: &mut Turn<'_, Self>, step: Stopping) {
         let mut book = self.book.borrow_mut();
         for _ in 0..3 {
             self.do_something(&mut book, turn, None);
@@ -172,7 +172,7 @@ impl Dialect for Scribe {
         }
     }
 
-    fn may_stop(&self) -> bool {
+    fn is_drained(&self) -> bool {
         let book = self.book.borrow();
         !book.asked.iter().any(|(shard, ..)| *shard == self.shard)
     }
@@ -245,7 +245,7 @@ fn broadcast(book: &mut Book, turn: Hand<'_, '_>) {
         0 => (Audience::Subscribers, Some(0)),
         1 => (Audience::SubscribersBut(ids), Some(0)),
         2 => (Audience::TopicBut(Topic(topic), ids), Some(topic)),
-        3 => (Audience::These(ids), None),
+        3 => (Audience::Connections(ids), None),
         _ => (Audience::Topic(Topic(topic)), Some(topic)),
     };
     let but = matches!(
@@ -310,19 +310,19 @@ fn join(book: &mut Book, turn: Hand<'_, '_>, client: usize) {
     }
     leave_all(book, turn, client);
     book.clients[client].held = Held::Watching;
-    let [giver, taker] = if book.chance.happens(512) {
+    let [source, target] = if book.chance.happens(512) {
         [client, other]
     } else {
         [other, client]
     };
-    let [to_giver, to_taker] = book.join(giver, taker);
+    let [to_source, to_target] = book.join(source, target);
     let conn = |client: usize| book.clients[client].conn.expect("open");
     turn.watch(conn(client));
-    turn.join(Joint {
-        giver: conn(giver),
-        taker: conn(taker),
-        to_giver: to_giver.into(),
-        to_taker: to_taker.into(),
+    turn.join(Relay {
+        source: conn(source),
+        target: conn(target),
+        to_source: to_source.into(),
+        to_target: to_target.into(),
     });
 }
 

@@ -1,4 +1,4 @@
-//! The picture beside a player's name: which he may show, and which he does (spec: faf-messages 3.14, faf-lifecycle
+//! The directory beside a player's name: which he may show, and which he does (spec: faf-messages 3.14, faf-lifecycle
 //! 12.4). Whatever changes is seen in the next `player_info`; there is no other answer.
 
 use super::{
@@ -72,7 +72,7 @@ impl Faf {
 
     /// Somebody else has changed it in the database: the player's own shard looks what it is now.
     pub(super) fn avatar_changed(&mut self, turn: &mut FafTurn<'_>, player_id: u32) {
-        let conn = self.picture.player(player_id).map(|player| player.conn);
+        let conn = self.directory.player(player_id).map(|player| player.conn);
         let Some(conn) = conn.filter(|conn| conn.shard == self.shard) else {
             return;
         };

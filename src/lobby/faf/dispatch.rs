@@ -116,7 +116,7 @@ impl Faf {
         };
         if session.player.is_none() && !BEFORE_LOGIN.contains(&command) {
             self.counters.unauthenticated += 1;
-            self.meters.unauthenticated(command);
+            self.metrics_collector.unauthenticated(command);
             close(&mut self.sessions, turn, conn);
             return Ok(());
         }

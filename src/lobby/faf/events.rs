@@ -124,5 +124,5 @@ pub(super) fn players(updates: &[PlayerUpdate]) -> Event {
 /// All changed games of a tick in one message.
 pub(super) fn games<'a>(updates: impl Iterator<Item = &'a GameUpdate>) -> Event {
     let texts = updates.map(|update| &update.body);
-    Event::transient(GAME_INFO, tick::list(super::picture::GAMES_HEAD, texts))
+    Event::transient(GAME_INFO, tick::list(super::directory::GAMES_HEAD, texts))
 }

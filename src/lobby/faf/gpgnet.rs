@@ -279,7 +279,7 @@ impl Faf {
     /// spec: faf-messages 4.7. The hot path of a lobby: the text is copied once, into the message.
     fn relay(&mut self, turn: &mut FafTurn<'_>, sender: Seat, to: Value<'_>, text: Value<'_>) {
         let Some(receiver) = player_id(to)
-            .and_then(|id| self.picture.player(id))
+            .and_then(|id| self.directory.player(id))
             .map(|p| p.conn)
         else {
             self.counters.game_messages_ignored += 1;
@@ -357,7 +357,7 @@ impl Faf {
                 (true, true)
             }
             Event::Launching => {
-                // A match that was launched before it was open would leave its guests waiting for ever.
+                // A match that was launched before it was open would leave its login_ids waiting for ever.
                 let closed = game.launching.as_ref().is_some_and(|l| l.is_opening());
                 if closed || !game.is_hosted_by(&seat) || game.state != GameState::Lobby {
                     self.counters.game_messages_ignored += 1;

@@ -1,4 +1,4 @@
-//! Opening a game (spec: faf-messages 3.7, faf-lifecycle 10.2).
+//! MatchSpec a game (spec: faf-messages 3.7, faf-lifecycle 10.2).
 
 use super::{
     Faf, FafTurn, Timer,
@@ -97,7 +97,7 @@ impl Faf {
         let uid = game.uid;
         self.games.insert(uid, Box::new(game));
         self.counters.games_hosted += 1;
-        self.picture.game_here(uid, self.shard);
+        self.directory.game_here(uid, self.shard);
         turn.mail_all(|| Mail::GameHere { uid });
         self.tick.game_dirty(uid);
     }

@@ -35,7 +35,7 @@ impl Faf {
         };
         let uid = request::required_integer(message, "uid");
         let known = uid.as_ref().ok().and_then(|&uid| u32::try_from(uid).ok());
-        let game_id = known.filter(|&uid| self.picture.game(uid).is_some());
+        let game_id = known.filter(|&uid| self.directory.game(uid).is_some());
         turn.hold(conn);
         let ticket = turn.ask(Ask::Join {
             player_id: player.account.id,
@@ -67,7 +67,7 @@ impl Faf {
         let uid = uid?;
         let owner = u32::try_from(uid)
             .ok()
-            .and_then(|uid| self.picture.game(uid))
+            .and_then(|uid| self.directory.game(uid))
             .map(|game| (game.uid, game.owner));
         let Some(session) = self.sessions.get_mut(conn).filter(|s| !s.closing) else {
             return Ok(Next::Go);
@@ -190,7 +190,7 @@ impl Faf {
         let uid = request::required_integer(message, "game_id")?;
         let owner = u32::try_from(uid)
             .ok()
-            .and_then(|uid| self.picture.game(uid))
+            .and_then(|uid| self.directory.game(uid))
             .map(|game| (game.uid, game.owner));
         let Some((uid, owner)) = owner else {
             restore_refused(turn, conn, RestoreRefusal::Gone);
@@ -266,7 +266,7 @@ impl Faf {
         turn.release(seat.conn);
     }
 
-    /// At the owner: a guest's game wants into the mesh. The order of the messages is that of faf-lifecycle 10.4.
+    /// At the owner: a login_id's game wants into the mesh. The order of the messages is that of faf-lifecycle 10.4.
     pub(super) fn connect_guest(&mut self, turn: &mut FafTurn<'_>, seat: Seat, login: Box<str>) {
         let Some(game) = self.games.get_mut(&seat.uid).filter(|game| game.has(&seat)) else {
             return self.post(turn, seat.conn.shard, Mail::LinkEnded(seat));

@@ -1,8 +1,8 @@
 //! What a game must have written down, and that it is: never lost, never twice (spec: faf-ratings-results 1).
 //!
-//! Each game has a book on its owner's shard: records in their order. What waits in it goes to the back office as one
+//! Each game has a journal on its owner's shard: records in their order. What waits in it goes to the back office as one
 //! batch; the next goes when that one is acknowledged. A store that is unavailable, or a full queue, means the same
-//! batch again after a pause. A book is closed when its game is over and its last record is settled; until then an
+//! batch again after a pause. A journal is closed when its game is over and its last record is settled; until then an
 //! orderly stop waits. Records are such that doing one twice does what doing it once does, because an acknowledgement
 //! may get lost.
 
@@ -168,10 +168,10 @@ pub struct Done {
     pub rated: Vec<RatingChange>,
 }
 
-/// The books of a shard's games.
+/// The journals of a shard's games.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    books: AHashMap<u32, Book>,
+    journals: AHashMap<u32, Journal>,
     /// The process ends: what is not settled at once is kept.
     ending: bool,
 }
@@ -179,16 +179,19 @@ pub(super) struct Ledger {
 impl Ledger {
     /// Records that are not settled yet.
     pub(super) fn backlog(&self) -> u64 {
-        let waiting = self.books.values().map(|book| book.waiting.len() as u64);
+        let waiting = self
+            .journals
+            .values()
+            .map(|journal| journal.waiting.len() as u64);
         waiting.sum()
     }
 }
 
 /// What one game still has to write down.
 #[derive(Debug, Default)]
-struct Book {
+struct Journal {
     launched: Option<Launched>,
-    waiting: VecDeque<Line>,
+    waiting: VecDeque<Entry>,
     /// A batch is with the back office, or a pause runs.
     busy: bool,
     /// Records in the batch that is with the back office, which keeps it itself if it tells of the end.
@@ -200,7 +203,7 @@ struct Book {
 }
 
 #[derive(Debug)]
-struct Line {
+struct Entry {
     record: Arc<Record>,
     /// Whose game connection ends if the store refuses it (spec: faf-messages 4, unexpected failures).
     author: Option<Seat>,
@@ -209,11 +212,13 @@ struct Line {
 impl Ledger {
     /// Whether nothing is left to write.
     pub(super) fn is_settled(&self) -> bool {
-        self.books.values().all(|book| book.waiting.is_empty())
+        self.journals
+            .values()
+            .all(|journal| journal.waiting.is_empty())
     }
 }
 
-impl Book {
+impl Journal {
     fn batch(&self, uid: u32) -> Box<Batch> {
         Box::new(Batch {
             uid,
@@ -238,7 +243,7 @@ impl Book {
 }
 
 impl Faf {
-    /// Puts a record into a game's book. If the store refuses it for good, the author's game connection ends.
+    /// Puts a record into a game's journal. If the store refuses it for good, the author's game connection ends.
     pub(super) fn record(
         &mut self,
         turn: &mut FafTurn<'_>,
@@ -246,72 +251,72 @@ impl Faf {
         record: Record,
         author: Option<Seat>,
     ) {
-        let book = self.ledger.books.entry(uid).or_default();
-        book.waiting.push_back(Line {
+        let journal = self.ledger.journals.entry(uid).or_default();
+        journal.waiting.push_back(Entry {
             record: Arc::new(record),
             author,
         });
         self.send_records(turn, uid);
     }
 
-    /// The game is over: its book is closed when all is settled.
+    /// The game is over: its journal is closed when all is settled.
     pub(super) fn close_book(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
-        if let Some(book) = self.ledger.books.get_mut(&uid) {
-            let before = std::mem::replace(&mut book.over, true);
-            if book.waiting.is_empty() {
-                self.ledger.books.remove(&uid);
-            } else if self.ledger.ending && !before && book.is_to_be_kept() {
-                turn.ask(Ask::Keep(book.batch(uid)));
+        if let Some(journal) = self.ledger.journals.get_mut(&uid) {
+            let before = std::mem::replace(&mut journal.over, true);
+            if journal.waiting.is_empty() {
+                self.ledger.journals.remove(&uid);
+            } else if self.ledger.ending && !before && journal.is_to_be_kept() {
+                turn.ask(Ask::Keep(journal.batch(uid)));
             }
         }
     }
 
     fn send_records(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
-        let Some(book) = self.ledger.books.get_mut(&uid) else {
+        let Some(journal) = self.ledger.journals.get_mut(&uid) else {
             return;
         };
-        if !book.busy && !book.waiting.is_empty() {
-            book.busy = true;
-            book.sent = book.waiting.len();
-            let ticket = turn.ask(Ask::Ledger(book.batch(uid)));
+        if !journal.busy && !journal.waiting.is_empty() {
+            journal.busy = true;
+            journal.sent = journal.waiting.len();
+            let ticket = turn.ask(Ask::Ledger(journal.batch(uid)));
             self.pending.insert(ticket, Pending::Ledger { uid });
         }
     }
 
     /// The pause before another attempt is over.
     pub(super) fn retry_records(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
-        if let Some(book) = self.ledger.books.get_mut(&uid) {
-            book.busy = false;
+        if let Some(journal) = self.ledger.journals.get_mut(&uid) {
+            journal.busy = false;
         }
         self.send_records(turn, uid);
     }
 
     /// The back office has settled what it could of a batch.
     pub(super) fn written(&mut self, turn: &mut FafTurn<'_>, uid: u32, written: Written) {
-        let Some(book) = self.ledger.books.get_mut(&uid) else {
+        let Some(journal) = self.ledger.journals.get_mut(&uid) else {
             return;
         };
-        book.launched = written.launched.or(book.launched);
-        book.sent = 0;
+        journal.launched = written.launched.or(journal.launched);
+        journal.sent = 0;
         let mut refused = Vec::new();
         for done in &written.done {
-            let line = book.waiting.pop_front();
+            let line = journal.waiting.pop_front();
             if done.refused {
                 self.counters.store_errors += 1;
                 refused.extend(line.and_then(|line| line.author));
             }
         }
         if written.unavailable {
-            book.failures = book.failures.saturating_add(1);
+            journal.failures = journal.failures.saturating_add(1);
             self.counters.ledger_retries += 1;
-            turn.wake_at(turn.now.mono + book.pause(), Timer::Ledger(uid));
+            turn.wake_at(turn.now.mono + journal.pause(), Timer::Ledger(uid));
         } else {
-            book.failures = 0;
-            book.busy = false;
+            journal.failures = 0;
+            journal.busy = false;
         }
-        let closed = book.over && book.waiting.is_empty();
+        let closed = journal.over && journal.waiting.is_empty();
         if closed {
-            self.ledger.books.remove(&uid);
+            self.ledger.journals.remove(&uid);
         }
         self.settled(turn, written.done);
         for seat in refused {
@@ -330,7 +335,7 @@ impl Faf {
                 turn.publish(event);
             }
             if !done.rated.is_empty() {
-                self.meters.rated(&done.rated);
+                self.metrics_collector.rated(&done.rated);
                 turn.mail_all(|| Mail::Rated(done.rated.clone()));
                 self.rated(turn, &done.rated);
             }
@@ -341,9 +346,9 @@ impl Faf {
     /// disk.
     pub(super) fn keep_books(&mut self, turn: &mut FafTurn<'_>) {
         self.ledger.ending = true;
-        for (&uid, book) in &self.ledger.books {
-            if book.is_to_be_kept() {
-                turn.ask(Ask::Keep(book.batch(uid)));
+        for (&uid, journal) in &self.ledger.journals {
+            if journal.is_to_be_kept() {
+                turn.ask(Ask::Keep(journal.batch(uid)));
             }
         }
     }

@@ -84,7 +84,7 @@ impl Faf {
         self.log_out(turn, conn, Leaving::Lost);
         if let Some(session) = self.sessions.remove(conn) {
             self.deadlines.waiting.remove(&(session.login_until, conn));
-            self.meters.closed(session.client);
+            self.metrics_collector.closed(session.client);
         }
     }
 
@@ -100,7 +100,9 @@ impl Faf {
         let Some(session) = self.sessions.get_mut(conn) else {
             return Ok(());
         };
-        session.client = self.meters.named(session.client, user_agent, version);
+        session.client = self
+            .metrics_collector
+            .named(session.client, user_agent, version);
         session.user_agent = user_agent.map(|ua| {
             ua.chars()
                 .take(settings::USER_AGENT_CHARS)
@@ -314,7 +316,7 @@ impl Faf {
         account.foes.truncate(settings::RELATIONS);
         let (channels, power) = players::channels_and_power(&account);
         account.groups = Vec::new();
-        let basis = players::Basis {
+        let basis = players::RatingDefaults {
             reference: &self.reference,
             start: self.settings.start_rating,
         };
@@ -350,7 +352,7 @@ impl Faf {
             selections: 0,
         }));
 
-        self.picture
+        self.directory
             .player_here(player_id, conn, epoch, object.clone());
         turn.mail_all(|| Mail::PlayerHere {
             id: player_id,
@@ -373,7 +375,7 @@ impl Faf {
         };
         let (id, epoch) = (player.account.id, player.epoch);
         let object = message::encode(&Entry::new(&player.account, self.basis(), true));
-        self.picture.player_text(id, epoch, object);
+        self.directory.player_text(id, epoch, object);
         self.tick.player_dirty(id, epoch, None);
     }
 
@@ -386,7 +388,7 @@ impl Faf {
     }
 
     fn send_player_list(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
-        for parts in self.picture.player_lists() {
+        for parts in self.directory.player_lists() {
             turn.send_chunks(conn, parts);
         }
     }
@@ -396,7 +398,7 @@ impl Faf {
         let Some(player) = self.sessions.get(conn).and_then(|s| s.player.as_deref()) else {
             return;
         };
-        let basis = players::Basis {
+        let basis = players::RatingDefaults {
             reference: &self.reference,
             start: self.settings.start_rating,
         };
@@ -404,7 +406,7 @@ impl Faf {
             let displayed = |kind: &str| player.displayed(kind, basis);
             rule.admits(player.account.id, displayed)
         };
-        for parts in self.picture.game_lists(sees) {
+        for parts in self.directory.game_lists(sees) {
             turn.send_chunks(conn, parts);
         }
     }
@@ -424,7 +426,7 @@ impl Faf {
     /// The clean-up of a session's player (spec: faf-lifecycle 5). The session itself stays.
     pub(super) fn log_out(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, leaving: Leaving) {
         self.leave_game(turn, conn, leaving);
-        self.leave_hall(turn, conn);
+        self.leave_coordinator(turn, conn);
         let Some(session) = self.sessions.get_mut(conn) else {
             return;
         };
@@ -445,7 +447,7 @@ impl Faf {
         };
         let (id, epoch) = (player.account.id, player.epoch);
         turn.unsubscribe(conn);
-        self.picture.player_gone(id, epoch);
+        self.directory.player_gone(id, epoch);
         turn.mail_all(|| Mail::PlayerGone { id, epoch });
         self.tick.player_dirty(
             id,

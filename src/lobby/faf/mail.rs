@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     asks::Relation,
+    coordinator::{CoordinatorRefusal, CoordinatorRequest, LoginId},
     games::Launch,
-    hall::{Errand, Guest, HallRefusal},
-    matchmaking::{HallWord, MatchOutcome, Opening},
+    matchmaking::{CoordinatorEvent, MatchOutcome, MatchSpec},
     options::OptionValue,
     rated_game::RatingChange,
     visibility::Rule,
@@ -152,7 +152,7 @@ pub enum Mail {
     /// To the shard of a player who is about to be invited to a party: would he hear of it?
     MayInvite {
         /// Who invites.
-        guest: Guest,
+        login_id: LoginId,
         /// Whom.
         recipient_id: u32,
         /// Where he is.
@@ -161,7 +161,7 @@ pub enum Mail {
     /// His shard's word.
     MayInviteAnswer {
         /// Who invites.
-        guest: Guest,
+        login_id: LoginId,
         /// Whom.
         recipient_id: u32,
         /// Where he is.
@@ -169,33 +169,33 @@ pub enum Mail {
         /// Whether he may be invited; `None`: he is not there.
         welcome: Option<bool>,
     },
-    /// To the hall: what a player wants there, or has done elsewhere.
+    /// To the coordinator: what a player wants there, or has done elsewhere.
     ToHall {
         /// Who.
-        guest: Guest,
+        login_id: LoginId,
         /// What.
-        errand: Errand,
+        request: CoordinatorRequest,
     },
-    /// From the hall: a request is done, and its sender is heard again.
+    /// From the coordinator: a request is done, and its sender is heard again.
     HallAnswer {
         /// Who.
-        guest: Guest,
+        login_id: LoginId,
         /// Or why it was not done.
-        verdict: Result<(), HallRefusal>,
+        verdict: Result<(), CoordinatorRefusal>,
     },
-    /// From the hall: about a player's searches and matches.
+    /// From the coordinator: about a player's searches and matches.
     FromHall {
         /// Who.
-        guest: Guest,
+        login_id: LoginId,
         /// What.
-        word: HallWord,
+        word: CoordinatorEvent,
     },
-    /// From the hall to a host's shard: a match is to become a game.
-    OpenMatch(Box<Opening>),
-    /// From a match's owner to a guest's shard: he is to join.
-    Summon {
+    /// From the coordinator to a host's shard: a match is to become a game.
+    OpenMatch(Box<MatchSpec>),
+    /// From a match's owner to a login_id's shard: he is to join.
+    CallToGame {
         /// Who.
-        guest: Guest,
+        login_id: LoginId,
         /// The game.
         uid: u32,
         /// The shard that has it.
@@ -212,9 +212,9 @@ pub enum Mail {
         /// His place; `None`: he is not there.
         seat: Option<Seat>,
     },
-    /// To the hall: how a match went.
+    /// To the coordinator: how a match went.
     MatchOver {
-        /// The hall's name for it.
+        /// The coordinator's name for it.
         match_id: u64,
         /// How.
         outcome: MatchOutcome,
@@ -248,7 +248,7 @@ pub struct Changes {
     pub players: Vec<PlayerUpdate>,
     /// Games that came, went or changed.
     pub games: Vec<GameUpdate>,
-    /// From the hall: `matchmaker_info` with the queues that changed.
+    /// From the coordinator: `matchmaker_info` with the queues that changed.
     pub queues: Option<Bytes>,
 }
 
@@ -355,7 +355,7 @@ pub enum Event {
     },
     /// The host's game takes connections.
     HostLobby,
-    /// A guest's game wants to be connected.
+    /// A login_id's game wants to be connected.
     Connect {
         /// His name.
         login: Box<str>,

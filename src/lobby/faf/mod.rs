@@ -8,18 +8,18 @@
 //! | `session`, `players` | a connection, and the player on it |
 //! | `reference`, `ratings` | leaderboards, featured and ranked mods; a rating, and where a new one begins |
 //! | `login` | credentials → claim at the home shard → the newcomer's messages; the end of a session |
-//! | `picture`, `visibility`, `tick` | what everybody sees: encoded, who may see it, the broadcast each second |
+//! | `directory`, `visibility`, `tick` | what everybody sees: encoded, who may see it, the broadcast each second |
 //! | `ledger`, `reports` | what must be written down and that it is; what games report while they are played and when they end |
 //! | `validity`, `results`, `trueskill`, `rated_game`, `achievements` | the rules about a game's end, pure |
-//! | `hall`, `parties`, `factions` | what players do together before a game: the one shard it is on, the players' side of it |
+//! | `coordinator`, `parties`, `factions` | what players do together before a game: the one shard it is on, the players' side of it |
 //! | `matchmaking`, `matcher` | queues, searches and matches; who plays against whom |
 //! | `games`, `options`, `game_info`, `hosting`, `joining`, `gpgnet` | a game; opening one, getting in, what the game process reports |
 //! | `avatars`, `catalogue`, `admin` | what a player shows; what he looks up; what only some may do |
-//! | `census`, `roster` | what a shard shows for metrics, and to an operator who asks for everything |
+//! | `metrics`, `roster` | what a shard shows for metrics, and to an operator who asks for everything |
 //! | `social`, `stopping`, `text`, `settings` | lists, the orderly end, words, configuration and limits |
 //!
 //! Invariants: a session is on its connection's shard, a game on its host's, a claim on the player's home shard, parties
-//! in the hall; state of another shard is reached by mail only. `Faf::post` is mail that may be to oneself, then handled at once. Every
+//! in the coordinator; state of another shard is reached by mail only. `Faf::post` is mail that may be to oneself, then handled at once. Every
 //! piece of mail names what it is about by something never reused, so that late mail finds nothing.
 
 pub mod achievements;
@@ -27,14 +27,14 @@ mod admin;
 pub mod asks;
 mod avatars;
 mod catalogue;
-pub mod census;
+mod coordinator;
+mod directory;
 mod dispatch;
 pub mod events;
 mod factions;
 mod game_info;
 mod games;
 mod gpgnet;
-mod hall;
 mod hosting;
 mod joining;
 pub mod ledger;
@@ -43,10 +43,10 @@ mod mail;
 pub mod matcher;
 pub mod matchmaking;
 mod message;
+pub mod metrics;
 pub mod news;
 mod options;
 mod parties;
-mod picture;
 mod players;
 pub mod rated_game;
 pub mod ratings;
@@ -79,9 +79,9 @@ pub use text::iso8601;
 
 use self::{
     asks::{Answer, Ask, LoginRefusal, StoreError},
+    directory::Directory,
     games::Game,
     mail::Seat,
-    picture::Picture,
     reference::Reference,
     session::{Session, Sessions},
 };
@@ -107,17 +107,17 @@ pub struct Faf {
     /// Players whose home this shard is.
     claims: AHashMap<u32, ConnId>,
     next_epoch: u64,
-    picture: Picture,
+    directory: Directory,
     games: AHashMap<u32, Box<Game>>,
     logins: login::Logins,
     deadlines: login::LoginDeadlines,
     /// Empty on all shards but one.
-    hall: hall::Hall,
+    coordinator: coordinator::Coordinator,
     pending: AHashMap<Ticket, dispatch::Pending>,
     ledger: ledger::Ledger,
     tick: tick::Tick,
     draining: bool,
-    meters: census::Meters,
+    metrics_collector: metrics::MetricsCollector,
     /// What has happened here.
     pub counters: Counters,
 }
@@ -169,16 +169,16 @@ impl Faf {
             sessions: Sessions::default(),
             claims: AHashMap::new(),
             next_epoch: 0,
-            picture: Picture::default(),
+            directory: Directory::default(),
             games: AHashMap::new(),
             logins: login::Logins::default(),
             deadlines: login::LoginDeadlines::default(),
-            hall: hall::Hall::default(),
+            coordinator: coordinator::Coordinator::default(),
             pending: AHashMap::new(),
             ledger: ledger::Ledger::default(),
             tick: tick::Tick::new(shards.max(1)),
             draining: false,
-            meters: census::Meters::default(),
+            metrics_collector: metrics::MetricsCollector::default(),
             counters: Counters::default(),
         }
     }
@@ -192,8 +192,8 @@ impl Faf {
     }
 
     /// Where ratings begin.
-    fn basis(&self) -> players::Basis<'_> {
-        players::Basis {
+    fn basis(&self) -> players::RatingDefaults<'_> {
+        players::RatingDefaults {
             reference: &self.reference,
             start: self.settings.start_rating,
         }
@@ -223,9 +223,9 @@ impl Faf {
                 conn,
                 epoch,
                 text,
-            } => self.picture.player_here(id, conn, epoch, text),
-            Mail::PlayerGone { id, epoch } => self.picture.player_gone(id, epoch),
-            Mail::GameHere { uid } => self.picture.game_here(uid, from),
+            } => self.directory.player_here(id, conn, epoch, text),
+            Mail::PlayerGone { id, epoch } => self.directory.player_gone(id, epoch),
+            Mail::GameHere { uid } => self.directory.game_here(uid, from),
             Mail::Dirty(changes) => self.merge(turn, from, *changes),
             Mail::Join { seat, password } => self.join_wanted(turn, seat, password),
             Mail::JoinAnswer { seat, verdict } => self.join_answered(turn, from, seat, verdict),
@@ -246,26 +246,28 @@ impl Faf {
                 rule,
             } => self.reveal(turn, to, player_id, body, &rule),
             Mail::MayInvite {
-                guest,
+                login_id,
                 recipient_id,
                 recipient,
-            } => self.may_invite(turn, guest, recipient_id, recipient),
+            } => self.may_invite(turn, login_id, recipient_id, recipient),
             Mail::MayInviteAnswer {
-                guest,
+                login_id,
                 recipient_id,
                 recipient,
                 welcome,
-            } => self.may_invite_answered(turn, guest, recipient_id, recipient, welcome),
-            Mail::ToHall { guest, errand } => self.hall_asked(turn, guest, errand),
-            Mail::HallAnswer { guest, verdict } => self.hall_answered(turn, guest, verdict),
-            Mail::FromHall { guest, word } => self.hall_says(turn, guest, word),
+            } => self.may_invite_answered(turn, login_id, recipient_id, recipient, welcome),
+            Mail::ToHall { login_id, request } => self.coordinator_asked(turn, login_id, request),
+            Mail::HallAnswer { login_id, verdict } => {
+                self.coordinator_answered(turn, login_id, verdict)
+            }
+            Mail::FromHall { login_id, word } => self.coordinator_says(turn, login_id, word),
             Mail::OpenMatch(opening) => self.open_match(turn, *opening),
-            Mail::Summon {
-                guest,
+            Mail::CallToGame {
+                login_id,
                 uid,
                 owner,
                 launch,
-            } => self.summoned(turn, guest, uid, owner, &launch),
+            } => self.summoned(turn, login_id, uid, owner, &launch),
             Mail::Summoned {
                 uid,
                 player_id,
@@ -298,14 +300,14 @@ impl Dialect for Faf {
     type News = news::News;
     type Timer = Timer;
 
-    fn started(&mut self, turn: &mut FafTurn<'_>) {
+    fn on_start(&mut self, turn: &mut FafTurn<'_>) {
         self.reader = Some(Box::default());
         self.schedule_tick(turn);
         self.schedule_ping(turn);
     }
 
-    fn opened(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, origin: Origin) {
-        let client = self.meters.opened();
+    fn on_open(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, origin: Origin) {
+        let client = self.metrics_collector.opened();
         let login_until = turn.now.mono + self.settings.login_timeout;
         self.sessions.insert(Session {
             conn,
@@ -317,7 +319,7 @@ impl Dialect for Faf {
             old_client: false,
             closing: false,
             state: Default::default(),
-            in_hall: false,
+            in_coordinator: false,
             client,
             user_agent: None,
             claiming: None,
@@ -327,27 +329,27 @@ impl Dialect for Faf {
         self.await_login(turn, conn, login_until);
     }
 
-    fn received(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, body: &mut [u8]) {
+    fn on_frame(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, body: &mut [u8]) {
         self.frame(turn, conn, body);
     }
 
-    fn closed(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
+    fn on_close(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
         self.connection_ended(turn, conn);
     }
 
-    fn mailed(&mut self, turn: &mut FafTurn<'_>, from: ShardId, mail: Mail) {
+    fn on_mail(&mut self, turn: &mut FafTurn<'_>, from: ShardId, mail: Mail) {
         self.deliver(turn, from, mail);
     }
 
-    fn answered(&mut self, turn: &mut FafTurn<'_>, ticket: Ticket, answer: Answer) {
+    fn on_answer(&mut self, turn: &mut FafTurn<'_>, ticket: Ticket, answer: Answer) {
         self.answer(turn, ticket, answer);
     }
 
-    fn told(&mut self, turn: &mut FafTurn<'_>, news: news::News) {
+    fn on_notice(&mut self, turn: &mut FafTurn<'_>, news: news::News) {
         self.news(turn, news);
     }
 
-    fn woke(&mut self, turn: &mut FafTurn<'_>, timer: Timer) {
+    fn on_timer(&mut self, turn: &mut FafTurn<'_>, timer: Timer) {
         match timer {
             Timer::Tick(number) => self.ticked(turn, number),
             Timer::Ping => {
@@ -367,18 +369,18 @@ impl Dialect for Faf {
         }
     }
 
-    fn resync(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
+    fn on_resync(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
         self.send_lists(turn, conn);
     }
 
-    fn stopping(&mut self, turn: &mut FafTurn<'_>, step: Stopping) {
+    fn on_stopping(&mut self, turn: &mut FafTurn<'_>, step: Stopping) {
         match step {
             Stopping::Drain => self.drain(turn),
             Stopping::Now => self.shut_down(turn),
         }
     }
 
-    fn may_stop(&self) -> bool {
+    fn is_drained(&self) -> bool {
         self.games.values().all(|game| game.removed) && self.ledger.is_settled()
     }
 

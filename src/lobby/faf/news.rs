@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{
-    Faf, FafTurn, Settings, hall::HALL, ledger::Done, reference::Reference, roster::Reply,
+    Faf, FafTurn, Settings, coordinator::COORDINATOR, ledger::Done, reference::Reference,
+    roster::Reply,
 };
 use crate::Audience;
 
@@ -41,7 +42,7 @@ impl Faf {
         match news {
             News::Notify { to: None, body } => turn.fan_out(Audience::Subscribers, body),
             News::Notify { to: Some(id), body } => {
-                let conn = self.picture.player(id).map(|player| player.conn);
+                let conn = self.directory.player(id).map(|player| player.conn);
                 if let Some(conn) = conn.filter(|conn| conn.shard == self.shard) {
                     turn.send(conn, body);
                 }
@@ -54,7 +55,7 @@ impl Faf {
                 self.reference = reference;
                 self.initialised = true;
                 self.clip_vetoes(turn);
-                if self.shard == HALL && !self.draining {
+                if self.shard == COORDINATOR && !self.draining {
                     self.renew_queues(turn);
                 }
             }

@@ -1,12 +1,12 @@
-//! A player's side of the hall: his shard checks what it knows, asks the hall, and tells it what he does
-//! (spec: faf-messages 3.12). The hall's side is `hall`.
+//! A player's side of the coordinator: his shard checks what it knows, asks the coordinator, and tells it what he does
+//! (spec: faf-messages 3.12). The coordinator's side is `coordinator`.
 
 use bytes::Bytes;
 
 use super::{
     Faf, FafTurn,
+    coordinator::{COORDINATOR, CoordinatorRefusal, CoordinatorRequest, LoginId, PlayerRequest},
     factions::Factions,
-    hall::{Errand, Guest, HALL, HallRefusal, HallRequest},
     mail::Mail,
     request::{self, Outcome, Refusal},
     session::{PlayerState, Session},
@@ -26,16 +26,16 @@ impl Faf {
         let (recipient_id, recipient) = self
             .online(recipient_id)
             .ok_or(Refusal::client("The invited player doesn't exist"))?;
-        let Some(guest) = self.guest(conn) else {
+        let Some(login_id) = self.login_id(conn) else {
             return Ok(());
         };
         // spec: faf-lifecycle 13, recommended: inviting oneself is ignored
-        if recipient_id == guest.player_id {
+        if recipient_id == login_id.player_id {
             return Ok(());
         }
         turn.hold(conn);
         let question = Mail::MayInvite {
-            guest,
+            login_id,
             recipient_id,
             recipient,
         };
@@ -47,40 +47,40 @@ impl Faf {
     pub(super) fn may_invite(
         &mut self,
         turn: &mut FafTurn<'_>,
-        guest: Guest,
+        login_id: LoginId,
         recipient_id: u32,
         recipient: ConnId,
     ) {
         let player = self.sessions.get(recipient).and_then(|s| s.player.as_ref());
         let answer = Mail::MayInviteAnswer {
-            guest,
+            login_id,
             recipient_id,
             recipient,
             welcome: player
                 .filter(|player| player.account.id == recipient_id)
-                .map(|player| !player.account.foes.contains(&guest.player_id)),
+                .map(|player| !player.account.foes.contains(&login_id.player_id)),
         };
-        self.post(turn, guest.conn.shard, answer);
+        self.post(turn, login_id.conn.shard, answer);
     }
 
     /// Back at the inviter's.
     pub(super) fn may_invite_answered(
         &mut self,
         turn: &mut FafTurn<'_>,
-        guest: Guest,
+        login_id: LoginId,
         recipient_id: u32,
         recipient: ConnId,
         welcome: Option<bool>,
     ) {
-        let conn = guest.conn;
-        if self.is_here(&guest) {
+        let conn = login_id.conn;
+        if self.is_here(&login_id) {
             match welcome {
                 Some(true) => {
-                    let request = HallRequest::Invite {
+                    let request = PlayerRequest::Invite {
                         recipient_id,
                         recipient,
                     };
-                    return self.ask_hall(turn, conn, request);
+                    return self.ask_coordinator(turn, conn, request);
                 }
                 Some(false) => {}
                 None => {
@@ -103,7 +103,7 @@ impl Faf {
         let (inviter_id, _) = self
             .online(inviter_id)
             .ok_or(Refusal::client("The inviting player doesn't exist"))?;
-        self.ask_hall(turn, conn, HallRequest::Accept { inviter_id });
+        self.ask_coordinator(turn, conn, PlayerRequest::Accept { inviter_id });
         Ok(())
     }
 
@@ -118,12 +118,12 @@ impl Faf {
         let (player_id, _) = self
             .online(player_id)
             .ok_or(Refusal::client("The kicked player doesn't exist"))?;
-        self.ask_hall(turn, conn, HallRequest::Kick { player_id });
+        self.ask_coordinator(turn, conn, PlayerRequest::Kick { player_id });
         Ok(())
     }
 
     pub(super) fn leave_party(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
-        self.ask_hall(turn, conn, HallRequest::Leave);
+        self.ask_coordinator(turn, conn, PlayerRequest::Leave);
     }
 
     pub(super) fn set_party_factions(
@@ -134,40 +134,45 @@ impl Faf {
     ) -> Outcome {
         let factions = Factions::read(message.get("factions").ok_or(Refusal::Garbage)?)?
             .ok_or(Refusal::client("You must select at least one faction."))?;
-        self.ask_hall(turn, conn, HallRequest::SetFactions(factions));
+        self.ask_coordinator(turn, conn, PlayerRequest::SetFactions(factions));
         Ok(())
     }
 
-    /// Asks the hall for something, and does not hear the player until it has answered.
-    pub(super) fn ask_hall(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, request: HallRequest) {
-        let Some(guest) = self.guest(conn) else {
+    /// Asks the coordinator for something, and does not hear the player until it has answered.
+    pub(super) fn ask_coordinator(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        request: PlayerRequest,
+    ) {
+        let Some(login_id) = self.login_id(conn) else {
             return;
         };
         turn.hold(conn);
-        if let Some(session) = self.sessions.get_mut(conn).filter(|s| !s.in_hall) {
-            session.in_hall = true;
+        if let Some(session) = self.sessions.get_mut(conn).filter(|s| !s.in_coordinator) {
+            session.in_coordinator = true;
             let state = session.state;
-            self.tell_hall(turn, guest, Errand::Enter { state });
+            self.tell_coordinator(turn, login_id, CoordinatorRequest::Enter { state });
         }
-        self.tell_hall(turn, guest, Errand::Request(request));
+        self.tell_coordinator(turn, login_id, CoordinatorRequest::Request(request));
     }
 
-    /// The hall is done.
-    pub(super) fn hall_answered(
+    /// The coordinator is done.
+    pub(super) fn coordinator_answered(
         &mut self,
         turn: &mut FafTurn<'_>,
-        guest: Guest,
-        verdict: Result<(), HallRefusal>,
+        login_id: LoginId,
+        verdict: Result<(), CoordinatorRefusal>,
     ) {
         if let Err(refusal) = verdict
-            && self.is_here(&guest)
+            && self.is_here(&login_id)
         {
-            self.refused(turn, guest.conn, refusal.refusal());
+            self.refused(turn, login_id.conn, refusal.refusal());
         }
-        turn.release(guest.conn);
+        turn.release(login_id.conn);
     }
 
-    /// Changes what a player is doing, and tells the hall if it knows him.
+    /// Changes what a player is doing, and tells the coordinator if it knows him.
     pub(super) fn set_state(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, state: PlayerState) {
         let Some(session) = self.sessions.get_mut(conn) else {
             return;
@@ -175,34 +180,44 @@ impl Faf {
         let changed = session.state != state;
         session.state = state;
         if changed
-            && session.in_hall
-            && let Some(guest) = self.guest(conn)
+            && session.in_coordinator
+            && let Some(login_id) = self.login_id(conn)
         {
-            self.tell_hall(turn, guest, Errand::State(state));
+            self.tell_coordinator(turn, login_id, CoordinatorRequest::State(state));
         }
     }
 
     /// A player logs out.
-    pub(super) fn leave_hall(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
-        let Some(guest) = self.guest(conn) else {
+    pub(super) fn leave_coordinator(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
+        let Some(login_id) = self.login_id(conn) else {
             return;
         };
         let session = self.sessions.get_mut(conn);
-        if session.is_some_and(|s| std::mem::take(&mut s.in_hall)) {
-            self.tell_hall(turn, guest, Errand::Gone);
+        if session.is_some_and(|s| std::mem::take(&mut s.in_coordinator)) {
+            self.tell_coordinator(turn, login_id, CoordinatorRequest::Gone);
         }
     }
 
-    /// Tells the hall something of somebody it knows; whom it does not know has nothing there.
-    pub(super) fn tell_hall_of(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, errand: Errand) {
-        let known = self.sessions.get(conn).is_some_and(|s| s.in_hall);
-        if let Some(guest) = self.guest(conn).filter(|_| known) {
-            self.tell_hall(turn, guest, errand);
+    /// Tells the coordinator something of somebody it knows; whom it does not know has nothing there.
+    pub(super) fn tell_hall_of(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        request: CoordinatorRequest,
+    ) {
+        let known = self.sessions.get(conn).is_some_and(|s| s.in_coordinator);
+        if let Some(login_id) = self.login_id(conn).filter(|_| known) {
+            self.tell_coordinator(turn, login_id, request);
         }
     }
 
-    pub(super) fn tell_hall(&mut self, turn: &mut FafTurn<'_>, guest: Guest, errand: Errand) {
-        self.post(turn, HALL, Mail::ToHall { guest, errand });
+    pub(super) fn tell_coordinator(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        login_id: LoginId,
+        request: CoordinatorRequest,
+    ) {
+        self.post(turn, COORDINATOR, Mail::ToHall { login_id, request });
     }
 
     /// A message to a player on any shard, as long as that connection is still him.
@@ -230,14 +245,14 @@ impl Faf {
 
     /// A player who is online anywhere, by an id as clients send it, and his connection.
     pub(super) fn online(&self, player_id: i64) -> Option<(u32, ConnId)> {
-        let entry = self.picture.player(u32::try_from(player_id).ok()?)?;
+        let entry = self.directory.player(u32::try_from(player_id).ok()?)?;
         Some((entry.id, entry.conn))
     }
 
     /// Who is logged in on a connection of this shard.
-    fn guest(&self, conn: ConnId) -> Option<Guest> {
+    fn login_id(&self, conn: ConnId) -> Option<LoginId> {
         let player = self.sessions.get(conn)?.player.as_deref()?;
-        Some(Guest {
+        Some(LoginId {
             player_id: player.account.id,
             conn,
             epoch: player.epoch,
@@ -245,17 +260,18 @@ impl Faf {
     }
 
     /// The session of this login, if it is still there.
-    pub(super) fn session_of(&mut self, guest: &Guest) -> Option<&mut Session> {
-        if self.guest(guest.conn) == Some(*guest) {
-            self.sessions.get_mut(guest.conn)
+    pub(super) fn session_of(&mut self, login_id: &LoginId) -> Option<&mut Session> {
+        if self.login_id(login_id.conn) == Some(*login_id) {
+            self.sessions.get_mut(login_id.conn)
         } else {
             None
         }
     }
 
     /// Whether this login is still there and may be spoken to.
-    fn is_here(&self, guest: &Guest) -> bool {
+    fn is_here(&self, login_id: &LoginId) -> bool {
         let open = |s: &Session| !s.closing;
-        self.sessions.get(guest.conn).is_some_and(open) && self.guest(guest.conn) == Some(*guest)
+        self.sessions.get(login_id.conn).is_some_and(open)
+            && self.login_id(login_id.conn) == Some(*login_id)
     }
 }

@@ -34,14 +34,14 @@ pub(super) struct Player {
 
 /// What decides where a rating that is not stored begins.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Basis<'a> {
+pub(super) struct RatingDefaults<'a> {
     /// Leaderboards.
     pub reference: &'a Reference,
     /// Of somebody of whom nothing is known.
     pub start: Skill,
 }
 
-impl Basis<'_> {
+impl RatingDefaults<'_> {
     /// A player's rating in a leaderboard: stored, or where it begins.
     pub(super) fn standing(self, account: &Account, rating_type: &str) -> Standing {
         self.reference.standing(rating_type, self.start, |name| {
@@ -56,7 +56,7 @@ impl Basis<'_> {
 
 impl Player {
     /// Mean minus three deviations (spec: faf-lifecycle 9).
-    pub(super) fn displayed(&self, rating_type: &str, basis: Basis<'_>) -> f64 {
+    pub(super) fn displayed(&self, rating_type: &str, basis: RatingDefaults<'_>) -> f64 {
         basis
             .standing(&self.account, rating_type)
             .rating
@@ -110,9 +110,9 @@ impl Faf {
             }
         }
         for change in changes {
-            self.hall.matchmaker.rated(change);
+            self.coordinator.matchmaker.rated(change);
             let known = self
-                .picture
+                .directory
                 .player(change.player_id)
                 .map(|player| player.conn);
             let Some(session) = known
@@ -129,13 +129,13 @@ impl Faf {
                 continue;
             };
             rated(&mut player.account, change);
-            let basis = Basis {
+            let basis = RatingDefaults {
                 reference: &self.reference,
                 start: self.settings.start_rating,
             };
             let text = message::encode(&Entry::new(&player.account, basis, true));
             let (id, epoch) = (player.account.id, player.epoch);
-            self.picture.player_text(id, epoch, text);
+            self.directory.player_text(id, epoch, text);
             self.tick.player_dirty(id, epoch, None);
         }
     }
@@ -220,7 +220,7 @@ struct Rating {
 
 struct Ratings<'a> {
     account: &'a Account,
-    basis: Basis<'a>,
+    basis: RatingDefaults<'a>,
 }
 
 impl Ratings<'_> {
@@ -265,7 +265,7 @@ impl Serialize for Ratings<'_> {
 
 impl<'a> Entry<'a> {
     /// The object of a player who is there, or who has just gone.
-    pub(super) fn new(account: &'a Account, basis: Basis<'a>, online: bool) -> Self {
+    pub(super) fn new(account: &'a Account, basis: RatingDefaults<'a>, online: bool) -> Self {
         let ratings = Ratings { account, basis };
         let global = ratings.of(GLOBAL);
         Entry {

@@ -35,7 +35,7 @@ impl Faf {
     /// All own players as in `player_info`.
     pub(super) fn list_players(&self, reply: &Reply) {
         let here = self.sessions.players();
-        let texts = here.filter_map(|(_, player)| self.picture.text_of(player.account.id));
+        let texts = here.filter_map(|(_, player)| self.directory.text_of(player.account.id));
         (reply.0)(texts.collect());
     }
 }

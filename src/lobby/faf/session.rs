@@ -97,10 +97,10 @@ pub(super) struct Session {
     pub closing: bool,
     /// What the player is doing. Changed by [`super::Faf::set_state`].
     pub state: PlayerState,
-    /// Whether the hall knows the player and is told of his state.
-    pub in_hall: bool,
+    /// Whether the coordinator knows the player and is told of his state.
+    pub in_coordinator: bool,
     /// For metrics.
-    pub client: super::census::ClientKind,
+    pub client: super::metrics::ClientKind,
     /// As the client named itself.
     pub user_agent: Option<Box<str>>,
     /// On the way to being logged in.

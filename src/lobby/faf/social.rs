@@ -154,14 +154,14 @@ impl Faf {
         let update = game.update();
         if !update.ended {
             // Newcomers are judged by the new rule at once here, by other shards from the next tick on.
-            self.picture
+            self.directory
                 .game_text(seat.uid, update.listed, update.rule, update.body.clone());
         }
         if before == after || !update.listed {
             return;
         }
         let body = if after { update.body } else { game.body(true) };
-        let Some(to) = self.picture.player(subject).map(|p| p.conn) else {
+        let Some(to) = self.directory.player(subject).map(|p| p.conn) else {
             return;
         };
         self.post(

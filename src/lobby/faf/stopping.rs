@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{
     Faf, FafTurn, Timer, close,
+    coordinator::COORDINATOR,
     games::GameState,
-    hall::HALL,
     mail::{Leaving, Mail, Seat},
     message,
     session::PlayerState,
@@ -23,7 +23,7 @@ impl Faf {
             return;
         }
         self.draining = true;
-        if self.shard == HALL {
+        if self.shard == COORDINATOR {
             self.close_queues(turn);
         }
         let notice = text::shutting_down(

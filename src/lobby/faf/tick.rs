@@ -15,10 +15,10 @@ use ahash::AHashMap;
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    Faf, FafTurn, Timer, events,
+    Faf, FafTurn, Timer, directory, events,
     mail::{Changes, GameUpdate, Mail, PlayerUpdate},
     matchmaking::matchmaker_event,
-    next_multiple, picture,
+    next_multiple,
     visibility::Rule,
 };
 use crate::{Audience, ConnId, ShardId};
@@ -30,7 +30,7 @@ pub(super) struct Tick {
     players: AHashMap<u32, (u64, Option<Bytes>)>,
     /// Own games.
     games: BTreeSet<u32>,
-    /// Those of them that the picture does not show yet as they are.
+    /// Those of them that the directory does not show yet as they are.
     games_unpictured: BTreeSet<u32>,
     /// The last tick each shard was heard of.
     heard: Vec<u64>,
@@ -117,14 +117,14 @@ impl Faf {
         self.merge(turn, self.shard, changes);
     }
 
-    /// Brings the picture up to date with this shard's games: a newcomer's list shows them as they are now, not as they
+    /// Brings the directory up to date with this shard's games: a newcomer's list shows them as they are now, not as they
     /// were at the last tick. Each change is written at most once for all newcomers before the tick.
     pub(super) fn refresh_own_games(&mut self) {
         for uid in std::mem::take(&mut self.tick.games_unpictured) {
             if let Some(game) = self.games.get_mut(&uid) {
                 let update = game.update();
                 let listed = update.listed && !update.ended;
-                self.picture
+                self.directory
                     .game_text(uid, listed, update.rule, update.body);
             }
         }
@@ -136,7 +136,7 @@ impl Faf {
         let mut players = Vec::with_capacity(self.tick.players.len());
         for (id, (epoch, gone)) in self.tick.players.drain() {
             let online = gone.is_none();
-            let Some(text) = gone.or_else(|| self.picture.text_of(id)) else {
+            let Some(text) = gone.or_else(|| self.directory.text_of(id)) else {
                 continue;
             };
             players.push(PlayerUpdate {
@@ -169,18 +169,22 @@ impl Faf {
         }
     }
 
-    /// A shard's changes: the picture follows at once, the broadcast when everybody has been heard.
+    /// A shard's changes: the directory follows at once, the broadcast when everybody has been heard.
     pub(super) fn merge(&mut self, turn: &mut FafTurn<'_>, from: ShardId, changes: Changes) {
         for player in changes.players.iter().filter(|p| p.online) {
-            self.picture
+            self.directory
                 .player_text(player.id, player.epoch, player.text.clone());
         }
         for game in &changes.games {
             if game.ended {
-                self.picture.game_gone(game.uid);
+                self.directory.game_gone(game.uid);
             } else {
-                self.picture
-                    .game_text(game.uid, game.listed, game.rule.clone(), game.body.clone());
+                self.directory.game_text(
+                    game.uid,
+                    game.listed,
+                    game.rule.clone(),
+                    game.body.clone(),
+                );
             }
         }
         if let Some(heard) = self.tick.heard.get_mut(from.0 as usize) {
@@ -217,7 +221,7 @@ impl Faf {
             updates.sort_unstable_by_key(|update| update.id);
             // Whoever is back under a newer claim is not announced as gone (spec: faf-lifecycle 3.6, recommended).
             updates.retain(|update| {
-                self.picture
+                self.directory
                     .player(update.id)
                     .is_none_or(|known| known.epoch <= update.epoch)
             });
@@ -257,7 +261,7 @@ impl Faf {
                 .is_some_and(|p| rule.admits(p.account.id, |kind| p.displayed(kind, self.basis())))
         };
         let local = |id: &u32| {
-            self.picture
+            self.directory
                 .player(*id)
                 .map(|p| p.conn)
                 .filter(|conn| conn.shard == self.shard)
@@ -274,7 +278,7 @@ impl Faf {
                 .collect();
             conns.sort_unstable();
             conns.dedup();
-            return (!conns.is_empty()).then(|| Audience::These(conns.into()));
+            return (!conns.is_empty()).then(|| Audience::Connections(conns.into()));
         }
         let excluded: Vec<ConnId> = if rule.range.is_some() {
             self.sessions
@@ -301,7 +305,7 @@ impl Faf {
 fn in_messages(updates: &[PlayerUpdate]) -> Vec<&[PlayerUpdate]> {
     let (mut slices, mut from, mut bytes) = (Vec::new(), 0, 0);
     for (at, update) in updates.iter().enumerate() {
-        if at > from && bytes + update.text.len() > picture::LIST_BYTES {
+        if at > from && bytes + update.text.len() > directory::LIST_BYTES {
             slices.push(&updates[from..at]);
             (from, bytes) = (at, 0);
         }
@@ -314,12 +318,12 @@ fn in_messages(updates: &[PlayerUpdate]) -> Vec<&[PlayerUpdate]> {
 /// `player_info` with these players.
 pub(super) fn player_info(updates: &[PlayerUpdate]) -> Bytes {
     list(
-        picture::PLAYERS_HEAD,
+        directory::PLAYERS_HEAD,
         updates.iter().map(|update| &update.text),
     )
 }
 
-/// Encoded objects between a head and [`picture::LIST_TAIL`].
+/// Encoded objects between a head and [`directory::LIST_TAIL`].
 pub(super) fn list<'a>(head: &str, texts: impl Iterator<Item = &'a Bytes>) -> Bytes {
     let mut body = BytesMut::new();
     body.extend_from_slice(head.as_bytes());
@@ -329,6 +333,6 @@ pub(super) fn list<'a>(head: &str, texts: impl Iterator<Item = &'a Bytes>) -> By
         }
         body.extend_from_slice(text);
     }
-    body.extend_from_slice(picture::LIST_TAIL.as_bytes());
+    body.extend_from_slice(directory::LIST_TAIL.as_bytes());
     body.freeze()
 }

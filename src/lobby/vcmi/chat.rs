@@ -3,13 +3,13 @@
 use std::fmt::Write;
 
 use super::{
-    hall::{Flow, Hall},
+    lobby::{Flow, Lobby},
     message,
     users::{Channel, Place, USERS},
 };
 use crate::ConnId;
 
-impl Hall {
+impl Lobby {
     pub(super) fn msg(&mut self, conn: ConnId, text: &str) -> Flow {
         if text.len() > self.settings.chat_bytes {
             self.counters.over_limit += 1;

@@ -3,7 +3,7 @@
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use super::{
-    hall::{Flow, Hall},
+    lobby::{Flow, Lobby},
     mail::Delivery,
     message,
     settings::{REMEMBERED, VERSION_CHARS},
@@ -20,7 +20,7 @@ const HINT: &str = "\n Send <HERE> to see people names in the chat";
 /// Names that mean something else.
 const RESERVED: [&str; 3] = ["System", "all", "room"];
 
-impl Hall {
+impl Lobby {
     pub(super) fn greetings(&mut self, conn: ConnId, name: &str) -> Flow {
         if let Some(why) = self.objection(conn, name) {
             return self.refuse(conn, &why);

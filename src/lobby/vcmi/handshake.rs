@@ -1,6 +1,6 @@
 //! What a game says before it is relayed (spec: vcmi-proxy 10.1): frames in which a role and a uuid occur, then one byte.
 //!
-//! Everything is kept as it came, since the other side is sent it. Whether the uuid means anything is the hall's business.
+//! Everything is kept as it came, since the other side is sent it. Whether the uuid means anything is the lobby's business.
 
 use serde::{Deserialize, Serialize};
 

@@ -2,14 +2,14 @@
 
 use super::{
     VcmiTurn,
-    hall::{Flow, Hall},
+    lobby::{Flow, Lobby},
     message,
     rooms::{NO_PERMISSION, RoomId},
     users::Place,
 };
 use crate::ConnId;
 
-impl Hall {
+impl Lobby {
     pub(super) fn leave(&mut self, conn: ConnId, name: &str) -> Flow {
         let place = self.users.get(&conn).map(|user| user.place);
         let (Some(Place::Asking(id) | Place::Inside(id)), Some(place)) = (place, place) else {

@@ -1,4 +1,4 @@
-//! What shards tell each other: doors tell the hall what came, the hall tells doors what goes out.
+//! What shards tell each other: doors tell the lobby what came, the lobby tells doors what goes out.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -11,15 +11,15 @@ use crate::{ConnId, Topic};
 /// Mail between shards.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Mail {
-    /// From a door to the hall.
-    ToHall(ToHall),
-    /// From the hall to a door: everything that one input caused for its clients, in order.
+    /// From a gateway to the lobby.
+    ToLobby(ToLobby),
+    /// From the lobby to a gateway: everything that one input caused for its clients, in order.
     Show(Vec<Delivery>),
 }
 
-/// What a door tells the hall.
+/// What a gateway tells the lobby.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum ToHall {
+pub enum ToLobby {
     /// A socket was accepted.
     Knock {
         /// Of the client.
@@ -34,7 +34,7 @@ pub enum ToHall {
         /// Monotonic; users are listed in this order.
         accepted: Duration,
     },
-    /// A packet of a launcher. Its next one comes after the hall has let it go on.
+    /// A packet of a launcher. Its next one comes after the lobby has let it go on.
     Packet {
         /// The launcher.
         conn: ConnId,
@@ -71,7 +71,7 @@ pub enum ToHall {
     },
 }
 
-/// What a door is to do for the hall.
+/// What a gateway is to do for the lobby.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Delivery {
     /// Bytes to one client.

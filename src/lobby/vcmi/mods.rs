@@ -3,7 +3,7 @@
 use ahash::AHashMap;
 
 use super::{
-    hall::{Flow, Hall},
+    lobby::{Flow, Lobby},
     message,
     settings::{MODS, MODS_BYTES},
 };
@@ -62,7 +62,7 @@ fn entries(value: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-impl Hall {
+impl Lobby {
     pub(super) fn mods(&mut self, conn: ConnId, value: &str) -> Flow {
         let Some((id, room)) = self.inside(conn) else {
             return self.ignore();

@@ -1,14 +1,16 @@
 //! Started games: which session a game belongs to, and which two games are relayed to each other (spec: vcmi-proxy 10).
 //!
-//! The hall only pairs; the engine relays. A pair that has been joined is never mended: when one side goes, the other goes
+//! The lobby only pairs; the engine relays. A pair that has been joined is never mended: when one side goes, the other goes
 //! too, and a new connection opens a new pair.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Timer, VcmiTurn, hall::Hall, handshake::Role, mail::Delivery, message, users::USERS};
-use crate::{ConnId, Joint};
+use super::{
+    Timer, VcmiTurn, handshake::Role, lobby::Lobby, mail::Delivery, message, users::USERS,
+};
+use crate::{ConnId, Relay};
 
 /// A started game.
 #[derive(Debug)]
@@ -57,7 +59,7 @@ pub(super) enum Pipe {
     Joined { session: u64, on: usize },
 }
 
-impl Hall {
+impl Lobby {
     pub(super) fn pipe_opened(&mut self, conn: ConnId) {
         self.counters.pipes += 1;
         self.pipes.insert(conn, Pipe::Greeting);
@@ -116,29 +118,29 @@ impl Hall {
         b: (ConnId, Bytes),
     ) {
         let load = |conn: ConnId| self.relays.get(usize::from(conn.shard.0)).copied();
-        let (taker, giver) = if load(a.0) < load(b.0) {
+        let (target, source) = if load(a.0) < load(b.0) {
             (a, b)
         } else {
             (b, a)
         };
-        let on = usize::from(taker.0.shard.0);
+        let on = usize::from(target.0.shard.0);
         if let Some(relays) = self.relays.get_mut(on) {
             *relays += 1;
         }
-        self.pipes.insert(taker.0, Pipe::Joined { session, on });
+        self.pipes.insert(target.0, Pipe::Joined { session, on });
         self.pipes.insert(
-            giver.0,
+            source.0,
             Pipe::Joined {
                 session,
                 on: NOT_COUNTED,
             },
         );
         self.counters.pipes_joined += 1;
-        turn.join(Joint {
-            giver: giver.0,
-            taker: taker.0,
-            to_giver: taker.1,
-            to_taker: giver.1,
+        turn.join(Relay {
+            source: source.0,
+            target: target.0,
+            to_source: target.1,
+            to_target: source.1,
         });
     }
 

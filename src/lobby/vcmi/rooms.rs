@@ -3,7 +3,7 @@
 use super::{
     chat::already_exists,
     greeting::NAME_CHARS,
-    hall::{Flow, Hall},
+    lobby::{Flow, Lobby},
     message::{self, RoomLine},
     mods::Mods,
     settings::PASSWORD_BYTES,
@@ -57,7 +57,7 @@ impl Room {
     }
 }
 
-impl Hall {
+impl Lobby {
     /// Room and name of a user who plays in one.
     pub(super) fn inside(&self, conn: ConnId) -> Option<(RoomId, &Room)> {
         let id = self.users.get(&conn)?.room()?;

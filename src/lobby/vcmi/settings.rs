@@ -65,9 +65,9 @@ pub(super) const SHOWN: Duration = Duration::from_secs(1);
 
 /// Where a shard hangs up its counters for metrics; read from any thread.
 #[derive(Debug, Default)]
-pub struct Board(ArcSwap<Counters>);
+pub struct MetricsBoard(ArcSwap<Counters>);
 
-impl Board {
+impl MetricsBoard {
     /// The newest counters.
     pub fn read(&self) -> Counters {
         **self.0.load()

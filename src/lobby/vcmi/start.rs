@@ -5,8 +5,8 @@ use rand::Rng;
 
 use super::{
     Timer, VcmiTurn,
-    hall::{Flow, Hall},
     handshake::Role,
+    lobby::{Flow, Lobby},
     mail::Delivery,
     message,
     pipes::Session,
@@ -21,7 +21,7 @@ const VOTING_VERSION: u8 = 3;
 /// Which session a uuid belongs to, and to whom.
 pub(super) type Uuids = AHashMap<String, (u64, Role)>;
 
-impl Hall {
+impl Lobby {
     pub(super) fn ready(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId, name: &str) -> Flow {
         let Some((id, room)) = self.inside(conn).filter(|(_, room)| room.name == name) else {
             return self.ignore();

@@ -1,4 +1,4 @@
-//! A launcher in the lobby, as the hall knows it.
+//! A launcher in the lobby, as the lobby knows it.
 
 use std::{net::IpAddr, time::Duration};
 

@@ -8,7 +8,7 @@ use std::mem;
 
 use simd_json::{Buffers, Node, StaticNode, Tape};
 
-use super::{tolerance::Tolerance, write};
+use super::{tolerance::CompatPass, write};
 
 /// Deepest nesting of arrays and objects that is accepted. The reference takes 500 and stops near 1000; no known message
 /// nests deeper than 8. Recursion over a parsed text is bounded by it.
@@ -23,7 +23,7 @@ pub struct NotJson;
 pub struct JsonReader {
     buffers: Buffers,
     tape: Tape<'static>,
-    tolerance: Tolerance,
+    tolerance: CompatPass,
 }
 
 impl JsonReader {
@@ -32,7 +32,7 @@ impl JsonReader {
         JsonReader {
             buffers: Buffers::with_max_depth(4096, MAX_DEPTH),
             tape: Tape(Vec::new()),
-            tolerance: Tolerance::default(),
+            tolerance: CompatPass::default(),
         }
     }
 

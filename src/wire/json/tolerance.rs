@@ -26,11 +26,11 @@ static ESCAPE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\\u"))
 
 /// The side buffer for texts that need rewriting.
 #[derive(Debug, Default)]
-pub(super) struct Tolerance {
+pub(super) struct CompatPass {
     rewritten: Vec<u8>,
 }
 
-impl Tolerance {
+impl CompatPass {
     /// `text` in a form the parser takes: without a byte order mark, and a rewritten copy if need be.
     pub(super) fn apply<'a>(&'a mut self, text: &'a mut [u8]) -> &'a mut [u8] {
         let start = if text.starts_with(BYTE_ORDER_MARK) {
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     fn applied(text: &str) -> (String, bool) {
-        let mut tolerance = Tolerance::default();
+        let mut tolerance = CompatPass::default();
         let mut text = text.as_bytes().to_vec();
         let given = String::from_utf8(tolerance.apply(&mut text).to_vec()).unwrap();
         (given, !tolerance.rewritten.is_empty())

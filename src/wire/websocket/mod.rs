@@ -207,7 +207,7 @@ impl Reader {
             },
             Err(refusal) => Step::Fail {
                 error: refusal.error,
-                farewell: refusal.answer,
+                close_frame: refusal.answer,
             },
         }
     }
@@ -293,7 +293,7 @@ impl Reader {
 fn fail<'a>((code, error): Broken) -> Step<'a> {
     Step::Fail {
         error,
-        farewell: frame::close(code),
+        close_frame: frame::close(code),
     }
 }
 
@@ -302,11 +302,11 @@ fn closed<'a>(payload: &[u8]) -> Step<'a> {
     match frame::close_code(payload) {
         Ok(Some(code)) => Step::Fail {
             error: WireError::Closed,
-            farewell: frame::close(code),
+            close_frame: frame::close(code),
         },
         Ok(None) => Step::Fail {
             error: WireError::Closed,
-            farewell: frame::control(Opcode::Close, b""),
+            close_frame: frame::control(Opcode::Close, b""),
         },
         Err(CLOSE_BAD_TEXT) => fail((CLOSE_BAD_TEXT, WireError::BadText)),
         Err(_) => fail(protocol("bad close frame")),

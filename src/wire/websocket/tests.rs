@@ -39,8 +39,8 @@ fn events(reader: &mut Reader, bytes: &mut Vec<u8>, limits: &ReadLimits) -> Vec<
             ),
             Step::Reply { consumed, bytes } => (consumed, Event::Reply(bytes)),
             Step::Peer { consumed, address } => (consumed, Event::Peer(address)),
-            Step::Fail { error, farewell } => {
-                events.push(Event::Fail(error, farewell));
+            Step::Fail { error, close_frame } => {
+                events.push(Event::Fail(error, close_frame));
                 return events;
             }
         };
@@ -140,7 +140,7 @@ fn control_frames_are_answered() {
 #[test]
 fn broken_frames_end_the_stream() {
     let code = |frames: &[Vec<u8>]| match read(frames).pop() {
-        Some(Event::Fail(_, farewell)) => u16::from_be_bytes([farewell[2], farewell[3]]),
+        Some(Event::Fail(_, close_frame)) => u16::from_be_bytes([close_frame[2], close_frame[3]]),
         other => panic!("{other:?}"),
     };
     assert_eq!(code(&[b"\x81\x02hi".to_vec()]), 1002, "not masked");
@@ -208,10 +208,10 @@ fn the_forwarded_address_comes_before_the_answer() {
 fn a_refused_upgrade_is_answered() {
     let mut request = client_handshake("localhost", "/elsewhere", KEY);
     let got = events(&mut Reader::new(true), &mut request, &ReadLimits::default());
-    let [Event::Fail(WireError::Upgrade(_), farewell)] = got.as_slice() else {
+    let [Event::Fail(WireError::Upgrade(_), close_frame)] = got.as_slice() else {
         panic!("{got:?}")
     };
-    assert!(farewell.starts_with(b"HTTP/1.1 404 "));
+    assert!(close_frame.starts_with(b"HTTP/1.1 404 "));
 }
 
 /// Two byte queues as a stream; the client's writes are read by the test and the other way round.

@@ -1,4 +1,4 @@
-//! At the hall: a party gets into a queue, and out of it again (spec: faf-messages 3.10, faf-matchmaking 4).
+//! At the coordinator: a party gets into a queue, and out of it again (spec: faf-messages 3.10, faf-matchmaking 4).
 //!
 //! Getting in takes two steps, because its members are on any shard: each member's shard is asked whether he may
 //! search, which makes him a searching one; when all have answered the rest is checked and done in one turn. If the
@@ -9,12 +9,12 @@ use std::time::Duration;
 use super::{
     messages::{self, TimedOut},
     queues::{Search, Searcher},
-    searching::{HallWord, Profile, SearchWanted, Unfit},
+    searching::{CannotSearch, CoordinatorEvent, Profile, SearchWanted},
     violations::party_notice,
 };
 use crate::faf::{
     Faf, FafTurn,
-    hall::{Guest, HallRefusal},
+    coordinator::{CoordinatorRefusal, LoginId},
     mail::Mail,
     message,
     session::PlayerState,
@@ -28,22 +28,22 @@ const UNSURE_DEVIATION: f64 = 490.0;
 #[derive(Debug)]
 pub(in crate::faf) struct Entry {
     /// Who has asked for it; his connection is held.
-    owner: Guest,
+    owner: LoginId,
     wanted: SearchWanted,
     /// In party order, with what their shards have said so far.
-    members: Vec<(Guest, Option<Result<Profile, Unfit>>)>,
+    members: Vec<(LoginId, Option<Result<Profile, CannotSearch>>)>,
 }
 
 impl Entry {
     /// Whether this login's shard has said yes, or may still do so.
-    pub(super) fn counts_on(&self, guest: &Guest) -> bool {
+    pub(super) fn counts_on(&self, login_id: &LoginId) -> bool {
         let mut members = self.members.iter();
-        members.any(|(member, said)| member == guest && !matches!(said, Some(Err(_))))
+        members.any(|(member, said)| member == login_id && !matches!(said, Some(Err(_))))
     }
 }
 
 /// Whether a member's shard has said yes.
-fn said_yes((_, said): &&(Guest, Option<Result<Profile, Unfit>>)) -> bool {
+fn said_yes((_, said): &&(LoginId, Option<Result<Profile, CannotSearch>>)) -> bool {
     matches!(said, Some(Ok(_)))
 }
 
@@ -57,12 +57,12 @@ impl Faf {
     pub(in crate::faf) fn search_wanted(
         &mut self,
         turn: &mut FafTurn<'_>,
-        owner: Guest,
+        owner: LoginId,
         wanted: SearchWanted,
-    ) -> Option<Result<(), HallRefusal>> {
-        let party_owner = self.hall.owner_of(owner.player_id);
+    ) -> Option<Result<(), CoordinatorRefusal>> {
+        let party_owner = self.coordinator.owner_of(owner.player_id);
         if party_owner.is_some_and(|other| other != owner.player_id) {
-            return Some(Err(HallRefusal::SearchByMember));
+            return Some(Err(CoordinatorRefusal::SearchByMember));
         }
         self.ask_members(turn, owner, wanted, Vec::new());
         None
@@ -72,29 +72,32 @@ impl Faf {
     fn ask_members(
         &mut self,
         turn: &mut FafTurn<'_>,
-        owner: Guest,
+        owner: LoginId,
         wanted: SearchWanted,
-        reserved: Vec<Guest>,
+        reserved: Vec<LoginId>,
     ) {
-        let members = self.hall.guests_of_party(owner.player_id);
-        let queue = self.hall.matchmaker.queue_named(&wanted.queue);
+        let members = self.coordinator.guests_of_party(owner.player_id);
+        let queue = self.coordinator.matchmaker.queue_named(&wanted.queue);
         let rating_type = queue.map(|queue| queue.setup.rating_type.clone());
-        let id = self.hall.matchmaker.next_id();
+        let id = self.coordinator.matchmaker.next_id();
         let entry = Entry {
             owner,
             wanted,
-            members: members.iter().map(|&guest| (guest, None)).collect(),
+            members: members.iter().map(|&login_id| (login_id, None)).collect(),
         };
-        self.hall.matchmaker.entries.insert(id, entry);
-        for guest in reserved.iter().filter(|guest| !members.contains(guest)) {
-            self.release(turn, guest);
+        self.coordinator.matchmaker.entries.insert(id, entry);
+        for login_id in reserved
+            .iter()
+            .filter(|login_id| !members.contains(login_id))
+        {
+            self.release(turn, login_id);
         }
-        for guest in members {
-            let word = HallWord::Reserve {
+        for login_id in members {
+            let word = CoordinatorEvent::Reserve {
                 entry: id,
                 rating_type: rating_type.clone(),
             };
-            self.post(turn, guest.conn.shard, Mail::FromHall { guest, word });
+            self.post(turn, login_id.conn.shard, Mail::FromHall { login_id, word });
         }
     }
 
@@ -102,22 +105,22 @@ impl Faf {
     pub(in crate::faf) fn member_reserved(
         &mut self,
         turn: &mut FafTurn<'_>,
-        guest: Guest,
+        login_id: LoginId,
         id: u64,
-        said: Result<Profile, Unfit>,
+        said: Result<Profile, CannotSearch>,
     ) {
         // Of a match that was found meanwhile his shard had not heard.
         if said.is_ok()
-            && let Some(visitor) = self.hall.visitor_mut(&guest)
-            && visitor.state != PlayerState::StartingAutomatch
+            && let Some(online) = self.coordinator.member_mut(&login_id)
+            && online.state != PlayerState::StartingAutomatch
         {
-            visitor.state = PlayerState::SearchingLadder;
+            online.state = PlayerState::SearchingLadder;
         }
-        let Some(entry) = self.hall.matchmaker.entries.get_mut(&id) else {
+        let Some(entry) = self.coordinator.matchmaker.entries.get_mut(&id) else {
             // Who asked is gone.
-            return self.release(turn, &guest);
+            return self.release(turn, &login_id);
         };
-        if let Some((_, answer)) = entry.members.iter_mut().find(|(g, _)| *g == guest) {
+        if let Some((_, answer)) = entry.members.iter_mut().find(|(g, _)| *g == login_id) {
             *answer = Some(said);
         }
         if entry.members.iter().all(|(_, said)| said.is_some()) {
@@ -126,7 +129,7 @@ impl Faf {
     }
 
     fn all_have_answered(&mut self, turn: &mut FafTurn<'_>, id: u64) {
-        let Some(entry) = self.hall.matchmaker.entries.remove(&id) else {
+        let Some(entry) = self.coordinator.matchmaker.entries.remove(&id) else {
             return;
         };
         let Entry {
@@ -134,17 +137,17 @@ impl Faf {
             wanted,
             members,
         } = entry;
-        let asked: Vec<Guest> = members.iter().map(|(guest, _)| *guest).collect();
-        let reserved: Vec<Guest> = members.iter().filter(said_yes).map(|m| m.0).collect();
-        if self.hall.guests_of_party(owner.player_id) != asked {
+        let asked: Vec<LoginId> = members.iter().map(|(login_id, _)| *login_id).collect();
+        let reserved: Vec<LoginId> = members.iter().filter(said_yes).map(|m| m.0).collect();
+        if self.coordinator.guests_of_party(owner.player_id) != asked {
             return self.ask_members(turn, owner, wanted, reserved);
         }
         let verdict = self.may_enter(turn, &owner, wanted, members);
-        for guest in &reserved {
-            self.release(turn, guest);
+        for login_id in &reserved {
+            self.release(turn, login_id);
         }
         let answer = Mail::HallAnswer {
-            guest: owner,
+            login_id: owner,
             verdict,
         };
         self.post(turn, owner.conn.shard, answer);
@@ -154,43 +157,43 @@ impl Faf {
     fn may_enter(
         &mut self,
         turn: &mut FafTurn<'_>,
-        owner: &Guest,
+        owner: &LoginId,
         wanted: SearchWanted,
-        members: Vec<(Guest, Option<Result<Profile, Unfit>>)>,
-    ) -> Result<(), HallRefusal> {
+        members: Vec<(LoginId, Option<Result<Profile, CannotSearch>>)>,
+    ) -> Result<(), CoordinatorRefusal> {
         let mut searchers = Vec::with_capacity(members.len());
-        for (guest, said) in members {
+        for (login_id, said) in members {
             match said {
                 Some(Ok(profile)) => {
-                    let visitor = self.hall.visitor(guest.player_id);
-                    if let Some(state) = visitor.map(|v| v.state).filter(is_matched) {
+                    let online = self.coordinator.member(login_id.player_id);
+                    if let Some(state) = online.map(|v| v.state).filter(is_matched) {
                         let login = profile.login;
-                        return Err(HallRefusal::MemberBusy { login, state });
+                        return Err(CoordinatorRefusal::MemberBusy { login, state });
                     }
-                    searchers.push(Searcher { guest, profile });
+                    searchers.push(Searcher { login_id, profile });
                 }
-                Some(Err(Unfit::Busy { login, state })) => {
-                    return Err(HallRefusal::MemberBusy { login, state });
+                Some(Err(CannotSearch::Busy { login, state })) => {
+                    return Err(CoordinatorRefusal::MemberBusy { login, state });
                 }
                 // A party with somebody who is gone has changed.
-                Some(Err(Unfit::Gone)) | None => return Ok(()),
+                Some(Err(CannotSearch::Gone)) | None => return Ok(()),
             }
         }
         if !wanted.start {
             return Ok(());
         }
-        let queue = self.hall.matchmaker.queue_named(&wanted.queue);
-        let queue = queue.ok_or(HallRefusal::BadValue)?;
+        let queue = self.coordinator.matchmaker.queue_named(&wanted.queue);
+        let queue = queue.ok_or(CoordinatorRefusal::BadValue)?;
         let (queue, team_size) = (queue.setup.id, queue.setup.team_size as usize);
         if searchers.len() > team_size {
-            return Err(HallRefusal::PartyTooLarge);
+            return Err(CoordinatorRefusal::PartyTooLarge);
         }
         if let Some(factions) = wanted.factions {
-            let factions = factions.ok_or(HallRefusal::BadValue)?;
-            self.hall.choose_factions(owner.player_id, factions);
+            let factions = factions.ok_or(CoordinatorRefusal::BadValue)?;
+            self.coordinator.choose_factions(owner.player_id, factions);
         }
         if self.draining {
-            return Err(HallRefusal::Disabled);
+            return Err(CoordinatorRefusal::Disabled);
         }
         if !self.is_timed_out(turn, &wanted.queue, &searchers) {
             self.begin_search(turn, queue, &wanted.queue, searchers);
@@ -206,9 +209,9 @@ impl Faf {
         searchers: &[Searcher],
     ) -> bool {
         let rules = &self.settings.matchmaking.violations;
-        let violations = &self.hall.matchmaker.violations;
+        let violations = &self.coordinator.matchmaker.violations;
         let banned = searchers.iter().filter_map(|searcher| {
-            let time_out = violations.time_out(searcher.guest.player_id, turn.now, rules)?;
+            let time_out = violations.time_out(searcher.login_id.player_id, turn.now, rules)?;
             Some((searcher, time_out))
         });
         let banned: Vec<_> = banned.collect();
@@ -220,7 +223,7 @@ impl Faf {
         let timeouts: Vec<TimedOut> = banned
             .iter()
             .map(|(searcher, time_out)| TimedOut {
-                player: searcher.guest.player_id,
+                player: searcher.login_id.player_id,
                 expires_at: iso8601(time_out.ends_at),
             })
             .collect();
@@ -228,7 +231,7 @@ impl Faf {
         let stop = messages::search_info(queue, false);
         for searcher in searchers {
             for body in [&timeout, &stop, &notice] {
-                self.tell_visitor(turn, searcher.guest.player_id, body.clone());
+                self.tell_visitor(turn, searcher.login_id.player_id, body.clone());
             }
         }
         true
@@ -241,19 +244,23 @@ impl Faf {
         name: &str,
         members: Vec<Searcher>,
     ) {
-        let guests: Vec<Guest> = members.iter().map(|member| member.guest).collect();
-        for guest in &guests {
-            if let Some(id) = self.hall.matchmaker.search_in(guest.player_id, queue) {
-                self.cancel_search(turn, id, &guests);
+        let login_ids: Vec<LoginId> = members.iter().map(|member| member.login_id).collect();
+        for login_id in &login_ids {
+            if let Some(id) = self
+                .coordinator
+                .matchmaker
+                .search_in(login_id.player_id, queue)
+            {
+                self.cancel_search(turn, id, &login_ids);
             }
         }
         let start = messages::search_info(name, true);
         for member in &members {
-            let id = member.guest.player_id;
-            let Some(visitor) = self.hall.visitor_mut(&member.guest) else {
+            let id = member.login_id.player_id;
+            let Some(online) = self.coordinator.member_mut(&member.login_id) else {
                 continue;
             };
-            let is_new = !std::mem::replace(&mut visitor.knows_matchmaker, true);
+            let is_new = !std::mem::replace(&mut online.knows_matchmaker, true);
             if is_new && member.profile.rating.deviation > UNSURE_DEVIATION {
                 let welcome = message::notice("info", messages::WELCOME);
                 self.tell_visitor(turn, id, welcome);
@@ -261,7 +268,7 @@ impl Faf {
             self.tell_visitor(turn, id, start.clone());
         }
         self.counters.searches += 1;
-        self.hall.matchmaker.add(Search {
+        self.coordinator.matchmaker.add(Search {
             queue,
             members,
             failed_attempts: 0,
@@ -273,77 +280,81 @@ impl Faf {
     pub(in crate::faf) fn stop_search(
         &mut self,
         turn: &mut FafTurn<'_>,
-        guest: Guest,
+        login_id: LoginId,
         queue: &str,
     ) {
-        let queue = self.hall.matchmaker.queue_named(queue);
+        let queue = self.coordinator.matchmaker.queue_named(queue);
         let Some(queue) = queue.map(|queue| queue.setup.id) else {
             return;
         };
-        if let Some(id) = self.hall.matchmaker.search_in(guest.player_id, queue) {
+        if let Some(id) = self
+            .coordinator
+            .matchmaker
+            .search_in(login_id.player_id, queue)
+        {
             self.cancel_search(turn, id, &[]);
         }
     }
 
     /// The same for all queues, in the order they were joined.
     pub(in crate::faf) fn stop_searches(&mut self, turn: &mut FafTurn<'_>, player_id: u32) {
-        for id in self.hall.matchmaker.searches_of(player_id).to_vec() {
+        for id in self.coordinator.matchmaker.searches_of(player_id).to_vec() {
             self.cancel_search(turn, id, &[]);
         }
     }
 
     /// Ends a search without a match. `staying` search on in another one.
-    pub(super) fn cancel_search(&mut self, turn: &mut FafTurn<'_>, id: u64, staying: &[Guest]) {
-        let Some(search) = self.hall.matchmaker.remove(id) else {
+    pub(super) fn cancel_search(&mut self, turn: &mut FafTurn<'_>, id: u64, staying: &[LoginId]) {
+        let Some(search) = self.coordinator.matchmaker.remove(id) else {
             return;
         };
         self.counters.searches_cancelled += 1;
-        let queue = self.hall.matchmaker.queue(search.queue);
+        let queue = self.coordinator.matchmaker.queue(search.queue);
         let Some(name) = queue.map(|queue| queue.setup.name.clone()) else {
             return;
         };
         self.meter_cancelled(&name, &search, turn.now.mono);
         let stop = messages::search_info(&name, false);
         for member in &search.members {
-            self.tell_visitor(turn, member.guest.player_id, stop.clone());
-            if !staying.contains(&member.guest) {
-                self.release(turn, &member.guest);
+            self.tell_visitor(turn, member.login_id.player_id, stop.clone());
+            if !staying.contains(&member.login_id) {
+                self.release(turn, &member.login_id);
             }
         }
     }
 
     /// Makes a searching player an idle one, unless something still counts on him.
-    fn release(&mut self, turn: &mut FafTurn<'_>, guest: &Guest) {
-        if self.hall.matchmaker.is_wanted(guest) {
+    fn release(&mut self, turn: &mut FafTurn<'_>, login_id: &LoginId) {
+        if self.coordinator.matchmaker.is_wanted(login_id) {
             return;
         }
-        let Some(visitor) = self.hall.visitor_mut(guest) else {
+        let Some(online) = self.coordinator.member_mut(login_id) else {
             return;
         };
-        if visitor.state == PlayerState::SearchingLadder {
-            visitor.state = PlayerState::Idle;
+        if online.state == PlayerState::SearchingLadder {
+            online.state = PlayerState::Idle;
             let mail = Mail::FromHall {
-                guest: *guest,
-                word: HallWord::Release,
+                login_id: *login_id,
+                word: CoordinatorEvent::Release,
             };
-            self.post(turn, guest.conn.shard, mail);
+            self.post(turn, login_id.conn.shard, mail);
         }
     }
 
     /// A player is gone: what he was about to begin is not begun.
-    pub(in crate::faf) fn forget_entries(&mut self, turn: &mut FafTurn<'_>, owner: &Guest) {
-        let entries = &mut self.hall.matchmaker.entries;
+    pub(in crate::faf) fn forget_entries(&mut self, turn: &mut FafTurn<'_>, owner: &LoginId) {
+        let entries = &mut self.coordinator.matchmaker.entries;
         let his: Vec<u64> = entries
             .iter()
             .filter(|(_, entry)| entry.owner == *owner)
             .map(|(&id, _)| id)
             .collect();
         for id in his {
-            let Some(entry) = self.hall.matchmaker.entries.remove(&id) else {
+            let Some(entry) = self.coordinator.matchmaker.entries.remove(&id) else {
                 continue;
             };
-            for (guest, _) in entry.members.iter().filter(said_yes) {
-                self.release(turn, guest);
+            for (login_id, _) in entry.members.iter().filter(said_yes) {
+                self.release(turn, login_id);
             }
         }
     }
@@ -356,10 +367,10 @@ impl Faf {
             return;
         }
         for &player_id in players {
-            let matchmaker = &mut self.hall.matchmaker;
+            let matchmaker = &mut self.coordinator.matchmaker;
             let violation = matchmaker.violations.register(player_id, turn.now, rules);
             self.counters.violations += 1;
-            let Some(conn) = self.picture.player(player_id).map(|player| player.conn) else {
+            let Some(conn) = self.directory.player(player_id).map(|player| player.conn) else {
                 continue;
             };
             let time = iso8601(violation.at.unix);
@@ -368,7 +379,9 @@ impl Faf {
             let notice = message::notice("info", &violation.notice(rules));
             self.tell(turn, conn, player_id, notice);
         }
-        if !players.is_empty() && !std::mem::replace(&mut self.hall.matchmaker.sweeping, true) {
+        if !players.is_empty()
+            && !std::mem::replace(&mut self.coordinator.matchmaker.sweeping, true)
+        {
             self.sweep_later(turn);
         }
     }
@@ -384,7 +397,7 @@ impl Faf {
 
     /// Violations that are long ago are forgotten.
     pub(in crate::faf) fn sweep_violations(&mut self, turn: &mut FafTurn<'_>) {
-        let matchmaker = &mut self.hall.matchmaker;
+        let matchmaker = &mut self.coordinator.matchmaker;
         let rules = &self.settings.matchmaking.violations;
         matchmaker.violations.sweep(turn.now, rules);
         matchmaker.sweeping = !matchmaker.violations.is_empty();

@@ -1,7 +1,7 @@
 //! At the host's shard: a match's game until it is launched or has failed (spec: faf-matchmaking 8.2, 8.3).
 //!
-//! The host is told to open the game; once it is open, or won't be, the guests are told to join, in every case; then all
-//! have some time until the launch. Whatever happens, the hall hears exactly once how the match went, and the game is
+//! The host is told to open the game; once it is open, or won't be, the login_ids are told to join, in every case; then all
+//! have some time until the launch. Whatever happens, the coordinator hears exactly once how the match went, and the game is
 //! kept until then.
 
 use std::time::Duration;
@@ -13,8 +13,8 @@ use crate::{
     ShardId,
     faf::{
         Faf, FafTurn, Timer,
+        coordinator::{COORDINATOR, LoginId},
         games::{Creation, Game, GameState, GameType, Launch},
-        hall::{Guest, HALL},
         mail::{Leaving, Mail, Seat},
         options::{OptionValue, set},
         session::PlayerState,
@@ -24,9 +24,9 @@ use crate::{
 
 /// A player of a match.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Starter {
+pub struct MatchPlayer {
     /// Who, and where he was when the match was found.
-    pub guest: Guest,
+    pub login_id: LoginId,
     /// His name.
     pub login: Box<str>,
     /// 2 or 3.
@@ -39,8 +39,8 @@ pub struct Starter {
 
 /// A match that is to become a game.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Opening {
-    /// The hall's name for it.
+pub struct MatchSpec {
+    /// The coordinator's name for it.
     pub match_id: u64,
     /// The game's number.
     pub uid: u32,
@@ -59,7 +59,7 @@ pub struct Opening {
     /// Options the queue gives every game.
     pub game_options: Vec<(Box<str>, OptionValue)>,
     /// Host first, team 1, then team 2.
-    pub players: Vec<Starter>,
+    pub players: Vec<MatchPlayer>,
 }
 
 /// What a match adds to the order to launch a game (spec: faf-messages 5.7).
@@ -85,19 +85,19 @@ pub struct MatchLaunch {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stage {
     /// The host opens it.
-    Opening,
-    /// The guests' shards have been told; what went wrong before, if anything.
+    MatchSpec,
+    /// The login_ids' shards have been told; what went wrong before, if anything.
     Summoning(Option<(Failure, Vec<u32>)>),
     /// All are getting ready.
     Starting,
-    /// The hall knows how it went.
+    /// The coordinator knows how it went.
     Over,
 }
 
 /// A match whose game is not launched yet.
 #[derive(Debug)]
 pub(in crate::faf) struct Launching {
-    opening: Opening,
+    opening: MatchSpec,
     stage: Stage,
     /// Guests whose shards have not answered.
     unheard: Vec<u32>,
@@ -108,17 +108,17 @@ pub(in crate::faf) struct Launching {
 impl Launching {
     /// Whether the host has still to open the game for the others.
     pub(in crate::faf) fn is_opening(&self) -> bool {
-        self.stage == Stage::Opening
+        self.stage == Stage::MatchSpec
     }
 
-    /// Whether the hall has still to hear of it.
+    /// Whether the coordinator has still to hear of it.
     pub(in crate::faf) fn is_under_way(&self) -> bool {
         self.stage != Stage::Over
     }
 }
 
-impl Opening {
-    fn launch_of(&self, player: &Starter) -> Launch {
+impl MatchSpec {
+    fn launch_of(&self, player: &MatchPlayer) -> Launch {
         Launch {
             featured_mod: self.featured_mod.clone(),
             title: self.title.clone(),
@@ -137,7 +137,7 @@ impl Opening {
     }
 
     /// The game before anybody is in it.
-    fn game(&self, host: &Starter) -> Game {
+    fn game(&self, host: &MatchPlayer) -> Game {
         let creation = Creation {
             title: self.title.clone(),
             featured_mod: self.featured_mod.clone(),
@@ -149,7 +149,7 @@ impl Opening {
             enforce_rating_range: false,
         };
         let login = host.login.clone();
-        let mut game = Game::new(self.uid, host.guest.player_id, login, creation);
+        let mut game = Game::new(self.uid, host.login_id.player_id, login, creation);
         game.game_type = GameType::Matchmaker;
         game.rating_type = self.rating_type.clone();
         game.queue_id = Some(self.queue_id);
@@ -168,7 +168,7 @@ impl Opening {
             let options = options.map(|(key, value)| (key.into(), value));
             // They don't make him a configured one: the host has to confirm him.
             game.player_options
-                .push((player.guest.player_id, options.into()));
+                .push((player.login_id.player_id, options.into()));
         }
         for (key, value) in &self.game_options {
             set(
@@ -184,7 +184,7 @@ impl Opening {
 
 impl Faf {
     /// spec: faf-matchmaking 8.2, 5 to 8, and 8.3, 1 and 2.
-    pub(in crate::faf) fn open_match(&mut self, turn: &mut FafTurn<'_>, opening: Opening) {
+    pub(in crate::faf) fn open_match(&mut self, turn: &mut FafTurn<'_>, opening: MatchSpec) {
         let Some(host) = opening.players.first().cloned() else {
             return;
         };
@@ -198,20 +198,22 @@ impl Faf {
             return self.tell_match_over(turn, opening.match_id, outcome);
         }
         let mut game = opening.game(&host);
-        (game.host_friends, game.host_foes) = self.lists_of(&host.guest).unwrap_or_default();
-        let guests = opening.players[1..].iter();
+        (game.host_friends, game.host_foes) = self.lists_of(&host.login_id).unwrap_or_default();
+        let login_ids = opening.players[1..].iter();
         let launch = opening.launch_of(&host);
         game.launching = Some(Box::new(Launching {
-            unheard: guests.map(|guest| guest.guest.player_id).collect(),
+            unheard: login_ids
+                .map(|login_id| login_id.login_id.player_id)
+                .collect(),
             absent: Vec::new(),
-            stage: Stage::Opening,
+            stage: Stage::MatchSpec,
             opening,
         }));
         self.add_game(turn, game);
-        if !self.may_be_launched(&host.guest) {
-            return self.fail_match(turn, uid, Failure::Aborted, vec![host.guest.player_id]);
+        if !self.may_be_launched(&host.login_id) {
+            return self.fail_match(turn, uid, Failure::Aborted, vec![host.login_id.player_id]);
         }
-        let Some(seat) = self.session_of(&host.guest).and_then(|s| s.seat(uid)) else {
+        let Some(seat) = self.session_of(&host.login_id).and_then(|s| s.seat(uid)) else {
             return;
         };
         if let Some(game) = self.games.get_mut(&uid) {
@@ -224,15 +226,15 @@ impl Faf {
     }
 
     /// The host's friends and foes, if he is still there.
-    fn lists_of(&self, host: &Guest) -> Option<(Vec<u32>, Vec<u32>)> {
+    fn lists_of(&self, host: &LoginId) -> Option<(Vec<u32>, Vec<u32>)> {
         let player = self.sessions.get(host.conn)?.player.as_deref()?;
         let account = (player.epoch == host.epoch).then_some(&player.account)?;
         Some((account.friends.clone(), account.foes.clone()))
     }
 
     /// Whether this login is here and waits for its match's game.
-    fn may_be_launched(&mut self, guest: &Guest) -> bool {
-        let session = self.session_of(guest);
+    fn may_be_launched(&mut self, login_id: &LoginId) -> bool {
+        let session = self.session_of(login_id);
         session.is_some_and(|s| {
             !s.closing && s.link.is_none() && s.state == PlayerState::StartingAutomatch
         })
@@ -251,7 +253,7 @@ impl Faf {
         self.summon_guests(turn, uid, Some((Failure::TimedOut, vec![host])));
     }
 
-    /// Tells the guests to join, once. They are told in every case, because old clients know no other way out
+    /// Tells the login_ids to join, once. They are told in every case, because old clients know no other way out
     /// (spec: faf-matchmaking 8.3, 4).
     fn summon_guests(
         &mut self,
@@ -262,39 +264,39 @@ impl Faf {
         let Some(launching) = self.launching(uid) else {
             return;
         };
-        if launching.stage != Stage::Opening {
+        if launching.stage != Stage::MatchSpec {
             return;
         }
         launching.stage = Stage::Summoning(failed);
         let opening = &launching.opening;
-        let guests = opening.players[1..].iter();
-        let summons: Vec<(Guest, Launch)> = guests
-            .map(|player| (player.guest, opening.launch_of(player)))
+        let login_ids = opening.players[1..].iter();
+        let summons: Vec<(LoginId, Launch)> = login_ids
+            .map(|player| (player.login_id, opening.launch_of(player)))
             .collect();
-        for (guest, launch) in summons {
+        for (login_id, launch) in summons {
             let owner = self.shard;
-            let mail = Mail::Summon {
-                guest,
+            let mail = Mail::CallToGame {
+                login_id,
                 uid,
                 owner,
                 launch,
             };
-            self.post(turn, guest.conn.shard, mail);
+            self.post(turn, login_id.conn.shard, mail);
         }
         self.guests_summoned(turn, uid);
     }
 
-    /// At a guest's shard.
+    /// At a login_id's shard.
     pub(in crate::faf) fn summoned(
         &mut self,
         turn: &mut FafTurn<'_>,
-        guest: Guest,
+        login_id: LoginId,
         uid: u32,
         owner: ShardId,
         launch: &Launch,
     ) {
-        let seat = if self.may_be_launched(&guest) {
-            self.session_of(&guest)
+        let seat = if self.may_be_launched(&login_id) {
+            self.session_of(&login_id)
                 .and_then(|session| session.seat(uid))
         } else {
             None
@@ -302,7 +304,7 @@ impl Faf {
         if let Some(seat) = seat {
             self.start_game(turn, seat, owner, launch, false);
         }
-        let player_id = guest.player_id;
+        let player_id = login_id.player_id;
         let answer = Mail::Summoned {
             uid,
             player_id,
@@ -336,7 +338,7 @@ impl Faf {
         self.guests_summoned(turn, uid);
     }
 
-    /// When all guests have been heard: on, or the end (spec: faf-matchmaking 8.3, 4 to 6).
+    /// When all login_ids have been heard: on, or the end (spec: faf-matchmaking 8.3, 4 to 6).
     fn guests_summoned(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
         let Some(launching) = self.launching(uid).filter(|l| l.unheard.is_empty()) else {
             return;
@@ -352,9 +354,9 @@ impl Faf {
             return self.fail_match(turn, uid, failure, violators);
         }
         launching.stage = Stage::Starting;
-        let guests = launching.opening.players.len() as u32 - 1;
+        let login_ids = launching.opening.players.len() as u32 - 1;
         let rules = &self.settings.matchmaking;
-        let wait: Duration = rules.setup + rules.setup_per_guest * guests;
+        let wait: Duration = rules.setup + rules.setup_per_guest * login_ids;
         turn.wake_at(turn.now.mono + wait, Timer::MatchStart(uid));
     }
 
@@ -372,9 +374,9 @@ impl Faf {
         let is_ready = |id: u32| {
             game.configured.contains(&id) && game.members.iter().any(|m| m.seat.player_id == id)
         };
-        let guests = launching.opening.players[1..].iter();
-        let violators = guests
-            .map(|guest| guest.guest.player_id)
+        let login_ids = launching.opening.players[1..].iter();
+        let violators = login_ids
+            .map(|login_id| login_id.login_id.player_id)
             .filter(|&id| !is_ready(id))
             .collect();
         self.fail_match(turn, uid, Failure::TimedOut, violators);
@@ -398,14 +400,14 @@ impl Faf {
         };
         // A stranger who got in by reconnecting decides nothing.
         let mut players = launching.opening.players.iter();
-        if !connected || !players.any(|player| player.guest.player_id == player_id) {
+        if !connected || !players.any(|player| player.login_id.player_id == player_id) {
             return;
         }
         let failed = Some((Failure::Aborted, vec![player_id]));
         match &mut launching.stage {
             // A host who is lost before he has opened is waited for (spec: faf-observed, Matchmaker).
-            Stage::Opening if how != Leaving::Ended && !was_open => {}
-            Stage::Opening => self.summon_guests(turn, seat.uid, failed),
+            Stage::MatchSpec if how != Leaving::Ended && !was_open => {}
+            Stage::MatchSpec => self.summon_guests(turn, seat.uid, failed),
             Stage::Summoning(known) => *known = known.take().or(failed),
             Stage::Starting => {
                 self.fail_match(turn, seat.uid, Failure::Aborted, vec![player_id]);
@@ -465,6 +467,6 @@ impl Faf {
     }
 
     fn tell_match_over(&mut self, turn: &mut FafTurn<'_>, match_id: u64, outcome: MatchOutcome) {
-        self.post(turn, HALL, Mail::MatchOver { match_id, outcome });
+        self.post(turn, COORDINATOR, Mail::MatchOver { match_id, outcome });
     }
 }

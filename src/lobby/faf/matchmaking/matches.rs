@@ -1,4 +1,4 @@
-//! At the hall: a match from being found to its game, which is its host's shard's, and to its end
+//! At the coordinator: a match from being found to its game, which is its host's shard's, and to its end
 //! (spec: faf-matchmaking 8.1, 8.2, 8.4).
 //!
 //! Every player's shard says how he is now; then the back office gives the game's number and what was played lately;
@@ -9,19 +9,19 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    launching::{Opening, Starter},
+    launching::{MatchPlayer, MatchSpec},
     lineup, maps,
     pools::{PoolMap, QueueSetup},
     queues::Search,
-    searching::{HallWord, Profile},
+    searching::{CoordinatorEvent, Profile},
     vetoes,
 };
 use crate::faf::{
     Faf, FafTurn,
     asks::{Ask, MatchGrant, StoreError},
+    coordinator::LoginId,
     dispatch::Pending,
     factions::Faction,
-    hall::Guest,
     mail::Mail,
     session::PlayerState,
 };
@@ -30,7 +30,7 @@ use crate::faf::{
 #[derive(Debug)]
 pub(in crate::faf) struct Contestant {
     /// Who.
-    pub guest: Guest,
+    pub login_id: LoginId,
     /// As he is now, or was when he began to search.
     pub profile: Profile,
     /// What he plays.
@@ -96,13 +96,13 @@ impl Match {
     ) -> Self {
         let teams = teams.map(|team| {
             let members = team.into_iter().flat_map(|search| search.members);
-            let contestant = |member: super::queues::Searcher| Contestant {
-                faction: faction_of(member.guest.player_id),
-                guest: member.guest,
+            let match_player = |member: super::queues::Searcher| Contestant {
+                faction: faction_of(member.login_id.player_id),
+                login_id: member.login_id,
                 profile: member.profile,
                 answered: false,
             };
-            members.map(contestant).collect()
+            members.map(match_player).collect()
         });
         Match {
             setup,
@@ -118,8 +118,8 @@ impl Match {
 
     /// Whether somebody is in it.
     #[cfg(test)]
-    pub(super) fn has(&self, guest: &Guest) -> bool {
-        self.players().any(|player| player.guest == *guest)
+    pub(super) fn has(&self, login_id: &LoginId) -> bool {
+        self.players().any(|player| player.login_id == *login_id)
     }
 
     fn displayed(&self) -> Vec<f64> {
@@ -132,26 +132,26 @@ impl Faf {
     /// spec: faf-matchmaking 8.1.
     pub(super) fn match_found(&mut self, turn: &mut FafTurn<'_>, found: Match) {
         self.counters.matches_found += 1;
-        let id = self.hall.matchmaker.next_id();
-        let guests: Vec<Guest> = found.players().map(|p| p.guest).collect();
+        let id = self.coordinator.matchmaker.next_id();
+        let login_ids: Vec<LoginId> = found.players().map(|p| p.login_id).collect();
         let (queue, rating_type) = (found.setup.name.clone(), found.setup.rating_type.clone());
-        self.hall.matchmaker.matches.insert(id, found);
+        self.coordinator.matchmaker.matches.insert(id, found);
         // First all of them: whose other searches are cancelled must not become idle by that.
-        for guest in &guests {
-            if let Some(visitor) = self.hall.visitor_mut(guest) {
-                visitor.state = PlayerState::StartingAutomatch;
+        for login_id in &login_ids {
+            if let Some(online) = self.coordinator.member_mut(login_id) {
+                online.state = PlayerState::StartingAutomatch;
             }
         }
-        for guest in guests {
-            let word = HallWord::Matched {
+        for login_id in login_ids {
+            let word = CoordinatorEvent::Matched {
                 match_id: id,
                 queue: queue.clone(),
                 rating_type: rating_type.clone(),
             };
-            self.post(turn, guest.conn.shard, Mail::FromHall { guest, word });
-            self.stop_searches(turn, guest.player_id);
+            self.post(turn, login_id.conn.shard, Mail::FromHall { login_id, word });
+            self.stop_searches(turn, login_id.player_id);
         }
-        if let Some(found) = self.hall.matchmaker.matches.get_mut(&id) {
+        if let Some(found) = self.coordinator.matchmaker.matches.get_mut(&id) {
             found.stage = Stage::Asking;
         }
         self.prepare_match(turn, id);
@@ -161,15 +161,15 @@ impl Faf {
     pub(in crate::faf) fn contestant_ready(
         &mut self,
         turn: &mut FafTurn<'_>,
-        guest: Guest,
+        login_id: LoginId,
         id: u64,
         profile: Profile,
     ) {
-        let Some(found) = self.hall.matchmaker.matches.get_mut(&id) else {
+        let Some(found) = self.coordinator.matchmaker.matches.get_mut(&id) else {
             return;
         };
         let mut players = found.teams.iter_mut().flatten();
-        if let Some(player) = players.find(|player| player.guest == guest) {
+        if let Some(player) = players.find(|player| player.login_id == login_id) {
             player.profile = profile;
             player.answered = true;
         }
@@ -177,11 +177,11 @@ impl Faf {
     }
 
     /// Somebody has left; no match waits for his word.
-    pub(in crate::faf) fn contestant_gone(&mut self, turn: &mut FafTurn<'_>, guest: &Guest) {
+    pub(in crate::faf) fn match_player_gone(&mut self, turn: &mut FafTurn<'_>, login_id: &LoginId) {
         let mut waited = Vec::new();
-        for (&id, found) in &mut self.hall.matchmaker.matches {
+        for (&id, found) in &mut self.coordinator.matchmaker.matches {
             let mut players = found.teams.iter_mut().flatten();
-            if let Some(player) = players.find(|player| player.guest == *guest) {
+            if let Some(player) = players.find(|player| player.login_id == *login_id) {
                 player.answered = true;
                 waited.push(id);
             }
@@ -193,7 +193,7 @@ impl Faf {
 
     /// When everybody has been heard: what does the back office know (spec: faf-matchmaking 8.2, 1 to 4).
     fn prepare_match(&mut self, turn: &mut FafTurn<'_>, id: u64) {
-        let Some(found) = self.hall.matchmaker.matches.get_mut(&id) else {
+        let Some(found) = self.coordinator.matchmaker.matches.get_mut(&id) else {
             return;
         };
         if found.stage != Stage::Asking || found.players().any(|player| !player.answered) {
@@ -208,7 +208,7 @@ impl Faf {
             queue_id: found.setup.id,
             players: found
                 .players()
-                .map(|player| player.guest.player_id)
+                .map(|player| player.login_id.player_id)
                 .collect(),
             history: self.settings.matchmaking.anti_repetition.limit,
         };
@@ -224,7 +224,7 @@ impl Faf {
         grant: Result<MatchGrant, StoreError>,
     ) {
         let settings = self.settings.clone();
-        let Some(found) = self.hall.matchmaker.matches.get_mut(&id) else {
+        let Some(found) = self.coordinator.matchmaker.matches.get_mut(&id) else {
             return;
         };
         let Ok(grant) = grant else {
@@ -235,7 +235,7 @@ impl Faf {
             self.counters.matches_without_map += 1;
             return self.match_errored(turn, id);
         };
-        let Some(host) = opening.players.first().map(|host| host.guest) else {
+        let Some(host) = opening.players.first().map(|host| host.login_id) else {
             return;
         };
         found.stage = Stage::Opened;
@@ -253,7 +253,7 @@ impl Faf {
 
     /// The server is to end: what has no game yet gets none.
     pub(super) fn cancel_unopened_matches(&mut self, turn: &mut FafTurn<'_>) {
-        let matches = self.hall.matchmaker.matches.iter();
+        let matches = self.coordinator.matchmaker.matches.iter();
         let unopened: Vec<u64> = matches
             .filter(|(_, found)| found.stage != Stage::Opened)
             .map(|(&id, _)| id)
@@ -270,7 +270,7 @@ impl Faf {
         id: u64,
         outcome: MatchOutcome,
     ) {
-        let Some(over) = self.hall.matchmaker.matches.remove(&id) else {
+        let Some(over) = self.coordinator.matchmaker.matches.remove(&id) else {
             return;
         };
         self.meter_outcome(&over.setup.name, &outcome);
@@ -288,13 +288,13 @@ impl Faf {
             Failure::Aborted => self.counters.matches_aborted += 1,
             Failure::Errored => self.counters.matches_errored += 1,
         }
-        let guests: Vec<Guest> = over.players().map(|player| player.guest).collect();
-        for guest in guests {
-            let word = HallWord::MatchCancelled {
+        let login_ids: Vec<LoginId> = over.players().map(|player| player.login_id).collect();
+        for login_id in login_ids {
+            let word = CoordinatorEvent::MatchCancelled {
                 match_id: id,
                 game_id,
             };
-            self.post(turn, guest.conn.shard, Mail::FromHall { guest, word });
+            self.post(turn, login_id.conn.shard, Mail::FromHall { login_id, word });
         }
         self.register_violations(turn, &violators);
     }
@@ -328,7 +328,7 @@ fn opening(
     found: &Match,
     grant: &MatchGrant,
     settings: &super::MatchmakingSettings,
-) -> Option<Opening> {
+) -> Option<MatchSpec> {
     let rating = settings.map_pool_rating_selection.of(&found.displayed());
     let bracket = found.setup.bracket(rating)?;
     let wanted = wanted_maps(found, bracket);
@@ -350,8 +350,8 @@ fn opening(
     });
     let places = lineup::places([&first, &second], turn.rng);
     let players = found.players().zip(places.into_iter().flatten());
-    let players = players.map(|(player, place)| Starter {
-        guest: player.guest,
+    let players = players.map(|(player, place)| MatchPlayer {
+        login_id: player.login_id,
         login: player.profile.login.clone(),
         team: place.team,
         position: place.position,
@@ -363,7 +363,7 @@ fn opening(
             .map(|p| (&*p.profile.login, p.profile.clan.as_deref()))
             .collect()
     };
-    Some(Opening {
+    Some(MatchSpec {
         match_id: id,
         uid: grant.game_id,
         queue_id: found.setup.id,

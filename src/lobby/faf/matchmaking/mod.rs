@@ -2,8 +2,8 @@
 //!
 //! | file | concept |
 //! |---|---|
-//! | `searching` | a player's side: what he asks for, and what his shard does at the hall's word |
-//! | `queues` | the hall's queues and searches, as plain bookkeeping |
+//! | `searching` | a player's side: what he asks for, and what his shard does at the coordinator's word |
+//! | `queues` | the coordinator's queues and searches, as plain bookkeeping |
 //! | `entering` | a party gets into a queue and out of it; who may not for a while |
 //! | `popping` | queues come and go, pop, and are matched |
 //! | `matches` | a match from being found to the opening of its game, and its end |
@@ -12,7 +12,7 @@
 //! | `pop_timer`, `lineup`, `violations` | when a queue pops; a match's name, and who stands where; who let matches fail |
 //! | `messages`, `metering` | what players are told; what is counted |
 //!
-//! Who plays against whom is next door, in `matcher`. Queues, searches, matches and violations are the hall's, on one
+//! Who plays against whom is next door, in `matcher`. Queues, searches, matches and violations are the coordinator's, on one
 //! shard; a player's state is his shard's, a game its host's.
 
 mod entering;
@@ -21,7 +21,7 @@ mod lineup;
 mod maps;
 mod matches;
 mod messages;
-mod metering;
+mod metrics;
 mod pools;
 mod pop_timer;
 mod popping;
@@ -33,7 +33,7 @@ mod violations;
 use std::time::Duration;
 
 pub(super) use launching::Launching;
-pub use launching::{MatchLaunch, Opening, Starter};
+pub use launching::{MatchLaunch, MatchPlayer, MatchSpec};
 pub use maps::AntiRepetition;
 pub use matches::{Failure, MatchOutcome};
 pub(super) use messages::matchmaker_event;
@@ -42,7 +42,7 @@ pub use pools::{
 };
 pub use pop_timer::PopRules;
 pub(super) use queues::Matchmaker;
-pub use searching::{HallWord, Profile, SearchWanted, Unfit};
+pub use searching::{CannotSearch, CoordinatorEvent, Profile, SearchWanted};
 pub use vetoes::Veto;
 pub use violations::ViolationRules;
 
@@ -63,7 +63,7 @@ pub struct MatchmakingSettings {
     pub map_pool_rating_selection: RatingSelection,
     /// Time for the host of a match to open its game, and for any player's game to come up.
     pub setup: Duration,
-    /// Added to it for each guest, it is the time from then until the launch.
+    /// Added to it for each login_id, it is the time from then until the launch.
     pub setup_per_guest: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! At the hall: queues come and go, pop, and are matched (spec: faf-matchmaking 2, 5).
+//! At the coordinator: queues come and go, pop, and are matched (spec: faf-matchmaking 2, 5).
 //!
 //! Who plays against whom is worked out by the back office, from a snapshot; searches may end meanwhile. What comes
 //! back is only what should be done: a match is made in the turn of the answer, if all of it is still there. One queue
@@ -22,7 +22,7 @@ impl Faf {
     /// Queues as the database has them now (spec: faf-matchmaking 2).
     pub(in crate::faf) fn renew_queues(&mut self, turn: &mut FafTurn<'_>) {
         let reference = self.reference.clone();
-        let known = &self.hall.matchmaker.queues;
+        let known = &self.coordinator.matchmaker.queues;
         let gone: Vec<u32> = known
             .iter()
             .map(|queue| queue.setup.id)
@@ -30,23 +30,26 @@ impl Faf {
             .collect();
         for id in gone {
             self.end_searches_of(turn, id, |_| true);
-            self.hall.matchmaker.queues.retain(|q| q.setup.id != id);
+            self.coordinator
+                .matchmaker
+                .queues
+                .retain(|q| q.setup.id != id);
         }
         for setup in &reference.queues {
             self.renew_queue(turn, setup);
         }
         let place = |queue: &Queue| reference.queues.iter().position(|s| s.id == queue.setup.id);
-        self.hall.matchmaker.queues.sort_by_key(place);
+        self.coordinator.matchmaker.queues.sort_by_key(place);
     }
 
     fn renew_queue(&mut self, turn: &mut FafTurn<'_>, setup: &QueueSetup) {
         self.meter_setup(setup);
-        if let Some(queue) = self.hall.matchmaker.queue(setup.id) {
+        if let Some(queue) = self.coordinator.matchmaker.queue(setup.id) {
             queue.setup = setup.clone();
             let most = setup.team_size as usize;
             return self.end_searches_of(turn, setup.id, |search| search.members.len() > most);
         }
-        let wait = self.hall.matchmaker.next_id();
+        let wait = self.coordinator.matchmaker.next_id();
         let rules = &self.settings.matchmaking.pop;
         let queue = Queue::new(setup.clone(), wait, turn.now, rules);
         let timer = Timer::Pop {
@@ -54,7 +57,7 @@ impl Faf {
             wait,
         };
         turn.wake_at(queue.next_pop.mono, timer);
-        self.hall.matchmaker.queues.push(queue);
+        self.coordinator.matchmaker.queues.push(queue);
     }
 
     fn end_searches_of(
@@ -63,7 +66,7 @@ impl Faf {
         queue: u32,
         ended: impl Fn(&Search) -> bool,
     ) {
-        let matchmaker = &self.hall.matchmaker;
+        let matchmaker = &self.coordinator.matchmaker;
         let searches = matchmaker.searches.iter();
         let ids: Vec<u64> = searches
             .filter(|(_, search)| search.queue == queue && ended(search))
@@ -80,7 +83,12 @@ impl Faf {
             return;
         }
         let rules = &self.settings.matchmaking.pop;
-        let Some(queue) = self.hall.matchmaker.queue(id).filter(|q| q.wait == wait) else {
+        let Some(queue) = self
+            .coordinator
+            .matchmaker
+            .queue(id)
+            .filter(|q| q.wait == wait)
+        else {
             return;
         };
         let (players, team_size) = (queue.players, queue.setup.team_size);
@@ -89,19 +97,19 @@ impl Faf {
         turn.wake_at(queue.next_pop.mono, Timer::Pop { queue: id, wait });
         let name = queue.setup.name.clone();
         self.meter_pop(&name, players, planned);
-        if !self.hall.matchmaker.popped.contains(&id) {
-            self.hall.matchmaker.popped.push_back(id);
+        if !self.coordinator.matchmaker.popped.contains(&id) {
+            self.coordinator.matchmaker.popped.push_back(id);
         }
         self.match_next(turn);
     }
 
     /// Begins to match the next queue that has popped, if none is being matched.
     fn match_next(&mut self, turn: &mut FafTurn<'_>) {
-        while self.hall.matchmaker.matching.is_none() {
-            let Some(id) = self.hall.matchmaker.popped.pop_front() else {
+        while self.coordinator.matchmaker.matching.is_none() {
+            let Some(id) = self.coordinator.matchmaker.popped.pop_front() else {
                 return;
             };
-            let matchmaker = &mut self.hall.matchmaker;
+            let matchmaker = &mut self.coordinator.matchmaker;
             let Some(queue) = matchmaker.queue(id) else {
                 continue;
             };
@@ -109,7 +117,7 @@ impl Faf {
             if queue.players < 2 * queue.setup.team_size as usize {
                 queue.dirty = true;
                 for search in searches {
-                    self.hall.matchmaker.fail(search);
+                    self.coordinator.matchmaker.fail(search);
                 }
                 self.meter_unmatched(id);
                 continue;
@@ -137,7 +145,7 @@ impl Faf {
         turn: &mut FafTurn<'_>,
         proposals: Option<Vec<Proposal>>,
     ) {
-        let Some((id, searches)) = self.hall.matchmaker.matching.take() else {
+        let Some((id, searches)) = self.coordinator.matchmaker.matching.take() else {
             return;
         };
         let mut made = Vec::new();
@@ -151,12 +159,12 @@ impl Faf {
             }
             // Of the snapshot's searches those that are still there have found nothing.
             for search in searches {
-                self.hall.matchmaker.fail(search);
+                self.coordinator.matchmaker.fail(search);
             }
         } else {
             self.counters.store_errors += 1;
         }
-        if let Some(queue) = self.hall.matchmaker.queue(id) {
+        if let Some(queue) = self.coordinator.matchmaker.queue(id) {
             queue.dirty = true;
         }
         self.meter_unmatched(id);
@@ -173,15 +181,15 @@ impl Faf {
         queue: u32,
         teams: [Vec<u64>; 2],
     ) -> Option<Match> {
-        let setup = self.hall.matchmaker.queue(queue)?.setup.clone();
+        let setup = self.coordinator.matchmaker.queue(queue)?.setup.clone();
         let searching = |id: &u64| {
-            let search = self.hall.matchmaker.searches.get(id);
+            let search = self.coordinator.matchmaker.searches.get(id);
             search.is_some_and(|search| {
                 search.members.iter().all(|member| {
-                    let visitor = self.hall.visitor(member.guest.player_id);
-                    visitor.is_some_and(|visitor| {
-                        visitor.guest == member.guest
-                            && visitor.state == PlayerState::SearchingLadder
+                    let online = self.coordinator.member(member.login_id.player_id);
+                    online.is_some_and(|online| {
+                        online.login_id == member.login_id
+                            && online.state == PlayerState::SearchingLadder
                     })
                 })
             })
@@ -193,42 +201,55 @@ impl Faf {
         let teams = teams.map(|team| {
             let searches = team
                 .iter()
-                .filter_map(|&id| self.hall.matchmaker.remove(id));
+                .filter_map(|&id| self.coordinator.matchmaker.remove(id));
             searches.collect::<Vec<Search>>()
         });
         self.meter_match(&setup.name, &teams, turn.now.mono);
-        let factions_of = |id| self.hall.factions_of(id).pick(turn.rng);
+        let factions_of = |id| self.coordinator.factions_of(id).pick(turn.rng);
         Some(Match::new(setup, teams, factions_of))
     }
 
     /// The server is to end: nobody searches any more (spec: faf-lifecycle 14).
     pub(in crate::faf) fn close_queues(&mut self, turn: &mut FafTurn<'_>) {
-        let all: Vec<u64> = self.hall.matchmaker.searches.keys().copied().collect();
+        let all: Vec<u64> = self
+            .coordinator
+            .matchmaker
+            .searches
+            .keys()
+            .copied()
+            .collect();
         for id in all {
             self.cancel_search(turn, id, &[]);
         }
-        self.hall.matchmaker.popped.clear();
+        self.coordinator.matchmaker.popped.clear();
         self.cancel_unopened_matches(turn);
     }
 
     /// `matchmaker_info` with everything.
     pub(in crate::faf) fn all_queues(&self, turn: &FafTurn<'_>) -> bytes::Bytes {
         let tuning = &self.settings.matchmaking.tuning;
-        let matchmaker = &self.hall.matchmaker;
+        let matchmaker = &self.coordinator.matchmaker;
         let entries = matchmaker.entries_of(turn.now, tuning, |_| !self.draining);
         messages::matchmaker_info(&entries)
     }
 
     /// `matchmaker_info` with what has changed since this was asked last.
     pub(in crate::faf) fn changed_queues(&mut self, turn: &FafTurn<'_>) -> Option<bytes::Bytes> {
-        if self.draining || self.hall.matchmaker.queues.iter().all(|queue| !queue.dirty) {
+        if self.draining
+            || self
+                .coordinator
+                .matchmaker
+                .queues
+                .iter()
+                .all(|queue| !queue.dirty)
+        {
             return None;
         }
         let tuning: &matcher::Tuning = &self.settings.matchmaking.tuning;
-        let matchmaker = &self.hall.matchmaker;
+        let matchmaker = &self.coordinator.matchmaker;
         let entries = matchmaker.entries_of(turn.now, tuning, |queue| queue.dirty);
         let body = messages::matchmaker_info(&entries);
-        for queue in &mut self.hall.matchmaker.queues {
+        for queue in &mut self.coordinator.matchmaker.queues {
             queue.dirty = false;
         }
         Some(body)

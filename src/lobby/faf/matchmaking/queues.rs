@@ -1,4 +1,4 @@
-//! The hall's queues and the searches in them: plain bookkeeping, nobody is told anything here
+//! The coordinator's queues and the searches in them: plain bookkeeping, nobody is told anything here
 //! (spec: faf-matchmaking 1, 4.1).
 //!
 //! Invariants: a search is in exactly one queue and under each of its players; a player has at most one search per
@@ -25,7 +25,7 @@ use crate::faf::session::PlayerState;
 use crate::{
     Now,
     faf::{
-        hall::Guest,
+        coordinator::LoginId,
         matcher::{self, Tuning},
         rated_game::RatingChange,
         text::iso8601,
@@ -39,7 +39,7 @@ const BOUNDARIES: [i64; 2] = [200, 100];
 #[derive(Clone, Debug)]
 pub(in crate::faf) struct Searcher {
     /// Who.
-    pub guest: Guest,
+    pub login_id: LoginId,
     /// As he was when the search began.
     pub profile: Profile,
 }
@@ -110,7 +110,7 @@ pub(super) fn later(now: Now, wait: Duration) -> Now {
     }
 }
 
-/// All of matchmaking that is the hall's.
+/// All of matchmaking that is the coordinator's.
 #[derive(Debug, Default)]
 pub(in crate::faf) struct Matchmaker {
     /// In load order.
@@ -165,29 +165,29 @@ impl Matchmaker {
     /// Whether a player without a game may be in this state, by what the matchmaker has him down for. Whoever has left
     /// a match's game is free before the match is over.
     #[cfg(test)]
-    pub(in crate::faf) fn agrees_with(&self, guest: &Guest, state: PlayerState) -> bool {
-        let matched = self.matches.values().any(|found| found.has(guest));
+    pub(in crate::faf) fn agrees_with(&self, login_id: &LoginId, state: PlayerState) -> bool {
+        let matched = self.matches.values().any(|found| found.has(login_id));
         match state {
-            PlayerState::SearchingLadder => !self.searches_of(guest.player_id).is_empty(),
+            PlayerState::SearchingLadder => !self.searches_of(login_id.player_id).is_empty(),
             PlayerState::StartingAutomatch => {
-                matched && self.searches_of(guest.player_id).is_empty()
+                matched && self.searches_of(login_id.player_id).is_empty()
             }
-            PlayerState::Idle => self.searches_of(guest.player_id).is_empty(),
+            PlayerState::Idle => self.searches_of(login_id.player_id).is_empty(),
             _ => false,
         }
     }
 
     /// Whether a search, or a party that is about to search, counts on this login's being in SEARCHING_LADDER.
-    pub(super) fn is_wanted(&self, guest: &Guest) -> bool {
-        !self.searches_of(guest.player_id).is_empty()
-            || self.entries.values().any(|entry| entry.counts_on(guest))
+    pub(super) fn is_wanted(&self, login_id: &LoginId) -> bool {
+        !self.searches_of(login_id.player_id).is_empty()
+            || self.entries.values().any(|entry| entry.counts_on(login_id))
     }
 
     /// Puts a search at the end of its queue.
     pub(super) fn add(&mut self, search: Search) {
         let id = self.next_id();
         for member in &search.members {
-            let searches = self.by_player.entry(member.guest.player_id);
+            let searches = self.by_player.entry(member.login_id.player_id);
             searches.or_default().push(id);
         }
         if let Some(queue) = self.queue(search.queue) {
@@ -202,10 +202,10 @@ impl Matchmaker {
     pub(super) fn remove(&mut self, id: u64) -> Option<Search> {
         let search = self.searches.remove(&id)?;
         for member in &search.members {
-            if let Some(searches) = self.by_player.get_mut(&member.guest.player_id) {
+            if let Some(searches) = self.by_player.get_mut(&member.login_id.player_id) {
                 searches.retain(|&other| other != id);
                 if searches.is_empty() {
-                    self.by_player.remove(&member.guest.player_id);
+                    self.by_player.remove(&member.login_id.player_id);
                 }
             }
         }
@@ -229,7 +229,7 @@ impl Matchmaker {
                 continue;
             };
             let mut members = search.members.iter_mut();
-            let own = members.find(|member| member.guest.player_id == change.player_id);
+            let own = members.find(|member| member.login_id.player_id == change.player_id);
             // His shard may have heard of it before it said how he is.
             if let Some(member) = own.filter(|m| m.profile.rating.mean != change.new.mean) {
                 let rating = &mut member.profile.rating;

@@ -1,8 +1,8 @@
-//! A player's side of matchmaking: what he asks for, and what his shard does at the hall's word
+//! A player's side of matchmaking: what he asks for, and what his shard does at the coordinator's word
 //! (spec: faf-messages 3.6, 3.10, 3.11).
 //!
-//! The hall decides, but a player's state is his shard's: whether he may search is asked here, and from a yes on he
-//! does, until the hall says otherwise. Nothing else takes a player out of SEARCHING_LADDER but his leaving.
+//! The coordinator decides, but a player's state is his shard's: whether he may search is asked here, and from a yes on he
+//! does, until the coordinator says otherwise. Nothing else takes a player out of SEARCHING_LADDER but his leaving.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,8 @@ use crate::{
     ConnId,
     faf::{
         Faf, FafTurn,
+        coordinator::{CoordinatorRequest, LoginId, PlayerRequest},
         factions::{Faction, Factions},
-        hall::{Errand, Guest, HallRequest},
         matcher::Rating,
         message, players,
         request::{self, Outcome, Refusal},
@@ -54,7 +54,7 @@ pub struct Profile {
 
 /// Why a player can't search.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Unfit {
+pub enum CannotSearch {
     /// He does something else.
     Busy {
         /// His name.
@@ -62,13 +62,13 @@ pub enum Unfit {
         /// What.
         state: PlayerState,
     },
-    /// He is not there any more; the hall has heard of it before this.
+    /// He is not there any more; the coordinator has heard of it before this.
     Gone,
 }
 
-/// What the hall tells a player's shard.
+/// What the coordinator tells a player's shard.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum HallWord {
+pub enum CoordinatorEvent {
     /// May he search? If so he does from now on.
     Reserve {
         /// Goes back with the answer.
@@ -99,7 +99,7 @@ pub enum HallWord {
 impl Faf {
     /// spec: faf-messages 3.6.
     pub(in crate::faf) fn matchmaker_info(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
-        self.ask_hall(turn, conn, HallRequest::Queues);
+        self.ask_coordinator(turn, conn, PlayerRequest::Queues);
     }
 
     /// spec: faf-messages 3.10.
@@ -118,7 +118,7 @@ impl Faf {
         request::cut(&mut queue, settings::FIELD_BYTES);
         let queue = queue.into_boxed_str();
         if state == "stop" {
-            self.ask_hall(turn, conn, HallRequest::StopSearch { queue });
+            self.ask_coordinator(turn, conn, PlayerRequest::StopSearch { queue });
             return Ok(());
         }
         let faction = message.get("faction").filter(|value| !value.is_null());
@@ -127,7 +127,7 @@ impl Faf {
             start: state == "start",
             factions: faction.map(|value| Faction::read(value).ok().map(Factions::only)),
         };
-        self.ask_hall(turn, conn, HallRequest::Search(wanted));
+        self.ask_coordinator(turn, conn, PlayerRequest::Search(wanted));
         Ok(())
     }
 
@@ -170,48 +170,56 @@ impl Faf {
             }
         }
         for conn in forced {
-            self.tell_hall_of(turn, conn, Errand::StopSearching);
+            self.tell_hall_of(turn, conn, CoordinatorRequest::StopSearching);
         }
     }
 
-    /// At the player's shard: the hall says something.
-    pub(in crate::faf) fn hall_says(
+    /// At the player's shard: the coordinator says something.
+    pub(in crate::faf) fn coordinator_says(
         &mut self,
         turn: &mut FafTurn<'_>,
-        guest: Guest,
-        word: HallWord,
+        login_id: LoginId,
+        word: CoordinatorEvent,
     ) {
         match word {
-            HallWord::Reserve { entry, rating_type } => {
-                let outcome = self.reserve(&guest, rating_type.as_deref());
-                self.tell_hall(turn, guest, Errand::Reserved { entry, outcome });
+            CoordinatorEvent::Reserve { entry, rating_type } => {
+                let outcome = self.reserve(&login_id, rating_type.as_deref());
+                self.tell_coordinator(
+                    turn,
+                    login_id,
+                    CoordinatorRequest::Reserved { entry, outcome },
+                );
             }
-            HallWord::Release => {
-                if let Some(session) = self.session_of(&guest)
+            CoordinatorEvent::Release => {
+                if let Some(session) = self.session_of(&login_id)
                     && session.state == PlayerState::SearchingLadder
                 {
                     session.state = PlayerState::Idle;
                 }
             }
-            HallWord::Matched {
+            CoordinatorEvent::Matched {
                 match_id,
                 queue,
                 rating_type,
             } => {
-                let Some(session) = self.session_of(&guest) else {
+                let Some(session) = self.session_of(&login_id) else {
                     return;
                 };
                 session.state = PlayerState::StartingAutomatch;
                 if let Some(player) = &mut session.player {
                     player.match_id = match_id;
                 }
-                turn.send(guest.conn, messages::match_found(&queue));
-                if let Some(profile) = self.profile(&guest, &rating_type) {
-                    self.tell_hall(turn, guest, Errand::Ready { match_id, profile });
+                turn.send(login_id.conn, messages::match_found(&queue));
+                if let Some(profile) = self.profile(&login_id, &rating_type) {
+                    self.tell_coordinator(
+                        turn,
+                        login_id,
+                        CoordinatorRequest::Ready { match_id, profile },
+                    );
                 }
             }
-            HallWord::MatchCancelled { match_id, game_id } => {
-                let Some(session) = self.session_of(&guest) else {
+            CoordinatorEvent::MatchCancelled { match_id, game_id } => {
+                let Some(session) = self.session_of(&login_id) else {
                     return;
                 };
                 // Who never got to a game has nothing whose end would free him (spec: faf-lifecycle 7, recommended). Who
@@ -220,38 +228,42 @@ impl Faf {
                 let free = session.link.is_none()
                     && session.state == PlayerState::StartingAutomatch
                     && player.is_some_and(|player| player.match_id == match_id);
-                turn.send(guest.conn, messages::match_cancelled(game_id));
+                turn.send(login_id.conn, messages::match_cancelled(game_id));
                 if free {
-                    self.set_state(turn, guest.conn, PlayerState::Idle);
+                    self.set_state(turn, login_id.conn, PlayerState::Idle);
                 }
             }
         }
     }
 
     /// Makes a player a searching one, if he does nothing else.
-    fn reserve(&mut self, guest: &Guest, rating_type: Option<&str>) -> Result<Profile, Unfit> {
-        let state = self.session_of(guest).ok_or(Unfit::Gone)?.state;
-        let profile = self.profile(guest, rating_type.unwrap_or_default());
-        let profile = profile.ok_or(Unfit::Gone)?;
+    fn reserve(
+        &mut self,
+        login_id: &LoginId,
+        rating_type: Option<&str>,
+    ) -> Result<Profile, CannotSearch> {
+        let state = self.session_of(login_id).ok_or(CannotSearch::Gone)?.state;
+        let profile = self.profile(login_id, rating_type.unwrap_or_default());
+        let profile = profile.ok_or(CannotSearch::Gone)?;
         if !matches!(state, PlayerState::Idle | PlayerState::SearchingLadder) {
-            return Err(Unfit::Busy {
+            return Err(CannotSearch::Busy {
                 login: profile.login,
                 state,
             });
         }
-        if let Some(session) = self.session_of(guest) {
+        if let Some(session) = self.session_of(login_id) {
             session.state = PlayerState::SearchingLadder;
         }
         if let Some(rating_type) = rating_type {
-            self.open_rating(guest, rating_type);
+            self.open_rating(login_id, rating_type);
         }
         Ok(profile)
     }
 
-    fn profile(&self, guest: &Guest, rating_type: &str) -> Option<Profile> {
-        let session = self.sessions.get(guest.conn)?;
+    fn profile(&self, login_id: &LoginId, rating_type: &str) -> Option<Profile> {
+        let session = self.sessions.get(login_id.conn)?;
         let player = session.player.as_deref()?;
-        let basis = players::Basis {
+        let basis = players::RatingDefaults {
             reference: &self.reference,
             start: self.settings.start_rating,
         };
@@ -270,19 +282,20 @@ impl Faf {
 
     /// From his first search in it on a leaderboard is among those a player is shown with; nobody is told of that alone
     /// (spec: faf-lifecycle 6).
-    fn open_rating(&mut self, guest: &Guest, rating_type: &str) {
-        let basis = players::Basis {
+    fn open_rating(&mut self, login_id: &LoginId, rating_type: &str) {
+        let basis = players::RatingDefaults {
             reference: &self.reference,
             start: self.settings.start_rating,
         };
-        let session = self.sessions.get_mut(guest.conn);
+        let session = self.sessions.get_mut(login_id.conn);
         let Some(player) = session.and_then(|s| s.player.as_deref_mut()) else {
             return;
         };
         if player.account.open_rating(rating_type) {
             let entry = players::Entry::new(&player.account, basis, true);
             let text = message::encode(&entry);
-            self.picture.player_text(guest.player_id, guest.epoch, text);
+            self.directory
+                .player_text(login_id.player_id, login_id.epoch, text);
         }
     }
 }

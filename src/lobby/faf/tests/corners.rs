@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// spec: faf-lifecycle 10.7: the mesh is told of everybody who leaves a lobby, also of a guest who never got into it;
+/// spec: faf-lifecycle 10.7: the mesh is told of everybody who leaves a lobby, also of a login_id who never got into it;
 /// what the host has set for him stays, as it is only his game's word that takes him off the list.
 /// checklist: faf 228, 230
 #[test]
@@ -10,22 +10,26 @@ fn a_guest_who_never_connected_leaves() {
     let gone = json!({"command": "DisconnectFromPeer", "args": [2], "target": "game"});
     each(|mut sim, shards| {
         let host = player(&mut sim, 1, 0);
-        let guest = player(&mut sim, 2, 1 % shards);
+        let login_id = player(&mut sim, 2, 1 % shards);
         let uid = hosted(&mut sim, host, json!({}));
         configure(&mut sim, host, 2, 1, 2);
-        say(&mut sim, guest, json!({"command": "game_join", "uid": uid}));
+        say(
+            &mut sim,
+            login_id,
+            json!({"command": "game_join", "uid": uid}),
+        );
         tick(&mut sim);
         sim.take(host);
-        state(&mut sim, guest, "Ended");
+        state(&mut sim, login_id, "Ended");
         assert_eq!(sim.take(host), std::slice::from_ref(&gone));
-        // The host is told of a guest only for as long as the game is a lobby.
-        joined(&mut sim, guest, uid);
+        // The host is told of a login_id only for as long as the game is a lobby.
+        joined(&mut sim, login_id, uid);
         tick(&mut sim);
         let told = sim.take(host);
         assert_eq!(told.last().expect("the game has changed")["num_players"], 1);
         state(&mut sim, host, "Launching");
         sim.take(host);
-        state(&mut sim, guest, "Ended");
+        state(&mut sim, login_id, "Ended");
         assert!(sim.take(host).is_empty());
     });
 }
@@ -381,7 +385,7 @@ fn checks_of_a_join_in_their_order() {
     each(|mut sim, shards| {
         let host = player(&mut sim, 1, 0);
         let foe = player(&mut sim, 6, 1 % shards);
-        let guest = player(&mut sim, 2, 1 % shards);
+        let login_id = player(&mut sim, 2, 1 % shards);
         let launch = say(
             &mut sim,
             host,
@@ -394,25 +398,25 @@ fn checks_of_a_join_in_their_order() {
             ["You cannot join games hosted by this player."]
         );
         assert_eq!(
-            say(&mut sim, guest, join.clone())[0]["reason"],
+            say(&mut sim, login_id, join.clone())[0]["reason"],
             "game_not_ready"
         );
         // From `Idle` on it can be joined.
         state(&mut sim, host, "Idle");
-        assert_eq!(commands(&say(&mut sim, guest, join)), ["game_launch"]);
+        assert_eq!(commands(&say(&mut sim, login_id, join)), ["game_launch"]);
         // Old client, then the state, then the fields.
-        let busy = say(&mut sim, guest, json!({"command": "game_join"}));
+        let busy = say(&mut sim, login_id, json!({"command": "game_join"}));
         assert_eq!(
             texts(&busy),
             ["Can't join a game while in state STARTING_GAME"]
         );
         say(
             &mut sim,
-            guest,
+            login_id,
             json!({"command": "InitiateTest", "target": "connectivity"}),
         );
         for guarded in ["game_join", "game_host", "restore_game_session"] {
-            let said = say(&mut sim, guest, json!({"command": guarded}));
+            let said = say(&mut sim, login_id, json!({"command": guarded}));
             assert_eq!(
                 texts(&said),
                 ["Cannot join game. Please update your client to the newest version."]

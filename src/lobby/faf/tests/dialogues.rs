@@ -496,7 +496,7 @@ fn joining_across_shards_in_the_order_of_the_specification() {
         assert_eq!(sim.take(host).last().expect("news")["num_players"], 0);
         for shard in 0..shards {
             assert!(sim.dialect(shard).games.is_empty());
-            assert_eq!(sim.dialect(shard).picture.games().count(), 0);
+            assert_eq!(sim.dialect(shard).directory.games().count(), 0);
         }
     });
 }
@@ -505,26 +505,26 @@ fn joining_across_shards_in_the_order_of_the_specification() {
 fn join_refusals() {
     each(|mut sim, shards| {
         let host = player(&mut sim, 1, 0);
-        let guest = player(&mut sim, 2, shards - 1);
+        let login_id = player(&mut sim, 2, shards - 1);
         let uid = hosted(&mut sim, host, json!({"password": "secret"}));
         let join = |uid: Value, password: Value| json!({"command": "game_join", "uid": uid, "password": password});
         for password in [Value::Null, json!("Secret"), json!("")] {
-            let no = say(&mut sim, guest, join(uid.into(), password));
+            let no = say(&mut sim, login_id, join(uid.into(), password));
             assert_eq!(
                 no[0],
                 json!({"command": "game_join_failed", "reason": "bad_password", "uid": uid})
             );
             assert_eq!(no[1]["text"], "Bad password (it's case sensitive).");
         }
-        let no = say(&mut sim, guest, join(1.into(), Value::Null));
+        let no = say(&mut sim, login_id, join(1.into(), Value::Null));
         assert_eq!(no[0]["reason"], "host_left_game");
         let foe = player(&mut sim, 6, shards - 1);
         let no = say(&mut sim, foe, join(uid.into(), json!("secret")));
         assert_eq!(texts(&no), ["You cannot join games hosted by this player."]);
-        sim.take(guest);
+        sim.take(login_id);
         let yes = say(
             &mut sim,
-            guest,
+            login_id,
             join(uid.to_string().into(), json!("secret")),
         );
         assert_eq!(commands(&yes), ["game_launch"]);
@@ -568,7 +568,7 @@ fn leaving_a_lobby() {
         let gone = json!({"command": "DisconnectFromPeer", "args": [3], "target": "game"});
         assert_eq!(sim.take(host), std::slice::from_ref(&gone));
         assert_eq!(sim.take(a), [gone]);
-        // The host leaves: nobody is told to disconnect, and the guest stays until his game ends.
+        // The host leaves: nobody is told to disconnect, and the login_id stays until his game ends.
         state(&mut sim, host, "Ended");
         assert!(sim.take(a).is_empty());
         tick(&mut sim);
@@ -577,7 +577,7 @@ fn leaving_a_lobby() {
         assert_eq!(texts(&busy), ["Can't host a game while in state JOINING"]);
         state(&mut sim, a, "Ended");
         hosted(&mut sim, a, json!({}));
-        // A guest who comes up after the host has left is idle again.
+        // A login_id who comes up after the host has left is idle again.
         let uid = hosted(&mut sim, host, json!({}));
         say(&mut sim, b, json!({"command": "game_join", "uid": uid}));
         state(&mut sim, b, "Lobby");
@@ -759,25 +759,29 @@ fn time_outs() {
     each(|mut sim, shards| {
         let idle = sim.connect(0);
         let host = player(&mut sim, 1, shards - 1);
-        let guest = player(&mut sim, 2, 0);
+        let login_id = player(&mut sim, 2, 0);
         say(
             &mut sim,
             host,
             json!({"command": "game_host", "visibility": "public"}),
         );
         sim.advance(Duration::from_secs(31));
-        let news = sim.take(guest);
+        let news = sim.take(login_id);
         assert_eq!(news.last().expect("news")["state"], "closed");
         let uid = hosted(&mut sim, host, json!({}));
-        say(&mut sim, guest, json!({"command": "game_join", "uid": uid}));
+        say(
+            &mut sim,
+            login_id,
+            json!({"command": "game_join", "uid": uid}),
+        );
         sim.advance(Duration::from_secs(31));
-        assert!(sim.take(guest).iter().any(|m| m["command"] == "ping"));
+        assert!(sim.take(login_id).iter().any(|m| m["command"] == "ping"));
         assert!(sim.take(idle).is_empty());
-        joined(&mut sim, guest, uid);
+        joined(&mut sim, login_id, uid);
         assert!(sim.client(idle).closed.is_none());
         sim.advance(Duration::from_secs(300));
         assert!(sim.client(idle).closed.is_some());
-        assert!(sim.client(guest).closed.is_none());
+        assert!(sim.client(login_id).closed.is_none());
         assert!(sim.take(idle).is_empty());
     });
 }
@@ -786,20 +790,20 @@ fn time_outs() {
 fn shutdown() {
     each(|mut sim, shards| {
         let host = player(&mut sim, 1, 0);
-        let guest = player(&mut sim, 2, shards - 1);
+        let login_id = player(&mut sim, 2, shards - 1);
         let busy = player(&mut sim, 3, shards - 1);
         let live = hosted(&mut sim, busy, json!({}));
         configure(&mut sim, busy, 3, 1, 2);
         state(&mut sim, busy, "Launching");
         let uid = hosted(&mut sim, host, json!({}));
-        joined(&mut sim, guest, uid);
+        joined(&mut sim, login_id, uid);
         tick(&mut sim);
-        for conn in [host, guest, busy] {
+        for conn in [host, login_id, busy] {
             sim.take(conn);
         }
         sim.stop(Stopping::Drain);
         sim.settle();
-        for conn in [host, guest] {
+        for conn in [host, login_id] {
             let said = sim.take(conn);
             assert!(said.iter().any(|m| m["style"] == "kill"), "{said:?}");
             assert!(
@@ -816,10 +820,10 @@ fn shutdown() {
         );
         assert_eq!(no, [json!({"command": "disabled", "request": "game_host"})]);
         tick(&mut sim);
-        assert!(!sim.dialect(shards - 1).may_stop());
+        assert!(!sim.dialect(shards - 1).is_drained());
         state(&mut sim, busy, "Ended");
         tick(&mut sim);
-        assert!((0..shards).all(|s| sim.dialect(s).may_stop()));
+        assert!((0..shards).all(|s| sim.dialect(s).is_drained()));
         assert!(live > 0);
         sim.take(host);
         sim.stop(Stopping::Now);

@@ -124,7 +124,12 @@ fn troubled_walk(seed: u64) -> Sim {
             3 => sim.stalled = !sim.stalled,
             _ => {
                 let shard = rng.random_range(0..SHARDS);
-                let games: Vec<u32> = sim.dialect(shard).picture.games().map(|g| g.uid).collect();
+                let games: Vec<u32> = sim
+                    .dialect(shard)
+                    .directory
+                    .games()
+                    .map(|g| g.uid)
+                    .collect();
                 let uid = *games
                     .get(rng.random_range(0..games.len().max(1)))
                     .unwrap_or(&100);

@@ -22,26 +22,26 @@ fn each_with_paper(test: impl Fn(Sim, u16, Shared)) {
 /// A duel of p1 and p2, launched; gives both connections and the game.
 fn launched(sim: &mut Sim, shards: u16, request: Value) -> (ConnId, ConnId, u32) {
     let host = player(sim, 1, 0);
-    let guest = player(sim, 2, shards - 1);
+    let login_id = player(sim, 2, shards - 1);
     let uid = hosted(sim, host, request);
-    joined(sim, guest, uid);
+    joined(sim, login_id, uid);
     configure(sim, host, 1, 1, 2);
     configure(sim, host, 2, 2, 3);
     state(sim, host, "Launching");
     tick(sim);
-    for conn in [host, guest] {
+    for conn in [host, login_id] {
         sim.take(conn);
     }
     sim.published.clear();
-    (host, guest, uid)
+    (host, login_id, uid)
 }
 
 fn result(sim: &mut Sim, conn: ConnId, army: i32, text: &str) {
     say(sim, conn, game("GameResult", json!([army, text])));
 }
 
-fn both_report(sim: &mut Sim, host: ConnId, guest: ConnId) {
-    for conn in [host, guest] {
+fn both_report(sim: &mut Sim, host: ConnId, login_id: ConnId) {
+    for conn in [host, login_id] {
         result(sim, conn, 1, "victory 10");
         result(sim, conn, 2, "recall defeat -5");
     }
@@ -76,8 +76,8 @@ const RATING: &str = "success.rating.update";
 fn a_launch_is_written_down_once_with_its_participants() {
     each_with_paper(|mut sim, shards, paper| {
         let request = json!({"title": "duel", "mapname": "SCMP_009"});
-        let (host, guest, uid) = launched(&mut sim, shards, request);
-        for conn in [host, guest] {
+        let (host, login_id, uid) = launched(&mut sim, shards, request);
+        for conn in [host, login_id] {
             state(&mut sim, conn, "Launching");
         }
         let paper = paper.borrow();
@@ -107,9 +107,9 @@ fn an_ai_unranks_the_game_unless_its_slot_is_cleared() {
     each_with_paper(|mut sim, shards, paper| {
         for (cleared, finding) in [(3, Some(Validity::HasAiPlayers)), (4, None)] {
             let host = player(&mut sim, 1, 0);
-            let guest = player(&mut sim, 2, shards - 1);
+            let login_id = player(&mut sim, 2, shards - 1);
             let uid = hosted(&mut sim, host, json!({"mapname": "scmp_009"}));
-            joined(&mut sim, guest, uid);
+            joined(&mut sim, login_id, uid);
             configure(&mut sim, host, 1, 1, 2);
             configure(&mut sim, host, 2, 2, 3);
             say(
@@ -138,10 +138,10 @@ fn an_ai_unranks_the_game_unless_its_slot_is_cleared() {
 fn observers_are_not_written_down() {
     each_with_paper(|mut sim, shards, paper| {
         let host = player(&mut sim, 1, 0);
-        let guests = [2, 3, 4, 5].map(|id| player(&mut sim, id, shards - 1));
+        let login_ids = [2, 3, 4, 5].map(|id| player(&mut sim, id, shards - 1));
         let uid = hosted(&mut sim, host, json!({}));
-        for guest in guests {
-            joined(&mut sim, guest, uid);
+        for login_id in login_ids {
+            joined(&mut sim, login_id, uid);
         }
         configure(&mut sim, host, 1, 1, 2);
         configure(&mut sim, host, 2, 2, 3);
@@ -164,12 +164,12 @@ fn observers_are_not_written_down() {
 #[test]
 fn a_finished_duel_is_settled_told_and_rated_once() {
     each_with_paper(|mut sim, shards, paper| {
-        let (host, guest, uid) = launched(&mut sim, shards, json!({}));
+        let (host, login_id, uid) = launched(&mut sim, shards, json!({}));
         minutes(&mut sim, 3);
-        both_report(&mut sim, host, guest);
+        both_report(&mut sim, host, login_id);
         ended(&mut sim, host);
         assert_eq!(published(&sim), [""; 0]);
-        ended(&mut sim, guest);
+        ended(&mut sim, login_id);
         {
             let paper = paper.borrow();
             assert_eq!(paper.kinds(uid), ["launch", "ended", "finish"]);
@@ -203,7 +203,7 @@ fn a_finished_duel_is_settled_told_and_rated_once() {
         );
         // Everybody sees the new ratings at the tick; leaving afterwards rates nothing again.
         tick(&mut sim);
-        let seen = sim.take(guest);
+        let seen = sim.take(login_id);
         let told = seen.iter().find(|m| m["command"] == "player_info");
         let entries = told.expect("player_info")["players"]
             .as_array()
@@ -219,14 +219,14 @@ fn a_finished_duel_is_settled_told_and_rated_once() {
             };
             assert!((mean - expected).abs() < 5e-4, "{entry}");
         }
-        for conn in [host, guest] {
+        for conn in [host, login_id] {
             state(&mut sim, conn, "Ended");
         }
         tick(&mut sim);
         assert_eq!(paper.borrow().kinds(uid).len(), 3);
         sim.stop(Stopping::Drain);
         sim.settle();
-        assert!((0..shards).all(|shard| sim.dialect(shard).may_stop()));
+        assert!((0..shards).all(|shard| sim.dialect(shard).is_drained()));
     });
 }
 
@@ -234,9 +234,9 @@ fn a_finished_duel_is_settled_told_and_rated_once() {
 #[test]
 fn those_who_leave_count_as_finished_and_those_who_return_may_report() {
     each_with_paper(|mut sim, shards, paper| {
-        let (host, guest, uid) = launched(&mut sim, shards, json!({}));
+        let (host, login_id, uid) = launched(&mut sim, shards, json!({}));
         minutes(&mut sim, 3);
-        sim.disconnect(guest);
+        sim.disconnect(login_id);
         sim.settle();
         let again = player(&mut sim, 2, 0);
         say(
@@ -259,11 +259,11 @@ fn those_who_leave_count_as_finished_and_those_who_return_may_report() {
 #[test]
 fn what_is_reported_after_the_end_has_no_effect() {
     each_with_paper(|mut sim, shards, paper| {
-        let (host, guest, uid) = launched(&mut sim, shards, json!({}));
+        let (host, login_id, uid) = launched(&mut sim, shards, json!({}));
         minutes(&mut sim, 3);
         ended(&mut sim, host);
-        ended(&mut sim, guest);
-        both_report(&mut sim, host, guest);
+        ended(&mut sim, login_id);
+        both_report(&mut sim, host, login_id);
         say(&mut sim, host, game("Desync", json!([])));
         assert_eq!(paper.borrow().kinds(uid), ["launch", "ended", "finish"]);
         assert_eq!(paper.borrow().validity[&uid], Validity::UnknownResult);
@@ -275,14 +275,14 @@ fn what_is_reported_after_the_end_has_no_effect() {
 #[test]
 fn a_flood_of_one_players_reports_left_no_room_for_those_of_the_others() {
     each_with_paper(|mut sim, shards, paper| {
-        let (host, guest, uid) = launched(&mut sim, shards, json!({}));
+        let (host, login_id, uid) = launched(&mut sim, shards, json!({}));
         minutes(&mut sim, 3);
         for _ in 0..2000 {
-            result(&mut sim, guest, 2, "victory 9");
+            result(&mut sim, login_id, 2, "victory 9");
         }
         both_report(&mut sim, host, host);
         ended(&mut sim, host);
-        ended(&mut sim, guest);
+        ended(&mut sim, login_id);
         let paper = paper.borrow();
         assert_eq!(paper.scores[&(uid, 1)].1, "VICTORY");
         assert_eq!(paper.scores[&(uid, 2)].1, "CONFLICTING");
@@ -293,14 +293,14 @@ fn a_flood_of_one_players_reports_left_no_room_for_those_of_the_others() {
 #[test]
 fn results_of_unknown_words_and_armies_do_not_count() {
     each_with_paper(|mut sim, shards, paper| {
-        let (host, guest, uid) = launched(&mut sim, shards, json!({}));
+        let (host, login_id, uid) = launched(&mut sim, shards, json!({}));
         minutes(&mut sim, 3);
         for text in ["score 5", "recall 1", "victory", "victory x", ""] {
             result(&mut sim, host, 1, text);
         }
         result(&mut sim, host, 9, "victory 1");
         ended(&mut sim, host);
-        ended(&mut sim, guest);
+        ended(&mut sim, login_id);
         assert_eq!(paper.borrow().validity[&uid], Validity::UnknownResult);
     });
 }
@@ -310,13 +310,13 @@ fn results_of_unknown_words_and_armies_do_not_count() {
 fn a_short_game_counts_only_if_that_is_wanted() {
     for enforce in [false, true] {
         each_with_paper(|mut sim, shards, paper| {
-            let (host, guest, uid) = launched(&mut sim, shards, json!({}));
+            let (host, login_id, uid) = launched(&mut sim, shards, json!({}));
             if enforce {
-                say(&mut sim, guest, game("EnforceRating", json!([])));
+                say(&mut sim, login_id, game("EnforceRating", json!([])));
             }
-            both_report(&mut sim, host, guest);
+            both_report(&mut sim, host, login_id);
             ended(&mut sim, host);
-            ended(&mut sim, guest);
+            ended(&mut sim, login_id);
             let expected = if enforce {
                 Validity::Valid
             } else {
@@ -333,23 +333,23 @@ fn a_short_game_counts_only_if_that_is_wanted() {
 #[test]
 fn desyncs_and_team_kills_are_written_down() {
     each_with_paper(|mut sim, shards, paper| {
-        let (host, guest, uid) = launched(&mut sim, shards, json!({}));
+        let (host, login_id, uid) = launched(&mut sim, shards, json!({}));
         sim.advance(Duration::from_secs(29));
         for _ in 0..11 {
             say(&mut sim, host, game("Desync", json!([])));
-            say(&mut sim, guest, game("Desync", json!([])));
+            say(&mut sim, login_id, game("Desync", json!([])));
         }
         for (command, args) in [
             ("TeamkillHappened", json!([120, 2, "p2", 1, "p1"])),
             ("TeamkillHappened", json!([121, 0, "AI", 1, "p1"])),
             ("TeamkillReport", json!([121, 2, "p2", 1, "p1"])),
         ] {
-            say(&mut sim, guest, game(command, args));
+            say(&mut sim, login_id, game(command, args));
         }
-        both_report(&mut sim, host, guest);
+        both_report(&mut sim, host, login_id);
         minutes(&mut sim, 3);
         ended(&mut sim, host);
-        ended(&mut sim, guest);
+        ended(&mut sim, login_id);
         let paper = paper.borrow();
         let kinds = ["launch", "desync", "desync", "teamkill", "ended", "finish"];
         assert_eq!(paper.kinds(uid), kinds);
@@ -371,14 +371,14 @@ fn desyncs_and_team_kills_are_written_down() {
 fn a_coop_mission_is_written_down_once() {
     each_with_paper(|mut sim, shards, paper| {
         let request = json!({"mod": "coop", "mapname": "scmp_coop_123"});
-        let (host, guest, uid) = launched(&mut sim, shards, request);
+        let (host, login_id, uid) = launched(&mut sim, shards, request);
         let mut say_done = |conn, args| say(&mut sim, conn, game("OperationComplete", args));
         say_done(host, json!([0, 1, "00:10:00"]));
         say_done(host, json!([1, "yes", "00:11:50"]));
-        say_done(guest, json!([1, 0, "00:11:51"]));
-        both_report(&mut sim, host, guest);
+        say_done(login_id, json!([1, 0, "00:11:51"]));
+        both_report(&mut sim, host, login_id);
         ended(&mut sim, host);
-        ended(&mut sim, guest);
+        ended(&mut sim, login_id);
         let paper = paper.borrow();
         assert_eq!(paper.kinds(uid), ["launch", "operation", "ended", "finish"]);
         let Record::Operation {
@@ -435,19 +435,23 @@ fn stats() -> String {
 #[test]
 fn statistics_are_looked_at_once_for_each_participant_with_a_result() {
     each_with_paper(|mut sim, shards, paper| {
-        let (host, guest, uid) = launched(&mut sim, shards, json!({}));
+        let (host, login_id, uid) = launched(&mut sim, shards, json!({}));
         minutes(&mut sim, 3);
         result(&mut sim, host, 2, "defeat -5");
         for text in ["{", "[]", &stats()] {
-            say(&mut sim, guest, game("JsonStats", json!([text])));
+            say(&mut sim, login_id, game("JsonStats", json!([text])));
         }
         // The loser is known; the winner comes with his result, and nothing comes twice.
         assert_eq!(paper.borrow().kinds(uid), ["launch", "statistics"]);
         assert_eq!(published(&sim).len(), 6);
-        say(&mut sim, guest, game("JsonStats", json!(["{\"stats\":"])));
-        both_report(&mut sim, host, guest);
+        say(
+            &mut sim,
+            login_id,
+            game("JsonStats", json!(["{\"stats\":"])),
+        );
+        both_report(&mut sim, host, login_id);
         ended(&mut sim, host);
-        ended(&mut sim, guest);
+        ended(&mut sim, login_id);
         let kinds = ["launch", "statistics", "statistics", "ended", "finish"];
         assert_eq!(paper.borrow().kinds(uid), kinds);
         let told = published(&sim);
@@ -492,19 +496,19 @@ fn a_store_that_is_away_delays_and_loses_nothing() {
         each_with_paper(|mut sim, shards, paper| {
             paper.borrow_mut().faults = faults.clone();
             paper.borrow_mut().lost_answers = lost_answers;
-            let (host, guest, uid) = launched(&mut sim, shards, json!({}));
+            let (host, login_id, uid) = launched(&mut sim, shards, json!({}));
             say(&mut sim, host, game("EnforceRating", json!([])));
             say(
                 &mut sim,
-                guest,
+                login_id,
                 game("TeamkillHappened", json!([120, 2, "p2", 1, "p1"])),
             );
-            both_report(&mut sim, host, guest);
+            both_report(&mut sim, host, login_id);
             ended(&mut sim, host);
-            ended(&mut sim, guest);
+            ended(&mut sim, login_id);
             sim.stop(Stopping::Drain);
             sim.advance(Duration::from_secs(300));
-            assert!((0..shards).all(|shard| sim.dialect(shard).may_stop()));
+            assert!((0..shards).all(|shard| sim.dialect(shard).is_drained()));
             let paper = paper.borrow();
             let kinds = paper.kinds(uid);
             assert_eq!(kinds.last(), Some(&"finish"), "{kinds:?}");
@@ -522,15 +526,15 @@ fn a_store_that_is_away_delays_and_loses_nothing() {
 #[test]
 fn a_stop_waits_until_everything_is_settled() {
     each_with_paper(|mut sim, shards, paper| {
-        let (host, guest, _) = launched(&mut sim, shards, json!({}));
+        let (host, login_id, _) = launched(&mut sim, shards, json!({}));
         minutes(&mut sim, 3);
-        both_report(&mut sim, host, guest);
+        both_report(&mut sim, host, login_id);
         paper.borrow_mut().faults = vec![0; 3];
         sim.stop(Stopping::Drain);
         ended(&mut sim, host);
-        ended(&mut sim, guest);
+        ended(&mut sim, login_id);
         tick(&mut sim);
-        let stops = |sim: &Sim| (0..shards).all(|shard| sim.dialect(shard).may_stop());
+        let stops = |sim: &Sim| (0..shards).all(|shard| sim.dialect(shard).is_drained());
         assert!(!stops(&sim));
         sim.advance(Duration::from_secs(60));
         assert!(stops(&sim));
@@ -541,11 +545,11 @@ fn a_stop_waits_until_everything_is_settled() {
 #[test]
 fn what_is_not_settled_at_the_very_end_is_kept() {
     each_with_paper(|mut sim, shards, paper| {
-        let (host, guest, uid) = launched(&mut sim, shards, json!({}));
-        both_report(&mut sim, host, guest);
+        let (host, login_id, uid) = launched(&mut sim, shards, json!({}));
+        both_report(&mut sim, host, login_id);
         paper.borrow_mut().faults = vec![0; 100];
         ended(&mut sim, host);
-        ended(&mut sim, guest);
+        ended(&mut sim, login_id);
         sim.stop(Stopping::Now);
         sim.settle();
         let paper = paper.borrow();
@@ -561,8 +565,8 @@ fn what_is_not_settled_at_the_very_end_is_kept() {
 fn games_that_ended_with_the_process_were_neither_written_nor_kept() {
     each_with_paper(|mut sim, shards, paper| {
         paper.borrow_mut().faults = vec![0; 100];
-        let (host, guest, uid) = launched(&mut sim, shards, json!({}));
-        both_report(&mut sim, host, guest);
+        let (host, login_id, uid) = launched(&mut sim, shards, json!({}));
+        both_report(&mut sim, host, login_id);
         sim.stop(Stopping::Now);
         sim.settle();
         let paper = paper.borrow();
@@ -580,13 +584,13 @@ fn games_that_ended_with_the_process_were_neither_written_nor_kept() {
 fn a_launch_the_store_refuses_ends_the_hosts_game_and_is_not_rated() {
     each_with_paper(|mut sim, shards, paper| {
         paper.borrow_mut().refuses_launches = true;
-        let (host, guest, uid) = launched(&mut sim, shards, json!({}));
+        let (host, login_id, uid) = launched(&mut sim, shards, json!({}));
         minutes(&mut sim, 3);
         // The host is out and may host again; the other plays on.
         let request = json!({"command": "game_host", "visibility": "public"});
         assert_eq!(commands(&say(&mut sim, host, request)), ["game_launch"]);
-        result(&mut sim, guest, 1, "victory 10");
-        ended(&mut sim, guest);
+        result(&mut sim, login_id, 1, "victory 10");
+        ended(&mut sim, login_id);
         assert_eq!(paper.borrow().validity[&uid], Validity::OtherUnrank);
         assert_eq!(published(&sim), [RESULTS]);
     });

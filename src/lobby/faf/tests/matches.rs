@@ -46,9 +46,9 @@ fn duel(sim: &mut Sim, shards: u16) -> (ConnId, ConnId) {
 }
 
 /// A duel whose host has opened the game; its number. Both have been told to launch.
-fn opened(sim: &mut Sim, host: ConnId, guest: ConnId) -> u32 {
+fn opened(sim: &mut Sim, host: ConnId, login_id: ConnId) -> u32 {
     let uid = take_own(sim, host)[1]["uid"].as_u64().unwrap() as u32;
-    sim.take(guest);
+    sim.take(login_id);
     state(sim, host, "Idle");
     state(sim, host, "Lobby");
     uid
@@ -63,7 +63,7 @@ fn wait(sim: &mut Sim, seconds: u64) {
 }
 
 fn matches(sim: &Sim) -> usize {
-    sim.dialect(0).hall.matchmaker.matches.len()
+    sim.dialect(0).coordinator.matchmaker.matches.len()
 }
 
 // checklist: faf 339, 359, 370, 371, 374, 379, 383, 391, 394
@@ -93,7 +93,7 @@ fn a_duel_from_search_to_end() {
         assert_eq!(
             take_own(&mut sim, b),
             [found],
-            "guests are not told before the host has opened"
+            "login_ids are not told before the host has opened"
         );
         let launch = &host[1];
         let uid = launch["uid"].as_u64().unwrap() as u32;
@@ -121,11 +121,11 @@ fn a_duel_from_search_to_end() {
         state(&mut sim, a, "Idle");
         let opened = state(&mut sim, a, "Lobby");
         assert_eq!(commands(&opened), ["HostGame"]);
-        let guest = take_own(&mut sim, b);
+        let login_id = take_own(&mut sim, b);
         expected["team"] = json!(3);
         expected["map_position"] = json!(2);
-        expected["faction"] = guest[0]["faction"].clone();
-        assert_eq!(guest, [expected]);
+        expected["faction"] = login_id[0]["faction"].clone();
+        assert_eq!(login_id, [expected]);
         state(&mut sim, b, "Idle");
         assert_eq!(commands(&state(&mut sim, b, "Lobby")), ["JoinGame"]);
         for (id, army, team) in [(1, 1, 2), (2, 2, 3)] {
@@ -185,7 +185,7 @@ fn a_match_ends_its_players_other_searches() {
         }
         assert_eq!(matched[0], [json!(null); 0]);
         assert_eq!(state_of(&sim, conns[1]), "SEARCHING_LADDER");
-        assert_eq!(sim.dialect(0).hall.matchmaker.searches.len(), 2);
+        assert_eq!(sim.dialect(0).coordinator.matchmaker.searches.len(), 2);
     });
 }
 
@@ -206,7 +206,7 @@ fn whoever_is_matched_while_another_search_begins_does_not_search_on() {
         for &conn in &conns {
             assert_eq!(state_of(&sim, conn), "STARTING_AUTOMATCH", "seed {seed}");
         }
-        let matchmaker = &sim.dialect(0).hall.matchmaker;
+        let matchmaker = &sim.dialect(0).coordinator.matchmaker;
         assert!(matchmaker.searches.is_empty(), "seed {seed}");
     }
 }
@@ -240,10 +240,10 @@ fn a_match_with_somebody_who_has_left_is_refused_and_the_other_has_failed_once_m
     for &conn in &conns {
         searches(&mut sim, conn, "ladder1v1");
     }
-    let matchmaker = &sim.dialect(0).hall.matchmaker;
+    let matchmaker = &sim.dialect(0).coordinator.matchmaker;
     let ids: Vec<u64> = matchmaker.searches.keys().copied().collect();
     sim.with(0, |faf, turn| {
-        faf.hall.matchmaker.matching = Some((1, ids.clone()));
+        faf.coordinator.matchmaker.matching = Some((1, ids.clone()));
         let entered = ids.len();
         assert_eq!(entered, 2);
         faf.stop_searches(turn, 1);
@@ -253,7 +253,7 @@ fn a_match_with_somebody_who_has_left_is_refused_and_the_other_has_failed_once_m
         faf.matched(turn, Some(vec![proposal]));
         assert_eq!(faf.counters.matches_refused, 1);
         let left: Vec<u32> = faf
-            .hall
+            .coordinator
             .matchmaker
             .searches
             .values()
@@ -322,7 +322,7 @@ fn teams_alternate_on_the_map() {
         }
         assert!(launches[0]["name"].as_str().unwrap().starts_with("Team p"));
         assert_eq!(launches[0]["expected_players"], 4);
-        let game = sim.dialect(0).picture.games().count();
+        let game = sim.dialect(0).directory.games().count();
         assert_eq!(game, 1);
     });
 }
@@ -406,7 +406,7 @@ fn a_host_who_does_not_open() {
         );
         assert_eq!(state_of(&sim, a), "IDLE");
         assert_eq!(state_of(&sim, b), "STARTING_AUTOMATCH");
-        // The guest's game comes to nothing by itself, or by its report.
+        // The login_id's game comes to nothing by itself, or by its report.
         if shards == 2 {
             state(&mut sim, b, "Ended");
         } else {
@@ -431,7 +431,7 @@ fn guests_who_do_not_connect() {
         sim.take(b);
         take_own(&mut sim, a);
         wait(&mut sim, 69);
-        // The guest's connection to the game ran out of its own time.
+        // The login_id's connection to the game ran out of its own time.
         assert_eq!(commands(&take_own(&mut sim, a)), ["DisconnectFromPeer"]);
         wait(&mut sim, 2);
         assert_eq!(take_own(&mut sim, a), [cancelled(uid)]);
@@ -448,9 +448,9 @@ fn guests_the_host_does_not_confirm() {
     each(|mut sim, shards| {
         let (conns, launches) = team_game(&mut sim, shards);
         let uid = launches[0]["uid"].as_u64().unwrap() as u32;
-        for &guest in &conns[1..] {
-            state(&mut sim, guest, "Idle");
-            state(&mut sim, guest, "Lobby");
+        for &login_id in &conns[1..] {
+            state(&mut sim, login_id, "Idle");
+            state(&mut sim, login_id, "Lobby");
         }
         let id = sim
             .dialect(conns[1].shard.0)
@@ -464,9 +464,9 @@ fn guests_the_host_does_not_confirm() {
         wait(&mut sim, 91);
         assert_eq!(take_own(&mut sim, conns[0]), [cancelled(uid)]);
         assert_eq!(take_own(&mut sim, conns[1]), [cancelled(uid)]);
-        for &guest in &conns[2..] {
+        for &login_id in &conns[2..] {
             assert_eq!(
-                commands(&take_own(&mut sim, guest)),
+                commands(&take_own(&mut sim, login_id)),
                 ["match_cancelled", "search_violation", "notice"]
             );
         }
@@ -542,7 +542,7 @@ fn a_host_who_launches_without_opening_does_not_leave_his_guest_waiting() {
     });
 }
 
-/// The host closes the game he has just opened: the guest is told to launch it all the same, and then that it is over.
+/// The host closes the game he has just opened: the login_id is told to launch it all the same, and then that it is over.
 // checklist: faf 387
 #[test]
 fn a_host_who_closes_his_game() {
@@ -583,7 +583,7 @@ fn players_who_are_lost() {
         assert_eq!(sim.dialect(0).counters.violations, 1);
     });
     each(|mut sim, shards| {
-        // A guest who is not there to be told.
+        // A login_id who is not there to be told.
         let (a, b) = duel(&mut sim, shards);
         sim.disconnect(b);
         let uid = opened(&mut sim, a, b);
@@ -680,7 +680,7 @@ fn maps_that_both_have_vetoed_are_not_played() {
     }
 }
 
-/// A guest of matches who is never there.
+/// A login_id of matches who is never there.
 fn violate(sim: &mut Sim, a: ConnId, b: ConnId) {
     for conn in [a, b] {
         searches(sim, conn, "ladder1v1");
@@ -785,8 +785,8 @@ fn a_shutdown_cancels_matches_that_have_not_begun_and_blames_nobody() {
         let host = take_own(&mut sim, a);
         assert!(host.contains(&cancelled(uid)), "{host:?}");
         assert!(host.iter().any(|m| m["style"] == "kill"), "{host:?}");
-        let guest = take_own(&mut sim, b);
-        assert!(guest.contains(&cancelled(uid)), "{guest:?}");
+        let login_id = take_own(&mut sim, b);
+        assert!(login_id.contains(&cancelled(uid)), "{login_id:?}");
         assert_eq!(matches(&sim), 0);
         assert_eq!(sim.dialect(0).counters.violations, 0);
         assert_eq!((state_of(&sim, a), state_of(&sim, b)), ("IDLE", "IDLE"));

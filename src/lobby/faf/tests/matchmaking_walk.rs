@@ -123,7 +123,7 @@ fn come_to_rest(sim: &mut Sim, seed: u64, conns: &[ConnId]) {
         sim.advance(Duration::from_secs(200));
     }
     check(sim, seed);
-    let matchmaker = &sim.dialect(0).hall.matchmaker;
+    let matchmaker = &sim.dialect(0).coordinator.matchmaker;
     assert!(
         matchmaker.matches.is_empty(),
         "seed {seed}: {:?}",
@@ -209,10 +209,10 @@ fn an_old_match_does_not_free_a_player_of_a_new_one() {
         sim.advance(Duration::from_secs(50));
         let told = sim.take(conns[0]);
         assert!(commands(&told).contains(&"match_cancelled"), "{told:?}");
-        let guest = conns[2];
-        let session = sim.dialect(guest.shard.0).sessions.get(guest);
+        let login_id = conns[2];
+        let session = sim.dialect(login_id.shard.0).sessions.get(login_id);
         assert_eq!(session.map(|s| s.state.name()), Some("STARTING_AUTOMATCH"));
-        assert_eq!(sim.dialect(0).hall.matchmaker.matches.len(), 1);
+        assert_eq!(sim.dialect(0).coordinator.matchmaker.matches.len(), 1);
     }
 }
 
@@ -245,8 +245,8 @@ fn a_shutdown_at_any_moment_leaves_nothing_to_wait_for() {
         sim.advance(Duration::from_secs(200));
         for shard in 0..shards {
             let faf = sim.dialect(shard);
-            assert!(crate::Dialect::may_stop(faf), "seed {seed}");
-            assert!(faf.hall.matchmaker.matches.is_empty(), "seed {seed}");
+            assert!(crate::Dialect::is_drained(faf), "seed {seed}");
+            assert!(faf.coordinator.matchmaker.matches.is_empty(), "seed {seed}");
             for session in faf.sessions.iter() {
                 assert_eq!(session.state.name(), "IDLE", "seed {seed}");
             }

@@ -276,11 +276,11 @@ fn hosted(sim: &mut Sim, host: ConnId, request: Value) -> u32 {
     launch[0]["uid"].as_u64().expect("uid is a number") as u32
 }
 
-fn joined(sim: &mut Sim, guest: ConnId, uid: u32) -> Vec<Value> {
-    let launch = say(sim, guest, json!({"command": "game_join", "uid": uid}));
+fn joined(sim: &mut Sim, login_id: ConnId, uid: u32) -> Vec<Value> {
+    let launch = say(sim, login_id, json!({"command": "game_join", "uid": uid}));
     assert_eq!(launch[0]["command"], "game_launch", "{launch:?}");
-    state(sim, guest, "Idle");
-    state(sim, guest, "Lobby")
+    state(sim, login_id, "Idle");
+    state(sim, login_id, "Lobby")
 }
 
 fn configure(sim: &mut Sim, host: ConnId, id: u32, army: i32, team: i32) {

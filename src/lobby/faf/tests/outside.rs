@@ -113,9 +113,9 @@ fn an_operator_sees_what_each_shard_has() {
 // Each name would be a time series for ever.
 #[test]
 fn any_mod_a_host_named_became_a_label_of_the_metrics() {
-    use crate::faf::census::Board;
+    use crate::faf::metrics::MetricsBoard;
 
-    let board: Arc<Board> = Arc::default();
+    let board: Arc<MetricsBoard> = Arc::default();
     let settings = Arc::new(Settings::default());
     let mut sim = Simulator::new(
         1,

@@ -69,14 +69,14 @@ fn take_all(sim: &mut Sim, conns: &[ConnId]) -> Vec<Vec<Value>> {
     conns.iter().map(|&conn| sim.take(conn)).collect()
 }
 
-/// `guest` (player `id`) follows an invitation of `owner`, and everybody has been told.
-fn gather(sim: &mut Sim, owner: (ConnId, u32), guest: (ConnId, u32)) {
-    assert_eq!(invite(sim, owner.0, guest.1), [json!(null); 0]);
-    assert_eq!(commands(&sim.take(guest.0)), ["party_invite"]);
-    assert_eq!(texts(&accept(sim, guest.0, owner.1)), [""; 0]);
+/// `login_id` (player `id`) follows an invitation of `owner`, and everybody has been told.
+fn gather(sim: &mut Sim, owner: (ConnId, u32), login_id: (ConnId, u32)) {
+    assert_eq!(invite(sim, owner.0, login_id.1), [json!(null); 0]);
+    assert_eq!(commands(&sim.take(login_id.0)), ["party_invite"]);
+    assert_eq!(texts(&accept(sim, login_id.0, owner.1)), [""; 0]);
     tick(sim);
     sim.take(owner.0);
-    sim.take(guest.0);
+    sim.take(login_id.0);
 }
 
 // checklist: faf 290, 295, 302
@@ -138,7 +138,7 @@ fn who_may_not_invite_whom() {
     });
 }
 
-/// The foe is asked at his shard before the hall is: who is no owner hears nothing of either.
+/// The foe is asked at his shard before the coordinator is: who is no owner hears nothing of either.
 #[test]
 fn a_member_who_is_a_foe_hears_nothing() {
     each(|mut sim, shards| {
@@ -395,7 +395,7 @@ fn who_disconnects_leaves_his_party() {
     });
 }
 
-/// A second login is a new player to the hall, even if the hall hears of it before the first one's end.
+/// A second login is a new player to the coordinator, even if the coordinator hears of it before the first one's end.
 #[test]
 fn who_signs_in_elsewhere_leaves_his_party() {
     each(|mut sim, shards| {
@@ -450,9 +450,9 @@ fn parties_and_invitations_have_limits() {
     let members = settings::PARTY_MEMBERS as u32;
     // Ids from 10 on: p6 is a foe of p1, p8 has ratings.
     for id in 10..10 + members {
-        let guest = player(&mut sim, id, (id % 2) as u16);
+        let login_id = player(&mut sim, id, (id % 2) as u16);
         invite(&mut sim, owner, id);
-        let answer = accept(&mut sim, guest, 1);
+        let answer = accept(&mut sim, login_id, 1);
         let full = id == 9 + members;
         assert_eq!(
             texts(&answer),
@@ -463,10 +463,10 @@ fn parties_and_invitations_have_limits() {
     let invitations = settings::PARTY_INVITATIONS as u32;
     let mut heard = 0;
     for id in 1000..1000 + invitations {
-        let guest = player(&mut sim, id, 0);
+        let login_id = player(&mut sim, id, 0);
         invite(&mut sim, owner, id);
-        heard += u32::from(commands(&sim.take(guest)).contains(&"party_invite"));
-        sim.disconnect(guest);
+        heard += u32::from(commands(&sim.take(login_id)).contains(&"party_invite"));
+        sim.disconnect(login_id);
     }
     assert_eq!(heard, invitations - members);
 }

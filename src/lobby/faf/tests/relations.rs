@@ -20,14 +20,14 @@ fn states(sim: &mut Sim, conn: ConnId, uid: u32) -> Vec<Value> {
 fn friends_see_a_game_that_is_open_already() {
     each(|mut sim, shards| {
         let host = player(&mut sim, 12, 0);
-        let guest = player(&mut sim, 13, shards - 1);
+        let login_id = player(&mut sim, 13, shards - 1);
         let other = player(&mut sim, 14, shards / 2);
         let uid = hosted(&mut sim, host, json!({"visibility": "friends"}));
         tick(&mut sim);
-        assert_eq!(states(&mut sim, guest, uid), [json!(null); 0]);
+        assert_eq!(states(&mut sim, login_id, uid), [json!(null); 0]);
         // The list that counts is the host's.
-        relate(&mut sim, guest, "social_add", json!({"friend": 12}));
-        assert_eq!(states(&mut sim, guest, uid), [json!(null); 0]);
+        relate(&mut sim, login_id, "social_add", json!({"friend": 12}));
+        assert_eq!(states(&mut sim, login_id, uid), [json!(null); 0]);
         // Both fields: the friend is meant.
         relate(
             &mut sim,
@@ -35,13 +35,13 @@ fn friends_see_a_game_that_is_open_already() {
             "social_add",
             json!({"friend": 13, "foe": 14}),
         );
-        assert_eq!(states(&mut sim, guest, uid), [json!("open")]);
+        assert_eq!(states(&mut sim, login_id, uid), [json!("open")]);
         relate(&mut sim, host, "social_remove", json!({"friend": 13}));
-        assert_eq!(states(&mut sim, guest, uid), [json!("closed")]);
+        assert_eq!(states(&mut sim, login_id, uid), [json!("closed")]);
         // From friend to foe: what he does not see does not change.
         relate(&mut sim, host, "social_add", json!({"foe": 13}));
         tick(&mut sim);
-        assert_eq!(states(&mut sim, guest, uid), [json!(null); 0]);
+        assert_eq!(states(&mut sim, login_id, uid), [json!(null); 0]);
         assert_eq!(states(&mut sim, other, uid), [json!(null); 0]);
     });
 }
@@ -51,16 +51,16 @@ fn friends_see_a_game_that_is_open_already() {
 fn a_foe_loses_sight_of_an_open_game() {
     each(|mut sim, shards| {
         let host = player(&mut sim, 12, 0);
-        let guest = player(&mut sim, 13, shards - 1);
+        let login_id = player(&mut sim, 13, shards - 1);
         let uid = hosted(&mut sim, host, json!({}));
         tick(&mut sim);
-        assert_eq!(states(&mut sim, guest, uid), [json!("open")]);
+        assert_eq!(states(&mut sim, login_id, uid), [json!("open")]);
         relate(&mut sim, host, "social_add", json!({"friend": 13}));
         relate(&mut sim, host, "social_add", json!({"foe": 13}));
-        assert_eq!(states(&mut sim, guest, uid), [json!("closed")]);
+        assert_eq!(states(&mut sim, login_id, uid), [json!("closed")]);
         configure(&mut sim, host, 12, 1, 2);
         tick(&mut sim);
-        assert_eq!(states(&mut sim, guest, uid), [json!(null); 0]);
+        assert_eq!(states(&mut sim, login_id, uid), [json!(null); 0]);
         let again = sim.connect(0);
         let list = say(&mut sim, again, hello(13));
         let games = list.iter().find(|m| m["command"] == "game_info");

@@ -15,7 +15,7 @@ pub(super) enum Scene {
     /// In the lobby of his own game.
     Host,
     /// In somebody's lobby.
-    Guest,
+    LoginId,
     /// In a game that was launched.
     Playing,
 }
@@ -57,7 +57,7 @@ enum Outcome {
 }
 
 use Field::{Any, AnyWord, Id, MayId, MayNumber, MayText, Text, Unstated, Words};
-use Scene::{Guest, Host, Idle, Playing, Stranger};
+use Scene::{Host, Idle, LoginId, Playing, Stranger};
 
 /// A message that is in order, where it is sent from, and its fields.
 pub(super) type Message = (&'static str, Scene, &'static [(&'static str, Field)]);
@@ -452,7 +452,7 @@ impl Stage {
         match scene {
             Stranger | Idle => {}
             Host => drop(hosted(&mut self.sim, sender, json!({}))),
-            Guest => drop(joined(&mut self.sim, sender, self.uid)),
+            LoginId => drop(joined(&mut self.sim, sender, self.uid)),
             Playing => {
                 hosted(&mut self.sim, sender, json!({}));
                 configure(&mut self.sim, sender, SENDER, 1, 2);
@@ -554,7 +554,7 @@ fn every_field_of_every_lobby_message() {
 #[test]
 fn every_argument_of_every_game_message() {
     let values = values();
-    for scene in [Idle, Host, Guest, Playing] {
+    for scene in [Idle, Host, LoginId, Playing] {
         let mut stage = Stage::new();
         for &(command, args) in GAME {
             let args: Value = serde_json::from_str(args).expect("the table holds JSON");

@@ -439,10 +439,14 @@ fn a_party_that_changes_while_it_enters() {
             sim.settle();
             assert!(!sim.client(conns[0]).held);
             assert_eq!(state_of(&sim, conns[1]), "IDLE", "seed {seed}");
-            let hall = &sim.dialect(0).hall.matchmaker;
+            let coordinator = &sim.dialect(0).coordinator.matchmaker;
             let searching = state_of(&sim, conns[0]) == "SEARCHING_LADDER";
-            assert_eq!(hall.searches.len(), usize::from(searching), "seed {seed}");
-            assert!(hall.entries.is_empty());
+            assert_eq!(
+                coordinator.searches.len(),
+                usize::from(searching),
+                "seed {seed}"
+            );
+            assert!(coordinator.entries.is_empty());
         }
     }
 }
@@ -454,7 +458,7 @@ fn queues_pop_and_lonely_searches_fail() {
         let conns = players(&mut sim, shards, 1);
         searches(&mut sim, conns[0], "tmm2v2");
         let failed = |sim: &Sim| {
-            let searches = sim.dialect(0).hall.matchmaker.searches.values();
+            let searches = sim.dialect(0).coordinator.matchmaker.searches.values();
             searches.map(|search| search.failed_attempts).sum::<u32>()
         };
         let wait = |sim: &mut Sim, seconds| sim.advance(Duration::from_secs(seconds));

@@ -3,7 +3,7 @@
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
 use super::*;
-use crate::faf::{Counters, hall::Guest};
+use crate::faf::{Counters, coordinator::LoginId};
 
 pub(super) const SHARDS: u16 = 3;
 
@@ -61,11 +61,11 @@ type Beliefs = (Vec<(u32, u64)>, Vec<(u32, u16)>);
 
 /// What a shard believes about players: id, claim; and about games: uid, owner.
 fn beliefs(faf: &Faf) -> Beliefs {
-    let mut players: Vec<_> = faf.picture.players().map(|p| (p.id, p.epoch)).collect();
+    let mut players: Vec<_> = faf.directory.players().map(|p| (p.id, p.epoch)).collect();
     players.sort_unstable();
     (
         players,
-        faf.picture.games().map(|g| (g.uid, g.owner.0)).collect(),
+        faf.directory.games().map(|g| (g.uid, g.owner.0)).collect(),
     )
 }
 
@@ -126,7 +126,12 @@ fn walk(seed: u64, ids: u32, frames: fn(&mut SmallRng, u32) -> Vec<Value>) -> Si
             2 => sim.advance(Duration::from_secs(rng.random_range(1..40))),
             _ => {
                 let shard = rng.random_range(0..SHARDS);
-                let games: Vec<u32> = sim.dialect(shard).picture.games().map(|g| g.uid).collect();
+                let games: Vec<u32> = sim
+                    .dialect(shard)
+                    .directory
+                    .games()
+                    .map(|g| g.uid)
+                    .collect();
                 let uid = *games
                     .get(rng.random_range(0..games.len().max(1)))
                     .unwrap_or(&100);
@@ -154,7 +159,7 @@ fn walk(seed: u64, ids: u32, frames: fn(&mut SmallRng, u32) -> Vec<Value>) -> Si
     for shard in 0..SHARDS {
         let faf = sim.dialect(shard);
         assert!(faf.games.is_empty(), "seed {seed}: {:?}", faf.games);
-        assert_eq!(faf.picture.games().count(), 0, "seed {seed}");
+        assert_eq!(faf.directory.games().count(), 0, "seed {seed}");
         for session in faf.sessions.iter() {
             assert_eq!(session.state.name(), "IDLE", "seed {seed}");
         }
@@ -171,9 +176,9 @@ fn walk(seed: u64, ids: u32, frames: fn(&mut SmallRng, u32) -> Vec<Value>) -> Si
     for shard in 0..SHARDS {
         let faf = sim.dialect(shard);
         assert!(faf.claims.is_empty(), "seed {seed}");
-        assert_eq!(faf.picture.players().count(), 0, "seed {seed}");
-        assert_eq!(faf.hall.visitors().count(), 0, "seed {seed}");
-        assert_eq!(faf.hall.parties().count(), 0, "seed {seed}");
+        assert_eq!(faf.directory.players().count(), 0, "seed {seed}");
+        assert_eq!(faf.coordinator.members().count(), 0, "seed {seed}");
+        assert_eq!(faf.coordinator.parties().count(), 0, "seed {seed}");
         assert_eq!(
             faf.sessions.iter().filter(|s| s.player.is_some()).count(),
             0
@@ -200,16 +205,16 @@ pub(super) fn check(sim: &mut Sim, seed: u64) {
                     "seed {seed}: {link:?}"
                 );
             } else {
-                // The state of somebody without a game is what the hall has him down for.
-                let hall = &sim.dialect(0).hall.matchmaker;
-                let guest = Guest {
+                // The state of somebody without a game is what the coordinator has him down for.
+                let coordinator = &sim.dialect(0).coordinator.matchmaker;
+                let login_id = LoginId {
                     player_id: player.account.id,
                     conn: session.conn,
                     epoch: player.epoch,
                 };
                 assert!(
-                    hall.agrees_with(&guest, session.state),
-                    "seed {seed}: {guest:?} is {:?}",
+                    coordinator.agrees_with(&login_id, session.state),
+                    "seed {seed}: {login_id:?} is {:?}",
                     session.state
                 );
             }
@@ -224,20 +229,20 @@ pub(super) fn check(sim: &mut Sim, seed: u64) {
             assert_eq!(link.map(|l| l.seat), Some(seat), "seed {seed}");
         }
     }
-    check_hall(sim, seed);
+    check_coordinator(sim, seed);
     online.sort_unstable();
     assert_eq!(online, first.0, "seed {seed}");
 }
 
-/// The hall knows exactly those who have been introduced, as what they are, and each is in the party that lists him.
-fn check_hall(sim: &Sim, seed: u64) {
-    let hall = &sim.dialect(0).hall;
+/// The coordinator knows exactly those who have been introduced, as what they are, and each is in the party that lists him.
+fn check_coordinator(sim: &Sim, seed: u64) {
+    let coordinator = &sim.dialect(0).coordinator;
     let mut introduced = Vec::new();
     for shard in 0..sim.shards() {
         for (session, player) in sim.dialect(shard).sessions.players() {
-            if session.in_hall {
-                let visitor = hall.visitor(player.account.id);
-                let known = visitor.map(|v| (v.guest.conn, v.guest.epoch, v.state));
+            if session.in_coordinator {
+                let online = coordinator.member(player.account.id);
+                let known = online.map(|v| (v.login_id.conn, v.login_id.epoch, v.state));
                 assert_eq!(
                     known,
                     Some((session.conn, player.epoch, session.state)),
@@ -247,18 +252,27 @@ fn check_hall(sim: &Sim, seed: u64) {
             }
         }
     }
-    let mut visitors: Vec<u32> = hall.visitors().map(|v| v.guest.player_id).collect();
+    let mut present: Vec<u32> = coordinator
+        .members()
+        .map(|v| v.login_id.player_id)
+        .collect();
     introduced.sort_unstable();
-    visitors.sort_unstable();
-    assert_eq!(visitors, introduced, "seed {seed}");
+    present.sort_unstable();
+    assert_eq!(present, introduced, "seed {seed}");
     let mut members = 0;
-    for (owner, party) in hall.parties() {
+    for (owner, party) in coordinator.parties() {
         assert_eq!(party.members[0].player_id, owner, "seed {seed}");
         for member in &party.members {
-            assert_eq!(hall.owner_of(member.player_id), Some(owner), "seed {seed}");
+            assert_eq!(
+                coordinator.owner_of(member.player_id),
+                Some(owner),
+                "seed {seed}"
+            );
             members += 1;
         }
     }
-    let in_parties = visitors.iter().filter(|&&id| hall.owner_of(id).is_some());
+    let in_parties = present
+        .iter()
+        .filter(|&&id| coordinator.owner_of(id).is_some());
     assert_eq!(in_parties.count(), members, "seed {seed}");
 }

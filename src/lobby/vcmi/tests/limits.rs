@@ -204,7 +204,7 @@ fn nobody_speaks_for_the_server_with_the_colon_in_front_of_his_words() {
 #[test]
 fn an_orderly_end_waits_for_games() {
     each(|mut sim| {
-        let idle = |sim: &Sim| (0..sim.shards()).all(|shard| sim.dialect(shard).may_stop());
+        let idle = |sim: &Sim| (0..sim.shards()).all(|shard| sim.dialect(shard).is_drained());
         let [a, b, c] = ["alice", "bobby", "carol"].map(|name| user(&mut sim, 5, name));
         assert!(idle(&sim));
         let (host, all) = started(&mut sim, a, &[b]);
@@ -235,7 +235,7 @@ fn an_orderly_end_does_not_wait_for_ever() {
         started(&mut sim, a, &[]);
         sim.stop(Stopping::Drain);
         sim.advance(Duration::from_secs(61));
-        assert!((0..sim.shards()).all(|shard| sim.dialect(shard).may_stop()));
+        assert!((0..sim.shards()).all(|shard| sim.dialect(shard).is_drained()));
     });
 }
 

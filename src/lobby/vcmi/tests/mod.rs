@@ -90,23 +90,23 @@ fn hush(sim: &mut Sim, conns: &[ConnId]) {
 const OPEN: &str = "<NEW>room one<PSWD><COUNT>3<MODS>wog&1.0";
 const ENTER: &str = "<JOIN>room one<PSWD><MODS>wog&1.0";
 
-/// A room of three seats with a host and guests in it, everything taken.
-fn room(sim: &mut Sim, host: ConnId, guests: &[ConnId]) {
+/// A room of three seats with a host and peers in it, everything taken.
+fn room(sim: &mut Sim, host: ConnId, peers: &[ConnId]) {
     say(sim, host, OPEN);
-    for &guest in guests {
-        say(sim, guest, ENTER);
+    for &peer in peers {
+        say(sim, peer, ENTER);
     }
-    hush(sim, guests);
+    hush(sim, peers);
     hush(sim, &[host]);
 }
 
 /// A started game of these users: the host's uuid, and everybody's in order.
-fn started(sim: &mut Sim, host: ConnId, guests: &[ConnId]) -> (String, Vec<String>) {
-    room(sim, host, guests);
+fn started(sim: &mut Sim, host: ConnId, peers: &[ConnId]) -> (String, Vec<String>) {
+    room(sim, host, peers);
     let mut host_uuid = String::new();
     let mut all = Vec::new();
     let said = say(sim, host, "<FORCESTART>room one");
-    let guests_heard: Vec<String> = guests.iter().flat_map(|&g| heard(sim, g)).collect();
+    let guests_heard: Vec<String> = peers.iter().flat_map(|&g| heard(sim, g)).collect();
     for message in said.iter().chain(&guests_heard) {
         if let Some(rest) = message.strip_prefix("HOST:") {
             host_uuid = rest[..36].to_owned();

@@ -29,29 +29,29 @@ fn packet(rng: &mut SmallRng) -> Vec<u8> {
 
 /// Everything that must hold whenever nothing is on its way.
 fn check(sim: &Sim) {
-    let hall = (0..sim.shards()).find_map(|shard| sim.dialect(shard).hall.as_deref());
-    let hall = hall.expect("there is a hall");
-    assert_eq!(hall.order.len(), hall.users.len());
-    assert_eq!(hall.room_names.len(), hall.rooms.len());
-    for (conn, user) in &hall.users {
+    let lobby = (0..sim.shards()).find_map(|shard| sim.dialect(shard).lobby.as_deref());
+    let lobby = lobby.expect("there is a lobby");
+    assert_eq!(lobby.order.len(), lobby.users.len());
+    assert_eq!(lobby.room_names.len(), lobby.rooms.len());
+    for (conn, user) in &lobby.users {
         assert!(
             sim.client(*conn).closed.is_none(),
             "whoever is gone is forgotten"
         );
         if user.is_signed_in() {
-            assert_eq!(hall.names[&user.name], *conn);
+            assert_eq!(lobby.names[&user.name], *conn);
         }
         if let Place::Inside(room) = user.place {
-            let players = &hall.rooms[&room].players;
+            let players = &lobby.rooms[&room].players;
             assert_eq!(players.iter().filter(|p| p.conn == *conn).count(), 1);
         }
     }
-    assert_eq!(hall.names.len(), hall.signed_in().count());
-    for (id, room) in &hall.rooms {
+    assert_eq!(lobby.names.len(), lobby.signed_in().count());
+    for (id, room) in &lobby.rooms {
         assert_eq!(room.players[0].conn, room.host);
         assert!(room.players.len() <= room.seats);
         for player in &room.players {
-            assert_eq!(hall.users[&player.conn].place, Place::Inside(*id));
+            assert_eq!(lobby.users[&player.conn].place, Place::Inside(*id));
         }
     }
 }
@@ -94,10 +94,10 @@ fn random_users_leave_a_lobby_whose_books_agree() {
             }
             sim.settle();
             check(&sim);
-            let hall = (0..sim.shards()).find_map(|shard| sim.dialect(shard).hall.as_deref());
-            let hall = hall.expect("there is a hall");
-            assert!(hall.users.is_empty() && hall.rooms.is_empty() && hall.pipes.is_empty());
-            assert!((0..sim.shards()).all(|shard| sim.dialect(shard).guests.is_empty()));
+            let lobby = (0..sim.shards()).find_map(|shard| sim.dialect(shard).lobby.as_deref());
+            let lobby = lobby.expect("there is a lobby");
+            assert!(lobby.users.is_empty() && lobby.rooms.is_empty() && lobby.pipes.is_empty());
+            assert!((0..sim.shards()).all(|shard| sim.dialect(shard).peers.is_empty()));
         }
     }
 }

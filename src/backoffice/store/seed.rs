@@ -5,7 +5,7 @@ use sqlx::Executor;
 use super::{Pool, Store};
 use lobby::faf::asks::StoreError;
 
-const STARTER: &str = include_str!("starter.sqlite.sql");
+const STARTER: &str = include_str!("seed.sqlite.sql");
 
 impl Store {
     /// Puts leaderboards, queues and maps into an embedded store that has no leaderboard. One that has, and any shared
@@ -13,12 +13,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn furnish(&self) -> Result<(), StoreError> {
+    pub async fn seed(&self) -> Result<(), StoreError> {
         const LEADERBOARDS: &str = "SELECT COUNT(*) FROM leaderboard";
         let Pool::Sqlite(pool) = &self.pool else {
             return Ok(());
         };
-        self.call("furnish", async {
+        self.call("seed", async {
             let mut transaction = pool.begin_with(self.begin()).await?;
             let leaderboards: i64 = sqlx::query_scalar(LEADERBOARDS)
                 .fetch_one(&mut *transaction)

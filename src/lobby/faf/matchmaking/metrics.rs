@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{matches::MatchOutcome, pools::QueueSetup, queues::Search};
 use crate::faf::{
     Faf,
-    census::QueueMeters,
     matcher::{Rating, Side, Tuning, quality},
     matchmaking::Failure,
+    metrics::QueueMeters,
 };
 
 /// The statuses of searches that have ended.
@@ -15,7 +15,9 @@ const MATCHED: &str = "successful";
 const CANCELLED: &str = "cancelled";
 
 fn meters_of<'a>(all: &'a mut Vec<QueueMeters>, queue: &str) -> &'a mut QueueMeters {
-    let at = all.iter().position(|meters| *meters.name == *queue);
+    let at = all
+        .iter()
+        .position(|metrics_collector| *metrics_collector.name == *queue);
     let at = at.unwrap_or_else(|| {
         all.push(QueueMeters::new(queue));
         all.len() - 1
@@ -23,8 +25,13 @@ fn meters_of<'a>(all: &'a mut Vec<QueueMeters>, queue: &str) -> &'a mut QueueMet
     &mut all[at]
 }
 
-fn observe_duration(meters: &mut QueueMeters, status: &str, search: &Search, now: Duration) {
-    let durations = meters.search_durations.iter_mut();
+fn observe_duration(
+    metrics_collector: &mut QueueMeters,
+    status: &str,
+    search: &Search,
+    now: Duration,
+) {
+    let durations = metrics_collector.search_durations.iter_mut();
     for (_, histogram) in durations.filter(|(known, _)| *known == status) {
         histogram.observe(now.saturating_sub(search.since).as_secs_f64());
     }
@@ -38,55 +45,56 @@ fn ratings(team: &[Search]) -> impl Iterator<Item = Rating> + '_ {
 impl Faf {
     /// A queue was loaded.
     pub(super) fn meter_setup(&mut self, setup: &QueueSetup) {
-        let meters = meters_of(&mut self.meters.queues, &setup.name);
-        meters.rating_peak = Some((setup.rating_type.clone(), setup.rating_peak));
+        let metrics_collector = meters_of(&mut self.metrics_collector.queues, &setup.name);
+        metrics_collector.rating_peak = Some((setup.rating_type.clone(), setup.rating_peak));
     }
 
     /// A queue pops with so many players, and will again after this time.
     pub(super) fn meter_pop(&mut self, queue: &str, players: usize, wait: Duration) {
-        let meters = meters_of(&mut self.meters.queues, queue);
-        meters.players = players as u64;
-        meters.pop_timer_s = wait.as_secs_f64();
+        let metrics_collector = meters_of(&mut self.metrics_collector.queues, queue);
+        metrics_collector.players = players as u64;
+        metrics_collector.pop_timer_s = wait.as_secs_f64();
     }
 
     /// So many searches are left after a pop.
     pub(super) fn meter_unmatched(&mut self, id: u32) {
-        if let Some(queue) = self.hall.matchmaker.queue(id) {
-            let meters = meters_of(&mut self.meters.queues, &queue.setup.name);
-            meters.unmatched_searches = queue.searches.len() as u64;
+        if let Some(queue) = self.coordinator.matchmaker.queue(id) {
+            let metrics_collector =
+                meters_of(&mut self.metrics_collector.queues, &queue.setup.name);
+            metrics_collector.unmatched_searches = queue.searches.len() as u64;
         }
     }
 
     /// A search has ended without a match.
     pub(super) fn meter_cancelled(&mut self, queue: &str, search: &Search, now: Duration) {
-        let meters = meters_of(&mut self.meters.queues, queue);
-        observe_duration(meters, CANCELLED, search, now);
+        let metrics_collector = meters_of(&mut self.metrics_collector.queues, queue);
+        observe_duration(metrics_collector, CANCELLED, search, now);
     }
 
     /// A match was made of these searches.
     pub(super) fn meter_match(&mut self, queue: &str, teams: &[Vec<Search>; 2], now: Duration) {
         let tuning: &Tuning = &self.settings.matchmaking.tuning;
-        let meters = meters_of(&mut self.meters.queues, queue);
+        let metrics_collector = meters_of(&mut self.metrics_collector.queues, queue);
         for search in teams.iter().flatten() {
-            meters
+            metrics_collector
                 .searches_matched
                 .up(&search.members.len().to_string());
-            observe_duration(meters, MATCHED, search, now);
+            observe_duration(metrics_collector, MATCHED, search, now);
         }
         let [one, other] = [0, 1].map(|team: usize| {
             let ratings = ratings(&teams[team]);
             Side::of(ratings.map(|rating| rating.matching(tuning)))
         });
-        meters.quality.observe(quality(one, other));
+        metrics_collector.quality.observe(quality(one, other));
         let [one, other] = [0, 1].map(|team: usize| {
             let shown = ratings(&teams[team]).map(|rating| rating.displayed());
             shown.collect::<Vec<f64>>()
         });
         let difference = one.iter().sum::<f64>() - other.iter().sum::<f64>();
-        meters.imbalance.observe(difference.abs());
+        metrics_collector.imbalance.observe(difference.abs());
         let all = || one.iter().chain(&other).copied();
         let spread = all().fold(f64::MIN, f64::max) - all().fold(f64::MAX, f64::min);
-        meters.rating_variety.observe(spread);
+        metrics_collector.rating_variety.observe(spread);
     }
 
     /// How a match went.
@@ -99,7 +107,7 @@ impl Faf {
                 Failure::Errored => "errored",
             },
         };
-        let meters = meters_of(&mut self.meters.queues, queue);
-        meters.matches.up(status);
+        let metrics_collector = meters_of(&mut self.metrics_collector.queues, queue);
+        metrics_collector.matches.up(status);
     }
 }

@@ -1,6 +1,6 @@
-//! A shard's own part: what kind of connection each of its sockets is, and the way to the hall and back.
+//! A shard's own part: what kind of connection each of its sockets is, and the way to the lobby and back.
 //!
-//! A packet goes to the hall undecoded; the connection waits until the hall has handled it, so that nobody can have more
+//! A packet goes to the lobby undecoded; the connection waits until the lobby has handled it, so that nobody can have more
 //! than one packet on the way. A game's handshake is read here, since it concerns nobody else.
 
 use std::{net::IpAddr, time::Duration};
@@ -9,16 +9,16 @@ use bytes::Bytes;
 
 use super::{
     Timer, Vcmi, VcmiTurn,
-    hall::Hall,
     handshake::{Handshake, Next, Role},
-    mail::{Delivery, Mail, ToHall},
+    lobby::Lobby,
+    mail::{Delivery, Mail, ToLobby},
     syntax,
 };
 use crate::{Audience, Closing, ConnId};
 
 /// A connection of this shard.
 #[derive(Debug)]
-pub(super) enum Guest {
+pub(super) enum Peer {
     /// It has not sent a whole packet: it is neither, and in no list (spec: vcmi-proxy 3).
     Fresh { address: IpAddr, accepted: Duration },
     /// A launcher.
@@ -29,32 +29,32 @@ pub(super) enum Guest {
     Game,
 }
 
-impl Guest {
+impl Peer {
     pub(super) fn is_pipe(&self) -> bool {
-        matches!(self, Guest::Greeting(_) | Guest::Game)
+        matches!(self, Peer::Greeting(_) | Peer::Game)
     }
 }
 
 impl Vcmi {
-    pub(super) fn knocked(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId, address: IpAddr) {
+    pub(super) fn accepted(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId, address: IpAddr) {
         let accepted = turn.now.mono;
-        self.guests.insert(conn, Guest::Fresh { address, accepted });
+        self.peers.insert(conn, Peer::Fresh { address, accepted });
         turn.wake_at(accepted + self.settings.handshake, Timer::Handshake(conn));
-        self.tell_hall(turn, ToHall::Knock { address });
+        self.tell_hall(turn, ToLobby::Knock { address });
     }
 
     /// A frame arrived: a packet, or in a game's handshake a frame or the single byte.
     pub(super) fn frame(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId, body: &[u8]) {
-        let Some(guest) = self.guests.get_mut(&conn) else {
+        let Some(peer) = self.peers.get_mut(&conn) else {
             return;
         };
-        if let Guest::Fresh { address, accepted } = *guest {
+        if let Peer::Fresh { address, accepted } = *peer {
             if syntax::is_game(body) {
-                *guest = Guest::Greeting(Box::default());
-                self.tell_hall(turn, ToHall::Pipe { conn });
+                *peer = Peer::Greeting(Box::default());
+                self.tell_hall(turn, ToLobby::Pipe { conn });
             } else {
-                *guest = Guest::Launcher { signed_in: false };
-                let enter = ToHall::Enter {
+                *peer = Peer::Launcher { signed_in: false };
+                let enter = ToLobby::Enter {
                     conn,
                     address,
                     accepted,
@@ -62,37 +62,37 @@ impl Vcmi {
                 self.tell_hall(turn, enter);
             }
         }
-        match self.guests.get_mut(&conn) {
-            Some(Guest::Launcher { .. }) => {
-                if self.hall.is_none() {
+        match self.peers.get_mut(&conn) {
+            Some(Peer::Launcher { .. }) => {
+                if self.lobby.is_none() {
                     turn.hold(conn);
                 }
                 let body = Bytes::copy_from_slice(body);
-                self.tell_hall(turn, ToHall::Packet { conn, body });
+                self.tell_hall(turn, ToLobby::Packet { conn, body });
             }
-            Some(Guest::Greeting(handshake)) => {
+            Some(Peer::Greeting(handshake)) => {
                 let next = handshake.frame(body);
                 self.greeted(turn, conn, next);
             }
-            Some(Guest::Fresh { .. } | Guest::Game) | None => {}
+            Some(Peer::Fresh { .. } | Peer::Game) | None => {}
         }
     }
 
     fn greeted(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId, next: Next) {
         match next {
             Next::Frame => {}
-            Next::Flag => turn.bare(conn, 1),
+            Next::Flag => turn.expect_raw(conn, 1),
             Next::Broken => {
                 self.counters.pipes_refused += 1;
                 turn.close(conn, Closing::Flushed);
             }
             Next::Done => {
-                let Some(Guest::Greeting(handshake)) = self.guests.insert(conn, Guest::Game) else {
+                let Some(Peer::Greeting(handshake)) = self.peers.insert(conn, Peer::Game) else {
                     return;
                 };
                 // What it sends before the other side is there stays unread (spec: vcmi-proxy 10.2).
                 turn.watch(conn);
-                let greeted = ToHall::Greeted {
+                let greeted = ToLobby::Greeted {
                     conn,
                     role: handshake.role.unwrap_or(Role::Other),
                     uuid: handshake.uuid.unwrap_or_default(),
@@ -105,15 +105,15 @@ impl Vcmi {
     }
 
     pub(super) fn left(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId) {
-        match self.guests.remove(&conn) {
-            Some(Guest::Fresh { .. }) | None => {}
-            Some(_) => self.tell_hall(turn, ToHall::Gone { conn }),
+        match self.peers.remove(&conn) {
+            Some(Peer::Fresh { .. }) | None => {}
+            Some(_) => self.tell_hall(turn, ToLobby::Gone { conn }),
         }
     }
 
     pub(super) fn handshake_timed_out(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId) {
-        match self.guests.get(&conn) {
-            None | Some(Guest::Game | Guest::Launcher { signed_in: true }) => {}
+        match self.peers.get(&conn) {
+            None | Some(Peer::Game | Peer::Launcher { signed_in: true }) => {}
             Some(_) => {
                 self.counters.handshake_timeouts += 1;
                 turn.close(conn, Closing::Flushed);
@@ -121,26 +121,26 @@ impl Vcmi {
         }
     }
 
-    /// Tells the hall, which may be here.
-    pub(super) fn tell_hall(&mut self, turn: &mut VcmiTurn<'_>, knock: ToHall) {
-        if self.hall.is_some() {
-            self.in_hall(turn, |hall, turn| hall.take(turn, knock));
+    /// Tells the lobby, which may be here.
+    pub(super) fn tell_hall(&mut self, turn: &mut VcmiTurn<'_>, message: ToLobby) {
+        if self.lobby.is_some() {
+            self.in_lobby(turn, |lobby, turn| lobby.take(turn, message));
         } else {
-            turn.mail(self.hall_shard, Mail::ToHall(knock));
+            turn.mail(self.lobby_shard, Mail::ToLobby(message));
         }
     }
 
-    /// Has the hall do something, if it is here, and sends out what comes of it: one letter to each shard.
-    pub(super) fn in_hall<'a>(
+    /// Has the lobby do something, if it is here, and sends out what comes of it: one letter to each shard.
+    pub(super) fn in_lobby<'a>(
         &mut self,
         turn: &mut VcmiTurn<'a>,
-        input: impl FnOnce(&mut Hall, &mut VcmiTurn<'a>),
+        input: impl FnOnce(&mut Lobby, &mut VcmiTurn<'a>),
     ) {
-        let Some(hall) = &mut self.hall else {
+        let Some(lobby) = &mut self.lobby else {
             return;
         };
-        input(hall, turn);
-        for (shard, deliveries) in hall.letters() {
+        input(lobby, turn);
+        for (shard, deliveries) in lobby.letters() {
             if shard == turn.shard {
                 self.show(turn, deliveries);
             } else {
@@ -149,7 +149,7 @@ impl Vcmi {
         }
     }
 
-    /// Does what the hall wants done for this shard's clients.
+    /// Does what the lobby wants done for this shard's clients.
     pub(super) fn show(&mut self, turn: &mut VcmiTurn<'_>, deliveries: Vec<Delivery>) {
         for delivery in deliveries {
             match delivery {
@@ -160,7 +160,7 @@ impl Vcmi {
                 Delivery::Release(conn) => turn.release(conn),
                 Delivery::Close(conn) => turn.close(conn, Closing::Flushed),
                 Delivery::Welcome(conn) => {
-                    if let Some(Guest::Launcher { signed_in }) = self.guests.get_mut(&conn) {
+                    if let Some(Peer::Launcher { signed_in }) = self.peers.get_mut(&conn) {
                         *signed_in = true;
                     }
                 }

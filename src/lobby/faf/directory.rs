@@ -1,4 +1,4 @@
-//! The public picture: every player and every game, in encoded form, on every shard.
+//! The public directory: every player and every game, in encoded form, on every shard.
 //!
 //! A newcomer is answered from here without encoding anything. Entries are kept in blocks; a block's text is joined
 //! when somebody first needs it and then shared by all newcomers, and the texts of its entries are let go, so the text is
@@ -68,9 +68,9 @@ struct GameBlock {
     joined: Option<Rc<Chunk>>,
 }
 
-/// The picture.
+/// The directory.
 #[derive(Debug)]
-pub(super) struct Picture {
+pub(super) struct Directory {
     players: Vec<PlayerBlock>,
     index: AHashMap<u32, u32>,
     /// By uid / BLOCK, so that the list is in the order of creation.
@@ -92,10 +92,10 @@ pub(super) const LIST_TAIL: &str = "]}";
 /// QDataStream takes two bytes for one (spec: faf-newer, faf-wire 4).
 pub(super) const LIST_BYTES: usize = 256 << 10;
 
-impl Default for Picture {
+impl Default for Directory {
     fn default() -> Self {
         let fixed = |text: &'static str| Rc::new(Chunk::new(Bytes::from_static(text.as_bytes())));
-        Picture {
+        Directory {
             players: Vec::new(),
             index: AHashMap::new(),
             games: BTreeMap::new(),
@@ -107,7 +107,7 @@ impl Default for Picture {
     }
 }
 
-impl Picture {
+impl Directory {
     /// Somebody who is online.
     pub(super) fn player(&self, id: u32) -> Option<&PlayerEntry> {
         let at = *self.index.get(&id)? as usize;
@@ -452,19 +452,19 @@ mod tests {
     /// The real client gave up on a list of everybody when there were many.
     #[test]
     fn no_list_is_longer_than_a_client_reads() {
-        let mut picture = Picture::default();
+        let mut directory = Directory::default();
         let conn = ConnId {
             shard: ShardId(0),
             slot: 0,
             generation: 0,
         };
-        assert_eq!(picture.player_lists().len(), 1, "nobody is a list, too");
+        assert_eq!(directory.player_lists().len(), 1, "nobody is a list, too");
         let filler = "x".repeat(250);
         for id in 0..20_000 {
             let text = format!(r#"{{"id":{id},"login":"{filler}"}}"#);
-            picture.player_here(id, conn, 1, text.into());
+            directory.player_here(id, conn, 1, text.into());
         }
-        let lists = picture.player_lists();
+        let lists = directory.player_lists();
         let mut ids = Vec::new();
         for parts in &lists {
             let text: Vec<u8> = parts.iter().flat_map(|part| part.text().to_vec()).collect();
@@ -488,7 +488,7 @@ mod tests {
         use rand::{Rng, SeedableRng, rngs::StdRng};
 
         let mut rng = StdRng::seed_from_u64(3);
-        let mut picture = Picture::default();
+        let mut directory = Directory::default();
         let mut plain: Vec<(u32, u64, String)> = Vec::new();
         for step in 1..6_000u64 {
             let id = rng.random_range(0..700u32);
@@ -499,11 +499,11 @@ mod tests {
             let known = plain.iter().position(|player| player.0 == id);
             match (known, rng.random_range(0..10)) {
                 (Some(at), 0..4) => {
-                    picture.player_gone(id, plain[at].1);
+                    directory.player_gone(id, plain[at].1);
                     plain.swap_remove(at);
                 }
                 (Some(at), 4..7) => {
-                    picture.player_text(id, plain[at].1, text.clone().into());
+                    directory.player_text(id, plain[at].1, text.clone().into());
                     plain[at].2 = text;
                 }
                 (known, _) => {
@@ -512,16 +512,16 @@ mod tests {
                         slot: id,
                         generation: 0,
                     };
-                    picture.player_here(id, conn, step, text.clone().into());
+                    directory.player_here(id, conn, step, text.clone().into());
                     match known {
                         Some(at) => (plain[at].1, plain[at].2) = (step, text),
                         None => plain.push((id, step, text)),
                     }
                 }
             }
-            assert_eq!(picture.players().count(), plain.len());
+            assert_eq!(directory.players().count(), plain.len());
             assert_eq!(
-                picture.text_of(id).as_deref(),
+                directory.text_of(id).as_deref(),
                 plain.iter().find(|p| p.0 == id).map(|p| p.2.as_bytes())
             );
             if step % 7 > 0 {
@@ -541,7 +541,7 @@ mod tests {
                 bytes += texts.len();
             }
             expected.push(message);
-            let lists = picture.player_lists();
+            let lists = directory.player_lists();
             assert_eq!(lists.len(), expected.len(), "step {step}");
             for (parts, expected) in lists.iter().zip(&expected) {
                 let text: Vec<u8> = parts.iter().flat_map(|part| part.text().to_vec()).collect();

@@ -26,7 +26,7 @@ const VCMI: u8 = 1;
 
 /// Every dialect on one shard.
 #[derive(Debug)]
-pub struct House {
+pub struct Router {
     faf: Faf,
     vcmi: Vcmi,
     /// What each connection speaks, by slot.
@@ -36,12 +36,12 @@ pub struct House {
     vcmi_effects: Vec<Effect<Vcmi>>,
 }
 
-type HouseTurn<'a> = Turn<'a, House>;
+type RouterTurn<'a> = Turn<'a, Router>;
 
-impl House {
-    /// These dialects on one shard.
+impl Router {
+    /// Connections dialects on one shard.
     pub fn new(faf: Faf, vcmi: Vcmi) -> Self {
-        House {
+        Router {
             faf,
             vcmi,
             spoken: Vec::new(),
@@ -57,7 +57,7 @@ impl House {
 
     fn faf<'a>(
         &mut self,
-        turn: &mut HouseTurn<'a>,
+        turn: &mut RouterTurn<'a>,
         input: impl FnOnce(&mut Faf, &mut Turn<'_, Faf>),
     ) {
         let faf = &mut self.faf;
@@ -68,7 +68,7 @@ impl House {
 
     fn vcmi<'a>(
         &mut self,
-        turn: &mut HouseTurn<'a>,
+        turn: &mut RouterTurn<'a>,
         input: impl FnOnce(&mut Vcmi, &mut Turn<'_, Vcmi>),
     ) {
         let vcmi = &mut self.vcmi;
@@ -78,17 +78,17 @@ impl House {
     }
 }
 
-/// One turn of a dialect within the house's.
+/// One turn of a dialect within the router's.
 fn inside<D: Dialect>(
-    turn: &mut HouseTurn<'_>,
+    turn: &mut RouterTurn<'_>,
     effects: &mut Vec<Effect<D>>,
-    as_house: fn(Effect<D>) -> Effect<House>,
+    as_routers: fn(Effect<D>) -> Effect<Router>,
     input: impl FnOnce(&mut Turn<'_, D>),
 ) {
     let moved = Moved {
         from: effects,
         to: turn.effects,
-        as_house,
+        as_routers,
     };
     input(&mut Turn {
         shard: turn.shard,
@@ -103,21 +103,21 @@ fn inside<D: Dialect>(
 /// Moves the effects over when the turn is done, even when it panicked: the engine carries out what came before.
 struct Moved<'a, D: Dialect> {
     from: &'a mut Vec<Effect<D>>,
-    to: &'a mut Vec<Effect<House>>,
-    as_house: fn(Effect<D>) -> Effect<House>,
+    to: &'a mut Vec<Effect<Router>>,
+    as_routers: fn(Effect<D>) -> Effect<Router>,
 }
 
 impl<D: Dialect> Drop for Moved<'_, D> {
     fn drop(&mut self) {
-        self.to.extend(self.from.drain(..).map(self.as_house));
+        self.to.extend(self.from.drain(..).map(self.as_routers));
     }
 }
 
-fn faf_effect(effect: Effect<Faf>) -> Effect<House> {
+fn faf_effect(effect: Effect<Faf>) -> Effect<Router> {
     own_topics(effect.map(Of::Faf, |ask| ask, |event| event, Of::Faf), FAF)
 }
 
-fn vcmi_effect(effect: Effect<Vcmi>) -> Effect<House> {
+fn vcmi_effect(effect: Effect<Vcmi>) -> Effect<Router> {
     own_topics(
         effect.map(
             Of::Vcmi,
@@ -130,7 +130,7 @@ fn vcmi_effect(effect: Effect<Vcmi>) -> Effect<House> {
 }
 
 /// Marks the topics of an effect as those of one dialect.
-fn own_topics(effect: Effect<House>, dialect: u8) -> Effect<House> {
+fn own_topics(effect: Effect<Router>, dialect: u8) -> Effect<Router> {
     match effect {
         Effect::Enter(conn, topic) => Effect::Enter(conn, topic.of_dialect(dialect)),
         Effect::Leave(conn, topic) => Effect::Leave(conn, topic.of_dialect(dialect)),
@@ -141,7 +141,7 @@ fn own_topics(effect: Effect<House>, dialect: u8) -> Effect<House> {
     }
 }
 
-impl Dialect for House {
+impl Dialect for Router {
     type Mail = Of<<Faf as Dialect>::Mail, <Vcmi as Dialect>::Mail>;
     type Ask = <Faf as Dialect>::Ask;
     type Answer = <Faf as Dialect>::Answer;
@@ -149,73 +149,73 @@ impl Dialect for House {
     type News = <Faf as Dialect>::News;
     type Timer = Of<<Faf as Dialect>::Timer, <Vcmi as Dialect>::Timer>;
 
-    fn started(&mut self, turn: &mut HouseTurn<'_>) {
-        self.faf(turn, Faf::started);
-        self.vcmi(turn, Vcmi::started);
+    fn on_start(&mut self, turn: &mut RouterTurn<'_>) {
+        self.faf(turn, Faf::on_start);
+        self.vcmi(turn, Vcmi::on_start);
     }
 
-    fn opened(&mut self, turn: &mut HouseTurn<'_>, conn: ConnId, origin: Origin) {
+    fn on_open(&mut self, turn: &mut RouterTurn<'_>, conn: ConnId, origin: Origin) {
         let slot = conn.slot as usize;
         if self.spoken.len() <= slot {
             self.spoken.resize(slot + 1, Protocol::Faf);
         }
         self.spoken[slot] = origin.protocol;
         match origin.protocol {
-            Protocol::Faf => self.faf(turn, |faf, turn| faf.opened(turn, conn, origin)),
-            Protocol::Vcmi => self.vcmi(turn, |vcmi, turn| vcmi.opened(turn, conn, origin)),
+            Protocol::Faf => self.faf(turn, |faf, turn| faf.on_open(turn, conn, origin)),
+            Protocol::Vcmi => self.vcmi(turn, |vcmi, turn| vcmi.on_open(turn, conn, origin)),
         }
     }
 
-    fn received(&mut self, turn: &mut HouseTurn<'_>, conn: ConnId, body: &mut [u8]) {
+    fn on_frame(&mut self, turn: &mut RouterTurn<'_>, conn: ConnId, body: &mut [u8]) {
         match self.spoken(conn) {
-            Protocol::Faf => self.faf(turn, |faf, turn| faf.received(turn, conn, body)),
-            Protocol::Vcmi => self.vcmi(turn, |vcmi, turn| vcmi.received(turn, conn, body)),
+            Protocol::Faf => self.faf(turn, |faf, turn| faf.on_frame(turn, conn, body)),
+            Protocol::Vcmi => self.vcmi(turn, |vcmi, turn| vcmi.on_frame(turn, conn, body)),
         }
     }
 
-    fn closed(&mut self, turn: &mut HouseTurn<'_>, conn: ConnId) {
+    fn on_close(&mut self, turn: &mut RouterTurn<'_>, conn: ConnId) {
         match self.spoken(conn) {
-            Protocol::Faf => self.faf(turn, |faf, turn| faf.closed(turn, conn)),
-            Protocol::Vcmi => self.vcmi(turn, |vcmi, turn| vcmi.closed(turn, conn)),
+            Protocol::Faf => self.faf(turn, |faf, turn| faf.on_close(turn, conn)),
+            Protocol::Vcmi => self.vcmi(turn, |vcmi, turn| vcmi.on_close(turn, conn)),
         }
     }
 
-    fn mailed(&mut self, turn: &mut HouseTurn<'_>, from: ShardId, mail: Self::Mail) {
+    fn on_mail(&mut self, turn: &mut RouterTurn<'_>, from: ShardId, mail: Self::Mail) {
         match mail {
-            Of::Faf(mail) => self.faf(turn, |faf, turn| faf.mailed(turn, from, mail)),
-            Of::Vcmi(mail) => self.vcmi(turn, |vcmi, turn| vcmi.mailed(turn, from, mail)),
+            Of::Faf(mail) => self.faf(turn, |faf, turn| faf.on_mail(turn, from, mail)),
+            Of::Vcmi(mail) => self.vcmi(turn, |vcmi, turn| vcmi.on_mail(turn, from, mail)),
         }
     }
 
-    fn answered(&mut self, turn: &mut HouseTurn<'_>, ticket: Ticket, answer: Self::Answer) {
-        self.faf(turn, |faf, turn| faf.answered(turn, ticket, answer));
+    fn on_answer(&mut self, turn: &mut RouterTurn<'_>, ticket: Ticket, answer: Self::Answer) {
+        self.faf(turn, |faf, turn| faf.on_answer(turn, ticket, answer));
     }
 
-    fn told(&mut self, turn: &mut HouseTurn<'_>, news: Self::News) {
-        self.faf(turn, |faf, turn| faf.told(turn, news));
+    fn on_notice(&mut self, turn: &mut RouterTurn<'_>, news: Self::News) {
+        self.faf(turn, |faf, turn| faf.on_notice(turn, news));
     }
 
-    fn woke(&mut self, turn: &mut HouseTurn<'_>, timer: Self::Timer) {
+    fn on_timer(&mut self, turn: &mut RouterTurn<'_>, timer: Self::Timer) {
         match timer {
-            Of::Faf(timer) => self.faf(turn, |faf, turn| faf.woke(turn, timer)),
-            Of::Vcmi(timer) => self.vcmi(turn, |vcmi, turn| vcmi.woke(turn, timer)),
+            Of::Faf(timer) => self.faf(turn, |faf, turn| faf.on_timer(turn, timer)),
+            Of::Vcmi(timer) => self.vcmi(turn, |vcmi, turn| vcmi.on_timer(turn, timer)),
         }
     }
 
-    fn resync(&mut self, turn: &mut HouseTurn<'_>, conn: ConnId) {
+    fn on_resync(&mut self, turn: &mut RouterTurn<'_>, conn: ConnId) {
         match self.spoken(conn) {
-            Protocol::Faf => self.faf(turn, |faf, turn| faf.resync(turn, conn)),
-            Protocol::Vcmi => self.vcmi(turn, |vcmi, turn| vcmi.resync(turn, conn)),
+            Protocol::Faf => self.faf(turn, |faf, turn| faf.on_resync(turn, conn)),
+            Protocol::Vcmi => self.vcmi(turn, |vcmi, turn| vcmi.on_resync(turn, conn)),
         }
     }
 
-    fn stopping(&mut self, turn: &mut HouseTurn<'_>, step: Stopping) {
-        self.faf(turn, |faf, turn| faf.stopping(turn, step));
-        self.vcmi(turn, |vcmi, turn| vcmi.stopping(turn, step));
+    fn on_stopping(&mut self, turn: &mut RouterTurn<'_>, step: Stopping) {
+        self.faf(turn, |faf, turn| faf.on_stopping(turn, step));
+        self.vcmi(turn, |vcmi, turn| vcmi.on_stopping(turn, step));
     }
 
-    fn may_stop(&self) -> bool {
-        self.faf.may_stop() && self.vcmi.may_stop()
+    fn is_drained(&self) -> bool {
+        self.faf.is_drained() && self.vcmi.is_drained()
     }
 
     fn refuse(ask: Self::Ask) -> Self::Answer {

@@ -1,4 +1,4 @@
-//! Parties at the hall (spec: faf-lifecycle 13, faf-messages 3.12 and 5.14).
+//! Parties at the coordinator (spec: faf-lifecycle 13, faf-messages 3.12 and 5.14).
 //!
 //! Every player is logically in a party; one is kept here from somebody's first action on. It has its owner's id, as
 //! the owner never changes. Members of changed parties are told once a second.
@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, time::Duration};
 use ahash::AHashMap;
 use bytes::Bytes;
 
-use super::{Guest, Hall, HallRefusal};
+use super::{Coordinator, CoordinatorRefusal, LoginId};
 use crate::{
     ConnId,
     faf::{
@@ -67,7 +67,7 @@ pub(super) struct Parties {
     dirty: BTreeSet<u32>,
 }
 
-impl Hall {
+impl Coordinator {
     /// All parties with their owners' ids.
     #[cfg(test)]
     pub(in crate::faf) fn parties(&self) -> impl Iterator<Item = (u32, &Party)> {
@@ -79,14 +79,14 @@ impl Hall {
 
     /// The owner of the party a player is in, if there is one.
     pub(in crate::faf) fn owner_of(&self, player_id: u32) -> Option<u32> {
-        self.visitor(player_id)?.party
+        self.member(player_id)?.party
     }
 
     /// The party a player is in; one of his own is made if there is none.
     pub(in crate::faf) fn party_of(&mut self, player_id: u32) -> &mut Party {
         let owner = self.owner_of(player_id).unwrap_or(player_id);
-        if let Some(visitor) = self.visitors.get_mut(&player_id) {
-            visitor.party = Some(owner);
+        if let Some(online) = self.members.get_mut(&player_id) {
+            online.party = Some(owner);
         }
         self.parties.by_owner.entry(owner).or_insert_with(|| Party {
             members: vec![Member {
@@ -98,12 +98,12 @@ impl Hall {
     }
 
     /// The members of a player's party in party order; one of his own is made if there is none.
-    pub(in crate::faf) fn guests_of_party(&mut self, player_id: u32) -> Vec<Guest> {
+    pub(in crate::faf) fn guests_of_party(&mut self, player_id: u32) -> Vec<LoginId> {
         let members = self.party_of(player_id).members.clone();
         let members = members
             .iter()
-            .filter_map(|member| self.visitor(member.player_id));
-        members.map(|visitor| visitor.guest).collect()
+            .filter_map(|member| self.member(member.player_id));
+        members.map(|online| online.login_id).collect()
     }
 
     /// What a player would play.
@@ -146,20 +146,20 @@ impl Faf {
     pub(super) fn party_invite(
         &mut self,
         turn: &mut FafTurn<'_>,
-        guest: Guest,
+        login_id: LoginId,
         recipient_id: u32,
         recipient: ConnId,
-    ) -> Result<(), HallRefusal> {
-        let sender = guest.player_id;
+    ) -> Result<(), CoordinatorRefusal> {
+        let sender = login_id.player_id;
         if self
-            .hall
+            .coordinator
             .owner_of(sender)
             .is_some_and(|owner| owner != sender)
         {
-            return Err(HallRefusal::InviteByMember);
+            return Err(CoordinatorRefusal::InviteByMember);
         }
         if self
-            .hall
+            .coordinator
             .party_of(sender)
             .invite(recipient_id, turn.now.mono)
         {
@@ -174,35 +174,35 @@ impl Faf {
     pub(super) fn party_accept(
         &mut self,
         turn: &mut FafTurn<'_>,
-        guest: Guest,
+        login_id: LoginId,
         inviter_id: u32,
-    ) -> Result<(), HallRefusal> {
-        let player_id = guest.player_id;
-        let party = self.hall.parties.by_owner.get(&inviter_id);
+    ) -> Result<(), CoordinatorRefusal> {
+        let player_id = login_id.player_id;
+        let party = self.coordinator.parties.by_owner.get(&inviter_id);
         let Some(party) = party.filter(|p| p.has_invited(player_id, turn.now.mono)) else {
-            return Err(HallRefusal::NotInvited);
+            return Err(CoordinatorRefusal::NotInvited);
         };
-        let inviter = self.hall.visitor(inviter_id);
+        let inviter = self.coordinator.member(inviter_id);
         if inviter.is_some_and(|inviter| inviter.state == PlayerState::SearchingLadder) {
-            return Err(HallRefusal::InQueue);
+            return Err(CoordinatorRefusal::InQueue);
         }
         if party.members.len() >= settings::PARTY_MEMBERS {
             self.counters.over_limit += 1;
-            return Err(HallRefusal::NotInvited);
+            return Err(CoordinatorRefusal::NotInvited);
         }
         self.counters.party_joins += 1;
-        let factions = self.hall.factions_of(player_id);
+        let factions = self.coordinator.factions_of(player_id);
         if let Some(update) = self.leave_party_of(turn, player_id) {
             self.tell_visitor(turn, player_id, update);
         }
-        if let Some(party) = self.hall.parties.by_owner.get_mut(&inviter_id) {
+        if let Some(party) = self.coordinator.parties.by_owner.get_mut(&inviter_id) {
             party.members.push(Member {
                 player_id,
                 factions,
             });
         }
-        if let Some(visitor) = self.hall.visitors.get_mut(&player_id) {
-            visitor.party = Some(inviter_id);
+        if let Some(online) = self.coordinator.members.get_mut(&player_id) {
+            online.party = Some(inviter_id);
         }
         self.party_dirty(turn, player_id);
         Ok(())
@@ -212,18 +212,18 @@ impl Faf {
     pub(super) fn party_kick(
         &mut self,
         turn: &mut FafTurn<'_>,
-        guest: Guest,
+        login_id: LoginId,
         kicked_id: u32,
-    ) -> Result<(), HallRefusal> {
-        let owner = guest.player_id;
-        match self.hall.owner_of(owner) {
-            None => return Err(HallRefusal::NoParty),
-            Some(other) if other != owner => return Err(HallRefusal::KickByMember),
+    ) -> Result<(), CoordinatorRefusal> {
+        let owner = login_id.player_id;
+        match self.coordinator.owner_of(owner) {
+            None => return Err(CoordinatorRefusal::NoParty),
+            Some(other) if other != owner => return Err(CoordinatorRefusal::KickByMember),
             Some(_) => {}
         }
         // Nobody is kicked out of his own party.
-        if kicked_id == owner || self.hall.owner_of(kicked_id) != Some(owner) {
-            let update = self.hall.update_of(owner);
+        if kicked_id == owner || self.coordinator.owner_of(kicked_id) != Some(owner) {
+            let update = self.coordinator.update_of(owner);
             self.tell_visitor(turn, owner, update);
             return Ok(());
         }
@@ -235,12 +235,12 @@ impl Faf {
     pub(super) fn party_leave(
         &mut self,
         turn: &mut FafTurn<'_>,
-        guest: Guest,
-    ) -> Result<(), HallRefusal> {
+        login_id: LoginId,
+    ) -> Result<(), CoordinatorRefusal> {
         let update = self
-            .leave_party_of(turn, guest.player_id)
-            .ok_or(HallRefusal::NoParty)?;
-        self.tell_visitor(turn, guest.player_id, update);
+            .leave_party_of(turn, login_id.player_id)
+            .ok_or(CoordinatorRefusal::NoParty)?;
+        self.tell_visitor(turn, login_id.player_id, update);
         Ok(())
     }
 
@@ -251,20 +251,20 @@ impl Faf {
         turn: &mut FafTurn<'_>,
         player_id: u32,
     ) -> Option<Bytes> {
-        let owner = self.hall.visitors.get_mut(&player_id)?.party.take()?;
+        let owner = self.coordinator.members.get_mut(&player_id)?.party.take()?;
         if owner != player_id {
-            if let Some(party) = self.hall.parties.by_owner.get_mut(&owner) {
+            if let Some(party) = self.coordinator.parties.by_owner.get_mut(&owner) {
                 party.members.retain(|member| member.player_id != player_id);
             }
             self.party_dirty(turn, owner);
-            return Some(self.hall.update_of(owner));
+            return Some(self.coordinator.update_of(owner));
         }
-        let party = self.hall.parties.by_owner.remove(&owner)?;
-        self.hall.parties.dirty.remove(&owner);
-        let update = self.hall.update_of(owner);
+        let party = self.coordinator.parties.by_owner.remove(&owner)?;
+        self.coordinator.parties.dirty.remove(&owner);
+        let update = self.coordinator.update_of(owner);
         for member in party.members.iter().filter(|m| m.player_id != owner) {
-            if let Some(visitor) = self.hall.visitors.get_mut(&member.player_id) {
-                visitor.party = None;
+            if let Some(online) = self.coordinator.members.get_mut(&member.player_id) {
+                online.party = None;
             }
             self.tell_visitor(turn, member.player_id, update.clone());
         }
@@ -273,24 +273,24 @@ impl Faf {
 
     /// The members of this player's party are told at the next look.
     pub(super) fn party_dirty(&mut self, turn: &mut FafTurn<'_>, player_id: u32) {
-        let Some(owner) = self.hall.owner_of(player_id) else {
+        let Some(owner) = self.coordinator.owner_of(player_id) else {
             return;
         };
-        if self.hall.parties.dirty.is_empty() {
+        if self.coordinator.parties.dirty.is_empty() {
             let at = next_multiple(turn.now.mono, UPDATE_INTERVAL);
             turn.wake_at(at, Timer::Parties);
         }
-        self.hall.parties.dirty.insert(owner);
+        self.coordinator.parties.dirty.insert(owner);
     }
 
     /// Once a second, if something has changed.
     pub(in crate::faf) fn tell_parties(&mut self, turn: &mut FafTurn<'_>) {
-        for owner in std::mem::take(&mut self.hall.parties.dirty) {
-            let Some(party) = self.hall.parties.by_owner.get(&owner) else {
+        for owner in std::mem::take(&mut self.coordinator.parties.dirty) {
+            let Some(party) = self.coordinator.parties.by_owner.get(&owner) else {
                 continue;
             };
             let members: Vec<u32> = party.members.iter().map(|m| m.player_id).collect();
-            let update = self.hall.update_of(owner);
+            let update = self.coordinator.update_of(owner);
             for player_id in members {
                 self.tell_visitor(turn, player_id, update.clone());
             }

@@ -29,7 +29,7 @@ pub struct Counters {
     /// Connections made.
     pub connections: AtomicU64,
     /// Messages from outside that were passed on.
-    pub heard: AtomicU64,
+    pub incoming: AtomicU64,
     /// Messages from outside that made no sense.
     pub heard_bad: AtomicU64,
 }
@@ -48,7 +48,7 @@ impl Counters {
             ("dropped_transient", &self.dropped_transient),
             ("dropped_persistent", &self.dropped_persistent),
             ("connections", &self.connections),
-            ("heard", &self.heard),
+            ("incoming", &self.incoming),
             ("heard_bad", &self.heard_bad),
         ]
         .map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
@@ -65,14 +65,14 @@ impl Counters {
 }
 
 #[derive(Debug)]
-struct Lane {
+struct Queue {
     queue: ArrayQueue<Event>,
     bytes: AtomicUsize,
 }
 
-impl Lane {
+impl Queue {
     fn new(capacity: usize) -> Self {
-        Lane {
+        Queue {
             queue: ArrayQueue::new(capacity),
             bytes: AtomicUsize::new(0),
         }
@@ -96,11 +96,11 @@ impl Lane {
     }
 }
 
-/// Both lanes.
+/// Both queues.
 #[derive(Debug)]
-pub(super) struct Lanes {
-    persistent: Lane,
-    transient: Lane,
+pub(super) struct Queues {
+    persistent: Queue,
+    transient: Queue,
     /// A broker is configured: what must not be lost waits for it.
     configured: AtomicBool,
     /// It is there: what may be lost leaves at once or not at all.
@@ -109,12 +109,12 @@ pub(super) struct Lanes {
     pub(super) counters: Counters,
 }
 
-impl Lanes {
+impl Queues {
     /// Room for `backlog` persistent messages.
     pub(super) fn new(backlog: usize) -> Self {
-        Lanes {
-            persistent: Lane::new(backlog),
-            transient: Lane::new(TRANSIENT),
+        Queues {
+            persistent: Queue::new(backlog),
+            transient: Queue::new(TRANSIENT),
             configured: AtomicBool::new(false),
             connected: AtomicBool::new(false),
             wake: Notify::new(),
@@ -191,54 +191,58 @@ mod tests {
         }
     }
 
-    fn dropped(lanes: &Lanes) -> (u64, u64) {
+    fn dropped(queues: &Queues) -> (u64, u64) {
         (
-            lanes.counters.dropped_transient.load(Ordering::Relaxed),
-            lanes.counters.dropped_persistent.load(Ordering::Relaxed),
+            queues.counters.dropped_transient.load(Ordering::Relaxed),
+            queues.counters.dropped_persistent.load(Ordering::Relaxed),
         )
     }
 
     // checklist: faf 501
     #[test]
     fn without_a_broker_everything_is_dropped_and_counted() {
-        let lanes = Lanes::new(2);
-        assert!(!lanes.push(event(false, 1)) && !lanes.push(event(true, 1)));
-        assert_eq!(dropped(&lanes), (1, 1));
+        let queues = Queues::new(2);
+        assert!(!queues.push(event(false, 1)) && !queues.push(event(true, 1)));
+        assert_eq!(dropped(&queues), (1, 1));
     }
 
     #[test]
     fn without_a_connection_only_what_must_not_be_lost_waits_and_not_without_bound() {
-        let lanes = Lanes::new(2);
-        lanes.set_configured(true);
-        assert!(!lanes.push(event(false, 1)));
-        assert!(lanes.push(event(true, 1)) && lanes.push(event(true, 1)));
-        assert!(!lanes.push(event(true, 1)));
-        assert_eq!((dropped(&lanes), lanes.backlog()), ((1, 1), 2));
+        let queues = Queues::new(2);
+        queues.set_configured(true);
+        assert!(!queues.push(event(false, 1)));
+        assert!(queues.push(event(true, 1)) && queues.push(event(true, 1)));
+        assert!(!queues.push(event(true, 1)));
+        assert_eq!((dropped(&queues), queues.backlog()), ((1, 1), 2));
     }
 
     #[test]
     fn a_lane_is_bounded_in_bytes_and_room_comes_back() {
-        let lanes = Lanes::new(100);
-        lanes.set_configured(true);
-        lanes.set_connected(true);
-        assert!(lanes.push(event(false, LANE_BYTES)));
-        assert!(!lanes.push(event(false, 1)));
+        let queues = Queues::new(100);
+        queues.set_configured(true);
+        queues.set_connected(true);
+        assert!(queues.push(event(false, LANE_BYTES)));
+        assert!(!queues.push(event(false, 1)));
         assert!(
-            lanes.push(event(true, 1)),
+            queues.push(event(true, 1)),
             "the other lane has its own room"
         );
-        let taken: Vec<bool> = lanes.take(9).iter().map(|event| event.persistent).collect();
+        let taken: Vec<bool> = queues
+            .take(9)
+            .iter()
+            .map(|event| event.persistent)
+            .collect();
         assert_eq!(taken, [true, false]);
-        assert!(lanes.push(event(false, LANE_BYTES)));
+        assert!(queues.push(event(false, LANE_BYTES)));
     }
 
     #[test]
     fn a_lost_connection_costs_what_may_be_lost() {
-        let lanes = Lanes::new(8);
-        lanes.set_configured(true);
-        lanes.set_connected(true);
-        assert!(lanes.push(event(false, 1)) && lanes.push(event(true, 1)));
-        lanes.set_connected(false);
-        assert_eq!((dropped(&lanes), lanes.take(9).len()), ((1, 0), 1));
+        let queues = Queues::new(8);
+        queues.set_configured(true);
+        queues.set_connected(true);
+        assert!(queues.push(event(false, 1)) && queues.push(event(true, 1)));
+        queues.set_connected(false);
+        assert_eq!((dropped(&queues), queues.take(9).len()), ((1, 0), 1));
     }
 }

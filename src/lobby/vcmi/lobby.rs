@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::{
     VcmiTurn,
-    mail::{Delivery, ToHall},
+    mail::{Delivery, ToLobby},
     message,
     pipes::{Pipe, Session},
     rooms::{Room, RoomId},
@@ -34,7 +34,7 @@ pub(super) enum Flow {
 
 /// State of the lobby.
 #[derive(Debug)]
-pub(super) struct Hall {
+pub(super) struct Lobby {
     pub(super) settings: Arc<Settings>,
     /// Its own shard.
     shard: ShardId,
@@ -68,10 +68,10 @@ pub(super) struct Hall {
     caused: usize,
 }
 
-impl Hall {
+impl Lobby {
     pub(super) fn new(shard: ShardId, shards: u16, settings: Arc<Settings>) -> Self {
         let shards = usize::from(shards);
-        Hall {
+        Lobby {
             settings,
             shard,
             users: AHashMap::new(),
@@ -96,36 +96,36 @@ impl Hall {
         }
     }
 
-    /// Something happened at a door.
-    pub(super) fn take(&mut self, turn: &mut VcmiTurn<'_>, knock: ToHall) {
-        match knock {
-            ToHall::Knock { address } => {
+    /// Something happened at a gateway.
+    pub(super) fn take(&mut self, turn: &mut VcmiTurn<'_>, message: ToLobby) {
+        match message {
+            ToLobby::Knock { address } => {
                 self.accepted += 1;
                 if self.addresses_seen.len() < REMEMBERED {
                     self.addresses_seen.insert(address);
                 }
             }
-            ToHall::Enter {
+            ToLobby::Enter {
                 conn,
                 address,
                 accepted,
             } => self.enter(conn, address, accepted),
-            ToHall::Packet { conn, body } => {
+            ToLobby::Packet { conn, body } => {
                 self.packet(turn, conn, &body);
                 if conn.shard != self.shard {
                     self.deliver(conn.shard, Delivery::Release(conn));
                 }
             }
-            ToHall::Pipe { conn } => self.pipe_opened(conn),
-            ToHall::Greeted {
+            ToLobby::Pipe { conn } => self.pipe_opened(conn),
+            ToLobby::Greeted {
                 conn,
                 role,
                 uuid,
                 greeting,
                 at,
             } => self.pipe_greeted(turn, (conn, at), role, &uuid, greeting),
-            ToHall::Resync { conn } => self.resync(conn),
-            ToHall::Gone { conn } => {
+            ToLobby::Resync { conn } => self.resync(conn),
+            ToLobby::Gone { conn } => {
                 self.lost(conn);
                 self.pipe_lost(turn, conn);
             }

@@ -28,14 +28,14 @@ const NAMES: usize = 128;
 
 /// Counts by label, bounded.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
+pub struct LabelledCounter {
     counts: AHashMap<Box<str>, u64>,
     most: usize,
 }
 
-impl Tally {
+impl LabelledCounter {
     fn new(most: usize) -> Self {
-        Tally {
+        LabelledCounter {
             counts: AHashMap::new(),
             most,
         }
@@ -102,9 +102,9 @@ pub struct QueueMeters {
     /// Technical name.
     pub name: Box<str>,
     /// Launches by status: `successful`, `timed out`, `aborted by player`, `errored`.
-    pub matches: Tally,
+    pub matches: LabelledCounter,
     /// Matched searches by party size.
-    pub searches_matched: Tally,
+    pub searches_matched: LabelledCounter,
     /// TrueSkill quality of matches.
     pub quality: Histogram,
     /// Difference of summed displayed ratings.
@@ -142,8 +142,8 @@ impl QueueMeters {
     pub fn new(name: &str) -> Self {
         QueueMeters {
             name: name.into(),
-            matches: Tally::new(NAMES),
-            searches_matched: Tally::new(NAMES),
+            matches: LabelledCounter::new(NAMES),
+            searches_matched: LabelledCounter::new(NAMES),
             quality: Histogram::new(QUALITY),
             imbalance: Histogram::new(IMBALANCE),
             rating_variety: Histogram::new(VARIETY),
@@ -211,32 +211,32 @@ impl Clients {
     }
 }
 
-/// What a shard keeps up for its census between two ticks.
+/// What a shard keeps up for its metrics between two ticks.
 #[derive(Debug)]
-pub(super) struct Meters {
+pub(super) struct MetricsCollector {
     clients: Clients,
-    version_checks: Tally,
-    unauthenticated: Tally,
-    rated_games: Tally,
+    version_checks: LabelledCounter,
+    unauthenticated: LabelledCounter,
+    rated_games: LabelledCounter,
     /// Of the queues that live on this shard.
     pub queues: Vec<QueueMeters>,
-    board: Arc<Board>,
+    board: Arc<MetricsBoard>,
 }
 
-impl Default for Meters {
+impl Default for MetricsCollector {
     fn default() -> Self {
-        Meters {
+        MetricsCollector {
             clients: Clients::default(),
-            version_checks: Tally::new(CLIENT_LABELS),
-            unauthenticated: Tally::new(COMMANDS),
-            rated_games: Tally::new(NAMES),
+            version_checks: LabelledCounter::new(CLIENT_LABELS),
+            unauthenticated: LabelledCounter::new(COMMANDS),
+            rated_games: LabelledCounter::new(NAMES),
             queues: Vec::new(),
             board: Arc::default(),
         }
     }
 }
 
-impl Meters {
+impl MetricsCollector {
     /// A connection that has not said anything.
     pub(super) fn opened(&mut self) -> ClientKind {
         self.clients.enter(ClientKind::default());
@@ -282,7 +282,7 @@ impl Meters {
 
 /// A shard at one tick.
 #[derive(Clone, Debug, Default)]
-pub struct Census {
+pub struct MetricsSnapshot {
     /// Everything counted since the start.
     pub counters: Counters,
     /// Players online.
@@ -290,42 +290,42 @@ pub struct Census {
     /// Connections by user agent and version.
     pub clients: Vec<(Box<str>, Box<str>, u64)>,
     /// First `ask_session` of a connection, by version.
-    pub version_checks: Tally,
+    pub version_checks: LabelledCounter,
     /// Commands refused before login.
-    pub unauthenticated: Tally,
+    pub unauthenticated: LabelledCounter,
     /// Games by featured mod and state.
     pub games_by_mod: Vec<(Box<str>, &'static str, u64)>,
     /// Games by rating type and state.
     pub games_by_rating_type: Vec<(Box<str>, &'static str, u64)>,
     /// Rated games by leaderboard.
-    pub rated_games: Tally,
+    pub rated_games: LabelledCounter,
     /// Records of games that are not written down yet.
     pub rating_backlog: u64,
     /// Queues.
     pub queues: Vec<QueueMeters>,
 }
 
-/// Where a shard's newest census hangs.
+/// Where a shard's newest metrics hangs.
 #[derive(Debug, Default)]
-pub struct Board(ArcSwap<Census>);
+pub struct MetricsBoard(ArcSwap<MetricsSnapshot>);
 
-impl Board {
-    /// The newest census.
-    pub fn read(&self) -> Arc<Census> {
+impl MetricsBoard {
+    /// The newest metrics.
+    pub fn read(&self) -> Arc<MetricsSnapshot> {
         self.0.load_full()
     }
 }
 
 impl Faf {
-    /// From now on the census of this shard hangs there.
-    pub fn reporting_to(mut self, board: Arc<Board>) -> Self {
-        self.meters.board = board;
+    /// From now on the metrics of this shard hangs there.
+    pub fn reporting_to(mut self, board: Arc<MetricsBoard>) -> Self {
+        self.metrics_collector.board = board;
         self
     }
 
     /// Hangs up the present state.
     pub(super) fn publish_census(&self) {
-        let meters = &self.meters;
+        let metrics_collector = &self.metrics_collector;
         // Names out of tables only: a host may name any mod, and each name is a time series for ever.
         let states = |label: &dyn Fn(&Game) -> Option<&str>| {
             let mut counts: AHashMap<(&str, &'static str), u64> = AHashMap::new();
@@ -338,26 +338,26 @@ impl Faf {
                 .map(|((label, state), count)| (label.into(), state, count))
                 .collect()
         };
-        meters.board.0.store(Arc::new(Census {
+        metrics_collector.board.0.store(Arc::new(MetricsSnapshot {
             counters: self.counters,
             online: self.sessions.players().count() as u64,
-            clients: meters
+            clients: metrics_collector
                 .clients
                 .kinds
                 .iter()
                 .filter(|(_, _, n)| *n > 0)
                 .cloned()
                 .collect(),
-            version_checks: meters.version_checks.clone(),
-            unauthenticated: meters.unauthenticated.clone(),
+            version_checks: metrics_collector.version_checks.clone(),
+            unauthenticated: metrics_collector.unauthenticated.clone(),
             games_by_mod: states(&|game| {
                 let name = &*game.creation.featured_mod;
                 self.reference.featured_mod(name).map(|_| name)
             }),
             games_by_rating_type: states(&|game| Some(&game.rating_type)),
-            rated_games: meters.rated_games.clone(),
+            rated_games: metrics_collector.rated_games.clone(),
             rating_backlog: self.ledger.backlog(),
-            queues: meters.queues.clone(),
+            queues: metrics_collector.queues.clone(),
         }));
     }
 }
@@ -378,17 +378,20 @@ mod tests {
 
     #[test]
     fn labels_are_bounded_in_number_and_length() {
-        let mut tally = Tally::new(2);
+        let mut counter = LabelledCounter::new(2);
         for label in ["a", "b", "c", "a", "d", &"é".repeat(400)] {
-            tally.up(label);
+            counter.up(label);
         }
-        let mut counts: Vec<_> = tally.iter().collect();
+        let mut counts: Vec<_> = counter.iter().collect();
         counts.sort_unstable();
         assert_eq!(counts, [("a", 2), ("b", 1), (OTHER, 3)]);
-        let mut tally = Tally::new(2);
-        tally.up(&"é".repeat(400));
+        let mut counter = LabelledCounter::new(2);
+        counter.up(&"é".repeat(400));
         assert_eq!(
-            tally.iter().next().map(|(label, _)| label.chars().count()),
+            counter
+                .iter()
+                .next()
+                .map(|(label, _)| label.chars().count()),
             Some(LABEL_CHARS)
         );
     }
@@ -404,19 +407,31 @@ mod tests {
 
     #[test]
     fn strange_clients_share_a_place_and_empty_places_are_used_again() {
-        let mut meters = Meters::default();
+        let mut metrics_collector = MetricsCollector::default();
         let mut kinds = Vec::new();
         for n in 0..2 * CLIENT_LABELS {
-            let kind = meters.opened();
-            kinds.push(meters.named(kind, Some(&format!("agent {n}")), Some("1")));
+            let kind = metrics_collector.opened();
+            kinds.push(metrics_collector.named(kind, Some(&format!("agent {n}")), Some("1")));
         }
-        assert!(meters.clients.kinds.len() <= CLIENT_LABELS + 1);
-        let total = |meters: &Meters| meters.clients.kinds.iter().map(|(_, _, n)| n).sum::<u64>();
-        assert_eq!(total(&meters), 2 * CLIENT_LABELS as u64);
-        kinds.into_iter().for_each(|kind| meters.closed(kind));
-        assert_eq!(total(&meters), 0);
-        let kind = meters.opened();
-        let kind = meters.named(kind, Some("new"), None);
-        assert_eq!(*meters.clients.kinds[usize::from(kind.0)].0, *"new");
+        assert!(metrics_collector.clients.kinds.len() <= CLIENT_LABELS + 1);
+        let total = |metrics_collector: &MetricsCollector| {
+            metrics_collector
+                .clients
+                .kinds
+                .iter()
+                .map(|(_, _, n)| n)
+                .sum::<u64>()
+        };
+        assert_eq!(total(&metrics_collector), 2 * CLIENT_LABELS as u64);
+        kinds
+            .into_iter()
+            .for_each(|kind| metrics_collector.closed(kind));
+        assert_eq!(total(&metrics_collector), 0);
+        let kind = metrics_collector.opened();
+        let kind = metrics_collector.named(kind, Some("new"), None);
+        assert_eq!(
+            *metrics_collector.clients.kinds[usize::from(kind.0)].0,
+            *"new"
+        );
     }
 }

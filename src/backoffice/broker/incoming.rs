@@ -12,7 +12,7 @@ const AVATAR_BYTES: usize = 4096;
 
 /// Something another service said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum Incoming {
     /// Tell a player, or everybody who is logged in.
     Notify {
         /// Player; `None`: everybody.
@@ -29,7 +29,7 @@ pub enum Heard {
 
 /// Why a message is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Nonsense {
+pub enum ParseError {
     /// Not JSON, no object, or a field of the wrong kind.
     #[error("the body is not what it should be")]
     Body,
@@ -49,26 +49,26 @@ pub(super) fn notification(
     headers: Option<&FieldTable>,
     mut body: Vec<u8>,
     reader: &mut JsonReader,
-) -> Result<Heard, Nonsense> {
+) -> Result<Incoming, ParseError> {
     let header = |name: &str| headers.and_then(|table| table.inner().get(name));
     let to = match (header("user-id"), header("channel")) {
         (Some(value), _) => {
-            Some(player_id(integer(value).ok_or(Nonsense::UserId)?).ok_or(Nonsense::UserId)?)
+            Some(player_id(integer(value).ok_or(ParseError::UserId)?).ok_or(ParseError::UserId)?)
         }
-        (None, Some(_)) => return Err(Nonsense::Channel),
+        (None, Some(_)) => return Err(ParseError::Channel),
         (None, None) => None,
     };
     if body.len() > NOTIFY_BYTES {
-        return Err(Nonsense::TooLong);
+        return Err(ParseError::TooLong);
     }
-    let doc = reader.parse(&mut body).map_err(|_| Nonsense::Body)?;
+    let doc = reader.parse(&mut body).map_err(|_| ParseError::Body)?;
     let root = doc.root();
     if !root.is_object() {
-        return Err(Nonsense::Body);
+        return Err(ParseError::Body);
     }
     let mut line = Vec::new();
     root.write(&mut line);
-    Ok(Heard::Notify {
+    Ok(Incoming::Notify {
         to,
         body: line.into(),
     })
@@ -79,19 +79,19 @@ pub(super) fn avatar(
     _: Option<&FieldTable>,
     mut body: Vec<u8>,
     reader: &mut JsonReader,
-) -> Result<Heard, Nonsense> {
+) -> Result<Incoming, ParseError> {
     if body.len() > AVATAR_BYTES {
-        return Err(Nonsense::TooLong);
+        return Err(ParseError::TooLong);
     }
-    let doc = reader.parse(&mut body).map_err(|_| Nonsense::Body)?;
+    let doc = reader.parse(&mut body).map_err(|_| ParseError::Body)?;
     let root = doc.root();
-    let avatar = root.get("avatar_id").ok_or(Nonsense::Body)?;
+    let avatar = root.get("avatar_id").ok_or(ParseError::Body)?;
     if !avatar.is_null() && avatar.as_i64().is_none() {
-        return Err(Nonsense::Body);
+        return Err(ParseError::Body);
     }
     let id = root.get("player_id").and_then(|value| value.as_i64());
-    let player_id = id.and_then(player_id).ok_or(Nonsense::Body)?;
-    Ok(Heard::Avatar { player_id })
+    let player_id = id.and_then(player_id).ok_or(ParseError::Body)?;
+    Ok(Incoming::Avatar { player_id })
 }
 
 fn player_id(number: i64) -> Option<u32> {
@@ -124,7 +124,7 @@ mod tests {
         table
     }
 
-    fn notify(pairs: &[(&str, AMQPValue)], body: &str) -> Result<Heard, Nonsense> {
+    fn notify(pairs: &[(&str, AMQPValue)], body: &str) -> Result<Incoming, ParseError> {
         let table = headers(pairs);
         notification(Some(&table), body.into(), &mut JsonReader::default())
     }
@@ -135,7 +135,7 @@ mod tests {
         let body = "{\n \"b\": 1.50, \"a\": \"é\\n\"\n}";
         let line = Bytes::from_static(br#"{"b":1.5,"a":"\u00e9\n"}"#);
         let expected = |to| {
-            Ok(Heard::Notify {
+            Ok(Incoming::Notify {
                 to,
                 body: line.clone(),
             })
@@ -162,25 +162,25 @@ mod tests {
             AMQPValue::Double(7.0),
             AMQPValue::LongLongInt(-1),
         ] {
-            assert_eq!(notify(&[("user-id", id)], "{}"), Err(Nonsense::UserId));
+            assert_eq!(notify(&[("user-id", id)], "{}"), Err(ParseError::UserId));
         }
         let channel = ("channel", AMQPValue::LongString("#aeolus".into()));
-        assert_eq!(notify(&[channel], "{}"), Err(Nonsense::Channel));
+        assert_eq!(notify(&[channel], "{}"), Err(ParseError::Channel));
         for body in ["", "[]", "7", "\"x\"", "null", "{", "{}{}"] {
-            assert_eq!(notify(&[], body), Err(Nonsense::Body), "{body}");
+            assert_eq!(notify(&[], body), Err(ParseError::Body), "{body}");
         }
         let long = format!("{{\"a\":\"{}\"}}", "x".repeat(NOTIFY_BYTES));
-        assert_eq!(notify(&[], &long), Err(Nonsense::TooLong));
+        assert_eq!(notify(&[], &long), Err(ParseError::TooLong));
     }
 
     // checklist: faf 263
     #[test]
     fn avatars_are_numbers_or_nothing() {
         let mut reader = JsonReader::default();
-        let mut heard = |body: &str| avatar(None, body.into(), &mut reader);
-        let seven = Ok(Heard::Avatar { player_id: 7 });
-        assert_eq!(heard(r#"{"player_id":7,"avatar_id":3}"#), seven);
-        assert_eq!(heard(r#"{"player_id":7,"avatar_id":null}"#), seven);
+        let mut incoming = |body: &str| avatar(None, body.into(), &mut reader);
+        let seven = Ok(Incoming::Avatar { player_id: 7 });
+        assert_eq!(incoming(r#"{"player_id":7,"avatar_id":3}"#), seven);
+        assert_eq!(incoming(r#"{"player_id":7,"avatar_id":null}"#), seven);
         for body in [
             r#"{"player_id":true,"avatar_id":3}"#,
             r#"{"player_id":7,"avatar_id":true}"#,
@@ -192,7 +192,7 @@ mod tests {
             "[7,3]",
             "",
         ] {
-            assert_eq!(heard(body), Err(Nonsense::Body), "{body}");
+            assert_eq!(incoming(body), Err(ParseError::Body), "{body}");
         }
     }
 }
