@@ -40,7 +40,7 @@ impl Vcmi {
         let accepted = turn.now.mono;
         self.peers.insert(conn, Peer::Fresh { address, accepted });
         turn.wake_at(accepted + self.settings.handshake, Timer::Handshake(conn));
-        self.tell_hall(turn, ToLobby::Knock { address });
+        self.tell_lobby(turn, ToLobby::Knock { address });
     }
 
     /// A frame arrived: a packet, or in a game's handshake a frame or the single byte.
@@ -51,7 +51,7 @@ impl Vcmi {
         if let Peer::Fresh { address, accepted } = *peer {
             if syntax::is_game(body) {
                 *peer = Peer::Greeting(Box::default());
-                self.tell_hall(turn, ToLobby::Pipe { conn });
+                self.tell_lobby(turn, ToLobby::Pipe { conn });
             } else {
                 *peer = Peer::Launcher { signed_in: false };
                 let enter = ToLobby::Enter {
@@ -59,7 +59,7 @@ impl Vcmi {
                     address,
                     accepted,
                 };
-                self.tell_hall(turn, enter);
+                self.tell_lobby(turn, enter);
             }
         }
         match self.peers.get_mut(&conn) {
@@ -68,7 +68,7 @@ impl Vcmi {
                     turn.hold(conn);
                 }
                 let body = Bytes::copy_from_slice(body);
-                self.tell_hall(turn, ToLobby::Packet { conn, body });
+                self.tell_lobby(turn, ToLobby::Packet { conn, body });
             }
             Some(Peer::Greeting(handshake)) => {
                 let next = handshake.frame(body);
@@ -99,7 +99,7 @@ impl Vcmi {
                     greeting: handshake.greeting.into(),
                     at: turn.now.mono,
                 };
-                self.tell_hall(turn, greeted);
+                self.tell_lobby(turn, greeted);
             }
         }
     }
@@ -107,7 +107,7 @@ impl Vcmi {
     pub(super) fn left(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId) {
         match self.peers.remove(&conn) {
             Some(Peer::Fresh { .. }) | None => {}
-            Some(_) => self.tell_hall(turn, ToLobby::Gone { conn }),
+            Some(_) => self.tell_lobby(turn, ToLobby::Gone { conn }),
         }
     }
 
@@ -122,7 +122,7 @@ impl Vcmi {
     }
 
     /// Tells the lobby, which may be here.
-    pub(super) fn tell_hall(&mut self, turn: &mut VcmiTurn<'_>, message: ToLobby) {
+    pub(super) fn tell_lobby(&mut self, turn: &mut VcmiTurn<'_>, message: ToLobby) {
         if self.lobby.is_some() {
             self.in_lobby(turn, |lobby, turn| lobby.take(turn, message));
         } else {

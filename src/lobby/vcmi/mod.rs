@@ -158,7 +158,7 @@ impl Dialect for Vcmi {
     }
 
     fn on_resync(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId) {
-        self.tell_hall(turn, mail::ToLobby::Resync { conn });
+        self.tell_lobby(turn, mail::ToLobby::Resync { conn });
     }
 
     fn on_stopping(&mut self, turn: &mut VcmiTurn<'_>, step: Stopping) {
