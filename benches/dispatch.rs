@@ -17,6 +17,7 @@ use std::{
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use muster::{
+    lobbies::{Of, Router},
     lobby::{
         ConnId, Dialect, Effect, Origin, Protocol, Ticket, Turn,
         faf::{
@@ -24,7 +25,6 @@ use muster::{
             asks::{Account, Answer, Ask, HostGrant},
             news::News,
         },
-        router::Router,
         vcmi::Vcmi,
     },
     wire::Format,
@@ -48,13 +48,47 @@ fn in_the_router() -> Bench<Router> {
     Bench::new(Router::new(faf, Vcmi::new(SHARD, 1, Arc::default())))
 }
 
-impl<D: Dialect<Ask = Ask, Answer = Answer, News = News>> Bench<D> {
+/// FAF, by itself or in the router: what passes between it and the back office.
+trait Asks: Dialect {
+    fn question(ask: &Self::Ask) -> &Ask;
+    fn answer(answer: Answer) -> Self::Answer;
+    fn notice(news: News) -> Self::Notice;
+}
+
+impl Asks for Faf {
+    fn question(ask: &Ask) -> &Ask {
+        ask
+    }
+    fn answer(answer: Answer) -> Answer {
+        answer
+    }
+    fn notice(news: News) -> News {
+        news
+    }
+}
+
+impl Asks for Router {
+    fn question(ask: &Self::Ask) -> &Ask {
+        match ask {
+            Of::Faf(ask) => ask,
+            Of::Vcmi(never) => match *never {},
+        }
+    }
+    fn answer(answer: Answer) -> Self::Answer {
+        Of::Faf(answer)
+    }
+    fn notice(news: News) -> Self::Notice {
+        Of::Faf(news)
+    }
+}
+
+impl<D: Asks> Bench<D> {
     fn new(faf: D) -> Self {
         let mut bench = Bench {
             shard: OneShard::new(faf),
         };
         bench.turn(|faf, turn| faf.on_start(turn));
-        bench.turn(|faf, turn| faf.on_notice(turn, News::Reference(Arc::default())));
+        bench.turn(|faf, turn| faf.on_notice(turn, D::notice(News::Reference(Arc::default()))));
         bench
     }
 
@@ -68,16 +102,21 @@ impl<D: Dialect<Ask = Ask, Answer = Answer, News = News>> Bench<D> {
 
     fn say(&mut self, conn: ConnId, text: &str) {
         self.frame(conn, &mut text.as_bytes().to_vec());
-        let asked = self.shard.effects.iter().find_map(|effect| match effect {
-            Effect::Ask(ticket, Ask::Login { .. }) => Some((*ticket, None)),
-            Effect::Ask(ticket, Ask::Host { .. }) => Some((
-                *ticket,
-                Some(HostGrant {
-                    game_id: Some(7),
-                    ..HostGrant::default()
-                }),
-            )),
-            _ => None,
+        let asked = self.shard.effects.iter().find_map(|effect| {
+            let Effect::Ask(ticket, ask) = effect else {
+                return None;
+            };
+            match D::question(ask) {
+                Ask::Login { .. } => Some((*ticket, None)),
+                Ask::Host { .. } => Some((
+                    *ticket,
+                    Some(HostGrant {
+                        game_id: Some(7),
+                        ..HostGrant::default()
+                    }),
+                )),
+                _ => None,
+            }
         });
         let Some((ticket, grant)) = asked else { return };
         let id = conn.slot;
@@ -94,7 +133,7 @@ impl<D: Dialect<Ask = Ask, Answer = Answer, News = News>> Bench<D> {
     }
 
     fn answer(&mut self, ticket: Ticket, answer: Answer) {
-        self.turn(|faf, turn| faf.on_answer(turn, ticket, answer));
+        self.turn(|faf, turn| faf.on_answer(turn, ticket, D::answer(answer)));
     }
 
     fn log_in(&mut self, id: u32) -> ConnId {
@@ -106,7 +145,7 @@ impl<D: Dialect<Ask = Ask, Answer = Answer, News = News>> Bench<D> {
         let origin = Origin {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             format: Format::JsonLines,
-            protocol: Protocol::Faf,
+            protocol: Protocol::default(),
         };
         self.turn(|faf, turn| faf.on_open(turn, conn, origin));
         self.say(
@@ -133,11 +172,7 @@ fn frames(criterion: &mut Criterion) {
     frames_of(criterion, "frame, through the router", in_the_router());
 }
 
-fn frames_of<D: Dialect<Ask = Ask, Answer = Answer, News = News>>(
-    criterion: &mut Criterion,
-    name: &str,
-    mut bench: Bench<D>,
-) {
+fn frames_of<D: Asks>(criterion: &mut Criterion, name: &str, mut bench: Bench<D>) {
     let mut group = criterion.benchmark_group(name);
     group.throughput(Throughput::Elements(1));
     let host = bench.host(1);

@@ -36,7 +36,7 @@ use futures_lite::AsyncWriteExt;
 use glommio::{LocalExecutorBuilder, Placement};
 use muster::{
     engine::{Engine, Inbound, Mesh, Outside},
-    lobby::{Audience, ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn},
+    lobby::{Audience, ConnId, Dialect, Origin, ShardId, Stopping, Turn},
 };
 
 use threads::{cpu_of, pin_to, this_task};
@@ -81,7 +81,7 @@ impl Dialect for Broadcaster {
     type Ask = ();
     type Answer = ();
     type Event = ();
-    type News = ();
+    type Notice = ();
     type Timer = ();
 
     fn on_start(&mut self, _: &mut Turn<'_, Self>) {
@@ -97,14 +97,6 @@ impl Dialect for Broadcaster {
         for _ in 0..messages {
             turn.fan_out(Audience::Subscribers, self.body.clone());
         }
-    }
-    fn on_answer(&mut self, _: &mut Turn<'_, Self>, _: Ticket, (): ()) {}
-    fn on_notice(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
-    fn on_timer(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
-    fn on_resync(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
-    fn on_stopping(&mut self, _: &mut Turn<'_, Self>, _: Stopping) {}
-    fn is_drained(&self) -> bool {
-        true
     }
     fn refuse((): ()) {}
 }

@@ -12,7 +12,7 @@ use std::{
 use hdrhistogram::Histogram;
 use muster::{
     engine::{AddressLimits, Engine, Mesh, Outside, Settings},
-    lobby::{ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn},
+    lobby::{ConnId, Dialect, Origin, ShardId, Stopping, Turn},
     wire::ReadLimits,
 };
 
@@ -37,7 +37,7 @@ impl Dialect for Correspondent {
     type Ask = ();
     type Answer = ();
     type Event = ();
-    type News = ();
+    type Notice = ();
     type Timer = Timer;
 
     fn on_start(&mut self, turn: &mut Turn<'_, Self>) {
@@ -53,7 +53,6 @@ impl Dialect for Correspondent {
             .expect("no panic")
             .saturating_record(latency);
     }
-    fn on_notice(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
     fn on_timer(&mut self, turn: &mut Turn<'_, Self>, timer: Timer) {
         match timer {
             Timer::Mail => {
@@ -73,12 +72,6 @@ impl Dialect for Correspondent {
     fn on_open(&mut self, _: &mut Turn<'_, Self>, _: ConnId, _: Origin) {}
     fn on_frame(&mut self, _: &mut Turn<'_, Self>, _: ConnId, _: &mut [u8]) {}
     fn on_close(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
-    fn on_answer(&mut self, _: &mut Turn<'_, Self>, _: Ticket, (): ()) {}
-    fn on_resync(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
-    fn on_stopping(&mut self, _: &mut Turn<'_, Self>, _: Stopping) {}
-    fn is_drained(&self) -> bool {
-        true
-    }
     fn refuse((): ()) {}
 }
 

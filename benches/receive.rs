@@ -45,7 +45,8 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use glommio::{LocalExecutorBuilder, Placement, io::BufferedFile};
 use muster::{
     engine::{Engine, Mesh, Outside},
-    lobby::{Stopping, faf::Faf, router::Router, vcmi::Vcmi},
+    lobbies::Router,
+    lobby::{Stopping, faf::Faf, vcmi::Vcmi},
 };
 use socket2::SockRef;
 

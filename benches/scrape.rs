@@ -72,7 +72,7 @@ impl Bench {
         let origin = Origin {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             format: Format::JsonLines,
-            protocol: Protocol::Faf,
+            protocol: Protocol::default(),
         };
         self.turn(|faf, turn| faf.on_open(turn, conn, origin));
         let session = format!(

@@ -26,7 +26,7 @@ use std::{
 use bytes::Bytes;
 use muster::{
     engine::{Engine, Inbound, Mesh, Outside},
-    lobby::{Audience, ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Topic, Turn},
+    lobby::{Audience, ConnId, Dialect, Origin, ShardId, Stopping, Topic, Turn},
 };
 use socket2::SockRef;
 
@@ -60,10 +60,9 @@ impl Dialect for Broadcaster {
     type Ask = ();
     type Answer = ();
     type Event = ();
-    type News = ();
+    type Notice = ();
     type Timer = ();
 
-    fn on_start(&mut self, _: &mut Turn<'_, Self>) {}
     fn on_open(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, _: Origin) {
         turn.subscribe(conn);
         if self.conns.len() < MEMBERS {
@@ -84,14 +83,6 @@ impl Dialect for Broadcaster {
                 }
             }
         }
-    }
-    fn on_answer(&mut self, _: &mut Turn<'_, Self>, _: Ticket, (): ()) {}
-    fn on_notice(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
-    fn on_timer(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
-    fn on_resync(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
-    fn on_stopping(&mut self, _: &mut Turn<'_, Self>, _: Stopping) {}
-    fn is_drained(&self) -> bool {
-        true
     }
     fn refuse((): ()) {}
 }

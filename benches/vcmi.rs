@@ -249,7 +249,7 @@ impl Server {
                 name: "vcmi".into(),
                 address: (Ipv4Addr::LOCALHOST, 0).into(),
                 format: Format::Packets,
-                protocol: Protocol::Vcmi,
+                protocol: Protocol::default(),
                 outbox: OutboxLimits {
                     soft_bytes: 1 << 20,
                     hard_bytes: 1 << 20,

@@ -35,10 +35,8 @@ impl Dialect for Probe {
     type Ask = String;
     type Answer = String;
     type Event = String;
-    type News = String;
+    type Notice = String;
     type Timer = ConnId;
-
-    fn on_start(&mut self, _: &mut Turn<'_, Self>) {}
 
     fn on_open(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, origin: Origin) {
         self.conns.push(conn);
@@ -163,7 +161,7 @@ fn settings(shards: u16) -> Settings {
             name: "probe".into(),
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             format: Format::JsonLines,
-            protocol: Protocol::Faf,
+            protocol: Protocol::default(),
             outbox: OutboxLimits {
                 soft_bytes: 256 << 10,
                 hard_bytes: 64 << 20,

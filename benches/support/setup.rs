@@ -17,7 +17,7 @@ pub(crate) fn one_shard(connections: usize) -> Settings {
             name: "bench".into(),
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             format: Format::JsonLines,
-            protocol: Protocol::Faf,
+            protocol: Protocol::default(),
             outbox: OutboxLimits {
                 soft_bytes: 1 << 20,
                 hard_bytes: 1 << 24,

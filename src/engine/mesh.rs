@@ -40,7 +40,7 @@ pub enum Inbound<D: Dialect, S = OwnedFd> {
     /// The back office's answer.
     Answer(Ticket, D::Answer),
     /// What it tells unasked.
-    News(D::News),
+    Notice(D::Notice),
     /// The process is to end.
     Stop(Stopping),
     /// Log every counter.
@@ -150,9 +150,9 @@ impl<D: Dialect, S> Mesh<D, S> {
     }
 
     /// Tells every shard something; `news` makes one copy.
-    pub fn tell(&self, mut news: impl FnMut() -> D::News) {
+    pub fn tell(&self, mut news: impl FnMut() -> D::Notice) {
         for shard in 0..self.shards() {
-            self.post(ShardId(shard), Inbound::News(news()));
+            self.post(ShardId(shard), Inbound::Notice(news()));
         }
     }
 

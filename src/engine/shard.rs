@@ -367,7 +367,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                     dialect.on_answer(turn, ticket, answer)
                 });
             }
-            Inbound::News(news) => self.turn(None, |dialect, turn| dialect.on_notice(turn, news)),
+            Inbound::Notice(news) => self.turn(None, |dialect, turn| dialect.on_notice(turn, news)),
             Inbound::Deliver(conn, body) => self.send(conn, &body),
             Inbound::Close(conn, how) => self.close(conn, how),
             Inbound::Join(joint) => self.join(joint),

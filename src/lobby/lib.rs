@@ -14,7 +14,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-pub use turn::{Audience, Closing, Effect, Now, Relay, Ticket, Topic, Turn};
+pub use turn::{Audience, Closing, Effect, Effects, Now, Relay, Ticket, Topic, Turn};
 
 use wire::Format;
 
@@ -33,14 +33,10 @@ pub struct ConnId {
     pub generation: u32,
 }
 
-/// The lobby protocol that is spoken on a listener: which dialect its connections are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Protocol {
-    /// Forged Alliance Forever.
-    Faf,
-    /// The VCMI proxy lobby.
-    Vcmi,
-}
+/// The lobby protocol that is spoken on a listener, by its place in the [`router!`]'s list: which dialect its connections
+/// are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Protocol(pub u8);
 
 /// Where a connection comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +60,7 @@ pub enum Stopping {
 
 /// A lobby protocol's state on one shard.
 ///
-/// Every method is one turn. Inputs of one connection come strictly one after another; while a connection is held
+/// Every method is one turn; those that a dialect has no use for do nothing. Inputs of one connection come strictly one after another; while a connection is held
 /// ([`Turn::hold`]) none of its frames arrives.
 pub trait Dialect: Sized + 'static {
     /// What shards say to each other. Serialisable, so that a shard may one day be on another machine.
@@ -76,12 +72,14 @@ pub trait Dialect: Sized + 'static {
     /// Something the outside is told of, with no answer: it leaves through the event broker.
     type Event: Send + 'static;
     /// What the back office tells a shard without having been asked.
-    type News: Send + 'static;
+    type Notice: Send + 'static;
     /// What a timer was set for.
     type Timer: Copy + 'static;
 
     /// First turn of the shard, before any connection.
-    fn on_start(&mut self, turn: &mut Turn<'_, Self>);
+    fn on_start(&mut self, turn: &mut Turn<'_, Self>) {
+        let _ = turn;
+    }
     /// A connection is there and its real address is known.
     fn on_open(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, origin: Origin);
     /// A frame arrived; `body` is the receive buffer itself and may be overwritten.
@@ -89,19 +87,33 @@ pub trait Dialect: Sized + 'static {
     /// The connection is gone, whoever ended it. Comes exactly once for each [`Dialect::on_open`].
     fn on_close(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId);
     /// Mail from another shard. Mail of one sender arrives in the order it was sent.
-    fn on_mail(&mut self, turn: &mut Turn<'_, Self>, from: ShardId, mail: Self::Mail);
+    fn on_mail(&mut self, turn: &mut Turn<'_, Self>, from: ShardId, mail: Self::Mail) {
+        let _ = (turn, from, mail);
+    }
     /// The back office answered.
-    fn on_answer(&mut self, turn: &mut Turn<'_, Self>, ticket: Ticket, answer: Self::Answer);
-    /// The back office has news. News of one sender arrives in the order it was sent.
-    fn on_notice(&mut self, turn: &mut Turn<'_, Self>, news: Self::News);
+    fn on_answer(&mut self, turn: &mut Turn<'_, Self>, ticket: Ticket, answer: Self::Answer) {
+        let _ = (turn, ticket, answer);
+    }
+    /// The back office tells something. Notices of one sender arrive in the order they were sent.
+    fn on_notice(&mut self, turn: &mut Turn<'_, Self>, notice: Self::Notice) {
+        let _ = (turn, notice);
+    }
     /// A timer is due.
-    fn on_timer(&mut self, turn: &mut Turn<'_, Self>, timer: Self::Timer);
+    fn on_timer(&mut self, turn: &mut Turn<'_, Self>, timer: Self::Timer) {
+        let _ = (turn, timer);
+    }
     /// A slow reader that missed broadcasts has caught up: send it the present state.
-    fn on_resync(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId);
+    fn on_resync(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
+        let _ = (turn, conn);
+    }
     /// The process is to end.
-    fn on_stopping(&mut self, turn: &mut Turn<'_, Self>, step: Stopping);
+    fn on_stopping(&mut self, turn: &mut Turn<'_, Self>, step: Stopping) {
+        let _ = (turn, step);
+    }
     /// Whether this shard has nothing left that an orderly end should wait for.
-    fn is_drained(&self) -> bool;
+    fn is_drained(&self) -> bool {
+        true
+    }
     /// The answer that stands in for one the back office could not take on (its queue is full).
     fn refuse(ask: Self::Ask) -> Self::Answer;
     /// What the dialect counts on this shard, by name.

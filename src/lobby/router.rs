@@ -1,230 +1,248 @@
-//! All the lobbies of one process: routes what happens to the dialect that a connection's listener speaks.
+//! Several dialects in one process: routes what happens to the dialect that a connection's listener speaks.
 //!
-//! The dialects know nothing of each other and nothing of this. Each gets a turn of its own kind; its effects are moved
-//! into the engine's turn, in order, with mail, timers and topics marked as its own.
-//! Only FAF asks the back office, publishes and is told news, so those pass as they are.
+//! [`router!`] makes a [`Dialect`] of a list of dialects. They know nothing of each other and nothing of it. Each gets a
+//! turn of its own kind; an effect becomes the router's as it is pushed, with mail, questions, events, timers and topics
+//! marked as that dialect's. A dialect's line in the list is all that a router has to be told of it.
 
-use serde::{Deserialize, Serialize};
+use super::{Dialect, Effect, Effects, Protocol, Topic, Turn};
 
-use super::{
-    ConnId, Dialect, Effect, Origin, Protocol, ShardId, Stopping, Ticket, Turn, faf::Faf,
-    vcmi::Vcmi,
-};
-
-/// Something of one dialect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Of<F, V> {
-    /// Of FAF.
-    Faf(F),
-    /// Of VCMI.
-    Vcmi(V),
+/// A router that has the dialect `D` in its list: how what is `D`'s is marked. Implemented by [`router!`].
+pub trait Includes<D: Dialect>: Dialect {
+    /// The dialect's place in the list.
+    const PROTOCOL: Protocol;
+    /// Marks mail.
+    fn mail(mail: D::Mail) -> Self::Mail;
+    /// Marks a question.
+    fn ask(ask: D::Ask) -> Self::Ask;
+    /// Marks an event.
+    fn event(event: D::Event) -> Self::Event;
+    /// Marks a timer.
+    fn timer(timer: D::Timer) -> Self::Timer;
 }
 
-/// Whose topic it is.
-const FAF: u8 = 0;
-const VCMI: u8 = 1;
+/// The effects of a router, for one of its dialects.
+struct Within<'a, R>(&'a mut dyn Effects<R>);
 
-/// Every dialect on one shard.
-#[derive(Debug)]
-pub struct Router {
-    faf: Faf,
-    vcmi: Vcmi,
-    /// What each connection speaks, by slot.
-    spoken: Vec<Protocol>,
-    /// Effects of the turn of a dialect; empty between turns.
-    faf_effects: Vec<Effect<Faf>>,
-    vcmi_effects: Vec<Effect<Vcmi>>,
-}
-
-type RouterTurn<'a> = Turn<'a, Router>;
-
-impl Router {
-    /// Connections dialects on one shard.
-    pub fn new(faf: Faf, vcmi: Vcmi) -> Self {
-        Router {
-            faf,
-            vcmi,
-            spoken: Vec::new(),
-            faf_effects: Vec::new(),
-            vcmi_effects: Vec::new(),
-        }
-    }
-
-    fn spoken(&self, conn: ConnId) -> Protocol {
-        let slot = conn.slot as usize;
-        self.spoken.get(slot).copied().unwrap_or(Protocol::Faf)
-    }
-
-    fn faf<'a>(
-        &mut self,
-        turn: &mut RouterTurn<'a>,
-        input: impl FnOnce(&mut Faf, &mut Turn<'_, Faf>),
-    ) {
-        let faf = &mut self.faf;
-        inside(turn, &mut self.faf_effects, faf_effect, |turn| {
-            input(faf, turn)
-        });
-    }
-
-    fn vcmi<'a>(
-        &mut self,
-        turn: &mut RouterTurn<'a>,
-        input: impl FnOnce(&mut Vcmi, &mut Turn<'_, Vcmi>),
-    ) {
-        let vcmi = &mut self.vcmi;
-        inside(turn, &mut self.vcmi_effects, vcmi_effect, |turn| {
-            input(vcmi, turn)
+impl<D: Dialect, R: Includes<D>> Effects<D> for Within<'_, R> {
+    fn push(&mut self, effect: Effect<D>) {
+        let own = |topic: Topic| topic.of_dialect(R::PROTOCOL.0);
+        self.0.push(match effect {
+            Effect::Enter(conn, topic) => Effect::Enter(conn, own(topic)),
+            Effect::Leave(conn, topic) => Effect::Leave(conn, own(topic)),
+            Effect::FanOut(audience, body) => Effect::FanOut(audience.map_topic(own), body),
+            effect => effect.map(R::mail, R::ask, R::event, R::timer),
         });
     }
 }
 
 /// One turn of a dialect within the router's.
-fn inside<D: Dialect>(
-    turn: &mut RouterTurn<'_>,
-    effects: &mut Vec<Effect<D>>,
-    as_routers: fn(Effect<D>) -> Effect<Router>,
+#[doc(hidden)]
+pub fn turn_of<R: Includes<D>, D: Dialect>(
+    turn: &mut Turn<'_, R>,
     input: impl FnOnce(&mut Turn<'_, D>),
 ) {
-    let moved = Moved {
-        from: effects,
-        to: turn.effects,
-        as_routers,
-    };
     input(&mut Turn {
         shard: turn.shard,
         shards: turn.shards,
         now: turn.now,
         rng: turn.rng,
         next_ticket: turn.next_ticket,
-        effects: moved.from,
+        effects: &mut Within(turn.effects),
     });
 }
 
-/// Moves the effects over when the turn is done, even when it panicked: the engine carries out what came before.
-struct Moved<'a, D: Dialect> {
-    from: &'a mut Vec<Effect<D>>,
-    to: &'a mut Vec<Effect<Router>>,
-    as_routers: fn(Effect<D>) -> Effect<Router>,
-}
-
-impl<D: Dialect> Drop for Moved<'_, D> {
-    fn drop(&mut self) {
-        self.to.extend(self.from.drain(..).map(self.as_routers));
-    }
-}
-
-fn faf_effect(effect: Effect<Faf>) -> Effect<Router> {
-    own_topics(effect.map(Of::Faf, |ask| ask, |event| event, Of::Faf), FAF)
-}
-
-fn vcmi_effect(effect: Effect<Vcmi>) -> Effect<Router> {
-    own_topics(
-        effect.map(
-            Of::Vcmi,
-            |ask| match ask {},
-            |event| match event {},
-            Of::Vcmi,
-        ),
-        VCMI,
-    )
-}
-
-/// Marks the topics of an effect as those of one dialect.
-fn own_topics(effect: Effect<Router>, dialect: u8) -> Effect<Router> {
-    match effect {
-        Effect::Enter(conn, topic) => Effect::Enter(conn, topic.of_dialect(dialect)),
-        Effect::Leave(conn, topic) => Effect::Leave(conn, topic.of_dialect(dialect)),
-        Effect::FanOut(audience, body) => {
-            Effect::FanOut(audience.map_topic(|topic| topic.of_dialect(dialect)), body)
+/// Makes a router of a list of dialects, `NAME => field: Type` each. It has a constant [`Protocol`] of each name, for
+/// listeners, and is made by `new` of one value of each type. What it and the outside tell each other of a dialect is `Of`,
+/// with a variant of each type's name.
+///
+/// ```ignore
+/// lobby::router! {
+///     /// Every lobby of this server.
+///     pub struct Router {
+///         FAF => faf: Faf,
+///         VCMI => vcmi: Vcmi,
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! router {
+    (
+        $(#[$doc:meta])*
+        $vis:vis struct $Router:ident {
+            $($NAME:ident => $field:ident: $Dialect:ident),+ $(,)?
         }
-        effect => effect,
-    }
-}
-
-impl Dialect for Router {
-    type Mail = Of<<Faf as Dialect>::Mail, <Vcmi as Dialect>::Mail>;
-    type Ask = <Faf as Dialect>::Ask;
-    type Answer = <Faf as Dialect>::Answer;
-    type Event = <Faf as Dialect>::Event;
-    type News = <Faf as Dialect>::News;
-    type Timer = Of<<Faf as Dialect>::Timer, <Vcmi as Dialect>::Timer>;
-
-    fn on_start(&mut self, turn: &mut RouterTurn<'_>) {
-        self.faf(turn, Faf::on_start);
-        self.vcmi(turn, Vcmi::on_start);
-    }
-
-    fn on_open(&mut self, turn: &mut RouterTurn<'_>, conn: ConnId, origin: Origin) {
-        let slot = conn.slot as usize;
-        if self.spoken.len() <= slot {
-            self.spoken.resize(slot + 1, Protocol::Faf);
+    ) => {
+        /// Something of one dialect.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, ::serde::Serialize, ::serde::Deserialize)]
+        #[allow(missing_docs, reason = "each is of the dialect of its name")]
+        $vis enum Of<$($Dialect),+> {
+            $($Dialect($Dialect)),+
         }
-        self.spoken[slot] = origin.protocol;
-        match origin.protocol {
-            Protocol::Faf => self.faf(turn, |faf, turn| faf.on_open(turn, conn, origin)),
-            Protocol::Vcmi => self.vcmi(turn, |vcmi, turn| vcmi.on_open(turn, conn, origin)),
+
+        $(#[$doc])*
+        #[derive(Debug)]
+        $vis struct $Router {
+            $($field: $Dialect,)+
+            /// What each connection speaks, by slot.
+            spoken: ::std::vec::Vec<$crate::Protocol>,
         }
-    }
 
-    fn on_frame(&mut self, turn: &mut RouterTurn<'_>, conn: ConnId, body: &mut [u8]) {
-        match self.spoken(conn) {
-            Protocol::Faf => self.faf(turn, |faf, turn| faf.on_frame(turn, conn, body)),
-            Protocol::Vcmi => self.vcmi(turn, |vcmi, turn| vcmi.on_frame(turn, conn, body)),
-        }
-    }
+        const _: () = {
+            use $crate::{ConnId, Dialect, Origin, Protocol, ShardId, Stopping, Ticket, Turn};
 
-    fn on_close(&mut self, turn: &mut RouterTurn<'_>, conn: ConnId) {
-        match self.spoken(conn) {
-            Protocol::Faf => self.faf(turn, |faf, turn| faf.on_close(turn, conn)),
-            Protocol::Vcmi => self.vcmi(turn, |vcmi, turn| vcmi.on_close(turn, conn)),
-        }
-    }
+            /// Places in the list.
+            #[allow(clippy::upper_case_acronyms, reason = "named like the constants")]
+            enum Place {
+                $($NAME),+
+            }
 
-    fn on_mail(&mut self, turn: &mut RouterTurn<'_>, from: ShardId, mail: Self::Mail) {
-        match mail {
-            Of::Faf(mail) => self.faf(turn, |faf, turn| faf.on_mail(turn, from, mail)),
-            Of::Vcmi(mail) => self.vcmi(turn, |vcmi, turn| vcmi.on_mail(turn, from, mail)),
-        }
-    }
+            impl $Router {
+                $(
+                    /// What listeners of this dialect speak.
+                    pub const $NAME: Protocol = Protocol(Place::$NAME as u8);
+                )+
 
-    fn on_answer(&mut self, turn: &mut RouterTurn<'_>, ticket: Ticket, answer: Self::Answer) {
-        self.faf(turn, |faf, turn| faf.on_answer(turn, ticket, answer));
-    }
+                /// These dialects on one shard.
+                #[allow(clippy::too_many_arguments, reason = "one of each dialect")]
+                pub fn new($($field: $Dialect),+) -> Self {
+                    $Router { $($field,)+ spoken: ::std::vec::Vec::new() }
+                }
 
-    fn on_notice(&mut self, turn: &mut RouterTurn<'_>, news: Self::News) {
-        self.faf(turn, |faf, turn| faf.on_notice(turn, news));
-    }
+                fn spoken(&self, conn: ConnId) -> Protocol {
+                    self.spoken.get(conn.slot as usize).copied().unwrap_or_default()
+                }
+            }
 
-    fn on_timer(&mut self, turn: &mut RouterTurn<'_>, timer: Self::Timer) {
-        match timer {
-            Of::Faf(timer) => self.faf(turn, |faf, turn| faf.on_timer(turn, timer)),
-            Of::Vcmi(timer) => self.vcmi(turn, |vcmi, turn| vcmi.on_timer(turn, timer)),
-        }
-    }
+            $(
+                impl $crate::router::Includes<$Dialect> for $Router {
+                    const PROTOCOL: Protocol = $Router::$NAME;
+                    fn mail(mail: <$Dialect as Dialect>::Mail) -> <Self as Dialect>::Mail {
+                        Of::$Dialect(mail)
+                    }
+                    fn ask(ask: <$Dialect as Dialect>::Ask) -> <Self as Dialect>::Ask {
+                        Of::$Dialect(ask)
+                    }
+                    fn event(event: <$Dialect as Dialect>::Event) -> <Self as Dialect>::Event {
+                        Of::$Dialect(event)
+                    }
+                    fn timer(timer: <$Dialect as Dialect>::Timer) -> <Self as Dialect>::Timer {
+                        Of::$Dialect(timer)
+                    }
+                }
+            )+
 
-    fn on_resync(&mut self, turn: &mut RouterTurn<'_>, conn: ConnId) {
-        match self.spoken(conn) {
-            Protocol::Faf => self.faf(turn, |faf, turn| faf.on_resync(turn, conn)),
-            Protocol::Vcmi => self.vcmi(turn, |vcmi, turn| vcmi.on_resync(turn, conn)),
-        }
-    }
+            impl Dialect for $Router {
+                type Mail = Of<$(<$Dialect as Dialect>::Mail),+>;
+                type Ask = Of<$(<$Dialect as Dialect>::Ask),+>;
+                type Answer = Of<$(<$Dialect as Dialect>::Answer),+>;
+                type Event = Of<$(<$Dialect as Dialect>::Event),+>;
+                type Notice = Of<$(<$Dialect as Dialect>::Notice),+>;
+                type Timer = Of<$(<$Dialect as Dialect>::Timer),+>;
 
-    fn on_stopping(&mut self, turn: &mut RouterTurn<'_>, step: Stopping) {
-        self.faf(turn, |faf, turn| faf.on_stopping(turn, step));
-        self.vcmi(turn, |vcmi, turn| vcmi.on_stopping(turn, step));
-    }
+                fn on_start(&mut self, turn: &mut Turn<'_, Self>) {
+                    $($crate::router::turn_of(turn, |turn| self.$field.on_start(turn));)+
+                }
 
-    fn is_drained(&self) -> bool {
-        self.faf.is_drained() && self.vcmi.is_drained()
-    }
+                fn on_open(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, origin: Origin) {
+                    let slot = conn.slot as usize;
+                    if self.spoken.len() <= slot {
+                        self.spoken.resize(slot + 1, Protocol::default());
+                    }
+                    self.spoken[slot] = origin.protocol;
+                    match origin.protocol {
+                        $($Router::$NAME => $crate::router::turn_of(turn, |turn| {
+                            self.$field.on_open(turn, conn, origin)
+                        }),)+
+                        _ => {} // of no dialect that there is
+                    }
+                }
 
-    fn refuse(ask: Self::Ask) -> Self::Answer {
-        Faf::refuse(ask)
-    }
+                fn on_frame(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, body: &mut [u8]) {
+                    match self.spoken(conn) {
+                        $($Router::$NAME => $crate::router::turn_of(turn, |turn| {
+                            self.$field.on_frame(turn, conn, body)
+                        }),)+
+                        _ => {}
+                    }
+                }
 
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        let mut all = self.faf.counters();
-        all.extend(self.vcmi.counters());
-        all
-    }
+                fn on_close(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
+                    match self.spoken(conn) {
+                        $($Router::$NAME => $crate::router::turn_of(turn, |turn| {
+                            self.$field.on_close(turn, conn)
+                        }),)+
+                        _ => {}
+                    }
+                }
+
+                fn on_mail(&mut self, turn: &mut Turn<'_, Self>, from: ShardId, mail: Self::Mail) {
+                    match mail {
+                        $(Of::$Dialect(mail) => $crate::router::turn_of(turn, |turn| {
+                            self.$field.on_mail(turn, from, mail)
+                        }),)+
+                    }
+                }
+
+                fn on_answer(
+                    &mut self,
+                    turn: &mut Turn<'_, Self>,
+                    ticket: Ticket,
+                    answer: Self::Answer,
+                ) {
+                    match answer {
+                        $(Of::$Dialect(answer) => $crate::router::turn_of(turn, |turn| {
+                            self.$field.on_answer(turn, ticket, answer)
+                        }),)+
+                    }
+                }
+
+                fn on_notice(&mut self, turn: &mut Turn<'_, Self>, notice: Self::Notice) {
+                    match notice {
+                        $(Of::$Dialect(notice) => $crate::router::turn_of(turn, |turn| {
+                            self.$field.on_notice(turn, notice)
+                        }),)+
+                    }
+                }
+
+                fn on_timer(&mut self, turn: &mut Turn<'_, Self>, timer: Self::Timer) {
+                    match timer {
+                        $(Of::$Dialect(timer) => $crate::router::turn_of(turn, |turn| {
+                            self.$field.on_timer(turn, timer)
+                        }),)+
+                    }
+                }
+
+                fn on_resync(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
+                    match self.spoken(conn) {
+                        $($Router::$NAME => $crate::router::turn_of(turn, |turn| {
+                            self.$field.on_resync(turn, conn)
+                        }),)+
+                        _ => {}
+                    }
+                }
+
+                fn on_stopping(&mut self, turn: &mut Turn<'_, Self>, step: Stopping) {
+                    $($crate::router::turn_of(turn, |turn| {
+                        self.$field.on_stopping(turn, step)
+                    });)+
+                }
+
+                fn is_drained(&self) -> bool {
+                    $(self.$field.is_drained())&&+
+                }
+
+                fn refuse(ask: Self::Ask) -> Self::Answer {
+                    match ask {
+                        $(Of::$Dialect(ask) => Of::$Dialect(<$Dialect as Dialect>::refuse(ask)),)+
+                    }
+                }
+
+                fn counters(&self) -> ::std::vec::Vec<(&'static str, u64)> {
+                    let mut all = ::std::vec::Vec::new();
+                    $(all.extend(self.$field.counters());)+
+                    all
+                }
+            }
+        };
+    };
 }

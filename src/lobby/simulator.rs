@@ -118,7 +118,7 @@ impl<D: Dialect> Simulator<D> {
             timers: 0,
             office,
             format: Format::JsonLines,
-            protocol: Protocol::Faf,
+            protocol: Protocol::default(),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             published: Vec::new(),
             eager: true,
@@ -221,7 +221,7 @@ impl<D: Dialect> Simulator<D> {
     }
 
     /// The back office tells a shard something.
-    pub fn tell(&mut self, shard: u16, news: D::News) {
+    pub fn tell(&mut self, shard: u16, news: D::Notice) {
         self.turn(ShardId(shard), |dialect, turn| {
             dialect.on_notice(turn, news)
         });

@@ -156,6 +156,18 @@ impl<D: Dialect> Effect<D> {
     }
 }
 
+/// Takes what a dialect wants done. A turn that panics keeps what it pushed before.
+pub trait Effects<D: Dialect> {
+    /// One more effect, after those before.
+    fn push(&mut self, effect: Effect<D>);
+}
+
+impl<D: Dialect> Effects<D> for Vec<Effect<D>> {
+    fn push(&mut self, effect: Effect<D>) {
+        Vec::push(self, effect);
+    }
+}
+
 /// The hand a dialect is given for one input.
 pub struct Turn<'a, D: Dialect> {
     /// This shard.
@@ -168,8 +180,8 @@ pub struct Turn<'a, D: Dialect> {
     pub rng: &'a mut StdRng,
     /// The next question's number; grows for the life of the shard.
     pub next_ticket: &'a mut u64,
-    /// What was asked for so far, in order.
-    pub effects: &'a mut Vec<Effect<D>>,
+    /// Where what is wanted goes, in order.
+    pub effects: &'a mut dyn Effects<D>,
 }
 
 impl<D: Dialect> Turn<'_, D> {

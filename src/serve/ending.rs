@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use muster::{
-    engine::Mesh,
-    lobby::{Stopping, router::Router},
-};
+use muster::{engine::Mesh, lobbies::Router, lobby::Stopping};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::reload::Current;

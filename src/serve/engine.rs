@@ -5,8 +5,8 @@ use std::time::Duration;
 use muster::{
     config::{Config, Matchmaking},
     engine::{AddressLimits, ListenerSettings, OutboxLimits, Settings},
+    lobbies::Router,
     lobby::{
-        Protocol,
         faf::{
             self,
             matcher::{Expansion, Tuning},
@@ -34,7 +34,7 @@ pub(super) fn settings(config: &Config) -> Settings {
             name: name.to_owned(),
             address,
             format,
-            protocol: Protocol::Faf,
+            protocol: Router::FAF,
             outbox: OutboxLimits {
                 soft_bytes: config.limits.outbox_soft_bytes,
                 hard_bytes: config.limits.outbox_hard_bytes,
@@ -52,7 +52,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         name: "vcmi".to_owned(),
         address,
         format: Format::Packets,
-        protocol: Protocol::Vcmi,
+        protocol: Router::VCMI,
         outbox: OutboxLimits {
             // A launcher that misses something can't be told what: it is dropped rather than skipped.
             soft_bytes: config.vcmi.outbox_bytes,

@@ -44,10 +44,10 @@ use muster::{
     config::{Auth, Config, Sources},
     doctor,
     engine::{Engine, Mesh, Outside},
+    lobbies::{Of, Router},
     lobby::{
         ShardId,
         faf::{Faf, metrics::MetricsBoard},
-        router::Router,
         vcmi::{self, Vcmi},
     },
 };
@@ -108,7 +108,7 @@ async fn run(sources: Sources, config: &Config, level: Level) -> anyhow::Result<
 
     let mut control = Endpoint::open("http/control", config.http.control, {
         let mesh = mesh.clone();
-        Control::new(shards, move |news| mesh.tell(|| news.clone()))
+        Control::new(shards, move |news| mesh.tell(|| Of::Faf(news.clone())))
     })
     .await?;
     let mut metrics = Endpoint::open(
@@ -171,12 +171,16 @@ fn start_engine(
         engine::settings(config),
         mesh.clone(),
         Outside {
-            ask: Arc::new(move |shard, ticket, ask| {
-                asker
+            ask: Arc::new(move |shard, ticket, ask| match ask {
+                Of::Faf(ask) => asker
                     .try_ask((shard, ticket, ask))
-                    .map_err(|(_, _, ask)| ask)
+                    .map_err(|(_, _, ask)| Of::Faf(ask)),
+                Of::Vcmi(never) => match never {},
             }),
-            publish: Arc::new(move |event| broker.publish(event)),
+            publish: Arc::new(move |event| match event {
+                Of::Faf(event) => broker.publish(event),
+                Of::Vcmi(never) => match never {},
+            }),
         },
         move |shard: ShardId| {
             let faf = Faf::new(shard, shards, settings.clone());

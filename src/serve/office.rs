@@ -23,10 +23,10 @@ use muster::{
     },
     config::{Auth, Config, GeoIp},
     engine::{Inbound, Mesh},
+    lobbies::{Of, Router},
     lobby::{
         Dialect, ShardId, Ticket,
-        faf::{asks::Ask, news::News},
-        router::Router,
+        faf::{Faf, asks::Ask, news::News},
     },
 };
 
@@ -98,7 +98,8 @@ pub(super) fn open(
         let (replayer, shards) = (handler.clone(), mesh.clone());
         tokio::task::spawn_local(async move {
             // Any shard can tell what came of it; there is always a first.
-            let tell = |done| shards.post(ShardId(0), Inbound::News(News::Settled(done)));
+            let tell =
+                |done| shards.post(ShardId(0), Inbound::Notice(Of::Faf(News::Settled(done))));
             replayer.replay(kept, tell).await;
         });
         let (reader, told) = (handler.clone(), mesh.clone());
@@ -110,10 +111,11 @@ pub(super) fn open(
             let (handler, mesh) = (handler.clone(), mesh.clone());
             async move {
                 // Somebody is held until the answer comes: a panic on the way must not keep it from coming.
-                let otherwise = Router::refuse(ask.clone());
+                let otherwise = Faf::refuse(ask.clone());
                 let answer =
                     tokio::task::spawn_local(async move { handler.answer(ask).await }).await;
-                mesh.post(shard, Inbound::Answer(ticket, answer.unwrap_or(otherwise)));
+                let answer = Of::Faf(answer.unwrap_or(otherwise));
+                mesh.post(shard, Inbound::Answer(ticket, answer));
             }
         })
     };
@@ -142,7 +144,7 @@ async fn tell_reference(handler: &FafHandler, mesh: &Mesh<Router>, loaded: &Atom
     let Ok(reference) = handler.refresh().await else {
         return false; // the store has logged why
     };
-    mesh.tell(|| News::Reference(reference.clone()));
+    mesh.tell(|| Of::Faf(News::Reference(reference.clone())));
     loaded.store(true, Ordering::Release);
     true
 }

@@ -6,7 +6,8 @@ use muster::{
     backoffice::broker::{BrokerSettings, Incoming, Listener},
     config::Config,
     engine::Mesh,
-    lobby::{faf::news::News, router::Router},
+    lobbies::{Of, Router},
+    lobby::faf::news::News,
 };
 
 /// What the configuration says of the broker; `None`: there is none.
@@ -32,11 +33,17 @@ impl Listener for ToShards {
 
     fn hear(&self, heard: Incoming) {
         match heard {
-            Incoming::Notify { to, body } => self.mesh.tell(|| News::Notify {
+            Incoming::Notify { to, body } => self.tell(|| News::Notify {
                 to,
                 body: body.clone(),
             }),
-            Incoming::Avatar { player_id } => self.mesh.tell(|| News::AvatarChanged { player_id }),
+            Incoming::Avatar { player_id } => self.tell(|| News::AvatarChanged { player_id }),
         }
+    }
+}
+
+impl ToShards {
+    fn tell(&self, mut news: impl FnMut() -> News) {
+        self.mesh.tell(|| Of::Faf(news()));
     }
 }

@@ -6,7 +6,8 @@ use muster::{
     backoffice::broker::BrokerSettings,
     config::{Config, Sources},
     engine::Mesh,
-    lobby::{faf::news::News, router::Router},
+    lobbies::{Of, Router},
+    lobby::faf::news::News,
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -84,7 +85,7 @@ impl Reload<'_> {
         self.health.move_to(new.http.health).await;
         self.metrics.move_to(new.http.metrics).await;
         let settings = Arc::new(engine::faf_settings(&new));
-        self.mesh.tell(|| News::Settings(settings.clone()));
+        self.mesh.tell(|| Of::Faf(News::Settings(settings.clone())));
         *self.current.borrow_mut() = new;
     }
 }

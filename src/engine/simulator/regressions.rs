@@ -12,7 +12,7 @@ use crate::{
     admission::Admission,
     shard::{Place, Shard},
 };
-use lobby::{Audience, ConnId, Dialect, Origin, Relay, ShardId, Stopping, Ticket, Turn};
+use lobby::{Audience, ConnId, Dialect, Origin, Relay, ShardId, Turn};
 
 /// A dialect that does what it is told: `x` 9 sends nine letters, `all` 9 broadcasts them, `wait` and `meet` relay two.
 #[derive(Default)]
@@ -26,10 +26,8 @@ impl Dialect for Puppet {
     type Ask = ();
     type Answer = ();
     type Event = ();
-    type News = ();
+    type Notice = ();
     type Timer = ();
-
-    fn on_start(&mut self, _: &mut Turn<'_, Self>) {}
 
     fn on_open(&mut self, _: &mut Turn<'_, Self>, conn: ConnId, _: Origin) {
         self.conns.push(conn);
@@ -65,19 +63,9 @@ impl Dialect for Puppet {
     }
 
     fn on_close(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
-    fn on_mail(&mut self, _: &mut Turn<'_, Self>, _: ShardId, (): ()) {}
-    fn on_answer(&mut self, _: &mut Turn<'_, Self>, _: Ticket, (): ()) {}
-    fn on_notice(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
-    fn on_timer(&mut self, _: &mut Turn<'_, Self>, (): ()) {}
 
     fn on_resync(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
         turn.send(conn, "resync");
-    }
-
-    fn on_stopping(&mut self, _: &mut Turn<'_, Self>, _: Stopping) {}
-
-    fn is_drained(&self) -> bool {
-        true
     }
 
     fn refuse((): ()) {}

@@ -40,10 +40,8 @@ impl Dialect for Scribe {
     type Ask = u64;
     type Answer = u64;
     type Event = ();
-    type News = ();
+    type Notice = ();
     type Timer = Alarm;
-
-    fn on_start(&mut self, _: &mut Turn<'_, Self>) {}
 
     fn on_open(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, origin: Origin) {
         let mut book = self.book.borrow_mut();

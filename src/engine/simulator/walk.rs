@@ -112,7 +112,7 @@ pub(super) fn settings(
         name: String::new(),
         address: (Ipv4Addr::LOCALHOST, 0).into(),
         format,
-        protocol: Protocol::Faf,
+        protocol: Protocol::default(),
         outbox,
         proxy: index == PROXY,
         trusted: Vec::new(),

@@ -297,7 +297,7 @@ impl Dialect for Faf {
     type Ask = Ask;
     type Answer = Answer;
     type Event = events::Event;
-    type News = news::News;
+    type Notice = news::News;
     type Timer = Timer;
 
     fn on_start(&mut self, turn: &mut FafTurn<'_>) {

@@ -199,7 +199,7 @@ impl Faf {
     }
 
     /// Tells the coordinator something of somebody it knows; whom it does not know has nothing there.
-    pub(super) fn tell_hall_of(
+    pub(super) fn tell_coordinator_of(
         &mut self,
         turn: &mut FafTurn<'_>,
         conn: ConnId,

@@ -109,7 +109,7 @@ impl Dialect for Vcmi {
     type Ask = Infallible;
     type Answer = Infallible;
     type Event = Infallible;
-    type News = Infallible;
+    type Notice = Infallible;
     type Timer = Timer;
 
     fn on_start(&mut self, turn: &mut VcmiTurn<'_>) {

@@ -170,7 +170,7 @@ impl Faf {
             }
         }
         for conn in forced {
-            self.tell_hall_of(turn, conn, CoordinatorRequest::StopSearching);
+            self.tell_coordinator_of(turn, conn, CoordinatorRequest::StopSearching);
         }
     }
 

@@ -12,7 +12,7 @@ mod walk;
 use std::sync::Arc;
 
 use super::{Settings, Vcmi};
-use crate::{ConnId, Protocol, simulator::Simulator};
+use crate::{ConnId, simulator::Simulator};
 use wire::Format;
 
 pub(super) type Sim = Simulator<Vcmi>;
@@ -25,7 +25,7 @@ fn simulator(shards: u16, seed: u64, settings: Settings) -> Sim {
         |shard| Vcmi::new(shard, shards, settings.clone()),
         Box::new(|ask| match ask {}),
     );
-    (sim.format, sim.protocol) = (Format::Packets, Protocol::Vcmi);
+    sim.format = Format::Packets;
     sim
 }
 
