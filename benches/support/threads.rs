@@ -33,6 +33,18 @@ pub(crate) fn pin_to(core: usize) {
     }
 }
 
+/// Lets the calling thread run everywhere.
+pub(crate) fn unpin() {
+    // SAFETY: as above; the kernel leaves out cores that there are not.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        for core in 0..libc::CPU_SETSIZE as usize {
+            libc::CPU_SET(core, &mut set);
+        }
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set);
+    }
+}
+
 /// The calling thread.
 pub(crate) fn this_task() -> String {
     let link = std::fs::read_link("/proc/thread-self").expect("procfs");
