@@ -2,10 +2,12 @@
 //!
 //! - relay: one pair of games through the server, beside a thread that does nothing but `poll`, `recv` and `send` between
 //!   two sockets; throughput of one direction, and round trips of a small message;
+//! - beside: how long a line of chat takes to come back while two pairs are relayed at full speed, beside a thread that
+//!   relays and echoes;
 //! - chat: CPU of the shard for one line to 500 users, everything included from the packet to the last `send`, beside a
 //!   loop of `send`.
 //!
-//! `cargo bench --bench vcmi`. The ways take turns, so that whatever else the machine does hits all alike; medians are
+//! `cargo bench --bench vcmi`, or with `-- relay`, `-- beside` or `-- chat` for a part. The ways take turns, so that whatever else the machine does hits all alike; medians are
 //! printed. The server's shard, or the loop, has one core; the clients have the other.
 
 #![allow(unsafe_code)] // `poll` is only to be had from libc.
@@ -17,7 +19,11 @@ use std::{
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     os::fd::AsRawFd,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -40,28 +46,59 @@ const RELAYED: usize = 256 << 20;
 const CHUNK: usize = 64 << 10;
 const TRIPS: usize = 5_000;
 const TRIP_BYTES: usize = 64;
+const PINGS: usize = 2_000;
+const PING_PAUSE: Duration = Duration::from_millis(2);
 const USERS: usize = 500;
 const LINES: usize = 40;
 const LINE: &str = "a line of chat that is about as long as people write";
 
 fn main() {
-    pin_to(CLIENT_CORE);
+    // Before this thread has its core: the engine gives its shard the first of those it may use.
     let server = Server::start();
-    relay(&server);
-    chat(&server);
+    pin_to(CLIENT_CORE);
+    let filter = std::env::args().skip(1).find(|arg| !arg.starts_with("--"));
+    let wanted = |name: &str| filter.as_ref().is_none_or(|filter| name.contains(filter));
+    if wanted("relay") {
+        relay(&server);
+    }
+    if wanted("beside") {
+        beside(&server);
+    }
+    if wanted("chat") {
+        chat(&server);
+    }
     server.stop();
 }
 
 fn relay(server: &Server) {
-    let (mut through, mut alone) = (server.pair(), bare_pair());
+    let (mut through, (mut alone, bare_task)) = (server.pair(0), bare_pair());
+    let mut cpus = [Vec::new(), Vec::new()];
     let mut rates = [Vec::new(), Vec::new()];
     let mut trips = [Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {
         for (way, pair) in [&mut through, &mut alone].into_iter().enumerate() {
+            let task = [&server.task, &bare_task][way];
+            let before = cpu_of(task);
             rates[way].push(throughput(pair));
+            cpus[way].push((cpu_of(task) - before).as_secs_f64() * 1e6 / (RELAYED as f64 / 1e6));
             trips[way].push(round_trip(pair));
         }
     }
+    if std::env::var("TRACE").is_ok() {
+        let c = &server.engine.counters[0];
+        eprintln!(
+            "rounds {} writes {} blocked {} relayed {}",
+            c.rounds.value(),
+            c.writes.value(),
+            c.writes_blocked.value(),
+            c.relayed_bytes.value()
+        );
+    }
+    let [muster, bare] = cpus.map(|mut cpus| median(&mut cpus));
+    println!(
+        "relay, CPU of the server: muster {muster:.0} us/MB, bare loop {bare:.0} us/MB, ratio {:.2}",
+        muster / bare
+    );
     let [muster, bare] = rates.map(|mut rates| median(&mut rates));
     println!(
         "relay, one direction: muster {muster:.0} MB/s, bare loop {bare:.0} MB/s, ratio {:.2}",
@@ -75,6 +112,99 @@ fn relay(server: &Server) {
         println!(
             "relay, round trip {name}: muster {muster:.1} us, bare loop {bare:.1} us, ratio {:.2}",
             muster / bare
+        );
+    }
+}
+
+/// How long a line takes back to its sender with nothing else to do, and beside two relays at full speed; and the same
+/// where the thread in between relays, echoes the line and does nothing else.
+fn beside(server: &Server) {
+    let muster = Crowd {
+        user: server.sign_in("someone"),
+        pairs: [1, 2].map(|number| server.pair(number)),
+    };
+    for (name, crowd) in [("muster", muster), ("bare loop", bare_crowd())] {
+        let (alone, beside, rate) = crowd.measure();
+        for (when, [p50, p99]) in [("alone", alone), ("beside two relays", beside)] {
+            println!("a line back to its sender, {name}, {when}: p50 {p50:.0} us, p99 {p99:.0} us");
+        }
+        println!("the two relays meanwhile, {name}: {rate:.0} MB/s");
+    }
+}
+
+/// Somebody who is answered, and two pairs that are relayed.
+struct Crowd {
+    user: TcpStream,
+    pairs: [(TcpStream, TcpStream); 2],
+}
+
+impl Crowd {
+    /// Median and 99th percentile in microseconds, alone and beside the relays, and what these move meanwhile, in MB/s.
+    fn measure(mut self) -> ([f64; 2], [f64; 2], f64) {
+        let user = &mut self.user;
+        let mut lines = 0..;
+        let mut times = || {
+            let times = lines.by_ref().take(PINGS).map(|n| ping(user, n));
+            let mut times: Vec<f64> = times.collect();
+            times.sort_by(f64::total_cmp);
+            [50, 99].map(|percent| times[PINGS * percent / 100])
+        };
+        let alone = times();
+        let (over, relayed) = (AtomicBool::new(false), AtomicU64::new(0));
+        thread::scope(|scope| {
+            for (mut from, mut to) in self.pairs {
+                let (over, relayed) = (&over, &relayed);
+                scope.spawn(move || {
+                    let block = vec![b'x'; CHUNK];
+                    // The first to end may take the thread in between along.
+                    while !over.load(Ordering::Relaxed) && from.write_all(&block).is_ok() {}
+                });
+                scope.spawn(move || {
+                    let mut buffer = vec![0; CHUNK];
+                    while let Ok(count @ 1..) = to.read(&mut buffer) {
+                        relayed.fetch_add(count as u64, Ordering::Relaxed);
+                    }
+                });
+            }
+            let measured = scope.spawn(|| {
+                run_first();
+                let (begun, before) = (Instant::now(), relayed.load(Ordering::Relaxed));
+                let times = times();
+                let moved = relayed.load(Ordering::Relaxed) - before;
+                (times, moved as f64 / 1e6 / begun.elapsed().as_secs_f64())
+            });
+            let (beside, rate) = measured.join().expect("it is answered");
+            over.store(true, Ordering::Relaxed);
+            (alone, beside, rate)
+        })
+    }
+}
+
+/// Microseconds until a line of chat has come back to its sender.
+fn ping(user: &mut TcpStream, number: u64) -> f64 {
+    thread::sleep(PING_PAUSE);
+    let line = packet(&format!("<MSG>line {number}."));
+    let expected = format!("line {number}.");
+    let begun = Instant::now();
+    user.write_all(&line).expect("sends");
+    let mut said = String::new();
+    let mut buffer = [0; 4 << 10];
+    while !said.contains(&expected) {
+        let count = user.read(&mut buffer).expect("arrives");
+        assert!(count > 0, "ended after {said}");
+        said.push_str(&String::from_utf8_lossy(&buffer[..count]));
+    }
+    begun.elapsed().as_secs_f64() * 1e6
+}
+
+/// The calling thread runs before others of its core, so that it does not wait for the clients of relays.
+fn run_first() {
+    let priority = libc::sched_param { sched_priority: 1 };
+    // SAFETY: the parameters are valid for the call, which only reads them.
+    let failed = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) };
+    if failed != 0 {
+        println!(
+            "(no right to real-time priority: what follows contains the clients' own waiting)"
         );
     }
 }
@@ -183,42 +313,61 @@ fn median(values: &mut [f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// Two clients, and a thread between them that relays and does nothing else.
-fn bare_pair() -> (TcpStream, TcpStream) {
+/// Two clients, a thread between them that relays and does nothing else, and that thread.
+fn bare_pair() -> ((TcpStream, TcpStream), String) {
+    let (clients, task) = bare(&[1, 0]);
+    let [a, b] = <[TcpStream; 2]>::try_from(clients).expect("two of them");
+    ((a, b), task)
+}
+
+/// The same with two pairs, and somebody whose bytes come back to him.
+fn bare_crowd() -> Crowd {
+    let (clients, _) = bare(&[1, 0, 3, 2, 4]);
+    let [a, b, c, d, user] = <[TcpStream; 5]>::try_from(clients).expect("five of them");
+    Crowd {
+        user,
+        pairs: [(a, b), (c, d)],
+    }
+}
+
+/// Clients, and a thread that sends what comes from each to the one that `to` says for it.
+fn bare(to: &'static [usize]) -> (Vec<TcpStream>, String) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("binds");
     let address = listener.local_addr().expect("bound");
     let mut accepted = Vec::new();
-    let clients: Vec<TcpStream> = (0..2)
-        .map(|_| {
-            let client = TcpStream::connect(address).expect("connects");
-            client.set_nodelay(true).expect("sets");
-            let socket = listener.accept().expect("accepts").0;
-            socket.set_nodelay(true).expect("sets");
-            accepted.push(socket);
-            client
-        })
-        .collect();
+    let clients = to.iter().map(|_| {
+        let client = TcpStream::connect(address).expect("connects");
+        client.set_nodelay(true).expect("sets");
+        let socket = listener.accept().expect("accepts").0;
+        socket.set_nodelay(true).expect("sets");
+        accepted.push(socket);
+        client
+    });
+    let clients = clients.collect();
+    let (ready, task) = mpsc::channel();
     thread::spawn(move || {
         pin_to(SERVER_CORE);
+        ready.send(this_task()).expect("it is waited for");
         let mut buffer = vec![0; CHUNK];
         loop {
-            let mut wanted = [0, 1].map(|side: usize| libc::pollfd {
-                fd: accepted[side].as_raw_fd(),
+            let wanted = accepted.iter().map(|socket| libc::pollfd {
+                fd: socket.as_raw_fd(),
                 events: libc::POLLIN,
                 revents: 0,
             });
+            let mut wanted: Vec<_> = wanted.collect();
             // SAFETY: the array is valid for the call and has as many entries as it is told.
-            if unsafe { libc::poll(wanted.as_mut_ptr(), 2, -1) } < 0 {
+            if unsafe { libc::poll(wanted.as_mut_ptr(), wanted.len() as libc::nfds_t, -1) } < 0 {
                 return;
             }
-            for side in [0, 1] {
-                if wanted[side].revents == 0 {
+            for (from, &to) in to.iter().enumerate() {
+                if wanted[from].revents == 0 {
                     continue;
                 }
-                match accepted[side].read(&mut buffer) {
+                match (&accepted[from]).read(&mut buffer) {
                     Ok(0) | Err(_) => return,
                     Ok(count) => {
-                        if accepted[1 - side].write_all(&buffer[..count]).is_err() {
+                        if (&accepted[to]).write_all(&buffer[..count]).is_err() {
                             return;
                         }
                     }
@@ -226,8 +375,7 @@ fn bare_pair() -> (TcpStream, TcpStream) {
             }
         }
     });
-    let [a, b] = <[TcpStream; 2]>::try_from(clients).expect("two of them");
-    (a, b)
+    (clients, task.recv().expect("the thread has begun"))
 }
 
 /// The VCMI lobby on one shard.
@@ -302,14 +450,22 @@ impl Server {
     }
 
     /// A started game: the host's server and the guest's client, relayed.
-    fn pair(&self) -> (TcpStream, TcpStream) {
-        let (mut host, mut guest) = (self.sign_in("host"), self.sign_in("guest"));
-        say(&mut host, "<NEW>room<PSWD><COUNT>2<MODS>wog&1.0");
+    fn pair(&self, number: usize) -> (TcpStream, TcpStream) {
+        let (host, guest, room) = (
+            format!("host{number}"),
+            format!("guest{number}"),
+            format!("room{number}"),
+        );
+        let (mut host, mut guest) = (self.sign_in(&host), self.sign_in(&guest));
+        say(
+            &mut host,
+            &format!("<NEW>{room}<PSWD><COUNT>2<MODS>wog&1.0"),
+        );
         read_until(&mut host, ":>>MODSOTHER:host");
-        say(&mut guest, "<JOIN>room<PSWD><MODS>wog&1.0");
+        say(&mut guest, &format!("<JOIN>{room}<PSWD><MODS>wog&1.0"));
         read_until(&mut guest, ":>>MODS:");
-        say(&mut host, "<READY>room");
-        say(&mut guest, "<READY>room");
+        say(&mut host, &format!("<READY>{room}"));
+        say(&mut guest, &format!("<READY>{room}"));
         let host_said = read_until(&mut host, ":>>START:");
         let guest_said = read_until(&mut guest, ":>>START:");
         let after = |said: &str, word: &str| {
