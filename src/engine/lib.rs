@@ -229,7 +229,7 @@ fn start_shards<D: Dialect>(
         let (dialect, ready) = (dialect.clone(), ready.clone());
         let name = format!("shard-{}", place.id.0);
         let thread = runtime::spawn(&name, cpu.filter(|_| pins), move || {
-            run_shard(place, &*dialect, started, &ready);
+            run_shard(place, pins && cpu.is_some(), &*dialect, started, &ready);
         })?;
         threads.push(thread);
     }
@@ -242,9 +242,10 @@ fn start_shards<D: Dialect>(
     Ok(())
 }
 
-/// The life of a shard, on its own thread. `ready` hears once whether it has begun.
+/// The life of a shard, on its own thread, which may have a core of its own. `ready` hears once whether it has begun.
 fn run_shard<D: Dialect>(
     place: Place<D, Ring>,
+    own_core: bool,
     dialect: &impl Fn(ShardId) -> D,
     started: Instant,
     ready: &mpsc::Sender<io::Result<()>>,
@@ -252,7 +253,7 @@ fn run_shard<D: Dialect>(
     let (id, mesh) = (place.id, place.mesh.clone());
     let opened = Ring::new(started).and_then(|ring| {
         mesh.inbox(id).set_bell(ring.bell()?);
-        Ok(ring)
+        Ok(ring.on_a_core_of_its_own(own_core))
     });
     match opened {
         Ok(ring) => {

@@ -18,6 +18,10 @@ use super::{
 use lobby::{Closing, ConnId, Dialect, Relay};
 use wire::Decoder;
 
+/// A message of so many bytes or less may be answered at once. More is one piece of a stream: to wait for the next is to
+/// read larger pieces, and fewer.
+const ANSWERED_BYTES: usize = if cfg!(test) { 100 } else { 16 << 10 };
+
 /// A socket on its way to the shard that relays it.
 #[derive(Debug)]
 pub struct MovedSocket<S> {
@@ -130,6 +134,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             if !bytes.is_empty() {
                 shard.counters.relayed_bytes.add(bytes.len() as u64);
                 shard.pass_on(peer, bytes);
+                if bytes.len() <= ANSWERED_BYTES {
+                    shard.io.expect_more();
+                }
             } else if shard.conns.find(id).is_some_and(|conn| conn.ended) {
                 shard.close(id, Closing::Flushed);
             }

@@ -8,6 +8,7 @@
 //! was read is ever on its way inside a ring.
 
 mod doorbell;
+mod look;
 mod memory;
 mod ring;
 mod socket;
@@ -96,6 +97,9 @@ pub(super) trait Io {
 
     /// What people called this monotonic time, which is now or has just been: time since 1970-01-01 UTC.
     fn unix(&self, mono: Duration) -> Duration;
+
+    /// Something is likely to happen at once: the next wait may look for it before it sleeps.
+    fn expect_more(&mut self);
 
     /// Waits until something has happened, the shard's doorbell rings, or `until` has come, and adds what has happened to
     /// `events`. With a time that has passed it only looks. True: everything that was watched or awaited up to now is

@@ -20,7 +20,7 @@ use std::{
 
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
 
-use super::{Doorbell, Event, Io, Job, Key, Unfinished, What, socket};
+use super::{Doorbell, Event, Io, Job, Key, Unfinished, What, look::Look, socket};
 
 /// Sends of one submission. Large enough that the crossing into the kernel no longer counts.
 const BATCH: usize = 256;
@@ -66,6 +66,8 @@ pub(crate) struct Ring {
     timeouts: Vec<Duration>,
     /// How long the timeout lasts that is being set: the kernel reads it when it is submitted.
     timeout: Box<types::Timespec>,
+    /// Whether the next wait looks before it sleeps.
+    look: Look,
     /// What was noticed while something else was awaited.
     noticed: Vec<Event>,
     /// A new ring has taken the place of one that failed.
@@ -87,12 +89,21 @@ impl Ring {
             clock_set: None,
             timeouts: Vec::new(),
             timeout: Box::default(),
+            look: Look::default(),
             noticed: Vec::new(),
             renewed: false,
         };
         ring.open()?;
         ring.set_clock(ring.now());
         Ok(ring)
+    }
+
+    /// The same for a thread that has its core to itself: it may look for a little while before it sleeps.
+    pub(in crate::engine) fn on_a_core_of_its_own(self, its_own: bool) -> Ring {
+        Ring {
+            look: Look::new(its_own),
+            ..self
+        }
     }
 
     /// Looks up the Unix time, now and then: it may be set while we run.
@@ -300,7 +311,7 @@ impl Io for Ring {
         self.set_clock(now);
         let only_look =
             until.is_some_and(|at| at <= now) || !self.noticed.is_empty() || self.renewed;
-        if only_look {
+        if only_look || self.comes_at_once(until, now) {
             if self.has_work() {
                 self.enter(0);
             }
@@ -310,12 +321,19 @@ impl Io for Ring {
             }
             self.enter(1);
         }
+        if !only_look {
+            self.look.waited(self.now().saturating_sub(now));
+        }
         self.reap(&mut []);
         events.append(&mut self.noticed);
         if self.ring.is_none() {
             return Err(io::Error::other("the shard's ring has failed"));
         }
         Ok(std::mem::take(&mut self.renewed))
+    }
+
+    fn expect_more(&mut self) {
+        self.look.expect();
     }
 
     fn watch(&mut self, key: Key, socket: &OwnedFd) {
@@ -401,6 +419,26 @@ impl Io for Ring {
 }
 
 impl Ring {
+    /// Looks, if it is worth while, whether anything happens before that time.
+    fn comes_at_once(&mut self, until: Option<Duration>, now: Duration) -> bool {
+        let Some(end) = self.look.until(now) else {
+            return false;
+        };
+        let end = until.map_or(end, |at| at.min(end));
+        loop {
+            // Without the flags of newer kernels completions come by themselves.
+            let ring = self.ring.as_mut();
+            let completed = ring.is_some_and(|ring| !ring.completion().is_empty());
+            if completed || self.has_work() {
+                return true;
+            }
+            if self.now() >= end {
+                return false;
+            }
+            std::hint::spin_loop();
+        }
+    }
+
     /// Whether there is anything to tell the kernel, or it has anything to do for us.
     fn has_work(&mut self) -> bool {
         self.ring.as_mut().is_some_and(|ring| {

@@ -603,6 +603,8 @@ impl Io for SimIo {
         mono
     }
 
+    fn expect_more(&mut self) {} // nobody sleeps
+
     fn wait(&mut self, _: Option<Duration>, events: &mut Vec<Event>) -> io::Result<bool> {
         let mut network = lock(&self.network);
         network.hand_out(self.shard, events);
