@@ -66,9 +66,6 @@ pub(super) struct Share {
 impl<D: Dialect, I: Io> Shard<D, I> {
     /// Does what the connection's state allows, as far as its share of the round goes.
     pub(super) fn go_on(&mut self, id: ConnId) {
-        if let Some(conn) = self.conns.find(id) {
-            conn.queued = false;
-        }
         let mut share = Share {
             bytes: BYTES_PER_ROUND,
             frames: FRAMES_PER_ROUND,

@@ -112,6 +112,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 break;
             };
             self.drain_inbox();
+            if let Some(conn) = self.conns.find(id) {
+                conn.queued = false;
+            }
             self.go_on(id);
         }
         self.flush();
@@ -131,13 +134,22 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 if over && let Some(socket) = &conn.socket {
                     self.io.watch(key, socket);
                 }
-                self.go_on(id);
+                self.go_on_unless_queued(id);
             }
             What::Writable => self.writable(id),
             What::Broken => {
                 conn.closing = Some(Closing::Abort);
-                self.go_on(id);
+                self.go_on_unless_queued(id);
             }
+        }
+    }
+
+    /// Lets a connection go on that something has happened to, if it is not going to anyway. One whose events counted beside
+    /// the queue would be in there once more for each of them, and those that are busy would make every round longer.
+    fn go_on_unless_queued(&mut self, id: ConnId) {
+        let queued = self.conns.peek(id).is_some_and(|conn| conn.queued);
+        if !queued {
+            self.go_on(id);
         }
     }
 

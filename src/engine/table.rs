@@ -61,7 +61,7 @@ pub(super) struct Conn<S> {
     /// The peer has ended its side, and everything is read.
     pub(super) ended: bool,
     pub(super) hold: Hold,
-    /// Is in the shard's list of connections that go on when the others had their turn.
+    /// Is in the shard's list of connections that go on when the others had their turn, which no connection is in twice.
     pub(super) queued: bool,
     /// Waits for a congested mesh.
     pub(super) parked: bool,

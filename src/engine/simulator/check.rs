@@ -37,6 +37,12 @@ impl Walk {
             "{:?} are still to be written",
             one.dirty
         );
+        let mut queued: Vec<ConnId> = one.queued.iter().copied().collect();
+        queued.sort_unstable();
+        must!(
+            queued.windows(2).all(|two| two[0] != two[1]),
+            "{queued:?} are queued, one of them twice"
+        );
         must!(one.batch.is_empty(), "a broadcast is left over");
         must!(
             one.local.is_empty(),
