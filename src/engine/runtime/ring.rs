@@ -99,7 +99,7 @@ impl Ring {
     }
 
     /// The same for a thread that has its core to itself: it may look for a little while before it sleeps.
-    pub(in crate::engine) fn on_a_core_of_its_own(self, its_own: bool) -> Ring {
+    pub(crate) fn on_a_core_of_its_own(self, its_own: bool) -> Ring {
         Ring {
             look: Look::new(its_own),
             ..self
