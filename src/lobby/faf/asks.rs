@@ -293,7 +293,7 @@ pub struct StoredRating {
     pub games: u32,
 }
 
-/// A directory that a player may show beside his name.
+/// A picture that a player may show beside their name.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Avatar {
     /// Where it is.
@@ -349,7 +349,7 @@ pub struct VaultMod {
     pub description: String,
     /// In the vault.
     pub filename: String,
-    /// File name of its directory.
+    /// File name of its picture.
     pub icon: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The directory beside a player's name: which he may show, and which he does (spec: faf-messages 3.14, faf-lifecycle
+//! The picture beside a player's name: which they may show, and which they do (spec: faf-messages 3.14, faf-lifecycle
 //! 12.4). Whatever changes is seen in the next `player_info`; there is no other answer.
 
 use super::{

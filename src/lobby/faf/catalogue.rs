@@ -23,7 +23,7 @@ const CAMPAIGNS: [&str; 5] = [
     "Custom Missions",
 ];
 
-/// What is written as %XX in the address of a directory: everything but RFC 3986's unreserved characters and the slash.
+/// What is written as %XX in the address of a picture: everything but RFC 3986's unreserved characters and the slash.
 const IN_ADDRESS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')

@@ -310,6 +310,7 @@ impl Faf {
         let Some(claiming) = session.claiming.take_if(|c| c.account.id == player_id) else {
             return;
         };
+        session.user_agent = None; // written down with the sign-in
         let Claiming { mut account, token } = *claiming;
         self.deadlines.waiting.remove(&(session.login_until, conn));
         account.friends.truncate(settings::RELATIONS);

@@ -234,7 +234,7 @@ pub(super) struct CoopInfo<'a> {
 #[derive(Serialize)]
 #[serde(tag = "command", rename = "modvault_info")]
 pub(super) struct ModvaultInfo<'a> {
-    /// Address of its directory, or empty.
+    /// Address of its picture, or empty.
     pub thumbnail: &'a str,
     /// Address of the mod.
     pub link: &'a str,
