@@ -5,6 +5,7 @@
 //! One value of a dialect is the state of one shard; it never sees another shard's state, only its mail.
 
 pub mod faf;
+mod map;
 pub mod router;
 pub mod simulator;
 mod turn;

@@ -61,6 +61,9 @@ struct Shard<D: Dialect> {
 /// The back office: an answer for each question.
 pub type Office<D> = Box<dyn FnMut(<D as Dialect>::Ask) -> <D as Dialect>::Answer>;
 
+/// Sees each effect before it is carried out.
+pub type Observer<D> = Box<dyn FnMut(ShardId, &Effect<D>)>;
+
 /// Shards, mail between them, clients and a clock.
 pub struct Simulator<D: Dialect> {
     shards: Vec<Shard<D>>,
@@ -82,6 +85,8 @@ pub struct Simulator<D: Dialect> {
     pub eager: bool,
     /// Whether the back office keeps everybody waiting: no answer comes.
     pub stalled: bool,
+    /// Told of every effect, for tests that compare whole runs.
+    pub observer: Option<Observer<D>>,
 }
 
 enum Job {
@@ -123,6 +128,7 @@ impl<D: Dialect> Simulator<D> {
             published: Vec::new(),
             eager: true,
             stalled: false,
+            observer: None,
         };
         for shard in 0..shards {
             simulator.turn(ShardId(shard), |dialect, turn| dialect.on_start(turn));
@@ -384,6 +390,9 @@ impl<D: Dialect> Simulator<D> {
         };
         input(&mut state.dialect, &mut turn);
         for effect in effects {
+            if let Some(observer) = &mut self.observer {
+                observer(shard, &effect);
+            }
             self.carry_out(shard, effect);
         }
     }

@@ -11,11 +11,10 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use ahash::AHashMap;
 use bytes::{Bytes, BytesMut};
 
 use super::visibility::Rule;
-use crate::{ConnId, ShardId};
+use crate::{ConnId, ShardId, map::IdMap};
 use wire::Chunk;
 
 /// Entries of one block: small enough that a change is cheap, large enough that 10,000 players are 100 parts.
@@ -72,7 +71,7 @@ struct GameBlock {
 #[derive(Debug)]
 pub(super) struct Directory {
     players: Vec<PlayerBlock>,
-    index: AHashMap<u32, u32>,
+    index: IdMap<u32, u32>,
     /// By uid / BLOCK, so that the list is in the order of creation.
     games: BTreeMap<u32, GameBlock>,
     players_head: Rc<Chunk>,
@@ -97,7 +96,7 @@ impl Default for Directory {
         let fixed = |text: &'static str| Rc::new(Chunk::new(Bytes::from_static(text.as_bytes())));
         Directory {
             players: Vec::new(),
-            index: AHashMap::new(),
+            index: IdMap::default(),
             games: BTreeMap::new(),
             players_head: fixed(PLAYERS_HEAD),
             games_head: fixed(GAMES_HEAD),

@@ -8,7 +8,6 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use ahash::AHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -22,6 +21,8 @@ use super::{
     results::Finished,
     validity::Validity,
 };
+use crate::map::IdMap;
+
 /// Pause before a batch is tried again, at first …
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// … and at most, each pause being twice the one before.
@@ -171,7 +172,7 @@ pub struct Done {
 /// The journals of a shard's games.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    journals: AHashMap<u32, Journal>,
+    journals: IdMap<u32, Journal>,
     /// The process ends: what is not settled at once is kept.
     ending: bool,
 }
@@ -346,10 +347,11 @@ impl Faf {
     /// disk.
     pub(super) fn keep_books(&mut self, turn: &mut FafTurn<'_>) {
         self.ledger.ending = true;
-        for (&uid, journal) in &self.ledger.journals {
-            if journal.is_to_be_kept() {
-                turn.ask(Ask::Keep(journal.batch(uid)));
-            }
+        let kept = self.ledger.journals.iter();
+        let mut kept: Vec<_> = kept.filter(|(_, j)| j.is_to_be_kept()).collect();
+        kept.sort_unstable_by_key(|(uid, _)| **uid);
+        for (&uid, journal) in kept {
+            turn.ask(Ask::Keep(journal.batch(uid)));
         }
     }
 }

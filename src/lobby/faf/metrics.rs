@@ -3,9 +3,11 @@
 //! Labels come from clients (user agents, commands) or from tables (mods, leaderboards), so each table of them has a
 //! bound; what is over it is counted under [`OTHER`]. Publishing is a swap of one pointer: nobody waits for a reader.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use ahash::AHashMap;
 use arc_swap::ArcSwap;
 
 use super::{
@@ -29,14 +31,14 @@ const NAMES: usize = 128;
 /// Counts by label, bounded.
 #[derive(Clone, Debug, Default)]
 pub struct LabelledCounter {
-    counts: AHashMap<Box<str>, u64>,
+    counts: BTreeMap<Box<str>, u64>,
     most: usize,
 }
 
 impl LabelledCounter {
     fn new(most: usize) -> Self {
         LabelledCounter {
-            counts: AHashMap::new(),
+            counts: BTreeMap::new(),
             most,
         }
     }
@@ -328,7 +330,7 @@ impl Faf {
         let metrics_collector = &self.metrics_collector;
         // Names out of tables only: a host may name any mod, and each name is a time series for ever.
         let states = |label: &dyn Fn(&Game) -> Option<&str>| {
-            let mut counts: AHashMap<(&str, &'static str), u64> = AHashMap::new();
+            let mut counts: BTreeMap<(&str, &'static str), u64> = BTreeMap::new();
             for game in self.games.values().filter(|game| !game.removed) {
                 let label = label(game).unwrap_or(OTHER);
                 *counts.entry((label, state_name(game.state))).or_default() += 1;

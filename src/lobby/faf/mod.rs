@@ -69,7 +69,6 @@ mod visibility;
 
 use std::{sync::Arc, time::Duration};
 
-use ahash::AHashMap;
 use rand::Rng;
 
 pub use games::GameType;
@@ -85,7 +84,7 @@ use self::{
     reference::Reference,
     session::{Session, Sessions},
 };
-use super::{Closing, ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn};
+use super::{Closing, ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn, map::IdMap};
 use wire::json::JsonReader;
 
 /// A turn of this dialect.
@@ -105,15 +104,15 @@ pub struct Faf {
     reader: Option<Box<JsonReader>>,
     sessions: Sessions,
     /// Players whose home this shard is.
-    claims: AHashMap<u32, ConnId>,
+    claims: IdMap<u32, ConnId>,
     next_epoch: u64,
     directory: Directory,
-    games: AHashMap<u32, Box<Game>>,
+    games: IdMap<u32, Box<Game>>,
     logins: login::Logins,
     deadlines: login::LoginDeadlines,
     /// Empty on all shards but one.
     coordinator: coordinator::Coordinator,
-    pending: AHashMap<Ticket, dispatch::Pending>,
+    pending: IdMap<Ticket, dispatch::Pending>,
     ledger: ledger::Ledger,
     tick: tick::Tick,
     draining: bool,
@@ -167,14 +166,14 @@ impl Faf {
             initialised: false,
             reader: None,
             sessions: Sessions::default(),
-            claims: AHashMap::new(),
+            claims: IdMap::default(),
             next_epoch: 0,
             directory: Directory::default(),
-            games: AHashMap::new(),
+            games: IdMap::default(),
             logins: login::Logins::default(),
             deadlines: login::LoginDeadlines::default(),
             coordinator: coordinator::Coordinator::default(),
-            pending: AHashMap::new(),
+            pending: IdMap::default(),
             ledger: ledger::Ledger::default(),
             tick: tick::Tick::new(shards.max(1)),
             draining: false,

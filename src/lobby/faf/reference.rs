@@ -3,7 +3,7 @@
 //! The back office loads it at the start and at every minute divisible by ten, and tells every shard by
 //! [`News::Reference`](super::news::News::Reference). Until then a shard has none, and no game can be hosted.
 
-use ahash::AHashSet;
+use std::collections::BTreeSet;
 
 use super::{matchmaking::QueueSetup, ratings::Rating};
 
@@ -15,7 +15,7 @@ pub struct Reference {
     /// In the order of their ids.
     pub featured_mods: Vec<FeaturedMod>,
     /// Uids of the sim mods that games may be rated with.
-    pub ranked_mods: AHashSet<String>,
+    pub ranked_mods: BTreeSet<String>,
     /// Enabled matchmaking queues with their map pools, in the order of their ids.
     pub queues: Vec<QueueSetup>,
 }

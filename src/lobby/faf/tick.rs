@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use ahash::AHashMap;
 use bytes::{Bytes, BytesMut};
 
 use super::{
@@ -21,13 +20,13 @@ use super::{
     next_multiple,
     visibility::Rule,
 };
-use crate::{Audience, ConnId, ShardId};
+use crate::{Audience, ConnId, ShardId, map::IdMap};
 
 /// What waits for a tick.
 #[derive(Debug)]
 pub(super) struct Tick {
     /// Own players: claim, and the last object of one who has gone.
-    players: AHashMap<u32, (u64, Option<Bytes>)>,
+    players: IdMap<u32, (u64, Option<Bytes>)>,
     /// Own games.
     games: BTreeSet<u32>,
     /// Those of them that the directory does not show yet as they are.
@@ -36,7 +35,7 @@ pub(super) struct Tick {
     heard: Vec<u64>,
     /// The last tick that was broadcast.
     done: u64,
-    gathered_players: AHashMap<u32, PlayerUpdate>,
+    gathered_players: IdMap<u32, PlayerUpdate>,
     gathered_games: BTreeMap<u32, GameUpdate>,
     gathered_queues: Vec<Bytes>,
 }
@@ -44,12 +43,12 @@ pub(super) struct Tick {
 impl Tick {
     pub(super) fn new(shards: u16) -> Self {
         Tick {
-            players: AHashMap::new(),
+            players: IdMap::default(),
             games: BTreeSet::new(),
             games_unpictured: BTreeSet::new(),
             heard: vec![0; shards.into()],
             done: 0,
-            gathered_players: AHashMap::new(),
+            gathered_players: IdMap::default(),
             gathered_games: BTreeMap::new(),
             gathered_queues: Vec::new(),
         }
@@ -146,7 +145,7 @@ impl Faf {
                 text,
             });
         }
-        players.sort_unstable_by_key(|update| update.epoch);
+        players.sort_unstable_by_key(|update| (update.epoch, update.id));
         let mut games = Vec::with_capacity(self.tick.games.len());
         for uid in std::mem::take(&mut self.tick.games) {
             let Some(game) = self.games.get_mut(&uid) else {

@@ -1,6 +1,7 @@
 //! Whether a game counts, and if not, why (spec: faf-ratings-results 3). Pure.
 
-use ahash::AHashSet;
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -208,7 +209,7 @@ pub(super) struct Setup<'a> {
     /// Uids of the active sim mods.
     pub sim_mods: Vec<&'a str>,
     /// Uids of all ranked ones.
-    pub ranked_mods: &'a AHashSet<String>,
+    pub ranked_mods: &'a BTreeSet<String>,
     /// Whether a computer player is configured.
     pub has_ais: bool,
     /// Teams of the participants.

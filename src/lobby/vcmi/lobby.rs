@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use ahash::{AHashMap, AHashSet};
 use bytes::Bytes;
 
 use super::{
@@ -21,7 +20,10 @@ use super::{
     syntax,
     users::{EVERYBODY, MODERN_USERS, User},
 };
-use crate::{ConnId, ShardId, Topic};
+use crate::{
+    ConnId, ShardId, Topic,
+    map::{IdMap, KeyedMap, KeyedSet},
+};
 use wire::charset::Charset;
 
 /// Whether the rest of a packet is still looked at.
@@ -38,24 +40,24 @@ pub(super) struct Lobby {
     pub(super) settings: Arc<Settings>,
     /// Its own shard.
     shard: ShardId,
-    pub(super) users: AHashMap<ConnId, User>,
+    pub(super) users: IdMap<ConnId, User>,
     /// In the order in which their sockets were accepted.
     pub(super) order: BTreeSet<(Duration, ConnId)>,
     /// Only who has signed in.
-    pub(super) names: AHashMap<String, ConnId>,
+    pub(super) names: KeyedMap<String, ConnId>,
     /// In order of creation.
     pub(super) rooms: BTreeMap<RoomId, Room>,
-    pub(super) room_names: AHashMap<String, RoomId>,
+    pub(super) room_names: KeyedMap<String, RoomId>,
     pub(super) next_room: u64,
-    pub(super) sessions: AHashMap<u64, Session>,
+    pub(super) sessions: IdMap<u64, Session>,
     pub(super) uuids: Uuids,
-    pub(super) pipes: AHashMap<ConnId, Pipe>,
+    pub(super) pipes: IdMap<ConnId, Pipe>,
     /// Pairs of games that are relayed on each shard.
     pub(super) relays: Vec<u32>,
     /// Accepted sockets, for `ROOT`.
     pub(super) accepted: u64,
-    pub(super) addresses_seen: AHashSet<IpAddr>,
-    pub(super) names_seen: AHashSet<String>,
+    pub(super) addresses_seen: KeyedSet<IpAddr>,
+    pub(super) names_seen: KeyedSet<String>,
     pub(super) draining: bool,
     pub(super) counters: Counters,
     /// Launchers whose encoding is not UTF-8: no topic is for them.
@@ -74,19 +76,19 @@ impl Lobby {
         Lobby {
             settings,
             shard,
-            users: AHashMap::new(),
+            users: IdMap::default(),
             order: BTreeSet::new(),
-            names: AHashMap::new(),
+            names: KeyedMap::default(),
             rooms: BTreeMap::new(),
-            room_names: AHashMap::new(),
+            room_names: KeyedMap::default(),
             next_room: 0,
-            sessions: AHashMap::new(),
+            sessions: IdMap::default(),
             uuids: Uuids::default(),
-            pipes: AHashMap::new(),
+            pipes: IdMap::default(),
             relays: vec![0; shards],
             accepted: 0,
-            addresses_seen: AHashSet::new(),
-            names_seen: AHashSet::new(),
+            addresses_seen: KeyedSet::default(),
+            names_seen: KeyedSet::default(),
             draining: false,
             counters: Counters::default(),
             foreigners: BTreeSet::new(),

@@ -35,13 +35,11 @@ mod users;
 
 use std::{convert::Infallible, sync::Arc};
 
-use ahash::AHashMap;
-
 pub use mail::Mail;
 pub use settings::{Counters, MetricsBoard, Settings};
 
 use self::{gateway::Peer, lobby::Lobby, settings::SHOWN};
-use super::{ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn};
+use super::{ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn, map::IdMap};
 
 /// A turn of this dialect.
 type VcmiTurn<'a> = Turn<'a, Vcmi>;
@@ -51,7 +49,7 @@ type VcmiTurn<'a> = Turn<'a, Vcmi>;
 pub struct Vcmi {
     settings: Arc<Settings>,
     lobby_shard: ShardId,
-    peers: AHashMap<ConnId, Peer>,
+    peers: IdMap<ConnId, Peer>,
     /// Only on its shard.
     lobby: Option<Box<Lobby>>,
     /// What has happened at this shard's gateway.
@@ -83,7 +81,7 @@ impl Vcmi {
             lobby: (shard == lobby_shard).then(lobby),
             settings,
             lobby_shard,
-            peers: AHashMap::new(),
+            peers: IdMap::default(),
             counters: Counters::default(),
             board: Arc::default(),
         }

@@ -1,13 +1,11 @@
 //! The mods of a room (spec: vcmi-proxy 7.10).
 
-use ahash::AHashMap;
-
 use super::{
     lobby::{Flow, Lobby},
     message,
     settings::{MODS, MODS_BYTES},
 };
-use crate::ConnId;
+use crate::{ConnId, map::KeyedMap};
 
 /// First version whose host is told of everybody's mods.
 const TOLD_VERSION: u8 = 3;
@@ -17,7 +15,7 @@ const TOLD_VERSION: u8 = 3;
 pub(super) struct Mods {
     entries: Vec<(String, String)>,
     /// Place of each name among the entries.
-    places: AHashMap<String, usize>,
+    places: KeyedMap<String, usize>,
     bytes: usize,
 }
 

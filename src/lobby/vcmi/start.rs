@@ -1,6 +1,5 @@
 //! A room becomes a session: votes, uuids, the launchers' good-bye (spec: vcmi-proxy 7.13, 7.14, 8).
 
-use ahash::AHashMap;
 use rand::Rng;
 
 use super::{
@@ -13,13 +12,13 @@ use super::{
     rooms::{NO_PERMISSION, Room, RoomId},
     settings::AWAITED,
 };
-use crate::ConnId;
+use crate::{ConnId, map::KeyedMap};
 
 /// First version whose READY as host is a vote like everybody's.
 const VOTING_VERSION: u8 = 3;
 
 /// Which session a uuid belongs to, and to whom.
-pub(super) type Uuids = AHashMap<String, (u64, Role)>;
+pub(super) type Uuids = KeyedMap<String, (u64, Role)>;
 
 impl Lobby {
     pub(super) fn ready(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId, name: &str) -> Flow {

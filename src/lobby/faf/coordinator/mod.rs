@@ -12,7 +12,6 @@
 
 mod party;
 
-use ahash::AHashMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +24,7 @@ use super::{
     request::Refusal,
     session::PlayerState,
 };
-use crate::{ConnId, ShardId};
+use crate::{ConnId, ShardId, map::IdMap};
 
 /// The shard that has the coordinator.
 pub(super) const COORDINATOR: ShardId = ShardId(0);
@@ -179,7 +178,7 @@ pub(super) struct Member {
 /// The coordinator's state.
 #[derive(Debug, Default)]
 pub(super) struct Coordinator {
-    members: AHashMap<u32, Member>,
+    members: IdMap<u32, Member>,
     parties: Parties,
     /// Queues, searches and matches.
     pub matchmaker: Matchmaker,

@@ -5,7 +5,6 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use ahash::AHashMap;
 use bytes::Bytes;
 
 use super::{Coordinator, CoordinatorRefusal, LoginId};
@@ -15,6 +14,7 @@ use crate::{
         Faf, FafTurn, Timer, factions::Factions, message, next_multiple, session::PlayerState,
         settings,
     },
+    map::IdMap,
 };
 
 /// How long an invitation may be followed.
@@ -62,7 +62,7 @@ impl Party {
 /// All parties, by their owner's id.
 #[derive(Debug, Default)]
 pub(super) struct Parties {
-    by_owner: AHashMap<u32, Party>,
+    by_owner: IdMap<u32, Party>,
     /// Those whose members will be told at the next look.
     dirty: BTreeSet<u32>,
 }

@@ -9,8 +9,6 @@ use std::{
     time::Duration,
 };
 
-use ahash::AHashMap;
-
 use super::{
     entering::Entry,
     matches::Match,
@@ -30,6 +28,7 @@ use crate::{
         rated_game::RatingChange,
         text::iso8601,
     },
+    map::IdMap,
 };
 
 /// Half the width of the wider and of the narrower boundary in `matchmaker_info` (spec: faf-messages 5.9).
@@ -118,11 +117,11 @@ pub(in crate::faf) struct Matchmaker {
     /// By id.
     pub searches: BTreeMap<u64, Search>,
     /// Each player's searches in the order they began.
-    by_player: AHashMap<u32, Vec<u64>>,
+    by_player: IdMap<u32, Vec<u64>>,
     /// Parties that are about to search, by id.
-    pub entries: AHashMap<u64, Entry>,
+    pub entries: BTreeMap<u64, Entry>,
     /// Matches on their way to a game, by id.
-    pub matches: AHashMap<u64, Match>,
+    pub matches: BTreeMap<u64, Match>,
     /// Who may not search.
     pub(super) violations: Violations,
     /// Queues that have popped and wait for their turn to be matched.

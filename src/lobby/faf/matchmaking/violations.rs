@@ -4,11 +4,10 @@
 
 use std::time::Duration;
 
-use ahash::AHashMap;
-
 use crate::{
     Now,
     faf::text::{naturally, words},
+    map::IdMap,
 };
 
 /// Rules about violations (spec: faf-lifecycle 16, `LADDER_VIOLATIONS_*`).
@@ -84,7 +83,7 @@ pub(super) struct TimeOut {
 /// All players' violations.
 #[derive(Debug, Default)]
 pub(super) struct Violations {
-    by_player: AHashMap<u32, Violation>,
+    by_player: IdMap<u32, Violation>,
 }
 
 impl Violations {

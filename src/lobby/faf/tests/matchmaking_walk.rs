@@ -14,7 +14,7 @@ use crate::faf::Counters;
 const PLAYERS: u32 = 9;
 
 /// Queues pop every few seconds.
-fn quick() -> Settings {
+pub(super) fn quick() -> Settings {
     let mut settings = Settings::default();
     settings.matchmaking.pop.longest = Duration::from_secs(8);
     settings.matchmaking.pop.shortest = Duration::from_secs(2);
@@ -74,7 +74,12 @@ fn refresh(sim: &mut Sim, rng: &mut SmallRng) {
 
 fn walk(seed: u64) -> Sim {
     let shards = (seed % 3) as u16 + 1;
-    let mut sim = simulator(shards, seed, quick());
+    walk_in(simulator(shards, seed, quick()), seed)
+}
+
+/// The same in a simulator that was made for it.
+pub(super) fn walk_in(mut sim: Sim, seed: u64) -> Sim {
+    let shards = sim.shards();
     sim.eager = seed.is_multiple_of(2);
     let mut rng = SmallRng::seed_from_u64(!seed);
     let mut conns: Vec<ConnId> = (1..PLAYERS)

@@ -14,6 +14,7 @@ mod parties;
 mod ratings;
 mod relations;
 mod robustness;
+mod same_twice;
 mod searches;
 mod walk;
 

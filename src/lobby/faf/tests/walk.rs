@@ -109,7 +109,17 @@ fn parties_come_to_rest() {
 
 /// A walk of players with ids below `ids`.
 fn walk(seed: u64, ids: u32, frames: fn(&mut SmallRng, u32) -> Vec<Value>) -> Sim {
-    let mut sim = simulator(SHARDS, seed, Settings::default());
+    let sim = simulator(SHARDS, seed, Settings::default());
+    walk_in(sim, seed, ids, frames)
+}
+
+/// The same in a simulator that was made for it.
+pub(super) fn walk_in(
+    mut sim: Sim,
+    seed: u64,
+    ids: u32,
+    frames: fn(&mut SmallRng, u32) -> Vec<Value>,
+) -> Sim {
     sim.eager = seed.is_multiple_of(3);
     let mut rng = SmallRng::seed_from_u64(!seed);
     let mut conns: Vec<ConnId> = (0..ids as u16 - 2)
