@@ -118,6 +118,7 @@ mod tests {
 
     /// A packet can name a few thousand mods again and again.
     #[test]
+    #[allow(clippy::disallowed_types)] // how long it takes is what is tested
     fn a_long_list_named_again_and_again_keeps_nobody_waiting() {
         let begun = std::time::Instant::now();
         let long: Vec<_> = (0..MODS / 2).map(|n| (n.to_string(), "1".into())).collect();

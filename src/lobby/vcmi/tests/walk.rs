@@ -88,7 +88,7 @@ fn a_walk_can_be_taken_twice() {
 }
 
 fn walk(mut sim: Sim, seed: u64) {
-    sim.eager = seed % 2 == 0;
+    sim.eager = seed.is_multiple_of(2);
     let mut rng = SmallRng::seed_from_u64(seed);
     let mut conns = Vec::new();
     for step in 0..300 {
