@@ -271,8 +271,14 @@ fn queues(page: &mut Page, snapshots: &[Arc<MetricsSnapshot>]) {
         .iter()
         .flat_map(|metrics| &metrics.queues)
         .collect();
+    matches(page, &queues);
+    shapes(page, &queues);
+    levels(page, &queues);
+}
+
+fn matches(page: &mut Page, queues: &[&metrics::QueueMeters]) {
     let mut family = page.counter("server_matchmaker_queue_matches_total", "Match launches");
-    for queue in &queues {
+    for queue in queues {
         for (status, count) in queue.matches.iter() {
             family.value(&[("queue", &queue.name), ("status", status)], count as f64);
         }
@@ -281,7 +287,7 @@ fn queues(page: &mut Page, snapshots: &[Arc<MetricsSnapshot>]) {
         "server_matchmaker_queue_searches_matched_total",
         "Matched searches by party size",
     );
-    for queue in &queues {
+    for queue in queues {
         for (size, count) in queue.searches_matched.iter() {
             family.value(
                 &[("queue", &queue.name), ("player_size", size)],
@@ -289,6 +295,9 @@ fn queues(page: &mut Page, snapshots: &[Arc<MetricsSnapshot>]) {
             );
         }
     }
+}
+
+fn shapes(page: &mut Page, queues: &[&metrics::QueueMeters]) {
     type Shape = fn(&metrics::QueueMeters) -> &metrics::Histogram;
     let shapes: [(&str, &str, Shape); 3] = [
         (
@@ -309,7 +318,7 @@ fn queues(page: &mut Page, snapshots: &[Arc<MetricsSnapshot>]) {
     ];
     for (name, help, of) in shapes {
         let mut family = page.histogram(name, help);
-        for queue in &queues {
+        for queue in queues {
             family.shape(&[("queue", &queue.name)], of(queue));
         }
     }
@@ -317,11 +326,14 @@ fn queues(page: &mut Page, snapshots: &[Arc<MetricsSnapshot>]) {
         "server_matchmaker_queue_search_duration_seconds",
         "Length of searches",
     );
-    for queue in &queues {
+    for queue in queues {
         for (status, shape) in &queue.search_durations {
             family.shape(&[("queue", &queue.name), ("status", status)], shape);
         }
     }
+}
+
+fn levels(page: &mut Page, queues: &[&metrics::QueueMeters]) {
     type Level = fn(&metrics::QueueMeters) -> f64;
     let levels: [(&str, &str, Level); 3] = [
         (
@@ -340,7 +352,7 @@ fn queues(page: &mut Page, snapshots: &[Arc<MetricsSnapshot>]) {
     ];
     for (name, help, of) in levels {
         let mut family = page.gauge(name, help);
-        for queue in &queues {
+        for queue in queues {
             family.value(&[("queue", &queue.name)], of(queue));
         }
     }

@@ -60,6 +60,27 @@ pub(super) fn parse(input: &[u8], limits: &ReadLimits) -> Result<Option<Upgrade>
         }
         Err(_) => return Err(refuse("not HTTP", "400 Bad Request")),
     };
+    let key = key(&request, limits)?;
+    let forwarded = Some(limits.ws_forwarded_header.as_str())
+        .filter(|name| !name.is_empty())
+        .and_then(|name| header(&request, name))
+        .and_then(|value| value.split(',').next()?.trim().parse().ok());
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n",
+        accept_key(key)
+    );
+    Ok(Some(Upgrade {
+        len,
+        answer: answer.into_bytes(),
+        forwarded,
+    }))
+}
+
+/// The key of a request that asks for what we do; otherwise why it is refused.
+fn key<'a>(
+    request: &'a httparse::Request<'_, '_>,
+    limits: &ReadLimits,
+) -> Result<&'a str, Refusal> {
     if request.method != Some("GET") {
         return Err(refuse(
             "not a GET request",
@@ -75,29 +96,13 @@ pub(super) fn parse(input: &[u8], limits: &ReadLimits) -> Result<Option<Upgrade>
     if path != limits.ws_path {
         return Err(refuse("unknown path", "404 Not Found"));
     }
-    let header = |name: &str| {
-        let found = request
-            .headers
-            .iter()
-            .find(|header| header.name.eq_ignore_ascii_case(name));
-        found
-            .and_then(|header| std::str::from_utf8(header.value).ok())
-            .map(str::trim)
-    };
-    let lists = |name: &str, token: &str| {
-        header(name).is_some_and(|value| {
-            value
-                .split(',')
-                .any(|item| item.trim().eq_ignore_ascii_case(token))
-        })
-    };
     if request.version != Some(1)
-        || !lists("Upgrade", "websocket")
-        || !lists("Connection", "upgrade")
+        || !lists(request, "Upgrade", "websocket")
+        || !lists(request, "Connection", "upgrade")
     {
         return Err(refuse("not an upgrade", "400 Bad Request"));
     }
-    match header("Sec-WebSocket-Version") {
+    match header(request, "Sec-WebSocket-Version") {
         Some("13") => {}
         Some(_) => {
             return Err(refuse(
@@ -107,24 +112,23 @@ pub(super) fn parse(input: &[u8], limits: &ReadLimits) -> Result<Option<Upgrade>
         }
         None => return Err(refuse("no version", "400 Bad Request")),
     }
-    let Some(key) = header("Sec-WebSocket-Key")
+    header(request, "Sec-WebSocket-Key")
         .filter(|key| BASE64.decode(key).is_ok_and(|key| key.len() == 16))
-    else {
-        return Err(refuse("no valid key", "400 Bad Request"));
-    };
-    let forwarded = Some(limits.ws_forwarded_header.as_str())
-        .filter(|name| !name.is_empty())
-        .and_then(header)
-        .and_then(|value| value.split(',').next()?.trim().parse().ok());
-    let answer = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n",
-        accept_key(key)
-    );
-    Ok(Some(Upgrade {
-        len,
-        answer: answer.into_bytes(),
-        forwarded,
-    }))
+        .ok_or_else(|| refuse("no valid key", "400 Bad Request"))
+}
+
+fn header<'a>(request: &'a httparse::Request<'_, '_>, name: &str) -> Option<&'a str> {
+    let mut headers = request.headers.iter();
+    let found = headers.find(|header| header.name.eq_ignore_ascii_case(name))?;
+    std::str::from_utf8(found.value).ok().map(str::trim)
+}
+
+/// Whether a header's list has this token.
+fn lists(request: &httparse::Request<'_, '_>, name: &str, token: &str) -> bool {
+    header(request, name).is_some_and(|value| {
+        let mut items = value.split(',');
+        items.any(|item| item.trim().eq_ignore_ascii_case(token))
+    })
 }
 
 /// The `Sec-WebSocket-Accept` that answers `key` (RFC 6455, 4.2.2).
