@@ -214,7 +214,7 @@ impl FafHandler {
         }
     }
 
-    /// Who is it, and may he in? The proof is checked before the ban (spec: faf-messages 3.2, 3.3).
+    /// Who is it, and may they in? The proof is checked before the ban (spec: faf-messages 3.2, 3.3).
     async fn identify(&self, credentials: Credentials) -> Result<Identity, LoginRefusal> {
         let found = match credentials {
             Credentials::Password { login, password } => {

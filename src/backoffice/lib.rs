@@ -2,12 +2,12 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`store`] | accounts, bans, relations, maps and mods in SQL: embedded SQLite, or the shared MariaDB |
-//! | [`keys`] | the public keys that login tokens are signed with, and the check of a token |
+//! | [`store`] | everything in SQL, accounts to games and ratings: embedded SQLite, or the shared MariaDB |
+//! | [`keys`] | the public keys that login tokens are checked with, and the check |
 //! | [`policy`] | the policy server that is told of every login |
 //! | [`broker`] | RabbitMQ: events out, messages of other services in |
 //! | [`country`] | which country an address is in, by a file that is kept fresh |
-//! | [`faf`] | answers the FAF dialect's questions with the three above |
+//! | [`faf`] | answers the FAF dialect's questions, with store, keys, policy server and country file |
 //! | [`refresh`] | what is loaded again every ten minutes |
 //! | [`ledger`] | writes down what happened in games, and rates them |
 //! | [`spool`] | finished games that are not settled yet, on disk |

@@ -77,7 +77,7 @@ pub enum Command {
 pub enum Account {
     /// Add an account.
     Add {
-        /// Login name.
+        /// Name that the account signs in with.
         login: String,
         /// Password; not given: one is made up and printed.
         #[arg(long)]
@@ -90,7 +90,7 @@ pub enum Account {
     List,
     /// Ban an account.
     Ban {
-        /// Login name.
+        /// Name that the account signs in with.
         login: String,
         /// Told to the player.
         #[arg(long)]
@@ -101,7 +101,7 @@ pub enum Account {
     },
     /// Lift all bans of an account.
     Unban {
-        /// Login name.
+        /// Name that the account signs in with.
         login: String,
     },
 }

@@ -1,7 +1,8 @@
 //! Every configuration key, documented once.
 //!
-//! [`KEYS`] is the only place where a key, its type, its default and its meaning are written down. Checking, the
-//! commented file of `--print-config` and the page `docs/config.md` are all made from it.
+//! [`KEYS`], of which the part about matchmaking is in `matchmaking.rs`, is the only place where a key, its type, its
+//! default and its meaning are written down. Checking, the commented file of `--print-config` and the page
+//! `docs/config.md` are all made from it.
 
 use super::matchmaking;
 
@@ -95,7 +96,7 @@ const fn joined<const N: usize>(first: &[Key], second: &[Key]) -> [Key; N] {
 
 const GIB: i64 = 1 << 30;
 
-/// The table.
+/// All keys, in the order in which they are shown.
 pub const KEYS: &[Key] =
     &joined::<{ TABLE.len() + matchmaking::KEYS.len() }>(TABLE, matchmaking::KEYS);
 
@@ -352,7 +353,7 @@ const TABLE: &[Key] = &[
         Kind::Address,
         "auto:5002",
         "",
-        "Its listener, for launchers and for games. Nobody proves who he is there, so \"auto\" as host follows the FAF \
+        "Its listener, for launchers and for games. Nobody proves who they are there, so \"auto\" as host follows the FAF \
          listeners: 127.0.0.1 while those offer open sign-in on loopback, otherwise 0.0.0.0. Port 0: any free port.",
     ),
     key(

@@ -32,7 +32,7 @@ pub enum ConfigError {
     /// The file can't be read.
     #[error("{file}: can't be read: {why}")]
     Unreadable {
-        /// Its path.
+        /// Path of the file.
         file: String,
         /// The system's reason.
         why: String,
@@ -48,7 +48,7 @@ pub enum ConfigError {
     /// The configuration file of the replaced server is not understood.
     #[error("{place}: not understood: {why}")]
     Foreign {
-        /// Where.
+        /// Where it was typed.
         place: Place,
         /// The parser's reason.
         why: String,
@@ -56,7 +56,7 @@ pub enum ConfigError {
     /// No key has this name.
     #[error("{place}: unknown key {key}{}", nearest.as_ref().map_or(String::new(), |n| format!("; did you mean {n}?")))]
     UnknownKey {
-        /// Where.
+        /// Where it was typed.
         place: Place,
         /// The name as typed.
         key: String,
@@ -66,11 +66,11 @@ pub enum ConfigError {
     /// Wrong type or out of range.
     #[error("{place}: {key} = {value} is not allowed; allowed is {allowed}")]
     BadValue {
-        /// Where.
+        /// Where it was typed.
         place: Place,
-        /// The key.
+        /// The key that it was typed for.
         key: &'static str,
-        /// As typed.
+        /// The value as it was typed.
         value: String,
         /// What would be right.
         allowed: String,
@@ -96,7 +96,7 @@ pub struct Sources {
 /// A key that has another value than before.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// The key.
+    /// The key that it was typed for.
     pub key: &'static keys::Key,
     /// Its new value as text, without a password.
     pub value: String,
@@ -105,7 +105,7 @@ pub struct Change {
 /// What the configuration means.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The process.
+    /// What concerns the process as a whole.
     pub server: Server,
     /// The FAF lobby.
     pub faf: Faf,
@@ -113,15 +113,15 @@ pub struct Config {
     pub matchmaking: Matchmaking,
     /// The VCMI lobby.
     pub vcmi: Vcmi,
-    /// The database.
+    /// Where accounts and games are stored.
     pub store: Store,
     /// The event broker.
     pub broker: Broker,
     /// Endpoints for operators.
     pub http: Http,
-    /// Bounds.
+    /// How much one client, or all of them, may take.
     pub limits: Limits,
-    /// Logging.
+    /// What is logged, and how.
     pub log: Log,
     /// What somebody should know about the settings of the replaced server.
     pub notes: Vec<String>,
@@ -164,7 +164,7 @@ pub struct GeoIp {
     pub database: Option<PathBuf>,
     /// Whose licence to download it with, if any. A secret.
     pub license_key: Option<String>,
-    /// Where from.
+    /// Address that the database is downloaded from.
     pub url: String,
     /// When it is too old.
     pub max_age: Duration,

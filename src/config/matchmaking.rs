@@ -42,7 +42,7 @@ pub(super) const KEYS: &[Key] = &[
         decimal(-10_000, 10_000),
         "500",
         "",
-        "Mean that a player without games is treated as having in matches of two. It becomes his own game by game.",
+        "Mean that a player without games is treated as having in matches of two. It becomes their own game by game.",
     ),
     key(
         "matchmaking.newbie_min_games",
@@ -56,7 +56,7 @@ pub(super) const KEYS: &[Key] = &[
         decimal(-10_000, 10_000),
         "1400",
         "",
-        "Displayed rating from which a player is high rated: newbies get no bonus in his team games.",
+        "Displayed rating from which a player is high rated: newbies get no bonus in their team games.",
     ),
     key(
         "matchmaking.top_player_min_rating",

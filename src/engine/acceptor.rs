@@ -1,6 +1,6 @@
 //! The thread that accepts connections, for all shards: each goes to the shard with the fewest.
 //!
-//! It waits until a listening socket has somebody and then takes him, so a connection is never in a place from where it
+//! It waits until a listening socket has somebody and then takes them, so a connection is never in a place from where it
 //! can get lost: not in an operation that a ring has under way, and not in the queue of a shard that is stopped.
 
 use std::{
@@ -156,7 +156,7 @@ impl<D: Dialect> Accepting<D> {
                     self.take_in(socket.into(), peer.ip().to_canonical(), listener)
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
-                // Somebody who was gone before his turn, or a signal.
+                // Somebody who was gone before their turn, or a signal.
                 Err(error)
                     if matches!(
                         error.kind(),

@@ -24,9 +24,9 @@ const PARTS: usize = 16;
 /// Limits on one address.
 #[derive(Clone, Copy, Debug)]
 pub struct AddressLimits {
-    /// Open connections.
+    /// Connections that are open at a time.
     pub connections: u32,
-    /// New connections in any one second.
+    /// New connections within one second of the clock; a burst across two seconds may have twice as many.
     pub opened_per_second: u32,
 }
 

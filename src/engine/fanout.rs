@@ -1,8 +1,8 @@
 //! Broadcasts of one flush: gathered in order, encoded once per format, and for all ordinary receivers one buffer.
 //!
 //! Nearly everybody in a topic gets the same messages in the same order. Those are joined into one buffer per format and
-//! sent as it is. Only connections that some broadcast names (left out, or alone meant) are put together one by one. What
-//! a batch costs grows with its messages and with those who get one, not with who else is connected.
+//! sent as it is. Only connections that some broadcast names, to leave them out or to mean just them, are put together
+//! one by one. What a batch costs grows with its messages and with those who get one, not with who else is connected.
 
 use ahash::AHashMap;
 use bytes::Bytes;
@@ -75,7 +75,7 @@ impl Batch {
         self.number
     }
 
-    /// Adds a broadcast behind the others; one that is for nobody is left out.
+    /// Adds a broadcast behind the others; one to a topic without members here is left out.
     pub(super) fn push(&mut self, audience: Audience, body: Bytes, topics: &mut Topics) {
         let item = self.items.len() as u32;
         let (topic, named, gets) = match audience {

@@ -1,6 +1,6 @@
 //! Mail between shards, and from the back office to a shard: one lock-free inbox per shard.
 //!
-//! A shard drains its inbox whenever it does anything. Only one that sleeps in its ring is woken, by its doorbell.
+//! A shard looks into its inbox before each step of a round. Only one that sleeps in its ring is woken, by its doorbell.
 
 use std::{
     os::fd::OwnedFd,
@@ -16,8 +16,8 @@ use crossbeam::{queue::SegQueue, utils::CachePadded};
 use super::{acceptor::Accepted, relay::MovedSocket, runtime::Doorbell};
 use lobby::{Closing, ConnId, Dialect, Relay, ShardId, Stopping, Ticket};
 
-/// Mail waiting in one inbox above which all shards stop reading from their sockets. Mail is caused by what clients
-/// send, so this bounds the inboxes; it is far above what a healthy shard ever sees.
+/// Mail waiting in one inbox above which all shards stop reading from their sockets. Most mail is caused by what
+/// clients send, so this bounds the inboxes in practice; it is far above what a healthy shard ever sees.
 pub const INBOX_HIGH: usize = if cfg!(test) { 12 } else { 65_536 };
 
 /// Something for a shard that did not come through a socket. `S` is what a socket is.
@@ -47,7 +47,7 @@ pub enum Inbound<D: Dialect, S = OwnedFd> {
     Report,
 }
 
-/// A shard's letter box.
+/// What was sent to a shard and not taken yet.
 #[derive(Debug)]
 pub(super) struct Inbox<D: Dialect, S> {
     queue: SegQueue<Inbound<D, S>>,
@@ -100,7 +100,8 @@ impl<D: Dialect, S> Inbox<D, S> {
     }
 }
 
-/// All inboxes. Shared by every shard and the back office; the only thing they share.
+/// All inboxes: how shards and the back office reach each other. Beside it shards share only who may connect
+/// (`admission`).
 #[derive(Debug)]
 pub struct Mesh<D: Dialect, S = OwnedFd> {
     inboxes: Box<[CachePadded<Inbox<D, S>>]>,

@@ -11,7 +11,7 @@ pub(super) enum Due<T> {
     Dialect(T),
     /// The connection must have finished its handshake.
     Handshake(ConnId),
-    /// The connection must have read something.
+    /// The connection must have taken some of what waits for it.
     Stuck(ConnId),
     /// The peer has had time to read our last words.
     Linger(ConnId),

@@ -103,19 +103,19 @@ pub enum Effect<D: Dialect> {
     FanOut(Audience, Bytes),
     /// From now on the connection is in this topic.
     Enter(ConnId, Topic),
-    /// No longer.
+    /// From now on the connection is no longer in this topic.
     Leave(ConnId, Topic),
-    /// To another shard.
+    /// Mail to the dialect on another shard.
     Mail(ShardId, D::Mail),
-    /// To the back office.
+    /// A question to the back office.
     Ask(Ticket, D::Ask),
-    /// To the event broker; dropped and counted where it can't take any more.
+    /// An event for the broker; dropped and counted where it can't take any more.
     Publish(D::Event),
     /// Frames of this connection wait.
     Hold(ConnId),
     /// Frames of this connection wait, but its end does not.
     Watch(ConnId),
-    /// They are handled again.
+    /// Frames of this connection are handled again.
     Release(ConnId),
     /// The next frame of this connection, whose frame is being handled, is so many bytes without a header.
     ExpectRaw(ConnId, u32),
@@ -185,7 +185,7 @@ pub struct Turn<'a, D: Dialect> {
 }
 
 impl<D: Dialect> Turn<'_, D> {
-    /// One message (JSON text, no final newline) to one connection of any shard, in order.
+    /// One message, without the framing of its format, to one connection of any shard, in order.
     pub fn send(&mut self, conn: ConnId, body: impl Into<Bytes>) {
         self.effects.push(Effect::Send(conn, body.into()));
     }
@@ -205,7 +205,7 @@ impl<D: Dialect> Turn<'_, D> {
         self.enter(conn, Topic::SUBSCRIBERS);
     }
 
-    /// Takes it out again.
+    /// Takes the connection out of the receivers of broadcasts.
     pub fn unsubscribe(&mut self, conn: ConnId) {
         self.leave(conn, Topic::SUBSCRIBERS);
     }
@@ -215,7 +215,7 @@ impl<D: Dialect> Turn<'_, D> {
         self.effects.push(Effect::Enter(conn, topic));
     }
 
-    /// Takes it out again.
+    /// Takes a connection of this shard out of a topic.
     pub fn leave(&mut self, conn: ConnId, topic: Topic) {
         self.effects.push(Effect::Leave(conn, topic));
     }
@@ -267,7 +267,7 @@ impl<D: Dialect> Turn<'_, D> {
         self.effects.push(Effect::Join(Box::new(joint)));
     }
 
-    /// Lets its frames come again.
+    /// Lets the frames of a connection that was held or watched come again.
     pub fn release(&mut self, conn: ConnId) {
         self.effects.push(Effect::Release(conn));
     }

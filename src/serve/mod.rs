@@ -144,7 +144,7 @@ async fn run(sources: Sources, config: &Config, level: Level) -> anyhow::Result<
         failed = reload.run() => failed?,
     }
     serving.store(false, Ordering::Release);
-    // From the inside to the outside: whoever still has something to hand on ends before the one he hands it to.
+    // From the inside to the outside: whoever still has something to hand on ends before the one they hand it to.
     spawn_blocking(move || engine.join()).await?;
     spawn_blocking(move || office.stop()).await?;
     broker.close();

@@ -45,7 +45,7 @@ pub enum Step<'a> {
     },
     /// The stream cannot go on. `close_frame` is written before closing, if not empty.
     Fail {
-        /// Why.
+        /// What is wrong with it.
         error: WireError,
         /// A last thing to say (HTTP refusal, WebSocket close frame).
         close_frame: Vec<u8>,

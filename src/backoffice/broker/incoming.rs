@@ -22,7 +22,7 @@ pub enum Incoming {
     },
     /// A player's avatar was changed in the database.
     Avatar {
-        /// Whose.
+        /// Account id of the player it is about.
         player_id: u32,
     },
 }

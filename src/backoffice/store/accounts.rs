@@ -1,4 +1,4 @@
-//! Accounts: who somebody is, his ban, his permissions (spec: faf-database 4.1).
+//! Accounts: who somebody is, their ban, their permissions (spec: faf-database 4.1).
 
 use std::net::IpAddr;
 
@@ -22,7 +22,7 @@ pub struct Identity {
 /// An account as the check of a login sees it.
 #[derive(Clone)]
 pub struct Found {
-    /// Who.
+    /// Account id and name.
     pub identity: Identity,
     /// Lower-case hex SHA-256. Not for logs, hence no `Debug`.
     pub password: String,

@@ -32,7 +32,7 @@ impl BanLevel {
 pub struct NewBan<'a> {
     /// Who is banned.
     pub player_id: u32,
-    /// Who bans; an operator without an account signs as the player himself.
+    /// Who bans; an operator without an account signs as the player themselves.
     pub author_id: u32,
     /// Shown to the player.
     pub reason: &'a str,

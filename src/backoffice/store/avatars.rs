@@ -1,4 +1,4 @@
-//! Which pictures a player may show, and which he does (spec: faf-messages 3.14, faf-lifecycle 6 and 12.4).
+//! Which pictures a player may show, and which they do (spec: faf-messages 3.14, faf-lifecycle 6 and 12.4).
 //!
 //! Two places say which: the grant's flag `selected`, and since N#1095 `login.avatar_id`, which decides. Whatever is
 //! written here is written to both, so that they agree.
@@ -31,7 +31,7 @@ impl Store {
         Ok(rows.into_iter().map(avatar).collect())
     }
 
-    /// Has a player show the avatar with that URL, or none. `None` if he has no such avatar; then nothing changes.
+    /// Has a player show the avatar with that URL, or none. `None` if they have no such avatar; then nothing changes.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -82,7 +82,7 @@ impl Store {
         }
     }
 
-    /// Somebody else has changed a player's avatar: what he shows now, with the flags brought in line. The flags decide
+    /// Somebody else has changed a player's avatar: what they show now, with the flags brought in line. The flags decide
     /// only where the schema is too old for anything else.
     ///
     /// # Errors

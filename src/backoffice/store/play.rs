@@ -15,7 +15,7 @@ const MAP_CACHE: usize = 256;
 const MOD_UIDS_PER_STATEMENT: usize = 250;
 
 impl Store {
-    /// Makes `subject_id` a friend or foe, whatever he was before. `false` if nothing came of it: oneself, or nobody's
+    /// Makes `subject_id` a friend or foe, whatever they were before. `false` if nothing came of it: oneself, or nobody's
     /// id (spec: faf-messages 3.13, N#1029).
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl Store {
         .await
     }
 
-    /// Takes `subject_id` off the list, whatever he was.
+    /// Takes `subject_id` off the list, whatever they were.
     ///
     /// # Errors
     /// [`StoreError`]

@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(second.clan.as_deref(), Some("TAG"));
         assert_eq!((second.friends, second.foes), (vec![4], vec![9]));
         assert_eq!(account(1).unwrap().friends, [5]);
-        // A rating without a number is his failure alone.
+        // A rating without a number is their failure alone.
         assert!(account(3).is_err());
         assert!(account(4).unwrap().groups.is_empty());
     }

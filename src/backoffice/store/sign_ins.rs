@@ -48,11 +48,11 @@ struct Newcomer {
 /// Somebody who may come in.
 #[derive(Clone, Debug)]
 pub struct Arrival {
-    /// Who.
+    /// The account that signed in.
     pub who: Identity,
-    /// Where from.
+    /// The client's address.
     pub from: IpAddr,
-    /// With what.
+    /// The client's user agent, if it named one.
     pub user_agent: Option<String>,
 }
 
@@ -71,8 +71,8 @@ impl Store {
         }
     }
 
-    /// Makes an account of a name that nobody has, and gives it. Somebody may have been quicker: then it is his account,
-    /// and his password. `None` if none can be made.
+    /// Makes an account of a name that nobody has, and gives it. Somebody may have been quicker: then it is their account,
+    /// and their password. `None` if none can be made.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -86,7 +86,7 @@ impl Store {
         self.account_by_name(login).await
     }
 
-    /// Notes where and with what somebody signed in (spec: faf-lifecycle 3.4), and reads everything about him that the
+    /// Notes where and with what somebody signed in (spec: faf-lifecycle 3.4), and reads everything about them that the
     /// lobby shows.
     ///
     /// # Errors
@@ -359,7 +359,7 @@ impl Grouped for Arrival {
         const NOTED: &str = "UPDATE login \
              SET ip = j.value ->> 0, user_agent = j.value ->> 1, last_login = CURRENT_TIMESTAMP \
              FROM json_each(?) j WHERE login.id = j.value ->> 2";
-        // Whoever is there twice leaves what he came with last.
+        // Whoever is there twice leaves what they came with last.
         let noted: BTreeMap<u32, _> = group
             .iter()
             .map(|arrival| {

@@ -104,7 +104,7 @@ const fn row(name: &'static str, kind: Type, default: &'static str, means: Means
     }
 }
 
-/// The table.
+/// The reference's names, and what stands for each here.
 pub(super) const NAMES: &[Name] = &[
     key(
         "CONFIGURATION_REFRESH_TIME",

@@ -286,7 +286,7 @@ impl Network {
         events.push(Event { key, what, over });
     }
 
-    /// If the wire takes bytes and somebody waits for that, he is told.
+    /// If the wire takes bytes and somebody waits for that, they are told.
     fn fire(&mut self, wire: usize) {
         let one = &mut self.wires[wire];
         if one.has_room()

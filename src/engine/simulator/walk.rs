@@ -340,7 +340,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Somebody comes, as the acceptor lets him in.
+    /// Somebody comes, as the acceptor lets them in.
     fn connect(&mut self) {
         let listener = self.chance.below(FORMATS.len());
         let address = IpAddr::from([10, 0, 0, self.chance.below(4) as u8]);

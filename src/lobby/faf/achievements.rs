@@ -19,18 +19,18 @@ pub struct Statistics {
     pub texts: Vec<Arc<str>>,
     /// Leaderboard of the game.
     pub rating_type: Box<str>,
-    /// Whose.
+    /// The players whose statistics are handed on.
     pub players: Vec<Subject>,
 }
 
 /// Somebody whose statistics are to be looked at.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Subject {
-    /// Player.
+    /// Account id of the player (`login.id`).
     pub id: u32,
-    /// His name, which is that of his army.
+    /// Their name, which is that of their army.
     pub login: Box<str>,
-    /// What became of his army.
+    /// What became of their army.
     pub outcome: ArmyOutcome,
 }
 
@@ -267,7 +267,7 @@ fn integer(object: Value<'_>, key: &str) -> i64 {
         .unwrap_or(0)
 }
 
-/// The facts about a player, if his statistics count at all (spec: faf-ratings-results 9.2, 9.3).
+/// The facts about a player, if their statistics count at all (spec: faf-ratings-results 9.2, 9.3).
 fn facts<'d>(stats: Value<'d>, who: &Subject, rating_type: &str) -> Option<Facts<'d>> {
     let text = |army: &Value<'d>, key| army.get(key).and_then(|value| value.as_str());
     let is_human = |army: &Value<'d>| text(army, "type") == Some("Human");
@@ -335,7 +335,7 @@ fn read<T>(texts: &[Arc<str>], work: impl FnOnce(Value<'_>) -> T) -> Option<T> {
     None
 }
 
-/// The messages for these players, in order: each player's achievements, then his events.
+/// The messages for these players, in order: each player's achievements, then their events.
 pub fn messages(statistics: &Statistics) -> Vec<Event> {
     let of_all = |stats: Value<'_>| {
         let mut messages = Vec::new();

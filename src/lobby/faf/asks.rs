@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use super::ledger::{Batch, Written};
 use super::matcher::{Proposal, Snapshot, Tuning};
 
-/// How somebody proves who he is.
+/// How somebody proves who they are.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Credentials {
     /// `hello` (spec: faf-messages 3.3). The name is trimmed already.
@@ -39,14 +39,14 @@ pub enum Ask {
     },
     /// May this player host, and if `create` is given, the next game id and the map (spec: faf-messages 3.7).
     Host {
-        /// Who.
+        /// Account id of the player this is about.
         player_id: u32,
         /// Map folder name, lower-case; `None` if the request is refused for another reason than a ban.
         create: Option<String>,
     },
     /// May this player join; the attempt is logged if the game exists (spec: faf-messages 3.8, N#1048).
     Join {
-        /// Who.
+        /// Account id of the player this is about.
         player_id: u32,
         /// The game, if there is one with that id.
         game_id: Option<u32>,
@@ -55,16 +55,16 @@ pub enum Ask {
     },
     /// Sets or replaces a friend or foe (spec: faf-messages 3.13). Unknown subjects are ignored.
     SetRelation {
-        /// Whose list.
+        /// Account id of the player whose list it is.
         player_id: u32,
         /// Who is on it.
         subject_id: u32,
-        /// As what.
+        /// Whether as friend or foe.
         relation: Relation,
     },
-    /// Removes a subject from the list, whatever he was.
+    /// Removes a subject from the list, whatever they were.
     ClearRelation {
-        /// Whose list.
+        /// Account id of the player whose list it is.
         player_id: u32,
         /// Who leaves it.
         subject_id: u32,
@@ -82,7 +82,7 @@ pub enum Ask {
     NewMatch {
         /// `matchmaker_queue.id`.
         queue_id: u32,
-        /// Who plays.
+        /// Account ids of the players.
         players: Vec<u32>,
         /// So many games of each player count.
         history: u32,
@@ -93,9 +93,9 @@ pub enum Ask {
     Keep(Box<Batch>),
     /// All avatars of a player (spec: faf-messages 3.14).
     Avatars(u32),
-    /// Has a player show one of his avatars, or none.
+    /// Has a player show one of their avatars, or none.
     SelectAvatar {
-        /// Who.
+        /// Account id of the player this is about.
         player_id: u32,
         /// Which; `None`: none.
         url: Option<String>,
@@ -104,7 +104,7 @@ pub enum Ask {
     ChangedAvatar(u32),
     /// Whether a player may do something that not everybody may (spec: faf-messages 3.15).
     Permission {
-        /// Who.
+        /// Account id of the player this is about.
         player_id: u32,
         /// Technical name of the permission.
         permission: &'static str,
@@ -115,9 +115,9 @@ pub enum Ask {
     VaultMods,
     /// A player likes a mod.
     LikeMod {
-        /// Who.
+        /// Account id of the player this is about.
         player_id: u32,
-        /// Which.
+        /// Uid of the mod.
         uid: String,
     },
     /// A mod was downloaded.
@@ -149,7 +149,7 @@ pub enum Answer {
     Keep,
     /// To [`Ask::Avatars`].
     Avatars(Result<Vec<Avatar>, StoreError>),
-    /// To [`Ask::SelectAvatar`]: what he shows now; `None`: he has no such avatar, and nothing has changed.
+    /// To [`Ask::SelectAvatar`]: what they show now; `None`: they have no such avatar, and nothing has changed.
     SelectAvatar(Result<Option<Option<Avatar>>, StoreError>),
     /// To [`Ask::ChangedAvatar`].
     ChangedAvatar(Result<Option<Avatar>, StoreError>),
@@ -191,7 +191,7 @@ pub enum LoginRefusal {
     Banned(Ban),
     /// Keys or policy server unreachable: `invalid`, then close.
     Internal,
-    /// The database.
+    /// The store could not be asked, or did not answer.
     Store(StoreError),
 }
 
@@ -242,7 +242,7 @@ pub enum Relation {
     Foe,
 }
 
-/// Everything that is loaded about a player at login. Kept for as long as he is there: nothing of it has room to spare,
+/// Everything that is loaded about a player at login. Kept for as long as they are there: nothing of it has room to spare,
 /// and what few have is behind a pointer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Account {
@@ -252,7 +252,7 @@ pub struct Account {
     pub login: Box<str>,
     /// Technical names of the player's groups.
     pub groups: Vec<String>,
-    /// What he shows.
+    /// What they show.
     pub avatar: Option<Box<Avatar>>,
     /// Clan tag.
     pub clan: Option<Box<str>>,
@@ -316,9 +316,9 @@ pub struct Mission {
     pub id: u32,
     /// Which campaign it is of: 0 to 4 (spec: faf-messages 5.16).
     pub campaign: u8,
-    /// For people.
+    /// Name, as players read it.
     pub name: String,
-    /// For people.
+    /// Description, as players read it.
     pub description: String,
     /// `maps/….zip`.
     pub filename: String,
@@ -331,13 +331,13 @@ pub struct VaultMod {
     pub uid: String,
     /// Its name for people.
     pub name: String,
-    /// Counts up.
+    /// Number of the version; a newer one has a higher number.
     pub version: i64,
     /// Who has made it.
     pub author: String,
     /// 1 if it changes the interface only.
     pub ui: i64,
-    /// Unix seconds.
+    /// When it was uploaded, in Unix seconds.
     pub created_unix_s: i64,
     /// How often it was downloaded.
     pub downloads: i64,
@@ -345,7 +345,7 @@ pub struct VaultMod {
     pub likes: f64,
     /// How often it was played.
     pub played: i64,
-    /// For people.
+    /// Description, as players read it.
     pub description: String,
     /// In the vault.
     pub filename: String,
@@ -358,7 +358,7 @@ pub struct VaultMod {
 pub enum Like {
     /// There is no such mod.
     Unknown,
-    /// He has liked it before.
+    /// They have liked it before.
     Again,
     /// It counts; the mod with its new number of likes.
     Counted(Box<VaultMod>),

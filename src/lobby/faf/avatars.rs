@@ -31,7 +31,7 @@ impl Faf {
                 let url = chosen
                     .as_str()
                     .filter(|url| url.len() <= settings::URL_BYTES);
-                // What is no address is no avatar of his: ignored like any other that he does not own.
+                // What is no address is no avatar of theirs: ignored like any other that they do not own.
                 if url.is_none() && !chosen.is_null() {
                     return Ok(());
                 }
@@ -109,7 +109,7 @@ impl Faf {
             return;
         };
         if player.selections != selections {
-            // He has chosen himself meanwhile; which of the two came last, the database knows.
+            // They have chosen themselves meanwhile; which of the two came last, the database knows.
             return self.avatar_changed(turn, player_id);
         }
         self.show_avatar(conn, avatar);

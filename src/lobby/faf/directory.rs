@@ -23,11 +23,11 @@ const BLOCK: usize = 96;
 /// Somebody who is online.
 #[derive(Debug)]
 pub(super) struct PlayerEntry {
-    /// Player.
+    /// Account id of the player (`login.id`).
     pub id: u32,
-    /// His connection.
+    /// Their connection.
     pub conn: ConnId,
-    /// Of his claim.
+    /// Of their claim.
     pub epoch: u64,
 }
 
@@ -50,7 +50,7 @@ enum Texts {
 /// A game that is known.
 #[derive(Debug)]
 pub(super) struct GameEntry {
-    /// The game.
+    /// Uid of the game (`game_stats.id`).
     pub uid: u32,
     /// The shard that has it.
     pub owner: ShardId,

@@ -19,12 +19,12 @@ use wire::json::Value;
 pub(super) enum Pending {
     /// Credentials; whether a token.
     Login { conn: ConnId, token: bool },
-    /// May he host, and with what the request will be answered if he may.
+    /// May they host, and with what the request will be answered if they may.
     Host {
         conn: ConnId,
         wanted: Outcome<Box<HostWanted>>,
     },
-    /// May he join.
+    /// May they join.
     Join {
         conn: ConnId,
         uid: Outcome<i64>,
@@ -36,17 +36,17 @@ pub(super) enum Pending {
         subject: u32,
         relation: Option<super::asks::Relation>,
     },
-    /// All his avatars.
+    /// All their avatars.
     Avatars { conn: ConnId },
-    /// He shows another avatar.
+    /// They show another avatar.
     SelectAvatar { conn: ConnId },
-    /// His avatar was changed from outside; after so many changes before. He is not held.
+    /// Their avatar was changed from outside; after so many changes before. They are not held.
     ChangedAvatar {
         conn: ConnId,
         player_id: u32,
         selections: u32,
     },
-    /// May he do this.
+    /// May they do this.
     Admin {
         conn: ConnId,
         action: super::admin::Action,
@@ -384,7 +384,7 @@ impl Faf {
 
 /// Whether a connection is heard again after an answer.
 pub(super) enum Next {
-    /// Yes.
+    /// Its next frame is handled.
     Go,
     /// No: mail is on its way, and whoever handles its answer releases the connection.
     Wait,

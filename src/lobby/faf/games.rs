@@ -22,9 +22,9 @@ use super::{
 pub(super) enum GameState {
     /// The host was told to start.
     Initializing,
-    /// Open.
+    /// Players may join.
     Lobby,
-    /// Launched.
+    /// The simulation has begun.
     Live,
     /// Over; kept until it was announced and everybody has left.
     Ended,
@@ -56,11 +56,11 @@ impl GameType {
 /// Somebody connected in the game.
 #[derive(Debug)]
 pub(super) struct Member {
-    /// His relation to it.
+    /// Their relation to it.
     pub seat: Seat,
-    /// His name.
+    /// Their name.
     pub login: Box<str>,
-    /// His simulation has finished.
+    /// Their simulation has finished.
     pub finished: bool,
 }
 
@@ -71,7 +71,7 @@ pub(super) struct Creation {
     pub title: Box<str>,
     /// Featured mod.
     pub featured_mod: Box<str>,
-    /// Map folder.
+    /// Folder of the map, which is its name in the vault.
     pub folder: Box<str>,
     /// Only for friends.
     pub friends_only: bool,
@@ -90,11 +90,11 @@ pub(super) struct Creation {
 pub struct Launch {
     /// Featured mod.
     pub featured_mod: Box<str>,
-    /// Title.
+    /// Title that the host has chosen.
     pub title: Box<str>,
-    /// Kind.
+    /// Custom, coop or matchmaker: rules about the end differ.
     pub game_type: GameType,
-    /// Leaderboard.
+    /// Technical name of the leaderboard that the game is rated in.
     pub rating_type: Box<str>,
     /// What a match adds.
     pub matched: Option<Box<MatchLaunch>>,
@@ -103,23 +103,23 @@ pub struct Launch {
 /// A game.
 #[derive(Debug)]
 pub(super) struct Game {
-    /// Its number.
+    /// Uid of the game (`game_stats.id`).
     pub uid: u32,
-    /// Host's id.
+    /// Account id of the host.
     pub host_id: u32,
     /// Host's name.
     pub host_login: Box<str>,
-    /// State.
+    /// How far the game is.
     pub state: GameState,
-    /// The host's player state is HOSTING: he may set options (spec: faf-messages 4).
+    /// The host's player state is HOSTING: they may set options (spec: faf-messages 4).
     pub hosting: bool,
     /// Was announced as ended; no longer found by id.
     pub removed: bool,
-    /// Kind.
+    /// Custom, coop or matchmaker: rules about the end differ.
     pub game_type: GameType,
     /// As created; title and folder follow the options.
     pub creation: Creation,
-    /// Leaderboard.
+    /// Technical name of the leaderboard that the game is rated in.
     pub rating_type: Box<str>,
     /// Host's friends.
     pub host_friends: Vec<u32>,
@@ -312,7 +312,7 @@ impl Game {
                 continue;
             };
             seats.push(m.seat);
-            // Who is back on another connection before his old one was missed is here twice, and plays once.
+            // Who is back on another connection before their old one was missed is here twice, and plays once.
             if self.participants.iter().any(|p| p.id == m.seat.player_id) {
                 continue;
             }
@@ -336,7 +336,7 @@ impl Game {
         option(options, key)
     }
 
-    /// Sets an option of a player and marks him as configured; false: over a limit.
+    /// Sets an option of a player and marks them as configured; false: over a limit.
     pub(super) fn set_player_option(&mut self, id: u32, key: &str, value: OptionValue) -> bool {
         let at = match self
             .player_options

@@ -357,7 +357,7 @@ impl Faf {
                 (true, true)
             }
             Event::Launching => {
-                // A match that was launched before it was open would leave its login_ids waiting for ever.
+                // A match that was launched before it was open would leave its guests waiting for ever.
                 let closed = game.launching.as_ref().is_some_and(|l| l.is_opening());
                 if closed || !game.is_hosted_by(&seat) || game.state != GameState::Lobby {
                     self.counters.game_messages_ignored += 1;

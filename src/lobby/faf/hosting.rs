@@ -60,7 +60,7 @@ impl Faf {
             return Err(Refusal::Banned(ban));
         }
         let creation = wanted?.creation;
-        // Meanwhile the owner of his party may have begun a search with him.
+        // Meanwhile the owner of their party may have begun a search with them.
         self.idle_guard(conn, "host a game")?;
         if self.draining {
             return Err(Refusal::Disabled("game_host"));
@@ -102,7 +102,7 @@ impl Faf {
         self.tick.game_dirty(uid);
     }
 
-    /// Tells a player's client to launch the game; his relation to it begins.
+    /// Tells a player's client to launch the game; their relation to it begins.
     pub(super) fn start_game(
         &mut self,
         turn: &mut FafTurn<'_>,

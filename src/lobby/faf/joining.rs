@@ -2,7 +2,7 @@
 //! 10.4, 10.6, 10.7).
 //!
 //! The player's shard asks, the game's owner decides. The seat is on the owner's list from its yes on; a player who is
-//! gone when the yes arrives sends his leave after it.
+//! gone when the yes arrives sends their leave after it.
 
 use super::{
     Faf, FafTurn,
@@ -121,7 +121,7 @@ impl Faf {
             .filter(|s| !s.closing)
             .and_then(|s| s.player.as_deref());
         let present = player.is_some_and(|p| p.account.id == seat.player_id);
-        // Meanwhile the owner of his party may have begun a search with him.
+        // Meanwhile the owner of their party may have begun a search with them.
         let still_idle = self.idle_guard(seat.conn, "join a game");
         match verdict {
             Ok(_) if present && still_idle.is_err() => {
@@ -244,7 +244,7 @@ impl Faf {
         verdict: Result<bool, RestoreRefusal>,
     ) {
         let session = self.sessions.get_mut(seat.conn).filter(|s| !s.closing);
-        // Idle still: meanwhile the owner of his party may have begun a search with him.
+        // Idle still: meanwhile the owner of their party may have begun a search with them.
         let present = session.filter(|s| {
             let player = s.player.as_ref();
             player.is_some_and(|p| p.account.id == seat.player_id) && s.state == PlayerState::Idle
@@ -266,7 +266,7 @@ impl Faf {
         turn.release(seat.conn);
     }
 
-    /// At the owner: a login_id's game wants into the mesh. The order of the messages is that of faf-lifecycle 10.4.
+    /// At the owner: a guest's game wants into the mesh. The order of the messages is that of faf-lifecycle 10.4.
     pub(super) fn connect_guest(&mut self, turn: &mut FafTurn<'_>, seat: Seat, login: Box<str>) {
         let Some(game) = self.games.get_mut(&seat.uid).filter(|game| game.has(&seat)) else {
             return self.post(turn, seat.conn.shard, Mail::LinkEnded(seat));
@@ -307,7 +307,7 @@ impl Faf {
         self.post(turn, seat.conn.shard, Mail::Connected(seat));
     }
 
-    /// The player's side: he is in the mesh.
+    /// The player's side: they are in the mesh.
     pub(super) fn connected(&mut self, turn: &mut FafTurn<'_>, seat: &Seat) {
         if let Some(link) = self
             .sessions
@@ -319,7 +319,7 @@ impl Faf {
         turn.release(seat.conn);
     }
 
-    /// The player's side: the owner has ended his relation to the game.
+    /// The player's side: the owner has ended their relation to the game.
     pub(super) fn link_ended(&mut self, turn: &mut FafTurn<'_>, seat: &Seat) {
         let Some(session) = self.sessions.get_mut(seat.conn) else {
             return;
@@ -331,7 +331,7 @@ impl Faf {
         turn.release(seat.conn);
     }
 
-    /// The player's side: the game was launched with him.
+    /// The player's side: the game was launched with them.
     pub(super) fn set_playing(&mut self, turn: &mut FafTurn<'_>, seat: &Seat) {
         let session = self.sessions.get_mut(seat.conn);
         if session.is_some_and(|s| s.link_at(seat).is_some()) {
@@ -339,7 +339,7 @@ impl Faf {
         }
     }
 
-    /// The player's side: his game never came up.
+    /// The player's side: their game never came up.
     pub(super) fn link_timed_out(&mut self, turn: &mut FafTurn<'_>, seat: Seat) {
         let link = self
             .sessions
@@ -351,7 +351,7 @@ impl Faf {
         }
     }
 
-    /// The player's side: his relation to a game ends, if there is one, and the owner is told.
+    /// The player's side: their relation to a game ends, if there is one, and the owner is told.
     pub(super) fn leave_game(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, how: Leaving) {
         let Some(session) = self.sessions.get_mut(conn) else {
             return;

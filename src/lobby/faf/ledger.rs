@@ -31,7 +31,7 @@ const RETRY_LONGEST: Duration = Duration::from_secs(30);
 /// Records of one game, in order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Batch {
-    /// The game.
+    /// Uid of the game (`game_stats.id`).
     pub uid: u32,
     /// What became of its launch, once that is settled.
     pub launched: Option<Launched>,
@@ -66,7 +66,7 @@ pub enum Record {
     Launch(Launch),
     /// A player's first desync report (spec: faf-messages 4, N#1106).
     Desync {
-        /// Reporter.
+        /// Account id of who reported it.
         player_id: u32,
         /// Seconds since the launch, if there was one.
         game_time_s: Option<i64>,
@@ -75,14 +75,14 @@ pub enum Record {
     Teamkill {
         /// Seconds of game time.
         game_time_s: i64,
-        /// Victim.
+        /// Account id of who was killed.
         victim: u32,
-        /// Killer.
+        /// Account id of who killed a member of the same team.
         killer: u32,
     },
     /// A coop mission was completed (spec: faf-messages 4.6).
     Operation {
-        /// Map folder.
+        /// Folder of the map, which is its name in the vault.
         folder: Box<str>,
         /// With its secondary goals.
         secondary: bool,
@@ -106,15 +106,15 @@ pub struct Launch {
     pub host_id: u32,
     /// Name of the victory condition (N#1040).
     pub victory: Box<str>,
-    /// Technical name.
+    /// Technical name of the featured mod.
     pub featured_mod: Box<str>,
-    /// Map folder.
+    /// Folder of the map, which is its name in the vault.
     pub folder: Box<str>,
     /// Whether a map without a row is ranked: it is a generated one.
     pub generated_map: bool,
-    /// Title.
+    /// Title that the host has chosen.
     pub name: Box<str>,
-    /// Unix seconds.
+    /// When it was launched, in Unix seconds.
     pub at: f64,
     /// Leaderboard of the participants' ratings.
     pub rating_type: Box<str>,
@@ -135,15 +135,15 @@ pub struct Launch {
 /// A row of `game_player_stats` at launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placed {
-    /// Player.
+    /// Account id of the player (`login.id`).
     pub player_id: u32,
-    /// Faction.
+    /// Faction, by its number.
     pub faction: u8,
-    /// Colour.
+    /// Colour of the army, by its number.
     pub color: u8,
-    /// Team.
+    /// Team as the game numbers it; 1 is none.
     pub team: u8,
-    /// Start spot.
+    /// Start spot on the map.
     pub place: u8,
 }
 

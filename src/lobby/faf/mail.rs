@@ -20,11 +20,11 @@ use crate::{ConnId, ShardId};
 /// One player's relation to one game.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seat {
-    /// The game.
+    /// Uid of the game (`game_stats.id`).
     pub uid: u32,
     /// The player.
     pub player_id: u32,
-    /// Where he is.
+    /// Where they are.
     pub conn: ConnId,
     /// Tells apart the relations one connection has had.
     pub serial: u32,
@@ -33,66 +33,66 @@ pub struct Seat {
 /// From one shard to another.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Mail {
-    /// To a player's home shard: this connection has proved to be him.
+    /// To a player's home shard: this connection has signed in as the player.
     Claim {
-        /// Player.
+        /// Account id of the player (`login.id`).
         player_id: u32,
-        /// His connection.
+        /// Their connection.
         conn: ConnId,
     },
-    /// To a player's home shard: that connection is no longer him.
+    /// To a player's home shard: that connection is no longer the player's.
     Unclaim {
-        /// Player.
+        /// Account id of the player (`login.id`).
         player_id: u32,
-        /// His former connection.
+        /// Their former connection.
         conn: ConnId,
     },
     /// From the home shard: the connection is the player now.
     Granted {
-        /// Player.
+        /// Account id of the player (`login.id`).
         player_id: u32,
-        /// His connection.
+        /// Their connection.
         conn: ConnId,
         /// Grows with every grant of this player.
         epoch: u64,
     },
     /// From the home shard: somebody else is the player now.
     Evict {
-        /// Player.
+        /// Account id of the player (`login.id`).
         player_id: u32,
         /// The connection to end.
         conn: ConnId,
     },
     /// A player can be reached.
     PlayerHere {
-        /// Player.
+        /// Account id of the player (`login.id`).
         id: u32,
-        /// His connection.
+        /// Their connection.
         conn: ConnId,
-        /// Of his claim.
+        /// Of their claim.
         epoch: u64,
-        /// His object: who signs in elsewhere before the next tick is told of him too.
+        /// Their object: who signs in elsewhere before the next tick is told of them too.
         text: Bytes,
     },
     /// A player can't be reached any more.
     PlayerGone {
-        /// Player.
+        /// Account id of the player (`login.id`).
         id: u32,
-        /// Of his claim.
+        /// Of their claim.
         epoch: u64,
     },
     /// The sender owns a new game.
     GameHere {
-        /// The game.
+        /// Uid of the game (`game_stats.id`).
         uid: u32,
     },
     /// What has changed at the sender since its last tick.
     Dirty(Box<Changes>),
     /// To a game's owner: a player wants in (spec: faf-messages 3.8).
     Join {
-        /// His place if he is let in.
+        /// Their place if they are let in.
         seat: Seat,
-        /// What he gave.
+        /// What they gave.
         password: Option<String>,
     },
     /// The owner's verdict.
@@ -104,137 +104,137 @@ pub enum Mail {
     },
     /// To a game's owner: a player wants back in (spec: faf-messages 3.9).
     Restore {
-        /// His place if he is let in.
+        /// Their place if they are let in.
         seat: Seat,
-        /// His name.
+        /// Their name.
         login: Box<str>,
     },
-    /// The owner's verdict: whether he is the host, or why not.
+    /// The owner's verdict: whether they are the host, or why not.
     RestoreAnswer {
         /// The place.
         seat: Seat,
-        /// Verdict.
+        /// Whether the player is the host, or why the game can't be returned to.
         verdict: Result<bool, RestoreRefusal>,
     },
     /// To a game's owner: what a player's game reported.
     FromGame {
-        /// Whose.
+        /// The player's relation to the game that it is about.
         seat: Seat,
-        /// What.
+        /// What the game process reported.
         event: Event,
     },
     /// From a game's owner: the player is in the mesh.
     Connected(Seat),
     /// From a game's owner: the relation is over.
     LinkEnded(Seat),
-    /// From a game's owner: the game was launched with him.
+    /// From a game's owner: the game was launched with them.
     SetPlaying(Seat),
     /// To every shard: ratings have changed.
     Rated(Vec<RatingChange>),
     /// A relayed message for a player's game, in encoded form.
     Ice {
-        /// Receiver.
+        /// The connection that is told.
         to: ConnId,
-        /// Whole message.
+        /// The message as it is sent, without framing.
         body: Bytes,
     },
     /// A game's visibility for one player has changed (spec: faf-messages 3.13, N#1029).
     Reveal {
-        /// Receiver.
+        /// The connection that is told.
         to: ConnId,
-        /// He must still be this player.
+        /// They must still be this player.
         player_id: u32,
-        /// Whole message.
+        /// The message as it is sent, without framing.
         body: Bytes,
         /// Decides who sees it for other reasons.
         rule: Box<Rule>,
     },
-    /// To the shard of a player who is about to be invited to a party: would he hear of it?
+    /// To the shard of a player who is about to be invited to a party: would they hear of it?
     MayInvite {
         /// Who invites.
         login_id: LoginId,
-        /// Whom.
+        /// Account id of who is invited.
         recipient_id: u32,
-        /// Where he is.
+        /// Where they are.
         recipient: ConnId,
     },
-    /// His shard's word.
+    /// Their shard's word.
     MayInviteAnswer {
         /// Who invites.
         login_id: LoginId,
-        /// Whom.
+        /// Account id of who is invited.
         recipient_id: u32,
-        /// Where he is.
+        /// Where they are.
         recipient: ConnId,
-        /// Whether he may be invited; `None`: he is not there.
+        /// Whether they may be invited; `None`: they are not there.
         welcome: Option<bool>,
     },
     /// To the coordinator: what a player wants there, or has done elsewhere.
     ToHall {
-        /// Who.
+        /// The login this is about: player, connection and claim.
         login_id: LoginId,
-        /// What.
+        /// What they want done.
         request: CoordinatorRequest,
     },
     /// From the coordinator: a request is done, and its sender is heard again.
     HallAnswer {
-        /// Who.
+        /// The login this is about: player, connection and claim.
         login_id: LoginId,
         /// Or why it was not done.
         verdict: Result<(), CoordinatorRefusal>,
     },
     /// From the coordinator: about a player's searches and matches.
     FromHall {
-        /// Who.
+        /// The login this is about: player, connection and claim.
         login_id: LoginId,
-        /// What.
+        /// What the coordinator tells the shard of that login.
         word: CoordinatorEvent,
     },
     /// From the coordinator to a host's shard: a match is to become a game.
     OpenMatch(Box<MatchSpec>),
-    /// From a match's owner to a login_id's shard: he is to join.
+    /// From a match's owner to the shard of a guest: they are to join.
     CallToGame {
-        /// Who.
+        /// The login this is about: player, connection and claim.
         login_id: LoginId,
-        /// The game.
+        /// Uid of the game (`game_stats.id`).
         uid: u32,
         /// The shard that has it.
         owner: ShardId,
         /// How to launch it.
         launch: Launch,
     },
-    /// His shard's answer.
+    /// Their shard's answer.
     Summoned {
-        /// The game.
+        /// Uid of the game (`game_stats.id`).
         uid: u32,
-        /// Who.
+        /// Account id of the player this is about.
         player_id: u32,
-        /// His place; `None`: he is not there.
+        /// Their place; `None`: they are not there.
         seat: Option<Seat>,
     },
     /// To the coordinator: how a match went.
     MatchOver {
         /// The coordinator's name for it.
         match_id: u64,
-        /// How.
+        /// How the match went.
         outcome: MatchOutcome,
     },
-    /// A message for a player, as long as that connection is still him.
+    /// A message for a player, as long as that connection is still theirs.
     Tell {
-        /// Receiver.
+        /// The connection that is told.
         conn: ConnId,
-        /// Who he must be.
+        /// The player whose connection it must still be.
         player_id: u32,
-        /// Whole message.
+        /// The message as it is sent, without framing.
         body: Bytes,
     },
     /// A message for everybody who is logged in at the receiving shard.
     TellAll(Bytes),
-    /// To a player's shard: his connection is to end.
+    /// To a player's shard: their connection is to end.
     Dismiss {
-        /// Which.
+        /// The connection to end, if it is still that player's.
         conn: ConnId,
-        /// Who he must be.
+        /// The player whose connection it must still be.
         player_id: u32,
     },
 }
@@ -255,20 +255,20 @@ pub struct Changes {
 /// A player's newest entry.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PlayerUpdate {
-    /// Player.
+    /// Account id of the player (`login.id`).
     pub id: u32,
-    /// Of his claim.
+    /// Of their claim.
     pub epoch: u64,
-    /// Whether he is still there.
+    /// Whether they are still there.
     pub online: bool,
-    /// His object in `player_info`.
+    /// Their object in `player_info`.
     pub text: Bytes,
 }
 
 /// A game's newest entry.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct GameUpdate {
-    /// The game.
+    /// Uid of the game (`game_stats.id`).
     pub uid: u32,
     /// Whether it belongs in the list a newcomer gets.
     pub listed: bool,
@@ -285,7 +285,7 @@ pub struct GameUpdate {
 pub enum JoinRefusal {
     /// No such game.
     HostLeft,
-    /// The host does not want him.
+    /// The host does not want them.
     Foe,
     /// Not in the lobby.
     NotReady,
@@ -302,16 +302,16 @@ pub enum RestoreRefusal {
     Gone,
     /// It is over.
     NotAvailable,
-    /// He did not take part.
+    /// They did not take part.
     NotPart,
 }
 
 /// How a player leaves (spec: faf-lifecycle 10.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Leaving {
-    /// His game closed.
+    /// Their game closed.
     Ended,
-    /// His lobby connection is gone.
+    /// Their lobby connection is gone.
     Lost,
     /// The server decided.
     Aborted,
@@ -320,13 +320,13 @@ pub enum Leaving {
 /// Kinds of result that count (spec: faf-messages 4.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    /// Won.
+    /// The army, or the team, has won.
     Victory,
-    /// Lost.
+    /// The army, or the team, has lost.
     Defeat,
-    /// Nobody won.
+    /// A draw, without having been agreed on.
     Draw,
-    /// Agreed on.
+    /// All agreed on a draw.
     MutualDraw,
 }
 
@@ -335,11 +335,11 @@ pub enum Outcome {
 pub struct ArmyResult {
     /// Who says so.
     pub reporter: u32,
-    /// About whom.
+    /// Number of the army that it is about.
     pub army: i64,
-    /// What.
+    /// The outcome that was reported.
     pub outcome: Outcome,
-    /// Points.
+    /// Score that was reported with it.
     pub score: i64,
     /// Tags in front of the outcome.
     pub metadata: Vec<String>,
@@ -350,21 +350,21 @@ pub struct ArmyResult {
 pub enum Event {
     /// The host's game is there.
     HostIdle {
-        /// His name.
+        /// Their name.
         login: Box<str>,
     },
     /// The host's game takes connections.
     HostLobby,
-    /// A login_id's game wants to be connected.
+    /// A guest's game wants to be connected.
     Connect {
-        /// His name.
+        /// Their name.
         login: Box<str>,
     },
     /// The host starts the game.
     Launching,
     /// No meaning beyond making the game dirty.
     Touch,
-    /// He leaves.
+    /// The player leaves the game, and how.
     Leave(Leaving),
     /// An option of the game.
     GameOption(Box<str>, OptionValue),

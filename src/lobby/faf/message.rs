@@ -1,4 +1,5 @@
-//! Every message the server sends, one struct each, with its wire names.
+//! Messages to clients and to their games, with their names on the wire: a struct each, or a constant where nothing in it
+//! varies. Those about queues and matches are in `matchmaking::messages`, lists of players and games in `directory`.
 //!
 //! Key order is the order of the fields; `command` comes first by the tag (spec: faf-messages 5 and 6).
 
@@ -26,15 +27,15 @@ pub(super) const INVALID: Bytes = Bytes::from_static(br#"{"command":"invalid"}"#
 /// Only after `auth`, before `welcome`.
 pub(super) const IRC_PASSWORD: Bytes =
     Bytes::from_static(br#"{"command":"irc_password","password":"deprecated"}"#);
-/// Nobody is told a server any more.
+/// Clients may ask for ICE servers; there are none to name.
 pub(super) const ICE_SERVERS: Bytes =
     Bytes::from_static(br#"{"command":"ice_servers","ice_servers":[]}"#);
-/// Kill the game.
+/// Has the client end the game's process.
 pub(super) const KILL: Bytes = Bytes::from_static(br#"{"command":"notice","style":"kill"}"#);
 
-/// Disconnect, and stay away.
+/// Has the client disconnect and not come back by itself.
 pub(super) const KICK: Bytes = Bytes::from_static(br#"{"command":"notice","style":"kick"}"#);
-/// Out of a party.
+/// To the member who was kicked.
 pub(super) const KICKED_FROM_PARTY: Bytes =
     Bytes::from_static(br#"{"command":"kicked_from_party"}"#);
 
@@ -60,7 +61,7 @@ pub(super) struct Session {
 #[derive(Serialize)]
 #[serde(tag = "command", rename = "authentication_failed")]
 pub(super) struct AuthenticationFailed<'a> {
-    /// Why.
+    /// The reason, as the client shows it.
     pub text: &'a str,
 }
 
@@ -76,9 +77,9 @@ pub(super) struct Disabled<'a> {
 #[derive(Serialize)]
 #[serde(tag = "command", rename = "welcome")]
 pub(super) struct Welcome<'a> {
-    /// The player himself.
+    /// The player themselves.
     pub me: super::players::Entry<'a>,
-    /// ISO 8601.
+    /// The server's clock, as ISO 8601.
     pub current_time: &'a str,
     /// Deprecated duplicate.
     pub id: u32,
@@ -94,9 +95,9 @@ pub(super) struct Social<'a> {
     pub autojoin: &'a [String],
     /// The same again.
     pub channels: &'a [String],
-    /// Ids.
+    /// Account ids of friends.
     pub friends: &'a [u32],
-    /// Ids.
+    /// Account ids of foes.
     pub foes: &'a [u32],
     /// 2 administrator, 1 moderator, else 0.
     pub power: u8,
@@ -108,18 +109,18 @@ pub(super) struct Social<'a> {
 pub(super) struct GameLaunch<'a> {
     /// `/numgames` and the player's count.
     pub args: (&'a str, u32),
-    /// Game.
+    /// Uid of the game.
     pub uid: u32,
     /// Featured mod.
     #[serde(rename = "mod")]
     pub featured_mod: &'a str,
-    /// Title.
+    /// Title that the host has chosen.
     pub name: &'a str,
     /// 0; 1 for a match.
     pub init_mode: u8,
     /// `custom`, `coop` or `matchmaker`.
     pub game_type: &'a str,
-    /// Leaderboard.
+    /// Technical name of the leaderboard.
     pub rating_type: &'a str,
     #[serde(flatten)]
     matched: Option<MatchedLaunch<'a>>,
@@ -191,7 +192,7 @@ impl<'a> GameLaunch<'a> {
 pub(super) struct GameJoinFailed<'a> {
     /// `host_left_game`, `game_not_ready` or `bad_password`.
     pub reason: &'a str,
-    /// Game.
+    /// Uid of the game.
     pub uid: i64,
 }
 
@@ -215,16 +216,16 @@ pub(super) struct AvatarList<'a> {
 #[derive(Serialize)]
 #[serde(tag = "command", rename = "coop_info")]
 pub(super) struct CoopInfo<'a> {
-    /// Mission.
+    /// `coop_map.id`.
     pub uid: u32,
     /// Name of its campaign.
     #[serde(rename = "type")]
     pub campaign: &'a str,
-    /// Its own.
+    /// Name of the mission.
     pub name: &'a str,
-    /// For people.
+    /// Description, as players read it.
     pub description: &'a str,
-    /// Map.
+    /// Archive of the map in the vault.
     pub filename: &'a str,
     /// `coop`.
     pub featured_mod: &'a str,
@@ -242,21 +243,21 @@ pub(super) struct ModvaultInfo<'a> {
     pub bugreports: [u8; 0],
     /// Always empty.
     pub comments: [u8; 0],
-    /// For people.
+    /// Description, as players read it.
     pub description: &'a str,
-    /// How often.
+    /// How often it was played.
     pub played: i64,
-    /// How many.
+    /// How many players like it.
     pub likes: f64,
-    /// How often.
+    /// How often it was downloaded.
     pub downloads: i64,
-    /// Unix seconds.
+    /// When it was uploaded, in Unix seconds.
     pub date: i64,
     /// Name for programs.
     pub uid: &'a str,
     /// Name for people.
     pub name: &'a str,
-    /// Counts up.
+    /// Number of the version; a newer one has a higher number.
     pub version: i64,
     /// Who has made it.
     pub author: &'a str,
@@ -285,7 +286,7 @@ pub(super) struct UpdateParty {
 /// A member in `update_party`.
 #[derive(Serialize)]
 pub(super) struct PartyMember {
-    /// Id.
+    /// Account id of the player.
     pub player: u32,
     /// Names, ascending by number.
     pub factions: Vec<&'static str>,
@@ -297,7 +298,7 @@ pub(super) struct PartyMember {
 pub(super) enum ToGame<'a> {
     /// Open the lobby with this map.
     HostGame {
-        /// Map folder.
+        /// Folder of the map to host.
         args: (&'a str,),
         /// `game`.
         target: Target,

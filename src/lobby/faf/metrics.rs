@@ -101,7 +101,7 @@ impl Histogram {
 /// What is known of one matchmaking queue (spec: faf-lifecycle 15.3).
 #[derive(Clone, Debug)]
 pub struct QueueMeters {
-    /// Technical name.
+    /// Technical name of the queue.
     pub name: Box<str>,
     /// Launches by status: `successful`, `timed out`, `aborted by player`, `errored`.
     pub matches: LabelledCounter,
@@ -303,11 +303,11 @@ pub struct MetricsSnapshot {
     pub rated_games: LabelledCounter,
     /// Records of games that are not written down yet.
     pub rating_backlog: u64,
-    /// Queues.
+    /// One for each matchmaking queue.
     pub queues: Vec<QueueMeters>,
 }
 
-/// Where a shard's newest metrics hangs.
+/// Where a shard leaves its newest metrics for any thread to read.
 #[derive(Debug, Default)]
 pub struct MetricsBoard(ArcSwap<MetricsSnapshot>);
 
@@ -319,7 +319,7 @@ impl MetricsBoard {
 }
 
 impl Faf {
-    /// From now on the metrics of this shard hangs there.
+    /// From now on this shard leaves its metrics there.
     pub fn reporting_to(mut self, board: Arc<MetricsBoard>) -> Self {
         self.metrics_collector.board = board;
         self

@@ -14,7 +14,7 @@
 //! | `coordinator`, `parties`, `factions` | what players do together before a game: the one shard it is on, the players' side of it |
 //! | `matchmaking`, `matcher` | queues, searches and matches; who plays against whom |
 //! | `games`, `options`, `game_info`, `hosting`, `joining`, `gpgnet` | a game; opening one, getting in, what the game process reports |
-//! | `avatars`, `catalogue`, `admin` | what a player shows; what he looks up; what only some may do |
+//! | `avatars`, `catalogue`, `admin` | what a player shows; what they look up; what only some may do |
 //! | `metrics`, `roster` | what a shard shows for metrics, and to an operator who asks for everything |
 //! | `social`, `stopping`, `text`, `settings` | lists, the orderly end, words, configuration and limits |
 //!
@@ -98,7 +98,7 @@ pub struct Faf {
     settings: Arc<Settings>,
     /// Empty until the back office has told it.
     reference: Arc<Reference>,
-    /// It has.
+    /// Whether the back office has told the reference data.
     initialised: bool,
     /// `None` only while a frame is being read.
     reader: Option<Box<JsonReader>>,
@@ -142,7 +142,7 @@ pub enum Timer {
     Parties,
     /// A matchmaking queue pops.
     Pop {
-        /// Which.
+        /// `matchmaker_queue.id`.
         queue: u32,
         /// Its waits, as opposed to those of an earlier queue with that id.
         wait: u64,

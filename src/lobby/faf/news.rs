@@ -24,7 +24,7 @@ pub enum News {
     Settings(Arc<Settings>),
     /// A player's avatar was changed in the database (spec: faf-lifecycle 12.4, N#1095).
     AvatarChanged {
-        /// Whose.
+        /// Account id of the player whose avatar it is.
         player_id: u32,
     },
     /// An operator wants to see all games.

@@ -1,4 +1,4 @@
-//! A player's side of the coordinator: his shard checks what it knows, asks the coordinator, and tells it what he does
+//! A player's side of the coordinator: their shard checks what it knows, asks the coordinator, and tells it what they do
 //! (spec: faf-messages 3.12). The coordinator's side is `coordinator`.
 
 use bytes::Bytes;
@@ -43,7 +43,7 @@ impl Faf {
         Ok(())
     }
 
-    /// At the recipient's shard: who is his foe does not reach him.
+    /// At the recipient's shard: who is their foe does not reach them.
     pub(super) fn may_invite(
         &mut self,
         turn: &mut FafTurn<'_>,
@@ -172,7 +172,7 @@ impl Faf {
         turn.release(login_id.conn);
     }
 
-    /// Changes what a player is doing, and tells the coordinator if it knows him.
+    /// Changes what a player is doing, and tells the coordinator if it knows them.
     pub(super) fn set_state(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, state: PlayerState) {
         let Some(session) = self.sessions.get_mut(conn) else {
             return;
@@ -220,7 +220,7 @@ impl Faf {
         self.post(turn, COORDINATOR, Mail::ToHall { login_id, request });
     }
 
-    /// A message to a player on any shard, as long as that connection is still him.
+    /// A message to a player on any shard, as long as that connection is still theirs.
     pub(super) fn tell(
         &mut self,
         turn: &mut FafTurn<'_>,
@@ -243,7 +243,7 @@ impl Faf {
         }
     }
 
-    /// A player who is online anywhere, by an id as clients send it, and his connection.
+    /// A player who is online anywhere, by an id as clients send it, and their connection.
     pub(super) fn online(&self, player_id: i64) -> Option<(u32, ConnId)> {
         let entry = self.directory.player(u32::try_from(player_id).ok()?)?;
         Some((entry.id, entry.conn))

@@ -1,4 +1,4 @@
-//! A player who is logged in: what is known about him and how it is written.
+//! A player who is logged in: what is known about them and how it is written.
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
@@ -17,25 +17,25 @@ pub(super) const GLOBAL: &str = "global";
 /// The other one.
 pub(super) const LADDER: &str = "ladder_1v1";
 
-/// A logged-in player, on the shard of his connection.
+/// A logged-in player, on the shard of their connection.
 #[derive(Debug)]
 pub(super) struct Player {
     /// As loaded at login, kept up to date; the groups are dropped once they are used.
     pub account: Account,
-    /// Of his claim.
+    /// Of their claim.
     pub epoch: u64,
-    /// Maps he does not want to play (N#1033).
+    /// Maps they do not want to play (N#1033).
     pub vetoes: Box<[Veto]>,
-    /// The match that was found for him last; 0: none so far.
+    /// The match that was found for them last; 0: none so far.
     pub match_id: u64,
-    /// Counts how often his avatar was changed.
+    /// Counts how often their avatar was changed.
     pub selections: u32,
 }
 
 /// What decides where a rating that is not stored begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RatingDefaults<'a> {
-    /// Leaderboards.
+    /// Reference data: which leaderboards there are.
     pub reference: &'a Reference,
     /// Of somebody of whom nothing is known.
     pub start: Skill,
@@ -63,7 +63,7 @@ impl Player {
             .displayed()
     }
 
-    /// How many games of a rating type he has played.
+    /// How many games of a rating type they have played.
     pub(super) fn games(&self, rating_type: &str) -> u32 {
         let stored = self.account.ratings.iter();
         let mut of_type = stored.filter(|r| r.leaderboard == rating_type);

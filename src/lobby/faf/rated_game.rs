@@ -14,9 +14,9 @@ use super::{
 /// A game of two teams with a result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RatedGame {
-    /// Its number.
+    /// Uid of the game (`game_stats.id`).
     pub uid: u32,
-    /// Leaderboard.
+    /// Technical name of the leaderboard that the game is rated in.
     pub rating_type: Box<str>,
     /// Who played.
     pub teams: [Vec<u32>; 2],
@@ -29,17 +29,17 @@ pub struct RatedGame {
 /// One player's rating in one leaderboard, before and after.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RatingChange {
-    /// The game.
+    /// Uid of the game (`game_stats.id`).
     pub game_id: u32,
-    /// Player.
+    /// Account id of the player (`login.id`).
     pub player_id: u32,
     /// Technical name of the leaderboard.
     pub rating_type: Box<str>,
-    /// Before.
+    /// The rating before the game.
     pub old: Rating,
-    /// After.
+    /// The rating after it.
     pub new: Rating,
-    /// Of his team.
+    /// Of their team.
     pub outcome: TeamOutcome,
 }
 
@@ -104,8 +104,8 @@ impl RatedGame {
         Some(changes)
     }
 
-    /// A player's new global rating: what the game would have made of it had he played with it. `None` if that is not
-    /// better, or too good, or if his global rating is the better one anyway.
+    /// A player's new global rating: what the game would have made of it had they played with it. `None` if that is not
+    /// better, or too good, or if their global rating is the better one anyway.
     fn lifted(
         &self,
         old: &[Vec<Rating>; 2],

@@ -60,7 +60,7 @@ impl Reference {
         self.featured_mods.iter().find(|known| known.name == name)
     }
 
-    /// A player's rating in a leaderboard: the stored one, or where he begins. `stored` gives his stored ratings,
+    /// A player's rating in a leaderboard: the stored one, or where they begin. `stored` gives their stored ratings,
     /// `start` is the rating of somebody of whom nothing is known (spec: faf-ratings-results 6).
     pub fn standing(
         &self,

@@ -231,7 +231,7 @@ impl Game {
         }
     }
 
-    /// A participant's row, if he has a team and a place (spec: faf-ratings-results 2, item 4).
+    /// A participant's row, if they have a team and a place (spec: faf-ratings-results 2, item 4).
     fn placed(&self, player_id: u32) -> Option<Placed> {
         let number = |key| {
             self.player_option(player_id, key)

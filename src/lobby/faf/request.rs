@@ -24,11 +24,11 @@ pub(super) enum Refusal {
     Invalid,
     /// Not while the server is going down.
     Disabled(&'static str),
-    /// Who he is was not proved.
+    /// Who they are was not proved.
     Authentication(&'static str),
-    /// He is banned.
+    /// They are banned.
     Banned(Ban),
-    /// The database.
+    /// The store could not be asked, or did not answer.
     Store(StoreError),
 }
 

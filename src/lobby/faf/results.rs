@@ -24,13 +24,13 @@ const LEAD: usize = 3;
 /// A launched game that is over, with everything that decides about its results.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Finished {
-    /// Its number.
+    /// Uid of the game (`game_stats.id`).
     pub uid: u32,
-    /// Kind.
+    /// Custom, coop or matchmaker: rules about the end differ.
     pub game_type: GameType,
     /// Leaderboard; empty: none.
     pub rating_type: Box<str>,
-    /// Technical name.
+    /// Technical name of the featured mod.
     pub featured_mod: Box<str>,
     /// Uids of the sim mods.
     pub sim_mods: Vec<String>,
@@ -55,13 +55,13 @@ pub struct Finished {
 /// Somebody who was in the game when it was launched, with an army.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Participant {
-    /// Player.
+    /// Account id of the player (`login.id`).
     pub id: u32,
-    /// His name.
+    /// Their name.
     pub login: Box<str>,
-    /// His army.
+    /// Their army.
     pub army: i64,
-    /// His team, if the host had given him one.
+    /// Their team, if the host had given them one.
     pub team: Option<Team>,
 }
 
@@ -89,11 +89,11 @@ impl Default for Rules {
 /// What became of an army: `game_player_stats.result`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ArmyOutcome {
-    /// Won.
+    /// The army, or the team, has won.
     Victory,
-    /// Lost.
+    /// The army, or the team, has lost.
     Defeat,
-    /// Neither.
+    /// The game ended with neither side ahead.
     Draw,
     /// Nobody said.
     Unknown,
@@ -127,18 +127,18 @@ impl From<Outcome> for ArmyOutcome {
 /// What became of a team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TeamOutcome {
-    /// Won.
+    /// The army, or the team, has won.
     Victory,
-    /// Lost.
+    /// The army, or the team, has lost.
     Defeat,
-    /// Neither.
+    /// The game ended with neither side ahead.
     Draw,
     /// It can't be told.
     Unknown,
 }
 
 impl TeamOutcome {
-    /// As told.
+    /// The name that clients and the broker know it by.
     pub fn name(self) -> &'static str {
         match self {
             TeamOutcome::Victory => "VICTORY",
@@ -152,11 +152,11 @@ impl TeamOutcome {
 /// A row of `game_player_stats` as it is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Score {
-    /// Player.
+    /// Account id of the player (`login.id`).
     pub player_id: u32,
     /// Fits the column.
     pub score: i8,
-    /// Outcome of his army.
+    /// Outcome of their army.
     pub outcome: ArmyOutcome,
 }
 
@@ -176,10 +176,10 @@ pub struct Settlement {
 /// A team and what became of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TeamResult {
-    /// What.
+    /// Outcome of the team.
     #[serde(serialize_with = "by_name")]
     pub outcome: TeamOutcome,
-    /// Who.
+    /// Account ids of the team's players.
     pub player_ids: Vec<u32>,
     /// Their armies, by player.
     pub army_results: Vec<PlayerResult>,
@@ -188,11 +188,11 @@ pub struct TeamResult {
 /// An army and what became of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PlayerResult {
-    /// Player.
+    /// Account id of the player (`login.id`).
     pub player_id: u32,
-    /// His army.
+    /// Their army.
     pub army: i64,
-    /// What.
+    /// Outcome of the army, by name.
     pub army_outcome: &'static str,
     /// Tags, sorted.
     pub metadata: Vec<String>,

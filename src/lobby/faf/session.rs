@@ -13,20 +13,20 @@ use crate::ConnId;
 /// What a player is doing (spec: faf-lifecycle 7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PlayerState {
-    /// Nothing.
+    /// In no game and no queue.
     #[default]
     Idle,
     /// In a game that was launched.
     Playing,
-    /// In the lobby of his own game.
+    /// In the lobby of their own game.
     Hosting,
     /// In somebody's lobby.
     Joining,
     /// In a queue.
     SearchingLadder,
-    /// A match was found for him.
+    /// A match was found for them.
     StartingAutomatch,
-    /// His game is being started.
+    /// Their game is being started.
     StartingGame,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct Link {
     pub owner: crate::ShardId,
     /// How far it is.
     pub state: LinkState,
-    /// Whether the game is his.
+    /// Whether the game is theirs.
     pub is_host: bool,
 }
 
@@ -74,14 +74,14 @@ pub(super) struct Link {
 pub(super) struct Claiming {
     /// Everything about the player.
     pub account: Account,
-    /// Whether he came with a token.
+    /// Whether they came with a token.
     pub token: bool,
 }
 
 /// One connection's session.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// Whose.
+    /// The connection that the session is of.
     pub conn: ConnId,
     /// Told by `session`.
     pub number: u32,
@@ -97,7 +97,7 @@ pub(super) struct Session {
     pub closing: bool,
     /// What the player is doing. Changed by [`super::Faf::set_state`].
     pub state: PlayerState,
-    /// Whether the coordinator knows the player and is told of his state.
+    /// Whether the coordinator knows the player and is told of their state.
     pub in_coordinator: bool,
     /// For metrics.
     pub client: super::metrics::ClientKind,
@@ -137,7 +137,7 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    /// Adds one.
+    /// Puts a session in the place of its connection.
     pub(super) fn insert(&mut self, session: Session) {
         let slot = session.conn.slot as usize;
         if self.slots.len() <= slot {
@@ -168,7 +168,7 @@ impl Sessions {
         self.slots[conn.slot as usize].take()
     }
 
-    /// Everybody.
+    /// All sessions, in the order of their places.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Session> {
         self.slots.iter().flatten().map(|s| &**s)
     }
@@ -178,7 +178,7 @@ impl Sessions {
         self.slots.iter_mut().flatten().map(|s| &mut **s)
     }
 
-    /// Everybody who is logged in, with his player.
+    /// Everybody who is logged in, with their player.
     pub(super) fn players(&self) -> impl Iterator<Item = (&Session, &Player)> {
         self.iter().filter_map(|s| Some((s, s.player.as_deref()?)))
     }

@@ -72,7 +72,7 @@ pub(super) const FIELD_BYTES: usize = 256;
 pub(super) const TOKEN_BYTES: usize = 16 << 10;
 /// Characters of a user agent that are kept (the column has 50).
 pub(super) const USER_AGENT_CHARS: usize = 50;
-/// User agents and versions that are told apart in metrics, on one shard: a stranger may call himself anything.
+/// User agents and versions that are told apart in metrics, on one shard: a stranger may call themselves anything.
 pub(super) const CLIENT_LABELS: usize = 64;
 /// Friends and foes of one player, each.
 pub(super) const RELATIONS: usize = 10_000;

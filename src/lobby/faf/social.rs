@@ -119,7 +119,7 @@ impl Faf {
         Ok(Next::Go)
     }
 
-    /// At the owner of the host's game: the subject learns of it if he now sees the game, or no longer does.
+    /// At the owner of the host's game: the subject learns of it if they now see the game, or no longer does.
     pub(super) fn host_related(
         &mut self,
         turn: &mut FafTurn<'_>,
@@ -134,7 +134,7 @@ impl Faf {
         else {
             return;
         };
-        // Whoever has never been told of the rating range is judged without it; his own shard looks at that.
+        // Whoever has never been told of the rating range is judged without it; their own shard looks at that.
         let sees = |rule: &Rule| {
             Rule {
                 range: None,

@@ -54,7 +54,7 @@ impl Tick {
         }
     }
 
-    /// A player came or changed, or (with his last object) went. An older claim says nothing about a newer one.
+    /// A player came or changed, or (with their last object) went. An older claim says nothing about a newer one.
     pub(super) fn player_dirty(&mut self, id: u32, epoch: u64, gone: Option<Bytes>) {
         let entry = self.players.entry(id).or_insert((epoch, None));
         if entry.0 <= epoch {

@@ -20,11 +20,11 @@ const DRAW_PROBABILITY: f64 = 0.10;
 /// How a game ended, as the first team sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Won.
+    /// This side has won.
     Win,
-    /// Lost.
+    /// This side has lost.
     Loss,
-    /// Neither.
+    /// The game ended with neither side ahead.
     Draw,
 }
 

@@ -13,7 +13,7 @@ use super::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Validity {
-    /// Counts.
+    /// The game is rated.
     #[default]
     Valid = 0,
     /// The simulations differed too often.
@@ -38,11 +38,11 @@ pub enum Validity {
     BadMod = 10,
     /// Coop games never count.
     CoopNotRanked = 11,
-    /// Never given.
+    /// In the table, but no rule of ours gives it.
     MutualDraw = 12,
     /// Nobody to play against.
     SinglePlayer = 13,
-    /// Everybody for himself.
+    /// Everybody for themselves.
     FfaNotRanked = 14,
     /// Teams of different sizes.
     UnevenTeamsNotRanked = 15,
@@ -52,7 +52,7 @@ pub enum Validity {
     UnlockedTeams = 17,
     /// More than two teams.
     MultiTeam = 18,
-    /// Computer players.
+    /// Computer players took part.
     HasAiPlayers = 19,
     /// Coop: civilians were shown.
     CiviliansRevealed = 20,
@@ -69,7 +69,7 @@ pub enum Validity {
 }
 
 impl Validity {
-    /// As stored.
+    /// Its number in `game_stats.validity`.
     pub fn number(self) -> u8 {
         self as u8
     }
@@ -164,7 +164,7 @@ pub enum Team {
 }
 
 impl Team {
-    /// Everybody in it is on his own.
+    /// Everybody in it is on their own.
     pub(super) const NONE: Team = Team::Number(1);
 
     /// The team an option means.
@@ -178,7 +178,7 @@ impl Team {
     }
 }
 
-/// Players by team, as places in `teams`: those of Team 1 each for himself, all others by value, in the order of their
+/// Players by team, as places in `teams`: those of Team 1 each for themselves, all others by value, in the order of their
 /// first (spec: faf-ratings-results 3.2, "even teams"). `None` if somebody has no team.
 pub(super) fn sides(teams: &[Option<Team>]) -> Option<Vec<Vec<usize>>> {
     let mut sides: Vec<(&Team, Vec<usize>)> = Vec::new();
@@ -204,7 +204,7 @@ fn are_even(teams: &[Option<Team>]) -> bool {
 /// What is looked at when a game is launched.
 #[derive(Debug)]
 pub(super) struct Setup<'a> {
-    /// Kind.
+    /// Custom, coop or matchmaker: rules about the end differ.
     pub game_type: GameType,
     /// Uids of the active sim mods.
     pub sim_mods: Vec<&'a str>,

@@ -27,9 +27,9 @@ pub struct Rule {
 pub struct RatingRange {
     /// Of which leaderboard.
     pub rating_type: Box<str>,
-    /// From.
+    /// Lowest rating that is let in; `None`: any.
     pub min: Option<f64>,
-    /// To.
+    /// Highest rating that is let in; `None`: any.
     pub max: Option<f64>,
 }
 
@@ -46,7 +46,7 @@ impl Rule {
         !self.friends_only && self.foes.is_empty() && self.range.is_none()
     }
 
-    /// Whether a player sees the game; `displayed` gives his rating of a type.
+    /// Whether a player sees the game; `displayed` gives their rating of a type.
     pub fn admits(&self, player_id: u32, displayed: impl Fn(&str) -> f64) -> bool {
         if player_id == self.host_id || self.members.contains(&player_id) {
             return true;

@@ -68,7 +68,7 @@ impl Lobby {
         self.set_place(conn, Place::Outside);
     }
 
-    /// The room is no more; each player is told that he is out.
+    /// The room is no more; each player is told that they are out.
     pub(super) fn destroy(&mut self, id: RoomId) {
         let Some(room) = self.take_down(id) else {
             return;

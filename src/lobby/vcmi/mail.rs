@@ -27,7 +27,7 @@ pub enum ToLobby {
     },
     /// Its first packet is that of a launcher.
     Enter {
-        /// The launcher.
+        /// The launcher's connection.
         conn: ConnId,
         /// Of the client.
         address: IpAddr,
@@ -36,19 +36,19 @@ pub enum ToLobby {
     },
     /// A packet of a launcher. Its next one comes after the lobby has let it go on.
     Packet {
-        /// The launcher.
+        /// The launcher's connection.
         conn: ConnId,
-        /// Undecoded.
+        /// The packet as it came: only the coordinator knows its encoding.
         body: Bytes,
     },
     /// A connection's first packet is that of a game.
     Pipe {
-        /// The game.
+        /// The connection of the game.
         conn: ConnId,
     },
     /// A game has said all it has to say before it is relayed.
     Greeted {
-        /// The game.
+        /// The connection of the game.
         conn: ConnId,
         /// What it is.
         role: Role,
@@ -61,7 +61,7 @@ pub enum ToLobby {
     },
     /// A launcher that missed something has caught up.
     Resync {
-        /// The launcher.
+        /// The launcher's connection.
         conn: ConnId,
     },
     /// The connection is gone.
@@ -80,7 +80,7 @@ pub enum Delivery {
     Spread(Topic, Bytes),
     /// The client is in this topic.
     Enter(ConnId, Topic),
-    /// No longer.
+    /// From now on the connection is no longer in this topic.
     Leave(ConnId, Topic),
     /// The client has signed in.
     Welcome(ConnId),

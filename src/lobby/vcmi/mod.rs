@@ -87,7 +87,7 @@ impl Vcmi {
         }
     }
 
-    /// From now on this shard's counters hang there.
+    /// From now on this shard's counters are left there.
     pub fn reporting_to(mut self, board: Arc<MetricsBoard>) -> Self {
         self.board = board;
         self

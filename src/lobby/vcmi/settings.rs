@@ -63,7 +63,7 @@ pub(super) const AWAITED: Duration = Duration::from_secs(60);
 /// How often a shard shows what it has counted.
 pub(super) const SHOWN: Duration = Duration::from_secs(1);
 
-/// Where a shard hangs up its counters for metrics; read from any thread.
+/// Where a shard leaves its counters for metrics, for any thread to read.
 #[derive(Debug, Default)]
 pub struct MetricsBoard(ArcSwap<Counters>);
 

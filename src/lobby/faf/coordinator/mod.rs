@@ -1,13 +1,13 @@
 //! The coordinator: what players do together before a game. It is on one shard, [`COORDINATOR`], so that whatever concerns several of
 //! them (leaving one party for another, say) is one turn.
 //!
-//! A player's own shard speaks for him: it introduces him before his first request, tells every change of his state
-//! after that, and that he is gone when he logs out, all in order. While the coordinator works on a request its sender's
-//! connection is held; every request gets exactly one [`Mail::HallAnswer`].
+//! A player's own shard speaks for them: it introduces them before their first request, tells every change of their
+//! state after that, and that they are gone when they log out, all in order. While the coordinator works on a request
+//! its sender's connection is held; every request gets exactly one [`Mail::HallAnswer`].
 //!
-//! Invariants: a [`Member`] is somebody who is logged in and has been introduced with the claim (epoch) that is in his
-//! [`LoginId`]; whoever introduces himself with a newer claim replaces the older online, who is treated as gone, and
-//! whatever is still said in the older one's name finds nobody. A online's `party` and the party's members name each
+//! Invariants: a [`Member`] is somebody who is logged in and has been introduced with the claim (epoch) that is in their
+//! [`LoginId`]; whoever introduces themselves with a newer claim replaces the older member, who is treated as gone, and
+//! whatever is still said in the older one's name finds nobody. A member's `party` and the party's members name each
 //! other.
 
 mod party;
@@ -32,73 +32,73 @@ pub(super) const COORDINATOR: ShardId = ShardId(0);
 /// One login of one player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginId {
-    /// Player.
+    /// Account id of the player (`login.id`).
     pub player_id: u32,
-    /// Where he is.
+    /// Where they are.
     pub conn: ConnId,
-    /// Of his claim.
+    /// Of their claim.
     pub epoch: u64,
 }
 
-/// What the coordinator is told of a player, or asked by him.
+/// What the coordinator is told of a player, or asked by them.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum CoordinatorRequest {
-    /// He is introduced; comes before everything else.
+    /// They are introduced; comes before everything else.
     Enter {
-        /// What he is doing.
+        /// What they are doing.
         state: PlayerState,
     },
-    /// He is doing something else now.
+    /// They are doing something else now.
     State(PlayerState),
-    /// He has logged out.
+    /// They have logged out.
     Gone,
-    /// He wants something; his connection is held.
+    /// They want something; their connection is held.
     Request(PlayerRequest),
-    /// Whether he may search, as the coordinator has asked.
+    /// Whether they may search, as the coordinator has asked.
     Reserved {
         /// The party's entry.
         entry: u64,
-        /// As he is, or why not.
+        /// As they are, or why not.
         outcome: Result<Profile, CannotSearch>,
     },
-    /// He has been told of his match.
+    /// They have been told of their match.
     Ready {
-        /// Which.
+        /// Number of the match, at the coordinator.
         match_id: u64,
-        /// As he is now.
+        /// As they are now.
         profile: Profile,
     },
-    /// Whatever he searches for, he may not go on.
+    /// Whatever they search for, they may not go on.
     StopSearching,
 }
 
 /// What a player wants (spec: faf-messages 3.6, 3.10, 3.12).
 #[derive(Debug, Serialize, Deserialize)]
 pub enum PlayerRequest {
-    /// Have somebody in his party, who is online and does not mind him.
+    /// Have somebody in their party, who is online and does not mind them.
     Invite {
-        /// Whom.
+        /// Account id of who is invited.
         recipient_id: u32,
-        /// Where he is.
+        /// Where they are.
         recipient: ConnId,
     },
     /// Follow an invitation.
     Accept {
-        /// Who has invited him.
+        /// Who has invited them.
         inviter_id: u32,
     },
-    /// Have a member out of his party.
+    /// Have a member out of their party.
     Kick {
-        /// Whom.
+        /// Account id of who is to go.
         player_id: u32,
     },
-    /// Leave his party.
+    /// Leave their party.
     Leave,
-    /// Choose what he would play.
+    /// Choose what they would play.
     SetFactions(Factions),
     /// Know the queues.
     Queues,
-    /// Have his party in a queue.
+    /// Have their party in a queue.
     Search(SearchWanted),
     /// Search no more.
     StopSearch {
@@ -116,7 +116,7 @@ pub enum CoordinatorRefusal {
     NotInvited,
     /// The party is searching.
     InQueue,
-    /// He is alone.
+    /// They are alone.
     NoParty,
     /// Only owners kick.
     KickByMember,
@@ -124,9 +124,9 @@ pub enum CoordinatorRefusal {
     SearchByMember,
     /// Somebody of the party does something else.
     MemberBusy {
-        /// His name.
+        /// Their name.
         login: Box<str>,
-        /// What.
+        /// What they are doing instead, as the refusal names it.
         state: PlayerState,
     },
     /// The party has more members than a team of the queue.
@@ -167,11 +167,11 @@ impl CoordinatorRefusal {
 pub(super) struct Member {
     /// Who, and where.
     pub login_id: LoginId,
-    /// What he is doing, as his shard has told last.
+    /// What they are doing, as their shard has told last.
     pub state: PlayerState,
-    /// The owner of the party he is in.
+    /// The owner of the party they are in.
     party: Option<u32>,
-    /// He has searched since he logged in, and been told what to expect.
+    /// They have searched since they logged in, and been told what to expect.
     pub knows_matchmaker: bool,
 }
 
@@ -185,18 +185,18 @@ pub(super) struct Coordinator {
 }
 
 impl Coordinator {
-    /// Somebody who has been here since he logged in.
+    /// Somebody who has been here since they logged in.
     pub(super) fn member(&self, player_id: u32) -> Option<&Member> {
         self.members.get(&player_id)
     }
 
-    /// Everybody.
+    /// All who have been introduced.
     #[cfg(test)]
     pub(super) fn members(&self) -> impl Iterator<Item = &Member> {
         self.members.values()
     }
 
-    /// The same, to change him, if he is still the one who is meant.
+    /// The same, to change them, if they are still the one who is meant.
     pub(super) fn member_mut(&mut self, login_id: &LoginId) -> Option<&mut Member> {
         self.members
             .get_mut(&login_id.player_id)
@@ -205,7 +205,7 @@ impl Coordinator {
 }
 
 impl Faf {
-    /// At the coordinator: a player's shard speaks for him.
+    /// At the coordinator: a player's shard speaks for them.
     pub(super) fn coordinator_asked(
         &mut self,
         turn: &mut FafTurn<'_>,
@@ -221,7 +221,7 @@ impl Faf {
             }
             CoordinatorRequest::Gone => self.coordinator_left(turn, login_id),
             CoordinatorRequest::Request(request) => {
-                // Who has been replaced by a later login wants nothing any more; he is let go all the same.
+                // Who has been replaced by a later login wants nothing any more; they are let go all the same.
                 let verdict = if self.coordinator.member_mut(&login_id).is_some() {
                     self.coordinator_request(turn, login_id, request)
                 } else {

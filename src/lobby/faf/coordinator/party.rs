@@ -27,16 +27,16 @@ const UPDATE_INTERVAL: Duration = Duration::from_secs(1);
 pub(in crate::faf) struct Party {
     /// In the order of joining; the first is the owner.
     pub members: Vec<Member>,
-    /// Whom he has invited, and when; following one does not use it up.
+    /// Whom they have invited, and when; following one does not use it up.
     invitations: Vec<(u32, Duration)>,
 }
 
 /// Somebody in a party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::faf) struct Member {
-    /// Who.
+    /// Account id of the member.
     pub player_id: u32,
-    /// What he would play.
+    /// What they would play.
     pub factions: Factions,
 }
 
@@ -82,7 +82,7 @@ impl Coordinator {
         self.member(player_id)?.party
     }
 
-    /// The party a player is in; one of his own is made if there is none.
+    /// The party a player is in; one of their own is made if there is none.
     pub(in crate::faf) fn party_of(&mut self, player_id: u32) -> &mut Party {
         let owner = self.owner_of(player_id).unwrap_or(player_id);
         if let Some(online) = self.members.get_mut(&player_id) {
@@ -97,7 +97,7 @@ impl Coordinator {
         })
     }
 
-    /// The members of a player's party in party order; one of his own is made if there is none.
+    /// The members of a player's party in party order; one of their own is made if there is none.
     pub(in crate::faf) fn guests_of_party(&mut self, player_id: u32) -> Vec<LoginId> {
         let members = self.party_of(player_id).members.clone();
         let members = members
@@ -115,7 +115,7 @@ impl Coordinator {
             .map_or_else(Factions::default, |member| member.factions)
     }
 
-    /// Replaces what a member would play, in a party of his own if he has none yet.
+    /// Replaces what a member would play, in a party of their own if they have none yet.
     pub(in crate::faf) fn choose_factions(&mut self, player_id: u32, factions: Factions) {
         let members = &mut self.party_of(player_id).members;
         if let Some(member) = members.iter_mut().find(|m| m.player_id == player_id) {
@@ -142,7 +142,7 @@ impl Coordinator {
 }
 
 impl Faf {
-    /// He is online and does not mind who invites him: the inviter's shard has asked. Of himself it does not ask.
+    /// They are online and do not mind who invites them: the inviter's shard has asked, except of its own player.
     pub(super) fn party_invite(
         &mut self,
         turn: &mut FafTurn<'_>,
@@ -208,7 +208,7 @@ impl Faf {
         Ok(())
     }
 
-    /// The kicked player is online, says the owner's shard; whether he is a member is found here.
+    /// The kicked player is online, says the owner's shard; whether they are a member is found here.
     pub(super) fn party_kick(
         &mut self,
         turn: &mut FafTurn<'_>,
@@ -221,7 +221,7 @@ impl Faf {
             Some(other) if other != owner => return Err(CoordinatorRefusal::KickByMember),
             Some(_) => {}
         }
-        // Nobody is kicked out of his own party.
+        // Nobody is kicked out of their own party.
         if kicked_id == owner || self.coordinator.owner_of(kicked_id) != Some(owner) {
             let update = self.coordinator.update_of(owner);
             self.tell_visitor(turn, owner, update);
@@ -244,7 +244,7 @@ impl Faf {
         Ok(())
     }
 
-    /// Takes a player out of his party; an owner's party ends with that. Every way out of a party leads through here.
+    /// Takes a player out of their party; an owner's party ends with that. Every way out of a party leads through here.
     /// Gives what the leaver may be told.
     pub(super) fn leave_party_of(
         &mut self,

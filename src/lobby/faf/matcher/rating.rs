@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Search;
 
-/// How much a player's performance varies around his skill, for the quality of a match (spec: faf-matchmaking 3.5).
+/// How much a player's performance varies around their skill, for the quality of a match (spec: faf-matchmaking 3.5).
 const BETA: f64 = 240.0;
 
 /// Share of its quality against itself that a search asks for at first (spec: faf-matchmaking 3.6).
@@ -13,9 +13,9 @@ const FIRST_THRESHOLD: f64 = 0.8;
 /// A player's rating of one kind, as stored.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rating {
-    /// Mean.
+    /// Mean of the skill, as TrueSkill has it.
     pub mean: f64,
-    /// Deviation.
+    /// How uncertain the mean is, as a standard deviation.
     pub deviation: f64,
     /// Games of this kind.
     pub games: u32,
@@ -105,12 +105,12 @@ impl Rating {
         self.mean - 3.0 * self.deviation
     }
 
-    /// Whether the player has so few games that his mean is not yet believed.
+    /// Whether the player has so few games that their mean is not yet believed.
     pub fn is_newbie(&self, tuning: &Tuning) -> bool {
         self.games <= tuning.newbie_min_games
     }
 
-    /// The rating used for pairs: a newbie's mean starts low and becomes his own game by game.
+    /// The rating used for pairs: a newbie's mean starts low and becomes their own game by game.
     pub fn matching(&self, tuning: &Tuning) -> Rating {
         let all = f64::from(tuning.newbie_min_games);
         if !self.is_newbie(tuning) || all == 0.0 {

@@ -1,7 +1,7 @@
 //! At the coordinator: a party gets into a queue, and out of it again (spec: faf-messages 3.10, faf-matchmaking 4).
 //!
-//! Getting in takes two steps, because its members are on any shard: each member's shard is asked whether he may
-//! search, which makes him a searching one; when all have answered the rest is checked and done in one turn. If the
+//! Getting in takes two steps, because its members are on any shard: each member's shard is asked whether they may
+//! search, which makes them a searching one; when all have answered the rest is checked and done in one turn. If the
 //! party has changed meanwhile everything begins anew. Whoever was asked in vain is let go.
 
 use std::time::Duration;
@@ -27,7 +27,7 @@ const UNSURE_DEVIATION: f64 = 490.0;
 /// A party that is about to search.
 #[derive(Debug)]
 pub(in crate::faf) struct Entry {
-    /// Who has asked for it; his connection is held.
+    /// Who has asked for it; their connection is held.
     owner: LoginId,
     wanted: SearchWanted,
     /// In party order, with what their shards have said so far.
@@ -47,13 +47,13 @@ fn said_yes((_, said): &&(LoginId, Option<Result<Profile, CannotSearch>>)) -> bo
     matches!(said, Some(Ok(_)))
 }
 
-/// Whether somebody in this state has been matched since his shard said yes.
+/// Whether somebody in this state has been matched since their shard said yes.
 fn is_matched(state: &PlayerState) -> bool {
     *state == PlayerState::StartingAutomatch
 }
 
 impl Faf {
-    /// The owner of a party wants it in a queue. `None`: he is answered later.
+    /// The owner of a party wants it in a queue. `None`: they are answered later.
     pub(in crate::faf) fn search_wanted(
         &mut self,
         turn: &mut FafTurn<'_>,
@@ -109,7 +109,7 @@ impl Faf {
         id: u64,
         said: Result<Profile, CannotSearch>,
     ) {
-        // Of a match that was found meanwhile his shard had not heard.
+        // Of a match that was found meanwhile their shard had not heard.
         if said.is_ok()
             && let Some(online) = self.coordinator.member_mut(&login_id)
             && online.state != PlayerState::StartingAutomatch
@@ -276,7 +276,7 @@ impl Faf {
         });
     }
 
-    /// A player wants no more of a queue; whoever searches with him neither (spec: faf-matchmaking 4.3).
+    /// A player wants no more of a queue; whoever searches with them neither (spec: faf-matchmaking 4.3).
     pub(in crate::faf) fn stop_search(
         &mut self,
         turn: &mut FafTurn<'_>,
@@ -323,7 +323,7 @@ impl Faf {
         }
     }
 
-    /// Makes a searching player an idle one, unless something still counts on him.
+    /// Makes a searching player an idle one, unless something still counts on them.
     fn release(&mut self, turn: &mut FafTurn<'_>, login_id: &LoginId) {
         if self.coordinator.matchmaker.is_wanted(login_id) {
             return;
@@ -341,15 +341,15 @@ impl Faf {
         }
     }
 
-    /// A player is gone: what he was about to begin is not begun.
+    /// A player is gone: what they were about to begin is not begun.
     pub(in crate::faf) fn forget_entries(&mut self, turn: &mut FafTurn<'_>, owner: &LoginId) {
         let entries = &mut self.coordinator.matchmaker.entries;
-        let his: Vec<u64> = entries
+        let theirs: Vec<u64> = entries
             .iter()
             .filter(|(_, entry)| entry.owner == *owner)
             .map(|(&id, _)| id)
             .collect();
-        for id in his {
+        for id in theirs {
             let Some(entry) = self.coordinator.matchmaker.entries.remove(&id) else {
                 continue;
             };

@@ -1,6 +1,6 @@
 //! At the host's shard: a match's game until it is launched or has failed (spec: faf-matchmaking 8.2, 8.3).
 //!
-//! The host is told to open the game; once it is open, or won't be, the login_ids are told to join, in every case; then all
+//! The host is told to open the game; once it is open, or won't be, the guests are told to join, in every case; then all
 //! have some time until the launch. Whatever happens, the coordinator hears exactly once how the match went, and the game is
 //! kept until then.
 
@@ -25,15 +25,15 @@ use crate::{
 /// A player of a match.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MatchPlayer {
-    /// Who, and where he was when the match was found.
+    /// Who, and where they were when the match was found.
     pub login_id: LoginId,
-    /// His name.
+    /// Their name.
     pub login: Box<str>,
     /// 2 or 3.
     pub team: u32,
     /// Start spot, army and color, from 1.
     pub position: u32,
-    /// What he plays, 1 to 5.
+    /// What they play, 1 to 5.
     pub faction: u8,
 }
 
@@ -48,11 +48,11 @@ pub struct MatchSpec {
     pub queue_id: u32,
     /// What is played.
     pub featured_mod: Box<str>,
-    /// Leaderboard.
+    /// Technical name of the leaderboard that the game is rated in.
     pub rating_type: Box<str>,
     /// The game's name.
     pub title: Box<str>,
-    /// Map folder.
+    /// Folder of the map, which is its name in the vault.
     pub folder: Box<str>,
     /// The map's entry in its pool.
     pub map_pool_map_version_id: u32,
@@ -65,7 +65,7 @@ pub struct MatchSpec {
 /// What a match adds to the order to launch a game (spec: faf-messages 5.7).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MatchLaunch {
-    /// Map folder.
+    /// Folder of the map, which is its name in the vault.
     pub mapname: Box<str>,
     /// 2 or 3.
     pub team: u32,
@@ -86,7 +86,7 @@ pub struct MatchLaunch {
 enum Stage {
     /// The host opens it.
     MatchSpec,
-    /// The login_ids' shards have been told; what went wrong before, if anything.
+    /// The guests' shards have been told; what went wrong before, if anything.
     Summoning(Option<(Failure, Vec<u32>)>),
     /// All are getting ready.
     Starting,
@@ -166,7 +166,7 @@ impl MatchSpec {
                 ("Faction", number(player.faction.into())),
             ];
             let options = options.map(|(key, value)| (key.into(), value));
-            // They don't make him a configured one: the host has to confirm him.
+            // They don't make them a configured one: the host has to confirm them.
             game.player_options
                 .push((player.login_id.player_id, options.into()));
         }
@@ -225,7 +225,7 @@ impl Faf {
         turn.wake_at(turn.now.mono + setup, Timer::MatchOpen(uid));
     }
 
-    /// The host's friends and foes, if he is still there.
+    /// The host's friends and foes, if they are still there.
     fn lists_of(&self, host: &LoginId) -> Option<(Vec<u32>, Vec<u32>)> {
         let player = self.sessions.get(host.conn)?.player.as_deref()?;
         let account = (player.epoch == host.epoch).then_some(&player.account)?;
@@ -245,7 +245,7 @@ impl Faf {
         self.summon_guests(turn, uid, None);
     }
 
-    /// The time for the host to open his game is over.
+    /// The time for the host to open their game is over.
     pub(in crate::faf) fn match_open_timed_out(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
         let Some(host) = self.games.get(&uid).map(|game| game.host_id) else {
             return;
@@ -253,7 +253,7 @@ impl Faf {
         self.summon_guests(turn, uid, Some((Failure::TimedOut, vec![host])));
     }
 
-    /// Tells the login_ids to join, once. They are told in every case, because old clients know no other way out
+    /// Tells the guests to join, once. They are told in every case, because old clients know no other way out
     /// (spec: faf-matchmaking 8.3, 4).
     fn summon_guests(
         &mut self,
@@ -286,7 +286,7 @@ impl Faf {
         self.guests_summoned(turn, uid);
     }
 
-    /// At a login_id's shard.
+    /// At a guest's shard.
     pub(in crate::faf) fn summoned(
         &mut self,
         turn: &mut FafTurn<'_>,
@@ -338,7 +338,7 @@ impl Faf {
         self.guests_summoned(turn, uid);
     }
 
-    /// When all login_ids have been heard: on, or the end (spec: faf-matchmaking 8.3, 4 to 6).
+    /// When all guests have been heard: on, or the end (spec: faf-matchmaking 8.3, 4 to 6).
     fn guests_summoned(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
         let Some(launching) = self.launching(uid).filter(|l| l.unheard.is_empty()) else {
             return;
@@ -382,7 +382,7 @@ impl Faf {
         self.fail_match(turn, uid, Failure::TimedOut, violators);
     }
 
-    /// Somebody has left the game; `connected`: he had been in its mesh (spec: faf-matchmaking 8.3, 8).
+    /// Somebody has left the game; `connected`: they had been in its mesh (spec: faf-matchmaking 8.3, 8).
     pub(in crate::faf) fn match_left(
         &mut self,
         turn: &mut FafTurn<'_>,
@@ -405,7 +405,7 @@ impl Faf {
         }
         let failed = Some((Failure::Aborted, vec![player_id]));
         match &mut launching.stage {
-            // A host who is lost before he has opened is waited for (spec: faf-observed, Matchmaker).
+            // A host who is lost before they have opened is waited for (spec: faf-observed, Matchmaker).
             Stage::MatchSpec if how != Leaving::Ended && !was_open => {}
             Stage::MatchSpec => self.summon_guests(turn, seat.uid, failed),
             Stage::Summoning(known) => *known = known.take().or(failed),

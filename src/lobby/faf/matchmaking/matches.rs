@@ -1,7 +1,7 @@
 //! At the coordinator: a match from being found to its game, which is its host's shard's, and to its end
 //! (spec: faf-matchmaking 8.1, 8.2, 8.4).
 //!
-//! Every player's shard says how he is now; then the back office gives the game's number and what was played lately;
+//! Every player's shard says how they are now; then the back office gives the game's number and what was played lately;
 //! then the game is opened. Each match is here until its host's shard says how it went, or until it has failed here.
 //! Players who leave meanwhile are not waited for.
 
@@ -29,13 +29,13 @@ use crate::faf::{
 /// Somebody in a match.
 #[derive(Debug)]
 pub(in crate::faf) struct Contestant {
-    /// Who.
+    /// The login this is about: player, connection and claim.
     pub login_id: LoginId,
-    /// As he is now, or was when he began to search.
+    /// As they are now, or were when they began to search.
     pub profile: Profile,
-    /// What he plays.
+    /// What they play.
     pub faction: Faction,
-    /// His shard has said how he is, or he has left.
+    /// Their shard has said how they are, or they have left.
     answered: bool,
 }
 
@@ -157,7 +157,7 @@ impl Faf {
         self.prepare_match(turn, id);
     }
 
-    /// A player's shard says how he is.
+    /// A player's shard says how they are.
     pub(in crate::faf) fn contestant_ready(
         &mut self,
         turn: &mut FafTurn<'_>,
@@ -176,7 +176,7 @@ impl Faf {
         self.prepare_match(turn, id);
     }
 
-    /// Somebody has left; no match waits for his word.
+    /// Somebody has left; no match waits for their word.
     pub(in crate::faf) fn match_player_gone(&mut self, turn: &mut FafTurn<'_>, login_id: &LoginId) {
         let mut waited = Vec::new();
         for (&id, found) in &mut self.coordinator.matchmaker.matches {

@@ -66,9 +66,9 @@ pub(super) fn search_info(queue_name: &str, begins: bool) -> Bytes {
 /// A member of a party that may not search, in `search_timeout`.
 #[derive(Serialize)]
 pub(super) struct TimedOut {
-    /// Player.
+    /// Account id of the player (`login.id`).
     pub player: u32,
-    /// ISO 8601.
+    /// When the ban ends, as ISO 8601.
     pub expires_at: String,
 }
 

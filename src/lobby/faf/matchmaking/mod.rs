@@ -2,7 +2,7 @@
 //!
 //! | file | concept |
 //! |---|---|
-//! | `searching` | a player's side: what he asks for, and what his shard does at the coordinator's word |
+//! | `searching` | a player's side: what they ask for, and what their shard does at the coordinator's word |
 //! | `queues` | the coordinator's queues and searches, as plain bookkeeping |
 //! | `entering` | a party gets into a queue and out of it; who may not for a while |
 //! | `popping` | queues come and go, pop, and are matched |
@@ -13,7 +13,7 @@
 //! | `messages`, `metering` | what players are told; what is counted |
 //!
 //! Who plays against whom is next door, in `matcher`. Queues, searches, matches and violations are the coordinator's, on one
-//! shard; a player's state is his shard's, a game its host's.
+//! shard; a player's state is their shard's, a game its host's.
 
 mod entering;
 mod launching;
@@ -63,7 +63,7 @@ pub struct MatchmakingSettings {
     pub map_pool_rating_selection: RatingSelection,
     /// Time for the host of a match to open its game, and for any player's game to come up.
     pub setup: Duration,
-    /// Added to it for each login_id, it is the time from then until the launch.
+    /// Added to it for each guest, it is the time from then until the launch.
     pub setup_per_guest: Duration,
 }
 

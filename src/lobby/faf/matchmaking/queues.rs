@@ -37,16 +37,16 @@ const BOUNDARIES: [i64; 2] = [200, 100];
 /// Somebody who searches.
 #[derive(Clone, Debug)]
 pub(in crate::faf) struct Searcher {
-    /// Who.
+    /// The login this is about: player, connection and claim.
     pub login_id: LoginId,
-    /// As he was when the search began.
+    /// As they were when the search began.
     pub profile: Profile,
 }
 
 /// A party in a queue.
 #[derive(Clone, Debug)]
 pub(in crate::faf) struct Search {
-    /// Queue.
+    /// `matchmaker_queue.id`.
     pub queue: u32,
     /// In party order.
     pub members: Vec<Searcher>,
@@ -66,7 +66,7 @@ impl Search {
     }
 }
 
-/// One queue.
+/// A queue: its setup, when it pops, and how many players search in it.
 #[derive(Debug)]
 pub(in crate::faf) struct Queue {
     /// As the database has it.
@@ -114,7 +114,7 @@ pub(super) fn later(now: Now, wait: Duration) -> Now {
 pub(in crate::faf) struct Matchmaker {
     /// In load order.
     pub queues: Vec<Queue>,
-    /// By id.
+    /// All searches by id, which is the order they began in.
     pub searches: BTreeMap<u64, Search>,
     /// Each player's searches in the order they began.
     by_player: IdMap<u32, Vec<u64>>,
@@ -161,7 +161,7 @@ impl Matchmaker {
         self.by_player.get(&player_id).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether a player without a game may be in this state, by what the matchmaker has him down for. Whoever has left
+    /// Whether a player without a game may be in this state, by what the matchmaker has them down for. Whoever has left
     /// a match's game is free before the match is over.
     #[cfg(test)]
     pub(in crate::faf) fn agrees_with(&self, login_id: &LoginId, state: PlayerState) -> bool {
@@ -229,7 +229,7 @@ impl Matchmaker {
             };
             let mut members = search.members.iter_mut();
             let own = members.find(|member| member.login_id.player_id == change.player_id);
-            // His shard may have heard of it before it said how he is.
+            // Their shard may have heard of it before it said how they are.
             if let Some(member) = own.filter(|m| m.profile.rating.mean != change.new.mean) {
                 let rating = &mut member.profile.rating;
                 (rating.mean, rating.deviation) = (change.new.mean, change.new.deviation);

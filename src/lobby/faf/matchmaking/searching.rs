@@ -1,8 +1,8 @@
-//! A player's side of matchmaking: what he asks for, and what his shard does at the coordinator's word
+//! A player's side of matchmaking: what they ask for, and what their shard does at the coordinator's word
 //! (spec: faf-messages 3.6, 3.10, 3.11).
 //!
-//! The coordinator decides, but a player's state is his shard's: whether he may search is asked here, and from a yes on he
-//! does, until the coordinator says otherwise. Nothing else takes a player out of SEARCHING_LADDER but his leaving.
+//! The coordinator decides, but a player's state is their shard's: whether they may search is asked here, and from a
+//! yes on they do, until the coordinator says otherwise. Nothing else takes a player out of SEARCHING_LADDER but their leaving.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,54 +31,54 @@ const DEFAULT_QUEUE: &str = "ladder1v1";
 /// What a player wants of a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SearchWanted {
-    /// Technical name.
+    /// Technical name of the queue.
     pub queue: Box<str>,
     /// Anything but `start` is checked and then ignored.
     pub start: bool,
-    /// What he would play; within, `None` is a bad value.
+    /// What they would play; within, `None` is a bad value.
     pub factions: Option<Option<Factions>>,
 }
 
-/// A player as the matchmaker sees him.
+/// A player as the matchmaker sees them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
-    /// His name.
+    /// Their name.
     pub login: Box<str>,
-    /// Tag of his clan.
+    /// Tag of their clan.
     pub clan: Option<Box<str>>,
     /// In the queue's leaderboard.
     pub rating: Rating,
-    /// Maps he does not want.
+    /// Maps they do not want.
     pub vetoes: Vec<Veto>,
 }
 
 /// Why a player can't search.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CannotSearch {
-    /// He does something else.
+    /// They do something else.
     Busy {
-        /// His name.
+        /// Their name.
         login: Box<str>,
-        /// What.
+        /// What they are doing instead.
         state: PlayerState,
     },
-    /// He is not there any more; the coordinator has heard of it before this.
+    /// They are not there any more; the coordinator has heard of it before this.
     Gone,
 }
 
 /// What the coordinator tells a player's shard.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum CoordinatorEvent {
-    /// May he search? If so he does from now on.
+    /// May they search? If so they do from now on.
     Reserve {
         /// Goes back with the answer.
         entry: u64,
         /// The queue's leaderboard, if there is such a queue.
         rating_type: Option<Box<str>>,
     },
-    /// He searches no more.
+    /// They search no more.
     Release,
-    /// A match was found for him.
+    /// A match was found for them.
     Matched {
         /// Goes back with the answer.
         match_id: u64,
@@ -87,9 +87,9 @@ pub enum CoordinatorEvent {
         /// The queue's leaderboard.
         rating_type: Box<str>,
     },
-    /// His match came to nothing.
+    /// Their match came to nothing.
     MatchCancelled {
-        /// Which.
+        /// Number of the match, at the coordinator.
         match_id: u64,
         /// Its game, if there was one.
         game_id: Option<u32>,
@@ -222,7 +222,7 @@ impl Faf {
                 let Some(session) = self.session_of(&login_id) else {
                     return;
                 };
-                // Who never got to a game has nothing whose end would free him (spec: faf-lifecycle 7, recommended). Who
+                // Who never got to a game has nothing whose end would free them (spec: faf-lifecycle 7, recommended). Who
                 // has left it may be in another match already.
                 let player = session.player.as_ref();
                 let free = session.link.is_none()
@@ -236,7 +236,7 @@ impl Faf {
         }
     }
 
-    /// Makes a player a searching one, if he does nothing else.
+    /// Makes a player a searching one, if they do nothing else.
     fn reserve(
         &mut self,
         login_id: &LoginId,
@@ -280,7 +280,7 @@ impl Faf {
         })
     }
 
-    /// From his first search in it on a leaderboard is among those a player is shown with; nobody is told of that alone
+    /// From their first search in it on a leaderboard is among those a player is shown with; nobody is told of that alone
     /// (spec: faf-lifecycle 6).
     fn open_rating(&mut self, login_id: &LoginId, rating_type: &str) {
         let basis = players::RatingDefaults {

@@ -1,6 +1,6 @@
 //! Players who let matches fail, and for how long they may not search (spec: faf-matchmaking 10; N#1052).
 //!
-//! Kept in memory, by player: it outlives his connections, not the server.
+//! Kept in memory, by player: it outlives their connections, not the server.
 
 use std::time::Duration;
 
@@ -42,12 +42,12 @@ impl Default for ViolationRules {
 pub(super) struct Violation {
     /// How many, each less than the reset time after the one before.
     pub count: u32,
-    /// The last.
+    /// When the last violation was.
     pub at: Now,
 }
 
 impl Violation {
-    /// How long he is banned from the last violation on.
+    /// How long they are banned from the last violation on.
     fn ban(&self, rules: &ViolationRules) -> Duration {
         match self.count.cmp(&rules.ban_threshold) {
             std::cmp::Ordering::Less => Duration::ZERO,
@@ -56,7 +56,7 @@ impl Violation {
         }
     }
 
-    /// What he is told (spec: faf-matchmaking 10.1).
+    /// What they are told (spec: faf-matchmaking 10.1).
     pub(super) fn notice(&self, rules: &ViolationRules) -> String {
         let again = if self.count > 1 {
             format!(" You can queue again in {}", words(self.ban(rules)))
@@ -74,9 +74,9 @@ impl Violation {
 /// How long a player may still not search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TimeOut {
-    /// From now.
+    /// How long the ban still lasts.
     pub left: Duration,
-    /// Unix.
+    /// When it ends, since 1970.
     pub ends_at: Duration,
 }
 

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// spec: faf-lifecycle 10.7: the mesh is told of everybody who leaves a lobby, also of a login_id who never got into it;
-/// what the host has set for him stays, as it is only his game's word that takes him off the list.
+/// spec: faf-lifecycle 10.7: the mesh is told of everybody who leaves a lobby, also of a guest who never got into it;
+/// what the host has set for them stays, as it is only their game's word that takes them off the list.
 /// checklist: faf 228, 230
 #[test]
 fn a_guest_who_never_connected_leaves() {
@@ -22,7 +22,7 @@ fn a_guest_who_never_connected_leaves() {
         sim.take(host);
         state(&mut sim, login_id, "Ended");
         assert_eq!(sim.take(host), std::slice::from_ref(&gone));
-        // The host is told of a login_id only for as long as the game is a lobby.
+        // The host is told of a guest only for as long as the game is a lobby.
         joined(&mut sim, login_id, uid);
         tick(&mut sim);
         let told = sim.take(host);
@@ -392,7 +392,7 @@ fn checks_of_a_join_in_their_order() {
             json!({"command": "game_host", "visibility": "public"}),
         );
         let join = json!({"command": "game_join", "uid": launch[0]["uid"]});
-        // Not open yet: a foe is told that he is one all the same.
+        // Not open yet: a foe is told that they are one all the same.
         assert_eq!(
             texts(&say(&mut sim, foe, join.clone())),
             ["You cannot join games hosted by this player."]
@@ -492,7 +492,7 @@ fn whoever_does_not_sign_in_is_sent_away_in_time_and_only_he() {
             .map(|s| sim.dialect(s).counters.login_timeouts)
             .sum();
         assert_eq!(timed_out, 1);
-        // A player may be idle for as long as he likes; he hears of queues, and pings.
+        // A player may be idle for as long as they like; they hear of queues, and pings.
         sim.advance(Duration::from_secs(7200));
         assert!(sim.client(player).closed.is_none());
         let mut heard = sim.take(player);

@@ -430,7 +430,7 @@ fn joining_across_shards_in_the_order_of_the_specification() {
             json!([{"team_id": 2, "player_ids": [1]}, {"team_id": 3, "player_ids": [2, 3]}])
         );
 
-        // p3 has no army: he watches.
+        // p3 has no army: they watch.
         state(&mut sim, host, "Launching");
         let busy = |sim: &mut Sim, conn| {
             texts(&say(sim, conn, json!({"command": "game_join"})))[0].to_owned()
@@ -446,7 +446,7 @@ fn joining_across_shards_in_the_order_of_the_specification() {
         tick(&mut sim);
         assert_eq!(sim.take(host).last().expect("news")["state"], "playing");
 
-        // The connection of p2 breaks; he comes back elsewhere.
+        // The connection of p2 breaks; they come back elsewhere.
         sim.disconnect(peer);
         let back = player(&mut sim, 2, 0);
         assert!(
@@ -568,7 +568,7 @@ fn leaving_a_lobby() {
         let gone = json!({"command": "DisconnectFromPeer", "args": [3], "target": "game"});
         assert_eq!(sim.take(host), std::slice::from_ref(&gone));
         assert_eq!(sim.take(a), [gone]);
-        // The host leaves: nobody is told to disconnect, and the login_id stays until his game ends.
+        // The host leaves: nobody is told to disconnect, and the guest stays until their game ends.
         state(&mut sim, host, "Ended");
         assert!(sim.take(a).is_empty());
         tick(&mut sim);
@@ -577,7 +577,7 @@ fn leaving_a_lobby() {
         assert_eq!(texts(&busy), ["Can't host a game while in state JOINING"]);
         state(&mut sim, a, "Ended");
         hosted(&mut sim, a, json!({}));
-        // A login_id who comes up after the host has left is idle again.
+        // A guest who comes up after the host has left is idle again.
         let uid = hosted(&mut sim, host, json!({}));
         say(&mut sim, b, json!({"command": "game_join", "uid": uid}));
         state(&mut sim, b, "Lobby");

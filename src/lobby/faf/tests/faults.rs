@@ -1,5 +1,5 @@
 //! A back office that fails, refuses and keeps everybody waiting, while clients do whatever they like: afterwards no
-//! player is left in a state he can't leave.
+//! player is left in a state they can't leave.
 
 use std::cell::Cell;
 
@@ -151,7 +151,7 @@ fn troubled_walk(seed: u64) -> Sim {
     trouble.set(false);
     sim.settle();
     check(&mut sim, seed);
-    // Everybody does what ends whatever he is in; nobody's game process ever comes up again.
+    // Everybody does what ends whatever they are in; nobody's game process ever comes up again.
     for &conn in &conns {
         sim.send(conn, game("GameState", json!(["Ended"])).to_string());
         sim.send(conn, json!({"command": "leave_party"}).to_string());

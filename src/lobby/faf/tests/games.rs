@@ -441,7 +441,7 @@ fn statistics_are_looked_at_once_for_each_participant_with_a_result() {
         for text in ["{", "[]", &stats()] {
             say(&mut sim, login_id, game("JsonStats", json!([text])));
         }
-        // The loser is known; the winner comes with his result, and nothing comes twice.
+        // The loser is known; the winner comes with their result, and nothing comes twice.
         assert_eq!(paper.borrow().kinds(uid), ["launch", "statistics"]);
         assert_eq!(published(&sim).len(), 6);
         say(

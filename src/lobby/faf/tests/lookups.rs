@@ -170,7 +170,7 @@ fn an_avatar_is_changed_from_outside() {
         changed(&mut sim, 77);
         let two = json!({"url": "two.png", "tooltip": "Two"});
         assert_eq!(shown(&mut sim, watcher), Some(two.clone()));
-        // He chooses at the same moment: in whichever order the answers come, the database's word stands in the end.
+        // They choose at the same moment: in whichever order the answers come, the database's word stands in the end.
         changed(&mut sim, 5);
         let select = json!({"command": "avatar", "action": "select", "avatar": "one.png"});
         sim.send(a, select.to_string());

@@ -34,7 +34,7 @@ fn take_own(sim: &mut Sim, conn: ConnId) -> Vec<Value> {
     own(sim.take(conn))
 }
 
-/// Two players of the ladder who have been matched. The first is the host: he was in the queue first.
+/// Two players of the ladder who have been matched. The first is the host: they were in the queue first.
 fn duel(sim: &mut Sim, shards: u16) -> (ConnId, ConnId) {
     let conns = players(sim, shards, 2);
     for &conn in &conns {
@@ -189,7 +189,7 @@ fn a_match_ends_its_players_other_searches() {
     });
 }
 
-/// The search of his party in another queue is about to begin when a match is found for him.
+/// The search of their party in another queue is about to begin when a match is found for them.
 #[test]
 fn whoever_is_matched_while_another_search_begins_does_not_search_on() {
     for seed in 0..60 {
@@ -264,7 +264,7 @@ fn a_match_with_somebody_who_has_left_is_refused_and_the_other_has_failed_once_m
     assert_eq!(matches(&sim), 0);
 }
 
-/// Four players in a team game; each with his order to launch. The first is the host.
+/// Four players in a team game; each with their order to launch. The first is the host.
 fn team_game(sim: &mut Sim, shards: u16) -> (Vec<ConnId>, Vec<Value>) {
     let conns = players(sim, shards, 4);
     for &conn in &conns {
@@ -406,7 +406,7 @@ fn a_host_who_does_not_open() {
         );
         assert_eq!(state_of(&sim, a), "IDLE");
         assert_eq!(state_of(&sim, b), "STARTING_AUTOMATCH");
-        // The login_id's game comes to nothing by itself, or by its report.
+        // The guest's game comes to nothing by itself, or by its report.
         if shards == 2 {
             state(&mut sim, b, "Ended");
         } else {
@@ -431,7 +431,7 @@ fn guests_who_do_not_connect() {
         sim.take(b);
         take_own(&mut sim, a);
         wait(&mut sim, 69);
-        // The login_id's connection to the game ran out of its own time.
+        // The guest's connection to the game ran out of its own time.
         assert_eq!(commands(&take_own(&mut sim, a)), ["DisconnectFromPeer"]);
         wait(&mut sim, 2);
         assert_eq!(take_own(&mut sim, a), [cancelled(uid)]);
@@ -542,7 +542,7 @@ fn a_host_who_launches_without_opening_does_not_leave_his_guest_waiting() {
     });
 }
 
-/// The host closes the game he has just opened: the login_id is told to launch it all the same, and then that it is over.
+/// The host closes the game they have just opened: the guest is told to launch it all the same, and then that it is over.
 // checklist: faf 387
 #[test]
 fn a_host_who_closes_his_game() {
@@ -558,7 +558,7 @@ fn a_host_who_closes_his_game() {
             commands(&take_own(&mut sim, b)),
             ["game_launch", "match_cancelled"]
         );
-        // The host's messages came with his `Ended`; he has a violation.
+        // The host's messages came with their `Ended`; they have a violation.
         assert!(sim.dialect(0).counters.violations == 1);
         assert_eq!(matches(&sim), 0);
     });
@@ -568,7 +568,7 @@ fn a_host_who_closes_his_game() {
 #[test]
 fn players_who_are_lost() {
     each(|mut sim, shards| {
-        // A host before he has opened is waited for.
+        // A host before they have opened is waited for.
         let (a, b) = duel(&mut sim, shards);
         sim.take(b);
         state(&mut sim, a, "Idle");
@@ -583,7 +583,7 @@ fn players_who_are_lost() {
         assert_eq!(sim.dialect(0).counters.violations, 1);
     });
     each(|mut sim, shards| {
-        // A login_id who is not there to be told.
+        // A guest who is not there to be told.
         let (a, b) = duel(&mut sim, shards);
         sim.disconnect(b);
         let uid = opened(&mut sim, a, b);
@@ -595,7 +595,7 @@ fn players_who_are_lost() {
         assert_eq!(sim.dialect(0).counters.matches_aborted, 1);
     });
     each(|mut sim, shards| {
-        // The host after he has opened.
+        // The host after they have opened.
         let (a, b) = duel(&mut sim, shards);
         let uid = opened(&mut sim, a, b);
         sim.take(b);
@@ -680,7 +680,7 @@ fn maps_that_both_have_vetoed_are_not_played() {
     }
 }
 
-/// A login_id of matches who is never there.
+/// A guest of matches who is never there.
 fn violate(sim: &mut Sim, a: ConnId, b: ConnId) {
     for conn in [a, b] {
         searches(sim, conn, "ladder1v1");
@@ -733,7 +733,7 @@ fn violators_are_banned_from_searching_for_a_while() {
         assert_eq!(texts(&refused), ["Player p2 is timed out for 9 minutes"]);
         assert_eq!(state_of(&sim, b), "IDLE");
 
-        // Logging in again does not help, and his party may not search either.
+        // Logging in again does not help, and their party may not search either.
         sim.disconnect(b);
         tick(&mut sim);
         let b = player(&mut sim, 2, 0);

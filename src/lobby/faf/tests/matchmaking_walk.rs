@@ -1,5 +1,5 @@
 //! Parties, searches and matches of players who do random things and vanish at any moment, on one, two and three shards:
-//! whatever they do, nobody is left in a state he can't leave.
+//! whatever they do, nobody is left in a state they can't leave.
 
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
@@ -116,7 +116,7 @@ pub(super) fn walk_in(mut sim: Sim, seed: u64) -> Sim {
     sim
 }
 
-/// Everybody searches no more and ends his game; what was on its way to a game runs out of time.
+/// Everybody searches no more and ends their game; what was on its way to a game runs out of time.
 fn come_to_rest(sim: &mut Sim, seed: u64, conns: &[ConnId]) {
     for _ in 0..2 {
         for &conn in conns {
@@ -192,7 +192,7 @@ fn nobody_is_left_stuck_by_searches_and_matches() {
     assert!(matches_aborted > 25, "{total:?}");
 }
 
-/// A host who has left his match's game is free at once; when the match fails at last he may be in the next one already.
+/// A host who has left their match's game is free at once; when the match fails at last they may be in the next one already.
 #[test]
 fn an_old_match_does_not_free_a_player_of_a_new_one() {
     for shards in 1..=3 {
@@ -201,7 +201,7 @@ fn an_old_match_does_not_free_a_player_of_a_new_one() {
         searches(&mut sim, conns[0], "ladder1v1");
         searches(&mut sim, conns[1], "ladder1v1");
         sim.advance(Duration::from_secs(9));
-        // The first match's game has come to its host, and he does not want it.
+        // The first match's game has come to its host, and they do not want it.
         let launched = sim.take(conns[0]);
         assert!(commands(&launched).contains(&"game_launch"), "{launched:?}");
         state(&mut sim, conns[0], "Ended");

@@ -239,7 +239,7 @@ fn say(sim: &mut Sim, conn: ConnId, message: Value) -> Vec<Value> {
     sim.take(conn)
 }
 
-/// A player who is logged in, with his first messages and broadcasts taken.
+/// A player who is logged in, with their first messages and broadcasts taken.
 fn player(sim: &mut Sim, id: u32, shard: u16) -> ConnId {
     let conn = sim.connect(shard);
     say(sim, conn, hello(id));

@@ -1,4 +1,4 @@
-//! Parties: what everybody in them is told, wherever he is (spec: faf-lifecycle 13, faf-messages 3.12).
+//! Parties: what everybody in them is told, wherever they are (spec: faf-lifecycle 13, faf-messages 3.12).
 
 use super::*;
 use crate::faf::settings;
@@ -138,7 +138,7 @@ fn who_may_not_invite_whom() {
     });
 }
 
-/// The foe is asked at his shard before the coordinator is: who is no owner hears nothing of either.
+/// The foe is asked at their shard before the coordinator is: who is no owner hears nothing of either.
 #[test]
 fn a_member_who_is_a_foe_hears_nothing() {
     each(|mut sim, shards| {
@@ -167,7 +167,7 @@ fn accepting_what_nobody_offered() {
             texts(&accept(&mut sim, b, 1)),
             ["The inviting player doesn't exist"]
         );
-        // He comes back: the invitation was his former party's.
+        // They come back: the invitation was their former party's.
         player(&mut sim, 1, 0);
         assert_eq!(texts(&accept(&mut sim, b, 1)), [NOT_INVITED]);
     });
@@ -226,7 +226,7 @@ fn joining_another_party_leaves_the_first() {
             ]
         );
 
-        // An owner who follows an invitation leaves his party without him: it ends.
+        // An owner who follows an invitation leaves their party without them: it ends.
         invite(&mut sim, d, 1);
         take_all(&mut sim, &conns);
         let ended = update(1, &[]);
@@ -309,7 +309,7 @@ fn kicking() {
         gather(&mut sim, (a, 1), (c, 3));
         take_all(&mut sim, &conns);
         assert_eq!(texts(&kick(&mut sim, b, 3)), ["You do not own that party."]);
-        // Not a member, and the owner himself.
+        // Not a member, and the owner themselves.
         let now = update(1, &[(1, &USUAL), (2, &USUAL), (3, &USUAL)]);
         for id in [4, 1] {
             only(kick(&mut sim, a, id), &now);
@@ -328,7 +328,7 @@ fn kicking() {
         only(sim.take(a), &rest);
         only(sim.take(c), &rest);
         assert!(sim.take(b).is_empty() && sim.take(d).is_empty());
-        // The old invitation serves the kicked player again; what he had chosen is gone with his place.
+        // The old invitation serves the kicked player again; what they had chosen is gone with their place.
         assert_eq!(accept(&mut sim, b, 1), [json!(null); 0]);
         tick(&mut sim);
         let again = update(1, &[(1, &USUAL), (3, &USUAL), (2, &USUAL)]);
@@ -364,7 +364,7 @@ fn leaving() {
         for conn in [a, b, c] {
             assert_eq!(texts(&leave(&mut sim, conn)), ["You are not in a party."]);
         }
-        // The owner's invitations went with his party.
+        // The owner's invitations went with their party.
         assert_eq!(texts(&accept(&mut sim, b, 1)), [NOT_INVITED]);
         gather(&mut sim, (a, 1), (b, 2));
         assert_eq!(leave(&mut sim, b), [update(1, &[(1, &USUAL)])]);

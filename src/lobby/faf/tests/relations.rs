@@ -38,7 +38,7 @@ fn friends_see_a_game_that_is_open_already() {
         assert_eq!(states(&mut sim, login_id, uid), [json!("open")]);
         relate(&mut sim, host, "social_remove", json!({"friend": 13}));
         assert_eq!(states(&mut sim, login_id, uid), [json!("closed")]);
-        // From friend to foe: what he does not see does not change.
+        // From friend to foe: what they do not see does not change.
         relate(&mut sim, host, "social_add", json!({"foe": 13}));
         tick(&mut sim);
         assert_eq!(states(&mut sim, login_id, uid), [json!(null); 0]);

@@ -1,7 +1,7 @@
 //! Every message, with every field missing, of every wrong kind, out of range, huge, nested, repeated.
 //!
 //! The table says what each field is; the rules of faf-messages 1 say what then happens. Whatever was sent: nobody
-//! panics, others are served on, and the player himself can sign in again and host.
+//! panics, others are served on, and the player themselves can sign in again and host.
 
 use super::*;
 
@@ -12,7 +12,7 @@ pub(super) enum Scene {
     Stranger,
     /// Signed in, doing nothing.
     Idle,
-    /// In the lobby of his own game.
+    /// In the lobby of their own game.
     Host,
     /// In somebody's lobby.
     LoginId,
@@ -443,7 +443,7 @@ impl Stage {
         }
     }
 
-    /// The sender, fresh, where the scene wants him.
+    /// The sender, fresh, where the scene wants them.
     fn enter(&mut self, scene: Scene) -> ConnId {
         if scene == Stranger {
             return self.sim.connect(0);

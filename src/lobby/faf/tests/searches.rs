@@ -280,7 +280,7 @@ fn newcomers_are_welcomed_once() {
             commands(&say(&mut sim, conns[0], search("ladder1v1"))),
             ["search_info"]
         );
-        // p8's rating for tmm_2v2 is taken from his global one, which is known well.
+        // p8's rating for tmm_2v2 is taken from their global one, which is known well.
         assert_eq!(
             commands(&say(&mut sim, conns[7], search("tmm2v2"))),
             ["search_info"]
@@ -299,7 +299,7 @@ fn newcomers_are_welcomed_once() {
     });
 }
 
-/// A leaderboard is shown with a player from his first search in it on, but nobody is told of that alone.
+/// A leaderboard is shown with a player from their first search in it on, but nobody is told of that alone.
 // checklist: faf 117
 #[test]
 fn a_search_opens_a_leaderboard() {
@@ -328,7 +328,7 @@ fn a_search_opens_a_leaderboard() {
     });
 }
 
-/// Somebody searches again before his last game is rated: he is matched by what he is worth then.
+/// Somebody searches again before their last game is rated: they are matched by what they are worth then.
 #[test]
 fn a_rating_that_comes_while_he_searches_counts() {
     use crate::faf::{rated_game::RatingChange, ratings::Rating, results::TeamOutcome};

@@ -215,7 +215,7 @@ pub(super) fn check(sim: &mut Sim, seed: u64) {
                     "seed {seed}: {link:?}"
                 );
             } else {
-                // The state of somebody without a game is what the coordinator has him down for.
+                // The state of somebody without a game is what the coordinator has them down for.
                 let coordinator = &sim.dialect(0).coordinator.matchmaker;
                 let login_id = LoginId {
                     player_id: player.account.id,
@@ -244,7 +244,7 @@ pub(super) fn check(sim: &mut Sim, seed: u64) {
     assert_eq!(online, first.0, "seed {seed}");
 }
 
-/// The coordinator knows exactly those who have been introduced, as what they are, and each is in the party that lists him.
+/// The coordinator knows exactly those who have been introduced, as what they are, and each is in the party that lists them.
 fn check_coordinator(sim: &Sim, seed: u64) {
     let coordinator = &sim.dialect(0).coordinator;
     let mut introduced = Vec::new();

@@ -57,7 +57,7 @@ fn greeting(version: u8, name: &str) -> Vec<u8> {
     packet
 }
 
-/// A user, with everything he has been sent so far taken.
+/// A user, with everything they have been sent so far taken.
 fn user(sim: &mut Sim, version: u8, name: &str) -> ConnId {
     let conn = connect(sim);
     say(sim, conn, greeting(version, name));

@@ -202,7 +202,7 @@ fn newbies_wait_for_somebody_they_have_a_chance_against() {
 // checklist: faf 355
 #[test]
 fn a_long_queue_is_matched_among_neighbours_only() {
-    // Somebody of unknown strength stands at the lower end, whatever his mean; his one possible opponent is third.
+    // Somebody of unknown strength stands at the lower end, whatever their mean; their one possible opponent is third.
     let known = (0..27).map(|n| 1000.0 + 400.0 * f64::from(n));
     let known = [100.0, 500.0].into_iter().chain(known);
     let mut searches: Vec<Search> = known.map(|mean| single(rated(mean, 10.0, 99))).collect();
