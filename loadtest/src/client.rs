@@ -1,6 +1,6 @@
 //! One client: signs in, answers pings, and hands the rest to its role.
 //!
-//! A client is a state machine without a socket. `crew` gives it bytes and takes its output.
+//! A client is a state machine without a socket. `worker` gives it bytes and takes its output.
 
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -9,12 +9,12 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::crew::{Errand, Local};
 use crate::framing::{self, Frame, Framer, FramingError, Incoming, Transport};
 use crate::roles::Role;
+use crate::worker::{Local, Task};
 
 /// Unsent output past which a client stops adding to it: the server has not read for long.
-const CHOKED_BYTES: usize = 1 << 20;
+const BACKLOG_BYTES: usize = 1 << 20;
 /// How long a player who vanished from a match stays away.
 const VANISHED_US: u64 = 500_000;
 /// Contains the word by which servers know an official client, so that they do not greet us with a notice.
@@ -48,7 +48,7 @@ pub(crate) enum End {
 
 /// A client's output, and who it is.
 #[derive(Debug)]
-pub(crate) struct Voice {
+pub(crate) struct Output {
     /// Number among all clients of the run.
     pub(crate) index: usize,
     /// Number among the clients of the thread.
@@ -62,16 +62,16 @@ pub(crate) struct Voice {
     waker: Option<Waker>,
 }
 
-impl Voice {
+impl Output {
     /// Says one message; it leaves as soon as the socket takes it.
-    pub(crate) fn say(&mut self, json: &str) {
+    pub(crate) fn send(&mut self, json: &str) {
         framing::encode(self.transport, json, &mut self.mask, &mut self.out);
         self.wake();
     }
 
     /// The server does not read what was said before.
-    pub(crate) fn is_choked(&self) -> bool {
-        self.out.len() - self.written > CHOKED_BYTES
+    pub(crate) fn is_backlogged(&self) -> bool {
+        self.out.len() - self.written > BACKLOG_BYTES
     }
 
     fn wake(&self) {
@@ -83,7 +83,7 @@ impl Voice {
 
 #[derive(Debug)]
 pub(crate) struct Client {
-    pub(crate) voice: Voice,
+    pub(crate) output: Output,
     pub(crate) role: Role,
     pub(crate) stage: Stage,
     framer: Option<Framer>,
@@ -104,7 +104,7 @@ impl Client {
         let plan = &local.run.plan;
         let transport = plan.transports[index % plan.transports.len()].0;
         Client {
-            voice: Voice {
+            output: Output {
                 index,
                 slot,
                 player_id: 0,
@@ -129,11 +129,11 @@ impl Client {
     pub(crate) fn arrive(&mut self, since_us: u64, host: &str, local: &Local) {
         let mut nonce = [0_u8; 16];
         rand::Rng::fill(&mut *local.random.borrow_mut(), &mut nonce);
-        let (framer, hello) = Framer::open(self.voice.transport, host, nonce);
+        let (framer, hello) = Framer::open(self.output.transport, host, nonce);
         self.framer = Some(framer);
-        self.voice.out.clear();
-        self.voice.written = 0;
-        self.voice.out.extend_from_slice(&hello);
+        self.output.out.clear();
+        self.output.written = 0;
+        self.output.out.extend_from_slice(&hello);
         self.stage = Stage::Arriving;
         self.since_us = since_us;
         self.pings.clear();
@@ -149,10 +149,10 @@ impl Client {
     pub(crate) fn leave(&mut self) {
         if self.stage != Stage::Away && !self.leaving {
             self.leaving = true;
-            if self.voice.transport == Transport::Websocket && self.stage > Stage::Arriving {
-                framing::websocket_close(&mut self.voice.mask, &mut self.voice.out);
+            if self.output.transport == Transport::Websocket && self.stage > Stage::Arriving {
+                framing::websocket_close(&mut self.output.mask, &mut self.output.out);
             }
-            self.voice.wake();
+            self.output.wake();
         }
     }
 
@@ -162,27 +162,27 @@ impl Client {
 
     pub(crate) fn remember(&mut self, waker: &Waker) {
         if !self
-            .voice
+            .output
             .waker
             .as_ref()
             .is_some_and(|known| known.will_wake(waker))
         {
-            self.voice.waker = Some(waker.clone());
+            self.output.waker = Some(waker.clone());
         }
     }
 
     /// What waits to be written.
-    pub(crate) fn output(&self) -> &[u8] {
-        &self.voice.out[self.voice.written..]
+    pub(crate) fn pending(&self) -> &[u8] {
+        &self.output.out[self.output.written..]
     }
 
     /// `bytes` of the output have left.
     pub(crate) fn wrote(&mut self, bytes: usize, local: &Local) {
-        self.voice.written += bytes;
+        self.output.written += bytes;
         local.recorder.borrow_mut().counts.bytes_out += bytes as u64;
-        if self.voice.written == self.voice.out.len() {
-            self.voice.out.clear();
-            self.voice.written = 0;
+        if self.output.written == self.output.out.len() {
+            self.output.out.clear();
+            self.output.written = 0;
         }
     }
 
@@ -193,23 +193,23 @@ impl Client {
         let Some(mut framer) = self.framer.take() else {
             return Ok(());
         };
-        let outcome = framer.push(chunk, &mut |incoming| self.hear(incoming, local));
+        let outcome = framer.push(chunk, &mut |incoming| self.on_message(incoming, local));
         self.framer = Some(framer);
         outcome
     }
 
-    fn hear(&mut self, incoming: Incoming<'_>, local: &Local) {
+    fn on_message(&mut self, incoming: Incoming<'_>, local: &Local) {
         match incoming {
             Incoming::Opened => self.ask_session(),
             Incoming::WebsocketPing(payload) => {
-                framing::websocket_pong(payload, &mut self.voice.mask, &mut self.voice.out);
+                framing::websocket_pong(payload, &mut self.output.mask, &mut self.output.out);
             }
             Incoming::WebsocketClose => {}
             Incoming::Message(frame) => {
                 local.recorder.borrow_mut().counts.messages_in += 1;
                 if self.stage == Stage::Synced
                     && let Role::Watch(watcher) = &mut self.role
-                    && watcher.hear(&frame, local)
+                    && watcher.on_message(&frame, local)
                 {
                     return;
                 }
@@ -223,7 +223,7 @@ impl Client {
         match framing::command_of(&text) {
             None => local.protocol_error("a message without a command"),
             Some("ping") => {
-                self.voice.say(r#"{"command":"pong"}"#);
+                self.output.send(r#"{"command":"pong"}"#);
                 local.recorder.borrow_mut().counts.pings_answered += 1;
             }
             Some("pong") => {
@@ -236,14 +236,14 @@ impl Client {
             Some(command) if self.stage != Stage::Synced => self.sign_in(command, &text, local),
             Some(command) => {
                 self.role
-                    .hear(command, &text, frame, &mut self.voice, local);
+                    .on_message(command, &text, frame, &mut self.output, local);
                 self.settle_if_ready(local);
             }
         }
     }
 
     fn ask_session(&mut self) {
-        self.voice.say(
+        self.output.send(
             &json!({"command": "ask_session", "version": env!("CARGO_PKG_VERSION"), "user_agent": USER_AGENT}).to_string(),
         );
     }
@@ -253,14 +253,14 @@ impl Client {
         match command {
             "session" if self.stage == Stage::Arriving => {
                 self.stage = Stage::SigningIn;
-                let (login, password) = local.run.plan.accounts.of(self.voice.index);
-                self.voice.say(
+                let (login, password) = local.run.plan.accounts.of(self.output.index);
+                self.output.send(
                     &json!({"command": "hello", "login": login, "password": password,
-                        "unique_id": format!("swarm-{}", self.voice.index)})
+                        "unique_id": format!("swarm-{}", self.output.index)})
                     .to_string(),
                 );
             }
-            "welcome" => self.voice.player_id = Welcome::read(text),
+            "welcome" => self.output.player_id = Welcome::read(text),
             "authentication_failed" | "notice" => {
                 self.refusal =
                     Some(String::from_utf8_lossy(&text[..text.len().min(200)]).into_owned());
@@ -284,15 +284,15 @@ impl Client {
                 .saturating_record(now_us.saturating_sub(self.since_us).max(1));
         }
         if matches!(self.role, Role::Churn(_)) {
-            local.remind(
+            local.schedule(
                 now_us + run.churn_stay_us(),
-                self.voice.slot,
-                Errand::SignOut,
+                self.output.slot,
+                Task::SignOut,
             );
-        } else if self.voice.index.is_multiple_of(8) && !run.plan.ping_every.is_zero() {
-            local.remind(now_us + run.ping_every_us(), self.voice.slot, Errand::Ping);
+        } else if self.output.index.is_multiple_of(8) && !run.plan.ping_every.is_zero() {
+            local.schedule(now_us + run.ping_every_us(), self.output.slot, Task::Ping);
         }
-        self.role.synced(&mut self.voice, local);
+        self.role.synced(&mut self.output, local);
         self.settle_if_ready(local);
     }
 
@@ -301,15 +301,15 @@ impl Client {
         if self.stage != Stage::Synced || self.leaving {
             return;
         }
-        if !self.voice.is_choked() {
+        if !self.output.is_backlogged() {
             self.pings.push_back(due_us);
-            self.voice.say(r#"{"command":"ping"}"#);
+            self.output.send(r#"{"command":"ping"}"#);
         }
         if !local.run.is_stopping() {
-            local.remind(
+            local.schedule(
                 due_us + local.run.ping_every_us(),
-                self.voice.slot,
-                Errand::Ping,
+                self.output.slot,
+                Task::Ping,
             );
         }
     }
@@ -325,9 +325,9 @@ impl Client {
     pub(crate) fn ended(&mut self, end: &End, local: &Local) {
         let stage = std::mem::replace(&mut self.stage, Stage::Away);
         self.framer = None;
-        self.voice.waker = None;
-        self.voice.out = Vec::new();
-        self.voice.written = 0;
+        self.output.waker = None;
+        self.output.out = Vec::new();
+        self.output.written = 0;
         if stage == Stage::Synced {
             local.run.connected(-1);
         }
@@ -335,7 +335,7 @@ impl Client {
             // Who vanishes from a match comes back.
             if matches!(self.role, Role::Queue(_)) && !local.run.is_stopping() {
                 let back_us = local.run.clock.now_us() + VANISHED_US;
-                local.remind(back_us, self.voice.slot, Errand::Connect);
+                local.schedule(back_us, self.output.slot, Task::Connect);
             }
             return;
         }
@@ -359,7 +359,7 @@ impl Client {
             (&mut recorder.counts.closed_by_server, "connection")
         };
         *count += 1;
-        local.run.complain(format!("{what}: {reason}"));
+        local.run.record_error(format!("{what}: {reason}"));
         if !self.settled {
             self.settled = true;
             local.run.settle();
@@ -373,11 +373,11 @@ impl Client {
         match self.stage {
             Stage::Arriving | Stage::SigningIn => {
                 recorder.counts.login_failures += 1;
-                run.complain("sign-in: not complete in time".to_owned());
+                run.record_error("sign-in: not complete in time".to_owned());
             }
             Stage::Synced if !self.settled => {
                 recorder.counts.setup_failures += 1;
-                run.complain("setting up: not complete in time".to_owned());
+                run.record_error("setting up: not complete in time".to_owned());
             }
             Stage::Synced | Stage::Away => {}
         }

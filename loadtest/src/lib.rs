@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `cli` | what was typed → the plan of a run |
 //! | `run` | the run from start to verdict: phases, threads, end |
-//! | `crew` | one thread's clients: executor, agenda of what is due, sockets |
+//! | `worker` | one thread's clients: executor, queue of what is due, sockets |
 //! | `client` | one client: sign-in, ping, and its role |
 //! | `roles/` | what a client does once signed in |
 //! | `framing` | bytes ↔ messages for the three transports |
@@ -20,7 +20,6 @@
 
 pub mod cli;
 mod client;
-mod crew;
 pub mod framing;
 pub mod latency;
 mod live;
@@ -31,5 +30,6 @@ mod run;
 pub mod schedule;
 pub mod slo;
 pub mod vcmi;
+mod worker;
 
 pub use run::run;

@@ -33,7 +33,7 @@ impl Live {
     }
 
     /// A thread hands over its last second.
-    pub(crate) fn pulse(&self, thread: usize, recorder: &mut Recorder) {
+    pub(crate) fn publish(&self, thread: usize, recorder: &mut Recorder) {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent
             .latency

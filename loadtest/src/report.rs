@@ -93,7 +93,7 @@ pub struct Report {
     /// Length of the measured phase.
     pub measured_us: u64,
     /// Why things failed, and how often.
-    pub complaints: BTreeMap<String, u64>,
+    pub errors: BTreeMap<String, u64>,
     settings: serde_json::Value,
 }
 
@@ -106,7 +106,7 @@ impl Report {
         server: ServerCost,
         connected: i64,
         measured_us: u64,
-        complaints: BTreeMap<String, u64>,
+        errors: BTreeMap<String, u64>,
     ) -> Report {
         let settings = json!({
             "profile": format!("{:?}", plan.profile).to_lowercase(),
@@ -127,7 +127,7 @@ impl Report {
             server,
             connected,
             measured_us,
-            complaints,
+            errors,
             settings,
         }
     }
@@ -241,7 +241,7 @@ impl Report {
                 .collect::<serde_json::Map<_, _>>(),
             "counts": self.recorder.counts,
             "server": self.server,
-            "complaints": self.complaints,
+            "complaints": self.errors,
             "failures": self.failures(),
             "violations": self.violations(goals).iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
@@ -362,8 +362,8 @@ impl fmt::Display for Report {
             counts.messages_in, counts.bytes_in, counts.bytes_out, counts.pings_answered
         )?;
         self.write_server(out)?;
-        for (complaint, times) in &self.complaints {
-            writeln!(out, "{times:>8} × {complaint}")?;
+        for (error, times) in &self.errors {
+            writeln!(out, "{times:>8} × {error}")?;
         }
         for failure in self.failures() {
             writeln!(out, "FAILED {failure}")?;

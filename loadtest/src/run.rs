@@ -17,7 +17,6 @@ use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 
 use crate::cli::{Plan, Profile};
-use crate::crew;
 use crate::framing::Needle;
 use crate::latency::Recorder;
 use crate::live::Live;
@@ -25,6 +24,7 @@ use crate::procfs::{self, Environment, Usage};
 use crate::report::{Report, ServerCost};
 use crate::roles::{PartyBoard, Sides};
 use crate::schedule::{Clock, Markers, Schedule};
+use crate::worker;
 
 /// How often the run looks at its threads.
 const STEP: Duration = Duration::from_millis(20);
@@ -34,8 +34,8 @@ const SETTLE_US: u64 = 1_500_000;
 const LINE_AFTER_US: u64 = 200_000;
 /// Descriptors besides one for each client.
 const SPARE_DESCRIPTORS: u64 = 256;
-/// Different complaints kept; more are not read by anybody.
-const MAX_COMPLAINTS: usize = 20;
+/// Different errors kept; more are not read by anybody.
+const MAX_ERRORS: usize = 20;
 /// Loopback addresses used, at most: 127.0.1.1 to 127.0.250.250.
 const SOURCE_ADDRESSES: usize = 250 * 250;
 /// A churning client stays half the time between two of its sign-ins, at most this long.
@@ -92,7 +92,7 @@ pub(crate) struct Run {
     finals: AtomicUsize,
     missing: Vec<AtomicU64>,
     connections: AtomicUsize,
-    complaints: Mutex<BTreeMap<String, u64>>,
+    errors: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Run {
@@ -120,7 +120,7 @@ impl Run {
                 .map(|_| AtomicU64::new(u64::MAX))
                 .collect(),
             connections: AtomicUsize::new(0),
-            complaints: Mutex::default(),
+            errors: Mutex::default(),
             plan,
         }
     }
@@ -204,13 +204,10 @@ impl Run {
     }
 
     /// Keeps a reason why something failed, for the report.
-    pub(crate) fn complain(&self, what: String) {
-        let mut complaints = self
-            .complaints
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if complaints.len() < MAX_COMPLAINTS || complaints.contains_key(&what) {
-            *complaints.entry(what).or_default() += 1;
+    pub(crate) fn record_error(&self, what: String) {
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        if errors.len() < MAX_ERRORS || errors.contains_key(&what) {
+            *errors.entry(what).or_default() += 1;
         }
     }
 
@@ -248,8 +245,8 @@ pub fn run(plan: Plan) -> anyhow::Result<Report> {
         .map(|number| {
             let run = run.clone();
             thread::Builder::new()
-                .name(format!("crew-{number}"))
-                .spawn(move || crew::work(run, number))
+                .name(format!("worker-{number}"))
+                .spawn(move || worker::work(run, number))
         })
         .collect::<Result<_, _>>()
         .context("cannot start a thread")?;
@@ -288,12 +285,7 @@ pub fn run(plan: Plan) -> anyhow::Result<Report> {
         most_connected,
         &recorder.counts,
     );
-    let complaints = std::mem::take(
-        &mut *run
-            .complaints
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner),
-    );
+    let errors = std::mem::take(&mut *run.errors.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(Report::new(
         &run.plan,
         environment,
@@ -301,16 +293,16 @@ pub fn run(plan: Plan) -> anyhow::Result<Report> {
         server,
         most_connected,
         measured_us,
-        complaints,
+        errors,
     ))
 }
 
-type Crews = [thread::JoinHandle<anyhow::Result<Recorder>>];
+type Workers = [thread::JoinHandle<anyhow::Result<Recorder>>];
 
 /// The main thread's view: waits for the phases to end and prints the live line.
 struct Watch<'a> {
     run: &'a Run,
-    threads: &'a Crews,
+    threads: &'a Workers,
     next_line_us: u64,
 }
 

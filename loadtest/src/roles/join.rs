@@ -4,10 +4,10 @@ use std::sync::atomic::Ordering;
 
 use rand::Rng as _;
 
-use super::speech::{self, Word};
-use crate::client::Voice;
-use crate::crew::{Errand, Local};
+use super::messages::{self, GameCommand};
+use crate::client::Output;
 use crate::schedule::Marker;
+use crate::worker::{Local, Task};
 
 /// From one joining to the next.
 const CYCLE_US: u64 = 10_000_000;
@@ -44,12 +44,12 @@ impl Joiner {
     }
 
     /// spec: faf-messages 3.8
-    pub(super) fn join(&mut self, due_us: u64, voice: &mut Voice, local: &Local) {
-        local.remind_in_time(due_us + CYCLE_US, voice.slot, Errand::Work);
+    pub(super) fn join(&mut self, due_us: u64, output: &mut Output, local: &Local) {
+        local.schedule_while_measuring(due_us + CYCLE_US, output.slot, Task::Work);
         if self.step != Step::Outside {
             // The former joining got stuck: give it up, so that the next cycle starts clean.
             local.recorder.borrow_mut().counts.join_failures += 1;
-            self.leave(voice, local);
+            self.leave(output, local);
             return;
         }
         let boards = &local.run.boards;
@@ -58,25 +58,33 @@ impl Joiner {
             local.recorder.borrow_mut().counts.join_failures += 1;
             return;
         }
-        voice.say(&speech::game_join(boards[pick].uid.load(Ordering::Relaxed)));
+        output.send(&messages::game_join(
+            boards[pick].uid.load(Ordering::Relaxed),
+        ));
         self.step = Step::Asked;
     }
 
-    pub(super) fn hear(&mut self, command: &str, text: &[u8], voice: &mut Voice, local: &Local) {
+    pub(super) fn on_message(
+        &mut self,
+        command: &str,
+        text: &[u8],
+        output: &mut Output,
+        local: &Local,
+    ) {
         let now_us = local.run.clock.now_us();
         match command {
             "game_launch" if self.step == Step::Asked => {
-                voice.say(&speech::game_state("Idle"));
-                voice.say(&speech::game_state("Lobby"));
+                output.send(&messages::game_state("Idle"));
+                output.send(&messages::game_state("Lobby"));
                 self.step = Step::Entering;
             }
             "JoinGame" if self.step == Step::Entering => {
                 self.step = Step::Inside {
-                    host: Word::read(text).id(1),
+                    host: GameCommand::read(text).id(1),
                 };
                 local.recorder.borrow_mut().counts.joins += 1;
-                local.remind(now_us + CHAT_US, voice.slot, Errand::Chat);
-                local.remind(now_us + STAY_US, voice.slot, Errand::Leave);
+                local.schedule(now_us + CHAT_US, output.slot, Task::Chat);
+                local.schedule(now_us + STAY_US, output.slot, Task::Leave);
             }
             "game_join_failed" if self.step == Step::Asked => {
                 self.step = Step::Outside;
@@ -87,24 +95,24 @@ impl Joiner {
         }
     }
 
-    pub(super) fn chat(&mut self, due_us: u64, voice: &mut Voice, local: &Local) {
+    pub(super) fn chat(&mut self, due_us: u64, output: &mut Output, local: &Local) {
         let Step::Inside { host } = self.step else {
             return;
         };
         let marker = Marker {
-            source: voice.index as u32,
+            source: output.index as u32,
             sequence: 0,
             intended_us: due_us,
         };
-        voice.say(&speech::ice(host, &local.run.markers.write(marker)));
+        output.send(&messages::ice(host, &local.run.markers.write(marker)));
         local.recorder.borrow_mut().counts.ice_sent += 1;
-        local.remind_in_time(due_us + CHAT_US, voice.slot, Errand::Chat);
+        local.schedule_while_measuring(due_us + CHAT_US, output.slot, Task::Chat);
     }
 
     /// spec: faf-lifecycle 10.7
-    pub(super) fn leave(&mut self, voice: &mut Voice, _local: &Local) {
+    pub(super) fn leave(&mut self, output: &mut Output, _local: &Local) {
         if self.step != Step::Outside {
-            voice.say(&speech::game_state("Ended"));
+            output.send(&messages::game_state("Ended"));
             self.step = Step::Outside;
         }
     }

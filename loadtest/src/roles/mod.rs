@@ -6,15 +6,15 @@
 mod churn;
 mod host;
 mod join;
+mod messages;
 mod pair;
 mod queue;
-mod speech;
 mod watch;
 
 use crate::cli::Part;
-use crate::client::Voice;
-use crate::crew::{Errand, Local};
+use crate::client::Output;
 use crate::framing::Frame;
+use crate::worker::{Local, Task};
 
 pub(crate) use churn::Churner;
 use host::Host;
@@ -52,11 +52,11 @@ impl Role {
     }
 
     /// The sign-in is complete.
-    pub(crate) fn synced(&mut self, voice: &mut Voice, local: &Local) {
+    pub(crate) fn synced(&mut self, output: &mut Output, local: &Local) {
         match self {
-            Role::Host(host) => host.open_game(voice, local),
-            Role::Pair(peer) => peer.begin(voice, local),
-            Role::Queue(queuer) => queuer.begin(voice, local),
+            Role::Host(host) => host.open_game(output, local),
+            Role::Pair(peer) => peer.begin(output, local),
+            Role::Queue(queuer) => queuer.begin(output, local),
             _ => {}
         }
     }
@@ -72,64 +72,64 @@ impl Role {
     }
 
     /// A message, other than ping, pong and those of the sign-in. `text` is the frame as UTF-8.
-    pub(crate) fn hear(
+    pub(crate) fn on_message(
         &mut self,
         command: &str,
         text: &[u8],
         frame: &Frame<'_>,
-        voice: &mut Voice,
+        output: &mut Output,
         local: &Local,
     ) {
         match self {
             Role::Watch(watcher) => {
-                watcher.hear(frame, local);
+                watcher.on_message(frame, local);
             }
-            Role::Host(host) => host.hear(command, text, voice, local),
-            Role::Join(joiner) => joiner.hear(command, text, voice, local),
-            Role::Pair(peer) => peer.hear(command, text, voice, local),
-            Role::Queue(queuer) => queuer.hear(command, text, voice, local),
+            Role::Host(host) => host.on_message(command, text, output, local),
+            Role::Join(joiner) => joiner.on_message(command, text, output, local),
+            Role::Pair(peer) => peer.on_message(command, text, output, local),
+            Role::Queue(queuer) => queuer.on_message(command, text, output, local),
             Role::Idle | Role::Churn(_) => {}
         }
     }
 
-    /// The measured phase runs from `from_us` on: puts on the agenda what this client has to do first.
-    pub(crate) fn measure(&mut self, voice: &Voice, from_us: u64, local: &Local) {
+    /// The measured phase runs from `from_us` on: queues what this client has to do first.
+    pub(crate) fn measure(&mut self, output: &Output, from_us: u64, local: &Local) {
         let run = &local.run;
         let first = match self {
             Role::Host(host) => run.schedule.due_us(host.number(), 0),
             Role::Join(joiner) => joiner.stagger_us(run.plan.joiners()),
-            Role::Churn(_) | Role::Pair(_) => run.schedule.due_us(voice.index, 0),
+            Role::Churn(_) | Role::Pair(_) => run.schedule.due_us(output.index, 0),
             // They look around from their sign-in on.
             Role::Queue(_) | Role::Idle | Role::Watch(_) => return,
         };
-        local.remind_in_time(from_us + first, voice.slot, Errand::Work);
+        local.schedule_while_measuring(from_us + first, output.slot, Task::Work);
     }
 
     /// The regular work of the role is due. A churner's is not here: it concerns the connection itself.
-    pub(crate) fn work(&mut self, due_us: u64, voice: &mut Voice, local: &Local) {
+    pub(crate) fn work(&mut self, due_us: u64, output: &mut Output, local: &Local) {
         match self {
-            Role::Host(host) => host.change(due_us, voice, local),
-            Role::Join(joiner) => joiner.join(due_us, voice, local),
-            Role::Pair(peer) => peer.send(due_us, voice, local),
-            Role::Queue(queuer) => queuer.look(due_us, voice, local),
+            Role::Host(host) => host.change(due_us, output, local),
+            Role::Join(joiner) => joiner.join(due_us, output, local),
+            Role::Pair(peer) => peer.send(due_us, output, local),
+            Role::Queue(queuer) => queuer.look(due_us, output, local),
             Role::Idle | Role::Watch(_) | Role::Churn(_) => {}
         }
     }
 
     /// Small talk is due.
-    pub(crate) fn chat(&mut self, due_us: u64, voice: &mut Voice, local: &Local) {
+    pub(crate) fn chat(&mut self, due_us: u64, output: &mut Output, local: &Local) {
         match self {
-            Role::Join(joiner) => joiner.chat(due_us, voice, local),
-            Role::Queue(queuer) => queuer.close_game(voice),
+            Role::Join(joiner) => joiner.chat(due_us, output, local),
+            Role::Queue(queuer) => queuer.close_game(output),
             _ => {}
         }
     }
 
     /// Time to leave the game.
-    pub(crate) fn leave(&mut self, voice: &mut Voice, local: &Local) {
+    pub(crate) fn leave(&mut self, output: &mut Output, local: &Local) {
         match self {
-            Role::Join(joiner) => joiner.leave(voice, local),
-            Role::Queue(queuer) => queuer.leave(voice, local),
+            Role::Join(joiner) => joiner.leave(output, local),
+            Role::Queue(queuer) => queuer.leave(output, local),
             _ => {}
         }
     }

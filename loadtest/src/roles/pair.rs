@@ -2,10 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use super::speech::{self, Word};
-use crate::client::Voice;
-use crate::crew::{Errand, Local};
+use super::messages::{self, GameCommand};
+use crate::client::Output;
 use crate::schedule::Marker;
+use crate::worker::{Local, Task};
 
 /// How often the joining half looks whether the game is open.
 const RETRY_US: u64 = 100_000;
@@ -35,29 +35,35 @@ impl Peer {
         self.other != 0
     }
 
-    pub(super) fn begin(&mut self, voice: &mut Voice, local: &Local) {
+    pub(super) fn begin(&mut self, output: &mut Output, local: &Local) {
         if self.hosts {
-            voice.say(&speech::game_host(&format!("pair {}", self.pair)));
+            output.send(&messages::game_host(&format!("pair {}", self.pair)));
         } else {
-            local.remind(local.run.clock.now_us(), voice.slot, Errand::Work);
+            local.schedule(local.run.clock.now_us(), output.slot, Task::Work);
         }
     }
 
-    pub(super) fn hear(&mut self, command: &str, text: &[u8], voice: &mut Voice, local: &Local) {
+    pub(super) fn on_message(
+        &mut self,
+        command: &str,
+        text: &[u8],
+        output: &mut Output,
+        local: &Local,
+    ) {
         match command {
             "game_launch" => {
                 if self.hosts {
                     local.run.boards[self.pair]
                         .uid
-                        .store(Word::read(text).uid, Ordering::Relaxed);
+                        .store(GameCommand::read(text).uid, Ordering::Relaxed);
                 }
-                voice.say(&speech::game_state("Idle"));
-                voice.say(&speech::game_state("Lobby"));
+                output.send(&messages::game_state("Idle"));
+                output.send(&messages::game_state("Lobby"));
             }
             "HostGame" => local.run.boards[self.pair]
                 .open
                 .store(true, Ordering::Release),
-            "JoinGame" | "ConnectToPeer" => self.other = Word::read(text).id(1),
+            "JoinGame" | "ConnectToPeer" => self.other = GameCommand::read(text).id(1),
             "game_join_failed" => self.joining = false,
             "IceMsg" => local.ice_arrived(text),
             _ => {}
@@ -65,34 +71,34 @@ impl Peer {
     }
 
     /// Before the pair is connected: the joining half tries to join. Then: one message, due at `due_us`.
-    pub(super) fn send(&mut self, due_us: u64, voice: &mut Voice, local: &Local) {
+    pub(super) fn send(&mut self, due_us: u64, output: &mut Output, local: &Local) {
         let run = &local.run;
         if self.other == 0 {
             let board = &run.boards[self.pair];
             if !self.hosts && !self.joining && board.open.load(Ordering::Acquire) {
-                voice.say(&speech::game_join(board.uid.load(Ordering::Relaxed)));
+                output.send(&messages::game_join(board.uid.load(Ordering::Relaxed)));
                 self.joining = true;
             }
             if !run.is_stopping() {
-                local.remind(run.clock.now_us() + RETRY_US, voice.slot, Errand::Work);
+                local.schedule(run.clock.now_us() + RETRY_US, output.slot, Task::Work);
             }
             return;
         }
         if !run.is_measuring_at(due_us) {
             return;
         }
-        if voice.is_choked() {
+        if output.is_backlogged() {
             local.recorder.borrow_mut().counts.unsent += 1;
         } else {
             let marker = Marker {
-                source: voice.index as u32,
+                source: output.index as u32,
                 sequence: self.sequence,
                 intended_us: due_us,
             };
             self.sequence += 1;
-            voice.say(&speech::ice(self.other, &run.markers.write(marker)));
+            output.send(&messages::ice(self.other, &run.markers.write(marker)));
             local.recorder.borrow_mut().counts.ice_sent += 1;
         }
-        local.remind_in_time(due_us + run.schedule.period_us(), voice.slot, Errand::Work);
+        local.schedule_while_measuring(due_us + run.schedule.period_us(), output.slot, Task::Work);
     }
 }

@@ -12,10 +12,10 @@ use rand::Rng as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::speech;
-use crate::client::Voice;
-use crate::crew::{Errand, Local};
+use super::messages;
+use crate::client::Output;
 use crate::run::Phase;
+use crate::worker::{Local, Task};
 
 /// Largest party; no queue has larger teams.
 pub(crate) const LARGEST_PARTY: usize = 4;
@@ -142,22 +142,22 @@ impl Queuer {
     }
 
     /// Signed in, for the first time or again.
-    pub(super) fn begin(&mut self, voice: &mut Voice, local: &Local) {
+    pub(super) fn begin(&mut self, output: &mut Output, local: &Local) {
         let board = &local.run.parties[self.party];
-        board.ids[self.seat].store(voice.player_id, Ordering::Release);
+        board.ids[self.seat].store(output.player_id, Ordering::Release);
         self.members = 1;
         self.invited_us = 0;
         self.unrated = None;
         self.free();
         if self.seat == 0 {
-            voice.say(r#"{"command":"matchmaker_info"}"#);
+            output.send(r#"{"command":"matchmaker_info"}"#);
         }
-        self.look_later(voice, local);
+        self.look_later(output, local);
     }
 
-    fn look_later(&mut self, voice: &Voice, local: &Local) {
+    fn look_later(&mut self, output: &Output, local: &Local) {
         self.next_look_us = local.run.clock.now_us() + LOOK_US;
-        local.remind(self.next_look_us, voice.slot, Errand::Work);
+        local.schedule(self.next_look_us, output.slot, Task::Work);
     }
 
     fn free(&mut self) {
@@ -167,13 +167,19 @@ impl Queuer {
         self.probe = Probe::NotAsked;
     }
 
-    pub(super) fn hear(&mut self, command: &str, text: &[u8], voice: &mut Voice, local: &Local) {
+    pub(super) fn on_message(
+        &mut self,
+        command: &str,
+        text: &[u8],
+        output: &mut Output,
+        local: &Local,
+    ) {
         match command {
             "matchmaker_info" if self.seat == 0 && self.queue.is_none() => self.choose_queue(text),
             "party_invite" => {
                 let sender = json_of(text)["sender"].clone();
                 let accept = json!({"command": "accept_party_invite", "sender_id": sender});
-                voice.say(&accept.to_string());
+                output.send(&accept.to_string());
             }
             "update_party" => {
                 let members = json_of(text)["members"].as_array().map_or(0, Vec::len);
@@ -182,29 +188,29 @@ impl Queuer {
             "search_info" => self.search_changed(text, local),
             "search_timeout" => self.doing = Doing::Nothing,
             "match_found" => self.match_found(local),
-            "game_launch" => self.launched(text, voice, local),
+            "game_launch" => self.launched(text, output, local),
             "HostGame" => {
-                self.present.push(voice.player_id);
-                self.confirm(voice.player_id, voice);
+                self.present.push(output.player_id);
+                self.confirm(output.player_id, output);
             }
             "ConnectToPeer" if !self.present.is_empty() => {
-                let peer = speech::Word::read(text).id(1);
+                let peer = messages::GameCommand::read(text).id(1);
                 self.present.push(peer);
-                self.confirm(peer, voice);
+                self.confirm(peer, output);
             }
             "DisconnectFromPeer" => {
-                let peer = speech::Word::read(text).id(0);
+                let peer = messages::GameCommand::read(text).id(0);
                 self.present.retain(|&present| present != peer);
             }
             "match_cancelled" => {
                 local.recorder.borrow_mut().counts.cancelled += 1;
                 if self.launch.uid != 0 {
-                    voice.say(&speech::game_state("Ended"));
+                    output.send(&messages::game_state("Ended"));
                 }
                 self.free();
             }
-            "game_info" => self.game_changed(text, voice, local),
-            "player_info" => self.players_changed(text, voice.player_id, local),
+            "game_info" => self.game_changed(text, output, local),
+            "player_info" => self.players_changed(text, output.player_id, local),
             "notice" => self.noticed(text),
             _ => {}
         }
@@ -243,14 +249,14 @@ impl Queuer {
         self.doing = Doing::Matched;
     }
 
-    fn launched(&mut self, text: &[u8], voice: &mut Voice, local: &Local) {
+    fn launched(&mut self, text: &[u8], output: &mut Output, local: &Local) {
         self.launch = serde_json::from_slice(text).unwrap_or_default();
         if self.launch.uid == 0 || !(2..=3).contains(&self.launch.team) {
             return local.protocol_error("a game_launch that makes no sense");
         }
         self.doing = Doing::Starting;
-        voice.say(&speech::game_state("Idle"));
-        voice.say(&speech::game_state("Lobby"));
+        output.send(&messages::game_state("Idle"));
+        output.send(&messages::game_state("Lobby"));
         let rating = self.ratings.get(&self.launch.rating_type);
         let (mean, deviation) = rating.copied().unwrap_or((1500.0, 500.0));
         let all = self.launch.expected_players;
@@ -271,23 +277,23 @@ impl Queuer {
         if random.random_range(0..VANISH_ONE_OF) == 0 {
             let after_us = random.random_range(0..VANISH_US);
             local.recorder.borrow_mut().counts.vanished += 1;
-            local.remind(
+            local.schedule(
                 local.run.clock.now_us() + after_us,
-                voice.slot,
-                Errand::SignOut,
+                output.slot,
+                Task::SignOut,
             );
         }
     }
 
     /// As a host: one option makes a player count, and with the last one the game begins.
-    fn confirm(&mut self, player: u64, voice: &mut Voice) {
-        voice.say(&speech::player_option(player, "Color", player % 8));
+    fn confirm(&mut self, player: u64, output: &mut Output) {
+        output.send(&messages::player_option(player, "Color", player % 8));
         if self.present.len() == self.launch.expected_players {
-            voice.say(&speech::game_state("Launching"));
+            output.send(&messages::game_state("Launching"));
         }
     }
 
-    fn game_changed(&mut self, text: &[u8], voice: &Voice, local: &Local) {
+    fn game_changed(&mut self, text: &[u8], output: &Output, local: &Local) {
         if self.doing != Doing::Starting
             || memmem::find(text, b"\"state\":\"playing\"").is_none()
             || memmem::find(text, format!("\"uid\":{},", self.launch.uid).as_bytes()).is_none()
@@ -296,15 +302,11 @@ impl Queuer {
         }
         self.doing = Doing::Playing;
         local.recorder.borrow_mut().counts.played += 1;
-        local.remind(
-            local.run.clock.now_us() + GAME_US,
-            voice.slot,
-            Errand::Leave,
-        );
+        local.schedule(local.run.clock.now_us() + GAME_US, output.slot, Task::Leave);
     }
 
     /// The game is over: everybody tells the same results, then goes.
-    pub(super) fn leave(&mut self, voice: &mut Voice, local: &Local) {
+    pub(super) fn leave(&mut self, output: &mut Output, local: &Local) {
         if self.doing != Doing::Playing {
             return;
         }
@@ -315,21 +317,21 @@ impl Queuer {
             } else {
                 "defeat -10"
             };
-            voice.say(&speech::to_server("GameResult", &json!([army, result])));
+            output.send(&messages::to_server("GameResult", &json!([army, result])));
         }
-        voice.say(&speech::to_server("GameEnded", &json!([])));
+        output.send(&messages::to_server("GameEnded", &json!([])));
         self.doing = Doing::Over;
         self.unrated = Some((self.launch.rating_type.clone(), self.launch.args.1 + 1));
-        local.remind(
+        local.schedule(
             local.run.clock.now_us() + GOODBYE_US,
-            voice.slot,
-            Errand::Chat,
+            output.slot,
+            Task::Chat,
         );
     }
 
-    pub(super) fn close_game(&mut self, voice: &mut Voice) {
+    pub(super) fn close_game(&mut self, output: &mut Output) {
         if self.doing == Doing::Over {
-            voice.say(&speech::game_state("Ended"));
+            output.send(&messages::game_state("Ended"));
             self.free();
         }
     }
@@ -367,16 +369,16 @@ impl Queuer {
     }
 
     /// Looks what he could do now, and does it.
-    pub(super) fn look(&mut self, due_us: u64, voice: &mut Voice, local: &Local) {
+    pub(super) fn look(&mut self, due_us: u64, output: &mut Output, local: &Local) {
         let run = &local.run;
         let now_us = run.clock.now_us();
         // He may have vanished since this look was due, and come back to look again.
         if run.is_stopping() || due_us < self.next_look_us {
             return;
         }
-        self.look_later(voice, local);
+        self.look_later(output, local);
         if run.phase() == Phase::Finish {
-            return self.wind_up(voice);
+            return self.wind_up(output);
         }
         if self.seat > 0 || self.doing != Doing::Nothing {
             return;
@@ -387,7 +389,7 @@ impl Queuer {
                 for id in &run.parties[self.party].ids[1..self.size] {
                     let id = id.load(Ordering::Acquire);
                     if id != 0 {
-                        voice.say(&invite(id));
+                        output.send(&invite(id));
                     }
                 }
             }
@@ -395,19 +397,19 @@ impl Queuer {
             && let Some(queue) = &self.queue
         {
             self.doing = Doing::Asking;
-            voice.say(&matchmaking(queue, "start"));
+            output.send(&matchmaking(queue, "start"));
         }
     }
 
     /// The end: no more searches, games that have not begun are left, and then he asks whether he is idle.
-    fn wind_up(&mut self, voice: &mut Voice) {
+    fn wind_up(&mut self, output: &mut Output) {
         match (self.doing, &self.queue) {
             (Doing::Searching { .. } | Doing::Asking, Some(queue)) => {
-                voice.say(&matchmaking(queue, "stop"));
+                output.send(&matchmaking(queue, "stop"));
             }
             // Even if it has begun a moment ago: he has left it, so it is not his to report.
             (Doing::Starting, _) => {
-                voice.say(&speech::game_state("Ended"));
+                output.send(&messages::game_state("Ended"));
                 self.free();
             }
             _ => {}
@@ -417,7 +419,7 @@ impl Queuer {
             // It was not refused in all this time.
             Probe::Asked => Probe::Idle,
             Probe::NotAsked | Probe::Refused => {
-                voice.say(&invite(voice.player_id));
+                output.send(&invite(output.player_id));
                 Probe::Asked
             }
         };

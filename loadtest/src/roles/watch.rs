@@ -1,8 +1,8 @@
 //! Someone who looks at the list of games.
 
-use crate::crew::Local;
 use crate::framing::Frame;
 use crate::latency::Seen;
+use crate::worker::Local;
 
 /// Messages up to this length may be pings; anything longer without a marker is nobody's business here.
 const SHORT_BYTES: usize = 64;
@@ -21,7 +21,7 @@ impl Watcher {
     }
 
     /// Whether the frame needs no further look.
-    pub(crate) fn hear(&mut self, frame: &Frame<'_>, local: &Local) -> bool {
+    pub(crate) fn on_message(&mut self, frame: &Frame<'_>, local: &Local) -> bool {
         if frame.bytes.len() <= SHORT_BYTES {
             return false;
         }

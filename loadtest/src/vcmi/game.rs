@@ -42,17 +42,17 @@ async fn meet(run: &Run, number: usize) -> anyhow::Result<(String, String)> {
     let mut host = Launcher::sign_in(address, &format!("swarmhost{number}")).await?;
     let mut guest = Launcher::sign_in(address, &format!("swarmguest{number}")).await?;
     host.writer
-        .say(&format!("<NEW>{room}<PSWD><COUNT>2<MODS>swarm&1"))
+        .send(&format!("<NEW>{room}<PSWD><COUNT>2<MODS>swarm&1"))
         .await?;
     host.expect("MODSOTHER:swarmhost").await?;
     guest
         .writer
-        .say(&format!("<JOIN>{room}<PSWD><MODS>swarm&1"))
+        .send(&format!("<JOIN>{room}<PSWD><MODS>swarm&1"))
         .await?;
     guest.expect("MODS:").await?;
-    guest.writer.say(&format!("<READY>{room}")).await?;
+    guest.writer.send(&format!("<READY>{room}")).await?;
     guest.expect("STATUS:2:").await?;
-    host.writer.say(&format!("<READY>{room}")).await?;
+    host.writer.send(&format!("<READY>{room}")).await?;
     let told = host.expect("HOST:").await?;
     let host_uuid = told.split(':').nth(1).context("HOST without a uuid")?;
     let told = guest.expect("START:").await?;

@@ -50,7 +50,7 @@ impl Launcher {
             writer: Writer(write),
         };
         let greeting = format!("\x05\x04utf8<GREETINGS>{name}<VER>1.4.5");
-        launcher.writer.say(&greeting).await?;
+        launcher.writer.send(&greeting).await?;
         launcher.expect("MSG:System:Here available").await?;
         Ok(launcher)
     }
@@ -74,7 +74,7 @@ impl Launcher {
 
 impl Writer {
     /// Sends one packet.
-    pub(super) async fn say(&mut self, text: &str) -> io::Result<()> {
+    pub(super) async fn send(&mut self, text: &str) -> io::Result<()> {
         self.0.write_all(&packet(text)).await
     }
 }

@@ -64,12 +64,12 @@ struct Run {
     sent: Cell<u64>,
     heard: Cell<u64>,
     joined: Cell<u64>,
-    complaints: RefCell<Vec<String>>,
+    errors: RefCell<Vec<String>>,
 }
 
 impl Run {
-    fn complain(&self, what: impl std::fmt::Display) {
-        self.complaints.borrow_mut().push(what.to_string());
+    fn record_error(&self, what: impl std::fmt::Display) {
+        self.errors.borrow_mut().push(what.to_string());
     }
 }
 
@@ -101,7 +101,7 @@ async fn work(plan: Plan, pid: Option<u32>) -> anyhow::Result<Report> {
         sent: Cell::default(),
         heard: Cell::default(),
         joined: Cell::default(),
-        complaints: RefCell::default(),
+        errors: RefCell::default(),
         plan,
     });
     let begun = run.clock.now_us();
@@ -122,7 +122,7 @@ async fn work(plan: Plan, pid: Option<u32>) -> anyhow::Result<Report> {
     talk(&run, &mut writers).await;
     for game in games {
         if let Err(error) = game.await {
-            run.complain(format_args!("a game failed: {error:#}"));
+            run.record_error(format_args!("a game failed: {error:#}"));
         }
     }
     let patience = run.clock.now_us() + run.plan.grace.as_micros() as u64;
@@ -153,9 +153,11 @@ async fn talk(run: &Rc<Run>, writers: &mut [launcher::Writer]) {
         if wait > 0 {
             Timer::new(Duration::from_micros(wait)).await;
         }
-        match writers[source].say(&format!("<MSG>due {due}")).await {
+        match writers[source].send(&format!("<MSG>due {due}")).await {
             Ok(()) => run.sent.set(run.sent.get() + 1),
-            Err(error) => return run.complain(format_args!("user {source} can't talk: {error}")),
+            Err(error) => {
+                return run.record_error(format_args!("user {source} can't talk: {error}"));
+            }
         }
     }
 }
@@ -165,8 +167,10 @@ async fn listen(run: Rc<Run>, mut reader: launcher::Reader) {
     loop {
         let message = match reader.message().await {
             Ok(Some(message)) => message,
-            Ok(None) => return run.complain("a user was disconnected"),
-            Err(error) => return run.complain(format_args!("a user's connection broke: {error}")),
+            Ok(None) => return run.record_error("a user was disconnected"),
+            Err(error) => {
+                return run.record_error(format_args!("a user's connection broke: {error}"));
+            }
         };
         let due = message
             .strip_prefix("MSGCH:")
@@ -177,7 +181,7 @@ async fn listen(run: Rc<Run>, mut reader: launcher::Reader) {
             run.chat.borrow_mut().saturating_record(late);
             run.heard.set(run.heard.get() + 1);
         } else if message.starts_with("ERROR:") {
-            run.complain(format_args!("a user was told {message}"));
+            run.record_error(format_args!("a user was told {message}"));
         }
     }
 }

@@ -43,7 +43,7 @@ impl Report {
             figures.insert("server_cpu_s".to_owned(), cpu);
             figures.insert("server_rss_bytes".to_owned(), after.rss_bytes as f64);
         }
-        let mut failures = run.complaints.borrow().clone();
+        let mut failures = run.errors.borrow().clone();
         if lost > 0 {
             failures.push(format!("{lost} lines of chat were not heard"));
         }

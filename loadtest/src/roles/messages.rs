@@ -48,7 +48,7 @@ pub(super) fn to_server(command: &str, args: &Value) -> String {
 
 /// A message a player's own game, or its lobby, has to act on.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Word {
+pub(super) struct GameCommand {
     /// Game of a `game_launch` or `game_join_failed`.
     #[serde(default)]
     pub(super) uid: u64,
@@ -56,9 +56,9 @@ pub(super) struct Word {
     args: Vec<Value>,
 }
 
-impl Word {
+impl GameCommand {
     /// Reads the message; one that makes no sense has no arguments.
-    pub(super) fn read(text: &[u8]) -> Word {
+    pub(super) fn read(text: &[u8]) -> GameCommand {
         serde_json::from_slice(text).unwrap_or_default()
     }
 

@@ -1,4 +1,4 @@
-//! One thread and its clients: a glommio executor, a task per connection, and one conductor that keeps the agenda.
+//! One thread and its clients: a glommio executor, a future per connection, and a main loop that runs tasks when they are due.
 //!
 //! Reading goes through one scratch buffer for the whole thread; a client holds memory only for an unfinished message.
 
@@ -31,18 +31,18 @@ use crate::run::{Phase, Run};
 const SCRATCH_BYTES: usize = 128 << 10;
 /// A connection with more to read than this many chunks lets the others have a turn first.
 const READS_PER_TURN: usize = 4;
-/// The conductor looks at the phase of the run at least this often.
-const LOOK_UP: Duration = Duration::from_millis(20);
-/// Errands done before connections have a turn.
-const ERRANDS_PER_TURN: usize = 32;
+/// The main loop looks at the phase of the run at least this often.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Tasks done before connections have a turn.
+const TASKS_PER_TURN: usize = 32;
 /// How long clients may take to say goodbye.
-const FAREWELL: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Thread's figures go to the live line this often.
-const PULSE_US: u64 = 1_000_000;
+const PUBLISH_US: u64 = 1_000_000;
 
 /// Something a client has to do at a certain time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Errand {
+pub(crate) enum Task {
     /// Connect and sign in.
     Connect,
     /// The regular work of the role.
@@ -62,22 +62,20 @@ pub(crate) struct Local {
     pub(crate) run: Arc<Run>,
     pub(crate) recorder: RefCell<Recorder>,
     pub(crate) random: RefCell<SmallRng>,
-    agenda: RefCell<BinaryHeap<Reverse<(u64, usize, Errand)>>>,
+    tasks: RefCell<BinaryHeap<Reverse<(u64, usize, Task)>>>,
     scratch: RefCell<Box<[u8]>>,
 }
 
 impl Local {
-    /// Puts an errand on the agenda.
-    pub(crate) fn remind(&self, due_us: u64, slot: usize, errand: Errand) {
-        self.agenda
-            .borrow_mut()
-            .push(Reverse((due_us, slot, errand)));
+    /// Queues a task for its time.
+    pub(crate) fn schedule(&self, due_us: u64, slot: usize, task: Task) {
+        self.tasks.borrow_mut().push(Reverse((due_us, slot, task)));
     }
 
     /// Likewise, unless the measured phase is over by then.
-    pub(crate) fn remind_in_time(&self, due_us: u64, slot: usize, errand: Errand) {
+    pub(crate) fn schedule_while_measuring(&self, due_us: u64, slot: usize, task: Task) {
         if self.run.is_measuring_at(due_us) {
-            self.remind(due_us, slot, errand);
+            self.schedule(due_us, slot, task);
         }
     }
 
@@ -99,18 +97,18 @@ impl Local {
     /// Counts what the server must not do.
     pub(crate) fn protocol_error(&self, what: &str) {
         self.recorder.borrow_mut().counts.protocol_errors += 1;
-        self.run.complain(format!("protocol: {what}"));
+        self.run.record_error(format!("protocol: {what}"));
     }
 
     fn next_due_us(&self) -> Option<u64> {
-        self.agenda
+        self.tasks
             .borrow()
             .peek()
             .map(|Reverse((due_us, _, _))| *due_us)
     }
 }
 
-struct Crew {
+struct Worker {
     local: Local,
     clients: Box<[RefCell<Client>]>,
 }
@@ -128,14 +126,14 @@ pub(crate) fn work(run: Arc<Run>, thread: usize) -> anyhow::Result<Recorder> {
         .make()
         .map_err(|error| anyhow::anyhow!("cannot start an io_uring executor: {error}"))?;
     Ok(executor.run(async move {
-        let crew = Rc::new(Crew::assemble(run, thread));
-        crew.clone().conduct(thread).await;
-        crew.local.recorder.take()
+        let worker = Rc::new(Worker::assemble(run, thread));
+        worker.clone().run(thread).await;
+        worker.local.recorder.take()
     }))
 }
 
-impl Crew {
-    fn assemble(run: Arc<Run>, thread: usize) -> Crew {
+impl Worker {
+    fn assemble(run: Arc<Run>, thread: usize) -> Worker {
         let threads = run.plan.threads;
         let indices = (thread..run.plan.clients).step_by(threads);
         let seed = run.plan.seed.wrapping_add(thread as u64);
@@ -143,21 +141,21 @@ impl Crew {
             run,
             recorder: RefCell::default(),
             random: RefCell::new(SmallRng::seed_from_u64(seed)),
-            agenda: RefCell::default(),
+            tasks: RefCell::default(),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
         };
         let clients = indices
             .enumerate()
             .map(|(slot, index)| RefCell::new(Client::new(index, slot, &local)))
             .collect();
-        Crew { local, clients }
+        Worker { local, clients }
     }
 
-    /// The thread's own task: does what is due, follows the phases, reports.
-    async fn conduct(self: Rc<Self>, thread: usize) {
+    /// The main loop: does what is due, follows the phases, reports.
+    async fn run(self: Rc<Self>, thread: usize) {
         let run = &self.local.run;
         let mut phase = Phase::Assemble;
-        let mut pulse_us = run.clock.now_us() + PULSE_US;
+        let mut publish_us = run.clock.now_us() + PUBLISH_US;
         let mut finals_sent = false;
         self.plan_arrivals();
         while phase != Phase::Stop {
@@ -169,7 +167,7 @@ impl Crew {
                     self.begin_measuring();
                 }
             }
-            self.clone().do_errands(now_us).await;
+            self.clone().run_tasks(now_us).await;
             if phase == Phase::Finish {
                 if !finals_sent {
                     self.send_finals();
@@ -178,15 +176,15 @@ impl Crew {
                 }
                 run.report_missing(thread, self.missing());
             }
-            if now_us >= pulse_us {
+            if now_us >= publish_us {
                 run.live
-                    .pulse(thread, &mut self.local.recorder.borrow_mut());
-                pulse_us += PULSE_US;
+                    .publish(thread, &mut self.local.recorder.borrow_mut());
+                publish_us += PUBLISH_US;
             }
-            let until_due = self.local.next_due_us().map_or(LOOK_UP, |due_us| {
+            let until_due = self.local.next_due_us().map_or(POLL_INTERVAL, |due_us| {
                 Duration::from_micros(due_us.saturating_sub(run.clock.now_us()))
             });
-            glommio::timer::sleep(until_due.min(LOOK_UP)).await;
+            glommio::timer::sleep(until_due.min(POLL_INTERVAL)).await;
         }
         self.stop().await;
     }
@@ -199,12 +197,12 @@ impl Crew {
         }
         let from_us = run.clock.now_us();
         for (slot, client) in self.clients.iter().enumerate() {
-            let index = client.borrow().voice.index;
+            let index = client.borrow().output.index;
             let after_us = run
                 .plan
                 .ramp
                 .map_or(0, |ramp| (index as f64 / ramp * 1e6) as u64);
-            self.local.remind(from_us + after_us, slot, Errand::Connect);
+            self.local.schedule(from_us + after_us, slot, Task::Connect);
         }
     }
 
@@ -213,15 +211,15 @@ impl Crew {
         for client in &self.clients {
             let mut client = client.borrow_mut();
             let client = &mut *client;
-            client.role.measure(&client.voice, from_us, &self.local);
+            client.role.measure(&client.output, from_us, &self.local);
         }
     }
 
-    async fn do_errands(self: Rc<Self>, now_us: u64) {
+    async fn run_tasks(self: Rc<Self>, now_us: u64) {
         let mut done = 0;
-        while let Some((due_us, slot, errand)) = self.pop_due(now_us) {
+        while let Some((due_us, slot, task)) = self.pop_due(now_us) {
             let measured = self.local.run.is_measuring_at(due_us);
-            if measured && matches!(errand, Errand::Work | Errand::Connect) {
+            if measured && matches!(task, Task::Work | Task::Connect) {
                 let late_us = self.local.run.clock.now_us().saturating_sub(due_us);
                 self.local
                     .recorder
@@ -229,47 +227,47 @@ impl Crew {
                     .own_delay
                     .saturating_record(late_us.max(1));
             }
-            self.do_errand(due_us, slot, errand);
+            self.run_task(due_us, slot, task);
             done += 1;
-            if done % ERRANDS_PER_TURN == 0 {
+            if done % TASKS_PER_TURN == 0 {
                 glommio::executor().yield_now().await;
             }
         }
     }
 
-    fn pop_due(&self, now_us: u64) -> Option<(u64, usize, Errand)> {
-        let mut agenda = self.local.agenda.borrow_mut();
-        let Reverse((due_us, _, _)) = agenda.peek()?;
+    fn pop_due(&self, now_us: u64) -> Option<(u64, usize, Task)> {
+        let mut tasks = self.local.tasks.borrow_mut();
+        let Reverse((due_us, _, _)) = tasks.peek()?;
         if *due_us > now_us {
             return None;
         }
-        agenda.pop().map(|Reverse(entry)| entry)
+        tasks.pop().map(|Reverse(entry)| entry)
     }
 
-    fn do_errand(self: &Rc<Self>, due_us: u64, slot: usize, errand: Errand) {
+    fn run_task(self: &Rc<Self>, due_us: u64, slot: usize, task: Task) {
         let mut client = self.clients[slot].borrow_mut();
         let client = &mut *client;
         let synced = client.stage == Stage::Synced && !client.is_leaving();
-        match errand {
-            Errand::Connect => self.clone().connect(client, due_us),
-            Errand::Work => {
+        match task {
+            Task::Connect => self.clone().connect(client, due_us),
+            Task::Work => {
                 if let Role::Churn(churner) = &mut client.role {
                     churner.owe(due_us);
-                    self.local.remind_in_time(
+                    self.local.schedule_while_measuring(
                         due_us + self.local.run.schedule.period_us(),
                         slot,
-                        Errand::Work,
+                        Task::Work,
                     );
                     self.clone().connect_next(client);
                 } else if synced {
-                    client.role.work(due_us, &mut client.voice, &self.local);
+                    client.role.work(due_us, &mut client.output, &self.local);
                 }
             }
-            Errand::Chat if synced => client.role.chat(due_us, &mut client.voice, &self.local),
-            Errand::Leave if synced => client.role.leave(&mut client.voice, &self.local),
-            Errand::Ping => client.ping(due_us, &self.local),
-            Errand::SignOut if synced => client.leave(),
-            Errand::Chat | Errand::Leave | Errand::SignOut => {}
+            Task::Chat if synced => client.role.chat(due_us, &mut client.output, &self.local),
+            Task::Leave if synced => client.role.leave(&mut client.output, &self.local),
+            Task::Ping => client.ping(due_us, &self.local),
+            Task::SignOut if synced => client.leave(),
+            Task::Chat | Task::Leave | Task::SignOut => {}
         }
     }
 
@@ -293,19 +291,19 @@ impl Crew {
         } else {
             run.clock.now_us()
         };
-        let server = run.plan.transports[client.voice.index % run.plan.transports.len()].1;
+        let server = run.plan.transports[client.output.index % run.plan.transports.len()].1;
         client.arrive(since_us, &server.to_string(), &self.local);
         match open_socket(server, run.source_address(server)) {
             Ok(socket) => {
-                let slot = client.voice.slot;
+                let slot = client.output.slot;
                 let stream = TcpStream::from(socket);
-                glommio::spawn_local(self.clone().converse(slot, stream)).detach();
+                glommio::spawn_local(self.clone().drive(slot, stream)).detach();
             }
             Err(error) => client.ended(&End::Broken(error), &self.local),
         }
     }
 
-    async fn converse(self: Rc<Self>, slot: usize, stream: TcpStream) {
+    async fn drive(self: Rc<Self>, slot: usize, stream: TcpStream) {
         // glommio runs a new task at once, while the one who started it still holds the client.
         futures_lite::future::yield_now().await;
         let end = {
@@ -331,14 +329,14 @@ impl Crew {
         let mut scratch = self.local.scratch.borrow_mut();
         client.remember(context.waker());
         for _ in 0..READS_PER_TURN {
-            while !client.output().is_empty() {
-                match stream.as_mut().poll_write(context, client.output()) {
+            while !client.pending().is_empty() {
+                match stream.as_mut().poll_write(context, client.pending()) {
                     Poll::Ready(Ok(written)) => client.wrote(written, &self.local),
                     Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error)),
                     Poll::Pending => break,
                 }
             }
-            if client.is_leaving() && client.output().is_empty() {
+            if client.is_leaving() && client.pending().is_empty() {
                 return Poll::Ready(End::Done);
             }
             match stream.as_mut().poll_read(context, &mut scratch) {
@@ -366,7 +364,7 @@ impl Crew {
                 && matches!(client.role, Role::Host(_))
                 && client.role.is_ready()
             {
-                client.role.work(now_us, &mut client.voice, &self.local);
+                client.role.work(now_us, &mut client.output, &self.local);
             }
         }
     }
@@ -400,7 +398,7 @@ impl Crew {
             client.leave();
         }
         let run = &self.local.run;
-        let until_us = run.clock.now_us() + FAREWELL.as_micros() as u64;
+        let until_us = run.clock.now_us() + CLOSE_TIMEOUT.as_micros() as u64;
         while run.clock.now_us() < until_us
             && self
                 .clients
