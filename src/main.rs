@@ -14,6 +14,12 @@ use muster::{
     },
     doctor,
 };
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    reload,
+    util::SubscriberInitExt,
+};
 
 // Most allocations are small, short-lived and stay on their thread.
 #[global_allocator]
@@ -84,18 +90,24 @@ fn environment() -> Vec<(String, String)> {
 /// Sets what is logged from now on.
 pub(crate) type Level = Box<dyn Fn(&str)>;
 
+/// What a level or a list of them lets through; nonsense counts as "info".
+fn filter(level: &str) -> Targets {
+    let given = level.split(',').map(str::trim);
+    // The parser would take an empty part for everything from everywhere.
+    let given: Vec<&str> = given.filter(|part| !part.is_empty()).collect();
+    match given.join(",").parse() {
+        Ok(targets) if !given.is_empty() => targets,
+        _ => Targets::new().with_default(LevelFilter::INFO),
+    }
+}
+
 /// Logs go to stderr; stdout is for what was asked for.
 fn log_to_stderr(config: &Config) -> Level {
-    let filter = |level: &str| {
-        tracing_subscriber::EnvFilter::try_new(level)
-            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"))
-    };
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter(&config.log.level))
-        .with_writer(std::io::stderr)
-        .with_filter_reloading();
-    let handle = subscriber.reload_handle();
-    subscriber.init();
+    let (filtered, handle) = reload::Layer::new(filter(&config.log.level));
+    tracing_subscriber::registry()
+        .with(filtered)
+        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
+        .init();
     Box::new(move |level| {
         if let Err(error) = handle.reload(filter(level)) {
             tracing::warn!(%error, "the log's level stays");

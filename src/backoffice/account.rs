@@ -11,6 +11,7 @@ use lobby::faf::asks::StoreError;
 use super::faf::is_login_name;
 use super::store::{BanLevel, Found, NewBan, Store};
 use super::unix_now;
+use crate::Boxed;
 
 /// Random bytes in a generated password: 96 bits, 24 characters.
 const PASSWORD_BYTES: usize = 12;
@@ -50,34 +51,36 @@ pub fn password_hash(password: &str) -> String {
 ///
 /// # Errors
 /// [`AccountError`]
-pub async fn add(
-    store: &Store,
-    name: &str,
-    password: Option<&str>,
+pub fn add<'a>(
+    store: &'a Store,
+    name: &'a str,
+    password: Option<&'a str>,
     id: Option<u32>,
-) -> Result<String, AccountError> {
-    embedded(store)?;
-    if !is_login_name(name) {
-        return Err(AccountError::BadName);
-    }
-    let generated = match password {
-        Some("") => {
-            return Err(AccountError::BadValue(
-                "a password has at least one character",
-            ));
+) -> Boxed<'a, Result<String, AccountError>> {
+    Box::pin(async move {
+        embedded(store)?;
+        if !is_login_name(name) {
+            return Err(AccountError::BadName);
         }
-        Some(_) => None,
-        None => Some(generate_password()?),
-    };
-    let hash = password_hash(password.or(generated.as_deref()).unwrap_or_default());
-    let email = format!("{}@accounts.invalid", name.to_ascii_lowercase());
-    let id = store
-        .create_account(id, name, &hash, &email)
-        .await?
-        .ok_or(AccountError::Taken)?;
-    Ok(match generated {
-        Some(password) => format!("added {name} (id {id}), password {password}\n"),
-        None => format!("added {name} (id {id})\n"),
+        let generated = match password {
+            Some("") => {
+                return Err(AccountError::BadValue(
+                    "a password has at least one character",
+                ));
+            }
+            Some(_) => None,
+            None => Some(generate_password()?),
+        };
+        let hash = password_hash(password.or(generated.as_deref()).unwrap_or_default());
+        let email = format!("{}@accounts.invalid", name.to_ascii_lowercase());
+        let id = store
+            .create_account(id, name, &hash, &email)
+            .await?
+            .ok_or(AccountError::Taken)?;
+        Ok(match generated {
+            Some(password) => format!("added {name} (id {id}), password {password}\n"),
+            None => format!("added {name} (id {id})\n"),
+        })
     })
 }
 
@@ -85,23 +88,25 @@ pub async fn add(
 ///
 /// # Errors
 /// [`AccountError`]
-pub async fn list(store: &Store) -> Result<String, AccountError> {
-    embedded(store)?;
-    let now = unix_now();
-    let mut text = String::new();
-    for account in store.list_accounts().await? {
-        let last = account.last_login.as_deref().unwrap_or("never");
-        let _ = write!(text, "{:>8}  {:<20}  {last:<19}", account.id, account.login);
-        if let Some(until) = account.banned_until {
-            let _ = write!(
-                text,
-                "  banned for {:.1} more hours",
-                (until - now) / 3_600.0
-            );
+pub fn list<'a>(store: &'a Store) -> Boxed<'a, Result<String, AccountError>> {
+    Box::pin(async move {
+        embedded(store)?;
+        let now = unix_now();
+        let mut text = String::new();
+        for account in store.list_accounts().await? {
+            let last = account.last_login.as_deref().unwrap_or("never");
+            let _ = write!(text, "{:>8}  {:<20}  {last:<19}", account.id, account.login);
+            if let Some(until) = account.banned_until {
+                let _ = write!(
+                    text,
+                    "  banned for {:.1} more hours",
+                    (until - now) / 3_600.0
+                );
+            }
+            text.push('\n');
         }
-        text.push('\n');
-    }
-    Ok(text)
+        Ok(text)
+    })
 }
 
 /// `muster account ban NAME --reason R [--hours H]`: keeps somebody out, forever unless told how long. It takes effect
@@ -109,32 +114,34 @@ pub async fn list(store: &Store) -> Result<String, AccountError> {
 ///
 /// # Errors
 /// [`AccountError`]
-pub async fn ban(
-    store: &Store,
-    name: &str,
-    reason: &str,
+pub fn ban<'a>(
+    store: &'a Store,
+    name: &'a str,
+    reason: &'a str,
     hours: Option<f64>,
-) -> Result<String, AccountError> {
-    let found = account(store, name).await?;
-    if hours.is_some_and(|hours| !(hours > 0.0 && hours < 8_000_000.0)) {
-        return Err(AccountError::BadValue(
-            "hours are more than 0 and less than 8 million",
-        ));
-    }
-    let id = found.identity.id;
-    let expires_at = hours.map(|hours| unix_now() + hours * 3_600.0);
-    store
-        .ban(&NewBan {
-            player_id: id,
-            author_id: id,
-            reason,
-            expires_at,
-            level: BanLevel::Global,
+) -> Boxed<'a, Result<String, AccountError>> {
+    Box::pin(async move {
+        let found = account(store, name).await?;
+        if hours.is_some_and(|hours| !(hours > 0.0 && hours < 8_000_000.0)) {
+            return Err(AccountError::BadValue(
+                "hours are more than 0 and less than 8 million",
+            ));
+        }
+        let id = found.identity.id;
+        let expires_at = hours.map(|hours| unix_now() + hours * 3_600.0);
+        store
+            .ban(&NewBan {
+                player_id: id,
+                author_id: id,
+                reason,
+                expires_at,
+                level: BanLevel::Global,
+            })
+            .await?;
+        Ok(match hours {
+            Some(hours) => format!("banned {} for {hours} hours\n", found.identity.login),
+            None => format!("banned {} forever\n", found.identity.login),
         })
-        .await?;
-    Ok(match hours {
-        Some(hours) => format!("banned {} for {hours} hours\n", found.identity.login),
-        None => format!("banned {} forever\n", found.identity.login),
     })
 }
 
@@ -142,14 +149,16 @@ pub async fn ban(
 ///
 /// # Errors
 /// [`AccountError`]
-pub async fn unban(store: &Store, name: &str) -> Result<String, AccountError> {
-    let Found { identity, .. } = account(store, name).await?;
-    let revoked = store
-        .unban(identity.id, identity.id, "revoked by the operator")
-        .await?;
-    Ok(match revoked {
-        0 => format!("{} was not banned\n", identity.login),
-        _ => format!("{} may come back\n", identity.login),
+pub fn unban<'a>(store: &'a Store, name: &'a str) -> Boxed<'a, Result<String, AccountError>> {
+    Box::pin(async move {
+        let Found { identity, .. } = account(store, name).await?;
+        let revoked = store
+            .unban(identity.id, identity.id, "revoked by the operator")
+            .await?;
+        Ok(match revoked {
+            0 => format!("{} was not banned\n", identity.login),
+            _ => format!("{} may come back\n", identity.login),
+        })
     })
 }
 

@@ -19,6 +19,7 @@ use super::policy::Policy;
 use super::spool::Spool;
 use super::store::{Arrival, Found, Identity, Store, Who};
 use super::unix_now;
+use crate::Boxed;
 
 /// Characters of a login name, at most (spec: faf-database 2.1).
 const LOGIN_CHARS: usize = 20;
@@ -115,13 +116,15 @@ impl FafHandler {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn refresh(&self) -> Result<Arc<Reference>, StoreError> {
-        let reference = Arc::new(self.store.reference().await?);
-        *self
-            .reference
-            .lock()
-            .expect("nothing panics while it holds this lock") = Some(reference.clone());
-        Ok(reference)
+    pub fn refresh(&self) -> Boxed<'_, Result<Arc<Reference>, StoreError>> {
+        Box::pin(async move {
+            let reference = Arc::new(self.store.reference().await?);
+            *self
+                .reference
+                .lock()
+                .expect("nothing panics while it holds this lock") = Some(reference.clone());
+            Ok(reference)
+        })
     }
 
     /// Reads and returns the last game number, so that the first host does not wait for it. Not having called this, or its failing,
@@ -129,89 +132,93 @@ impl FafHandler {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn warm_up(&self) -> Result<u32, StoreError> {
-        let last_game = self.last_game().await?;
-        Ok(last_game.load(Ordering::Relaxed))
+    pub fn warm_up(&self) -> Boxed<'_, Result<u32, StoreError>> {
+        Box::pin(async move {
+            let last_game = self.last_game().await?;
+            Ok(last_game.load(Ordering::Relaxed))
+        })
     }
 
     /// Answers one question. Always ends: whatever is asked outside has a deadline.
-    pub async fn answer(&self, ask: Ask) -> Answer {
-        match ask {
-            Ask::Login {
-                credentials,
-                unique_id,
-                session,
-                address,
-                user_agent,
-            } => {
-                let identity = match self.identify(credentials).await {
-                    Ok(identity) => identity,
-                    Err(refusal) => return Answer::Login(Err(refusal)),
-                };
-                Answer::Login(
-                    self.sign_in(identity, &unique_id, session, address, user_agent)
-                        .await,
-                )
-            }
-            Ask::Host { player_id, create } => {
-                Answer::Host(self.host(player_id, create.as_deref()).await)
-            }
-            Ask::Join {
-                player_id,
-                game_id,
-                address,
-            } => Answer::Join(self.join(player_id, game_id, address).await),
-            Ask::SetRelation {
-                player_id,
-                subject_id,
-                relation,
-            } => Answer::SetRelation(
-                self.store
-                    .set_relation(player_id, subject_id, relation)
-                    .await,
-            ),
-            Ask::ClearRelation {
-                player_id,
-                subject_id,
-            } => Answer::ClearRelation(self.store.clear_relation(player_id, subject_id).await),
-            Ask::Ledger(batch) => Answer::Ledger(self.write(*batch).await),
-            Ask::Keep(batch) => {
-                self.keep(&batch).await;
-                Answer::Keep
-            }
-            Ask::ModNames(uids) => Answer::ModNames(self.store.mod_names(&uids).await),
-            Ask::Match { snapshot, tuning } => {
-                // Up to some milliseconds of plain work: not on the thread that answers everybody.
-                let find = move || matcher::find(&snapshot, &tuning);
-                let found = tokio::task::spawn_blocking(find).await;
-                if let Err(error) = &found {
-                    tracing::error!(%error, "no matches were found for a queue");
+    pub fn answer(&self, ask: Ask) -> Boxed<'_, Answer> {
+        Box::pin(async move {
+            match ask {
+                Ask::Login {
+                    credentials,
+                    unique_id,
+                    session,
+                    address,
+                    user_agent,
+                } => {
+                    let identity = match self.identify(credentials).await {
+                        Ok(identity) => identity,
+                        Err(refusal) => return Answer::Login(Err(refusal)),
+                    };
+                    Answer::Login(
+                        self.sign_in(identity, &unique_id, session, address, user_agent)
+                            .await,
+                    )
                 }
-                Answer::Match(found.ok())
+                Ask::Host { player_id, create } => {
+                    Answer::Host(self.host(player_id, create.as_deref()).await)
+                }
+                Ask::Join {
+                    player_id,
+                    game_id,
+                    address,
+                } => Answer::Join(self.join(player_id, game_id, address).await),
+                Ask::SetRelation {
+                    player_id,
+                    subject_id,
+                    relation,
+                } => Answer::SetRelation(
+                    self.store
+                        .set_relation(player_id, subject_id, relation)
+                        .await,
+                ),
+                Ask::ClearRelation {
+                    player_id,
+                    subject_id,
+                } => Answer::ClearRelation(self.store.clear_relation(player_id, subject_id).await),
+                Ask::Ledger(batch) => Answer::Ledger(self.write(*batch).await),
+                Ask::Keep(batch) => {
+                    self.keep(&batch).await;
+                    Answer::Keep
+                }
+                Ask::ModNames(uids) => Answer::ModNames(self.store.mod_names(&uids).await),
+                Ask::Match { snapshot, tuning } => {
+                    // Up to some milliseconds of plain work: not on the thread that answers everybody.
+                    let find = move || matcher::find(&snapshot, &tuning);
+                    let found = tokio::task::spawn_blocking(find).await;
+                    if let Err(error) = &found {
+                        tracing::error!(%error, "no matches were found for a queue");
+                    }
+                    Answer::Match(found.ok())
+                }
+                Ask::NewMatch {
+                    queue_id,
+                    players,
+                    history,
+                } => Answer::NewMatch(self.new_match(queue_id, &players, history).await),
+                Ask::Avatars(player_id) => Answer::Avatars(self.store.avatars_of(player_id).await),
+                Ask::SelectAvatar { player_id, url } => {
+                    Answer::SelectAvatar(self.store.select_avatar(player_id, url.as_deref()).await)
+                }
+                Ask::ChangedAvatar(player_id) => {
+                    Answer::ChangedAvatar(self.store.changed_avatar(player_id).await)
+                }
+                Ask::Permission {
+                    player_id,
+                    permission,
+                } => Answer::Permission(self.store.has_permission(player_id, permission).await),
+                Ask::Missions => Answer::Missions(self.store.missions().await),
+                Ask::VaultMods => Answer::VaultMods(self.store.best_liked_mods().await),
+                Ask::LikeMod { player_id, uid } => {
+                    Answer::LikeMod(self.store.like_mod(player_id, &uid).await)
+                }
+                Ask::DownloadMod(uid) => Answer::DownloadMod(self.store.download_mod(&uid).await),
             }
-            Ask::NewMatch {
-                queue_id,
-                players,
-                history,
-            } => Answer::NewMatch(self.new_match(queue_id, &players, history).await),
-            Ask::Avatars(player_id) => Answer::Avatars(self.store.avatars_of(player_id).await),
-            Ask::SelectAvatar { player_id, url } => {
-                Answer::SelectAvatar(self.store.select_avatar(player_id, url.as_deref()).await)
-            }
-            Ask::ChangedAvatar(player_id) => {
-                Answer::ChangedAvatar(self.store.changed_avatar(player_id).await)
-            }
-            Ask::Permission {
-                player_id,
-                permission,
-            } => Answer::Permission(self.store.has_permission(player_id, permission).await),
-            Ask::Missions => Answer::Missions(self.store.missions().await),
-            Ask::VaultMods => Answer::VaultMods(self.store.best_liked_mods().await),
-            Ask::LikeMod { player_id, uid } => {
-                Answer::LikeMod(self.store.like_mod(player_id, &uid).await)
-            }
-            Ask::DownloadMod(uid) => Answer::DownloadMod(self.store.download_mod(&uid).await),
-        }
+        })
     }
 
     /// Who is it, and may they in? The proof is checked before the ban (spec: faf-messages 3.2, 3.3).

@@ -12,6 +12,7 @@ use serde_json::Value;
 use lobby::faf::asks::LoginRefusal;
 
 use super::{http_client, refresh, unix_now};
+use crate::BoxedLocal;
 
 /// Without any keys every login tries a fetch, but not more often than this.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -230,17 +231,19 @@ impl KeyRing {
     }
 
     /// Fetches at once, and then at every minute divisible by ten (spec: faf-lifecycle 17). Never ends.
-    pub async fn keep_fresh(&self) {
-        if self.url.is_none() {
-            return;
-        }
-        self.refresh().await;
-        // Without keys a login asks for them: no need to be quicker than the clock.
-        let again = async || {
+    pub fn keep_fresh(&self) -> BoxedLocal<'_, ()> {
+        Box::pin(async move {
+            if self.url.is_none() {
+                return;
+            }
             self.refresh().await;
-            true
-        };
-        refresh::keep_fresh(unix_now, true, again).await;
+            // Without keys a login asks for them: no need to be quicker than the clock.
+            let again = async || {
+                self.refresh().await;
+                true
+            };
+            refresh::keep_fresh(unix_now, true, again).await;
+        })
     }
 
     fn known(&self) -> Option<Arc<Keys>> {

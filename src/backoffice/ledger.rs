@@ -17,6 +17,7 @@ use lobby::faf::validity::Validity;
 
 use super::faf::FafHandler;
 use super::store::Rating;
+use crate::Boxed;
 
 /// Longest that a game waits for its turn to be rated before its batch makes room for other questions and comes again.
 const RATING_WAIT: Duration = Duration::from_secs(2);
@@ -25,33 +26,35 @@ const REPLAY_PAUSE: Duration = Duration::from_secs(5);
 
 impl FafHandler {
     /// Settles as much of a batch as the store takes now. A finished game is kept on disk until it is settled.
-    pub async fn write(&self, batch: Batch) -> Written {
-        let finishes = batch
-            .records
-            .iter()
-            .any(|r| matches!(**r, Record::Finish(_)));
-        if finishes {
-            self.keep(&batch).await;
-        }
-        let mut written = Written {
-            launched: batch.launched,
-            ..Written::default()
-        };
-        for record in &batch.records {
-            let outcome = self.settle(batch.uid, &mut written.launched, record).await;
-            match outcome {
-                Ok(done) => written.done.push(done),
-                Err(StoreError::Unavailable) => {
-                    written.unavailable = true;
-                    return written;
-                }
-                Err(StoreError::Failed) => written.done.push(refused(batch.uid, record)),
+    pub fn write(&self, batch: Batch) -> Boxed<'_, Written> {
+        Box::pin(async move {
+            let finishes = batch
+                .records
+                .iter()
+                .any(|r| matches!(**r, Record::Finish(_)));
+            if finishes {
+                self.keep(&batch).await;
             }
-        }
-        if finishes && let Some(spool) = &self.spool {
-            spool.forget(batch.uid).await;
-        }
-        written
+            let mut written = Written {
+                launched: batch.launched,
+                ..Written::default()
+            };
+            for record in &batch.records {
+                let outcome = self.settle(batch.uid, &mut written.launched, record).await;
+                match outcome {
+                    Ok(done) => written.done.push(done),
+                    Err(StoreError::Unavailable) => {
+                        written.unavailable = true;
+                        return written;
+                    }
+                    Err(StoreError::Failed) => written.done.push(refused(batch.uid, record)),
+                }
+            }
+            if finishes && let Some(spool) = &self.spool {
+                spool.forget(batch.uid).await;
+            }
+            written
+        })
     }
 
     /// Keeps a batch on disk for the next start.

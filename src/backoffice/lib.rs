@@ -32,7 +32,17 @@ pub mod runner;
 pub mod spool;
 pub mod store;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    pin::Pin,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// What the rest of the program awaits. Code of a bare future is compiled by whoever awaits it, once more and for
+/// speed: with all of SQL, AMQP and HTTP in it that took longer than the engine.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The same for what stays on its thread.
+pub type BoxedLocal<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// Seconds since 1970, UTC, with fraction.
 pub fn unix_now() -> f64 {

@@ -15,6 +15,7 @@ mod incoming;
 mod queues;
 mod session;
 
+use crate::BoxedLocal;
 use std::{cell::RefCell, sync::atomic::Ordering, time::Duration};
 
 use lapin::{Consumer, types::FieldTable};
@@ -120,8 +121,24 @@ impl Broker {
     /// Other settings mean another connection. `None`: no broker.
     pub async fn run(
         &self,
-        mut settings: watch::Receiver<Option<BrokerSettings>>,
+        settings: watch::Receiver<Option<BrokerSettings>>,
         listener: impl Listener,
+    ) {
+        self.run_boxed(settings, &listener).await;
+    }
+
+    fn run_boxed<'a>(
+        &'a self,
+        settings: watch::Receiver<Option<BrokerSettings>>,
+        listener: &'a dyn Listener,
+    ) -> BoxedLocal<'a, ()> {
+        Box::pin(self.run_until_closed(settings, listener))
+    }
+
+    async fn run_until_closed(
+        &self,
+        mut settings: watch::Receiver<Option<BrokerSettings>>,
+        listener: &dyn Listener,
     ) {
         // What was taken from the queues and is not confirmed yet.
         let hand = RefCell::new(Vec::new());
@@ -130,7 +147,7 @@ impl Broker {
             tokio::time::sleep(FLUSH).await;
         };
         tokio::select! {
-            () = self.keep(&mut settings, &listener, &hand) => {}
+            () = self.keep(&mut settings, listener, &hand) => {}
             () = overdue => {}
             () = self.report() => {}
         }
@@ -151,7 +168,7 @@ impl Broker {
     async fn keep(
         &self,
         settings: &mut watch::Receiver<Option<BrokerSettings>>,
-        listener: &impl Listener,
+        listener: &dyn Listener,
         hand: &RefCell<Vec<Event>>,
     ) {
         let mut rng = SmallRng::from_os_rng();
@@ -214,7 +231,7 @@ impl Broker {
         &self,
         session: Session,
         settings: &mut watch::Receiver<Option<BrokerSettings>>,
-        listener: &impl Listener,
+        listener: &dyn Listener,
         hand: &RefCell<Vec<Event>>,
     ) -> End {
         let Session {
@@ -272,7 +289,7 @@ impl Broker {
     async fn listen(
         &self,
         consumer: &mut Consumer,
-        listener: &impl Listener,
+        listener: &dyn Listener,
         understand: impl Fn(
             Option<&FieldTable>,
             Vec<u8>,

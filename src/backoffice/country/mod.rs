@@ -7,6 +7,7 @@ mod download;
 #[cfg(test)]
 mod tests;
 
+use crate::Boxed;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -72,34 +73,36 @@ impl Countries {
     }
 
     /// Loads the file if it is newer than what was loaded from it. Failing is logged, once for each file.
-    pub async fn load(&self) {
-        let Some(file) = self.file.clone() else {
-            return;
-        };
-        let Ok(modified) = std::fs::metadata(&file).and_then(|of| of.modified()) else {
-            return; // not there, or not yet
-        };
-        if self
-            .loaded()
-            .modified
-            .is_some_and(|known| known >= modified)
-        {
-            return;
-        }
-        let path = file.clone();
-        let read = tokio::task::spawn_blocking(move || read(&path)).await;
-        let mut loaded = self.loaded();
-        loaded.modified = Some(modified);
-        match read {
-            Ok(Ok(database)) => {
-                tracing::info!(file = %file.display(), "the country database is loaded");
-                loaded.database = Some(Arc::new(database));
+    pub fn load(&self) -> Boxed<'_, ()> {
+        Box::pin(async move {
+            let Some(file) = self.file.clone() else {
+                return;
+            };
+            let Ok(modified) = std::fs::metadata(&file).and_then(|of| of.modified()) else {
+                return; // not there, or not yet
+            };
+            if self
+                .loaded()
+                .modified
+                .is_some_and(|known| known >= modified)
+            {
+                return;
             }
-            Ok(Err(error)) => {
-                tracing::error!(%error, file = %file.display(), "the country database is not loaded");
+            let path = file.clone();
+            let read = tokio::task::spawn_blocking(move || read(&path)).await;
+            let mut loaded = self.loaded();
+            loaded.modified = Some(modified);
+            match read {
+                Ok(Ok(database)) => {
+                    tracing::info!(file = %file.display(), "the country database is loaded");
+                    loaded.database = Some(Arc::new(database));
+                }
+                Ok(Err(error)) => {
+                    tracing::error!(%error, file = %file.display(), "the country database is not loaded");
+                }
+                Err(error) => tracing::error!(%error, "the country database is not loaded"),
             }
-            Err(error) => tracing::error!(%error, "the country database is not loaded"),
-        }
+        })
     }
 
     /// Looks for a newer file for ever, and has it downloaded when that is due. `clock` tells Unix seconds.
@@ -126,21 +129,23 @@ impl Countries {
     }
 
     /// A file that is missing or too old is replaced by a new one. Failing leaves it as it is.
-    async fn download_if_old(&self, now: f64) {
-        let (Some(file), Some(download)) = (&self.file, &self.download) else {
-            return;
-        };
-        let modified = std::fs::metadata(file).and_then(|of| of.modified()).ok();
-        let age_s = modified
-            .and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok())
-            .map(|at| now - at.as_secs_f64());
-        if age_s.is_some_and(|age_s| age_s <= download.max_age.as_secs_f64()) {
-            return;
-        }
-        match download.replace(file).await {
-            Ok(()) => tracing::info!(file = %file.display(), "a new country database is there"),
-            Err(error) => tracing::error!(%error, "no new country database"),
-        }
+    fn download_if_old(&self, now: f64) -> Boxed<'_, ()> {
+        Box::pin(async move {
+            let (Some(file), Some(download)) = (&self.file, &self.download) else {
+                return;
+            };
+            let modified = std::fs::metadata(file).and_then(|of| of.modified()).ok();
+            let age_s = modified
+                .and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok())
+                .map(|at| now - at.as_secs_f64());
+            if age_s.is_some_and(|age_s| age_s <= download.max_age.as_secs_f64()) {
+                return;
+            }
+            match download.replace(file).await {
+                Ok(()) => tracing::info!(file = %file.display(), "a new country database is there"),
+                Err(error) => tracing::error!(%error, "no new country database"),
+            }
+        })
     }
 
     fn loaded(&self) -> std::sync::MutexGuard<'_, Loaded> {

@@ -13,6 +13,7 @@ pub mod control;
 pub mod health;
 pub mod metrics;
 
+use crate::BoxedLocal;
 use std::{convert::Infallible, io, net::SocketAddr, rc::Rc, time::Duration};
 
 use bytes::Bytes;
@@ -65,11 +66,36 @@ pub async fn bind(name: &str, address: SocketAddr) -> io::Result<TcpListener> {
 /// can't be listened on is logged, and the old one stays.
 pub async fn keep(
     name: &'static str,
-    mut listener: Option<TcpListener>,
-    mut wanted: watch::Receiver<Option<SocketAddr>>,
+    listener: Option<TcpListener>,
+    wanted: watch::Receiver<Option<SocketAddr>>,
     site: impl Site,
 ) {
     let site = Rc::new(site);
+    let get: Get = Rc::new(move |path| {
+        let site = site.clone();
+        Box::pin(async move { site.get(&path).await })
+    });
+    keep_boxed(name, listener, wanted, get).await;
+}
+
+/// A site of whatever type, given a path.
+type Get = Rc<dyn Fn(String) -> BoxedLocal<'static, Answer>>;
+
+fn keep_boxed(
+    name: &'static str,
+    listener: Option<TcpListener>,
+    wanted: watch::Receiver<Option<SocketAddr>>,
+    get: Get,
+) -> BoxedLocal<'static, ()> {
+    Box::pin(keep_site(name, listener, wanted, get))
+}
+
+async fn keep_site(
+    name: &'static str,
+    mut listener: Option<TcpListener>,
+    mut wanted: watch::Receiver<Option<SocketAddr>>,
+    site: Get,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -99,11 +125,7 @@ pub async fn keep(
 }
 
 /// Accepts for ever; may be dropped at any await.
-async fn accept<S: Site>(
-    listener: Option<&TcpListener>,
-    site: &Rc<S>,
-    connections: &mut JoinSet<()>,
-) {
+async fn accept(listener: Option<&TcpListener>, site: &Get, connections: &mut JoinSet<()>) {
     let Some(listener) = listener else {
         return std::future::pending().await;
     };
@@ -126,11 +148,11 @@ async fn accept<S: Site>(
 }
 
 /// One connection, to its end.
-async fn serve<S: Site>(stream: TcpStream, site: Rc<S>) {
+async fn serve(stream: TcpStream, site: Get) {
     let _ = stream.set_nodelay(true); // refused: a little slower
     let service = service_fn(move |request: Request<Incoming>| {
         let site = site.clone();
-        async move { Ok::<_, Infallible>(answer(&*site, &request).await) }
+        async move { Ok::<_, Infallible>(answer(&site, &request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -144,10 +166,10 @@ async fn serve<S: Site>(stream: TcpStream, site: Rc<S>) {
     }
 }
 
-async fn answer(site: &impl Site, request: &Request<Incoming>) -> Answer {
+async fn answer(site: &Get, request: &Request<Incoming>) -> Answer {
     match *request.method() {
         // hyper leaves the body out for HEAD.
-        Method::GET | Method::HEAD => site.get(request.uri().path()).await,
+        Method::GET | Method::HEAD => site(request.uri().path().to_owned()).await,
         _ => status(StatusCode::METHOD_NOT_ALLOWED),
     }
 }

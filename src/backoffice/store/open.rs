@@ -13,6 +13,7 @@ use super::{
     ACQUIRE_TIMEOUT, CALL_DEADLINE, Failures, MAX_CONNECTIONS, MapCache, Pool, STATEMENT_TIMEOUT,
     Store, failure, sign_ins,
 };
+use crate::Boxed;
 
 /// The steps that make the embedded store what it is today. The number of steps done is kept in `PRAGMA user_version`.
 /// A step that has been released is never changed; a new one is added.
@@ -74,35 +75,40 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError`]
-    pub async fn open(url: &str, settings: &StoreSettings) -> Result<Self, OpenError> {
-        let pool = if url.starts_with("sqlite:") {
-            Pool::Sqlite(open_sqlite(url, settings).await?)
-        } else if let Some(rest) = url
-            .strip_prefix("mysql://")
-            .or_else(|| url.strip_prefix("mariadb://"))
-        {
-            Pool::MySql(open_mysql(rest, settings)?)
-        } else {
-            return Err(OpenError::Scheme);
-        };
-        let watch = Arc::new(failure::Watch::new(
-            settings.call_deadline,
-            settings.failures.clone(),
-        ));
-        let sign_ins = match &pool {
-            Pool::Sqlite(pool) => Some(sign_ins::Desk::open(pool.clone(), watch.clone())),
-            // There, connections work side by side.
-            Pool::MySql(_) => None,
-        };
-        Ok(Self {
-            pool,
-            watch,
-            sign_ins,
-            maps: MapCache::default(),
-            has_avatar_id: OnceCell::new(),
-            has_join_ip: OnceCell::new(),
-            has_victory_names: OnceCell::new(),
-            has_vetoes: OnceCell::new(),
+    pub fn open<'a>(
+        url: &'a str,
+        settings: &'a StoreSettings,
+    ) -> Boxed<'a, Result<Self, OpenError>> {
+        Box::pin(async move {
+            let pool = if url.starts_with("sqlite:") {
+                Pool::Sqlite(open_sqlite(url, settings).await?)
+            } else if let Some(rest) = url
+                .strip_prefix("mysql://")
+                .or_else(|| url.strip_prefix("mariadb://"))
+            {
+                Pool::MySql(open_mysql(rest, settings)?)
+            } else {
+                return Err(OpenError::Scheme);
+            };
+            let watch = Arc::new(failure::Watch::new(
+                settings.call_deadline,
+                settings.failures.clone(),
+            ));
+            let sign_ins = match &pool {
+                Pool::Sqlite(pool) => Some(sign_ins::Desk::open(pool.clone(), watch.clone())),
+                // There, connections work side by side.
+                Pool::MySql(_) => None,
+            };
+            Ok(Self {
+                pool,
+                watch,
+                sign_ins,
+                maps: MapCache::default(),
+                has_avatar_id: OnceCell::new(),
+                has_join_ip: OnceCell::new(),
+                has_victory_names: OnceCell::new(),
+                has_vetoes: OnceCell::new(),
+            })
         })
     }
 }

@@ -9,6 +9,7 @@ use lobby::faf::asks::StoreError;
 use lobby::faf::matchmaking::{
     Bracket, Generated, MapPool, PoolEntry, PoolMap, QueueSetup, VetoRules,
 };
+use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
 use super::accounts::narrow;
 use super::{Store, on_either};
@@ -34,7 +35,6 @@ type PoolRow = (
 );
 
 /// A bracket with all that its queue says of itself.
-#[derive(sqlx::FromRow)]
 struct BracketRow {
     queue_id: i64,
     name: String,
@@ -50,6 +50,36 @@ struct BracketRow {
     tokens_per_player: i64,
     tokens_per_map: i64,
     minimum_maps: f64,
+}
+
+/// By hand: sqlx's `derive` would build all of sqlx twice, and a tuple of fourteen says nothing.
+impl<'r, R: Row> FromRow<'r, R> for BracketRow
+where
+    &'static str: ColumnIndex<R>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    f64: Decode<'r, R::Database> + Type<R::Database>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+    Option<i64>: Decode<'r, R::Database> + Type<R::Database>,
+    Option<String>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> sqlx::Result<Self> {
+        Ok(Self {
+            queue_id: row.try_get("queue_id")?,
+            name: row.try_get("name")?,
+            featured_mod: row.try_get("featured_mod")?,
+            leaderboard_id: row.try_get("leaderboard_id")?,
+            rating_type: row.try_get("rating_type")?,
+            team_size: row.try_get("team_size")?,
+            params: row.try_get("params")?,
+            bracket_id: row.try_get("bracket_id")?,
+            pool_id: row.try_get("pool_id")?,
+            min_rating: row.try_get("min_rating")?,
+            max_rating: row.try_get("max_rating")?,
+            tokens_per_player: row.try_get("tokens_per_player")?,
+            tokens_per_map: row.try_get("tokens_per_map")?,
+            minimum_maps: row.try_get("minimum_maps")?,
+        })
+    }
 }
 
 impl Store {

@@ -3,6 +3,7 @@
 use sqlx::Executor;
 
 use super::{Pool, Store};
+use crate::Boxed;
 use lobby::faf::asks::StoreError;
 
 const STARTER: &str = include_str!("seed.sqlite.sql");
@@ -13,21 +14,23 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn seed(&self) -> Result<(), StoreError> {
-        const LEADERBOARDS: &str = "SELECT COUNT(*) FROM leaderboard";
-        let Pool::Sqlite(pool) = &self.pool else {
-            return Ok(());
-        };
-        self.call("seed", async {
-            let mut transaction = pool.begin_with(self.begin()).await?;
-            let leaderboards: i64 = sqlx::query_scalar(LEADERBOARDS)
-                .fetch_one(&mut *transaction)
-                .await?;
-            if leaderboards == 0 {
-                transaction.execute(sqlx::raw_sql(STARTER)).await?;
-            }
-            transaction.commit().await
+    pub fn seed(&self) -> Boxed<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            const LEADERBOARDS: &str = "SELECT COUNT(*) FROM leaderboard";
+            let Pool::Sqlite(pool) = &self.pool else {
+                return Ok(());
+            };
+            self.call("seed", async {
+                let mut transaction = pool.begin_with(self.begin()).await?;
+                let leaderboards: i64 = sqlx::query_scalar(LEADERBOARDS)
+                    .fetch_one(&mut *transaction)
+                    .await?;
+                if leaderboards == 0 {
+                    transaction.execute(sqlx::raw_sql(STARTER)).await?;
+                }
+                transaction.commit().await
+            })
+            .await
         })
-        .await
     }
 }
