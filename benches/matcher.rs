@@ -9,7 +9,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use muster::lobby::faf::matcher::{Proposal, Rating, Search, Snapshot, Tuning, find};
-use rand::{Rng, SeedableRng, rngs::SmallRng};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 #[path = "../src/lobby/faf/matcher/tests/transcription.rs"]
 mod transcription;

@@ -9,6 +9,7 @@ use support::{
     player::{Player, hello},
     server::{Backend, Server, Setup},
     service::Service,
+    tokens,
 };
 
 /// The server's pause between two fetches of keys that it lacks, and a margin for a busy machine.
@@ -28,12 +29,7 @@ fn server(set: &[String]) -> Server {
 }
 
 fn auth(id: u32) -> Value {
-    let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::RS256);
-    header.kid = Some("k1".to_owned());
-    let key = include_bytes!("fixtures/token-key.pem");
-    let key = jsonwebtoken::EncodingKey::from_rsa_pem(key).unwrap();
-    let claims = json!({"sub": id, "scp": ["lobby"]});
-    let token = jsonwebtoken::encode(&header, &claims, &key).unwrap();
+    let token = tokens::token("k1", &json!({"sub": id, "scp": ["lobby"]}));
     json!({"command":"auth","token":token,"unique_id":"some_id"})
 }
 

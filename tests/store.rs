@@ -5,6 +5,8 @@
 
 #[path = "support/bench.rs"]
 mod bench;
+#[path = "support/tokens.rs"]
+mod tokens;
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::sync::Arc;
@@ -26,15 +28,6 @@ use sqlx::{Connection, Executor, SqliteConnection};
 const HASH: &str = "10a6e6cc8311a3e2bcc09bf6c199adecd5dd59408c343e926b129c4914f3cb01";
 const DOSTYA: &str = "b39a60f59bbf47bd5e334bca6a223a8111b4cadfd181e92db68994940989b475";
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
-
-/// Signs with the key made for these tests.
-fn token(claims: &serde_json::Value) -> String {
-    let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::RS256);
-    header.kid = Some("k1".to_owned());
-    let key =
-        jsonwebtoken::EncodingKey::from_rsa_pem(include_bytes!("fixtures/token-key.pem")).unwrap();
-    jsonwebtoken::encode(&header, claims, &key).unwrap()
-}
 
 fn now() -> f64 {
     SystemTime::now()
@@ -262,7 +255,7 @@ on_both! {
         let ring = Arc::new(KeyRing::fixed(keys).unwrap());
         let handler = FafHandler::new(bench.store.clone(), ring, None, AuthMode::Database);
         let login = async |claims: serde_json::Value| {
-            let credentials = Credentials::Token(token(&claims));
+            let credentials = Credentials::Token(tokens::token("k1", &claims));
             let unique_id = String::new();
             match handler.answer(Ask::Login { credentials, unique_id, session: 1, address: HERE, user_agent: None }).await {
                 Answer::Login(outcome) => outcome.map(|account| account.login.into_string()),

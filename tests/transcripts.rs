@@ -22,6 +22,7 @@ use support::{
     script::Transport,
     server::{Backend, Server, Setup},
     service::Service,
+    tokens,
 };
 
 macro_rules! transcripts {
@@ -466,14 +467,10 @@ fn token(phase: &str) -> String {
             claims[key] = value;
         }
     }
-    let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::RS256);
-    header.kid = Some(kid.to_owned());
-    let key = include_bytes!("fixtures/token-key.pem");
-    let key = jsonwebtoken::EncodingKey::from_rsa_pem(key).unwrap();
-    let token = jsonwebtoken::encode(&header, &claims, &key).unwrap();
+    let token = tokens::token(kid, &claims);
     if phase == "wrong signature" {
         let (body, _) = token.rsplit_once('.').unwrap();
-        let other = jsonwebtoken::encode(&header, &json!({"exp": exp}), &key).unwrap();
+        let other = tokens::token(kid, &json!({"exp": exp}));
         return format!("{body}.{}", other.rsplit_once('.').unwrap().1);
     }
     token

@@ -128,7 +128,7 @@ impl Client {
     /// A connection is being made; its latency counts from `since_us`.
     pub(crate) fn arrive(&mut self, since_us: u64, host: &str, local: &Local) {
         let mut nonce = [0_u8; 16];
-        rand::Rng::fill(&mut *local.random.borrow_mut(), &mut nonce);
+        rand::RngExt::fill(&mut *local.random.borrow_mut(), &mut nonce);
         let (framer, hello) = Framer::open(self.output.transport, host, nonce);
         self.framer = Some(framer);
         self.output.out.clear();

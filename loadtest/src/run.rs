@@ -13,8 +13,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use rand::RngExt as _;
 use rand::rngs::SmallRng;
-use rand::{Rng as _, SeedableRng as _};
 
 use crate::cli::{Plan, Profile};
 use crate::framing::Needle;
@@ -97,7 +97,7 @@ pub(crate) struct Run {
 
 impl Run {
     fn new(plan: Plan) -> Run {
-        let run_id = format!("{:08x}", SmallRng::from_os_rng().random::<u32>());
+        let run_id = format!("{:08x}", rand::make_rng::<SmallRng>().random::<u32>());
         let sources = match plan.profile {
             Profile::Churn | Profile::Ice => plan.clients,
             _ => plan.hosts.max(1),

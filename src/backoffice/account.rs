@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use rand::TryRngCore as _;
-use rand::rngs::OsRng;
+use rand::TryRng as _;
+use rand::rngs::SysRng;
 use sha2::{Digest, Sha256};
 
 use lobby::faf::asks::StoreError;
@@ -36,7 +36,7 @@ pub enum AccountError {
     BadValue(&'static str),
     /// The system has no randomness to give.
     #[error("no random numbers to be had: {0}")]
-    Random(rand::rand_core::OsError),
+    Random(rand::rngs::SysError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -180,7 +180,7 @@ async fn account(store: &Store, name: &str) -> Result<Found, AccountError> {
 
 fn generate_password() -> Result<String, AccountError> {
     let mut bytes = [0; PASSWORD_BYTES];
-    OsRng
+    SysRng
         .try_fill_bytes(&mut bytes)
         .map_err(AccountError::Random)?;
     Ok(hex(&bytes))

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
+use subtle::ConstantTimeEq as _;
 use tokio::sync::OnceCell;
 
 use lobby::faf::asks::{
@@ -349,11 +350,7 @@ impl FafHandler {
 
 /// Compares hashes without telling by its duration where they differ.
 fn same(stored: &str, sent: &str) -> bool {
-    let difference = stored
-        .bytes()
-        .zip(sent.bytes())
-        .fold(0, |all, (a, b)| all | (a ^ b));
-    stored.len() == sent.len() && difference == 0
+    stored.as_bytes().ct_eq(sent.as_bytes()).into()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use lobby::faf::asks::LoginRefusal;
 
-use super::{http_client, refresh, unix_now};
+use super::{http_client, refresh, signature, unix_now};
 use crate::BoxedLocal;
 
 /// Without any keys every login tries a fetch, but not more often than this.
@@ -77,6 +77,7 @@ impl Keys {
     /// # Errors
     /// [`KeysError::Malformed`], [`KeysError::Empty`]
     pub fn from_jwks(document: &[u8]) -> Result<Self, KeysError> {
+        signature::install();
         let document: Value = serde_json::from_slice(document)?;
         let entries = document
             .get("keys")
@@ -127,12 +128,12 @@ pub fn verify(token: &str, keys: &Keys, now_unix: i64) -> Result<u32, TokenError
         .ok_or(TokenError::Invalid)?;
 
     // The library checks the signature only: its clock is its own, and its rules for times differ from ours.
-    let mut signature = Validation::new(Algorithm::RS256);
-    signature.required_spec_claims.clear();
-    signature.validate_exp = false;
-    signature.validate_nbf = false;
-    signature.validate_aud = false;
-    let claims: Value = jsonwebtoken::decode(token, key, &signature)
+    let mut only_signature = Validation::new(Algorithm::RS256);
+    only_signature.required_spec_claims.clear();
+    only_signature.validate_exp = false;
+    only_signature.validate_nbf = false;
+    only_signature.validate_aud = false;
+    let claims: Value = jsonwebtoken::decode(token, key, &only_signature)
         .map_err(|_| TokenError::Invalid)?
         .claims;
 

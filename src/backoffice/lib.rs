@@ -29,6 +29,7 @@ pub mod ledger;
 pub mod policy;
 pub mod refresh;
 pub mod runner;
+mod signature;
 pub mod spool;
 pub mod store;
 
@@ -51,12 +52,25 @@ pub fn unix_now() -> f64 {
         .map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// A client for the HTTP services next to this server: rustls with ring, and a time-out for the whole exchange.
+/// A client for the HTTP services next to this server: rustls with ring and the roots that browsers trust, and a
+/// time-out for the whole exchange.
 ///
 /// # Errors
 /// If the TLS set-up is refused.
 pub(crate) fn http_client(timeout: std::time::Duration) -> reqwest::Result<reqwest::Client> {
-    // The second caller finds a provider in place; which of the two won does not matter.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().timeout(timeout).build()
+    let ring = rustls::crypto::ring::default_provider();
+    let tls = rustls::ClientConfig::builder_with_provider(ring.into())
+        .with_safe_default_protocol_versions()
+        .expect("ring knows TLS 1.2 and 1.3")
+        .with_root_certificates(
+            webpki_roots::TLS_SERVER_ROOTS
+                .iter()
+                .cloned()
+                .collect::<rustls::RootCertStore>(),
+        )
+        .with_no_client_auth();
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .timeout(timeout)
+        .build()
 }

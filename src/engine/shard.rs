@@ -100,7 +100,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             conns: Table::new(id),
             timers: Timers::default(),
             dialect,
-            rng: seed.map_or_else(StdRng::from_os_rng, StdRng::seed_from_u64),
+            rng: seed.map_or_else(rand::make_rng, StdRng::seed_from_u64),
             next_ticket: 0,
             mesh,
             admission,

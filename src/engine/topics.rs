@@ -201,7 +201,7 @@ impl Topics {
 mod tests {
     use std::collections::BTreeSet;
 
-    use rand::{Rng, SeedableRng, rngs::StdRng};
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
 
     use super::*;
 

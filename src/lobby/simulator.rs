@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::{
     Audience, Closing, ConnId, Dialect, Effect, Now, Origin, Protocol, Relay, ShardId, Stopping,

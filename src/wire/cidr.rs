@@ -2,35 +2,17 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
+use ipnet::IpNet;
+
 /// An address block such as `10.0.0.0/8`; an address alone is a block of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cidr {
-    network: IpAddr,
-    prefix: u8,
-}
+pub struct Cidr(IpNet);
 
 impl Cidr {
     /// Whether the address lies in the block. An IPv4 address mapped into IPv6 counts as the IPv4 address.
     pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.network, address.to_canonical()) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => same_head(
-                network.to_bits().into(),
-                address.to_bits().into(),
-                32 - u32::from(self.prefix),
-            ),
-            (IpAddr::V6(network), IpAddr::V6(address)) => same_head(
-                network.to_bits(),
-                address.to_bits(),
-                128 - u32::from(self.prefix),
-            ),
-            _ => false,
-        }
+        self.0.contains(&address.to_canonical())
     }
-}
-
-/// Whether two numbers are equal without their last `rest` bits.
-fn same_head(a: u128, b: u128, rest: u32) -> bool {
-    (a ^ b).checked_shr(rest).unwrap_or(0) == 0
 }
 
 /// The text is not an address block.
@@ -42,27 +24,17 @@ impl FromStr for Cidr {
     type Err = NotABlock;
 
     fn from_str(text: &str) -> Result<Self, NotABlock> {
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (text, None),
+        let block = match text.contains('/') {
+            true => text.parse().ok(),
+            false => text.parse().ok().map(|alone: IpAddr| alone.into()),
         };
-        let network: IpAddr = address.parse().map_err(|_| NotABlock)?;
-        let longest = if network.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
-            Some(prefix) => prefix.parse().map_err(|_| NotABlock)?,
-            None => longest,
-        };
-        if prefix > longest {
-            Err(NotABlock)
-        } else {
-            Ok(Cidr { network, prefix })
-        }
+        block.map(Cidr).ok_or(NotABlock)
     }
 }
 
 impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.network, self.prefix)
+        self.0.fmt(f)
     }
 }
 

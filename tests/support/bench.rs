@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use muster::backoffice::faf::{AuthMode, FafHandler};
 use muster::backoffice::keys::KeyRing;
 use muster::backoffice::store::{Store, StoreSettings};
-use sqlx::{Connection, Executor, MySqlConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, SqliteConnection};
 
 const SCHEMA: &str = include_str!("../fixtures/faf-schema.mysql.sql");
 const DATA: &str = include_str!("../fixtures/faf-data.sql");
@@ -43,7 +43,10 @@ impl Bench {
         );
         let mut connection = MySqlConnection::connect(server).await.unwrap();
         let create = format!("CREATE DATABASE {name}");
-        connection.execute(sqlx::raw_sql(&create)).await.unwrap();
+        connection
+            .execute(sqlx::raw_sql(AssertSqlSafe(create.as_str())))
+            .await
+            .unwrap();
         let url = format!("{}/{name}", server.trim_end_matches('/'));
         let store = Arc::new(Store::open(&url, &StoreSettings::default()).await.unwrap());
         let bench = Self {
@@ -68,10 +71,16 @@ impl Bench {
     pub(crate) async fn sql(&self, text: &str) {
         if self.store.is_embedded() {
             let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
-            connection.execute(sqlx::raw_sql(text)).await.unwrap();
+            connection
+                .execute(sqlx::raw_sql(AssertSqlSafe(text)))
+                .await
+                .unwrap();
         } else {
             let mut connection = MySqlConnection::connect(&self.url).await.unwrap();
-            connection.execute(sqlx::raw_sql(text)).await.unwrap();
+            connection
+                .execute(sqlx::raw_sql(AssertSqlSafe(text)))
+                .await
+                .unwrap();
         }
     }
 
@@ -79,13 +88,13 @@ impl Bench {
     pub(crate) async fn look(&self, query: &str) -> String {
         let text: Option<String> = if self.store.is_embedded() {
             let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
-            sqlx::query_scalar(query)
+            sqlx::query_scalar(AssertSqlSafe(query))
                 .fetch_one(&mut connection)
                 .await
                 .unwrap()
         } else {
             let mut connection = MySqlConnection::connect(&self.url).await.unwrap();
-            sqlx::query_scalar(query)
+            sqlx::query_scalar(AssertSqlSafe(query))
                 .fetch_one(&mut connection)
                 .await
                 .unwrap()

@@ -12,3 +12,4 @@ pub(crate) mod replay;
 pub(crate) mod script;
 pub(crate) mod server;
 pub(crate) mod service;
+pub(crate) mod tokens;

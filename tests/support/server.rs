@@ -20,7 +20,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{ConnectOptions, Connection, Executor, MySqlConnection, sqlite::SqliteConnectOptions};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection,
+    sqlite::SqliteConnectOptions,
+};
 use tempfile::TempDir;
 
 use super::script::Transport;
@@ -88,7 +91,9 @@ impl Database {
                 wait(async {
                     let mut connection = MySqlConnection::connect(&format!("{server}/")).await?;
                     let text = format!("CREATE DATABASE {name}; USE {name}; {SCHEMA} {DATA}");
-                    connection.execute(sqlx::raw_sql(&text)).await?;
+                    connection
+                        .execute(sqlx::raw_sql(AssertSqlSafe(text.as_str())))
+                        .await?;
                     connection.close().await
                 })?;
                 Database::MySql { server, name }
@@ -131,13 +136,17 @@ impl Database {
                     .busy_timeout(Duration::from_secs(10))
                     .disable_statement_logging();
                 let mut connection = options.connect().await?;
-                let rows = sqlx::raw_sql(query).fetch_all(&mut connection).await?;
+                let rows = sqlx::raw_sql(AssertSqlSafe(query))
+                    .fetch_all(&mut connection)
+                    .await?;
                 connection.close().await?;
                 rows.iter().map(|row| sqlx::Row::try_get(row, 0)).collect()
             }),
             Database::MySql { .. } => wait(async {
                 let mut connection = MySqlConnection::connect(&url).await?;
-                let rows = sqlx::raw_sql(query).fetch_all(&mut connection).await?;
+                let rows = sqlx::raw_sql(AssertSqlSafe(query))
+                    .fetch_all(&mut connection)
+                    .await?;
                 connection.close().await?;
                 rows.iter().map(|row| sqlx::Row::try_get(row, 0)).collect()
             }),
@@ -152,7 +161,9 @@ impl Drop for Database {
             let _ = wait(async {
                 let mut connection = MySqlConnection::connect(&format!("{server}/")).await?;
                 let drop = format!("DROP DATABASE {name}");
-                connection.execute(sqlx::raw_sql(&drop)).await?;
+                connection
+                    .execute(sqlx::raw_sql(AssertSqlSafe(drop.as_str())))
+                    .await?;
                 connection.close().await
             });
         }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use rand::Rng as _;
+use rand::RngExt as _;
 
 use super::messages::{self, GameCommand};
 use crate::client::Output;

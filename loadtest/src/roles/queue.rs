@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memchr::memmem;
-use rand::Rng as _;
+use rand::RngExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

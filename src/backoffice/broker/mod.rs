@@ -19,7 +19,7 @@ use crate::BoxedLocal;
 use std::{cell::RefCell, sync::atomic::Ordering, time::Duration};
 
 use lapin::{Consumer, types::FieldTable};
-use rand::{Rng, SeedableRng, rngs::SmallRng};
+use rand::{RngExt, rngs::SmallRng};
 use tokio::sync::watch;
 
 pub use incoming::{Incoming, ParseError};
@@ -171,7 +171,7 @@ impl Broker {
         listener: &dyn Listener,
         hand: &RefCell<Vec<Event>>,
     ) {
-        let mut rng = SmallRng::from_os_rng();
+        let mut rng = rand::make_rng::<SmallRng>();
         let mut pause = PAUSE_FIRST;
         loop {
             let wanted = settings.borrow_and_update().clone();

@@ -9,6 +9,7 @@ use lobby::faf::ledger::Launch;
 use lobby::faf::reference::Reference;
 use lobby::faf::results::Score;
 use lobby::faf::validity::Validity;
+use sqlx::AssertSqlSafe;
 
 use super::ratings::{StoredRatings, marks, read_ratings};
 use super::{Store, failure, on_either, time};
@@ -80,7 +81,7 @@ impl Store {
                 if !launch.sim_mods.is_empty() {
                     let sql = format!("UPDATE mod_stats SET times_played = times_played + 1 WHERE mod_id IN \
                          (SELECT mod_id FROM mod_version WHERE uid IN ({}))", marks(launch.sim_mods.len()));
-                    let query = sqlx::query(&sql).persistent(false);
+                    let query = sqlx::query(AssertSqlSafe(sql.as_str())).persistent(false);
                     launch.sim_mods.iter().fold(query, |query, uid| query.bind(uid.as_str()))
                         .execute(&mut *transaction).await?;
                 }

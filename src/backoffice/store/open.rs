@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Executor, MySqlPool, SqlitePool};
+use sqlx::{AssertSqlSafe, Executor, MySqlPool, SqlitePool};
 use tokio::sync::OnceCell;
 
 use super::{
@@ -156,12 +156,12 @@ async fn migrate(pool: &SqlitePool) -> Result<(), OpenError> {
     }
     for (step, text) in MIGRATIONS.iter().enumerate().skip(done) {
         transaction
-            .execute(sqlx::raw_sql(text))
+            .execute(sqlx::raw_sql(*text))
             .await
             .map_err(OpenError::Embedded)?;
         let number = format!("PRAGMA user_version = {}", step + 1);
         transaction
-            .execute(sqlx::raw_sql(&number))
+            .execute(sqlx::raw_sql(AssertSqlSafe(number.as_str())))
             .await
             .map_err(OpenError::Embedded)?;
     }
@@ -171,9 +171,13 @@ async fn migrate(pool: &SqlitePool) -> Result<(), OpenError> {
 fn open_mysql(rest: &str, settings: &StoreSettings) -> Result<MySqlPool, OpenError> {
     // UTC, and counts of matched rather than of changed rows (spec: faf-database 1); the latter is how this driver
     // always connects.
-    let options = MySqlConnectOptions::from_str(&format!("mysql://{rest}"))
+    let mut options = MySqlConnectOptions::from_str(&format!("mysql://{rest}"))
         .map_err(|_| OpenError::Url)?
         .timezone(Some("+00:00".to_owned()));
+    if !rest.contains("collation=") {
+        // What a server takes by itself depends on its version.
+        options = options.collation("utf8mb4_unicode_ci");
+    }
     Ok(MySqlPoolOptions::new()
         .max_connections(settings.max_connections)
         .acquire_timeout(settings.acquire_timeout)
@@ -183,9 +187,15 @@ fn open_mysql(rest: &str, settings: &StoreSettings) -> Result<MySqlPool, OpenErr
                 // knows neither is still of use: the deadline here holds anyway.
                 let seconds = STATEMENT_TIMEOUT.as_secs();
                 let mariadb = format!("SET SESSION max_statement_time = {seconds}");
-                if connection.execute(sqlx::raw_sql(&mariadb)).await.is_err() {
+                if connection
+                    .execute(sqlx::raw_sql(AssertSqlSafe(mariadb.as_str())))
+                    .await
+                    .is_err()
+                {
                     let mysql = format!("SET SESSION max_execution_time = {}", seconds * 1_000);
-                    let _ = connection.execute(sqlx::raw_sql(&mysql)).await;
+                    let _ = connection
+                        .execute(sqlx::raw_sql(AssertSqlSafe(mysql.as_str())))
+                        .await;
                 }
                 Ok(())
             })

@@ -9,7 +9,7 @@ use lobby::faf::asks::StoreError;
 use lobby::faf::matchmaking::{
     Bracket, Generated, MapPool, PoolEntry, PoolMap, QueueSetup, VetoRules,
 };
-use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
+use sqlx::{AssertSqlSafe, ColumnIndex, Decode, FromRow, Row, Type};
 
 use super::accounts::narrow;
 use super::{Store, on_either};
@@ -118,8 +118,7 @@ impl Store {
              JOIN game_featuredMods f ON f.id = q.featured_mod_id JOIN leaderboard l ON l.id = q.leaderboard_id \
              WHERE q.enabled = 1 ORDER BY q.id, {id}"
         );
-        let brackets: Vec<BracketRow> =
-            on_either!(self, pool => sqlx::query_as(&brackets).fetch_all(pool).await?);
+        let brackets: Vec<BracketRow> = on_either!(self, pool => sqlx::query_as(AssertSqlSafe(brackets.as_str())).fetch_all(pool).await?);
 
         let mut queues: Vec<QueueSetup> = Vec::new();
         let mut last_seen = None;
@@ -191,7 +190,7 @@ impl Store {
         );
         self.call("played maps", async {
             let maps: Vec<Option<i64>> = on_either!(self, pool => {
-                sqlx::query_scalar(&sql)
+                sqlx::query_scalar(AssertSqlSafe(sql.as_str()))
                     .bind(i64::from(player_id))
                     .bind(i64::from(queue_id))
                     .bind(i64::from(limit))

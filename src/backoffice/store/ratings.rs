@@ -11,6 +11,7 @@ use lobby::faf::rated_game::{RatedGame, RatingChange};
 use lobby::faf::ratings;
 use lobby::faf::reference::Reference;
 use lobby::faf::results::TeamOutcome;
+use sqlx::AssertSqlSafe;
 
 use super::accounts::narrow;
 use super::{Store, on_either, time};
@@ -83,7 +84,7 @@ macro_rules! read_ratings {
     ($transaction:expr, $players:expr) => {{
         let players: &[u32] = $players;
         let sql = $crate::store::ratings::ratings_sql(players.len());
-        let query = sqlx::query_as(&sql).persistent(false);
+        let query = sqlx::query_as(AssertSqlSafe(sql.as_str())).persistent(false);
         let query = players
             .iter()
             .fold(query, |query, id| query.bind(i64::from(*id)));

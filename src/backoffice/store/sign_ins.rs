@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Error, SqlitePool};
+use sqlx::{AssertSqlSafe, Error, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
 use lobby::faf::asks::{Account, StoreError};
@@ -374,7 +374,10 @@ impl Grouped for Arrival {
 
         let ids = json(&noted.keys().collect::<Vec<_>>())?;
         let sql = portrait::sql(true, "IN (SELECT value FROM json_each(?))");
-        let query = (0..portrait::PLACES).fold(sqlx::query_as(&sql), |query, _| query.bind(&ids));
+        let query = (0..portrait::PLACES)
+            .fold(sqlx::query_as(AssertSqlSafe(sql.as_str())), |query, _| {
+                query.bind(&ids)
+            });
         let mut rows: Vec<portrait::Row> = query.fetch_all(&mut *connection).await?;
         portrait::sort(&mut rows);
         let account = |arrival: &Self| portrait::account(&arrival.who, &rows);

@@ -1,6 +1,7 @@
 //! What players look up: coop missions and the mod vault (spec: faf-messages 3.16 and 3.17).
 
 use lobby::faf::asks::{Like, Mission, StoreError, VaultMod};
+use sqlx::AssertSqlSafe;
 
 use super::{Store, accounts::narrow, on_either, time};
 
@@ -77,7 +78,7 @@ impl Store {
         let sql = format!("SELECT {MOD_COLUMNS} FROM table_mod ORDER BY likes DESC, id LIMIT ?");
         self.call("vault", async {
             let rows: Vec<ModRow> =
-                on_either!(self, pool => sqlx::query_as(&sql).bind(VAULT_MODS).fetch_all(pool).await?);
+                on_either!(self, pool => sqlx::query_as(AssertSqlSafe(sql.as_str())).bind(VAULT_MODS).fetch_all(pool).await?);
             Ok(rows.into_iter().filter_map(vault_mod).collect())
         })
         .await
@@ -113,8 +114,7 @@ impl Store {
         // In this order: a like in between is noticed when ours is counted.
         let found: Option<(i64, Option<String>)> =
             on_either!(self, pool => sqlx::query_as(LIKERS).bind(uid).fetch_optional(pool).await?);
-        let row: Option<ModRow> =
-            on_either!(self, pool => sqlx::query_as(&sql).bind(uid).fetch_optional(pool).await?);
+        let row: Option<ModRow> = on_either!(self, pool => sqlx::query_as(AssertSqlSafe(sql.as_str())).bind(uid).fetch_optional(pool).await?);
         let (Some(mut liked), Some((mod_id, likers))) = (row.and_then(vault_mod), found) else {
             return Ok(Some(Like::Unknown));
         };

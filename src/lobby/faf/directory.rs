@@ -484,7 +484,7 @@ mod tests {
     /// a whole block would have been too long.
     #[test]
     fn lists_are_those_of_a_plain_list_whatever_came_before() {
-        use rand::{Rng, SeedableRng, rngs::StdRng};
+        use rand::{RngExt, SeedableRng, rngs::StdRng};
 
         let mut rng = StdRng::seed_from_u64(3);
         let mut directory = Directory::default();

@@ -1,6 +1,6 @@
 //! Factions, and the sets of them that players are willing to play (spec: faf-messages 3.12).
 
-use rand::Rng;
+use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use super::request::{Outcome, Refusal};
@@ -94,7 +94,7 @@ impl Factions {
     }
 
     /// One of them by chance, for a match (spec: faf-lifecycle 13).
-    pub(super) fn pick(self, rng: &mut impl Rng) -> Faction {
+    pub(super) fn pick(self, rng: &mut impl RngExt) -> Faction {
         let count = self.0.count_ones() as usize;
         self.iter()
             .nth(rng.random_range(0..count.max(1)))

@@ -69,7 +69,7 @@ mod visibility;
 
 use std::{sync::Arc, time::Duration};
 
-use rand::Rng;
+use rand::RngExt;
 
 pub use games::GameType;
 pub use mail::Mail;

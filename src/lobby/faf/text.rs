@@ -2,6 +2,8 @@
 
 use std::{fmt::Write, time::Duration};
 
+use jiff::{Timestamp, tz::Offset};
+
 use super::asks::Ban;
 
 /// First message of a client that is not the official one (spec: faf-messages 3.1).
@@ -138,35 +140,24 @@ fn enumerate(parts: &[String]) -> String {
 
 /// ISO 8601 in UTC with offset; microseconds unless exactly zero (spec: faf-messages 5.2).
 pub fn iso8601(unix: Duration) -> String {
-    let seconds = unix.as_secs();
-    let (year, month, day) = civil_from_days((seconds / 86_400) as i64);
-    let (h, m, s) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    let mut out = format!("{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}");
+    // After the year 9999 it stays there.
+    let seconds = i64::try_from(unix.as_secs()).unwrap_or(i64::MAX);
+    let at = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
+    let at = Offset::UTC.to_datetime(at);
+    let mut out = format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
+        at.year(),
+        at.month(),
+        at.day(),
+        at.hour(),
+        at.minute(),
+        at.second()
+    );
     if unix.subsec_micros() != 0 {
         write!(out, ".{:06}", unix.subsec_micros()).expect("writing to a string cannot fail");
     }
     out.push_str("+00:00");
     out
-}
-
-/// Year, month and day of a day number since 1970-01-01, in the proleptic Gregorian calendar.
-/// Counts in 400-year eras whose years begin in March, so that the leap day is the last of its year.
-fn civil_from_days(days: i64) -> (i64, u32, u32) {
-    const ERA_DAYS: i64 = 146_097;
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(ERA_DAYS);
-    let day_of_era = shifted.rem_euclid(ERA_DAYS);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = (day_of_year - (153 * march_month + 2) / 5 + 1) as u32;
-    let month = if march_month < 10 {
-        march_month + 3
-    } else {
-        march_month - 9
-    } as u32;
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

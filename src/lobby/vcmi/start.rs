@@ -1,6 +1,6 @@
 //! A room becomes a session: votes, uuids, the launchers' good-bye (spec: vcmi-proxy 7.13, 7.14, 8).
 
-use rand::Rng;
+use rand::RngExt;
 
 use super::{
     Timer, VcmiTurn,

@@ -1,6 +1,6 @@
 //! How a match is called and who stands where (spec: faf-matchmaking 8.2).
 
-use rand::{Rng, seq::SliceRandom};
+use rand::{RngExt, seq::SliceRandom};
 
 /// Longest name of a game, in characters.
 const NAME_CHARACTERS: usize = 128;
@@ -34,7 +34,7 @@ pub(super) fn name(teams: [&[(&str, Option<&str>)]; 2]) -> String {
 
 /// Where the players of two teams stand, by their displayed ratings: players of the same rank stand side by side, and
 /// chance says where the pairs do.
-pub(super) fn places(displayed: [&[f64]; 2], rng: &mut impl Rng) -> [Vec<Place>; 2] {
+pub(super) fn places(displayed: [&[f64]; 2], rng: &mut impl RngExt) -> [Vec<Place>; 2] {
     let by_rank = displayed.map(|team| {
         let mut order: Vec<usize> = (0..team.len()).collect();
         order.sort_by(|&a, &b| team[a].total_cmp(&team[b]));

@@ -1,6 +1,6 @@
 //! Which map of its bracket a match is played on (spec: faf-matchmaking 9.4).
 
-use rand::Rng;
+use rand::RngExt;
 
 use super::pools::{Bracket, MapPool, PoolEntry, PoolMap};
 
@@ -95,7 +95,7 @@ pub(super) fn choose<'a>(
     wanted: &[f64],
     history: &[u32],
     tuning: &AntiRepetition,
-    rng: &mut impl Rng,
+    rng: &mut impl RngExt,
 ) -> Option<&'a PoolEntry> {
     let entries = &bracket.pool.entries;
     let mut weights = without_repetition(wanted, &played(&bracket.pool, history), tuning);

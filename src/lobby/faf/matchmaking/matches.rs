@@ -5,7 +5,7 @@
 //! then the game is opened. Each match is here until its host's shard says how it went, or until it has failed here.
 //! Players who leave meanwhile are not waited for.
 
-use rand::Rng;
+use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use super::{

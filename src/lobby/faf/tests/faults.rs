@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use rand::{Rng, SeedableRng, rngs::SmallRng};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::{
     robustness::{self, values, with},

@@ -1,7 +1,7 @@
 //! Parties, searches and matches of players who do random things and vanish at any moment, on one, two and three shards:
 //! whatever they do, nobody is left in a state they can't leave.
 
-use rand::{Rng, SeedableRng, rngs::SmallRng};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::{
     searches::{players, search, searches},

@@ -1,6 +1,6 @@
 //! Many clients do random things on three shards while mail is late; afterwards everything must fit together.
 
-use rand::{Rng, SeedableRng, rngs::SmallRng};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::*;
 use crate::faf::{Counters, coordinator::LoginId};

@@ -2,7 +2,7 @@
 
 mod transcription;
 
-use rand::{Rng, SeedableRng, rngs::SmallRng};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use self::transcription::game_quality;
 use super::*;
