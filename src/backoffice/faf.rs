@@ -150,16 +150,13 @@ impl FafHandler {
                     session,
                     address,
                     user_agent,
-                } => {
-                    let identity = match self.identify(credentials).await {
-                        Ok(identity) => identity,
-                        Err(refusal) => return Answer::Login(Err(refusal)),
-                    };
-                    Answer::Login(
-                        self.sign_in(identity, &unique_id, session, address, user_agent)
-                            .await,
-                    )
-                }
+                } => Answer::Login(match self.identify(credentials).await {
+                    Ok(who) => {
+                        self.sign_in(who, &unique_id, session, address, user_agent)
+                            .await
+                    }
+                    Err(refusal) => Err(refusal),
+                }),
                 Ask::Host { player_id, create } => {
                     Answer::Host(self.host(player_id, create.as_deref()).await)
                 }

@@ -1,12 +1,12 @@
 //! Several dialects in one process: routes what happens to the dialect that a connection's listener speaks.
 //!
-//! [`router!`] makes a [`Dialect`] of a list of dialects. They know nothing of each other and nothing of it. Each gets a
+//! [`router!`](crate::router!) makes a [`Dialect`] of a list of dialects. They know nothing of each other and nothing of it. Each gets a
 //! turn of its own kind; an effect becomes the router's as it is pushed, with mail, questions, events, timers and topics
 //! marked as that dialect's. A dialect's line in the list is all that a router has to be told of it.
 
 use super::{Dialect, Effect, Effects, Protocol, Topic, Turn};
 
-/// A router that has the dialect `D` in its list: how what is `D`'s is marked. Implemented by [`router!`].
+/// A router that has the dialect `D` in its list: how what is `D`'s is marked. Implemented by [`router!`](crate::router!).
 pub trait Includes<D: Dialect>: Dialect {
     /// The dialect's place in the list.
     const PROTOCOL: Protocol;

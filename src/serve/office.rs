@@ -26,7 +26,11 @@ use muster::{
     lobbies::{Of, Router},
     lobby::{
         Dialect, ShardId, Ticket,
-        faf::{Faf, asks::Ask, news::News},
+        faf::{
+            Faf,
+            asks::{Answer, Ask},
+            news::News,
+        },
     },
 };
 
@@ -84,16 +88,7 @@ pub(super) fn open(
             .context("unsettled games of an earlier run can't be read")?;
         let handler = Rc::new(handler);
         tokio::task::spawn_local(async move { countries.keep_fresh(unix_now).await });
-        let known = match handler.warm_up().await {
-            Ok(game) => {
-                progress.first_game.store(game, Ordering::Release);
-                tell_reference(&handler, &mesh, &progress.loaded).await
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the database is not there yet: sign-ins are refused until it is");
-                false
-            }
-        };
+        let known = warm_up(&handler, &mesh, &progress).await;
         tokio::task::spawn_local(async move { keys.keep_fresh().await });
         let (replayer, shards) = (handler.clone(), mesh.clone());
         tokio::task::spawn_local(async move {
@@ -110,11 +105,7 @@ pub(super) fn open(
         Ok::<_, anyhow::Error>(move |(shard, ticket, ask): Asked| {
             let (handler, mesh) = (handler.clone(), mesh.clone());
             async move {
-                // Somebody is held until the answer comes: a panic on the way must not keep it from coming.
-                let otherwise = Faf::refuse(ask.clone());
-                let answer =
-                    tokio::task::spawn_local(async move { handler.answer(ask).await }).await;
-                let answer = Of::Faf(answer.unwrap_or(otherwise));
+                let answer = Of::Faf(answer(handler, ask).await);
                 mesh.post(shard, Inbound::Answer(ticket, answer));
             }
         })
@@ -127,6 +118,27 @@ pub(super) fn open(
         setup,
     )
     .context("the back office can't start")
+}
+
+/// Reads what is needed before anything is answered; false if not all of it is known.
+async fn warm_up(handler: &FafHandler, mesh: &Mesh<Router>, progress: &Progress) -> bool {
+    match handler.warm_up().await {
+        Ok(game) => {
+            progress.first_game.store(game, Ordering::Release);
+            tell_reference(handler, mesh, &progress.loaded).await
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the database is not there yet: sign-ins are refused until it is");
+            false
+        }
+    }
+}
+
+/// Answers in any case: somebody is held until the answer comes, and a panic on the way must not keep it from coming.
+async fn answer(handler: Rc<FafHandler>, ask: Ask) -> Answer {
+    let otherwise = Faf::refuse(ask.clone());
+    let answer = tokio::task::spawn_local(async move { handler.answer(ask).await });
+    answer.await.unwrap_or(otherwise)
 }
 
 /// The country database that was configured.
