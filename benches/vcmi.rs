@@ -7,8 +7,9 @@
 //! - chat: CPU of the shard for one line to 500 users, everything included from the packet to the last `send`, beside a
 //!   loop of `send`.
 //!
-//! `cargo bench --bench vcmi`, or with `-- relay`, `-- beside` or `-- chat` for a part. The ways take turns, so that whatever else the machine does hits all alike; medians are
-//! printed. The server's shard, or the loop, has one core; the clients have the other.
+//! `cargo bench --bench vcmi`, or with `-- relay`, `-- beside` or `-- chat` for a part. The ways take turns, so that whatever
+//! else the machine does hits all alike; medians are printed. The server's shard, or the loop, has one core; the clients
+//! have the other.
 
 #![allow(unsafe_code)] // `poll` is only to be had from libc.
 
@@ -83,16 +84,6 @@ fn relay(server: &Server) {
             cpus[way].push((cpu_of(task) - before).as_secs_f64() * 1e6 / (RELAYED as f64 / 1e6));
             trips[way].push(round_trip(pair));
         }
-    }
-    if std::env::var("TRACE").is_ok() {
-        let c = &server.engine.counters[0];
-        eprintln!(
-            "rounds {} writes {} blocked {} relayed {}",
-            c.rounds.value(),
-            c.writes.value(),
-            c.writes_blocked.value(),
-            c.relayed_bytes.value()
-        );
     }
     let [muster, bare] = cpus.map(|mut cpus| median(&mut cpus));
     println!(
