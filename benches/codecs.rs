@@ -117,6 +117,9 @@ fn decoding(criterion: &mut Criterion) {
                 Format::WebSocket => {
                     websocket::encode_client_text(MESSAGE, [7, 77, 1, 200], &mut stream)
                 }
+                Format::WebSocketBinary => {
+                    websocket::encode_client_binary(MESSAGE, [7, 77, 1, 200], &mut stream)
+                }
                 Format::Packets => packets::encode(MESSAGE, &mut stream),
                 _ => format.encode(MESSAGE, &mut stream),
             }
@@ -167,7 +170,7 @@ fn encoding(criterion: &mut Criterion) {
 /// A decoder that frames may come to.
 fn opened(format: Format) -> Decoder {
     let mut decoder = Decoder::new(format, false, false);
-    if format == Format::WebSocket {
+    if format.has_upgrade() {
         let mut request = websocket::client_handshake("localhost", "/", "dGhlIHNhbXBsZSBub25jZQ==");
         let mut scratch = Scratch::default();
         let step = decoder.step(&mut request, &mut scratch, &ReadLimits::default());

@@ -13,7 +13,6 @@ use hdrhistogram::Histogram;
 use muster::{
     engine::{AddressLimits, Engine, Mesh, Outside, Settings},
     lobby::{ConnId, Dialect, Origin, ShardId, Stopping, Turn},
-    wire::ReadLimits,
 };
 
 const TURN: Duration = Duration::from_micros(20);
@@ -80,7 +79,6 @@ fn measure(busy: bool) -> Histogram<u64> {
         shards: 2,
         pin: true,
         listeners: Vec::new(),
-        read: ReadLimits::default(),
         connections: 1,
         address_limits: AddressLimits {
             connections: 1,

@@ -394,10 +394,10 @@ impl Server {
                     hard_bytes: 1 << 20,
                     stuck: Duration::from_secs(30),
                 },
+                read: ReadLimits::default(),
                 proxy: false,
                 trusted: Vec::new(),
             }],
-            read: ReadLimits::default(),
             connections: 2_000,
             address_limits: AddressLimits {
                 connections: u32::MAX,

@@ -167,10 +167,10 @@ fn settings(shards: u16) -> Settings {
                 hard_bytes: 64 << 20,
                 stuck: Duration::from_secs(60),
             },
+            read: ReadLimits::default(),
             proxy: false,
             trusted: Vec::new(),
         }],
-        read: ReadLimits::default(),
         connections: 1_000,
         address_limits: AddressLimits {
             connections: 3,

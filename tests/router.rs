@@ -95,6 +95,7 @@ impl Server {
                 hard_bytes: 1 << 20,
                 stuck: Duration::from_secs(30),
             },
+            read: ReadLimits::default(),
             proxy: false,
             trusted: Vec::new(),
         };
@@ -106,7 +107,6 @@ impl Server {
                 listener("vcmi", Format::Packets, Router::VCMI),
                 listener("echo", Format::JsonLines, Router::ECHO),
             ],
-            read: ReadLimits::default(),
             connections: 100,
             address_limits: AddressLimits {
                 connections: u32::MAX,

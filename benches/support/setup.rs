@@ -23,10 +23,10 @@ pub(crate) fn one_shard(connections: usize) -> Settings {
                 hard_bytes: 1 << 24,
                 stuck: Duration::from_secs(60),
             },
+            read: ReadLimits::default(),
             proxy: false,
             trusted: Vec::new(),
         }],
-        read: ReadLimits::default(),
         connections,
         address_limits: AddressLimits {
             connections: u32::MAX,

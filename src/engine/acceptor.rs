@@ -19,7 +19,7 @@ use super::{
     runtime::{self, Doorbell},
 };
 use lobby::{Dialect, Protocol};
-use wire::{Cidr, Format};
+use wire::{Cidr, Format, ReadLimits};
 
 /// Pause after `accept` failed, mostly for want of descriptors: at once again would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -51,6 +51,8 @@ pub struct ListenerSettings {
     pub protocol: Protocol,
     /// How much may wait for one of its clients.
     pub outbox: OutboxLimits,
+    /// How much a client may say at once.
+    pub read: ReadLimits,
     /// A PROXY header must come first (spec: faf-wire 6).
     pub proxy: bool,
     /// Peers whose forwarded-for header is believed.

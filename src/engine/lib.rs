@@ -57,7 +57,6 @@ use admission::Admission;
 use lobby::{Dialect, ShardId, Stopping, Ticket};
 use runtime::{Ring, Thread};
 use shard::{Place, Shard};
-use wire::ReadLimits;
 
 /// Hands a question to the back office without ever waiting; gives it back if there is no room.
 pub type Asker<D> = Arc<
@@ -99,8 +98,6 @@ pub struct Settings {
     pub pin: bool,
     /// Where to listen.
     pub listeners: Vec<ListenerSettings>,
-    /// Limits on what is read.
-    pub read: ReadLimits,
     /// Most connections at a time.
     pub connections: usize,
     /// Limits on one address.

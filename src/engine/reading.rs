@@ -14,7 +14,7 @@ use super::{
     timers::Due,
 };
 use lobby::{Closing, ConnId, Dialect};
-use wire::{Format, Scratch, Step, WireError};
+use wire::{Scratch, Step, WireError};
 
 /// Bytes of one connection in a round. What is relayed may have as many again for the other direction.
 pub(super) const BYTES_PER_ROUND: usize = if cfg!(test) { 2 << 10 } else { 128 << 10 };
@@ -289,10 +289,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 conn.unread = at < input.len();
                 return at;
             }
-            match conn
-                .decoder
-                .step(&mut input[at..], scratch, &self.settings.read)
-            {
+            let limits = &self.settings.listeners[usize::from(conn.listener)].read;
+            match conn.decoder.step(&mut input[at..], scratch, limits) {
                 Step::More { consumed } => return at + consumed,
                 Step::Frame { consumed, body } => {
                     at += consumed;
@@ -309,7 +307,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 }
                 Step::Peer { consumed, address } => {
                     at += consumed;
-                    let direct = conn.format != Format::WebSocket;
+                    let direct = !conn.format.has_upgrade();
                     if !self.readmit(id, address) {
                         self.fail(id, &[]);
                         return at;

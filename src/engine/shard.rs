@@ -140,7 +140,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         conn.admitted = admitted;
         let id = self.insert(conn);
         self.counters.accepted.up();
-        if proxy || format == Format::WebSocket {
+        if proxy || format.has_upgrade() {
             let at = self.io.now() + self.settings.handshake;
             self.timers.set(at, Due::Handshake(id));
         } else {

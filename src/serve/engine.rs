@@ -40,6 +40,12 @@ pub(super) fn settings(config: &Config) -> Settings {
                 hard_bytes: config.limits.outbox_hard_bytes,
                 stuck: config.limits.outbox_stuck,
             },
+            read: ReadLimits {
+                message_bytes: config.limits.message_bytes,
+                upgrade_bytes: config.limits.upgrade_bytes,
+                ws_path: config.faf.ws_path.clone(),
+                ws_forwarded_header: config.faf.ws_forwarded_header.clone(),
+            },
             proxy: config.faf.proxy && !websocket,
             trusted: if websocket {
                 config.faf.ws_trusted.clone()
@@ -59,6 +65,10 @@ pub(super) fn settings(config: &Config) -> Settings {
             hard_bytes: config.vcmi.outbox_bytes,
             stuck: config.vcmi.outbox_stuck,
         },
+        read: ReadLimits {
+            message_bytes: config.vcmi.packet_bytes,
+            ..ReadLimits::default()
+        },
         proxy: false,
         trusted: Vec::new(),
     });
@@ -66,13 +76,6 @@ pub(super) fn settings(config: &Config) -> Settings {
         shards: config.server.shards,
         pin: config.server.pin,
         listeners: listeners.chain(vcmi).collect(),
-        read: ReadLimits {
-            message_bytes: config.limits.message_bytes,
-            packet_bytes: config.vcmi.packet_bytes,
-            upgrade_bytes: config.limits.upgrade_bytes,
-            ws_path: config.faf.ws_path.clone(),
-            ws_forwarded_header: config.faf.ws_forwarded_header.clone(),
-        },
         connections: config.limits.connections,
         address_limits: AddressLimits {
             connections: config.limits.connections_per_address.unwrap_or(u32::MAX),

@@ -30,7 +30,6 @@ impl Chunk {
     /// The bytes that stand in a message of `format` for this text.
     pub fn in_format(&self, format: Format) -> Bytes {
         match format {
-            Format::JsonLines | Format::WebSocket | Format::Packets => self.text.clone(),
             Format::QDataStream => self
                 .utf16
                 .get_or_init(|| {
@@ -39,6 +38,7 @@ impl Chunk {
                     out.into()
                 })
                 .clone(),
+            _ => self.text.clone(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use super::prefixed::{self, ByteOrder};
 use super::{Format, ReadLimits, WireError, lines, packets, proxy, qdatastream, websocket};
 
 /// Buffers that all decoders of a shard share: contents live only from one [`Decoder::step`] to the next.
@@ -66,6 +67,7 @@ enum Inner {
     QDataStream(qdatastream::Reader),
     WebSocket(Box<websocket::Reader>),
     Packets(packets::Reader),
+    Prefixed(ByteOrder),
 }
 
 impl Decoder {
@@ -75,8 +77,13 @@ impl Decoder {
         let inner = match format {
             Format::JsonLines => Inner::Lines(lines::Reader::default()),
             Format::QDataStream => Inner::QDataStream(qdatastream::Reader),
-            Format::WebSocket => Inner::WebSocket(Box::new(websocket::Reader::new(trusted))),
+            Format::WebSocket => Inner::WebSocket(Box::new(websocket::Reader::documents(trusted))),
+            Format::WebSocketBinary => {
+                Inner::WebSocket(Box::new(websocket::Reader::binary(trusted)))
+            }
             Format::Packets => Inner::Packets(packets::Reader::default()),
+            Format::PrefixedBigEndian => Inner::Prefixed(ByteOrder::Big),
+            Format::PrefixedLittleEndian => Inner::Prefixed(ByteOrder::Little),
         };
         Decoder { proxy, inner }
     }
@@ -106,6 +113,7 @@ impl Decoder {
             Inner::QDataStream(reader) => reader.step(input, scratch, limits),
             Inner::WebSocket(reader) => reader.step(input, scratch, limits),
             Inner::Packets(reader) => reader.step(input, limits),
+            Inner::Prefixed(order) => prefixed::step(*order, input, limits),
         }
     }
 
@@ -129,9 +137,7 @@ impl Decoder {
         match &mut self.inner {
             Inner::Lines(_) => lines::finish(rest),
             _ if rest.is_empty() => Ok(None),
-            Inner::QDataStream(_) | Inner::WebSocket(_) | Inner::Packets(_) => {
-                Err(WireError::Truncated)
-            }
+            _ => Err(WireError::Truncated),
         }
     }
 }
@@ -191,6 +197,12 @@ mod tests {
     fn sent(format: Format, bodies: &[String]) -> Vec<u8> {
         let mut out = Vec::new();
         match format {
+            Format::WebSocketBinary => {
+                out = websocket::client_handshake("localhost", "/", "dGhlIHNhbXBsZSBub25jZQ==");
+                for body in bodies {
+                    websocket::encode_client_binary(body.as_bytes(), [1, 2, 3, 4], &mut out);
+                }
+            }
             Format::WebSocket => {
                 out = websocket::client_handshake("localhost", "/", "dGhlIHNhbXBsZSBub25jZQ==");
                 for (index, body) in bodies.iter().enumerate() {
@@ -262,7 +274,7 @@ mod tests {
             prop_assert_eq!(&seen(format, proxy, &pieces(&stream, &cuts)), &whole);
             let single: Vec<&[u8]> = stream.chunks(1).collect();
             prop_assert_eq!(&seen(format, proxy, &single), &whole);
-            let front = usize::from(proxy) + usize::from(format == Format::WebSocket);
+            let front = usize::from(proxy) + usize::from(format.has_upgrade());
             prop_assert_eq!(&whole[front..whole.len() - 1], bodies.as_slice());
         }
 

@@ -8,6 +8,7 @@ pub mod charset;
 pub mod json;
 pub mod lines;
 pub mod packets;
+pub mod prefixed;
 pub mod proxy;
 pub mod qdatastream;
 pub mod websocket;
@@ -20,6 +21,8 @@ pub use chunk::Chunk;
 pub use cidr::{Cidr, NotABlock};
 pub use decoder::{Decoder, Scratch, Step};
 
+use self::prefixed::ByteOrder;
+
 /// How frames are laid out in a connection's byte stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Format {
@@ -31,15 +34,24 @@ pub enum Format {
     WebSocket,
     /// In: `u32` little-endian length and body. Out: bytes as they are (spec: vcmi-proxy 2).
     Packets,
+    /// RFC 6455; one binary message per message (spec: cockatrice-wire 2).
+    WebSocketBinary,
+    /// `u32` big-endian length and body, both ways (spec: cockatrice-wire 2.1).
+    PrefixedBigEndian,
+    /// `u32` little-endian length and body, both ways (spec: vcmi-lobby2 2).
+    PrefixedLittleEndian,
 }
 
 impl Format {
     /// Every format, in the order of [`Format::index`].
-    pub const ALL: [Format; 4] = [
+    pub const ALL: [Format; 7] = [
         Format::JsonLines,
         Format::QDataStream,
         Format::WebSocket,
         Format::Packets,
+        Format::WebSocketBinary,
+        Format::PrefixedBigEndian,
+        Format::PrefixedLittleEndian,
     ];
 
     /// A small number for tables with one entry per format.
@@ -47,8 +59,13 @@ impl Format {
         self as usize
     }
 
-    /// Appends one message: for [`Format::Packets`] any bytes, otherwise `body` is JSON text without a final newline,
-    /// pure ASCII.
+    /// Whether a connection begins with a request and its answer, before the first frame.
+    pub fn has_upgrade(self) -> bool {
+        matches!(self, Format::WebSocket | Format::WebSocketBinary)
+    }
+
+    /// Appends one message. For the formats of text ([`Format::JsonLines`], [`Format::QDataStream`],
+    /// [`Format::WebSocket`]) `body` is JSON without a final newline, pure ASCII; for the others any bytes.
     ///
     /// Ping and pong have frames of their own in [`Format::QDataStream`] (spec: faf-wire 4.1), so they must go out
     /// through here and not in parts.
@@ -69,22 +86,25 @@ impl Format {
             Format::JsonLines | Format::Packets => {}
             Format::QDataStream => qdatastream::encode_head(len, out),
             Format::WebSocket => websocket::encode_text_head(len + self.tail().len(), out),
+            Format::WebSocketBinary => websocket::encode_binary_head(len, out),
+            Format::PrefixedBigEndian => ByteOrder::Big.encode_length(len, out),
+            Format::PrefixedLittleEndian => ByteOrder::Little.encode_length(len, out),
         }
     }
 
     /// Appends a part of a body.
     pub fn encode_part(self, part: &[u8], out: &mut Vec<u8>) {
         match self {
-            Format::JsonLines | Format::WebSocket | Format::Packets => out.extend_from_slice(part),
             Format::QDataStream => qdatastream::encode_ascii(part, out),
+            _ => out.extend_from_slice(part),
         }
     }
 
     /// What the server says last when it ends a connection in good order; empty where closing says it.
     pub fn close_frame(self) -> Vec<u8> {
         match self {
-            Format::JsonLines | Format::QDataStream | Format::Packets => Vec::new(),
-            Format::WebSocket => websocket::close_frame(),
+            Format::WebSocket | Format::WebSocketBinary => websocket::close_frame(),
+            _ => Vec::new(),
         }
     }
 
@@ -92,7 +112,7 @@ impl Format {
     pub fn tail(self) -> &'static [u8] {
         match self {
             Format::JsonLines | Format::WebSocket => b"\n",
-            Format::QDataStream | Format::Packets => b"",
+            _ => b"",
         }
     }
 }
@@ -134,8 +154,6 @@ pub enum WireError {
 pub struct ReadLimits {
     /// Longest message in bytes; longer ones end the connection (spec: faf-wire 3, 4.2 item 6, 5.1).
     pub message_bytes: usize,
-    /// Longest packet in bytes; the largest real one is a list of mods (spec: vcmi-proxy 2).
-    pub packet_bytes: usize,
     /// Longest HTTP request head of a WebSocket upgrade, in bytes.
     pub upgrade_bytes: usize,
     /// Path on which the WebSocket upgrade is accepted; any other is a plain 404.
@@ -149,7 +167,6 @@ impl Default for ReadLimits {
     fn default() -> Self {
         ReadLimits {
             message_bytes: 10 << 20,
-            packet_bytes: 1 << 20,
             upgrade_bytes: 8 << 10,
             ws_path: "/".into(),
             ws_forwarded_header: "X-Real-IP".into(),

@@ -3,10 +3,8 @@
 //! Only what clients send looks like this; the server's messages have no frame at all. A game's connection leaves the
 //! packets at some point: [`Reader::expect_raw`] says that the next frame is so many bytes without a header.
 
+use super::prefixed::{self, ByteOrder, HEAD};
 use super::{ReadLimits, Step, WireError};
-
-/// Length of a packet's header.
-const HEAD: usize = 4;
 
 /// Cuts packets off a stream.
 #[derive(Debug, Default)]
@@ -23,40 +21,29 @@ impl Reader {
 
     /// The next packet of `input`, which starts at the first byte not consumed yet.
     pub fn step<'a>(&mut self, input: &'a mut [u8], limits: &ReadLimits) -> Step<'a> {
-        let fail = |error| Step::Fail {
-            error,
-            close_frame: Vec::new(),
-        };
         let (head, len) = match (self.bare, input.first_chunk::<HEAD>()) {
             (Some(len), _) => (0, len),
-            (None, Some(head)) => (HEAD, u32::from_le_bytes(*head) as usize),
+            (None, Some(head)) => (HEAD, ByteOrder::Little.length(*head)),
             (None, None) => return Step::More { consumed: 0 },
         };
         if len == 0 {
-            return fail(WireError::Closed); // a client that takes its leave
+            // a client that takes its leave
+            return Step::Fail {
+                error: WireError::Closed,
+                close_frame: Vec::new(),
+            };
         }
-        if len > limits.packet_bytes {
-            return fail(WireError::TooLong {
-                limit: limits.packet_bytes,
-            });
+        let step = prefixed::body(head, len, input, limits);
+        if matches!(step, Step::Frame { .. }) {
+            self.bare = None;
         }
-        match input.get_mut(head..head + len) {
-            Some(body) => {
-                self.bare = None;
-                Step::Frame {
-                    consumed: head + len,
-                    body,
-                }
-            }
-            None => Step::More { consumed: 0 },
-        }
+        step
     }
 }
 
 /// Appends a packet, as clients send it.
 pub fn encode(body: &[u8], out: &mut Vec<u8>) {
-    let len = u32::try_from(body.len()).unwrap_or(u32::MAX);
-    out.extend_from_slice(&len.to_le_bytes());
+    ByteOrder::Little.encode_length(body.len(), out);
     out.extend_from_slice(body);
 }
 
@@ -67,7 +54,7 @@ mod tests {
     /// What a reader makes of a whole stream: bodies, and how it ended.
     fn read(stream: &[u8], bare: Option<usize>) -> (Vec<Vec<u8>>, String) {
         let limits = ReadLimits {
-            packet_bytes: 100,
+            message_bytes: 100,
             ..ReadLimits::default()
         };
         let (mut reader, mut stream, mut bodies) = (Reader::default(), stream.to_vec(), Vec::new());

@@ -374,13 +374,16 @@ fn levels(page: &mut Page, queues: &[&metrics::QueueMeters]) {
     }
 }
 
-/// The reference's name of a FAF format's codec (spec: faf-wire 1), and one for VCMI's.
+/// The reference's name of a FAF format's codec (spec: faf-wire 1), and one like it for the others.
 fn protocol(format: Format) -> &'static str {
     match format {
         Format::JsonLines => "SimpleJsonProtocol",
         Format::QDataStream => "QDataStreamProtocol",
         Format::WebSocket => "WebSocketProtocol",
         Format::Packets => "VcmiProxyProtocol",
+        Format::WebSocketBinary => "WebSocketBinaryProtocol",
+        Format::PrefixedBigEndian => "PrefixedBigEndianProtocol",
+        Format::PrefixedLittleEndian => "PrefixedLittleEndianProtocol",
     }
 }
 

@@ -185,6 +185,7 @@ impl Client {
         match self.format {
             _ if std::mem::take(&mut self.bare) => out.extend_from_slice(body),
             Format::WebSocket => websocket::encode_client_text(body, mask, out),
+            Format::WebSocketBinary => websocket::encode_client_binary(body, mask, out),
             Format::Packets => packets::encode(body, out),
             Format::JsonLines if !ended => out.extend_from_slice(body),
             format => format.encode(body, out),

@@ -445,10 +445,12 @@ impl Scribe {
 }
 
 /// Formats of the listeners, in their order; the last one wants a PROXY header.
-pub(super) const FORMATS: [Format; 5] = [
+pub(super) const FORMATS: [Format; 7] = [
     Format::JsonLines,
     Format::QDataStream,
     Format::WebSocket,
     Format::Packets,
+    Format::WebSocketBinary,
+    Format::PrefixedBigEndian,
     Format::JsonLines,
 ];

@@ -114,6 +114,7 @@ pub(super) fn settings(
         format,
         protocol: Protocol::default(),
         outbox,
+        read: ReadLimits::default(),
         proxy: index == PROXY,
         trusted: Vec::new(),
     };
@@ -121,7 +122,6 @@ pub(super) fn settings(
         shards: shards as u16,
         pin: false,
         listeners: FORMATS.into_iter().enumerate().map(listener).collect(),
-        read: ReadLimits::default(),
         connections: 9,
         address_limits,
         handshake: Duration::from_millis(800),
@@ -369,7 +369,7 @@ impl Walk {
             let last = self.chance.below(3);
             client.write_head(format!("PROXY TCP4 192.0.2.{last} 10.0.0.1 1 2\r\n").as_bytes());
         }
-        if client.format == Format::WebSocket {
+        if client.format.has_upgrade() {
             let key = "dGhlIHNhbXBsZSBub25jZQ==";
             client.write_head(&websocket::client_handshake("host", "/", key));
             client.put_raw(upgrade_answer(key));

@@ -17,7 +17,16 @@ pub fn client_handshake(host: &str, path: &str, key_b64: &str) -> Vec<u8> {
 
 /// Appends `payload` as one masked text frame.
 pub fn encode_client_text(payload: &[u8], mask: [u8; 4], out: &mut Vec<u8>) {
-    frame::encode_head(Opcode::Text, payload.len(), Some(mask), out);
+    encode(Opcode::Text, payload, mask, out);
+}
+
+/// Appends `payload` as one masked binary frame.
+pub fn encode_client_binary(payload: &[u8], mask: [u8; 4], out: &mut Vec<u8>) {
+    encode(Opcode::Binary, payload, mask, out);
+}
+
+fn encode(opcode: Opcode, payload: &[u8], mask: [u8; 4], out: &mut Vec<u8>) {
+    frame::encode_head(opcode, payload.len(), Some(mask), out);
     let start = out.len();
     out.extend_from_slice(payload);
     frame::apply_mask(&mut out[start..], mask);

@@ -1,27 +1,34 @@
 //! WebSocket, the server's end (RFC 6455; spec: faf-wire 5).
 //!
-//! One reader per connection: first the HTTP upgrade, then frames. A document that comes in one frame is unmasked where
-//! it lies and given out as a slice of the input; only fragments and documents spread over frames are copied. A frame
+//! One reader per connection: first the HTTP upgrade, then frames. What its messages hold, JSON documents as text or
+//! binary messages, is apart from that. A message that comes in one frame is unmasked where it lies and given out as a
+//! slice of the input; only fragments and documents spread over frames are copied. A frame
 //! is touched once, when it is whole. Nothing is waited for, or kept, beyond the limit of a message.
 
 mod client;
 mod documents;
 mod frame;
 mod handshake;
+mod text;
 
 use simdutf8::basic::from_utf8;
 
-pub use client::{ClientReader, client_handshake, encode_client_text};
+pub use client::{ClientReader, client_handshake, encode_client_binary, encode_client_text};
 pub use handshake::accept_key;
 
-use self::documents::Documents;
 use self::frame::{CLOSE_BAD_TEXT, CLOSE_PROTOCOL, CLOSE_TOO_LONG, Head, Opcode};
-use super::lines::{is_space, strip};
+use self::text::Text;
+use super::lines::strip;
 use super::{ReadLimits, Scratch, Step, WireError};
 
 /// Appends the head of a text frame of the server.
 pub fn encode_text_head(payload_len: usize, out: &mut Vec<u8>) {
     frame::encode_head(Opcode::Text, payload_len, None, out);
+}
+
+/// Appends the head of a binary frame of the server.
+pub fn encode_binary_head(payload_len: usize, out: &mut Vec<u8>) {
+    frame::encode_head(Opcode::Binary, payload_len, None, out);
 }
 
 /// The close frame for an orderly end by the server.
@@ -37,14 +44,16 @@ pub struct Reader {
     /// Opcode of the message that fragments are gathered for.
     fragmented: Option<Opcode>,
     fragments: Vec<u8>,
-    /// Bytes at the front of the input that are unmasked text not yet given out.
-    unmasked: usize,
-    /// Text that could not be given out from the input; documents up to `held_at` are done with.
-    held: Vec<u8>,
-    held_at: usize,
-    documents: Documents,
-    /// The last document had no newline, so that the next frame may bring it.
-    newline_owed: bool,
+    content: Content,
+}
+
+/// What the messages of a client are.
+#[derive(Debug)]
+enum Content {
+    /// JSON documents, however they are spread over messages of whichever kind.
+    Documents(Text),
+    /// Binary messages, whole; text is left out.
+    Binary,
 }
 
 /// The upgrade is still to come.
@@ -56,6 +65,18 @@ struct Pending {
     peer_told: bool,
 }
 
+/// What is done with a message.
+enum Message {
+    /// It is a frame, and lies where it was put.
+    Whole,
+    /// It is as little as an empty line.
+    Blank,
+    /// Its documents are cut from the input.
+    InInput,
+    /// Nothing yet.
+    Taken,
+}
+
 /// The end of the stream: the code of the close frame, and the reason.
 type Broken = (u16, WireError);
 
@@ -64,8 +85,17 @@ fn protocol(why: &'static str) -> Broken {
 }
 
 impl Reader {
-    /// A reader for a fresh connection; `trusted`: the forwarded-for header is believed.
-    pub fn new(trusted: bool) -> Self {
+    /// A reader of JSON documents for a fresh connection; `trusted`: the forwarded-for header is believed.
+    pub fn documents(trusted: bool) -> Self {
+        Reader::new(trusted, Content::Documents(Text::default()))
+    }
+
+    /// A reader of binary messages for a fresh connection; `trusted`: the forwarded-for header is believed.
+    pub fn binary(trusted: bool) -> Self {
+        Reader::new(trusted, Content::Binary)
+    }
+
+    fn new(trusted: bool, content: Content) -> Self {
         Reader {
             trusted,
             upgrade: Some(Pending {
@@ -74,11 +104,7 @@ impl Reader {
             }),
             fragmented: None,
             fragments: Vec::new(),
-            unmasked: 0,
-            held: Vec::new(),
-            held_at: 0,
-            documents: Documents::default(),
-            newline_owed: false,
+            content,
         }
     }
 
@@ -94,17 +120,19 @@ impl Reader {
         }
         let mut at = 0;
         loop {
-            if let Some(document) = self.next_in_input(input, &mut at) {
-                return Step::Frame {
-                    consumed: at,
-                    body: strip(&mut input[document]),
-                };
-            }
-            if self.next_held(&mut scratch.text) {
-                return Step::Frame {
-                    consumed: at,
-                    body: strip(&mut scratch.text),
-                };
+            if let Content::Documents(text) = &mut self.content {
+                if let Some(document) = text.next_in_input(input, &mut at) {
+                    return Step::Frame {
+                        consumed: at,
+                        body: strip(&mut input[document]),
+                    };
+                }
+                if text.next_held(&mut scratch.text) {
+                    return Step::Frame {
+                        consumed: at,
+                        body: strip(&mut scratch.text),
+                    };
+                }
             }
             let head = match frame::head(&input[at..]) {
                 Ok(Some(head)) => head,
@@ -123,53 +151,80 @@ impl Reader {
             frame::apply_mask(&mut input[start..end], head.mask);
             at = end;
             let payload = &input[start..end];
-            match head.opcode {
+            let message = match head.opcode {
                 Opcode::Ping => {
                     return Step::Reply {
                         consumed: at,
                         bytes: frame::control(Opcode::Pong, payload),
                     };
                 }
-                Opcode::Pong => {}
+                Opcode::Pong => continue,
                 Opcode::Close => return closed(payload),
                 Opcode::Text | Opcode::Binary if head.fin => {
-                    if head.opcode == Opcode::Text && from_utf8(payload).is_err() {
-                        return fail((CLOSE_BAD_TEXT, WireError::BadText));
-                    }
-                    if self.is_blank(payload) {
-                        return Step::Frame {
-                            consumed: at,
-                            body: &mut input[start..start],
-                        };
-                    }
-                    if self.held.is_empty() {
-                        self.unmasked = payload.len();
-                        at = start;
-                    } else {
-                        self.held.extend_from_slice(payload);
-                    }
+                    self.message(head.opcode, payload, false)
                 }
                 Opcode::Text | Opcode::Binary | Opcode::Continuation => {
                     let opcode = self.fragmented.unwrap_or(head.opcode);
                     self.fragmented = Some(opcode);
                     self.fragments.extend_from_slice(payload);
-                    if head.fin {
-                        self.fragmented = None;
-                        let message = std::mem::take(&mut self.fragments);
-                        if opcode == Opcode::Text && from_utf8(&message).is_err() {
-                            return fail((CLOSE_BAD_TEXT, WireError::BadText));
-                        }
-                        if self.is_blank(&message) {
-                            return Step::Frame {
-                                consumed: at,
-                                body: &mut input[at..at],
-                            };
-                        }
-                        self.held.extend_from_slice(&message);
+                    if !head.fin {
+                        continue;
                     }
+                    self.fragmented = None;
+                    scratch.text = std::mem::take(&mut self.fragments);
+                    self.message(opcode, &scratch.text, true)
+                }
+            };
+            match message {
+                Err(broken) => return fail(broken),
+                Ok(Message::Taken) => {}
+                Ok(Message::InInput) => at = start,
+                Ok(Message::Blank) => {
+                    return Step::Frame {
+                        consumed: at,
+                        body: &mut input[at..at],
+                    };
+                }
+                Ok(Message::Whole) if head.opcode == Opcode::Binary && head.fin => {
+                    return Step::Frame {
+                        consumed: at,
+                        body: &mut input[start..end],
+                    };
+                }
+                Ok(Message::Whole) => {
+                    return Step::Frame {
+                        consumed: at,
+                        body: &mut scratch.text,
+                    };
                 }
             }
         }
+    }
+
+    /// What is done with a whole message; `gathered`: it was put together from fragments, and lies nowhere in the input.
+    fn message(
+        &mut self,
+        opcode: Opcode,
+        message: &[u8],
+        gathered: bool,
+    ) -> Result<Message, Broken> {
+        if opcode == Opcode::Text && from_utf8(message).is_err() {
+            return Err((CLOSE_BAD_TEXT, WireError::BadText));
+        }
+        Ok(match &mut self.content {
+            Content::Binary if opcode == Opcode::Binary => Message::Whole,
+            Content::Binary => Message::Taken,
+            Content::Documents(text) => {
+                if text.is_blank(message) {
+                    Message::Blank
+                } else if !gathered && text.take_in_input(message.len()) {
+                    Message::InInput
+                } else {
+                    text.hold(message);
+                    Message::Taken
+                }
+            }
+        })
     }
 
     fn step_upgrade<'a>(&mut self, input: &[u8], limits: &ReadLimits) -> Step<'a> {
@@ -221,72 +276,15 @@ impl Reader {
             return Err(protocol("fragments out of order"));
         }
         let limit = limits.message_bytes;
-        let kept = (self.held.len() - self.held_at + self.fragments.len()) as u64;
+        let held = match &self.content {
+            Content::Documents(text) => text.kept(),
+            Content::Binary => 0,
+        };
+        let kept = (held + self.fragments.len()) as u64;
         if head.payload.saturating_add(kept) > limit as u64 {
             return Err((CLOSE_TOO_LONG, WireError::TooLong { limit }));
         }
         Ok(())
-    }
-
-    /// Where the next document of the unmasked text at `at` lies; moves `at` behind it.
-    fn next_in_input(&mut self, input: &[u8], at: &mut usize) -> Option<std::ops::Range<usize>> {
-        while self.unmasked > 0 {
-            let text = &input[*at..*at + self.unmasked];
-            let Some(len) = self.documents.next(text) else {
-                if text.iter().all(|byte| is_space(*byte)) {
-                    self.documents = Documents::default();
-                } else {
-                    self.held.extend_from_slice(text);
-                }
-                *at += self.unmasked;
-                self.unmasked = 0;
-                return None;
-            };
-            let start = *at;
-            *at += len;
-            self.unmasked -= len;
-            if self.is_message(&text[..len]) {
-                return Some(start..*at);
-            }
-        }
-        None
-    }
-
-    /// Moves the next document of the held text to `out`.
-    fn next_held(&mut self, out: &mut Vec<u8>) -> bool {
-        while !self.held.is_empty() {
-            let text = &self.held[self.held_at..];
-            let Some(len) = self.documents.next(text) else {
-                self.held.drain(..self.held_at);
-                self.held_at = 0;
-                return false;
-            };
-            out.clear();
-            out.extend_from_slice(&text[..len]);
-            self.held_at += len;
-            if self.held_at == self.held.len() {
-                // Rare enough that the memory is worth more than the next allocation.
-                self.held = Vec::new();
-                self.held_at = 0;
-            }
-            if self.is_message(out) {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Whether `document` is more than a blank line.
-    fn is_message(&mut self, document: &[u8]) -> bool {
-        self.newline_owed = document.last() != Some(&b'\n');
-        !document.iter().all(|byte| is_space(*byte))
-    }
-
-    /// Whether a whole message is blank, which is as little JSON as an empty line, unless it is the newline of the
-    /// document before it.
-    fn is_blank(&mut self, message: &[u8]) -> bool {
-        let blank = self.held.is_empty() && message.iter().all(|byte| is_space(*byte));
-        blank && !std::mem::take(&mut self.newline_owed)
     }
 }
 

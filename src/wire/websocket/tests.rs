@@ -50,7 +50,7 @@ fn events(reader: &mut Reader, bytes: &mut Vec<u8>, limits: &ReadLimits) -> Vec<
 }
 
 fn open_reader() -> Reader {
-    let mut reader = Reader::new(false);
+    let mut reader = Reader::documents(false);
     let mut request = client_handshake("localhost", "/", KEY);
     let answer = events(&mut reader, &mut request, &ReadLimits::default());
     assert!(matches!(answer.as_slice(), [Event::Reply(_)]) && request.is_empty());
@@ -184,7 +184,7 @@ fn the_forwarded_address_comes_before_the_answer() {
     let request = String::from_utf8(client_handshake("localhost", "/", KEY)).unwrap();
     let request = request.replace("Host", "X-Real-IP: 192.0.2.7, 10.0.0.1\r\nHost");
     for trusted in [false, true] {
-        let mut reader = Reader::new(trusted);
+        let mut reader = Reader::documents(trusted);
         let mut got = Vec::new();
         let mut bytes = Vec::new();
         for byte in request.bytes() {
@@ -207,7 +207,11 @@ fn the_forwarded_address_comes_before_the_answer() {
 #[test]
 fn a_refused_upgrade_is_answered() {
     let mut request = client_handshake("localhost", "/elsewhere", KEY);
-    let got = events(&mut Reader::new(true), &mut request, &ReadLimits::default());
+    let got = events(
+        &mut Reader::documents(true),
+        &mut request,
+        &ReadLimits::default(),
+    );
     let [Event::Fail(WireError::Upgrade(_), close_frame)] = got.as_slice() else {
         panic!("{got:?}")
     };
@@ -250,7 +254,7 @@ proptest! {
         fragment in 1..50usize,
     ) {
         let pipe = Pipe::default();
-        let mut reader = Reader::new(false);
+        let mut reader = Reader::documents(false);
         let limits = ReadLimits::default();
         let Err(HandshakeError::Interrupted(handshake)) = tungstenite::client("ws://localhost/", pipe.clone()) else {
             panic!("the answer has not been written yet");
@@ -307,4 +311,32 @@ proptest! {
         frames.push(tail);
         let _ = read(&frames);
     }
+}
+
+/// spec: cockatrice-wire 2
+#[test]
+fn binary_messages_are_frames_and_text_is_left_out() {
+    let mut reader = Reader::binary(false);
+    let mut input = client_handshake("localhost", "/", KEY);
+    for frame in [
+        raw(0x82, b"\x08\x01"),
+        raw(0x81, b"text"),
+        raw(0x02, b"in "),
+        raw(0x89, b"ping"),
+        raw(0x80, b"two"),
+        raw(0x82, b""),
+        raw(0x81, b"\xff"),
+    ] {
+        input.extend_from_slice(&frame);
+    }
+    let events = events(&mut reader, &mut input, &ReadLimits::default());
+    let body = |text: &str| Event::Body(text.to_owned());
+    assert!(matches!(events[0], Event::Reply(_)), "the upgrade");
+    assert_eq!(events[1], body("\x08\x01"));
+    assert!(
+        matches!(events[2], Event::Reply(_)),
+        "a pong between two fragments"
+    );
+    assert_eq!(events[3..5], [body("in two"), body("")]);
+    assert!(matches!(events[5], Event::Fail(WireError::BadText, _)));
 }
