@@ -34,15 +34,12 @@ const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[
     ("src/lobby/faf/mod.rs", "Faf::deliver", 75),
     ("src/lobby/faf/reports.rs", "Faf::reported", 73),
     ("src/serve/mod.rs", "run", 75),
-    ("src/wire/websocket/mod.rs", "Reader::step", 88),
 ];
 
 /// Circles that were larger when the rule came: a file in each, and its present size. It can only shrink.
 const LARGE_CIRCLES: &[(&str, usize)] = &[
-    ("src/wire/lib.rs", 9),
     ("src/lobby/faf/mod.rs", 40),
     ("src/lobby/vcmi/mod.rs", 10),
-    ("src/engine/lib.rs", 8),
     ("src/config/lib.rs", 7),
 ];
 

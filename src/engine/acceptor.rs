@@ -5,7 +5,7 @@
 
 use std::{
     io::{self, ErrorKind},
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{IpAddr, TcpListener},
     sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -15,72 +15,16 @@ use super::{
     Settings,
     admission::{Admission, Refusal},
     counters::Counters,
-    mesh::{Inbound, Mesh},
+    mesh::{Accepted, Inbound, Mesh},
     runtime::{self, Doorbell},
 };
-use lobby::{Dialect, Protocol};
-use wire::{Cidr, Format, ReadLimits};
+use lobby::Dialect;
 
 /// Pause after `accept` failed, mostly for want of descriptors: at once again would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Connections taken from one listening socket before the others get their turn.
 const ACCEPTS_PER_TURN: usize = 64;
-
-/// How much may wait for one client that does not read.
-#[derive(Clone, Copy, Debug)]
-pub struct OutboxLimits {
-    /// A client with more than this waiting gets no broadcasts until it has read; then it is sent the present state.
-    pub soft_bytes: usize,
-    /// A client with more than this waiting that its socket did not take is dropped.
-    pub hard_bytes: usize,
-    /// A client that reads nothing for this long while something waits is dropped.
-    pub stuck: Duration,
-}
-
-/// One address to listen on.
-#[derive(Clone, Debug)]
-pub struct ListenerSettings {
-    /// For logs and the start-up lines.
-    pub name: String,
-    /// Port 0: any free one.
-    pub address: SocketAddr,
-    /// How its byte stream is laid out.
-    pub format: Format,
-    /// What is spoken there.
-    pub protocol: Protocol,
-    /// How much may wait for one of its clients.
-    pub outbox: OutboxLimits,
-    /// How much a client may say at once.
-    pub read: ReadLimits,
-    /// A PROXY header must come first (spec: faf-wire 6).
-    pub proxy: bool,
-    /// Peers whose forwarded-for header is believed.
-    pub trusted: Vec<Cidr>,
-}
-
-impl ListenerSettings {
-    /// Whether this peer may say for whom it speaks.
-    pub(super) fn trusts(&self, peer: IpAddr) -> bool {
-        self.trusted.iter().any(|network| network.contains(peer))
-    }
-
-    /// Whether a connection's address may turn out to be another than its socket's: then it is admitted under that.
-    pub(super) fn may_rename(&self, peer: IpAddr) -> bool {
-        self.proxy || self.trusts(peer)
-    }
-}
-
-/// A connection on its way to its shard.
-#[derive(Debug)]
-pub struct Accepted<S> {
-    pub(super) socket: S,
-    pub(super) address: IpAddr,
-    /// Which of the listeners it came through.
-    pub(super) listener: u16,
-    /// Counted under its address.
-    pub(super) admitted: bool,
-}
 
 /// The accepting thread, and what ends it.
 #[derive(Debug)]

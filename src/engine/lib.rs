@@ -18,6 +18,7 @@
 //! | `mesh` | mail between shards |
 //! | `acceptor`, `admission` | who comes in, and where |
 //! | `timers`, `counters` | what they say |
+//! | `settings`, `outside` | what the engine is told; the ways out of a shard that are not sockets |
 //! | `simulator/` | shards on a simulated network, from a seed |
 
 mod acceptor;
@@ -27,10 +28,12 @@ mod fanout;
 mod flush;
 mod mesh;
 mod outbox;
+mod outside;
 mod reading;
 mod relay;
 mod round;
 mod runtime;
+mod settings;
 mod shard;
 #[cfg(test)]
 mod simulator;
@@ -42,78 +45,21 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::{Arc, mpsc},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-pub use acceptor::{Accepted, ListenerSettings, OutboxLimits};
 pub use admission::AddressLimits;
 pub use counters::{Counter, Counters, HANDLING_BOUNDS_S, Handling};
-pub use mesh::{INBOX_HIGH, Inbound, Mesh};
-pub use relay::MovedSocket;
+pub use mesh::{Accepted, INBOX_HIGH, Inbound, Mesh, MovedSocket};
+pub use outside::{Asker, Outside, Publisher};
 pub use runtime::use_small_pages;
+pub use settings::{ListenerSettings, OutboxLimits, Settings};
 
 use acceptor::Acceptor;
 use admission::Admission;
-use lobby::{Dialect, ShardId, Stopping, Ticket};
+use lobby::{Dialect, ShardId, Stopping};
 use runtime::{Ring, Thread};
 use shard::{Place, Shard};
-
-/// Hands a question to the back office without ever waiting; gives it back if there is no room.
-pub type Asker<D> = Arc<
-    dyn Fn(ShardId, Ticket, <D as Dialect>::Ask) -> Result<(), <D as Dialect>::Ask> + Send + Sync,
->;
-
-/// Hands an event to the broker without ever waiting; false if it was dropped.
-pub type Publisher<D> = Arc<dyn Fn(<D as Dialect>::Event) -> bool + Send + Sync>;
-
-/// The ways out of a shard that are not sockets.
-pub struct Outside<D: Dialect> {
-    /// Questions to the back office.
-    pub ask: Asker<D>,
-    /// Events for the broker.
-    pub publish: Publisher<D>,
-}
-
-impl<D: Dialect> Clone for Outside<D> {
-    fn clone(&self) -> Self {
-        Outside {
-            ask: self.ask.clone(),
-            publish: self.publish.clone(),
-        }
-    }
-}
-
-impl<D: Dialect> std::fmt::Debug for Outside<D> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Outside")
-    }
-}
-
-/// Everything the engine is told.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Threads, each with its own share of the connections.
-    pub shards: u16,
-    /// Each thread stays on one core, if there are more cores than shards.
-    pub pin: bool,
-    /// Where to listen.
-    pub listeners: Vec<ListenerSettings>,
-    /// Most connections at a time.
-    pub connections: usize,
-    /// Limits on one address.
-    pub address_limits: AddressLimits,
-    /// Time for the PROXY header and the WebSocket upgrade.
-    pub handshake: Duration,
-    /// Makes chance repeatable.
-    pub seed: Option<u64>,
-}
-
-impl Settings {
-    /// What may wait for a client of this listener.
-    fn outbox(&self, listener: u16) -> &OutboxLimits {
-        &self.listeners[usize::from(listener)].outbox
-    }
-}
 
 /// A running engine.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 //! A shard looks into its inbox before each step of a round. Only one that sleeps in its ring is woken, by its doorbell.
 
 use std::{
+    net::IpAddr,
     os::fd::OwnedFd,
     sync::{
         Arc, OnceLock,
@@ -13,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use crossbeam::{queue::SegQueue, utils::CachePadded};
 
-use super::{acceptor::Accepted, relay::MovedSocket, runtime::Doorbell};
+use super::runtime::Doorbell;
 use lobby::{Closing, ConnId, Dialect, Relay, ShardId, Stopping, Ticket};
 
 /// Mail waiting in one inbox above which all shards stop reading from their sockets. Most mail is caused by what
@@ -45,6 +46,31 @@ pub enum Inbound<D: Dialect, S = OwnedFd> {
     Stop(Stopping),
     /// Log every counter.
     Report,
+}
+
+/// A connection on its way to its shard.
+#[derive(Debug)]
+pub struct Accepted<S> {
+    pub(super) socket: S,
+    pub(super) address: IpAddr,
+    /// Which of the listeners it came through.
+    pub(super) listener: u16,
+    /// Counted under its address.
+    pub(super) admitted: bool,
+}
+
+/// A socket on its way to the shard that relays it.
+#[derive(Debug)]
+pub struct MovedSocket<S> {
+    /// Its connection, which stays where it was.
+    pub(super) source: ConnId,
+    /// The connection it is relayed with.
+    pub(super) target: ConnId,
+    pub(super) socket: S,
+    /// What it is still to be sent.
+    pub(super) to_source: Vec<u8>,
+    /// What the target is to be sent: first words, and what the source has sent already.
+    pub(super) to_target: Vec<u8>,
 }
 
 /// What was sent to a shard and not taken yet.

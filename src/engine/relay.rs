@@ -9,7 +9,7 @@ use std::io::IoSlice;
 
 use super::{
     flush::is_passing,
-    mesh::Inbound,
+    mesh::{Inbound, MovedSocket},
     reading::Share,
     runtime::{Io, Key, Socket},
     shard::Shard,
@@ -21,20 +21,6 @@ use wire::Decoder;
 /// A message of so many bytes or less may be answered at once. More is one piece of a stream: to wait for the next is to
 /// read larger pieces, and fewer.
 const ANSWERED_BYTES: usize = if cfg!(test) { 100 } else { 16 << 10 };
-
-/// A socket on its way to the shard that relays it.
-#[derive(Debug)]
-pub struct MovedSocket<S> {
-    /// Its connection, which stays where it was.
-    pub(super) source: ConnId,
-    /// The connection it is relayed with.
-    pub(super) target: ConnId,
-    socket: S,
-    /// What it is still to be sent.
-    to_source: Vec<u8>,
-    /// What the target is to be sent: first words, and what the source has sent already.
-    to_target: Vec<u8>,
-}
 
 impl<D: Dialect, I: Io> Shard<D, I> {
     /// A dialect wants two connections relayed: begins with the one whose socket moves.

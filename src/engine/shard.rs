@@ -17,11 +17,10 @@ use rand::{SeedableRng, rngs::StdRng};
 
 use super::{
     Outside, Settings,
-    acceptor::Accepted,
     admission::Admission,
     counters::Counters,
     fanout::Batch,
-    mesh::{Inbound, Mesh},
+    mesh::{Accepted, Inbound, Mesh},
     runtime::{Io, Key},
     table::{Conn, Hold, Stage, Table},
     timers::{Due, Timers},

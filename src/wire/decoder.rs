@@ -3,55 +3,10 @@
 //! The caller keeps the bytes. It shows the decoder everything that has arrived and was not consumed yet; the
 //! decoder answers with one step and how many bytes that step used up. Any split of the stream gives the same frames.
 
-use std::net::IpAddr;
-
 use super::prefixed::{self, ByteOrder};
-use super::{Format, ReadLimits, WireError, lines, packets, proxy, qdatastream, websocket};
-
-/// Buffers that all decoders of a shard share: contents live only from one [`Decoder::step`] to the next.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    /// Text of the current frame, where it could not be a slice of the input (transcoded, joined).
-    pub text: Vec<u8>,
-}
-
-/// What the bytes so far amount to.
-#[derive(Debug, PartialEq)]
-pub enum Step<'a> {
-    /// Nothing whole yet. `consumed` bytes are no longer needed.
-    More {
-        /// Bytes of the input that are used up.
-        consumed: usize,
-    },
-    /// One message.
-    Frame {
-        /// Bytes of the input that are used up.
-        consumed: usize,
-        /// Its body; may be overwritten by whoever parses it.
-        body: &'a mut [u8],
-    },
-    /// Bytes that must be written to the peer as they are, before anything else (upgrade answer, pong).
-    Reply {
-        /// Bytes of the input that are used up.
-        consumed: usize,
-        /// What to write.
-        bytes: Vec<u8>,
-    },
-    /// The header in front of the stream named the real peer (PROXY, forwarded-for).
-    Peer {
-        /// Bytes of the input that are used up.
-        consumed: usize,
-        /// The address that replaces the socket's.
-        address: IpAddr,
-    },
-    /// The stream cannot go on. `close_frame` is written before closing, if not empty.
-    Fail {
-        /// What is wrong with it.
-        error: WireError,
-        /// A last thing to say (HTTP refusal, WebSocket close frame).
-        close_frame: Vec<u8>,
-    },
-}
+use super::{
+    Format, ReadLimits, Scratch, Step, WireError, lines, packets, proxy, qdatastream, websocket,
+};
 
 /// Incremental reader of one connection's byte stream.
 #[derive(Debug)]

@@ -65,16 +65,19 @@ struct Pending {
     peer_told: bool,
 }
 
-/// What is done with a message.
-enum Message {
-    /// It is a frame, and lies where it was put.
-    Whole,
-    /// It is as little as an empty line.
+/// What there is to do after a data frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Go on: its message is not whole, or nobody wants it, or its documents are held.
+    Nothing,
+    /// Give out an empty frame: its message is as little as an empty line.
     Blank,
-    /// Its documents are cut from the input.
-    InInput,
-    /// Nothing yet.
-    Taken,
+    /// Cut documents from its payload.
+    Documents,
+    /// Give out its payload, which is a whole message.
+    Here,
+    /// Give out the message that its payload has completed.
+    Gathered,
 }
 
 /// The end of the stream: the code of the close frame, and the reason.
@@ -122,16 +125,10 @@ impl Reader {
         loop {
             if let Content::Documents(text) = &mut self.content {
                 if let Some(document) = text.next_in_input(input, &mut at) {
-                    return Step::Frame {
-                        consumed: at,
-                        body: strip(&mut input[document]),
-                    };
+                    return frame(at, strip(&mut input[document]));
                 }
                 if text.next_held(&mut scratch.text) {
-                    return Step::Frame {
-                        consumed: at,
-                        body: strip(&mut scratch.text),
-                    };
+                    return frame(at, strip(&mut scratch.text));
                 }
             }
             let head = match frame::head(&input[at..]) {
@@ -151,77 +148,70 @@ impl Reader {
             frame::apply_mask(&mut input[start..end], head.mask);
             at = end;
             let payload = &input[start..end];
-            let message = match head.opcode {
+            match head.opcode {
                 Opcode::Ping => {
                     return Step::Reply {
                         consumed: at,
                         bytes: frame::control(Opcode::Pong, payload),
                     };
                 }
-                Opcode::Pong => continue,
+                Opcode::Pong => {}
                 Opcode::Close => return closed(payload),
-                Opcode::Text | Opcode::Binary if head.fin => {
-                    self.message(head.opcode, payload, false)
-                }
                 Opcode::Text | Opcode::Binary | Opcode::Continuation => {
-                    let opcode = self.fragmented.unwrap_or(head.opcode);
-                    self.fragmented = Some(opcode);
-                    self.fragments.extend_from_slice(payload);
-                    if !head.fin {
-                        continue;
+                    match self.data(&head, payload, &mut scratch.text) {
+                        Err(broken) => return fail(broken),
+                        Ok(Outcome::Nothing) => {}
+                        Ok(Outcome::Documents) => at = start,
+                        Ok(Outcome::Blank) => return frame(at, &mut input[at..at]),
+                        Ok(Outcome::Here) => return frame(at, &mut input[start..end]),
+                        Ok(Outcome::Gathered) => return frame(at, &mut scratch.text),
                     }
-                    self.fragmented = None;
-                    scratch.text = std::mem::take(&mut self.fragments);
-                    self.message(opcode, &scratch.text, true)
-                }
-            };
-            match message {
-                Err(broken) => return fail(broken),
-                Ok(Message::Taken) => {}
-                Ok(Message::InInput) => at = start,
-                Ok(Message::Blank) => {
-                    return Step::Frame {
-                        consumed: at,
-                        body: &mut input[at..at],
-                    };
-                }
-                Ok(Message::Whole) if head.opcode == Opcode::Binary && head.fin => {
-                    return Step::Frame {
-                        consumed: at,
-                        body: &mut input[start..end],
-                    };
-                }
-                Ok(Message::Whole) => {
-                    return Step::Frame {
-                        consumed: at,
-                        body: &mut scratch.text,
-                    };
                 }
             }
         }
     }
 
-    /// What is done with a whole message; `gathered`: it was put together from fragments, and lies nowhere in the input.
+    /// What there is to do after a data frame. A message of fragments is put into `gathered` when it is whole.
+    fn data(
+        &mut self,
+        head: &Head,
+        payload: &[u8],
+        gathered: &mut Vec<u8>,
+    ) -> Result<Outcome, Broken> {
+        if head.fin && head.opcode != Opcode::Continuation {
+            return self.message(head.opcode, payload, Outcome::Here);
+        }
+        let opcode = *self.fragmented.get_or_insert(head.opcode);
+        self.fragments.extend_from_slice(payload);
+        if !head.fin {
+            return Ok(Outcome::Nothing);
+        }
+        self.fragmented = None;
+        *gathered = std::mem::take(&mut self.fragments);
+        self.message(opcode, gathered, Outcome::Gathered)
+    }
+
+    /// What there is to do after a whole message, which is `place`.
     fn message(
         &mut self,
         opcode: Opcode,
         message: &[u8],
-        gathered: bool,
-    ) -> Result<Message, Broken> {
+        place: Outcome,
+    ) -> Result<Outcome, Broken> {
         if opcode == Opcode::Text && from_utf8(message).is_err() {
             return Err((CLOSE_BAD_TEXT, WireError::BadText));
         }
         Ok(match &mut self.content {
-            Content::Binary if opcode == Opcode::Binary => Message::Whole,
-            Content::Binary => Message::Taken,
+            Content::Binary if opcode == Opcode::Binary => place,
+            Content::Binary => Outcome::Nothing,
             Content::Documents(text) => {
                 if text.is_blank(message) {
-                    Message::Blank
-                } else if !gathered && text.take_in_input(message.len()) {
-                    Message::InInput
+                    Outcome::Blank
+                } else if place == Outcome::Here && text.take_in_input(message.len()) {
+                    Outcome::Documents
                 } else {
                     text.hold(message);
-                    Message::Taken
+                    Outcome::Nothing
                 }
             }
         })
@@ -286,6 +276,10 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+fn frame(consumed: usize, body: &mut [u8]) -> Step<'_> {
+    Step::Frame { consumed, body }
 }
 
 fn fail<'a>((code, error): Broken) -> Step<'a> {

@@ -1,0 +1,26 @@
+//! How much a peer may say at once.
+
+/// Limits and policy of reading, the same for every connection of a listener.
+#[derive(Clone, Debug)]
+pub struct ReadLimits {
+    /// Longest message in bytes; longer ones end the connection (spec: faf-wire 3, 4.2 item 6, 5.1).
+    pub message_bytes: usize,
+    /// Longest HTTP request head of a WebSocket upgrade, in bytes.
+    pub upgrade_bytes: usize,
+    /// Path on which the WebSocket upgrade is accepted; any other is a plain 404.
+    pub ws_path: String,
+    /// Header that carries the client's address behind a reverse proxy; empty: not read.
+    /// It is believed only if the decoder was told that the peer is trusted.
+    pub ws_forwarded_header: String,
+}
+
+impl Default for ReadLimits {
+    fn default() -> Self {
+        ReadLimits {
+            message_bytes: 10 << 20,
+            upgrade_bytes: 8 << 10,
+            ws_path: "/".into(),
+            ws_forwarded_header: "X-Real-IP".into(),
+        }
+    }
+}
