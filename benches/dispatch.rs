@@ -22,8 +22,8 @@ use muster::{
         ConnId, Dialect, Effect, Origin, Protocol, Ticket, Turn,
         faf::{
             Faf, Settings,
-            asks::{Account, Answer, Ask, HostGrant},
             news::News,
+            questions::{Account, Answer, Ask, HostGrant},
         },
         vcmi::Vcmi,
     },
@@ -107,8 +107,8 @@ impl<D: Asks> Bench<D> {
                 return None;
             };
             match D::question(ask) {
-                Ask::Login { .. } => Some((*ticket, None)),
-                Ask::Host { .. } => Some((
+                Ask::Login(_) => Some((*ticket, None)),
+                Ask::Host(_) => Some((
                     *ticket,
                     Some(HostGrant {
                         game_id: Some(7),

@@ -22,11 +22,10 @@ use muster::{
     lobby::{
         ConnId, Dialect, Effect, Origin, Protocol, Ticket, Turn,
         faf::{
-            Faf, Settings, achievements,
-            asks::{Account, Answer, Ask, HostGrant},
-            events,
+            Faf, Settings, achievements, events,
             ledger::{Batch, Done, Launched, Record, Written},
             news::News,
+            questions::{Account, Answer, Ask, HostGrant},
             reference::{Leaderboard, Reference},
             results,
             validity::Validity,
@@ -159,7 +158,9 @@ impl Bench {
     fn collect(&mut self) {
         for effect in self.shard.effects.drain(..) {
             match effect {
-                Effect::Ask(ticket, Ask::Ledger(batch)) => self.asked.push((ticket, batch)),
+                Effect::Ask(ticket, Ask::WriteRecords(question)) => {
+                    self.asked.push((ticket, question.0));
+                }
                 Effect::Publish(_) => self.published += 1,
                 _ => {}
             }
@@ -176,16 +177,16 @@ impl Bench {
         self.collect();
         let Some((ticket, ask)) = asked else { return };
         let answer = match ask {
-            Ask::Login { .. } => Answer::Login(Ok(Box::new(Account {
+            Ask::Login(_) => Answer::Login(Ok(Box::new(Account {
                 id: conn.slot,
                 login: format!("player{}", conn.slot).into(),
                 ..Account::default()
             }))),
-            Ask::Host { .. } => Answer::Host(Ok(HostGrant {
+            Ask::Host(_) => Answer::Host(Ok(HostGrant {
                 game_id: Some(7),
                 ..HostGrant::default()
             })),
-            Ask::Join { .. } => Answer::Join(Ok(None)),
+            Ask::Join(_) => Answer::Join(Ok(None)),
             _ => return,
         };
         self.turn(|faf, turn| faf.on_answer(turn, ticket, answer));
@@ -197,7 +198,7 @@ impl Bench {
         let mut answered = 0;
         while let Some((ticket, batch)) = self.asked.pop() {
             let written = self.office.answer(&batch);
-            self.turn(|faf, turn| faf.on_answer(turn, ticket, Answer::Ledger(written)));
+            self.turn(|faf, turn| faf.on_answer(turn, ticket, Answer::WriteRecords(written)));
             self.collect();
             answered += 1;
         }
@@ -300,8 +301,9 @@ fn shard_time(criterion: &mut Criterion) {
                     while let Some((ticket, batch)) = played.asked.pop() {
                         let written = played.office.answer(&batch);
                         answers.push(written.clone());
-                        played
-                            .turn(|faf, turn| faf.on_answer(turn, ticket, Answer::Ledger(written)));
+                        played.turn(|faf, turn| {
+                            faf.on_answer(turn, ticket, Answer::WriteRecords(written))
+                        });
                         played.collect();
                     }
                 }
@@ -315,8 +317,9 @@ fn shard_time(criterion: &mut Criterion) {
                     bench.frame(conn, &mut frame);
                     while let Some((ticket, _)) = bench.asked.pop() {
                         let written = answers.pop().expect("the same game asks the same");
-                        bench
-                            .turn(|faf, turn| faf.on_answer(turn, ticket, Answer::Ledger(written)));
+                        bench.turn(|faf, turn| {
+                            faf.on_answer(turn, ticket, Answer::WriteRecords(written))
+                        });
                         bench.collect();
                     }
                 }
@@ -348,7 +351,7 @@ fn office_time(criterion: &mut Criterion) {
         while let Some((ticket, batch)) = bench.asked.pop() {
             records.extend(batch.records.iter().cloned());
             let written = bench.office.answer(&batch);
-            bench.turn(|faf, turn| faf.on_answer(turn, ticket, Answer::Ledger(written)));
+            bench.turn(|faf, turn| faf.on_answer(turn, ticket, Answer::WriteRecords(written)));
             bench.collect();
         }
     }

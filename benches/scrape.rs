@@ -25,8 +25,8 @@ use muster::{
         ConnId, Dialect, Effect, Now, Origin, Protocol, ShardId, Turn,
         faf::{
             Faf, Settings, Timer,
-            asks::{Account, Answer, Ask},
             metrics::MetricsBoard,
+            questions::{Account, Answer, Ask},
         },
     },
     wire::Format,
@@ -85,7 +85,7 @@ impl Bench {
             self.turn(|faf, turn| faf.on_frame(turn, conn, &mut text.as_bytes().to_vec()));
         }
         let ticket = self.effects.iter().find_map(|effect| match effect {
-            Effect::Ask(ticket, Ask::Login { .. }) => Some(*ticket),
+            Effect::Ask(ticket, Ask::Login(_)) => Some(*ticket),
             _ => None,
         });
         let account = Account {

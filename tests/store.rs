@@ -19,9 +19,10 @@ use muster::backoffice::keys::{KeyRing, Keys};
 use muster::backoffice::store::{
     Arrival, BanLevel, Identity, NewBan, OpenError, Store, StoreSettings,
 };
-use muster::lobby::faf::asks::{
-    Answer, Ask, Avatar, Credentials, LoginRefusal, Map, Relation, StoreError, StoredRating,
+use muster::lobby::faf::questions::{
+    Answer, Avatar, Credentials, Host, Join, Login, LoginRefusal, Map, Relation, StoredRating,
 };
+use muster::lobby::question::StoreFailure;
 use serde_json::json;
 use sqlx::{Connection, Executor, SqliteConnection};
 
@@ -57,7 +58,7 @@ async fn hello(
     login: &str,
     password: &str,
 ) -> Result<(u32, String), LoginRefusal> {
-    let ask = Ask::Login {
+    let login = Login {
         credentials: Credentials::Password {
             login: login.to_owned(),
             password: password.to_owned(),
@@ -67,7 +68,7 @@ async fn hello(
         address: HERE,
         user_agent: None,
     };
-    match handler.answer(ask).await {
+    match handler.handle(login.into()).await {
         Answer::Login(outcome) => outcome.map(|account| (account.id, account.login.into_string())),
         other => panic!("{other:?}"),
     }
@@ -164,9 +165,9 @@ on_both! {
         assert_eq!(bench.look("SELECT ip FROM game_join_log WHERE game_id = 4711 AND player_id = 1").await, "192.0.2.7");
         bench.sql("DROP TABLE game_join_log").await;
         let handler = bench.handler(AuthMode::Database);
-        let answer = handler.answer(Ask::Join { player_id: 1, game_id: Some(5), address: HERE }).await;
+        let answer = handler.handle(Join { player_id: 1, game_id: Some(5), address: HERE }.into()).await;
         assert!(matches!(answer, Answer::Join(Ok(None))));
-        let answer = handler.answer(Ask::Join { player_id: 2, game_id: Some(5), address: HERE }).await;
+        let answer = handler.handle(Join { player_id: 2, game_id: Some(5), address: HERE }.into()).await;
         assert!(matches!(answer, Answer::Join(Ok(Some(_)))));
     }
 
@@ -216,7 +217,7 @@ on_both! {
         let handler = bench.handler(AuthMode::Database);
         handler.warm_up().await.unwrap();
         let host = async |player_id, create: Option<&str>| {
-            match handler.answer(Ask::Host { player_id, create: create.map(str::to_owned) }).await {
+            match handler.handle(Host { player_id, create: create.map(str::to_owned) }.into()).await {
                 Answer::Host(Ok(grant)) => grant,
                 other => panic!("{other:?}"),
             }
@@ -240,14 +241,14 @@ on_both! {
         assert_eq!(hello(&handler, "Dostya", "wrong").await, Err(LoginRefusal::BadPassword));
         assert!(matches!(hello(&handler, "Dostya", DOSTYA).await, Err(LoginRefusal::Banned(_))));
         // No keys are to be had.
-        let token = Ask::Login {
+        let token = Login {
             credentials: Credentials::Token("a.b.c".to_owned()),
             unique_id: String::new(),
             session: 1,
             address: HERE,
             user_agent: None,
         };
-        assert!(matches!(handler.answer(token).await, Answer::Login(Err(LoginRefusal::Internal))));
+        assert!(matches!(handler.handle(token.into()).await, Answer::Login(Err(LoginRefusal::Internal))));
     }
 
     async fn tokens_at_the_desk(bench: &Bench) {
@@ -257,7 +258,8 @@ on_both! {
         let login = async |claims: serde_json::Value| {
             let credentials = Credentials::Token(tokens::token("k1", &claims));
             let unique_id = String::new();
-            match handler.answer(Ask::Login { credentials, unique_id, session: 1, address: HERE, user_agent: None }).await {
+            let login = Login { credentials, unique_id, session: 1, address: HERE, user_agent: None };
+            match handler.handle(login.into()).await {
                 Answer::Login(outcome) => outcome.map(|account| account.login.into_string()),
                 other => panic!("{other:?}"),
             }
@@ -357,13 +359,13 @@ on_both! {
         let (a, b, c, d, e) = tokio::join!(enter(1), enter(2), enter(3), enter(6), enter(50));
         assert_eq!(a.unwrap().id, 1);
         assert_eq!(b.unwrap().id, 2);
-        assert_eq!((c, d), (Err(StoreError::Failed), Err(StoreError::Failed)));
+        assert_eq!((c, d), (Err(StoreFailure::Failed), Err(StoreFailure::Failed)));
         assert_eq!(e.unwrap().avatar.unwrap().tooltip, "UEF");
         assert_eq!(bench.look("SELECT ip FROM login WHERE id = 50").await, "192.0.2.7");
         let handler = bench.handler(AuthMode::Open);
         let (a, b, c) = tokio::join!(hello(&handler, "One", "x"), hello(&handler, "unwanted", "x"), hello(&handler, "Two", "x"));
         assert!(a.is_ok() && c.is_ok(), "{a:?} {c:?}");
-        assert_eq!(b, Err(LoginRefusal::Store(StoreError::Failed)));
+        assert_eq!(b, Err(LoginRefusal::Store(StoreFailure::Failed)));
     }
 
     async fn accounts_are_listed(bench: &Bench) {
@@ -380,9 +382,9 @@ on_both! {
 
     async fn a_statement_that_is_refused_is_a_failure(bench: &Bench) {
         let ban = NewBan { player_id: 123_456, author_id: 1, reason: "", expires_at: None, level: BanLevel::Global };
-        assert_eq!(bench.store.ban(&ban).await, Err(StoreError::Failed));
+        assert_eq!(bench.store.ban(&ban).await, Err(StoreFailure::Failed));
         bench.sql("DROP VIEW lobby_ban").await;
-        assert_eq!(bench.store.ban_of(1).await, Err(StoreError::Failed));
+        assert_eq!(bench.store.ban_of(1).await, Err(StoreFailure::Failed));
     }
 }
 
@@ -391,7 +393,7 @@ async fn all_unavailable(url: &str, settings: StoreSettings) {
     let store = Arc::new(Store::open(url, &settings).await.unwrap());
     let within = settings.call_deadline + Duration::from_secs(1);
     let begun = Instant::now();
-    assert_eq!(store.ready().await, Err(StoreError::Unavailable));
+    assert_eq!(store.ready().await, Err(StoreFailure::Unavailable));
     assert!(begun.elapsed() < within, "{:?}", begun.elapsed());
     let handler = FafHandler::new(
         store,
@@ -402,15 +404,14 @@ async fn all_unavailable(url: &str, settings: StoreSettings) {
     let begun = Instant::now();
     assert_eq!(
         hello(&handler, "test", HASH).await,
-        Err(LoginRefusal::Store(StoreError::Unavailable))
+        Err(LoginRefusal::Store(StoreFailure::Unavailable))
     );
-    let host = handler
-        .answer(Ask::Host {
-            player_id: 1,
-            create: None,
-        })
-        .await;
-    assert!(matches!(host, Answer::Host(Err(StoreError::Unavailable))));
+    let host = Host {
+        player_id: 1,
+        create: None,
+    };
+    let host = handler.handle(host.into()).await;
+    assert!(matches!(host, Answer::Host(Err(StoreFailure::Unavailable))));
     assert!(begun.elapsed() < 2 * within, "{:?}", begun.elapsed());
 }
 
@@ -453,7 +454,7 @@ async fn a_locked_file_is_unavailable_and_comes_back() {
     other.execute("BEGIN IMMEDIATE").await.unwrap();
     assert_eq!(
         store.record_login(1, HERE, None).await,
-        Err(StoreError::Unavailable)
+        Err(StoreFailure::Unavailable)
     );
     other.execute("ROLLBACK").await.unwrap();
     let mut outcome = store.record_login(1, HERE, None).await;
@@ -492,7 +493,7 @@ async fn a_locked_file_turns_every_sign_in_away_in_time() {
         });
     }
     while let Some(answer) = asked.join_next().await {
-        let unavailable = Err(LoginRefusal::Store(StoreError::Unavailable));
+        let unavailable = Err(LoginRefusal::Store(StoreFailure::Unavailable));
         assert_eq!(answer.unwrap(), unavailable);
     }
     // Two steps, each with its deadline.

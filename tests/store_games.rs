@@ -12,7 +12,6 @@ use muster::backoffice::spool::Spool;
 use muster::backoffice::store::{Arrival, Store, StoreSettings};
 use muster::lobby::faf::GameType;
 use muster::lobby::faf::achievements::{Statistics, Subject};
-use muster::lobby::faf::asks::StoreError;
 use muster::lobby::faf::events::Event;
 use muster::lobby::faf::ledger::{Batch, Launch, Launched, Placed, Record, Written};
 use muster::lobby::faf::rated_game::RatingChange;
@@ -20,6 +19,7 @@ use muster::lobby::faf::ratings::Rating;
 use muster::lobby::faf::reference::{FeaturedMod, Leaderboard};
 use muster::lobby::faf::results::{ArmyOutcome, ArmyResult, Finished, Outcome, Participant, Rules};
 use muster::lobby::faf::validity::{Team, Validity};
+use muster::lobby::question::StoreFailure;
 use tokio::task::JoinSet;
 
 const GAME: u32 = 42_000;
@@ -509,10 +509,10 @@ async fn a_database_that_could_not_write_just_then_was_taken_for_one_that_refuse
         );
         bench.sql(&trigger).await;
         let outcome = bench.store.add_teamkill(1, 60, 1, 2).await;
-        assert_eq!(outcome, Err(StoreError::Unavailable), "{number}");
+        assert_eq!(outcome, Err(StoreFailure::Unavailable), "{number}");
     }
     bench.sql("DROP TRIGGER not_now").await;
     let outcome = bench.store.add_teamkill(77_777, 60, 1, 2).await;
-    assert_eq!(outcome, Err(StoreError::Failed), "no such game");
+    assert_eq!(outcome, Err(StoreFailure::Failed), "no such game");
     bench.drop_database().await;
 }

@@ -6,7 +6,7 @@ mod bench;
 
 use bench::{Bench, on_both};
 use muster::backoffice::store::Identity;
-use muster::lobby::faf::asks::{Avatar, Like};
+use muster::lobby::faf::questions::{Avatar, Like};
 
 const QAI: &str = "https://content.faforever.com/faf/avatars/qai2.png";
 const UEF: &str = "https://content.faforever.com/faf/avatars/UEF.png";

@@ -6,7 +6,7 @@ use rand::TryRng as _;
 use rand::rngs::SysRng;
 use sha2::{Digest, Sha256};
 
-use lobby::faf::asks::StoreError;
+use lobby::question::StoreFailure;
 
 use super::faf::is_login_name;
 use super::store::{BanLevel, Found, NewBan, Store};
@@ -39,7 +39,7 @@ pub enum AccountError {
     Random(rand::rngs::SysError),
     /// The store.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] StoreFailure),
 }
 
 /// What is stored for a password, and what clients send (spec: faf-messages 3.3): lower-case hex SHA-256.

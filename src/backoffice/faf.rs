@@ -7,12 +7,16 @@ use std::sync::{Arc, Mutex};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::OnceCell;
 
-use lobby::faf::asks::{
-    Account, Answer, Ask, Ban, Credentials, HostGrant, LoginRefusal, MatchGrant, StoreError,
+use lobby::faf::ledger::{Batch, KeepRecords, WriteRecords, Written};
+use lobby::faf::matcher::{self, Proposal};
+use lobby::faf::questions::{
+    Account, Answer, Ask, Avatar, Ban, ChangedAvatar, ClearRelation, Credentials, DownloadMod,
+    FindMatches, HasPermission, Host, HostGrant, Join, Like, LikeMod, ListAvatars, Login,
+    LoginRefusal, MatchGrant, Mission, Missions, ModNames, PrepareMatch, SelectAvatar, SetRelation,
+    VaultMod, VaultMods,
 };
-use lobby::faf::ledger::Batch;
-use lobby::faf::matcher;
 use lobby::faf::reference::Reference;
+use lobby::question::{Answers, StoreFailure};
 
 use super::country::Countries;
 use super::keys::{self, KeyRing};
@@ -116,8 +120,8 @@ impl FafHandler {
     /// Loads reference data anew. A failure keeps what was loaded before.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub fn refresh(&self) -> Boxed<'_, Result<Arc<Reference>, StoreError>> {
+    /// [`StoreFailure`]
+    pub fn refresh(&self) -> Boxed<'_, Result<Arc<Reference>, StoreFailure>> {
         Box::pin(async move {
             let reference = Arc::new(self.store.reference().await?);
             *self
@@ -132,8 +136,8 @@ impl FafHandler {
     /// only means that the first host does.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub fn warm_up(&self) -> Boxed<'_, Result<u32, StoreError>> {
+    /// [`StoreFailure`]
+    pub fn warm_up(&self) -> Boxed<'_, Result<u32, StoreFailure>> {
         Box::pin(async move {
             let last_game = self.last_game().await?;
             Ok(last_game.load(Ordering::Relaxed))
@@ -141,82 +145,8 @@ impl FafHandler {
     }
 
     /// Answers one question. Always ends: whatever is asked outside has a deadline.
-    pub fn answer(&self, ask: Ask) -> Boxed<'_, Answer> {
-        Box::pin(async move {
-            match ask {
-                Ask::Login {
-                    credentials,
-                    unique_id,
-                    session,
-                    address,
-                    user_agent,
-                } => Answer::Login(match self.identify(credentials).await {
-                    Ok(who) => {
-                        self.sign_in(who, &unique_id, session, address, user_agent)
-                            .await
-                    }
-                    Err(refusal) => Err(refusal),
-                }),
-                Ask::Host { player_id, create } => {
-                    Answer::Host(self.host(player_id, create.as_deref()).await)
-                }
-                Ask::Join {
-                    player_id,
-                    game_id,
-                    address,
-                } => Answer::Join(self.join(player_id, game_id, address).await),
-                Ask::SetRelation {
-                    player_id,
-                    subject_id,
-                    relation,
-                } => Answer::SetRelation(
-                    self.store
-                        .set_relation(player_id, subject_id, relation)
-                        .await,
-                ),
-                Ask::ClearRelation {
-                    player_id,
-                    subject_id,
-                } => Answer::ClearRelation(self.store.clear_relation(player_id, subject_id).await),
-                Ask::Ledger(batch) => Answer::Ledger(self.write(*batch).await),
-                Ask::Keep(batch) => {
-                    self.keep(&batch).await;
-                    Answer::Keep
-                }
-                Ask::ModNames(uids) => Answer::ModNames(self.store.mod_names(&uids).await),
-                Ask::Match { snapshot, tuning } => {
-                    // Up to some milliseconds of plain work: not on the thread that answers everybody.
-                    let find = move || matcher::find(&snapshot, &tuning);
-                    let found = tokio::task::spawn_blocking(find).await;
-                    if let Err(error) = &found {
-                        tracing::error!(%error, "no matches were found for a queue");
-                    }
-                    Answer::Match(found.ok())
-                }
-                Ask::NewMatch {
-                    queue_id,
-                    players,
-                    history,
-                } => Answer::NewMatch(self.new_match(queue_id, &players, history).await),
-                Ask::Avatars(player_id) => Answer::Avatars(self.store.avatars_of(player_id).await),
-                Ask::SelectAvatar { player_id, url } => {
-                    Answer::SelectAvatar(self.store.select_avatar(player_id, url.as_deref()).await)
-                }
-                Ask::ChangedAvatar(player_id) => {
-                    Answer::ChangedAvatar(self.store.changed_avatar(player_id).await)
-                }
-                Ask::Permission {
-                    player_id,
-                    permission,
-                } => Answer::Permission(self.store.has_permission(player_id, permission).await),
-                Ask::Missions => Answer::Missions(self.store.missions().await),
-                Ask::VaultMods => Answer::VaultMods(self.store.best_liked_mods().await),
-                Ask::LikeMod { player_id, uid } => {
-                    Answer::LikeMod(self.store.like_mod(player_id, &uid).await)
-                }
-                Ask::DownloadMod(uid) => Answer::DownloadMod(self.store.download_mod(&uid).await),
-            }
-        })
+    pub fn handle(&self, ask: Ask) -> Boxed<'_, Answer> {
+        Box::pin(ask.answered_by(self))
     }
 
     /// Who is it, and may they in? The proof is checked before the ban (spec: faf-messages 3.2, 3.3).
@@ -283,17 +213,46 @@ impl FafHandler {
         Ok(Box::new(account))
     }
 
-    async fn host(&self, player_id: u32, create: Option<&str>) -> Result<HostGrant, StoreError> {
-        if let Some(ban) = self.store.ban_of(player_id).await? {
+    async fn next_game(&self) -> Result<u32, StoreFailure> {
+        Ok(self.last_game().await?.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    async fn last_game(&self) -> Result<&AtomicU32, StoreFailure> {
+        self.last_game
+            .get_or_try_init(async || {
+                let stored = self.store.max_game_id().await?;
+                Ok(AtomicU32::new(stored.max(self.kept_game)))
+            })
+            .await
+    }
+}
+
+impl Answers<Login> for FafHandler {
+    async fn answer(&self, login: Login) -> Result<Box<Account>, LoginRefusal> {
+        let who = self.identify(login.credentials).await?;
+        self.sign_in(
+            who,
+            &login.unique_id,
+            login.session,
+            login.address,
+            login.user_agent,
+        )
+        .await
+    }
+}
+
+impl Answers<Host> for FafHandler {
+    async fn answer(&self, host: Host) -> Result<HostGrant, StoreFailure> {
+        if let Some(ban) = self.store.ban_of(host.player_id).await? {
             return Ok(HostGrant {
                 ban: Some(ban),
                 ..HostGrant::default()
             });
         }
-        let Some(folder) = create else {
+        let Some(folder) = host.create else {
             return Ok(HostGrant::default());
         };
-        let map = self.store.map_by_folder(folder).await?;
+        let map = self.store.map_by_folder(&folder).await?;
         let game_id = self.next_game().await?;
         Ok(HostGrant {
             ban: None,
@@ -301,47 +260,156 @@ impl FafHandler {
             map,
         })
     }
+}
 
-    async fn new_match(
+impl Answers<Join> for FafHandler {
+    async fn answer(&self, join: Join) -> Result<Option<Ban>, StoreFailure> {
+        let ban = self.store.ban_of(join.player_id).await?;
+        if let (None, Some(game_id)) = (&ban, join.game_id) {
+            self.store
+                .log_join(join.player_id, game_id, join.address)
+                .await;
+        }
+        Ok(ban)
+    }
+}
+
+impl Answers<ModNames> for FafHandler {
+    async fn answer(
         &self,
-        queue_id: u32,
-        players: &[u32],
-        history: u32,
-    ) -> Result<MatchGrant, StoreError> {
+        ModNames(uids): ModNames,
+    ) -> Result<Vec<(String, String)>, StoreFailure> {
+        self.store.mod_names(&uids).await
+    }
+}
+
+impl Answers<FindMatches> for FafHandler {
+    async fn answer(&self, question: FindMatches) -> Option<Vec<Proposal>> {
+        // Up to some milliseconds of plain work: not on the thread that answers everybody.
+        let find = move || matcher::find(&question.snapshot, &question.tuning);
+        let found = tokio::task::spawn_blocking(find).await;
+        if let Err(error) = &found {
+            tracing::error!(%error, "no matches were found for a queue");
+        }
+        found.ok()
+    }
+}
+
+impl Answers<PrepareMatch> for FafHandler {
+    async fn answer(&self, question: PrepareMatch) -> Result<MatchGrant, StoreFailure> {
         let mut played = Vec::new();
-        for &player in players {
-            played.extend(self.store.played_maps(player, queue_id, history).await?);
+        for player in question.players {
+            let maps = self
+                .store
+                .played_maps(player, question.queue_id, question.history);
+            played.extend(maps.await?);
         }
         Ok(MatchGrant {
             game_id: self.next_game().await?,
             history: played,
         })
     }
+}
 
-    async fn next_game(&self) -> Result<u32, StoreError> {
-        Ok(self.last_game().await?.fetch_add(1, Ordering::Relaxed) + 1)
+impl Answers<WriteRecords> for FafHandler {
+    async fn answer(&self, WriteRecords(batch): WriteRecords) -> Written {
+        self.write(*batch).await
     }
+}
 
-    async fn join(
+impl Answers<KeepRecords> for FafHandler {
+    async fn answer(&self, KeepRecords(batch): KeepRecords) {
+        self.keep(&batch).await;
+    }
+}
+
+impl Answers<SetRelation> for FafHandler {
+    async fn answer(
         &self,
-        player_id: u32,
-        game_id: Option<u32>,
-        from: IpAddr,
-    ) -> Result<Option<Ban>, StoreError> {
-        let ban = self.store.ban_of(player_id).await?;
-        if let (None, Some(game_id)) = (&ban, game_id) {
-            self.store.log_join(player_id, game_id, from).await;
-        }
-        Ok(ban)
-    }
-
-    async fn last_game(&self) -> Result<&AtomicU32, StoreError> {
-        self.last_game
-            .get_or_try_init(async || {
-                let stored = self.store.max_game_id().await?;
-                Ok(AtomicU32::new(stored.max(self.kept_game)))
-            })
+        SetRelation {
+            player_id,
+            subject_id,
+            relation,
+        }: SetRelation,
+    ) -> Result<bool, StoreFailure> {
+        self.store
+            .set_relation(player_id, subject_id, relation)
             .await
+    }
+}
+
+impl Answers<ClearRelation> for FafHandler {
+    async fn answer(
+        &self,
+        ClearRelation {
+            player_id,
+            subject_id,
+        }: ClearRelation,
+    ) -> Result<(), StoreFailure> {
+        self.store.clear_relation(player_id, subject_id).await
+    }
+}
+
+impl Answers<ListAvatars> for FafHandler {
+    async fn answer(
+        &self,
+        ListAvatars(player_id): ListAvatars,
+    ) -> Result<Vec<Avatar>, StoreFailure> {
+        self.store.avatars_of(player_id).await
+    }
+}
+
+impl Answers<SelectAvatar> for FafHandler {
+    async fn answer(
+        &self,
+        SelectAvatar { player_id, url }: SelectAvatar,
+    ) -> Result<Option<Option<Avatar>>, StoreFailure> {
+        self.store.select_avatar(player_id, url.as_deref()).await
+    }
+}
+
+impl Answers<ChangedAvatar> for FafHandler {
+    async fn answer(
+        &self,
+        ChangedAvatar(player_id): ChangedAvatar,
+    ) -> Result<Option<Avatar>, StoreFailure> {
+        self.store.changed_avatar(player_id).await
+    }
+}
+
+impl Answers<HasPermission> for FafHandler {
+    async fn answer(
+        &self,
+        HasPermission {
+            player_id,
+            permission,
+        }: HasPermission,
+    ) -> Result<bool, StoreFailure> {
+        self.store.has_permission(player_id, permission).await
+    }
+}
+
+impl Answers<Missions> for FafHandler {
+    async fn answer(&self, _: Missions) -> Result<Vec<Mission>, StoreFailure> {
+        self.store.missions().await
+    }
+}
+
+impl Answers<VaultMods> for FafHandler {
+    async fn answer(&self, _: VaultMods) -> Result<Vec<VaultMod>, StoreFailure> {
+        self.store.best_liked_mods().await
+    }
+}
+
+impl Answers<LikeMod> for FafHandler {
+    async fn answer(&self, LikeMod { player_id, uid }: LikeMod) -> Result<Like, StoreFailure> {
+        self.store.like_mod(player_id, &uid).await
+    }
+}
+
+impl Answers<DownloadMod> for FafHandler {
+    async fn answer(&self, DownloadMod(uid): DownloadMod) -> Result<(), StoreFailure> {
+        self.store.download_mod(&uid).await
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::Value;
 
-use lobby::faf::asks::LoginRefusal;
+use lobby::faf::questions::LoginRefusal;
 
 use super::{http_client, refresh, signature, unix_now};
 use crate::BoxedLocal;

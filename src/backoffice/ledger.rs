@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lobby::faf::achievements;
-use lobby::faf::asks::StoreError;
 use lobby::faf::events;
 use lobby::faf::ledger::{Batch, Done, Launch, Launched, Record, Written};
 use lobby::faf::rated_game::RatedGame;
 use lobby::faf::reference::Reference;
 use lobby::faf::results::{self, Finished};
 use lobby::faf::validity::Validity;
+use lobby::question::StoreFailure;
 
 use super::faf::FafHandler;
 use super::store::Rating;
@@ -43,11 +43,11 @@ impl FafHandler {
                 let outcome = self.settle(batch.uid, &mut written.launched, record).await;
                 match outcome {
                     Ok(done) => written.done.push(done),
-                    Err(StoreError::Unavailable) => {
+                    Err(StoreFailure::Unavailable) => {
                         written.unavailable = true;
                         return written;
                     }
-                    Err(StoreError::Failed) => written.done.push(refused(batch.uid, record)),
+                    Err(StoreFailure::Failed) => written.done.push(refused(batch.uid, record)),
                 }
             }
             if finishes && let Some(spool) = &self.spool {
@@ -90,12 +90,12 @@ impl FafHandler {
         uid: u32,
         launched: &mut Option<Launched>,
         record: &Record,
-    ) -> Result<Done, StoreError> {
+    ) -> Result<Done, StoreFailure> {
         let has_row = launched.is_some_and(|launched| launched.stored);
         match record {
             Record::Launch(launch) => {
                 let outcome = self.launch(uid, launch).await;
-                if outcome != Err(StoreError::Unavailable) {
+                if outcome != Err(StoreFailure::Unavailable) {
                     *launched = Some(outcome.unwrap_or(Launched::REFUSED));
                 }
                 outcome?;
@@ -145,7 +145,7 @@ impl FafHandler {
     }
 
     /// spec: faf-ratings-results 2 and 3; the map is looked up again.
-    async fn launch(&self, uid: u32, launch: &Launch) -> Result<Launched, StoreError> {
+    async fn launch(&self, uid: u32, launch: &Launch) -> Result<Launched, StoreFailure> {
         let map = self.store.map_by_folder(&launch.folder).await?;
         let ranked = map.as_ref().map_or(launch.generated_map, |map| map.ranked);
         let before = if launch.initial == Validity::Valid && !ranked {
@@ -172,7 +172,7 @@ impl FafHandler {
     }
 
     /// spec: faf-ratings-results 5.
-    async fn finish(&self, game: &Finished, launched: Launched) -> Result<Done, StoreError> {
+    async fn finish(&self, game: &Finished, launched: Launched) -> Result<Done, StoreFailure> {
         let settlement = results::settle(game, launched.validity);
         let changed = (settlement.validity != launched.validity).then_some(settlement.validity);
         if launched.stored && (changed.is_some() || !settlement.scores.is_empty()) {
@@ -193,25 +193,25 @@ impl FafHandler {
                     }
                 }
                 // A game that can't be rated stops nothing else.
-                Err(StoreError::Failed) => {
+                Err(StoreFailure::Failed) => {
                     tracing::warn!(game = game.uid, "the game can't be rated")
                 }
-                Err(StoreError::Unavailable) => return Err(StoreError::Unavailable),
+                Err(StoreFailure::Unavailable) => return Err(StoreFailure::Unavailable),
             }
         }
         Ok(done)
     }
 
     /// Games are rated one after the other (spec: faf-ratings-results 8).
-    async fn rate(&self, game: &RatedGame) -> Result<Rating, StoreError> {
+    async fn rate(&self, game: &RatedGame) -> Result<Rating, StoreFailure> {
         let Ok(_turn) = tokio::time::timeout(RATING_WAIT, self.rating.lock()).await else {
-            return Err(StoreError::Unavailable);
+            return Err(StoreFailure::Unavailable);
         };
         let reference = self.known_reference().await?;
         self.store.rate(game, &reference).await
     }
 
-    async fn known_reference(&self) -> Result<Arc<Reference>, StoreError> {
+    async fn known_reference(&self) -> Result<Arc<Reference>, StoreFailure> {
         match self.reference() {
             Some(reference) => Ok(reference),
             None => self.refresh().await,

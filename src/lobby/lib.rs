@@ -6,6 +6,7 @@
 
 pub mod faf;
 mod map;
+pub mod question;
 pub mod router;
 pub mod simulator;
 mod turn;

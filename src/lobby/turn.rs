@@ -234,10 +234,10 @@ impl<D: Dialect> Turn<'_, D> {
     }
 
     /// A question to the back office; the answer comes as [`Dialect::on_answer`] with the same ticket.
-    pub fn ask(&mut self, ask: D::Ask) -> Ticket {
+    pub fn ask(&mut self, question: impl Into<D::Ask>) -> Ticket {
         let ticket = Ticket(*self.next_ticket);
         *self.next_ticket += 1;
-        self.effects.push(Effect::Ask(ticket, ask));
+        self.effects.push(Effect::Ask(ticket, question.into()));
         ticket
     }
 

@@ -25,12 +25,12 @@ use muster::{
     engine::{Inbound, Mesh},
     lobbies::{Of, Router},
     lobby::{
-        Dialect, ShardId, Ticket,
+        ShardId, Ticket,
         faf::{
-            Faf,
-            asks::{Answer, Ask},
             news::News,
+            questions::{Answer, Ask},
         },
+        question::StoreFailure,
     },
 };
 
@@ -112,7 +112,7 @@ pub(super) fn open(
     };
     runner::spawn(
         runner::questions(config.server.ask_queue, |(_, _, ask): &Asked| {
-            matches!(ask, Ask::Login { .. })
+            ask.is_crowd()
         }),
         ASKS_AT_ONCE,
         setup,
@@ -136,8 +136,8 @@ async fn warm_up(handler: &FafHandler, mesh: &Mesh<Router>, progress: &Progress)
 
 /// Answers in any case: somebody is held until the answer comes, and a panic on the way must not keep it from coming.
 async fn answer(handler: Rc<FafHandler>, ask: Ask) -> Answer {
-    let otherwise = Faf::refuse(ask.clone());
-    let answer = tokio::task::spawn_local(async move { handler.answer(ask).await });
+    let otherwise = ask.failed(StoreFailure::Unavailable);
+    let answer = tokio::task::spawn_local(async move { handler.handle(ask).await });
     answer.await.unwrap_or(otherwise)
 }
 

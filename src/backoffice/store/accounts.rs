@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use crate::unix_now;
-use lobby::faf::asks::{Ban, StoreError};
+use lobby::faf::questions::Ban;
+use lobby::question::StoreFailure;
 
 use super::{Store, on_either, time};
 
@@ -37,8 +38,8 @@ impl Store {
     /// The account of that name, compared without case.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn account_by_name(&self, login: &str) -> Result<Option<Found>, StoreError> {
+    /// [`StoreFailure`]
+    pub async fn account_by_name(&self, login: &str) -> Result<Option<Found>, StoreFailure> {
         const SQL: &str = "SELECT CAST(l.id AS SIGNED), l.login, l.password, b.reason, CAST(b.expires_at AS CHAR) \
              FROM login l LEFT JOIN lobby_ban b ON b.idUser = l.id WHERE l.login = ? \
              ORDER BY b.expires_at DESC LIMIT 1";
@@ -47,15 +48,15 @@ impl Store {
                 on_either!(self, pool => sqlx::query_as(SQL).bind(login).fetch_optional(pool).await)
             })
             .await?;
-        row.map(|row| found(row).map_err(|_| StoreError::Failed))
+        row.map(|row| found(row).map_err(|_| StoreFailure::Failed))
             .transpose()
     }
 
     /// The account with that id.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn account_by_id(&self, id: u32) -> Result<Option<Found>, StoreError> {
+    /// [`StoreFailure`]
+    pub async fn account_by_id(&self, id: u32) -> Result<Option<Found>, StoreFailure> {
         const SQL: &str = "SELECT CAST(l.id AS SIGNED), l.login, l.password, b.reason, CAST(b.expires_at AS CHAR) \
              FROM login l LEFT JOIN lobby_ban b ON b.idUser = l.id WHERE l.id = ? \
              ORDER BY b.expires_at DESC LIMIT 1";
@@ -64,15 +65,15 @@ impl Store {
                 on_either!(self, pool => sqlx::query_as(SQL).bind(i64::from(id)).fetch_optional(pool).await)
             })
             .await?;
-        row.map(|row| found(row).map_err(|_| StoreError::Failed))
+        row.map(|row| found(row).map_err(|_| StoreFailure::Failed))
             .transpose()
     }
 
     /// The ban in force that lasts longest (spec: faf-lifecycle 3.7).
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn ban_of(&self, player_id: u32) -> Result<Option<Ban>, StoreError> {
+    /// [`StoreFailure`]
+    pub async fn ban_of(&self, player_id: u32) -> Result<Option<Ban>, StoreFailure> {
         const SQL: &str = "SELECT reason, CAST(expires_at AS CHAR) FROM lobby_ban WHERE idUser = ? \
              ORDER BY expires_at DESC LIMIT 1";
         let row: Option<(Option<String>, Option<String>)> = self
@@ -86,13 +87,13 @@ impl Store {
     /// Notes where and with what somebody signed in (spec: faf-lifecycle 3.4).
     ///
     /// # Errors
-    /// [`StoreError`]
+    /// [`StoreFailure`]
     pub async fn record_login(
         &self,
         id: u32,
         from: IpAddr,
         user_agent: Option<&str>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), StoreFailure> {
         const SQL: &str =
             "UPDATE login SET ip = ?, user_agent = ?, last_login = CURRENT_TIMESTAMP WHERE id = ?";
         let (ip, user_agent) = (stored_ip(from), user_agent.map(stored_user_agent));
@@ -108,12 +109,12 @@ impl Store {
     /// Whether one of a player's groups has a permission, by its technical name (spec: faf-database 4.3).
     ///
     /// # Errors
-    /// [`StoreError`]
+    /// [`StoreFailure`]
     pub async fn has_permission(
         &self,
         player_id: u32,
         permission: &str,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, StoreFailure> {
         const SQL: &str = "SELECT 1 FROM user_group_assignment u \
              JOIN group_permission_assignment a ON a.group_id = u.group_id \
              JOIN group_permission p ON p.id = a.permission_id WHERE u.user_id = ? AND p.technical_name = ? LIMIT 1";

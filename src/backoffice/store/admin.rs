@@ -1,7 +1,7 @@
 //! What the operator does to accounts: make, list, ban, pardon.
 
 use crate::unix_now;
-use lobby::faf::asks::StoreError;
+use lobby::question::StoreFailure;
 
 use super::accounts::narrow;
 use super::{Store, on_either, time};
@@ -61,14 +61,14 @@ impl Store {
     /// doing the same: the database decides who was first.
     ///
     /// # Errors
-    /// [`StoreError`]
+    /// [`StoreFailure`]
     pub async fn create_account(
         &self,
         id: Option<u32>,
         login: &str,
         password: &str,
         email: &str,
-    ) -> Result<Option<u32>, StoreError> {
+    ) -> Result<Option<u32>, StoreFailure> {
         const INSERT: &str = "INSERT INTO login (id, login, password, email) VALUES (?, ?, ?, ?)";
         const ID: &str = "SELECT CAST(id AS SIGNED) FROM login WHERE login = ?";
         self.call("create account", async {
@@ -89,8 +89,8 @@ impl Store {
     /// All accounts, oldest first.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn list_accounts(&self) -> Result<Vec<AccountLine>, StoreError> {
+    /// [`StoreFailure`]
+    pub async fn list_accounts(&self) -> Result<Vec<AccountLine>, StoreFailure> {
         const SQL: &str = "SELECT CAST(l.id AS SIGNED), l.login, CAST(l.last_login AS CHAR), \
              CAST(MAX(b.expires_at) AS CHAR) FROM login l LEFT JOIN lobby_ban b ON b.idUser = l.id \
              GROUP BY l.id, l.login, l.last_login ORDER BY l.id";
@@ -119,8 +119,8 @@ impl Store {
     /// Speaks a ban. It takes effect at the next login, hosting or joining (spec: faf-lifecycle 3.7).
     ///
     /// # Errors
-    /// [`StoreError::Failed`] if one of the two has no account; else as ever.
-    pub async fn ban(&self, ban: &NewBan<'_>) -> Result<(), StoreError> {
+    /// [`StoreFailure::Failed`] if one of the two has no account; else as ever.
+    pub async fn ban(&self, ban: &NewBan<'_>) -> Result<(), StoreFailure> {
         const SQL: &str = "INSERT INTO ban (player_id, author_id, reason, expires_at, level) VALUES (?, ?, ?, ?, ?)";
         self.call("ban", async {
             on_either!(self, pool => {
@@ -135,13 +135,13 @@ impl Store {
     /// Revokes all bans in force that keep a player from signing in; returns how many there were.
     ///
     /// # Errors
-    /// [`StoreError`]
+    /// [`StoreFailure`]
     pub async fn unban(
         &self,
         player_id: u32,
         author_id: u32,
         reason: &str,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<u64, StoreFailure> {
         const SQL: &str = "UPDATE ban SET revoke_time = ?, revoke_author_id = ?, revoke_reason = ? \
              WHERE player_id = ? AND level = 'GLOBAL' AND COALESCE(revoke_time, expires_at, '2999-12-31 00:00:00') > ?";
         let now = time::format(unix_now());

@@ -3,7 +3,8 @@
 //! Two places say which: the grant's flag `selected`, and since N#1095 `login.avatar_id`, which decides. Whatever is
 //! written here is written to both, so that they agree.
 
-use lobby::faf::asks::{Avatar, StoreError};
+use lobby::faf::questions::Avatar;
+use lobby::question::StoreFailure;
 
 use super::{Store, failure, on_either};
 
@@ -17,8 +18,8 @@ impl Store {
     /// All avatars a player was ever given, expired grants included.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn avatars_of(&self, player_id: u32) -> Result<Vec<Avatar>, StoreError> {
+    /// [`StoreFailure`]
+    pub async fn avatars_of(&self, player_id: u32) -> Result<Vec<Avatar>, StoreFailure> {
         const SQL: &str = "SELECT CAST(v.id AS SIGNED), v.url, v.tooltip FROM avatars a \
              JOIN avatars_list v ON v.id = a.idAvatar WHERE a.idUser = ? ORDER BY a.id LIMIT ?";
         let rows: Vec<Row> = self
@@ -34,12 +35,12 @@ impl Store {
     /// Has a player show the avatar with that URL, or none. `None` if they have no such avatar; then nothing changes.
     ///
     /// # Errors
-    /// [`StoreError`]
+    /// [`StoreFailure`]
     pub async fn select_avatar(
         &self,
         player_id: u32,
         url: Option<&str>,
-    ) -> Result<Option<Option<Avatar>>, StoreError> {
+    ) -> Result<Option<Option<Avatar>>, StoreFailure> {
         const GRANTED: &str = "SELECT CAST(v.id AS SIGNED), v.url, v.tooltip FROM avatars a \
              JOIN avatars_list v ON v.id = a.idAvatar WHERE a.idUser = ? AND v.url = ? ORDER BY a.id LIMIT 1";
         self.call("select avatar", async {
@@ -86,8 +87,8 @@ impl Store {
     /// only where the schema is too old for anything else.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn changed_avatar(&self, player_id: u32) -> Result<Option<Avatar>, StoreError> {
+    /// [`StoreFailure`]
+    pub async fn changed_avatar(&self, player_id: u32) -> Result<Option<Avatar>, StoreFailure> {
         const FLAGS: &str = "UPDATE avatars SET selected = CASE WHEN idAvatar = \
              (SELECT l.avatar_id FROM login l WHERE l.id = ?) THEN 1 ELSE 0 END WHERE idUser = ?";
         const SHOWN: &str = "SELECT CAST(v.id AS SIGNED), v.url, v.tooltip FROM login l \

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sqlx::Error;
 
 use crate::unix_now;
-use lobby::faf::asks::StoreError;
+use lobby::question::StoreFailure;
 
 use super::Store;
 
@@ -62,20 +62,20 @@ impl Watch {
         &self,
         what: &'static str,
         work: impl Future<Output = sqlx::Result<T>>,
-    ) -> Result<T, StoreError> {
+    ) -> Result<T, StoreFailure> {
         match tokio::time::timeout(self.deadline, work).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(self.failed(what, &error)),
             Err(elapsed) => {
                 self.failures.up("TimeoutError", NO_CODE);
                 self.log.warn(what, &elapsed);
-                Err(StoreError::Unavailable)
+                Err(StoreFailure::Unavailable)
             }
         }
     }
 
     /// Counts and logs a failure, and tells its kind.
-    pub(super) fn failed(&self, what: &'static str, error: &Error) -> StoreError {
+    pub(super) fn failed(&self, what: &'static str, error: &Error) -> StoreFailure {
         self.failures.up(class(error), &code(error));
         self.log.warn(what, error);
         kind(error)
@@ -88,7 +88,7 @@ impl Store {
         &self,
         what: &'static str,
         work: impl Future<Output = sqlx::Result<T>>,
-    ) -> Result<T, StoreError> {
+    ) -> Result<T, StoreFailure> {
         self.watch.call(what, work).await
     }
 }
@@ -139,7 +139,7 @@ fn class(error: &Error) -> &'static str {
             || matches!(error.kind(), sqlx::error::ErrorKind::NotNullViolation)
     };
     match (kind(error), error) {
-        (StoreError::Unavailable, _) => "OperationalError",
+        (StoreFailure::Unavailable, _) => "OperationalError",
         (_, Error::Database(error)) if refused(&**error) => "IntegrityError",
         (_, Error::Database(_)) => "ProgrammingError",
         _ => "DatabaseError",
@@ -157,7 +157,7 @@ fn code(error: &Error) -> String {
 }
 
 /// Can't be reached, or refused? (spec: faf-messages 2, N#1009)
-pub(super) fn kind(error: &sqlx::Error) -> StoreError {
+pub(super) fn kind(error: &sqlx::Error) -> StoreFailure {
     let transient = match error {
         Error::Io(_)
         | Error::Tls(_)
@@ -178,9 +178,9 @@ pub(super) fn kind(error: &sqlx::Error) -> StoreError {
         _ => false,
     };
     if transient {
-        StoreError::Unavailable
+        StoreFailure::Unavailable
     } else {
-        StoreError::Failed
+        StoreFailure::Failed
     }
 }
 
@@ -228,9 +228,12 @@ mod tests {
     #[test]
     fn connection_trouble_is_told_from_refusal() {
         let io = Error::Io(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
-        assert_eq!(kind(&io), StoreError::Unavailable);
-        assert_eq!(kind(&Error::PoolTimedOut), StoreError::Unavailable);
-        assert_eq!(kind(&Error::RowNotFound), StoreError::Failed);
-        assert_eq!(kind(&Error::ColumnNotFound("x".into())), StoreError::Failed);
+        assert_eq!(kind(&io), StoreFailure::Unavailable);
+        assert_eq!(kind(&Error::PoolTimedOut), StoreFailure::Unavailable);
+        assert_eq!(kind(&Error::RowNotFound), StoreFailure::Failed);
+        assert_eq!(
+            kind(&Error::ColumnNotFound("x".into())),
+            StoreFailure::Failed
+        );
     }
 }

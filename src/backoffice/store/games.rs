@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use lobby::faf::asks::StoreError;
 use lobby::faf::ledger::Launch;
 use lobby::faf::reference::Reference;
 use lobby::faf::results::Score;
 use lobby::faf::validity::Validity;
+use lobby::question::StoreFailure;
 use sqlx::AssertSqlSafe;
 
 use super::ratings::{StoredRatings, marks, read_ratings};
@@ -26,7 +26,7 @@ impl Store {
     /// it was there already. `None`: the featured mod is unknown, and there is no row.
     ///
     /// # Errors
-    /// [`StoreError`]; `Failed` also if the number belongs to a game of somebody else.
+    /// [`StoreFailure`]; `Failed` also if the number belongs to a game of somebody else.
     pub async fn add_game(
         &self,
         uid: u32,
@@ -34,7 +34,7 @@ impl Store {
         map_id: Option<u32>,
         validity: Validity,
         reference: &Reference,
-    ) -> Result<Option<Validity>, StoreError> {
+    ) -> Result<Option<Validity>, StoreFailure> {
         const KNOWN: &str =
             "SELECT CAST(host AS SIGNED), CAST(validity AS SIGNED) FROM game_stats WHERE id = ?";
         const FEATURED: &str = "SELECT CAST(id AS SIGNED) FROM game_featuredMods WHERE gamemod = ?";
@@ -90,7 +90,7 @@ impl Store {
             })
         });
         match known.await? {
-            Some((theirs, _)) if theirs != host => Err(StoreError::Failed),
+            Some((theirs, _)) if theirs != host => Err(StoreFailure::Failed),
             Some((_, number)) => Ok(Some(Validity::from_number(number).unwrap_or(validity))),
             None => Ok(None),
         }
@@ -120,13 +120,13 @@ impl Store {
     /// Adds a player's first desync report (N#1106).
     ///
     /// # Errors
-    /// [`StoreError`]
+    /// [`StoreFailure`]
     pub async fn add_desync(
         &self,
         uid: u32,
         player_id: u32,
         game_time_s: Option<i64>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), StoreFailure> {
         const SQL: &str = "INSERT INTO game_desync (game_id, player_id, game_time) \
              SELECT ?, ?, ? FROM (SELECT 1) one \
              WHERE NOT EXISTS (SELECT 1 FROM game_desync WHERE game_id = ? AND player_id = ?)";
@@ -143,14 +143,14 @@ impl Store {
     /// Adds a team kill, unless just this one is there.
     ///
     /// # Errors
-    /// [`StoreError`]
+    /// [`StoreFailure`]
     pub async fn add_teamkill(
         &self,
         uid: u32,
         game_time_s: i64,
         victim: u32,
         killer: u32,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), StoreFailure> {
         const SQL: &str = "INSERT INTO teamkills (teamkiller, victim, game_id, gametime) \
              SELECT ?, ?, ?, ? FROM (SELECT 1) one WHERE NOT EXISTS \
              (SELECT 1 FROM teamkills WHERE teamkiller = ? AND victim = ? AND game_id = ? AND gametime = ?)";
@@ -167,7 +167,7 @@ impl Store {
     /// Adds a completed coop mission, if the map is one and the game has none yet (spec: faf-messages 4.6).
     ///
     /// # Errors
-    /// [`StoreError`]
+    /// [`StoreFailure`]
     pub async fn add_operation(
         &self,
         uid: u32,
@@ -175,7 +175,7 @@ impl Store {
         secondary: bool,
         time: &str,
         players: usize,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), StoreFailure> {
         const SQL: &str = "INSERT INTO coop_leaderboard (mission, gameuid, secondary, time, player_count) \
              SELECT m.id, ?, ?, ?, ? FROM coop_map m WHERE m.filename = ? \
              AND NOT EXISTS (SELECT 1 FROM coop_leaderboard WHERE gameuid = ?)";
@@ -194,8 +194,8 @@ impl Store {
     /// Notes when a game's simulation was over.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn set_end(&self, uid: u32, unix: f64) -> Result<(), StoreError> {
+    /// [`StoreFailure`]
+    pub async fn set_end(&self, uid: u32, unix: f64) -> Result<(), StoreFailure> {
         const SQL: &str = "UPDATE game_stats SET endTime = ? WHERE id = ?";
         self.call("set end", async {
             on_either!(self, pool => {
@@ -209,13 +209,13 @@ impl Store {
     /// Writes the results of a game, and its validity if that has changed. A deadlock is tried again.
     ///
     /// # Errors
-    /// [`StoreError`]
+    /// [`StoreFailure`]
     pub async fn set_results(
         &self,
         uid: u32,
         validity: Option<Validity>,
         scores: &[Score],
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), StoreFailure> {
         self.call("set results", async {
             for pause in DEADLOCK_PAUSES {
                 match self.try_set_results(uid, validity, scores).await {

@@ -33,7 +33,7 @@ use std::time::Duration;
 use sqlx::{MySqlPool, SqlitePool};
 use tokio::sync::OnceCell;
 
-use lobby::faf::asks::StoreError;
+use lobby::question::StoreFailure;
 
 pub use accounts::{Found, Identity};
 pub use admin::{AccountLine, BanLevel, NewBan};
@@ -95,8 +95,8 @@ impl Store {
     /// Whether the database answers at all.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn ready(&self) -> Result<(), StoreError> {
+    /// [`StoreFailure`]
+    pub async fn ready(&self) -> Result<(), StoreFailure> {
         self.call("ready", async {
             on_either!(self, pool => sqlx::query("SELECT 1").execute(pool).await.map(|_| ()))
         })
@@ -130,7 +130,7 @@ impl Store {
             on_either!(self, pool => sqlx::query(statement).execute(pool).await.map(|_| ()));
         match outcome {
             Ok(()) => Ok(true),
-            Err(error) if failure::kind(&error) == StoreError::Failed => Ok(false),
+            Err(error) if failure::kind(&error) == StoreFailure::Failed => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Mutex;
 
-use lobby::faf::asks::{Map, Relation, StoreError};
+use lobby::faf::questions::{Map, Relation};
+use lobby::question::StoreFailure;
 use sqlx::AssertSqlSafe;
 
 use super::accounts::narrow;
@@ -20,13 +21,13 @@ impl Store {
     /// id (spec: faf-messages 3.13, N#1029).
     ///
     /// # Errors
-    /// [`StoreError`]
+    /// [`StoreFailure`]
     pub async fn set_relation(
         &self,
         player: u32,
         subject: u32,
         relation: Relation,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, StoreFailure> {
         // One statement, so there is no moment without a row, and none with two.
         const SQL: &str = "REPLACE INTO friends_and_foes (user_id, subject_id, status) \
              SELECT p.id, s.id, ? FROM login p, login s WHERE p.id = ? AND s.id = ? AND p.id <> s.id";
@@ -52,8 +53,8 @@ impl Store {
     /// Takes `subject_id` off the list, whatever they were.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn clear_relation(&self, player: u32, subject: u32) -> Result<(), StoreError> {
+    /// [`StoreFailure`]
+    pub async fn clear_relation(&self, player: u32, subject: u32) -> Result<(), StoreFailure> {
         const SQL: &str = "DELETE FROM friends_and_foes WHERE user_id = ? AND subject_id = ?";
         self.call("clear relation", async {
             on_either!(self, pool => {
@@ -88,8 +89,8 @@ impl Store {
     /// remembered.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn map_by_folder(&self, folder: &str) -> Result<Option<Map>, StoreError> {
+    /// [`StoreFailure`]
+    pub async fn map_by_folder(&self, folder: &str) -> Result<Option<Map>, StoreFailure> {
         const SQL: &str = "SELECT CAST(id AS SIGNED), CAST(ranked AS SIGNED) FROM map_version WHERE filename = ? LIMIT 1";
         let folder = folder.to_lowercase();
         if let Some(map) = self.maps.recall(&folder) {
@@ -105,7 +106,7 @@ impl Store {
             return Ok(None);
         };
         let map = Map {
-            id: narrow(id).map_err(|_| StoreError::Failed)?,
+            id: narrow(id).map_err(|_| StoreFailure::Failed)?,
             ranked: ranked != 0,
         };
         self.maps.remember(folder, map.clone());
@@ -115,8 +116,8 @@ impl Store {
     /// (uid, display name) of the mods among `uids` that exist and are not hidden (spec: faf-messages 4.3).
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn mod_names(&self, uids: &[String]) -> Result<Vec<(String, String)>, StoreError> {
+    /// [`StoreFailure`]
+    pub async fn mod_names(&self, uids: &[String]) -> Result<Vec<(String, String)>, StoreFailure> {
         self.call("mod names", async {
             let mut names = Vec::with_capacity(uids.len());
             for some in uids.chunks(MOD_UIDS_PER_STATEMENT) {
@@ -137,15 +138,15 @@ impl Store {
     /// The highest game number so far, 0 if there is none (spec: faf-lifecycle 11).
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn max_game_id(&self) -> Result<u32, StoreError> {
+    /// [`StoreFailure`]
+    pub async fn max_game_id(&self) -> Result<u32, StoreFailure> {
         const SQL: &str = "SELECT CAST(COALESCE(MAX(id), 0) AS SIGNED) FROM game_stats";
         let id: i64 = self
             .call("highest game id", async {
                 on_either!(self, pool => sqlx::query_scalar(SQL).fetch_one(pool).await)
             })
             .await?;
-        narrow(id).map_err(|_| StoreError::Failed)
+        narrow(id).map_err(|_| StoreFailure::Failed)
     }
 }
 

@@ -3,7 +3,8 @@
 //! Groups, avatar, clan, ratings and relations have no columns in common. They are read as rows of one shape all the
 //! same, because a trip to the database costs more than what is read by it.
 
-use lobby::faf::asks::{Account, Avatar, StoreError, StoredRating};
+use lobby::faf::questions::{Account, Avatar, StoredRating};
+use lobby::question::StoreFailure;
 use sqlx::AssertSqlSafe;
 
 use super::accounts::narrow;
@@ -62,8 +63,8 @@ impl Store {
     /// Everything about a player that the lobby shows. The country is not the store's to know.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn load_account(&self, who: &Identity) -> Result<Account, StoreError> {
+    /// [`StoreFailure`]
+    pub async fn load_account(&self, who: &Identity) -> Result<Account, StoreFailure> {
         self.call("load account", async {
             let sql = sql(self.has_avatar_id().await?, "= ?");
             let id = i64::from(who.id);

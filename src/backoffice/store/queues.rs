@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lobby::faf::asks::StoreError;
 use lobby::faf::matchmaking::{
     Bracket, Generated, MapPool, PoolEntry, PoolMap, QueueSetup, VetoRules,
 };
+use lobby::question::StoreFailure;
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, FromRow, Row, Type};
 
 use super::accounts::narrow;
@@ -171,13 +171,13 @@ impl Store {
     /// (spec: faf-matchmaking 9.3).
     ///
     /// # Errors
-    /// [`StoreError`]
+    /// [`StoreFailure`]
     pub async fn played_maps(
         &self,
         player_id: u32,
         queue_id: u32,
         limit: u32,
-    ) -> Result<Vec<u32>, StoreError> {
+    ) -> Result<Vec<u32>, StoreFailure> {
         let since = match self.pool {
             super::Pool::Sqlite(_) => "datetime('now', '-1 day')",
             super::Pool::MySql(_) => "NOW() - INTERVAL 1 DAY",

@@ -6,11 +6,11 @@
 use std::collections::HashMap;
 
 use crate::unix_now;
-use lobby::faf::asks::StoreError;
 use lobby::faf::rated_game::{RatedGame, RatingChange};
 use lobby::faf::ratings;
 use lobby::faf::reference::Reference;
 use lobby::faf::results::TeamOutcome;
+use lobby::question::StoreFailure;
 use sqlx::AssertSqlSafe;
 
 use super::accounts::narrow;
@@ -102,12 +102,12 @@ impl Store {
     /// Rates a game, or says what rating it came to before.
     ///
     /// # Errors
-    /// [`StoreError`]; `Failed` also if it can't be rated.
+    /// [`StoreFailure`]; `Failed` also if it can't be rated.
     pub async fn rate(
         &self,
         game: &RatedGame,
         reference: &Reference,
-    ) -> Result<Rating, StoreError> {
+    ) -> Result<Rating, StoreFailure> {
         let rating = self
             .call("rate game", self.try_rate(game, reference))
             .await?;
@@ -119,7 +119,7 @@ impl Store {
                 "the game's rows are not those of its players: ratings are not stored"
             );
         }
-        rating.ok_or(StoreError::Failed)
+        rating.ok_or(StoreFailure::Failed)
     }
 
     async fn try_rate(

@@ -1,7 +1,7 @@
 //! Reference data: tables that are loaded as a whole (spec: faf-database 4.4, 4.6).
 
-use lobby::faf::asks::StoreError;
 use lobby::faf::reference::{FeaturedMod, Leaderboard, Reference};
+use lobby::question::StoreFailure;
 
 use super::accounts::narrow;
 use super::{Store, on_either};
@@ -10,8 +10,8 @@ impl Store {
     /// Everything, or nothing if any part of it can't be read.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn reference(&self) -> Result<Reference, StoreError> {
+    /// [`StoreFailure`]
+    pub async fn reference(&self) -> Result<Reference, StoreFailure> {
         const LEADERBOARDS: &str = "SELECT CAST(b.id AS SIGNED), b.technical_name, i.technical_name \
              FROM leaderboard b LEFT JOIN leaderboard i ON i.id = b.initializer_id ORDER BY b.id";
         const FEATURED: &str =

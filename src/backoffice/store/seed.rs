@@ -4,7 +4,7 @@ use sqlx::Executor;
 
 use super::{Pool, Store};
 use crate::Boxed;
-use lobby::faf::asks::StoreError;
+use lobby::question::StoreFailure;
 
 const STARTER: &str = include_str!("seed.sqlite.sql");
 
@@ -13,8 +13,8 @@ impl Store {
     /// database, is somebody's and stays as it is.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub fn seed(&self) -> Boxed<'_, Result<(), StoreError>> {
+    /// [`StoreFailure`]
+    pub fn seed(&self) -> Boxed<'_, Result<(), StoreFailure>> {
         Box::pin(async move {
             const LEADERBOARDS: &str = "SELECT COUNT(*) FROM leaderboard";
             let Pool::Sqlite(pool) = &self.pool else {

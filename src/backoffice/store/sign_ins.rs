@@ -20,7 +20,8 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Error, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
-use lobby::faf::asks::{Account, StoreError};
+use lobby::faf::questions::Account;
+use lobby::question::StoreFailure;
 
 use super::accounts::{FoundRow, found, stored_ip, stored_user_agent};
 use super::failure::Watch;
@@ -60,8 +61,8 @@ impl Store {
     /// Finds an account.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn find(&self, who: Who) -> Result<Option<Found>, StoreError> {
+    /// [`StoreFailure`]
+    pub async fn find(&self, who: Who) -> Result<Option<Found>, StoreFailure> {
         match &self.sign_ins {
             Some(handler) => handler.ask(who).await,
             None => match who {
@@ -75,8 +76,12 @@ impl Store {
     /// and their password. `None` if none can be made.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn welcome(&self, login: &str, password: &str) -> Result<Option<Found>, StoreError> {
+    /// [`StoreFailure`]
+    pub async fn welcome(
+        &self,
+        login: &str,
+        password: &str,
+    ) -> Result<Option<Found>, StoreFailure> {
         if let Some(handler) = &self.sign_ins {
             let (login, password) = (login.to_owned(), password.to_owned());
             return handler.ask(Newcomer { login, password }).await;
@@ -90,8 +95,8 @@ impl Store {
     /// lobby shows.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn enter(&self, arrival: Arrival) -> Result<Account, StoreError> {
+    /// [`StoreFailure`]
+    pub async fn enter(&self, arrival: Arrival) -> Result<Account, StoreFailure> {
         if let Some(handler) = &self.sign_ins {
             return handler.ask(arrival).await;
         }
@@ -118,7 +123,7 @@ pub(super) struct Desk {
 /// A question, and where its answer goes.
 struct Waiting<Q: Grouped> {
     question: Q,
-    reply: oneshot::Sender<Result<Q::Answer, StoreError>>,
+    reply: oneshot::Sender<Result<Q::Answer, StoreFailure>>,
 }
 
 enum Asked {
@@ -158,7 +163,7 @@ impl Desk {
     }
 
     /// Waits for the answer, for as long as a call may take.
-    async fn ask<Q: Grouped>(&self, question: Q) -> Result<Q::Answer, StoreError> {
+    async fn ask<Q: Grouped>(&self, question: Q) -> Result<Q::Answer, StoreFailure> {
         let (reply, answer) = oneshot::channel();
         let asked = Q::asked(Waiting { question, reply });
         let queue = if Q::WRITES {
@@ -213,7 +218,7 @@ async fn settle<Q: Grouped>(pool: &SqlitePool, watch: &Watch, mut group: Vec<Wai
         .unzip();
     let answers = match watch.call(Q::WHAT, Q::answer(pool, &questions)).await {
         Ok(answers) => answers,
-        Err(StoreError::Failed) if questions.len() > 1 => {
+        Err(StoreFailure::Failed) if questions.len() > 1 => {
             for (question, reply) in questions.iter().zip(replies) {
                 if reply.is_closed() {
                     continue;
@@ -245,7 +250,7 @@ async fn settle<Q: Grouped>(pool: &SqlitePool, watch: &Watch, mut group: Vec<Wai
 fn own<Q: Grouped>(
     watch: &Watch,
     answer: Option<sqlx::Result<Q::Answer>>,
-) -> Result<Q::Answer, StoreError> {
+) -> Result<Q::Answer, StoreFailure> {
     answer
         .unwrap_or(Err(Error::RowNotFound))
         .map_err(|error| watch.failed(Q::WHAT, &error))

@@ -1,6 +1,7 @@
 //! What players look up: coop missions and the mod vault (spec: faf-messages 3.16 and 3.17).
 
-use lobby::faf::asks::{Like, Mission, StoreError, VaultMod};
+use lobby::faf::questions::{Like, Mission, VaultMod};
+use lobby::question::StoreFailure;
 use sqlx::AssertSqlSafe;
 
 use super::{Store, accounts::narrow, on_either, time};
@@ -39,8 +40,8 @@ impl Store {
     /// All coop missions of a campaign that is known, in the order of the table.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn missions(&self) -> Result<Vec<Mission>, StoreError> {
+    /// [`StoreFailure`]
+    pub async fn missions(&self) -> Result<Vec<Mission>, StoreFailure> {
         const SQL: &str = "SELECT CAST(id AS SIGNED), CAST(type AS SIGNED), name, description, filename \
              FROM coop_map ORDER BY id LIMIT ?";
         type Row = (i64, i64, Option<String>, Option<String>, String);
@@ -73,8 +74,8 @@ impl Store {
     /// The mods that are liked best. Rows that make no sense are left out.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn best_liked_mods(&self) -> Result<Vec<VaultMod>, StoreError> {
+    /// [`StoreFailure`]
+    pub async fn best_liked_mods(&self) -> Result<Vec<VaultMod>, StoreFailure> {
         let sql = format!("SELECT {MOD_COLUMNS} FROM table_mod ORDER BY likes DESC, id LIMIT ?");
         self.call("vault", async {
             let rows: Vec<ModRow> =
@@ -87,8 +88,8 @@ impl Store {
     /// A player likes a mod, for the first time or again.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn like_mod(&self, player_id: u32, uid: &str) -> Result<Like, StoreError> {
+    /// [`StoreFailure`]
+    pub async fn like_mod(&self, player_id: u32, uid: &str) -> Result<Like, StoreFailure> {
         self.call("like", async {
             for _ in 0..LIKE_ATTEMPTS {
                 if let Some(outcome) = self.try_to_like(player_id, uid).await? {
@@ -152,8 +153,8 @@ impl Store {
     /// Counts a download; of a mod that does not exist, nothing.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn download_mod(&self, uid: &str) -> Result<(), StoreError> {
+    /// [`StoreFailure`]
+    pub async fn download_mod(&self, uid: &str) -> Result<(), StoreFailure> {
         const MOD: &str =
             "SELECT CAST(mod_id AS SIGNED) FROM mod_version WHERE uid = ? AND hidden = 0";
         const COUNT: &str = "UPDATE mod_stats SET downloads = downloads + 1 WHERE mod_id = ?";

@@ -4,16 +4,15 @@
 use bytes::Bytes;
 
 use super::{
-    Faf, FafTurn,
-    asks::{Ask, StoreError},
-    close,
-    dispatch::{Next, Pending},
+    Faf, FafTurn, close,
+    dispatch::{Next, Request},
     mail::Mail,
     message,
+    questions::HasPermission,
     request::{self, Outcome, Refusal},
     settings,
 };
-use crate::{Audience, ConnId};
+use crate::{Audience, ConnId, question::StoreFailure};
 use wire::json::Value;
 
 /// What is asked for. The fields are read at once but judged only after the permission.
@@ -88,53 +87,12 @@ impl Faf {
         let Some(player) = self.sessions.get(conn).and_then(|s| s.player.as_deref()) else {
             return Ok(());
         };
-        let ask = Ask::Permission {
+        let question = HasPermission {
             player_id: player.account.id,
             permission: action.permission(),
         };
-        self.ask_held(turn, conn, ask, Pending::Admin { conn, action });
+        self.ask_held(turn, conn, question, action);
         Ok(())
-    }
-
-    pub(super) fn admin_permitted(
-        &mut self,
-        turn: &mut FafTurn<'_>,
-        action: Action,
-        permitted: Result<bool, StoreError>,
-    ) -> Outcome<Next> {
-        if !permitted.map_err(Refusal::Store)? {
-            return Ok(Next::Go);
-        }
-        self.counters.admin_actions += 1;
-        match action {
-            Action::CloseGame(user) => {
-                if let Some((player_id, conn)) = self.online(user?) {
-                    self.tell(turn, conn, player_id, message::KILL);
-                }
-            }
-            Action::CloseLobby(user) => {
-                if let Some((player_id, conn)) = self.online(user?) {
-                    self.post(turn, conn.shard, Mail::Dismiss { conn, player_id });
-                }
-            }
-            Action::Broadcast(text) => {
-                let body = message::notice("info", &text?);
-                turn.mail_all(|| Mail::TellAll(body.clone()));
-                self.tell_all(turn, body);
-            }
-            Action::JoinChannel(wanted) => {
-                let (users, channel) = wanted?;
-                let body = message::encode(&message::JoinChannel {
-                    autojoin: [&channel],
-                });
-                for user in users {
-                    if let Some((player_id, conn)) = self.online(user) {
-                        self.tell(turn, conn, player_id, body.clone());
-                    }
-                }
-            }
-        }
-        Ok(Next::Go)
     }
 
     /// At the shard of somebody who is to go.
@@ -150,5 +108,51 @@ impl Faf {
     /// Everybody on this shard.
     pub(super) fn tell_all(&mut self, turn: &mut FafTurn<'_>, body: Bytes) {
         turn.fan_out(Audience::Subscribers, body);
+    }
+}
+
+impl Request for Action {
+    type Question = HasPermission;
+
+    fn resume(
+        self,
+        faf: &mut Faf,
+        turn: &mut FafTurn<'_>,
+        _: ConnId,
+        permitted: Result<bool, StoreFailure>,
+    ) -> Outcome<Next> {
+        if !permitted? {
+            return Ok(Next::Go);
+        }
+        faf.counters.admin_actions += 1;
+        match self {
+            Action::CloseGame(user) => {
+                if let Some((player_id, conn)) = faf.online(user?) {
+                    faf.tell(turn, conn, player_id, message::KILL);
+                }
+            }
+            Action::CloseLobby(user) => {
+                if let Some((player_id, conn)) = faf.online(user?) {
+                    faf.post(turn, conn.shard, Mail::Dismiss { conn, player_id });
+                }
+            }
+            Action::Broadcast(text) => {
+                let body = message::notice("info", &text?);
+                turn.mail_all(|| Mail::TellAll(body.clone()));
+                faf.tell_all(turn, body);
+            }
+            Action::JoinChannel(wanted) => {
+                let (users, channel) = wanted?;
+                let body = message::encode(&message::JoinChannel {
+                    autojoin: [&channel],
+                });
+                for user in users {
+                    if let Some((player_id, conn)) = faf.online(user) {
+                        faf.tell(turn, conn, player_id, body.clone());
+                    }
+                }
+            }
+        }
+        Ok(Next::Go)
     }
 }

@@ -3,13 +3,16 @@
 
 use super::{
     Faf, FafTurn,
-    asks::{Ask, Avatar, StoreError},
-    dispatch::{Next, Pending},
+    dispatch::{Next, Request},
     message,
+    questions::{Avatar, ChangedAvatar, ListAvatars, SelectAvatar},
     request::{Outcome, Refusal},
     settings,
 };
-use crate::ConnId;
+use crate::{
+    ConnId,
+    question::{Continuation, StoreFailure},
+};
 use wire::json::Value;
 
 impl Faf {
@@ -24,8 +27,8 @@ impl Faf {
             return Ok(());
         };
         let player_id = player.account.id;
-        let (ask, pending) = match action {
-            Some("list_avatar") => (Ask::Avatars(player_id), Pending::Avatars { conn }),
+        match action {
+            Some("list_avatar") => self.ask_held(turn, conn, ListAvatars(player_id), Listing),
             Some("select") => {
                 let chosen = message.get("avatar").ok_or(Refusal::Garbage)?;
                 let url = chosen
@@ -36,38 +39,11 @@ impl Faf {
                     return Ok(());
                 }
                 let url = url.map(str::to_owned);
-                let ask = Ask::SelectAvatar { player_id, url };
-                (ask, Pending::SelectAvatar { conn })
+                self.ask_held(turn, conn, SelectAvatar { player_id, url }, Selecting);
             }
             _ => return Err(Refusal::Garbage),
-        };
-        self.ask_held(turn, conn, ask, pending);
-        Ok(())
-    }
-
-    pub(super) fn avatars_known(
-        &mut self,
-        turn: &mut FafTurn<'_>,
-        conn: ConnId,
-        result: Result<Vec<Avatar>, StoreError>,
-    ) -> Outcome<Next> {
-        let avatars = result.map_err(Refusal::Store)?;
-        let list = message::AvatarList {
-            avatarlist: &avatars,
-        };
-        turn.send(conn, message::encode(&list));
-        Ok(Next::Go)
-    }
-
-    pub(super) fn avatar_selected(
-        &mut self,
-        conn: ConnId,
-        result: Result<Option<Option<Avatar>>, StoreError>,
-    ) -> Outcome<Next> {
-        if let Some(avatar) = result.map_err(Refusal::Store)? {
-            self.show_avatar(conn, avatar);
         }
-        Ok(Next::Go)
+        Ok(())
     }
 
     /// Somebody else has changed it in the database: the player's own shard looks what it is now.
@@ -81,38 +57,12 @@ impl Faf {
             return;
         };
         let selections = player.selections;
-        let ticket = turn.ask(Ask::ChangedAvatar(player_id));
-        let pending = Pending::ChangedAvatar {
+        let following = Following {
             conn,
             player_id,
             selections,
         };
-        self.pending.insert(ticket, pending);
-    }
-
-    /// The database's word on it. Nobody waits for this one.
-    pub(super) fn changed_avatar_known(
-        &mut self,
-        turn: &mut FafTurn<'_>,
-        conn: ConnId,
-        player_id: u32,
-        selections: u32,
-        result: Result<Option<Avatar>, StoreError>,
-    ) {
-        let session = self.sessions.get(conn);
-        let player = session.and_then(|s| s.player.as_deref());
-        let Some(player) = player.filter(|player| player.account.id == player_id) else {
-            return;
-        };
-        let Ok(avatar) = result else {
-            self.counters.avatars_missed += 1;
-            return;
-        };
-        if player.selections != selections {
-            // They have chosen themselves meanwhile; which of the two came last, the database knows.
-            return self.avatar_changed(turn, player_id);
-        }
-        self.show_avatar(conn, avatar);
+        self.pending.ask(turn, ChangedAvatar(player_id), following);
     }
 
     fn show_avatar(&mut self, conn: ConnId, avatar: Option<Avatar>) {
@@ -123,5 +73,82 @@ impl Faf {
         player.selections = player.selections.wrapping_add(1);
         player.account.avatar = avatar.and_then(Avatar::shown).map(Box::new);
         self.player_changed(conn);
+    }
+}
+
+/// All their avatars are looked up.
+#[derive(Debug)]
+pub(super) struct Listing;
+
+impl Request for Listing {
+    type Question = ListAvatars;
+
+    fn resume(
+        self,
+        _: &mut Faf,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        avatars: Result<Vec<Avatar>, StoreFailure>,
+    ) -> Outcome<Next> {
+        let list = message::AvatarList {
+            avatarlist: &avatars?,
+        };
+        turn.send(conn, message::encode(&list));
+        Ok(Next::Go)
+    }
+}
+
+/// They show another avatar.
+#[derive(Debug)]
+pub(super) struct Selecting;
+
+impl Request for Selecting {
+    type Question = SelectAvatar;
+
+    fn resume(
+        self,
+        faf: &mut Faf,
+        _: &mut FafTurn<'_>,
+        conn: ConnId,
+        selected: Result<Option<Option<Avatar>>, StoreFailure>,
+    ) -> Outcome<Next> {
+        if let Some(avatar) = selected? {
+            faf.show_avatar(conn, avatar);
+        }
+        Ok(Next::Go)
+    }
+}
+
+/// Their avatar was changed from outside, after so many changes before. Nobody waits for the database's word on it.
+#[derive(Debug)]
+pub(super) struct Following {
+    conn: ConnId,
+    player_id: u32,
+    selections: u32,
+}
+
+impl Continuation<Faf> for Following {
+    type Question = ChangedAvatar;
+
+    fn resume(
+        self,
+        faf: &mut Faf,
+        turn: &mut FafTurn<'_>,
+        avatar: Result<Option<Avatar>, StoreFailure>,
+    ) {
+        let session = faf.sessions.get(self.conn);
+        let player = session.and_then(|s| s.player.as_deref());
+        let Some(player) = player.filter(|player| player.account.id == self.player_id) else {
+            return;
+        };
+        let Ok(avatar) = avatar else {
+            faf.counters.avatars_missed += 1;
+            return;
+        };
+        if player.selections != self.selections {
+            // They have chosen themselves meanwhile; which of the two came last, the database knows.
+            return faf.avatar_changed(turn, self.player_id);
+        }
+        faf.show_avatar(self.conn, avatar);
     }
 }

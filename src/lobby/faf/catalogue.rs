@@ -5,13 +5,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
     Faf, FafTurn,
-    asks::{Ask, Like, Mission, StoreError, VaultMod},
-    dispatch::{Next, Pending},
+    dispatch::{Next, Request},
     message,
+    questions::{DownloadMod, Like, LikeMod, Mission, Missions, VaultMod, VaultMods},
     request::{self, Outcome, Refusal},
     settings,
 };
-use crate::ConnId;
+use crate::{ConnId, question::StoreFailure};
 use wire::json::Value;
 
 /// By the number of a mission's campaign (spec: faf-messages 5.16).
@@ -33,30 +33,7 @@ const IN_ADDRESS: &AsciiSet = &NON_ALPHANUMERIC
 
 impl Faf {
     pub(super) fn coop_list(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
-        self.ask_held(turn, conn, Ask::Missions, Pending::Catalogue { conn });
-    }
-
-    pub(super) fn missions_known(
-        &mut self,
-        turn: &mut FafTurn<'_>,
-        conn: ConnId,
-        missions: Result<Vec<Mission>, StoreError>,
-    ) -> Outcome<Next> {
-        for mission in missions.map_err(Refusal::Store)? {
-            let Some(campaign) = CAMPAIGNS.get(usize::from(mission.campaign)) else {
-                continue;
-            };
-            let message = message::CoopInfo {
-                uid: mission.id,
-                campaign,
-                name: &mission.name,
-                description: &mission.description,
-                filename: &mission.filename,
-                featured_mod: "coop",
-            };
-            turn.send(conn, message::encode(&message));
-        }
-        Ok(Next::Go)
+        self.ask_held(turn, conn, Missions, ListingMissions);
     }
 
     pub(super) fn modvault(
@@ -75,44 +52,17 @@ impl Faf {
             return Ok(());
         };
         let player_id = player.account.id;
-        let ask = match kind {
-            Some("start") => Ask::VaultMods,
+        match kind {
+            Some("start") => self.ask_held(turn, conn, VaultMods, ListingMods),
             Some("like") => {
                 let uid = uid()?;
-                Ask::LikeMod { player_id, uid }
+                self.ask_held(turn, conn, LikeMod { player_id, uid }, Liking);
             }
             // spec: faf-messages 3.17, recommended: what was meant is done
-            Some("download") => Ask::DownloadMod(uid()?),
+            Some("download") => self.ask_held(turn, conn, DownloadMod(uid()?), Downloading),
             _ => return Err(Refusal::Garbage),
-        };
-        self.ask_held(turn, conn, ask, Pending::Catalogue { conn });
+        }
         Ok(())
-    }
-
-    pub(super) fn mods_known(
-        &mut self,
-        turn: &mut FafTurn<'_>,
-        conn: ConnId,
-        mods: Result<Vec<VaultMod>, StoreError>,
-    ) -> Outcome<Next> {
-        for vault_mod in mods.map_err(Refusal::Store)? {
-            self.send_mod(turn, conn, &vault_mod);
-        }
-        Ok(Next::Go)
-    }
-
-    pub(super) fn mod_liked(
-        &mut self,
-        turn: &mut FafTurn<'_>,
-        conn: ConnId,
-        like: Result<Like, StoreError>,
-    ) -> Outcome<Next> {
-        match like.map_err(Refusal::Store)? {
-            Like::Unknown => return Err(Refusal::Invalid),
-            Like::Again => {}
-            Like::Counted(vault_mod) => self.send_mod(turn, conn, &vault_mod),
-        }
-        Ok(Next::Go)
     }
 
     fn send_mod(&self, turn: &mut FafTurn<'_>, conn: ConnId, vault_mod: &VaultMod) {
@@ -141,5 +91,100 @@ impl Faf {
             ui: vault_mod.ui,
         };
         turn.send(conn, message::encode(&message));
+    }
+}
+
+/// Coop missions are looked up.
+#[derive(Debug)]
+pub(super) struct ListingMissions;
+
+impl Request for ListingMissions {
+    type Question = Missions;
+
+    fn resume(
+        self,
+        _: &mut Faf,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        missions: Result<Vec<Mission>, StoreFailure>,
+    ) -> Outcome<Next> {
+        for mission in missions? {
+            let Some(campaign) = CAMPAIGNS.get(usize::from(mission.campaign)) else {
+                continue;
+            };
+            let message = message::CoopInfo {
+                uid: mission.id,
+                campaign,
+                name: &mission.name,
+                description: &mission.description,
+                filename: &mission.filename,
+                featured_mod: "coop",
+            };
+            turn.send(conn, message::encode(&message));
+        }
+        Ok(Next::Go)
+    }
+}
+
+/// The mods that are liked best are looked up.
+#[derive(Debug)]
+pub(super) struct ListingMods;
+
+impl Request for ListingMods {
+    type Question = VaultMods;
+
+    fn resume(
+        self,
+        faf: &mut Faf,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        mods: Result<Vec<VaultMod>, StoreFailure>,
+    ) -> Outcome<Next> {
+        for vault_mod in mods? {
+            faf.send_mod(turn, conn, &vault_mod);
+        }
+        Ok(Next::Go)
+    }
+}
+
+/// They like a mod.
+#[derive(Debug)]
+pub(super) struct Liking;
+
+impl Request for Liking {
+    type Question = LikeMod;
+
+    fn resume(
+        self,
+        faf: &mut Faf,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        like: Result<Like, StoreFailure>,
+    ) -> Outcome<Next> {
+        match like? {
+            Like::Unknown => return Err(Refusal::Invalid),
+            Like::Again => {}
+            Like::Counted(vault_mod) => faf.send_mod(turn, conn, &vault_mod),
+        }
+        Ok(Next::Go)
+    }
+}
+
+/// They have downloaded a mod.
+#[derive(Debug)]
+pub(super) struct Downloading;
+
+impl Request for Downloading {
+    type Question = DownloadMod;
+
+    fn resume(
+        self,
+        _: &mut Faf,
+        _: &mut FafTurn<'_>,
+        _: ConnId,
+        done: Result<(), StoreFailure>,
+    ) -> Outcome<Next> {
+        done?;
+        Ok(Next::Go)
     }
 }

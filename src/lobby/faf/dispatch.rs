@@ -1,70 +1,18 @@
-//! From a frame to its handler, and from a refusal to what the client gets (spec: faf-messages 2).
+//! From a frame to its handler, from an answer to the rest of a request that waits for it, and from a refusal to what the
+//! client gets (spec: faf-messages 2).
 
 use super::{
-    Faf, FafTurn,
-    asks::{Answer, StoreError},
-    close,
-    hosting::HostWanted,
-    ledger::Written,
-    message,
+    Faf, FafTurn, close, message,
+    questions::{AnyContinuation, Ask},
     request::{Outcome, Refusal},
     session::PlayerState,
     text,
 };
-use crate::{ConnId, Ticket};
+use crate::{
+    ConnId,
+    question::{Continuation, Question, StoreFailure},
+};
 use wire::json::Value;
-
-/// What an answer of the back office is waited for with. The connection is held meanwhile.
-#[derive(Debug)]
-pub(super) enum Pending {
-    /// Credentials; whether a token.
-    Login { conn: ConnId, token: bool },
-    /// May they host, and with what the request will be answered if they may.
-    Host {
-        conn: ConnId,
-        wanted: Outcome<Box<HostWanted>>,
-    },
-    /// May they join.
-    Join {
-        conn: ConnId,
-        uid: Outcome<i64>,
-        password: Option<String>,
-    },
-    /// A friend or foe is being written down.
-    Relation {
-        conn: ConnId,
-        subject: u32,
-        relation: Option<super::asks::Relation>,
-    },
-    /// All their avatars.
-    Avatars { conn: ConnId },
-    /// They show another avatar.
-    SelectAvatar { conn: ConnId },
-    /// Their avatar was changed from outside; after so many changes before. They are not held.
-    ChangedAvatar {
-        conn: ConnId,
-        player_id: u32,
-        selections: u32,
-    },
-    /// May they do this.
-    Admin {
-        conn: ConnId,
-        action: super::admin::Action,
-    },
-    /// Something to look up.
-    Catalogue { conn: ConnId },
-    /// Names of the game's sim mods.
-    Mods {
-        seat: super::mail::Seat,
-        uids: Vec<String>,
-    },
-    /// Who plays against whom in the queue that has popped.
-    Match,
-    /// What this match needs to be opened.
-    NewMatch(u64),
-    /// A game's records are being written. No connection is held for it.
-    Ledger { uid: u32 },
-}
 
 /// Commands that are heard before login (spec: faf-messages 2, item 2).
 const BEFORE_LOGIN: [&str; 7] = [
@@ -235,7 +183,7 @@ impl Faf {
                 self.counters.garbage_closes += 1;
                 true
             }
-            Refusal::Store(StoreError::Unavailable) => {
+            Refusal::Store(StoreFailure::Unavailable) => {
                 self.counters.store_errors += 1;
                 turn.send(
                     conn,
@@ -246,7 +194,7 @@ impl Faf {
                 );
                 true
             }
-            Refusal::Invalid | Refusal::Store(StoreError::Failed) => {
+            Refusal::Invalid | Refusal::Store(StoreFailure::Failed) => {
                 self.counters.invalid_closes += 1;
                 turn.send(conn, message::INVALID);
                 true
@@ -258,128 +206,33 @@ impl Faf {
     }
 
     /// Asks the back office for something, and does not hear the client until it has answered.
-    pub(super) fn ask_held(
+    pub(super) fn ask_held<R: Request>(
         &mut self,
         turn: &mut FafTurn<'_>,
         conn: ConnId,
-        ask: super::asks::Ask,
-        pending: Pending,
-    ) {
+        question: R::Question,
+        request: R,
+    ) where
+        R::Question: Into<Ask>,
+        Held<R>: Into<AnyContinuation>,
+    {
         turn.hold(conn);
-        let ticket = turn.ask(ask);
-        self.pending.insert(ticket, pending);
+        self.pending.ask(turn, question, Held { conn, request });
     }
+}
 
-    /// An answer came: the rest of the request is done, and the connection is heard again.
-    pub(super) fn answer(&mut self, turn: &mut FafTurn<'_>, ticket: Ticket, answer: Answer) {
-        let Some(pending) = self.pending.remove(&ticket) else {
-            return;
-        };
-        let (conn, outcome) = match (pending, answer) {
-            (Pending::Login { conn, token }, Answer::Login(result)) => {
-                self.login_answered(turn);
-                (conn, self.identified(turn, conn, token, result))
-            }
-            (Pending::Host { conn, wanted }, Answer::Host(grant)) => {
-                (conn, self.may_host(turn, conn, wanted, grant))
-            }
-            (
-                Pending::Join {
-                    conn,
-                    uid,
-                    password,
-                },
-                Answer::Join(ban),
-            ) => (conn, self.may_join(turn, conn, uid, password, ban)),
-            (
-                Pending::Relation {
-                    conn,
-                    subject,
-                    relation,
-                },
-                Answer::SetRelation(result),
-            ) => (conn, self.related(turn, conn, subject, relation, result)),
-            (Pending::Relation { conn, subject, .. }, Answer::ClearRelation(result)) => (
-                conn,
-                self.related(turn, conn, subject, None, result.map(|()| true)),
-            ),
-            (Pending::Avatars { conn }, Answer::Avatars(avatars)) => {
-                (conn, self.avatars_known(turn, conn, avatars))
-            }
-            (Pending::SelectAvatar { conn }, Answer::SelectAvatar(avatar)) => {
-                (conn, self.avatar_selected(conn, avatar))
-            }
-            (
-                Pending::ChangedAvatar {
-                    conn,
-                    player_id,
-                    selections,
-                },
-                Answer::ChangedAvatar(avatar),
-            ) => {
-                return self.changed_avatar_known(turn, conn, player_id, selections, avatar);
-            }
-            (Pending::Admin { conn, action }, Answer::Permission(permitted)) => {
-                (conn, self.admin_permitted(turn, action, permitted))
-            }
-            (Pending::Catalogue { conn }, Answer::Missions(missions)) => {
-                (conn, self.missions_known(turn, conn, missions))
-            }
-            (Pending::Catalogue { conn }, Answer::VaultMods(mods)) => {
-                (conn, self.mods_known(turn, conn, mods))
-            }
-            (Pending::Catalogue { conn }, Answer::LikeMod(like)) => {
-                (conn, self.mod_liked(turn, conn, like))
-            }
-            (Pending::Catalogue { conn }, Answer::DownloadMod(done)) => {
-                (conn, done.map(|()| Next::Go).map_err(Refusal::Store))
-            }
-            (Pending::Mods { seat, uids }, Answer::ModNames(names)) => {
-                self.mods_named(turn, seat, uids, names);
-                (seat.conn, Ok(Next::Go))
-            }
-            (Pending::Ledger { uid }, answer) => {
-                let written = match answer {
-                    Answer::Ledger(written) => written,
-                    _ => Written {
-                        unavailable: true,
-                        ..Written::default()
-                    },
-                };
-                return self.written(turn, uid, written);
-            }
-            (Pending::Mods { seat, .. }, _) => (seat.conn, Err(Refusal::Invalid)),
-            (Pending::Match, Answer::Match(proposals)) => return self.matched(turn, proposals),
-            (Pending::Match, _) => return self.matched(turn, None),
-            (Pending::NewMatch(id), Answer::NewMatch(grant)) => {
-                return self.match_prepared(turn, id, grant);
-            }
-            (Pending::NewMatch(id), _) => {
-                return self.match_prepared(turn, id, Err(StoreError::Failed));
-            }
-            (
-                Pending::Login { conn, .. }
-                | Pending::Host { conn, .. }
-                | Pending::Join { conn, .. }
-                | Pending::Relation { conn, .. }
-                | Pending::Avatars { conn }
-                | Pending::SelectAvatar { conn }
-                | Pending::ChangedAvatar { conn, .. }
-                | Pending::Admin { conn, .. }
-                | Pending::Catalogue { conn },
-                _,
-            ) => (conn, Err(Refusal::Invalid)),
-        };
-        if self.sessions.get(conn).is_none() {
-            return;
-        }
-        match outcome {
-            Ok(Next::Wait) => return,
-            Ok(Next::Go) => {}
-            Err(refusal) => self.refused(turn, conn, refusal),
-        }
-        turn.release(conn);
-    }
+/// The rest of a request, for when the back office has answered.
+pub(super) trait Request: 'static {
+    /// What was asked.
+    type Question: Question;
+    /// Does the rest. The connection may be gone meanwhile.
+    fn resume(
+        self,
+        faf: &mut Faf,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        answer: <Self::Question as Question>::Answer,
+    ) -> Outcome<Next>;
 }
 
 /// Whether a connection is heard again after an answer.
@@ -388,4 +241,34 @@ pub(super) enum Next {
     Go,
     /// No: mail is on its way, and whoever handles its answer releases the connection.
     Wait,
+}
+
+/// A request whose connection is held until it is done.
+#[derive(Debug)]
+pub(super) struct Held<R> {
+    pub(super) conn: ConnId,
+    pub(super) request: R,
+}
+
+impl<R: Request> Continuation<Faf> for Held<R> {
+    type Question = R::Question;
+
+    fn resume(
+        self,
+        faf: &mut Faf,
+        turn: &mut FafTurn<'_>,
+        answer: <Self::Question as Question>::Answer,
+    ) {
+        let Held { conn, request } = self;
+        let outcome = request.resume(faf, turn, conn, answer);
+        if faf.sessions.get(conn).is_none() {
+            return;
+        }
+        match outcome {
+            Ok(Next::Wait) => return,
+            Ok(Next::Go) => {}
+            Err(refusal) => faf.refused(turn, conn, refusal),
+        }
+        turn.release(conn);
+    }
 }

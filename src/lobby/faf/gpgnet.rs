@@ -5,17 +5,17 @@
 
 use super::{
     Faf, FafTurn,
-    asks::{Ask, StoreError},
-    dispatch::Pending,
+    dispatch::{Next, Request},
     games::GameState,
     mail::{ArmyResult, Event, Leaving, Mail, Outcome, Seat},
     message,
     options::OptionValue,
-    request::integer,
+    questions::ModNames,
+    request::{self, integer},
     session::{Link, LinkState, PlayerState},
     settings,
 };
-use crate::ConnId;
+use crate::{ConnId, question::StoreFailure};
 use wire::json::Value;
 
 /// Name of a sim mod that is not in the vault.
@@ -27,6 +27,28 @@ enum Step {
     Report(Event),
     /// Nothing more.
     Done,
+}
+
+/// Names of the game's sim mods are looked up.
+#[derive(Debug)]
+pub(super) struct NamingMods {
+    seat: Seat,
+    uids: Vec<String>,
+}
+
+impl Request for NamingMods {
+    type Question = ModNames;
+
+    fn resume(
+        self,
+        faf: &mut Faf,
+        turn: &mut FafTurn<'_>,
+        _: ConnId,
+        names: Result<Vec<(String, String)>, StoreFailure>,
+    ) -> request::Outcome<Next> {
+        faf.mods_named(turn, self.seat, self.uids, names);
+        Ok(Next::Go)
+    }
 }
 
 impl Faf {
@@ -225,21 +247,20 @@ impl Faf {
                         uids.into_iter().map(|uid| (uid, String::new())).collect(),
                     )));
                 }
-                turn.hold(seat.conn);
-                let ticket = turn.ask(Ask::ModNames(uids.clone()));
-                self.pending.insert(ticket, Pending::Mods { seat, uids });
+                let question = ModNames(uids.clone());
+                self.ask_held(turn, seat.conn, question, NamingMods { seat, uids });
                 Some(Step::Done)
             }
             _ => None,
         }
     }
 
-    pub(super) fn mods_named(
+    fn mods_named(
         &mut self,
         turn: &mut FafTurn<'_>,
         seat: Seat,
         uids: Vec<String>,
-        names: Result<Vec<(String, String)>, StoreError>,
+        names: Result<Vec<(String, String)>, StoreFailure>,
     ) {
         let Some(owner) = self
             .sessions

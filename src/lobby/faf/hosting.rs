@@ -1,25 +1,19 @@
-//! MatchSpec a game (spec: faf-messages 3.7, faf-lifecycle 10.2).
+//! Hosting a game (spec: faf-messages 3.7, faf-lifecycle 10.2).
 
 use super::{
     Faf, FafTurn, Timer,
-    asks::{Ask, HostGrant, StoreError},
-    dispatch::{Next, Pending},
+    dispatch::{Next, Request},
     games::{Creation, Game, GameState, GameType, Launch},
     mail::{Leaving, Mail, Seat},
     message,
     options::title,
+    questions::{Host, HostGrant},
     request::{self, Outcome, Refusal},
     session::{Link, LinkState, PlayerState},
     settings,
 };
-use crate::{ConnId, ShardId};
+use crate::{ConnId, ShardId, question::StoreFailure};
 use wire::json::Value;
-
-/// A request to host that is in order.
-#[derive(Debug)]
-pub(super) struct HostWanted {
-    creation: Creation,
-}
 
 impl Faf {
     /// Reads everything, but acts on nothing before the ban check has answered.
@@ -38,58 +32,12 @@ impl Faf {
         if wanted.is_ok() && (self.draining || !self.initialised) {
             wanted = Err(Refusal::Disabled("game_host"));
         }
-        turn.hold(conn);
-        let create = wanted.as_ref().ok().map(|w| w.creation.folder.to_string());
-        let ticket = turn.ask(Ask::Host {
+        let question = Host {
             player_id: player.account.id,
-            create,
-        });
-        self.pending.insert(ticket, Pending::Host { conn, wanted });
+            create: wanted.as_ref().ok().map(|wanted| wanted.folder.to_string()),
+        };
+        self.ask_held(turn, conn, question, Hosting(wanted));
         Ok(())
-    }
-
-    pub(super) fn may_host(
-        &mut self,
-        turn: &mut FafTurn<'_>,
-        conn: ConnId,
-        wanted: Outcome<Box<HostWanted>>,
-        grant: Result<HostGrant, StoreError>,
-    ) -> Outcome<Next> {
-        let grant = grant.map_err(Refusal::Store)?;
-        if let Some(ban) = grant.ban {
-            return Err(Refusal::Banned(ban));
-        }
-        let creation = wanted?.creation;
-        // Meanwhile the owner of their party may have begun a search with them.
-        self.idle_guard(conn, "host a game")?;
-        if self.draining {
-            return Err(Refusal::Disabled("game_host"));
-        }
-        let uid = grant.game_id.ok_or(Refusal::Store(StoreError::Failed))?;
-        self.leave_game(turn, conn, Leaving::Aborted);
-        let Some(session) = self.sessions.get_mut(conn).filter(|s| !s.closing) else {
-            return Ok(Next::Go);
-        };
-        let Some(seat) = session.seat(uid) else {
-            return Ok(Next::Go);
-        };
-        let Some(player) = session.player.as_deref() else {
-            return Ok(Next::Go);
-        };
-
-        let login = player.account.login.clone();
-        let mut game = Game::new(uid, player.account.id, login, creation);
-        game.host_friends = player.account.friends.clone();
-        game.host_foes = player.account.foes.clone();
-        game.waiting.push(seat);
-        let launch = game.launch();
-        self.add_game(turn, game);
-        turn.wake_at(
-            turn.now.mono + self.setup_time(launch.game_type),
-            Timer::GameSetup(uid),
-        );
-        self.start_game(turn, seat, self.shard, &launch, true);
-        Ok(Next::Go)
     }
 
     /// A new game, of which everybody will hear.
@@ -158,8 +106,60 @@ impl Faf {
     }
 }
 
+/// May they host, and with what the request will be answered if they may.
+#[derive(Debug)]
+pub(super) struct Hosting(Outcome<Box<Creation>>);
+
+impl Request for Hosting {
+    type Question = Host;
+
+    fn resume(
+        self,
+        faf: &mut Faf,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        grant: Result<HostGrant, StoreFailure>,
+    ) -> Outcome<Next> {
+        let grant = grant?;
+        if let Some(ban) = grant.ban {
+            return Err(Refusal::Banned(ban));
+        }
+        let creation = *self.0?;
+        // Meanwhile the owner of their party may have begun a search with them.
+        faf.idle_guard(conn, "host a game")?;
+        if faf.draining {
+            return Err(Refusal::Disabled("game_host"));
+        }
+        let uid = grant.game_id.ok_or(StoreFailure::Failed)?;
+        faf.leave_game(turn, conn, Leaving::Aborted);
+        let Some(session) = faf.sessions.get_mut(conn).filter(|s| !s.closing) else {
+            return Ok(Next::Go);
+        };
+        let Some(seat) = session.seat(uid) else {
+            return Ok(Next::Go);
+        };
+        let Some(player) = session.player.as_deref() else {
+            return Ok(Next::Go);
+        };
+
+        let login = player.account.login.clone();
+        let mut game = Game::new(uid, player.account.id, login, creation);
+        game.host_friends = player.account.friends.clone();
+        game.host_foes = player.account.foes.clone();
+        game.waiting.push(seat);
+        let launch = game.launch();
+        faf.add_game(turn, game);
+        turn.wake_at(
+            turn.now.mono + faf.setup_time(launch.game_type),
+            Timer::GameSetup(uid),
+        );
+        faf.start_game(turn, seat, faf.shard, &launch, true);
+        Ok(Next::Go)
+    }
+}
+
 /// The fields in the order of their checks (spec: faf-messages 3.7).
-fn read_creation(message: Value<'_>, login: &str) -> Outcome<Box<HostWanted>> {
+fn read_creation(message: Value<'_>, login: &str) -> Outcome<Box<Creation>> {
     let friends_only = match message.get("visibility").and_then(|v| v.as_str()) {
         Some("public") => false,
         Some("friends") => true,
@@ -196,5 +196,5 @@ fn read_creation(message: Value<'_>, login: &str) -> Outcome<Box<HostWanted>> {
             .get("enforce_rating_range")
             .is_some_and(|v| v.truthy()),
     };
-    Ok(Box::new(HostWanted { creation }))
+    Ok(Box::new(creation))
 }

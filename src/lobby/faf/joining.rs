@@ -6,16 +6,16 @@
 
 use super::{
     Faf, FafTurn,
-    asks::{Ask, Ban, StoreError},
-    dispatch::{Next, Pending},
+    dispatch::{Next, Request},
     games::{GameState, GameType, Launch},
     mail::{Event, JoinRefusal, Leaving, Mail, RestoreRefusal, Seat},
     message,
+    questions::{Ban, Join},
     request::{self, Outcome, Refusal},
     session::{Link, LinkState, PlayerState},
     settings,
 };
-use crate::{ConnId, ShardId};
+use crate::{ConnId, ShardId, question::StoreFailure};
 use wire::json::Value;
 
 impl Faf {
@@ -36,51 +36,14 @@ impl Faf {
         let uid = request::required_integer(message, "uid");
         let known = uid.as_ref().ok().and_then(|&uid| u32::try_from(uid).ok());
         let game_id = known.filter(|&uid| self.directory.game(uid).is_some());
-        turn.hold(conn);
-        let ticket = turn.ask(Ask::Join {
+        let question = Join {
             player_id: player.account.id,
             game_id,
             address: session.address,
-        });
-        self.pending.insert(
-            ticket,
-            Pending::Join {
-                conn,
-                uid,
-                password: request::password(message),
-            },
-        );
+        };
+        let password = request::password(message);
+        self.ask_held(turn, conn, question, Joining { uid, password });
         Ok(())
-    }
-
-    pub(super) fn may_join(
-        &mut self,
-        turn: &mut FafTurn<'_>,
-        conn: ConnId,
-        uid: Outcome<i64>,
-        password: Option<String>,
-        ban: Result<Option<Ban>, StoreError>,
-    ) -> Outcome<Next> {
-        if let Some(ban) = ban.map_err(Refusal::Store)? {
-            return Err(Refusal::Banned(ban));
-        }
-        let uid = uid?;
-        let owner = u32::try_from(uid)
-            .ok()
-            .and_then(|uid| self.directory.game(uid))
-            .map(|game| (game.uid, game.owner));
-        let Some(session) = self.sessions.get_mut(conn).filter(|s| !s.closing) else {
-            return Ok(Next::Go);
-        };
-        let Some((uid, owner)) = owner else {
-            self.join_refused(turn, conn, uid, JoinRefusal::HostLeft);
-            return Ok(Next::Go);
-        };
-        let Some(seat) = session.seat(uid) else {
-            return Ok(Next::Go);
-        };
-        self.post(turn, owner, Mail::Join { seat, password });
-        Ok(Next::Wait)
     }
 
     /// At the owner: checks in the order of the specification.
@@ -405,4 +368,45 @@ fn restore_refused(turn: &mut FafTurn<'_>, conn: ConnId, refusal: RestoreRefusal
         RestoreRefusal::NotPart => "You are not part of this game",
     };
     turn.send(conn, message::notice("info", text));
+}
+
+/// May they join.
+#[derive(Debug)]
+pub(super) struct Joining {
+    uid: Outcome<i64>,
+    password: Option<String>,
+}
+
+impl Request for Joining {
+    type Question = Join;
+
+    fn resume(
+        self,
+        faf: &mut Faf,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        ban: Result<Option<Ban>, StoreFailure>,
+    ) -> Outcome<Next> {
+        if let Some(ban) = ban? {
+            return Err(Refusal::Banned(ban));
+        }
+        let uid = self.uid?;
+        let owner = u32::try_from(uid)
+            .ok()
+            .and_then(|uid| faf.directory.game(uid))
+            .map(|game| (game.uid, game.owner));
+        let Some(session) = faf.sessions.get_mut(conn).filter(|s| !s.closing) else {
+            return Ok(Next::Go);
+        };
+        let Some((uid, owner)) = owner else {
+            faf.join_refused(turn, conn, uid, JoinRefusal::HostLeft);
+            return Ok(Next::Go);
+        };
+        let Some(seat) = session.seat(uid) else {
+            return Ok(Next::Go);
+        };
+        let password = self.password;
+        faf.post(turn, owner, Mail::Join { seat, password });
+        Ok(Next::Wait)
+    }
 }

@@ -13,15 +13,16 @@ use serde::{Deserialize, Serialize};
 use super::{
     Faf, FafTurn, Timer,
     achievements::Statistics,
-    asks::Ask,
-    dispatch::Pending,
     events::Event,
     mail::{Leaving, Mail, Seat},
     rated_game::RatingChange,
     results::Finished,
     validity::Validity,
 };
-use crate::map::IdMap;
+use crate::{
+    map::IdMap,
+    question::{Continuation, MayFail, Question, StoreFailure},
+};
 
 /// Pause before a batch is tried again, at first …
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -37,6 +38,23 @@ pub struct Batch {
     pub launched: Option<Launched>,
     /// What to write.
     pub records: Vec<Arc<Record>>,
+}
+
+/// Write down what happened in a game.
+#[derive(Clone, Debug)]
+pub struct WriteRecords(pub Box<Batch>);
+
+impl Question for WriteRecords {
+    /// How far it got.
+    type Answer = Written;
+}
+
+/// The process ends: keep this for the next start. Nobody listens any more for what comes of it.
+#[derive(Clone, Debug)]
+pub struct KeepRecords(pub Box<Batch>);
+
+impl Question for KeepRecords {
+    type Answer = ();
 }
 
 /// What became of a launch in the store.
@@ -158,6 +176,16 @@ pub struct Written {
     pub unavailable: bool,
 }
 
+impl MayFail for Written {
+    /// Whatever the reason: what a game must have written down is tried until it is.
+    fn failed(_: StoreFailure) -> Self {
+        Written {
+            unavailable: true,
+            ..Written::default()
+        }
+    }
+}
+
 /// What came of a settled record.
 #[derive(Clone, Debug, Default)]
 pub struct Done {
@@ -243,6 +271,20 @@ impl Journal {
     }
 }
 
+/// A game's records are being written. No connection is held for it.
+#[derive(Debug)]
+pub(super) struct Writing {
+    uid: u32,
+}
+
+impl Continuation<Faf> for Writing {
+    type Question = WriteRecords;
+
+    fn resume(self, faf: &mut Faf, turn: &mut FafTurn<'_>, written: Written) {
+        faf.written(turn, self.uid, written);
+    }
+}
+
 impl Faf {
     /// Puts a record into a game's journal. If the store refuses it for good, the author's game connection ends.
     pub(super) fn record(
@@ -267,7 +309,7 @@ impl Faf {
             if journal.waiting.is_empty() {
                 self.ledger.journals.remove(&uid);
             } else if self.ledger.ending && !before && journal.is_to_be_kept() {
-                turn.ask(Ask::Keep(journal.batch(uid)));
+                turn.ask(KeepRecords(journal.batch(uid)));
             }
         }
     }
@@ -279,8 +321,8 @@ impl Faf {
         if !journal.busy && !journal.waiting.is_empty() {
             journal.busy = true;
             journal.sent = journal.waiting.len();
-            let ticket = turn.ask(Ask::Ledger(journal.batch(uid)));
-            self.pending.insert(ticket, Pending::Ledger { uid });
+            let question = WriteRecords(journal.batch(uid));
+            self.pending.ask(turn, question, Writing { uid });
         }
     }
 
@@ -293,7 +335,7 @@ impl Faf {
     }
 
     /// The back office has settled what it could of a batch.
-    pub(super) fn written(&mut self, turn: &mut FafTurn<'_>, uid: u32, written: Written) {
+    fn written(&mut self, turn: &mut FafTurn<'_>, uid: u32, written: Written) {
         let Some(journal) = self.ledger.journals.get_mut(&uid) else {
             return;
         };
@@ -351,7 +393,7 @@ impl Faf {
         let mut kept: Vec<_> = kept.filter(|(_, j)| j.is_to_be_kept()).collect();
         kept.sort_unstable_by_key(|(uid, _)| **uid);
         for (&uid, journal) in kept {
-            turn.ask(Ask::Keep(journal.batch(uid)));
+            turn.ask(KeepRecords(journal.batch(uid)));
         }
     }
 }

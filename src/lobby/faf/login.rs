@@ -9,13 +9,12 @@ use std::{
 };
 
 use super::{
-    Faf, FafTurn, Timer,
-    asks::{Account, Ask, Credentials, LoginRefusal},
-    close,
-    dispatch::{Next, Pending},
+    Faf, FafTurn, Timer, close,
+    dispatch::{Held, Next, Request},
     mail::{Leaving, Mail},
     message,
     players::{self, Entry, Player},
+    questions::{Account, Credentials, Login, LoginRefusal},
     request::{self, Outcome, Refusal},
     session::{Claiming, PlayerState},
     settings, text,
@@ -32,7 +31,7 @@ const SIGNED_IN_ELSEWHERE: &str = "You have been signed out because you signed i
 #[derive(Debug, Default)]
 pub(super) struct Logins {
     in_flight: usize,
-    waiting: VecDeque<(ConnId, bool, Ask)>,
+    waiting: VecDeque<(Held<Identifying>, Login)>,
 }
 
 /// Until when those who have not logged in have to (spec: faf-lifecycle 4). One timer for all of them: whoever logs in is
@@ -42,6 +41,27 @@ pub(super) struct LoginDeadlines {
     waiting: BTreeSet<(Duration, ConnId)>,
     /// A timer is set, for the earliest at that time.
     armed: bool,
+}
+
+/// Somebody's credentials are looked at; whether a token.
+#[derive(Debug)]
+pub(super) struct Identifying {
+    token: bool,
+}
+
+impl Request for Identifying {
+    type Question = Login;
+
+    fn resume(
+        self,
+        faf: &mut Faf,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        account: Result<Box<Account>, LoginRefusal>,
+    ) -> Outcome<Next> {
+        faf.login_answered(turn);
+        faf.identified(turn, conn, self.token, account)
+    }
 }
 
 impl Faf {
@@ -178,40 +198,42 @@ impl Faf {
         request::cut(&mut unique_id, settings::TOKEN_BYTES);
         let token = matches!(credentials, Credentials::Token(_));
         turn.hold(conn);
-        let ask = Ask::Login {
+        let login = Login {
             credentials,
             unique_id,
             session: session.number,
             address: session.address,
             user_agent: session.user_agent.as_deref().map(str::to_owned),
         };
-        self.logins.waiting.push_back((conn, token, ask));
+        let request = Identifying { token };
+        self.logins
+            .waiting
+            .push_back((Held { conn, request }, login));
         self.admit_logins(turn);
     }
 
     /// Asks for as many of those who wait as may be on their way at once.
     fn admit_logins(&mut self, turn: &mut FafTurn<'_>) {
         while self.logins.in_flight < self.settings.logins_in_flight {
-            let Some((conn, token, ask)) = self.logins.waiting.pop_front() else {
+            let Some((held, login)) = self.logins.waiting.pop_front() else {
                 return;
             };
-            if self.sessions.get(conn).is_none_or(|s| s.closing) {
+            if self.sessions.get(held.conn).is_none_or(|s| s.closing) {
                 continue; // gone while waiting
             }
             self.logins.in_flight += 1;
-            let ticket = turn.ask(ask);
-            self.pending.insert(ticket, Pending::Login { conn, token });
+            self.pending.ask(turn, login, held);
         }
     }
 
     /// One of those on their way has been answered: the next may go.
-    pub(super) fn login_answered(&mut self, turn: &mut FafTurn<'_>) {
+    fn login_answered(&mut self, turn: &mut FafTurn<'_>) {
         self.logins.in_flight = self.logins.in_flight.saturating_sub(1);
         self.admit_logins(turn);
     }
 
     /// The back office knows who it is, or why not.
-    pub(super) fn identified(
+    fn identified(
         &mut self,
         turn: &mut FafTurn<'_>,
         conn: ConnId,

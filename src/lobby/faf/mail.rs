@@ -7,11 +7,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    asks::Relation,
     coordinator::{CoordinatorRefusal, CoordinatorRequest, LoginId},
     games::Launch,
     matchmaking::{CoordinatorEvent, MatchOutcome, MatchSpec},
     options::OptionValue,
+    questions::Relation,
     rated_game::RatingChange,
     visibility::Rule,
 };

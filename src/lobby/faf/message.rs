@@ -209,7 +209,7 @@ pub(super) struct JoinChannel<'a> {
 #[serde(tag = "command", rename = "avatar")]
 pub(super) struct AvatarList<'a> {
     /// All that the player may show.
-    pub avatarlist: &'a [super::asks::Avatar],
+    pub avatarlist: &'a [super::questions::Avatar],
 }
 
 /// `coop_info`.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `dispatch` | from a frame to its handler: gate, targets, guards, what a refusal does |
 //! | `request`, `message` | what comes in from clients, what goes out to them |
-//! | `mail`, `asks`, `events`, `news` | what other shards are told, the back office is asked, the broker is told, the back office tells |
+//! | `mail`, `questions`, `events`, `news` | what other shards are told, the back office is asked, the broker is told, the back office tells |
 //! | `session`, `players` | a connection, and the player on it |
 //! | `reference`, `ratings` | leaderboards, featured and ranked mods; a rating, and where a new one begins |
 //! | `login` | credentials → claim at the home shard → the newcomer's messages; the end of a session |
@@ -24,7 +24,6 @@
 
 pub mod achievements;
 mod admin;
-pub mod asks;
 mod avatars;
 mod catalogue;
 mod coordinator;
@@ -48,6 +47,7 @@ pub mod news;
 mod options;
 mod parties;
 mod players;
+pub mod questions;
 pub mod rated_game;
 pub mod ratings;
 pub mod reference;
@@ -77,14 +77,18 @@ pub use settings::{Counters, Settings};
 pub use text::iso8601;
 
 use self::{
-    asks::{Answer, Ask, LoginRefusal, StoreError},
     directory::Directory,
     games::Game,
     mail::Seat,
+    questions::{Answer, AnyContinuation, Ask},
     reference::Reference,
     session::{Session, Sessions},
 };
-use super::{Closing, ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn, map::IdMap};
+use super::{
+    Closing, ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn,
+    map::IdMap,
+    question::{Pending, StoreFailure},
+};
 use wire::json::JsonReader;
 
 /// A turn of this dialect.
@@ -112,7 +116,7 @@ pub struct Faf {
     deadlines: login::LoginDeadlines,
     /// Empty on all shards but one.
     coordinator: coordinator::Coordinator,
-    pending: IdMap<Ticket, dispatch::Pending>,
+    pending: Pending<AnyContinuation>,
     ledger: ledger::Ledger,
     tick: tick::Tick,
     draining: bool,
@@ -173,7 +177,7 @@ impl Faf {
             logins: login::Logins::default(),
             deadlines: login::LoginDeadlines::default(),
             coordinator: coordinator::Coordinator::default(),
-            pending: IdMap::default(),
+            pending: Pending::default(),
             ledger: ledger::Ledger::default(),
             tick: tick::Tick::new(shards.max(1)),
             draining: false,
@@ -341,7 +345,9 @@ impl Dialect for Faf {
     }
 
     fn on_answer(&mut self, turn: &mut FafTurn<'_>, ticket: Ticket, answer: Answer) {
-        self.answer(turn, ticket, answer);
+        if let Some(continuation) = self.pending.take(ticket) {
+            continuation.resume(self, turn, answer);
+        }
     }
 
     fn on_notice(&mut self, turn: &mut FafTurn<'_>, news: news::News) {
@@ -388,30 +394,7 @@ impl Dialect for Faf {
     }
 
     fn refuse(ask: Ask) -> Answer {
-        let down = StoreError::Unavailable;
-        match ask {
-            Ask::Login { .. } => Answer::Login(Err(LoginRefusal::Store(down))),
-            Ask::Host { .. } => Answer::Host(Err(down)),
-            Ask::Join { .. } => Answer::Join(Err(down)),
-            Ask::SetRelation { .. } => Answer::SetRelation(Err(down)),
-            Ask::ClearRelation { .. } => Answer::ClearRelation(Err(down)),
-            Ask::ModNames(_) => Answer::ModNames(Err(down)),
-            Ask::Match { .. } => Answer::Match(None),
-            Ask::NewMatch { .. } => Answer::NewMatch(Err(down)),
-            Ask::Ledger(_) => Answer::Ledger(ledger::Written {
-                unavailable: true,
-                ..ledger::Written::default()
-            }),
-            Ask::Keep(_) => Answer::Keep,
-            Ask::Avatars(_) => Answer::Avatars(Err(down)),
-            Ask::SelectAvatar { .. } => Answer::SelectAvatar(Err(down)),
-            Ask::ChangedAvatar(_) => Answer::ChangedAvatar(Err(down)),
-            Ask::Permission { .. } => Answer::Permission(Err(down)),
-            Ask::Missions => Answer::Missions(Err(down)),
-            Ask::VaultMods => Answer::VaultMods(Err(down)),
-            Ask::LikeMod { .. } => Answer::LikeMod(Err(down)),
-            Ask::DownloadMod(_) => Answer::DownloadMod(Err(down)),
-        }
+        ask.failed(StoreFailure::Unavailable)
     }
 }
 

@@ -4,9 +4,9 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{
     Faf, FafTurn,
-    asks::{Account, Avatar, Relation, StoredRating},
     matchmaking::Veto,
     message,
+    questions::{Account, Avatar, Relation, StoredRating},
     rated_game::RatingChange,
     ratings::Rating as Skill,
     reference::{Reference, Standing},

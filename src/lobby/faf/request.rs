@@ -5,10 +5,8 @@ use std::{
     num::{IntErrorKind, ParseIntError},
 };
 
-use super::{
-    asks::{Ban, StoreError},
-    settings,
-};
+use super::{questions::Ban, settings};
+use crate::question::StoreFailure;
 use wire::json::Value;
 
 /// Why a request was not done, and with it what happens to the connection (spec: faf-messages 2).
@@ -29,13 +27,19 @@ pub(super) enum Refusal {
     /// They are banned.
     Banned(Ban),
     /// The store could not be asked, or did not answer.
-    Store(StoreError),
+    Store(StoreFailure),
 }
 
 impl Refusal {
     /// A client error with a fixed text.
     pub(super) const fn client(text: &'static str) -> Self {
         Refusal::Client(Cow::Borrowed(text))
+    }
+}
+
+impl From<StoreFailure> for Refusal {
+    fn from(failure: StoreFailure) -> Self {
+        Refusal::Store(failure)
     }
 }
 

@@ -7,7 +7,7 @@ use std::{net::IpAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{asks::Account, mail::Seat, players::Player};
+use super::{mail::Seat, players::Player, questions::Account};
 use crate::ConnId;
 
 /// What a player is doing (spec: faf-lifecycle 7).

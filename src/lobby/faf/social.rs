@@ -4,15 +4,15 @@ use bytes::Bytes;
 
 use super::{
     Faf, FafTurn,
-    asks::{Ask, Relation, StoreError},
-    dispatch::{Next, Pending},
+    dispatch::{Next, Request},
     mail::{Event, Mail, Seat},
     players,
+    questions::{ClearRelation, Relation, SetRelation},
     request::{self, Outcome, Refusal},
     settings,
     visibility::Rule,
 };
-use crate::ConnId;
+use crate::{ConnId, question::StoreFailure};
 use wire::json::Value;
 
 impl Faf {
@@ -41,20 +41,16 @@ impl Faf {
             self.counters.over_limit += 1;
             return Ok(());
         }
-        turn.hold(conn);
-        let ticket = turn.ask(Ask::SetRelation {
+        let question = SetRelation {
             player_id,
             subject_id,
             relation,
-        });
-        self.pending.insert(
-            ticket,
-            Pending::Relation {
-                conn,
-                subject: subject_id,
-                relation: Some(relation),
-            },
-        );
+        };
+        let relating = Relating {
+            subject_id,
+            relation,
+        };
+        self.ask_held(turn, conn, question, relating);
         Ok(())
     }
 
@@ -71,36 +67,24 @@ impl Faf {
         let Some(subject_id) = subject else {
             return Ok(());
         };
-        turn.hold(conn);
-        let ticket = turn.ask(Ask::ClearRelation {
+        let question = ClearRelation {
             player_id: player.account.id,
             subject_id,
-        });
-        self.pending.insert(
-            ticket,
-            Pending::Relation {
-                conn,
-                subject: subject_id,
-                relation: None,
-            },
-        );
+        };
+        self.ask_held(turn, conn, question, Unrelating { subject_id });
         Ok(())
     }
 
     /// The database has taken it; `relation` is what the subject is now.
-    pub(super) fn related(
+    fn related(
         &mut self,
         turn: &mut FafTurn<'_>,
         conn: ConnId,
         subject: u32,
         relation: Option<Relation>,
-        result: Result<bool, StoreError>,
-    ) -> Outcome<Next> {
-        if !result.map_err(Refusal::Store)? {
-            return Ok(Next::Go);
-        }
+    ) {
         let Some(session) = self.sessions.get_mut(conn) else {
-            return Ok(Next::Go);
+            return;
         };
         if let Some(player) = session.player.as_deref_mut() {
             player.relate(subject, relation);
@@ -116,7 +100,6 @@ impl Faf {
                 },
             );
         }
-        Ok(Next::Go)
     }
 
     /// At the owner of the host's game: the subject learns of it if they now see the game, or no longer does.
@@ -195,6 +178,52 @@ impl Faf {
         if player.account.id == player_id && in_range {
             turn.send(to, body);
         }
+    }
+}
+
+/// A friend or foe is being written down.
+#[derive(Debug)]
+pub(super) struct Relating {
+    subject_id: u32,
+    relation: Relation,
+}
+
+impl Request for Relating {
+    type Question = SetRelation;
+
+    fn resume(
+        self,
+        faf: &mut Faf,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        known: Result<bool, StoreFailure>,
+    ) -> Outcome<Next> {
+        if known? {
+            faf.related(turn, conn, self.subject_id, Some(self.relation));
+        }
+        Ok(Next::Go)
+    }
+}
+
+/// Somebody is being taken off the list.
+#[derive(Debug)]
+pub(super) struct Unrelating {
+    subject_id: u32,
+}
+
+impl Request for Unrelating {
+    type Question = ClearRelation;
+
+    fn resume(
+        self,
+        faf: &mut Faf,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        done: Result<(), StoreFailure>,
+    ) -> Outcome<Next> {
+        done?;
+        faf.related(turn, conn, self.subject_id, None);
+        Ok(Next::Go)
     }
 }
 

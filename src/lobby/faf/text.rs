@@ -4,7 +4,7 @@ use std::{fmt::Write, time::Duration};
 
 use jiff::{Timestamp, tz::Offset};
 
-use super::asks::Ban;
+use super::questions::Ban;
 
 /// First message of a client that is not the official one (spec: faf-messages 3.1).
 pub(super) fn unofficial_client(www_url: &str) -> String {

@@ -16,14 +16,16 @@ use super::{
     searching::{CoordinatorEvent, Profile},
     vetoes,
 };
-use crate::faf::{
-    Faf, FafTurn,
-    asks::{Ask, MatchGrant, StoreError},
-    coordinator::LoginId,
-    dispatch::Pending,
-    factions::Faction,
-    mail::Mail,
-    session::PlayerState,
+use crate::{
+    faf::{
+        Faf, FafTurn,
+        coordinator::LoginId,
+        factions::Faction,
+        mail::Mail,
+        questions::{MatchGrant, PrepareMatch},
+        session::PlayerState,
+    },
+    question::{Continuation, StoreFailure},
 };
 
 /// Somebody in a match.
@@ -128,6 +130,25 @@ impl Match {
     }
 }
 
+/// What a match needs to be opened is looked up.
+#[derive(Debug)]
+pub(in crate::faf) struct Preparing {
+    id: u64,
+}
+
+impl Continuation<Faf> for Preparing {
+    type Question = PrepareMatch;
+
+    fn resume(
+        self,
+        faf: &mut Faf,
+        turn: &mut FafTurn<'_>,
+        grant: Result<MatchGrant, StoreFailure>,
+    ) {
+        faf.match_prepared(turn, self.id, grant);
+    }
+}
+
 impl Faf {
     /// spec: faf-matchmaking 8.1.
     pub(super) fn match_found(&mut self, turn: &mut FafTurn<'_>, found: Match) {
@@ -204,7 +225,7 @@ impl Faf {
             return self.match_errored(turn, id);
         }
         found.stage = Stage::Preparing;
-        let ask = Ask::NewMatch {
+        let question = PrepareMatch {
             queue_id: found.setup.id,
             players: found
                 .players()
@@ -212,16 +233,15 @@ impl Faf {
                 .collect(),
             history: self.settings.matchmaking.anti_repetition.limit,
         };
-        let ticket = turn.ask(ask);
-        self.pending.insert(ticket, Pending::NewMatch(id));
+        self.pending.ask(turn, question, Preparing { id });
     }
 
     /// The back office has answered: the map is chosen, and the game opened (spec: faf-matchmaking 8.2).
-    pub(in crate::faf) fn match_prepared(
+    fn match_prepared(
         &mut self,
         turn: &mut FafTurn<'_>,
         id: u64,
-        grant: Result<MatchGrant, StoreError>,
+        grant: Result<MatchGrant, StoreFailure>,
     ) {
         let settings = self.settings.clone();
         let Some(found) = self.coordinator.matchmaker.matches.get_mut(&id) else {

@@ -35,12 +35,14 @@ use std::time::Duration;
 pub(super) use launching::Launching;
 pub use launching::{MatchLaunch, MatchPlayer, MatchSpec};
 pub use maps::AntiRepetition;
+pub(super) use matches::Preparing;
 pub use matches::{Failure, MatchOutcome};
 pub(super) use messages::matchmaker_event;
 pub use pools::{
     Bracket, Generated, MapPool, PoolEntry, PoolMap, QueueSetup, RatingSelection, VetoRules,
 };
 pub use pop_timer::PopRules;
+pub(super) use popping::Finding;
 pub(super) use queues::Matchmaker;
 pub use searching::{CannotSearch, CoordinatorEvent, Profile, SearchWanted};
 pub use vetoes::Veto;

@@ -10,13 +10,27 @@ use super::{
     pools::QueueSetup,
     queues::{Queue, Search, later},
 };
-use crate::faf::{
-    Faf, FafTurn, Timer,
-    asks::Ask,
-    dispatch::Pending,
-    matcher::{self, Proposal, Snapshot},
-    session::PlayerState,
+use crate::{
+    faf::{
+        Faf, FafTurn, Timer,
+        matcher::{self, Proposal, Snapshot},
+        questions::FindMatches,
+        session::PlayerState,
+    },
+    question::Continuation,
 };
+
+/// Who plays against whom in the queue that has popped.
+#[derive(Debug)]
+pub(in crate::faf) struct Finding;
+
+impl Continuation<Faf> for Finding {
+    type Question = FindMatches;
+
+    fn resume(self, faf: &mut Faf, turn: &mut FafTurn<'_>, proposals: Option<Vec<Proposal>>) {
+        faf.matched(turn, proposals);
+    }
+}
 
 impl Faf {
     /// Queues as the database has them now (spec: faf-matchmaking 2).
@@ -131,11 +145,11 @@ impl Faf {
             };
             matchmaker.matching = Some((id, searches));
             let tuning = self.settings.matchmaking.tuning.clone();
-            let ticket = turn.ask(Ask::Match {
+            let question = FindMatches {
                 snapshot: Box::new(snapshot),
                 tuning: Box::new(tuning),
-            });
-            self.pending.insert(ticket, Pending::Match);
+            };
+            self.pending.ask(turn, question, Finding);
         }
     }
 

@@ -10,37 +10,15 @@ use super::{
     walk::{SHARDS, check, party_frames, random_frames},
     *,
 };
-use crate::{Dialect, faf::asks::StoreError};
 
 /// An office that does its work, or says that the database is away, or that a statement failed.
 fn moody(seed: u64, moody: Rc<Cell<bool>>) -> impl FnMut(Ask) -> Answer {
     let mut office = office();
     let mut rng = SmallRng::seed_from_u64(seed);
     move |ask| match rng.random_range(0..10) {
-        0 | 1 if moody.get() => Faf::refuse(ask),
-        2 if moody.get() => failed(Faf::refuse(ask)),
+        0 | 1 if moody.get() => ask.failed(StoreFailure::Unavailable),
+        2 if moody.get() => ask.failed(StoreFailure::Failed),
         _ => office(ask),
-    }
-}
-
-/// The answer, of a database that refused the statement instead of one that is away.
-fn failed(answer: Answer) -> Answer {
-    const FAILED: StoreError = StoreError::Failed;
-    match answer {
-        Answer::Login(Err(_)) => Answer::Login(Err(LoginRefusal::Store(FAILED))),
-        Answer::Host(Err(_)) => Answer::Host(Err(FAILED)),
-        Answer::Join(Err(_)) => Answer::Join(Err(FAILED)),
-        Answer::SetRelation(Err(_)) => Answer::SetRelation(Err(FAILED)),
-        Answer::ClearRelation(Err(_)) => Answer::ClearRelation(Err(FAILED)),
-        Answer::ModNames(Err(_)) => Answer::ModNames(Err(FAILED)),
-        Answer::Avatars(Err(_)) => Answer::Avatars(Err(FAILED)),
-        Answer::SelectAvatar(Err(_)) => Answer::SelectAvatar(Err(FAILED)),
-        Answer::Permission(Err(_)) => Answer::Permission(Err(FAILED)),
-        Answer::Missions(Err(_)) => Answer::Missions(Err(FAILED)),
-        Answer::VaultMods(Err(_)) => Answer::VaultMods(Err(FAILED)),
-        Answer::LikeMod(Err(_)) => Answer::LikeMod(Err(FAILED)),
-        Answer::DownloadMod(Err(_)) => Answer::DownloadMod(Err(FAILED)),
-        other => other,
     }
 }
 

@@ -1,7 +1,9 @@
 //! Avatars, coop missions and the mod vault: what is asked for in the database at each call.
 
 use super::*;
-use crate::faf::asks::{Avatar, Like, Mission, StoreError, VaultMod};
+use crate::faf::questions::{
+    Avatar, ChangedAvatar, Like, LikeMod, ListAvatars, Mission, SelectAvatar, VaultMod,
+};
 
 fn avatar(url: &str, tooltip: &str) -> Avatar {
     Avatar {
@@ -39,20 +41,20 @@ fn vault_mod(uid: &str, icon: Option<&str>) -> VaultMod {
 /// The back office's part in this. The database was changed to the second avatar behind p5's back, to none behind p7's.
 pub(super) fn answer(ask: Ask) -> Answer {
     match ask {
-        Ask::Avatars(6) => Answer::Avatars(Err(StoreError::Unavailable)),
-        Ask::Avatars(id) => Answer::Avatars(Ok(avatars(id))),
-        Ask::SelectAvatar { player_id, url } => Answer::SelectAvatar(Ok(match url {
+        Ask::ListAvatars(ListAvatars(6)) => Answer::ListAvatars(Err(StoreFailure::Unavailable)),
+        Ask::ListAvatars(ListAvatars(id)) => Answer::ListAvatars(Ok(avatars(id))),
+        Ask::SelectAvatar(SelectAvatar { player_id, url }) => Answer::SelectAvatar(Ok(match url {
             None => Some(None),
             Some(url) => avatars(player_id)
                 .into_iter()
                 .find(|avatar| avatar.url == url)
                 .map(Some),
         })),
-        Ask::ChangedAvatar(id) => Answer::ChangedAvatar(match id {
-            6 => Err(StoreError::Unavailable),
+        Ask::ChangedAvatar(ChangedAvatar(id)) => Answer::ChangedAvatar(match id {
+            6 => Err(StoreFailure::Unavailable),
             id => Ok(avatars(id).pop()),
         }),
-        Ask::Missions => Answer::Missions(Ok([0, 4]
+        Ask::Missions(_) => Answer::Missions(Ok([0, 4]
             .map(|campaign| Mission {
                 id: 1 + u32::from(campaign),
                 campaign,
@@ -61,11 +63,11 @@ pub(super) fn answer(ask: Ask) -> Answer {
                 filename: "maps/m.zip".into(),
             })
             .into())),
-        Ask::VaultMods => Answer::VaultMods(Ok(vec![
+        Ask::VaultMods(_) => Answer::VaultMods(Ok(vec![
             vault_mod("FFF", None),
             vault_mod("foo", Some("a b/ä.png")),
         ])),
-        Ask::LikeMod { uid, .. } => Answer::LikeMod(Ok(match uid.as_str() {
+        Ask::LikeMod(LikeMod { uid, .. }) => Answer::LikeMod(Ok(match uid.as_str() {
             "none" => Like::Unknown,
             "old" => Like::Again,
             uid => Like::Counted(Box::new(vault_mod(uid, None))),

@@ -23,17 +23,18 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 use serde_json::{Value, json};
 
 use super::{
-    Faf, Settings,
-    asks::{
-        Account, Answer, Ask, Ban, Credentials, HostGrant, LoginRefusal, MatchGrant, StoredRating,
-    },
-    matcher,
+    Faf, Settings, matcher,
     matchmaking::{Bracket, MapPool, PoolEntry, PoolMap, QueueSetup, VetoRules},
     news::News,
+    questions::{
+        Account, Answer, Ask, Ban, Credentials, FindMatches, HasPermission, Host, HostGrant, Join,
+        Login, LoginRefusal, MatchGrant, ModNames, SetRelation, StoredRating,
+    },
     reference::{FeaturedMod, Leaderboard, Reference},
 };
 use crate::{
     ConnId,
+    question::StoreFailure,
     simulator::{Office, Simulator},
 };
 use paper::Paper;
@@ -79,25 +80,25 @@ fn office() -> impl FnMut(Ask) -> Answer {
 fn office_with(paper: Rc<RefCell<Paper>>) -> impl FnMut(Ask) -> Answer {
     let mut next_game = 100;
     move |ask| match ask {
-        Ask::Ledger(batch) => Answer::Ledger(paper.borrow_mut().write(*batch)),
-        Ask::Keep(batch) => {
-            paper.borrow_mut().kept.push(*batch);
-            Answer::Keep
+        Ask::WriteRecords(question) => Answer::WriteRecords(paper.borrow_mut().write(*question.0)),
+        Ask::KeepRecords(question) => {
+            paper.borrow_mut().kept.push(*question.0);
+            Answer::KeepRecords(())
         }
-        Ask::Login { credentials, .. } => {
+        Ask::Login(Login { credentials, .. }) => {
             let name = match credentials {
                 Credentials::Password { login, .. } => login,
                 Credentials::Token(token) => token,
             };
             Answer::Login(match name.trim_start_matches('p').parse::<u32>() {
                 Ok(99) => Err(LoginRefusal::Banned(ban())),
-                Ok(98) => Err(LoginRefusal::Store(super::asks::StoreError::Unavailable)),
+                Ok(98) => Err(LoginRefusal::Store(StoreFailure::Unavailable)),
                 Ok(97) => Err(LoginRefusal::Internal),
                 Ok(id) => Ok(Box::new(account(id))),
                 Err(_) => Err(LoginRefusal::BadPassword),
             })
         }
-        Ask::Host { player_id, create } => Answer::Host(Ok(HostGrant {
+        Ask::Host(Host { player_id, create }) => Answer::Host(Ok(HostGrant {
             ban: (player_id == 90).then(ban),
             game_id: create.map(|_| {
                 next_game += 1;
@@ -105,26 +106,30 @@ fn office_with(paper: Rc<RefCell<Paper>>) -> impl FnMut(Ask) -> Answer {
             }),
             map: None,
         })),
-        Ask::Join { player_id, .. } => Answer::Join(Ok((player_id == 90).then(ban))),
-        Ask::SetRelation { subject_id, .. } => Answer::SetRelation(Ok(subject_id < 1000)),
-        Ask::ClearRelation { .. } => Answer::ClearRelation(Ok(())),
-        Ask::ModNames(uids) => Answer::ModNames(Ok(uids
+        Ask::Join(Join { player_id, .. }) => Answer::Join(Ok((player_id == 90).then(ban))),
+        Ask::SetRelation(SetRelation { subject_id, .. }) => {
+            Answer::SetRelation(Ok(subject_id < 1000))
+        }
+        Ask::ClearRelation(_) => Answer::ClearRelation(Ok(())),
+        Ask::ModNames(ModNames(uids)) => Answer::ModNames(Ok(uids
             .into_iter()
             .filter(|uid| uid != "unknown")
             .map(|uid| (uid.clone(), format!("Mod {uid}")))
             .collect())),
-        Ask::Match { snapshot, tuning } => Answer::Match(Some(matcher::find(&snapshot, &tuning))),
-        Ask::NewMatch { .. } => {
+        Ask::FindMatches(FindMatches { snapshot, tuning }) => {
+            Answer::FindMatches(Some(matcher::find(&snapshot, &tuning)))
+        }
+        Ask::PrepareMatch(_) => {
             next_game += 1;
-            Answer::NewMatch(Ok(MatchGrant {
+            Answer::PrepareMatch(Ok(MatchGrant {
                 game_id: next_game,
                 history: Vec::new(),
             }))
         }
-        Ask::Permission {
+        Ask::HasPermission(HasPermission {
             player_id,
             permission,
-        } => Answer::Permission(Ok(admin::permitted(player_id, permission))),
+        }) => Answer::HasPermission(Ok(admin::permitted(player_id, permission))),
         ask => lookups::answer(ask),
     }
 }

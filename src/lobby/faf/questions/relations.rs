@@ -1,0 +1,41 @@
+//! Friends and foes (spec: faf-messages 3.13).
+
+use crate::question::{Question, StoreFailure};
+
+/// Sets or replaces a friend or foe. Unknown subjects are ignored.
+#[derive(Clone, Debug)]
+pub struct SetRelation {
+    /// Account id of the player whose list it is.
+    pub player_id: u32,
+    /// Who is on it.
+    pub subject_id: u32,
+    /// Whether as friend or foe.
+    pub relation: Relation,
+}
+
+impl Question for SetRelation {
+    /// Whether the row is there now; false: unknown subject.
+    type Answer = Result<bool, StoreFailure>;
+}
+
+/// Removes a subject from the list, whatever they were.
+#[derive(Clone, Debug)]
+pub struct ClearRelation {
+    /// Account id of the player whose list it is.
+    pub player_id: u32,
+    /// Who leaves it.
+    pub subject_id: u32,
+}
+
+impl Question for ClearRelation {
+    type Answer = Result<(), StoreFailure>;
+}
+
+/// One player's word about another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Relation {
+    /// Sees friends-only games.
+    Friend,
+    /// Does not see nor join games.
+    Foe,
+}
