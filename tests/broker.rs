@@ -24,7 +24,7 @@ use lapin::{
 };
 use muster::{
     backoffice::broker::{Broker, BrokerSettings, Incoming, Listener},
-    lobby::faf::events::Event,
+    lobby::Event,
 };
 use serde_json::{Value, json};
 use support::{

@@ -4,6 +4,7 @@
 //! starts a thread, draws its own random numbers or speaks SQL, so a whole lobby can be run in a simulator from a seed.
 //! One value of a dialect is the state of one shard; it never sees another shard's state, only its mail.
 
+mod event;
 pub mod faf;
 mod map;
 pub mod question;
@@ -16,6 +17,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+pub use event::Event;
 pub use turn::{Audience, Closing, Effect, Effects, Now, Relay, Ticket, Topic, Turn};
 
 use wire::Format;

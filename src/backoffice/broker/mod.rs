@@ -30,7 +30,7 @@ use self::{
     queues::Queues,
     session::{Outgoing, PublishResult, Session},
 };
-use lobby::faf::events::Event;
+use lobby::Event;
 use wire::json::JsonReader;
 
 /// Messages published before their confirmations are waited for.

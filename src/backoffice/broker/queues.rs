@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crossbeam::queue::ArrayQueue;
 use tokio::sync::Notify;
 
-use lobby::faf::events::Event;
+use lobby::Event;
 
 /// Messages that may be lost and wait to leave: a few ticks' worth, since each tick has three.
 const TRANSIENT: usize = 1024;

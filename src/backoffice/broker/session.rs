@@ -15,7 +15,7 @@ use lapin::{
 };
 
 use super::BrokerSettings;
-use lobby::faf::events::Event;
+use lobby::Event;
 
 /// A broker that has not let us in after this time is not there.
 const CONNECT: Duration = Duration::from_secs(10);

@@ -1,6 +1,5 @@
 //! What the outside is told of: messages for the event broker (spec: faf-lifecycle 12.2).
 
-use bytes::Bytes;
 use serde::{Serialize, Serializer};
 
 use super::{
@@ -11,42 +10,12 @@ use super::{
     results::{Finished, Settlement, TeamResult},
     tick,
 };
-
-/// A message for the topic exchange.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// Routing key.
-    pub key: &'static str,
-    /// Whether the broker is to keep it through a restart of its own.
-    pub persistent: bool,
-    /// JSON text.
-    pub body: Bytes,
-}
+pub use crate::event::Event;
 
 /// The players of a tick, the same text as the broadcast.
 pub(super) const PLAYER_INFO: &str = "broadcast.playerInfo.update";
 /// All games of a tick, whoever may see them.
 pub(super) const GAME_INFO: &str = "broadcast.gameInfo.update";
-
-impl Event {
-    /// A message that must not be lost.
-    pub(super) fn persistent(key: &'static str, body: Bytes) -> Self {
-        Event {
-            key,
-            persistent: true,
-            body,
-        }
-    }
-
-    /// A message that may be lost.
-    pub(super) fn transient(key: &'static str, body: Bytes) -> Self {
-        Event {
-            key,
-            persistent: false,
-            body,
-        }
-    }
-}
 
 /// The results of a game.
 const GAME_RESULTS: &str = "success.gameResults.create";

@@ -1,0 +1,34 @@
+//! What the outside is told of, whichever lobby it happened in.
+
+use bytes::Bytes;
+
+/// A message for the topic exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Routing key.
+    pub key: &'static str,
+    /// Whether the broker is to keep it through a restart of its own.
+    pub persistent: bool,
+    /// JSON text.
+    pub body: Bytes,
+}
+
+impl Event {
+    /// A message that must not be lost.
+    pub fn persistent(key: &'static str, body: Bytes) -> Self {
+        Event {
+            key,
+            persistent: true,
+            body,
+        }
+    }
+
+    /// A message that may be lost.
+    pub fn transient(key: &'static str, body: Bytes) -> Self {
+        Event {
+            key,
+            persistent: false,
+            body,
+        }
+    }
+}
