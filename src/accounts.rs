@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use muster::{
     backoffice::{
-        account,
-        store::{Store, StoreSettings},
+        faf::{account, store::Store},
+        store::StoreSettings,
     },
     config::{Config, cli::Account},
 };

@@ -7,9 +7,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use bench::{Bench, on_both};
+use muster::backoffice::faf::store::{Arrival, Store};
 use muster::backoffice::faf::{AuthMode, FafHandler};
 use muster::backoffice::spool::Spool;
-use muster::backoffice::store::{Arrival, Store, StoreSettings};
+use muster::backoffice::store::StoreSettings;
 use muster::lobby::faf::GameType;
 use muster::lobby::faf::achievements::{Statistics, Subject};
 use muster::lobby::faf::events::Event;
@@ -483,7 +484,7 @@ on_both! {
             events.extend(done.into_iter().flat_map(|done| done.events).map(|event| event.key));
         }).await;
         assert_eq!(events, ["success.gameResults.create", "success.rating.update", "success.rating.update"]);
-        assert!(spool.kept().unwrap().is_empty());
+        assert!(spool.kept::<Batch>().unwrap().is_empty());
         let games = rows(&again, "login_id, total_games", GLOBAL_RATINGS).await;
         assert_eq!(games, "1 6, 3 2, 5 1");
         again.store.close().await;
@@ -509,10 +510,18 @@ async fn a_database_that_could_not_write_just_then_was_taken_for_one_that_refuse
         );
         bench.sql(&trigger).await;
         let outcome = bench.store.add_teamkill(1, 60, 1, 2).await;
-        assert_eq!(outcome, Err(StoreFailure::Unavailable), "{number}");
+        assert_eq!(
+            outcome.map_err(StoreFailure::from),
+            Err(StoreFailure::Unavailable),
+            "{number}"
+        );
     }
     bench.sql("DROP TRIGGER not_now").await;
     let outcome = bench.store.add_teamkill(77_777, 60, 1, 2).await;
-    assert_eq!(outcome, Err(StoreFailure::Failed), "no such game");
+    assert_eq!(
+        outcome.map_err(StoreFailure::from),
+        Err(StoreFailure::Failed),
+        "no such game"
+    );
     bench.drop_database().await;
 }

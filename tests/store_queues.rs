@@ -4,7 +4,8 @@
 mod bench;
 
 use bench::{Bench, on_both};
-use muster::backoffice::store::{Store, StoreSettings};
+use muster::backoffice::faf::store::Store;
+use muster::backoffice::store::StoreSettings;
 use muster::lobby::faf::matchmaking::{PoolMap, QueueSetup};
 
 fn names(queues: &[QueueSetup]) -> Vec<&str> {

@@ -5,7 +5,7 @@
 mod bench;
 
 use bench::{Bench, on_both};
-use muster::backoffice::store::Identity;
+use muster::backoffice::faf::store::Identity;
 use muster::lobby::faf::questions::{Avatar, Like};
 
 const QAI: &str = "https://content.faforever.com/faf/avatars/qai2.png";

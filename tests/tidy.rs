@@ -74,6 +74,13 @@ const RULES: &[Rule] = &[
         why: "the engine serves any dialect",
     },
     Rule {
+        holds: "src/backoffice/",
+        // Metrics put all lobbies' counts on one page.
+        but: &["src/backoffice/faf/", "src/backoffice/http/metrics.rs"],
+        names: &["lobby::faf", "lobby::vcmi", "lobby::*"],
+        why: "what only one lobby has is in that lobby's folder",
+    },
+    Rule {
         holds: "src/config/",
         but: &[],
         names: &[

@@ -9,8 +9,6 @@ use std::time::{Duration, Instant};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::Value;
 
-use lobby::faf::questions::LoginRefusal;
-
 use super::{http_client, refresh, signature, unix_now};
 use crate::BoxedLocal;
 
@@ -35,16 +33,6 @@ pub enum TokenError {
     /// The subject is a number that no account can have.
     #[error("no account has the token's id")]
     NoSuchId,
-}
-
-impl From<TokenError> for LoginRefusal {
-    fn from(error: TokenError) -> Self {
-        match error {
-            TokenError::Invalid => Self::BadToken,
-            TokenError::NoPermission => Self::NoPermission,
-            TokenError::NoSuchId => Self::UnknownId,
-        }
-    }
 }
 
 /// Why there are no new keys.

@@ -2,30 +2,26 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`store`] | everything in SQL, accounts to games and ratings: embedded SQLite, or the shared MariaDB |
+//! | [`faf`] | what only the FAF lobby has: its questions' answers, its tables |
+//! | [`store`] | databases: embedded SQLite, or the shared MariaDB; deadlines and failures of calls |
 //! | [`keys`] | the public keys that login tokens are checked with, and the check |
 //! | [`policy`] | the policy server that is told of every login |
 //! | [`broker`] | RabbitMQ: events out, messages of other services in |
 //! | [`country`] | which country an address is in, by a file that is kept fresh |
-//! | [`faf`] | answers the FAF dialect's questions, with store, keys, policy server and country file |
 //! | [`refresh`] | what is loaded again every ten minutes |
-//! | [`ledger`] | writes down what happened in games, and rates them |
 //! | [`spool`] | finished games that are not settled yet, on disk |
-//! | [`http`] | what operators and their programs read: control, health, metrics |
+//! | [`http`] | what operators and their programs read: health, metrics |
 //! | [`runner`] | the thread, and the bounded queue that questions come through |
-//! | [`account`] | what `muster account …` does to the embedded store |
 //!
 //! Nothing here may ever run on a shard's thread: a shard asks through [`runner::Asker::try_ask`], which never waits,
 //! and gets its answer as mail. Everything that goes outside has a deadline, so that a server that hangs costs an
 //! answer "unavailable" and never a question without an answer.
 
-pub mod account;
 pub mod broker;
 pub mod country;
 pub mod faf;
 pub mod http;
 pub mod keys;
-pub mod ledger;
 pub mod policy;
 pub mod refresh;
 pub mod runner;

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lobby::faf::ledger::Batch;
+use serde::{Serialize, de::DeserializeOwned};
 
 /// The ending of a whole file.
 const ENDING: &str = "game";
@@ -28,9 +28,9 @@ impl Spool {
         Ok(Spool(folder.to_owned()))
     }
 
-    /// Keeps a batch, in the place of the game's last one. Failing is logged: the game is then no worse off than without.
-    pub async fn keep(&self, batch: &Batch) {
-        let (folder, uid) = (self.0.clone(), batch.uid);
+    /// Keeps a game's batch, in the place of its last one. Failing is logged: the game is then no worse off than without.
+    pub async fn keep(&self, uid: u32, batch: &impl Serialize) {
+        let folder = self.0.clone();
         let outcome = match serde_json::to_vec(batch) {
             Ok(text) => blocking(move || write(&folder, uid, &text)).await,
             Err(error) => Err(error.into()),
@@ -50,11 +50,11 @@ impl Spool {
         }
     }
 
-    /// What is there, in the order of the games. A file that can't be read is put aside.
+    /// What is there, in no order. A file that can't be read is put aside.
     ///
     /// # Errors
     /// If the folder can't be read.
-    pub fn kept(&self) -> io::Result<Vec<Batch>> {
+    pub fn kept<B: DeserializeOwned>(&self) -> io::Result<Vec<B>> {
         let mut batches = Vec::new();
         for entry in fs::read_dir(&self.0)? {
             let path = entry?.path();
@@ -62,7 +62,7 @@ impl Spool {
                 continue;
             }
             let text = fs::read(&path)?;
-            match serde_json::from_slice::<Batch>(&text) {
+            match serde_json::from_slice::<B>(&text) {
                 Ok(batch) => batches.push(batch),
                 Err(error) => {
                     tracing::error!(%error, file = %path.display(), "a kept game can't be read and is put aside");
@@ -70,7 +70,6 @@ impl Spool {
                 }
             }
         }
-        batches.sort_unstable_by_key(|batch| batch.uid);
         Ok(batches)
     }
 }
@@ -102,49 +101,37 @@ async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io:
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use lobby::faf::ledger::Record;
 
-    fn batch(uid: u32, at: f64) -> Batch {
-        Batch {
-            uid,
-            launched: None,
-            records: vec![Arc::new(Record::Ended(at))],
-        }
-    }
-
-    fn ends(kept: &[Batch]) -> Vec<(u32, f64)> {
-        let end = |batch: &Batch| match *batch.records[0] {
-            Record::Ended(at) => (batch.uid, at),
-            ref other => panic!("{other:?}"),
-        };
-        kept.iter().map(end).collect()
+    /// A game's number and end, in the order of the numbers.
+    fn ends(spool: &Spool) -> Vec<(u32, f64)> {
+        let mut kept: Vec<(u32, f64)> = spool.kept().unwrap();
+        kept.sort_unstable_by_key(|(uid, _)| *uid);
+        kept
     }
 
     #[tokio::test]
     async fn what_is_kept_is_there_after_a_restart_until_it_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::open(&folder.path().join("games")).unwrap();
-        spool.keep(&batch(12, 1.0)).await;
-        spool.keep(&batch(7, 2.0)).await;
-        spool.keep(&batch(12, 3.0)).await;
+        for (uid, at) in [(12, 1.0), (7, 2.0), (12, 3.0)] {
+            spool.keep(uid, &(uid, at)).await;
+        }
         let again = Spool::open(&folder.path().join("games")).unwrap();
-        assert_eq!(ends(&again.kept().unwrap()), [(7, 2.0), (12, 3.0)]);
+        assert_eq!(ends(&again), [(7, 2.0), (12, 3.0)]);
         again.forget(12).await;
         again.forget(99).await;
-        assert_eq!(ends(&again.kept().unwrap()), [(7, 2.0)]);
+        assert_eq!(ends(&again), [(7, 2.0)]);
     }
 
     #[tokio::test]
     async fn half_a_file_does_not_keep_the_others_from_being_read() {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::open(folder.path()).unwrap();
-        spool.keep(&batch(7, 2.0)).await;
-        fs::write(folder.path().join("8.game"), "{\"uid\":8,").unwrap();
-        fs::write(folder.path().join("9.new"), "{").unwrap();
-        assert_eq!(ends(&spool.kept().unwrap()), [(7, 2.0)]);
+        spool.keep(7, &(7, 2.0)).await;
+        fs::write(folder.path().join("8.game"), "[8,").unwrap();
+        fs::write(folder.path().join("9.new"), "[").unwrap();
+        assert_eq!(ends(&spool), [(7, 2.0)]);
         assert!(folder.path().join("8.unreadable").exists());
     }
 }

@@ -34,8 +34,8 @@ use anyhow::{Context, bail};
 use muster::{
     backoffice::{
         broker::Broker,
+        faf::control::Control,
         http::{
-            control::Control,
             health::Health,
             metrics::{Build, Metrics},
         },

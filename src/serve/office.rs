@@ -12,13 +12,13 @@ use anyhow::Context;
 use muster::{
     backoffice::{
         country::{Countries, Download},
-        faf::{AuthMode, FafHandler},
+        faf::{AuthMode, FafHandler, store::Store},
         keys::KeyRing,
         policy::Policy,
         refresh,
         runner::{self, BackOffice, Places},
         spool::Spool,
-        store::{Failures, Store, StoreSettings},
+        store::{Failures, StoreSettings},
         unix_now,
     },
     config::{Auth, Config, GeoIp},

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use muster::backoffice::faf::store::Store;
 use muster::backoffice::faf::{AuthMode, FafHandler};
 use muster::backoffice::keys::KeyRing;
-use muster::backoffice::store::{Store, StoreSettings};
+use muster::backoffice::store::StoreSettings;
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, SqliteConnection};
 
 const SCHEMA: &str = include_str!("../fixtures/faf-schema.mysql.sql");

@@ -2,14 +2,12 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `control` | all games, all players |
 //! | `health` | whether the server serves |
 //! | `metrics` | everything that is counted, as Prometheus reads it |
 //!
 //! They run beside the back office, never on it, and never make a shard wait. Who can reach them may read everything:
 //! their addresses are loopback unless somebody says otherwise. Connections, requests and their time are bounded.
 
-pub mod control;
 pub mod health;
 pub mod metrics;
 
@@ -175,14 +173,14 @@ async fn answer(site: &Get, request: &Request<Incoming>) -> Answer {
 }
 
 /// An answer without a body.
-pub(super) fn status(status: StatusCode) -> Answer {
+pub(crate) fn status(status: StatusCode) -> Answer {
     let mut answer = with_body("text/plain; charset=utf-8", Bytes::new());
     *answer.status_mut() = status;
     answer
 }
 
 /// A good answer.
-pub(super) fn with_body(content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+pub(crate) fn with_body(content_type: &'static str, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     answer
         .headers_mut()

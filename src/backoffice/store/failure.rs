@@ -1,4 +1,4 @@
-//! What a failing statement means to the one who asked, and the deadline of a call.
+//! Why a call to the database came to nothing, what that means to the one who asked, and the deadline of a call.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -10,8 +10,6 @@ use sqlx::Error;
 
 use crate::unix_now;
 use lobby::question::StoreFailure;
-
-use super::Store;
 
 /// Lines written per [`LOG_WINDOW_S`]; a database that is down fails every login.
 const LOG_LINES: u64 = 5;
@@ -35,16 +33,49 @@ const TRANSIENT: [u16; 25] = [
 /// SQLite's primary codes of the same kind: busy, locked, I/O error, disk full, cannot open.
 const SQLITE_TRANSIENT: [i32; 5] = [5, 6, 10, 13, 14];
 
+/// Why a call came to nothing, with its cause. Cheap to clone: all of a group that is handled at once may get it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database can't be reached, or says "not now".
+    #[error("database unavailable")]
+    Unavailable(#[source] Arc<Error>),
+    /// The call took longer than it may.
+    #[error("database unavailable")]
+    TimedOut,
+    /// A statement failed for another reason.
+    #[error("database refused the statement")]
+    Refused(#[source] Arc<Error>),
+    /// What was found makes no sense or does not fit what was asked.
+    #[error("{0}")]
+    Unfit(&'static str),
+}
+
+impl StoreError {
+    /// What it means to whoever asked (spec: faf-messages 2, N#1009).
+    pub fn failure(&self) -> StoreFailure {
+        match self {
+            StoreError::Unavailable(_) | StoreError::TimedOut => StoreFailure::Unavailable,
+            StoreError::Refused(_) | StoreError::Unfit(_) => StoreFailure::Failed,
+        }
+    }
+}
+
+impl From<StoreError> for StoreFailure {
+    fn from(error: StoreError) -> Self {
+        error.failure()
+    }
+}
+
 /// What every call is under: a deadline, and an eye on failures.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     deadline: Duration,
     log: RateLimit,
     failures: Arc<Failures>,
 }
 
 impl Watch {
-    pub(super) fn new(deadline: Duration, failures: Arc<Failures>) -> Self {
+    pub(crate) fn new(deadline: Duration, failures: Arc<Failures>) -> Self {
         Self {
             deadline,
             log: RateLimit::default(),
@@ -53,43 +84,35 @@ impl Watch {
     }
 
     /// How long a call may take.
-    pub(super) fn deadline(&self) -> Duration {
+    pub(crate) fn deadline(&self) -> Duration {
         self.deadline
     }
 
-    /// Runs one call with the deadline, and turns its failure into the kind the dialect cares about.
-    pub(super) async fn call<T>(
+    /// Runs one call with the deadline. A failure is counted and logged.
+    pub(crate) async fn call<T>(
         &self,
         what: &'static str,
         work: impl Future<Output = sqlx::Result<T>>,
-    ) -> Result<T, StoreFailure> {
+    ) -> Result<T, StoreError> {
         match tokio::time::timeout(self.deadline, work).await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(self.failed(what, &error)),
+            Ok(Err(error)) => Err(self.failed(what, error)),
             Err(elapsed) => {
                 self.failures.up("TimeoutError", NO_CODE);
                 self.log.warn(what, &elapsed);
-                Err(StoreFailure::Unavailable)
+                Err(StoreError::TimedOut)
             }
         }
     }
 
     /// Counts and logs a failure, and tells its kind.
-    pub(super) fn failed(&self, what: &'static str, error: &Error) -> StoreFailure {
-        self.failures.up(class(error), &code(error));
-        self.log.warn(what, error);
-        kind(error)
-    }
-}
-
-impl Store {
-    /// Runs one call with the deadline, and turns its failure into the kind the dialect cares about.
-    pub(super) async fn call<T>(
-        &self,
-        what: &'static str,
-        work: impl Future<Output = sqlx::Result<T>>,
-    ) -> Result<T, StoreFailure> {
-        self.watch.call(what, work).await
+    pub(crate) fn failed(&self, what: &'static str, error: Error) -> StoreError {
+        self.failures.up(class(&error), &code(&error));
+        self.log.warn(what, &error);
+        match kind(&error) {
+            StoreFailure::Unavailable => StoreError::Unavailable(Arc::new(error)),
+            StoreFailure::Failed => StoreError::Refused(Arc::new(error)),
+        }
     }
 }
 
@@ -157,7 +180,7 @@ fn code(error: &Error) -> String {
 }
 
 /// Can't be reached, or refused? (spec: faf-messages 2, N#1009)
-pub(super) fn kind(error: &sqlx::Error) -> StoreFailure {
+pub(crate) fn kind(error: &sqlx::Error) -> StoreFailure {
     let transient = match error {
         Error::Io(_)
         | Error::Tls(_)
@@ -185,7 +208,7 @@ pub(super) fn kind(error: &sqlx::Error) -> StoreFailure {
 }
 
 /// Whether running the same thing once more may help: the database let somebody else go first.
-pub(super) fn is_deadlock(error: &sqlx::Error) -> bool {
+pub(crate) fn is_deadlock(error: &sqlx::Error) -> bool {
     let Error::Database(error) = error else {
         return false;
     };

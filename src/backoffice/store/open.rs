@@ -1,4 +1,5 @@
-//! Opening a store: which back end a URL means, how its connections are set up, and the embedded store's migrations.
+//! Opening a database: which back end a URL means, how its connections are set up, and how an embedded one is brought up to
+//! date.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -7,17 +8,12 @@ use std::time::Duration;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Executor, MySqlPool, SqlitePool};
-use tokio::sync::OnceCell;
 
 use super::{
-    ACQUIRE_TIMEOUT, CALL_DEADLINE, Failures, MAX_CONNECTIONS, MapCache, Pool, STATEMENT_TIMEOUT,
-    Store, failure, sign_ins,
+    ACQUIRE_TIMEOUT, CALL_DEADLINE, Database, Failures, MAX_CONNECTIONS, Pool, STATEMENT_TIMEOUT,
+    failure,
 };
-use crate::Boxed;
 
-/// The steps that make the embedded store what it is today. The number of steps done is kept in `PRAGMA user_version`.
-/// A step that has been released is never changed; a new one is added.
-const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sqlite.sql")];
 /// Connections to the embedded store's file: one writer at a time anyway, a few readers beside it.
 const SQLITE_CONNECTIONS: u32 = 4;
 /// How long a statement waits for another process that writes to the same file, say `muster account`.
@@ -69,51 +65,41 @@ pub enum OpenError {
     Embedded(#[source] sqlx::Error),
 }
 
-impl Store {
-    /// Opens the store that `url` names. An embedded one is created and migrated. A MariaDB or MySQL server need not be
-    /// up yet: connections are made when they are needed; ask [`Store::ready`].
+impl Database {
+    /// Opens the database that `url` names. An embedded one is created, and brought up to date by those of the `migrations`
+    /// that it has not seen; their number is kept in `PRAGMA user_version`. A MariaDB or MySQL server need not be up yet:
+    /// connections are made when they are needed; ask [`Database::ready`].
     ///
     /// # Errors
     /// [`OpenError`]
-    pub fn open<'a>(
-        url: &'a str,
-        settings: &'a StoreSettings,
-    ) -> Boxed<'a, Result<Self, OpenError>> {
-        Box::pin(async move {
-            let pool = if url.starts_with("sqlite:") {
-                Pool::Sqlite(open_sqlite(url, settings).await?)
-            } else if let Some(rest) = url
-                .strip_prefix("mysql://")
-                .or_else(|| url.strip_prefix("mariadb://"))
-            {
-                Pool::MySql(open_mysql(rest, settings)?)
-            } else {
-                return Err(OpenError::Scheme);
-            };
-            let watch = Arc::new(failure::Watch::new(
-                settings.call_deadline,
-                settings.failures.clone(),
-            ));
-            let sign_ins = match &pool {
-                Pool::Sqlite(pool) => Some(sign_ins::Desk::open(pool.clone(), watch.clone())),
-                // There, connections work side by side.
-                Pool::MySql(_) => None,
-            };
-            Ok(Self {
-                pool,
-                watch,
-                sign_ins,
-                maps: MapCache::default(),
-                has_avatar_id: OnceCell::new(),
-                has_join_ip: OnceCell::new(),
-                has_victory_names: OnceCell::new(),
-                has_vetoes: OnceCell::new(),
-            })
+    pub(crate) async fn open(
+        url: &str,
+        settings: &StoreSettings,
+        migrations: &[&'static str],
+    ) -> Result<Self, OpenError> {
+        let pool = if url.starts_with("sqlite:") {
+            Pool::Sqlite(open_sqlite(url, settings, migrations).await?)
+        } else if let Some(rest) = url
+            .strip_prefix("mysql://")
+            .or_else(|| url.strip_prefix("mariadb://"))
+        {
+            Pool::MySql(open_mysql(rest, settings)?)
+        } else {
+            return Err(OpenError::Scheme);
+        };
+        let watch = failure::Watch::new(settings.call_deadline, settings.failures.clone());
+        Ok(Database {
+            pool,
+            watch: Arc::new(watch),
         })
     }
 }
 
-async fn open_sqlite(url: &str, settings: &StoreSettings) -> Result<SqlitePool, OpenError> {
+async fn open_sqlite(
+    url: &str,
+    settings: &StoreSettings,
+    migrations: &[&'static str],
+) -> Result<SqlitePool, OpenError> {
     let in_memory = url.contains(":memory:") || url.contains("mode=memory");
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|_| OpenError::Url)?
@@ -132,13 +118,13 @@ async fn open_sqlite(url: &str, settings: &StoreSettings) -> Result<SqlitePool, 
         .connect_with(options)
         .await
         .map_err(OpenError::Embedded)?;
-    migrate(&pool).await?;
+    migrate(&pool, migrations).await?;
     Ok(pool)
 }
 
 /// Does the steps that are missing, each together with its number or not at all. Two processes that start at once are
 /// kept apart by the write lock.
-async fn migrate(pool: &SqlitePool) -> Result<(), OpenError> {
+async fn migrate(pool: &SqlitePool, migrations: &[&'static str]) -> Result<(), OpenError> {
     let mut transaction = pool
         .begin_with("BEGIN IMMEDIATE")
         .await
@@ -148,13 +134,13 @@ async fn migrate(pool: &SqlitePool) -> Result<(), OpenError> {
         .await
         .map_err(OpenError::Embedded)?;
     let done = usize::try_from(found).unwrap_or(usize::MAX);
-    if done > MIGRATIONS.len() {
+    if done > migrations.len() {
         return Err(OpenError::Newer {
             found,
-            known: MIGRATIONS.len(),
+            known: migrations.len(),
         });
     }
-    for (step, text) in MIGRATIONS.iter().enumerate().skip(done) {
+    for (step, text) in migrations.iter().enumerate().skip(done) {
         transaction
             .execute(sqlx::raw_sql(*text))
             .await

@@ -3,7 +3,7 @@
 use jiff::{Timestamp, civil::Date, tz::Offset};
 
 /// Unix seconds of a database time; `None` if it is none. A date without a time is its midnight.
-pub(super) fn parse(text: &str) -> Option<f64> {
+pub(crate) fn parse(text: &str) -> Option<f64> {
     let (date, clock) = text
         .trim()
         .split_once([' ', 'T'])
@@ -20,7 +20,7 @@ pub(super) fn parse(text: &str) -> Option<f64> {
 }
 
 /// The database's words for a moment; fractions of a second are cut off.
-pub(super) fn format(unix: f64) -> String {
+pub(crate) fn format(unix: f64) -> String {
     // What is outside of the years a database has stays at their end.
     let unix = unix.clamp(
         Timestamp::MIN.as_second() as f64,

@@ -6,12 +6,10 @@ use rand::TryRng as _;
 use rand::rngs::SysRng;
 use sha2::{Digest, Sha256};
 
-use lobby::question::StoreFailure;
-
-use super::faf::is_login_name;
+use super::is_login_name;
 use super::store::{BanLevel, Found, NewBan, Store};
-use super::unix_now;
-use crate::Boxed;
+use crate::store::StoreError;
+use crate::{Boxed, unix_now};
 
 /// Random bytes in a generated password: 96 bits, 24 characters.
 const PASSWORD_BYTES: usize = 12;
@@ -39,7 +37,7 @@ pub enum AccountError {
     Random(rand::rngs::SysError),
     /// The store.
     #[error(transparent)]
-    Store(#[from] StoreFailure),
+    Store(#[from] StoreError),
 }
 
 /// What is stored for a password, and what clients send (spec: faf-messages 3.3): lower-case hex SHA-256.

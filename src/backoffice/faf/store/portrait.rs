@@ -4,11 +4,11 @@
 //! same, because a trip to the database costs more than what is read by it.
 
 use lobby::faf::questions::{Account, Avatar, StoredRating};
-use lobby::question::StoreFailure;
 use sqlx::AssertSqlSafe;
 
 use super::accounts::narrow;
-use super::{Identity, Store, on_either};
+use super::{Identity, Store};
+use crate::store::{StoreError, on_either};
 
 /// One thing about one player: what it is, whose, its place among its like; then up to three texts and a number.
 pub(super) type Row = (
@@ -63,12 +63,12 @@ impl Store {
     /// Everything about a player that the lobby shows. The country is not the store's to know.
     ///
     /// # Errors
-    /// [`StoreFailure`]
-    pub async fn load_account(&self, who: &Identity) -> Result<Account, StoreFailure> {
-        self.call("load account", async {
+    /// [`StoreError`]
+    pub async fn load_account(&self, who: &Identity) -> Result<Account, StoreError> {
+        self.database.call("load account", async {
             let sql = sql(self.has_avatar_id().await?, "= ?");
             let id = i64::from(who.id);
-            let mut rows: Vec<Row> = on_either!(self, pool => {
+            let mut rows: Vec<Row> = on_either!(self.database, pool => {
                 let query = (0..PLACES).fold(sqlx::query_as(AssertSqlSafe(sql.as_str())), |query, _| query.bind(id));
                 query.fetch_all(pool).await?
             });

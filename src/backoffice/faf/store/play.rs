@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 
 use lobby::faf::questions::{Map, Relation};
-use lobby::question::StoreFailure;
 use sqlx::AssertSqlSafe;
 
+use super::Store;
 use super::accounts::narrow;
-use super::{Store, failure, on_either};
+use crate::store::{StoreError, is_deadlock, on_either};
 
 /// Maps remembered, least recently used out first, never refreshed (spec: faf-lifecycle 11).
 const MAP_CACHE: usize = 256;
@@ -21,13 +21,13 @@ impl Store {
     /// id (spec: faf-messages 3.13, N#1029).
     ///
     /// # Errors
-    /// [`StoreFailure`]
+    /// [`StoreError`]
     pub async fn set_relation(
         &self,
         player: u32,
         subject: u32,
         relation: Relation,
-    ) -> Result<bool, StoreFailure> {
+    ) -> Result<bool, StoreError> {
         // One statement, so there is no moment without a row, and none with two.
         const SQL: &str = "REPLACE INTO friends_and_foes (user_id, subject_id, status) \
              SELECT p.id, s.id, ? FROM login p, login s WHERE p.id = ? AND s.id = ? AND p.id <> s.id";
@@ -36,33 +36,35 @@ impl Store {
             Relation::Foe => "FOE",
         };
         let write = async || {
-            on_either!(self, pool => {
+            on_either!(self.database, pool => {
                 let query = sqlx::query(SQL).bind(status).bind(i64::from(player)).bind(i64::from(subject));
                 query.execute(pool).await.map(|done| done.rows_affected() > 0)
             })
         };
-        self.call("set relation", async {
-            match write().await {
-                Err(error) if failure::is_deadlock(&error) => write().await,
-                outcome => outcome,
-            }
-        })
-        .await
+        self.database
+            .call("set relation", async {
+                match write().await {
+                    Err(error) if is_deadlock(&error) => write().await,
+                    outcome => outcome,
+                }
+            })
+            .await
     }
 
     /// Takes `subject_id` off the list, whatever they were.
     ///
     /// # Errors
-    /// [`StoreFailure`]
-    pub async fn clear_relation(&self, player: u32, subject: u32) -> Result<(), StoreFailure> {
+    /// [`StoreError`]
+    pub async fn clear_relation(&self, player: u32, subject: u32) -> Result<(), StoreError> {
         const SQL: &str = "DELETE FROM friends_and_foes WHERE user_id = ? AND subject_id = ?";
-        self.call("clear relation", async {
-            on_either!(self, pool => {
-                let query = sqlx::query(SQL).bind(i64::from(player)).bind(i64::from(subject));
-                query.execute(pool).await.map(|_| ())
+        self.database
+            .call("clear relation", async {
+                on_either!(self.database, pool => {
+                    let query = sqlx::query(SQL).bind(i64::from(player)).bind(i64::from(subject));
+                    query.execute(pool).await.map(|_| ())
+                })
             })
-        })
-        .await
+            .await
     }
 
     /// Notes an attempt to join a game (spec: faf-messages 3.8, N#1048). Failing is logged and has no other consequence:
@@ -72,10 +74,13 @@ impl Store {
         const WITHOUT_IP: &str = "INSERT INTO game_join_log (player_id, game_id) VALUES (?, ?)";
         let (player, game) = (i64::from(player_id), i64::from(game_id));
         let ip = from.to_canonical().to_string();
-        let outcome = self.call("log join", async {
-            let probe = || self.probe("SELECT ip FROM game_join_log WHERE 1 = 0");
+        let outcome = self.database.call("log join", async {
+            let probe = || {
+                self.database
+                    .probe("SELECT ip FROM game_join_log WHERE 1 = 0")
+            };
             let has_ip = *self.has_join_ip.get_or_try_init(probe).await?;
-            on_either!(self, pool => if has_ip {
+            on_either!(self.database, pool => if has_ip {
                 sqlx::query(SQL).bind(player).bind(game).bind(ip).execute(pool).await.map(|_| ())
             } else {
                 sqlx::query(WITHOUT_IP).bind(player).bind(game).execute(pool).await.map(|_| ())
@@ -89,8 +94,8 @@ impl Store {
     /// remembered.
     ///
     /// # Errors
-    /// [`StoreFailure`]
-    pub async fn map_by_folder(&self, folder: &str) -> Result<Option<Map>, StoreFailure> {
+    /// [`StoreError`]
+    pub async fn map_by_folder(&self, folder: &str) -> Result<Option<Map>, StoreError> {
         const SQL: &str = "SELECT CAST(id AS SIGNED), CAST(ranked AS SIGNED) FROM map_version WHERE filename = ? LIMIT 1";
         let folder = folder.to_lowercase();
         if let Some(map) = self.maps.recall(&folder) {
@@ -98,15 +103,16 @@ impl Store {
         }
         let filename = format!("maps/{folder}.zip");
         let row: Option<(i64, i64)> = self
+            .database
             .call("map by folder", async {
-                on_either!(self, pool => sqlx::query_as(SQL).bind(filename).fetch_optional(pool).await)
+                on_either!(self.database, pool => sqlx::query_as(SQL).bind(filename).fetch_optional(pool).await)
             })
             .await?;
         let Some((id, ranked)) = row else {
             return Ok(None);
         };
         let map = Map {
-            id: narrow(id).map_err(|_| StoreFailure::Failed)?,
+            id: narrow(id).map_err(|_| StoreError::Unfit("no map has such a number"))?,
             ranked: ranked != 0,
         };
         self.maps.remember(folder, map.clone());
@@ -116,14 +122,14 @@ impl Store {
     /// (uid, display name) of the mods among `uids` that exist and are not hidden (spec: faf-messages 4.3).
     ///
     /// # Errors
-    /// [`StoreFailure`]
-    pub async fn mod_names(&self, uids: &[String]) -> Result<Vec<(String, String)>, StoreFailure> {
-        self.call("mod names", async {
+    /// [`StoreError`]
+    pub async fn mod_names(&self, uids: &[String]) -> Result<Vec<(String, String)>, StoreError> {
+        self.database.call("mod names", async {
             let mut names = Vec::with_capacity(uids.len());
             for some in uids.chunks(MOD_UIDS_PER_STATEMENT) {
                 let marks = vec!["?"; some.len()].join(", ");
                 let sql = format!("SELECT uid, name FROM table_mod WHERE uid IN ({marks})");
-                let rows: Vec<(String, String)> = on_either!(self, pool => {
+                let rows: Vec<(String, String)> = on_either!(self.database, pool => {
                     // Its text differs with the number of uids: not worth a place among the prepared statements.
                     let query = sqlx::query_as(AssertSqlSafe(sql.as_str())).persistent(false);
                     some.iter().fold(query, |query, uid| query.bind(uid.as_str())).fetch_all(pool).await?
@@ -138,15 +144,16 @@ impl Store {
     /// The highest game number so far, 0 if there is none (spec: faf-lifecycle 11).
     ///
     /// # Errors
-    /// [`StoreFailure`]
-    pub async fn max_game_id(&self) -> Result<u32, StoreFailure> {
+    /// [`StoreError`]
+    pub async fn max_game_id(&self) -> Result<u32, StoreError> {
         const SQL: &str = "SELECT CAST(COALESCE(MAX(id), 0) AS SIGNED) FROM game_stats";
         let id: i64 = self
+            .database
             .call("highest game id", async {
-                on_either!(self, pool => sqlx::query_scalar(SQL).fetch_one(pool).await)
+                on_either!(self.database, pool => sqlx::query_scalar(SQL).fetch_one(pool).await)
             })
             .await?;
-        narrow(id).map_err(|_| StoreFailure::Failed)
+        narrow(id).map_err(|_| StoreError::Unfit("no game has such a number"))
     }
 }
 

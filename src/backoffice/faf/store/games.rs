@@ -8,11 +8,11 @@ use lobby::faf::ledger::Launch;
 use lobby::faf::reference::Reference;
 use lobby::faf::results::Score;
 use lobby::faf::validity::Validity;
-use lobby::question::StoreFailure;
 use sqlx::AssertSqlSafe;
 
+use super::Store;
 use super::ratings::{StoredRatings, marks, read_ratings};
-use super::{Store, failure, on_either, time};
+use crate::store::{Pool, StoreError, is_deadlock, on_either, time};
 use crate::unix_now;
 
 /// Pauses before a statement that lost a deadlock is tried again (spec: faf-ratings-results 5).
@@ -26,7 +26,7 @@ impl Store {
     /// it was there already. `None`: the featured mod is unknown, and there is no row.
     ///
     /// # Errors
-    /// [`StoreFailure`]; `Failed` also if the number belongs to a game of somebody else.
+    /// [`StoreError`]; `Failed` also if the number belongs to a game of somebody else.
     pub async fn add_game(
         &self,
         uid: u32,
@@ -34,7 +34,7 @@ impl Store {
         map_id: Option<u32>,
         validity: Validity,
         reference: &Reference,
-    ) -> Result<Option<Validity>, StoreFailure> {
+    ) -> Result<Option<Validity>, StoreError> {
         const KNOWN: &str =
             "SELECT CAST(host AS SIGNED), CAST(validity AS SIGNED) FROM game_stats WHERE id = ?";
         const FEATURED: &str = "SELECT CAST(id AS SIGNED) FROM game_featuredMods WHERE gamemod = ?";
@@ -50,10 +50,10 @@ impl Store {
             .iter()
             .map(|player| player.player_id)
             .collect();
-        let known = self.call("add game", async {
+        let known = self.database.call("add game", async {
             let game_type = self.victory(&launch.victory).await?;
-            on_either!(self, pool => {
-                let mut transaction = pool.begin_with(self.begin()).await?;
+            on_either!(self.database, pool => {
+                let mut transaction = pool.begin_with(self.database.begin()).await?;
                 let row: Option<(i64, i64)> = sqlx::query_as(KNOWN).bind(id).fetch_optional(&mut *transaction).await?;
                 if let Some(row) = row {
                     return Ok(Some(row));
@@ -90,7 +90,9 @@ impl Store {
             })
         });
         match known.await? {
-            Some((theirs, _)) if theirs != host => Err(StoreFailure::Failed),
+            Some((theirs, _)) if theirs != host => {
+                Err(StoreError::Unfit("the number is another game's"))
+            }
             Some((_, number)) => Ok(Some(Validity::from_number(number).unwrap_or(validity))),
             None => Ok(None),
         }
@@ -101,7 +103,7 @@ impl Store {
         const COLUMN: &str = "SELECT CAST(COLUMN_TYPE AS CHAR) FROM information_schema.COLUMNS \
              WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'game_stats' AND COLUMN_NAME = 'gameType'";
         let probe = async || -> sqlx::Result<bool> {
-            let super::Pool::MySql(pool) = &self.pool else {
+            let Pool::MySql(pool) = &self.database.pool else {
                 return Ok(true);
             };
             let column: Option<String> = sqlx::query_scalar(COLUMN).fetch_optional(pool).await?;
@@ -120,19 +122,19 @@ impl Store {
     /// Adds a player's first desync report (N#1106).
     ///
     /// # Errors
-    /// [`StoreFailure`]
+    /// [`StoreError`]
     pub async fn add_desync(
         &self,
         uid: u32,
         player_id: u32,
         game_time_s: Option<i64>,
-    ) -> Result<(), StoreFailure> {
+    ) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO game_desync (game_id, player_id, game_time) \
              SELECT ?, ?, ? FROM (SELECT 1) one \
              WHERE NOT EXISTS (SELECT 1 FROM game_desync WHERE game_id = ? AND player_id = ?)";
         let (game, player) = (i64::from(uid), i64::from(player_id));
-        self.call("add desync", async {
-            on_either!(self, pool => {
+        self.database.call("add desync", async {
+            on_either!(self.database, pool => {
                 let query = sqlx::query(SQL).bind(game).bind(player).bind(game_time_s).bind(game).bind(player);
                 query.execute(pool).await.map(|_| ())
             })
@@ -143,20 +145,20 @@ impl Store {
     /// Adds a team kill, unless just this one is there.
     ///
     /// # Errors
-    /// [`StoreFailure`]
+    /// [`StoreError`]
     pub async fn add_teamkill(
         &self,
         uid: u32,
         game_time_s: i64,
         victim: u32,
         killer: u32,
-    ) -> Result<(), StoreFailure> {
+    ) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO teamkills (teamkiller, victim, game_id, gametime) \
              SELECT ?, ?, ?, ? FROM (SELECT 1) one WHERE NOT EXISTS \
              (SELECT 1 FROM teamkills WHERE teamkiller = ? AND victim = ? AND game_id = ? AND gametime = ?)";
         let values = [killer.into(), victim.into(), uid.into(), game_time_s];
-        self.call("add team kill", async {
-            on_either!(self, pool => {
+        self.database.call("add team kill", async {
+            on_either!(self.database, pool => {
                 let query = values.iter().chain(&values).fold(sqlx::query(SQL), |query, value: &i64| query.bind(*value));
                 query.execute(pool).await.map(|_| ())
             })
@@ -167,7 +169,7 @@ impl Store {
     /// Adds a completed coop mission, if the map is one and the game has none yet (spec: faf-messages 4.6).
     ///
     /// # Errors
-    /// [`StoreFailure`]
+    /// [`StoreError`]
     pub async fn add_operation(
         &self,
         uid: u32,
@@ -175,14 +177,14 @@ impl Store {
         secondary: bool,
         time: &str,
         players: usize,
-    ) -> Result<(), StoreFailure> {
+    ) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO coop_leaderboard (mission, gameuid, secondary, time, player_count) \
              SELECT m.id, ?, ?, ?, ? FROM coop_map m WHERE m.filename = ? \
              AND NOT EXISTS (SELECT 1 FROM coop_leaderboard WHERE gameuid = ?)";
         let (game, filename) = (i64::from(uid), format!("maps/{folder}.zip"));
         let players = i64::try_from(players).unwrap_or(i64::MAX);
-        self.call("add operation", async {
-            on_either!(self, pool => {
+        self.database.call("add operation", async {
+            on_either!(self.database, pool => {
                 let query = sqlx::query(SQL).bind(game).bind(i64::from(secondary)).bind(time).bind(players)
                     .bind(filename).bind(game);
                 query.execute(pool).await.map(|_| ())
@@ -194,38 +196,40 @@ impl Store {
     /// Notes when a game's simulation was over.
     ///
     /// # Errors
-    /// [`StoreFailure`]
-    pub async fn set_end(&self, uid: u32, unix: f64) -> Result<(), StoreFailure> {
+    /// [`StoreError`]
+    pub async fn set_end(&self, uid: u32, unix: f64) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE game_stats SET endTime = ? WHERE id = ?";
-        self.call("set end", async {
-            on_either!(self, pool => {
-                let query = sqlx::query(SQL).bind(time::format(unix)).bind(i64::from(uid));
-                query.execute(pool).await.map(|_| ())
+        self.database
+            .call("set end", async {
+                on_either!(self.database, pool => {
+                    let query = sqlx::query(SQL).bind(time::format(unix)).bind(i64::from(uid));
+                    query.execute(pool).await.map(|_| ())
+                })
             })
-        })
-        .await
+            .await
     }
 
     /// Writes the results of a game, and its validity if that has changed. A deadlock is tried again.
     ///
     /// # Errors
-    /// [`StoreFailure`]
+    /// [`StoreError`]
     pub async fn set_results(
         &self,
         uid: u32,
         validity: Option<Validity>,
         scores: &[Score],
-    ) -> Result<(), StoreFailure> {
-        self.call("set results", async {
-            for pause in DEADLOCK_PAUSES {
-                match self.try_set_results(uid, validity, scores).await {
-                    Err(error) if failure::is_deadlock(&error) => tokio::time::sleep(pause).await,
-                    outcome => return outcome,
+    ) -> Result<(), StoreError> {
+        self.database
+            .call("set results", async {
+                for pause in DEADLOCK_PAUSES {
+                    match self.try_set_results(uid, validity, scores).await {
+                        Err(error) if is_deadlock(&error) => tokio::time::sleep(pause).await,
+                        outcome => return outcome,
+                    }
                 }
-            }
-            self.try_set_results(uid, validity, scores).await
-        })
-        .await
+                self.try_set_results(uid, validity, scores).await
+            })
+            .await
     }
 
     async fn try_set_results(
@@ -238,8 +242,8 @@ impl Store {
              WHERE gameId = ? AND playerId = ?";
         const VALIDITY: &str = "UPDATE game_stats SET validity = ? WHERE id = ?";
         let now = time::format(unix_now());
-        on_either!(self, pool => {
-            let mut transaction = pool.begin_with(self.begin()).await?;
+        on_either!(self.database, pool => {
+            let mut transaction = pool.begin_with(self.database.begin()).await?;
             for score in scores {
                 sqlx::query(SCORE).bind(i64::from(score.score)).bind(&now).bind(score.outcome.name())
                     .bind(i64::from(uid)).bind(i64::from(score.player_id)).execute(&mut *transaction).await?;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{Answer, Site, status, with_body};
+use crate::http::{Answer, Site, status, with_body};
 use lobby::faf::{news::News, roster::Reply};
 
 /// A shard that has not answered after this time has ended.

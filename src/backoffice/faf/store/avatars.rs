@@ -4,9 +4,9 @@
 //! written here is written to both, so that they agree.
 
 use lobby::faf::questions::Avatar;
-use lobby::question::StoreFailure;
 
-use super::{Store, failure, on_either};
+use super::Store;
+use crate::store::{StoreError, is_deadlock, on_either};
 
 /// Avatars one player is told of. Nobody has been given a tenth of that.
 const AVATARS: i64 = 500;
@@ -18,13 +18,14 @@ impl Store {
     /// All avatars a player was ever given, expired grants included.
     ///
     /// # Errors
-    /// [`StoreFailure`]
-    pub async fn avatars_of(&self, player_id: u32) -> Result<Vec<Avatar>, StoreFailure> {
+    /// [`StoreError`]
+    pub async fn avatars_of(&self, player_id: u32) -> Result<Vec<Avatar>, StoreError> {
         const SQL: &str = "SELECT CAST(v.id AS SIGNED), v.url, v.tooltip FROM avatars a \
              JOIN avatars_list v ON v.id = a.idAvatar WHERE a.idUser = ? ORDER BY a.id LIMIT ?";
         let rows: Vec<Row> = self
+            .database
             .call("avatars", async {
-                on_either!(self, pool => {
+                on_either!(self.database, pool => {
                     sqlx::query_as(SQL).bind(i64::from(player_id)).bind(AVATARS).fetch_all(pool).await
                 })
             })
@@ -35,20 +36,20 @@ impl Store {
     /// Has a player show the avatar with that URL, or none. `None` if they have no such avatar; then nothing changes.
     ///
     /// # Errors
-    /// [`StoreFailure`]
+    /// [`StoreError`]
     pub async fn select_avatar(
         &self,
         player_id: u32,
         url: Option<&str>,
-    ) -> Result<Option<Option<Avatar>>, StoreFailure> {
+    ) -> Result<Option<Option<Avatar>>, StoreError> {
         const GRANTED: &str = "SELECT CAST(v.id AS SIGNED), v.url, v.tooltip FROM avatars a \
              JOIN avatars_list v ON v.id = a.idAvatar WHERE a.idUser = ? AND v.url = ? ORDER BY a.id LIMIT 1";
-        self.call("select avatar", async {
+        self.database.call("select avatar", async {
             let Some(url) = url else {
                 self.show_avatar(player_id, None).await?;
                 return Ok(Some(None));
             };
-            let granted: Option<Row> = on_either!(self, pool => {
+            let granted: Option<Row> = on_either!(self.database, pool => {
                 sqlx::query_as(GRANTED).bind(i64::from(player_id)).bind(url).fetch_optional(pool).await?
             });
             let Some(granted) = granted else {
@@ -68,7 +69,7 @@ impl Store {
         let has_avatar_id = self.has_avatar_id().await?;
         let id = i64::from(player_id);
         let write = async || {
-            on_either!(self, pool => {
+            on_either!(self.database, pool => {
                 let mut transaction = pool.begin().await?;
                 sqlx::query(FLAGS).bind(avatar_id).bind(id).execute(&mut *transaction).await?;
                 if has_avatar_id {
@@ -78,7 +79,7 @@ impl Store {
             })
         };
         match write().await {
-            Err(error) if failure::is_deadlock(&error) => write().await,
+            Err(error) if is_deadlock(&error) => write().await,
             outcome => outcome,
         }
     }
@@ -87,8 +88,8 @@ impl Store {
     /// only where the schema is too old for anything else.
     ///
     /// # Errors
-    /// [`StoreFailure`]
-    pub async fn changed_avatar(&self, player_id: u32) -> Result<Option<Avatar>, StoreFailure> {
+    /// [`StoreError`]
+    pub async fn changed_avatar(&self, player_id: u32) -> Result<Option<Avatar>, StoreError> {
         const FLAGS: &str = "UPDATE avatars SET selected = CASE WHEN idAvatar = \
              (SELECT l.avatar_id FROM login l WHERE l.id = ?) THEN 1 ELSE 0 END WHERE idUser = ?";
         const SHOWN: &str = "SELECT CAST(v.id AS SIGNED), v.url, v.tooltip FROM login l \
@@ -98,9 +99,10 @@ impl Store {
              JOIN avatars_list v ON v.id = a.idAvatar WHERE a.idUser = ? AND a.selected = 1 ORDER BY a.id LIMIT 1";
         let id = i64::from(player_id);
         let shown: Option<Row> = self
+            .database
             .call("changed avatar", async {
                 let has_avatar_id = self.has_avatar_id().await?;
-                on_either!(self, pool => {
+                on_either!(self.database, pool => {
                     if has_avatar_id {
                         sqlx::query(FLAGS).bind(id).bind(id).execute(pool).await?;
                     }
@@ -115,7 +117,10 @@ impl Store {
     /// Whether this revision of the schema has `login.avatar_id` (spec: faf-database 2.1, N#1095). Found out once.
     pub(super) async fn has_avatar_id(&self) -> sqlx::Result<bool> {
         self.has_avatar_id
-            .get_or_try_init(|| self.probe("SELECT avatar_id FROM login WHERE 1 = 0"))
+            .get_or_try_init(|| {
+                self.database
+                    .probe("SELECT avatar_id FROM login WHERE 1 = 0")
+            })
             .await
             .copied()
     }

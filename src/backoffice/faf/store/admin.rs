@@ -1,10 +1,10 @@
 //! What the operator does to accounts: make, list, ban, pardon.
 
 use crate::unix_now;
-use lobby::question::StoreFailure;
 
+use super::Store;
 use super::accounts::narrow;
-use super::{Store, on_either, time};
+use crate::store::{StoreError, on_either, time};
 
 /// What a ban keeps somebody from (spec: faf-database 2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,18 +61,18 @@ impl Store {
     /// doing the same: the database decides who was first.
     ///
     /// # Errors
-    /// [`StoreFailure`]
+    /// [`StoreError`]
     pub async fn create_account(
         &self,
         id: Option<u32>,
         login: &str,
         password: &str,
         email: &str,
-    ) -> Result<Option<u32>, StoreFailure> {
+    ) -> Result<Option<u32>, StoreError> {
         const INSERT: &str = "INSERT INTO login (id, login, password, email) VALUES (?, ?, ?, ?)";
         const ID: &str = "SELECT CAST(id AS SIGNED) FROM login WHERE login = ?";
-        self.call("create account", async {
-            let outcome = on_either!(self, pool => {
+        self.database.call("create account", async {
+            let outcome = on_either!(self.database, pool => {
                 let query = sqlx::query(INSERT).bind(id.map(i64::from)).bind(login).bind(password).bind(email);
                 query.execute(pool).await.map(|_| ())
             });
@@ -80,7 +80,7 @@ impl Store {
                 Err(sqlx::Error::Database(error)) if error.is_unique_violation() => return Ok(None),
                 outcome => outcome?,
             }
-            let id: i64 = on_either!(self, pool => sqlx::query_scalar(ID).bind(login).fetch_one(pool).await?);
+            let id: i64 = on_either!(self.database, pool => sqlx::query_scalar(ID).bind(login).fetch_one(pool).await?);
             narrow(id).map(Some)
         })
         .await
@@ -89,17 +89,22 @@ impl Store {
     /// All accounts, oldest first.
     ///
     /// # Errors
-    /// [`StoreFailure`]
-    pub async fn list_accounts(&self) -> Result<Vec<AccountLine>, StoreFailure> {
+    /// [`StoreError`]
+    pub async fn list_accounts(&self) -> Result<Vec<AccountLine>, StoreError> {
         const SQL: &str = "SELECT CAST(l.id AS SIGNED), l.login, CAST(l.last_login AS CHAR), \
              CAST(MAX(b.expires_at) AS CHAR) FROM login l LEFT JOIN lobby_ban b ON b.idUser = l.id \
              GROUP BY l.id, l.login, l.last_login ORDER BY l.id";
         let now = unix_now();
-        self.call("list accounts", async {
-            let rows: Vec<(i64, String, Option<String>, Option<String>)> =
-                on_either!(self, pool => sqlx::query_as(SQL).fetch_all(pool).await?);
-            let line =
-                |(id, login, last_login, until): (i64, String, Option<String>, Option<String>)| {
+        self.database
+            .call("list accounts", async {
+                let rows: Vec<(i64, String, Option<String>, Option<String>)> =
+                    on_either!(self.database, pool => sqlx::query_as(SQL).fetch_all(pool).await?);
+                let line = |(id, login, last_login, until): (
+                    i64,
+                    String,
+                    Option<String>,
+                    Option<String>,
+                )| {
                     let banned_until = until
                         .as_deref()
                         .and_then(time::parse)
@@ -111,19 +116,19 @@ impl Store {
                         banned_until,
                     })
                 };
-            rows.into_iter().map(line).collect()
-        })
-        .await
+                rows.into_iter().map(line).collect()
+            })
+            .await
     }
 
     /// Speaks a ban. It takes effect at the next login, hosting or joining (spec: faf-lifecycle 3.7).
     ///
     /// # Errors
-    /// [`StoreFailure::Failed`] if one of the two has no account; else as ever.
-    pub async fn ban(&self, ban: &NewBan<'_>) -> Result<(), StoreFailure> {
+    /// [`StoreError::Failed`] if one of the two has no account; else as ever.
+    pub async fn ban(&self, ban: &NewBan<'_>) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO ban (player_id, author_id, reason, expires_at, level) VALUES (?, ?, ?, ?, ?)";
-        self.call("ban", async {
-            on_either!(self, pool => {
+        self.database.call("ban", async {
+            on_either!(self.database, pool => {
                 let query = sqlx::query(SQL).bind(i64::from(ban.player_id)).bind(i64::from(ban.author_id));
                 let query = query.bind(ban.reason).bind(ban.expires_at.map(time::format)).bind(ban.level.as_sql());
                 query.execute(pool).await.map(|_| ())
@@ -135,23 +140,24 @@ impl Store {
     /// Revokes all bans in force that keep a player from signing in; returns how many there were.
     ///
     /// # Errors
-    /// [`StoreFailure`]
+    /// [`StoreError`]
     pub async fn unban(
         &self,
         player_id: u32,
         author_id: u32,
         reason: &str,
-    ) -> Result<u64, StoreFailure> {
+    ) -> Result<u64, StoreError> {
         const SQL: &str = "UPDATE ban SET revoke_time = ?, revoke_author_id = ?, revoke_reason = ? \
              WHERE player_id = ? AND level = 'GLOBAL' AND COALESCE(revoke_time, expires_at, '2999-12-31 00:00:00') > ?";
         let now = time::format(unix_now());
-        self.call("unban", async {
-            on_either!(self, pool => {
-                let query = sqlx::query(SQL).bind(&now).bind(i64::from(author_id)).bind(reason);
-                let query = query.bind(i64::from(player_id)).bind(&now);
-                query.execute(pool).await.map(|done| done.rows_affected())
+        self.database
+            .call("unban", async {
+                on_either!(self.database, pool => {
+                    let query = sqlx::query(SQL).bind(&now).bind(i64::from(author_id)).bind(reason);
+                    let query = query.bind(i64::from(player_id)).bind(&now);
+                    query.execute(pool).await.map(|done| done.rows_affected())
+                })
             })
-        })
-        .await
+            .await
     }
 }

@@ -15,7 +15,7 @@ use lobby::faf::results::{self, Finished};
 use lobby::faf::validity::Validity;
 use lobby::question::StoreFailure;
 
-use super::faf::FafHandler;
+use super::FafHandler;
 use super::store::Rating;
 use crate::Boxed;
 
@@ -60,7 +60,7 @@ impl FafHandler {
     /// Keeps a batch on disk for the next start.
     pub async fn keep(&self, batch: &Batch) {
         if let Some(spool) = &self.spool {
-            spool.keep(batch).await;
+            spool.keep(batch.uid, batch).await;
         }
     }
 
@@ -208,7 +208,7 @@ impl FafHandler {
             return Err(StoreFailure::Unavailable);
         };
         let reference = self.known_reference().await?;
-        self.store.rate(game, &reference).await
+        Ok(self.store.rate(game, &reference).await?)
     }
 
     async fn known_reference(&self) -> Result<Arc<Reference>, StoreFailure> {

@@ -4,9 +4,12 @@ use std::net::IpAddr;
 
 use crate::unix_now;
 use lobby::faf::questions::Ban;
-use lobby::question::StoreFailure;
 
-use super::{Store, on_either, time};
+use super::Store;
+use crate::store::{StoreError, on_either, time};
+
+/// A row that no account can have.
+const UNREADABLE: StoreError = StoreError::Unfit("the account makes no sense");
 
 /// `login.user_agent` holds this many characters (spec: faf-database 2.1); longer ones are cut (spec: faf-lifecycle 3.4).
 const USER_AGENT_CHARS: usize = 50;
@@ -38,47 +41,50 @@ impl Store {
     /// The account of that name, compared without case.
     ///
     /// # Errors
-    /// [`StoreFailure`]
-    pub async fn account_by_name(&self, login: &str) -> Result<Option<Found>, StoreFailure> {
+    /// [`StoreError`]
+    pub async fn account_by_name(&self, login: &str) -> Result<Option<Found>, StoreError> {
         const SQL: &str = "SELECT CAST(l.id AS SIGNED), l.login, l.password, b.reason, CAST(b.expires_at AS CHAR) \
              FROM login l LEFT JOIN lobby_ban b ON b.idUser = l.id WHERE l.login = ? \
              ORDER BY b.expires_at DESC LIMIT 1";
         let row: Option<FoundRow> = self
+            .database
             .call("account by name", async {
-                on_either!(self, pool => sqlx::query_as(SQL).bind(login).fetch_optional(pool).await)
+                on_either!(self.database, pool => sqlx::query_as(SQL).bind(login).fetch_optional(pool).await)
             })
             .await?;
-        row.map(|row| found(row).map_err(|_| StoreFailure::Failed))
+        row.map(|row| found(row).map_err(|_| UNREADABLE))
             .transpose()
     }
 
     /// The account with that id.
     ///
     /// # Errors
-    /// [`StoreFailure`]
-    pub async fn account_by_id(&self, id: u32) -> Result<Option<Found>, StoreFailure> {
+    /// [`StoreError`]
+    pub async fn account_by_id(&self, id: u32) -> Result<Option<Found>, StoreError> {
         const SQL: &str = "SELECT CAST(l.id AS SIGNED), l.login, l.password, b.reason, CAST(b.expires_at AS CHAR) \
              FROM login l LEFT JOIN lobby_ban b ON b.idUser = l.id WHERE l.id = ? \
              ORDER BY b.expires_at DESC LIMIT 1";
         let row: Option<FoundRow> = self
+            .database
             .call("account by id", async {
-                on_either!(self, pool => sqlx::query_as(SQL).bind(i64::from(id)).fetch_optional(pool).await)
+                on_either!(self.database, pool => sqlx::query_as(SQL).bind(i64::from(id)).fetch_optional(pool).await)
             })
             .await?;
-        row.map(|row| found(row).map_err(|_| StoreFailure::Failed))
+        row.map(|row| found(row).map_err(|_| UNREADABLE))
             .transpose()
     }
 
     /// The ban in force that lasts longest (spec: faf-lifecycle 3.7).
     ///
     /// # Errors
-    /// [`StoreFailure`]
-    pub async fn ban_of(&self, player_id: u32) -> Result<Option<Ban>, StoreFailure> {
+    /// [`StoreError`]
+    pub async fn ban_of(&self, player_id: u32) -> Result<Option<Ban>, StoreError> {
         const SQL: &str = "SELECT reason, CAST(expires_at AS CHAR) FROM lobby_ban WHERE idUser = ? \
              ORDER BY expires_at DESC LIMIT 1";
         let row: Option<(Option<String>, Option<String>)> = self
+            .database
             .call("ban", async {
-                on_either!(self, pool => sqlx::query_as(SQL).bind(i64::from(player_id)).fetch_optional(pool).await)
+                on_either!(self.database, pool => sqlx::query_as(SQL).bind(i64::from(player_id)).fetch_optional(pool).await)
             })
             .await?;
         Ok(row.and_then(|(reason, expires_at)| ban_in_force(reason, expires_at, unix_now())))
@@ -87,40 +93,42 @@ impl Store {
     /// Notes where and with what somebody signed in (spec: faf-lifecycle 3.4).
     ///
     /// # Errors
-    /// [`StoreFailure`]
+    /// [`StoreError`]
     pub async fn record_login(
         &self,
         id: u32,
         from: IpAddr,
         user_agent: Option<&str>,
-    ) -> Result<(), StoreFailure> {
+    ) -> Result<(), StoreError> {
         const SQL: &str =
             "UPDATE login SET ip = ?, user_agent = ?, last_login = CURRENT_TIMESTAMP WHERE id = ?";
         let (ip, user_agent) = (stored_ip(from), user_agent.map(stored_user_agent));
-        self.call("record login", async {
-            on_either!(self, pool => {
-                let query = sqlx::query(SQL).bind(ip).bind(user_agent).bind(i64::from(id));
-                query.execute(pool).await.map(|_| ())
+        self.database
+            .call("record login", async {
+                on_either!(self.database, pool => {
+                    let query = sqlx::query(SQL).bind(ip).bind(user_agent).bind(i64::from(id));
+                    query.execute(pool).await.map(|_| ())
+                })
             })
-        })
-        .await
+            .await
     }
 
     /// Whether one of a player's groups has a permission, by its technical name (spec: faf-database 4.3).
     ///
     /// # Errors
-    /// [`StoreFailure`]
+    /// [`StoreError`]
     pub async fn has_permission(
         &self,
         player_id: u32,
         permission: &str,
-    ) -> Result<bool, StoreFailure> {
+    ) -> Result<bool, StoreError> {
         const SQL: &str = "SELECT 1 FROM user_group_assignment u \
              JOIN group_permission_assignment a ON a.group_id = u.group_id \
              JOIN group_permission p ON p.id = a.permission_id WHERE u.user_id = ? AND p.technical_name = ? LIMIT 1";
         let row: Option<(i64,)> = self
+            .database
             .call("permission", async {
-                on_either!(self, pool => {
+                on_either!(self.database, pool => {
                     let query = sqlx::query_as(SQL).bind(i64::from(player_id)).bind(permission);
                     query.fetch_optional(pool).await
                 })

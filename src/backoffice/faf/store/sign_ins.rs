@@ -24,8 +24,8 @@ use lobby::faf::questions::Account;
 use lobby::question::StoreFailure;
 
 use super::accounts::{FoundRow, found, stored_ip, stored_user_agent};
-use super::failure::Watch;
 use super::{Found, Identity, Store, portrait};
+use crate::store::{StoreError, Watch};
 
 /// Sign-ins in one group. Long before this a trip is a small part of what a member costs, and so many are written in
 /// about a millisecond.
@@ -61,8 +61,8 @@ impl Store {
     /// Finds an account.
     ///
     /// # Errors
-    /// [`StoreFailure`]
-    pub async fn find(&self, who: Who) -> Result<Option<Found>, StoreFailure> {
+    /// [`StoreError`]
+    pub async fn find(&self, who: Who) -> Result<Option<Found>, StoreError> {
         match &self.sign_ins {
             Some(handler) => handler.ask(who).await,
             None => match who {
@@ -76,12 +76,8 @@ impl Store {
     /// and their password. `None` if none can be made.
     ///
     /// # Errors
-    /// [`StoreFailure`]
-    pub async fn welcome(
-        &self,
-        login: &str,
-        password: &str,
-    ) -> Result<Option<Found>, StoreFailure> {
+    /// [`StoreError`]
+    pub async fn welcome(&self, login: &str, password: &str) -> Result<Option<Found>, StoreError> {
         if let Some(handler) = &self.sign_ins {
             let (login, password) = (login.to_owned(), password.to_owned());
             return handler.ask(Newcomer { login, password }).await;
@@ -95,8 +91,8 @@ impl Store {
     /// lobby shows.
     ///
     /// # Errors
-    /// [`StoreFailure`]
-    pub async fn enter(&self, arrival: Arrival) -> Result<Account, StoreFailure> {
+    /// [`StoreError`]
+    pub async fn enter(&self, arrival: Arrival) -> Result<Account, StoreError> {
         if let Some(handler) = &self.sign_ins {
             return handler.ask(arrival).await;
         }
@@ -123,7 +119,7 @@ pub(super) struct Desk {
 /// A question, and where its answer goes.
 struct Waiting<Q: Grouped> {
     question: Q,
-    reply: oneshot::Sender<Result<Q::Answer, StoreFailure>>,
+    reply: oneshot::Sender<Result<Q::Answer, StoreError>>,
 }
 
 enum Asked {
@@ -163,7 +159,7 @@ impl Desk {
     }
 
     /// Waits for the answer, for as long as a call may take.
-    async fn ask<Q: Grouped>(&self, question: Q) -> Result<Q::Answer, StoreFailure> {
+    async fn ask<Q: Grouped>(&self, question: Q) -> Result<Q::Answer, StoreError> {
         let (reply, answer) = oneshot::channel();
         let asked = Q::asked(Waiting { question, reply });
         let queue = if Q::WRITES {
@@ -218,7 +214,7 @@ async fn settle<Q: Grouped>(pool: &SqlitePool, watch: &Watch, mut group: Vec<Wai
         .unzip();
     let answers = match watch.call(Q::WHAT, Q::answer(pool, &questions)).await {
         Ok(answers) => answers,
-        Err(StoreFailure::Failed) if questions.len() > 1 => {
+        Err(error) if error.failure() == StoreFailure::Failed && questions.len() > 1 => {
             for (question, reply) in questions.iter().zip(replies) {
                 if reply.is_closed() {
                     continue;
@@ -234,7 +230,7 @@ async fn settle<Q: Grouped>(pool: &SqlitePool, watch: &Watch, mut group: Vec<Wai
         }
         Err(error) => {
             for reply in replies {
-                let _ = reply.send(Err(error));
+                let _ = reply.send(Err(error.clone()));
             }
             return;
         }
@@ -250,10 +246,10 @@ async fn settle<Q: Grouped>(pool: &SqlitePool, watch: &Watch, mut group: Vec<Wai
 fn own<Q: Grouped>(
     watch: &Watch,
     answer: Option<sqlx::Result<Q::Answer>>,
-) -> Result<Q::Answer, StoreFailure> {
+) -> Result<Q::Answer, StoreError> {
     answer
         .unwrap_or(Err(Error::RowNotFound))
-        .map_err(|error| watch.failed(Q::WHAT, &error))
+        .map_err(|error| watch.failed(Q::WHAT, error))
 }
 
 const BY_NAME: &str = "SELECT j.key, l.id, l.login, l.password, b.reason, CAST(b.expires_at AS CHAR) \

@@ -1,4 +1,4 @@
-//! Answers the FAF dialect's questions: store, keys and policy server put together.
+//! The handler where the FAF lobby's questions are answered: who may sign in, and what it keeps for all of them.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,24 +7,18 @@ use std::sync::{Arc, Mutex};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::OnceCell;
 
-use lobby::faf::ledger::{Batch, KeepRecords, WriteRecords, Written};
-use lobby::faf::matcher::{self, Proposal};
-use lobby::faf::questions::{
-    Account, Answer, Ask, Avatar, Ban, ChangedAvatar, ClearRelation, Credentials, DownloadMod,
-    FindMatches, HasPermission, Host, HostGrant, Join, Like, LikeMod, ListAvatars, Login,
-    LoginRefusal, MatchGrant, Mission, Missions, ModNames, PrepareMatch, SelectAvatar, SetRelation,
-    VaultMod, VaultMods,
-};
+use lobby::faf::ledger::Batch;
+use lobby::faf::questions::{Account, Answer, Ask, Credentials, LoginRefusal};
 use lobby::faf::reference::Reference;
-use lobby::question::{Answers, StoreFailure};
+use lobby::question::StoreFailure;
 
-use super::country::Countries;
-use super::keys::{self, KeyRing};
-use super::policy::Policy;
-use super::spool::Spool;
 use super::store::{Arrival, Found, Identity, Store, Who};
-use super::unix_now;
-use crate::Boxed;
+use crate::country::Countries;
+use crate::keys::{self, KeyRing, TokenError};
+use crate::policy::Policy;
+use crate::spool::Spool;
+use crate::store::StoreError;
+use crate::{Boxed, unix_now};
 
 /// Characters of a login name, at most (spec: faf-database 2.1).
 const LOGIN_CHARS: usize = 20;
@@ -103,7 +97,8 @@ impl FafHandler {
     /// # Errors
     /// If the folder can't be read.
     pub fn with_spool(mut self, spool: Spool) -> std::io::Result<(Self, Vec<Batch>)> {
-        let kept = spool.kept()?;
+        let mut kept: Vec<Batch> = spool.kept()?;
+        kept.sort_unstable_by_key(|batch| batch.uid);
         self.kept_game = kept.last().map_or(0, |batch| batch.uid);
         self.spool = Some(spool);
         Ok((self, kept))
@@ -150,16 +145,18 @@ impl FafHandler {
     }
 
     /// Who is it, and may they in? The proof is checked before the ban (spec: faf-messages 3.2, 3.3).
-    async fn identify(&self, credentials: Credentials) -> Result<Identity, LoginRefusal> {
+    pub(super) async fn identify(
+        &self,
+        credentials: Credentials,
+    ) -> Result<Identity, LoginRefusal> {
         let found = match credentials {
             Credentials::Password { login, password } => {
                 self.by_password(&login, &password).await?
             }
             Credentials::Token(token) => {
                 let keys = self.keys.current().await.ok_or(LoginRefusal::Internal)?;
-                let id = keys::verify(&token, &keys, unix_now() as i64)?;
-                let found = self.store.find(Who::Id(id)).await;
-                let found = found.map_err(LoginRefusal::Store)?;
+                let id = keys::verify(&token, &keys, unix_now() as i64).map_err(not_accepted)?;
+                let found = self.store.find(Who::Id(id)).await.map_err(refused)?;
                 found.ok_or(LoginRefusal::UnknownId)?
             }
         };
@@ -171,13 +168,13 @@ impl FafHandler {
 
     async fn by_password(&self, login: &str, password: &str) -> Result<Found, LoginRefusal> {
         let who = Who::Name(login.to_owned());
-        let mut found = self.store.find(who).await.map_err(LoginRefusal::Store)?;
+        let mut found = self.store.find(who).await.map_err(refused)?;
         if found.is_none() && self.mode == AuthMode::Open && is_login_name(login) {
             if !(1..=PASSWORD_CHARS).contains(&password.chars().count()) {
                 return Err(LoginRefusal::BadPassword);
             }
             let welcomed = self.store.welcome(login, password).await;
-            found = welcomed.map_err(LoginRefusal::Store)?;
+            found = welcomed.map_err(refused)?;
         }
         match found {
             Some(found) if same(&found.password, password) => Ok(found),
@@ -186,7 +183,7 @@ impl FafHandler {
     }
 
     /// Steps 1, 3 and 6 of the common procedure (spec: faf-lifecycle 3.4); the others are the dialect's.
-    async fn sign_in(
+    pub(super) async fn sign_in(
         &self,
         identity: Identity,
         unique_id: &str,
@@ -206,14 +203,14 @@ impl FafHandler {
             user_agent,
         };
         let entered = self.store.enter(arrival).await;
-        let mut account = entered.map_err(LoginRefusal::Store)?;
+        let mut account = entered.map_err(refused)?;
         if let Some(countries) = &self.countries {
             account.country = countries.code(address).into();
         }
         Ok(Box::new(account))
     }
 
-    async fn next_game(&self) -> Result<u32, StoreFailure> {
+    pub(super) async fn next_game(&self) -> Result<u32, StoreFailure> {
         Ok(self.last_game().await?.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
@@ -227,189 +224,15 @@ impl FafHandler {
     }
 }
 
-impl Answers<Login> for FafHandler {
-    async fn answer(&self, login: Login) -> Result<Box<Account>, LoginRefusal> {
-        let who = self.identify(login.credentials).await?;
-        self.sign_in(
-            who,
-            &login.unique_id,
-            login.session,
-            login.address,
-            login.user_agent,
-        )
-        .await
-    }
+fn refused(error: StoreError) -> LoginRefusal {
+    LoginRefusal::Store(error.failure())
 }
 
-impl Answers<Host> for FafHandler {
-    async fn answer(&self, host: Host) -> Result<HostGrant, StoreFailure> {
-        if let Some(ban) = self.store.ban_of(host.player_id).await? {
-            return Ok(HostGrant {
-                ban: Some(ban),
-                ..HostGrant::default()
-            });
-        }
-        let Some(folder) = host.create else {
-            return Ok(HostGrant::default());
-        };
-        let map = self.store.map_by_folder(&folder).await?;
-        let game_id = self.next_game().await?;
-        Ok(HostGrant {
-            ban: None,
-            game_id: Some(game_id),
-            map,
-        })
-    }
-}
-
-impl Answers<Join> for FafHandler {
-    async fn answer(&self, join: Join) -> Result<Option<Ban>, StoreFailure> {
-        let ban = self.store.ban_of(join.player_id).await?;
-        if let (None, Some(game_id)) = (&ban, join.game_id) {
-            self.store
-                .log_join(join.player_id, game_id, join.address)
-                .await;
-        }
-        Ok(ban)
-    }
-}
-
-impl Answers<ModNames> for FafHandler {
-    async fn answer(
-        &self,
-        ModNames(uids): ModNames,
-    ) -> Result<Vec<(String, String)>, StoreFailure> {
-        self.store.mod_names(&uids).await
-    }
-}
-
-impl Answers<FindMatches> for FafHandler {
-    async fn answer(&self, question: FindMatches) -> Option<Vec<Proposal>> {
-        // Up to some milliseconds of plain work: not on the thread that answers everybody.
-        let find = move || matcher::find(&question.snapshot, &question.tuning);
-        let found = tokio::task::spawn_blocking(find).await;
-        if let Err(error) = &found {
-            tracing::error!(%error, "no matches were found for a queue");
-        }
-        found.ok()
-    }
-}
-
-impl Answers<PrepareMatch> for FafHandler {
-    async fn answer(&self, question: PrepareMatch) -> Result<MatchGrant, StoreFailure> {
-        let mut played = Vec::new();
-        for player in question.players {
-            let maps = self
-                .store
-                .played_maps(player, question.queue_id, question.history);
-            played.extend(maps.await?);
-        }
-        Ok(MatchGrant {
-            game_id: self.next_game().await?,
-            history: played,
-        })
-    }
-}
-
-impl Answers<WriteRecords> for FafHandler {
-    async fn answer(&self, WriteRecords(batch): WriteRecords) -> Written {
-        self.write(*batch).await
-    }
-}
-
-impl Answers<KeepRecords> for FafHandler {
-    async fn answer(&self, KeepRecords(batch): KeepRecords) {
-        self.keep(&batch).await;
-    }
-}
-
-impl Answers<SetRelation> for FafHandler {
-    async fn answer(
-        &self,
-        SetRelation {
-            player_id,
-            subject_id,
-            relation,
-        }: SetRelation,
-    ) -> Result<bool, StoreFailure> {
-        self.store
-            .set_relation(player_id, subject_id, relation)
-            .await
-    }
-}
-
-impl Answers<ClearRelation> for FafHandler {
-    async fn answer(
-        &self,
-        ClearRelation {
-            player_id,
-            subject_id,
-        }: ClearRelation,
-    ) -> Result<(), StoreFailure> {
-        self.store.clear_relation(player_id, subject_id).await
-    }
-}
-
-impl Answers<ListAvatars> for FafHandler {
-    async fn answer(
-        &self,
-        ListAvatars(player_id): ListAvatars,
-    ) -> Result<Vec<Avatar>, StoreFailure> {
-        self.store.avatars_of(player_id).await
-    }
-}
-
-impl Answers<SelectAvatar> for FafHandler {
-    async fn answer(
-        &self,
-        SelectAvatar { player_id, url }: SelectAvatar,
-    ) -> Result<Option<Option<Avatar>>, StoreFailure> {
-        self.store.select_avatar(player_id, url.as_deref()).await
-    }
-}
-
-impl Answers<ChangedAvatar> for FafHandler {
-    async fn answer(
-        &self,
-        ChangedAvatar(player_id): ChangedAvatar,
-    ) -> Result<Option<Avatar>, StoreFailure> {
-        self.store.changed_avatar(player_id).await
-    }
-}
-
-impl Answers<HasPermission> for FafHandler {
-    async fn answer(
-        &self,
-        HasPermission {
-            player_id,
-            permission,
-        }: HasPermission,
-    ) -> Result<bool, StoreFailure> {
-        self.store.has_permission(player_id, permission).await
-    }
-}
-
-impl Answers<Missions> for FafHandler {
-    async fn answer(&self, _: Missions) -> Result<Vec<Mission>, StoreFailure> {
-        self.store.missions().await
-    }
-}
-
-impl Answers<VaultMods> for FafHandler {
-    async fn answer(&self, _: VaultMods) -> Result<Vec<VaultMod>, StoreFailure> {
-        self.store.best_liked_mods().await
-    }
-}
-
-impl Answers<LikeMod> for FafHandler {
-    async fn answer(&self, LikeMod { player_id, uid }: LikeMod) -> Result<Like, StoreFailure> {
-        self.store.like_mod(player_id, &uid).await
-    }
-}
-
-impl Answers<DownloadMod> for FafHandler {
-    async fn answer(&self, DownloadMod(uid): DownloadMod) -> Result<(), StoreFailure> {
-        self.store.download_mod(&uid).await
+fn not_accepted(error: TokenError) -> LoginRefusal {
+    match error {
+        TokenError::Invalid => LoginRefusal::BadToken,
+        TokenError::NoPermission => LoginRefusal::NoPermission,
+        TokenError::NoSuchId => LoginRefusal::UnknownId,
     }
 }
 

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use lobby::faf::matchmaking::{
     Bracket, Generated, MapPool, PoolEntry, PoolMap, QueueSetup, VetoRules,
 };
-use lobby::question::StoreFailure;
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, FromRow, Row, Type};
 
+use super::Store;
 use super::accounts::narrow;
-use super::{Store, on_either};
+use crate::store::{Pool, StoreError, on_either};
 
 /// Rows of the rating journal that a leaderboard's peak is the mean of (spec: faf-matchmaking 3.4).
 const PEAK_ROWS: i64 = 1000;
@@ -90,11 +90,12 @@ impl Store {
              LEFT JOIN map_pool_map_version e ON e.map_pool_id = p.id \
              LEFT JOIN map_version v ON v.id = e.map_version_id ORDER BY p.id, e.id";
         let pools: Vec<PoolRow> =
-            on_either!(self, pool => sqlx::query_as(POOLS).fetch_all(pool).await?);
+            on_either!(self.database, pool => sqlx::query_as(POOLS).fetch_all(pool).await?);
         let pools = pools_of(pools)?;
 
         let vetoes = self.has_vetoes.get_or_try_init(|| {
-            self.probe("SELECT veto_tokens_per_player FROM matchmaker_queue_map_pool WHERE 1 = 0")
+            self.database
+                .probe("SELECT veto_tokens_per_player FROM matchmaker_queue_map_pool WHERE 1 = 0")
         });
         // A schema without vetoes has no ids of brackets either; one pool is then as good a name.
         let (id, player, map, minimum) = if *vetoes.await? {
@@ -118,7 +119,7 @@ impl Store {
              JOIN game_featuredMods f ON f.id = q.featured_mod_id JOIN leaderboard l ON l.id = q.leaderboard_id \
              WHERE q.enabled = 1 ORDER BY q.id, {id}"
         );
-        let brackets: Vec<BracketRow> = on_either!(self, pool => sqlx::query_as(AssertSqlSafe(brackets.as_str())).fetch_all(pool).await?);
+        let brackets: Vec<BracketRow> = on_either!(self.database, pool => sqlx::query_as(AssertSqlSafe(brackets.as_str())).fetch_all(pool).await?);
 
         let mut queues: Vec<QueueSetup> = Vec::new();
         let mut last_seen = None;
@@ -157,7 +158,7 @@ impl Store {
         const SQL: &str = "SELECT AVG(shown), COUNT(*) FROM \
              (SELECT rating_mean_before - 3 * rating_deviation_before AS shown FROM leaderboard_rating_journal \
               WHERE leaderboard_id = ? ORDER BY id DESC LIMIT ?) AS newest";
-        let (peak, rows): (Option<f64>, i64) = on_either!(self, pool => {
+        let (peak, rows): (Option<f64>, i64) = on_either!(self.database, pool => {
             sqlx::query_as(SQL).bind(leaderboard).bind(PEAK_ROWS).fetch_one(pool).await?
         });
         let peak = peak.unwrap_or(PEAK_DEFAULT);
@@ -171,16 +172,16 @@ impl Store {
     /// (spec: faf-matchmaking 9.3).
     ///
     /// # Errors
-    /// [`StoreFailure`]
+    /// [`StoreError`]
     pub async fn played_maps(
         &self,
         player_id: u32,
         queue_id: u32,
         limit: u32,
-    ) -> Result<Vec<u32>, StoreFailure> {
-        let since = match self.pool {
-            super::Pool::Sqlite(_) => "datetime('now', '-1 day')",
-            super::Pool::MySql(_) => "NOW() - INTERVAL 1 DAY",
+    ) -> Result<Vec<u32>, StoreError> {
+        let since = match self.database.pool {
+            Pool::Sqlite(_) => "datetime('now', '-1 day')",
+            Pool::MySql(_) => "NOW() - INTERVAL 1 DAY",
         };
         let sql = format!(
             "SELECT CAST(s.mapId AS SIGNED) FROM game_player_stats p JOIN game_stats s ON s.id = p.gameId \
@@ -188,18 +189,19 @@ impl Store {
              WHERE p.playerId = ? AND m.matchmaker_queue_id = ? AND s.startTime >= {since} \
              ORDER BY s.startTime DESC, s.id DESC LIMIT ?"
         );
-        self.call("played maps", async {
-            let maps: Vec<Option<i64>> = on_either!(self, pool => {
-                sqlx::query_scalar(AssertSqlSafe(sql.as_str()))
-                    .bind(i64::from(player_id))
-                    .bind(i64::from(queue_id))
-                    .bind(i64::from(limit))
-                    .fetch_all(pool)
-                    .await?
-            });
-            maps.into_iter().flatten().map(narrow).collect()
-        })
-        .await
+        self.database
+            .call("played maps", async {
+                let maps: Vec<Option<i64>> = on_either!(self.database, pool => {
+                    sqlx::query_scalar(AssertSqlSafe(sql.as_str()))
+                        .bind(i64::from(player_id))
+                        .bind(i64::from(queue_id))
+                        .bind(i64::from(limit))
+                        .fetch_all(pool)
+                        .await?
+                });
+                maps.into_iter().flatten().map(narrow).collect()
+            })
+            .await
     }
 }
 

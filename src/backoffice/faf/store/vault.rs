@@ -1,10 +1,10 @@
 //! What players look up: coop missions and the mod vault (spec: faf-messages 3.16 and 3.17).
 
 use lobby::faf::questions::{Like, Mission, VaultMod};
-use lobby::question::StoreFailure;
 use sqlx::AssertSqlSafe;
 
-use super::{Store, accounts::narrow, on_either, time};
+use super::{Store, accounts::narrow};
+use crate::store::{StoreError, on_either, time};
 
 /// Missions one list holds, at most. There are about a hundred.
 const MISSIONS: i64 = 1000;
@@ -40,14 +40,14 @@ impl Store {
     /// All coop missions of a campaign that is known, in the order of the table.
     ///
     /// # Errors
-    /// [`StoreFailure`]
-    pub async fn missions(&self) -> Result<Vec<Mission>, StoreFailure> {
+    /// [`StoreError`]
+    pub async fn missions(&self) -> Result<Vec<Mission>, StoreError> {
         const SQL: &str = "SELECT CAST(id AS SIGNED), CAST(type AS SIGNED), name, description, filename \
              FROM coop_map ORDER BY id LIMIT ?";
         type Row = (i64, i64, Option<String>, Option<String>, String);
-        self.call("missions", async {
+        self.database.call("missions", async {
             let rows: Vec<Row> =
-                on_either!(self, pool => sqlx::query_as(SQL).bind(MISSIONS).fetch_all(pool).await?);
+                on_either!(self.database, pool => sqlx::query_as(SQL).bind(MISSIONS).fetch_all(pool).await?);
             let mut missions = Vec::with_capacity(rows.len());
             for (id, campaign, name, description, filename) in rows {
                 if !(0..CAMPAIGNS).contains(&campaign) {
@@ -74,12 +74,12 @@ impl Store {
     /// The mods that are liked best. Rows that make no sense are left out.
     ///
     /// # Errors
-    /// [`StoreFailure`]
-    pub async fn best_liked_mods(&self) -> Result<Vec<VaultMod>, StoreFailure> {
+    /// [`StoreError`]
+    pub async fn best_liked_mods(&self) -> Result<Vec<VaultMod>, StoreError> {
         let sql = format!("SELECT {MOD_COLUMNS} FROM table_mod ORDER BY likes DESC, id LIMIT ?");
-        self.call("vault", async {
+        self.database.call("vault", async {
             let rows: Vec<ModRow> =
-                on_either!(self, pool => sqlx::query_as(AssertSqlSafe(sql.as_str())).bind(VAULT_MODS).fetch_all(pool).await?);
+                on_either!(self.database, pool => sqlx::query_as(AssertSqlSafe(sql.as_str())).bind(VAULT_MODS).fetch_all(pool).await?);
             Ok(rows.into_iter().filter_map(vault_mod).collect())
         })
         .await
@@ -88,19 +88,20 @@ impl Store {
     /// A player likes a mod, for the first time or again.
     ///
     /// # Errors
-    /// [`StoreFailure`]
-    pub async fn like_mod(&self, player_id: u32, uid: &str) -> Result<Like, StoreFailure> {
-        self.call("like", async {
-            for _ in 0..LIKE_ATTEMPTS {
-                if let Some(outcome) = self.try_to_like(player_id, uid).await? {
-                    return Ok(outcome);
+    /// [`StoreError`]
+    pub async fn like_mod(&self, player_id: u32, uid: &str) -> Result<Like, StoreError> {
+        self.database
+            .call("like", async {
+                for _ in 0..LIKE_ATTEMPTS {
+                    if let Some(outcome) = self.try_to_like(player_id, uid).await? {
+                        return Ok(outcome);
+                    }
                 }
-            }
-            Err(sqlx::Error::Protocol(
-                "too many likes at one time".to_owned(),
-            ))
-        })
-        .await
+                Err(sqlx::Error::Protocol(
+                    "too many likes at one time".to_owned(),
+                ))
+            })
+            .await
     }
 
     /// One attempt; `None` if the list of likers was changed by somebody else meanwhile.
@@ -113,9 +114,8 @@ impl Store {
         let sql = format!("SELECT {MOD_COLUMNS} FROM table_mod WHERE uid = ?");
 
         // In this order: a like in between is noticed when ours is counted.
-        let found: Option<(i64, Option<String>)> =
-            on_either!(self, pool => sqlx::query_as(LIKERS).bind(uid).fetch_optional(pool).await?);
-        let row: Option<ModRow> = on_either!(self, pool => sqlx::query_as(AssertSqlSafe(sql.as_str())).bind(uid).fetch_optional(pool).await?);
+        let found: Option<(i64, Option<String>)> = on_either!(self.database, pool => sqlx::query_as(LIKERS).bind(uid).fetch_optional(pool).await?);
+        let row: Option<ModRow> = on_either!(self.database, pool => sqlx::query_as(AssertSqlSafe(sql.as_str())).bind(uid).fetch_optional(pool).await?);
         let (Some(mut liked), Some((mod_id, likers))) = (row.and_then(vault_mod), found) else {
             return Ok(Some(Like::Unknown));
         };
@@ -140,7 +140,7 @@ impl Store {
             return Ok(Some(Like::Again));
         }
         let counted = match likers {
-            Some(before) => on_either!(self, pool => {
+            Some(before) => on_either!(self.database, pool => {
                 let query = sqlx::query(COUNT).bind(&text).bind(mod_id).bind(before);
                 query.execute(pool).await?.rows_affected() > 0
             }),
@@ -153,20 +153,20 @@ impl Store {
     /// Counts a download; of a mod that does not exist, nothing.
     ///
     /// # Errors
-    /// [`StoreFailure`]
-    pub async fn download_mod(&self, uid: &str) -> Result<(), StoreFailure> {
+    /// [`StoreError`]
+    pub async fn download_mod(&self, uid: &str) -> Result<(), StoreError> {
         const MOD: &str =
             "SELECT CAST(mod_id AS SIGNED) FROM mod_version WHERE uid = ? AND hidden = 0";
         const COUNT: &str = "UPDATE mod_stats SET downloads = downloads + 1 WHERE mod_id = ?";
         const FIRST: &str = "INSERT INTO mod_stats (mod_id, times_played, likes, likers, downloads) VALUES (?, 0, 0, '[]', 1)";
-        self.call("download", async {
+        self.database.call("download", async {
             let mod_id: Option<i64> =
-                on_either!(self, pool => sqlx::query_scalar(MOD).bind(uid).fetch_optional(pool).await?);
+                on_either!(self.database, pool => sqlx::query_scalar(MOD).bind(uid).fetch_optional(pool).await?);
             let Some(mod_id) = mod_id else {
                 return Ok(());
             };
             let count = async || {
-                on_either!(self, pool => {
+                on_either!(self.database, pool => {
                     sqlx::query(COUNT).bind(mod_id).execute(pool).await.map(|done| done.rows_affected() > 0)
                 })
             };
@@ -186,7 +186,7 @@ impl Store {
         mod_id: i64,
         likers: Option<&str>,
     ) -> sqlx::Result<bool> {
-        let outcome = on_either!(self, pool => {
+        let outcome = on_either!(self.database, pool => {
             let query = sqlx::query(insert).bind(mod_id);
             let query = match likers {
                 Some(likers) => query.bind(likers),

@@ -10,11 +10,11 @@ use lobby::faf::rated_game::{RatedGame, RatingChange};
 use lobby::faf::ratings;
 use lobby::faf::reference::Reference;
 use lobby::faf::results::TeamOutcome;
-use lobby::question::StoreFailure;
 use sqlx::AssertSqlSafe;
 
+use super::Store;
 use super::accounts::narrow;
-use super::{Store, on_either, time};
+use crate::store::{StoreError, on_either, time};
 
 /// What rating a game came to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -83,12 +83,12 @@ pub(super) fn ratings_sql(players: usize) -> String {
 macro_rules! read_ratings {
     ($transaction:expr, $players:expr) => {{
         let players: &[u32] = $players;
-        let sql = $crate::store::ratings::ratings_sql(players.len());
+        let sql = $crate::faf::store::ratings::ratings_sql(players.len());
         let query = sqlx::query_as(AssertSqlSafe(sql.as_str())).persistent(false);
         let query = players
             .iter()
             .fold(query, |query, id| query.bind(i64::from(*id)));
-        $crate::store::ratings::StoredRatings::from_rows(
+        $crate::faf::store::ratings::StoredRatings::from_rows(
             query.fetch_all(&mut *$transaction).await?,
         )?
     }};
@@ -102,13 +102,14 @@ impl Store {
     /// Rates a game, or says what rating it came to before.
     ///
     /// # Errors
-    /// [`StoreFailure`]; `Failed` also if it can't be rated.
+    /// [`StoreError`]; `Failed` also if it can't be rated.
     pub async fn rate(
         &self,
         game: &RatedGame,
         reference: &Reference,
-    ) -> Result<Rating, StoreFailure> {
+    ) -> Result<Rating, StoreError> {
         let rating = self
+            .database
             .call("rate game", self.try_rate(game, reference))
             .await?;
         if let Some(rating) = &rating
@@ -119,7 +120,7 @@ impl Store {
                 "the game's rows are not those of its players: ratings are not stored"
             );
         }
-        rating.ok_or(StoreFailure::Failed)
+        rating.ok_or(StoreError::Unfit("the game can't be rated"))
     }
 
     async fn try_rate(
@@ -146,8 +147,8 @@ impl Store {
         let uid = i64::from(game.uid);
         let players: Vec<u32> = game.players().map(|(id, _)| id).collect();
         let now = time::format(unix_now());
-        on_either!(self, pool => {
-            let mut transaction = pool.begin_with(self.begin()).await?;
+        on_either!(self.database, pool => {
+            let mut transaction = pool.begin_with(self.database.begin()).await?;
             let before: i64 = sqlx::query_scalar(BEFORE).bind(uid).fetch_one(&mut *transaction).await?;
             if before > 0 {
                 let rows: Vec<JournalRow> = sqlx::query_as(JOURNAL).bind(uid).fetch_all(&mut *transaction).await?;

@@ -1,0 +1,19 @@
+//! The FAF lobby's back office: everything that is asked, stored and told for it. Nothing outside of this folder knows of FAF.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `answers` | how each question is answered |
+//! | `handler` | what the answers are put together from: store, keys, policy server and country file; signing in |
+//! | [`store`] | everything in SQL, accounts to games and ratings |
+//! | `ledger` | writes down what happened in games, and rates them |
+//! | [`control`] | all games and all players, for operators |
+//! | [`account`] | what `muster account …` does to the embedded store |
+
+pub mod account;
+mod answers;
+pub mod control;
+mod handler;
+mod ledger;
+pub mod store;
+
+pub use handler::{AuthMode, FafHandler, is_login_name};
