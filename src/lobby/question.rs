@@ -208,3 +208,186 @@ macro_rules! questions {
         )+
     };
 }
+
+#[cfg(test)]
+#[allow(
+    unreachable_pub,
+    reason = "a list makes its enums public, and what is in them"
+)]
+mod tests {
+    use std::{convert::Infallible, pin::pin, task};
+
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+    use crate::{ConnId, Effect, Now, Origin, ShardId};
+
+    #[derive(Clone, Debug)]
+    pub struct Sum(u32, u32);
+    impl Question for Sum {
+        type Answer = Result<u32, StoreFailure>;
+    }
+
+    #[derive(Clone, Debug)]
+    pub struct Name(u32);
+    impl Question for Name {
+        type Answer = Option<String>;
+        const CROWD: bool = true;
+    }
+
+    #[derive(Clone, Debug)]
+    pub struct Note;
+    impl Question for Note {
+        type Answer = ();
+    }
+
+    /// What is waited for with, and the answer as it came.
+    #[derive(Debug)]
+    struct Adding(&'static str);
+    impl Continuation<Listener> for Adding {
+        type Question = Sum;
+        fn resume(
+            self,
+            to: &mut Listener,
+            _: &mut Turn<'_, Listener>,
+            sum: Result<u32, StoreFailure>,
+        ) {
+            to.heard.push(format!("{} {sum:?}", self.0));
+        }
+    }
+
+    #[derive(Debug)]
+    struct Naming;
+    impl Continuation<Listener> for Naming {
+        type Question = Name;
+        fn resume(self, to: &mut Listener, _: &mut Turn<'_, Listener>, name: Option<String>) {
+            to.heard.push(format!("{name:?}"));
+        }
+    }
+
+    mod list {
+        use super::{Adding, Listener, Name, Naming, Note, Sum};
+        crate::questions! {
+            Listener:
+            Sum => Adding,
+            Name => Naming,
+            Note,
+        }
+    }
+    use list::{Answer, AnyContinuation, Ask};
+
+    #[derive(Debug, Default)]
+    struct Listener {
+        pending: Pending<AnyContinuation>,
+        heard: Vec<String>,
+    }
+
+    impl Dialect for Listener {
+        type Mail = ();
+        type Ask = Ask;
+        type Answer = Answer;
+        type Event = Infallible;
+        type Notice = Infallible;
+        type Timer = ();
+        fn on_open(&mut self, _: &mut Turn<'_, Self>, _: ConnId, _: Origin) {}
+        fn on_frame(&mut self, turn: &mut Turn<'_, Self>, _: ConnId, _: &mut [u8]) {
+            self.pending.ask(turn, Sum(1, 2), Adding("one and two"));
+            self.pending.ask(turn, Name(7), Naming);
+            turn.ask(Note);
+        }
+        fn on_close(&mut self, _: &mut Turn<'_, Self>, _: ConnId) {}
+        fn on_answer(&mut self, turn: &mut Turn<'_, Self>, ticket: Ticket, answer: Answer) {
+            if let Some(continuation) = self.pending.take(ticket) {
+                continuation.resume(self, turn, answer);
+            }
+        }
+        fn refuse(ask: Ask) -> Answer {
+            ask.failed(StoreFailure::Unavailable)
+        }
+    }
+
+    struct Office;
+    impl Answers<Sum> for Office {
+        async fn answer(&self, Sum(a, b): Sum) -> Result<u32, StoreFailure> {
+            Ok(a + b)
+        }
+    }
+    impl Answers<Name> for Office {
+        async fn answer(&self, Name(id): Name) -> Option<String> {
+            Some(format!("p{id}"))
+        }
+    }
+    impl Answers<Note> for Office {
+        async fn answer(&self, _: Note) {}
+    }
+
+    /// The answer of somebody who never waits.
+    fn answered(ask: Ask) -> Answer {
+        let mut context = task::Context::from_waker(task::Waker::noop());
+        match pin!(ask.answered_by(&Office)).poll(&mut context) {
+            task::Poll::Ready(answer) => answer,
+            task::Poll::Pending => panic!("it waits"),
+        }
+    }
+
+    /// Asks everything, and gives what is heard if `office` answers.
+    fn heard(office: impl Fn(Ask) -> Answer) -> Vec<String> {
+        let mut effects: Vec<Effect<Listener>> = Vec::new();
+        let mut listener = Listener::default();
+        let (mut rng, mut next_ticket) = (StdRng::seed_from_u64(1), 0);
+        let now = Now {
+            mono: Default::default(),
+            unix: Default::default(),
+        };
+        let mut turn = |effects: &mut Vec<Effect<Listener>>,
+                        input: &mut dyn FnMut(&mut Turn<'_, Listener>)| {
+            input(&mut Turn {
+                shard: ShardId(0),
+                shards: 1,
+                now,
+                rng: &mut rng,
+                next_ticket: &mut next_ticket,
+                effects,
+            });
+        };
+        let conn = ConnId {
+            shard: ShardId(0),
+            slot: 0,
+            generation: 0,
+        };
+        turn(&mut effects, &mut |turn| {
+            listener.on_frame(turn, conn, &mut [])
+        });
+        for effect in std::mem::take(&mut effects) {
+            let Effect::Ask(ticket, ask) = effect else {
+                panic!("{effect:?}");
+            };
+            let mut answer = Some(office(ask));
+            turn(&mut effects, &mut |turn| {
+                listener.on_answer(turn, ticket, answer.take().expect("it is called once"));
+            });
+        }
+        assert!(listener.pending.is_empty());
+        listener.heard
+    }
+
+    #[test]
+    fn each_answer_comes_to_what_it_is_waited_for_with() {
+        assert_eq!(heard(answered), ["one and two Ok(3)", "Some(\"p7\")"]);
+    }
+
+    #[test]
+    fn nobody_is_left_waiting_without_an_answer() {
+        let unavailable = ["one and two Err(Unavailable)", "None"];
+        assert_eq!(heard(Listener::refuse), unavailable);
+        // An answer to another question is none.
+        let failed = ["one and two Err(Failed)", "None"];
+        assert_eq!(heard(|_| Answer::Note(())), failed);
+    }
+
+    #[test]
+    fn the_crowd_is_who_asks_what_everybody_asks() {
+        let crowd = [Ask::from(Sum(1, 1)), Name(1).into(), Note.into()].map(|ask| ask.is_crowd());
+        assert_eq!(crowd, [false, true, false]);
+    }
+}
