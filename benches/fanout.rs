@@ -137,7 +137,10 @@ fn muster(criterion: &mut Criterion, name: &str, count: usize, messages: usize) 
                 cpu_of(task),
                 counters.bytes_out.value() + (count * messages * BODY) as u64,
             );
-            mesh.post(ShardId(0), Inbound::Mail(ShardId(0), messages));
+            mesh.post(
+                ShardId::new(0, 0),
+                Inbound::Mail(ShardId::new(0, 0), messages),
+            );
             while counters.bytes_out.value() < done {
                 std::thread::sleep(Duration::from_millis(1));
             }

@@ -36,7 +36,7 @@ use rand::{SeedableRng, rngs::StdRng};
 const PLAYERS: u32 = 10_000;
 const AGENTS: u32 = 500;
 const SHARDS: usize = 4;
-const SHARD: ShardId = ShardId(0);
+const SHARD: ShardId = ShardId::new(0, 0);
 
 struct Bench {
     faf: Faf,

@@ -136,8 +136,10 @@ impl Server {
     fn cpu(&mut self, wanted: Wanted, bytes: usize) -> Duration {
         let sent = &self.engine.counters[0].bytes_out;
         let (before, until) = (cpu_of(&self.task), sent.value() + bytes as u64);
-        self.mesh
-            .post(ShardId(0), Inbound::Mail(ShardId(0), wanted));
+        self.mesh.post(
+            ShardId::new(0, 0),
+            Inbound::Mail(ShardId::new(0, 0), wanted),
+        );
         while sent.value() < until {
             std::thread::yield_now();
         }

@@ -40,7 +40,10 @@ impl Dialect for Probe {
 
     fn on_open(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, origin: Origin) {
         self.conns.push(conn);
-        turn.send(conn, format!("hello {} {}", turn.shard.0, origin.address));
+        turn.send(
+            conn,
+            format!("hello {} {}", turn.shard.local(), origin.address),
+        );
     }
 
     fn on_frame(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, body: &mut [u8]) {

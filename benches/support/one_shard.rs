@@ -6,7 +6,7 @@ use muster::lobby::{Dialect, Effect, Now, ShardId, Turn};
 use rand::{SeedableRng, rngs::StdRng};
 
 /// The shard.
-pub(crate) const SHARD: ShardId = ShardId(0);
+pub(crate) const SHARD: ShardId = ShardId::new(0, 0);
 
 /// The dialect, and what its latest turn has caused.
 pub(crate) struct OneShard<D: Dialect> {

@@ -104,7 +104,7 @@ pub const KEYS: &[Key] =
 const TABLE: &[Key] = &[
     key(
         "server.shards",
-        number(0, 1024),
+        number(0, 256),
         "0",
         "threads",
         "How many shards to run, one thread each. 0: one for each core this process may use.",

@@ -366,7 +366,7 @@ impl Config {
             server: Server {
                 shards: match v.number("server.shards") {
                     0 => std::thread::available_parallelism()
-                        .map_or(1, |cores| cores.get().min(1024) as u16),
+                        .map_or(1, |cores| cores.get().min(256) as u16),
                     shards => shards,
                 },
                 pin: v.flag("server.pin"),

@@ -16,6 +16,7 @@ use std::{
 use ahash::AHashMap;
 use crossbeam::utils::CachePadded;
 
+use super::mesh::NODE;
 use lobby::ShardId;
 
 /// Parts of the table of addresses, each behind its own lock: shards that let connections go seldom meet.
@@ -86,12 +87,12 @@ impl Admission {
             return None;
         }
         self.shards[fewest.1].fetch_add(1, Ordering::Relaxed);
-        Some(ShardId(fewest.1 as u16))
+        Some(ShardId::new(NODE, fewest.1 as u8))
     }
 
     /// A connection that was placed on this shard is gone.
     pub(super) fn vacate(&self, shard: ShardId) {
-        if let Some(count) = self.shards.get(usize::from(shard.0)) {
+        if let Some(count) = self.shards.get(shard.local()) {
             count.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -199,11 +200,11 @@ mod tests {
     fn the_emptiest_shard_gets_the_next_and_there_is_an_end() {
         let admission = Admission::new(3, 5, LIMITS);
         let placed: Vec<_> = (0..6)
-            .map(|_| admission.place().map(|shard| shard.0))
+            .map(|_| admission.place().map(ShardId::local))
             .collect();
         assert_eq!(placed, [Some(0), Some(1), Some(2), Some(0), Some(1), None]);
-        admission.vacate(ShardId(1));
-        admission.vacate(ShardId(1));
-        assert_eq!(admission.place(), Some(ShardId(1)));
+        admission.vacate(ShardId::new(0, 1));
+        admission.vacate(ShardId::new(0, 1));
+        assert_eq!(admission.place(), Some(ShardId::new(0, 1)));
     }
 }

@@ -226,7 +226,7 @@ mod tests {
 
     fn conn(slot: u32) -> ConnId {
         ConnId {
-            shard: ShardId(0),
+            shard: ShardId::new(0, 0),
             slot,
             generation: 0,
         }

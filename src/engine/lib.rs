@@ -58,6 +58,7 @@ pub use settings::{ListenerSettings, OutboxLimits, Settings};
 use acceptor::Acceptor;
 use admission::Admission;
 use lobby::{Dialect, ShardId, Stopping};
+use mesh::NODE;
 use runtime::{Ring, Thread};
 use shard::{Place, Shard};
 
@@ -98,13 +99,13 @@ impl Engine {
             settings.address_limits,
         );
         let (settings, admission) = (Arc::new(settings), Arc::new(admission));
-        let places = (0..settings.shards).map(|index| Place {
-            id: ShardId(index),
+        let places = ShardId::of_node(NODE, settings.shards).map(|id| Place {
+            id,
             settings: settings.clone(),
             mesh: mesh.clone(),
             admission: admission.clone(),
             outside: outside.clone(),
-            counters: engine.counters[usize::from(index)].clone(),
+            counters: engine.counters[id.local()].clone(),
         });
         let outcome = start_shards(places.collect(), dialect, started, &mut engine.threads);
         let outcome = outcome.and_then(|()| {
@@ -166,11 +167,11 @@ fn start_shards<D: Dialect>(
     let dialect = Arc::new(dialect);
     let (ready, is_ready) = mpsc::channel();
     for place in places {
-        let cpu = cpus.get(usize::from(place.id.0)).copied();
+        let cpu = cpus.get(place.id.local()).copied();
         // A pinned thread can't step aside: without a core for everything else it would only wait for it.
         let pins = place.settings.pin && usize::from(place.settings.shards) < cpus.len();
         let (dialect, ready) = (dialect.clone(), ready.clone());
-        let name = format!("shard-{}", place.id.0);
+        let name = format!("shard-{}", place.id.local());
         let thread = runtime::spawn(&name, cpu.filter(|_| pins), move || {
             run_shard(place, pins && cpu.is_some(), &*dialect, started, &ready);
         })?;
@@ -203,7 +204,7 @@ fn run_shard<D: Dialect>(
             let shard = Shard::new(place, dialect(id), ring);
             let begun = || drop(ready.send(Ok(()))); // nobody waits only if another shard failed
             if let Err(error) = round::serve(shard, begun) {
-                tracing::error!(%error, shard = id.0, "a shard can't go on");
+                tracing::error!(%error, shard = id.local(), "a shard can't go on");
             }
         }
         Err(error) => drop(ready.send(Err(error))),

@@ -21,6 +21,9 @@ use lobby::{Closing, ConnId, Dialect, Relay, ShardId, Stopping, Ticket};
 /// clients send, so this bounds the inboxes in practice; it is far above what a healthy shard ever sees.
 pub const INBOX_HIGH: usize = if cfg!(test) { 12 } else { 65_536 };
 
+/// The node whose shards a mesh connects: a process is alone.
+pub(super) const NODE: u8 = 0;
+
 /// Something for a shard that did not come through a socket. `S` is what a socket is.
 #[derive(Debug)]
 pub enum Inbound<D: Dialect, S = OwnedFd> {
@@ -143,7 +146,11 @@ pub struct Mesh<D: Dialect, S = OwnedFd> {
 
 impl<D: Dialect, S> Mesh<D, S> {
     /// Inboxes for `shards` shards.
+    ///
+    /// # Panics
+    /// With more shards than a node can have.
     pub fn new(shards: u16) -> Arc<Self> {
+        assert!(shards <= ShardId::MOST_PER_NODE, "{shards} shards");
         Arc::new(Mesh {
             inboxes: (0..shards)
                 .map(|_| CachePadded::new(Inbox::new()))
@@ -160,9 +167,14 @@ impl<D: Dialect, S> Mesh<D, S> {
         self.inboxes.len() as u16
     }
 
+    /// Every shard.
+    fn ids(&self) -> impl Iterator<Item = ShardId> {
+        ShardId::of_node(NODE, self.shards())
+    }
+
     /// Puts something into a shard's inbox and wakes it if it sleeps. Never blocks.
     pub fn post(&self, to: ShardId, inbound: Inbound<D, S>) {
-        let Some(inbox) = self.inboxes.get(usize::from(to.0)) else {
+        let Some(inbox) = self.inboxes.get(to.local()).filter(|_| to.node() == NODE) else {
             return; // an id from another layout of shards: nobody there
         };
         // Counted first: who finds it counted and not yet there looks again.
@@ -178,8 +190,8 @@ impl<D: Dialect, S> Mesh<D, S> {
 
     /// Tells every shard something; `news` makes one copy.
     pub fn tell(&self, mut news: impl FnMut() -> D::Notice) {
-        for shard in 0..self.shards() {
-            self.post(ShardId(shard), Inbound::Notice(news()));
+        for shard in self.ids() {
+            self.post(shard, Inbound::Notice(news()));
         }
     }
 
@@ -191,15 +203,15 @@ impl<D: Dialect, S> Mesh<D, S> {
                 bell.ring();
             }
         }
-        for shard in 0..self.shards() {
-            self.post(ShardId(shard), Inbound::Stop(step));
+        for shard in self.ids() {
+            self.post(shard, Inbound::Stop(step));
         }
     }
 
     /// Has every shard log what it counts.
     pub fn report(&self) {
-        for shard in 0..self.shards() {
-            self.post(ShardId(shard), Inbound::Report);
+        for shard in self.ids() {
+            self.post(shard, Inbound::Report);
         }
     }
 
@@ -224,15 +236,15 @@ impl<D: Dialect, S> Mesh<D, S> {
     }
 
     pub(super) fn inbox(&self, shard: ShardId) -> &Inbox<D, S> {
-        &self.inboxes[usize::from(shard.0)]
+        &self.inboxes[shard.local()]
     }
 
     pub(super) fn set_idle(&self, shard: ShardId, idle: bool) {
-        self.idle[usize::from(shard.0)].store(idle, Ordering::Release);
+        self.idle[shard.local()].store(idle, Ordering::Release);
     }
 
     pub(super) fn set_ended(&self, shard: ShardId) {
-        self.ended[usize::from(shard.0)].store(true, Ordering::Release);
+        self.ended[shard.local()].store(true, Ordering::Release);
     }
 
     /// Some inbox is so long that nobody should take in more from outside for now.

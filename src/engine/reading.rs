@@ -319,7 +319,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 Step::Fail { error, close_frame } => {
                     if error != WireError::Closed {
                         self.counters.ended_framing.up();
-                        let (shard, peer) = (self.id.0, conn.address);
+                        let (shard, peer) = (self.id.local(), conn.address);
                         tracing::debug!(shard, %peer, %error, "stream ended");
                     }
                     self.fail(id, &close_frame);

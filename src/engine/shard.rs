@@ -90,7 +90,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             outside,
             counters,
         } = place;
-        let seed = settings.seed.map(|seed| seed.wrapping_add(u64::from(id.0)));
+        let seed = settings
+            .seed
+            .map(|seed| seed.wrapping_add(id.local() as u64));
         Shard {
             id,
             settings,
@@ -312,7 +314,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         self.counters.turns.up();
         if outcome.is_err() {
             self.counters.panics.up();
-            tracing::error!(shard = self.id.0, ?culprit, "a turn panicked");
+            tracing::error!(shard = self.id.local(), ?culprit, "a turn panicked");
             if let Some(id) = culprit {
                 effects.push(Effect::Close(id, Closing::Abort));
             }
@@ -389,7 +391,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
         tracing::info!(
-            shard = self.id.0,
+            shard = self.id.local(),
             connections = self.conns.len(),
             "{}",
             text.join(" ")

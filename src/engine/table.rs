@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_table_shrinks_when_its_connections_are_gone_and_never_names_two_alike() {
-        let mut table = Table::new(ShardId(3));
+        let mut table = Table::new(ShardId::new(0, 3));
         let mut names = BTreeSet::new();
         for round in 0..3 {
             let open: Vec<ConnId> = (0..10 * PIECE).map(|_| table.insert(conn())).collect();

@@ -105,10 +105,10 @@ impl<D: Dialect> Simulator<D> {
         office: Office<D>,
     ) -> Self {
         let mut simulator = Simulator {
-            shards: (0..shards)
+            shards: ShardId::of_node(0, shards)
                 .map(|shard| Shard {
-                    dialect: make(ShardId(shard)),
-                    rng: StdRng::seed_from_u64(seed ^ (u64::from(shard) + 1)),
+                    dialect: make(shard),
+                    rng: StdRng::seed_from_u64(seed ^ (shard.local() as u64 + 1)),
                     next_ticket: 0,
                     topics: BTreeSet::new(),
                     connections: 0,
@@ -130,8 +130,8 @@ impl<D: Dialect> Simulator<D> {
             stalled: false,
             observer: None,
         };
-        for shard in 0..shards {
-            simulator.turn(ShardId(shard), |dialect, turn| dialect.on_start(turn));
+        for shard in ShardId::of_node(0, shards) {
+            simulator.turn(shard, |dialect, turn| dialect.on_start(turn));
         }
         simulator
     }
@@ -139,6 +139,11 @@ impl<D: Dialect> Simulator<D> {
     /// A shard's state.
     pub fn dialect(&self, shard: u16) -> &D {
         &self.shards[usize::from(shard)].dialect
+    }
+
+    /// State of the shard that the connection is on.
+    pub fn dialect_of(&self, conn: ConnId) -> &D {
+        &self.shards[conn.shard.local()].dialect
     }
 
     /// How many shards there are.
@@ -161,7 +166,7 @@ impl<D: Dialect> Simulator<D> {
         let state = &mut self.shards[usize::from(shard)];
         state.connections += 1;
         let conn = ConnId {
-            shard: ShardId(shard),
+            shard: ShardId::new(0, shard as u8),
             slot: state.connections,
             generation: 0,
         };
@@ -228,7 +233,7 @@ impl<D: Dialect> Simulator<D> {
 
     /// The back office tells a shard something.
     pub fn tell(&mut self, shard: u16, news: D::Notice) {
-        self.turn(ShardId(shard), |dialect, turn| {
+        self.turn(ShardId::new(0, shard as u8), |dialect, turn| {
             dialect.on_notice(turn, news)
         });
     }
@@ -240,10 +245,8 @@ impl<D: Dialect> Simulator<D> {
 
     /// An orderly end begins or is there, on all shards.
     pub fn stop(&mut self, step: Stopping) {
-        for shard in 0..self.shards.len() {
-            self.turn(ShardId(shard as u16), |dialect, turn| {
-                dialect.on_stopping(turn, step)
-            });
+        for shard in ShardId::of_node(0, self.shards()) {
+            self.turn(shard, |dialect, turn| dialect.on_stopping(turn, step));
         }
     }
 
@@ -284,7 +287,7 @@ impl<D: Dialect> Simulator<D> {
             .collect();
         let shard = shards[self.rng.random_range(0..shards.len())];
         if let Some((_, timer)) = self.shards[shard].timers.pop_first() {
-            self.turn(ShardId(shard as u16), |dialect, turn| {
+            self.turn(ShardId::new(0, shard as u8), |dialect, turn| {
                 dialect.on_timer(turn, timer)
             });
         }
@@ -336,7 +339,7 @@ impl<D: Dialect> Simulator<D> {
             Job::Answer(shard, ask) => {
                 let (ticket, ask) = self.shards[shard].asks.swap_remove(ask);
                 let answer = (self.office)(ask);
-                self.turn(ShardId(shard as u16), |dialect, turn| {
+                self.turn(ShardId::new(0, shard as u8), |dialect, turn| {
                     dialect.on_answer(turn, ticket, answer);
                 });
             }
@@ -359,7 +362,7 @@ impl<D: Dialect> Simulator<D> {
                 if let Some(peer) = peer {
                     self.close(peer, Closing::Flushed);
                 }
-                self.shards[usize::from(conn.shard.0)]
+                self.shards[conn.shard.local()]
                     .topics
                     .retain(|(_, member)| *member != conn);
                 self.turn(conn.shard, |dialect, turn| dialect.on_close(turn, conn));
@@ -369,13 +372,13 @@ impl<D: Dialect> Simulator<D> {
 
     /// A turn in which something happens that no input could make happen at will.
     pub fn with(&mut self, shard: u16, input: impl FnOnce(&mut D, &mut Turn<'_, D>)) {
-        self.turn(ShardId(shard), input);
+        self.turn(ShardId::new(0, shard as u8), input);
     }
 
     /// One turn of a shard, and its effects in order.
     fn turn(&mut self, shard: ShardId, input: impl FnOnce(&mut D, &mut Turn<'_, D>)) {
         let shards = self.shards.len() as u16;
-        let state = &mut self.shards[usize::from(shard.0)];
+        let state = &mut self.shards[shard.local()];
         let mut effects = Vec::new();
         let mut turn = Turn {
             shard,
@@ -398,7 +401,7 @@ impl<D: Dialect> Simulator<D> {
     }
 
     fn carry_out(&mut self, shard: ShardId, effect: Effect<D>) {
-        let state = &mut self.shards[usize::from(shard.0)];
+        let state = &mut self.shards[shard.local()];
         match effect {
             Effect::Send(conn, body) if conn.shard == shard => self.receive(conn, body),
             Effect::Send(conn, body) => self.post(shard, conn.shard, Parcel::Send(conn, body)),

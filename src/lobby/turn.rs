@@ -172,7 +172,7 @@ impl<D: Dialect> Effects<D> for Vec<Effect<D>> {
 pub struct Turn<'a, D: Dialect> {
     /// This shard.
     pub shard: ShardId,
-    /// How many shards there are.
+    /// How many shards this node has.
     pub shards: u16,
     /// The time, the same for the whole turn.
     pub now: Now,
@@ -226,9 +226,9 @@ impl<D: Dialect> Turn<'_, D> {
         self.effects.push(Effect::Mail(to, mail));
     }
 
-    /// Mail to every other shard; `mail` makes one copy.
+    /// Mail to every other shard of this node; `mail` makes one copy.
     pub fn mail_all(&mut self, mut mail: impl FnMut() -> D::Mail) {
-        for shard in (0..self.shards).map(ShardId).filter(|&s| s != self.shard) {
+        for shard in ShardId::of_node(self.shard.node(), self.shards).filter(|&s| s != self.shard) {
             self.effects.push(Effect::Mail(shard, mail()));
         }
     }

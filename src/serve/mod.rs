@@ -185,7 +185,7 @@ fn start_engine(
         move |shard: ShardId| {
             let faf = Faf::new(shard, shards, settings.clone());
             let vcmi = Vcmi::new(shard, shards, vcmi_settings.clone());
-            let here = usize::from(shard.0);
+            let here = shard.local();
             Router::new(
                 faf.reporting_to(boards[here].clone()),
                 vcmi.reporting_to(vcmi_boards[here].clone()),

@@ -93,8 +93,12 @@ pub(super) fn open(
         let (replayer, shards) = (handler.clone(), mesh.clone());
         tokio::task::spawn_local(async move {
             // Any shard can tell what came of it; there is always a first.
-            let tell =
-                |done| shards.post(ShardId(0), Inbound::Notice(Of::Faf(News::Settled(done))));
+            let tell = |done| {
+                shards.post(
+                    ShardId::new(0, 0),
+                    Inbound::Notice(Of::Faf(News::Settled(done))),
+                )
+            };
             replayer.replay(kept, tell).await;
         });
         let (reader, told) = (handler.clone(), mesh.clone());

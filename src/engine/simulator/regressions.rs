@@ -92,7 +92,7 @@ impl Scene {
         let settings = Arc::new(settings(1, outbox, address_limits));
         let (network, mesh) = (Network::new(1, Chance::new(0)), Mesh::new(1));
         let place = Place {
-            id: ShardId(0),
+            id: ShardId::new(0, 0),
             settings,
             mesh: mesh.clone(),
             admission: Arc::new(Admission::new(1, 9, address_limits)),
@@ -125,7 +125,7 @@ impl Scene {
             admitted: false,
         };
         let accepted = Inbound::Accepted(Box::new(accepted));
-        self.mesh.post(ShardId(0), accepted);
+        self.mesh.post(ShardId::new(0, 0), accepted);
         self.go();
         wire
     }

@@ -96,7 +96,7 @@ impl Dialect for Scribe {
 
     fn on_mail(&mut self, turn: &mut Turn<'_, Self>, from: ShardId, mail: u32) {
         let mut book = self.book.borrow_mut();
-        let (_, received) = &mut book.mail[usize::from(from.0)][self.shard];
+        let (_, received) = &mut book.mail[from.local()][self.shard];
         *received += 1;
         if *received != mail {
             book.complain(format!("mail {mail} of {from:?} is not the next"));
@@ -202,7 +202,7 @@ fn somebody(book: &mut Book, shard: usize) -> Option<usize> {
 }
 
 fn say(book: &mut Book, turn: Hand<'_, '_>, client: usize) {
-    let shard = usize::from(turn.shard.0);
+    let shard = turn.shard.local();
     let one = &book.clients[client];
     let Some(conn) = one.conn else {
         return;
@@ -218,7 +218,7 @@ fn say(book: &mut Book, turn: Hand<'_, '_>, client: usize) {
 }
 
 fn say_in_parts(book: &mut Book, turn: Hand<'_, '_>, client: usize) {
-    let shard = usize::from(turn.shard.0);
+    let shard = turn.shard.local();
     let one = &book.clients[client];
     let (Some(conn), true) = (one.conn, one.joined.is_none()) else {
         return;
@@ -231,7 +231,7 @@ fn say_in_parts(book: &mut Book, turn: Hand<'_, '_>, client: usize) {
 }
 
 fn broadcast(book: &mut Book, turn: Hand<'_, '_>) {
-    let shard = usize::from(turn.shard.0);
+    let shard = turn.shard.local();
     let topic = book.chance.below(TOPICS) as u64;
     let mut some = open(book, shard);
     some.retain(|&client| book.clients[client].may_be_named() && book.chance.happens(300));
@@ -337,7 +337,7 @@ fn close_own(book: &mut Book, client: usize) {
 }
 
 fn close(book: &mut Book, turn: Hand<'_, '_>, client: usize) {
-    let shard = usize::from(turn.shard.0);
+    let shard = turn.shard.local();
     let one = &book.clients[client];
     let (Some(conn), true) = (one.conn, one.is_open()) else {
         return;
@@ -365,8 +365,7 @@ fn ask(book: &mut Book, turn: Hand<'_, '_>, client: usize) {
     one.held = Held::Still;
     turn.hold(one.conn.expect("open"));
     let ticket = turn.ask(client as u64);
-    book.asked
-        .push((usize::from(turn.shard.0), ticket.0, client));
+    book.asked.push((turn.shard.local(), ticket.0, client));
     book.note(|| format!("   {client} asks"));
 }
 
@@ -412,7 +411,7 @@ impl Scribe {
                 for _ in 0..letters {
                     let (sent, _) = &mut book.mail[self.shard][to];
                     *sent += 1;
-                    turn.mail(ShardId(to as u16), *sent);
+                    turn.mail(ShardId::new(0, to as u8), *sent);
                 }
             }
             (41..45, ..) => {

@@ -219,7 +219,7 @@ impl Walk {
             publish: Arc::new(|()| true),
         };
         let place = Place {
-            id: ShardId(shard as u16),
+            id: ShardId::new(0, shard as u8),
             settings: self.settings.clone(),
             mesh: self.mesh.clone(),
             admission: self.admission.clone(),
@@ -335,7 +335,7 @@ impl Walk {
         if over {
             self.note(|| format!("{shard} ends"));
             self.shards[shard] = None;
-            self.mesh.set_ended(ShardId(shard as u16));
+            self.mesh.set_ended(ShardId::new(0, shard as u8));
         }
         Ok(())
     }
@@ -364,7 +364,7 @@ impl Walk {
         };
         self.accepted += 1;
         self.note(|| format!("{wire} connects to {shard:?}, listener {listener}"));
-        let mut client = Client::new(usize::from(shard.0), FORMATS[listener]);
+        let mut client = Client::new(shard.local(), FORMATS[listener]);
         if listener == PROXY {
             let last = self.chance.below(3);
             client.write_head(format!("PROXY TCP4 192.0.2.{last} 10.0.0.1 1 2\r\n").as_bytes());

@@ -453,7 +453,7 @@ mod tests {
     fn no_list_is_longer_than_a_client_reads() {
         let mut directory = Directory::default();
         let conn = ConnId {
-            shard: ShardId(0),
+            shard: ShardId::new(0, 0),
             slot: 0,
             generation: 0,
         };
@@ -507,7 +507,7 @@ mod tests {
                 }
                 (known, _) => {
                     let conn = ConnId {
-                        shard: ShardId(0),
+                        shard: ShardId::new(0, 0),
                         slot: id,
                         generation: 0,
                     };

@@ -179,7 +179,7 @@ impl Faf {
             coordinator: coordinator::Coordinator::default(),
             pending: Pending::default(),
             ledger: ledger::Ledger::default(),
-            tick: tick::Tick::new(shards.max(1)),
+            tick: tick::Tick::new(shard.node(), shards.max(1)),
             draining: false,
             metrics_collector: metrics::MetricsCollector::default(),
             counters: Counters::default(),
@@ -291,7 +291,7 @@ impl Faf {
     fn home(&self, player_id: u32) -> ShardId {
         // Fibonacci hashing: ids given out in a row spread evenly.
         let mixed = (u64::from(player_id).wrapping_mul(0x9E37_79B9_7F4A_7C15)) >> 32;
-        ShardId((mixed % u64::from(self.shards)) as u16)
+        ShardId::new(self.shard.node(), (mixed % u64::from(self.shards)) as u8)
     }
 }
 

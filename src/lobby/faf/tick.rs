@@ -32,7 +32,7 @@ pub(super) struct Tick {
     /// Those of them that the directory does not show yet as they are.
     games_unpictured: BTreeSet<u32>,
     /// The last tick each shard was heard of.
-    heard: Vec<u64>,
+    heard: BTreeMap<ShardId, u64>,
     /// The last tick that was broadcast.
     done: u64,
     gathered_players: IdMap<u32, PlayerUpdate>,
@@ -41,12 +41,12 @@ pub(super) struct Tick {
 }
 
 impl Tick {
-    pub(super) fn new(shards: u16) -> Self {
+    pub(super) fn new(node: u8, shards: u16) -> Self {
         Tick {
             players: IdMap::default(),
             games: BTreeSet::new(),
             games_unpictured: BTreeSet::new(),
-            heard: vec![0; shards.into()],
+            heard: ShardId::of_node(node, shards).map(|s| (s, 0)).collect(),
             done: 0,
             gathered_players: IdMap::default(),
             gathered_games: BTreeMap::new(),
@@ -66,6 +66,11 @@ impl Tick {
     pub(super) fn game_dirty(&mut self, uid: u32) {
         self.games.insert(uid);
         self.games_unpictured.insert(uid);
+    }
+
+    /// The last tick this shard was heard of.
+    fn heard_of(&self, shard: ShardId) -> u64 {
+        self.heard.get(&shard).copied().unwrap_or(0)
     }
 
     fn gather(&mut self, changes: Changes) {
@@ -99,7 +104,7 @@ impl Faf {
         self.schedule_tick_after(turn, number);
         self.publish_census();
         // What a late shard kept waiting at the last tick goes out now. What an early one has said of this tick waits.
-        if self.tick.done < self.tick.heard[usize::from(self.shard.0)] {
+        if self.tick.done < self.tick.heard_of(self.shard) {
             self.broadcast(turn);
         }
         let mut changes = self.own_changes(number);
@@ -186,17 +191,12 @@ impl Faf {
                 );
             }
         }
-        if let Some(heard) = self.tick.heard.get_mut(from.0 as usize) {
+        if let Some(heard) = self.tick.heard.get_mut(&from) {
             *heard = changes.tick.max(*heard);
         }
         self.tick.gather(changes);
-        let own = self
-            .tick
-            .heard
-            .get(self.shard.0 as usize)
-            .copied()
-            .unwrap_or(0);
-        if self.tick.done < own && self.tick.heard.iter().all(|&heard| heard >= own) {
+        let own = self.tick.heard_of(self.shard);
+        if self.tick.done < own && self.tick.heard.values().all(|&heard| heard >= own) {
             self.tick.done = own;
             self.broadcast(turn);
         }
@@ -246,7 +246,7 @@ impl Faf {
 
     /// Every shard gathers the same tick; one of them tells the outside of it.
     fn speaks_outside(&self) -> bool {
-        self.shard == ShardId(0)
+        self.shard == ShardId::new(0, 0)
     }
 
     /// Who of this shard's players sees a game now; `None`: nobody.

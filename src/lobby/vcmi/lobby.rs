@@ -149,7 +149,7 @@ impl Lobby {
         }
         self.users.insert(conn, User::new(conn, address, accepted));
         self.order.insert((accepted, conn));
-        self.launchers[usize::from(conn.shard.0)] += 1;
+        self.launchers[conn.shard.local()] += 1;
     }
 
     /// Takes a launcher out of every list; what others are told of it is the caller's.
@@ -157,7 +157,7 @@ impl Lobby {
         let user = self.users.remove(&conn)?;
         self.order.remove(&(user.accepted, conn));
         self.foreigners.remove(&conn);
-        self.launchers[usize::from(conn.shard.0)] -= 1;
+        self.launchers[conn.shard.local()] -= 1;
         if user.is_signed_in() {
             self.names.remove(&user.name);
         }
@@ -270,7 +270,8 @@ impl Lobby {
 
     /// What is to go out, shard by shard; afterwards there is nothing.
     pub(super) fn letters(&mut self) -> Vec<(ShardId, Vec<Delivery>)> {
-        let shards = (0..).map(ShardId).zip(&mut self.letters);
+        let shards = ShardId::of_node(self.shard.node(), self.letters.len() as u16);
+        let shards = shards.zip(&mut self.letters);
         shards
             .filter(|(_, letter)| !letter.is_empty())
             .map(|(shard, letter)| (shard, std::mem::take(letter)))
@@ -278,7 +279,7 @@ impl Lobby {
     }
 
     pub(super) fn deliver(&mut self, shard: ShardId, delivery: Delivery) {
-        if let Some(letter) = self.letters.get_mut(usize::from(shard.0)) {
+        if let Some(letter) = self.letters.get_mut(shard.local()) {
             letter.push(delivery);
         }
     }

@@ -75,7 +75,7 @@ impl Vcmi {
     /// The state of shard `shard` of `shards`.
     pub fn new(shard: ShardId, shards: u16, settings: Arc<Settings>) -> Self {
         // The last one: the first has other work.
-        let lobby_shard = ShardId(shards.max(1) - 1);
+        let lobby_shard = ShardId::new(shard.node(), (shards.max(1) - 1) as u8);
         let lobby = || Box::new(Lobby::new(shard, shards.max(1), settings.clone()));
         Vcmi {
             lobby: (shard == lobby_shard).then(lobby),

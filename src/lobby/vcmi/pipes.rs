@@ -117,13 +117,13 @@ impl Lobby {
         a: (ConnId, Bytes),
         b: (ConnId, Bytes),
     ) {
-        let load = |conn: ConnId| self.relays.get(usize::from(conn.shard.0)).copied();
+        let load = |conn: ConnId| self.relays.get(conn.shard.local()).copied();
         let (target, source) = if load(a.0) < load(b.0) {
             (a, b)
         } else {
             (b, a)
         };
-        let on = usize::from(target.0.shard.0);
+        let on = target.0.shard.local();
         if let Some(relays) = self.relays.get_mut(on) {
             *relays += 1;
         }

@@ -27,7 +27,7 @@ use super::{
 use crate::{ConnId, ShardId, map::IdMap};
 
 /// The shard that has the coordinator.
-pub(super) const COORDINATOR: ShardId = ShardId(0);
+pub(super) const COORDINATOR: ShardId = ShardId::new(0, 0);
 
 /// One login of one player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -546,7 +546,7 @@ fn who_is_back_before_his_old_connection_was_missed_plays_once() {
     let mut game = Game::new(1, 7, "p7".into(), creation);
     for slot in [3, 4] {
         let conn = ConnId {
-            shard: ShardId(0),
+            shard: ShardId::new(0, 0),
             slot,
             generation: 0,
         };

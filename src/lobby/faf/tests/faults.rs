@@ -151,7 +151,7 @@ fn troubled_walk(seed: u64) -> Sim {
         }
         assert!(!sim.client(conn).held, "seed {seed}: held");
         let signed_in = sim
-            .dialect(conn.shard.0)
+            .dialect_of(conn)
             .sessions
             .players()
             .any(|(s, _)| s.conn == conn && !s.old_client);

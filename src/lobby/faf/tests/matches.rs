@@ -12,7 +12,7 @@ fn pop(sim: &mut Sim) {
 }
 
 fn state_of(sim: &Sim, conn: ConnId) -> &'static str {
-    let session = sim.dialect(conn.shard.0).sessions.get(conn);
+    let session = sim.dialect_of(conn).sessions.get(conn);
     session.map_or("GONE", |session| session.state.name())
 }
 
@@ -453,7 +453,7 @@ fn guests_the_host_does_not_confirm() {
             state(&mut sim, login_id, "Lobby");
         }
         let id = sim
-            .dialect(conns[1].shard.0)
+            .dialect_of(conns[1])
             .sessions
             .get(conns[1])
             .and_then(|s| s.player.as_ref())

@@ -215,7 +215,7 @@ fn an_old_match_does_not_free_a_player_of_a_new_one() {
         let told = sim.take(conns[0]);
         assert!(commands(&told).contains(&"match_cancelled"), "{told:?}");
         let login_id = conns[2];
-        let session = sim.dialect(login_id.shard.0).sessions.get(login_id);
+        let session = sim.dialect_of(login_id).sessions.get(login_id);
         assert_eq!(session.map(|s| s.state.name()), Some("STARTING_AUTOMATCH"));
         assert_eq!(sim.dialect(0).coordinator.matchmaker.matches.len(), 1);
     }

@@ -1,6 +1,6 @@
 //! A seed gives the same run twice in one process: no effect's order depends on a hash.
 
-use crate::{ShardId, Stopping};
+use crate::Stopping;
 
 use super::{
     matchmaking_walk,
@@ -12,8 +12,8 @@ use super::{
 fn effects(mut sim: Sim, run: impl FnOnce(Sim)) -> Vec<String> {
     let effects = Rc::new(RefCell::new(Vec::new()));
     let seen = effects.clone();
-    sim.observer = Some(Box::new(move |ShardId(shard), effect| {
-        seen.borrow_mut().push(format!("{shard} {effect:?}"));
+    sim.observer = Some(Box::new(move |shard, effect| {
+        seen.borrow_mut().push(format!("{shard:?} {effect:?}"));
     }));
     run(sim);
     effects.take()

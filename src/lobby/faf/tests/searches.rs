@@ -49,7 +49,7 @@ pub(super) fn searches(sim: &mut Sim, conn: ConnId, queue: &str) {
 }
 
 fn state_of(sim: &Sim, conn: ConnId) -> &'static str {
-    let session = sim.dialect(conn.shard.0).sessions.get(conn);
+    let session = sim.dialect_of(conn).sessions.get(conn);
     session.map_or("GONE", |session| session.state.name())
 }
 

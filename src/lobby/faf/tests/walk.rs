@@ -234,7 +234,7 @@ pub(super) fn check(sim: &mut Sim, seed: u64) {
             .values()
             .flat_map(|g| g.members.iter().map(|m| m.seat).chain(g.waiting.clone()))
         {
-            let session = sim.dialect(seat.conn.shard.0).sessions.get(seat.conn);
+            let session = sim.dialect_of(seat.conn).sessions.get(seat.conn);
             let link = session.and_then(|s| s.link.as_deref());
             assert_eq!(link.map(|l| l.seat), Some(seat), "seed {seed}");
         }
