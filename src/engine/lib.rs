@@ -59,6 +59,7 @@ use acceptor::Acceptor;
 use admission::Admission;
 use lobby::{Dialect, ShardId, Stopping};
 use mesh::NODE;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use runtime::{Ring, Thread};
 use shard::{Place, Shard};
 
@@ -98,9 +99,11 @@ impl Engine {
             settings.connections,
             settings.address_limits,
         );
+        let incarnation = incarnation(settings.seed);
         let (settings, admission) = (Arc::new(settings), Arc::new(admission));
         let places = ShardId::of_node(NODE, settings.shards).map(|id| Place {
             id,
+            incarnation,
             settings: settings.clone(),
             mesh: mesh.clone(),
             admission: admission.clone(),
@@ -138,6 +141,12 @@ impl Engine {
             acceptor.join();
         }
     }
+}
+
+/// Drawn anew for each life of the process.
+fn incarnation(seed: Option<u64>) -> u16 {
+    let mut rng: StdRng = seed.map_or_else(rand::make_rng, StdRng::seed_from_u64);
+    rng.random()
 }
 
 /// Listening sockets; name and real address of each.

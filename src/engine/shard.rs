@@ -37,6 +37,8 @@ const READ_BYTES: usize = 64 << 10;
 /// What all shards of a process share, and what tells one of them from the others.
 pub(super) struct Place<D: Dialect, I: Io> {
     pub(super) id: ShardId,
+    /// Tells this life of the process apart from those before.
+    pub(super) incarnation: u16,
     pub(super) settings: Arc<Settings>,
     pub(super) mesh: Arc<Mesh<D, I::Socket>>,
     pub(super) admission: Arc<Admission>,
@@ -84,6 +86,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     pub(super) fn new(place: Place<D, I>, dialect: D, io: I) -> Self {
         let Place {
             id,
+            incarnation,
             settings,
             mesh,
             admission,
@@ -98,7 +101,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             settings,
             counters,
             io,
-            conns: Table::new(id),
+            conns: Table::new(id, incarnation),
             timers: Timers::default(),
             dialect,
             rng: seed.map_or_else(rand::make_rng, StdRng::seed_from_u64),

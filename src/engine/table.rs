@@ -199,18 +199,20 @@ pub(super) struct Table<S> {
     high: u32,
     open: usize,
     /// Of the next connection. All slots share it, so that a slot may vanish and come again without a name coming twice.
+    /// It begins with 16 bits of the process's incarnation: what is late by a life of the process finds nobody either.
     generation: u32,
 }
 
 impl<S: Socket> Table<S> {
-    pub(super) fn new(shard: ShardId) -> Self {
+    /// A shard's table in a life of the process that tells itself apart from others by its incarnation.
+    pub(super) fn new(shard: ShardId, incarnation: u16) -> Self {
         Table {
             shard,
             pieces: Vec::new(),
             free: BinaryHeap::new(),
             high: 0,
             open: 0,
-            generation: 0,
+            generation: u32::from(incarnation) << 16,
         }
     }
 
@@ -360,7 +362,7 @@ mod tests {
 
     #[test]
     fn a_table_shrinks_when_its_connections_are_gone_and_never_names_two_alike() {
-        let mut table = Table::new(ShardId::new(0, 3));
+        let mut table = Table::new(ShardId::new(0, 3), 0xFFFF);
         let mut names = BTreeSet::new();
         for round in 0..3 {
             let open: Vec<ConnId> = (0..10 * PIECE).map(|_| table.insert(conn())).collect();
@@ -381,6 +383,19 @@ mod tests {
                 table.pieces.len()
             );
             assert!(table.remove(*kept).is_some());
+        }
+    }
+
+    #[test]
+    fn another_life_of_the_process_gives_other_names() {
+        let mut names = BTreeSet::new();
+        for incarnation in [7, 8, 0xFFFF, 0] {
+            let mut table = Table::new(ShardId::new(0, 0), incarnation);
+            for _ in 0..1000 {
+                let id = table.insert(conn());
+                assert!(names.insert(id), "{id:?} was of another life");
+                assert!(table.remove(id).is_some());
+            }
         }
     }
 

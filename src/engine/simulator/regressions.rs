@@ -93,6 +93,7 @@ impl Scene {
         let (network, mesh) = (Network::new(1, Chance::new(0)), Mesh::new(1));
         let place = Place {
             id: ShardId::new(0, 0),
+            incarnation: 0,
             settings,
             mesh: mesh.clone(),
             admission: Arc::new(Admission::new(1, 9, address_limits)),

@@ -136,6 +136,7 @@ type Question = (ShardId, Ticket, u64);
 pub(super) struct Walk {
     pub(super) plan: Plan,
     pub(super) chance: Chance,
+    incarnation: u16,
     /// Empty places: shards that have ended.
     pub(super) shards: Vec<Option<Shard<Scribe, SimIo>>>,
     deadlines: Vec<Option<Duration>>,
@@ -183,6 +184,7 @@ impl Walk {
         let admission = Admission::new(settings.shards, settings.connections, plan.address_limits);
         let mut walk = Walk {
             chance,
+            incarnation: seed as u16,
             shards: Vec::new(),
             deadlines: vec![None; plan.shards],
             events: Vec::new(),
@@ -220,6 +222,7 @@ impl Walk {
         };
         let place = Place {
             id: ShardId::new(0, shard as u8),
+            incarnation: self.incarnation,
             settings: self.settings.clone(),
             mesh: self.mesh.clone(),
             admission: self.admission.clone(),
