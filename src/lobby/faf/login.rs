@@ -23,6 +23,10 @@ use super::{
 use crate::ConnId;
 use wire::json::Value;
 
+/// The view under which this process grants claims: who is in the lobby, by number, and alone there is but the first. An
+/// epoch has it above its count, so that no two shards ever give out the same for a player whose home has moved.
+const VIEW: u64 = 1;
+
 const OFFICIAL_CLIENT: &str = "downlords-faf-client";
 const SIGNED_IN_ELSEWHERE: &str = "You have been signed out because you signed in elsewhere.";
 
@@ -284,7 +288,7 @@ impl Faf {
     /// At the home shard.
     pub(super) fn claim(&mut self, turn: &mut FafTurn<'_>, player_id: u32, conn: ConnId) {
         self.next_epoch += 1;
-        let epoch = self.next_epoch;
+        let epoch = VIEW << 32 | self.next_epoch;
         let older = self
             .claims
             .insert(player_id, conn)

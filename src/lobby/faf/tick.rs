@@ -1,7 +1,7 @@
 //! The broadcast each tick (spec: faf-lifecycle 8).
 //!
-//! Ticks are multiples of one interval on the clock all shards share, and numbered by their time, so tick number n is
-//! the same moment everywhere.
+//! Ticks are multiples of one interval since 1970, and numbered by their time, so tick number n is the same moment on all
+//! shards of all machines, also after a new start. Numbers never go back, whatever the clock does.
 //! At its tick a shard mails what changed with it to all others, even if that is nothing; once it has heard of tick n
 //! from everybody it broadcasts all that has gathered, in one `player_info` and one `game_info` per game. A shard that
 //! is late is not waited for beyond the next tick.
@@ -92,12 +92,11 @@ impl Faf {
         self.schedule_tick_after(turn, 0);
     }
 
-    /// A tick's number is its time, so that numbers grow whatever becomes of the interval. A timer that fires a little
-    /// early must not give one tick twice.
+    /// No shard falls behind what another has counted, or the other would wait for it at each tick.
     fn schedule_tick_after(&mut self, turn: &mut FafTurn<'_>, last: u64) {
-        let after = turn.now.mono.max(Duration::from_nanos(last));
-        let at = next_multiple(after, self.settings.tick);
-        turn.wake_at(at, Timer::Tick(at.as_nanos() as u64));
+        let heard = self.tick.heard.values().copied().fold(last, u64::max);
+        let (number, wait) = next_tick(turn.now.unix, heard, self.settings.tick);
+        turn.wake_at(turn.now.mono + wait, Timer::Tick(number));
     }
 
     pub(super) fn ticked(&mut self, turn: &mut FafTurn<'_>, number: u64) {
@@ -300,6 +299,14 @@ impl Faf {
     }
 }
 
+/// Number of the tick after `last`, and how long it is until then. A number is a time, so that numbers grow whatever becomes
+/// of the interval, and a timer that fires a little early does not give one tick twice. A clock that was put back is not
+/// waited for: ticks come at their interval until it has caught up with their numbers.
+fn next_tick(unix: Duration, last: u64, interval: Duration) -> (u64, Duration) {
+    let at = next_multiple(unix.max(Duration::from_nanos(last)), interval);
+    (at.as_nanos() as u64, (at - unix).min(interval))
+}
+
 /// Slices of updates, each short enough for one message.
 fn in_messages(updates: &[PlayerUpdate]) -> Vec<&[PlayerUpdate]> {
     let (mut slices, mut from, mut bytes) = (Vec::new(), 0, 0);
@@ -334,4 +341,28 @@ pub(super) fn list<'a>(head: &str, texts: impl Iterator<Item = &'a Bytes>) -> By
     }
     body.extend_from_slice(directory::LIST_TAIL.as_bytes());
     body.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn ticks_are_multiples_of_their_interval_and_grow_whatever_the_clock_does() {
+        let next = |unix_ms, last| {
+            let (number, wait) =
+                next_tick(Duration::from_millis(unix_ms), last, Duration::from_secs(1));
+            (number / SECOND, number % SECOND, wait.as_millis())
+        };
+        assert_eq!(next(5_300, 0), (6, 0, 700));
+        assert_eq!(next(6_000, 6 * SECOND), (7, 0, 1_000));
+        let early = next(5_999, 6 * SECOND);
+        assert_eq!(early, (7, 0, 1_000), "a tick that came early comes once");
+        let forward = next(9_600, 6 * SECOND);
+        assert_eq!(forward, (10, 0, 400), "a clock put forward");
+        let back = next(2_500, 6 * SECOND);
+        assert_eq!(back, (7, 0, 1_000), "a clock put back");
+    }
 }
