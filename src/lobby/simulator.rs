@@ -2,16 +2,19 @@
 //!
 //! Time is virtual and moves only in [`Simulator::advance`]. Mail between each pair of shards keeps its order, and mail
 //! of different pairs overtakes each other at random; so do answers of the back office. With `eager` mail a shard has
-//! its mail before it handles a frame, as in the engine; without, mail may be delayed as on a network.
+//! its mail before it handles a frame, as in the engine; without, mail may be delayed as on a network. Mail is always
+//! delivered as bytes, as it would be between machines.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    fmt::Debug,
     net::{IpAddr, Ipv4Addr},
     time::Duration,
 };
 
 use bytes::Bytes;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Audience, Closing, ConnId, Dialect, Effect, Now, Origin, Protocol, Relay, ShardId, Stopping,
@@ -42,8 +45,8 @@ pub struct Client {
     over: bool,
 }
 
-enum Parcel<D: Dialect> {
-    Mail(D::Mail),
+enum Parcel {
+    Mail(Vec<u8>),
     Send(ConnId, Bytes),
     Close(ConnId, Closing),
 }
@@ -67,7 +70,7 @@ pub type Observer<D> = Box<dyn FnMut(ShardId, &Effect<D>)>;
 /// Shards, mail between them, clients and a clock.
 pub struct Simulator<D: Dialect> {
     shards: Vec<Shard<D>>,
-    mail: BTreeMap<(ShardId, ShardId), VecDeque<Parcel<D>>>,
+    mail: BTreeMap<(ShardId, ShardId), VecDeque<Parcel>>,
     clients: BTreeMap<ConnId, Client>,
     now: Duration,
     rng: StdRng,
@@ -96,7 +99,7 @@ enum Job {
     End(ConnId),
 }
 
-impl<D: Dialect> Simulator<D> {
+impl<D: Dialect<Mail: Debug>> Simulator<D> {
     /// Starts `shards` shards.
     pub fn new(
         shards: u16,
@@ -328,7 +331,8 @@ impl<D: Dialect> Simulator<D> {
             Job::Parcel(from, to) => {
                 let queue = self.mail.get_mut(&(from, to));
                 match queue.and_then(VecDeque::pop_front) {
-                    Some(Parcel::Mail(mail)) => {
+                    Some(Parcel::Mail(bytes)) => {
+                        let mail = decoded(&bytes);
                         self.turn(to, |dialect, turn| dialect.on_mail(turn, from, mail));
                     }
                     Some(Parcel::Send(conn, body)) => self.receive(conn, body),
@@ -439,7 +443,7 @@ impl<D: Dialect> Simulator<D> {
             }
             Effect::Enter(conn, topic) => drop(state.topics.insert((topic, conn))),
             Effect::Leave(conn, topic) => drop(state.topics.remove(&(topic, conn))),
-            Effect::Mail(to, mail) => self.post(shard, to, Parcel::Mail(mail)),
+            Effect::Mail(to, mail) => self.post(shard, to, Parcel::Mail(encoded(&mail))),
             Effect::Ask(ticket, ask) => state.asks.push((ticket, ask)),
             Effect::Publish(event) => self.published.push(event),
             Effect::Hold(conn) | Effect::Watch(conn) => self.hold(conn, true),
@@ -455,7 +459,7 @@ impl<D: Dialect> Simulator<D> {
         }
     }
 
-    fn post(&mut self, from: ShardId, to: ShardId, parcel: Parcel<D>) {
+    fn post(&mut self, from: ShardId, to: ShardId, parcel: Parcel) {
         self.mail.entry((from, to)).or_default().push_back(parcel);
     }
 
@@ -505,6 +509,21 @@ impl<D: Dialect> Simulator<D> {
             client.closed.get_or_insert(how);
         }
     }
+}
+
+/// Mail as it goes between machines. Its text is compared as well: `Some(None)` is written like `None`.
+fn encoded<M: Serialize + DeserializeOwned + Debug>(mail: &M) -> Vec<u8> {
+    let encode = |mail| rmp_serde::to_vec_named(mail).expect("mail can be written");
+    let bytes = encode(mail);
+    let read = decoded(&bytes);
+    assert!(encode(&read) == bytes, "{mail:?} is read as {read:?}");
+    assert_eq!(format!("{mail:?}"), format!("{read:?}"));
+    bytes
+}
+
+/// Mail as it comes from another machine.
+fn decoded<M: DeserializeOwned>(bytes: &[u8]) -> M {
+    rmp_serde::from_slice(bytes).expect("what was written can be read")
 }
 
 impl<D: Dialect> std::fmt::Debug for Simulator<D> {

@@ -189,8 +189,7 @@ impl Faf {
             return Err(CoordinatorRefusal::PartyTooLarge);
         }
         if let Some(factions) = wanted.factions {
-            let factions = factions.ok_or(CoordinatorRefusal::BadValue)?;
-            self.coordinator.choose_factions(owner.player_id, factions);
+            self.coordinator.choose_factions(owner.player_id, factions?);
         }
         if self.draining {
             return Err(CoordinatorRefusal::Disabled);

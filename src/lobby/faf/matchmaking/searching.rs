@@ -14,7 +14,7 @@ use crate::{
     ConnId,
     faf::{
         Faf, FafTurn,
-        coordinator::{CoordinatorRequest, LoginId, PlayerRequest},
+        coordinator::{CoordinatorRefusal, CoordinatorRequest, LoginId, PlayerRequest},
         factions::{Faction, Factions},
         matcher::Rating,
         message, players,
@@ -35,8 +35,8 @@ pub struct SearchWanted {
     pub queue: Box<str>,
     /// Anything but `start` is checked and then ignored.
     pub start: bool,
-    /// What they would play; within, `None` is a bad value.
-    pub factions: Option<Option<Factions>>,
+    /// What they would play; within, why that is no answer.
+    pub factions: Option<Result<Factions, CoordinatorRefusal>>,
 }
 
 /// A player as the matchmaker sees them.
@@ -125,7 +125,10 @@ impl Faf {
         let wanted = SearchWanted {
             queue,
             start: state == "start",
-            factions: faction.map(|value| Faction::read(value).ok().map(Factions::only)),
+            factions: faction.map(|value| {
+                let read = Faction::read(value).map(Factions::only);
+                read.map_err(|_| CoordinatorRefusal::BadValue)
+            }),
         };
         self.ask_coordinator(turn, conn, PlayerRequest::Search(wanted));
         Ok(())
