@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use encoding_rs::{EncoderResult, Encoding};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 /// One text encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,12 @@ enum Kind {
     Single(u32),
     Table(&'static Encoding),
 }
+
+const UTF_8: &str = "utf8";
+const ASCII: &str = "ascii";
+const ASCII_END: u32 = 0x80;
+const LATIN_1: &str = "latin1";
+const LATIN_1_END: u32 = 0x100;
 
 impl Charset {
     /// What is spoken where no name was given.
@@ -32,9 +39,9 @@ impl Charset {
             .map(|c| c.to_ascii_lowercase())
             .collect();
         let kind = match squeezed.as_str() {
-            "utf8" | "u8" => Kind::Utf8,
-            "ascii" | "usascii" => Kind::Single(0x80),
-            "latin1" | "l1" | "iso88591" => Kind::Single(0x100),
+            UTF_8 | "u8" => Kind::Utf8,
+            ASCII | "usascii" => Kind::Single(ASCII_END),
+            LATIN_1 | "l1" | "iso88591" => Kind::Single(LATIN_1_END),
             _ => table(&squeezed, name).map(Kind::Table)?,
         };
         Some(Charset(kind))
@@ -76,6 +83,34 @@ impl Charset {
     }
 }
 
+/// By a name that means it and nothing else.
+impl Serialize for Charset {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self.0 {
+            Kind::Utf8 => UTF_8,
+            Kind::Single(ASCII_END) => ASCII,
+            Kind::Single(_) => LATIN_1,
+            Kind::Table(encoding) => encoding.name(),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Charset {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let kind = match name.as_str() {
+            UTF_8 => Kind::Utf8,
+            ASCII => Kind::Single(ASCII_END),
+            LATIN_1 => Kind::Single(LATIN_1_END),
+            name => Encoding::for_label_no_replacement(name.as_bytes())
+                .filter(|found| carries(found))
+                .map(Kind::Table)
+                .ok_or_else(|| D::Error::custom(format!("no encoding is called {name}")))?,
+        };
+        Ok(Charset(kind))
+    }
+}
+
 /// An encoding of the tables by its name. Those of more than one byte order and those whose bytes may look like ASCII
 /// (`iso-2022-jp`) can't carry this protocol.
 fn table(squeezed: &str, name: &str) -> Option<&'static Encoding> {
@@ -97,8 +132,12 @@ fn table(squeezed: &str, name: &str) -> Option<&'static Encoding> {
     let found = [label.as_str(), &label.replace('-', "_"), squeezed]
         .into_iter()
         .find_map(|label| Encoding::for_label_no_replacement(label.as_bytes()))?;
-    let carries = found.is_ascii_compatible() && found != encoding_rs::X_USER_DEFINED;
-    carries.then_some(found)
+    carries(found).then_some(found)
+}
+
+/// Whether the protocol can be spoken in it.
+fn carries(encoding: &'static Encoding) -> bool {
+    encoding.is_ascii_compatible() && encoding != encoding_rs::X_USER_DEFINED
 }
 
 fn encode(encoding: &'static Encoding, text: &str) -> Vec<u8> {
@@ -127,6 +166,35 @@ mod tests {
 
     fn named(name: &str) -> Charset {
         Charset::named(name.as_bytes()).unwrap_or_else(|| panic!("{name} is not known"))
+    }
+
+    #[test]
+    fn what_is_kept_of_an_encoding_means_the_same_one() {
+        let names = [
+            "utf8",
+            "ascii",
+            "latin-1",
+            "cp1251",
+            "logical",
+            "gb18030",
+            "shift_jis",
+            "euc-kr",
+            "koi8-u",
+            "macintosh",
+            "iso-8859-15",
+            "unicode-1-1-utf-8",
+        ];
+        for name in names {
+            let charset = named(name);
+            let text = serde_json::to_string(&charset).unwrap();
+            let read: Charset = serde_json::from_str(&text).unwrap();
+            assert_eq!(read, charset, "{name} is {text}");
+        }
+        for unknown in ["", "utf-16le", "iso-2022-jp", "x-user-defined", "klingon"] {
+            let text = serde_json::to_string(unknown).unwrap();
+            let read: Result<Charset, _> = serde_json::from_str(&text);
+            assert!(read.is_err(), "{unknown}");
+        }
     }
 
     /// checklist: vcmi 24
