@@ -14,12 +14,13 @@ use muster::{
     engine::{AddressLimits, Engine, Mesh, Outside, Settings},
     lobby::{ConnId, Dialect, Origin, ShardId, Stopping, Turn},
 };
+use serde::{Deserialize, Serialize};
 
 const TURN: Duration = Duration::from_micros(20);
 const INTERVAL: Duration = Duration::from_millis(1);
 const RUN: Duration = Duration::from_secs(5);
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 enum Timer {
     Mail,
     Work,

@@ -6,6 +6,7 @@
 
 mod event;
 pub mod faf;
+pub mod kept;
 mod map;
 pub mod question;
 pub mod router;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub use event::Event;
 pub use turn::{Audience, Closing, Effect, Effects, Now, Relay, Ticket, Topic, Turn};
 
+use kept::Damaged;
 use wire::Format;
 
 /// Names a shard, one pinned thread with its own state, among all of a lobby: which node it is on, and which of that node's
@@ -37,7 +39,7 @@ impl ShardId {
     }
 
     /// All shards of a node that has so many, [`ShardId::MOST_PER_NODE`] at the most.
-    pub fn of_node(node: u8, shards: u16) -> impl ExactSizeIterator<Item = ShardId> {
+    pub fn of_node(node: u8, shards: u16) -> impl Iterator<Item = ShardId> {
         debug_assert!(shards <= ShardId::MOST_PER_NODE, "too many shards");
         (0..shards).map(move |local| ShardId::new(node, local as u8))
     }
@@ -66,7 +68,9 @@ pub struct ConnId {
 
 /// The lobby protocol that is spoken on a listener, by its place in the [`router!`]'s list: which dialect its connections
 /// are for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct Protocol(pub u8);
 
 /// Where a connection comes from.
@@ -104,8 +108,8 @@ pub trait Dialect: Sized + 'static {
     type Event: Send + 'static;
     /// What the back office tells a shard without having been asked.
     type Notice: Send + 'static;
-    /// What a timer was set for.
-    type Timer: Copy + 'static;
+    /// What a timer was set for. Serialisable, so that it may fire in the process that goes on with this shard.
+    type Timer: Copy + Serialize + DeserializeOwned + 'static;
 
     /// First turn of the shard, before any connection.
     fn on_start(&mut self, turn: &mut Turn<'_, Self>) {
@@ -151,4 +155,21 @@ pub trait Dialect: Sized + 'static {
     fn counters(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }
+}
+
+/// A dialect whose shards another process can go on with.
+pub trait Keep: Dialect {
+    /// What is kept of a shard's state: everything that clients can notice, and nothing that can be made anew.
+    type Kept: Serialize + DeserializeOwned;
+
+    /// What another process needs to go on with this shard, which stays as it is. Asked for between two turns, when no mail
+    /// and no answer is under way anywhere: then it is the whole state, together with the connections, their topics and
+    /// the timers, which are the engine's.
+    fn keep(&self) -> Self::Kept;
+    /// Goes on from what was kept, instead of beginning with [`Dialect::on_start`]. `self` was just made, as the same shard
+    /// of as many.
+    ///
+    /// # Errors
+    /// Nothing can go on from that state. Then `self` is not to be used.
+    fn revive(&mut self, kept: Self::Kept) -> Result<(), Damaged>;
 }

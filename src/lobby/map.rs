@@ -14,6 +14,8 @@ use std::{
     hash::{BuildHasher, Hash},
 };
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use ahash::{AHashMap, AHashSet, AHasher, RandomState};
 
 /// Gives every map the same hash function: only for keys that no stranger chooses.
@@ -93,6 +95,22 @@ impl<K: Hash + Eq> KeyedSet<K> {
 
     pub(crate) fn insert(&mut self, key: K) -> bool {
         self.0.insert(key)
+    }
+}
+
+/// In the order of its keys, so that equal sets give equal bytes.
+impl<K: Ord + Serialize> Serialize for KeyedSet<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut keys: Vec<&K> = self.0.iter().collect();
+        keys.sort_unstable();
+        keys.serialize(serializer)
+    }
+}
+
+impl<'de, K: Hash + Eq + Deserialize<'de>> Deserialize<'de> for KeyedSet<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let keys = Vec::deserialize(deserializer)?;
+        Ok(KeyedSet(keys.into_iter().collect()))
     }
 }
 

@@ -17,8 +17,8 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Audience, Closing, ConnId, Dialect, Effect, Now, Origin, Protocol, Relay, ShardId, Stopping,
-    Ticket, Topic, Turn,
+    Audience, Closing, ConnId, Dialect, Effect, Keep, Now, Origin, Protocol, Relay, ShardId,
+    Stopping, Ticket, Topic, Turn, kept,
 };
 use wire::Format;
 
@@ -227,11 +227,16 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
 
     /// The same as it came, for protocols that are not JSON.
     pub fn take_bytes(&mut self, conn: ConnId) -> Vec<u8> {
+        self.take_raw(conn).into_iter().flatten().collect()
+    }
+
+    /// The same, message by message.
+    pub fn take_raw(&mut self, conn: ConnId) -> Vec<Bytes> {
         let client = self
             .clients
             .get_mut(&conn)
             .expect("the connection was opened here");
-        client.received.drain(..).flatten().collect()
+        client.received.drain(..).collect()
     }
 
     /// The back office tells a shard something.
@@ -374,6 +379,11 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         }
     }
 
+    /// Whether no mail and no answer is on its way, so that a shard's state is the whole state.
+    pub fn is_quiet(&self) -> bool {
+        self.mail.values().all(VecDeque::is_empty) && self.shards.iter().all(|s| s.asks.is_empty())
+    }
+
     /// A turn in which something happens that no input could make happen at will.
     pub fn with(&mut self, shard: u16, input: impl FnOnce(&mut D, &mut Turn<'_, D>)) {
         self.turn(ShardId::new(0, shard as u8), input);
@@ -507,6 +517,30 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
     fn close(&mut self, conn: ConnId, how: Closing) {
         if let Some(client) = self.clients.get_mut(&conn) {
             client.closed.get_or_insert(how);
+        }
+    }
+}
+
+impl<D: Keep> Simulator<D> {
+    /// Another process goes on with every shard: `make` gives new ones, and all that they get of the old ones is bytes.
+    ///
+    /// # Panics
+    /// If something is on its way, or what was kept can't be gone on from.
+    pub fn hand_over(&mut self, mut make: impl FnMut(ShardId) -> D)
+    where
+        D::Mail: Debug,
+    {
+        assert!(self.is_quiet(), "something is on its way");
+        for (id, shard) in ShardId::of_node(0, self.shards()).zip(&mut self.shards) {
+            let bytes = kept::encode(&shard.dialect.keep());
+            let mut revived = make(id);
+            let kept = kept::decode(&bytes).expect("what was written can be read");
+            revived.revive(kept).expect("it is all there");
+            shard.dialect = revived;
+            let timers: Vec<_> = shard.timers.iter().collect();
+            let bytes = kept::encode(&timers);
+            let timers: Vec<_> = kept::decode(&bytes).expect("what was written can be read");
+            shard.timers = timers.into_iter().collect();
         }
     }
 }

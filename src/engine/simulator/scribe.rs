@@ -3,6 +3,8 @@
 
 use std::{cell::RefCell, panic::resume_unwind, rc::Rc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     book::{Book, Held, head},
     network::lock,
@@ -17,7 +19,7 @@ use wire::{Chunk, Format};
 const TOPICS: usize = 12;
 
 /// What a timer was set for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) enum Alarm {
     /// Something happens.
     Anything(u32, Duration),

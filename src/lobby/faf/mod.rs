@@ -70,6 +70,7 @@ mod visibility;
 use std::{sync::Arc, time::Duration};
 
 use rand::RngExt;
+use serde::{Deserialize, Serialize};
 
 pub use games::GameType;
 pub use mail::Mail;
@@ -126,7 +127,7 @@ pub struct Faf {
 }
 
 /// What a timer was set for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub enum Timer {
     /// Broadcast what has changed; the tick's number.
     Tick(u64),

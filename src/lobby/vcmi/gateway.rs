@@ -6,6 +6,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Timer, Vcmi, VcmiTurn,
@@ -17,7 +18,7 @@ use super::{
 use crate::{Audience, Closing, ConnId};
 
 /// A connection of this shard.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Peer {
     /// It has not sent a whole packet: it is neither, and in no list (spec: vcmi-proxy 3).
     Fresh { address: IpAddr, accepted: Duration },

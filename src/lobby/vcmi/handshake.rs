@@ -32,7 +32,7 @@ pub(super) enum Next {
 }
 
 /// A greeting that is not complete.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Handshake {
     /// Everything so far, frames with their lengths.
     pub(super) greeting: Vec<u8>,

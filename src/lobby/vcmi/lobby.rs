@@ -39,7 +39,7 @@ pub(super) enum Flow {
 pub(super) struct Lobby {
     pub(super) settings: Arc<Settings>,
     /// Its own shard.
-    shard: ShardId,
+    pub(super) shard: ShardId,
     pub(super) users: IdMap<ConnId, User>,
     /// In the order in which their sockets were accepted.
     pub(super) order: BTreeSet<(Duration, ConnId)>,
@@ -61,13 +61,13 @@ pub(super) struct Lobby {
     pub(super) draining: bool,
     pub(super) counters: Counters,
     /// Launchers whose encoding is not UTF-8: no topic is for them.
-    foreigners: BTreeSet<ConnId>,
+    pub(super) foreigners: BTreeSet<ConnId>,
     /// Launchers of each shard.
-    launchers: Vec<u32>,
+    pub(super) launchers: Vec<u32>,
     /// What is to go out to each shard's clients.
-    letters: Vec<Vec<Delivery>>,
+    pub(super) letters: Vec<Vec<Delivery>>,
     /// Bytes of what the present packet has caused, a broadcast counted once.
-    caused: usize,
+    pub(super) caused: usize,
 }
 
 impl Lobby {
@@ -147,9 +147,17 @@ impl Lobby {
             self.deliver(conn.shard, Delivery::Close(conn));
             return;
         }
-        self.users.insert(conn, User::new(conn, address, accepted));
-        self.order.insert((accepted, conn));
+        self.count_in(conn, User::new(conn, address, accepted));
+    }
+
+    /// Puts a launcher into the lists of all.
+    pub(super) fn count_in(&mut self, conn: ConnId, user: User) {
+        self.order.insert((user.accepted, conn));
         self.launchers[conn.shard.local()] += 1;
+        if !user.charset.is_utf8() {
+            self.foreigners.insert(conn);
+        }
+        self.users.insert(conn, user);
     }
 
     /// Takes a launcher out of every list; what others are told of it is the caller's.

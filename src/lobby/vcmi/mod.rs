@@ -9,6 +9,7 @@
 //! | `rooms`, `leaving`, `mods` | a room, getting in; getting out, thrown out, lost; the mods of a room |
 //! | `start`, `pipes` | a room becomes a session; the sessions, and which game is relayed to which |
 //! | `syntax`, `message` | what comes in, what goes out |
+//! | `kept` | what goes on in another process |
 //! | `mail`, `settings` | what shards tell each other; configuration, limits, counters |
 //!
 //! Invariants: everything that more than one client can see is in the lobby and is changed there only, one packet at a
@@ -19,6 +20,7 @@ mod chat;
 mod gateway;
 mod greeting;
 mod handshake;
+mod kept;
 mod leaving;
 mod lobby;
 mod mail;
@@ -35,6 +37,8 @@ mod users;
 
 use std::{convert::Infallible, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 pub use mail::Mail;
 pub use settings::{Counters, MetricsBoard, Settings};
 
@@ -48,6 +52,7 @@ type VcmiTurn<'a> = Turn<'a, Vcmi>;
 #[derive(Debug)]
 pub struct Vcmi {
     settings: Arc<Settings>,
+    shard: ShardId,
     lobby_shard: ShardId,
     peers: IdMap<ConnId, Peer>,
     /// Only on its shard.
@@ -59,7 +64,7 @@ pub struct Vcmi {
 }
 
 /// What a timer was set for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub enum Timer {
     /// The connection should have signed in, or named its session.
     Handshake(ConnId),
@@ -80,6 +85,7 @@ impl Vcmi {
         Vcmi {
             lobby: (shard == lobby_shard).then(lobby),
             settings,
+            shard,
             lobby_shard,
             peers: IdMap::default(),
             counters: Counters::default(),

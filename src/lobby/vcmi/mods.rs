@@ -1,5 +1,7 @@
 //! The mods of a room (spec: vcmi-proxy 7.10).
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     lobby::{Flow, Lobby},
     message,
@@ -11,12 +13,27 @@ use crate::{ConnId, map::KeyedMap};
 const TOLD_VERSION: u8 = 3;
 
 /// Names and versions in the order in which they were first mentioned.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<(String, String)>", into = "Vec<(String, String)>")]
 pub(super) struct Mods {
     entries: Vec<(String, String)>,
     /// Place of each name among the entries.
     places: KeyedMap<String, usize>,
     bytes: usize,
+}
+
+impl From<Vec<(String, String)>> for Mods {
+    fn from(entries: Vec<(String, String)>) -> Self {
+        let mut mods = Mods::default();
+        mods.merge(&entries);
+        mods
+    }
+}
+
+impl From<Mods> for Vec<(String, String)> {
+    fn from(mods: Mods) -> Self {
+        mods.entries
+    }
 }
 
 impl Mods {

@@ -6,6 +6,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Timer, VcmiTurn, handshake::Role, lobby::Lobby, mail::Delivery, message, users::USERS,
@@ -13,12 +14,13 @@ use super::{
 use crate::{ConnId, Relay};
 
 /// A started game.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Session {
     pub(super) uuids: Vec<String>,
     /// Pairs that lack a side, the oldest first. All lack the same one, or the pair would be complete.
     waiting: BTreeSet<(Duration, ConnId)>,
     /// Connections of its games.
+    #[serde(skip)]
     pipes: usize,
     /// When nobody was connected any more, or yet.
     idle_since: Duration,
@@ -41,11 +43,20 @@ impl Default for Session {
     }
 }
 
-/// Instead of a shard: its pair is counted at the other side.
-const NOT_COUNTED: usize = usize::MAX;
+impl Session {
+    /// One more connection of its games.
+    pub(super) fn count_in(&mut self) {
+        self.pipes += 1;
+    }
+
+    /// Connections that wait for their other side.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = ConnId> {
+        self.waiting.iter().map(|(_, conn)| *conn)
+    }
+}
 
 /// A game's connection.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Pipe {
     /// It has not said what it is.
     Greeting,
@@ -55,8 +66,23 @@ pub(super) enum Pipe {
         role: Role,
         greeting: Bytes,
     },
-    /// It is relayed, on this shard.
-    Joined { session: u64, on: usize },
+    /// It is relayed.
+    Joined {
+        session: u64,
+        /// The shard that relays the pair, at that one of the two that it is counted at.
+        on: Option<usize>,
+    },
+}
+
+impl Pipe {
+    /// Its session, and the shard that its pair is counted on.
+    pub(super) fn session(&self) -> Option<(u64, Option<usize>)> {
+        match *self {
+            Pipe::Greeting => None,
+            Pipe::Waiting { session, .. } => Some((session, None)),
+            Pipe::Joined { session, on } => Some((session, on)),
+        }
+    }
 }
 
 impl Lobby {
@@ -127,14 +153,9 @@ impl Lobby {
         if let Some(relays) = self.relays.get_mut(on) {
             *relays += 1;
         }
-        self.pipes.insert(target.0, Pipe::Joined { session, on });
-        self.pipes.insert(
-            source.0,
-            Pipe::Joined {
-                session,
-                on: NOT_COUNTED,
-            },
-        );
+        let joined = |on| Pipe::Joined { session, on };
+        self.pipes.insert(target.0, joined(Some(on)));
+        self.pipes.insert(source.0, joined(None));
         self.counters.pipes_joined += 1;
         turn.join(Relay {
             source: source.0,
@@ -145,16 +166,13 @@ impl Lobby {
     }
 
     pub(super) fn pipe_lost(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId) {
-        let id = match self.pipes.remove(&conn) {
-            None | Some(Pipe::Greeting) => return,
-            Some(Pipe::Waiting { session, .. }) => session,
-            Some(Pipe::Joined { session, on }) => {
-                if let Some(relays) = self.relays.get_mut(on) {
-                    *relays -= 1;
-                }
-                session
-            }
+        let pipe = self.pipes.remove(&conn);
+        let Some((id, on)) = pipe.and_then(|pipe| pipe.session()) else {
+            return;
         };
+        if let Some(relays) = on.and_then(|on| self.relays.get_mut(on)) {
+            *relays -= 1;
+        }
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };

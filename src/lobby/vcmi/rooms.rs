@@ -1,5 +1,7 @@
 //! A room before its game starts: opening one and getting in (spec: vcmi-proxy 7.5 to 7.9).
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     chat::already_exists,
     greeting::NAME_CHARS,
@@ -16,18 +18,18 @@ use crate::ConnId;
 const SEATS: std::ops::RangeInclusive<u32> = 2..=8;
 
 /// Names a room; never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct RoomId(pub(super) u64);
 
 /// Somebody who has a seat.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Player {
     pub(super) conn: ConnId,
     pub(super) ready: bool,
 }
 
 /// A room.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Room {
     pub(super) name: String,
     pub(super) host: ConnId,

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
 
 /// Configuration of the dialect (spec: vcmi-proxy 12, 16).
 #[derive(Clone, Debug)]
@@ -81,7 +82,8 @@ impl MetricsBoard {
 macro_rules! counters {
     ($($(#[$doc:meta])+ $name:ident: $shown:literal,)+) => {
         /// What has happened since the start.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
         pub struct Counters {
             $($(#[$doc])+ pub $name: u64,)+
         }

@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::rooms::RoomId;
 use crate::{ConnId, Topic};
 use wire::charset::Charset;
@@ -21,7 +23,7 @@ pub(super) const OLD_USERS: Topic = Topic(4);
 pub(super) const MODERN_VERSION: u8 = 4;
 
 /// Where a user's chat goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Channel {
     #[default]
     Global,
@@ -44,7 +46,7 @@ impl Channel {
 }
 
 /// A user's relation to rooms.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Place {
     #[default]
     Outside,
@@ -55,7 +57,7 @@ pub(super) enum Place {
 }
 
 /// A launcher.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct User {
     pub(super) conn: ConnId,
     pub(super) address: IpAddr,

@@ -10,7 +10,7 @@ use crate::vcmi::users::Place;
 const NAMES: [&str; 6] = ["alice", "bobby", "carol", "david", "erika", "frank"];
 const ROOMS: [&str; 2] = ["room one", "room two"];
 
-fn packet(rng: &mut SmallRng) -> Vec<u8> {
+pub(super) fn packet(rng: &mut SmallRng) -> Vec<u8> {
     let (name, room) = (NAMES[rng.random_range(0..6)], ROOMS[rng.random_range(0..2)]);
     let number = rng.random_range(0..10);
     match rng.random_range(0..16) {
