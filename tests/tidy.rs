@@ -81,6 +81,12 @@ const RULES: &[Rule] = &[
         why: "what only one lobby has is in that lobby's folder",
     },
     Rule {
+        holds: "src/lobby/",
+        but: &[],
+        names: &["std::os", "std::thread", "std::time::Instant"],
+        why: "another process may go on with a lobby's state",
+    },
+    Rule {
         holds: "src/config/",
         but: &[],
         names: &[
