@@ -12,8 +12,8 @@ use super::{
     gateway::Peer,
     handshake::Role,
     lobby::Lobby,
-    pipes::{Pipe, Session},
-    rooms::{Room, RoomId},
+    room::{Room, RoomId},
+    session::{Pipe, Session},
     settings::Counters,
     users::{Place, User},
 };

@@ -4,7 +4,8 @@ use super::{
     VcmiTurn,
     lobby::{Flow, Lobby},
     message,
-    rooms::{NO_PERMISSION, RoomId},
+    room::RoomId,
+    rooms::NO_PERMISSION,
     users::Place,
 };
 use crate::ConnId;

@@ -13,10 +13,9 @@ use super::{
     VcmiTurn,
     mail::{Delivery, ToLobby},
     message,
-    pipes::{Pipe, Session},
-    rooms::{Room, RoomId},
+    room::{Room, RoomId},
+    session::{Pipe, Session, Uuids},
     settings::{ANSWER_BYTES, COMMANDS, Counters, REMEMBERED, Settings},
-    start::Uuids,
     syntax,
     users::{EVERYBODY, MODERN_USERS, User},
 };

@@ -8,6 +8,7 @@
 //! | `users`, `greeting`, `chat` | who is in the lobby; signing in; talking and asking |
 //! | `rooms`, `leaving`, `mods` | a room, getting in; getting out, thrown out, lost; the mods of a room |
 //! | `start`, `pipes` | a room becomes a session; the sessions, and which game is relayed to which |
+//! | `room`, `mod_list`, `session` | a room, its mods, a started game, as the lobby keeps them |
 //! | `syntax`, `message` | what comes in, what goes out |
 //! | `kept` | what goes on in another process |
 //! | `mail`, `settings` | what shards tell each other; configuration, limits, counters |
@@ -25,9 +26,12 @@ mod leaving;
 mod lobby;
 mod mail;
 mod message;
+mod mod_list;
 mod mods;
 mod pipes;
+mod room;
 mod rooms;
+mod session;
 mod settings;
 mod start;
 mod syntax;

@@ -1,13 +1,11 @@
 //! A room before its game starts: opening one and getting in (spec: vcmi-proxy 7.5 to 7.9).
 
-use serde::{Deserialize, Serialize};
-
 use super::{
     chat::already_exists,
     greeting::NAME_CHARS,
     lobby::{Flow, Lobby},
-    message::{self, RoomLine},
-    mods::Mods,
+    message,
+    room::{Player, Room, RoomId},
     settings::PASSWORD_BYTES,
     syntax,
     users::{MODERN_VERSION, Place},
@@ -16,48 +14,6 @@ use crate::ConnId;
 
 /// Seats that a room may have.
 const SEATS: std::ops::RangeInclusive<u32> = 2..=8;
-
-/// Names a room; never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(super) struct RoomId(pub(super) u64);
-
-/// Somebody who has a seat.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(super) struct Player {
-    pub(super) conn: ConnId,
-    pub(super) ready: bool,
-}
-
-/// A room.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Room {
-    pub(super) name: String,
-    pub(super) host: ConnId,
-    /// In the order in which they came, the host first.
-    pub(super) players: Vec<Player>,
-    /// One until the host has said how many.
-    pub(super) seats: usize,
-    /// Empty: anybody may come in.
-    password: String,
-    pub(super) mods: Mods,
-    /// 0: a new game, 1: a loaded one.
-    mode: i64,
-}
-
-impl Room {
-    fn is_full(&self) -> bool {
-        self.players.len() >= self.seats
-    }
-
-    pub(super) fn line(&self) -> RoomLine<'_> {
-        RoomLine {
-            name: &self.name,
-            players: self.players.len(),
-            seats: self.seats,
-            protected: !self.password.is_empty(),
-        }
-    }
-}
 
 impl Lobby {
     /// Room and name of a user who plays in one.
@@ -131,7 +87,7 @@ impl Lobby {
             players: vec![Player { conn, ready: false }],
             seats: 1,
             password: String::new(),
-            mods: Mods::default(),
+            mods: Default::default(),
             mode: 0,
         };
         self.rooms.insert(id, room);

@@ -8,17 +8,15 @@ use super::{
     lobby::{Flow, Lobby},
     mail::Delivery,
     message,
-    pipes::Session,
-    rooms::{NO_PERMISSION, Room, RoomId},
+    room::{Room, RoomId},
+    rooms::NO_PERMISSION,
+    session::Session,
     settings::AWAITED,
 };
-use crate::{ConnId, map::KeyedMap};
+use crate::ConnId;
 
 /// First version whose READY as host is a vote like everybody's.
 const VOTING_VERSION: u8 = 3;
-
-/// Which session a uuid belongs to, and to whom.
-pub(super) type Uuids = KeyedMap<String, (u64, Role)>;
 
 impl Lobby {
     pub(super) fn ready(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId, name: &str) -> Flow {

@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::rooms::RoomId;
+use super::room::RoomId;
 use crate::{ConnId, Topic};
 use wire::charset::Charset;
 
