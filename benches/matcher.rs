@@ -11,7 +11,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use muster::lobby::faf::matcher::{Proposal, Rating, Search, Snapshot, Tuning, find};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
-#[path = "../src/lobby/faf/matcher/tests/transcription.rs"]
+#[path = "../src/lobby/faf/rules/matcher/tests/transcription.rs"]
 mod transcription;
 
 /// A queue with this many players.

@@ -10,14 +10,14 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{
+use crate::Event;
+use crate::faf::{
     Faf, FafTurn, Timer,
-    achievements::Statistics,
-    events::Event,
-    mail::{Leaving, Mail, Seat},
-    rated_game::RatingChange,
-    results::Finished,
-    validity::Validity,
+    mail::{Mail, game::Leaving},
+    model::seat::Seat,
+    rules::{
+        achievements::Statistics, rated_game::RatingChange, results::Finished, validity::Validity,
+    },
 };
 use crate::{
     map::IdMap,
@@ -137,7 +137,7 @@ pub struct Launch {
     /// Leaderboard of the participants' ratings.
     pub rating_type: Box<str>,
     /// Rating of somebody of whom nothing is known.
-    pub start_rating: super::ratings::Rating,
+    pub start_rating: crate::faf::model::ratings::Rating,
     /// Before the checks.
     pub initial: Validity,
     /// What they found.
@@ -199,7 +199,7 @@ pub struct Done {
 
 /// The journals of a shard's games.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(in crate::faf) struct Ledger {
     journals: IdMap<u32, Journal>,
     /// The process ends: what is not settled at once is kept.
     ending: bool,
@@ -207,7 +207,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// Records that are not settled yet.
-    pub(super) fn backlog(&self) -> u64 {
+    pub(in crate::faf) fn backlog(&self) -> u64 {
         let waiting = self
             .journals
             .values()
@@ -240,7 +240,7 @@ struct Entry {
 
 impl Ledger {
     /// Whether nothing is left to write.
-    pub(super) fn is_settled(&self) -> bool {
+    pub(in crate::faf) fn is_settled(&self) -> bool {
         self.journals
             .values()
             .all(|journal| journal.waiting.is_empty())
@@ -273,7 +273,7 @@ impl Journal {
 
 /// A game's records are being written. No connection is held for it.
 #[derive(Debug)]
-pub(super) struct Writing {
+pub(in crate::faf) struct Writing {
     uid: u32,
 }
 
@@ -287,7 +287,7 @@ impl Continuation<Faf> for Writing {
 
 impl Faf {
     /// Puts a record into a game's journal. If the store refuses it for good, the author's game connection ends.
-    pub(super) fn record(
+    pub(in crate::faf) fn record(
         &mut self,
         turn: &mut FafTurn<'_>,
         uid: u32,
@@ -303,7 +303,7 @@ impl Faf {
     }
 
     /// The game is over: its journal is closed when all is settled.
-    pub(super) fn close_book(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
+    pub(in crate::faf) fn close_book(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
         if let Some(journal) = self.ledger.journals.get_mut(&uid) {
             let before = std::mem::replace(&mut journal.over, true);
             if journal.waiting.is_empty() {
@@ -327,7 +327,7 @@ impl Faf {
     }
 
     /// The pause before another attempt is over.
-    pub(super) fn retry_records(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
+    pub(in crate::faf) fn retry_records(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
         if let Some(journal) = self.ledger.journals.get_mut(&uid) {
             journal.busy = false;
         }
@@ -372,7 +372,7 @@ impl Faf {
     }
 
     /// Tells the outside and the players what came of settled records.
-    pub(super) fn settled(&mut self, turn: &mut FafTurn<'_>, done: Vec<Done>) {
+    pub(in crate::faf) fn settled(&mut self, turn: &mut FafTurn<'_>, done: Vec<Done>) {
         for done in done {
             for event in done.events {
                 turn.publish(event);
@@ -387,7 +387,7 @@ impl Faf {
 
     /// The process ends at once: finished games that are not settled, and those that finish by it, are at least kept on
     /// disk.
-    pub(super) fn keep_books(&mut self, turn: &mut FafTurn<'_>) {
+    pub(in crate::faf) fn keep_books(&mut self, turn: &mut FafTurn<'_>) {
         self.ledger.ending = true;
         let kept = self.ledger.journals.iter();
         let mut kept: Vec<_> = kept.filter(|(_, j)| j.is_to_be_kept()).collect();

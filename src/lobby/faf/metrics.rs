@@ -10,11 +10,11 @@ use std::{
 
 use arc_swap::ArcSwap;
 
-use super::{
+use crate::faf::{
     Counters, Faf,
-    games::{Game, GameState},
-    rated_game::RatingChange,
-    settings::CLIENT_LABELS,
+    game::state::{Game, GameState},
+    model::limits::CLIENT_LABELS,
+    rules::rated_game::RatingChange,
 };
 
 /// The label of everything that has no place of its own.
@@ -162,7 +162,7 @@ impl QueueMeters {
 
 /// A shard's place in [`Clients`], kept in a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct ClientKind(u16);
+pub(in crate::faf) struct ClientKind(u16);
 
 /// Connections by what their clients call themselves. The first place is for those that have not said.
 #[derive(Debug)]
@@ -215,7 +215,7 @@ impl Clients {
 
 /// What a shard keeps up for its metrics between two ticks.
 #[derive(Debug)]
-pub(super) struct MetricsCollector {
+pub(in crate::faf) struct MetricsCollector {
     clients: Clients,
     version_checks: LabelledCounter,
     unauthenticated: LabelledCounter,
@@ -240,13 +240,13 @@ impl Default for MetricsCollector {
 
 impl MetricsCollector {
     /// A connection that has not said anything.
-    pub(super) fn opened(&mut self) -> ClientKind {
+    pub(in crate::faf) fn opened(&mut self) -> ClientKind {
         self.clients.enter(ClientKind::default());
         ClientKind::default()
     }
 
     /// It has named its client, for the first time or anew.
-    pub(super) fn named(
+    pub(in crate::faf) fn named(
         &mut self,
         before: ClientKind,
         agent: Option<&str>,
@@ -266,18 +266,18 @@ impl MetricsCollector {
     }
 
     /// It is gone.
-    pub(super) fn closed(&mut self, kind: ClientKind) {
+    pub(in crate::faf) fn closed(&mut self, kind: ClientKind) {
         self.clients.leave(kind);
     }
 
     /// A game's ratings were written down. It counts once in each of its leaderboards.
-    pub(super) fn rated(&mut self, changes: &[RatingChange]) {
+    pub(in crate::faf) fn rated(&mut self, changes: &[RatingChange]) {
         let kinds: BTreeSet<&str> = changes.iter().map(|change| &*change.rating_type).collect();
         kinds.into_iter().for_each(|kind| self.rated_games.up(kind));
     }
 
     /// A command that is not heard before login.
-    pub(super) fn unauthenticated(&mut self, command: &str) {
+    pub(in crate::faf) fn unauthenticated(&mut self, command: &str) {
         self.unauthenticated.up(command);
     }
 }
@@ -326,7 +326,7 @@ impl Faf {
     }
 
     /// Hangs up the present state.
-    pub(super) fn publish_census(&self) {
+    pub(in crate::faf) fn publish_census(&self) {
         let metrics_collector = &self.metrics_collector;
         // Names out of tables only: a host may name any mod, and each name is a time series for ever.
         let states = |label: &dyn Fn(&Game) -> Option<&str>| {

@@ -22,68 +22,47 @@
 //! in the coordinator; state of another shard is reached by mail only. `Faf::post` is mail that may be to oneself, then handled at once. Every
 //! piece of mail names what it is about by something never reused, so that late mail finds nothing.
 
-pub mod achievements;
-mod admin;
-mod avatars;
-mod catalogue;
 mod coordinator;
 mod directory;
-mod dispatch;
-pub mod events;
-mod factions;
-mod game_info;
-mod games;
-mod gpgnet;
-mod hosting;
-mod joining;
+mod game;
 pub mod ledger;
-mod login;
 mod mail;
-pub mod matcher;
-pub mod matchmaking;
-mod message;
 pub mod metrics;
+mod model;
 pub mod news;
-mod options;
-mod parties;
-mod players;
+mod protocol;
 pub mod questions;
-pub mod rated_game;
-pub mod ratings;
-pub mod reference;
-mod reports;
-mod request;
-pub mod results;
 pub mod roster;
+mod rules;
 mod session;
 mod settings;
-mod social;
 mod stopping;
 #[cfg(test)]
 mod tests;
-mod text;
-mod tick;
-mod trueskill;
-pub mod validity;
-mod visibility;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-pub use games::GameType;
-pub use mail::Mail;
-pub use settings::{Counters, Settings};
-pub use text::iso8601;
-
 use self::{
-    directory::Directory,
-    games::Game,
-    mail::Seat,
+    directory::picture::Directory,
+    game::state::Game,
+    model::seat::Seat,
+    protocol::message,
     questions::{Answer, AnyContinuation, Ask},
     reference::Reference,
-    session::{Session, Sessions},
+    session::{
+        login,
+        table::{Session, Sessions},
+    },
+};
+pub use self::{
+    mail::Mail,
+    model::{game::GameType, ratings, reference, time::iso8601},
+    protocol::events,
+    rules::{achievements, matcher, matchmaking, rated_game, results, validity},
+    settings::{Counters, Settings},
 };
 use super::{
     Closing, ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn,
@@ -119,7 +98,7 @@ pub struct Faf {
     coordinator: coordinator::Coordinator,
     pending: Pending<AnyContinuation>,
     ledger: ledger::Ledger,
-    tick: tick::Tick,
+    tick: directory::tick::Tick,
     draining: bool,
     metrics_collector: metrics::MetricsCollector,
     /// What has happened here.
@@ -180,7 +159,7 @@ impl Faf {
             coordinator: coordinator::Coordinator::default(),
             pending: Pending::default(),
             ledger: ledger::Ledger::default(),
-            tick: tick::Tick::new(shard.node(), shards.max(1)),
+            tick: directory::tick::Tick::new(shard.node(), shards.max(1)),
             draining: false,
             metrics_collector: metrics::MetricsCollector::default(),
             counters: Counters::default(),
@@ -196,8 +175,8 @@ impl Faf {
     }
 
     /// Where ratings begin.
-    fn basis(&self) -> players::RatingDefaults<'_> {
-        players::RatingDefaults {
+    fn basis(&self) -> reference::RatingDefaults<'_> {
+        reference::RatingDefaults {
             reference: &self.reference,
             start: self.settings.start_rating,
         }
@@ -397,12 +376,6 @@ impl Dialect for Faf {
     fn refuse(ask: Ask) -> Answer {
         ask.failed(StoreFailure::Unavailable)
     }
-}
-
-/// The next multiple of an interval after a time.
-fn next_multiple(now: Duration, interval: Duration) -> Duration {
-    let interval = interval.as_nanos().max(1);
-    Duration::from_nanos(((now.as_nanos() / interval + 1) * interval) as u64)
 }
 
 /// Ends a connection of this shard after what it was sent; nothing it still says is heard.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{
-    Faf, FafTurn, Settings, coordinator::COORDINATOR, ledger::Done, reference::Reference,
+use crate::Audience;
+use crate::faf::{
+    Faf, FafTurn, Settings, coordinator::COORDINATOR, ledger::Done, model::reference::Reference,
     roster::Reply,
 };
-use crate::Audience;
 
 /// One piece of news. Every shard is told; each acts for its own connections.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub enum News {
 }
 
 impl Faf {
-    pub(super) fn news(&mut self, turn: &mut FafTurn<'_>, news: News) {
+    pub(in crate::faf) fn news(&mut self, turn: &mut FafTurn<'_>, news: News) {
         match news {
             News::Notify { to: None, body } => turn.fan_out(Audience::Subscribers, body),
             News::Notify { to: Some(id), body } => {

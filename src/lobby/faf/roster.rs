@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
-use super::Faf;
+use crate::faf::Faf;
 
 /// Where a shard's answer goes; called once by each shard with its own objects, encoded.
 #[derive(Clone)]
@@ -25,7 +25,7 @@ impl fmt::Debug for Reply {
 
 impl Faf {
     /// All own games as in `game_info`, those that are being set up and those that have just ended included.
-    pub(super) fn list_games(&self, reply: &Reply) {
+    pub(in crate::faf) fn list_games(&self, reply: &Reply) {
         let games = self.games.values().filter(|game| !game.removed);
         let mut uids: Vec<_> = games.map(|game| (game.uid, game.body(false))).collect();
         uids.sort_unstable_by_key(|(uid, _)| *uid);
@@ -33,7 +33,7 @@ impl Faf {
     }
 
     /// All own players as in `player_info`.
-    pub(super) fn list_players(&self, reply: &Reply) {
+    pub(in crate::faf) fn list_players(&self, reply: &Reply) {
         let here = self.sessions.players();
         let texts = here.filter_map(|(_, player)| self.directory.text_of(player.account.id));
         (reply.0)(texts.collect());

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use super::{
+use crate::faf::{
     Faf, FafTurn, Timer, close,
     coordinator::COORDINATOR,
-    games::GameState,
-    mail::{Leaving, Mail, Seat},
-    message,
-    session::PlayerState,
-    text,
+    game::state::GameState,
+    mail::{Mail, game::Leaving},
+    model::{player_state::PlayerState, seat::Seat},
+    protocol::{message, text},
 };
 use crate::{Audience, ConnId};
 
@@ -18,7 +17,7 @@ const KICK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Faf {
     /// No new games; those that have not begun end; everybody is told.
-    pub(super) fn drain(&mut self, turn: &mut FafTurn<'_>) {
+    pub(in crate::faf) fn drain(&mut self, turn: &mut FafTurn<'_>) {
         if self.draining {
             return;
         }
@@ -63,9 +62,10 @@ impl Faf {
     }
 
     /// Each second while draining, if so configured.
-    pub(super) fn kick_idle(&mut self, turn: &mut FafTurn<'_>) {
-        let idle =
-            |s: &&super::Session| s.player.is_some() && s.state == PlayerState::Idle && !s.closing;
+    pub(in crate::faf) fn kick_idle(&mut self, turn: &mut FafTurn<'_>) {
+        let idle = |s: &&crate::faf::Session| {
+            s.player.is_some() && s.state == PlayerState::Idle && !s.closing
+        };
         let idle: Vec<ConnId> = self.sessions.iter().filter(idle).map(|s| s.conn).collect();
         for conn in idle {
             close(&mut self.sessions, turn, conn);
@@ -74,7 +74,7 @@ impl Faf {
     }
 
     /// Good-bye.
-    pub(super) fn shut_down(&mut self, turn: &mut FafTurn<'_>) {
+    pub(in crate::faf) fn shut_down(&mut self, turn: &mut FafTurn<'_>) {
         self.keep_books(turn);
         // What other shards have said of the running tick is still told (spec: faf-lifecycle 14, item 2).
         self.broadcast(turn);

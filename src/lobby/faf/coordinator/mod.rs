@@ -10,161 +10,36 @@
 //! whatever is still said in the older one's name finds nobody. A member's `party` and the party's members name each
 //! other.
 
-mod party;
+use crate::{
+    ShardId,
+    faf::{
+        Faf, FafTurn,
+        coordinator::queues::Matchmaker,
+        mail::{
+            Mail,
+            coordinator::{CoordinatorRefusal, CoordinatorRequest, PlayerRequest},
+        },
+        model::{player_state::PlayerState, seat::LoginId},
+    },
+    map::IdMap,
+};
+pub(in crate::faf) mod entering;
+pub(in crate::faf) mod matches;
+pub(in crate::faf) mod metrics;
+pub(in crate::faf) mod party;
+pub(in crate::faf) mod popping;
+pub(in crate::faf) mod queues;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 
 use self::party::Parties;
-use super::{
-    Faf, FafTurn,
-    factions::Factions,
-    mail::Mail,
-    matchmaking::{CannotSearch, Matchmaker, Profile, SearchWanted},
-    request::Refusal,
-    session::PlayerState,
-};
-use crate::{ConnId, ShardId, map::IdMap};
 
 /// The shard that has the coordinator.
-pub(super) const COORDINATOR: ShardId = ShardId::new(0, 0);
-
-/// One login of one player.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LoginId {
-    /// Account id of the player (`login.id`).
-    pub player_id: u32,
-    /// Where they are.
-    pub conn: ConnId,
-    /// Of their claim.
-    pub epoch: u64,
-}
-
-/// What the coordinator is told of a player, or asked by them.
-#[derive(Debug, Serialize, Deserialize)]
-pub enum CoordinatorRequest {
-    /// They are introduced; comes before everything else.
-    Enter {
-        /// What they are doing.
-        state: PlayerState,
-    },
-    /// They are doing something else now.
-    State(PlayerState),
-    /// They have logged out.
-    Gone,
-    /// They want something; their connection is held.
-    Request(PlayerRequest),
-    /// Whether they may search, as the coordinator has asked.
-    Reserved {
-        /// The party's entry.
-        entry: u64,
-        /// As they are, or why not.
-        outcome: Result<Profile, CannotSearch>,
-    },
-    /// They have been told of their match.
-    Ready {
-        /// Number of the match, at the coordinator.
-        match_id: u64,
-        /// As they are now.
-        profile: Profile,
-    },
-    /// Whatever they search for, they may not go on.
-    StopSearching,
-}
-
-/// What a player wants (spec: faf-messages 3.6, 3.10, 3.12).
-#[derive(Debug, Serialize, Deserialize)]
-pub enum PlayerRequest {
-    /// Have somebody in their party, who is online and does not mind them.
-    Invite {
-        /// Account id of who is invited.
-        recipient_id: u32,
-        /// Where they are.
-        recipient: ConnId,
-    },
-    /// Follow an invitation.
-    Accept {
-        /// Who has invited them.
-        inviter_id: u32,
-    },
-    /// Have a member out of their party.
-    Kick {
-        /// Account id of who is to go.
-        player_id: u32,
-    },
-    /// Leave their party.
-    Leave,
-    /// Choose what they would play.
-    SetFactions(Factions),
-    /// Know the queues.
-    Queues,
-    /// Have their party in a queue.
-    Search(SearchWanted),
-    /// Search no more.
-    StopSearch {
-        /// Name of the queue.
-        queue: Box<str>,
-    },
-}
-
-/// Why a request was not done, in the words for the player.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum CoordinatorRefusal {
-    /// Only owners invite.
-    InviteByMember,
-    /// No invitation, or not any more.
-    NotInvited,
-    /// The party is searching.
-    InQueue,
-    /// They are alone.
-    NoParty,
-    /// Only owners kick.
-    KickByMember,
-    /// Only owners search.
-    SearchByMember,
-    /// Somebody of the party does something else.
-    MemberBusy {
-        /// Their name.
-        login: Box<str>,
-        /// What they are doing instead, as the refusal names it.
-        state: PlayerState,
-    },
-    /// The party has more members than a team of the queue.
-    PartyTooLarge,
-    /// There is no such queue, or no such faction.
-    BadValue,
-    /// The server is to end.
-    Disabled,
-}
-
-impl CoordinatorRefusal {
-    /// What the player's own shard answers.
-    pub(super) fn refusal(self) -> Refusal {
-        let text = match self {
-            CoordinatorRefusal::InviteByMember => "You do not own this party.",
-            CoordinatorRefusal::NotInvited => "You are not invited to that party (anymore)",
-            CoordinatorRefusal::InQueue => "That party is already in queue",
-            CoordinatorRefusal::NoParty => "You are not in a party.",
-            CoordinatorRefusal::KickByMember => "You do not own that party.",
-            CoordinatorRefusal::SearchByMember => {
-                "Only the party owner may enter the party into a queue."
-            }
-            CoordinatorRefusal::PartyTooLarge => "Your party is too large to join that queue!",
-            CoordinatorRefusal::MemberBusy { login, state } => {
-                let state = state.name();
-                let text = format!("Can't join a queue while {login} is in state {state}");
-                return Refusal::Client(text.into());
-            }
-            CoordinatorRefusal::BadValue => return Refusal::Garbage,
-            CoordinatorRefusal::Disabled => return Refusal::Disabled("game_matchmaking"),
-        };
-        Refusal::client(text)
-    }
-}
+pub(in crate::faf) const COORDINATOR: ShardId = ShardId::new(0, 0);
 
 /// Somebody the coordinator knows.
 #[derive(Debug)]
-pub(super) struct Member {
+pub(in crate::faf) struct Member {
     /// Who, and where.
     pub login_id: LoginId,
     /// What they are doing, as their shard has told last.
@@ -177,7 +52,7 @@ pub(super) struct Member {
 
 /// The coordinator's state.
 #[derive(Debug, Default)]
-pub(super) struct Coordinator {
+pub(in crate::faf) struct Coordinator {
     members: IdMap<u32, Member>,
     parties: Parties,
     /// Queues, searches and matches.
@@ -186,18 +61,18 @@ pub(super) struct Coordinator {
 
 impl Coordinator {
     /// Somebody who has been here since they logged in.
-    pub(super) fn member(&self, player_id: u32) -> Option<&Member> {
+    pub(in crate::faf) fn member(&self, player_id: u32) -> Option<&Member> {
         self.members.get(&player_id)
     }
 
     /// All who have been introduced.
     #[cfg(test)]
-    pub(super) fn members(&self) -> impl Iterator<Item = &Member> {
+    pub(in crate::faf) fn members(&self) -> impl Iterator<Item = &Member> {
         self.members.values()
     }
 
     /// The same, to change them, if they are still the one who is meant.
-    pub(super) fn member_mut(&mut self, login_id: &LoginId) -> Option<&mut Member> {
+    pub(in crate::faf) fn member_mut(&mut self, login_id: &LoginId) -> Option<&mut Member> {
         self.members
             .get_mut(&login_id.player_id)
             .filter(|online| online.login_id == *login_id)
@@ -206,7 +81,7 @@ impl Coordinator {
 
 impl Faf {
     /// At the coordinator: a player's shard speaks for them.
-    pub(super) fn coordinator_asked(
+    pub(in crate::faf) fn coordinator_asked(
         &mut self,
         turn: &mut FafTurn<'_>,
         login_id: LoginId,
@@ -319,7 +194,12 @@ impl Faf {
     }
 
     /// A message from the coordinator to one of its members.
-    pub(super) fn tell_visitor(&mut self, turn: &mut FafTurn<'_>, player_id: u32, body: Bytes) {
+    pub(in crate::faf) fn tell_visitor(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        player_id: u32,
+        body: Bytes,
+    ) {
         let Some(LoginId { conn, .. }) = self.coordinator.member(player_id).map(|v| v.login_id)
         else {
             return;

@@ -3,19 +3,23 @@
 //! Every player is logically in a party; one is kept here from somebody's first action on. It has its owner's id, as
 //! the owner never changes. Members of changed parties are told once a second.
 
-use std::{collections::BTreeSet, time::Duration};
-
-use bytes::Bytes;
-
-use super::{Coordinator, CoordinatorRefusal, LoginId};
 use crate::{
     ConnId,
     faf::{
-        Faf, FafTurn, Timer, factions::Factions, message, next_multiple, session::PlayerState,
-        settings,
+        Faf, FafTurn, Timer,
+        coordinator::Coordinator,
+        mail::coordinator::CoordinatorRefusal,
+        model::{
+            factions::Factions, limits, player_state::PlayerState, seat::LoginId,
+            time::next_multiple,
+        },
+        protocol::message,
     },
     map::IdMap,
 };
+use std::{collections::BTreeSet, time::Duration};
+
+use bytes::Bytes;
 
 /// How long an invitation may be followed.
 const INVITATION: Duration = Duration::from_secs(24 * 3600);
@@ -45,7 +49,7 @@ impl Party {
     fn invite(&mut self, recipient_id: u32, now: Duration) -> bool {
         self.invitations
             .retain(|&(id, at)| id != recipient_id && now.saturating_sub(at) < INVITATION);
-        let room = self.invitations.len() < settings::PARTY_INVITATIONS;
+        let room = self.invitations.len() < limits::PARTY_INVITATIONS;
         if room {
             self.invitations.push((recipient_id, now));
         }
@@ -61,7 +65,7 @@ impl Party {
 
 /// All parties, by their owner's id.
 #[derive(Debug, Default)]
-pub(super) struct Parties {
+pub(in crate::faf) struct Parties {
     by_owner: IdMap<u32, Party>,
     /// Those whose members will be told at the next look.
     dirty: BTreeSet<u32>,
@@ -143,7 +147,7 @@ impl Coordinator {
 
 impl Faf {
     /// They are online and do not mind who invites them: the inviter's shard has asked, except of its own player.
-    pub(super) fn party_invite(
+    pub(in crate::faf) fn party_invite(
         &mut self,
         turn: &mut FafTurn<'_>,
         login_id: LoginId,
@@ -171,7 +175,7 @@ impl Faf {
         Ok(())
     }
 
-    pub(super) fn party_accept(
+    pub(in crate::faf) fn party_accept(
         &mut self,
         turn: &mut FafTurn<'_>,
         login_id: LoginId,
@@ -186,7 +190,7 @@ impl Faf {
         if inviter.is_some_and(|inviter| inviter.state == PlayerState::SearchingLadder) {
             return Err(CoordinatorRefusal::InQueue);
         }
-        if party.members.len() >= settings::PARTY_MEMBERS {
+        if party.members.len() >= limits::PARTY_MEMBERS {
             self.counters.over_limit += 1;
             return Err(CoordinatorRefusal::NotInvited);
         }
@@ -209,7 +213,7 @@ impl Faf {
     }
 
     /// The kicked player is online, says the owner's shard; whether they are a member is found here.
-    pub(super) fn party_kick(
+    pub(in crate::faf) fn party_kick(
         &mut self,
         turn: &mut FafTurn<'_>,
         login_id: LoginId,
@@ -232,7 +236,7 @@ impl Faf {
         Ok(())
     }
 
-    pub(super) fn party_leave(
+    pub(in crate::faf) fn party_leave(
         &mut self,
         turn: &mut FafTurn<'_>,
         login_id: LoginId,
@@ -246,7 +250,7 @@ impl Faf {
 
     /// Takes a player out of their party; an owner's party ends with that. Every way out of a party leads through here.
     /// Gives what the leaver may be told.
-    pub(super) fn leave_party_of(
+    pub(in crate::faf) fn leave_party_of(
         &mut self,
         turn: &mut FafTurn<'_>,
         player_id: u32,
@@ -272,7 +276,7 @@ impl Faf {
     }
 
     /// The members of this player's party are told at the next look.
-    pub(super) fn party_dirty(&mut self, turn: &mut FafTurn<'_>, player_id: u32) {
+    pub(in crate::faf) fn party_dirty(&mut self, turn: &mut FafTurn<'_>, player_id: u32) {
         let Some(owner) = self.coordinator.owner_of(player_id) else {
             return;
         };

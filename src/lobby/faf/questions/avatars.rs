@@ -1,6 +1,9 @@
 //! The picture that a player shows (spec: faf-messages 3.14).
 
-use crate::question::{Question, StoreFailure};
+use crate::{
+    faf::model::account::Avatar,
+    question::{Question, StoreFailure},
+};
 
 /// All avatars of a player, by their account id.
 #[derive(Clone, Debug)]
@@ -30,20 +33,4 @@ pub struct ChangedAvatar(pub u32);
 
 impl Question for ChangedAvatar {
     type Answer = Result<Option<Avatar>, StoreFailure>;
-}
-
-/// A picture that a player may show beside their name.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Avatar {
-    /// Where it is.
-    pub url: String,
-    /// What it says.
-    pub tooltip: String,
-}
-
-impl Avatar {
-    /// One without an address or without words is not shown (spec: faf-lifecycle 6).
-    pub fn shown(self) -> Option<Self> {
-        (!self.url.is_empty() && !self.tooltip.is_empty()).then_some(self)
-    }
 }

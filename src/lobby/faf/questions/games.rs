@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::sign_in::Ban;
+use crate::faf::model::account::Ban;
 use crate::question::{Question, StoreFailure};
 
 /// May this player host, and if `create` is given, the next game id and the map (spec: faf-messages 3.7).

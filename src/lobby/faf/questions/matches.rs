@@ -1,7 +1,7 @@
 //! What the matchmaker leaves to the back office.
 
 use crate::{
-    faf::matcher::{Proposal, Snapshot, Tuning},
+    faf::rules::matcher::{Proposal, Snapshot, Tuning},
     question::{Question, StoreFailure},
 };
 

@@ -13,25 +13,27 @@ mod relations;
 mod sign_in;
 
 pub use self::{
-    avatars::{Avatar, ChangedAvatar, ListAvatars, SelectAvatar},
+    avatars::{ChangedAvatar, ListAvatars, SelectAvatar},
     catalogue::{DownloadMod, Like, LikeMod, Mission, Missions, VaultMod, VaultMods},
     games::{Host, HostGrant, Join, Map, ModNames},
     matches::{FindMatches, MatchGrant, PrepareMatch},
     permission::HasPermission,
-    relations::{ClearRelation, Relation, SetRelation},
-    sign_in::{Account, Ban, Credentials, Login, LoginRefusal, StoredRating},
+    relations::{ClearRelation, SetRelation},
+    sign_in::{Credentials, Login, LoginRefusal},
 };
+pub use super::model::account::{Account, Avatar, Ban, Relation, StoredRating};
 
 use super::{
-    Faf, admin,
-    avatars::{Following, Listing, Selecting},
-    catalogue::{Downloading, Liking, ListingMissions, ListingMods},
-    dispatch::Held,
-    gpgnet, hosting, joining,
+    Faf,
+    coordinator::{matches::Preparing, popping::Finding},
     ledger::{self, KeepRecords, WriteRecords},
-    login,
-    matchmaking::{Finding, Preparing},
-    social,
+    session::{
+        admin,
+        avatars::{Following, Listing, Selecting},
+        catalogue::{Downloading, Liking, ListingMissions, ListingMods},
+        dispatch::Held,
+        gpgnet, hosting, joining, login, social,
+    },
 };
 
 crate::questions! {

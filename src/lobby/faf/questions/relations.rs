@@ -1,6 +1,9 @@
 //! Friends and foes (spec: faf-messages 3.13).
 
-use crate::question::{Question, StoreFailure};
+use crate::{
+    faf::model::account::Relation,
+    question::{Question, StoreFailure},
+};
 
 /// Sets or replaces a friend or foe. Unknown subjects are ignored.
 #[derive(Clone, Debug)]
@@ -29,13 +32,4 @@ pub struct ClearRelation {
 
 impl Question for ClearRelation {
     type Answer = Result<(), StoreFailure>;
-}
-
-/// One player's word about another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum Relation {
-    /// Sees friends-only games.
-    Friend,
-    /// Does not see nor join games.
-    Foe,
 }

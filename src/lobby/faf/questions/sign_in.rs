@@ -1,9 +1,10 @@
 //! Who somebody is, and everything about them that is kept while they are there.
 
+use crate::{
+    faf::model::account::{Account, Ban},
+    question::{Question, StoreFailure},
+};
 use std::net::IpAddr;
-
-use super::avatars::Avatar;
-use crate::question::{Question, StoreFailure};
 
 /// Verify, check bans, record the login, load everything about the player (spec: faf-lifecycle 3.2–3.4, 6).
 #[derive(Clone, Debug)]
@@ -62,64 +63,4 @@ impl From<StoreFailure> for LoginRefusal {
     fn from(failure: StoreFailure) -> Self {
         LoginRefusal::Store(failure)
     }
-}
-
-/// A ban in force (spec: faf-lifecycle 3.7).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ban {
-    /// Shown to the player.
-    pub reason: String,
-    /// Unix seconds, with fraction.
-    pub expires_at: f64,
-}
-
-/// Everything that is loaded about a player at login. Kept for as long as they are there: nothing of it has room to spare,
-/// and what few have is behind a pointer.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Account {
-    /// `login.id`.
-    pub id: u32,
-    /// `login.login`, in its stored spelling.
-    pub login: Box<str>,
-    /// Technical names of the player's groups.
-    pub groups: Vec<String>,
-    /// What they show.
-    pub avatar: Option<Box<Avatar>>,
-    /// Clan tag.
-    pub clan: Option<Box<str>>,
-    /// Two-letter code, or empty.
-    pub country: Box<str>,
-    /// Stored ratings.
-    pub ratings: Vec<StoredRating>,
-    /// Technical names of other leaderboards that were looked at in this session: they are shown, too.
-    pub opened: Vec<String>,
-    /// In table order.
-    pub friends: Vec<u32>,
-    /// In table order.
-    pub foes: Vec<u32>,
-}
-
-impl Account {
-    /// Notes that a leaderboard is looked at from now on; false if it was before.
-    pub fn open_rating(&mut self, leaderboard: &str) -> bool {
-        let known = self.ratings.iter().any(|r| r.leaderboard == leaderboard)
-            || self.opened.iter().any(|name| name == leaderboard);
-        if !known {
-            self.opened.push(leaderboard.to_owned());
-        }
-        !known
-    }
-}
-
-/// A row of `leaderboard_rating`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredRating {
-    /// Technical name of the leaderboard.
-    pub leaderboard: String,
-    /// Mean, as read: six significant digits (spec: faf-observed, Login).
-    pub mean: f64,
-    /// Deviation, likewise.
-    pub deviation: f64,
-    /// Games rated.
-    pub games: u32,
 }

@@ -68,7 +68,7 @@ fn everybody_is_told() {
             json!({"message": "x".repeat(1 << 20)}),
         );
         let cut = sim.take(b)[0]["text"].as_str().map(str::len);
-        assert_eq!(cut, Some(crate::faf::settings::BROADCAST_BYTES));
+        assert_eq!(cut, Some(crate::faf::model::limits::BROADCAST_BYTES));
         let broken = admin(&mut sim, a, "broadcast", json!({"message": [1]}));
         assert_eq!(commands(&broken), ["invalid"]);
     });

@@ -455,7 +455,7 @@ fn a_game_that_has_just_ended_is_not_available() {
 #[test]
 fn channels_and_power_of_a_group() {
     let social = |groups: &[&str], clan: Option<&str>| {
-        crate::faf::players::channels_and_power(&Account {
+        crate::faf::session::player::channels_and_power(&Account {
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             clan: clan.map(Into::into),
             ..Account::default()
@@ -531,7 +531,10 @@ fn whoever_searches_neither_hosts_nor_invites_nor_kicks() {
 fn who_is_back_before_his_old_connection_was_missed_plays_once() {
     use crate::{
         ShardId,
-        faf::{games::*, mail::Seat, options::OptionValue},
+        faf::{
+            game::state::Game,
+            model::{game::Creation, options::OptionValue, seat::Seat},
+        },
     };
     let creation = Creation {
         title: "duel".into(),

@@ -4,7 +4,7 @@ use super::{
     searches::{party, players, search, searches, take_all},
     *,
 };
-use crate::faf::games::GameState;
+use crate::faf::game::state::GameState;
 
 /// Whatever is due within the first wait of a queue.
 fn pop(sim: &mut Sim) {

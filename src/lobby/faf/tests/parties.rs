@@ -1,7 +1,7 @@
 //! Parties: what everybody in them is told, wherever they are (spec: faf-lifecycle 13, faf-messages 3.12).
 
 use super::*;
-use crate::faf::settings;
+use crate::faf::model::limits;
 
 const USUAL: [&str; 4] = ["uef", "aeon", "cybran", "seraphim"];
 const NOT_INVITED: &str = "You are not invited to that party (anymore)";
@@ -447,7 +447,7 @@ fn parties_and_invitations_have_limits() {
     let mut sim = simulator(2, 1, Settings::default());
     let owner = player(&mut sim, 1, 0);
     let over_limit = |sim: &Sim| sim.dialect(0).counters.over_limit;
-    let members = settings::PARTY_MEMBERS as u32;
+    let members = limits::PARTY_MEMBERS as u32;
     // Ids from 10 on: p6 is a foe of p1, p8 has ratings.
     for id in 10..10 + members {
         let login_id = player(&mut sim, id, (id % 2) as u16);
@@ -460,7 +460,7 @@ fn parties_and_invitations_have_limits() {
         );
     }
     assert_eq!(over_limit(&sim), 1);
-    let invitations = settings::PARTY_INVITATIONS as u32;
+    let invitations = limits::PARTY_INVITATIONS as u32;
     let mut heard = 0;
     for id in 1000..1000 + invitations {
         let login_id = player(&mut sim, id, 0);

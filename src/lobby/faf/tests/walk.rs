@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::*;
-use crate::faf::{Counters, coordinator::LoginId};
+use crate::faf::{Counters, model::seat::LoginId};
 
 pub(super) const SHARDS: u16 = 3;
 

@@ -1,0 +1,413 @@
+//! At the coordinator: a party gets into a queue, and out of it again (spec: faf-messages 3.10, faf-matchmaking 4).
+//!
+//! Getting in takes two steps, because its members are on any shard: each member's shard is asked whether they may
+//! search, which makes them a searching one; when all have answered the rest is checked and done in one turn. If the
+//! party has changed meanwhile everything begins anew. Whoever was asked in vain is let go.
+
+use std::time::Duration;
+
+use crate::faf::{
+    Faf, FafTurn,
+    mail::{Mail, coordinator::CoordinatorRefusal},
+    model::{player_state::PlayerState, seat::LoginId, time::iso8601},
+    protocol::message,
+};
+use crate::faf::{
+    coordinator::queues::{Search, Searcher},
+    mail::{
+        coordinator::{CannotSearch, Profile, SearchWanted},
+        session::CoordinatorEvent,
+    },
+    protocol::matchmaking::{self, TimedOut},
+    rules::matchmaking::violations::party_notice,
+};
+
+/// Deviation above which a newcomer to the matchmaker is told what to expect (spec: faf-matchmaking 4.2).
+const UNSURE_DEVIATION: f64 = 490.0;
+
+/// A party that is about to search.
+#[derive(Debug)]
+pub(in crate::faf) struct Entry {
+    /// Who has asked for it; their connection is held.
+    owner: LoginId,
+    wanted: SearchWanted,
+    /// In party order, with what their shards have said so far.
+    members: Vec<(LoginId, Option<Result<Profile, CannotSearch>>)>,
+}
+
+impl Entry {
+    /// Whether this login's shard has said yes, or may still do so.
+    pub(in crate::faf) fn counts_on(&self, login_id: &LoginId) -> bool {
+        let mut members = self.members.iter();
+        members.any(|(member, said)| member == login_id && !matches!(said, Some(Err(_))))
+    }
+}
+
+/// Whether a member's shard has said yes.
+fn said_yes((_, said): &&(LoginId, Option<Result<Profile, CannotSearch>>)) -> bool {
+    matches!(said, Some(Ok(_)))
+}
+
+/// Whether somebody in this state has been matched since their shard said yes.
+fn is_matched(state: &PlayerState) -> bool {
+    *state == PlayerState::StartingAutomatch
+}
+
+impl Faf {
+    /// The owner of a party wants it in a queue. `None`: they are answered later.
+    pub(in crate::faf) fn search_wanted(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        owner: LoginId,
+        wanted: SearchWanted,
+    ) -> Option<Result<(), CoordinatorRefusal>> {
+        let party_owner = self.coordinator.owner_of(owner.player_id);
+        if party_owner.is_some_and(|other| other != owner.player_id) {
+            return Some(Err(CoordinatorRefusal::SearchByMember));
+        }
+        self.ask_members(turn, owner, wanted, Vec::new());
+        None
+    }
+
+    /// Asks the shards of all members of the party; `reserved` have said yes before.
+    fn ask_members(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        owner: LoginId,
+        wanted: SearchWanted,
+        reserved: Vec<LoginId>,
+    ) {
+        let members = self.coordinator.guests_of_party(owner.player_id);
+        let queue = self.coordinator.matchmaker.queue_named(&wanted.queue);
+        let rating_type = queue.map(|queue| queue.setup.rating_type.clone());
+        let id = self.coordinator.matchmaker.next_id();
+        let entry = Entry {
+            owner,
+            wanted,
+            members: members.iter().map(|&login_id| (login_id, None)).collect(),
+        };
+        self.coordinator.matchmaker.entries.insert(id, entry);
+        for login_id in reserved
+            .iter()
+            .filter(|login_id| !members.contains(login_id))
+        {
+            self.release(turn, login_id);
+        }
+        for login_id in members {
+            let word = CoordinatorEvent::Reserve {
+                entry: id,
+                rating_type: rating_type.clone(),
+            };
+            self.post(turn, login_id.conn.shard, Mail::FromHall { login_id, word });
+        }
+    }
+
+    /// A member's shard has answered.
+    pub(in crate::faf) fn member_reserved(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        login_id: LoginId,
+        id: u64,
+        said: Result<Profile, CannotSearch>,
+    ) {
+        // Of a match that was found meanwhile their shard had not heard.
+        if said.is_ok()
+            && let Some(online) = self.coordinator.member_mut(&login_id)
+            && online.state != PlayerState::StartingAutomatch
+        {
+            online.state = PlayerState::SearchingLadder;
+        }
+        let Some(entry) = self.coordinator.matchmaker.entries.get_mut(&id) else {
+            // Who asked is gone.
+            return self.release(turn, &login_id);
+        };
+        if let Some((_, answer)) = entry.members.iter_mut().find(|(g, _)| *g == login_id) {
+            *answer = Some(said);
+        }
+        if entry.members.iter().all(|(_, said)| said.is_some()) {
+            self.all_have_answered(turn, id);
+        }
+    }
+
+    fn all_have_answered(&mut self, turn: &mut FafTurn<'_>, id: u64) {
+        let Some(entry) = self.coordinator.matchmaker.entries.remove(&id) else {
+            return;
+        };
+        let Entry {
+            owner,
+            wanted,
+            members,
+        } = entry;
+        let asked: Vec<LoginId> = members.iter().map(|(login_id, _)| *login_id).collect();
+        let reserved: Vec<LoginId> = members.iter().filter(said_yes).map(|m| m.0).collect();
+        if self.coordinator.guests_of_party(owner.player_id) != asked {
+            return self.ask_members(turn, owner, wanted, reserved);
+        }
+        let verdict = self.may_enter(turn, &owner, wanted, members);
+        for login_id in &reserved {
+            self.release(turn, login_id);
+        }
+        let answer = Mail::HallAnswer {
+            login_id: owner,
+            verdict,
+        };
+        self.post(turn, owner.conn.shard, answer);
+    }
+
+    /// The checks in their order, and then the search.
+    fn may_enter(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        owner: &LoginId,
+        wanted: SearchWanted,
+        members: Vec<(LoginId, Option<Result<Profile, CannotSearch>>)>,
+    ) -> Result<(), CoordinatorRefusal> {
+        let mut searchers = Vec::with_capacity(members.len());
+        for (login_id, said) in members {
+            match said {
+                Some(Ok(profile)) => {
+                    let online = self.coordinator.member(login_id.player_id);
+                    if let Some(state) = online.map(|v| v.state).filter(is_matched) {
+                        let login = profile.login;
+                        return Err(CoordinatorRefusal::MemberBusy { login, state });
+                    }
+                    searchers.push(Searcher { login_id, profile });
+                }
+                Some(Err(CannotSearch::Busy { login, state })) => {
+                    return Err(CoordinatorRefusal::MemberBusy { login, state });
+                }
+                // A party with somebody who is gone has changed.
+                Some(Err(CannotSearch::Gone)) | None => return Ok(()),
+            }
+        }
+        if !wanted.start {
+            return Ok(());
+        }
+        let queue = self.coordinator.matchmaker.queue_named(&wanted.queue);
+        let queue = queue.ok_or(CoordinatorRefusal::BadValue)?;
+        let (queue, team_size) = (queue.setup.id, queue.setup.team_size as usize);
+        if searchers.len() > team_size {
+            return Err(CoordinatorRefusal::PartyTooLarge);
+        }
+        if let Some(factions) = wanted.factions {
+            self.coordinator.choose_factions(owner.player_id, factions?);
+        }
+        if self.draining {
+            return Err(CoordinatorRefusal::Disabled);
+        }
+        if !self.is_timed_out(turn, &wanted.queue, &searchers) {
+            self.begin_search(turn, queue, &wanted.queue, searchers);
+        }
+        Ok(())
+    }
+
+    /// Whether somebody of the party may not search for a while; then all are told (spec: faf-matchmaking 10.2).
+    fn is_timed_out(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        queue: &str,
+        searchers: &[Searcher],
+    ) -> bool {
+        let rules = &self.settings.matchmaking.violations;
+        let violations = &self.coordinator.matchmaker.violations;
+        let banned = searchers.iter().filter_map(|searcher| {
+            let time_out = violations.time_out(searcher.login_id.player_id, turn.now, rules)?;
+            Some((searcher, time_out))
+        });
+        let banned: Vec<_> = banned.collect();
+        let Some(longest) = banned.iter().map(|(_, time_out)| time_out.left).max() else {
+            return false;
+        };
+        let names: Vec<&str> = banned.iter().map(|(s, _)| &*s.profile.login).collect();
+        let notice = message::notice("info", &party_notice(&names, longest));
+        let timeouts: Vec<TimedOut> = banned
+            .iter()
+            .map(|(searcher, time_out)| TimedOut {
+                player: searcher.login_id.player_id,
+                expires_at: iso8601(time_out.ends_at),
+            })
+            .collect();
+        let timeout = matchmaking::search_timeout(&timeouts);
+        let stop = matchmaking::search_info(queue, false);
+        for searcher in searchers {
+            for body in [&timeout, &stop, &notice] {
+                self.tell_visitor(turn, searcher.login_id.player_id, body.clone());
+            }
+        }
+        true
+    }
+
+    fn begin_search(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        queue: u32,
+        name: &str,
+        members: Vec<Searcher>,
+    ) {
+        let login_ids: Vec<LoginId> = members.iter().map(|member| member.login_id).collect();
+        for login_id in &login_ids {
+            if let Some(id) = self
+                .coordinator
+                .matchmaker
+                .search_in(login_id.player_id, queue)
+            {
+                self.cancel_search(turn, id, &login_ids);
+            }
+        }
+        let start = matchmaking::search_info(name, true);
+        for member in &members {
+            let id = member.login_id.player_id;
+            let Some(online) = self.coordinator.member_mut(&member.login_id) else {
+                continue;
+            };
+            let is_new = !std::mem::replace(&mut online.knows_matchmaker, true);
+            if is_new && member.profile.rating.deviation > UNSURE_DEVIATION {
+                let welcome = message::notice("info", matchmaking::WELCOME);
+                self.tell_visitor(turn, id, welcome);
+            }
+            self.tell_visitor(turn, id, start.clone());
+        }
+        self.counters.searches += 1;
+        self.coordinator.matchmaker.add(Search {
+            queue,
+            members,
+            failed_attempts: 0,
+            since: turn.now.mono,
+        });
+    }
+
+    /// A player wants no more of a queue; whoever searches with them neither (spec: faf-matchmaking 4.3).
+    pub(in crate::faf) fn stop_search(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        login_id: LoginId,
+        queue: &str,
+    ) {
+        let queue = self.coordinator.matchmaker.queue_named(queue);
+        let Some(queue) = queue.map(|queue| queue.setup.id) else {
+            return;
+        };
+        if let Some(id) = self
+            .coordinator
+            .matchmaker
+            .search_in(login_id.player_id, queue)
+        {
+            self.cancel_search(turn, id, &[]);
+        }
+    }
+
+    /// The same for all queues, in the order they were joined.
+    pub(in crate::faf) fn stop_searches(&mut self, turn: &mut FafTurn<'_>, player_id: u32) {
+        for id in self.coordinator.matchmaker.searches_of(player_id).to_vec() {
+            self.cancel_search(turn, id, &[]);
+        }
+    }
+
+    /// Ends a search without a match. `staying` search on in another one.
+    pub(in crate::faf) fn cancel_search(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        id: u64,
+        staying: &[LoginId],
+    ) {
+        let Some(search) = self.coordinator.matchmaker.remove(id) else {
+            return;
+        };
+        self.counters.searches_cancelled += 1;
+        let queue = self.coordinator.matchmaker.queue(search.queue);
+        let Some(name) = queue.map(|queue| queue.setup.name.clone()) else {
+            return;
+        };
+        self.meter_cancelled(&name, &search, turn.now.mono);
+        let stop = matchmaking::search_info(&name, false);
+        for member in &search.members {
+            self.tell_visitor(turn, member.login_id.player_id, stop.clone());
+            if !staying.contains(&member.login_id) {
+                self.release(turn, &member.login_id);
+            }
+        }
+    }
+
+    /// Makes a searching player an idle one, unless something still counts on them.
+    fn release(&mut self, turn: &mut FafTurn<'_>, login_id: &LoginId) {
+        if self.coordinator.matchmaker.is_wanted(login_id) {
+            return;
+        }
+        let Some(online) = self.coordinator.member_mut(login_id) else {
+            return;
+        };
+        if online.state == PlayerState::SearchingLadder {
+            online.state = PlayerState::Idle;
+            let mail = Mail::FromHall {
+                login_id: *login_id,
+                word: CoordinatorEvent::Release,
+            };
+            self.post(turn, login_id.conn.shard, mail);
+        }
+    }
+
+    /// A player is gone: what they were about to begin is not begun.
+    pub(in crate::faf) fn forget_entries(&mut self, turn: &mut FafTurn<'_>, owner: &LoginId) {
+        let entries = &mut self.coordinator.matchmaker.entries;
+        let theirs: Vec<u64> = entries
+            .iter()
+            .filter(|(_, entry)| entry.owner == *owner)
+            .map(|(&id, _)| id)
+            .collect();
+        for id in theirs {
+            let Some(entry) = self.coordinator.matchmaker.entries.remove(&id) else {
+                continue;
+            };
+            for (login_id, _) in entry.members.iter().filter(said_yes) {
+                self.release(turn, login_id);
+            }
+        }
+    }
+
+    /// Players who let a match fail (spec: faf-matchmaking 10.1).
+    pub(in crate::faf) fn register_violations(&mut self, turn: &mut FafTurn<'_>, players: &[u32]) {
+        let settings = self.settings.clone();
+        let rules = &settings.matchmaking.violations;
+        if !rules.enabled {
+            return;
+        }
+        for &player_id in players {
+            let matchmaker = &mut self.coordinator.matchmaker;
+            let violation = matchmaker.violations.register(player_id, turn.now, rules);
+            self.counters.violations += 1;
+            let Some(conn) = self.directory.player(player_id).map(|player| player.conn) else {
+                continue;
+            };
+            let time = iso8601(violation.at.unix);
+            let told = matchmaking::search_violation(violation.count, &time);
+            self.tell(turn, conn, player_id, told);
+            let notice = message::notice("info", &violation.notice(rules));
+            self.tell(turn, conn, player_id, notice);
+        }
+        if !players.is_empty()
+            && !std::mem::replace(&mut self.coordinator.matchmaker.sweeping, true)
+        {
+            self.sweep_later(turn);
+        }
+    }
+
+    fn sweep_later(&self, turn: &mut FafTurn<'_>) {
+        /// Between two looks at which violations are long ago (spec: faf-matchmaking 10.1).
+        const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+        turn.wake_at(
+            turn.now.mono + SWEEP_INTERVAL,
+            crate::faf::Timer::Violations,
+        );
+    }
+
+    /// Violations that are long ago are forgotten.
+    pub(in crate::faf) fn sweep_violations(&mut self, turn: &mut FafTurn<'_>) {
+        let matchmaker = &mut self.coordinator.matchmaker;
+        let rules = &self.settings.matchmaking.violations;
+        matchmaker.violations.sweep(turn.now, rules);
+        matchmaker.sweeping = !matchmaker.violations.is_empty();
+        if matchmaker.sweeping {
+            self.sweep_later(turn);
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! At the coordinator: queues come and go, pop, and are matched (spec: faf-matchmaking 2, 5).
+//!
+//! Who plays against whom is worked out by the back office, from a snapshot; searches may end meanwhile. What comes
+//! back is only what should be done: a match is made in the turn of the answer, if all of it is still there. One queue
+//! at a time is matched, because a search's players may wait in several.
+
+use crate::faf::{
+    coordinator::{
+        matches::Match,
+        queues::{Queue, Search, later},
+    },
+    model::pools::QueueSetup,
+    protocol::matchmaking,
+};
+use crate::{
+    faf::{
+        Faf, FafTurn, Timer,
+        model::player_state::PlayerState,
+        questions::FindMatches,
+        rules::matcher::{self, Proposal, Snapshot},
+    },
+    question::Continuation,
+};
+
+/// Who plays against whom in the queue that has popped.
+#[derive(Debug)]
+pub(in crate::faf) struct Finding;
+
+impl Continuation<Faf> for Finding {
+    type Question = FindMatches;
+
+    fn resume(self, faf: &mut Faf, turn: &mut FafTurn<'_>, proposals: Option<Vec<Proposal>>) {
+        faf.matched(turn, proposals);
+    }
+}
+
+impl Faf {
+    /// Queues as the database has them now (spec: faf-matchmaking 2).
+    pub(in crate::faf) fn renew_queues(&mut self, turn: &mut FafTurn<'_>) {
+        let reference = self.reference.clone();
+        let known = &self.coordinator.matchmaker.queues;
+        let gone: Vec<u32> = known
+            .iter()
+            .map(|queue| queue.setup.id)
+            .filter(|&id| reference.queues.iter().all(|setup| setup.id != id))
+            .collect();
+        for id in gone {
+            self.end_searches_of(turn, id, |_| true);
+            self.coordinator
+                .matchmaker
+                .queues
+                .retain(|q| q.setup.id != id);
+        }
+        for setup in &reference.queues {
+            self.renew_queue(turn, setup);
+        }
+        let place = |queue: &Queue| reference.queues.iter().position(|s| s.id == queue.setup.id);
+        self.coordinator.matchmaker.queues.sort_by_key(place);
+    }
+
+    fn renew_queue(&mut self, turn: &mut FafTurn<'_>, setup: &QueueSetup) {
+        self.meter_setup(setup);
+        if let Some(queue) = self.coordinator.matchmaker.queue(setup.id) {
+            queue.setup = setup.clone();
+            let most = setup.team_size as usize;
+            return self.end_searches_of(turn, setup.id, |search| search.members.len() > most);
+        }
+        let wait = self.coordinator.matchmaker.next_id();
+        let rules = &self.settings.matchmaking.pop;
+        let queue = Queue::new(setup.clone(), wait, turn.now, rules);
+        let timer = Timer::Pop {
+            queue: setup.id,
+            wait,
+        };
+        turn.wake_at(queue.next_pop.mono, timer);
+        self.coordinator.matchmaker.queues.push(queue);
+    }
+
+    fn end_searches_of(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        queue: u32,
+        ended: impl Fn(&Search) -> bool,
+    ) {
+        let matchmaker = &self.coordinator.matchmaker;
+        let searches = matchmaker.searches.iter();
+        let ids: Vec<u64> = searches
+            .filter(|(_, search)| search.queue == queue && ended(search))
+            .map(|(&id, _)| id)
+            .collect();
+        for id in ids {
+            self.cancel_search(turn, id, &[]);
+        }
+    }
+
+    /// A queue's wait is over (spec: faf-matchmaking 5).
+    pub(in crate::faf) fn popped(&mut self, turn: &mut FafTurn<'_>, id: u32, wait: u64) {
+        if self.draining {
+            return;
+        }
+        let rules = &self.settings.matchmaking.pop;
+        let Some(queue) = self
+            .coordinator
+            .matchmaker
+            .queue(id)
+            .filter(|q| q.wait == wait)
+        else {
+            return;
+        };
+        let (players, team_size) = (queue.players, queue.setup.team_size);
+        let planned = queue.timer.pop(players, team_size, rules);
+        queue.next_pop = later(turn.now, planned);
+        turn.wake_at(queue.next_pop.mono, Timer::Pop { queue: id, wait });
+        let name = queue.setup.name.clone();
+        self.meter_pop(&name, players, planned);
+        if !self.coordinator.matchmaker.popped.contains(&id) {
+            self.coordinator.matchmaker.popped.push_back(id);
+        }
+        self.match_next(turn);
+    }
+
+    /// Begins to match the next queue that has popped, if none is being matched.
+    fn match_next(&mut self, turn: &mut FafTurn<'_>) {
+        while self.coordinator.matchmaker.matching.is_none() {
+            let Some(id) = self.coordinator.matchmaker.popped.pop_front() else {
+                return;
+            };
+            let matchmaker = &mut self.coordinator.matchmaker;
+            let Some(queue) = matchmaker.queue(id) else {
+                continue;
+            };
+            let searches: Vec<u64> = queue.searches.iter().copied().collect();
+            if queue.players < 2 * queue.setup.team_size as usize {
+                queue.dirty = true;
+                for search in searches {
+                    self.coordinator.matchmaker.fail(search);
+                }
+                self.meter_unmatched(id);
+                continue;
+            }
+            let (team_size, rating_peak) = (queue.setup.team_size, queue.setup.rating_peak);
+            let all = searches.iter().filter_map(|id| matchmaker.searches.get(id));
+            let snapshot = Snapshot {
+                team_size,
+                rating_peak,
+                searches: all.map(Search::snapshot).collect(),
+            };
+            matchmaker.matching = Some((id, searches));
+            let tuning = self.settings.matchmaking.tuning.clone();
+            let question = FindMatches {
+                snapshot: Box::new(snapshot),
+                tuning: Box::new(tuning),
+            };
+            self.pending.ask(turn, question, Finding);
+        }
+    }
+
+    /// What should be matched; `None` if nobody could work it out (spec: faf-matchmaking 5.1).
+    pub(in crate::faf) fn matched(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        proposals: Option<Vec<Proposal>>,
+    ) {
+        let Some((id, searches)) = self.coordinator.matchmaker.matching.take() else {
+            return;
+        };
+        let mut made = Vec::new();
+        if let Some(proposals) = proposals {
+            for proposal in proposals {
+                let teams = proposal.teams.map(|team| {
+                    let ids = team.into_iter().filter_map(|at| searches.get(at).copied());
+                    ids.collect::<Vec<u64>>()
+                });
+                made.extend(self.commit(turn, id, teams));
+            }
+            // Of the snapshot's searches those that are still there have found nothing.
+            for search in searches {
+                self.coordinator.matchmaker.fail(search);
+            }
+        } else {
+            self.counters.store_errors += 1;
+        }
+        if let Some(queue) = self.coordinator.matchmaker.queue(id) {
+            queue.dirty = true;
+        }
+        self.meter_unmatched(id);
+        for found in made {
+            self.match_found(turn, found);
+        }
+        self.match_next(turn);
+    }
+
+    /// Takes the searches of a match out of their queue, if they are all there and searching.
+    fn commit(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        queue: u32,
+        teams: [Vec<u64>; 2],
+    ) -> Option<Match> {
+        let setup = self.coordinator.matchmaker.queue(queue)?.setup.clone();
+        let searching = |id: &u64| {
+            let search = self.coordinator.matchmaker.searches.get(id);
+            search.is_some_and(|search| {
+                search.members.iter().all(|member| {
+                    let online = self.coordinator.member(member.login_id.player_id);
+                    online.is_some_and(|online| {
+                        online.login_id == member.login_id
+                            && online.state == PlayerState::SearchingLadder
+                    })
+                })
+            })
+        };
+        if !teams.iter().flatten().all(searching) {
+            self.counters.matches_refused += 1;
+            return None;
+        }
+        let teams = teams.map(|team| {
+            let searches = team
+                .iter()
+                .filter_map(|&id| self.coordinator.matchmaker.remove(id));
+            searches.collect::<Vec<Search>>()
+        });
+        self.meter_match(&setup.name, &teams, turn.now.mono);
+        let factions_of = |id| self.coordinator.factions_of(id).pick(turn.rng);
+        Some(Match::new(setup, teams, factions_of))
+    }
+
+    /// The server is to end: nobody searches any more (spec: faf-lifecycle 14).
+    pub(in crate::faf) fn close_queues(&mut self, turn: &mut FafTurn<'_>) {
+        let all: Vec<u64> = self
+            .coordinator
+            .matchmaker
+            .searches
+            .keys()
+            .copied()
+            .collect();
+        for id in all {
+            self.cancel_search(turn, id, &[]);
+        }
+        self.coordinator.matchmaker.popped.clear();
+        self.cancel_unopened_matches(turn);
+    }
+
+    /// `matchmaker_info` with everything.
+    pub(in crate::faf) fn all_queues(&self, turn: &FafTurn<'_>) -> bytes::Bytes {
+        let tuning = &self.settings.matchmaking.tuning;
+        let matchmaker = &self.coordinator.matchmaker;
+        let entries = matchmaker.entries_of(turn.now, tuning, |_| !self.draining);
+        matchmaking::matchmaker_info(&entries)
+    }
+
+    /// `matchmaker_info` with what has changed since this was asked last.
+    pub(in crate::faf) fn changed_queues(&mut self, turn: &FafTurn<'_>) -> Option<bytes::Bytes> {
+        if self.draining
+            || self
+                .coordinator
+                .matchmaker
+                .queues
+                .iter()
+                .all(|queue| !queue.dirty)
+        {
+            return None;
+        }
+        let tuning: &matcher::Tuning = &self.settings.matchmaking.tuning;
+        let matchmaker = &self.coordinator.matchmaker;
+        let entries = matchmaker.entries_of(turn.now, tuning, |queue| queue.dirty);
+        let body = matchmaking::matchmaker_info(&entries);
+        for queue in &mut self.coordinator.matchmaker.queues {
+            queue.dirty = false;
+        }
+        Some(body)
+    }
+}

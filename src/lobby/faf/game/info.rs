@@ -1,0 +1,152 @@
+//! A game as everybody is told of it: the single form of `game_info` (spec: faf-messages 5.5).
+
+use crate::faf::{
+    game::state::{Game, GameState},
+    model::{
+        options::{OptionValue, wire_value},
+        time::iso8601,
+    },
+    protocol::message,
+};
+use bytes::Bytes;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+impl Game {
+    /// The single form of `game_info` (spec: faf-messages 5.5); `closed`: pretending that it is over.
+    pub(in crate::faf) fn body(&self, closed: bool) -> Bytes {
+        let teams = self.teams();
+        let hosted_at = self.hosted_at.map(iso8601);
+        let connected = |id: &u32| self.members.iter().any(|m| m.seat.player_id == *id);
+        message::encode(&GameInfo {
+            visibility: if self.creation.friends_only {
+                "friends"
+            } else {
+                "public"
+            },
+            password_protected: self.creation.password.is_some(),
+            uid: self.uid,
+            title: &self.creation.title,
+            state: match self.state {
+                _ if closed => "closed",
+                GameState::Lobby => "open",
+                GameState::Live => "playing",
+                GameState::Initializing | GameState::Ended => "closed",
+            },
+            game_type: self.game_type.name(),
+            featured_mod: &self.creation.featured_mod,
+            sim_mods: SimMods(&self.sim_mods),
+            mapname: &self.creation.folder,
+            map_file_path: &format!("maps/{}.zip", self.creation.folder),
+            host: &self.host_login,
+            num_players: self.configured.iter().filter(|id| connected(id)).count(),
+            max_players: self.max_players,
+            hosted_at: hosted_at.as_deref(),
+            launched_at: self.launched_at.map(|at| at.as_secs_f64()),
+            rating_type: &self.rating_type,
+            rating_min: self.creation.rating_min,
+            rating_max: self.creation.rating_max,
+            enforce_rating_range: self.creation.enforce_rating_range,
+            teams_ids: teams
+                .iter()
+                .map(|team| TeamIds {
+                    team_id: team.value,
+                    player_ids: team.players.iter().map(|p| p.0).collect(),
+                })
+                .collect(),
+            teams: Teams(&teams),
+        })
+    }
+
+    /// Teams in ascending order, with those of their players who are still connected.
+    fn teams(&self) -> Vec<Team<'_>> {
+        let mut teams: Vec<Team<'_>> = Vec::new();
+        for (id, login) in self.players() {
+            let Some(value) = self
+                .player_option(id, "Team")
+                .filter(|v| **v != OptionValue::Null)
+            else {
+                continue;
+            };
+            let at = teams
+                .iter()
+                .position(|team| team.value == value)
+                .unwrap_or_else(|| {
+                    teams.push(Team {
+                        value,
+                        players: Vec::new(),
+                    });
+                    teams.len() - 1
+                });
+            if self.members.iter().any(|m| m.seat.player_id == id) {
+                teams[at].players.push((id, login));
+            }
+        }
+        teams.sort_by_cached_key(|team| {
+            (team.value.integer().unwrap_or(i64::MAX), team.value.key())
+        });
+        teams
+    }
+}
+
+struct Team<'a> {
+    value: &'a OptionValue,
+    players: Vec<(u32, &'a str)>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "command", rename = "game_info")]
+struct GameInfo<'a> {
+    visibility: &'a str,
+    password_protected: bool,
+    uid: u32,
+    title: &'a str,
+    state: &'a str,
+    game_type: &'a str,
+    featured_mod: &'a str,
+    sim_mods: SimMods<'a>,
+    mapname: &'a str,
+    map_file_path: &'a str,
+    host: &'a str,
+    num_players: usize,
+    max_players: i64,
+    hosted_at: Option<&'a str>,
+    launched_at: Option<f64>,
+    rating_type: &'a str,
+    rating_min: Option<f64>,
+    rating_max: Option<f64>,
+    enforce_rating_range: bool,
+    teams_ids: Vec<TeamIds<'a>>,
+    teams: Teams<'a>,
+}
+
+#[derive(Serialize)]
+struct TeamIds<'a> {
+    #[serde(serialize_with = "team_value")]
+    team_id: &'a OptionValue,
+    player_ids: Vec<u32>,
+}
+
+fn team_value<S: Serializer>(value: &&OptionValue, serializer: S) -> Result<S::Ok, S::Error> {
+    wire_value(value, serializer)
+}
+
+struct Teams<'a>(&'a [Team<'a>]);
+
+impl Serialize for Teams<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for team in self.0 {
+            let logins: Vec<&str> = team.players.iter().map(|p| p.1).collect();
+            map.serialize_entry(&team.value.key(), &logins)?;
+        }
+        map.end()
+    }
+}
+
+struct SimMods<'a>(&'a [(String, String)]);
+
+impl Serialize for SimMods<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(uid, name)| (uid, name)))
+    }
+}

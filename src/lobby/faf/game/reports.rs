@@ -1,0 +1,291 @@
+//! What the players' games report while a game is played and when it ends, and what of it goes into the ledger (spec:
+//! faf-messages 4, faf-ratings-results 2, 5 and 9.1).
+
+use std::{sync::Arc, time::Duration};
+
+use crate::faf::{
+    Faf, FafTurn,
+    game::state::{Game, GameState},
+    ledger::{Launch, Placed, Record},
+    mail::game::GameReport,
+    model::{
+        game::GameType,
+        limits,
+        options::{OptionValue, option},
+        ratings::Rating,
+        reference::Reference,
+        seat::Seat,
+    },
+    rules::{
+        achievements::{Statistics, Subject},
+        results::{self, ArmyResult, Finished, Rules},
+        validity::{self, Setup, Validity},
+    },
+};
+
+impl Faf {
+    /// At the owner: one report of a player's game about the game itself.
+    pub(in crate::faf) fn reported(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        seat: Seat,
+        event: GameReport,
+    ) {
+        let Some(game) = self.games.get_mut(&seat.uid).filter(|game| game.has(&seat)) else {
+            return;
+        };
+        // What comes after the end has no effect (spec: faf-lifecycle 10.8).
+        if game.state == GameState::Ended {
+            self.counters.game_messages_ignored += 1;
+            return;
+        }
+        let since_launch = game.launched_at.map(|at| turn.now.unix.saturating_sub(at));
+        let mut record = None;
+        let kept = match event {
+            GameReport::Result(result) => {
+                let counts = game.member(&seat).is_some() && game.has_army(result.army);
+                !counts || game.keep_result(result)
+            }
+            GameReport::Stats(text) => {
+                game.keep_stats(text.into());
+                true
+            }
+            GameReport::EnforceRating => {
+                game.enforce_rating = true;
+                true
+            }
+            GameReport::OperationComplete(secondary, time) => {
+                let counts = game.game_type == GameType::Coop && since_launch.is_some();
+                if counts && !std::mem::replace(&mut game.operation_done, true) {
+                    record = Some(Record::Operation {
+                        folder: game.creation.folder.clone(),
+                        secondary,
+                        time,
+                        players: game.participants.len(),
+                    });
+                }
+                true
+            }
+            GameReport::Teamkill(game_time_s, victim, killer) if since_launch.is_some() => {
+                let fits = game.teamkills < limits::TEAMKILLS;
+                if fits {
+                    game.teamkills += 1;
+                    record = Some(Record::Teamkill {
+                        game_time_s,
+                        victim,
+                        killer,
+                    });
+                }
+                fits
+            }
+            GameReport::Desync => {
+                game.desyncs = game.desyncs.saturating_add(1);
+                let first = !game.desync_reporters.contains(&seat.player_id);
+                let kept = first && keep(&mut game.desync_reporters, seat.player_id, limits::SEATS);
+                if kept {
+                    record = Some(Record::Desync {
+                        player_id: seat.player_id,
+                        game_time_s: since_launch.map(|since| since.as_secs() as i64),
+                    });
+                }
+                kept || !first
+            }
+            // A team kill before the launch has no game to belong to.
+            _ => {
+                self.counters.game_messages_ignored += 1;
+                return;
+            }
+        };
+        self.counters.over_limit += u64::from(!kept);
+        if let Some(record) = record {
+            self.record(turn, seat.uid, record, Some(seat));
+        }
+        self.look_at_statistics(turn, seat.uid);
+    }
+
+    /// The game was launched and its participants are frozen: it gets its rows (spec: faf-ratings-results 2).
+    pub(in crate::faf) fn launched(&mut self, turn: &mut FafTurn<'_>, host: Seat) {
+        let Some(game) = self.games.get(&host.uid) else {
+            return;
+        };
+        let launch = game.launch_record(&self.reference, self.settings.start_rating);
+        self.record(turn, host.uid, Record::Launch(launch), Some(host));
+    }
+
+    /// After every end-of-game check (spec: faf-lifecycle 10.8).
+    pub(in crate::faf) fn checked(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
+        let Some(game) = self.games.get_mut(&uid) else {
+            return;
+        };
+        let ended = game.state == GameState::Ended;
+        // The simulation is over only once, and that ends the game.
+        let finish = ended && game.launched_at.is_some() && !game.settled;
+        game.settled |= finish;
+        let simulated = game.finished_at.filter(|_| finish);
+        if let Some(at) = simulated {
+            self.record(turn, uid, Record::Ended(at.as_secs_f64()), None);
+        }
+        if finish {
+            let rules = Rules {
+                start: self.settings.start_rating,
+                adjustment_max: self.settings.rating_adjustment_max,
+                ladder_outcome_override: self.settings.ladder_outcome_override,
+            };
+            let finished = self
+                .games
+                .get(&uid)
+                .map(|game| game.finished(rules, turn.now.unix));
+            if let Some(finished) = finished {
+                self.record(turn, uid, Record::Finish(Box::new(finished)), None);
+            }
+        }
+        if finish || !ended {
+            self.look_at_statistics(turn, uid);
+        }
+        if ended {
+            self.close_book(turn, uid);
+        }
+    }
+
+    /// Hands on the statistics of those participants whose results have come since (spec: faf-ratings-results 9.1).
+    fn look_at_statistics(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
+        let Some(game) = self.games.get_mut(&uid) else {
+            return;
+        };
+        let cheats = option(&game.options, "CheatsEnabled").and_then(OptionValue::text);
+        if game.stats.is_empty() || cheats != Some("false") {
+            return;
+        }
+        let results = &game.results;
+        let (due, pending): (Vec<u32>, Vec<u32>) = game.pending.iter().partition(|&&id| {
+            let army = game
+                .participants
+                .iter()
+                .find(|p| p.id == id)
+                .map(|p| p.army);
+            army.is_some_and(|army| results.iter().any(|report| report.army == army))
+        });
+        if due.is_empty() {
+            return;
+        }
+        game.pending = pending;
+        let subjects = game
+            .participants
+            .iter()
+            .filter(|p| due.contains(&p.id))
+            .map(|p| Subject {
+                id: p.id,
+                login: p.login.clone(),
+                outcome: results::army_outcome(&game.results, p.army),
+            });
+        let statistics = Statistics {
+            players: subjects.collect(),
+            texts: game.stats.clone(),
+            rating_type: game.rating_type.clone(),
+        };
+        self.record(turn, uid, Record::Statistics(statistics), None);
+    }
+}
+
+impl Game {
+    /// Keeps a result, if there is room. Nobody can use up the room of the others.
+    fn keep_result(&mut self, result: ArmyResult) -> bool {
+        let own = self
+            .results
+            .iter()
+            .filter(|r| r.reporter == result.reporter);
+        own.count() < limits::RESULTS_OF_ONE && keep(&mut self.results, result, limits::RESULTS)
+    }
+
+    /// Keeps army statistics. Whether they can be read shows in the back office; in case they can't, those before them
+    /// are kept too, as far as there is room.
+    fn keep_stats(&mut self, text: Arc<str>) {
+        self.stats.push(text);
+        let bytes = |stats: &[Arc<str>]| stats.iter().map(|text| text.len()).sum::<usize>();
+        while self.stats.len() > limits::STATS_KEPT || bytes(&self.stats) > limits::STATS_BYTES {
+            self.stats.remove(0);
+        }
+    }
+
+    fn launch_record(&self, reference: &Reference, start_rating: Rating) -> Launch {
+        let sim_mods = || self.sim_mods.iter().map(|(uid, _)| uid.as_str());
+        let victory = option(&self.options, "Victory").and_then(OptionValue::text);
+        let finding = validity::at_launch(&Setup {
+            game_type: self.game_type,
+            sim_mods: sim_mods().collect(),
+            ranked_mods: &reference.ranked_mods,
+            has_ais: !self.ais.is_empty(),
+            teams: self.participants.iter().map(|p| p.team.clone()).collect(),
+            options: &self.options,
+        });
+        Launch {
+            host_id: self.host_id,
+            victory: victory.unwrap_or("DEMORALIZATION").into(),
+            featured_mod: self.creation.featured_mod.clone(),
+            folder: self.creation.folder.clone(),
+            generated_map: validity::is_generated_map(&self.creation.folder),
+            name: self.creation.title.clone(),
+            at: self.launched_at.unwrap_or_default().as_secs_f64(),
+            rating_type: self.rating_type.clone(),
+            start_rating,
+            initial: Validity::initial(self.game_type),
+            finding,
+            queue_id: self.queue_id,
+            sim_mods: sim_mods().map(str::to_owned).collect(),
+            players: self
+                .participants
+                .iter()
+                .filter_map(|p| self.placed(p.id))
+                .collect(),
+        }
+    }
+
+    /// A participant's row, if they have a team and a place (spec: faf-ratings-results 2, item 4).
+    fn placed(&self, player_id: u32) -> Option<Placed> {
+        let number = |key| {
+            self.player_option(player_id, key)
+                .and_then(OptionValue::integer)
+        };
+        let given = |key| number(key).filter(|&n| n >= 0).map(byte);
+        Some(Placed {
+            player_id,
+            faction: byte(number("Faction").unwrap_or(0)),
+            color: byte(number("Color").unwrap_or(0)),
+            team: given("Team")?,
+            place: given("StartSpot")?,
+        })
+    }
+
+    fn finished(&self, rules: Rules, now_unix: Duration) -> Finished {
+        let since_launch = now_unix.saturating_sub(self.launched_at.unwrap_or(now_unix));
+        Finished {
+            uid: self.uid,
+            game_type: self.game_type,
+            rating_type: self.rating_type.clone(),
+            featured_mod: self.creation.featured_mod.clone(),
+            sim_mods: self.sim_mods.iter().map(|(uid, _)| uid.clone()).collect(),
+            participants: self.participants.clone(),
+            reports: self.results.clone(),
+            desyncs: self.desyncs,
+            enforce_rating: self.enforce_rating,
+            duration_s: since_launch.as_secs_f64(),
+            ended_at: now_unix.as_secs_f64(),
+            stats: self.stats.clone(),
+            rules,
+        }
+    }
+}
+
+/// The columns are one byte wide (spec: faf-database 2.2); a mod that counts further shall not cost a game its rows.
+fn byte(number: i64) -> u8 {
+    number.clamp(0, u8::MAX.into()) as u8
+}
+
+/// Adds to a bounded list; false if it is full.
+fn keep<T>(list: &mut Vec<T>, item: T, limit: usize) -> bool {
+    let fits = list.len() < limit;
+    if fits {
+        list.push(item);
+    }
+    fits
+}

@@ -1,0 +1,455 @@
+//! A game, on the shard that owns it: its host's.
+//!
+//! Pure state and rules; who is told what is in `hosting`, `joining` and `gpgnet`. Everything a client can add to is
+//! bounded by a limit of `settings`.
+
+use crate::faf::{
+    game::launching::Launching,
+    mail::directory::GameUpdate,
+    model::{
+        game::{Creation, GameType, Launch},
+        limits,
+        options::{
+            OptionValue, Options, VICTORIES, default_options, map_folder, option, set, title,
+        },
+        seat::Seat,
+    },
+    rules::{
+        results::{ArmyResult, Participant},
+        validity::Team,
+        visibility::{RatingRange, Rule},
+    },
+};
+use std::{sync::Arc, time::Duration};
+
+/// State of a game (spec: faf-lifecycle 10.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::faf) enum GameState {
+    /// The host was told to start.
+    Initializing,
+    /// Players may join.
+    Lobby,
+    /// The simulation has begun.
+    Live,
+    /// Over; kept until it was announced and everybody has left.
+    Ended,
+}
+
+/// Somebody connected in the game.
+#[derive(Debug)]
+pub(in crate::faf) struct Member {
+    /// Their relation to it.
+    pub seat: Seat,
+    /// Their name.
+    pub login: Box<str>,
+    /// Their simulation has finished.
+    pub finished: bool,
+}
+
+/// A game.
+#[derive(Debug)]
+pub(in crate::faf) struct Game {
+    /// Uid of the game (`game_stats.id`).
+    pub uid: u32,
+    /// Account id of the host.
+    pub host_id: u32,
+    /// Host's name.
+    pub host_login: Box<str>,
+    /// How far the game is.
+    pub state: GameState,
+    /// The host's player state is HOSTING: they may set options (spec: faf-messages 4).
+    pub hosting: bool,
+    /// Was announced as ended; no longer found by id.
+    pub removed: bool,
+    /// Custom, coop or matchmaker: rules about the end differ.
+    pub game_type: GameType,
+    /// As created; title and folder follow the options.
+    pub creation: Creation,
+    /// Technical name of the leaderboard that the game is rated in.
+    pub rating_type: Box<str>,
+    /// Host's friends.
+    pub host_friends: Vec<u32>,
+    /// Host's foes.
+    pub host_foes: Vec<u32>,
+    /// Connected, in the order of connecting.
+    pub members: Vec<Member>,
+    /// Let in, but not connected yet.
+    pub waiting: Vec<Seat>,
+    /// Players the host has set an option for.
+    pub configured: Vec<u32>,
+    /// Options of the game.
+    pub options: Options,
+    /// Options of players.
+    pub player_options: Vec<(u32, Options)>,
+    /// Options of AIs.
+    pub ais: Vec<(Box<str>, Options)>,
+    /// Sim mods, uid and name.
+    pub sim_mods: Vec<(String, String)>,
+    /// Option Slots.
+    pub max_players: i64,
+    /// When the host opened, Unix.
+    pub hosted_at: Option<Duration>,
+    /// When it was launched, Unix.
+    pub launched_at: Option<Duration>,
+    /// When the simulation had finished, Unix.
+    pub finished_at: Option<Duration>,
+    /// Frozen at launch.
+    pub participants: Vec<Participant>,
+    /// Reported results.
+    pub results: Vec<ArmyResult>,
+    /// Reported army statistics, JSON text, the newest last.
+    pub stats: Vec<Arc<str>>,
+    /// Participants whose statistics have not been looked at (spec: faf-ratings-results 9.1).
+    pub pending: Vec<u32>,
+    /// Short games count.
+    pub enforce_rating: bool,
+    /// Reported desyncs.
+    pub desyncs: u32,
+    /// Who has reported one.
+    pub desync_reporters: Vec<u32>,
+    /// Reported team kills.
+    pub teamkills: usize,
+    /// The coop mission was completed.
+    pub operation_done: bool,
+    /// Its results are in the ledger.
+    pub settled: bool,
+    /// `matchmaker_queue.id`, of a matchmaker game.
+    pub queue_id: Option<u32>,
+    /// Of a match, until it is launched.
+    pub launching: Option<Box<Launching>>,
+}
+
+impl Game {
+    /// A new game.
+    pub(in crate::faf) fn new(
+        uid: u32,
+        host_id: u32,
+        host_login: Box<str>,
+        creation: Creation,
+    ) -> Self {
+        let coop = &*creation.featured_mod == "coop";
+        let options = default_options(&creation.folder, coop);
+        Game {
+            uid,
+            host_id,
+            host_login,
+            state: GameState::Initializing,
+            hosting: false,
+            removed: false,
+            game_type: if coop {
+                GameType::Coop
+            } else {
+                GameType::Custom
+            },
+            creation,
+            rating_type: crate::faf::model::ratings::GLOBAL.into(),
+            host_friends: Vec::new(),
+            host_foes: Vec::new(),
+            members: Vec::new(),
+            waiting: Vec::new(),
+            configured: Vec::new(),
+            options,
+            player_options: Vec::new(),
+            ais: Vec::new(),
+            sim_mods: Vec::new(),
+            max_players: 12,
+            hosted_at: None,
+            launched_at: None,
+            finished_at: None,
+            participants: Vec::new(),
+            results: Vec::new(),
+            stats: Vec::new(),
+            pending: Vec::new(),
+            enforce_rating: false,
+            desyncs: 0,
+            desync_reporters: Vec::new(),
+            teamkills: 0,
+            operation_done: false,
+            settled: false,
+            queue_id: None,
+            launching: None,
+        }
+    }
+
+    /// How a player's client is to launch it.
+    pub(in crate::faf) fn launch(&self) -> Launch {
+        Launch {
+            featured_mod: self.creation.featured_mod.clone(),
+            title: self.creation.title.clone(),
+            game_type: self.game_type,
+            rating_type: self.rating_type.clone(),
+            matched: None,
+        }
+    }
+
+    /// The member with this seat.
+    pub(in crate::faf) fn member(&mut self, seat: &Seat) -> Option<&mut Member> {
+        self.members.iter_mut().find(|m| m.seat == *seat)
+    }
+
+    /// Whether the seat is in the game, connected or not.
+    pub(in crate::faf) fn has(&self, seat: &Seat) -> bool {
+        self.waiting.contains(seat) || self.members.iter().any(|m| m.seat == *seat)
+    }
+
+    /// Whether nobody has a relation to it any more.
+    pub(in crate::faf) fn is_deserted(&self) -> bool {
+        let under_way = self.launching.as_ref().is_some_and(|l| l.is_under_way());
+        self.waiting.is_empty() && self.members.is_empty() && !under_way
+    }
+
+    /// Whether the sender may set options (spec: faf-messages 4, "host only").
+    pub(in crate::faf) fn is_hosted_by(&self, seat: &Seat) -> bool {
+        self.hosting
+            && seat.player_id == self.host_id
+            && self.members.iter().any(|m| m.seat == *seat)
+    }
+
+    /// Connects somebody who was waiting.
+    pub(in crate::faf) fn connect(&mut self, seat: Seat, login: Box<str>) {
+        self.waiting.retain(|s| *s != seat);
+        if !self.members.iter().any(|m| m.seat == seat) {
+            self.members.push(Member {
+                seat,
+                login,
+                finished: false,
+            });
+        }
+    }
+
+    /// Takes somebody out and looks whether that ends the game (spec: faf-lifecycle 10.7, 10.8).
+    pub(in crate::faf) fn remove(&mut self, seat: &Seat, now_unix: Duration) {
+        if !self.has(seat) {
+            return;
+        }
+        self.waiting.retain(|s| s != seat);
+        self.members.retain(|m| m.seat != *seat);
+        if seat.player_id == self.host_id {
+            self.hosting = false;
+        }
+        self.end_check(seat.player_id, now_unix);
+    }
+
+    /// The end-of-game check (spec: faf-lifecycle 10.8); `by` left or reported.
+    pub(in crate::faf) fn end_check(&mut self, by: u32, now_unix: Duration) {
+        if self.state == GameState::Live
+            && self.finished_at.is_none()
+            && self.members.iter().all(|m| m.finished)
+        {
+            self.finished_at = Some(now_unix);
+        }
+        let host_leaves = by == self.host_id && self.state != GameState::Live;
+        if self.finished_at.is_some() || self.members.is_empty() || host_leaves {
+            self.state = GameState::Ended;
+            self.hosting = false;
+        }
+    }
+
+    /// Freezes the participants; gives their seats (spec: faf-lifecycle 10.5).
+    pub(in crate::faf) fn freeze(&mut self, now_unix: Duration) -> Vec<Seat> {
+        self.launched_at = Some(now_unix);
+        self.state = GameState::Live;
+        self.hosting = false;
+        let mut seats = Vec::new();
+        for m in self
+            .members
+            .iter()
+            .filter(|m| self.configured.contains(&m.seat.player_id))
+        {
+            let army = self
+                .player_option(m.seat.player_id, "Army")
+                .and_then(OptionValue::integer);
+            let Some(army) = army.filter(|&army| army >= 0) else {
+                continue;
+            };
+            seats.push(m.seat);
+            // Who is back on another connection before their old one was missed is here twice, and plays once.
+            if self.participants.iter().any(|p| p.id == m.seat.player_id) {
+                continue;
+            }
+            self.participants.push(Participant {
+                id: m.seat.player_id,
+                login: m.login.clone(),
+                army,
+                team: self.player_option(m.seat.player_id, "Team").map(Team::of),
+            });
+        }
+        self.pending = self.participants.iter().map(|p| p.id).collect();
+        seats
+    }
+
+    /// An option of a player.
+    pub(in crate::faf) fn player_option(&self, id: u32, key: &str) -> Option<&OptionValue> {
+        let (_, options) = self
+            .player_options
+            .iter()
+            .find(|(player, _)| *player == id)?;
+        option(options, key)
+    }
+
+    /// Sets an option of a player and marks them as configured; false: over a limit.
+    pub(in crate::faf) fn set_player_option(
+        &mut self,
+        id: u32,
+        key: &str,
+        value: OptionValue,
+    ) -> bool {
+        let at = match self
+            .player_options
+            .iter()
+            .position(|(player, _)| *player == id)
+        {
+            Some(at) => at,
+            None if self.player_options.len() >= limits::CONFIGURED_PLAYERS => return false,
+            None => {
+                self.player_options.push((id, Vec::new()));
+                self.player_options.len() - 1
+            }
+        };
+        if !self.configured.contains(&id) {
+            if self.configured.len() >= limits::CONFIGURED_PLAYERS {
+                return false;
+            }
+            self.configured.push(id);
+        }
+        set(
+            &mut self.player_options[at].1,
+            key,
+            value,
+            limits::PLAYER_OPTIONS,
+        )
+    }
+
+    /// Sets an option of an AI; false: over a limit.
+    pub(in crate::faf) fn set_ai_option(
+        &mut self,
+        name: &str,
+        key: &str,
+        value: OptionValue,
+    ) -> bool {
+        if let Some((_, options)) = self.ais.iter_mut().find(|(ai, _)| **ai == *name) {
+            return set(options, key, value, limits::PLAYER_OPTIONS);
+        }
+        if self.ais.len() >= limits::AIS || name.len() > limits::FIELD_BYTES {
+            return false;
+        }
+        let mut options = Vec::new();
+        let kept = set(&mut options, key, value, limits::PLAYER_OPTIONS);
+        self.ais.push((name.into(), options));
+        kept
+    }
+
+    /// Empties a slot (spec: faf-messages 4.4).
+    pub(in crate::faf) fn clear_slot(&mut self, slot: &OptionValue) {
+        for (_, options) in &mut self.player_options {
+            if option(options, "StartSpot") == Some(slot) {
+                for key in ["Team", "Army", "StartSpot"] {
+                    set(options, key, OptionValue::Int(-1), limits::PLAYER_OPTIONS);
+                }
+            }
+        }
+        self.ais
+            .retain(|(_, options)| option(options, "StartSpot") != Some(slot));
+    }
+
+    /// Sets an option of the game (spec: faf-messages 4.2). `None`: the message has no effect at all, not even a
+    /// broadcast; `Some(false)`: over a limit.
+    pub(in crate::faf) fn set_option(&mut self, key: &str, value: OptionValue) -> Option<bool> {
+        let value = match key {
+            "Victory" => {
+                let name = value.text().map(str::to_uppercase);
+                match VICTORIES.iter().find(|v| Some(**v) == name.as_deref()) {
+                    Some(victory) => OptionValue::Text((*victory).into()),
+                    None => return Some(true),
+                }
+            }
+            "Slots" => {
+                self.max_players = value.integer()?;
+                OptionValue::Int(self.max_players)
+            }
+            "ScenarioFile" => {
+                if let Some(folder) = value.text().and_then(map_folder) {
+                    self.creation.folder = folder.into();
+                }
+                value
+            }
+            "Title" => {
+                if let Some(title) = value.text().and_then(title) {
+                    self.creation.title = title.into();
+                }
+                return Some(true);
+            }
+            _ => value,
+        };
+        Some(set(&mut self.options, key, value, limits::GAME_OPTIONS))
+    }
+
+    /// Ids and names of the players of the game (spec: faf-lifecycle 10.1, at the end).
+    pub(in crate::faf) fn players(&self) -> Vec<(u32, &str)> {
+        match self.state {
+            GameState::Lobby => self
+                .members
+                .iter()
+                .filter(|m| self.configured.contains(&m.seat.player_id))
+                .map(|m| (m.seat.player_id, &*m.login))
+                .collect(),
+            _ => self
+                .participants
+                .iter()
+                .map(|p| (p.id, &*p.login))
+                .collect(),
+        }
+    }
+
+    /// Whether an army belongs to one of the players (spec: faf-messages 4.5).
+    pub(in crate::faf) fn has_army(&self, army: i64) -> bool {
+        if self.state != GameState::Lobby {
+            return self.participants.iter().any(|p| p.army == army);
+        }
+        let armies = self
+            .players()
+            .into_iter()
+            .filter_map(|(id, _)| self.player_option(id, "Army")?.integer());
+        armies.into_iter().any(|a| a == army)
+    }
+
+    /// Who sees it.
+    pub(in crate::faf) fn rule(&self) -> Rule {
+        let friends_only = self.creation.friends_only;
+        let mut rule = Rule {
+            host_id: self.host_id,
+            friends_only,
+            friends: if friends_only {
+                self.host_friends.clone()
+            } else {
+                Vec::new()
+            },
+            foes: if friends_only {
+                Vec::new()
+            } else {
+                self.host_foes.clone()
+            },
+            members: Vec::new(),
+            range: self.creation.enforce_rating_range.then(|| RatingRange {
+                rating_type: self.rating_type.clone(),
+                min: self.creation.rating_min,
+                max: self.creation.rating_max,
+            }),
+        };
+        if !rule.is_open() {
+            rule.members = self.members.iter().map(|m| m.seat.player_id).collect();
+        }
+        rule
+    }
+
+    /// Its newest entry for all shards.
+    pub(in crate::faf) fn update(&self) -> GameUpdate {
+        GameUpdate {
+            uid: self.uid,
+            listed: matches!(self.state, GameState::Lobby | GameState::Live),
+            ended: self.state == GameState::Ended,
+            rule: self.rule(),
+            body: self.body(false),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What a game's owner is told.
+
+use serde::{Deserialize, Serialize};
+
+use crate::faf::{
+    model::{account::Relation, options::OptionValue, seat::LoginId},
+    rules::results::ArmyResult,
+};
+
+/// How a player leaves (spec: faf-lifecycle 10.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Leaving {
+    /// Their game closed.
+    Ended,
+    /// Their lobby connection is gone.
+    Lost,
+    /// The server decided.
+    Aborted,
+}
+
+/// What a player's game reported, typed and checked as far as the player's own shard can.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum GameReport {
+    /// The host's game is there.
+    HostIdle {
+        /// Their name.
+        login: Box<str>,
+    },
+    /// The host's game takes connections.
+    HostLobby,
+    /// A guest's game wants to be connected.
+    Connect {
+        /// Their name.
+        login: Box<str>,
+    },
+    /// The host starts the game.
+    Launching,
+    /// No meaning beyond making the game dirty.
+    Touch,
+    /// The player leaves the game, and how.
+    Leave(Leaving),
+    /// An option of the game.
+    GameOption(Box<str>, OptionValue),
+    /// The sim mods by uid and name.
+    Mods(Vec<(String, String)>),
+    /// An option of a player.
+    PlayerOption(u32, Box<str>, OptionValue),
+    /// An option of an AI.
+    AiOption(Box<str>, Box<str>, OptionValue),
+    /// A slot was emptied.
+    ClearSlot(OptionValue),
+    /// A result.
+    Result(ArmyResult),
+    /// A coop mission was completed: with its secondary goals, in this time.
+    OperationComplete(bool, Box<str>),
+    /// Army statistics as JSON text.
+    Stats(String),
+    /// Short games count too.
+    EnforceRating,
+    /// At this game time, this victim, this killer.
+    Teamkill(i64, u32, u32),
+    /// The simulation has finished.
+    GameEnded,
+    /// The simulations differ.
+    Desync,
+    /// The host's lists changed.
+    HostRelation(u32, Option<Relation>),
+}
+
+/// A player of a match.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MatchPlayer {
+    /// Who, and where they were when the match was found.
+    pub login_id: LoginId,
+    /// Their name.
+    pub login: Box<str>,
+    /// 2 or 3.
+    pub team: u32,
+    /// Start spot, army and color, from 1.
+    pub position: u32,
+    /// What they play, 1 to 5.
+    pub faction: u8,
+}
+
+/// A match that is to become a game.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MatchSpec {
+    /// The coordinator's name for it.
+    pub match_id: u64,
+    /// The game's number.
+    pub uid: u32,
+    /// Row of the queue.
+    pub queue_id: u32,
+    /// What is played.
+    pub featured_mod: Box<str>,
+    /// Technical name of the leaderboard that the game is rated in.
+    pub rating_type: Box<str>,
+    /// The game's name.
+    pub title: Box<str>,
+    /// Folder of the map, which is its name in the vault.
+    pub folder: Box<str>,
+    /// The map's entry in its pool.
+    pub map_pool_map_version_id: u32,
+    /// Options the queue gives every game.
+    pub game_options: Vec<(Box<str>, OptionValue)>,
+    /// Host first, team 1, then team 2.
+    pub players: Vec<MatchPlayer>,
+}

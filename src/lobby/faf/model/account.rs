@@ -1,0 +1,102 @@
+//! What is known of an account, and what one player is to another.
+
+/// A ban in force (spec: faf-lifecycle 3.7).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ban {
+    /// Shown to the player.
+    pub reason: String,
+    /// Unix seconds, with fraction.
+    pub expires_at: f64,
+}
+
+/// Everything that is loaded about a player at login. Kept for as long as they are there: nothing of it has room to spare,
+/// and what few have is behind a pointer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Account {
+    /// `login.id`.
+    pub id: u32,
+    /// `login.login`, in its stored spelling.
+    pub login: Box<str>,
+    /// Technical names of the player's groups.
+    pub groups: Vec<String>,
+    /// What they show.
+    pub avatar: Option<Box<Avatar>>,
+    /// Clan tag.
+    pub clan: Option<Box<str>>,
+    /// Two-letter code, or empty.
+    pub country: Box<str>,
+    /// Stored ratings.
+    pub ratings: Vec<StoredRating>,
+    /// Technical names of other leaderboards that were looked at in this session: they are shown, too.
+    pub opened: Vec<String>,
+    /// In table order.
+    pub friends: Vec<u32>,
+    /// In table order.
+    pub foes: Vec<u32>,
+}
+
+impl Account {
+    /// Notes that a leaderboard is looked at from now on; false if it was before.
+    pub fn open_rating(&mut self, leaderboard: &str) -> bool {
+        let known = self.ratings.iter().any(|r| r.leaderboard == leaderboard)
+            || self.opened.iter().any(|name| name == leaderboard);
+        if !known {
+            self.opened.push(leaderboard.to_owned());
+        }
+        !known
+    }
+}
+
+/// A row of `leaderboard_rating`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredRating {
+    /// Technical name of the leaderboard.
+    pub leaderboard: String,
+    /// Mean, as read: six significant digits (spec: faf-observed, Login).
+    pub mean: f64,
+    /// Deviation, likewise.
+    pub deviation: f64,
+    /// Games rated.
+    pub games: u32,
+}
+
+/// A picture that a player may show beside their name.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Avatar {
+    /// Where it is.
+    pub url: String,
+    /// What it says.
+    pub tooltip: String,
+}
+
+impl Avatar {
+    /// One without an address or without words is not shown (spec: faf-lifecycle 6).
+    pub fn shown(self) -> Option<Self> {
+        (!self.url.is_empty() && !self.tooltip.is_empty()).then_some(self)
+    }
+}
+
+/// One player's word about another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Relation {
+    /// Sees friends-only games.
+    Friend,
+    /// Does not see nor join games.
+    Foe,
+}
+
+/// Puts a subject on one of two lists, or on none.
+pub(in crate::faf) fn relate(
+    friends: &mut Vec<u32>,
+    foes: &mut Vec<u32>,
+    subject: u32,
+    relation: Option<Relation>,
+) {
+    friends.retain(|&id| id != subject);
+    foes.retain(|&id| id != subject);
+    match relation {
+        Some(Relation::Friend) => friends.push(subject),
+        Some(Relation::Foe) => foes.push(subject),
+        None => {}
+    }
+}

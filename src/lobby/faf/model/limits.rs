@@ -1,0 +1,51 @@
+//! Limits nobody may pass: each bounds something a stranger could otherwise make grow.
+
+/// Characters of a game title (spec: faf-messages 3.7: the column's width).
+pub(in crate::faf) const TITLE_CHARS: usize = 128;
+/// Bytes of a game password, a mod name and a map folder; clients offer at most a line of text.
+pub(in crate::faf) const FIELD_BYTES: usize = 256;
+/// Bytes of a token; real ones are below 2 KiB.
+pub(in crate::faf) const TOKEN_BYTES: usize = 16 << 10;
+/// Characters of a user agent that are kept (the column has 50).
+pub(in crate::faf) const USER_AGENT_CHARS: usize = 50;
+/// User agents and versions that are told apart in metrics, on one shard: a stranger may call themselves anything.
+pub(in crate::faf) const CLIENT_LABELS: usize = 64;
+/// Friends and foes of one player, each.
+pub(in crate::faf) const RELATIONS: usize = 10_000;
+/// Options of one game; the game itself knows about 60, mods add some.
+pub(in crate::faf) const GAME_OPTIONS: usize = 256;
+/// Players for whom a host may set options; 16 slots, and everyone who passed through.
+pub(in crate::faf) const CONFIGURED_PLAYERS: usize = 128;
+/// Options of one player or AI; the game sends about 15.
+pub(in crate::faf) const PLAYER_OPTIONS: usize = 64;
+/// AIs of one game: twice the slots.
+pub(in crate::faf) const AIS: usize = 32;
+/// Bytes of an option's key and value together.
+pub(in crate::faf) const OPTION_BYTES: usize = 4096;
+/// Sim mods of one game.
+pub(in crate::faf) const SIM_MODS: usize = 128;
+/// Results one game keeps: what 16 reporters may say.
+pub(in crate::faf) const RESULTS: usize = 16 * RESULTS_OF_ONE;
+/// Of these, results in one player's words: 16 armies, some repetitions.
+pub(in crate::faf) const RESULTS_OF_ONE: usize = 64;
+/// Bytes of the army statistics of one game; a full game has about 100 KiB.
+pub(in crate::faf) const STATS_BYTES: usize = 1 << 20;
+/// Reports of army statistics one game keeps, in case the newest can't be read. Together they keep to the limit above.
+pub(in crate::faf) const STATS_KEPT: usize = 4;
+/// Reports of team kills one game keeps.
+pub(in crate::faf) const TEAMKILLS: usize = 64;
+/// Connections in one game, those still setting up included; 16 slots and spectators.
+pub(in crate::faf) const SEATS: usize = 64;
+/// Bytes of an avatar's address; the column of its file name has 212.
+pub(in crate::faf) const URL_BYTES: usize = 512;
+/// Bytes of an administrator's message to everybody: it goes to each of thousands.
+pub(in crate::faf) const BROADCAST_BYTES: usize = 16 << 10;
+/// Players an administrator may call into a channel at once.
+pub(in crate::faf) const CHANNEL_GUESTS: usize = 10_000;
+/// Members of one party. Queues have teams of up to six; a party is also a place to gather.
+pub(in crate::faf) const PARTY_MEMBERS: usize = 64;
+/// Invitations of one party that are still open: everybody a busy player meets in a day.
+pub(in crate::faf) const PARTY_INVITATIONS: usize = 256;
+
+/// Vetoes in one request; all pools together have a few hundred maps.
+pub(in crate::faf) const VETOES: usize = 4096;

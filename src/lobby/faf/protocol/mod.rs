@@ -1,0 +1,9 @@
+//! What comes in from clients and how it is read; what goes out to them and to the broker, with its names on the wire.
+
+pub mod events;
+pub(in crate::faf) mod lists;
+pub(in crate::faf) mod matchmaking;
+pub(in crate::faf) mod message;
+pub(in crate::faf) mod player_info;
+pub(in crate::faf) mod request;
+pub(in crate::faf) mod text;

@@ -1,0 +1,165 @@
+//! Reading the fields of requests, by the rules for missing and wrong ones (spec: faf-messages 1).
+
+use std::{
+    borrow::Cow,
+    num::{IntErrorKind, ParseIntError},
+};
+
+use crate::faf::model::factions::{Faction, Factions};
+use crate::faf::model::{account::Ban, limits};
+use crate::question::StoreFailure;
+use wire::json::Value;
+
+/// Why a request was not done, and with it what happens to the connection (spec: faf-messages 2).
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::faf) enum Refusal {
+    /// Wrong in the player's eyes: an error notice; the connection stays.
+    Client(Cow<'static, str>),
+    /// The same, but the connection ends.
+    Fatal(&'static str),
+    /// A missing key or a bad value: the connection ends without a word.
+    Garbage,
+    /// A wrong type, an unknown command: `invalid`, then the end.
+    Invalid,
+    /// Not while the server is going down.
+    Disabled(&'static str),
+    /// Who they are was not proved.
+    Authentication(&'static str),
+    /// They are banned.
+    Banned(Ban),
+    /// The store could not be asked, or did not answer.
+    Store(StoreFailure),
+}
+
+impl Refusal {
+    /// A client error with a fixed text.
+    pub(in crate::faf) const fn client(text: &'static str) -> Self {
+        Refusal::Client(Cow::Borrowed(text))
+    }
+}
+
+impl From<StoreFailure> for Refusal {
+    fn from(failure: StoreFailure) -> Self {
+        Refusal::Store(failure)
+    }
+}
+
+/// Outcome of a request that may be refused.
+pub(in crate::faf) type Outcome<T = ()> = Result<T, Refusal>;
+
+/// A whole number, or text or a float that converts to one. `None`, lists and objects are a wrong type.
+pub(in crate::faf) fn integer(value: Value<'_>) -> Outcome<i64> {
+    if let Some(n) = value.as_i64() {
+        return Ok(n);
+    }
+    if let Some(n) = value.as_f64() {
+        return if n.is_finite() {
+            Ok(n as i64)
+        } else {
+            Err(Refusal::Garbage)
+        };
+    }
+    if let Some(b) = value.as_bool() {
+        return Ok(b.into());
+    }
+    let text = value.as_str().ok_or(Refusal::Invalid)?;
+    // Numbers have any size on the wire; what is too large for us names nothing, like the largest we have.
+    text.trim()
+        .parse()
+        .or_else(|error: ParseIntError| match error.kind() {
+            IntErrorKind::PosOverflow => Ok(i64::MAX),
+            IntErrorKind::NegOverflow => Ok(i64::MIN),
+            _ => Err(Refusal::Garbage),
+        })
+}
+
+/// A required whole number.
+pub(in crate::faf) fn required_integer(message: Value<'_>, key: &str) -> Outcome<i64> {
+    integer(message.get(key).ok_or(Refusal::Garbage)?)
+}
+
+/// A number that may be absent or null.
+pub(in crate::faf) fn optional_float(message: Value<'_>, key: &str) -> Outcome<Option<f64>> {
+    let Some(value) = message.get(key).filter(|v| !v.is_null()) else {
+        return Ok(None);
+    };
+    if let Some(n) = value.as_f64().or_else(|| value.as_i64().map(|n| n as f64)) {
+        return Ok(Some(n));
+    }
+    if let Some(b) = value.as_bool() {
+        return Ok(Some(f64::from(u8::from(b))));
+    }
+    let text = value.as_str().ok_or(Refusal::Invalid)?;
+    // Words such as "nan" would be read, but never be written again (spec: faf-wire 2.1).
+    let number = text.trim().parse().ok().filter(|n: &f64| n.is_finite());
+    number.map(Some).ok_or(Refusal::Garbage)
+}
+
+/// A required text.
+pub(in crate::faf) fn required_text<'a>(message: Value<'a>, key: &str) -> Outcome<&'a str> {
+    message
+        .get(key)
+        .ok_or(Refusal::Garbage)?
+        .as_str()
+        .ok_or(Refusal::Invalid)
+}
+
+/// A text that may be absent, null or empty, each meaning the default.
+pub(in crate::faf) fn optional_text<'a>(message: Value<'a>, key: &str) -> Outcome<Option<&'a str>> {
+    let Some(value) = message.get(key).filter(Value::truthy) else {
+        return Ok(None);
+    };
+    value.as_str().map(Some).ok_or(Refusal::Invalid)
+}
+
+/// A password as it is compared: null and absent are none; anything but text by its JSON.
+pub(in crate::faf) fn password(message: Value<'_>) -> Option<String> {
+    let value = message.get("password").filter(|v| !v.is_null())?;
+    let mut text = match value.as_str() {
+        Some(text) => text.to_owned(),
+        None => {
+            let mut out = Vec::new();
+            value.write(&mut out);
+            String::from_utf8_lossy(&out).into_owned()
+        }
+    };
+    cut(&mut text, limits::FIELD_BYTES);
+    Some(text)
+}
+
+/// A faction: a number from 1 to 5, or a name in any case; anything else is a bad value.
+pub(in crate::faf) fn faction(value: Value<'_>) -> Outcome<Faction> {
+    let found = match (value.as_i64(), value.as_str()) {
+        (Some(number), _) => Faction::numbered(number),
+        (None, Some(name)) => Faction::named(name),
+        (None, None) => None,
+    };
+    found.ok_or(Refusal::Garbage)
+}
+
+/// A list of factions; duplicates are merged. `None` if there is nothing in it.
+pub(in crate::faf) fn factions(value: Value<'_>) -> Outcome<Option<Factions>> {
+    if !value.truthy() {
+        return Ok(None);
+    }
+    if !value.is_array() {
+        return Err(Refusal::Invalid);
+    }
+    let mut set: Option<Factions> = None;
+    for element in value.elements() {
+        let faction = faction(element)?;
+        set = Some(set.map_or(Factions::only(faction), |set| set.with(faction)));
+    }
+    Ok(set)
+}
+
+/// Cuts text to a number of bytes, at the start of a character.
+pub(in crate::faf) fn cut(text: &mut String, bytes: usize) {
+    if text.len() > bytes {
+        let end = (0..=bytes)
+            .rev()
+            .find(|&i| text.is_char_boundary(i))
+            .unwrap_or(0);
+        text.truncate(end);
+    }
+}

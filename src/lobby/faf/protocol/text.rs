@@ -1,0 +1,118 @@
+//! Words and times for people: ban texts, shutdown notices, ISO 8601.
+
+use crate::faf::model::{
+    account::Ban,
+    time::{enumerate, words},
+};
+use std::time::Duration;
+
+/// First message of a client that is not the official one (spec: faf-messages 3.1).
+pub(in crate::faf) fn unofficial_client(www_url: &str) -> String {
+    format!(
+        "You are using an unofficial client version! Some features might not work as expected. If you experience any \
+         problems please download the latest version of the official client from <a href=\"{www_url}\">{www_url}</a>"
+    )
+}
+
+/// What a banned player reads (spec: faf-messages 2.1).
+pub(in crate::faf) fn ban(ban: &Ban, now_unix: Duration) -> String {
+    format!(
+        "You are banned from FAF {}. <br>Reason: <br>{}<br><br><i>If you would like to appeal this ban, please send \
+         an email to: moderation@faforever.com</i>",
+        ban_duration(ban.expires_at - now_unix.as_secs_f64()),
+        ban.reason
+    )
+}
+
+/// `forever`, or `for ` and the remaining time down to hours (spec: faf-messages 2.1).
+pub(in crate::faf) fn ban_duration(seconds: f64) -> String {
+    const FOREVER_DAYS: f64 = 36_500.0;
+    let days = seconds / 86_400.0;
+    if days.floor() > FOREVER_DAYS {
+        return "forever".into();
+    }
+    let mut days = days.max(0.0);
+    let years = (days / 365.0).floor();
+    days -= years * 365.0;
+    let months = (days / 30.5).floor();
+    days -= months * 30.5;
+    // Whole days and hours are cut from the rest of a month, which can end in half a day; the halves stay days.
+    let whole_seconds = seconds.max(0.0) % 86_400.0;
+    let mut hours = whole_seconds / 3600.0;
+    let mut day_part = days - whole_seconds / 86_400.0;
+    if day_part < -1e-9 {
+        // The half day of the months came out of today's hours.
+        day_part = 0.0;
+        hours = days * 24.0;
+    }
+    let mut parts = Vec::new();
+    let mut count = |n: f64, unit: &str| {
+        if n > 1e-9 {
+            parts.push(format!(
+                "{} {unit}{}",
+                n as i64,
+                if n == 1.0 { "" } else { "s" }
+            ));
+        }
+    };
+    count(years, "year");
+    count(months, "month");
+    let near_whole = (day_part * 2.0).round() / 2.0;
+    count(near_whole, "day");
+    if hours > 0.0 || parts.is_empty() {
+        let text = if hours.fract() == 0.0 {
+            format!("{}", hours as i64)
+        } else {
+            format!("{hours:.2}")
+        };
+        parts.push(format!(
+            "{text} hour{}",
+            if hours == 1.0 { "" } else { "s" }
+        ));
+    }
+    format!("for {}", enumerate(&parts))
+}
+
+/// The notice when an orderly end begins (spec: faf-lifecycle 14).
+pub(in crate::faf) fn shutting_down(grace: Duration, kick_idle: bool) -> String {
+    let message = if kick_idle {
+        "If you're in a game you can continue to play, otherwise you will be disconnected. If you aren't reconnected \
+         automatically please wait a few minutes and try to connect again."
+    } else {
+        "If you're in a game you can continue to play, however, you will not be able to create any new games until the \
+         server has been restarted."
+    };
+    format!(
+        "The server will be shutting down for maintenance in {}! {message}",
+        words(grace)
+    )
+}
+
+/// The notice when the end is there (spec: faf-lifecycle 14).
+pub(in crate::faf) const SHUT_DOWN: &str = "The server has been shut down for maintenance but should be back online soon. If you \
+    experience any problems, please restart your client. <br/><br/>We apologize for this interruption.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ban_durations_of_the_specification() {
+        let hour = 3600.0;
+        let day = 24.0 * hour;
+        for (seconds, expected) in [
+            (46.0 * hour - 0.01, "for 1 day and 22.00 hours"),
+            (21.99 * hour, "for 21.99 hours"),
+            (600.0, "for 0.17 hours"),
+            (hour, "for 1 hour"),
+            (0.0, "for 0 hours"),
+            (day, "for 1 day"),
+            (3.0 * day + 2.33 * hour, "for 3 days and 2.33 hours"),
+            (31.0 * day, "for 1 month and 0 days"),
+            (32.0 * day, "for 1 month and 1 days"),
+            (36_502.0 * day, "forever"),
+        ] {
+            assert_eq!(ban_duration(seconds), expected, "{seconds} s");
+        }
+    }
+}

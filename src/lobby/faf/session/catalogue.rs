@@ -1,0 +1,192 @@
+//! What players look up: coop missions and the mod vault (spec: faf-messages 3.16 and 3.17). It comes from the
+//! database at each call; the connection is held meanwhile, so one client has one of these under way.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::faf::{
+    Faf, FafTurn,
+    model::limits,
+    protocol::{
+        message,
+        request::{self, Outcome, Refusal},
+    },
+    questions::{DownloadMod, Like, LikeMod, Mission, Missions, VaultMod, VaultMods},
+    session::dispatch::{Next, Request},
+};
+use crate::{ConnId, question::StoreFailure};
+use wire::json::Value;
+
+/// By the number of a mission's campaign (spec: faf-messages 5.16).
+const CAMPAIGNS: [&str; 5] = [
+    "FA Campaign",
+    "Aeon Vanilla Campaign",
+    "Cybran Vanilla Campaign",
+    "UEF Vanilla Campaign",
+    "Custom Missions",
+];
+
+/// What is written as %XX in the address of a picture: everything but RFC 3986's unreserved characters and the slash.
+const IN_ADDRESS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
+
+impl Faf {
+    pub(in crate::faf) fn coop_list(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
+        self.ask_held(turn, conn, Missions, ListingMissions);
+    }
+
+    pub(in crate::faf) fn modvault(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        message: Value<'_>,
+    ) -> Outcome {
+        let kind = message.get("type").and_then(|kind| kind.as_str());
+        let uid = || -> Outcome<String> {
+            let mut uid = request::required_text(message, "uid")?.to_owned();
+            request::cut(&mut uid, limits::FIELD_BYTES);
+            Ok(uid)
+        };
+        let Some(player) = self.sessions.get(conn).and_then(|s| s.player.as_deref()) else {
+            return Ok(());
+        };
+        let player_id = player.account.id;
+        match kind {
+            Some("start") => self.ask_held(turn, conn, VaultMods, ListingMods),
+            Some("like") => {
+                let uid = uid()?;
+                self.ask_held(turn, conn, LikeMod { player_id, uid }, Liking);
+            }
+            // spec: faf-messages 3.17, recommended: what was meant is done
+            Some("download") => self.ask_held(turn, conn, DownloadMod(uid()?), Downloading),
+            _ => return Err(Refusal::Garbage),
+        }
+        Ok(())
+    }
+
+    fn send_mod(&self, turn: &mut FafTurn<'_>, conn: ConnId, vault_mod: &VaultMod) {
+        let vault = format!("{}/faf/vault/", self.settings.content_url);
+        let thumbnail = match &vault_mod.icon {
+            Some(icon) => {
+                let icon = utf8_percent_encode(icon, IN_ADDRESS);
+                format!("{vault}mods_thumbs/{icon}")
+            }
+            None => String::new(),
+        };
+        let message = message::ModvaultInfo {
+            thumbnail: &thumbnail,
+            link: &format!("{vault}{}", vault_mod.filename),
+            bugreports: [],
+            comments: [],
+            description: &vault_mod.description,
+            played: vault_mod.played,
+            likes: vault_mod.likes,
+            downloads: vault_mod.downloads,
+            date: vault_mod.created_unix_s,
+            uid: &vault_mod.uid,
+            name: &vault_mod.name,
+            version: vault_mod.version,
+            author: &vault_mod.author,
+            ui: vault_mod.ui,
+        };
+        turn.send(conn, message::encode(&message));
+    }
+}
+
+/// Coop missions are looked up.
+#[derive(Debug)]
+pub(in crate::faf) struct ListingMissions;
+
+impl Request for ListingMissions {
+    type Question = Missions;
+
+    fn resume(
+        self,
+        _: &mut Faf,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        missions: Result<Vec<Mission>, StoreFailure>,
+    ) -> Outcome<Next> {
+        for mission in missions? {
+            let Some(campaign) = CAMPAIGNS.get(usize::from(mission.campaign)) else {
+                continue;
+            };
+            let message = message::CoopInfo {
+                uid: mission.id,
+                campaign,
+                name: &mission.name,
+                description: &mission.description,
+                filename: &mission.filename,
+                featured_mod: "coop",
+            };
+            turn.send(conn, message::encode(&message));
+        }
+        Ok(Next::Go)
+    }
+}
+
+/// The mods that are liked best are looked up.
+#[derive(Debug)]
+pub(in crate::faf) struct ListingMods;
+
+impl Request for ListingMods {
+    type Question = VaultMods;
+
+    fn resume(
+        self,
+        faf: &mut Faf,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        mods: Result<Vec<VaultMod>, StoreFailure>,
+    ) -> Outcome<Next> {
+        for vault_mod in mods? {
+            faf.send_mod(turn, conn, &vault_mod);
+        }
+        Ok(Next::Go)
+    }
+}
+
+/// They like a mod.
+#[derive(Debug)]
+pub(in crate::faf) struct Liking;
+
+impl Request for Liking {
+    type Question = LikeMod;
+
+    fn resume(
+        self,
+        faf: &mut Faf,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        like: Result<Like, StoreFailure>,
+    ) -> Outcome<Next> {
+        match like? {
+            Like::Unknown => return Err(Refusal::Invalid),
+            Like::Again => {}
+            Like::Counted(vault_mod) => faf.send_mod(turn, conn, &vault_mod),
+        }
+        Ok(Next::Go)
+    }
+}
+
+/// They have downloaded a mod.
+#[derive(Debug)]
+pub(in crate::faf) struct Downloading;
+
+impl Request for Downloading {
+    type Question = DownloadMod;
+
+    fn resume(
+        self,
+        _: &mut Faf,
+        _: &mut FafTurn<'_>,
+        _: ConnId,
+        done: Result<(), StoreFailure>,
+    ) -> Outcome<Next> {
+        done?;
+        Ok(Next::Go)
+    }
+}

@@ -1,0 +1,261 @@
+//! A player's side of matchmaking: what they ask for, and what their shard does at the coordinator's word
+//! (spec: faf-messages 3.6, 3.10, 3.11).
+//!
+//! The coordinator decides, but a player's state is their shard's: whether they may search is asked here, and from a
+//! yes on they do, until the coordinator says otherwise. Nothing else takes a player out of SEARCHING_LADDER but their leaving.
+
+use crate::{
+    ConnId,
+    faf::{
+        Faf, FafTurn,
+        mail::{
+            coordinator::{
+                CannotSearch, CoordinatorRefusal, CoordinatorRequest, PlayerRequest, Profile,
+                SearchWanted,
+            },
+            session::CoordinatorEvent,
+        },
+        model::{
+            factions::Factions, limits, player_state::PlayerState, reference::RatingDefaults,
+            seat::LoginId,
+        },
+        protocol::{
+            matchmaking, message,
+            player_info::Entry,
+            request::{self, Outcome, Refusal},
+        },
+        rules::{
+            matcher::Rating,
+            matchmaking::vetoes::{self, Veto},
+        },
+    },
+};
+use wire::json::Value;
+
+/// The queue of requests that name none.
+const DEFAULT_QUEUE: &str = "ladder1v1";
+
+impl Faf {
+    /// spec: faf-messages 3.6.
+    pub(in crate::faf) fn matchmaker_info(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
+        self.ask_coordinator(turn, conn, PlayerRequest::Queues);
+    }
+
+    /// spec: faf-messages 3.10.
+    pub(in crate::faf) fn game_matchmaking(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        message: Value<'_>,
+    ) -> Outcome {
+        self.refuse_old_client(conn)?;
+        let state = message.get("state").ok_or(Refusal::Garbage)?;
+        let state = state.as_str().unwrap_or_default();
+        let queue = request::optional_text(message, "queue_name")?;
+        let alias = request::optional_text(message, "mod")?;
+        let mut queue = queue.or(alias).unwrap_or(DEFAULT_QUEUE).to_owned();
+        request::cut(&mut queue, limits::FIELD_BYTES);
+        let queue = queue.into_boxed_str();
+        if state == "stop" {
+            self.ask_coordinator(turn, conn, PlayerRequest::StopSearch { queue });
+            return Ok(());
+        }
+        let faction = message.get("faction").filter(|value| !value.is_null());
+        let wanted = SearchWanted {
+            queue,
+            start: state == "start",
+            factions: faction.map(|value| {
+                let read = request::faction(value).map(Factions::only);
+                read.map_err(|_| CoordinatorRefusal::BadValue)
+            }),
+        };
+        self.ask_coordinator(turn, conn, PlayerRequest::Search(wanted));
+        Ok(())
+    }
+
+    /// spec: faf-messages 3.11.
+    pub(in crate::faf) fn set_player_vetoes(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        conn: ConnId,
+        message: Value<'_>,
+    ) -> Outcome {
+        let wanted = read_vetoes(message).ok_or(Refusal::client("invalid veto data"))?;
+        let clipped = vetoes::clip(&self.reference.queues, &wanted);
+        if !vetoes::same(&wanted, &clipped) {
+            turn.send(conn, matchmaking::vetoes_info(false, &clipped));
+        }
+        let session = self.sessions.get_mut(conn);
+        if let Some(player) = session.and_then(|s| s.player.as_deref_mut()) {
+            player.vetoes = clipped.into();
+        }
+        Ok(())
+    }
+
+    /// The pools may have changed: every player's vetoes are cut again (spec: faf-matchmaking 9.2).
+    pub(in crate::faf) fn clip_vetoes(&mut self, turn: &mut FafTurn<'_>) {
+        let mut forced = Vec::new();
+        for session in self.sessions.iter_mut() {
+            let conn = session.conn;
+            let Some(player) = session.player.as_deref_mut() else {
+                continue;
+            };
+            let clipped = vetoes::clip(&self.reference.queues, &player.vetoes);
+            if vetoes::same(&clipped, &player.vetoes) {
+                continue;
+            }
+            let is_forced = vetoes::is_forced(&self.reference.queues, &player.vetoes, &clipped);
+            turn.send(conn, matchmaking::vetoes_info(is_forced, &clipped));
+            player.vetoes = clipped.into();
+            if is_forced {
+                forced.push(conn);
+            }
+        }
+        for conn in forced {
+            self.tell_coordinator_of(turn, conn, CoordinatorRequest::StopSearching);
+        }
+    }
+
+    /// At the player's shard: the coordinator says something.
+    pub(in crate::faf) fn coordinator_says(
+        &mut self,
+        turn: &mut FafTurn<'_>,
+        login_id: LoginId,
+        word: CoordinatorEvent,
+    ) {
+        match word {
+            CoordinatorEvent::Reserve { entry, rating_type } => {
+                let outcome = self.reserve(&login_id, rating_type.as_deref());
+                self.tell_coordinator(
+                    turn,
+                    login_id,
+                    CoordinatorRequest::Reserved { entry, outcome },
+                );
+            }
+            CoordinatorEvent::Release => {
+                if let Some(session) = self.session_of(&login_id)
+                    && session.state == PlayerState::SearchingLadder
+                {
+                    session.state = PlayerState::Idle;
+                }
+            }
+            CoordinatorEvent::Matched {
+                match_id,
+                queue,
+                rating_type,
+            } => {
+                let Some(session) = self.session_of(&login_id) else {
+                    return;
+                };
+                session.state = PlayerState::StartingAutomatch;
+                if let Some(player) = &mut session.player {
+                    player.match_id = match_id;
+                }
+                turn.send(login_id.conn, matchmaking::match_found(&queue));
+                if let Some(profile) = self.profile(&login_id, &rating_type) {
+                    self.tell_coordinator(
+                        turn,
+                        login_id,
+                        CoordinatorRequest::Ready { match_id, profile },
+                    );
+                }
+            }
+            CoordinatorEvent::MatchCancelled { match_id, game_id } => {
+                let Some(session) = self.session_of(&login_id) else {
+                    return;
+                };
+                // Who never got to a game has nothing whose end would free them (spec: faf-lifecycle 7, recommended). Who
+                // has left it may be in another match already.
+                let player = session.player.as_ref();
+                let free = session.link.is_none()
+                    && session.state == PlayerState::StartingAutomatch
+                    && player.is_some_and(|player| player.match_id == match_id);
+                turn.send(login_id.conn, matchmaking::match_cancelled(game_id));
+                if free {
+                    self.set_state(turn, login_id.conn, PlayerState::Idle);
+                }
+            }
+        }
+    }
+
+    /// Makes a player a searching one, if they do nothing else.
+    fn reserve(
+        &mut self,
+        login_id: &LoginId,
+        rating_type: Option<&str>,
+    ) -> Result<Profile, CannotSearch> {
+        let state = self.session_of(login_id).ok_or(CannotSearch::Gone)?.state;
+        let profile = self.profile(login_id, rating_type.unwrap_or_default());
+        let profile = profile.ok_or(CannotSearch::Gone)?;
+        if !matches!(state, PlayerState::Idle | PlayerState::SearchingLadder) {
+            return Err(CannotSearch::Busy {
+                login: profile.login,
+                state,
+            });
+        }
+        if let Some(session) = self.session_of(login_id) {
+            session.state = PlayerState::SearchingLadder;
+        }
+        if let Some(rating_type) = rating_type {
+            self.open_rating(login_id, rating_type);
+        }
+        Ok(profile)
+    }
+
+    fn profile(&self, login_id: &LoginId, rating_type: &str) -> Option<Profile> {
+        let session = self.sessions.get(login_id.conn)?;
+        let player = session.player.as_deref()?;
+        let basis = RatingDefaults {
+            reference: &self.reference,
+            start: self.settings.start_rating,
+        };
+        let rating = basis.standing(&player.account, rating_type).rating;
+        Some(Profile {
+            login: player.account.login.clone(),
+            clan: player.account.clan.clone(),
+            rating: Rating {
+                mean: rating.mean,
+                deviation: rating.deviation,
+                games: player.games(rating_type),
+            },
+            vetoes: player.vetoes.to_vec(),
+        })
+    }
+
+    /// From their first search in it on a leaderboard is among those a player is shown with; nobody is told of that alone
+    /// (spec: faf-lifecycle 6).
+    fn open_rating(&mut self, login_id: &LoginId, rating_type: &str) {
+        let basis = RatingDefaults {
+            reference: &self.reference,
+            start: self.settings.start_rating,
+        };
+        let session = self.sessions.get_mut(login_id.conn);
+        let Some(player) = session.and_then(|s| s.player.as_deref_mut()) else {
+            return;
+        };
+        if player.account.open_rating(rating_type) {
+            let entry = Entry::new(&player.account, basis, true);
+            let text = message::encode(&entry);
+            self.directory
+                .player_text(login_id.player_id, login_id.epoch, text);
+        }
+    }
+}
+
+/// `None` if anything about the list is wrong.
+fn read_vetoes(message: Value<'_>) -> Option<Vec<Veto>> {
+    let list = message.get("vetoes").filter(|list| list.is_array())?;
+    if list.elements().count() > limits::VETOES {
+        return None;
+    }
+    let veto = |element: Value<'_>| {
+        let number = |key: &str| element.get(key)?.as_i64();
+        let veto = Veto {
+            map_pool_map_version_id: number("map_pool_map_version_id")?,
+            veto_tokens_applied: number("veto_tokens_applied")?,
+            matchmaker_queue_map_pool_id: number("matchmaker_queue_map_pool_id")?,
+        };
+        (veto.veto_tokens_applied >= 0).then_some(veto)
+    };
+    list.elements().map(veto).collect()
+}

@@ -1,0 +1,152 @@
+//! A connection's session, and the table of all sessions of a shard.
+//!
+//! A session belongs to exactly one [`ConnId`]; whoever looks it up by a connection that is gone finds nothing. Rare
+//! parts are boxed: most of the memory of a shard is sessions.
+
+use crate::{
+    ConnId,
+    faf::{
+        model::{account::Account, player_state::PlayerState, seat::Seat},
+        session::player::Player,
+    },
+};
+use std::{net::IpAddr, time::Duration};
+
+/// State of a game connection (spec: faf-lifecycle 10.1). ENDED is the absence of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::faf) enum LinkState {
+    /// The game was told to start.
+    Initializing,
+    /// It is there.
+    Initialized,
+    /// It is in the mesh.
+    Connected,
+}
+
+/// A player's connection to a game.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::faf) struct Link {
+    /// Which game, and which of this connection's relations to it.
+    pub seat: Seat,
+    /// The shard that has the game.
+    pub owner: crate::ShardId,
+    /// How far it is.
+    pub state: LinkState,
+    /// Whether the game is theirs.
+    pub is_host: bool,
+}
+
+/// An account whose claim is on its way to the home shard.
+#[derive(Debug)]
+pub(in crate::faf) struct Claiming {
+    /// Everything about the player.
+    pub account: Account,
+    /// Whether they came with a token.
+    pub token: bool,
+}
+
+/// One connection's session.
+#[derive(Debug)]
+pub(in crate::faf) struct Session {
+    /// The connection that the session is of.
+    pub conn: ConnId,
+    /// Told by `session`.
+    pub number: u32,
+    /// Next value of [`Seat::serial`].
+    pub next_serial: u32,
+    /// Where it comes from.
+    pub address: IpAddr,
+    /// When it must have logged in.
+    pub login_until: Duration,
+    /// Said `InitiateTest` once (spec: faf-messages 2).
+    pub old_client: bool,
+    /// Is being closed: whatever still arrives is dropped.
+    pub closing: bool,
+    /// What the player is doing. Changed by [`crate::faf::Faf::set_state`].
+    pub state: PlayerState,
+    /// Whether the coordinator knows the player and is told of their state.
+    pub in_coordinator: bool,
+    /// For metrics.
+    pub client: crate::faf::metrics::ClientKind,
+    /// As the client named itself.
+    pub user_agent: Option<Box<str>>,
+    /// On the way to being logged in.
+    pub claiming: Option<Box<Claiming>>,
+    /// Logged in.
+    pub player: Option<Box<Player>>,
+    /// In a game.
+    pub link: Option<Box<Link>>,
+}
+
+impl Session {
+    /// A fresh seat of this session in a game.
+    pub(in crate::faf) fn seat(&mut self, uid: u32) -> Option<Seat> {
+        let player_id = self.player.as_ref()?.account.id;
+        self.next_serial = self.next_serial.wrapping_add(1);
+        Some(Seat {
+            uid,
+            player_id,
+            conn: self.conn,
+            serial: self.next_serial,
+        })
+    }
+
+    /// The link, if it is the one meant.
+    pub(in crate::faf) fn link_at(&mut self, seat: &Seat) -> Option<&mut Link> {
+        self.link.as_deref_mut().filter(|link| link.seat == *seat)
+    }
+}
+
+/// All sessions of a shard, by the connection's place.
+#[derive(Debug, Default)]
+pub(in crate::faf) struct Sessions {
+    slots: Vec<Option<Box<Session>>>,
+}
+
+impl Sessions {
+    /// Puts a session in the place of its connection.
+    pub(in crate::faf) fn insert(&mut self, session: Session) {
+        let slot = session.conn.slot as usize;
+        if self.slots.len() <= slot {
+            self.slots.resize_with(slot + 1, || None);
+        }
+        self.slots[slot] = Some(Box::new(session));
+    }
+
+    /// The session of a connection that is still there.
+    pub(in crate::faf) fn get(&self, conn: ConnId) -> Option<&Session> {
+        self.slots
+            .get(conn.slot as usize)?
+            .as_deref()
+            .filter(|s| s.conn == conn)
+    }
+
+    /// The same, to change it.
+    pub(in crate::faf) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Session> {
+        self.slots
+            .get_mut(conn.slot as usize)?
+            .as_deref_mut()
+            .filter(|s| s.conn == conn)
+    }
+
+    /// Takes one out.
+    pub(in crate::faf) fn remove(&mut self, conn: ConnId) -> Option<Box<Session>> {
+        self.get(conn)?;
+        self.slots[conn.slot as usize].take()
+    }
+
+    /// All sessions, in the order of their places.
+    pub(in crate::faf) fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.slots.iter().flatten().map(|s| &**s)
+    }
+
+    /// Everybody, to change them.
+    pub(in crate::faf) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.slots.iter_mut().flatten().map(|s| &mut **s)
+    }
+
+    /// Everybody who is logged in, with their player.
+    pub(in crate::faf) fn players(&self) -> impl Iterator<Item = (&Session, &Player)> {
+        self.iter().filter_map(|s| Some((s, s.player.as_deref()?)))
+    }
+}
