@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use event::Event;
-pub use turn::{Audience, Closing, Effect, Effects, Now, Relay, Ticket, Topic, Turn};
+pub use turn::{Audience, Closing, Effect, Effects, Now, Relay, Ticket, Topic, Turn, Vocabulary};
 
 use kept::Damaged;
 use wire::Format;

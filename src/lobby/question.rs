@@ -2,10 +2,10 @@
 //!
 //! A [`Question`] is plain data and says what its answer is. Whoever asks puts a [`Continuation`] aside for the answer: plain
 //! data again, what the question is waited for with. Whoever answers implements [`Answers`]. [`questions!`](crate::questions!)
-//! makes of a list of questions what a [`Dialect`] needs of them together, so that a question is added by its definition,
+//! makes of a list of questions what a [`Dialect`](crate::Dialect) needs of them together, so that a question is added by its definition,
 //! its handler and its caller, and none of them can be forgotten. How an answer is found is none of this layer's business.
 
-use super::{Dialect, Ticket, Turn, map::IdMap};
+use super::{Ticket, Turn, Vocabulary, map::IdMap};
 
 /// Something a dialect asks the back office.
 pub trait Question: Send + 'static {
@@ -55,15 +55,23 @@ pub trait Answers<Q: Question>: Sync {
     fn answer(&self, question: Q) -> impl Future<Output = Q::Answer> + Send;
 }
 
+/// Who asks: a dialect, or a part of one.
+pub trait Asker: 'static {
+    /// What it has in hand in a turn.
+    type Context<'a>;
+}
+
 /// What a question is waited for with, and what is done with its answer.
-pub trait Continuation<D: Dialect>: 'static {
+pub trait Continuation: 'static {
+    /// Who goes on with the answer.
+    type Asker: Asker;
     /// What was asked.
     type Question: Question;
     /// The answer is there.
     fn resume(
         self,
-        dialect: &mut D,
-        turn: &mut Turn<'_, D>,
+        asker: &mut Self::Asker,
+        context: &mut <Self::Asker as Asker>::Context<'_>,
         answer: <Self::Question as Question>::Answer,
     );
 }
@@ -80,11 +88,11 @@ impl<C> Default for Pending<C> {
 
 impl<C> Pending<C> {
     /// Asks, and puts aside what the answer is waited for with.
-    pub fn ask<D, K>(&mut self, turn: &mut Turn<'_, D>, question: K::Question, continuation: K)
+    pub fn ask<V, K>(&mut self, turn: &mut Turn<'_, V>, question: K::Question, continuation: K)
     where
-        D: Dialect,
-        K: Continuation<D> + Into<C>,
-        K::Question: Into<D::Ask>,
+        V: Vocabulary,
+        K: Continuation + Into<C>,
+        K::Question: Into<V::Ask>,
     {
         let ticket = turn.ask(question);
         self.0.insert(ticket, continuation.into());
@@ -101,22 +109,19 @@ impl<C> Pending<C> {
     }
 }
 
-/// Makes of a list of questions what a dialect needs of them together: `Question => Continuation` each, or the question
-/// alone if nobody waits for its answer.
+/// Makes of a list of questions what a dialect needs of them together.
 ///
-/// It is used once in a module, and defines there `Ask`, `Answer` and `AnyContinuation`: any of the questions, of their
-/// answers and of what they are waited for with.
+/// It is used once in a module, and defines there `Ask` and `Answer`: any of the questions, and of their answers.
 ///
 /// ```ignore
 /// lobby::questions! {
-///     Chess:
-///     Rating => Seating,
+///     Rating,
 ///     Keep,
 /// }
 /// ```
 #[macro_export]
 macro_rules! questions {
-    ($Dialect:ty: $($Question:ident $(=> $Continuation:ty)?),+ $(,)?) => {
+    ($($Question:ident),+ $(,)?) => {
         /// Any question of this dialect.
         #[derive(Clone, Debug)]
         #[allow(missing_docs, reason = "each is the question of its name")]
@@ -129,12 +134,6 @@ macro_rules! questions {
         #[allow(missing_docs, reason = "each is the answer to the question of its name")]
         pub enum Answer {
             $($Question(<$Question as $crate::question::Question>::Answer)),+
-        }
-
-        /// What any question is waited for with.
-        #[derive(Debug)]
-        pub(super) enum AnyContinuation {
-            $($($Question($Continuation),)?)+
         }
 
         impl Ask {
@@ -167,44 +166,64 @@ macro_rules! questions {
             }
         }
 
-        impl AnyContinuation {
-            /// Goes on with the answer. One to another question, which never comes, is as good as a failure: nobody may be
-            /// left waiting.
-            pub(super) fn resume(
-                self,
-                dialect: &mut $Dialect,
-                turn: &mut $crate::Turn<'_, $Dialect>,
-                answer: Answer,
-            ) {
-                use $crate::question::{Continuation, MayFail, StoreFailure};
-                match self {
-                    $($(AnyContinuation::$Question(continuation) => {
-                        let answer = match answer {
-                            Answer::$Question(answer) => answer,
-                            _ => MayFail::failed(StoreFailure::Failed),
-                        };
-                        <$Continuation as Continuation<$Dialect>>::resume(
-                            continuation, dialect, turn, answer,
-                        );
-                    })?)+
-                }
-            }
-        }
-
         $(
             impl From<$Question> for Ask {
                 fn from(question: $Question) -> Self {
                     Ask::$Question(question)
                 }
             }
+        )+
+    };
+}
 
-            $(
-                impl From<$Continuation> for AnyContinuation {
-                    fn from(continuation: $Continuation) -> Self {
-                        AnyContinuation::$Question(continuation)
-                    }
+/// Makes of a list what one asker's questions are waited for with: `Question => Continuation` each. A question that is not
+/// in any list is one whose answer nobody waits for.
+///
+/// `Answer`, as [`questions!`](crate::questions!) has defined it, must be in scope.
+///
+/// ```ignore
+/// lobby::continuations! {
+///     pub(super) AnyContinuation of Chess:
+///     Rating => Seating,
+/// }
+/// ```
+#[macro_export]
+macro_rules! continuations {
+    ($vis:vis $Any:ident of $Asker:ty: $($Question:ident => $Continuation:ty),+ $(,)?) => {
+        /// What any question is waited for with.
+        #[derive(Debug)]
+        $vis enum $Any {
+            $($Question($Continuation)),+
+        }
+
+        impl $Any {
+            /// Goes on with the answer. One to another question, which never comes, is as good as a failure: nobody may be
+            /// left waiting.
+            $vis fn resume(
+                self,
+                asker: &mut $Asker,
+                context: &mut <$Asker as $crate::question::Asker>::Context<'_>,
+                answer: Answer,
+            ) {
+                use $crate::question::{Continuation, MayFail, StoreFailure};
+                match self {
+                    $($Any::$Question(continuation) => {
+                        let answer = match answer {
+                            Answer::$Question(answer) => answer,
+                            _ => MayFail::failed(StoreFailure::Failed),
+                        };
+                        continuation.resume(asker, context, answer);
+                    })+
                 }
-            )?
+            }
+        }
+
+        $(
+            impl From<$Continuation> for $Any {
+                fn from(continuation: $Continuation) -> Self {
+                    $Any::$Question(continuation)
+                }
+            }
         )+
     };
 }
@@ -220,7 +239,7 @@ mod tests {
     use rand::{SeedableRng, rngs::StdRng};
 
     use super::*;
-    use crate::{ConnId, Effect, Now, Origin, ShardId};
+    use crate::{ConnId, Dialect, Effect, Now, Origin, ShardId};
 
     #[derive(Clone, Debug)]
     pub struct Sum(u32, u32);
@@ -244,7 +263,8 @@ mod tests {
     /// What is waited for with, and the answer as it came.
     #[derive(Debug)]
     struct Adding(&'static str);
-    impl Continuation<Listener> for Adding {
+    impl Continuation for Adding {
+        type Asker = Listener;
         type Question = Sum;
         fn resume(
             self,
@@ -258,7 +278,8 @@ mod tests {
 
     #[derive(Debug)]
     struct Naming;
-    impl Continuation<Listener> for Naming {
+    impl Continuation for Naming {
+        type Asker = Listener;
         type Question = Name;
         fn resume(self, to: &mut Listener, _: &mut Turn<'_, Listener>, name: Option<String>) {
             to.heard.push(format!("{name:?}"));
@@ -268,10 +289,14 @@ mod tests {
     mod list {
         use super::{Adding, Listener, Name, Naming, Note, Sum};
         crate::questions! {
-            Listener:
+            Sum,
+            Name,
+            Note,
+        }
+        crate::continuations! {
+            pub(super) AnyContinuation of Listener:
             Sum => Adding,
             Name => Naming,
-            Note,
         }
     }
     use list::{Answer, AnyContinuation, Ask};
@@ -280,6 +305,10 @@ mod tests {
     struct Listener {
         pending: Pending<AnyContinuation>,
         heard: Vec<String>,
+    }
+
+    impl Asker for Listener {
+        type Context<'a> = Turn<'a, Listener>;
     }
 
     impl Dialect for Listener {

@@ -92,9 +92,29 @@ pub struct Relay {
     pub to_target: Bytes,
 }
 
+/// What a turn speaks of. Every [`Dialect`] is one; a dialect that is made of several parts may give them one of their own,
+/// so that they need not name the whole.
+pub trait Vocabulary: 'static {
+    /// What shards say to each other.
+    type Mail;
+    /// A question to the back office.
+    type Ask;
+    /// Something the outside is told of.
+    type Event;
+    /// What a timer was set for.
+    type Timer;
+}
+
+impl<D: Dialect> Vocabulary for D {
+    type Mail = D::Mail;
+    type Ask = D::Ask;
+    type Event = D::Event;
+    type Timer = D::Timer;
+}
+
 /// Something a dialect wants done. Effects of a turn are carried out in order.
 #[derive(Debug)]
-pub enum Effect<D: Dialect> {
+pub enum Effect<D: Vocabulary> {
     /// One message to one connection, wherever it is.
     Send(ConnId, Bytes),
     /// One message to one connection of this shard, its body in parts that many messages share.
@@ -127,9 +147,9 @@ pub enum Effect<D: Dialect> {
     Wake(Duration, D::Timer),
 }
 
-impl<D: Dialect> Effect<D> {
+impl<D: Vocabulary> Effect<D> {
     /// The same effect of a dialect that has this one within it.
-    pub fn map<E: Dialect>(
+    pub fn map<E: Vocabulary>(
         self,
         mail: impl FnOnce(D::Mail) -> E::Mail,
         ask: impl FnOnce(D::Ask) -> E::Ask,
@@ -157,19 +177,19 @@ impl<D: Dialect> Effect<D> {
 }
 
 /// Takes what a dialect wants done. A turn that panics keeps what it pushed before.
-pub trait Effects<D: Dialect> {
+pub trait Effects<D: Vocabulary> {
     /// One more effect, after those before.
     fn push(&mut self, effect: Effect<D>);
 }
 
-impl<D: Dialect> Effects<D> for Vec<Effect<D>> {
+impl<D: Vocabulary> Effects<D> for Vec<Effect<D>> {
     fn push(&mut self, effect: Effect<D>) {
         Vec::push(self, effect);
     }
 }
 
 /// The hand a dialect is given for one input.
-pub struct Turn<'a, D: Dialect> {
+pub struct Turn<'a, D: Vocabulary> {
     /// This shard.
     pub shard: ShardId,
     /// How many shards this node has.
@@ -184,7 +204,7 @@ pub struct Turn<'a, D: Dialect> {
     pub effects: &'a mut dyn Effects<D>,
 }
 
-impl<D: Dialect> Turn<'_, D> {
+impl<D: Vocabulary> Turn<'_, D> {
     /// One message, without the framing of its format, to one connection of any shard, in order.
     pub fn send(&mut self, conn: ConnId, body: impl Into<Bytes>) {
         self.effects.push(Effect::Send(conn, body.into()));

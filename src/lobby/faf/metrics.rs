@@ -10,12 +10,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 
-use crate::faf::{
-    Counters, Faf,
-    game::state::{Game, GameState},
-    model::limits::CLIENT_LABELS,
-    rules::rated_game::RatingChange,
-};
+use crate::faf::{Counters, model::limits::CLIENT_LABELS, rules::rated_game::RatingChange};
 
 /// The label of everything that has no place of its own.
 pub const OTHER: &str = "other";
@@ -307,6 +302,17 @@ pub struct MetricsSnapshot {
     pub queues: Vec<QueueMeters>,
 }
 
+/// A game, as metrics label it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::faf) struct GameLabels<'a> {
+    /// Technical name of its featured mod, if there is such a mod.
+    pub featured_mod: Option<&'a str>,
+    /// Technical name of its leaderboard.
+    pub rating_type: &'a str,
+    /// How far it is.
+    pub state: &'static str,
+}
+
 /// Where a shard leaves its newest metrics for any thread to read.
 #[derive(Debug, Default)]
 pub struct MetricsBoard(ArcSwap<MetricsSnapshot>);
@@ -318,59 +324,43 @@ impl MetricsBoard {
     }
 }
 
-impl Faf {
-    /// From now on this shard leaves its metrics there.
-    pub fn reporting_to(mut self, board: Arc<MetricsBoard>) -> Self {
-        self.metrics_collector.board = board;
-        self
+impl MetricsCollector {
+    /// From now on metrics are left there.
+    pub(in crate::faf) fn report_to(&mut self, board: Arc<MetricsBoard>) {
+        self.board = board;
     }
 
     /// Hangs up the present state.
-    pub(in crate::faf) fn publish_census(&self) {
-        let metrics_collector = &self.metrics_collector;
-        // Names out of tables only: a host may name any mod, and each name is a time series for ever.
-        let states = |label: &dyn Fn(&Game) -> Option<&str>| {
-            let mut counts: BTreeMap<(&str, &'static str), u64> = BTreeMap::new();
-            for game in self.games.values().filter(|game| !game.removed) {
-                let label = label(game).unwrap_or(OTHER);
-                *counts.entry((label, state_name(game.state))).or_default() += 1;
+    pub(in crate::faf) fn publish(
+        &self,
+        counters: Counters,
+        online: u64,
+        games: Vec<GameLabels<'_>>,
+        rating_backlog: u64,
+    ) {
+        let states = |label: fn(&GameLabels<'_>) -> Box<str>| {
+            let mut counts: BTreeMap<(Box<str>, &'static str), u64> = BTreeMap::new();
+            for game in &games {
+                *counts.entry((label(game), game.state)).or_default() += 1;
             }
             let counts = counts.into_iter();
             counts
-                .map(|((label, state), count)| (label.into(), state, count))
+                .map(|((label, state), count)| (label, state, count))
                 .collect()
         };
-        metrics_collector.board.0.store(Arc::new(MetricsSnapshot {
-            counters: self.counters,
-            online: self.sessions.players().count() as u64,
-            clients: metrics_collector
-                .clients
-                .kinds
-                .iter()
-                .filter(|(_, _, n)| *n > 0)
-                .cloned()
-                .collect(),
-            version_checks: metrics_collector.version_checks.clone(),
-            unauthenticated: metrics_collector.unauthenticated.clone(),
-            games_by_mod: states(&|game| {
-                let name = &*game.creation.featured_mod;
-                self.reference.featured_mod(name).map(|_| name)
-            }),
-            games_by_rating_type: states(&|game| Some(&game.rating_type)),
-            rated_games: metrics_collector.rated_games.clone(),
-            rating_backlog: self.ledger.backlog(),
-            queues: metrics_collector.queues.clone(),
+        let clients = self.clients.kinds.iter().filter(|(_, _, n)| *n > 0);
+        self.board.0.store(Arc::new(MetricsSnapshot {
+            counters,
+            online,
+            clients: clients.cloned().collect(),
+            version_checks: self.version_checks.clone(),
+            unauthenticated: self.unauthenticated.clone(),
+            games_by_mod: states(|game| game.featured_mod.unwrap_or(OTHER).into()),
+            games_by_rating_type: states(|game| game.rating_type.into()),
+            rated_games: self.rated_games.clone(),
+            rating_backlog,
+            queues: self.queues.clone(),
         }));
-    }
-}
-
-/// As the reference labels it.
-fn state_name(state: GameState) -> &'static str {
-    match state {
-        GameState::Initializing => "INITIALIZING",
-        GameState::Lobby => "LOBBY",
-        GameState::Live => "LIVE",
-        GameState::Ended => "ENDED",
     }
 }
 

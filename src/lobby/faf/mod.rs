@@ -1,27 +1,33 @@
 //! The FAF lobby: one value of [`Faf`] is the state of one shard.
 //!
-//! | file | concept |
-//! |---|---|
-//! | `dispatch` | from a frame to its handler: gate, targets, guards, what a refusal does |
-//! | `request`, `message` | what comes in from clients, what goes out to them |
-//! | `mail`, `questions`, `events`, `news` | what other shards are told, the back office is asked, the broker is told, the back office tells |
-//! | `session`, `players` | a connection, and the player on it |
-//! | `reference`, `ratings` | leaderboards, featured and ranked mods; a rating, and where a new one begins |
-//! | `login` | credentials → claim at the home shard → the newcomer's messages; the end of a session |
-//! | `directory`, `visibility`, `tick` | what everybody sees: encoded, who may see it, the broadcast each second |
-//! | `ledger`, `reports` | what must be written down and that it is; what games report while they are played and when they end |
-//! | `validity`, `results`, `trueskill`, `rated_game`, `achievements` | the rules about a game's end, pure |
-//! | `coordinator`, `parties`, `factions` | what players do together before a game: the one shard it is on, the players' side of it |
-//! | `matchmaking`, `matcher` | queues, searches and matches; who plays against whom |
-//! | `games`, `options`, `game_info`, `hosting`, `joining`, `gpgnet` | a game; opening one, getting in, what the game process reports |
-//! | `avatars`, `catalogue`, `admin` | what a player shows; what they look up; what only some may do |
-//! | `metrics`, `roster` | what a shard shows for metrics, and to an operator who asks for everything |
-//! | `social`, `stopping`, `text`, `settings` | lists, the orderly end, words, configuration and limits |
+//! A shard has five roles, each with its own state and folder. They know one another only by mail (`mail`), and it makes no
+//! difference whether the receiver is on the same shard. This file only wires: it hands each input to its role.
 //!
-//! Invariants: a session is on its connection's shard, a game on its host's, a claim on the player's home shard, parties
-//! in the coordinator; state of another shard is reached by mail only. `Faf::post` is mail that may be to oneself, then handled at once. Every
-//! piece of mail names what it is about by something never reused, so that late mail finds nothing.
+//! | role | has | lives |
+//! |---|---|---|
+//! | `session` | connections, the players on them, and their side of everything | on the shard of the connection |
+//! | `registry` | which connection is a player | on the player's home shard |
+//! | `game` | games, and what of them must be written down | on the host's shard |
+//! | `coordinator` | parties, queues, searches, matches | on one shard |
+//! | `directory` | what everybody may see, and the ticks by which it follows | on every shard, a replica |
+//!
+//! | below the roles, each knowing only those before it | |
+//! |---|---|
+//! | `model` | what the lobby speaks of: plain data, limits |
+//! | `rules` | the rules, pure: a game's end, ratings, who sees what, who plays against whom and where |
+//! | `questions`, `ledger`, `news` | what the back office is asked, what it writes down, what it tells unasked |
+//! | `protocol` | how what comes in is read; what goes out, with its names on the wire |
+//! | `mail`, `topology`, `context` | what roles say to each other; which shard has what; what a role has in hand in a turn |
+//!
+//! A message of a client, `game_join` say: `session::dispatch` finds its handler, `Sessions::game_join`. That asks the back
+//! office (`questions::Join`) and goes on with the answer (`Joining` in the same file), which mails `GameMail::Join` to the
+//! game's owner; `Games::join_wanted` decides, and its `SessionMail::JoinAnswer` ends in `Sessions::join_answered`.
+//!
+//! Invariants: state of another role is reached by mail only. Every piece of mail names what it is about by something never
+//! reused, so that late mail finds nothing. Mail to a role of the same shard is handled within the turn, right after the
+//! method that has sent it, and its effects stand where it was sent (`context`).
 
+mod context;
 mod coordinator;
 mod directory;
 mod game;
@@ -32,30 +38,28 @@ mod model;
 pub mod news;
 mod protocol;
 pub mod questions;
+mod registry;
 pub mod roster;
 mod rules;
 mod session;
 mod settings;
-mod stopping;
-#[cfg(test)]
-mod tests;
+mod topology;
 
 use std::sync::Arc;
 
-use rand::RngExt;
-use serde::{Deserialize, Serialize};
-
 use self::{
-    directory::picture::Directory,
-    game::state::Game,
-    model::seat::Seat,
-    protocol::message,
-    questions::{Answer, AnyContinuation, Ask},
+    context::{Context, RoleTurn, Timer, Words},
+    coordinator::Coordinator,
+    directory::Directory,
+    game::games::Games,
+    mail::directory::Changes,
+    metrics::{GameLabels, MetricsBoard, MetricsCollector},
+    news::News,
+    questions::{Answer, Ask},
     reference::Reference,
-    session::{
-        login,
-        table::{Session, Sessions},
-    },
+    registry::Registry,
+    session::sessions::Sessions,
+    topology::Topology,
 };
 pub use self::{
     mail::Mail,
@@ -65,213 +69,332 @@ pub use self::{
     settings::{Counters, Settings},
 };
 use super::{
-    Closing, ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn,
-    map::IdMap,
-    question::{Pending, StoreFailure},
+    ConnId, Dialect, Effect, Effects, Event, Origin, ShardId, Stopping, Ticket, Turn,
+    question::StoreFailure,
 };
 use wire::json::JsonReader;
-
-/// A turn of this dialect.
-type FafTurn<'a> = Turn<'a, Faf>;
 
 /// The FAF lobby on one shard.
 #[derive(Debug)]
 pub struct Faf {
     shard: ShardId,
-    shards: u16,
+    /// `None` only while a frame is being read.
+    reader: Option<Box<JsonReader>>,
+    roles: Roles,
+    /// Empty between two inputs; kept for its room.
+    waiting: Waiting,
+}
+
+/// The roles of one shard, and what all of them share.
+#[derive(Debug)]
+struct Roles {
+    topology: Topology,
     settings: Arc<Settings>,
     /// Empty until the back office has told it.
     reference: Arc<Reference>,
     /// Whether the back office has told the reference data.
     initialised: bool,
-    /// `None` only while a frame is being read.
-    reader: Option<Box<JsonReader>>,
-    sessions: Sessions,
-    /// Players whose home this shard is.
-    claims: IdMap<u32, ConnId>,
-    next_epoch: u64,
-    directory: Directory,
-    games: IdMap<u32, Box<Game>>,
-    logins: login::Logins,
-    deadlines: login::LoginDeadlines,
-    /// Empty on all shards but one.
-    coordinator: coordinator::Coordinator,
-    pending: Pending<AnyContinuation>,
-    ledger: ledger::Ledger,
-    tick: directory::tick::Tick,
     draining: bool,
-    metrics_collector: metrics::MetricsCollector,
-    /// What has happened here.
-    pub counters: Counters,
+    metrics: MetricsCollector,
+    counters: Counters,
+    sessions: Sessions,
+    registry: Registry,
+    games: Games,
+    /// Empty on all shards but one.
+    coordinator: Coordinator,
+    directory: Directory,
 }
 
-/// What a timer was set for.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub enum Timer {
-    /// Broadcast what has changed; the tick's number.
-    Tick(u64),
-    /// Ping everybody.
-    Ping,
-    /// Somebody should have logged in.
-    Logins,
-    /// The player's game should have come up.
-    LinkSetup(Seat),
-    /// The game should have opened.
-    GameSetup(u32),
-    /// The game's records may be tried again.
-    Ledger(u32),
-    /// Send idle players away.
-    KickIdle,
-    /// Tell the members of parties that have changed.
-    Parties,
-    /// A matchmaking queue pops.
-    Pop {
-        /// `matchmaker_queue.id`.
-        queue: u32,
-        /// Its waits, as opposed to those of an earlier queue with that id.
-        wait: u64,
-    },
-    /// Forget violations that are long ago.
-    Violations,
-    /// The host of a match should have opened its game.
-    MatchOpen(u32),
-    /// A match's game should have been launched.
-    MatchStart(u32),
+/// What a role's method has said since it sent mail to this shard, and what methods before it have said after theirs.
+#[derive(Debug, Default)]
+struct Waiting {
+    said: Vec<Effect<Words>>,
+    /// The next one last.
+    later: Vec<Effect<Words>>,
+}
+
+/// Takes what a role's method says: out at once, until it has sent mail to its own shard.
+struct Outbox<'a, 'b> {
+    here: ShardId,
+    said: &'a mut Vec<Effect<Words>>,
+    out: &'a mut (dyn Effects<Faf> + 'b),
+}
+
+impl Effects<Words> for Outbox<'_, '_> {
+    fn push(&mut self, effect: Effect<Words>) {
+        let is_local = matches!(&effect, Effect::Mail(to, _) if *to == self.here);
+        if is_local || !self.said.is_empty() {
+            self.said.push(effect);
+        } else {
+            self.out.push(of_faf(effect));
+        }
+    }
+}
+
+fn of_faf(effect: Effect<Words>) -> Effect<Faf> {
+    effect.map(|mail| mail, |ask| ask, |event| event, |timer| timer)
+}
+
+/// What a role has in hand, from the parts of [`Roles`] that are not its own.
+macro_rules! context {
+    ($roles:ident, $turn:ident) => {
+        Context {
+            turn: $turn,
+            topology: $roles.topology,
+            settings: &$roles.settings,
+            reference: &$roles.reference,
+            initialised: $roles.initialised,
+            draining: $roles.draining,
+            directory: &$roles.directory.picture,
+            counters: &mut $roles.counters,
+            metrics: &mut $roles.metrics,
+        }
+    };
+}
+
+/// The same turn in the hands of a role of the shard `here`.
+macro_rules! role_turn {
+    ($turn:ident, $here:ident, $said:ident) => {
+        RoleTurn {
+            shard: $turn.shard,
+            shards: $turn.shards,
+            now: $turn.now,
+            rng: $turn.rng,
+            next_ticket: $turn.next_ticket,
+            effects: &mut Outbox {
+                here: $here,
+                said: &mut $said,
+                out: $turn.effects,
+            },
+        }
+    };
 }
 
 impl Faf {
     /// The state of shard `shard` of `shards`.
     pub fn new(shard: ShardId, shards: u16, settings: Arc<Settings>) -> Self {
+        let topology = Topology::new(shard.node(), shards);
         Faf {
             shard,
-            shards: shards.max(1),
-            settings,
-            reference: Arc::default(),
-            initialised: false,
             reader: None,
-            sessions: Sessions::default(),
-            claims: IdMap::default(),
-            next_epoch: 0,
-            directory: Directory::default(),
-            games: IdMap::default(),
-            logins: login::Logins::default(),
-            deadlines: login::LoginDeadlines::default(),
-            coordinator: coordinator::Coordinator::default(),
-            pending: Pending::default(),
-            ledger: ledger::Ledger::default(),
-            tick: directory::tick::Tick::new(shard.node(), shards.max(1)),
-            draining: false,
-            metrics_collector: metrics::MetricsCollector::default(),
-            counters: Counters::default(),
+            roles: Roles {
+                topology,
+                settings,
+                reference: Arc::default(),
+                initialised: false,
+                draining: false,
+                metrics: MetricsCollector::default(),
+                counters: Counters::default(),
+                sessions: Sessions::default(),
+                registry: Registry::default(),
+                games: Games::default(),
+                coordinator: Coordinator::default(),
+                directory: Directory::new(topology),
+            },
+            waiting: Waiting::default(),
         }
+    }
+
+    /// From now on this shard leaves its metrics there.
+    pub fn reporting_to(mut self, board: Arc<MetricsBoard>) -> Self {
+        self.roles.metrics.report_to(board);
+        self
     }
 
     /// How many connections are logged in here, and how many games are here.
     pub fn population(&self) -> (usize, usize) {
-        (
-            self.sessions.players().count(),
-            self.games.values().filter(|game| !game.removed).count(),
-        )
+        (self.roles.sessions.online(), self.roles.games.count())
     }
 
-    /// Where ratings begin.
-    fn basis(&self) -> reference::RatingDefaults<'_> {
-        reference::RatingDefaults {
-            reference: &self.reference,
-            start: self.settings.start_rating,
+    /// One step of an input: `act` hands it to a role; then what the roles of this shard have mailed to each other by that is
+    /// handled, and everything is carried out in the order in which it would have been if each piece of mail to the same
+    /// shard were a call of its receiver.
+    fn step(
+        &mut self,
+        turn: &mut Turn<'_, Faf>,
+        act: impl for<'a> FnOnce(&'a mut Roles, RoleTurn<'a>),
+    ) {
+        let here = self.shard;
+        let Waiting {
+            mut said,
+            mut later,
+        } = std::mem::take(&mut self.waiting);
+        act(&mut self.roles, role_turn!(turn, here, said));
+        loop {
+            later.extend(said.drain(..).rev());
+            match later.pop() {
+                None => break,
+                Some(Effect::Mail(to, mail)) if to == here => {
+                    self.roles.mail(role_turn!(turn, here, said), here, mail);
+                }
+                Some(effect) => turn.effects.push(of_faf(effect)),
+            }
+        }
+        self.waiting = Waiting { said, later };
+    }
+
+    fn frame(&mut self, turn: &mut Turn<'_, Faf>, conn: ConnId, body: &mut [u8]) {
+        // The document borrows its reader, and handing it on needs all of `self`: the reader steps out for the frame.
+        let mut reader = self.reader.take().unwrap_or_default();
+        self.step(turn, |roles, turn| {
+            let cx = &mut context!(roles, turn);
+            roles.sessions.frame(cx, conn, &mut reader, body);
+        });
+        self.reader = Some(reader);
+    }
+
+    /// The tick of this number: every role says what has changed with it.
+    fn tick(&mut self, turn: &mut Turn<'_, Faf>, number: u64) {
+        self.step(turn, |roles, mut turn| {
+            let interval = roles.settings.tick;
+            roles.directory.schedule_tick(&mut turn, interval, number);
+            roles.publish_metrics();
+            roles.directory.tick_begins(&mut turn);
+        });
+        self.step(turn, |roles, mut turn| {
+            let tuning = &roles.settings.matchmaking.tuning;
+            let queues = (!roles.draining)
+                .then(|| roles.coordinator.changed_queues(turn.now, tuning))
+                .flatten();
+            let changes = Changes {
+                tick: number,
+                players: roles.sessions.changes(&roles.directory.picture),
+                games: roles.games.changes(),
+                queues,
+            };
+            roles.directory.tick_ends(&mut turn, changes);
+        });
+    }
+
+    fn news(&mut self, turn: &mut Turn<'_, Faf>, news: News) {
+        let renews = matches!(news, News::Reference(_));
+        self.step(turn, |roles, turn| roles.news(turn, news));
+        if renews && self.is_coordinator() && !self.roles.draining {
+            self.step(turn, |roles, turn| {
+                roles.coordinator.renew_queues(&mut context!(roles, turn));
+            });
         }
     }
 
-    /// Mail that may be to this shard; then it is handled within this turn.
-    fn post(&mut self, turn: &mut FafTurn<'_>, to: ShardId, mail: Mail) {
-        if to == self.shard {
-            self.deliver(turn, to, mail)
-        } else {
-            turn.mail(to, mail)
+    fn is_coordinator(&self) -> bool {
+        self.shard == self.roles.topology.coordinator()
+    }
+
+    /// No new games; those that have not begun end; everybody is told (spec: faf-lifecycle 14).
+    fn drain(&mut self, turn: &mut Turn<'_, Faf>) {
+        if std::mem::replace(&mut self.roles.draining, true) {
+            return;
+        }
+        if self.is_coordinator() {
+            self.step(turn, |roles, turn| {
+                roles.coordinator.close_queues(&mut context!(roles, turn));
+            });
+        }
+        self.step(turn, |roles, turn| {
+            roles.sessions.announce_end(&mut context!(roles, turn));
+        });
+        self.step(turn, |roles, turn| {
+            roles.games.drain(&mut context!(roles, turn));
+        });
+        if self.roles.settings.shutdown_kick_idle {
+            self.step(turn, |roles, turn| {
+                roles.sessions.kick_idle_later(&mut context!(roles, turn));
+            });
         }
     }
 
-    fn deliver(&mut self, turn: &mut FafTurn<'_>, from: ShardId, mail: Mail) {
+    /// Good-bye (spec: faf-lifecycle 14).
+    fn shut_down(&mut self, turn: &mut Turn<'_, Faf>) {
+        self.step(turn, |roles, turn| {
+            roles.games.keep_books(&mut context!(roles, turn));
+        });
+        // What other shards have said of the running tick is still told (spec: faf-lifecycle 14, item 2).
+        self.step(turn, |roles, mut turn| roles.directory.broadcast(&mut turn));
+        self.step(turn, |roles, turn| {
+            roles.sessions.say_goodbye(&mut context!(roles, turn));
+        });
+    }
+}
+
+impl Roles {
+    fn mail<'a>(&'a mut self, mut turn: RoleTurn<'a>, from: ShardId, mail: Mail) {
         match mail {
-            Mail::Claim { player_id, conn } => self.claim(turn, player_id, conn),
-            Mail::Unclaim { player_id, conn } => self.unclaim(player_id, conn),
-            Mail::Granted {
-                player_id,
-                conn,
-                epoch,
-            } => self.granted(turn, player_id, conn, epoch),
-            Mail::Evict { player_id, conn } => self.evict(turn, player_id, conn),
-            Mail::PlayerHere {
-                id,
-                conn,
-                epoch,
-                text,
-            } => self.directory.player_here(id, conn, epoch, text),
-            Mail::PlayerGone { id, epoch } => self.directory.player_gone(id, epoch),
-            Mail::GameHere { uid } => self.directory.game_here(uid, from),
-            Mail::Dirty(changes) => self.merge(turn, from, *changes),
-            Mail::Join { seat, password } => self.join_wanted(turn, seat, password),
-            Mail::JoinAnswer { seat, verdict } => self.join_answered(turn, from, seat, verdict),
-            Mail::Restore { seat, login } => self.restore_wanted(turn, seat, login),
-            Mail::RestoreAnswer { seat, verdict } => {
-                self.restore_answered(turn, from, seat, verdict)
-            }
-            Mail::FromGame { seat, event } => self.game_event(turn, seat, event),
-            Mail::Connected(seat) => self.connected(turn, &seat),
-            Mail::LinkEnded(seat) => self.link_ended(turn, &seat),
-            Mail::Rated(changes) => self.rated(turn, &changes),
-            Mail::SetPlaying(seat) => self.set_playing(turn, &seat),
-            Mail::Ice { to, body } => self.ice_arrived(turn, to, body),
-            Mail::Reveal {
-                to,
-                player_id,
-                body,
-                rule,
-            } => self.reveal(turn, to, player_id, body, &rule),
-            Mail::MayInvite {
-                login_id,
-                recipient_id,
-                recipient,
-            } => self.may_invite(turn, login_id, recipient_id, recipient),
-            Mail::MayInviteAnswer {
-                login_id,
-                recipient_id,
-                recipient,
-                welcome,
-            } => self.may_invite_answered(turn, login_id, recipient_id, recipient, welcome),
-            Mail::ToHall { login_id, request } => self.coordinator_asked(turn, login_id, request),
-            Mail::HallAnswer { login_id, verdict } => {
-                self.coordinator_answered(turn, login_id, verdict)
-            }
-            Mail::FromHall { login_id, word } => self.coordinator_says(turn, login_id, word),
-            Mail::OpenMatch(opening) => self.open_match(turn, *opening),
-            Mail::CallToGame {
-                login_id,
-                uid,
-                owner,
-                launch,
-            } => self.summoned(turn, login_id, uid, owner, &launch),
-            Mail::Summoned {
-                uid,
-                player_id,
-                seat,
-            } => self.guest_summoned(turn, uid, player_id, seat),
-            Mail::MatchOver { match_id, outcome } => self.match_over(turn, match_id, outcome),
-            Mail::Tell {
-                conn,
-                player_id,
-                body,
-            } => self.tell(turn, conn, player_id, body),
-            Mail::TellAll(body) => self.tell_all(turn, body),
-            Mail::Dismiss { conn, player_id } => self.dismiss(turn, conn, player_id),
+            Mail::Session(mail) => self.sessions.mail(&mut context!(self, turn), from, mail),
+            Mail::Registry(mail) => self.registry.mail(&mut context!(self, turn), mail),
+            Mail::Game(mail) => self.games.mail(&mut context!(self, turn), mail),
+            Mail::Coordinator(mail) => self.coordinator.mail(&mut context!(self, turn), mail),
+            Mail::Directory(mail) => self.directory.mail(&mut turn, from, mail),
         }
     }
 
-    /// The shard that keeps a player's claim.
-    fn home(&self, player_id: u32) -> ShardId {
-        // Fibonacci hashing: ids given out in a row spread evenly.
-        let mixed = (u64::from(player_id).wrapping_mul(0x9E37_79B9_7F4A_7C15)) >> 32;
-        ShardId::new(self.shard.node(), (mixed % u64::from(self.shards)) as u8)
+    fn timer<'a>(&'a mut self, turn: RoleTurn<'a>, timer: Timer) {
+        let cx = &mut context!(self, turn);
+        match timer {
+            Timer::Tick(_) => {}
+            Timer::Ping => self.sessions.ping(cx),
+            Timer::Logins => self.sessions.logins_timed_out(cx),
+            Timer::LinkSetup(seat) => self.sessions.link_timed_out(cx, seat),
+            Timer::KickIdle => self.sessions.kick_idle(cx),
+            Timer::GameSetup(uid) => self.games.game_timed_out(cx, uid),
+            Timer::Ledger(uid) => self.games.retry_records(cx, uid),
+            Timer::MatchOpen(uid) => self.games.match_open_timed_out(cx, uid),
+            Timer::MatchStart(uid) => self.games.match_start_timed_out(cx, uid),
+            Timer::Parties => self.coordinator.tell_parties(cx),
+            Timer::Pop { queue, wait } => self.coordinator.popped(cx, queue, wait),
+            Timer::Violations => self.coordinator.sweep_violations(cx),
+        }
+    }
+
+    /// An answer, to whichever role has asked.
+    fn answer<'a>(&'a mut self, turn: RoleTurn<'a>, ticket: Ticket, answer: Answer) {
+        let cx = &mut context!(self, turn);
+        if let Some(waiting) = self.sessions.pending.take(ticket) {
+            waiting.resume(&mut self.sessions, cx, answer);
+        } else if let Some(waiting) = self.games.pending.take(ticket) {
+            waiting.resume(&mut self.games, cx, answer);
+        } else if let Some(waiting) = self.coordinator.pending.take(ticket) {
+            waiting.resume(&mut self.coordinator, cx, answer);
+        }
+    }
+
+    fn news<'a>(&'a mut self, turn: RoleTurn<'a>, news: News) {
+        match news {
+            News::Settings(settings) => self.settings = settings,
+            News::Reference(reference) => {
+                self.reference = reference;
+                self.initialised = true;
+                self.sessions.clip_vetoes(&mut context!(self, turn));
+            }
+            News::Notify { to, body } => {
+                self.sessions.notify(&mut context!(self, turn), to, body);
+            }
+            News::AvatarChanged { player_id } => {
+                self.sessions
+                    .avatar_changed(&mut context!(self, turn), player_id);
+            }
+            News::Games(reply) => reply.send(self.games.bodies()),
+            News::Players(reply) => reply.send(self.sessions.objects(&self.directory.picture)),
+            News::Settled(done) => self.games.settled(&mut context!(self, turn), done),
+        }
+    }
+
+    fn publish_metrics(&self) {
+        let games = self
+            .games
+            .labels()
+            .map(|(featured_mod, rating_type, state)| {
+                // Names out of tables only: a host may name any mod, and each name is a time series for ever.
+                let known = self.reference.featured_mod(featured_mod).is_some();
+                GameLabels {
+                    featured_mod: known.then_some(featured_mod),
+                    rating_type,
+                    state,
+                }
+            });
+        let online = self.sessions.online() as u64;
+        let backlog = self.games.ledger.backlog();
+        self.metrics
+            .publish(self.counters, online, games.collect(), backlog);
     }
 }
 
@@ -279,86 +402,62 @@ impl Dialect for Faf {
     type Mail = Mail;
     type Ask = Ask;
     type Answer = Answer;
-    type Event = events::Event;
-    type Notice = news::News;
+    type Event = Event;
+    type Notice = News;
     type Timer = Timer;
 
-    fn on_start(&mut self, turn: &mut FafTurn<'_>) {
+    fn on_start(&mut self, turn: &mut Turn<'_, Self>) {
         self.reader = Some(Box::default());
-        self.schedule_tick(turn);
-        self.schedule_ping(turn);
-    }
-
-    fn on_open(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, origin: Origin) {
-        let client = self.metrics_collector.opened();
-        let login_until = turn.now.mono + self.settings.login_timeout;
-        self.sessions.insert(Session {
-            conn,
-            // spec: faf-messages 3.1
-            number: turn.rng.random_range(0..=4_294_967_294),
-            next_serial: 0,
-            address: origin.address,
-            login_until,
-            old_client: false,
-            closing: false,
-            state: Default::default(),
-            in_coordinator: false,
-            client,
-            user_agent: None,
-            claiming: None,
-            player: None,
-            link: None,
+        self.step(turn, |roles, mut turn| {
+            let interval = roles.settings.tick;
+            roles.directory.schedule_tick(&mut turn, interval, 0);
+            roles.sessions.schedule_ping(&mut context!(roles, turn));
         });
-        self.await_login(turn, conn, login_until);
     }
 
-    fn on_frame(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, body: &mut [u8]) {
+    fn on_open(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, origin: Origin) {
+        self.step(turn, |roles, turn| {
+            let cx = &mut context!(roles, turn);
+            roles.sessions.opened(cx, conn, origin);
+        });
+    }
+
+    fn on_frame(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, body: &mut [u8]) {
         self.frame(turn, conn, body);
     }
 
-    fn on_close(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
-        self.connection_ended(turn, conn);
+    fn on_close(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
+        self.step(turn, |roles, turn| {
+            roles.sessions.closed(&mut context!(roles, turn), conn);
+        });
     }
 
-    fn on_mail(&mut self, turn: &mut FafTurn<'_>, from: ShardId, mail: Mail) {
-        self.deliver(turn, from, mail);
+    fn on_mail(&mut self, turn: &mut Turn<'_, Self>, from: ShardId, mail: Mail) {
+        self.step(turn, |roles, turn| roles.mail(turn, from, mail));
     }
 
-    fn on_answer(&mut self, turn: &mut FafTurn<'_>, ticket: Ticket, answer: Answer) {
-        if let Some(continuation) = self.pending.take(ticket) {
-            continuation.resume(self, turn, answer);
-        }
+    fn on_answer(&mut self, turn: &mut Turn<'_, Self>, ticket: Ticket, answer: Answer) {
+        self.step(turn, |roles, turn| roles.answer(turn, ticket, answer));
     }
 
-    fn on_notice(&mut self, turn: &mut FafTurn<'_>, news: news::News) {
+    fn on_notice(&mut self, turn: &mut Turn<'_, Self>, news: News) {
         self.news(turn, news);
     }
 
-    fn on_timer(&mut self, turn: &mut FafTurn<'_>, timer: Timer) {
+    fn on_timer(&mut self, turn: &mut Turn<'_, Self>, timer: Timer) {
         match timer {
-            Timer::Tick(number) => self.ticked(turn, number),
-            Timer::Ping => {
-                turn.fan_out(super::Audience::Subscribers, message::PING);
-                self.schedule_ping(turn);
-            }
-            Timer::Logins => self.logins_timed_out(turn),
-            Timer::LinkSetup(seat) => self.link_timed_out(turn, seat),
-            Timer::GameSetup(uid) => self.game_timed_out(turn, uid),
-            Timer::Ledger(uid) => self.retry_records(turn, uid),
-            Timer::KickIdle => self.kick_idle(turn),
-            Timer::Parties => self.tell_parties(turn),
-            Timer::Pop { queue, wait } => self.popped(turn, queue, wait),
-            Timer::Violations => self.sweep_violations(turn),
-            Timer::MatchOpen(uid) => self.match_open_timed_out(turn, uid),
-            Timer::MatchStart(uid) => self.match_start_timed_out(turn, uid),
+            Timer::Tick(number) => self.tick(turn, number),
+            timer => self.step(turn, |roles, turn| roles.timer(turn, timer)),
         }
     }
 
-    fn on_resync(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
-        self.send_lists(turn, conn);
+    fn on_resync(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
+        self.step(turn, |roles, turn| {
+            roles.sessions.resync(&mut context!(roles, turn), conn);
+        });
     }
 
-    fn on_stopping(&mut self, turn: &mut FafTurn<'_>, step: Stopping) {
+    fn on_stopping(&mut self, turn: &mut Turn<'_, Self>, step: Stopping) {
         match step {
             Stopping::Drain => self.drain(turn),
             Stopping::Now => self.shut_down(turn),
@@ -366,11 +465,11 @@ impl Dialect for Faf {
     }
 
     fn is_drained(&self) -> bool {
-        self.games.values().all(|game| game.removed) && self.ledger.is_settled()
+        self.roles.games.is_drained()
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        self.counters.list()
+        self.roles.counters.list()
     }
 
     fn refuse(ask: Ask) -> Answer {
@@ -378,10 +477,5 @@ impl Dialect for Faf {
     }
 }
 
-/// Ends a connection of this shard after what it was sent; nothing it still says is heard.
-fn close(sessions: &mut Sessions, turn: &mut FafTurn<'_>, conn: ConnId) {
-    if let Some(session) = sessions.get_mut(conn) {
-        session.closing = true;
-        turn.close(conn, Closing::Flushed);
-    }
-}
+#[cfg(test)]
+mod tests;

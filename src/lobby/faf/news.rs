@@ -4,11 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::Audience;
-use crate::faf::{
-    Faf, FafTurn, Settings, coordinator::COORDINATOR, ledger::Done, model::reference::Reference,
-    roster::Reply,
-};
+use crate::faf::{Settings, ledger::Done, model::reference::Reference, roster::Reply};
 
 /// One piece of news. Every shard is told; each acts for its own connections.
 #[derive(Clone, Debug)]
@@ -35,31 +31,4 @@ pub enum News {
     Reference(Arc<Reference>),
     /// Records that an earlier process left unsettled are settled now. Told to one shard.
     Settled(Vec<Done>),
-}
-
-impl Faf {
-    pub(in crate::faf) fn news(&mut self, turn: &mut FafTurn<'_>, news: News) {
-        match news {
-            News::Notify { to: None, body } => turn.fan_out(Audience::Subscribers, body),
-            News::Notify { to: Some(id), body } => {
-                let conn = self.directory.player(id).map(|player| player.conn);
-                if let Some(conn) = conn.filter(|conn| conn.shard == self.shard) {
-                    turn.send(conn, body);
-                }
-            }
-            News::Settings(settings) => self.settings = settings,
-            News::AvatarChanged { player_id } => self.avatar_changed(turn, player_id),
-            News::Games(reply) => self.list_games(&reply),
-            News::Players(reply) => self.list_players(&reply),
-            News::Reference(reference) => {
-                self.reference = reference;
-                self.initialised = true;
-                self.clip_vetoes(turn);
-                if self.shard == COORDINATOR && !self.draining {
-                    self.renew_queues(turn);
-                }
-            }
-            News::Settled(done) => self.settled(turn, done),
-        }
-    }
 }

@@ -2,9 +2,11 @@
 //!
 //! Settings are shared by all shards; new ones come as [`News::Settings`](crate::faf::news::News::Settings).
 
+use crate::faf::{
+    model::{game::GameType, ratings::Rating},
+    rules::matchmaking::MatchmakingSettings,
+};
 use std::time::Duration;
-
-use crate::faf::{model::ratings::Rating, rules::matchmaking::MatchmakingSettings};
 
 /// Configuration of the dialect (spec: faf-lifecycle 16).
 #[derive(Clone, Debug)]
@@ -39,6 +41,17 @@ pub struct Settings {
     pub shutdown_grace: Duration,
     /// Whether idle players are sent away while draining (`SHUTDOWN_KICK_IDLE_PLAYERS`).
     pub shutdown_kick_idle: bool,
+}
+
+impl Settings {
+    /// Time for a game of this type to open, and for a player's to come up.
+    pub(in crate::faf) fn setup_time(&self, game_type: GameType) -> Duration {
+        match game_type {
+            GameType::Custom => self.custom_setup,
+            GameType::Coop => self.coop_setup,
+            GameType::Matchmaker => self.matchmaking.setup,
+        }
+    }
 }
 
 impl Default for Settings {

@@ -1,26 +1,27 @@
 //! At the coordinator: a party gets into a queue, and out of it again (spec: faf-messages 3.10, faf-matchmaking 4).
 //!
 //! Getting in takes two steps, because its members are on any shard: each member's shard is asked whether they may
-//! search, which makes them a searching one; when all have answered the rest is checked and done in one turn. If the
+//! search, which makes them a searching one; when all have answered the rest is checked and done in one cx.turn. If the
 //! party has changed meanwhile everything begins anew. Whoever was asked in vain is let go.
 
-use std::time::Duration;
-
 use crate::faf::{
-    Faf, FafTurn,
-    mail::{Mail, coordinator::CoordinatorRefusal},
-    model::{player_state::PlayerState, seat::LoginId, time::iso8601},
-    protocol::message,
-};
-use crate::faf::{
-    coordinator::queues::{Search, Searcher},
-    mail::{
-        coordinator::{CannotSearch, Profile, SearchWanted},
-        session::CoordinatorEvent,
+    context::Context,
+    coordinator::{
+        Coordinator,
+        queues::{Search, Searcher},
     },
-    protocol::matchmaking::{self, TimedOut},
+    mail::{
+        coordinator::{CannotSearch, CoordinatorRefusal, Profile, SearchWanted},
+        session::{CoordinatorEvent, SessionMail},
+    },
+    model::{player_state::PlayerState, seat::LoginId, time::iso8601},
+    protocol::{
+        matchmaking::{self, TimedOut},
+        message,
+    },
     rules::matchmaking::violations::party_notice,
 };
+use std::time::Duration;
 
 /// Deviation above which a newcomer to the matchmaker is told what to expect (spec: faf-matchmaking 4.2).
 const UNSURE_DEVIATION: f64 = 490.0;
@@ -53,84 +54,87 @@ fn is_matched(state: &PlayerState) -> bool {
     *state == PlayerState::StartingAutomatch
 }
 
-impl Faf {
+impl Coordinator {
     /// The owner of a party wants it in a queue. `None`: they are answered later.
     pub(in crate::faf) fn search_wanted(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         owner: LoginId,
         wanted: SearchWanted,
     ) -> Option<Result<(), CoordinatorRefusal>> {
-        let party_owner = self.coordinator.owner_of(owner.player_id);
+        let party_owner = self.owner_of(owner.player_id);
         if party_owner.is_some_and(|other| other != owner.player_id) {
             return Some(Err(CoordinatorRefusal::SearchByMember));
         }
-        self.ask_members(turn, owner, wanted, Vec::new());
+        self.ask_members(cx, owner, wanted, Vec::new());
         None
     }
 
     /// Asks the shards of all members of the party; `reserved` have said yes before.
     fn ask_members(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         owner: LoginId,
         wanted: SearchWanted,
         reserved: Vec<LoginId>,
     ) {
-        let members = self.coordinator.guests_of_party(owner.player_id);
-        let queue = self.coordinator.matchmaker.queue_named(&wanted.queue);
+        let members = self.guests_of_party(owner.player_id);
+        let queue = self.matchmaker.queue_named(&wanted.queue);
         let rating_type = queue.map(|queue| queue.setup.rating_type.clone());
-        let id = self.coordinator.matchmaker.next_id();
+        let id = self.matchmaker.next_id();
         let entry = Entry {
             owner,
             wanted,
             members: members.iter().map(|&login_id| (login_id, None)).collect(),
         };
-        self.coordinator.matchmaker.entries.insert(id, entry);
+        self.matchmaker.entries.insert(id, entry);
         for login_id in reserved
             .iter()
             .filter(|login_id| !members.contains(login_id))
         {
-            self.release(turn, login_id);
+            self.release(cx, login_id);
         }
         for login_id in members {
-            let word = CoordinatorEvent::Reserve {
+            let event = CoordinatorEvent::Reserve {
                 entry: id,
                 rating_type: rating_type.clone(),
             };
-            self.post(turn, login_id.conn.shard, Mail::FromHall { login_id, word });
+            cx.post(
+                login_id.conn.shard,
+                SessionMail::FromCoordinator { login_id, event },
+            );
         }
     }
 
     /// A member's shard has answered.
     pub(in crate::faf) fn member_reserved(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         login_id: LoginId,
         id: u64,
         said: Result<Profile, CannotSearch>,
     ) {
         // Of a match that was found meanwhile their shard had not heard.
         if said.is_ok()
-            && let Some(online) = self.coordinator.member_mut(&login_id)
+            && let Some(online) = self.member_mut(&login_id)
             && online.state != PlayerState::StartingAutomatch
         {
             online.state = PlayerState::SearchingLadder;
         }
-        let Some(entry) = self.coordinator.matchmaker.entries.get_mut(&id) else {
+        let Some(entry) = self.matchmaker.entries.get_mut(&id) else {
             // Who asked is gone.
-            return self.release(turn, &login_id);
+            return self.release(cx, &login_id);
         };
         if let Some((_, answer)) = entry.members.iter_mut().find(|(g, _)| *g == login_id) {
             *answer = Some(said);
         }
         if entry.members.iter().all(|(_, said)| said.is_some()) {
-            self.all_have_answered(turn, id);
+            self.all_have_answered(cx, id);
         }
     }
 
-    fn all_have_answered(&mut self, turn: &mut FafTurn<'_>, id: u64) {
-        let Some(entry) = self.coordinator.matchmaker.entries.remove(&id) else {
+    fn all_have_answered(&mut self, cx: &mut Context<'_>, id: u64) {
+        let Some(entry) = self.matchmaker.entries.remove(&id) else {
             return;
         };
         let Entry {
@@ -140,24 +144,24 @@ impl Faf {
         } = entry;
         let asked: Vec<LoginId> = members.iter().map(|(login_id, _)| *login_id).collect();
         let reserved: Vec<LoginId> = members.iter().filter(said_yes).map(|m| m.0).collect();
-        if self.coordinator.guests_of_party(owner.player_id) != asked {
-            return self.ask_members(turn, owner, wanted, reserved);
+        if self.guests_of_party(owner.player_id) != asked {
+            return self.ask_members(cx, owner, wanted, reserved);
         }
-        let verdict = self.may_enter(turn, &owner, wanted, members);
+        let verdict = self.may_enter(cx, &owner, wanted, members);
         for login_id in &reserved {
-            self.release(turn, login_id);
+            self.release(cx, login_id);
         }
-        let answer = Mail::HallAnswer {
+        let answer = SessionMail::CoordinatorAnswer {
             login_id: owner,
             verdict,
         };
-        self.post(turn, owner.conn.shard, answer);
+        cx.post(owner.conn.shard, answer);
     }
 
     /// The checks in their order, and then the search.
     fn may_enter(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         owner: &LoginId,
         wanted: SearchWanted,
         members: Vec<(LoginId, Option<Result<Profile, CannotSearch>>)>,
@@ -166,7 +170,7 @@ impl Faf {
         for (login_id, said) in members {
             match said {
                 Some(Ok(profile)) => {
-                    let online = self.coordinator.member(login_id.player_id);
+                    let online = self.member(login_id.player_id);
                     if let Some(state) = online.map(|v| v.state).filter(is_matched) {
                         let login = profile.login;
                         return Err(CoordinatorRefusal::MemberBusy { login, state });
@@ -183,35 +187,30 @@ impl Faf {
         if !wanted.start {
             return Ok(());
         }
-        let queue = self.coordinator.matchmaker.queue_named(&wanted.queue);
+        let queue = self.matchmaker.queue_named(&wanted.queue);
         let queue = queue.ok_or(CoordinatorRefusal::BadValue)?;
         let (queue, team_size) = (queue.setup.id, queue.setup.team_size as usize);
         if searchers.len() > team_size {
             return Err(CoordinatorRefusal::PartyTooLarge);
         }
         if let Some(factions) = wanted.factions {
-            self.coordinator.choose_factions(owner.player_id, factions?);
+            self.choose_factions(owner.player_id, factions?);
         }
-        if self.draining {
+        if cx.draining {
             return Err(CoordinatorRefusal::Disabled);
         }
-        if !self.is_timed_out(turn, &wanted.queue, &searchers) {
-            self.begin_search(turn, queue, &wanted.queue, searchers);
+        if !self.is_timed_out(cx, &wanted.queue, &searchers) {
+            self.begin_search(cx, queue, &wanted.queue, searchers);
         }
         Ok(())
     }
 
     /// Whether somebody of the party may not search for a while; then all are told (spec: faf-matchmaking 10.2).
-    fn is_timed_out(
-        &mut self,
-        turn: &mut FafTurn<'_>,
-        queue: &str,
-        searchers: &[Searcher],
-    ) -> bool {
-        let rules = &self.settings.matchmaking.violations;
-        let violations = &self.coordinator.matchmaker.violations;
+    fn is_timed_out(&mut self, cx: &mut Context<'_>, queue: &str, searchers: &[Searcher]) -> bool {
+        let rules = &cx.settings.matchmaking.violations;
+        let violations = &self.matchmaker.violations;
         let banned = searchers.iter().filter_map(|searcher| {
-            let time_out = violations.time_out(searcher.login_id.player_id, turn.now, rules)?;
+            let time_out = violations.time_out(searcher.login_id.player_id, cx.turn.now, rules)?;
             Some((searcher, time_out))
         });
         let banned: Vec<_> = banned.collect();
@@ -231,7 +230,7 @@ impl Faf {
         let stop = matchmaking::search_info(queue, false);
         for searcher in searchers {
             for body in [&timeout, &stop, &notice] {
-                self.tell_visitor(turn, searcher.login_id.player_id, body.clone());
+                self.tell_member(cx, searcher.login_id.player_id, body.clone());
             }
         }
         true
@@ -239,175 +238,167 @@ impl Faf {
 
     fn begin_search(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         queue: u32,
         name: &str,
         members: Vec<Searcher>,
     ) {
         let login_ids: Vec<LoginId> = members.iter().map(|member| member.login_id).collect();
         for login_id in &login_ids {
-            if let Some(id) = self
-                .coordinator
-                .matchmaker
-                .search_in(login_id.player_id, queue)
-            {
-                self.cancel_search(turn, id, &login_ids);
+            if let Some(id) = self.matchmaker.search_in(login_id.player_id, queue) {
+                self.cancel_search(cx, id, &login_ids);
             }
         }
         let start = matchmaking::search_info(name, true);
         for member in &members {
             let id = member.login_id.player_id;
-            let Some(online) = self.coordinator.member_mut(&member.login_id) else {
+            let Some(online) = self.member_mut(&member.login_id) else {
                 continue;
             };
             let is_new = !std::mem::replace(&mut online.knows_matchmaker, true);
             if is_new && member.profile.rating.deviation > UNSURE_DEVIATION {
                 let welcome = message::notice("info", matchmaking::WELCOME);
-                self.tell_visitor(turn, id, welcome);
+                self.tell_member(cx, id, welcome);
             }
-            self.tell_visitor(turn, id, start.clone());
+            self.tell_member(cx, id, start.clone());
         }
-        self.counters.searches += 1;
-        self.coordinator.matchmaker.add(Search {
+        cx.counters.searches += 1;
+        self.matchmaker.add(Search {
             queue,
             members,
             failed_attempts: 0,
-            since: turn.now.mono,
+            since: cx.turn.now.mono,
         });
     }
 
     /// A player wants no more of a queue; whoever searches with them neither (spec: faf-matchmaking 4.3).
     pub(in crate::faf) fn stop_search(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         login_id: LoginId,
         queue: &str,
     ) {
-        let queue = self.coordinator.matchmaker.queue_named(queue);
+        let queue = self.matchmaker.queue_named(queue);
         let Some(queue) = queue.map(|queue| queue.setup.id) else {
             return;
         };
-        if let Some(id) = self
-            .coordinator
-            .matchmaker
-            .search_in(login_id.player_id, queue)
-        {
-            self.cancel_search(turn, id, &[]);
+        if let Some(id) = self.matchmaker.search_in(login_id.player_id, queue) {
+            self.cancel_search(cx, id, &[]);
         }
     }
 
     /// The same for all queues, in the order they were joined.
-    pub(in crate::faf) fn stop_searches(&mut self, turn: &mut FafTurn<'_>, player_id: u32) {
-        for id in self.coordinator.matchmaker.searches_of(player_id).to_vec() {
-            self.cancel_search(turn, id, &[]);
+    pub(in crate::faf) fn stop_searches(&mut self, cx: &mut Context<'_>, player_id: u32) {
+        for id in self.matchmaker.searches_of(player_id).to_vec() {
+            self.cancel_search(cx, id, &[]);
         }
     }
 
     /// Ends a search without a match. `staying` search on in another one.
     pub(in crate::faf) fn cancel_search(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         id: u64,
         staying: &[LoginId],
     ) {
-        let Some(search) = self.coordinator.matchmaker.remove(id) else {
+        let Some(search) = self.matchmaker.remove(id) else {
             return;
         };
-        self.counters.searches_cancelled += 1;
-        let queue = self.coordinator.matchmaker.queue(search.queue);
+        cx.counters.searches_cancelled += 1;
+        let queue = self.matchmaker.queue(search.queue);
         let Some(name) = queue.map(|queue| queue.setup.name.clone()) else {
             return;
         };
-        self.meter_cancelled(&name, &search, turn.now.mono);
+        self.meter_cancelled(cx, &name, &search, cx.turn.now.mono);
         let stop = matchmaking::search_info(&name, false);
         for member in &search.members {
-            self.tell_visitor(turn, member.login_id.player_id, stop.clone());
+            self.tell_member(cx, member.login_id.player_id, stop.clone());
             if !staying.contains(&member.login_id) {
-                self.release(turn, &member.login_id);
+                self.release(cx, &member.login_id);
             }
         }
     }
 
     /// Makes a searching player an idle one, unless something still counts on them.
-    fn release(&mut self, turn: &mut FafTurn<'_>, login_id: &LoginId) {
-        if self.coordinator.matchmaker.is_wanted(login_id) {
+    fn release(&mut self, cx: &mut Context<'_>, login_id: &LoginId) {
+        if self.matchmaker.is_wanted(login_id) {
             return;
         }
-        let Some(online) = self.coordinator.member_mut(login_id) else {
+        let Some(online) = self.member_mut(login_id) else {
             return;
         };
         if online.state == PlayerState::SearchingLadder {
             online.state = PlayerState::Idle;
-            let mail = Mail::FromHall {
+            let mail = SessionMail::FromCoordinator {
                 login_id: *login_id,
-                word: CoordinatorEvent::Release,
+                event: CoordinatorEvent::Release,
             };
-            self.post(turn, login_id.conn.shard, mail);
+            cx.post(login_id.conn.shard, mail);
         }
     }
 
     /// A player is gone: what they were about to begin is not begun.
-    pub(in crate::faf) fn forget_entries(&mut self, turn: &mut FafTurn<'_>, owner: &LoginId) {
-        let entries = &mut self.coordinator.matchmaker.entries;
+    pub(in crate::faf) fn forget_entries(&mut self, cx: &mut Context<'_>, owner: &LoginId) {
+        let entries = &mut self.matchmaker.entries;
         let theirs: Vec<u64> = entries
             .iter()
             .filter(|(_, entry)| entry.owner == *owner)
             .map(|(&id, _)| id)
             .collect();
         for id in theirs {
-            let Some(entry) = self.coordinator.matchmaker.entries.remove(&id) else {
+            let Some(entry) = self.matchmaker.entries.remove(&id) else {
                 continue;
             };
             for (login_id, _) in entry.members.iter().filter(said_yes) {
-                self.release(turn, login_id);
+                self.release(cx, login_id);
             }
         }
     }
 
     /// Players who let a match fail (spec: faf-matchmaking 10.1).
-    pub(in crate::faf) fn register_violations(&mut self, turn: &mut FafTurn<'_>, players: &[u32]) {
-        let settings = self.settings.clone();
+    pub(in crate::faf) fn register_violations(&mut self, cx: &mut Context<'_>, players: &[u32]) {
+        let settings = cx.settings.clone();
         let rules = &settings.matchmaking.violations;
         if !rules.enabled {
             return;
         }
         for &player_id in players {
-            let matchmaker = &mut self.coordinator.matchmaker;
-            let violation = matchmaker.violations.register(player_id, turn.now, rules);
-            self.counters.violations += 1;
-            let Some(conn) = self.directory.player(player_id).map(|player| player.conn) else {
+            let matchmaker = &mut self.matchmaker;
+            let violation = matchmaker
+                .violations
+                .register(player_id, cx.turn.now, rules);
+            cx.counters.violations += 1;
+            let Some(conn) = cx.directory.player(player_id).map(|player| player.conn) else {
                 continue;
             };
             let time = iso8601(violation.at.unix);
             let told = matchmaking::search_violation(violation.count, &time);
-            self.tell(turn, conn, player_id, told);
+            cx.tell(conn, player_id, told);
             let notice = message::notice("info", &violation.notice(rules));
-            self.tell(turn, conn, player_id, notice);
+            cx.tell(conn, player_id, notice);
         }
-        if !players.is_empty()
-            && !std::mem::replace(&mut self.coordinator.matchmaker.sweeping, true)
-        {
-            self.sweep_later(turn);
+        if !players.is_empty() && !std::mem::replace(&mut self.matchmaker.sweeping, true) {
+            self.sweep_later(cx);
         }
     }
 
-    fn sweep_later(&self, turn: &mut FafTurn<'_>) {
+    fn sweep_later(&self, cx: &mut Context<'_>) {
         /// Between two looks at which violations are long ago (spec: faf-matchmaking 10.1).
         const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
-        turn.wake_at(
-            turn.now.mono + SWEEP_INTERVAL,
+        cx.turn.wake_at(
+            cx.turn.now.mono + SWEEP_INTERVAL,
             crate::faf::Timer::Violations,
         );
     }
 
     /// Violations that are long ago are forgotten.
-    pub(in crate::faf) fn sweep_violations(&mut self, turn: &mut FafTurn<'_>) {
-        let matchmaker = &mut self.coordinator.matchmaker;
-        let rules = &self.settings.matchmaking.violations;
-        matchmaker.violations.sweep(turn.now, rules);
+    pub(in crate::faf) fn sweep_violations(&mut self, cx: &mut Context<'_>) {
+        let matchmaker = &mut self.matchmaker;
+        let rules = &cx.settings.matchmaking.violations;
+        matchmaker.violations.sweep(cx.turn.now, rules);
         matchmaker.sweeping = !matchmaker.violations.is_empty();
         if matchmaker.sweeping {
-            self.sweep_later(turn);
+            self.sweep_later(cx);
         }
     }
 }

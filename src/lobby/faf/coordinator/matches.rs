@@ -7,13 +7,12 @@
 
 use crate::{
     faf::{
-        Faf, FafTurn,
-        coordinator::queues::Search,
+        context::Context,
+        coordinator::{Coordinator, queues::Search},
         mail::{
-            Mail,
-            coordinator::{Failure, MatchOutcome, Profile},
+            coordinator::{CoordinatorMail, Failure, MatchOutcome, Profile},
             game::{MatchPlayer, MatchSpec},
-            session::CoordinatorEvent,
+            session::{CoordinatorEvent, SessionMail},
         },
         model::{
             factions::Faction,
@@ -109,57 +108,67 @@ pub(in crate::faf) struct Preparing {
     id: u64,
 }
 
-impl Continuation<Faf> for Preparing {
+impl Continuation for Preparing {
+    type Asker = Coordinator;
     type Question = PrepareMatch;
 
     fn resume(
         self,
-        faf: &mut Faf,
-        turn: &mut FafTurn<'_>,
+        coordinator: &mut Coordinator,
+        cx: &mut Context<'_>,
         grant: Result<MatchGrant, StoreFailure>,
     ) {
-        faf.match_prepared(turn, self.id, grant);
+        coordinator.match_prepared(cx, self.id, grant);
     }
 }
 
-impl Faf {
+impl Coordinator {
     /// spec: faf-matchmaking 8.1.
-    pub(in crate::faf) fn match_found(&mut self, turn: &mut FafTurn<'_>, found: Match) {
-        self.counters.matches_found += 1;
-        let id = self.coordinator.matchmaker.next_id();
+    pub(in crate::faf) fn match_found(&mut self, cx: &mut Context<'_>, found: Match) {
+        cx.counters.matches_found += 1;
+        let id = self.matchmaker.next_id();
         let login_ids: Vec<LoginId> = found.players().map(|p| p.login_id).collect();
         let (queue, rating_type) = (found.setup.name.clone(), found.setup.rating_type.clone());
-        self.coordinator.matchmaker.matches.insert(id, found);
+        self.matchmaker.matches.insert(id, found);
         // First all of them: whose other searches are cancelled must not become idle by that.
         for login_id in &login_ids {
-            if let Some(online) = self.coordinator.member_mut(login_id) {
+            if let Some(online) = self.member_mut(login_id) {
                 online.state = PlayerState::StartingAutomatch;
             }
         }
         for login_id in login_ids {
-            let word = CoordinatorEvent::Matched {
+            let event = CoordinatorEvent::Matched {
                 match_id: id,
                 queue: queue.clone(),
                 rating_type: rating_type.clone(),
             };
-            self.post(turn, login_id.conn.shard, Mail::FromHall { login_id, word });
-            self.stop_searches(turn, login_id.player_id);
+            cx.post(
+                login_id.conn.shard,
+                SessionMail::FromCoordinator { login_id, event },
+            );
+            self.stop_searches(cx, login_id.player_id);
         }
-        if let Some(found) = self.coordinator.matchmaker.matches.get_mut(&id) {
+        let told = CoordinatorMail::AllTold { match_id: id };
+        cx.post(cx.turn.shard, told);
+    }
+
+    /// Every player's shard has been told of a match; those of this one have answered.
+    pub(in crate::faf) fn all_told(&mut self, cx: &mut Context<'_>, id: u64) {
+        if let Some(found) = self.matchmaker.matches.get_mut(&id) {
             found.stage = Stage::Asking;
         }
-        self.prepare_match(turn, id);
+        self.prepare_match(cx, id);
     }
 
     /// A player's shard says how they are.
     pub(in crate::faf) fn contestant_ready(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         login_id: LoginId,
         id: u64,
         profile: Profile,
     ) {
-        let Some(found) = self.coordinator.matchmaker.matches.get_mut(&id) else {
+        let Some(found) = self.matchmaker.matches.get_mut(&id) else {
             return;
         };
         let mut players = found.teams.iter_mut().flatten();
@@ -167,13 +176,13 @@ impl Faf {
             player.profile = profile;
             player.answered = true;
         }
-        self.prepare_match(turn, id);
+        self.prepare_match(cx, id);
     }
 
     /// Somebody has left; no match waits for their word.
-    pub(in crate::faf) fn match_player_gone(&mut self, turn: &mut FafTurn<'_>, login_id: &LoginId) {
+    pub(in crate::faf) fn match_player_gone(&mut self, cx: &mut Context<'_>, login_id: &LoginId) {
         let mut waited = Vec::new();
-        for (&id, found) in &mut self.coordinator.matchmaker.matches {
+        for (&id, found) in &mut self.matchmaker.matches {
             let mut players = found.teams.iter_mut().flatten();
             if let Some(player) = players.find(|player| player.login_id == *login_id) {
                 player.answered = true;
@@ -181,21 +190,21 @@ impl Faf {
             }
         }
         for id in waited {
-            self.prepare_match(turn, id);
+            self.prepare_match(cx, id);
         }
     }
 
     /// When everybody has been heard: what does the back office know (spec: faf-matchmaking 8.2, 1 to 4).
-    fn prepare_match(&mut self, turn: &mut FafTurn<'_>, id: u64) {
-        let Some(found) = self.coordinator.matchmaker.matches.get_mut(&id) else {
+    fn prepare_match(&mut self, cx: &mut Context<'_>, id: u64) {
+        let Some(found) = self.matchmaker.matches.get_mut(&id) else {
             return;
         };
         if found.stage != Stage::Asking || found.players().any(|player| !player.answered) {
             return;
         }
-        if !has_map(found, self.settings.matchmaking.map_pool_rating_selection) {
-            self.counters.matches_without_map += 1;
-            return self.match_errored(turn, id);
+        if !has_map(found, cx.settings.matchmaking.map_pool_rating_selection) {
+            cx.counters.matches_without_map += 1;
+            return self.match_errored(cx, id);
         }
         found.stage = Stage::Preparing;
         let question = PrepareMatch {
@@ -204,92 +213,95 @@ impl Faf {
                 .players()
                 .map(|player| player.login_id.player_id)
                 .collect(),
-            history: self.settings.matchmaking.anti_repetition.limit,
+            history: cx.settings.matchmaking.anti_repetition.limit,
         };
-        self.pending.ask(turn, question, Preparing { id });
+        self.pending.ask(&mut cx.turn, question, Preparing { id });
     }
 
     /// The back office has answered: the map is chosen, and the game opened (spec: faf-matchmaking 8.2).
     fn match_prepared(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         id: u64,
         grant: Result<MatchGrant, StoreFailure>,
     ) {
-        let settings = self.settings.clone();
-        let Some(found) = self.coordinator.matchmaker.matches.get_mut(&id) else {
+        let settings = cx.settings.clone();
+        let Some(found) = self.matchmaker.matches.get_mut(&id) else {
             return;
         };
         let Ok(grant) = grant else {
-            self.counters.store_errors += 1;
-            return self.match_errored(turn, id);
+            cx.counters.store_errors += 1;
+            return self.match_errored(cx, id);
         };
-        let Some(opening) = opening(turn, id, found, &grant, &settings.matchmaking) else {
-            self.counters.matches_without_map += 1;
-            return self.match_errored(turn, id);
+        let Some(opening) = opening(cx, id, found, &grant, &settings.matchmaking) else {
+            cx.counters.matches_without_map += 1;
+            return self.match_errored(cx, id);
         };
         let Some(host) = opening.players.first().map(|host| host.login_id) else {
             return;
         };
         found.stage = Stage::Opened;
-        self.post(turn, host.conn.shard, Mail::OpenMatch(Box::new(opening)));
+        cx.post(host.conn.shard, SessionMail::OpenMatch(Box::new(opening)));
     }
 
-    fn match_errored(&mut self, turn: &mut FafTurn<'_>, id: u64) {
+    fn match_errored(&mut self, cx: &mut Context<'_>, id: u64) {
         let outcome = MatchOutcome::Failed {
             game_id: None,
             violators: Vec::new(),
             failure: Failure::Errored,
         };
-        self.match_over(turn, id, outcome);
+        self.match_over(cx, id, outcome);
     }
 
     /// The server is to end: what has no game yet gets none.
-    pub(in crate::faf) fn cancel_unopened_matches(&mut self, turn: &mut FafTurn<'_>) {
-        let matches = self.coordinator.matchmaker.matches.iter();
+    pub(in crate::faf) fn cancel_unopened_matches(&mut self, cx: &mut Context<'_>) {
+        let matches = self.matchmaker.matches.iter();
         let unopened: Vec<u64> = matches
             .filter(|(_, found)| found.stage != Stage::Opened)
             .map(|(&id, _)| id)
             .collect();
         for id in unopened {
-            self.match_errored(turn, id);
+            self.match_errored(cx, id);
         }
     }
 
     /// How a match went (spec: faf-matchmaking 8.4).
     pub(in crate::faf) fn match_over(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         id: u64,
         outcome: MatchOutcome,
     ) {
-        let Some(over) = self.coordinator.matchmaker.matches.remove(&id) else {
+        let Some(over) = self.matchmaker.matches.remove(&id) else {
             return;
         };
-        self.meter_outcome(&over.setup.name, &outcome);
+        self.meter_outcome(cx, &over.setup.name, &outcome);
         let MatchOutcome::Failed {
             game_id,
             violators,
             failure,
         } = outcome
         else {
-            self.counters.matches_launched += 1;
+            cx.counters.matches_launched += 1;
             return;
         };
         match failure {
-            Failure::TimedOut => self.counters.matches_timed_out += 1,
-            Failure::Aborted => self.counters.matches_aborted += 1,
-            Failure::Errored => self.counters.matches_errored += 1,
+            Failure::TimedOut => cx.counters.matches_timed_out += 1,
+            Failure::Aborted => cx.counters.matches_aborted += 1,
+            Failure::Errored => cx.counters.matches_errored += 1,
         }
         let login_ids: Vec<LoginId> = over.players().map(|player| player.login_id).collect();
         for login_id in login_ids {
-            let word = CoordinatorEvent::MatchCancelled {
+            let event = CoordinatorEvent::MatchCancelled {
                 match_id: id,
                 game_id,
             };
-            self.post(turn, login_id.conn.shard, Mail::FromHall { login_id, word });
+            cx.post(
+                login_id.conn.shard,
+                SessionMail::FromCoordinator { login_id, event },
+            );
         }
-        self.register_violations(turn, &violators);
+        self.register_violations(cx, &violators);
     }
 }
 
@@ -316,7 +328,7 @@ fn wanted_maps(found: &Match, bracket: &crate::faf::model::pools::Bracket) -> Ve
 
 /// Everything about the game of a match; `None`: no map is left.
 fn opening(
-    turn: &mut FafTurn<'_>,
+    cx: &mut Context<'_>,
     id: u64,
     found: &Match,
     grant: &MatchGrant,
@@ -330,18 +342,18 @@ fn opening(
         &wanted,
         &grant.history,
         &settings.anti_repetition,
-        turn.rng,
+        cx.turn.rng,
     )?;
     let folder = match &entry.map {
         PoolMap::Vault { folder, .. } => folder.to_lowercase(),
-        PoolMap::Generated(map) => map.folder(turn.rng.random()),
+        PoolMap::Generated(map) => map.folder(cx.turn.rng.random()),
     };
     let [first, second] = [0, 1].map(|team| {
         let players = found.teams[team].iter();
         let displayed: Vec<f64> = players.map(|p| p.profile.rating.displayed()).collect();
         displayed
     });
-    let places = lineup::places([&first, &second], turn.rng);
+    let places = lineup::places([&first, &second], cx.turn.rng);
     let players = found.players().zip(places.into_iter().flatten());
     let players = players.map(|(player, place)| MatchPlayer {
         login_id: player.login_id,

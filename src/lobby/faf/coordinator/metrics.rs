@@ -1,16 +1,14 @@
 //! What is counted about queues, searches and matches (spec: faf-lifecycle 15.3).
 
-use std::time::Duration;
-
 use crate::faf::{
-    Faf,
-    mail::coordinator::Failure,
+    context::Context,
+    coordinator::{Coordinator, queues::Search},
+    mail::coordinator::{Failure, MatchOutcome},
     metrics::QueueMeters,
+    model::pools::QueueSetup,
     rules::matcher::{Rating, Side, Tuning, quality},
 };
-use crate::faf::{
-    coordinator::queues::Search, mail::coordinator::MatchOutcome, model::pools::QueueSetup,
-};
+use std::time::Duration;
 
 /// The statuses of searches that have ended.
 const MATCHED: &str = "successful";
@@ -44,44 +42,56 @@ fn ratings(team: &[Search]) -> impl Iterator<Item = Rating> + '_ {
     members.map(|member| member.profile.rating)
 }
 
-impl Faf {
+impl Coordinator {
     /// A queue was loaded.
-    pub(in crate::faf) fn meter_setup(&mut self, setup: &QueueSetup) {
-        let metrics_collector = meters_of(&mut self.metrics_collector.queues, &setup.name);
+    pub(in crate::faf) fn meter_setup(&mut self, cx: &mut Context<'_>, setup: &QueueSetup) {
+        let metrics_collector = meters_of(&mut cx.metrics.queues, &setup.name);
         metrics_collector.rating_peak = Some((setup.rating_type.clone(), setup.rating_peak));
     }
 
     /// A queue pops with so many players, and will again after this time.
-    pub(in crate::faf) fn meter_pop(&mut self, queue: &str, players: usize, wait: Duration) {
-        let metrics_collector = meters_of(&mut self.metrics_collector.queues, queue);
+    pub(in crate::faf) fn meter_pop(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &str,
+        players: usize,
+        wait: Duration,
+    ) {
+        let metrics_collector = meters_of(&mut cx.metrics.queues, queue);
         metrics_collector.players = players as u64;
         metrics_collector.pop_timer_s = wait.as_secs_f64();
     }
 
     /// So many searches are left after a pop.
-    pub(in crate::faf) fn meter_unmatched(&mut self, id: u32) {
-        if let Some(queue) = self.coordinator.matchmaker.queue(id) {
-            let metrics_collector =
-                meters_of(&mut self.metrics_collector.queues, &queue.setup.name);
+    pub(in crate::faf) fn meter_unmatched(&mut self, cx: &mut Context<'_>, id: u32) {
+        if let Some(queue) = self.matchmaker.queue(id) {
+            let metrics_collector = meters_of(&mut cx.metrics.queues, &queue.setup.name);
             metrics_collector.unmatched_searches = queue.searches.len() as u64;
         }
     }
 
     /// A search has ended without a match.
-    pub(in crate::faf) fn meter_cancelled(&mut self, queue: &str, search: &Search, now: Duration) {
-        let metrics_collector = meters_of(&mut self.metrics_collector.queues, queue);
+    pub(in crate::faf) fn meter_cancelled(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &str,
+        search: &Search,
+        now: Duration,
+    ) {
+        let metrics_collector = meters_of(&mut cx.metrics.queues, queue);
         observe_duration(metrics_collector, CANCELLED, search, now);
     }
 
     /// A match was made of these searches.
     pub(in crate::faf) fn meter_match(
         &mut self,
+        cx: &mut Context<'_>,
         queue: &str,
         teams: &[Vec<Search>; 2],
         now: Duration,
     ) {
-        let tuning: &Tuning = &self.settings.matchmaking.tuning;
-        let metrics_collector = meters_of(&mut self.metrics_collector.queues, queue);
+        let tuning: &Tuning = &cx.settings.matchmaking.tuning;
+        let metrics_collector = meters_of(&mut cx.metrics.queues, queue);
         for search in teams.iter().flatten() {
             metrics_collector
                 .searches_matched
@@ -105,7 +115,12 @@ impl Faf {
     }
 
     /// How a match went.
-    pub(in crate::faf) fn meter_outcome(&mut self, queue: &str, outcome: &MatchOutcome) {
+    pub(in crate::faf) fn meter_outcome(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &str,
+        outcome: &MatchOutcome,
+    ) {
         let status = match outcome {
             MatchOutcome::Launched => "successful",
             MatchOutcome::Failed { failure, .. } => match failure {
@@ -114,7 +129,7 @@ impl Faf {
                 Failure::Errored => "errored",
             },
         };
-        let metrics_collector = meters_of(&mut self.metrics_collector.queues, queue);
+        let metrics_collector = meters_of(&mut cx.metrics.queues, queue);
         metrics_collector.matches.up(status);
     }
 }

@@ -1,27 +1,28 @@
 //! The coordinator: what players do together before a game. It is on one shard, [`COORDINATOR`], so that whatever concerns several of
-//! them (leaving one party for another, say) is one turn.
+//! them (leaving one party for another, say) is one cx.turn.
 //!
 //! A player's own shard speaks for them: it introduces them before their first request, tells every change of their
 //! state after that, and that they are gone when they log out, all in order. While the coordinator works on a request
-//! its sender's connection is held; every request gets exactly one [`Mail::HallAnswer`].
+//! its sender's connection is held; every request gets exactly one [`SessionMail::CoordinatorAnswer`].
 //!
 //! Invariants: a [`Member`] is somebody who is logged in and has been introduced with the claim (epoch) that is in their
 //! [`LoginId`]; whoever introduces themselves with a newer claim replaces the older member, who is treated as gone, and
 //! whatever is still said in the older one's name finds nobody. A member's `party` and the party's members name each
 //! other.
 
+use crate::faf::questions::Answer;
 use crate::{
-    ShardId,
     faf::{
-        Faf, FafTurn,
-        coordinator::queues::Matchmaker,
+        context::Context,
+        coordinator::{matches::Preparing, popping::Finding, queues::Matchmaker},
         mail::{
-            Mail,
-            coordinator::{CoordinatorRefusal, CoordinatorRequest, PlayerRequest},
+            coordinator::{CoordinatorMail, CoordinatorRefusal, CoordinatorRequest, PlayerRequest},
+            session::SessionMail,
         },
         model::{player_state::PlayerState, seat::LoginId},
     },
     map::IdMap,
+    question::{Asker, Pending},
 };
 pub(in crate::faf) mod entering;
 pub(in crate::faf) mod matches;
@@ -34,8 +35,11 @@ use bytes::Bytes;
 
 use self::party::Parties;
 
-/// The shard that has the coordinator.
-pub(in crate::faf) const COORDINATOR: ShardId = ShardId::new(0, 0);
+crate::continuations! {
+    pub(in crate::faf) CoordinatorContinuation of Coordinator:
+    FindMatches => Finding,
+    PrepareMatch => Preparing,
+}
 
 /// Somebody the coordinator knows.
 #[derive(Debug)]
@@ -57,6 +61,8 @@ pub(in crate::faf) struct Coordinator {
     parties: Parties,
     /// Queues, searches and matches.
     pub matchmaker: Matchmaker,
+    /// What the back office was asked, and what is waited for with.
+    pub pending: Pending<CoordinatorContinuation>,
 }
 
 impl Coordinator {
@@ -79,62 +85,78 @@ impl Coordinator {
     }
 }
 
-impl Faf {
-    /// At the coordinator: a player's shard speaks for them.
-    pub(in crate::faf) fn coordinator_asked(
-        &mut self,
-        turn: &mut FafTurn<'_>,
-        login_id: LoginId,
-        request: CoordinatorRequest,
-    ) {
-        match request {
-            CoordinatorRequest::Enter { state } => self.coordinator_entered(turn, login_id, state),
-            CoordinatorRequest::State(state) => {
-                if let Some(online) = self.coordinator.member_mut(&login_id) {
-                    online.state = state;
-                }
+impl Asker for Coordinator {
+    type Context<'a> = Context<'a>;
+}
+
+impl Coordinator {
+    /// Somebody has something for the coordinator.
+    pub(in crate::faf) fn mail(&mut self, cx: &mut Context<'_>, mail: CoordinatorMail) {
+        match mail {
+            CoordinatorMail::ToCoordinator { login_id, request } => {
+                self.coordinator_asked(cx, login_id, request);
             }
-            CoordinatorRequest::Gone => self.coordinator_left(turn, login_id),
-            CoordinatorRequest::Request(request) => {
-                // Who has been replaced by a later login wants nothing any more; they are let go all the same.
-                let verdict = if self.coordinator.member_mut(&login_id).is_some() {
-                    self.coordinator_request(turn, login_id, request)
-                } else {
-                    Some(Ok(()))
-                };
-                if let Some(verdict) = verdict {
-                    self.post(
-                        turn,
-                        login_id.conn.shard,
-                        Mail::HallAnswer { login_id, verdict },
-                    );
-                }
+            CoordinatorMail::AllTold { match_id } => self.all_told(cx, match_id),
+            CoordinatorMail::MatchOver { match_id, outcome } => {
+                self.match_over(cx, match_id, outcome);
             }
-            CoordinatorRequest::Reserved { entry, outcome } => {
-                self.member_reserved(turn, login_id, entry, outcome);
-            }
-            CoordinatorRequest::Ready { match_id, profile } => {
-                self.contestant_ready(turn, login_id, match_id, profile);
-            }
-            CoordinatorRequest::StopSearching => {
-                if self.coordinator.member_mut(&login_id).is_some() {
-                    self.stop_searches(turn, login_id.player_id);
+            CoordinatorMail::Rated(changes) => {
+                for change in &changes {
+                    self.matchmaker.rated(change);
                 }
             }
         }
     }
 
-    fn coordinator_entered(
+    /// At the coordinator: a player's shard speaks for them.
+    pub(in crate::faf) fn coordinator_asked(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         login_id: LoginId,
-        state: PlayerState,
+        request: CoordinatorRequest,
     ) {
-        if let Some(known) = self.coordinator.member(login_id.player_id) {
+        match request {
+            CoordinatorRequest::Enter { state } => self.coordinator_entered(cx, login_id, state),
+            CoordinatorRequest::State(state) => {
+                if let Some(online) = self.member_mut(&login_id) {
+                    online.state = state;
+                }
+            }
+            CoordinatorRequest::Gone => self.coordinator_left(cx, login_id),
+            CoordinatorRequest::Request(request) => {
+                // Who has been replaced by a later login wants nothing any more; they are let go all the same.
+                let verdict = if self.member_mut(&login_id).is_some() {
+                    self.coordinator_request(cx, login_id, request)
+                } else {
+                    Some(Ok(()))
+                };
+                if let Some(verdict) = verdict {
+                    cx.post(
+                        login_id.conn.shard,
+                        SessionMail::CoordinatorAnswer { login_id, verdict },
+                    );
+                }
+            }
+            CoordinatorRequest::Reserved { entry, outcome } => {
+                self.member_reserved(cx, login_id, entry, outcome);
+            }
+            CoordinatorRequest::Ready { match_id, profile } => {
+                self.contestant_ready(cx, login_id, match_id, profile);
+            }
+            CoordinatorRequest::StopSearching => {
+                if self.member_mut(&login_id).is_some() {
+                    self.stop_searches(cx, login_id.player_id);
+                }
+            }
+        }
+    }
+
+    fn coordinator_entered(&mut self, cx: &mut Context<'_>, login_id: LoginId, state: PlayerState) {
+        if let Some(known) = self.member(login_id.player_id) {
             if known.login_id.epoch >= login_id.epoch {
                 return;
             }
-            self.coordinator_left(turn, known.login_id);
+            self.coordinator_left(cx, known.login_id);
         }
         let online = Member {
             login_id,
@@ -142,23 +164,23 @@ impl Faf {
             party: None,
             knows_matchmaker: false,
         };
-        self.coordinator.members.insert(login_id.player_id, online);
+        self.members.insert(login_id.player_id, online);
     }
 
     /// spec: faf-lifecycle 5, 13, disconnect.
-    fn coordinator_left(&mut self, turn: &mut FafTurn<'_>, login_id: LoginId) {
-        if self.coordinator.member_mut(&login_id).is_some() {
-            self.stop_searches(turn, login_id.player_id);
-            self.forget_entries(turn, &login_id);
-            self.match_player_gone(turn, &login_id);
-            self.leave_party_of(turn, login_id.player_id);
-            self.coordinator.members.remove(&login_id.player_id);
+    fn coordinator_left(&mut self, cx: &mut Context<'_>, login_id: LoginId) {
+        if self.member_mut(&login_id).is_some() {
+            self.stop_searches(cx, login_id.player_id);
+            self.forget_entries(cx, &login_id);
+            self.match_player_gone(cx, &login_id);
+            self.leave_party_of(cx, login_id.player_id);
+            self.members.remove(&login_id.player_id);
         }
     }
 
     fn coordinator_request(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         login_id: LoginId,
         request: PlayerRequest,
     ) -> Option<Result<(), CoordinatorRefusal>> {
@@ -166,27 +188,26 @@ impl Faf {
             PlayerRequest::Invite {
                 recipient_id,
                 recipient,
-            } => self.party_invite(turn, login_id, recipient_id, recipient),
-            PlayerRequest::Accept { inviter_id } => self.party_accept(turn, login_id, inviter_id),
-            PlayerRequest::Kick { player_id } => self.party_kick(turn, login_id, player_id),
+            } => self.party_invite(cx, login_id, recipient_id, recipient),
+            PlayerRequest::Accept { inviter_id } => self.party_accept(cx, login_id, inviter_id),
+            PlayerRequest::Kick { player_id } => self.party_kick(cx, login_id, player_id),
             PlayerRequest::Leave => {
-                self.stop_searches(turn, login_id.player_id);
-                self.party_leave(turn, login_id)
+                self.stop_searches(cx, login_id.player_id);
+                self.party_leave(cx, login_id)
             }
             PlayerRequest::SetFactions(factions) => {
-                self.coordinator
-                    .choose_factions(login_id.player_id, factions);
-                self.party_dirty(turn, login_id.player_id);
+                self.choose_factions(login_id.player_id, factions);
+                self.party_dirty(cx, login_id.player_id);
                 Ok(())
             }
             PlayerRequest::Queues => {
-                let queues = self.all_queues(turn);
-                self.tell_visitor(turn, login_id.player_id, queues);
+                let queues = self.all_queues(cx);
+                self.tell_member(cx, login_id.player_id, queues);
                 Ok(())
             }
-            PlayerRequest::Search(wanted) => return self.search_wanted(turn, login_id, wanted),
+            PlayerRequest::Search(wanted) => return self.search_wanted(cx, login_id, wanted),
             PlayerRequest::StopSearch { queue } => {
-                self.stop_search(turn, login_id, &queue);
+                self.stop_search(cx, login_id, &queue);
                 Ok(())
             }
         };
@@ -194,16 +215,15 @@ impl Faf {
     }
 
     /// A message from the coordinator to one of its members.
-    pub(in crate::faf) fn tell_visitor(
+    pub(in crate::faf) fn tell_member(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         player_id: u32,
         body: Bytes,
     ) {
-        let Some(LoginId { conn, .. }) = self.coordinator.member(player_id).map(|v| v.login_id)
-        else {
+        let Some(LoginId { conn, .. }) = self.member(player_id).map(|v| v.login_id) else {
             return;
         };
-        self.tell(turn, conn, player_id, body);
+        cx.tell(conn, player_id, body);
     }
 }

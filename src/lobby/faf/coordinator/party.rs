@@ -6,7 +6,7 @@
 use crate::{
     ConnId,
     faf::{
-        Faf, FafTurn, Timer,
+        context::{Context, Timer},
         coordinator::Coordinator,
         mail::coordinator::CoordinatorRefusal,
         model::{
@@ -145,106 +145,98 @@ impl Coordinator {
     }
 }
 
-impl Faf {
+impl Coordinator {
     /// They are online and do not mind who invites them: the inviter's shard has asked, except of its own player.
     pub(in crate::faf) fn party_invite(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         login_id: LoginId,
         recipient_id: u32,
         recipient: ConnId,
     ) -> Result<(), CoordinatorRefusal> {
         let sender = login_id.player_id;
-        if self
-            .coordinator
-            .owner_of(sender)
-            .is_some_and(|owner| owner != sender)
-        {
+        if self.owner_of(sender).is_some_and(|owner| owner != sender) {
             return Err(CoordinatorRefusal::InviteByMember);
         }
-        if self
-            .coordinator
-            .party_of(sender)
-            .invite(recipient_id, turn.now.mono)
-        {
+        if self.party_of(sender).invite(recipient_id, cx.turn.now.mono) {
             let invite = message::encode(&message::PartyInvite { sender });
-            self.tell(turn, recipient, recipient_id, invite);
+            cx.tell(recipient, recipient_id, invite);
         } else {
-            self.counters.over_limit += 1;
+            cx.counters.over_limit += 1;
         }
         Ok(())
     }
 
     pub(in crate::faf) fn party_accept(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         login_id: LoginId,
         inviter_id: u32,
     ) -> Result<(), CoordinatorRefusal> {
         let player_id = login_id.player_id;
-        let party = self.coordinator.parties.by_owner.get(&inviter_id);
-        let Some(party) = party.filter(|p| p.has_invited(player_id, turn.now.mono)) else {
+        let party = self.parties.by_owner.get(&inviter_id);
+        let Some(party) = party.filter(|p| p.has_invited(player_id, cx.turn.now.mono)) else {
             return Err(CoordinatorRefusal::NotInvited);
         };
-        let inviter = self.coordinator.member(inviter_id);
+        let inviter = self.member(inviter_id);
         if inviter.is_some_and(|inviter| inviter.state == PlayerState::SearchingLadder) {
             return Err(CoordinatorRefusal::InQueue);
         }
         if party.members.len() >= limits::PARTY_MEMBERS {
-            self.counters.over_limit += 1;
+            cx.counters.over_limit += 1;
             return Err(CoordinatorRefusal::NotInvited);
         }
-        self.counters.party_joins += 1;
-        let factions = self.coordinator.factions_of(player_id);
-        if let Some(update) = self.leave_party_of(turn, player_id) {
-            self.tell_visitor(turn, player_id, update);
+        cx.counters.party_joins += 1;
+        let factions = self.factions_of(player_id);
+        if let Some(update) = self.leave_party_of(cx, player_id) {
+            self.tell_member(cx, player_id, update);
         }
-        if let Some(party) = self.coordinator.parties.by_owner.get_mut(&inviter_id) {
+        if let Some(party) = self.parties.by_owner.get_mut(&inviter_id) {
             party.members.push(Member {
                 player_id,
                 factions,
             });
         }
-        if let Some(online) = self.coordinator.members.get_mut(&player_id) {
+        if let Some(online) = self.members.get_mut(&player_id) {
             online.party = Some(inviter_id);
         }
-        self.party_dirty(turn, player_id);
+        self.party_dirty(cx, player_id);
         Ok(())
     }
 
     /// The kicked player is online, says the owner's shard; whether they are a member is found here.
     pub(in crate::faf) fn party_kick(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         login_id: LoginId,
         kicked_id: u32,
     ) -> Result<(), CoordinatorRefusal> {
         let owner = login_id.player_id;
-        match self.coordinator.owner_of(owner) {
+        match self.owner_of(owner) {
             None => return Err(CoordinatorRefusal::NoParty),
             Some(other) if other != owner => return Err(CoordinatorRefusal::KickByMember),
             Some(_) => {}
         }
         // Nobody is kicked out of their own party.
-        if kicked_id == owner || self.coordinator.owner_of(kicked_id) != Some(owner) {
-            let update = self.coordinator.update_of(owner);
-            self.tell_visitor(turn, owner, update);
+        if kicked_id == owner || self.owner_of(kicked_id) != Some(owner) {
+            let update = self.update_of(owner);
+            self.tell_member(cx, owner, update);
             return Ok(());
         }
-        self.leave_party_of(turn, kicked_id);
-        self.tell_visitor(turn, kicked_id, message::KICKED_FROM_PARTY);
+        self.leave_party_of(cx, kicked_id);
+        self.tell_member(cx, kicked_id, message::KICKED_FROM_PARTY);
         Ok(())
     }
 
     pub(in crate::faf) fn party_leave(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         login_id: LoginId,
     ) -> Result<(), CoordinatorRefusal> {
         let update = self
-            .leave_party_of(turn, login_id.player_id)
+            .leave_party_of(cx, login_id.player_id)
             .ok_or(CoordinatorRefusal::NoParty)?;
-        self.tell_visitor(turn, login_id.player_id, update);
+        self.tell_member(cx, login_id.player_id, update);
         Ok(())
     }
 
@@ -252,51 +244,51 @@ impl Faf {
     /// Gives what the leaver may be told.
     pub(in crate::faf) fn leave_party_of(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         player_id: u32,
     ) -> Option<Bytes> {
-        let owner = self.coordinator.members.get_mut(&player_id)?.party.take()?;
+        let owner = self.members.get_mut(&player_id)?.party.take()?;
         if owner != player_id {
-            if let Some(party) = self.coordinator.parties.by_owner.get_mut(&owner) {
+            if let Some(party) = self.parties.by_owner.get_mut(&owner) {
                 party.members.retain(|member| member.player_id != player_id);
             }
-            self.party_dirty(turn, owner);
-            return Some(self.coordinator.update_of(owner));
+            self.party_dirty(cx, owner);
+            return Some(self.update_of(owner));
         }
-        let party = self.coordinator.parties.by_owner.remove(&owner)?;
-        self.coordinator.parties.dirty.remove(&owner);
-        let update = self.coordinator.update_of(owner);
+        let party = self.parties.by_owner.remove(&owner)?;
+        self.parties.dirty.remove(&owner);
+        let update = self.update_of(owner);
         for member in party.members.iter().filter(|m| m.player_id != owner) {
-            if let Some(online) = self.coordinator.members.get_mut(&member.player_id) {
+            if let Some(online) = self.members.get_mut(&member.player_id) {
                 online.party = None;
             }
-            self.tell_visitor(turn, member.player_id, update.clone());
+            self.tell_member(cx, member.player_id, update.clone());
         }
         Some(update)
     }
 
     /// The members of this player's party are told at the next look.
-    pub(in crate::faf) fn party_dirty(&mut self, turn: &mut FafTurn<'_>, player_id: u32) {
-        let Some(owner) = self.coordinator.owner_of(player_id) else {
+    pub(in crate::faf) fn party_dirty(&mut self, cx: &mut Context<'_>, player_id: u32) {
+        let Some(owner) = self.owner_of(player_id) else {
             return;
         };
-        if self.coordinator.parties.dirty.is_empty() {
-            let at = next_multiple(turn.now.mono, UPDATE_INTERVAL);
-            turn.wake_at(at, Timer::Parties);
+        if self.parties.dirty.is_empty() {
+            let at = next_multiple(cx.turn.now.mono, UPDATE_INTERVAL);
+            cx.turn.wake_at(at, Timer::Parties);
         }
-        self.coordinator.parties.dirty.insert(owner);
+        self.parties.dirty.insert(owner);
     }
 
     /// Once a second, if something has changed.
-    pub(in crate::faf) fn tell_parties(&mut self, turn: &mut FafTurn<'_>) {
-        for owner in std::mem::take(&mut self.coordinator.parties.dirty) {
-            let Some(party) = self.coordinator.parties.by_owner.get(&owner) else {
+    pub(in crate::faf) fn tell_parties(&mut self, cx: &mut Context<'_>) {
+        for owner in std::mem::take(&mut self.parties.dirty) {
+            let Some(party) = self.parties.by_owner.get(&owner) else {
                 continue;
             };
             let members: Vec<u32> = party.members.iter().map(|m| m.player_id).collect();
-            let update = self.coordinator.update_of(owner);
+            let update = self.update_of(owner);
             for player_id in members {
-                self.tell_visitor(turn, player_id, update.clone());
+                self.tell_member(cx, player_id, update.clone());
             }
         }
     }

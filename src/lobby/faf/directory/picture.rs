@@ -1,4 +1,4 @@
-//! The public directory: every player and every game, in encoded form, on every shard.
+//! The picture of what everybody may see: every player and every game, in encoded form, on every shard.
 //!
 //! A newcomer is answered from here without encoding anything. Entries are kept in blocks; a block's text is joined
 //! when somebody first needs it and then shared by all newcomers, and the texts of its entries are let go, so the text is
@@ -17,7 +17,7 @@ use crate::{
     },
     map::IdMap,
 };
-use std::{collections::BTreeMap, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use bytes::{Bytes, BytesMut};
 
@@ -41,7 +41,7 @@ pub(in crate::faf) struct PlayerEntry {
 #[derive(Debug)]
 struct PlayerBlock {
     entries: Vec<PlayerEntry>,
-    texts: Texts,
+    texts: RefCell<Texts>,
 }
 
 /// The objects of a block's players, in their order.
@@ -64,18 +64,20 @@ pub(in crate::faf) struct GameEntry {
     pub listed: bool,
     /// Who sees it.
     pub rule: Rule,
-    text: Bytes,
+    /// A slice of the block's joined form where there is one.
+    text: RefCell<Bytes>,
 }
 
 #[derive(Debug, Default)]
 struct GameBlock {
     entries: Vec<GameEntry>,
-    joined: Option<Rc<Chunk>>,
+    /// A cache: the texts of those that are listed, joined.
+    joined: RefCell<Option<Rc<Chunk>>>,
 }
 
-/// The directory.
+/// The picture. Joined forms are caches, which is why reading may make them.
 #[derive(Debug)]
-pub(in crate::faf) struct Directory {
+pub(in crate::faf) struct Picture {
     players: Vec<PlayerBlock>,
     index: IdMap<u32, u32>,
     /// By uid / BLOCK, so that the list is in the order of creation.
@@ -86,10 +88,10 @@ pub(in crate::faf) struct Directory {
     tail: Rc<Chunk>,
 }
 
-impl Default for Directory {
+impl Default for Picture {
     fn default() -> Self {
         let fixed = |text: &'static str| Rc::new(Chunk::new(Bytes::from_static(text.as_bytes())));
-        Directory {
+        Picture {
             players: Vec::new(),
             index: IdMap::default(),
             games: BTreeMap::new(),
@@ -101,7 +103,7 @@ impl Default for Directory {
     }
 }
 
-impl Directory {
+impl Picture {
     /// Somebody who is online.
     pub(in crate::faf) fn player(&self, id: u32) -> Option<&PlayerEntry> {
         let at = *self.index.get(&id)? as usize;
@@ -121,7 +123,7 @@ impl Directory {
             let (block, at) = (&mut self.players[at as usize / BLOCK], at as usize % BLOCK);
             if block.entries[at].epoch < epoch {
                 block.entries[at] = entry;
-                block.texts.apart()[at] = chunk(text);
+                block.texts.get_mut().apart()[at] = chunk(text);
             }
             return;
         }
@@ -133,7 +135,7 @@ impl Directory {
         self.index
             .insert(id, (number * BLOCK + block.entries.len()) as u32);
         block.entries.push(entry);
-        block.texts.apart().push(chunk(text));
+        block.texts.get_mut().apart().push(chunk(text));
     }
 
     /// A player's newest object, if the claim is the one that is known.
@@ -142,15 +144,15 @@ impl Directory {
             return;
         };
         let (block, at) = (&mut self.players[at as usize / BLOCK], at as usize % BLOCK);
-        if block.entries[at].epoch == epoch && block.texts.of(at) != text {
-            block.texts.apart()[at] = chunk(text);
+        if block.entries[at].epoch == epoch && block.texts.get_mut().of(at) != text {
+            block.texts.get_mut().apart()[at] = chunk(text);
         }
     }
 
     /// The object of somebody who is online.
     pub(in crate::faf) fn text_of(&self, id: u32) -> Option<Bytes> {
         let at = *self.index.get(&id)? as usize;
-        Some(self.players[at / BLOCK].texts.of(at % BLOCK))
+        Some(self.players[at / BLOCK].texts.borrow().of(at % BLOCK))
     }
 
     /// A claim is over; another claim of the same player stays. The last player takes the free place.
@@ -177,17 +179,17 @@ impl Directory {
         self.index.insert(last.id, at);
         let (block, at) = (&mut self.players[at as usize / BLOCK], at as usize % BLOCK);
         block.entries[at] = last;
-        block.texts.apart()[at] = text;
+        block.texts.get_mut().apart()[at] = text;
     }
 
     /// `player_info` with everybody, in as many messages as it takes, each in shared parts.
-    pub(in crate::faf) fn player_lists(&mut self) -> Vec<Vec<Rc<Chunk>>> {
+    pub(in crate::faf) fn player_lists(&self) -> Vec<Vec<Rc<Chunk>>> {
         let mut lists = Lists::new(&self.players_head, &self.comma, &self.tail);
-        for block in &mut self.players {
+        for block in &self.players {
             if block.is_full() {
-                block.texts.join();
+                block.texts.borrow_mut().join();
             }
-            match &block.texts {
+            match &*block.texts.borrow() {
                 Texts::Apart(all) => lists.add_all(all),
                 Texts::Joined(whole, _) => lists.add(whole),
             }
@@ -224,7 +226,7 @@ impl Directory {
                 owner,
                 listed: false,
                 rule: Rule::default(),
-                text: Bytes::new(),
+                text: RefCell::default(),
             },
         );
     }
@@ -237,8 +239,9 @@ impl Directory {
         let Some(game) = block.entries.iter_mut().find(|game| game.uid == uid) else {
             return;
         };
-        (game.listed, game.rule, game.text) = (listed, rule, text);
-        block.joined = None;
+        (game.listed, game.rule) = (listed, rule);
+        game.text = RefCell::new(text);
+        block.joined = RefCell::default();
     }
 
     /// A game is over.
@@ -248,7 +251,7 @@ impl Directory {
             return;
         };
         block.entries.retain(|game| game.uid != uid);
-        block.joined = None;
+        block.joined = RefCell::default();
         if block.entries.is_empty() {
             self.games.remove(&number);
         }
@@ -256,28 +259,18 @@ impl Directory {
 
     /// `game_info` with every listed game that `sees` lets through, in as many messages as it takes; `sees` is asked only
     /// about games with exceptions.
-    pub(in crate::faf) fn game_lists(
-        &mut self,
-        mut sees: impl FnMut(&Rule) -> bool,
-    ) -> Vec<Vec<Rc<Chunk>>> {
+    pub(in crate::faf) fn game_lists(&self, sees: impl Fn(&Rule) -> bool) -> Vec<Vec<Rc<Chunk>>> {
         let mut lists = Lists::new(&self.games_head, &self.comma, &self.tail);
-        for block in self.games.values_mut() {
-            if block
-                .entries
-                .iter()
-                .all(|game| !game.listed || game.rule.is_open())
-            {
-                let listed = block
-                    .entries
-                    .iter_mut()
-                    .filter(|game| game.listed)
-                    .map(|game| &mut game.text);
-                lists.add(block.joined.get_or_insert_with(|| join(listed)));
+        for block in self.games.values() {
+            let listed = || block.entries.iter().filter(|game| game.listed);
+            if listed().all(|game| game.rule.is_open()) {
+                let mut joined = block.joined.borrow_mut();
+                lists.add(joined.get_or_insert_with(|| join(listed().map(|game| &game.text))));
                 continue;
             }
-            for game in block.entries.iter().filter(|game| game.listed) {
+            for game in listed() {
                 if game.rule.is_open() || sees(&game.rule) {
-                    lists.add(&Rc::new(Chunk::new(game.text.clone())));
+                    lists.add(&Rc::new(Chunk::new(game.text.borrow().clone())));
                 }
             }
         }
@@ -290,7 +283,7 @@ impl Default for PlayerBlock {
     fn default() -> Self {
         PlayerBlock {
             entries: Vec::with_capacity(BLOCK),
-            texts: Texts::Apart(Vec::new()),
+            texts: RefCell::new(Texts::Apart(Vec::new())),
         }
     }
 }
@@ -302,7 +295,7 @@ impl PlayerBlock {
 
     /// Takes the last one out.
     fn pop(&mut self) -> Option<(PlayerEntry, Rc<Chunk>)> {
-        Some((self.entries.pop()?, self.texts.apart().pop()?))
+        Some((self.entries.pop()?, self.texts.get_mut().apart().pop()?))
     }
 }
 
@@ -413,13 +406,14 @@ impl<'a> Lists<'a> {
 }
 
 /// Joins texts with commas, leaving out empty ones, and makes them slices of the joined text.
-fn join<'a>(texts: impl Iterator<Item = &'a mut Bytes>) -> Rc<Chunk> {
-    let texts: Vec<&mut Bytes> = texts.filter(|text| !text.is_empty()).collect();
-    let whole = joined(texts.iter().map(|text| &**text));
+fn join<'a>(texts: impl Iterator<Item = &'a RefCell<Bytes>>) -> Rc<Chunk> {
+    let texts: Vec<_> = texts.filter(|text| !text.borrow().is_empty()).collect();
+    let apart: Vec<Bytes> = texts.iter().map(|text| text.borrow().clone()).collect();
+    let whole = joined(apart.iter());
     let mut at = 0;
     for text in texts {
-        let end = at + text.len();
-        *text = whole.slice(at..end);
+        let end = at + text.borrow().len();
+        text.replace(whole.slice(at..end));
         at = end + 1;
     }
     chunk(whole)
@@ -446,7 +440,7 @@ mod tests {
     /// The real client gave up on a list of everybody when there were many.
     #[test]
     fn no_list_is_longer_than_a_client_reads() {
-        let mut directory = Directory::default();
+        let mut directory = Picture::default();
         let conn = ConnId {
             shard: ShardId::new(0, 0),
             slot: 0,
@@ -482,7 +476,7 @@ mod tests {
         use rand::{RngExt, SeedableRng, rngs::StdRng};
 
         let mut rng = StdRng::seed_from_u64(3);
-        let mut directory = Directory::default();
+        let mut directory = Picture::default();
         let mut plain: Vec<(u32, u64, String)> = Vec::new();
         for step in 1..6_000u64 {
             let id = rng.random_range(0..700u32);

@@ -1,6 +1,47 @@
-//! A game, on the shard that owns it: its host's.
+//! A game at its owner, the shard of its host.
+//!
+//! | file | concept |
+//! |---|---|
+//! | `games`, `state`, `info` | the state of this role; a game; how everybody is told of it |
+//! | `opening`, `seats` | a game begins; getting in, back in, connected, and out |
+//! | `lobby`, `relations` | what is reported until the launch; what the host's friends and foes are to it |
+//! | `reports`, `journal` | what is reported while it is played and when it ends; that it is written down |
+//! | `launching`, `stopping` | a match's game until it is launched or has failed; the orderly end |
 
+use crate::faf::{context::Context, mail::game::GameMail};
+pub(in crate::faf) mod games;
 pub(in crate::faf) mod info;
+pub(in crate::faf) mod journal;
 pub(in crate::faf) mod launching;
+pub(in crate::faf) mod lobby;
+pub(in crate::faf) mod opening;
+pub(in crate::faf) mod relations;
 pub(in crate::faf) mod reports;
+pub(in crate::faf) mod seats;
 pub(in crate::faf) mod state;
+pub(in crate::faf) mod stopping;
+
+use self::games::Games;
+
+impl Games {
+    /// Somebody has something for a game.
+    pub(in crate::faf) fn mail(&mut self, cx: &mut Context<'_>, mail: GameMail) {
+        match mail {
+            GameMail::Host {
+                seat,
+                host,
+                creation,
+            } => self.host(cx, seat, host, *creation),
+            GameMail::OpenMatch { spec, host, seat } => self.open_match(cx, *spec, host, seat),
+            GameMail::Join { seat, password } => self.join_wanted(cx, seat, password),
+            GameMail::Restore { seat, login } => self.restore_wanted(cx, seat, login),
+            GameMail::Report { seat, report } => self.game_event(cx, seat, report),
+            GameMail::Called {
+                uid,
+                player_id,
+                seat,
+            } => self.guest_called(cx, uid, player_id, seat),
+            GameMail::Show => self.show(cx),
+        }
+    }
+}

@@ -1,11 +1,12 @@
 //! What the players' games report while a game is played and when it ends, and what of it goes into the ledger (spec:
 //! faf-messages 4, faf-ratings-results 2, 5 and 9.1).
 
-use std::{sync::Arc, time::Duration};
-
 use crate::faf::{
-    Faf, FafTurn,
-    game::state::{Game, GameState},
+    context::Context,
+    game::{
+        games::Games,
+        state::{Game, GameState},
+    },
     ledger::{Launch, Placed, Record},
     mail::game::GameReport,
     model::{
@@ -22,24 +23,22 @@ use crate::faf::{
         validity::{self, Setup, Validity},
     },
 };
+use std::{sync::Arc, time::Duration};
 
-impl Faf {
+impl Games {
     /// At the owner: one report of a player's game about the game itself.
-    pub(in crate::faf) fn reported(
-        &mut self,
-        turn: &mut FafTurn<'_>,
-        seat: Seat,
-        event: GameReport,
-    ) {
+    pub(in crate::faf) fn reported(&mut self, cx: &mut Context<'_>, seat: Seat, event: GameReport) {
         let Some(game) = self.games.get_mut(&seat.uid).filter(|game| game.has(&seat)) else {
             return;
         };
         // What comes after the end has no effect (spec: faf-lifecycle 10.8).
         if game.state == GameState::Ended {
-            self.counters.game_messages_ignored += 1;
+            cx.counters.game_messages_ignored += 1;
             return;
         }
-        let since_launch = game.launched_at.map(|at| turn.now.unix.saturating_sub(at));
+        let since_launch = game
+            .launched_at
+            .map(|at| cx.turn.now.unix.saturating_sub(at));
         let mut record = None;
         let kept = match event {
             GameReport::Result(result) => {
@@ -92,28 +91,28 @@ impl Faf {
             }
             // A team kill before the launch has no game to belong to.
             _ => {
-                self.counters.game_messages_ignored += 1;
+                cx.counters.game_messages_ignored += 1;
                 return;
             }
         };
-        self.counters.over_limit += u64::from(!kept);
+        cx.counters.over_limit += u64::from(!kept);
         if let Some(record) = record {
-            self.record(turn, seat.uid, record, Some(seat));
+            self.record(cx, seat.uid, record, Some(seat));
         }
-        self.look_at_statistics(turn, seat.uid);
+        self.look_at_statistics(cx, seat.uid);
     }
 
     /// The game was launched and its participants are frozen: it gets its rows (spec: faf-ratings-results 2).
-    pub(in crate::faf) fn launched(&mut self, turn: &mut FafTurn<'_>, host: Seat) {
+    pub(in crate::faf) fn launched(&mut self, cx: &mut Context<'_>, host: Seat) {
         let Some(game) = self.games.get(&host.uid) else {
             return;
         };
-        let launch = game.launch_record(&self.reference, self.settings.start_rating);
-        self.record(turn, host.uid, Record::Launch(launch), Some(host));
+        let launch = game.launch_record(cx.reference, cx.settings.start_rating);
+        self.record(cx, host.uid, Record::Launch(launch), Some(host));
     }
 
     /// After every end-of-game check (spec: faf-lifecycle 10.8).
-    pub(in crate::faf) fn checked(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
+    pub(in crate::faf) fn checked(&mut self, cx: &mut Context<'_>, uid: u32) {
         let Some(game) = self.games.get_mut(&uid) else {
             return;
         };
@@ -123,32 +122,32 @@ impl Faf {
         game.settled |= finish;
         let simulated = game.finished_at.filter(|_| finish);
         if let Some(at) = simulated {
-            self.record(turn, uid, Record::Ended(at.as_secs_f64()), None);
+            self.record(cx, uid, Record::Ended(at.as_secs_f64()), None);
         }
         if finish {
             let rules = Rules {
-                start: self.settings.start_rating,
-                adjustment_max: self.settings.rating_adjustment_max,
-                ladder_outcome_override: self.settings.ladder_outcome_override,
+                start: cx.settings.start_rating,
+                adjustment_max: cx.settings.rating_adjustment_max,
+                ladder_outcome_override: cx.settings.ladder_outcome_override,
             };
             let finished = self
                 .games
                 .get(&uid)
-                .map(|game| game.finished(rules, turn.now.unix));
+                .map(|game| game.finished(rules, cx.turn.now.unix));
             if let Some(finished) = finished {
-                self.record(turn, uid, Record::Finish(Box::new(finished)), None);
+                self.record(cx, uid, Record::Finish(Box::new(finished)), None);
             }
         }
         if finish || !ended {
-            self.look_at_statistics(turn, uid);
+            self.look_at_statistics(cx, uid);
         }
         if ended {
-            self.close_book(turn, uid);
+            self.close_book(cx, uid);
         }
     }
 
     /// Hands on the statistics of those participants whose results have come since (spec: faf-ratings-results 9.1).
-    fn look_at_statistics(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
+    fn look_at_statistics(&mut self, cx: &mut Context<'_>, uid: u32) {
         let Some(game) = self.games.get_mut(&uid) else {
             return;
         };
@@ -183,7 +182,7 @@ impl Faf {
             texts: game.stats.clone(),
             rating_type: game.rating_type.clone(),
         };
-        self.record(turn, uid, Record::Statistics(statistics), None);
+        self.record(cx, uid, Record::Statistics(statistics), None);
     }
 }
 

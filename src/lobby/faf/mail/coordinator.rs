@@ -5,10 +5,36 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ConnId,
     faf::{
-        model::{factions::Factions, player_state::PlayerState},
-        rules::{matcher::Rating, matchmaking::Veto},
+        model::{factions::Factions, player_state::PlayerState, seat::LoginId},
+        rules::{matcher::Rating, matchmaking::Veto, rated_game::RatingChange},
     },
 };
+
+/// To the coordinator.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum CoordinatorMail {
+    /// What a player wants there, or has done elsewhere.
+    ToCoordinator {
+        /// The login this is about: player, connection and claim.
+        login_id: LoginId,
+        /// What they want done.
+        request: CoordinatorRequest,
+    },
+    /// From itself: the players of a match have been told of it.
+    AllTold {
+        /// Number of the match.
+        match_id: u64,
+    },
+    /// How a match went.
+    MatchOver {
+        /// The coordinator's name for it.
+        match_id: u64,
+        /// How the match went.
+        outcome: MatchOutcome,
+    },
+    /// Ratings have changed.
+    Rated(Vec<RatingChange>),
+}
 
 /// What the coordinator is told of a player, or asked by them.
 #[derive(Debug, Serialize, Deserialize)]

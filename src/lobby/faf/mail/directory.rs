@@ -1,9 +1,50 @@
 //! What changed of what everybody may see.
 
+use crate::{ConnId, faf::rules::visibility::Rule};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::faf::rules::visibility::Rule;
+/// To a shard's replica of what everybody may see.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum DirectoryMail {
+    /// A player can be reached.
+    PlayerHere {
+        /// Account id of the player (`login.id`).
+        id: u32,
+        /// Their connection.
+        conn: ConnId,
+        /// Of their claim.
+        epoch: u64,
+        /// Their object: who signs in elsewhere before the next tick is told of them too.
+        text: Bytes,
+    },
+    /// From the same shard: what is told of a player has changed. Newcomers here see it at once, everybody else with the
+    /// tick.
+    PlayerText {
+        /// Account id of the player (`login.id`).
+        id: u32,
+        /// Of their claim.
+        epoch: u64,
+        /// Their object.
+        text: Bytes,
+    },
+    /// A player can't be reached any more.
+    PlayerGone {
+        /// Account id of the player (`login.id`).
+        id: u32,
+        /// Of their claim.
+        epoch: u64,
+    },
+    /// The sender owns a new game.
+    GameHere {
+        /// Uid of the game (`game_stats.id`).
+        uid: u32,
+    },
+    /// From the same shard: a game as it is now. Newcomers here see it at once, everybody else with the tick.
+    GameText(GameUpdate),
+    /// What has changed at the sender since its last tick.
+    Dirty(Box<Changes>),
+}
 
 /// What changed at one shard.
 #[derive(Debug, Serialize, Deserialize)]

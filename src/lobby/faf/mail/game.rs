@@ -3,9 +3,80 @@
 use serde::{Deserialize, Serialize};
 
 use crate::faf::{
-    model::{account::Relation, options::OptionValue, seat::LoginId},
+    model::{
+        account::Relation,
+        game::Creation,
+        options::OptionValue,
+        seat::{LoginId, Seat},
+    },
     rules::results::ArmyResult,
 };
+
+/// To the games of a shard.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum GameMail {
+    /// From the same shard: a player hosts a game (spec: faf-messages 3.7).
+    Host {
+        /// The host's place; its uid is the game's.
+        seat: Seat,
+        /// The host.
+        host: Host,
+        /// What they want.
+        creation: Box<Creation>,
+    },
+    /// From the same shard: a match is to become a game, of a host who is here.
+    OpenMatch {
+        /// The match.
+        spec: Box<MatchSpec>,
+        /// The host.
+        host: Host,
+        /// Their place; `None`: they are not there any more, or do something else.
+        seat: Option<Seat>,
+    },
+    /// A player wants in (spec: faf-messages 3.8).
+    Join {
+        /// Their place if they are let in.
+        seat: Seat,
+        /// What they gave.
+        password: Option<String>,
+    },
+    /// A player wants back in (spec: faf-messages 3.9).
+    Restore {
+        /// Their place if they are let in.
+        seat: Seat,
+        /// Their name.
+        login: Box<str>,
+    },
+    /// What a player's game reported.
+    Report {
+        /// The player's relation to the game that it is about.
+        seat: Seat,
+        /// What the game process reported.
+        report: GameReport,
+    },
+    /// From the shard of a guest who was called to a match's game.
+    Called {
+        /// Uid of the game (`game_stats.id`).
+        uid: u32,
+        /// Account id of the player this is about.
+        player_id: u32,
+        /// Their place; `None`: they are not there.
+        seat: Option<Seat>,
+    },
+    /// From the same shard: the directory is to show this shard's games as they are now.
+    Show,
+}
+
+/// A game's host.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Host {
+    /// Their name.
+    pub login: Box<str>,
+    /// Account ids of their friends.
+    pub friends: Vec<u32>,
+    /// Account ids of their foes.
+    pub foes: Vec<u32>,
+}
 
 /// How a player leaves (spec: faf-lifecycle 10.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,195 @@
 //! What a player's shard is told of them.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+
+use crate::{
+    ConnId, ShardId,
+    faf::{
+        mail::{
+            coordinator::CoordinatorRefusal,
+            directory::{GameUpdate, PlayerUpdate},
+            game::MatchSpec,
+        },
+        model::{
+            game::Launch,
+            seat::{LoginId, Seat},
+        },
+        rules::{rated_game::RatingChange, visibility::Rule},
+    },
+};
+
+/// To the sessions of a shard, mostly to one of them.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum SessionMail {
+    /// From the home shard: the connection is the player now.
+    Granted {
+        /// Account id of the player (`login.id`).
+        player_id: u32,
+        /// Their connection.
+        conn: ConnId,
+        /// Grows with every grant of this player.
+        epoch: u64,
+    },
+    /// From the same shard: the directory shows this shard as it is, and somebody is to be sent what it shows.
+    SendLists {
+        /// Who.
+        conn: ConnId,
+        /// Their friends and foes, which they are told of between players and games. `None`: they are no newcomer, but have
+        /// missed something.
+        social: Option<Bytes>,
+    },
+    /// From the home shard: somebody else is the player now.
+    Evict {
+        /// Account id of the player (`login.id`).
+        player_id: u32,
+        /// The connection to end.
+        conn: ConnId,
+    },
+    /// From the same shard: games and coordinator have heard that a player leaves.
+    SignOut {
+        /// Their connection.
+        conn: ConnId,
+        /// What follows.
+        then: AfterSignOut,
+    },
+    /// The owner's verdict about a join.
+    JoinAnswer {
+        /// The place.
+        seat: Seat,
+        /// How to launch, or why not.
+        verdict: Result<Launch, JoinRefusal>,
+    },
+    /// The owner's verdict about a return: whether they are the host, or why not.
+    RestoreAnswer {
+        /// The place.
+        seat: Seat,
+        /// Whether the player is the host, or why the game can't be returned to.
+        verdict: Result<bool, RestoreRefusal>,
+    },
+    /// From a game's owner on the host's shard: their client is to launch the game.
+    StartHosting {
+        /// The host's place.
+        seat: Seat,
+        /// How to launch it.
+        launch: Launch,
+    },
+    /// From a game's owner: the player is in the mesh.
+    Connected(Seat),
+    /// From a game's owner: the relation is over.
+    LinkEnded(Seat),
+    /// From a game's owner: the game was launched with them.
+    SetPlaying(Seat),
+    /// To every shard: ratings have changed.
+    Rated(Vec<RatingChange>),
+    /// A relayed message for a player's game, in encoded form.
+    Ice {
+        /// The connection that is told.
+        to: ConnId,
+        /// The message as it is sent, without framing.
+        body: Bytes,
+    },
+    /// A game's visibility for one player has changed (spec: faf-messages 3.13, N#1029).
+    Reveal {
+        /// The connection that is told.
+        to: ConnId,
+        /// They must still be this player.
+        player_id: u32,
+        /// The message as it is sent, without framing.
+        body: Bytes,
+        /// Decides who sees it for other reasons.
+        rule: Box<Rule>,
+    },
+    /// To the shard of a player who is about to be invited to a party: would they hear of it?
+    AskWelcome {
+        /// Who invites.
+        login_id: LoginId,
+        /// Account id of who is invited.
+        recipient_id: u32,
+        /// Where they are.
+        recipient: ConnId,
+    },
+    /// Their shard's word.
+    WelcomeAnswer {
+        /// Who invites.
+        login_id: LoginId,
+        /// Account id of who is invited.
+        recipient_id: u32,
+        /// Where they are.
+        recipient: ConnId,
+        /// Whether they may be invited; `None`: they are not there.
+        welcome: Option<bool>,
+    },
+    /// From the coordinator: a request is done, and its sender is heard again.
+    CoordinatorAnswer {
+        /// The login this is about: player, connection and claim.
+        login_id: LoginId,
+        /// Or why it was not done.
+        verdict: Result<(), CoordinatorRefusal>,
+    },
+    /// From the coordinator: about a player's searches and matches.
+    FromCoordinator {
+        /// The login this is about: player, connection and claim.
+        login_id: LoginId,
+        /// What the coordinator tells the shard of that login.
+        event: CoordinatorEvent,
+    },
+    /// From the coordinator to a host's shard: a match is to become a game.
+    OpenMatch(Box<MatchSpec>),
+    /// From a match's owner to the shard of a guest: they are to join.
+    CallToGame {
+        /// The login this is about: player, connection and claim.
+        login_id: LoginId,
+        /// Uid of the game (`game_stats.id`).
+        uid: u32,
+        /// The shard that has it.
+        owner: ShardId,
+        /// How to launch it.
+        launch: Launch,
+    },
+    /// From the same shard: what has gathered for a tick, for everybody who may see it.
+    Broadcast(Box<Gathered>),
+    /// A message for a player, as long as that connection is still theirs.
+    Tell {
+        /// The connection that is told.
+        conn: ConnId,
+        /// The player whose connection it must still be.
+        player_id: u32,
+        /// The message as it is sent, without framing.
+        body: Bytes,
+    },
+    /// A message for everybody who is logged in at the receiving shard.
+    TellAll(Bytes),
+    /// To a player's shard: their connection is to end.
+    Dismiss {
+        /// The connection to end, if it is still that player's.
+        conn: ConnId,
+        /// The player whose connection it must still be.
+        player_id: u32,
+    },
+}
+
+/// What follows when a player has left everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AfterSignOut {
+    /// Nothing: the connection is gone.
+    Forget,
+    /// The connection ends, because the player is on another one now.
+    Close,
+    /// The connection claims to be another player.
+    Claim,
+}
+
+/// What all shards have said of a tick.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Gathered {
+    /// `matchmaker_info` with the queues that changed.
+    pub queues: Vec<Bytes>,
+    /// Players that came, went or changed, by their ids.
+    pub players: Vec<PlayerUpdate>,
+    /// Games that came, went or changed, by their ids.
+    pub games: Vec<GameUpdate>,
+}
 
 /// Why a join came to nothing (spec: faf-messages 3.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

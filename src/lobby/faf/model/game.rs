@@ -28,8 +28,8 @@ impl GameType {
 }
 
 /// What is said about a game at its creation.
-#[derive(Clone, Debug)]
-pub(in crate::faf) struct Creation {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Creation {
     /// Title, already trimmed and cut.
     pub title: Box<str>,
     /// Featured mod.

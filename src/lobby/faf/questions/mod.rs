@@ -23,37 +23,25 @@ pub use self::{
 };
 pub use super::model::account::{Account, Avatar, Ban, Relation, StoredRating};
 
-use super::{
-    Faf,
-    coordinator::{matches::Preparing, popping::Finding},
-    ledger::{self, KeepRecords, WriteRecords},
-    session::{
-        admin,
-        avatars::{Following, Listing, Selecting},
-        catalogue::{Downloading, Liking, ListingMissions, ListingMods},
-        dispatch::Held,
-        gpgnet, hosting, joining, login, social,
-    },
-};
+pub use super::ledger::{KeepRecords, WriteRecords};
 
 crate::questions! {
-    Faf:
-    Login => Held<login::Identifying>,
-    Host => Held<hosting::Hosting>,
-    Join => Held<joining::Joining>,
-    ModNames => Held<gpgnet::NamingMods>,
-    SetRelation => Held<social::Relating>,
-    ClearRelation => Held<social::Unrelating>,
-    ListAvatars => Held<Listing>,
-    SelectAvatar => Held<Selecting>,
-    ChangedAvatar => Following,
-    Missions => Held<ListingMissions>,
-    VaultMods => Held<ListingMods>,
-    LikeMod => Held<Liking>,
-    DownloadMod => Held<Downloading>,
-    HasPermission => Held<admin::Action>,
-    FindMatches => Finding,
-    PrepareMatch => Preparing,
-    WriteRecords => ledger::Writing,
+    Login,
+    Host,
+    Join,
+    ModNames,
+    SetRelation,
+    ClearRelation,
+    ListAvatars,
+    SelectAvatar,
+    ChangedAvatar,
+    Missions,
+    VaultMods,
+    LikeMod,
+    DownloadMod,
+    HasPermission,
+    FindMatches,
+    PrepareMatch,
+    WriteRecords,
     KeepRecords,
 }

@@ -1,34 +1,27 @@
 //! What only administrators and moderators may do (spec: faf-messages 3.15). Whether somebody may is looked up at each
 //! call; whoever may not gets no answer at all.
 
+use crate::{
+    Audience, ConnId,
+    faf::{
+        context::Context,
+        mail::session::SessionMail,
+        model::limits,
+        protocol::{
+            message,
+            request::{self, Outcome, Refusal},
+        },
+        questions::HasPermission,
+        session::{
+            continuations::{Action, Next, Request},
+            sessions::Sessions,
+        },
+    },
+    question::StoreFailure,
+};
 use bytes::Bytes;
 
-use crate::faf::{
-    Faf, FafTurn, close,
-    mail::Mail,
-    model::limits,
-    protocol::{
-        message,
-        request::{self, Outcome, Refusal},
-    },
-    questions::HasPermission,
-    session::dispatch::{Next, Request},
-};
-use crate::{Audience, ConnId, question::StoreFailure};
 use wire::json::Value;
-
-/// What is asked for. The fields are read at once but judged only after the permission.
-#[derive(Debug)]
-pub(in crate::faf) enum Action {
-    /// Kill a player's game.
-    CloseGame(Outcome<i64>),
-    /// End a player's connection.
-    CloseLobby(Outcome<i64>),
-    /// Tell everybody something.
-    Broadcast(Outcome<String>),
-    /// Have players join a chat channel.
-    JoinChannel(Outcome<(Vec<i64>, String)>),
-}
 
 impl Action {
     /// `None` if it is ignored whoever asks.
@@ -76,40 +69,40 @@ fn channel(message: Value<'_>) -> Outcome<(Vec<i64>, String)> {
     Ok((users?, channel))
 }
 
-impl Faf {
+impl Sessions {
     pub(in crate::faf) fn admin(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         conn: ConnId,
         message: Value<'_>,
     ) -> Outcome {
         let Some(action) = Action::read(message)? else {
             return Ok(());
         };
-        let Some(player) = self.sessions.get(conn).and_then(|s| s.player.as_deref()) else {
+        let Some(player) = self.table.get(conn).and_then(|s| s.player.as_deref()) else {
             return Ok(());
         };
         let question = HasPermission {
             player_id: player.account.id,
             permission: action.permission(),
         };
-        self.ask_held(turn, conn, question, action);
+        self.ask_held(cx, conn, question, action);
         Ok(())
     }
 
     /// At the shard of somebody who is to go.
-    pub(in crate::faf) fn dismiss(&mut self, turn: &mut FafTurn<'_>, conn: ConnId, player_id: u32) {
-        let session = self.sessions.get(conn).filter(|s| !s.closing);
+    pub(in crate::faf) fn dismiss(&mut self, cx: &mut Context<'_>, conn: ConnId, player_id: u32) {
+        let session = self.table.get(conn).filter(|s| !s.closing);
         let player = session.and_then(|s| s.player.as_deref());
         if player.is_some_and(|player| player.account.id == player_id) {
-            turn.send(conn, message::KICK);
-            close(&mut self.sessions, turn, conn);
+            cx.turn.send(conn, message::KICK);
+            self.close(cx, conn);
         }
     }
 
     /// Everybody on this shard.
-    pub(in crate::faf) fn tell_all(&mut self, turn: &mut FafTurn<'_>, body: Bytes) {
-        turn.fan_out(Audience::Subscribers, body);
+    pub(in crate::faf) fn tell_all(&mut self, cx: &mut Context<'_>, body: Bytes) {
+        cx.turn.fan_out(Audience::Subscribers, body);
     }
 }
 
@@ -118,30 +111,29 @@ impl Request for Action {
 
     fn resume(
         self,
-        faf: &mut Faf,
-        turn: &mut FafTurn<'_>,
+        sessions: &mut Sessions,
+        cx: &mut Context<'_>,
         _: ConnId,
         permitted: Result<bool, StoreFailure>,
     ) -> Outcome<Next> {
         if !permitted? {
             return Ok(Next::Go);
         }
-        faf.counters.admin_actions += 1;
+        cx.counters.admin_actions += 1;
         match self {
             Action::CloseGame(user) => {
-                if let Some((player_id, conn)) = faf.online(user?) {
-                    faf.tell(turn, conn, player_id, message::KILL);
+                if let Some((player_id, conn)) = sessions.online_player(cx, user?) {
+                    cx.tell(conn, player_id, message::KILL);
                 }
             }
             Action::CloseLobby(user) => {
-                if let Some((player_id, conn)) = faf.online(user?) {
-                    faf.post(turn, conn.shard, Mail::Dismiss { conn, player_id });
+                if let Some((player_id, conn)) = sessions.online_player(cx, user?) {
+                    cx.post(conn.shard, SessionMail::Dismiss { conn, player_id });
                 }
             }
             Action::Broadcast(text) => {
                 let body = message::notice("info", &text?);
-                turn.mail_all(|| Mail::TellAll(body.clone()));
-                faf.tell_all(turn, body);
+                cx.post_all(|| SessionMail::TellAll(body.clone()));
             }
             Action::JoinChannel(wanted) => {
                 let (users, channel) = wanted?;
@@ -149,8 +141,8 @@ impl Request for Action {
                     autojoin: [&channel],
                 });
                 for user in users {
-                    if let Some((player_id, conn)) = faf.online(user) {
-                        faf.tell(turn, conn, player_id, body.clone());
+                    if let Some((player_id, conn)) = sessions.online_player(cx, user) {
+                        cx.tell(conn, player_id, body.clone());
                     }
                 }
             }

@@ -1,19 +1,25 @@
 //! What players look up: coop missions and the mod vault (spec: faf-messages 3.16 and 3.17). It comes from the
 //! database at each call; the connection is held meanwhile, so one client has one of these under way.
 
+use crate::{
+    ConnId,
+    faf::{
+        context::Context,
+        model::limits,
+        protocol::{
+            message,
+            request::{self, Outcome, Refusal},
+        },
+        questions::{DownloadMod, Like, LikeMod, Mission, Missions, VaultMod, VaultMods},
+        session::{
+            continuations::{Downloading, Liking, ListingMissions, ListingMods, Next, Request},
+            sessions::Sessions,
+        },
+    },
+    question::StoreFailure,
+};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::faf::{
-    Faf, FafTurn,
-    model::limits,
-    protocol::{
-        message,
-        request::{self, Outcome, Refusal},
-    },
-    questions::{DownloadMod, Like, LikeMod, Mission, Missions, VaultMod, VaultMods},
-    session::dispatch::{Next, Request},
-};
-use crate::{ConnId, question::StoreFailure};
 use wire::json::Value;
 
 /// By the number of a mission's campaign (spec: faf-messages 5.16).
@@ -33,14 +39,14 @@ const IN_ADDRESS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b'/');
 
-impl Faf {
-    pub(in crate::faf) fn coop_list(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
-        self.ask_held(turn, conn, Missions, ListingMissions);
+impl Sessions {
+    pub(in crate::faf) fn coop_list(&mut self, cx: &mut Context<'_>, conn: ConnId) {
+        self.ask_held(cx, conn, Missions, ListingMissions);
     }
 
     pub(in crate::faf) fn modvault(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         conn: ConnId,
         message: Value<'_>,
     ) -> Outcome {
@@ -50,25 +56,25 @@ impl Faf {
             request::cut(&mut uid, limits::FIELD_BYTES);
             Ok(uid)
         };
-        let Some(player) = self.sessions.get(conn).and_then(|s| s.player.as_deref()) else {
+        let Some(player) = self.table.get(conn).and_then(|s| s.player.as_deref()) else {
             return Ok(());
         };
         let player_id = player.account.id;
         match kind {
-            Some("start") => self.ask_held(turn, conn, VaultMods, ListingMods),
+            Some("start") => self.ask_held(cx, conn, VaultMods, ListingMods),
             Some("like") => {
                 let uid = uid()?;
-                self.ask_held(turn, conn, LikeMod { player_id, uid }, Liking);
+                self.ask_held(cx, conn, LikeMod { player_id, uid }, Liking);
             }
             // spec: faf-messages 3.17, recommended: what was meant is done
-            Some("download") => self.ask_held(turn, conn, DownloadMod(uid()?), Downloading),
+            Some("download") => self.ask_held(cx, conn, DownloadMod(uid()?), Downloading),
             _ => return Err(Refusal::Garbage),
         }
         Ok(())
     }
 
-    fn send_mod(&self, turn: &mut FafTurn<'_>, conn: ConnId, vault_mod: &VaultMod) {
-        let vault = format!("{}/faf/vault/", self.settings.content_url);
+    fn send_mod(&self, cx: &mut Context<'_>, conn: ConnId, vault_mod: &VaultMod) {
+        let vault = format!("{}/faf/vault/", cx.settings.content_url);
         let thumbnail = match &vault_mod.icon {
             Some(icon) => {
                 let icon = utf8_percent_encode(icon, IN_ADDRESS);
@@ -92,21 +98,17 @@ impl Faf {
             author: &vault_mod.author,
             ui: vault_mod.ui,
         };
-        turn.send(conn, message::encode(&message));
+        cx.turn.send(conn, message::encode(&message));
     }
 }
-
-/// Coop missions are looked up.
-#[derive(Debug)]
-pub(in crate::faf) struct ListingMissions;
 
 impl Request for ListingMissions {
     type Question = Missions;
 
     fn resume(
         self,
-        _: &mut Faf,
-        turn: &mut FafTurn<'_>,
+        _: &mut Sessions,
+        cx: &mut Context<'_>,
         conn: ConnId,
         missions: Result<Vec<Mission>, StoreFailure>,
     ) -> Outcome<Next> {
@@ -122,67 +124,55 @@ impl Request for ListingMissions {
                 filename: &mission.filename,
                 featured_mod: "coop",
             };
-            turn.send(conn, message::encode(&message));
+            cx.turn.send(conn, message::encode(&message));
         }
         Ok(Next::Go)
     }
 }
-
-/// The mods that are liked best are looked up.
-#[derive(Debug)]
-pub(in crate::faf) struct ListingMods;
 
 impl Request for ListingMods {
     type Question = VaultMods;
 
     fn resume(
         self,
-        faf: &mut Faf,
-        turn: &mut FafTurn<'_>,
+        sessions: &mut Sessions,
+        cx: &mut Context<'_>,
         conn: ConnId,
         mods: Result<Vec<VaultMod>, StoreFailure>,
     ) -> Outcome<Next> {
         for vault_mod in mods? {
-            faf.send_mod(turn, conn, &vault_mod);
+            sessions.send_mod(cx, conn, &vault_mod);
         }
         Ok(Next::Go)
     }
 }
-
-/// They like a mod.
-#[derive(Debug)]
-pub(in crate::faf) struct Liking;
 
 impl Request for Liking {
     type Question = LikeMod;
 
     fn resume(
         self,
-        faf: &mut Faf,
-        turn: &mut FafTurn<'_>,
+        sessions: &mut Sessions,
+        cx: &mut Context<'_>,
         conn: ConnId,
         like: Result<Like, StoreFailure>,
     ) -> Outcome<Next> {
         match like? {
             Like::Unknown => return Err(Refusal::Invalid),
             Like::Again => {}
-            Like::Counted(vault_mod) => faf.send_mod(turn, conn, &vault_mod),
+            Like::Counted(vault_mod) => sessions.send_mod(cx, conn, &vault_mod),
         }
         Ok(Next::Go)
     }
 }
-
-/// They have downloaded a mod.
-#[derive(Debug)]
-pub(in crate::faf) struct Downloading;
 
 impl Request for Downloading {
     type Question = DownloadMod;
 
     fn resume(
         self,
-        _: &mut Faf,
-        _: &mut FafTurn<'_>,
+        _: &mut Sessions,
+        _: &mut Context<'_>,
         _: ConnId,
         done: Result<(), StoreFailure>,
     ) -> Outcome<Next> {

@@ -3,26 +3,26 @@
 //! The player's shard types and checks a message and acts on what concerns only the player; everything else becomes an
 //! [`GameReport`] for the game's owner. Malformed messages have no effect but a counter.
 
-use crate::faf::{
-    Faf, FafTurn,
-    game::state::GameState,
-    mail::{
-        Mail,
-        game::{GameReport, Leaving},
+use crate::{
+    ConnId,
+    faf::{
+        context::Context,
+        mail::{
+            game::{GameMail, GameReport, Leaving},
+            session::SessionMail,
+        },
+        model::{limits, options::OptionValue, player_state::PlayerState, seat::Seat},
+        protocol::request::{self, integer},
+        questions::ModNames,
+        rules::results::{ArmyResult, Outcome},
+        session::{
+            continuations::{NamingMods, Next, Request},
+            sessions::Sessions,
+            table::{Link, LinkState},
+        },
     },
-    model::{limits, options::OptionValue, player_state::PlayerState, seat::Seat},
-    protocol::{
-        message,
-        request::{self, integer},
-    },
-    questions::ModNames,
-    rules::results::{ArmyResult, Outcome},
-    session::{
-        dispatch::{Next, Request},
-        table::{Link, LinkState},
-    },
+    question::StoreFailure,
 };
-use crate::{ConnId, question::StoreFailure};
 use wire::json::Value;
 
 /// Name of a sim mod that is not in the vault.
@@ -36,38 +36,31 @@ enum Step {
     Done,
 }
 
-/// Names of the game's sim mods are looked up.
-#[derive(Debug)]
-pub(in crate::faf) struct NamingMods {
-    seat: Seat,
-    uids: Vec<String>,
-}
-
 impl Request for NamingMods {
     type Question = ModNames;
 
     fn resume(
         self,
-        faf: &mut Faf,
-        turn: &mut FafTurn<'_>,
+        sessions: &mut Sessions,
+        cx: &mut Context<'_>,
         _: ConnId,
         names: Result<Vec<(String, String)>, StoreFailure>,
     ) -> request::Outcome<Next> {
-        faf.mods_named(turn, self.seat, self.uids, names);
+        sessions.mods_named(cx, self.seat, self.uids, names);
         Ok(Next::Go)
     }
 }
 
-impl Faf {
+impl Sessions {
     pub(in crate::faf) fn game_message(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         conn: ConnId,
         command: &str,
         message: Value<'_>,
     ) {
         let Some(link) = self
-            .sessions
+            .table
             .get(conn)
             .and_then(|s| s.link.as_deref().copied())
         else {
@@ -75,7 +68,7 @@ impl Faf {
         };
         let args = message.get("args");
         if args.is_some_and(|args| !args.is_array()) {
-            self.counters.game_messages_ignored += 1;
+            cx.counters.game_messages_ignored += 1;
             return;
         }
         let all = || args.into_iter().flat_map(|args| args.elements());
@@ -86,39 +79,38 @@ impl Faf {
         }
         if command == "IceMsg" {
             if let ([Some(to), Some(text), ..], 2) = (first, count) {
-                self.relay(turn, link.seat, to, text);
+                self.relay(cx, link.seat, to, text);
             }
             return;
         }
-        match self.step(turn, conn, &link, command, first, count) {
-            Some(Step::Report(event)) => self.post(
-                turn,
+        match self.step(cx, conn, &link, command, first, count) {
+            Some(Step::Report(event)) => cx.post(
                 link.owner,
-                Mail::FromGame {
+                GameMail::Report {
                     seat: link.seat,
-                    event,
+                    report: event,
                 },
             ),
             Some(Step::Done) => {}
-            None => self.counters.game_messages_ignored += 1,
+            None => cx.counters.game_messages_ignored += 1,
         }
     }
 
     /// One message, typed; `None` if it is unknown or malformed, or comes from the wrong player.
     fn step(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         conn: ConnId,
         link: &Link,
         command: &str,
         args: [Option<Value<'_>>; 5],
         count: usize,
     ) -> Option<Step> {
-        let session = self.sessions.get(conn)?;
+        let session = self.table.get(conn)?;
         let host_only = || (session.state == PlayerState::Hosting && link.is_host).then_some(());
         let event = match (command, args, count) {
             ("GameState", [Some(state), ..], 1) => {
-                return self.game_state(turn, conn, link, state.as_str()?);
+                return self.game_state(cx, conn, link, state.as_str()?);
             }
             ("GameOption", [Some(key), Some(value), ..], 2) => {
                 host_only()?;
@@ -126,7 +118,7 @@ impl Faf {
             }
             ("GameMods", [Some(kind), Some(value), ..], 2) => {
                 host_only()?;
-                return self.game_mods(turn, link.seat, kind.as_str()?, value);
+                return self.game_mods(cx, link.seat, kind.as_str()?, value);
             }
             ("PlayerOption", [Some(id), Some(key), Some(value), ..], 3) => {
                 host_only()?;
@@ -165,7 +157,7 @@ impl Faf {
             ("JsonStats", [Some(text), ..], 1) => {
                 let text = text.as_str()?;
                 if text.len() > limits::STATS_BYTES {
-                    self.counters.over_limit += 1;
+                    cx.counters.over_limit += 1;
                     return Some(Step::Done);
                 }
                 looks_like_stats(text).then(|| GameReport::Stats(text.to_owned()))?
@@ -192,23 +184,23 @@ impl Faf {
     /// spec: faf-messages 4.1.
     fn game_state(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         conn: ConnId,
         link: &Link,
         state: &str,
     ) -> Option<Step> {
-        let session = self.sessions.get_mut(conn)?;
+        let session = self.table.get_mut(conn)?;
         let login: Box<str> = session.player.as_ref()?.account.login.clone();
         let event = match state {
             "Idle" if link.state == LinkState::Connected => return Some(Step::Done),
             "Idle" if link.is_host => {
                 session.link.as_mut()?.state = LinkState::Connected;
-                self.set_state(turn, conn, PlayerState::Hosting);
+                self.set_state(cx, conn, PlayerState::Hosting);
                 GameReport::HostIdle { login }
             }
             "Idle" => {
                 session.link.as_mut()?.state = LinkState::Initialized;
-                self.set_state(turn, conn, PlayerState::Joining);
+                self.set_state(cx, conn, PlayerState::Joining);
                 return Some(Step::Done);
             }
             "Lobby" if session.state == PlayerState::Hosting => GameReport::HostLobby,
@@ -216,7 +208,7 @@ impl Faf {
                 if session.state == PlayerState::Joining
                     && link.state == LinkState::Initialized =>
             {
-                turn.hold(conn);
+                cx.turn.hold(conn);
                 GameReport::Connect { login }
             }
             "Launching" => {
@@ -224,7 +216,7 @@ impl Faf {
                 GameReport::Launching
             }
             "Ended" => {
-                self.leave_game(turn, conn, Leaving::Ended);
+                self.leave_game(cx, conn, Leaving::Ended);
                 return Some(Step::Done);
             }
             _ => GameReport::Touch,
@@ -235,7 +227,7 @@ impl Faf {
     /// spec: faf-messages 4.3. The names are looked up first, so the connection waits.
     fn game_mods(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         seat: Seat,
         kind: &str,
         value: Value<'_>,
@@ -257,7 +249,7 @@ impl Faf {
                     )));
                 }
                 let question = ModNames(uids.clone());
-                self.ask_held(turn, seat.conn, question, NamingMods { seat, uids });
+                self.ask_held(cx, seat.conn, question, NamingMods { seat, uids });
                 Some(Step::Done)
             }
             _ => None,
@@ -266,13 +258,13 @@ impl Faf {
 
     fn mods_named(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         seat: Seat,
         uids: Vec<String>,
         names: Result<Vec<(String, String)>, StoreFailure>,
     ) {
         let Some(owner) = self
-            .sessions
+            .table
             .get_mut(seat.conn)
             .and_then(|s| s.link_at(&seat))
             .map(|l| l.owner)
@@ -281,8 +273,8 @@ impl Faf {
         };
         let Ok(names) = names else {
             // spec: faf-messages 4, unexpected failures
-            self.counters.store_errors += 1;
-            return self.leave_game(turn, seat.conn, Leaving::Aborted);
+            cx.counters.store_errors += 1;
+            return self.leave_game(cx, seat.conn, Leaving::Aborted);
         };
         let mut mods: Vec<(String, String)> = Vec::with_capacity(uids.len());
         for uid in uids.into_iter() {
@@ -296,27 +288,26 @@ impl Faf {
             let name = name.to_owned();
             mods.push((uid, name));
         }
-        self.post(
-            turn,
+        cx.post(
             owner,
-            Mail::FromGame {
+            GameMail::Report {
                 seat,
-                event: GameReport::Mods(mods),
+                report: GameReport::Mods(mods),
             },
         );
     }
 
     /// spec: faf-messages 4.7. The hot path of a lobby: the text is copied once, into the message.
-    fn relay(&mut self, turn: &mut FafTurn<'_>, sender: Seat, to: Value<'_>, text: Value<'_>) {
+    fn relay(&mut self, cx: &mut Context<'_>, sender: Seat, to: Value<'_>, text: Value<'_>) {
         let Some(receiver) = player_id(to)
-            .and_then(|id| self.directory.player(id))
+            .and_then(|id| cx.directory.player(id))
             .map(|p| p.conn)
         else {
-            self.counters.game_messages_ignored += 1;
+            cx.counters.game_messages_ignored += 1;
             return;
         };
-        if receiver.shard == self.shard
-            && self.sessions.get(receiver).is_none_or(|s| s.link.is_none())
+        if receiver.shard == cx.turn.shard
+            && self.table.get(receiver).is_none_or(|s| s.link.is_none())
         {
             return;
         }
@@ -326,12 +317,12 @@ impl Faf {
         body.push(b',');
         text.write(&mut body);
         body.extend_from_slice(br#"],"target":"game"}"#);
-        if receiver.shard == self.shard {
-            turn.send(receiver, body);
+        if receiver.shard == cx.turn.shard {
+            cx.turn.send(receiver, body);
         } else {
-            turn.mail(
+            cx.post(
                 receiver.shard,
-                Mail::Ice {
+                SessionMail::Ice {
                     to: receiver,
                     body: body.into(),
                 },
@@ -341,121 +332,12 @@ impl Faf {
 
     pub(in crate::faf) fn ice_arrived(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         to: ConnId,
         body: bytes::Bytes,
     ) {
-        if self.sessions.get(to).is_some_and(|s| s.link.is_some()) {
-            turn.send(to, body);
-        }
-    }
-
-    /// At the owner: one report about one of its games.
-    pub(in crate::faf) fn game_event(
-        &mut self,
-        turn: &mut FafTurn<'_>,
-        seat: Seat,
-        event: GameReport,
-    ) {
-        match event {
-            GameReport::Leave(how) => return self.leave(turn, seat, how),
-            GameReport::Connect { login } => return self.connect_guest(turn, seat, login),
-            GameReport::HostRelation(subject, relation) => {
-                return self.host_related(turn, seat, subject, relation);
-            }
-            GameReport::Result(_)
-            | GameReport::Stats(_)
-            | GameReport::EnforceRating
-            | GameReport::OperationComplete(..)
-            | GameReport::Teamkill(..)
-            | GameReport::Desync => return self.reported(turn, seat, event),
-            _ => {}
-        }
-        let checks = matches!(event, GameReport::GameEnded);
-        let Some(game) = self.games.get_mut(&seat.uid).filter(|game| game.has(&seat)) else {
-            return;
-        };
-        let opens = matches!(event, GameReport::HostLobby);
-        let launches = matches!(event, GameReport::Launching);
-        let (kept, dirty) = match event {
-            GameReport::HostIdle { login } if seat.player_id == game.host_id => {
-                // Only a new game opens; one that has ended stays ended (spec: faf-lifecycle 10.3, recommended).
-                if game.state == GameState::Initializing {
-                    game.state = GameState::Lobby;
-                    game.hosting = true;
-                }
-                game.connect(seat, login);
-                (true, false)
-            }
-            GameReport::HostLobby => {
-                if game.hosted_at.is_some() {
-                    self.leave(turn, seat, Leaving::Aborted);
-                    return self.post(turn, seat.conn.shard, Mail::LinkEnded(seat));
-                }
-                turn.send(seat.conn, message::host_game(&game.creation.folder));
-                game.hosted_at = Some(turn.now.unix);
-                (true, true)
-            }
-            GameReport::Launching => {
-                // A match that was launched before it was open would leave its guests waiting for ever.
-                let closed = game.launching.as_ref().is_some_and(|l| l.is_opening());
-                if closed || !game.is_hosted_by(&seat) || game.state != GameState::Lobby {
-                    self.counters.game_messages_ignored += 1;
-                    return;
-                }
-                for playing in game.freeze(turn.now.unix) {
-                    self.post(turn, playing.conn.shard, Mail::SetPlaying(playing));
-                }
-                self.launched(turn, seat);
-                (true, true)
-            }
-            GameReport::Touch => (true, true),
-            GameReport::GameOption(key, value) if game.is_hosted_by(&seat) => {
-                match game.set_option(&key, value) {
-                    Some(kept) => (kept, true),
-                    None => (true, false),
-                }
-            }
-            GameReport::Mods(mods) if game.is_hosted_by(&seat) => {
-                game.sim_mods = mods;
-                (true, true)
-            }
-            GameReport::PlayerOption(id, key, value) if game.is_hosted_by(&seat) => {
-                (game.set_player_option(id, &key, value), true)
-            }
-            GameReport::AiOption(name, key, value) if game.is_hosted_by(&seat) => {
-                (game.set_ai_option(&name, &key, value), true)
-            }
-            GameReport::ClearSlot(slot) if game.is_hosted_by(&seat) => {
-                game.clear_slot(&slot);
-                (true, true)
-            }
-            GameReport::GameEnded => {
-                if let Some(member) = game.member(&seat) {
-                    member.finished = true;
-                }
-                let before = game.state;
-                game.end_check(seat.player_id, turn.now.unix);
-                (true, game.state != before)
-            }
-            // From the wrong player, or too late.
-            _ => {
-                self.counters.game_messages_ignored += 1;
-                return;
-            }
-        };
-        self.counters.over_limit += u64::from(!kept);
-        if dirty {
-            self.tick.game_dirty(seat.uid);
-        }
-        if opens {
-            self.match_opened(turn, seat.uid);
-        }
-        if launches {
-            self.match_launched(turn, seat.uid);
-        }
-        if checks {
-            self.checked(turn, seat.uid);
+        if self.table.get(to).is_some_and(|s| s.link.is_some()) {
+            cx.turn.send(to, body);
         }
     }
 }

@@ -1,75 +1,69 @@
 //! Hosting a game (spec: faf-messages 3.7, faf-lifecycle 10.2).
 
-use crate::faf::{
-    Faf, FafTurn, Timer,
-    game::state::{Game, GameState},
-    mail::{Mail, game::Leaving},
-    model::{
-        game::{Creation, GameType, Launch},
-        limits,
-        options::title,
-        player_state::PlayerState,
-        seat::Seat,
+use crate::faf::mail::game;
+use crate::{
+    ConnId, ShardId,
+    faf::{
+        context::{Context, Timer},
+        mail::game::{GameMail, Leaving},
+        model::{
+            game::{Creation, Launch},
+            limits,
+            options::title,
+            player_state::PlayerState,
+            seat::Seat,
+        },
+        protocol::{
+            message,
+            request::{self, Outcome, Refusal},
+        },
+        questions::{Host, HostGrant},
+        session::{
+            continuations::{Hosting, Next, Request},
+            sessions::Sessions,
+            table::{Link, LinkState},
+        },
     },
-    protocol::{
-        message,
-        request::{self, Outcome, Refusal},
-    },
-    questions::{Host, HostGrant},
-    session::{
-        dispatch::{Next, Request},
-        table::{Link, LinkState},
-    },
+    question::StoreFailure,
 };
-use crate::{ConnId, ShardId, question::StoreFailure};
 use wire::json::Value;
 
-impl Faf {
+impl Sessions {
     /// Reads everything, but acts on nothing before the ban check has answered.
     pub(in crate::faf) fn game_host(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         conn: ConnId,
         message: Value<'_>,
     ) -> Outcome {
         self.guard(conn, "host a game")?;
-        let Some(player) = self.sessions.get(conn).and_then(|s| s.player.as_deref()) else {
+        let Some(player) = self.table.get(conn).and_then(|s| s.player.as_deref()) else {
             return Ok(());
         };
         let mut wanted = read_creation(message, &player.account.login);
         // spec: faf-lifecycle 11, at the end
-        if wanted.is_ok() && (self.draining || !self.initialised) {
+        if wanted.is_ok() && (cx.draining || !cx.initialised) {
             wanted = Err(Refusal::Disabled("game_host"));
         }
         let question = Host {
             player_id: player.account.id,
             create: wanted.as_ref().ok().map(|wanted| wanted.folder.to_string()),
         };
-        self.ask_held(turn, conn, question, Hosting(wanted));
+        self.ask_held(cx, conn, question, Hosting(wanted));
         Ok(())
-    }
-
-    /// A new game, of which everybody will hear.
-    pub(in crate::faf) fn add_game(&mut self, turn: &mut FafTurn<'_>, game: Game) {
-        let uid = game.uid;
-        self.games.insert(uid, Box::new(game));
-        self.counters.games_hosted += 1;
-        self.directory.game_here(uid, self.shard);
-        turn.mail_all(|| Mail::GameHere { uid });
-        self.tick.game_dirty(uid);
     }
 
     /// Tells a player's client to launch the game; their relation to it begins.
     pub(in crate::faf) fn start_game(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         seat: Seat,
         owner: ShardId,
         launch: &Launch,
         is_host: bool,
     ) {
-        let setup = self.setup_time(launch.game_type);
-        let Some(session) = self.sessions.get_mut(seat.conn) else {
+        let setup = cx.settings.setup_time(launch.game_type);
+        let Some(session) = self.table.get_mut(seat.conn) else {
             return;
         };
         let games = session
@@ -84,48 +78,22 @@ impl Faf {
         }));
         // Who was matched stays in STARTING_AUTOMATCH (spec: faf-lifecycle 7).
         if launch.matched.is_none() {
-            self.set_state(turn, seat.conn, PlayerState::StartingGame);
+            self.set_state(cx, seat.conn, PlayerState::StartingGame);
         }
         let order = message::GameLaunch::new(seat.uid, games, launch);
-        turn.send(seat.conn, message::encode(&order));
-        turn.wake_at(turn.now.mono + setup, Timer::LinkSetup(seat));
-    }
-
-    fn setup_time(&self, game_type: GameType) -> std::time::Duration {
-        match game_type {
-            GameType::Custom => self.settings.custom_setup,
-            GameType::Coop => self.settings.coop_setup,
-            GameType::Matchmaker => self.settings.matchmaking.setup,
-        }
-    }
-
-    /// The host never opened it.
-    pub(in crate::faf) fn game_timed_out(&mut self, turn: &mut FafTurn<'_>, uid: u32) {
-        let Some(game) = self
-            .games
-            .get_mut(&uid)
-            .filter(|g| g.state == GameState::Initializing)
-        else {
-            return;
-        };
-        self.counters.setup_timeouts += 1;
-        game.state = GameState::Ended;
-        self.tick.game_dirty(uid);
-        self.close_book(turn, uid);
+        cx.turn.send(seat.conn, message::encode(&order));
+        cx.turn
+            .wake_at(cx.turn.now.mono + setup, Timer::LinkSetup(seat));
     }
 }
-
-/// May they host, and with what the request will be answered if they may.
-#[derive(Debug)]
-pub(in crate::faf) struct Hosting(Outcome<Box<Creation>>);
 
 impl Request for Hosting {
     type Question = Host;
 
     fn resume(
         self,
-        faf: &mut Faf,
-        turn: &mut FafTurn<'_>,
+        sessions: &mut Sessions,
+        cx: &mut Context<'_>,
         conn: ConnId,
         grant: Result<HostGrant, StoreFailure>,
     ) -> Outcome<Next> {
@@ -135,13 +103,13 @@ impl Request for Hosting {
         }
         let creation = *self.0?;
         // Meanwhile the owner of their party may have begun a search with them.
-        faf.idle_guard(conn, "host a game")?;
-        if faf.draining {
+        sessions.idle_guard(conn, "host a game")?;
+        if cx.draining {
             return Err(Refusal::Disabled("game_host"));
         }
         let uid = grant.game_id.ok_or(StoreFailure::Failed)?;
-        faf.leave_game(turn, conn, Leaving::Aborted);
-        let Some(session) = faf.sessions.get_mut(conn).filter(|s| !s.closing) else {
+        sessions.leave_game(cx, conn, Leaving::Aborted);
+        let Some(session) = sessions.table.get_mut(conn).filter(|s| !s.closing) else {
             return Ok(Next::Go);
         };
         let Some(seat) = session.seat(uid) else {
@@ -151,18 +119,20 @@ impl Request for Hosting {
             return Ok(Next::Go);
         };
 
-        let login = player.account.login.clone();
-        let mut game = Game::new(uid, player.account.id, login, creation);
-        game.host_friends = player.account.friends.clone();
-        game.host_foes = player.account.foes.clone();
-        game.waiting.push(seat);
-        let launch = game.launch();
-        faf.add_game(turn, game);
-        turn.wake_at(
-            turn.now.mono + faf.setup_time(launch.game_type),
-            Timer::GameSetup(uid),
+        let host = game::Host {
+            login: player.account.login.clone(),
+            friends: player.account.friends.clone(),
+            foes: player.account.foes.clone(),
+        };
+        let creation = Box::new(creation);
+        cx.post(
+            cx.turn.shard,
+            GameMail::Host {
+                seat,
+                host,
+                creation,
+            },
         );
-        faf.start_game(turn, seat, faf.shard, &launch, true);
         Ok(Next::Go)
     }
 }

@@ -1,15 +1,107 @@
 //! A player's side of everything, on the shard of their connection.
+//!
+//! | file | concept |
+//! |---|---|
+//! | `sessions`, `table`, `player` | the state of this role; a connection, and the player on it |
+//! | `dispatch` | from a frame to its handler: gate, targets, guards, what a refusal does |
+//! | `continuations` | what answers of the back office are waited for with |
+//! | `login`, `leaving` | credentials, the claim at the home shard, the newcomer's messages; the end of a session |
+//! | `broadcast`, `rating`, `stopping` | the lists, and what has changed each second; a new rating; the orderly end |
+//! | `hosting`, `joining`, `gpgnet` | opening a game, getting into one, what the game process reports |
+//! | `parties`, `searching`, `matches` | what players do together before a game |
+//! | `social`, `avatars`, `catalogue`, `admin` | lists; what a player shows; what they look up; what only some may do |
 
+use crate::{
+    ShardId,
+    faf::{context::Context, mail::session::SessionMail},
+};
 pub(in crate::faf) mod admin;
 pub(in crate::faf) mod avatars;
+pub(in crate::faf) mod broadcast;
 pub(in crate::faf) mod catalogue;
+pub(in crate::faf) mod continuations;
 pub(in crate::faf) mod dispatch;
 pub(in crate::faf) mod gpgnet;
 pub(in crate::faf) mod hosting;
 pub(in crate::faf) mod joining;
+pub(in crate::faf) mod leaving;
 pub(in crate::faf) mod login;
+pub(in crate::faf) mod matches;
 pub(in crate::faf) mod parties;
 pub(in crate::faf) mod player;
+pub(in crate::faf) mod rating;
 pub(in crate::faf) mod searching;
+pub(in crate::faf) mod sessions;
 pub(in crate::faf) mod social;
+pub(in crate::faf) mod stopping;
 pub(in crate::faf) mod table;
+
+use self::sessions::Sessions;
+
+impl Sessions {
+    /// Somebody has something for a session, or for all.
+    pub(in crate::faf) fn mail(&mut self, cx: &mut Context<'_>, from: ShardId, mail: SessionMail) {
+        match mail {
+            SessionMail::Granted {
+                player_id,
+                conn,
+                epoch,
+            } => self.granted(cx, player_id, conn, epoch),
+            SessionMail::SendLists { conn, social } => self.send_lists(cx, conn, social),
+            SessionMail::Evict { player_id, conn } => self.evict(cx, player_id, conn),
+            SessionMail::SignOut { conn, then } => self.signed_out(cx, conn, then),
+            SessionMail::JoinAnswer { seat, verdict } => {
+                self.join_answered(cx, from, seat, verdict);
+            }
+            SessionMail::RestoreAnswer { seat, verdict } => {
+                self.restore_answered(cx, from, seat, verdict);
+            }
+            SessionMail::StartHosting { seat, launch } => {
+                self.start_game(cx, seat, from, &launch, true);
+            }
+            SessionMail::Connected(seat) => self.connected(cx, &seat),
+            SessionMail::LinkEnded(seat) => self.link_ended(cx, &seat),
+            SessionMail::SetPlaying(seat) => self.set_playing(cx, &seat),
+            SessionMail::Rated(changes) => self.rated(cx, &changes),
+            SessionMail::Ice { to, body } => self.ice_arrived(cx, to, body),
+            SessionMail::Reveal {
+                to,
+                player_id,
+                body,
+                rule,
+            } => self.reveal(cx, to, player_id, body, &rule),
+            SessionMail::Broadcast(gathered) => self.broadcast(cx, *gathered),
+            SessionMail::Tell {
+                conn,
+                player_id,
+                body,
+            } => self.told(cx, conn, player_id, body),
+            SessionMail::TellAll(body) => self.tell_all(cx, body),
+            SessionMail::Dismiss { conn, player_id } => self.dismiss(cx, conn, player_id),
+            SessionMail::AskWelcome {
+                login_id,
+                recipient_id,
+                recipient,
+            } => self.asked_welcome(cx, login_id, recipient_id, recipient),
+            SessionMail::WelcomeAnswer {
+                login_id,
+                recipient_id,
+                recipient,
+                welcome,
+            } => self.welcome_answered(cx, login_id, recipient_id, recipient, welcome),
+            SessionMail::CoordinatorAnswer { login_id, verdict } => {
+                self.coordinator_answered(cx, login_id, verdict);
+            }
+            SessionMail::FromCoordinator { login_id, event } => {
+                self.coordinator_says(cx, login_id, event);
+            }
+            SessionMail::OpenMatch(spec) => self.open_match(cx, *spec),
+            SessionMail::CallToGame {
+                login_id,
+                uid,
+                owner,
+                launch,
+            } => self.called_to_game(cx, login_id, uid, owner, &launch),
+        }
+    }
+}

@@ -1,35 +1,34 @@
 //! A player's side of the coordinator: their shard checks what it knows, asks the coordinator, and tells it what they do
 //! (spec: faf-messages 3.12). The coordinator's side is `coordinator`.
 
-use bytes::Bytes;
-
 use crate::{
     ConnId,
     faf::{
-        Faf, FafTurn,
-        coordinator::COORDINATOR,
+        context::Context,
         mail::{
-            Mail,
-            coordinator::{CoordinatorRefusal, CoordinatorRequest, PlayerRequest},
+            coordinator::{CoordinatorMail, CoordinatorRefusal, CoordinatorRequest, PlayerRequest},
+            session::SessionMail,
         },
         model::{player_state::PlayerState, seat::LoginId},
         protocol::request::{self, Outcome, Refusal},
-        session::table::Session,
+        session::{sessions::Sessions, table::Session},
     },
 };
+use bytes::Bytes;
+
 use wire::json::Value;
 
-impl Faf {
+impl Sessions {
     pub(in crate::faf) fn invite_to_party(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         conn: ConnId,
         message: Value<'_>,
     ) -> Outcome {
         self.idle_guard(conn, "invite a player")?;
         let recipient_id = request::required_integer(message, "recipient_id")?;
         let (recipient_id, recipient) = self
-            .online(recipient_id)
+            .online_player(cx, recipient_id)
             .ok_or(Refusal::client("The invited player doesn't exist"))?;
         let Some(login_id) = self.login_id(conn) else {
             return Ok(());
@@ -38,26 +37,26 @@ impl Faf {
         if recipient_id == login_id.player_id {
             return Ok(());
         }
-        turn.hold(conn);
-        let question = Mail::MayInvite {
+        cx.turn.hold(conn);
+        let question = SessionMail::AskWelcome {
             login_id,
             recipient_id,
             recipient,
         };
-        self.post(turn, recipient.shard, question);
+        cx.post(recipient.shard, question);
         Ok(())
     }
 
     /// At the recipient's shard: who is their foe does not reach them.
-    pub(in crate::faf) fn may_invite(
+    pub(in crate::faf) fn asked_welcome(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         login_id: LoginId,
         recipient_id: u32,
         recipient: ConnId,
     ) {
-        let player = self.sessions.get(recipient).and_then(|s| s.player.as_ref());
-        let answer = Mail::MayInviteAnswer {
+        let player = self.table.get(recipient).and_then(|s| s.player.as_ref());
+        let answer = SessionMail::WelcomeAnswer {
             login_id,
             recipient_id,
             recipient,
@@ -65,13 +64,13 @@ impl Faf {
                 .filter(|player| player.account.id == recipient_id)
                 .map(|player| !player.account.foes.contains(&login_id.player_id)),
         };
-        self.post(turn, login_id.conn.shard, answer);
+        cx.post(login_id.conn.shard, answer);
     }
 
     /// Back at the inviter's.
-    pub(in crate::faf) fn may_invite_answered(
+    pub(in crate::faf) fn welcome_answered(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         login_id: LoginId,
         recipient_id: u32,
         recipient: ConnId,
@@ -85,106 +84,106 @@ impl Faf {
                         recipient_id,
                         recipient,
                     };
-                    return self.ask_coordinator(turn, conn, request);
+                    return self.ask_coordinator(cx, conn, request);
                 }
                 Some(false) => {}
                 None => {
                     let gone = Refusal::client("The invited player doesn't exist");
-                    self.refused(turn, conn, gone);
+                    self.refused(cx, conn, gone);
                 }
             }
         }
-        turn.release(conn);
+        cx.turn.release(conn);
     }
 
     pub(in crate::faf) fn accept_party_invite(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         conn: ConnId,
         message: Value<'_>,
     ) -> Outcome {
         self.idle_guard(conn, "join a party")?;
         let inviter_id = request::required_integer(message, "sender_id")?;
         let (inviter_id, _) = self
-            .online(inviter_id)
+            .online_player(cx, inviter_id)
             .ok_or(Refusal::client("The inviting player doesn't exist"))?;
-        self.ask_coordinator(turn, conn, PlayerRequest::Accept { inviter_id });
+        self.ask_coordinator(cx, conn, PlayerRequest::Accept { inviter_id });
         Ok(())
     }
 
     pub(in crate::faf) fn kick_from_party(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         conn: ConnId,
         message: Value<'_>,
     ) -> Outcome {
         self.idle_guard(conn, "kick a player")?;
         let player_id = request::required_integer(message, "kicked_player_id")?;
         let (player_id, _) = self
-            .online(player_id)
+            .online_player(cx, player_id)
             .ok_or(Refusal::client("The kicked player doesn't exist"))?;
-        self.ask_coordinator(turn, conn, PlayerRequest::Kick { player_id });
+        self.ask_coordinator(cx, conn, PlayerRequest::Kick { player_id });
         Ok(())
     }
 
-    pub(in crate::faf) fn leave_party(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
-        self.ask_coordinator(turn, conn, PlayerRequest::Leave);
+    pub(in crate::faf) fn leave_party(&mut self, cx: &mut Context<'_>, conn: ConnId) {
+        self.ask_coordinator(cx, conn, PlayerRequest::Leave);
     }
 
     pub(in crate::faf) fn set_party_factions(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         conn: ConnId,
         message: Value<'_>,
     ) -> Outcome {
         let factions = request::factions(message.get("factions").ok_or(Refusal::Garbage)?)?
             .ok_or(Refusal::client("You must select at least one faction."))?;
-        self.ask_coordinator(turn, conn, PlayerRequest::SetFactions(factions));
+        self.ask_coordinator(cx, conn, PlayerRequest::SetFactions(factions));
         Ok(())
     }
 
     /// Asks the coordinator for something, and does not hear the player until it has answered.
     pub(in crate::faf) fn ask_coordinator(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         conn: ConnId,
         request: PlayerRequest,
     ) {
         let Some(login_id) = self.login_id(conn) else {
             return;
         };
-        turn.hold(conn);
-        if let Some(session) = self.sessions.get_mut(conn).filter(|s| !s.in_coordinator) {
+        cx.turn.hold(conn);
+        if let Some(session) = self.table.get_mut(conn).filter(|s| !s.in_coordinator) {
             session.in_coordinator = true;
             let state = session.state;
-            self.tell_coordinator(turn, login_id, CoordinatorRequest::Enter { state });
+            self.tell_coordinator(cx, login_id, CoordinatorRequest::Enter { state });
         }
-        self.tell_coordinator(turn, login_id, CoordinatorRequest::Request(request));
+        self.tell_coordinator(cx, login_id, CoordinatorRequest::Request(request));
     }
 
     /// The coordinator is done.
     pub(in crate::faf) fn coordinator_answered(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         login_id: LoginId,
         verdict: Result<(), CoordinatorRefusal>,
     ) {
         if let Err(refusal) = verdict
             && self.is_here(&login_id)
         {
-            self.refused(turn, login_id.conn, refusal.refusal());
+            self.refused(cx, login_id.conn, refusal.refusal());
         }
-        turn.release(login_id.conn);
+        cx.turn.release(login_id.conn);
     }
 
     /// Changes what a player is doing, and tells the coordinator if it knows them.
     pub(in crate::faf) fn set_state(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         conn: ConnId,
         state: PlayerState,
     ) {
-        let Some(session) = self.sessions.get_mut(conn) else {
+        let Some(session) = self.table.get_mut(conn) else {
             return;
         };
         let changed = session.state != state;
@@ -193,75 +192,74 @@ impl Faf {
             && session.in_coordinator
             && let Some(login_id) = self.login_id(conn)
         {
-            self.tell_coordinator(turn, login_id, CoordinatorRequest::State(state));
+            self.tell_coordinator(cx, login_id, CoordinatorRequest::State(state));
         }
     }
 
     /// A player logs out.
-    pub(in crate::faf) fn leave_coordinator(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
+    pub(in crate::faf) fn leave_coordinator(&mut self, cx: &mut Context<'_>, conn: ConnId) {
         let Some(login_id) = self.login_id(conn) else {
             return;
         };
-        let session = self.sessions.get_mut(conn);
+        let session = self.table.get_mut(conn);
         if session.is_some_and(|s| std::mem::take(&mut s.in_coordinator)) {
-            self.tell_coordinator(turn, login_id, CoordinatorRequest::Gone);
+            self.tell_coordinator(cx, login_id, CoordinatorRequest::Gone);
         }
     }
 
     /// Tells the coordinator something of somebody it knows; whom it does not know has nothing there.
     pub(in crate::faf) fn tell_coordinator_of(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         conn: ConnId,
         request: CoordinatorRequest,
     ) {
-        let known = self.sessions.get(conn).is_some_and(|s| s.in_coordinator);
+        let known = self.table.get(conn).is_some_and(|s| s.in_coordinator);
         if let Some(login_id) = self.login_id(conn).filter(|_| known) {
-            self.tell_coordinator(turn, login_id, request);
+            self.tell_coordinator(cx, login_id, request);
         }
     }
 
     pub(in crate::faf) fn tell_coordinator(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         login_id: LoginId,
         request: CoordinatorRequest,
     ) {
-        self.post(turn, COORDINATOR, Mail::ToHall { login_id, request });
+        cx.post(
+            cx.topology.coordinator(),
+            CoordinatorMail::ToCoordinator { login_id, request },
+        );
     }
 
-    /// A message to a player on any shard, as long as that connection is still theirs.
-    pub(in crate::faf) fn tell(
+    /// A message to a player, as long as that connection is still theirs.
+    pub(in crate::faf) fn told(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         conn: ConnId,
         player_id: u32,
         body: Bytes,
     ) {
-        if conn.shard != self.shard {
-            let mail = Mail::Tell {
-                conn,
-                player_id,
-                body,
-            };
-            return turn.mail(conn.shard, mail);
-        }
-        let session = self.sessions.get(conn).filter(|s| !s.closing);
+        let session = self.table.get(conn).filter(|s| !s.closing);
         let player = session.and_then(|s| s.player.as_ref());
         if player.is_some_and(|player| player.account.id == player_id) {
-            turn.send(conn, body);
+            cx.turn.send(conn, body);
         }
     }
 
     /// A player who is online anywhere, by an id as clients send it, and their connection.
-    pub(in crate::faf) fn online(&self, player_id: i64) -> Option<(u32, ConnId)> {
-        let entry = self.directory.player(u32::try_from(player_id).ok()?)?;
+    pub(in crate::faf) fn online_player(
+        &self,
+        cx: &Context<'_>,
+        player_id: i64,
+    ) -> Option<(u32, ConnId)> {
+        let entry = cx.directory.player(u32::try_from(player_id).ok()?)?;
         Some((entry.id, entry.conn))
     }
 
     /// Who is logged in on a connection of this shard.
     fn login_id(&self, conn: ConnId) -> Option<LoginId> {
-        let player = self.sessions.get(conn)?.player.as_deref()?;
+        let player = self.table.get(conn)?.player.as_deref()?;
         Some(LoginId {
             player_id: player.account.id,
             conn,
@@ -272,7 +270,7 @@ impl Faf {
     /// The session of this login, if it is still there.
     pub(in crate::faf) fn session_of(&mut self, login_id: &LoginId) -> Option<&mut Session> {
         if self.login_id(login_id.conn) == Some(*login_id) {
-            self.sessions.get_mut(login_id.conn)
+            self.table.get_mut(login_id.conn)
         } else {
             None
         }
@@ -281,7 +279,7 @@ impl Faf {
     /// Whether this login is still there and may be spoken to.
     fn is_here(&self, login_id: &LoginId) -> bool {
         let open = |s: &Session| !s.closing;
-        self.sessions.get(login_id.conn).is_some_and(open)
+        self.table.get(login_id.conn).is_some_and(open)
             && self.login_id(login_id.conn) == Some(*login_id)
     }
 }

@@ -1,12 +1,10 @@
 //! A player who is logged in: what is known about them and how it is written.
 
 use crate::faf::{
-    Faf, FafTurn,
     model::{
         account::{Account, Relation, StoredRating, relate},
         reference::RatingDefaults,
     },
-    protocol::{message, player_info::Entry},
     rules::{matchmaking::Veto, rated_game::RatingChange},
 };
 
@@ -65,50 +63,6 @@ pub(in crate::faf) fn rated(account: &mut Account, change: &RatingChange) {
             deviation: change.new.deviation,
             games: 1,
         });
-    }
-}
-
-impl Faf {
-    /// Ratings have changed; this shard's players among them learn it at the next tick.
-    pub(in crate::faf) fn rated(&mut self, turn: &mut FafTurn<'_>, changes: &[RatingChange]) {
-        // Somebody whose login is on its way was read from the store before.
-        for session in self.sessions.iter_mut() {
-            if let Some(claiming) = session.claiming.as_deref_mut() {
-                let id = claiming.account.id;
-                for change in changes.iter().filter(|change| change.player_id == id) {
-                    rated(&mut claiming.account, change);
-                }
-            }
-        }
-        for change in changes {
-            self.coordinator.matchmaker.rated(change);
-            let known = self
-                .directory
-                .player(change.player_id)
-                .map(|player| player.conn);
-            let Some(session) = known
-                .filter(|conn| conn.shard == turn.shard)
-                .and_then(|conn| self.sessions.get_mut(conn))
-            else {
-                continue;
-            };
-            let Some(player) = session
-                .player
-                .as_deref_mut()
-                .filter(|p| p.account.id == change.player_id)
-            else {
-                continue;
-            };
-            rated(&mut player.account, change);
-            let basis = RatingDefaults {
-                reference: &self.reference,
-                start: self.settings.start_rating,
-            };
-            let text = message::encode(&Entry::new(&player.account, basis, true));
-            let (id, epoch) = (player.account.id, player.epoch);
-            self.directory.player_text(id, epoch, text);
-            self.tick.player_dirty(id, epoch, None);
-        }
     }
 }
 

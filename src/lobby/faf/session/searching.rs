@@ -7,18 +7,16 @@
 use crate::{
     ConnId,
     faf::{
-        Faf, FafTurn,
+        context::Context,
         mail::{
             coordinator::{
                 CannotSearch, CoordinatorRefusal, CoordinatorRequest, PlayerRequest, Profile,
                 SearchWanted,
             },
+            directory::DirectoryMail,
             session::CoordinatorEvent,
         },
-        model::{
-            factions::Factions, limits, player_state::PlayerState, reference::RatingDefaults,
-            seat::LoginId,
-        },
+        model::{factions::Factions, limits, player_state::PlayerState, seat::LoginId},
         protocol::{
             matchmaking, message,
             player_info::Entry,
@@ -28,6 +26,7 @@ use crate::{
             matcher::Rating,
             matchmaking::vetoes::{self, Veto},
         },
+        session::sessions::Sessions,
     },
 };
 use wire::json::Value;
@@ -35,16 +34,16 @@ use wire::json::Value;
 /// The queue of requests that name none.
 const DEFAULT_QUEUE: &str = "ladder1v1";
 
-impl Faf {
+impl Sessions {
     /// spec: faf-messages 3.6.
-    pub(in crate::faf) fn matchmaker_info(&mut self, turn: &mut FafTurn<'_>, conn: ConnId) {
-        self.ask_coordinator(turn, conn, PlayerRequest::Queues);
+    pub(in crate::faf) fn matchmaker_info(&mut self, cx: &mut Context<'_>, conn: ConnId) {
+        self.ask_coordinator(cx, conn, PlayerRequest::Queues);
     }
 
     /// spec: faf-messages 3.10.
     pub(in crate::faf) fn game_matchmaking(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         conn: ConnId,
         message: Value<'_>,
     ) -> Outcome {
@@ -57,7 +56,7 @@ impl Faf {
         request::cut(&mut queue, limits::FIELD_BYTES);
         let queue = queue.into_boxed_str();
         if state == "stop" {
-            self.ask_coordinator(turn, conn, PlayerRequest::StopSearch { queue });
+            self.ask_coordinator(cx, conn, PlayerRequest::StopSearch { queue });
             return Ok(());
         }
         let faction = message.get("faction").filter(|value| !value.is_null());
@@ -69,23 +68,24 @@ impl Faf {
                 read.map_err(|_| CoordinatorRefusal::BadValue)
             }),
         };
-        self.ask_coordinator(turn, conn, PlayerRequest::Search(wanted));
+        self.ask_coordinator(cx, conn, PlayerRequest::Search(wanted));
         Ok(())
     }
 
     /// spec: faf-messages 3.11.
     pub(in crate::faf) fn set_player_vetoes(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         conn: ConnId,
         message: Value<'_>,
     ) -> Outcome {
         let wanted = read_vetoes(message).ok_or(Refusal::client("invalid veto data"))?;
-        let clipped = vetoes::clip(&self.reference.queues, &wanted);
+        let clipped = vetoes::clip(&cx.reference.queues, &wanted);
         if !vetoes::same(&wanted, &clipped) {
-            turn.send(conn, matchmaking::vetoes_info(false, &clipped));
+            cx.turn
+                .send(conn, matchmaking::vetoes_info(false, &clipped));
         }
-        let session = self.sessions.get_mut(conn);
+        let session = self.table.get_mut(conn);
         if let Some(player) = session.and_then(|s| s.player.as_deref_mut()) {
             player.vetoes = clipped.into();
         }
@@ -93,41 +93,42 @@ impl Faf {
     }
 
     /// The pools may have changed: every player's vetoes are cut again (spec: faf-matchmaking 9.2).
-    pub(in crate::faf) fn clip_vetoes(&mut self, turn: &mut FafTurn<'_>) {
+    pub(in crate::faf) fn clip_vetoes(&mut self, cx: &mut Context<'_>) {
         let mut forced = Vec::new();
-        for session in self.sessions.iter_mut() {
+        for session in self.table.iter_mut() {
             let conn = session.conn;
             let Some(player) = session.player.as_deref_mut() else {
                 continue;
             };
-            let clipped = vetoes::clip(&self.reference.queues, &player.vetoes);
+            let clipped = vetoes::clip(&cx.reference.queues, &player.vetoes);
             if vetoes::same(&clipped, &player.vetoes) {
                 continue;
             }
-            let is_forced = vetoes::is_forced(&self.reference.queues, &player.vetoes, &clipped);
-            turn.send(conn, matchmaking::vetoes_info(is_forced, &clipped));
+            let is_forced = vetoes::is_forced(&cx.reference.queues, &player.vetoes, &clipped);
+            cx.turn
+                .send(conn, matchmaking::vetoes_info(is_forced, &clipped));
             player.vetoes = clipped.into();
             if is_forced {
                 forced.push(conn);
             }
         }
         for conn in forced {
-            self.tell_coordinator_of(turn, conn, CoordinatorRequest::StopSearching);
+            self.tell_coordinator_of(cx, conn, CoordinatorRequest::StopSearching);
         }
     }
 
     /// At the player's shard: the coordinator says something.
     pub(in crate::faf) fn coordinator_says(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         login_id: LoginId,
-        word: CoordinatorEvent,
+        event: CoordinatorEvent,
     ) {
-        match word {
+        match event {
             CoordinatorEvent::Reserve { entry, rating_type } => {
-                let outcome = self.reserve(&login_id, rating_type.as_deref());
+                let outcome = self.reserve(cx, &login_id, rating_type.as_deref());
                 self.tell_coordinator(
-                    turn,
+                    cx,
                     login_id,
                     CoordinatorRequest::Reserved { entry, outcome },
                 );
@@ -151,10 +152,11 @@ impl Faf {
                 if let Some(player) = &mut session.player {
                     player.match_id = match_id;
                 }
-                turn.send(login_id.conn, matchmaking::match_found(&queue));
-                if let Some(profile) = self.profile(&login_id, &rating_type) {
+                cx.turn
+                    .send(login_id.conn, matchmaking::match_found(&queue));
+                if let Some(profile) = self.profile(cx, &login_id, &rating_type) {
                     self.tell_coordinator(
-                        turn,
+                        cx,
                         login_id,
                         CoordinatorRequest::Ready { match_id, profile },
                     );
@@ -170,9 +172,10 @@ impl Faf {
                 let free = session.link.is_none()
                     && session.state == PlayerState::StartingAutomatch
                     && player.is_some_and(|player| player.match_id == match_id);
-                turn.send(login_id.conn, matchmaking::match_cancelled(game_id));
+                cx.turn
+                    .send(login_id.conn, matchmaking::match_cancelled(game_id));
                 if free {
-                    self.set_state(turn, login_id.conn, PlayerState::Idle);
+                    self.set_state(cx, login_id.conn, PlayerState::Idle);
                 }
             }
         }
@@ -181,11 +184,12 @@ impl Faf {
     /// Makes a player a searching one, if they do nothing else.
     fn reserve(
         &mut self,
+        cx: &mut Context<'_>,
         login_id: &LoginId,
         rating_type: Option<&str>,
     ) -> Result<Profile, CannotSearch> {
         let state = self.session_of(login_id).ok_or(CannotSearch::Gone)?.state;
-        let profile = self.profile(login_id, rating_type.unwrap_or_default());
+        let profile = self.profile(cx, login_id, rating_type.unwrap_or_default());
         let profile = profile.ok_or(CannotSearch::Gone)?;
         if !matches!(state, PlayerState::Idle | PlayerState::SearchingLadder) {
             return Err(CannotSearch::Busy {
@@ -197,18 +201,15 @@ impl Faf {
             session.state = PlayerState::SearchingLadder;
         }
         if let Some(rating_type) = rating_type {
-            self.open_rating(login_id, rating_type);
+            self.open_rating(cx, login_id, rating_type);
         }
         Ok(profile)
     }
 
-    fn profile(&self, login_id: &LoginId, rating_type: &str) -> Option<Profile> {
-        let session = self.sessions.get(login_id.conn)?;
+    fn profile(&self, cx: &Context<'_>, login_id: &LoginId, rating_type: &str) -> Option<Profile> {
+        let session = self.table.get(login_id.conn)?;
         let player = session.player.as_deref()?;
-        let basis = RatingDefaults {
-            reference: &self.reference,
-            start: self.settings.start_rating,
-        };
+        let basis = cx.basis();
         let rating = basis.standing(&player.account, rating_type).rating;
         Some(Profile {
             login: player.account.login.clone(),
@@ -224,20 +225,17 @@ impl Faf {
 
     /// From their first search in it on a leaderboard is among those a player is shown with; nobody is told of that alone
     /// (spec: faf-lifecycle 6).
-    fn open_rating(&mut self, login_id: &LoginId, rating_type: &str) {
-        let basis = RatingDefaults {
-            reference: &self.reference,
-            start: self.settings.start_rating,
-        };
-        let session = self.sessions.get_mut(login_id.conn);
+    fn open_rating(&mut self, cx: &mut Context<'_>, login_id: &LoginId, rating_type: &str) {
+        let basis = cx.basis();
+        let session = self.table.get_mut(login_id.conn);
         let Some(player) = session.and_then(|s| s.player.as_deref_mut()) else {
             return;
         };
         if player.account.open_rating(rating_type) {
             let entry = Entry::new(&player.account, basis, true);
             let text = message::encode(&entry);
-            self.directory
-                .player_text(login_id.player_id, login_id.epoch, text);
+            let (id, epoch) = (login_id.player_id, login_id.epoch);
+            cx.post(cx.turn.shard, DirectoryMail::PlayerText { id, epoch, text });
         }
     }
 }

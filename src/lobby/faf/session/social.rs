@@ -3,17 +3,16 @@
 use crate::{
     ConnId,
     faf::{
-        Faf, FafTurn,
-        mail::{Mail, game::GameReport},
-        model::{
-            account::{Relation, relate},
-            limits,
-            seat::Seat,
-        },
+        context::Context,
+        mail::game::{GameMail, GameReport},
+        model::{account::Relation, limits},
         protocol::request::{self, Outcome, Refusal},
         questions::{ClearRelation, SetRelation},
         rules::visibility::Rule,
-        session::dispatch::{Next, Request},
+        session::{
+            continuations::{Next, Relating, Request, Unrelating},
+            sessions::Sessions,
+        },
     },
     question::StoreFailure,
 };
@@ -21,17 +20,17 @@ use bytes::Bytes;
 
 use wire::json::Value;
 
-impl Faf {
+impl Sessions {
     pub(in crate::faf) fn social_add(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         conn: ConnId,
         message: Value<'_>,
     ) -> Outcome {
         let Some((subject, relation)) = subject(message)? else {
             return Ok(());
         };
-        let Some(player) = self.sessions.get(conn).and_then(|s| s.player.as_deref()) else {
+        let Some(player) = self.table.get(conn).and_then(|s| s.player.as_deref()) else {
             return Ok(());
         };
         let list = match relation {
@@ -44,7 +43,7 @@ impl Faf {
             return Ok(());
         };
         if list.len() >= limits::RELATIONS {
-            self.counters.over_limit += 1;
+            cx.counters.over_limit += 1;
             return Ok(());
         }
         let question = SetRelation {
@@ -56,18 +55,18 @@ impl Faf {
             subject_id,
             relation,
         };
-        self.ask_held(turn, conn, question, relating);
+        self.ask_held(cx, conn, question, relating);
         Ok(())
     }
 
     pub(in crate::faf) fn social_remove(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         conn: ConnId,
         message: Value<'_>,
     ) -> Outcome {
         let (subject, _) = subject(message)?.ok_or(Refusal::Garbage)?;
-        let Some(player) = self.sessions.get(conn).and_then(|s| s.player.as_deref()) else {
+        let Some(player) = self.table.get(conn).and_then(|s| s.player.as_deref()) else {
             return Ok(());
         };
         let Some(subject_id) = subject else {
@@ -77,19 +76,19 @@ impl Faf {
             player_id: player.account.id,
             subject_id,
         };
-        self.ask_held(turn, conn, question, Unrelating { subject_id });
+        self.ask_held(cx, conn, question, Unrelating { subject_id });
         Ok(())
     }
 
     /// The database has taken it; `relation` is what the subject is now.
     fn related(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         conn: ConnId,
         subject: u32,
         relation: Option<Relation>,
     ) {
-        let Some(session) = self.sessions.get_mut(conn) else {
+        let Some(session) = self.table.get_mut(conn) else {
             return;
         };
         if let Some(player) = session.player.as_deref_mut() {
@@ -97,101 +96,36 @@ impl Faf {
         }
         if let Some(link) = session.link.as_deref().copied().filter(|link| link.is_host) {
             let event = GameReport::HostRelation(subject, relation);
-            self.post(
-                turn,
+            cx.post(
                 link.owner,
-                Mail::FromGame {
+                GameMail::Report {
                     seat: link.seat,
-                    event,
+                    report: event,
                 },
             );
         }
     }
 
-    /// At the owner of the host's game: the subject learns of it if they now see the game, or no longer does.
-    pub(in crate::faf) fn host_related(
-        &mut self,
-        turn: &mut FafTurn<'_>,
-        seat: Seat,
-        subject: u32,
-        relation: Option<Relation>,
-    ) {
-        let Some(game) = self
-            .games
-            .get_mut(&seat.uid)
-            .filter(|g| g.host_id == seat.player_id && g.has(&seat))
-        else {
-            return;
-        };
-        // Whoever has never been told of the rating range is judged without it; their own shard looks at that.
-        let sees = |rule: &Rule| {
-            Rule {
-                range: None,
-                ..rule.clone()
-            }
-            .admits(subject, |_| 0.0)
-        };
-        let before = sees(&game.rule());
-        relate(
-            &mut game.host_friends,
-            &mut game.host_foes,
-            subject,
-            relation,
-        );
-        let rule = game.rule();
-        let after = sees(&rule);
-        let update = game.update();
-        if !update.ended {
-            // Newcomers are judged by the new rule at once here, by other shards from the next tick on.
-            self.directory
-                .game_text(seat.uid, update.listed, update.rule, update.body.clone());
-        }
-        if before == after || !update.listed {
-            return;
-        }
-        let body = if after { update.body } else { game.body(true) };
-        let Some(to) = self.directory.player(subject).map(|p| p.conn) else {
-            return;
-        };
-        self.post(
-            turn,
-            to.shard,
-            Mail::Reveal {
-                to,
-                player_id: subject,
-                body,
-                rule: Box::new(rule),
-            },
-        );
-    }
-
     /// At the subject's shard.
     pub(in crate::faf) fn reveal(
         &mut self,
-        turn: &mut FafTurn<'_>,
+        cx: &mut Context<'_>,
         to: ConnId,
         player_id: u32,
         body: Bytes,
         rule: &Rule,
     ) {
-        let Some(player) = self.sessions.get(to).and_then(|s| s.player.as_deref()) else {
+        let Some(player) = self.table.get(to).and_then(|s| s.player.as_deref()) else {
             return;
         };
         let in_range = rule
             .range
             .as_ref()
-            .is_none_or(|range| range.contains(player.displayed(&range.rating_type, self.basis())));
+            .is_none_or(|range| range.contains(player.displayed(&range.rating_type, cx.basis())));
         if player.account.id == player_id && in_range {
-            turn.send(to, body);
+            cx.turn.send(to, body);
         }
     }
-}
-
-/// A friend or foe is being written down.
-#[derive(Debug)]
-pub(in crate::faf) struct Relating {
-    subject_id: u32,
-    relation: Relation,
 }
 
 impl Request for Relating {
@@ -199,22 +133,16 @@ impl Request for Relating {
 
     fn resume(
         self,
-        faf: &mut Faf,
-        turn: &mut FafTurn<'_>,
+        sessions: &mut Sessions,
+        cx: &mut Context<'_>,
         conn: ConnId,
         known: Result<bool, StoreFailure>,
     ) -> Outcome<Next> {
         if known? {
-            faf.related(turn, conn, self.subject_id, Some(self.relation));
+            sessions.related(cx, conn, self.subject_id, Some(self.relation));
         }
         Ok(Next::Go)
     }
-}
-
-/// Somebody is being taken off the list.
-#[derive(Debug)]
-pub(in crate::faf) struct Unrelating {
-    subject_id: u32,
 }
 
 impl Request for Unrelating {
@@ -222,13 +150,13 @@ impl Request for Unrelating {
 
     fn resume(
         self,
-        faf: &mut Faf,
-        turn: &mut FafTurn<'_>,
+        sessions: &mut Sessions,
+        cx: &mut Context<'_>,
         conn: ConnId,
         done: Result<(), StoreFailure>,
     ) -> Outcome<Next> {
         done?;
-        faf.related(turn, conn, self.subject_id, None);
+        sessions.related(cx, conn, self.subject_id, None);
         Ok(Next::Go)
     }
 }

@@ -99,11 +99,11 @@ impl Session {
 
 /// All sessions of a shard, by the connection's place.
 #[derive(Debug, Default)]
-pub(in crate::faf) struct Sessions {
+pub(in crate::faf) struct SessionTable {
     slots: Vec<Option<Box<Session>>>,
 }
 
-impl Sessions {
+impl SessionTable {
     /// Puts a session in the place of its connection.
     pub(in crate::faf) fn insert(&mut self, session: Session) {
         let slot = session.conn.slot as usize;

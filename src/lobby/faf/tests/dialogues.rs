@@ -495,8 +495,11 @@ fn joining_across_shards_in_the_order_of_the_specification() {
         tick(&mut sim);
         assert_eq!(sim.take(host).last().expect("news")["num_players"], 0);
         for shard in 0..shards {
-            assert!(sim.dialect(shard).games.is_empty());
-            assert_eq!(sim.dialect(shard).directory.games().count(), 0);
+            assert!(sim.dialect(shard).roles.games.games.is_empty());
+            assert_eq!(
+                sim.dialect(shard).roles.directory.picture.games().count(),
+                0
+            );
         }
     });
 }
@@ -744,7 +747,9 @@ fn social_lists() {
         assert!(sim.client(a).closed.is_none());
         let lists = sim
             .dialect(0)
+            .roles
             .sessions
+            .table
             .get(a)
             .and_then(|s| s.player.as_deref());
         let account = &lists.expect("logged in").account;

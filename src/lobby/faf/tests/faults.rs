@@ -72,8 +72,8 @@ fn nobody_is_left_in_a_state_he_cannot_leave() {
     for seed in 0..60 {
         let sim = troubled_walk(seed);
         for shard in 0..SHARDS {
-            hosted += sim.dialect(shard).counters.games_hosted;
-            store_errors += sim.dialect(shard).counters.store_errors;
+            hosted += sim.dialect(shard).roles.counters.games_hosted;
+            store_errors += sim.dialect(shard).roles.counters.store_errors;
         }
     }
     // A walk that meets no trouble proves nothing.
@@ -104,7 +104,9 @@ fn troubled_walk(seed: u64) -> Sim {
                 let shard = rng.random_range(0..SHARDS);
                 let games: Vec<u32> = sim
                     .dialect(shard)
+                    .roles
                     .directory
+                    .picture
                     .games()
                     .map(|g| g.uid)
                     .collect();
@@ -142,8 +144,16 @@ fn troubled_walk(seed: u64) -> Sim {
     check(&mut sim, seed);
     for shard in 0..SHARDS {
         let faf = sim.dialect(shard);
-        assert!(faf.pending.is_empty(), "seed {seed}: {:?}", faf.pending);
-        assert!(faf.games.is_empty(), "seed {seed}: {:?}", faf.games);
+        assert!(
+            faf.roles.waits_for_nothing(),
+            "seed {seed}: {:?}",
+            faf.roles.games.pending
+        );
+        assert!(
+            faf.roles.games.games.is_empty(),
+            "seed {seed}: {:?}",
+            faf.roles.games.games
+        );
     }
     for &conn in &conns {
         if sim.client(conn).closed.is_some() {
@@ -152,7 +162,9 @@ fn troubled_walk(seed: u64) -> Sim {
         assert!(!sim.client(conn).held, "seed {seed}: held");
         let signed_in = sim
             .dialect_of(conn)
+            .roles
             .sessions
+            .table
             .players()
             .any(|(s, _)| s.conn == conn && !s.old_client);
         if signed_in {

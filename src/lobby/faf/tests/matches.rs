@@ -12,7 +12,7 @@ fn pop(sim: &mut Sim) {
 }
 
 fn state_of(sim: &Sim, conn: ConnId) -> &'static str {
-    let session = sim.dialect_of(conn).sessions.get(conn);
+    let session = sim.dialect_of(conn).roles.sessions.table.get(conn);
     session.map_or("GONE", |session| session.state.name())
 }
 
@@ -63,7 +63,7 @@ fn wait(sim: &mut Sim, seconds: u64) {
 }
 
 fn matches(sim: &Sim) -> usize {
-    sim.dialect(0).coordinator.matchmaker.matches.len()
+    sim.dialect(0).roles.coordinator.matchmaker.matches.len()
 }
 
 // checklist: faf 339, 359, 370, 371, 374, 379, 383, 391, 394
@@ -185,7 +185,10 @@ fn a_match_ends_its_players_other_searches() {
         }
         assert_eq!(matched[0], [json!(null); 0]);
         assert_eq!(state_of(&sim, conns[1]), "SEARCHING_LADDER");
-        assert_eq!(sim.dialect(0).coordinator.matchmaker.searches.len(), 2);
+        assert_eq!(
+            sim.dialect(0).roles.coordinator.matchmaker.searches.len(),
+            2
+        );
     });
 }
 
@@ -206,7 +209,7 @@ fn whoever_is_matched_while_another_search_begins_does_not_search_on() {
         for &conn in &conns {
             assert_eq!(state_of(&sim, conn), "STARTING_AUTOMATCH", "seed {seed}");
         }
-        let matchmaker = &sim.dialect(0).coordinator.matchmaker;
+        let matchmaker = &sim.dialect(0).roles.coordinator.matchmaker;
         assert!(matchmaker.searches.is_empty(), "seed {seed}");
     }
 }
@@ -240,26 +243,23 @@ fn a_match_with_somebody_who_has_left_is_refused_and_the_other_has_failed_once_m
     for &conn in &conns {
         searches(&mut sim, conn, "ladder1v1");
     }
-    let matchmaker = &sim.dialect(0).coordinator.matchmaker;
+    let matchmaker = &sim.dialect(0).roles.coordinator.matchmaker;
     let ids: Vec<u64> = matchmaker.searches.keys().copied().collect();
     sim.with(0, |faf, turn| {
-        faf.coordinator.matchmaker.matching = Some((1, ids.clone()));
-        let entered = ids.len();
-        assert_eq!(entered, 2);
-        faf.stop_searches(turn, 1);
-        let proposal = matcher::Proposal {
-            teams: [vec![0], vec![1]],
-        };
-        faf.matched(turn, Some(vec![proposal]));
-        assert_eq!(faf.counters.matches_refused, 1);
-        let left: Vec<u32> = faf
-            .coordinator
-            .matchmaker
-            .searches
-            .values()
-            .map(|search| search.failed_attempts)
-            .collect();
-        assert_eq!(left, [1]);
+        faf.with_coordinator(turn, |coordinator, cx| {
+            coordinator.matchmaker.matching = Some((1, ids.clone()));
+            let entered = ids.len();
+            assert_eq!(entered, 2);
+            coordinator.stop_searches(cx, 1);
+            let proposal = matcher::Proposal {
+                teams: [vec![0], vec![1]],
+            };
+            coordinator.matched(cx, Some(vec![proposal]));
+            assert_eq!(cx.counters.matches_refused, 1);
+            let searches = coordinator.matchmaker.searches.values();
+            let left: Vec<u32> = searches.map(|search| search.failed_attempts).collect();
+            assert_eq!(left, [1]);
+        });
     });
     assert_eq!(matches(&sim), 0);
 }
@@ -322,7 +322,7 @@ fn teams_alternate_on_the_map() {
         }
         assert!(launches[0]["name"].as_str().unwrap().starts_with("Team p"));
         assert_eq!(launches[0]["expected_players"], 4);
-        let game = sim.dialect(0).directory.games().count();
+        let game = sim.dialect(0).roles.directory.picture.games().count();
         assert_eq!(game, 1);
     });
 }
@@ -416,7 +416,7 @@ fn a_host_who_does_not_open() {
         searches(&mut sim, b, "ladder1v1");
         tick(&mut sim);
         let left: usize = (0..shards)
-            .map(|shard| sim.dialect(shard).games.len())
+            .map(|shard| sim.dialect(shard).roles.games.games.len())
             .sum();
         assert_eq!(left, 0);
     });
@@ -454,7 +454,9 @@ fn guests_the_host_does_not_confirm() {
         }
         let id = sim
             .dialect_of(conns[1])
+            .roles
             .sessions
+            .table
             .get(conns[1])
             .and_then(|s| s.player.as_ref())
             .map(|p| p.account.id)
@@ -516,7 +518,7 @@ fn whoever_closes_the_game_before_the_launch() {
         searches(&mut sim, a, "ladder1v1");
         tick(&mut sim);
         let left: usize = (0..shards)
-            .map(|shard| sim.dialect(shard).games.len())
+            .map(|shard| sim.dialect(shard).roles.games.games.len())
             .sum();
         assert_eq!(left, 0);
     });
@@ -559,7 +561,7 @@ fn a_host_who_closes_his_game() {
             ["game_launch", "match_cancelled"]
         );
         // The host's messages came with their `Ended`; they have a violation.
-        assert!(sim.dialect(0).counters.violations == 1);
+        assert!(sim.dialect(0).roles.counters.violations == 1);
         assert_eq!(matches(&sim), 0);
     });
 }
@@ -580,7 +582,7 @@ fn players_who_are_lost() {
             commands(&take_own(&mut sim, b)),
             ["game_launch", "match_cancelled"]
         );
-        assert_eq!(sim.dialect(0).counters.violations, 1);
+        assert_eq!(sim.dialect(0).roles.counters.violations, 1);
     });
     each(|mut sim, shards| {
         // A guest who is not there to be told.
@@ -591,8 +593,8 @@ fn players_who_are_lost() {
         let received = take_own(&mut sim, a);
         assert!(received.contains(&cancelled(uid)) || received.is_empty());
         assert_eq!(matches(&sim), 0);
-        assert_eq!(sim.dialect(0).counters.violations, 1);
-        assert_eq!(sim.dialect(0).counters.matches_aborted, 1);
+        assert_eq!(sim.dialect(0).roles.counters.violations, 1);
+        assert_eq!(sim.dialect(0).roles.counters.matches_aborted, 1);
     });
     each(|mut sim, shards| {
         // The host after they have opened.
@@ -611,7 +613,7 @@ fn players_who_are_lost() {
         wait(&mut sim, 120);
         assert_eq!(matches(&sim), 0);
         let left: usize = (0..shards)
-            .map(|shard| sim.dialect(shard).games.len())
+            .map(|shard| sim.dialect(shard).roles.games.games.len())
             .sum();
         assert_eq!(left, 0);
     });
@@ -650,7 +652,7 @@ fn a_match_without_a_map() {
                 );
                 assert_eq!(state_of(&sim, conn), "IDLE");
             }
-            assert_eq!(sim.dialect(0).counters.violations, 0);
+            assert_eq!(sim.dialect(0).roles.counters.violations, 0);
         }
     }
 }
@@ -788,11 +790,13 @@ fn a_shutdown_cancels_matches_that_have_not_begun_and_blames_nobody() {
         let login_id = take_own(&mut sim, b);
         assert!(login_id.contains(&cancelled(uid)), "{login_id:?}");
         assert_eq!(matches(&sim), 0);
-        assert_eq!(sim.dialect(0).counters.violations, 0);
+        assert_eq!(sim.dialect(0).roles.counters.violations, 0);
         assert_eq!((state_of(&sim, a), state_of(&sim, b)), ("IDLE", "IDLE"));
         tick(&mut sim);
         let open = |shard| {
             sim.dialect(shard)
+                .roles
+                .games
                 .games
                 .values()
                 .any(|g| g.state != GameState::Ended)

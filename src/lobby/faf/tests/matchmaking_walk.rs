@@ -128,7 +128,7 @@ fn come_to_rest(sim: &mut Sim, seed: u64, conns: &[ConnId]) {
         sim.advance(Duration::from_secs(200));
     }
     check(sim, seed);
-    let matchmaker = &sim.dialect(0).coordinator.matchmaker;
+    let matchmaker = &sim.dialect(0).roles.coordinator.matchmaker;
     assert!(
         matchmaker.matches.is_empty(),
         "seed {seed}: {:?}",
@@ -150,9 +150,17 @@ fn come_to_rest(sim: &mut Sim, seed: u64, conns: &[ConnId]) {
     );
     for shard in 0..sim.shards() {
         let faf = sim.dialect(shard);
-        assert!(faf.games.is_empty(), "seed {seed}: {:?}", faf.games);
-        assert!(faf.pending.is_empty(), "seed {seed}: {:?}", faf.pending);
-        for session in faf.sessions.iter() {
+        assert!(
+            faf.roles.games.games.is_empty(),
+            "seed {seed}: {:?}",
+            faf.roles.games.games
+        );
+        assert!(
+            faf.roles.waits_for_nothing(),
+            "seed {seed}: {:?}",
+            faf.roles.games.pending
+        );
+        for session in faf.roles.sessions.table.iter() {
             assert_eq!(session.state.name(), "IDLE", "seed {seed}");
         }
     }
@@ -168,7 +176,7 @@ fn nobody_is_left_stuck_by_searches_and_matches() {
     for seed in 0..150 {
         let sim = walk(seed);
         for shard in 0..sim.shards() {
-            let counters = &sim.dialect(shard).counters;
+            let counters = &sim.dialect(shard).roles.counters;
             total.searches += counters.searches;
             total.searches_cancelled += counters.searches_cancelled;
             total.matches_found += counters.matches_found;
@@ -215,9 +223,9 @@ fn an_old_match_does_not_free_a_player_of_a_new_one() {
         let told = sim.take(conns[0]);
         assert!(commands(&told).contains(&"match_cancelled"), "{told:?}");
         let login_id = conns[2];
-        let session = sim.dialect_of(login_id).sessions.get(login_id);
+        let session = sim.dialect_of(login_id).roles.sessions.table.get(login_id);
         assert_eq!(session.map(|s| s.state.name()), Some("STARTING_AUTOMATCH"));
-        assert_eq!(sim.dialect(0).coordinator.matchmaker.matches.len(), 1);
+        assert_eq!(sim.dialect(0).roles.coordinator.matchmaker.matches.len(), 1);
     }
 }
 
@@ -251,8 +259,11 @@ fn a_shutdown_at_any_moment_leaves_nothing_to_wait_for() {
         for shard in 0..shards {
             let faf = sim.dialect(shard);
             assert!(crate::Dialect::is_drained(faf), "seed {seed}");
-            assert!(faf.coordinator.matchmaker.matches.is_empty(), "seed {seed}");
-            for session in faf.sessions.iter() {
+            assert!(
+                faf.roles.coordinator.matchmaker.matches.is_empty(),
+                "seed {seed}"
+            );
+            for session in faf.roles.sessions.table.iter() {
                 assert_eq!(session.state.name(), "IDLE", "seed {seed}");
             }
         }

@@ -23,7 +23,10 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 use serde_json::{Value, json};
 
 use super::{
-    Faf, Settings, matcher,
+    Faf, Settings,
+    context::Context,
+    coordinator::Coordinator,
+    matcher,
     matchmaking::{Bracket, MapPool, PoolEntry, PoolMap, QueueSetup, VetoRules},
     news::News,
     questions::{
@@ -40,6 +43,28 @@ use crate::{
 use paper::Paper;
 
 pub(super) type Sim = Simulator<Faf>;
+
+impl Faf {
+    /// Has the coordinator do something.
+    fn with_coordinator(
+        &mut self,
+        turn: &mut crate::Turn<'_, Faf>,
+        act: impl for<'a> FnOnce(&'a mut Coordinator, &mut Context<'a>),
+    ) {
+        self.step(turn, |roles, turn| {
+            act(&mut roles.coordinator, &mut context!(roles, turn));
+        });
+    }
+}
+
+impl super::Roles {
+    /// Whether no answer of the back office is waited for.
+    fn waits_for_nothing(&self) -> bool {
+        self.sessions.pending.is_empty()
+            && self.games.pending.is_empty()
+            && self.coordinator.pending.is_empty()
+    }
+}
 
 /// Player `pN` has id N; `bad` is nobody; p90 is banned later; p8 and p9 have ratings.
 fn account(id: u32) -> Account {

@@ -49,7 +49,7 @@ pub(super) fn searches(sim: &mut Sim, conn: ConnId, queue: &str) {
 }
 
 fn state_of(sim: &Sim, conn: ConnId) -> &'static str {
-    let session = sim.dialect_of(conn).sessions.get(conn);
+    let session = sim.dialect_of(conn).roles.sessions.table.get(conn);
     session.map_or("GONE", |session| session.state.name())
 }
 
@@ -331,7 +331,15 @@ fn a_search_opens_a_leaderboard() {
 /// Somebody searches again before their last game is rated: they are matched by what they are worth then.
 #[test]
 fn a_rating_that_comes_while_he_searches_counts() {
-    use crate::faf::{rated_game::RatingChange, ratings::Rating, results::TeamOutcome};
+    use crate::{
+        Dialect,
+        faf::{
+            mail::{coordinator::CoordinatorMail, session::SessionMail},
+            rated_game::RatingChange,
+            ratings::Rating,
+            results::TeamOutcome,
+        },
+    };
     each(|mut sim, shards| {
         let conns = players(&mut sim, shards, 1);
         searches(&mut sim, conns[0], "ladder1v1");
@@ -348,8 +356,12 @@ fn a_rating_that_comes_while_he_searches_counts() {
         };
         let changes = [change("ladder_1v1", 1800.0), change("global", 100.0)];
         for shard in 0..shards {
-            let changes = changes.clone();
-            sim.with(shard, move |faf, turn| faf.rated(turn, &changes));
+            let changes = changes.to_vec();
+            sim.with(shard, move |faf, turn| {
+                let here = turn.shard;
+                faf.on_mail(turn, here, SessionMail::Rated(changes.clone()).into());
+                faf.on_mail(turn, here, CoordinatorMail::Rated(changes).into());
+            });
         }
         let said = say(&mut sim, conns[0], json!({"command": "matchmaker_info"}));
         // With one game a tenth of the way from 500 to 1800: 630.
@@ -439,7 +451,7 @@ fn a_party_that_changes_while_it_enters() {
             sim.settle();
             assert!(!sim.client(conns[0]).held);
             assert_eq!(state_of(&sim, conns[1]), "IDLE", "seed {seed}");
-            let coordinator = &sim.dialect(0).coordinator.matchmaker;
+            let coordinator = &sim.dialect(0).roles.coordinator.matchmaker;
             let searching = state_of(&sim, conns[0]) == "SEARCHING_LADDER";
             assert_eq!(
                 coordinator.searches.len(),
@@ -458,7 +470,13 @@ fn queues_pop_and_lonely_searches_fail() {
         let conns = players(&mut sim, shards, 1);
         searches(&mut sim, conns[0], "tmm2v2");
         let failed = |sim: &Sim| {
-            let searches = sim.dialect(0).coordinator.matchmaker.searches.values();
+            let searches = sim
+                .dialect(0)
+                .roles
+                .coordinator
+                .matchmaker
+                .searches
+                .values();
             searches.map(|search| search.failed_attempts).sum::<u32>()
         };
         let wait = |sim: &mut Sim, seconds| sim.advance(Duration::from_secs(seconds));

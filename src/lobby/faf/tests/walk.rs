@@ -61,11 +61,22 @@ type Beliefs = (Vec<(u32, u64)>, Vec<(u32, u16)>);
 
 /// What a shard believes about players: id, claim; and about games: uid, owner.
 fn beliefs(faf: &Faf) -> Beliefs {
-    let mut players: Vec<_> = faf.directory.players().map(|p| (p.id, p.epoch)).collect();
+    let mut players: Vec<_> = faf
+        .roles
+        .directory
+        .picture
+        .players()
+        .map(|p| (p.id, p.epoch))
+        .collect();
     players.sort_unstable();
     (
         players,
-        faf.directory.games().map(|g| (g.uid, g.owner.0)).collect(),
+        faf.roles
+            .directory
+            .picture
+            .games()
+            .map(|g| (g.uid, g.owner.0))
+            .collect(),
     )
 }
 
@@ -75,7 +86,7 @@ fn random_walk_comes_to_rest() {
     for seed in 0..150 {
         let sim = walk(seed, 14, random_frames);
         for shard in 0..SHARDS {
-            let counters = &sim.dialect(shard).counters;
+            let counters = &sim.dialect(shard).roles.counters;
             total.games_hosted += counters.games_hosted;
             total.joins += counters.joins;
             total.evictions += counters.evictions;
@@ -96,7 +107,7 @@ fn parties_come_to_rest() {
     for seed in 0..150 {
         let sim = walk(seed, 6, party_frames);
         for shard in 0..SHARDS {
-            let counters = &sim.dialect(shard).counters;
+            let counters = &sim.dialect(shard).roles.counters;
             total.party_joins += counters.party_joins;
             total.evictions += counters.evictions;
         }
@@ -138,7 +149,9 @@ pub(super) fn walk_in(
                 let shard = rng.random_range(0..SHARDS);
                 let games: Vec<u32> = sim
                     .dialect(shard)
+                    .roles
                     .directory
+                    .picture
                     .games()
                     .map(|g| g.uid)
                     .collect();
@@ -168,12 +181,20 @@ pub(super) fn walk_in(
     check(&mut sim, seed);
     for shard in 0..SHARDS {
         let faf = sim.dialect(shard);
-        assert!(faf.games.is_empty(), "seed {seed}: {:?}", faf.games);
-        assert_eq!(faf.directory.games().count(), 0, "seed {seed}");
-        for session in faf.sessions.iter() {
+        assert!(
+            faf.roles.games.games.is_empty(),
+            "seed {seed}: {:?}",
+            faf.roles.games.games
+        );
+        assert_eq!(
+            faf.roles.directory.picture.games().count(),
+            0,
+            "seed {seed}"
+        );
+        for session in faf.roles.sessions.table.iter() {
             assert_eq!(session.state.name(), "IDLE", "seed {seed}");
         }
-        assert!(faf.pending.is_empty(), "seed {seed}");
+        assert!(faf.roles.waits_for_nothing(), "seed {seed}");
     }
     for &conn in &conns {
         assert!(
@@ -185,12 +206,21 @@ pub(super) fn walk_in(
     sim.advance(Duration::from_secs(2));
     for shard in 0..SHARDS {
         let faf = sim.dialect(shard);
-        assert!(faf.claims.is_empty(), "seed {seed}");
-        assert_eq!(faf.directory.players().count(), 0, "seed {seed}");
-        assert_eq!(faf.coordinator.members().count(), 0, "seed {seed}");
-        assert_eq!(faf.coordinator.parties().count(), 0, "seed {seed}");
+        assert!(faf.roles.registry.is_empty(), "seed {seed}");
         assert_eq!(
-            faf.sessions.iter().filter(|s| s.player.is_some()).count(),
+            faf.roles.directory.picture.players().count(),
+            0,
+            "seed {seed}"
+        );
+        assert_eq!(faf.roles.coordinator.members().count(), 0, "seed {seed}");
+        assert_eq!(faf.roles.coordinator.parties().count(), 0, "seed {seed}");
+        assert_eq!(
+            faf.roles
+                .sessions
+                .table
+                .iter()
+                .filter(|s| s.player.is_some())
+                .count(),
             0
         );
     }
@@ -205,18 +235,24 @@ pub(super) fn check(sim: &mut Sim, seed: u64) {
     for shard in 0..sim.shards() {
         let faf = sim.dialect(shard);
         assert_eq!(beliefs(faf), first, "seed {seed}, shard {shard}");
-        for (session, player) in faf.sessions.players().filter(|(s, _)| !s.closing) {
+        for (session, player) in faf
+            .roles
+            .sessions
+            .table
+            .players()
+            .filter(|(s, _)| !s.closing)
+        {
             online.push((player.account.id, player.epoch));
             if let Some(link) = &session.link {
                 let owner = sim.dialect(link.owner.0);
-                let game = owner.games.get(&link.seat.uid);
+                let game = owner.roles.games.games.get(&link.seat.uid);
                 assert!(
                     game.is_some_and(|g| g.has(&link.seat)),
                     "seed {seed}: {link:?}"
                 );
             } else {
                 // The state of somebody without a game is what the coordinator has them down for.
-                let coordinator = &sim.dialect(0).coordinator.matchmaker;
+                let coordinator = &sim.dialect(0).roles.coordinator.matchmaker;
                 let login_id = LoginId {
                     player_id: player.account.id,
                     conn: session.conn,
@@ -230,11 +266,18 @@ pub(super) fn check(sim: &mut Sim, seed: u64) {
             }
         }
         for seat in faf
+            .roles
+            .games
             .games
             .values()
             .flat_map(|g| g.members.iter().map(|m| m.seat).chain(g.waiting.clone()))
         {
-            let session = sim.dialect_of(seat.conn).sessions.get(seat.conn);
+            let session = sim
+                .dialect_of(seat.conn)
+                .roles
+                .sessions
+                .table
+                .get(seat.conn);
             let link = session.and_then(|s| s.link.as_deref());
             assert_eq!(link.map(|l| l.seat), Some(seat), "seed {seed}");
         }
@@ -246,10 +289,10 @@ pub(super) fn check(sim: &mut Sim, seed: u64) {
 
 /// The coordinator knows exactly those who have been introduced, as what they are, and each is in the party that lists them.
 fn check_coordinator(sim: &Sim, seed: u64) {
-    let coordinator = &sim.dialect(0).coordinator;
+    let coordinator = &sim.dialect(0).roles.coordinator;
     let mut introduced = Vec::new();
     for shard in 0..sim.shards() {
-        for (session, player) in sim.dialect(shard).sessions.players() {
+        for (session, player) in sim.dialect(shard).roles.sessions.table.players() {
             if session.in_coordinator {
                 let online = coordinator.member(player.account.id);
                 let known = online.map(|v| (v.login_id.conn, v.login_id.epoch, v.state));

@@ -1,0 +1,143 @@
+//! What every role has in hand in a turn, and what all of them speak of.
+//!
+//! A role's method changes its own state and says what else is to be done: effects, and mail to roles. Mail may be to a role of
+//! the same shard; `Faf` hands it over as soon as the method has returned, in the order of everything else that the method
+//! has said: what was said before such a piece of mail is carried out before what comes of it, and what was said after it,
+//! after. A method that needs its mail to have been handled before it goes on does so by mail to its own role.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ConnId, Effect, Event, ShardId, Turn, Vocabulary,
+    faf::{
+        directory::picture::Picture,
+        mail::{Mail, session::SessionMail},
+        metrics::MetricsCollector,
+        model::{
+            reference::{RatingDefaults, Reference},
+            seat::Seat,
+        },
+        questions::Ask,
+        settings::{Counters, Settings},
+        topology::Topology,
+    },
+};
+
+/// What the roles speak of.
+#[derive(Debug)]
+pub(in crate::faf) enum Words {}
+
+impl Vocabulary for Words {
+    type Mail = Mail;
+    type Ask = Ask;
+    type Event = Event;
+    type Timer = Timer;
+}
+
+/// A turn in the hands of a role.
+pub(in crate::faf) type RoleTurn<'a> = Turn<'a, Words>;
+
+/// What a role has in hand in a turn.
+pub(in crate::faf) struct Context<'a> {
+    /// Takes what is to be done.
+    pub turn: RoleTurn<'a>,
+    /// Which shard has what.
+    pub topology: Topology,
+    /// What the operator has chosen.
+    pub settings: &'a Settings,
+    /// Empty until the back office has told it.
+    pub reference: &'a Reference,
+    /// Whether the back office has told the reference data.
+    pub initialised: bool,
+    /// The process is to end: nothing new begins.
+    pub draining: bool,
+    /// What everybody may see.
+    pub directory: &'a Picture,
+    /// What has happened on this shard.
+    pub counters: &'a mut Counters,
+    /// What this shard shows for metrics.
+    pub metrics: &'a mut MetricsCollector,
+}
+
+impl<'a> Context<'a> {
+    /// Mail to a role, which may be on this shard.
+    pub(in crate::faf) fn post(&mut self, to: ShardId, mail: impl Into<Mail>) {
+        self.turn.post(to, mail);
+    }
+
+    /// Mail to a role of every shard, this one last; `mail` makes one copy.
+    pub(in crate::faf) fn post_all<M: Into<Mail>>(&mut self, mut mail: impl FnMut() -> M) {
+        let here = self.turn.shard;
+        for shard in self.topology.all().filter(|&shard| shard != here) {
+            self.turn.post(shard, mail());
+        }
+        self.turn.post(here, mail());
+    }
+
+    /// A message to a player on any shard, as long as that connection is still theirs.
+    pub(in crate::faf) fn tell(&mut self, conn: ConnId, player_id: u32, body: Bytes) {
+        self.post(
+            conn.shard,
+            SessionMail::Tell {
+                conn,
+                player_id,
+                body,
+            },
+        );
+    }
+
+    /// Where ratings begin.
+    pub(in crate::faf) fn basis(&self) -> RatingDefaults<'a> {
+        RatingDefaults {
+            reference: self.reference,
+            start: self.settings.start_rating,
+        }
+    }
+}
+
+/// Mail to roles.
+pub(in crate::faf) trait Post {
+    /// Mail to a role, which may be on this shard.
+    fn post(&mut self, to: ShardId, mail: impl Into<Mail>);
+}
+
+impl Post for RoleTurn<'_> {
+    fn post(&mut self, to: ShardId, mail: impl Into<Mail>) {
+        self.effects.push(Effect::Mail(to, mail.into()));
+    }
+}
+
+/// What a timer was set for.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub enum Timer {
+    /// Broadcast what has changed; the tick's number.
+    Tick(u64),
+    /// Ping everybody.
+    Ping,
+    /// Somebody should have logged in.
+    Logins,
+    /// The player's game should have come up.
+    LinkSetup(Seat),
+    /// The game should have opened.
+    GameSetup(u32),
+    /// The game's records may be tried again.
+    Ledger(u32),
+    /// Send idle players away.
+    KickIdle,
+    /// Tell the members of parties that have changed.
+    Parties,
+    /// A matchmaking queue pops.
+    Pop {
+        /// `matchmaker_queue.id`.
+        queue: u32,
+        /// Its waits, as opposed to those of an earlier queue with that id.
+        wait: u64,
+    },
+    /// Forget violations that are long ago.
+    Violations,
+    /// The host of a match should have opened its game.
+    MatchOpen(u32),
+    /// A match's game should have been launched.
+    MatchStart(u32),
+}

@@ -1,0 +1,130 @@
+//! The games of a shard: the state of this role.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use crate::{
+    faf::{
+        context::Context,
+        game::{
+            journal::{Ledger, Writing},
+            state::{Game, GameState},
+        },
+        mail::directory::{DirectoryMail, GameUpdate},
+        questions::Answer,
+    },
+    map::IdMap,
+    question::{Asker, Pending},
+};
+
+crate::continuations! {
+    pub(in crate::faf) GameContinuation of Games:
+    WriteRecords => Writing,
+}
+
+/// The games of a shard.
+#[derive(Debug, Default)]
+pub(in crate::faf) struct Games {
+    /// By uid.
+    pub games: IdMap<u32, Box<Game>>,
+    /// What of them is still to be written down.
+    pub ledger: Ledger,
+    /// Games of which everybody will hear at the next tick.
+    dirty: BTreeSet<u32>,
+    /// Those of them that the directory does not show yet as they are.
+    unshown: BTreeSet<u32>,
+    /// What the back office was asked, and what is waited for with.
+    pub pending: Pending<GameContinuation>,
+}
+
+impl Asker for Games {
+    type Context<'a> = Context<'a>;
+}
+
+impl Games {
+    /// A game that can be found by its number.
+    pub(in crate::faf) fn found(&mut self, uid: u32) -> Option<&mut Game> {
+        let game = self.games.get_mut(&uid)?;
+        (!game.removed).then_some(game)
+    }
+
+    /// A game came, changed or ended.
+    pub(in crate::faf) fn changed(&mut self, uid: u32) {
+        self.dirty.insert(uid);
+        self.unshown.insert(uid);
+    }
+
+    /// Has the directory show this shard's games: a newcomer's list has them as they are now, not as they were at the last
+    /// tick. Each change is written at most once for all newcomers before the tick.
+    pub(in crate::faf) fn show(&mut self, cx: &mut Context<'_>) {
+        for uid in std::mem::take(&mut self.unshown) {
+            if let Some(game) = self.games.get(&uid) {
+                cx.post(cx.turn.shard, DirectoryMail::GameText(game.update()));
+            }
+        }
+    }
+
+    /// What has changed since this was asked last, each game as it is now. A game that has ended is not found any more.
+    pub(in crate::faf) fn changes(&mut self) -> Vec<GameUpdate> {
+        self.unshown.clear();
+        let mut games = Vec::with_capacity(self.dirty.len());
+        for uid in std::mem::take(&mut self.dirty) {
+            let Some(game) = self.games.get_mut(&uid) else {
+                continue;
+            };
+            let update = game.update();
+            if update.ended {
+                game.removed = true;
+                if game.is_deserted() {
+                    self.games.remove(&uid);
+                }
+            }
+            games.push(update);
+        }
+        games
+    }
+
+    /// Whether nothing is left that an orderly end should wait for.
+    pub(in crate::faf) fn is_drained(&self) -> bool {
+        self.games.values().all(|game| game.removed) && self.ledger.is_settled()
+    }
+
+    /// How many there are.
+    pub(in crate::faf) fn count(&self) -> usize {
+        self.present().count()
+    }
+
+    /// All games as in `game_info`, those that are being set up and those that have just ended included.
+    pub(in crate::faf) fn bodies(&self) -> Vec<Bytes> {
+        let mut bodies: Vec<_> = self
+            .present()
+            .map(|game| (game.uid, game.body(false)))
+            .collect();
+        bodies.sort_unstable_by_key(|(uid, _)| *uid);
+        bodies.into_iter().map(|(_, body)| body).collect()
+    }
+
+    /// Featured mod, rating type and state of each.
+    pub(in crate::faf) fn labels(&self) -> impl Iterator<Item = (&str, &str, &'static str)> {
+        self.present().map(|game| {
+            let featured_mod = &*game.creation.featured_mod;
+            (featured_mod, &*game.rating_type, state_name(game.state))
+        })
+    }
+
+    fn present(&self) -> impl Iterator<Item = &Game> {
+        let games = self.games.values().map(|game| &**game);
+        games.filter(|game| !game.removed)
+    }
+}
+
+/// As the reference labels it in metrics.
+fn state_name(state: GameState) -> &'static str {
+    match state {
+        GameState::Initializing => "INITIALIZING",
+        GameState::Lobby => "LOBBY",
+        GameState::Live => "LIVE",
+        GameState::Ended => "ENDED",
+    }
+}

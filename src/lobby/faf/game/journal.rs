@@ -1,0 +1,225 @@
+//! The journals of a shard's games: what is still to be written down, and that it is (spec: faf-ratings-results 1).
+
+use crate::{
+    faf::{
+        context::{Context, Timer},
+        game::games::Games,
+        ledger::{Batch, Done, Launched, Record, Written},
+        mail::{coordinator::CoordinatorMail, game::Leaving, session::SessionMail},
+        model::seat::Seat,
+        questions::{KeepRecords, WriteRecords},
+    },
+    map::IdMap,
+    question::Continuation,
+};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+/// Pause before a batch is tried again, at first …
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+/// … and at most, each pause being twice the one before.
+const RETRY_LONGEST: Duration = Duration::from_secs(30);
+
+/// The journals of a shard's games.
+#[derive(Debug, Default)]
+pub(in crate::faf) struct Ledger {
+    journals: IdMap<u32, Journal>,
+    /// The process ends: what is not settled at once is kept.
+    ending: bool,
+}
+
+impl Ledger {
+    /// Records that are not settled yet.
+    pub(in crate::faf) fn backlog(&self) -> u64 {
+        let waiting = self
+            .journals
+            .values()
+            .map(|journal| journal.waiting.len() as u64);
+        waiting.sum()
+    }
+}
+
+/// What one game still has to write down.
+#[derive(Debug, Default)]
+struct Journal {
+    launched: Option<Launched>,
+    waiting: VecDeque<Entry>,
+    /// A batch is with the back office, or a pause runs.
+    busy: bool,
+    /// Records in the batch that is with the back office, which keeps it itself if it tells of the end.
+    sent: usize,
+    /// Failures in a row.
+    failures: u32,
+    /// The game is over: nothing more will come.
+    over: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    record: Arc<Record>,
+    /// Whose game connection ends if the store refuses it (spec: faf-messages 4, unexpected failures).
+    author: Option<Seat>,
+}
+
+impl Ledger {
+    /// Whether nothing is left to write.
+    pub(in crate::faf) fn is_settled(&self) -> bool {
+        self.journals
+            .values()
+            .all(|journal| journal.waiting.is_empty())
+    }
+}
+
+impl Journal {
+    fn batch(&self, uid: u32) -> Box<Batch> {
+        Box::new(Batch {
+            uid,
+            launched: self.launched,
+            records: self
+                .waiting
+                .iter()
+                .map(|line| line.record.clone())
+                .collect(),
+        })
+    }
+
+    /// The game is over, and the back office does not have all of it.
+    fn is_to_be_kept(&self) -> bool {
+        self.over && self.sent < self.waiting.len()
+    }
+
+    fn pause(&self) -> Duration {
+        let doublings = self.failures.saturating_sub(1).min(8);
+        (RETRY_FIRST * (1 << doublings)).min(RETRY_LONGEST)
+    }
+}
+
+/// A game's records are being written. No connection is held for it.
+#[derive(Debug)]
+pub(in crate::faf) struct Writing {
+    uid: u32,
+}
+
+impl Continuation for Writing {
+    type Asker = Games;
+    type Question = WriteRecords;
+
+    fn resume(self, games: &mut Games, cx: &mut Context<'_>, written: Written) {
+        games.written(cx, self.uid, written);
+    }
+}
+
+impl Games {
+    /// Puts a record into a game's journal. If the store refuses it for good, the author's game connection ends.
+    pub(in crate::faf) fn record(
+        &mut self,
+        cx: &mut Context<'_>,
+        uid: u32,
+        record: Record,
+        author: Option<Seat>,
+    ) {
+        let journal = self.ledger.journals.entry(uid).or_default();
+        journal.waiting.push_back(Entry {
+            record: Arc::new(record),
+            author,
+        });
+        self.send_records(cx, uid);
+    }
+
+    /// The game is over: its journal is closed when all is settled.
+    pub(in crate::faf) fn close_book(&mut self, cx: &mut Context<'_>, uid: u32) {
+        if let Some(journal) = self.ledger.journals.get_mut(&uid) {
+            let before = std::mem::replace(&mut journal.over, true);
+            if journal.waiting.is_empty() {
+                self.ledger.journals.remove(&uid);
+            } else if self.ledger.ending && !before && journal.is_to_be_kept() {
+                cx.turn.ask(KeepRecords(journal.batch(uid)));
+            }
+        }
+    }
+
+    fn send_records(&mut self, cx: &mut Context<'_>, uid: u32) {
+        let Some(journal) = self.ledger.journals.get_mut(&uid) else {
+            return;
+        };
+        if !journal.busy && !journal.waiting.is_empty() {
+            journal.busy = true;
+            journal.sent = journal.waiting.len();
+            let question = WriteRecords(journal.batch(uid));
+            self.pending.ask(&mut cx.turn, question, Writing { uid });
+        }
+    }
+
+    /// The pause before another attempt is over.
+    pub(in crate::faf) fn retry_records(&mut self, cx: &mut Context<'_>, uid: u32) {
+        if let Some(journal) = self.ledger.journals.get_mut(&uid) {
+            journal.busy = false;
+        }
+        self.send_records(cx, uid);
+    }
+
+    /// The back office has settled what it could of a batch.
+    fn written(&mut self, cx: &mut Context<'_>, uid: u32, written: Written) {
+        let Some(journal) = self.ledger.journals.get_mut(&uid) else {
+            return;
+        };
+        journal.launched = written.launched.or(journal.launched);
+        journal.sent = 0;
+        let mut refused = Vec::new();
+        for done in &written.done {
+            let line = journal.waiting.pop_front();
+            if done.refused {
+                cx.counters.store_errors += 1;
+                refused.extend(line.and_then(|line| line.author));
+            }
+        }
+        if written.unavailable {
+            journal.failures = journal.failures.saturating_add(1);
+            cx.counters.ledger_retries += 1;
+            cx.turn
+                .wake_at(cx.turn.now.mono + journal.pause(), Timer::Ledger(uid));
+        } else {
+            journal.failures = 0;
+            journal.busy = false;
+        }
+        let closed = journal.over && journal.waiting.is_empty();
+        if closed {
+            self.ledger.journals.remove(&uid);
+        }
+        self.settled(cx, written.done);
+        for seat in refused {
+            self.leave(cx, seat, Leaving::Aborted);
+            cx.post(seat.conn.shard, SessionMail::LinkEnded(seat));
+        }
+        if !written.unavailable {
+            self.send_records(cx, uid);
+        }
+    }
+
+    /// Tells the outside and the players what came of settled records.
+    pub(in crate::faf) fn settled(&mut self, cx: &mut Context<'_>, done: Vec<Done>) {
+        for done in done {
+            for event in done.events {
+                cx.turn.publish(event);
+            }
+            if !done.rated.is_empty() {
+                cx.metrics.rated(&done.rated);
+                cx.post_all(|| SessionMail::Rated(done.rated.clone()));
+                let rated = CoordinatorMail::Rated(done.rated);
+                cx.post(cx.topology.coordinator(), rated);
+            }
+        }
+    }
+
+    /// The process ends at once: finished games that are not settled, and those that finish by it, are at least kept on
+    /// disk.
+    pub(in crate::faf) fn keep_books(&mut self, cx: &mut Context<'_>) {
+        self.ledger.ending = true;
+        let kept = self.ledger.journals.iter();
+        let mut kept: Vec<_> = kept.filter(|(_, j)| j.is_to_be_kept()).collect();
+        kept.sort_unstable_by_key(|(uid, _)| **uid);
+        for (&uid, journal) in kept {
+            cx.turn.ask(KeepRecords(journal.batch(uid)));
+        }
+    }
+}

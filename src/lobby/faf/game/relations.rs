@@ -1,0 +1,68 @@
+//! What its host's friends and foes are to a game (N#1029).
+
+use crate::faf::{
+    context::Context,
+    game::games::Games,
+    mail::{directory::DirectoryMail, session::SessionMail},
+    model::{
+        account::{Relation, relate},
+        seat::Seat,
+    },
+    rules::visibility::Rule,
+};
+impl Games {
+    /// At the owner of the host's game: the subject learns of it if they now see the game, or no longer does.
+    pub(in crate::faf) fn host_related(
+        &mut self,
+        cx: &mut Context<'_>,
+        seat: Seat,
+        subject: u32,
+        relation: Option<Relation>,
+    ) {
+        let Some(game) = self
+            .games
+            .get_mut(&seat.uid)
+            .filter(|g| g.host_id == seat.player_id && g.has(&seat))
+        else {
+            return;
+        };
+        // Whoever has never been told of the rating range is judged without it; their own shard looks at that.
+        let sees = |rule: &Rule| {
+            Rule {
+                range: None,
+                ..rule.clone()
+            }
+            .admits(subject, |_| 0.0)
+        };
+        let before = sees(&game.rule());
+        relate(
+            &mut game.host_friends,
+            &mut game.host_foes,
+            subject,
+            relation,
+        );
+        let rule = game.rule();
+        let after = sees(&rule);
+        let update = game.update();
+        if !update.ended {
+            // Newcomers are judged by the new rule at once here, by other shards from the next tick on.
+            cx.post(cx.turn.shard, DirectoryMail::GameText(update.clone()));
+        }
+        if before == after || !update.listed {
+            return;
+        }
+        let body = if after { update.body } else { game.body(true) };
+        let Some(to) = cx.directory.player(subject).map(|p| p.conn) else {
+            return;
+        };
+        cx.post(
+            to.shard,
+            SessionMail::Reveal {
+                to,
+                player_id: subject,
+                body,
+                rule: Box::new(rule),
+            },
+        );
+    }
+}

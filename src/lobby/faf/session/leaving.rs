@@ -1,0 +1,97 @@
+//! The end of a session (spec: faf-lifecycle 3.6 and 5).
+//!
+//! A player leaves in two steps: games and coordinator are told first, and may still say something to them; when those of this
+//! shard have done so, the player is no more.
+
+use crate::{
+    ConnId,
+    faf::{
+        context::Context,
+        mail::{
+            directory::DirectoryMail,
+            game::Leaving,
+            registry::RegistryMail,
+            session::{AfterSignOut, SessionMail},
+        },
+        model::player_state::PlayerState,
+        protocol::{message, player_info::Entry},
+        session::{sessions::Sessions, table::Session},
+    },
+};
+const SIGNED_IN_ELSEWHERE: &str = "You have been signed out because you signed in elsewhere.";
+
+impl Sessions {
+    /// The connection is gone.
+    pub(in crate::faf) fn closed(&mut self, cx: &mut Context<'_>, conn: ConnId) {
+        self.sign_out(cx, conn, Leaving::Lost, AfterSignOut::Forget);
+    }
+
+    /// Somebody else is the player now (spec: faf-lifecycle 3.6).
+    pub(in crate::faf) fn evict(&mut self, cx: &mut Context<'_>, player_id: u32, conn: ConnId) {
+        let is_theirs = |s: &&Session| s.player.as_ref().is_some_and(|p| p.account.id == player_id);
+        if self.table.get(conn).filter(is_theirs).is_some() {
+            self.sign_out(cx, conn, Leaving::Aborted, AfterSignOut::Close);
+        }
+    }
+
+    /// The clean-up of a session's player begins (spec: faf-lifecycle 5).
+    pub(in crate::faf) fn sign_out(
+        &mut self,
+        cx: &mut Context<'_>,
+        conn: ConnId,
+        leaving: Leaving,
+        then: AfterSignOut,
+    ) {
+        self.leave_game(cx, conn, leaving);
+        self.leave_coordinator(cx, conn);
+        cx.post(cx.turn.shard, SessionMail::SignOut { conn, then });
+    }
+
+    /// Games and coordinator have been told.
+    pub(in crate::faf) fn signed_out(
+        &mut self,
+        cx: &mut Context<'_>,
+        conn: ConnId,
+        then: AfterSignOut,
+    ) {
+        let Some(session) = self.table.get_mut(conn) else {
+            return;
+        };
+        session.state = PlayerState::Idle;
+        if then != AfterSignOut::Claim
+            && let Some(claiming) = session.claiming.take()
+        {
+            unclaim(cx, claiming.account.id, conn);
+        }
+        if let Some(player) = session.player.take() {
+            let (id, epoch) = (player.account.id, player.epoch);
+            cx.turn.unsubscribe(conn);
+            cx.post_all(|| DirectoryMail::PlayerGone { id, epoch });
+            let last = Entry::new(&player.account, cx.basis(), false);
+            self.player_dirty(id, epoch, Some(message::encode(&last)));
+            unclaim(cx, id, conn);
+        }
+        match then {
+            AfterSignOut::Forget => self.forget(cx, conn),
+            AfterSignOut::Close => {
+                let notice = message::notice("kick", SIGNED_IN_ELSEWHERE);
+                cx.turn.send(conn, notice);
+                self.close(cx, conn);
+            }
+            AfterSignOut::Claim => self.claim(cx, conn),
+        }
+    }
+
+    fn forget(&mut self, cx: &mut Context<'_>, conn: ConnId) {
+        if let Some(session) = self.table.remove(conn) {
+            self.deadlines.remove(session.login_until, conn);
+            cx.metrics.closed(session.client);
+        }
+    }
+}
+
+/// Tells a player's home shard that this connection is no longer theirs.
+fn unclaim(cx: &mut Context<'_>, player_id: u32, conn: ConnId) {
+    let home = cx.topology.home(player_id);
+    cx.post(home, RegistryMail::Unclaim { player_id, conn });
+}

@@ -1,0 +1,52 @@
+//! The orderly end, as players see it (spec: faf-lifecycle 14).
+
+use crate::{
+    Audience, ConnId,
+    faf::{
+        context::{Context, Timer},
+        model::player_state::PlayerState,
+        protocol::{message, text},
+        session::{sessions::Sessions, table::Session},
+    },
+};
+use std::time::Duration;
+
+/// Between two looks for idle players.
+const KICK_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Sessions {
+    /// Everybody is told that the end is near.
+    pub(in crate::faf) fn announce_end(&mut self, cx: &mut Context<'_>) {
+        let notice =
+            text::shutting_down(cx.settings.shutdown_grace, cx.settings.shutdown_kick_idle);
+        let notice = message::notice("info", &notice);
+        cx.turn.fan_out(Audience::Subscribers, notice);
+    }
+
+    /// Whoever does nothing is sent away before long.
+    pub(in crate::faf) fn kick_idle_later(&mut self, cx: &mut Context<'_>) {
+        let at = cx.turn.now.mono + KICK_INTERVAL;
+        cx.turn.wake_at(at, Timer::KickIdle);
+    }
+
+    /// Each second while draining, if so configured.
+    pub(in crate::faf) fn kick_idle(&mut self, cx: &mut Context<'_>) {
+        let idle = |s: &&Session| s.player.is_some() && s.state == PlayerState::Idle && !s.closing;
+        let idle: Vec<ConnId> = self.table.iter().filter(idle).map(|s| s.conn).collect();
+        for conn in idle {
+            self.close(cx, conn);
+        }
+        self.kick_idle_later(cx);
+    }
+
+    /// Good-bye.
+    pub(in crate::faf) fn say_goodbye(&mut self, cx: &mut Context<'_>) {
+        let notice = message::notice("info", text::SHUT_DOWN);
+        cx.turn.fan_out(Audience::Subscribers, notice);
+        let open = self.table.iter().filter(|s| !s.closing);
+        let all: Vec<ConnId> = open.map(|s| s.conn).collect();
+        for conn in all {
+            self.close(cx, conn);
+        }
+    }
+}
