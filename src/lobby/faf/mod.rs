@@ -47,8 +47,16 @@ mod topology;
 
 use std::sync::Arc;
 
+pub use self::{
+    context::Timer,
+    mail::Mail,
+    model::{game::GameType, ratings, reference, time::iso8601},
+    protocol::events,
+    rules::{achievements, matcher, matchmaking, rated_game, results, validity},
+    settings::{Counters, Settings},
+};
 use self::{
-    context::{Context, RoleTurn, Timer, Words},
+    context::{Context, RoleTurn, Words},
     coordinator::Coordinator,
     directory::Directory,
     game::games::Games,
@@ -60,13 +68,6 @@ use self::{
     registry::Registry,
     session::sessions::Sessions,
     topology::Topology,
-};
-pub use self::{
-    mail::Mail,
-    model::{game::GameType, ratings, reference, time::iso8601},
-    protocol::events,
-    rules::{achievements, matcher, matchmaking, rated_game, results, validity},
-    settings::{Counters, Settings},
 };
 use super::{
     ConnId, Dialect, Effect, Effects, Event, Origin, ShardId, Stopping, Ticket, Turn,
