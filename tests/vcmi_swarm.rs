@@ -3,9 +3,9 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use std::time::Duration;
-
+use clap::Parser as _;
 use support::server::{Backend, Server, Setup};
+use swarm::cli::{Command, CommandLine};
 
 /// checklist: vcmi 102
 #[test]
@@ -18,17 +18,19 @@ fn a_small_swarm_loses_nothing() {
             sql: &[],
         })
         .unwrap();
-        let report = swarm::vcmi::run(swarm::vcmi::Plan {
-            server: server.listener("vcmi").unwrap(),
-            server_pid: None,
-            users: 20,
-            games: 3,
-            rate: 40.0,
-            duration: Duration::from_secs(1),
-            grace: Duration::from_secs(20),
-        })
-        .unwrap();
+        let line = format!(
+            "swarm run --protocol vcmi --port-vcmi {} -n 20 --games 3 --rate 40 -d 1s --grace 20s --threads {shards} \
+             --quiet --slo chat_p99<10s,lost=0,relay_round_trip_p50>0us",
+            server.listener("vcmi").unwrap().port()
+        );
+        let Command::Run(arguments) = CommandLine::try_parse_from(line.split_whitespace())
+            .unwrap()
+            .command;
+        let plan = arguments.plan().unwrap();
+        let report = swarm::run(plan.clone()).unwrap();
+        println!("{report}");
         assert!(report.failures().is_empty(), "{report}");
+        assert_eq!(report.violations(&plan.goals), []);
         let figure = |name: &str| report.figures()[name];
         assert_eq!(figure("chat_lines"), 40.0);
         assert_eq!(figure("chat_deliveries"), 800.0);

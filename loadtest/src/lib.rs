@@ -2,15 +2,15 @@
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `cli` | what was typed → the plan of a run |
+//! | `cli`, `plan` | what was typed → the plan of a run |
+//! | `shared` | what the threads of a run share |
 //! | `run` | the run from start to verdict: phases, threads, end |
 //! | `worker` | one thread's clients: executor, queue of what is due, sockets |
-//! | `client` | one client: sign-in, ping, and its role |
-//! | `roles/` | what a client does once signed in |
-//! | `framing` | bytes ↔ messages for the three transports |
-//! | `schedule` | intended times, and the markers that carry them |
-//! | `latency` | histograms, counts, who saw which change |
-//! | `vcmi/` | the VCMI lobby: chat, rooms and relayed games |
+//! | `connection` | one client: its connection, from signing in to its end |
+//! | `protocol` | what a protocol has to provide |
+//! | `protocols/` | the protocols: what their clients say, hear and measure |
+//! | `schedule` | intended times |
+//! | `metrics` | histograms and counts |
 //! | `slo` | goals and whether they were met |
 //! | `procfs` | the server's process and this machine |
 //! | `live`, `report` | what is printed and written |
@@ -19,17 +19,18 @@
 //! can, because on a small machine tester and server share the processor.
 
 pub mod cli;
-mod client;
-pub mod framing;
-pub mod latency;
+mod connection;
 mod live;
+mod metrics;
+pub mod plan;
 pub mod procfs;
+mod protocol;
+mod protocols;
 pub mod report;
-mod roles;
 mod run;
-pub mod schedule;
+mod schedule;
+mod shared;
 pub mod slo;
-pub mod vcmi;
 mod worker;
 
 pub use run::run;

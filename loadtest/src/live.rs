@@ -1,10 +1,11 @@
 //! The line printed each second while a run goes on.
 
+use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use hdrhistogram::Histogram;
 
-use crate::latency::{Counts, Recorder, histogram};
+use crate::metrics::{Metrics, Recorder, histogram, merge};
 
 /// What the threads reported since the last line.
 #[derive(Debug)]
@@ -21,6 +22,30 @@ struct Recent {
     before: Counts,
 }
 
+/// What the line shows as so many per second.
+#[derive(Debug, Default, Clone)]
+struct Counts {
+    logins: u64,
+    deliveries: u64,
+    bytes_in: u64,
+    /// The protocol's own.
+    own: Vec<(&'static str, u64)>,
+}
+
+impl Counts {
+    fn add(&mut self, other: &Counts) {
+        self.logins += other.logins;
+        self.deliveries += other.deliveries;
+        self.bytes_in += other.bytes_in;
+        for (place, (name, count)) in other.own.iter().enumerate() {
+            match self.own.get_mut(place) {
+                Some((_, sum)) => *sum += count,
+                None => self.own.push((name, *count)),
+            }
+        }
+    }
+}
+
 impl Live {
     pub(crate) fn new(threads: usize) -> Live {
         Live {
@@ -32,15 +57,23 @@ impl Live {
         }
     }
 
-    /// A thread hands over its last second.
-    pub(crate) fn publish(&self, thread: usize, recorder: &mut Recorder) {
+    /// A thread hands over its last second, and its protocol's counts.
+    pub(crate) fn publish<M: Metrics>(
+        &self,
+        thread: usize,
+        recorder: &mut Recorder<M>,
+        own: Vec<(&'static str, u64)>,
+    ) {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent
-            .latency
-            .add(&recorder.recent)
-            .expect("all histograms have the same bounds");
-        recent.threads[thread].clone_from(&recorder.counts);
-        recorder.recent.reset();
+        let common = &mut recorder.common;
+        merge(&mut recent.latency, &common.recent);
+        common.recent.reset();
+        recent.threads[thread] = Counts {
+            logins: common.logins,
+            deliveries: common.deliveries,
+            bytes_in: common.bytes_in,
+            own,
+        };
     }
 
     /// The line for the last second.
@@ -51,18 +84,46 @@ impl Live {
             now.add(counts);
         }
         let before = std::mem::replace(&mut recent.before, now.clone());
-        let latency = &recent.latency;
-        let line = format!(
-            "{seconds:>5}s {phase:<8} connected {connected:>6}  logins/s {:>5}  deliveries/s {:>7}  in {:>8.2} MB/s  \
-             ice/s {:>6}  p50 {:>8.1} ms  p99 {:>8.1} ms",
+        let mut line = format!(
+            "{seconds:>5}s {phase:<8} connected {connected:>6}  logins/s {:>5}  deliveries/s {:>7}  in {:>8.2} MB/s",
             now.logins - before.logins,
             now.deliveries - before.deliveries,
             (now.bytes_in - before.bytes_in) as f64 / 1e6,
-            now.ice_received - before.ice_received,
-            latency.value_at_quantile(0.5) as f64 / 1e3,
-            latency.value_at_quantile(0.99) as f64 / 1e3,
         );
+        for (place, (name, count)) in now.own.iter().enumerate() {
+            let earlier = before.own.get(place).map_or(0, |(_, count)| *count);
+            let _infallible = write!(line, "  {name}/s {:>6}", count - earlier);
+        }
+        let latency = &recent.latency;
+        let at = |quantile| latency.value_at_quantile(quantile) as f64 / 1e3;
+        let _infallible = write!(line, "  p50 {:>8.1} ms  p99 {:>8.1} ms", at(0.5), at(0.99));
         recent.latency.reset();
         line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Common;
+
+    #[test]
+    fn the_line_shows_the_last_second_of_all_threads() {
+        let live = Live::new(2);
+        let mut recorder = Recorder::<Common>::default();
+        recorder.delivered(2_000);
+        live.publish(0, &mut recorder, vec![("trips", 5)]);
+        live.publish(1, &mut Recorder::<Common>::default(), vec![("trips", 2)]);
+        let line = live.line(1, "measure", 3);
+        assert!(
+            line.contains("deliveries/s       1") && line.contains("trips/s      7"),
+            "{line}"
+        );
+        live.publish(0, &mut recorder, vec![("trips", 6)]);
+        let line = live.line(2, "measure", 3);
+        assert!(
+            line.contains("deliveries/s       0") && line.contains("trips/s      1"),
+            "{line}"
+        );
     }
 }

@@ -16,9 +16,6 @@ const EXIT_GOAL: u8 = 3;
 
 fn main() -> ExitCode {
     let swarm::cli::Command::Run(arguments) = swarm::cli::CommandLine::parse().command;
-    if arguments.protocol == swarm::cli::Protocol::Vcmi {
-        return vcmi(&arguments);
-    }
     let plan = match arguments.plan() {
         Ok(plan) => plan,
         Err(error) => {
@@ -49,33 +46,4 @@ fn main() -> ExitCode {
         return ExitCode::from(EXIT_FAILED);
     }
     ExitCode::SUCCESS
-}
-
-/// A run against the VCMI lobby.
-fn vcmi(arguments: &swarm::cli::Arguments) -> ExitCode {
-    let plan = match arguments.vcmi_plan() {
-        Ok(plan) => plan,
-        Err(error) => {
-            eprintln!("swarm: {error:#}");
-            return ExitCode::from(EXIT_USAGE);
-        }
-    };
-    let report = match swarm::vcmi::run(plan) {
-        Ok(report) => report,
-        Err(error) => {
-            eprintln!("swarm: {error:#}");
-            return ExitCode::from(EXIT_FAILED);
-        }
-    };
-    print!("{report}");
-    if let Some(file) = &arguments.json
-        && let Err(error) = std::fs::write(file, report.to_json().to_string())
-    {
-        eprintln!("swarm: {}: {error}", file.display());
-        return ExitCode::from(EXIT_FAILED);
-    }
-    match report.failures() {
-        [] => ExitCode::SUCCESS,
-        _ => ExitCode::from(EXIT_FAILED),
-    }
 }

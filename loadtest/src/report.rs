@@ -11,9 +11,10 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::Plan;
-use crate::latency::{Counts, Recorder};
+use crate::metrics::Common;
+use crate::plan::Plan;
 use crate::procfs::{Environment, Usage};
+use crate::protocol::{Outcome, Protocol};
 use crate::slo::{self, Goal, STATISTICS, Violation};
 
 /// What the run cost the server, as far as it could be seen.
@@ -41,12 +42,12 @@ pub struct ServerCost {
 
 impl ServerCost {
     /// Compares four looks at the server: before, ready, measured, finished. In a `storm` signing in is what is measured.
-    pub fn new(
+    pub(crate) fn new(
         pid: Option<u32>,
         [before, ready, measured, finished]: [Option<Usage>; 4],
         storm: bool,
         connected: i64,
-        counts: &Counts,
+        counts: &Common,
     ) -> ServerCost {
         let cpu =
             |from: Option<Usage>, to: Option<Usage>| Some(to?.cpu_seconds - from?.cpu_seconds);
@@ -84,8 +85,6 @@ impl ServerCost {
 pub struct Report {
     /// Where it was measured.
     pub environment: Environment,
-    /// Histograms and counts.
-    pub recorder: Recorder,
     /// What it cost the server.
     pub server: ServerCost,
     /// Clients connected at once.
@@ -94,119 +93,79 @@ pub struct Report {
     pub measured_us: u64,
     /// Why things failed, and how often.
     pub errors: BTreeMap<String, u64>,
-    settings: serde_json::Value,
+    settings: serde_json::Map<String, serde_json::Value>,
+    latencies: Vec<(&'static str, Histogram<u64>)>,
+    counts: BTreeMap<&'static str, u64>,
+    figures: BTreeMap<String, f64>,
+    failures: Vec<String>,
+    /// The protocol's own lines.
+    summary: String,
 }
 
 impl Report {
     /// Puts together what the run found.
-    pub fn new(
+    pub(crate) fn new<P: Protocol>(
         plan: &Plan,
+        protocol: &P,
         environment: Environment,
-        recorder: Recorder,
-        server: ServerCost,
-        connected: i64,
-        measured_us: u64,
+        outcome: &Outcome<'_, P>,
         errors: BTreeMap<String, u64>,
     ) -> Report {
-        let settings = json!({
-            "profile": format!("{:?}", plan.profile).to_lowercase(),
-            "clients": plan.clients,
-            "hosts": plan.hosts,
-            "joiners": plan.joiners(),
-            "rate_per_second": plan.rate,
-            "duration_s": plan.duration.as_secs_f64(),
-            "ramp_per_second": plan.ramp,
-            "threads": plan.threads,
-            "transports": plan.transports.iter().map(|(transport, address)| format!("{transport:?} {address}")).collect::<Vec<_>>(),
-            "seed": plan.seed,
-            "goals": plan.goals.len(),
-        });
+        let mut settings = common_settings(plan);
+        let own = protocol.settings().into_iter();
+        settings.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        let latencies = outcome.recorder.latencies().into_iter();
+        let mut figures = common_figures(outcome);
+        figures.extend(protocol.figures(outcome));
         Report {
             environment,
-            recorder,
-            server,
-            connected,
-            measured_us,
+            server: outcome.server.clone(),
+            connected: outcome.connected,
+            measured_us: outcome.measured_us,
             errors,
             settings,
+            latencies: latencies
+                .map(|(name, histogram)| (name, histogram.clone()))
+                .collect(),
+            counts: outcome.recorder.counts().into_iter().collect(),
+            figures,
+            failures: failures(outcome),
+            summary: protocol.summary(outcome),
         }
     }
 
     /// All figures by the names goals use: times in µs, sizes in bytes.
-    pub fn figures(&self) -> BTreeMap<String, f64> {
-        let mut figures = BTreeMap::new();
-        for (name, histogram) in self.recorder.histograms() {
-            if histogram.is_empty() {
-                continue;
-            }
-            for (statistic, quantile) in STATISTICS {
-                let value =
-                    quantile.map_or(histogram.mean(), |q| histogram.value_at_quantile(q) as f64);
-                figures.insert(format!("{name}_{statistic}"), value);
-            }
-        }
-        let counts = &self.recorder.counts;
-        for (name, value) in [
-            ("lost", counts.lost),
-            ("unsent", counts.unsent),
-            ("closed", counts.closed_by_server),
-            ("login_failures", counts.login_failures),
-            ("setup_failures", counts.setup_failures),
-            ("protocol_errors", counts.protocol_errors),
-            ("join_failures", counts.join_failures),
-            ("deliveries", counts.deliveries),
-            ("coalesced", counts.coalesced),
-            ("logins", counts.logins),
-            ("joins", counts.joins),
-        ] {
-            figures.insert(name.to_owned(), value as f64);
-        }
-        figures.insert("connected".to_owned(), self.connected as f64);
-        let server = &self.server;
-        for (name, value) in [
-            ("server_cpu_per_delivery", server.cpu_us_per_delivery),
-            (
-                "server_rss",
-                server.finished.map(|usage| usage.rss_bytes as f64),
-            ),
-            ("server_bytes_per_connection", server.bytes_per_connection),
-        ] {
-            if let Some(value) = value {
-                figures.insert(name.to_owned(), value);
-            }
-        }
-        figures
+    pub fn figures(&self) -> &BTreeMap<String, f64> {
+        &self.figures
     }
 
     /// What makes the run a failure whatever the goals say.
-    pub fn failures(&self) -> Vec<String> {
-        let counts = &self.recorder.counts;
-        let mut failures: Vec<String> = [
-            (counts.lost, "changes or messages lost"),
-            (
-                counts.unsent,
-                "changes, messages or sign-ins due and never sent",
-            ),
-            (counts.closed_by_server, "connections closed by the server"),
-            (counts.login_failures, "sign-ins failed"),
-            (counts.setup_failures, "games or pairs not set up"),
-            (counts.protocol_errors, "protocol errors"),
-            (counts.stuck, "players not idle at the end"),
-            (counts.unrated, "players not rated after their game"),
-        ]
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
-        .collect();
-        if counts.logins == 0 {
-            failures.push("nobody could sign in".to_owned());
-        }
-        failures
+    pub fn failures(&self) -> &[String] {
+        &self.failures
+    }
+
+    /// What was counted under this name; 0 if there is no such count.
+    pub fn count(&self, name: &str) -> u64 {
+        self.counts.get(name).copied().unwrap_or(0)
+    }
+
+    /// The latencies of this name, in µs.
+    pub fn latency(&self, name: &str) -> Option<&Histogram<u64>> {
+        self.measured_latencies()
+            .find_map(|(known, histogram)| (known == name).then_some(histogram))
+    }
+
+    /// The histograms that hold something.
+    fn measured_latencies(&self) -> impl Iterator<Item = (&'static str, &Histogram<u64>)> {
+        self.latencies
+            .iter()
+            .filter(|(_, histogram)| !histogram.is_empty())
+            .map(|(name, histogram)| (*name, histogram))
     }
 
     /// Goals that were not met.
     pub fn violations(&self, goals: &[Goal]) -> Vec<Violation> {
-        slo::check(goals, &self.figures())
+        slo::check(goals, &self.figures)
     }
 
     /// Writes the files the plan asks for.
@@ -218,12 +177,10 @@ impl Report {
         }
         if let Some(path) = &plan.hgrm {
             let stem = path.with_extension("");
-            for (name, histogram) in self.recorder.histograms() {
-                if !histogram.is_empty() {
-                    let file = format!("{}-{name}.hgrm", stem.display());
-                    write_hgrm(Path::new(&file), histogram)
-                        .with_context(|| format!("cannot write {file}"))?;
-                }
+            for (name, histogram) in self.measured_latencies() {
+                let file = format!("{}-{name}.hgrm", stem.display());
+                write_hgrm(Path::new(&file), histogram)
+                    .with_context(|| format!("cannot write {file}"))?;
             }
         }
         Ok(())
@@ -236,19 +193,103 @@ impl Report {
             "environment": self.environment,
             "measured_s": self.measured_us as f64 / 1e6,
             "connected": self.connected,
-            "latency_us": self.recorder.histograms().into_iter().filter(|(_, histogram)| !histogram.is_empty())
-                .map(|(name, histogram)| (name.to_owned(), statistics(histogram)))
+            "latency_us": self.measured_latencies()
+                .map(|(name, histogram)| (name.to_owned(), json_of(histogram)))
                 .collect::<serde_json::Map<_, _>>(),
-            "counts": self.recorder.counts,
+            "counts": self.counts,
+            "figures": self.figures,
             "server": self.server,
             "complaints": self.errors,
-            "failures": self.failures(),
+            "failures": self.failures,
             "violations": self.violations(goals).iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
     }
 }
 
-fn statistics(histogram: &Histogram<u64>) -> serde_json::Value {
+fn common_settings(plan: &Plan) -> serde_json::Map<String, serde_json::Value> {
+    let transports: Vec<String> = plan
+        .servers
+        .iter()
+        .map(|server| format!("{} {}", server.transport, server.address))
+        .collect();
+    [
+        ("clients", json!(plan.clients)),
+        ("rate_per_second", json!(plan.rate)),
+        ("duration_s", json!(plan.duration.as_secs_f64())),
+        ("ramp_per_second", json!(plan.ramp)),
+        ("threads", json!(plan.threads)),
+        ("transports", json!(transports)),
+        ("seed", json!(plan.seed)),
+        ("goals", json!(plan.goals.len())),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into_iter()
+    .collect()
+}
+
+fn common_figures<P: Protocol>(outcome: &Outcome<'_, P>) -> BTreeMap<String, f64> {
+    let mut figures = BTreeMap::new();
+    for (name, histogram) in outcome.recorder.latencies() {
+        if !histogram.is_empty() {
+            let all = statistics(histogram);
+            figures.extend(all.map(|(statistic, value)| (format!("{name}_{statistic}"), value)));
+        }
+    }
+    for (name, value) in outcome.recorder.counts() {
+        figures.insert(name.to_owned(), value as f64);
+    }
+    let closed = outcome.recorder.common.closed_by_server as f64;
+    figures.insert("closed".to_owned(), closed);
+    figures.insert("connected".to_owned(), outcome.connected as f64);
+    let server = outcome.server;
+    let rss = server.finished.map(|usage| usage.rss_bytes as f64);
+    for (name, value) in [
+        ("server_cpu_per_delivery", server.cpu_us_per_delivery),
+        ("server_rss", rss),
+        ("server_bytes_per_connection", server.bytes_per_connection),
+    ] {
+        figures.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    figures
+}
+
+fn failures<P: Protocol>(outcome: &Outcome<'_, P>) -> Vec<String> {
+    let counts = &outcome.recorder.common;
+    let common = [
+        (counts.lost, "changes or messages lost"),
+        (
+            counts.unsent,
+            "changes, messages or sign-ins due and never sent",
+        ),
+        (counts.closed_by_server, "connections closed by the server"),
+        (counts.login_failures, "sign-ins failed"),
+        (counts.setup_failures, "games or pairs not set up"),
+        (counts.protocol_errors, "protocol errors"),
+    ];
+    let mut failures: Vec<String> = common
+        .into_iter()
+        .chain(P::failures(&outcome.recorder.metrics))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if counts.logins == 0 {
+        failures.push("nobody could sign in".to_owned());
+    }
+    failures
+}
+
+/// The statistics of a histogram by name.
+pub(crate) fn statistics(histogram: &Histogram<u64>) -> impl Iterator<Item = (&'static str, f64)> {
+    STATISTICS.iter().map(|(name, quantile)| {
+        let value = quantile.map_or_else(
+            || histogram.mean(),
+            |quantile| histogram.value_at_quantile(quantile) as f64,
+        );
+        (*name, value)
+    })
+}
+
+fn json_of(histogram: &Histogram<u64>) -> serde_json::Value {
     let mut all = serde_json::Map::new();
     all.insert("count".to_owned(), json!(histogram.len()));
     all.insert("min".to_owned(), json!(histogram.min()));
@@ -304,68 +345,21 @@ fn write_hgrm(path: &Path, histogram: &Histogram<u64>) -> std::io::Result<()> {
 
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts = &self.recorder.counts;
-        let seconds = self.measured_us as f64 / 1e6;
-        writeln!(
-            out,
-            "\n{:<10} {:>10} {}",
-            "ms",
-            "count",
-            STATISTICS.map(|(name, _)| format!("{name:>10}")).join(" ")
-        )?;
-        for (name, histogram) in self.recorder.histograms() {
-            if histogram.is_empty() {
-                continue;
-            }
-            write!(out, "{name:<10} {:>10}", histogram.len())?;
-            for (_, quantile) in STATISTICS {
-                let value =
-                    quantile.map_or(histogram.mean(), |q| histogram.value_at_quantile(q) as f64);
+        let names = STATISTICS.map(|(name, _)| format!("{name:>10}")).join(" ");
+        writeln!(out, "\n{:<16} {:>10} {names}", "ms", "count")?;
+        for (name, histogram) in self.measured_latencies() {
+            write!(out, "{name:<16} {:>10}", histogram.len())?;
+            for (_, value) in statistics(histogram) {
                 write!(out, " {:>10.3}", value / 1e3)?;
             }
             writeln!(out)?;
         }
-        writeln!(
-            out,
-            "\nconnected {}, logins {}, changes {}, deliveries {} ({:.0}/s) and {} coalesced, joins {} ({} failed), ice {} of {}",
-            self.connected,
-            counts.logins,
-            counts.changes,
-            counts.deliveries,
-            counts.deliveries as f64 / seconds.max(1e-6),
-            counts.coalesced,
-            counts.joins,
-            counts.join_failures,
-            counts.ice_received,
-            counts.ice_sent,
-        )?;
-        if counts.matched > 0 {
-            let quality = &self.recorder.quality;
-            let at = |quantile| quality.value_at_quantile(quantile) as f64 / 1e3;
-            writeln!(
-                out,
-                "matched {}, matches opened {}, played {}, cancelled {}, vanished {}, rated {}; quality mean {:.3}, p10 {:.3}, p50 {:.3}",
-                counts.matched,
-                counts.matches_opened,
-                counts.played,
-                counts.cancelled,
-                counts.vanished,
-                counts.rated,
-                quality.mean() / 1e3,
-                at(0.1),
-                at(0.5)
-            )?;
-        }
-        writeln!(
-            out,
-            "messages in {}, bytes in {}, bytes out {}, pings answered {}",
-            counts.messages_in, counts.bytes_in, counts.bytes_out, counts.pings_answered
-        )?;
+        writeln!(out, "\n{}", self.summary.trim_end())?;
         self.write_server(out)?;
         for (error, times) in &self.errors {
             writeln!(out, "{times:>8} × {error}")?;
         }
-        for failure in self.failures() {
+        for failure in &self.failures {
             writeln!(out, "FAILED {failure}")?;
         }
         Ok(())

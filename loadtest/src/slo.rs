@@ -30,6 +30,7 @@ pub struct Goal {
     name: String,
     comparison: Comparison,
     limit: f64,
+    unit: Unit,
     typed: String,
 }
 
@@ -67,15 +68,6 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Histograms and the statistics of each, as used in names such as `login_p99`.
-const LATENCIES: [&str; 6] = [
-    "broadcast",
-    "login",
-    "ping",
-    "ice",
-    "match_wait",
-    "own_delay",
-];
 /// The statistics of a histogram, with the quantile of each (`mean` has none).
 pub const STATISTICS: [(&str, Option<f64>); 7] = [
     ("p50", Some(0.5)),
@@ -86,47 +78,46 @@ pub const STATISTICS: [(&str, Option<f64>); 7] = [
     ("max", Some(1.0)),
     ("mean", None),
 ];
-const COUNTS: [&str; 12] = [
-    "lost",
-    "unsent",
-    "closed",
-    "login_failures",
-    "setup_failures",
-    "protocol_errors",
-    "join_failures",
-    "deliveries",
-    "coalesced",
-    "logins",
-    "joins",
-    "connected",
+/// Figures of every run besides its latencies and counts.
+const FIGURES: [(&str, Unit); 5] = [
+    ("closed", Unit::Count),
+    ("connected", Unit::Count),
+    ("server_cpu_per_delivery", Unit::Time),
+    ("server_rss", Unit::Bytes),
+    ("server_bytes_per_connection", Unit::Bytes),
 ];
-const TIMES: [&str; 1] = ["server_cpu_per_delivery"];
-const SIZES: [&str; 2] = ["server_rss", "server_bytes_per_connection"];
 
-/// Every name a goal may use, with what it is measured in.
-pub fn names() -> Vec<(String, Unit)> {
-    let latencies = LATENCIES.iter().flat_map(|name| {
+/// The names goals may use, with what each is measured in.
+pub(crate) type Names = Vec<(String, Unit)>;
+
+/// Every name a goal may use, of a protocol that measures these latencies and counts, and has these figures besides.
+pub(crate) fn names<'a>(
+    latencies: impl Iterator<Item = &'a str>,
+    counts: impl Iterator<Item = &'a str>,
+    figures: &[(&str, Unit)],
+) -> Names {
+    let latencies = latencies.flat_map(|name| {
         STATISTICS
             .iter()
             .map(move |(statistic, _)| (format!("{name}_{statistic}"), Unit::Time))
     });
+    let others = FIGURES.iter().chain(figures);
     latencies
-        .chain(COUNTS.iter().map(|name| ((*name).to_owned(), Unit::Count)))
-        .chain(TIMES.iter().map(|name| ((*name).to_owned(), Unit::Time)))
-        .chain(SIZES.iter().map(|name| ((*name).to_owned(), Unit::Bytes)))
+        .chain(counts.map(|name| (name.to_owned(), Unit::Count)))
+        .chain(others.map(|(name, unit)| ((*name).to_owned(), *unit)))
         .collect()
 }
 
 /// Reads goals separated by commas; empty parts are left out.
-pub fn parse(text: &str) -> Result<Vec<Goal>, GoalError> {
+pub(crate) fn parse(text: &str, known: &Names) -> Result<Vec<Goal>, GoalError> {
     text.split(',')
         .map(str::trim)
         .filter(|part| !part.is_empty())
-        .map(parse_one)
+        .map(|part| parse_one(part, known))
         .collect()
 }
 
-fn parse_one(text: &str) -> Result<Goal, GoalError> {
+fn parse_one(text: &str, known: &Names) -> Result<Goal, GoalError> {
     let at = text
         .find(['<', '>', '='])
         .ok_or_else(|| GoalError::NoComparison(text.to_owned()))?;
@@ -142,7 +133,6 @@ fn parse_one(text: &str) -> Result<Goal, GoalError> {
     .into_iter()
     .find_map(|(sign, comparison)| Some((comparison, rest.strip_prefix(sign)?.trim())))
     .expect("it starts with one of these signs");
-    let known = names();
     let Some((_, unit)) = known.iter().find(|(known, _)| known == name) else {
         let list = known
             .iter()
@@ -157,6 +147,7 @@ fn parse_one(text: &str) -> Result<Goal, GoalError> {
         name: name.to_owned(),
         comparison,
         limit,
+        unit: *unit,
         typed: text.to_owned(),
     })
 }
@@ -187,7 +178,6 @@ fn parse_limit(text: &str, unit: Unit) -> Result<f64, &'static str> {
 /// Compares each goal with the figures (times in µs, sizes in bytes). A goal about something that was not measured is not
 /// met: silence proves nothing.
 pub fn check(goals: &[Goal], figures: &BTreeMap<String, f64>) -> Vec<Violation> {
-    let known = names();
     goals
         .iter()
         .filter_map(|goal| {
@@ -199,14 +189,10 @@ pub fn check(goals: &[Goal], figures: &BTreeMap<String, f64>) -> Vec<Violation> 
                 Comparison::AtLeast => value >= goal.limit,
                 Comparison::More => value > goal.limit,
             });
-            let unit = known
-                .iter()
-                .find(|(name, _)| *name == goal.name)
-                .map_or(Unit::Count, |(_, unit)| *unit);
             (!met).then(|| Violation {
                 goal: goal.typed.clone(),
                 measured,
-                unit,
+                unit: goal.unit,
             })
         })
         .collect()
@@ -215,6 +201,12 @@ pub fn check(goals: &[Goal], figures: &BTreeMap<String, f64>) -> Vec<Violation> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(text: &str) -> Result<Vec<Goal>, GoalError> {
+        let latencies = ["broadcast", "login", "ping"].into_iter();
+        let counts = ["lost", "deliveries"].into_iter();
+        super::parse(text, &names(latencies, counts, &[]))
+    }
 
     fn figures(list: &[(&str, f64)]) -> BTreeMap<String, f64> {
         list.iter()

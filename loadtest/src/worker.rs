@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_lite::future::poll_fn;
@@ -19,13 +19,12 @@ use glommio::net::TcpStream;
 use glommio::{LocalExecutorBuilder, Placement};
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
-use crate::client::{Client, End, Stage};
-use crate::framing::Frame;
-use crate::latency::Recorder;
-use crate::roles::Role;
-use crate::run::{Phase, Run};
+use crate::connection::{Client, End, Stage};
+use crate::metrics::Recorder;
+use crate::protocol::{Protocol, Session as _};
+use crate::shared::{Phase, Shared};
 
 /// One for all connections of a thread.
 const SCRATCH_BYTES: usize = 128 << 10;
@@ -42,62 +41,65 @@ const PUBLISH_US: u64 = 1_000_000;
 
 /// Something a client has to do at a certain time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Task {
+pub(crate) enum Task<T> {
     /// Connect and sign in.
     Connect,
-    /// The regular work of the role.
-    Work,
-    /// Small talk inside a game.
-    Chat,
-    /// Leave the game.
-    Leave,
-    /// Ask the server for a sign of life.
-    Ping,
-    /// End this session.
-    SignOut,
+    /// Begin one more sign-in of a churn, as soon as the one before is over.
+    SignIn,
+    /// What the protocol has scheduled.
+    Session(T),
+    /// End this connection.
+    Close,
 }
 
+/// Tasks by time, the client of each by its slot.
+type Queue<T> = BinaryHeap<Reverse<(u64, usize, Task<T>)>>;
+
 /// What the clients of a thread share.
-pub(crate) struct Local {
-    pub(crate) run: Arc<Run>,
-    pub(crate) recorder: RefCell<Recorder>,
+pub(crate) struct Context<P: Protocol> {
+    pub(crate) shared: Arc<Shared<P>>,
+    pub(crate) recorder: RefCell<Recorder<P::Metrics>>,
     pub(crate) random: RefCell<SmallRng>,
-    tasks: RefCell<BinaryHeap<Reverse<(u64, usize, Task)>>>,
+    tasks: RefCell<Queue<P::Task>>,
     scratch: RefCell<Box<[u8]>>,
 }
 
-impl Local {
+impl<P: Protocol> Context<P> {
+    /// Microseconds since the start of the run.
+    pub(crate) fn now_us(&self) -> u64 {
+        self.shared.clock.now_us()
+    }
+
+    /// What the clients of all threads share.
+    pub(crate) fn state(&self) -> &P::State {
+        &self.shared.state
+    }
+
     /// Queues a task for its time.
-    pub(crate) fn schedule(&self, due_us: u64, slot: usize, task: Task) {
-        self.tasks.borrow_mut().push(Reverse((due_us, slot, task)));
+    pub(crate) fn schedule(&self, due_us: u64, slot: usize, task: P::Task) {
+        self.queue(due_us, slot, Task::Session(task));
     }
 
     /// Likewise, unless the measured phase is over by then.
-    pub(crate) fn schedule_while_measuring(&self, due_us: u64, slot: usize, task: Task) {
-        if self.run.is_measuring_at(due_us) {
+    pub(crate) fn schedule_while_measuring(&self, due_us: u64, slot: usize, task: P::Task) {
+        if self.shared.is_measuring_at(due_us) {
             self.schedule(due_us, slot, task);
         }
     }
 
-    /// Books an IceMsg by the marker in it.
-    pub(crate) fn ice_arrived(&self, text: &[u8]) {
-        let frame = Frame {
-            bytes: text,
-            wide: false,
-            cut: false,
-        };
-        let mut recorder = self.recorder.borrow_mut();
-        recorder.counts.ice_received += 1;
-        if let Some(marker) = self.run.markers.find(&frame) {
-            let latency_us = self.run.clock.now_us().saturating_sub(marker.intended_us);
-            recorder.ice.saturating_record(latency_us.max(1));
-        }
+    /// Ends the client's connection at this time.
+    pub(crate) fn close_at(&self, due_us: u64, slot: usize) {
+        self.queue(due_us, slot, Task::Close);
+    }
+
+    pub(crate) fn queue(&self, due_us: u64, slot: usize, task: Task<P::Task>) {
+        self.tasks.borrow_mut().push(Reverse((due_us, slot, task)));
     }
 
     /// Counts what the server must not do.
     pub(crate) fn protocol_error(&self, what: &str) {
-        self.recorder.borrow_mut().counts.protocol_errors += 1;
-        self.run.record_error(format!("protocol: {what}"));
+        self.recorder.borrow_mut().common.protocol_errors += 1;
+        self.shared.record_error(format!("protocol: {what}"));
     }
 
     fn next_due_us(&self) -> Option<u64> {
@@ -108,14 +110,17 @@ impl Local {
     }
 }
 
-struct Worker {
-    local: Local,
-    clients: Box<[RefCell<Client>]>,
+struct Worker<P: Protocol> {
+    context: Context<P>,
+    clients: Box<[RefCell<Client<P>>]>,
 }
 
 /// Runs the clients `thread`, `thread + threads`, … until the run stops; gives back what they measured.
-pub(crate) fn work(run: Arc<Run>, thread: usize) -> anyhow::Result<Recorder> {
-    let placement = if run.plan.pin {
+pub(crate) fn work<P: Protocol>(
+    shared: Arc<Shared<P>>,
+    thread: usize,
+) -> anyhow::Result<Recorder<P::Metrics>> {
+    let placement = if shared.plan.pin {
         Placement::Fixed(thread)
     } else {
         Placement::Unbound
@@ -126,41 +131,40 @@ pub(crate) fn work(run: Arc<Run>, thread: usize) -> anyhow::Result<Recorder> {
         .make()
         .map_err(|error| anyhow::anyhow!("cannot start an io_uring executor: {error}"))?;
     Ok(executor.run(async move {
-        let worker = Rc::new(Worker::assemble(run, thread));
+        let worker = Rc::new(Worker::new(shared, thread));
         worker.clone().run(thread).await;
-        worker.local.recorder.take()
+        worker.context.recorder.take()
     }))
 }
 
-impl Worker {
-    fn assemble(run: Arc<Run>, thread: usize) -> Worker {
-        let threads = run.plan.threads;
-        let indices = (thread..run.plan.clients).step_by(threads);
-        let seed = run.plan.seed.wrapping_add(thread as u64);
-        let local = Local {
-            run,
+impl<P: Protocol> Worker<P> {
+    fn new(shared: Arc<Shared<P>>, thread: usize) -> Worker<P> {
+        let indices = (thread..shared.plan.clients).step_by(shared.plan.threads);
+        let seed = shared.plan.seed.wrapping_add(thread as u64);
+        let context = Context {
+            shared,
             recorder: RefCell::default(),
             random: RefCell::new(SmallRng::seed_from_u64(seed)),
-            tasks: RefCell::default(),
+            tasks: RefCell::new(BinaryHeap::new()),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
         };
         let clients = indices
             .enumerate()
-            .map(|(slot, index)| RefCell::new(Client::new(index, slot, &local)))
+            .map(|(slot, index)| RefCell::new(Client::new(index, slot, &context)))
             .collect();
-        Worker { local, clients }
+        Worker { context, clients }
     }
 
     /// The main loop: does what is due, follows the phases, reports.
     async fn run(self: Rc<Self>, thread: usize) {
-        let run = &self.local.run;
+        let shared = &self.context.shared;
         let mut phase = Phase::Assemble;
-        let mut publish_us = run.clock.now_us() + PUBLISH_US;
-        let mut finals_sent = false;
-        self.plan_arrivals();
+        let mut publish_us = shared.clock.now_us() + PUBLISH_US;
+        let mut finished = false;
+        self.schedule_ramp();
         while phase != Phase::Stop {
-            let now_us = run.clock.now_us();
-            let entered = run.phase();
+            let now_us = shared.clock.now_us();
+            let entered = shared.phase();
             if entered != phase {
                 phase = entered;
                 if phase == Phase::Measure {
@@ -169,20 +173,18 @@ impl Worker {
             }
             self.clone().run_tasks(now_us).await;
             if phase == Phase::Finish {
-                if !finals_sent {
-                    self.send_finals();
-                    run.finals_sent();
-                    finals_sent = true;
+                if !finished {
+                    self.finish();
+                    finished = true;
                 }
-                run.report_missing(thread, self.missing());
+                shared.report_missing(thread, self.missing());
             }
             if now_us >= publish_us {
-                run.live
-                    .publish(thread, &mut self.local.recorder.borrow_mut());
+                self.publish(thread);
                 publish_us += PUBLISH_US;
             }
-            let until_due = self.local.next_due_us().map_or(POLL_INTERVAL, |due_us| {
-                Duration::from_micros(due_us.saturating_sub(run.clock.now_us()))
+            let until_due = self.context.next_due_us().map_or(POLL_INTERVAL, |due_us| {
+                Duration::from_micros(due_us.saturating_sub(shared.clock.now_us()))
             });
             glommio::timer::sleep(until_due.min(POLL_INTERVAL)).await;
         }
@@ -190,42 +192,53 @@ impl Worker {
     }
 
     /// The ramp: client i connects at its place on a fixed schedule.
-    fn plan_arrivals(&self) {
-        let run = &self.local.run;
-        if run.is_churn() {
+    fn schedule_ramp(&self) {
+        let shared = &self.context.shared;
+        if shared.is_churn() {
             return;
         }
-        let from_us = run.clock.now_us();
+        let from_us = shared.clock.now_us();
         for (slot, client) in self.clients.iter().enumerate() {
-            let index = client.borrow().output.index;
-            let after_us = run
+            let index = client.borrow().connection.index;
+            let after_us = shared
                 .plan
                 .ramp
                 .map_or(0, |ramp| (index as f64 / ramp * 1e6) as u64);
-            self.local.schedule(from_us + after_us, slot, Task::Connect);
+            self.context.queue(from_us + after_us, slot, Task::Connect);
         }
     }
 
     fn begin_measuring(&self) {
-        let from_us = self.local.run.measured_from_us();
+        let shared = &self.context.shared;
+        let from_us = shared.measured_from_us();
         for client in &self.clients {
-            let mut client = client.borrow_mut();
-            let client = &mut *client;
-            client.role.measure(&client.output, from_us, &self.local);
+            let client = &mut *client.borrow_mut();
+            if shared.is_churn() {
+                let first_us = from_us + shared.schedule.due_us(client.connection.index, 0);
+                self.schedule_sign_in(first_us, client.connection.slot);
+            } else {
+                let connection = &client.connection;
+                client
+                    .session
+                    .on_measure(from_us, connection, &self.context);
+            }
+        }
+    }
+
+    /// A sign-in of a churn, if the measured phase is not over by then.
+    fn schedule_sign_in(&self, due_us: u64, slot: usize) {
+        if self.context.shared.is_measuring_at(due_us) {
+            self.context.queue(due_us, slot, Task::SignIn);
         }
     }
 
     async fn run_tasks(self: Rc<Self>, now_us: u64) {
         let mut done = 0;
         while let Some((due_us, slot, task)) = self.pop_due(now_us) {
-            let measured = self.local.run.is_measuring_at(due_us);
-            if measured && matches!(task, Task::Work | Task::Connect) {
-                let late_us = self.local.run.clock.now_us().saturating_sub(due_us);
-                self.local
-                    .recorder
-                    .borrow_mut()
-                    .own_delay
-                    .saturating_record(late_us.max(1));
+            if self.context.shared.is_measuring_at(due_us) {
+                let late_us = self.context.now_us().saturating_sub(due_us).max(1);
+                let mut recorder = self.context.recorder.borrow_mut();
+                recorder.common.own_delay.saturating_record(late_us);
             }
             self.run_task(due_us, slot, task);
             done += 1;
@@ -235,8 +248,8 @@ impl Worker {
         }
     }
 
-    fn pop_due(&self, now_us: u64) -> Option<(u64, usize, Task)> {
-        let mut tasks = self.local.tasks.borrow_mut();
+    fn pop_due(&self, now_us: u64) -> Option<(u64, usize, Task<P::Task>)> {
+        let mut tasks = self.context.tasks.borrow_mut();
         let Reverse((due_us, _, _)) = tasks.peek()?;
         if *due_us > now_us {
             return None;
@@ -244,62 +257,54 @@ impl Worker {
         tasks.pop().map(|Reverse(entry)| entry)
     }
 
-    fn run_task(self: &Rc<Self>, due_us: u64, slot: usize, task: Task) {
-        let mut client = self.clients[slot].borrow_mut();
-        let client = &mut *client;
-        let synced = client.stage == Stage::Synced && !client.is_leaving();
+    fn run_task(self: &Rc<Self>, due_us: u64, slot: usize, task: Task<P::Task>) {
+        let client = &mut *self.clients[slot].borrow_mut();
         match task {
-            Task::Connect => self.clone().connect(client, due_us),
-            Task::Work => {
-                if let Role::Churn(churner) = &mut client.role {
-                    churner.owe(due_us);
-                    self.local.schedule_while_measuring(
-                        due_us + self.local.run.schedule.period_us(),
-                        slot,
-                        Task::Work,
-                    );
-                    self.clone().connect_next(client);
-                } else if synced {
-                    client.role.work(due_us, &mut client.output, &self.local);
-                }
+            Task::Connect => self.connect(client, due_us),
+            Task::SignIn => {
+                client.owe(due_us);
+                let next_us = due_us + self.context.shared.schedule.period_us();
+                self.schedule_sign_in(next_us, slot);
+                self.connect_next(client);
             }
-            Task::Chat if synced => client.role.chat(due_us, &mut client.output, &self.local),
-            Task::Leave if synced => client.role.leave(&mut client.output, &self.local),
-            Task::Ping => client.ping(due_us, &self.local),
-            Task::SignOut if synced => client.leave(),
-            Task::Chat | Task::Leave | Task::SignOut => {}
+            Task::Session(task) => {
+                let connection = &mut client.connection;
+                client
+                    .session
+                    .on_task(task, due_us, connection, &self.context);
+            }
+            Task::Close if client.connection.is_signed_in() => client.close(),
+            Task::Close => {}
         }
     }
 
-    /// A churner that is away begins the next sign-in it owes.
-    fn connect_next(self: Rc<Self>, client: &mut Client) {
-        if client.stage != Stage::Away || self.local.run.is_stopping() {
-            return;
-        }
-        if let Role::Churn(churner) = &mut client.role
-            && let Some(due_us) = churner.next()
+    /// A churning client that is away begins the next sign-in it owes.
+    fn connect_next(self: &Rc<Self>, client: &mut Client<P>) {
+        if !self.context.shared.is_stopping()
+            && let Some(due_us) = client.next_owed()
         {
             self.connect(client, due_us);
         }
     }
 
-    fn connect(self: Rc<Self>, client: &mut Client, due_us: u64) {
-        let run = &self.local.run;
-        let scheduled = run.plan.ramp.is_some() || run.is_churn();
+    fn connect(self: &Rc<Self>, client: &mut Client<P>, due_us: u64) {
+        let shared = &self.context.shared;
+        let scheduled = shared.plan.ramp.is_some() || shared.is_churn();
         let since_us = if scheduled {
             due_us
         } else {
-            run.clock.now_us()
+            shared.clock.now_us()
         };
-        let server = run.plan.transports[client.output.index % run.plan.transports.len()].1;
-        client.arrive(since_us, &server.to_string(), &self.local);
-        match open_socket(server, run.source_address(server)) {
+        let servers = &shared.plan.servers;
+        let server = servers[client.connection.index % servers.len()].address;
+        client.connect(since_us, &server.to_string(), &self.context);
+        match open_socket(server, shared.source_address(server)) {
             Ok(socket) => {
-                let slot = client.output.slot;
+                let slot = client.connection.slot;
                 let stream = TcpStream::from(socket);
                 glommio::spawn_local(self.clone().drive(slot, stream)).detach();
             }
-            Err(error) => client.ended(&End::Broken(error), &self.local),
+            Err(error) => client.ended(&End::Broken(error), &self.context),
         }
     }
 
@@ -308,14 +313,12 @@ impl Worker {
         futures_lite::future::yield_now().await;
         let end = {
             let mut stream = pin!(stream);
-            poll_fn(|context| self.turn(slot, stream.as_mut(), context)).await
+            poll_fn(|waker| self.turn(slot, stream.as_mut(), waker)).await
             // The socket closes here, before anything is counted or connected anew.
         };
-        let mut client = self.clients[slot].borrow_mut();
-        client.ended(&end, &self.local);
-        if matches!(client.role, Role::Churn(_)) {
-            self.clone().connect_next(&mut client);
-        }
+        let client = &mut *self.clients[slot].borrow_mut();
+        client.ended(&end, &self.context);
+        self.connect_next(client);
     }
 
     /// Writes what there is to say, reads what there is to hear.
@@ -323,88 +326,93 @@ impl Worker {
         &self,
         slot: usize,
         mut stream: Pin<&mut TcpStream>,
-        context: &mut Context<'_>,
+        waker: &mut std::task::Context<'_>,
     ) -> Poll<End> {
-        let mut client = self.clients[slot].borrow_mut();
-        let mut scratch = self.local.scratch.borrow_mut();
-        client.remember(context.waker());
+        let client = &mut *self.clients[slot].borrow_mut();
+        let mut scratch = self.context.scratch.borrow_mut();
+        client.connection.remember(waker.waker());
         for _ in 0..READS_PER_TURN {
-            while !client.pending().is_empty() {
-                match stream.as_mut().poll_write(context, client.pending()) {
-                    Poll::Ready(Ok(written)) => client.wrote(written, &self.local),
+            let refilled = self.refill(client);
+            while !client.connection.pending().is_empty() {
+                match stream
+                    .as_mut()
+                    .poll_write(waker, client.connection.pending())
+                {
+                    Poll::Ready(Ok(written)) => client.wrote(written, &self.context),
                     Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error)),
                     Poll::Pending => break,
                 }
             }
-            if client.is_leaving() && client.pending().is_empty() {
+            let written = client.connection.pending().is_empty();
+            if client.connection.is_closing() && written {
                 return Poll::Ready(End::Done);
             }
-            match stream.as_mut().poll_read(context, &mut scratch) {
+            match stream.as_mut().poll_read(waker, &mut scratch) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(End::Closed),
                 Poll::Ready(Ok(length)) => {
-                    if let Err(error) = client.read(&scratch[..length], &self.local) {
+                    if let Err(error) = client.read(&scratch[..length], &self.context) {
                         return Poll::Ready(End::Protocol(error));
                     }
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error)),
+                Poll::Pending if refilled && written => {}
                 Poll::Pending => return Poll::Pending,
             }
         }
-        context.waker().wake_by_ref();
+        waker.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// Each host makes one last change: whoever has it has everything.
-    fn send_finals(&self) {
-        let now_us = self.local.run.clock.now_us();
+    /// Lets a client that has nothing more to write go on, and says whether it did.
+    fn refill(&self, client: &mut Client<P>) -> bool {
+        let connection = &mut client.connection;
+        if !connection.pending().is_empty() || !connection.is_signed_in() {
+            return false;
+        }
+        client.session.on_drained(connection, &self.context);
+        !connection.pending().is_empty() || connection.is_closing()
+    }
+
+    /// The end of the measured phase: whoever gets the last changes has everything.
+    fn finish(&self) {
         for client in &self.clients {
-            let mut client = client.borrow_mut();
-            let client = &mut *client;
-            if client.stage == Stage::Synced
-                && matches!(client.role, Role::Host(_))
-                && client.role.is_ready()
-            {
-                client.role.work(now_us, &mut client.output, &self.local);
+            let client = &mut *client.borrow_mut();
+            if client.connection.stage() == Stage::SignedIn {
+                client
+                    .session
+                    .on_finish(&mut client.connection, &self.context);
             }
         }
+        self.context.shared.finish();
     }
 
     /// What this thread's clients still wait for: changes, and sign-ins under way.
     fn missing(&self) -> u64 {
         self.clients
             .iter()
-            .map(|client| {
-                let client = client.borrow();
-                match &client.role {
-                    Role::Watch(watcher) if client.stage == Stage::Synced => {
-                        watcher.seen.missing(self.local.run.sent())
-                    }
-                    Role::Churn(churner) => {
-                        let under_way = matches!(client.stage, Stage::Arriving | Stage::SigningIn);
-                        churner.owed() as u64 + u64::from(under_way)
-                    }
-                    Role::Queue(queuer) => queuer.missing(),
-                    _ => 0,
-                }
-            })
-            .sum::<u64>()
+            .map(|client| client.borrow().missing(&self.context))
+            .sum()
     }
 
-    /// Says goodbye, waits a moment for it to leave, and settles the accounts.
+    fn publish(&self, thread: usize) {
+        let mut recorder = self.context.recorder.borrow_mut();
+        let own = P::live(&recorder.metrics);
+        self.context.shared.live.publish(thread, &mut recorder, own);
+    }
+
+    /// Settles the accounts, says goodbye and waits a moment for it to leave.
     async fn stop(&self) {
         for client in &self.clients {
             let mut client = client.borrow_mut();
-            client.account(&self.local);
-            client.leave();
+            client.account(&self.context);
+            client.close();
         }
-        let run = &self.local.run;
-        let until_us = run.clock.now_us() + CLOSE_TIMEOUT.as_micros() as u64;
-        while run.clock.now_us() < until_us
-            && self
-                .clients
-                .iter()
-                .any(|client| client.borrow().stage != Stage::Away)
-        {
+        let until_us = self.context.now_us() + CLOSE_TIMEOUT.as_micros() as u64;
+        let anybody = || {
+            let mut clients = self.clients.iter();
+            clients.any(|client| client.borrow().connection.stage() != Stage::Away)
+        };
+        while self.context.now_us() < until_us && anybody() {
             glommio::timer::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -415,7 +423,7 @@ fn open_socket(server: SocketAddr, source: Option<Ipv4Addr>) -> io::Result<Socke
     let socket = Socket::new(
         Domain::for_address(server),
         Type::STREAM,
-        Some(Protocol::TCP),
+        Some(socket2::Protocol::TCP),
     )?;
     socket.set_nonblocking(true)?;
     socket.set_nodelay(true)?;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use serde_json::{Value, json};
-use swarm::cli::{Command, CommandLine, Plan};
-use swarm::slo;
+use swarm::cli::{Command, CommandLine};
+use swarm::plan::Plan;
 
 /// Every how many ms the stub broadcasts what has changed.
 const TICK: Duration = Duration::from_millis(50);
@@ -161,23 +161,25 @@ fn all_changes_arrive_and_closer_ones_coalesce() {
         "--profile watch --hosts 2 --rate 100 --slo broadcast_p99<1s,lost=0",
     );
     let report = swarm::run(plan.clone()).expect("the run works");
-    assert_eq!(report.failures(), Vec::<String>::new(), "{report}");
+    assert_eq!(report.failures(), [""; 0], "{report}");
     assert_eq!(report.violations(&plan.goals), []);
-    let counts = &report.recorder.counts;
     // 100 changes as scheduled, and a final one of each host.
-    assert_eq!(counts.changes, 102);
-    assert_eq!(counts.deliveries + counts.coalesced, 102 * 18);
+    assert_eq!(report.count("changes"), 102);
+    assert_eq!(
+        report.count("deliveries") + report.count("coalesced"),
+        102 * 18
+    );
     // Fifty changes per second of a host and twenty ticks: most of them travel together.
-    assert!(counts.coalesced > counts.deliveries / 2, "{report}");
     assert!(
-        counts.pings_answered >= 20 && !report.recorder.ping.is_empty(),
+        report.count("coalesced") > report.count("deliveries") / 2,
+        "{report}"
+    );
+    assert!(
+        report.count("pings_answered") >= 20 && report.latency("ping").is_some(),
         "{report}"
     );
     // A change waits for half a tick on average, and no longer than one on a machine with nothing else to do.
-    assert!(
-        report.recorder.broadcast.value_at_quantile(0.5) < 500_000,
-        "{report}"
-    );
+    assert!(report.figures()["broadcast_p50"] < 500_000.0, "{report}");
     assert_eq!(report.connected, 20);
 }
 
@@ -188,33 +190,29 @@ fn a_watcher_left_out_is_noticed() {
         "--profile watch --hosts 2 --rate 20 --slo lost=0",
     );
     let report = swarm::run(plan.clone()).expect("the run works");
-    assert_eq!(report.recorder.counts.lost, 22, "{report}");
+    assert_eq!(report.count("lost"), 22, "{report}");
     assert_eq!(report.violations(&plan.goals).len(), 1);
     assert!(!report.failures().is_empty());
 }
 
 #[test]
 fn refused_sign_ins_fail_the_run_with_their_reason() {
-    let report = swarm::run(plan(
-        stub(Mood::Refuses),
-        "--profile login --slo login_p99<1s",
-    ))
-    .expect("the run ends");
-    assert_eq!(report.recorder.counts.login_failures, 20, "{report}");
+    let plan = plan(stub(Mood::Refuses), "--profile login --slo login_p99<1s");
+    let report = swarm::run(plan.clone()).expect("the run ends");
+    assert_eq!(report.count("login_failures"), 20, "{report}");
     assert!(
         report.to_string().contains("authentication_failed"),
         "{report}"
     );
-    let goals = slo::parse("login_p99<1s").expect("valid");
-    assert_eq!(report.violations(&goals).len(), 1);
+    assert_eq!(report.violations(&plan.goals).len(), 1);
 }
 
 #[test]
 fn churn_keeps_its_schedule() {
     let report =
         swarm::run(plan(stub(Mood::Fine), "--profile churn --rate 40")).expect("the run works");
-    assert_eq!(report.failures(), Vec::<String>::new(), "{report}");
-    assert_eq!(report.recorder.counts.logins, 40, "{report}");
+    assert_eq!(report.failures(), [""; 0], "{report}");
+    assert_eq!(report.count("logins"), 40, "{report}");
 }
 
 #[test]
@@ -224,5 +222,5 @@ fn nobody_listening_is_a_failure_not_a_hang() {
         .expect("a port")
         .port();
     let report = swarm::run(plan(port, "--profile idle")).expect("the run ends");
-    assert_eq!(report.recorder.counts.login_failures, 20, "{report}");
+    assert_eq!(report.count("login_failures"), 20, "{report}");
 }

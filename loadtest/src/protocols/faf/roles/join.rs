@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use rand::RngExt as _;
 
 use super::messages::{self, GameCommand};
-use crate::client::Output;
-use crate::schedule::Marker;
-use crate::worker::{Local, Task};
+use crate::protocols::faf::markers::Marker;
+use crate::protocols::faf::output::Output;
+use crate::protocols::faf::{Context, Task, ice_arrived};
 
 /// From one joining to the next.
 const CYCLE_US: u64 = 10_000_000;
@@ -44,18 +44,18 @@ impl Joiner {
     }
 
     /// spec: faf-messages 3.8
-    pub(super) fn join(&mut self, due_us: u64, output: &mut Output, local: &Local) {
-        local.schedule_while_measuring(due_us + CYCLE_US, output.slot, Task::Work);
+    pub(super) fn join(&mut self, due_us: u64, output: &mut Output<'_>, context: &Context) {
+        context.schedule_while_measuring(due_us + CYCLE_US, output.slot(), Task::Work);
         if self.step != Step::Outside {
             // The former joining got stuck: give it up, so that the next cycle starts clean.
-            local.recorder.borrow_mut().counts.join_failures += 1;
-            self.leave(output, local);
+            context.recorder.borrow_mut().metrics.join_failures += 1;
+            self.leave(output, context);
             return;
         }
-        let boards = &local.run.boards;
-        let pick = local.random.borrow_mut().random_range(0..boards.len());
+        let boards = &context.state().boards;
+        let pick = context.random.borrow_mut().random_range(0..boards.len());
         if !boards[pick].open.load(Ordering::Acquire) {
-            local.recorder.borrow_mut().counts.join_failures += 1;
+            context.recorder.borrow_mut().metrics.join_failures += 1;
             return;
         }
         output.send(&messages::game_join(
@@ -68,10 +68,10 @@ impl Joiner {
         &mut self,
         command: &str,
         text: &[u8],
-        output: &mut Output,
-        local: &Local,
+        output: &mut Output<'_>,
+        context: &Context,
     ) {
-        let now_us = local.run.clock.now_us();
+        let now_us = context.now_us();
         match command {
             "game_launch" if self.step == Step::Asked => {
                 output.send(&messages::game_state("Idle"));
@@ -82,35 +82,35 @@ impl Joiner {
                 self.step = Step::Inside {
                     host: GameCommand::read(text).id(1),
                 };
-                local.recorder.borrow_mut().counts.joins += 1;
-                local.schedule(now_us + CHAT_US, output.slot, Task::Chat);
-                local.schedule(now_us + STAY_US, output.slot, Task::Leave);
+                context.recorder.borrow_mut().metrics.joins += 1;
+                context.schedule(now_us + CHAT_US, output.slot(), Task::Chat);
+                context.schedule(now_us + STAY_US, output.slot(), Task::Leave);
             }
             "game_join_failed" if self.step == Step::Asked => {
                 self.step = Step::Outside;
-                local.recorder.borrow_mut().counts.join_failures += 1;
+                context.recorder.borrow_mut().metrics.join_failures += 1;
             }
-            "IceMsg" => local.ice_arrived(text),
+            "IceMsg" => ice_arrived(text, context),
             _ => {}
         }
     }
 
-    pub(super) fn chat(&mut self, due_us: u64, output: &mut Output, local: &Local) {
+    pub(super) fn chat(&mut self, due_us: u64, output: &mut Output<'_>, context: &Context) {
         let Step::Inside { host } = self.step else {
             return;
         };
         let marker = Marker {
-            source: output.index as u32,
+            source: output.index() as u32,
             sequence: 0,
             intended_us: due_us,
         };
-        output.send(&messages::ice(host, &local.run.markers.write(marker)));
-        local.recorder.borrow_mut().counts.ice_sent += 1;
-        local.schedule_while_measuring(due_us + CHAT_US, output.slot, Task::Chat);
+        output.send(&messages::ice(host, &context.state().markers.write(marker)));
+        context.recorder.borrow_mut().metrics.ice_sent += 1;
+        context.schedule_while_measuring(due_us + CHAT_US, output.slot(), Task::Chat);
     }
 
     /// spec: faf-lifecycle 10.7
-    pub(super) fn leave(&mut self, output: &mut Output, _local: &Local) {
+    pub(super) fn leave(&mut self, output: &mut Output<'_>, _context: &Context) {
         if self.step != Step::Outside {
             output.send(&messages::game_state("Ended"));
             self.step = Step::Outside;

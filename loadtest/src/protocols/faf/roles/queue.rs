@@ -13,9 +13,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::messages;
-use crate::client::Output;
-use crate::run::Phase;
-use crate::worker::{Local, Task};
+use crate::protocols::faf::output::Output;
+use crate::protocols::faf::{Context, Task};
+use crate::shared::Phase;
 
 /// Largest party; no queue has larger teams.
 pub(crate) const LARGEST_PARTY: usize = 4;
@@ -142,9 +142,9 @@ impl Queuer {
     }
 
     /// Signed in, for the first time or again.
-    pub(super) fn begin(&mut self, output: &mut Output, local: &Local) {
-        let board = &local.run.parties[self.party];
-        board.ids[self.seat].store(output.player_id, Ordering::Release);
+    pub(super) fn begin(&mut self, output: &mut Output<'_>, context: &Context) {
+        let board = &context.state().parties[self.party];
+        board.ids[self.seat].store(output.player_id(), Ordering::Release);
         self.members = 1;
         self.invited_us = 0;
         self.unrated = None;
@@ -152,12 +152,12 @@ impl Queuer {
         if self.seat == 0 {
             output.send(r#"{"command":"matchmaker_info"}"#);
         }
-        self.look_later(output, local);
+        self.look_later(output, context);
     }
 
-    fn look_later(&mut self, output: &Output, local: &Local) {
-        self.next_look_us = local.run.clock.now_us() + LOOK_US;
-        local.schedule(self.next_look_us, output.slot, Task::Work);
+    fn look_later(&mut self, output: &Output<'_>, context: &Context) {
+        self.next_look_us = context.now_us() + LOOK_US;
+        context.schedule(self.next_look_us, output.slot(), Task::Work);
     }
 
     fn free(&mut self) {
@@ -171,8 +171,8 @@ impl Queuer {
         &mut self,
         command: &str,
         text: &[u8],
-        output: &mut Output,
-        local: &Local,
+        output: &mut Output<'_>,
+        context: &Context,
     ) {
         match command {
             "matchmaker_info" if self.seat == 0 && self.queue.is_none() => self.choose_queue(text),
@@ -185,13 +185,13 @@ impl Queuer {
                 let members = json_of(text)["members"].as_array().map_or(0, Vec::len);
                 self.members = members.max(1);
             }
-            "search_info" => self.search_changed(text, local),
+            "search_info" => self.search_changed(text, context),
             "search_timeout" => self.doing = Doing::Nothing,
-            "match_found" => self.match_found(local),
-            "game_launch" => self.launched(text, output, local),
+            "match_found" => self.match_found(context),
+            "game_launch" => self.launched(text, output, context),
             "HostGame" => {
-                self.present.push(output.player_id);
-                self.confirm(output.player_id, output);
+                self.present.push(output.player_id());
+                self.confirm(output.player_id(), output);
             }
             "ConnectToPeer" if !self.present.is_empty() => {
                 let peer = messages::GameCommand::read(text).id(1);
@@ -203,14 +203,14 @@ impl Queuer {
                 self.present.retain(|&present| present != peer);
             }
             "match_cancelled" => {
-                local.recorder.borrow_mut().counts.cancelled += 1;
+                context.recorder.borrow_mut().metrics.cancelled += 1;
                 if self.launch.uid != 0 {
                     output.send(&messages::game_state("Ended"));
                 }
                 self.free();
             }
-            "game_info" => self.game_changed(text, output, local),
-            "player_info" => self.players_changed(text, output.player_id, local),
+            "game_info" => self.game_changed(text, output, context),
+            "player_info" => self.players_changed(text, output.player_id(), context),
             "notice" => self.noticed(text),
             _ => {}
         }
@@ -229,30 +229,33 @@ impl Queuer {
         }
     }
 
-    fn search_changed(&mut self, text: &[u8], local: &Local) {
+    fn search_changed(&mut self, text: &[u8], context: &Context) {
         if json_of(text)["state"] == "start" {
             self.doing = Doing::Searching {
-                since_us: local.run.clock.now_us(),
+                since_us: context.now_us(),
             };
         } else if matches!(self.doing, Doing::Searching { .. }) {
             self.doing = Doing::Nothing;
         }
     }
 
-    fn match_found(&mut self, local: &Local) {
-        let mut recorder = local.recorder.borrow_mut();
+    fn match_found(&mut self, context: &Context) {
+        let mut recorder = context.recorder.borrow_mut();
         if let Doing::Searching { since_us } = self.doing {
-            let waited_us = local.run.clock.now_us().saturating_sub(since_us);
-            recorder.match_wait.saturating_record(waited_us.max(1));
+            let waited_us = context.now_us().saturating_sub(since_us);
+            recorder
+                .metrics
+                .match_wait
+                .saturating_record(waited_us.max(1));
         }
-        recorder.counts.matched += 1;
+        recorder.metrics.matched += 1;
         self.doing = Doing::Matched;
     }
 
-    fn launched(&mut self, text: &[u8], output: &mut Output, local: &Local) {
+    fn launched(&mut self, text: &[u8], output: &mut Output<'_>, context: &Context) {
         self.launch = serde_json::from_slice(text).unwrap_or_default();
         if self.launch.uid == 0 || !(2..=3).contains(&self.launch.team) {
-            return local.protocol_error("a game_launch that makes no sense");
+            return context.protocol_error("a game_launch that makes no sense");
         }
         self.doing = Doing::Starting;
         output.send(&messages::game_state("Idle"));
@@ -260,40 +263,41 @@ impl Queuer {
         let rating = self.ratings.get(&self.launch.rating_type);
         let (mean, deviation) = rating.copied().unwrap_or((1500.0, 500.0));
         let all = self.launch.expected_players;
-        let told = local.run.in_match(self.launch.uid, |sides: &mut Sides| {
-            let side = &mut sides[self.launch.team - 2];
-            side.0 += 1;
-            side.1 += mean;
-            side.2 += deviation * deviation;
-            (sides[0].0 + sides[1].0 == all).then(|| quality(sides))
-        });
+        let told = context
+            .state()
+            .in_match(self.launch.uid, |sides: &mut Sides| {
+                let side = &mut sides[self.launch.team - 2];
+                side.0 += 1;
+                side.1 += mean;
+                side.2 += deviation * deviation;
+                (sides[0].0 + sides[1].0 == all).then(|| quality(sides))
+            });
         if let Some(quality) = told {
-            let mut recorder = local.recorder.borrow_mut();
-            recorder.counts.matches_opened += 1;
+            let mut recorder = context.recorder.borrow_mut();
+            recorder.metrics.matches_opened += 1;
             let thousandths = (quality * 1000.0).round() as u64;
-            recorder.quality.saturating_record(thousandths.max(1));
+            recorder
+                .metrics
+                .quality
+                .saturating_record(thousandths.max(1));
         }
-        let mut random = local.random.borrow_mut();
+        let mut random = context.random.borrow_mut();
         if random.random_range(0..VANISH_ONE_OF) == 0 {
             let after_us = random.random_range(0..VANISH_US);
-            local.recorder.borrow_mut().counts.vanished += 1;
-            local.schedule(
-                local.run.clock.now_us() + after_us,
-                output.slot,
-                Task::SignOut,
-            );
+            context.recorder.borrow_mut().metrics.vanished += 1;
+            context.close_at(context.now_us() + after_us, output.slot());
         }
     }
 
     /// As a host: one option makes a player count, and with the last one the game begins.
-    fn confirm(&mut self, player: u64, output: &mut Output) {
+    fn confirm(&mut self, player: u64, output: &mut Output<'_>) {
         output.send(&messages::player_option(player, "Color", player % 8));
         if self.present.len() == self.launch.expected_players {
             output.send(&messages::game_state("Launching"));
         }
     }
 
-    fn game_changed(&mut self, text: &[u8], output: &Output, local: &Local) {
+    fn game_changed(&mut self, text: &[u8], output: &Output<'_>, context: &Context) {
         if self.doing != Doing::Starting
             || memmem::find(text, b"\"state\":\"playing\"").is_none()
             || memmem::find(text, format!("\"uid\":{},", self.launch.uid).as_bytes()).is_none()
@@ -301,12 +305,12 @@ impl Queuer {
             return;
         }
         self.doing = Doing::Playing;
-        local.recorder.borrow_mut().counts.played += 1;
-        local.schedule(local.run.clock.now_us() + GAME_US, output.slot, Task::Leave);
+        context.recorder.borrow_mut().metrics.played += 1;
+        context.schedule(context.now_us() + GAME_US, output.slot(), Task::Leave);
     }
 
     /// The game is over: everybody tells the same results, then goes.
-    pub(super) fn leave(&mut self, output: &mut Output, local: &Local) {
+    pub(super) fn leave(&mut self, output: &mut Output<'_>, context: &Context) {
         if self.doing != Doing::Playing {
             return;
         }
@@ -322,21 +326,17 @@ impl Queuer {
         output.send(&messages::to_server("GameEnded", &json!([])));
         self.doing = Doing::Over;
         self.unrated = Some((self.launch.rating_type.clone(), self.launch.args.1 + 1));
-        local.schedule(
-            local.run.clock.now_us() + GOODBYE_US,
-            output.slot,
-            Task::Chat,
-        );
+        context.schedule(context.now_us() + GOODBYE_US, output.slot(), Task::Chat);
     }
 
-    pub(super) fn close_game(&mut self, output: &mut Output) {
+    pub(super) fn close_game(&mut self, output: &mut Output<'_>) {
         if self.doing == Doing::Over {
             output.send(&messages::game_state("Ended"));
             self.free();
         }
     }
 
-    fn players_changed(&mut self, text: &[u8], own_id: u64, local: &Local) {
+    fn players_changed(&mut self, text: &[u8], own_id: u64, context: &Context) {
         if memmem::find(text, format!("\"id\":{own_id},").as_bytes()).is_none() {
             return;
         }
@@ -352,7 +352,7 @@ impl Queuer {
             let due = self.unrated.as_ref();
             if due.is_some_and(|(due, from)| due == name && games >= *from) {
                 self.unrated = None;
-                local.recorder.borrow_mut().counts.rated += 1;
+                context.recorder.borrow_mut().metrics.rated += 1;
             }
         }
     }
@@ -369,15 +369,15 @@ impl Queuer {
     }
 
     /// Looks what he could do now, and does it.
-    pub(super) fn look(&mut self, due_us: u64, output: &mut Output, local: &Local) {
-        let run = &local.run;
-        let now_us = run.clock.now_us();
+    pub(super) fn look(&mut self, due_us: u64, output: &mut Output<'_>, context: &Context) {
+        let shared = &context.shared;
+        let now_us = context.now_us();
         // He may have vanished since this look was due, and come back to look again.
-        if run.is_stopping() || due_us < self.next_look_us {
+        if shared.is_stopping() || due_us < self.next_look_us {
             return;
         }
-        self.look_later(output, local);
-        if run.phase() == Phase::Finish {
+        self.look_later(output, context);
+        if shared.phase() == Phase::Finish {
             return self.wind_up(output);
         }
         if self.seat > 0 || self.doing != Doing::Nothing {
@@ -386,14 +386,14 @@ impl Queuer {
         if self.members < self.size {
             if now_us >= self.invited_us + INVITE_US {
                 self.invited_us = now_us;
-                for id in &run.parties[self.party].ids[1..self.size] {
+                for id in &context.state().parties[self.party].ids[1..self.size] {
                     let id = id.load(Ordering::Acquire);
                     if id != 0 {
                         output.send(&invite(id));
                     }
                 }
             }
-        } else if run.is_measuring_at(now_us)
+        } else if shared.is_measuring_at(now_us)
             && let Some(queue) = &self.queue
         {
             self.doing = Doing::Asking;
@@ -402,7 +402,7 @@ impl Queuer {
     }
 
     /// The end: no more searches, games that have not begun are left, and then he asks whether he is idle.
-    fn wind_up(&mut self, output: &mut Output) {
+    fn wind_up(&mut self, output: &mut Output<'_>) {
         match (self.doing, &self.queue) {
             (Doing::Searching { .. } | Doing::Asking, Some(queue)) => {
                 output.send(&matchmaking(queue, "stop"));
@@ -419,7 +419,7 @@ impl Queuer {
             // It was not refused in all this time.
             Probe::Asked => Probe::Idle,
             Probe::NotAsked | Probe::Refused => {
-                output.send(&invite(output.player_id));
+                output.send(&invite(output.player_id()));
                 Probe::Asked
             }
         };

@@ -17,7 +17,7 @@ mod qdatastream;
 mod tests;
 mod websocket;
 
-pub use self::websocket::{accept_of, websocket_close, websocket_pong};
+pub(crate) use self::websocket::{accept_of, websocket_close, websocket_pong};
 use self::{
     lines::Lines,
     qdatastream::{Blocks, narrow, widen},
@@ -33,7 +33,7 @@ const KEEP_BUFFER_BYTES: usize = 16 << 10;
 
 /// One of the ways a client may speak to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Transport {
+pub(crate) enum Transport {
     /// One JSON object per line over TCP.
     Json,
     /// `u32` block holding a UTF-16BE `QString`, over TCP.
@@ -42,9 +42,20 @@ pub enum Transport {
     Websocket,
 }
 
+impl Transport {
+    /// Its name in reports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Transport::Json => "Json",
+            Transport::Qdatastream => "Qdatastream",
+            Transport::Websocket => "Websocket",
+        }
+    }
+}
+
 /// The server broke the framing; the connection is of no further use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FramingError {
+pub(crate) enum FramingError {
     /// Longer than a client is willing to hold.
     #[error("a frame of more than {MAX_FRAME_BYTES} bytes")]
     TooLong,
@@ -61,7 +72,7 @@ pub enum FramingError {
 
 /// The text of one message, borrowed from the read buffer wherever possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Frame<'a> {
+pub(crate) struct Frame<'a> {
     /// ASCII/UTF-8 text, or UTF-16BE code units if `wide`.
     pub bytes: &'a [u8],
     /// UTF-16BE rather than UTF-8.
@@ -72,7 +83,7 @@ pub struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// The message as UTF-8; copies only what came as UTF-16.
-    pub fn text(&self) -> Cow<'a, [u8]> {
+    pub(crate) fn text(&self) -> Cow<'a, [u8]> {
         if self.wide {
             Cow::Owned(narrow(self.bytes).into_bytes())
         } else {
@@ -83,7 +94,7 @@ impl<'a> Frame<'a> {
 
 /// What came in.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Incoming<'a> {
+pub(crate) enum Incoming<'a> {
     /// The transport is ready for messages (a finished WebSocket upgrade; never sent for plain TCP).
     Opened,
     /// A message.
@@ -96,14 +107,14 @@ pub enum Incoming<'a> {
 
 /// A text to look for in frames of either encoding.
 #[derive(Debug)]
-pub struct Needle {
+pub(crate) struct Needle {
     narrow: memmem::Finder<'static>,
     wide: memmem::Finder<'static>,
 }
 
 impl Needle {
     /// Prepares the search for `text`.
-    pub fn new(text: &str) -> Needle {
+    pub(crate) fn new(text: &str) -> Needle {
         Needle {
             narrow: memmem::Finder::new(text.as_bytes()).into_owned(),
             wide: memmem::Finder::new(&widen(text)).into_owned(),
@@ -111,7 +122,7 @@ impl Needle {
     }
 
     /// What follows the first occurrence, at most `N` characters of it, as ASCII bytes with the count that is there.
-    pub fn after<const N: usize>(&self, frame: &Frame<'_>) -> Option<([u8; N], usize)> {
+    pub(crate) fn after<const N: usize>(&self, frame: &Frame<'_>) -> Option<([u8; N], usize)> {
         let finder = if frame.wide { &self.wide } else { &self.narrow };
         let from = finder.find(frame.bytes)? + finder.needle().len();
         let rest = &frame.bytes[from..];
@@ -133,7 +144,7 @@ impl Needle {
 /// The value of the top-level `command` key, found by its text and not by parsing.
 ///
 /// Escaped JSON inside a string cannot be mistaken for it: there the closing quote of the key has a backslash before it.
-pub fn command_of(text: &[u8]) -> Option<&str> {
+pub(crate) fn command_of(text: &[u8]) -> Option<&str> {
     let key = memmem::find(text, b"\"command\"")?;
     let mut rest = text[key + b"\"command\"".len()..].trim_ascii_start();
     rest = rest.strip_prefix(b":")?.trim_ascii_start();
@@ -142,7 +153,7 @@ pub fn command_of(text: &[u8]) -> Option<&str> {
 }
 
 /// Appends one message to `out` as `transport` wants it; `mask` is the running state of the masking key.
-pub fn encode(transport: Transport, json: &str, mask: &mut u32, out: &mut Vec<u8>) {
+pub(crate) fn encode(transport: Transport, json: &str, mask: &mut u32, out: &mut Vec<u8>) {
     match transport {
         Transport::Json => {
             out.extend_from_slice(json.as_bytes());
@@ -160,7 +171,7 @@ pub fn encode(transport: Transport, json: &str, mask: &mut u32, out: &mut Vec<u8
 
 /// Reads one connection's incoming bytes.
 #[derive(Debug)]
-pub struct Framer {
+pub(crate) struct Framer {
     codec: Codec,
 }
 
@@ -173,7 +184,7 @@ enum Codec {
 
 impl Framer {
     /// A framer for `transport`, and the bytes to send before anything else (the upgrade request of a WebSocket).
-    pub fn open(transport: Transport, host: &str, nonce: [u8; 16]) -> (Framer, Vec<u8>) {
+    pub(crate) fn open(transport: Transport, host: &str, nonce: [u8; 16]) -> (Framer, Vec<u8>) {
         let mut hello = Vec::new();
         let codec = match transport {
             Transport::Json => Codec::Lines(Lines::default()),
@@ -192,7 +203,7 @@ impl Framer {
     }
 
     /// Takes the next bytes of the stream, cut anywhere, and tells `sink` everything that is complete.
-    pub fn push(
+    pub(crate) fn push(
         &mut self,
         chunk: &[u8],
         sink: &mut dyn FnMut(Incoming<'_>),

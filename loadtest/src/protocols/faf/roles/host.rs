@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use super::messages::{self, GameCommand};
-use crate::cli::Profile;
-use crate::client::Output;
-use crate::schedule::Marker;
-use crate::worker::{Local, Task};
+use crate::protocols::faf::markers::Marker;
+use crate::protocols::faf::output::Output;
+use crate::protocols::faf::plan::Profile;
+use crate::protocols::faf::{Context, Task, ice_arrived};
 
 /// Seats of a game; joiners take the next one in turn.
 const SEATS: u64 = 12;
@@ -39,8 +39,8 @@ impl Host {
     }
 
     /// spec: faf-lifecycle 10.2
-    pub(super) fn open_game(&mut self, output: &mut Output, local: &Local) {
-        let title = local.run.markers.write(Marker {
+    pub(super) fn open_game(&mut self, output: &mut Output<'_>, context: &Context) {
+        let title = context.state().markers.write(Marker {
             source: self.number as u32,
             sequence: 0,
             intended_us: 0,
@@ -52,10 +52,10 @@ impl Host {
         &mut self,
         command: &str,
         text: &[u8],
-        output: &mut Output,
-        local: &Local,
+        output: &mut Output<'_>,
+        context: &Context,
     ) {
-        let board = &local.run.boards[self.number];
+        let board = &context.state().boards[self.number];
         match command {
             "game_launch" => {
                 board
@@ -65,7 +65,7 @@ impl Host {
                 output.send(&messages::game_state("Lobby"));
             }
             "HostGame" => {
-                for option in messages::seat(output.player_id, 1) {
+                for option in messages::seat(output.player_id(), 1) {
                     output.send(&option);
                 }
                 self.opened = true;
@@ -78,32 +78,35 @@ impl Host {
                 for option in messages::seat(joiner, 2 + self.seated % (SEATS - 1)) {
                     output.send(&option);
                 }
-                self.answer(joiner, output, local);
+                self.answer(joiner, output, context);
             }
             "IceMsg" => {
-                local.ice_arrived(text);
-                self.answer(GameCommand::read(text).id(0), output, local);
+                ice_arrived(text, context);
+                self.answer(GameCommand::read(text).id(0), output, context);
             }
             _ => {}
         }
     }
 
-    fn answer(&mut self, player: u64, output: &mut Output, local: &Local) {
-        let now_us = local.run.clock.now_us();
+    fn answer(&mut self, player: u64, output: &mut Output<'_>, context: &Context) {
+        let now_us = context.now_us();
         let marker = Marker {
-            source: output.index as u32,
+            source: output.index() as u32,
             sequence: 0,
             intended_us: now_us,
         };
-        output.send(&messages::ice(player, &local.run.markers.write(marker)));
-        local.recorder.borrow_mut().counts.ice_sent += 1;
+        output.send(&messages::ice(
+            player,
+            &context.state().markers.write(marker),
+        ));
+        context.recorder.borrow_mut().metrics.ice_sent += 1;
     }
 
     /// One change, which was due at `due_us`; the last one is the sign for the watchers that all have come.
-    pub(super) fn change(&mut self, due_us: u64, output: &mut Output, local: &Local) {
-        let run = &local.run;
+    pub(super) fn change(&mut self, due_us: u64, output: &mut Output<'_>, context: &Context) {
+        let shared = &context.shared;
         if output.is_backlogged() {
-            local.recorder.borrow_mut().counts.unsent += 1;
+            context.recorder.borrow_mut().common.unsent += 1;
         } else {
             self.sequence += 1;
             let marker = Marker {
@@ -111,8 +114,11 @@ impl Host {
                 sequence: self.sequence,
                 intended_us: due_us,
             };
-            output.send(&messages::game_option("Title", &run.markers.write(marker)));
-            if run.plan.profile == Profile::Lobby {
+            output.send(&messages::game_option(
+                "Title",
+                &context.state().markers.write(marker),
+            ));
+            if shared.protocol.profile == Profile::Lobby {
                 let speed = if self.sequence.is_multiple_of(2) {
                     "normal"
                 } else {
@@ -120,11 +126,15 @@ impl Host {
                 };
                 output.send(&messages::game_option("GameSpeed", speed));
             }
-            run.boards[self.number]
+            context.state().boards[self.number]
                 .sent
                 .store(self.sequence, Ordering::Release);
-            local.recorder.borrow_mut().counts.changes += 1;
+            context.recorder.borrow_mut().metrics.changes += 1;
         }
-        local.schedule_while_measuring(due_us + run.schedule.period_us(), output.slot, Task::Work);
+        context.schedule_while_measuring(
+            due_us + shared.schedule.period_us(),
+            output.slot(),
+            Task::Work,
+        );
     }
 }

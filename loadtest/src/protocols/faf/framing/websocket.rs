@@ -178,7 +178,7 @@ fn check_upgrade(answer: &[u8], accept: &str) -> Result<(), FramingError> {
 }
 
 /// RFC 6455 section 4.2.2: the digest a server answers `key` with.
-pub fn accept_of(key: &str) -> String {
+pub(crate) fn accept_of(key: &str) -> String {
     let mut digest = Sha1::new();
     digest.update(key.as_bytes());
     digest.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
@@ -214,11 +214,11 @@ pub(super) fn websocket_frame(opcode: u8, payload: &[u8], mask: &mut u32, out: &
 }
 
 /// Appends the pong that answers a WebSocket ping.
-pub fn websocket_pong(payload: &[u8], mask: &mut u32, out: &mut Vec<u8>) {
+pub(crate) fn websocket_pong(payload: &[u8], mask: &mut u32, out: &mut Vec<u8>) {
     websocket_frame(OP_PONG, payload, mask, out);
 }
 
 /// Appends a normal close.
-pub fn websocket_close(mask: &mut u32, out: &mut Vec<u8>) {
+pub(crate) fn websocket_close(mask: &mut u32, out: &mut Vec<u8>) {
     websocket_frame(OP_CLOSE, &1000_u16.to_be_bytes(), mask, out);
 }

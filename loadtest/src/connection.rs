@@ -1,0 +1,302 @@
+//! One client: its connection, from signing in to its end. What is said and heard on it is its session's, which the protocol
+//! provides; `worker` owns the socket, gives it bytes and takes its output.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+use crate::protocol::{Next, Protocol, Session};
+use crate::worker::{Context, Task};
+
+/// Unsent output past which a client stops adding to it: the server has not read for long.
+const BACKLOG_BYTES: usize = 1 << 20;
+
+/// How far a client has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// No connection (yet, or any more).
+    Away,
+    /// Connecting, and all until the server has let it in.
+    SigningIn,
+    /// Signed in.
+    SignedIn,
+}
+
+/// Why a connection ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The client had nothing more to do here.
+    Done,
+    /// The server closed the connection.
+    Closed,
+    /// The connection could not be made or broke.
+    Broken(std::io::Error),
+    /// The server broke the protocol.
+    Protocol(anyhow::Error),
+}
+
+/// A client's connection: what waits to be written, and how far it has come.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// Number among all clients of the run.
+    pub(crate) index: usize,
+    /// Number among the clients of the thread.
+    pub(crate) slot: usize,
+    stage: Stage,
+    output: Vec<u8>,
+    written: usize,
+    waker: Option<Waker>,
+    /// From when this sign-in's latency counts.
+    since_us: u64,
+    /// Ready or given up, and the run was told so.
+    settled: bool,
+    /// This client ends the connection itself.
+    closing: bool,
+    /// Why the server did not let it in, as it put it.
+    refusal: Option<String>,
+}
+
+impl Connection {
+    /// Where to put what is to be sent; it leaves as soon as the socket takes it.
+    pub(crate) fn output(&mut self) -> &mut Vec<u8> {
+        self.wake();
+        &mut self.output
+    }
+
+    /// What waits to be written.
+    pub(crate) fn pending(&self) -> &[u8] {
+        &self.output[self.written..]
+    }
+
+    /// The server does not read what was sent before.
+    pub(crate) fn is_backlogged(&self) -> bool {
+        self.output.len() - self.written > BACKLOG_BYTES
+    }
+
+    /// The server has let this client in.
+    pub(crate) fn signed_in<P: Protocol>(&mut self, context: &Context<P>) {
+        self.established(context);
+        let now_us = context.now_us();
+        {
+            let common = &mut context.recorder.borrow_mut().common;
+            common.logins += 1;
+            let latency_us = now_us.saturating_sub(self.since_us).max(1);
+            common.login.saturating_record(latency_us);
+        }
+        if context.shared.is_churn() {
+            context.close_at(now_us + context.shared.churn_stay_us(), self.slot);
+        }
+    }
+
+    /// This connection needs no sign-in, or none that is measured.
+    pub(crate) fn established<P: Protocol>(&mut self, context: &Context<P>) {
+        self.stage = Stage::SignedIn;
+        context.shared.add_connected(1);
+    }
+
+    /// Keeps why the server does not let this client in.
+    pub(crate) fn refuse(&mut self, why: String) {
+        self.refusal = Some(why);
+    }
+
+    /// Ends the connection once everything said has left.
+    pub(crate) fn close(&mut self) {
+        self.closing = true;
+        self.wake();
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// Signed in, and to stay.
+    pub(crate) fn is_signed_in(&self) -> bool {
+        self.stage == Stage::SignedIn && !self.closing
+    }
+
+    /// Whom to wake when there is something to send.
+    pub(crate) fn remember(&mut self, waker: &Waker) {
+        if !self
+            .waker
+            .as_ref()
+            .is_some_and(|known| known.will_wake(waker))
+        {
+            self.waker = Some(waker.clone());
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Ready, or never going to be: the run need not wait for it.
+    fn settle<P: Protocol>(&mut self, context: &Context<P>) {
+        if !self.settled {
+            self.settled = true;
+            context.shared.settle();
+        }
+    }
+}
+
+/// A client of a run.
+#[derive(Debug)]
+pub(crate) struct Client<P: Protocol> {
+    pub(crate) connection: Connection,
+    pub(crate) session: P::Session,
+    /// Intended times of sign-ins not begun yet: of a slow server their waiting counts as latency.
+    owed: VecDeque<u64>,
+}
+
+impl<P: Protocol> Client<P> {
+    pub(crate) fn new(index: usize, slot: usize, context: &Context<P>) -> Client<P> {
+        Client {
+            connection: Connection {
+                index,
+                slot,
+                stage: Stage::Away,
+                output: Vec::new(),
+                written: 0,
+                waker: None,
+                since_us: 0,
+                settled: false,
+                closing: false,
+                refusal: None,
+            },
+            session: P::Session::new(index, context),
+            owed: VecDeque::new(),
+        }
+    }
+
+    /// A connection is being made; its latency counts from `since_us`.
+    pub(crate) fn connect(&mut self, since_us: u64, host: &str, context: &Context<P>) {
+        let connection = &mut self.connection;
+        connection.output.clear();
+        connection.written = 0;
+        connection.stage = Stage::SigningIn;
+        connection.since_us = since_us;
+        connection.closing = false;
+        connection.refusal = None;
+        context.recorder.borrow_mut().common.connects += 1;
+        self.session.on_connect(host, connection, context);
+    }
+
+    /// Says goodbye and ends the connection, if there is one.
+    pub(crate) fn close(&mut self) {
+        if self.connection.stage != Stage::Away && !self.connection.closing {
+            self.session.on_close(&mut self.connection);
+            self.connection.close();
+        }
+    }
+
+    /// `bytes` of the output have left.
+    pub(crate) fn wrote(&mut self, bytes: usize, context: &Context<P>) {
+        let connection = &mut self.connection;
+        connection.written += bytes;
+        context.recorder.borrow_mut().common.bytes_out += bytes as u64;
+        if connection.written == connection.output.len() {
+            connection.output.clear();
+            connection.written = 0;
+        }
+    }
+
+    /// Bytes came in.
+    pub(crate) fn read(&mut self, bytes: &[u8], context: &Context<P>) -> anyhow::Result<()> {
+        context.recorder.borrow_mut().common.bytes_in += bytes.len() as u64;
+        self.session
+            .on_bytes(bytes, &mut self.connection, context)?;
+        if self.connection.stage == Stage::SignedIn && self.session.is_ready() {
+            self.connection.settle(context);
+        }
+        Ok(())
+    }
+
+    /// The connection is over.
+    pub(crate) fn ended(&mut self, end: &End, context: &Context<P>) {
+        let connection = &mut self.connection;
+        let stage = std::mem::replace(&mut connection.stage, Stage::Away);
+        connection.waker = None;
+        connection.output = Vec::new();
+        connection.written = 0;
+        if stage == Stage::SignedIn {
+            context.shared.add_connected(-1);
+        }
+        match self.session.on_disconnect(connection.closing, context) {
+            Next::Failed => self.failed(stage, end, context),
+            Next::Reconnect(after_us) if !context.shared.is_stopping() => {
+                let slot = self.connection.slot;
+                context.queue(context.now_us() + after_us, slot, Task::Connect);
+            }
+            Next::Away | Next::Reconnect(_) => {}
+        }
+    }
+
+    fn failed(&mut self, stage: Stage, end: &End, context: &Context<P>) {
+        let refusal = self.connection.refusal.take();
+        let mut recorder = context.recorder.borrow_mut();
+        let counts = &mut recorder.common;
+        let reason = match end {
+            End::Done | End::Closed => refusal.unwrap_or_else(|| "closed by the server".to_owned()),
+            End::Broken(error) => error.to_string(),
+            End::Protocol(error) => {
+                counts.protocol_errors += 1;
+                error.to_string()
+            }
+        };
+        let (count, what) = if stage < Stage::SignedIn {
+            (&mut counts.login_failures, "sign-in")
+        } else if !self.connection.settled {
+            (&mut counts.setup_failures, "setting up")
+        } else {
+            (&mut counts.closed_by_server, "connection")
+        };
+        *count += 1;
+        context.shared.record_error(format!("{what}: {reason}"));
+        self.connection.settle(context);
+    }
+
+    /// A sign-in is due at this time.
+    pub(crate) fn owe(&mut self, due_us: u64) {
+        self.owed.push_back(due_us);
+    }
+
+    /// The next sign-in to begin, by its intended time, if this client is away.
+    pub(crate) fn next_owed(&mut self) -> Option<u64> {
+        (self.connection.stage == Stage::Away)
+            .then(|| self.owed.pop_front())
+            .flatten()
+    }
+
+    /// How much this client still waits for.
+    pub(crate) fn missing(&self, context: &Context<P>) -> u64 {
+        let signing_in = context.shared.is_churn() && self.connection.stage == Stage::SigningIn;
+        let own = self.session.missing(&self.connection, context);
+        own + self.owed.len() as u64 + u64::from(signing_in)
+    }
+
+    /// The run is over: counts what never happened.
+    pub(crate) fn account(&self, context: &Context<P>) {
+        {
+            let common = &mut context.recorder.borrow_mut().common;
+            common.unsent += self.owed.len() as u64;
+            match self.connection.stage {
+                Stage::SigningIn => {
+                    common.login_failures += 1;
+                    let what = "sign-in: not complete in time";
+                    context.shared.record_error(what.to_owned());
+                }
+                Stage::SignedIn if !self.connection.settled => {
+                    common.setup_failures += 1;
+                    let what = "setting up: not complete in time";
+                    context.shared.record_error(what.to_owned());
+                }
+                Stage::SignedIn | Stage::Away => {}
+            }
+        }
+        self.session.account(context);
+    }
+}

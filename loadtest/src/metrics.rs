@@ -1,0 +1,163 @@
+//! What is measured: counts and histograms, some of every protocol, the others its own.
+
+use hdrhistogram::Histogram;
+
+/// Longest latency told apart; longer ones count as this.
+const MAX_LATENCY_US: u64 = 3_600_000_000;
+
+/// Counts and histograms of one thread, or of the run once merged.
+pub(crate) trait Metrics: Default + Send + 'static {
+    /// Adds another thread's.
+    fn merge(&mut self, other: &Self);
+    /// Everything counted, by the names reports and goals use.
+    fn counts(&self) -> Vec<(&'static str, u64)>;
+    /// Latencies in µs, likewise.
+    fn latencies(&self) -> Vec<(&'static str, &Histogram<u64>)>;
+}
+
+/// Declares a struct of counts, latencies and other histograms, and its [`Metrics`].
+macro_rules! metrics {
+    (
+        $(#[$doc:meta])* $name:ident
+        counts { $($(#[$count_doc:meta])* $count:ident,)* }
+        latencies { $($(#[$latency_doc:meta])* $latency:ident,)* }
+        others { $($(#[$other_doc:meta])* $other:ident,)* }
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(crate) struct $name {
+            $($(#[$count_doc])* pub(crate) $count: u64,)*
+            $($(#[$latency_doc])* pub(crate) $latency: hdrhistogram::Histogram<u64>,)*
+            $($(#[$other_doc])* pub(crate) $other: hdrhistogram::Histogram<u64>,)*
+        }
+
+        impl Default for $name {
+            fn default() -> $name {
+                $name {
+                    $($count: 0,)*
+                    $($latency: $crate::metrics::histogram(),)*
+                    $($other: $crate::metrics::histogram(),)*
+                }
+            }
+        }
+
+        impl $crate::metrics::Metrics for $name {
+            fn merge(&mut self, other: &Self) {
+                $(self.$count += other.$count;)*
+                $($crate::metrics::merge(&mut self.$latency, &other.$latency);)*
+                $($crate::metrics::merge(&mut self.$other, &other.$other);)*
+            }
+
+            fn counts(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($count), self.$count),)*]
+            }
+
+            fn latencies(&self) -> Vec<(&'static str, &hdrhistogram::Histogram<u64>)> {
+                vec![$((stringify!($latency), &self.$latency),)*]
+            }
+        }
+    };
+}
+pub(crate) use metrics;
+
+metrics! {
+    /// What is measured whatever the protocol.
+    Common
+    counts {
+        /// Broadcasts that reached somebody they were meant for.
+        deliveries,
+        /// Changes and messages that never arrived.
+        lost,
+        /// Changes, messages and sign-ins that were due and could not be sent.
+        unsent,
+        /// Sign-ins begun.
+        connects,
+        /// Sign-ins completed.
+        logins,
+        /// Sign-ins that failed: refused, closed, or not complete in time.
+        login_failures,
+        /// Games and pairs that could not be set up, although signed in.
+        setup_failures,
+        /// Connections the server ended after their client was ready.
+        closed_by_server,
+        /// Broken framing, errors the server tells of, or broadcasts that contradict each other.
+        protocol_errors,
+        /// Messages received.
+        messages_in,
+        /// Bytes received.
+        bytes_in,
+        /// Bytes sent.
+        bytes_out,
+    }
+    latencies {
+        /// Connecting (or the intended time of a sign-in) to its completion.
+        login,
+        /// How late the tester itself was: part of every other figure, so it must stay small beside them.
+        own_delay,
+    }
+    others {
+        /// Latency of deliveries since the last live line.
+        recent,
+    }
+}
+
+/// One thread's measurements.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder<M> {
+    /// What every protocol has.
+    pub(crate) common: Common,
+    /// The protocol's own.
+    pub(crate) metrics: M,
+}
+
+impl<M: Metrics> Recorder<M> {
+    /// A broadcast reached somebody it was meant for.
+    pub(crate) fn delivered(&mut self, latency_us: u64) {
+        self.common.deliveries += 1;
+        self.common.recent.saturating_record(latency_us);
+    }
+
+    /// Adds another thread's measurements.
+    pub(crate) fn merge(&mut self, other: &Recorder<M>) {
+        self.common.merge(&other.common);
+        self.metrics.merge(&other.metrics);
+    }
+
+    /// Everything counted.
+    pub(crate) fn counts(&self) -> Vec<(&'static str, u64)> {
+        [self.common.counts(), self.metrics.counts()].concat()
+    }
+
+    /// All latencies.
+    pub(crate) fn latencies(&self) -> Vec<(&'static str, &Histogram<u64>)> {
+        [self.metrics.latencies(), self.common.latencies()].concat()
+    }
+}
+
+/// Microseconds up to an hour, three significant digits.
+pub(crate) fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, MAX_LATENCY_US, 3).expect("constant bounds are valid")
+}
+
+/// Adds what another histogram of this module holds.
+pub(crate) fn merge(into: &mut Histogram<u64>, from: &Histogram<u64>) {
+    into.add(from).expect("all histograms have the same bounds");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merging_adds() {
+        let (mut a, mut b) = (Recorder::<Common>::default(), Recorder::<Common>::default());
+        a.delivered(5);
+        b.delivered(7);
+        b.metrics.lost = 2;
+        b.metrics.login.saturating_record(3);
+        a.merge(&b);
+        assert_eq!((a.common.deliveries, a.metrics.lost), (2, 2));
+        assert_eq!((a.common.recent.len(), a.metrics.login.len()), (2, 1));
+        assert!(a.counts().contains(&("deliveries", 2)));
+    }
+}

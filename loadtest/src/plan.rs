@@ -1,0 +1,101 @@
+//! A run, fully decided.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::protocol::Runnable;
+use crate::slo::Goal;
+
+/// What a run does, whatever the protocol; what its clients do is the protocol's.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Number of clients.
+    pub clients: usize,
+    /// Events per second in all.
+    pub rate: f64,
+    /// Clients that share the rate between them.
+    pub sources: usize,
+    /// Measured phase.
+    pub duration: Duration,
+    /// What is measured.
+    pub workload: Workload,
+    /// Where to connect, dealt out in turn.
+    pub servers: Vec<Server>,
+    /// Threads with clients.
+    pub threads: usize,
+    /// The server's process, if known beforehand.
+    pub server_pid: Option<u32>,
+    /// Where to write all figures.
+    pub json: Option<PathBuf>,
+    /// Where to write distributions.
+    pub hgrm: Option<PathBuf>,
+    /// What must be met.
+    pub goals: Vec<Goal>,
+    /// Who signs in.
+    pub accounts: Accounts,
+    /// Sign-ins per second during assembly; `None` is all at once.
+    pub ramp: Option<f64>,
+    /// Seed of random choices.
+    pub seed: u64,
+    /// Patience at the end.
+    pub grace: Duration,
+    /// Patience at the beginning.
+    pub setup_timeout: Duration,
+    /// Time between two pings of a client that pings.
+    pub ping_every: Duration,
+    /// Connections per source address.
+    pub per_address: usize,
+    /// Threads are tied to cores.
+    pub pin: bool,
+    /// No live lines.
+    pub quiet: bool,
+    pub(crate) protocol: Arc<dyn Runnable>,
+}
+
+/// An address of the server, and what is spoken there.
+#[derive(Debug, Clone, Copy)]
+pub struct Server {
+    /// Name of the transport, for the report.
+    pub transport: &'static str,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+/// Which part of a run is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workload {
+    /// Everybody signs in; then what the clients do.
+    Steady,
+    /// The sign-ins themselves, all of them at the pace of the ramp.
+    SignIn,
+    /// Sign-ins at the rate: clients sign in, stay a moment, and leave.
+    Churn,
+}
+
+/// Where logins and passwords come from.
+#[derive(Debug, Clone)]
+pub enum Accounts {
+    /// Prefix and number; the same password for all.
+    Numbered {
+        /// What every login begins with.
+        prefix: String,
+        /// The password.
+        password: String,
+    },
+    /// Login and password of each.
+    Listed(Vec<(String, String)>),
+}
+
+impl Accounts {
+    /// Login and password of client `index`.
+    pub fn of(&self, index: usize) -> (String, String) {
+        match self {
+            Accounts::Numbered { prefix, password } => {
+                (format!("{prefix}{index}"), password.clone())
+            }
+            Accounts::Listed(list) => list[index].clone(),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What a protocol has to provide: its options, what a client of it does, and what it measures. Sockets, schedule, live view,
+//! goals and report are the same for all.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::builder::PossibleValue;
+use serde_json::Value;
+
+use crate::cli::Arguments;
+use crate::connection::Connection;
+use crate::metrics::{Metrics, Recorder};
+use crate::plan::{Plan, Server, Workload};
+use crate::report::{Report, ServerCost};
+use crate::slo::Unit;
+use crate::worker::Context;
+
+/// A lobby's protocol, decided for one run.
+pub(crate) trait Protocol: fmt::Debug + Send + Sync + Sized + 'static {
+    /// Options of the command line that only this protocol has; the struct needs a name of its own, clap goes by it.
+    type Options: clap::Args + fmt::Debug;
+    /// What the clients of a run share besides the plan.
+    type State: Send + Sync;
+    /// What it measures besides what all do.
+    type Metrics: Metrics;
+    /// What its clients have to do at certain times.
+    type Task: Copy + Ord + 'static;
+    /// A client's side of its connections.
+    type Session: Session<Self>;
+
+    /// Figures of its own that goals may name, besides its metrics.
+    const FIGURES: &'static [(&'static str, Unit)] = &[];
+
+    /// What its clients can be told to do; the first is the default.
+    fn profiles() -> Vec<PossibleValue> {
+        Vec::new()
+    }
+
+    /// How its clients can be told to connect; the first is the default.
+    fn transports() -> Vec<PossibleValue> {
+        Vec::new()
+    }
+
+    /// Checks what was typed and decides what is this protocol's to decide.
+    fn setup(arguments: &Arguments, options: &Self::Options) -> anyhow::Result<Setup<Self>>;
+
+    /// What the clients share at the beginning of a run.
+    fn state(&self, plan: &Plan) -> Self::State;
+
+    /// What the report tells of the protocol's own settings.
+    fn settings(&self) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
+
+    /// How long to wait at the end for what nobody can know to be missing.
+    fn drain(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Settles what only all threads' measurements together tell.
+    fn conclude(&self, _recorder: &mut Recorder<Self::Metrics>) {}
+
+    /// Figures besides its metrics.
+    fn figures(&self, _outcome: &Outcome<'_, Self>) -> Vec<(String, f64)> {
+        Vec::new()
+    }
+
+    /// Counts that fail the run unless they are 0, in words.
+    fn failures(_metrics: &Self::Metrics) -> Vec<(u64, &'static str)> {
+        Vec::new()
+    }
+
+    /// Counts shown each second as so many per second.
+    fn live(_metrics: &Self::Metrics) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
+    /// Lines of the report besides the table of latencies.
+    fn summary(&self, outcome: &Outcome<'_, Self>) -> String;
+}
+
+/// What one simulated client says and hears. It never waits and never looks at a socket: it is told what has happened, and
+/// what it has to say goes into the connection's output.
+pub(crate) trait Session<P: Protocol> {
+    /// Client `index` of the run.
+    fn new(index: usize, context: &Context<P>) -> Self;
+
+    /// A connection to `host` is being made; what is said now leaves once it is there.
+    fn on_connect(&mut self, host: &str, connection: &mut Connection, context: &Context<P>);
+
+    /// Bytes came, cut anywhere. An error ends the connection.
+    fn on_bytes(
+        &mut self,
+        bytes: &[u8],
+        connection: &mut Connection,
+        context: &Context<P>,
+    ) -> anyhow::Result<()>;
+
+    /// A task scheduled for `due_us` is due; the client may have lost its connection since.
+    fn on_task(
+        &mut self,
+        task: P::Task,
+        due_us: u64,
+        connection: &mut Connection,
+        context: &Context<P>,
+    );
+
+    /// All output has left: who sends as fast as the socket takes it goes on.
+    fn on_drained(&mut self, _connection: &mut Connection, _context: &Context<P>) {}
+
+    /// This client is about to end the connection: last words.
+    fn on_close(&mut self, _connection: &mut Connection) {}
+
+    /// The connection is over, by this client's own doing or not.
+    fn on_disconnect(&mut self, by_client: bool, _context: &Context<P>) -> Next {
+        if by_client { Next::Away } else { Next::Failed }
+    }
+
+    /// Nothing is left to prepare; the measured phase may begin.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    /// The measured phase begins at `from_us`: schedules what is to be done first.
+    fn on_measure(&mut self, _from_us: u64, _connection: &Connection, _context: &Context<P>) {}
+
+    /// The measured phase is over: one last change, by which others know that they have everything.
+    fn on_finish(&mut self, _connection: &mut Connection, _context: &Context<P>) {}
+
+    /// How much this client still waits for.
+    fn missing(&self, _connection: &Connection, _context: &Context<P>) -> u64 {
+        0
+    }
+
+    /// The run is over: counts what never happened.
+    fn account(&self, _context: &Context<P>) {}
+}
+
+/// What becomes of a client whose connection is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// All was well; it stays away.
+    Away,
+    /// It connects again after so many µs.
+    Reconnect(u64),
+    /// This must not have happened.
+    Failed,
+}
+
+/// What a protocol decides about a run.
+pub(crate) struct Setup<P> {
+    pub(crate) protocol: P,
+    pub(crate) servers: Vec<Server>,
+    pub(crate) clients: usize,
+    /// Clients that share `--rate`.
+    pub(crate) sources: usize,
+    pub(crate) workload: Workload,
+}
+
+/// A finished run, as its protocol sees it.
+pub(crate) struct Outcome<'a, P: Protocol> {
+    pub(crate) recorder: &'a Recorder<P::Metrics>,
+    pub(crate) server: &'a ServerCost,
+    /// Length of the measured phase.
+    pub(crate) measured_us: u64,
+    /// From the first connection until everybody was ready.
+    pub(crate) assembled_us: u64,
+    /// Clients connected at once.
+    pub(crate) connected: i64,
+}
+
+/// A protocol whose type is known to itself only.
+pub(crate) trait Runnable: fmt::Debug + Send + Sync {
+    fn run(self: Arc<Self>, plan: Plan) -> anyhow::Result<Report>;
+}
+
+impl<P: Protocol> Runnable for P {
+    fn run(self: Arc<Self>, plan: Plan) -> anyhow::Result<Report> {
+        crate::run::execute(plan, self)
+    }
+}

@@ -1,0 +1,302 @@
+//! The lobby of Forged Alliance Forever.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `plan` | options and profiles → what each client is there for |
+//! | `session` | one client: sign-in, ping, and its role |
+//! | `roles/` | what a client does once signed in |
+//! | `framing/`, `output` | bytes ↔ messages for the three transports |
+//! | `markers`, `seen` | probes that carry their intended time, and who has seen which |
+
+mod framing;
+mod markers;
+mod output;
+mod plan;
+mod roles;
+mod seen;
+mod session;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use clap::ValueEnum as _;
+use clap::builder::PossibleValue;
+use rand::RngExt as _;
+use rand::rngs::SmallRng;
+use serde_json::{Value, json};
+
+use self::framing::{Frame, Needle};
+use self::markers::Markers;
+use self::plan::{FafOptions, Profile, TransportChoice};
+use self::roles::{PartyBoard, Sides};
+use self::seen::Arrival;
+use self::session::FafSession;
+use crate::cli::Arguments;
+use crate::metrics::{Recorder, metrics};
+use crate::plan::Plan;
+use crate::protocol::{Outcome, Protocol, Setup};
+
+pub(crate) use self::plan::Faf;
+
+type Context = crate::worker::Context<Faf>;
+
+/// IceMsg have no final one to wait for; a relay that needs longer than this has lost it.
+const ICE_DRAIN: Duration = Duration::from_secs(2);
+
+/// Something a client has to do at a certain time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Task {
+    /// The regular work of the role.
+    Work,
+    /// Small talk inside a game.
+    Chat,
+    /// Leave the game.
+    Leave,
+    /// Ask the server for a sign of life.
+    Ping,
+}
+
+/// What everybody may know about a host's game.
+#[derive(Debug, Default)]
+struct Board {
+    uid: AtomicU64,
+    open: AtomicBool,
+    /// Number of the newest change sent.
+    sent: AtomicU32,
+}
+
+/// What the clients of a run share.
+#[derive(Debug)]
+pub(crate) struct State {
+    markers: Markers,
+    /// Tells broadcasts of games from everything else that may carry a title.
+    game_info: Needle,
+    boards: Vec<Board>,
+    /// Of each party of the profile matchmaking.
+    parties: Vec<PartyBoard>,
+    /// Matches whose players have not all been told to start, by their game.
+    matches: Mutex<BTreeMap<u64, Sides>>,
+}
+
+impl State {
+    /// The newest change of each host.
+    fn sent(&self) -> impl Iterator<Item = u32> + '_ {
+        self.boards
+            .iter()
+            .map(|board| board.sent.load(Ordering::Acquire))
+    }
+
+    /// One more player of a match is told to start; with the last one the match is forgotten.
+    fn in_match<T>(&self, uid: u64, told: impl FnOnce(&mut Sides) -> Option<T>) -> Option<T> {
+        let mut matches = self.matches.lock().unwrap_or_else(PoisonError::into_inner);
+        let complete = told(matches.entry(uid).or_default());
+        if complete.is_some() {
+            matches.remove(&uid);
+        }
+        complete
+    }
+}
+
+metrics! {
+    /// What is measured of this lobby.
+    FafMetrics
+    counts {
+        /// Changes that reached a watcher inside a later one's broadcast.
+        coalesced,
+        /// Broadcasts of a probe's game that brought no new change.
+        repeats,
+        /// Broadcasts older than what the watcher had seen.
+        stale,
+        /// Changes that hosts sent.
+        changes,
+        /// Games entered.
+        joins,
+        /// Games that could not be entered in time or were refused.
+        join_failures,
+        /// IceMsg sent.
+        ice_sent,
+        /// IceMsg received.
+        ice_received,
+        /// Times a player was told of a match.
+        matched,
+        /// Matches whose players were all told to start their games.
+        matches_opened,
+        /// Times a player was told that his match came to nothing.
+        cancelled,
+        /// Players in matches that were launched.
+        played,
+        /// Players that vanished from a match.
+        vanished,
+        /// Ratings that came after a game.
+        rated,
+        /// Players who were not idle at the end, although they had left everything.
+        stuck,
+        /// Players who finished a game and were not rated.
+        unrated,
+        /// Pings of the server answered.
+        pings_answered,
+    }
+    latencies {
+        /// Intended time of a change to its arrival at a watcher.
+        broadcast,
+        /// Intended time of a `ping` to its `pong`.
+        ping,
+        /// Intended time of an IceMsg to its arrival at the peer.
+        ice,
+        /// Beginning of a search to its match.
+        match_wait,
+    }
+    others {
+        /// Quality of the matches, in thousandths.
+        quality,
+    }
+}
+
+impl Protocol for Faf {
+    type Options = FafOptions;
+    type State = State;
+    type Metrics = FafMetrics;
+    type Task = Task;
+    type Session = FafSession;
+
+    fn profiles() -> Vec<PossibleValue> {
+        let all = Profile::value_variants().iter();
+        all.filter_map(clap::ValueEnum::to_possible_value).collect()
+    }
+
+    fn transports() -> Vec<PossibleValue> {
+        let all = TransportChoice::value_variants().iter();
+        all.filter_map(clap::ValueEnum::to_possible_value).collect()
+    }
+
+    fn setup(arguments: &Arguments, options: &FafOptions) -> anyhow::Result<Setup<Faf>> {
+        plan::setup(arguments, options)
+    }
+
+    fn state(&self, _plan: &Plan) -> State {
+        let run_id = format!("{:08x}", rand::make_rng::<SmallRng>().random::<u32>());
+        State {
+            markers: Markers::new(&run_id),
+            game_info: Needle::new("\"game_info\""),
+            boards: (0..self.hosts).map(|_| Board::default()).collect(),
+            parties: (0..self.parties()).map(|_| PartyBoard::default()).collect(),
+            matches: Mutex::default(),
+        }
+    }
+
+    fn settings(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            (
+                "profile",
+                json!(format!("{:?}", self.profile).to_lowercase()),
+            ),
+            ("hosts", json!(self.hosts)),
+            ("joiners", json!(self.joiners())),
+        ]
+    }
+
+    fn drain(&self) -> Duration {
+        if self.profile == Profile::Ice {
+            ICE_DRAIN
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    fn conclude(&self, recorder: &mut Recorder<FafMetrics>) {
+        if self.profile == Profile::Ice {
+            let metrics = &recorder.metrics;
+            recorder.common.lost += metrics.ice_sent.saturating_sub(metrics.ice_received);
+        }
+    }
+
+    fn failures(metrics: &FafMetrics) -> Vec<(u64, &'static str)> {
+        vec![
+            (metrics.stuck, "players not idle at the end"),
+            (metrics.unrated, "players not rated after their game"),
+        ]
+    }
+
+    fn live(metrics: &FafMetrics) -> Vec<(&'static str, u64)> {
+        vec![("ice", metrics.ice_received)]
+    }
+
+    fn summary(&self, outcome: &Outcome<'_, Faf>) -> String {
+        summary(outcome)
+    }
+}
+
+fn summary(outcome: &Outcome<'_, Faf>) -> String {
+    let (common, own) = (&outcome.recorder.common, &outcome.recorder.metrics);
+    let seconds = outcome.measured_us as f64 / 1e6;
+    let mut text = format!(
+        "connected {}, logins {}, changes {}, deliveries {} ({:.0}/s) and {} coalesced, joins {} ({} failed), ice {} of {}\n",
+        outcome.connected,
+        common.logins,
+        own.changes,
+        common.deliveries,
+        common.deliveries as f64 / seconds.max(1e-6),
+        own.coalesced,
+        own.joins,
+        own.join_failures,
+        own.ice_received,
+        own.ice_sent,
+    );
+    if own.matched > 0 {
+        let at = |quantile| own.quality.value_at_quantile(quantile) as f64 / 1e3;
+        let _infallible = writeln!(
+            text,
+            "matched {}, matches opened {}, played {}, cancelled {}, vanished {}, rated {}; quality mean {:.3}, p10 {:.3}, p50 {:.3}",
+            own.matched,
+            own.matches_opened,
+            own.played,
+            own.cancelled,
+            own.vanished,
+            own.rated,
+            own.quality.mean() / 1e3,
+            at(0.1),
+            at(0.5)
+        );
+    }
+    let _infallible = writeln!(
+        text,
+        "messages in {}, bytes in {}, bytes out {}, pings answered {}",
+        common.messages_in, common.bytes_in, common.bytes_out, own.pings_answered
+    );
+    text
+}
+
+/// Books what a watcher got.
+fn arrived(arrival: Arrival, latency_us: u64, recorder: &mut Recorder<FafMetrics>) {
+    match arrival {
+        Arrival::Fresh { coalesced } => {
+            recorder.delivered(latency_us);
+            recorder.metrics.coalesced += u64::from(coalesced);
+            recorder.metrics.broadcast.saturating_record(latency_us);
+        }
+        Arrival::Repeat => recorder.metrics.repeats += 1,
+        Arrival::Stale => {
+            recorder.metrics.stale += 1;
+            recorder.common.protocol_errors += 1;
+        }
+        Arrival::Unknown => recorder.common.protocol_errors += 1,
+    }
+}
+
+/// Books an IceMsg by the marker in it.
+fn ice_arrived(text: &[u8], context: &Context) {
+    let frame = Frame {
+        bytes: text,
+        wide: false,
+        cut: false,
+    };
+    let metrics = &mut context.recorder.borrow_mut().metrics;
+    metrics.ice_received += 1;
+    if let Some(marker) = context.state().markers.find(&frame) {
+        let latency_us = context.now_us().saturating_sub(marker.intended_us);
+        metrics.ice.saturating_record(latency_us.max(1));
+    }
+}

@@ -1,0 +1,163 @@
+//! What a client does once it is signed in.
+//!
+//! A role hears the messages meant for it and is told when something of its own is due. It never waits and never looks at a
+//! socket: what it says goes into the client's output, what it learns into the thread's recorder.
+
+mod host;
+mod join;
+mod messages;
+mod pair;
+mod queue;
+mod watch;
+
+use super::framing::Frame;
+use super::output::Output;
+use super::plan::Part;
+use super::{Context, Task};
+use crate::connection::Connection;
+use host::Host;
+use join::Joiner;
+use pair::Peer;
+use queue::Queuer;
+pub(crate) use queue::{LARGEST_PARTY, PartyBoard, Sides};
+use watch::Watcher;
+
+/// A client's role.
+#[derive(Debug)]
+pub(crate) enum Role {
+    Idle,
+    Watch(Watcher),
+    Host(Host),
+    Join(Joiner),
+    Pair(Peer),
+    Queue(Box<Queuer>),
+}
+
+impl Role {
+    pub(crate) fn new(part: Part, context: &Context) -> Role {
+        match part {
+            Part::Idle => Role::Idle,
+            Part::Watch => Role::Watch(Watcher::new(context.shared.protocol.hosts)),
+            Part::Host(number) => Role::Host(Host::new(number)),
+            Part::Join(number) => Role::Join(Joiner::new(number)),
+            Part::Pair { pair, hosts } => Role::Pair(Peer::new(pair, hosts)),
+            Part::Queue { party, seat, size } => {
+                Role::Queue(Box::new(Queuer::new(party, seat, size)))
+            }
+        }
+    }
+
+    /// The sign-in is complete.
+    pub(crate) fn signed_in(&mut self, output: &mut Output<'_>, context: &Context) {
+        match self {
+            Role::Host(host) => host.open_game(output, context),
+            Role::Pair(peer) => peer.begin(output, context),
+            Role::Queue(queuer) => queuer.begin(output, context),
+            _ => {}
+        }
+    }
+
+    /// Nothing is left to prepare; the measured phase may begin.
+    pub(crate) fn is_ready(&self) -> bool {
+        match self {
+            Role::Host(host) => host.is_open(),
+            Role::Pair(peer) => peer.is_connected(),
+            Role::Queue(queuer) => queuer.is_ready(),
+            _ => true,
+        }
+    }
+
+    /// A message, other than ping, pong and those of the sign-in. `text` is the frame as UTF-8.
+    pub(crate) fn on_message(
+        &mut self,
+        command: &str,
+        text: &[u8],
+        frame: &Frame<'_>,
+        output: &mut Output<'_>,
+        context: &Context,
+    ) {
+        match self {
+            Role::Watch(watcher) => {
+                watcher.on_message(frame, context);
+            }
+            Role::Host(host) => host.on_message(command, text, output, context),
+            Role::Join(joiner) => joiner.on_message(command, text, output, context),
+            Role::Pair(peer) => peer.on_message(command, text, output, context),
+            Role::Queue(queuer) => queuer.on_message(command, text, output, context),
+            Role::Idle => {}
+        }
+    }
+
+    /// The measured phase runs from `from_us` on: queues what this client has to do first.
+    pub(crate) fn measure(&mut self, from_us: u64, connection: &Connection, context: &Context) {
+        let shared = &context.shared;
+        let first = match self {
+            Role::Host(host) => shared.schedule.due_us(host.number(), 0),
+            Role::Join(joiner) => joiner.stagger_us(shared.protocol.joiners()),
+            Role::Pair(_) => shared.schedule.due_us(connection.index, 0),
+            // They look around from their sign-in on.
+            Role::Queue(_) | Role::Idle | Role::Watch(_) => return,
+        };
+        context.schedule_while_measuring(from_us + first, connection.slot, Task::Work);
+    }
+
+    /// Each host makes one last change: whoever has it has everything.
+    pub(crate) fn finish(&mut self, output: &mut Output<'_>, context: &Context) {
+        if let Role::Host(host) = self
+            && host.is_open()
+        {
+            host.change(context.now_us(), output, context);
+        }
+    }
+
+    /// How much is still to come.
+    pub(crate) fn missing(&self, signed_in: bool, context: &Context) -> u64 {
+        match self {
+            Role::Watch(watcher) if signed_in => watcher.missing(context),
+            Role::Queue(queuer) => queuer.missing(),
+            _ => 0,
+        }
+    }
+
+    /// The run is over: counts what never happened.
+    pub(crate) fn account(&self, context: &Context) {
+        let mut recorder = context.recorder.borrow_mut();
+        match self {
+            Role::Watch(watcher) => recorder.common.lost += watcher.missing(context),
+            Role::Queue(queuer) => {
+                recorder.metrics.stuck += u64::from(queuer.is_stuck());
+                recorder.metrics.unrated += u64::from(queuer.is_unrated());
+            }
+            _ => {}
+        }
+    }
+
+    /// The regular work of the role is due.
+    pub(crate) fn work(&mut self, due_us: u64, output: &mut Output<'_>, context: &Context) {
+        match self {
+            Role::Host(host) => host.change(due_us, output, context),
+            Role::Join(joiner) => joiner.join(due_us, output, context),
+            Role::Pair(peer) => peer.send(due_us, output, context),
+            Role::Queue(queuer) => queuer.look(due_us, output, context),
+            Role::Idle | Role::Watch(_) => {}
+        }
+    }
+
+    /// Small talk is due.
+    pub(crate) fn chat(&mut self, due_us: u64, output: &mut Output<'_>, context: &Context) {
+        match self {
+            Role::Join(joiner) => joiner.chat(due_us, output, context),
+            Role::Queue(queuer) => queuer.close_game(output),
+            _ => {}
+        }
+    }
+
+    /// Time to leave the game.
+    pub(crate) fn leave(&mut self, output: &mut Output<'_>, context: &Context) {
+        match self {
+            Role::Join(joiner) => joiner.leave(output, context),
+            Role::Queue(queuer) => queuer.leave(output, context),
+            _ => {}
+        }
+    }
+}

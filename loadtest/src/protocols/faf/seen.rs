@@ -1,0 +1,101 @@
+//! Which watcher has seen which change.
+
+/// What a watcher has seen of each host's changes.
+///
+/// The server sends an object at most once per tick and then as it stands, so changes that follow each other closely arrive
+/// as one broadcast. The newest gives the latency; the ones it replaces count as delivered with it (*coalesced*).
+/// spec: faf-lifecycle 8
+#[derive(Debug)]
+pub(super) struct Seen {
+    newest: Box<[u32]>,
+}
+
+/// What one arriving broadcast means to a watcher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// Something new, and how many older changes it replaced.
+    Fresh {
+        /// Changes between the last seen and this one.
+        coalesced: u32,
+    },
+    /// The same state again (something else in the game changed).
+    Repeat,
+    /// Older than what was seen before: the order was broken.
+    Stale,
+    /// A host that does not exist.
+    Unknown,
+}
+
+impl Seen {
+    /// Nothing seen of `hosts` hosts; change 0 is the title a game opens with and is not waited for.
+    pub(super) fn new(hosts: usize) -> Seen {
+        Seen {
+            newest: vec![0; hosts].into_boxed_slice(),
+        }
+    }
+
+    /// Books the arrival of change `sequence` of `host`.
+    pub(super) fn arrive(&mut self, host: u32, sequence: u32) -> Arrival {
+        let Some(newest) = self.newest.get_mut(host as usize) else {
+            return Arrival::Unknown;
+        };
+        if sequence == *newest {
+            return Arrival::Repeat;
+        }
+        if sequence < *newest {
+            return Arrival::Stale;
+        }
+        let coalesced = sequence - *newest - 1;
+        *newest = sequence;
+        Arrival::Fresh { coalesced }
+    }
+
+    /// How many of the changes sent so far (by host) have not come, neither themselves nor as part of a later one.
+    pub(super) fn missing(&self, sent: impl Iterator<Item = u32>) -> u64 {
+        self.newest
+            .iter()
+            .zip(sent)
+            .map(|(newest, sent)| u64::from(sent.saturating_sub(*newest)))
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Recorder;
+    use crate::protocols::faf::{FafMetrics, arrived};
+
+    #[test]
+    fn coalesced_changes_arrive_with_the_newest() {
+        let mut seen = Seen::new(2);
+        let mut recorder = Recorder::<FafMetrics>::default();
+        for (sequence, latency) in [(1, 10_000), (4, 20_000), (4, 90_000)] {
+            let arrival = seen.arrive(1, sequence);
+            arrived(arrival, latency, &mut recorder);
+        }
+        assert_eq!(recorder.common.deliveries, 2);
+        assert_eq!(recorder.metrics.coalesced, 2);
+        assert_eq!(recorder.metrics.repeats, 1);
+        assert_eq!(recorder.metrics.broadcast.len(), 2);
+        assert!(recorder.metrics.broadcast.max() < 21_000);
+        assert_eq!(seen.missing([0, 4].into_iter()), 0);
+    }
+
+    #[test]
+    fn what_never_came_is_missing() {
+        let mut seen = Seen::new(3);
+        seen.arrive(0, 5);
+        seen.arrive(1, 2);
+        assert_eq!(seen.missing([5, 4, 1].into_iter()), 3);
+    }
+
+    #[test]
+    fn broken_order_and_strangers_are_errors() {
+        let mut seen = Seen::new(1);
+        assert_eq!(seen.arrive(0, 3), Arrival::Fresh { coalesced: 2 });
+        assert_eq!(seen.arrive(0, 2), Arrival::Stale);
+        assert_eq!(seen.arrive(1, 1), Arrival::Unknown);
+        assert_eq!(seen.missing([3].into_iter()), 0);
+    }
+}

@@ -1,0 +1,288 @@
+//! One client: signs in, answers pings, and hands the rest to its role.
+
+use std::collections::VecDeque;
+
+use memchr::memmem;
+use serde::Deserialize;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::framing::{self, Frame, Framer, Incoming, Transport};
+use super::output::Encoder;
+use super::plan::Faf;
+use super::roles::Role;
+use super::{Context, Task};
+use crate::connection::{Connection, Stage};
+use crate::protocol::{Next, Session};
+
+/// How long a player who vanished from a match stays away.
+const VANISHED_US: u64 = 500_000;
+/// Of so many clients one sends pings.
+const PINGING_ONE_OF: usize = 8;
+/// Contains the word by which servers know an official client, so that they do not greet us with a notice.
+const USER_AGENT: &str = "downlords-faf-client/swarm";
+
+#[derive(Debug)]
+pub(crate) struct FafSession {
+    encoder: Encoder,
+    role: Role,
+    framer: Option<Framer>,
+    /// The server has given a session, and `hello` is sent.
+    greeted: bool,
+    /// Intended times of the pings under way, oldest first.
+    pings: VecDeque<u64>,
+}
+
+impl Session<Faf> for FafSession {
+    fn new(index: usize, context: &Context) -> FafSession {
+        let protocol = &context.shared.protocol;
+        let transport = protocol.transports[index % protocol.transports.len()];
+        FafSession {
+            encoder: Encoder::new(index, transport),
+            role: Role::new(protocol.part(index), context),
+            framer: None,
+            greeted: false,
+            pings: VecDeque::new(),
+        }
+    }
+
+    fn on_connect(&mut self, host: &str, connection: &mut Connection, context: &Context) {
+        let mut nonce = [0_u8; 16];
+        rand::RngExt::fill(&mut *context.random.borrow_mut(), &mut nonce);
+        let (framer, hello) = Framer::open(self.encoder.transport, host, nonce);
+        self.framer = Some(framer);
+        self.greeted = false;
+        self.pings.clear();
+        connection.output().extend_from_slice(&hello);
+        if hello.is_empty() {
+            self.ask_session(connection);
+        }
+    }
+
+    fn on_bytes(
+        &mut self,
+        bytes: &[u8],
+        connection: &mut Connection,
+        context: &Context,
+    ) -> anyhow::Result<()> {
+        // Taken out for the time being, because the messages it finds change the client.
+        let Some(mut framer) = self.framer.take() else {
+            return Ok(());
+        };
+        let outcome = framer.push(bytes, &mut |incoming| {
+            self.on_incoming(incoming, connection, context);
+        });
+        self.framer = Some(framer);
+        Ok(outcome?)
+    }
+
+    fn on_task(&mut self, task: Task, due_us: u64, connection: &mut Connection, context: &Context) {
+        if !connection.is_signed_in() {
+            return;
+        }
+        let output = &mut self.encoder.on(connection);
+        match task {
+            Task::Work => self.role.work(due_us, output, context),
+            Task::Chat => self.role.chat(due_us, output, context),
+            Task::Leave => self.role.leave(output, context),
+            Task::Ping => self.ping(due_us, connection, context),
+        }
+    }
+
+    fn on_close(&mut self, connection: &mut Connection) {
+        if self.encoder.transport == Transport::Websocket && self.greeted {
+            self.encoder.on(connection).send_close_frame();
+        }
+    }
+
+    fn on_disconnect(&mut self, by_client: bool, _context: &Context) -> Next {
+        self.framer = None;
+        match self.role {
+            _ if !by_client => Next::Failed,
+            // Who vanishes from a match comes back.
+            Role::Queue(_) => Next::Reconnect(VANISHED_US),
+            _ => Next::Away,
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.role.is_ready()
+    }
+
+    fn on_measure(&mut self, from_us: u64, connection: &Connection, context: &Context) {
+        self.role.measure(from_us, connection, context);
+    }
+
+    fn on_finish(&mut self, connection: &mut Connection, context: &Context) {
+        self.role.finish(&mut self.encoder.on(connection), context);
+    }
+
+    fn missing(&self, connection: &Connection, context: &Context) -> u64 {
+        let signed_in = connection.stage() == Stage::SignedIn;
+        self.role.missing(signed_in, context)
+    }
+
+    fn account(&self, context: &Context) {
+        self.role.account(context);
+    }
+}
+
+impl FafSession {
+    fn on_incoming(
+        &mut self,
+        incoming: Incoming<'_>,
+        connection: &mut Connection,
+        context: &Context,
+    ) {
+        match incoming {
+            Incoming::Opened => self.ask_session(connection),
+            Incoming::WebsocketPing(payload) => {
+                self.encoder.on(connection).send_pong_frame(payload);
+            }
+            Incoming::WebsocketClose => {}
+            Incoming::Message(frame) => {
+                context.recorder.borrow_mut().common.messages_in += 1;
+                if connection.stage() == Stage::SignedIn
+                    && let Role::Watch(watcher) = &mut self.role
+                    && watcher.on_message(&frame, context)
+                {
+                    return;
+                }
+                self.on_message(&frame, connection, context);
+            }
+        }
+    }
+
+    fn on_message(&mut self, frame: &Frame<'_>, connection: &mut Connection, context: &Context) {
+        let text = frame.text();
+        let signed_in = connection.stage() == Stage::SignedIn;
+        let output = &mut self.encoder.on(connection);
+        match framing::command_of(&text) {
+            None => context.protocol_error("a message without a command"),
+            Some("ping") => {
+                output.send(r#"{"command":"pong"}"#);
+                context.recorder.borrow_mut().metrics.pings_answered += 1;
+            }
+            Some("pong") => {
+                if let Some(intended_us) = self.pings.pop_front() {
+                    let rtt_us = context.now_us().saturating_sub(intended_us);
+                    let metrics = &mut context.recorder.borrow_mut().metrics;
+                    metrics.ping.saturating_record(rtt_us);
+                }
+            }
+            Some("invalid") => context.protocol_error("the server called a message invalid"),
+            Some(command) if !signed_in => {
+                self.sign_in(command, &text, connection, context);
+            }
+            Some(command) => self.role.on_message(command, &text, frame, output, context),
+        }
+    }
+
+    fn ask_session(&mut self, connection: &mut Connection) {
+        self.encoder.on(connection).send(
+            &json!({"command": "ask_session", "version": env!("CARGO_PKG_VERSION"), "user_agent": USER_AGENT}).to_string(),
+        );
+    }
+
+    /// spec: faf-lifecycle 3.1
+    fn sign_in(
+        &mut self,
+        command: &str,
+        text: &[u8],
+        connection: &mut Connection,
+        context: &Context,
+    ) {
+        match command {
+            "session" if !self.greeted => {
+                self.greeted = true;
+                let index = connection.index;
+                let (login, password) = context.shared.plan.accounts.of(index);
+                self.encoder.on(connection).send(
+                    &json!({"command": "hello", "login": login, "password": sha256_hex(&password),
+                        "unique_id": format!("swarm-{index}")})
+                    .to_string(),
+                );
+            }
+            "welcome" => self.encoder.player_id = Welcome::read(text),
+            "authentication_failed" | "notice" => {
+                let words = String::from_utf8_lossy(&text[..text.len().min(200)]);
+                connection.refuse(words.into_owned());
+            }
+            // Single objects may slip in before the list.
+            "game_info" if memmem::find(text, b"\"games\"").is_some() => {
+                self.signed_in(connection, context);
+            }
+            _ => {}
+        }
+    }
+
+    fn signed_in(&mut self, connection: &mut Connection, context: &Context) {
+        connection.signed_in(context);
+        let shared = &context.shared;
+        let ping_every_us = shared.plan.ping_every.as_micros() as u64;
+        let pings = connection.index.is_multiple_of(PINGING_ONE_OF) && ping_every_us > 0;
+        if pings && !shared.is_churn() {
+            let first_us = context.now_us() + ping_every_us;
+            context.schedule(first_us, connection.slot, Task::Ping);
+        }
+        self.role
+            .signed_in(&mut self.encoder.on(connection), context);
+    }
+
+    /// A ping was due at `due_us`.
+    fn ping(&mut self, due_us: u64, connection: &mut Connection, context: &Context) {
+        let output = &mut self.encoder.on(connection);
+        if !output.is_backlogged() {
+            self.pings.push_back(due_us);
+            output.send(r#"{"command":"ping"}"#);
+        }
+        if !context.shared.is_stopping() {
+            let next_us = due_us + context.shared.plan.ping_every.as_micros() as u64;
+            context.schedule(next_us, output.slot(), Task::Ping);
+        }
+    }
+}
+
+/// Passwords travel as lower-case hex SHA-256. spec: faf-messages 3.3
+fn sha256_hex(text: &str) -> String {
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// The parts of `welcome` that matter. spec: faf-messages 5.2
+#[derive(Default, Deserialize)]
+struct Welcome {
+    #[serde(default)]
+    id: u64,
+    #[serde(default)]
+    me: Me,
+}
+
+#[derive(Default, Deserialize)]
+struct Me {
+    #[serde(default)]
+    id: u64,
+}
+
+impl Welcome {
+    fn read(text: &[u8]) -> u64 {
+        let welcome: Welcome = serde_json::from_slice(text).unwrap_or_default();
+        if welcome.me.id == 0 {
+            welcome.id
+        } else {
+            welcome.me.id
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_travel_hashed() {
+        assert!(sha256_hex("abc").starts_with("ba7816bf8f01cfea"));
+    }
+}

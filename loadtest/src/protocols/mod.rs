@@ -1,0 +1,64 @@
+//! The protocols there are. One more is a folder here, its `mod`, and its line in the list.
+
+pub(crate) mod faf;
+pub(crate) mod vcmi;
+
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
+
+use crate::cli::Arguments;
+use crate::plan::Plan;
+use crate::protocol::Protocol;
+
+macro_rules! protocols {
+    ($($(#[$doc:meta])* $name:ident in $module:ident,)*) => {
+        /// Which lobby's protocol is spoken.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+        pub enum ProtocolName { $($(#[$doc])* $name,)* }
+
+        /// The options of each protocol.
+        #[derive(Debug, Args)]
+        pub(crate) struct ProtocolOptions {
+            $(#[command(flatten)] $module: <$module::$name as Protocol>::Options,)*
+        }
+
+        /// The profiles of all protocols.
+        pub(crate) fn profiles() -> Vec<PossibleValue> {
+            distinct([$(<$module::$name as Protocol>::profiles(),)*].concat())
+        }
+
+        /// The transports of all protocols.
+        pub(crate) fn transports() -> Vec<PossibleValue> {
+            distinct([$(<$module::$name as Protocol>::transports(),)*].concat())
+        }
+
+        /// The plan of a run of the protocol that was asked for.
+        pub(crate) fn plan(arguments: &Arguments) -> anyhow::Result<Plan> {
+            match arguments.protocol {
+                $(ProtocolName::$name =>
+                    arguments.plan_of::<$module::$name>(&arguments.options.$module),)*
+            }
+        }
+    };
+}
+
+protocols! {
+    /// Forged Alliance Forever.
+    Faf in faf,
+    /// The VCMI proxy lobby: --clients users chat at --rate lines per second in all, --games games are relayed.
+    Vcmi in vcmi,
+}
+
+/// A value that several protocols have is listed once.
+fn distinct(values: Vec<PossibleValue>) -> Vec<PossibleValue> {
+    let mut kept: Vec<PossibleValue> = Vec::new();
+    for value in values {
+        if kept
+            .iter()
+            .all(|known| known.get_name() != value.get_name())
+        {
+            kept.push(value);
+        }
+    }
+    kept
+}

@@ -1,0 +1,208 @@
+//! The VCMI proxy lobby: users who chat, and whole games from the room to the relay.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `session` | one client: a user or a player |
+//! | `user` | someone who chats |
+//! | `player` | one side of a game, from the room to the relay, and what is measured there |
+//! | `packets` | packets out, messages in |
+//!
+//! Like the rest of the tester this is a reading of the protocol of its own.
+
+mod packets;
+mod player;
+mod session;
+mod user;
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU8, AtomicU64};
+
+use serde_json::{Value, json};
+
+use self::session::VcmiSession;
+use crate::cli::Arguments;
+use crate::metrics::{Metrics as _, metrics};
+use crate::plan::{Plan, Server, Workload};
+use crate::protocol::{Outcome, Protocol, Setup};
+use crate::report::statistics;
+use crate::slo::Unit;
+
+type Context = crate::worker::Context<Vcmi>;
+
+/// What a launcher is told once it is signed in.
+const GREETED: &str = "MSG:System:Here available";
+
+/// Options of this protocol.
+#[derive(Debug, clap::Args)]
+pub(crate) struct VcmiOptions {
+    /// Games of the protocol vcmi, two players each.
+    #[arg(long, default_value_t = 4)]
+    games: usize,
+    /// Port of the VCMI lobby.
+    #[arg(long, default_value_t = 5002)]
+    port_vcmi: u16,
+}
+
+/// The protocol, decided for a run.
+#[derive(Debug)]
+pub(crate) struct Vcmi {
+    /// Who chat.
+    users: usize,
+    games: usize,
+}
+
+/// Something a client has to do at a certain time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Task {
+    /// Say a line.
+    Chat,
+    /// See whether the other player is far enough.
+    Look,
+    /// Begin a round trip through the relay.
+    Trip,
+}
+
+/// What the clients of a run share.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// Lines of chat sent.
+    lines: AtomicU64,
+    games: Vec<Game>,
+}
+
+/// What the two players of a game know of each other.
+#[derive(Debug, Default)]
+struct Game {
+    progress: AtomicU8,
+    /// Bytes the host's game has sent without pause, known once it has ended.
+    sent: AtomicU64,
+}
+
+metrics! {
+    /// What is measured of this lobby.
+    VcmiMetrics
+    counts {
+        /// Lines of chat sent.
+        chat_lines,
+        /// Lines of chat that users did not hear.
+        chat_lost,
+        /// Games whose two sides heard each other.
+        games,
+        /// Bytes that arrived through relays without pause.
+        relayed_bytes,
+        /// How long that took, of all games together.
+        relay_us,
+        /// Players whose game did not end as it must.
+        players_broken,
+    }
+    latencies {
+        /// Intended time of a line of chat to its arrival at a user.
+        chat,
+        /// A small message through the relay and back.
+        relay_round_trip,
+    }
+    others {}
+}
+
+impl Protocol for Vcmi {
+    type Options = VcmiOptions;
+    type State = State;
+    type Metrics = VcmiMetrics;
+    type Task = Task;
+    type Session = VcmiSession;
+
+    const FIGURES: &'static [(&'static str, Unit)] = &[
+        ("chat_deliveries", Unit::Count),
+        ("users", Unit::Count),
+        ("sign_in_us", Unit::Time),
+        ("relay_mb_per_s_and_game", Unit::Count),
+        ("server_cpu_s", Unit::Count),
+        ("server_rss_bytes", Unit::Bytes),
+    ];
+
+    fn setup(arguments: &Arguments, options: &VcmiOptions) -> anyhow::Result<Setup<Vcmi>> {
+        Ok(Setup {
+            protocol: Vcmi {
+                users: arguments.clients,
+                games: options.games,
+            },
+            servers: vec![Server {
+                transport: "Vcmi",
+                address: (arguments.address()?, options.port_vcmi).into(),
+            }],
+            clients: arguments.clients + 2 * options.games,
+            sources: arguments.clients.max(1),
+            workload: Workload::Steady,
+        })
+    }
+
+    fn state(&self, _plan: &Plan) -> State {
+        State {
+            lines: AtomicU64::new(0),
+            games: (0..self.games).map(|_| Game::default()).collect(),
+        }
+    }
+
+    fn settings(&self) -> Vec<(&'static str, Value)> {
+        vec![("users", json!(self.users)), ("games", json!(self.games))]
+    }
+
+    fn figures(&self, outcome: &Outcome<'_, Vcmi>) -> Vec<(String, f64)> {
+        let (common, own) = (&outcome.recorder.common, &outcome.recorder.metrics);
+        let mut figures = vec![
+            ("chat_deliveries".to_owned(), common.deliveries as f64),
+            ("users".to_owned(), self.users as f64),
+            ("sign_in_us".to_owned(), outcome.assembled_us as f64),
+        ];
+        for (name, histogram) in [
+            ("chat", &own.chat),
+            ("relay_round_trip", &own.relay_round_trip),
+        ] {
+            if !histogram.is_empty() {
+                let all = statistics(histogram);
+                figures.extend(all.map(|(statistic, us)| (format!("{name}_{statistic}_us"), us)));
+            }
+        }
+        if own.relay_us > 0 {
+            // Bytes a microsecond are megabytes a second; of one game while the others do the same.
+            let rate = own.relayed_bytes as f64 / own.relay_us as f64;
+            figures.push(("relay_mb_per_s_and_game".to_owned(), rate));
+        }
+        let server = outcome.server;
+        let cpu = server.ready.zip(server.finished);
+        figures.extend(cpu.map(|(before, after)| {
+            let seconds = after.cpu_seconds - before.cpu_seconds;
+            ("server_cpu_s".to_owned(), seconds)
+        }));
+        figures.extend(
+            server
+                .finished
+                .map(|usage| ("server_rss_bytes".to_owned(), usage.rss_bytes as f64)),
+        );
+        figures
+    }
+
+    fn failures(metrics: &VcmiMetrics) -> Vec<(u64, &'static str)> {
+        vec![(
+            metrics.players_broken,
+            "players whose game did not end as it must",
+        )]
+    }
+
+    fn live(metrics: &VcmiMetrics) -> Vec<(&'static str, u64)> {
+        vec![("trips", metrics.relay_round_trip.len())]
+    }
+
+    /// The figures that have always stood here, a line each.
+    fn summary(&self, outcome: &Outcome<'_, Vcmi>) -> String {
+        let counts = outcome.recorder.metrics.counts().into_iter();
+        let figures = counts
+            .map(|(name, count)| (name.to_owned(), count as f64))
+            .chain(self.figures(outcome));
+        let mut text = String::new();
+        for (name, value) in figures {
+            let _infallible = writeln!(text, "{name:<28} {value:>16.1}");
+        }
+        text
+    }
+}

@@ -1,0 +1,137 @@
+//! Packets with a length go out, messages that begin with `:>>` come in (spec: vcmi-proxy 2).
+
+use memchr::memmem;
+
+/// What a message begins with.
+const HEAD: &[u8] = b":>>";
+/// What a line of chat begins with.
+const CHAT: &[u8] = b"MSGCH:";
+/// What a line of chat of ours ends with.
+const CHAT_END: char = ';';
+
+/// A packet on the wire.
+pub(super) fn packet(text: &str) -> Vec<u8> {
+    let mut out = (text.len() as u32).to_le_bytes().to_vec();
+    out.extend_from_slice(text.as_bytes());
+    out
+}
+
+/// The first packet of a launcher.
+pub(super) fn greeting(name: &str) -> Vec<u8> {
+    packet(&format!("\x05\x04utf8<GREETINGS>{name}<VER>1.4.5"))
+}
+
+/// The first bytes of a game that was given this uuid.
+pub(super) fn game_greeting(role: &str, uuid: &str) -> Vec<u8> {
+    let mut greeting = [
+        packet("Aiya!\n"),
+        packet(&format!("VCMI 1.4.5 ({role})")),
+        packet(uuid),
+    ]
+    .concat();
+    greeting.push(1);
+    greeting
+}
+
+/// How long the greeting of a game is that these bytes begin with: three packets and a byte. `None` while it is not complete.
+pub(super) fn game_greeting_length(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    for _ in 0..3 {
+        let head = bytes.get(at..at + 4)?;
+        let length = u32::from_le_bytes(head.try_into().expect("four bytes"));
+        at += 4 + length as usize;
+    }
+    (bytes.len() > at).then_some(at + 1)
+}
+
+/// A line of chat that was due at this time.
+pub(super) fn chat(due_us: u64) -> Vec<u8> {
+    packet(&format!("<MSG>due {due_us}{CHAT_END}"))
+}
+
+/// When the line of chat was due; `None` if it is none of ours.
+pub(super) fn chat_due_us(message: &str) -> Option<u64> {
+    let (_, due) = message.strip_prefix("MSGCH:")?.rsplit_once(":due ")?;
+    due.strip_suffix(CHAT_END)?.parse().ok()
+}
+
+/// Messages out of a stream of bytes.
+#[derive(Debug, Default)]
+pub(super) struct Messages {
+    rest: Vec<u8>,
+}
+
+impl Messages {
+    /// Takes the next bytes and tells `sink` each message in them, without its head. Messages have no end: the last of what
+    /// has come counts as whole, as it does for real launchers, except for a line of chat, whose end is known.
+    pub(super) fn push(&mut self, bytes: &[u8], sink: &mut dyn FnMut(&str)) {
+        self.rest.extend_from_slice(bytes);
+        let mut at = 0;
+        while let Some(head) = memmem::find(&self.rest[at..], HEAD) {
+            let start = at + head + HEAD.len();
+            let end = memmem::find(&self.rest[start..], HEAD);
+            let message = &self.rest[start..end.map_or(self.rest.len(), |end| start + end)];
+            if end.is_none() && is_cut(message) {
+                self.rest.drain(..at + head);
+                return;
+            }
+            sink(&String::from_utf8_lossy(message));
+            at = start + message.len();
+        }
+        // What stands before a head belongs to a message that was told already.
+        self.rest.drain(..at);
+        if !HEAD.starts_with(&self.rest) {
+            self.rest.clear();
+        }
+    }
+}
+
+/// Whether this is the beginning of a line of chat.
+fn is_cut(message: &[u8]) -> bool {
+    let chat = message.starts_with(CHAT) || CHAT.starts_with(message);
+    chat && message.last() != Some(&(CHAT_END as u8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chat_may_be_cut_anywhere() {
+        let stream = b":>>MSGCH:eve:global:due 12345;:>>MSGCH:bob:global:due 67;";
+        for cut in 0..=stream.len() {
+            let (mut messages, mut due) = (Messages::default(), Vec::new());
+            for part in [&stream[..cut], &stream[cut..]] {
+                messages.push(part, &mut |message| due.extend(chat_due_us(message)));
+            }
+            assert_eq!(due, [12345, 67], "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn the_last_message_counts_as_whole() {
+        let (mut messages, mut told) = (Messages::default(), Vec::new());
+        for part in [
+            "STATUS:no head",
+            ":>>USERS:2:",
+            "eve:>>MSG:System:hi",
+            ":>>ROOMS:0",
+        ] {
+            messages.push(part.as_bytes(), &mut |message| {
+                told.push(message.to_owned())
+            });
+        }
+        assert_eq!(told, ["USERS:2:", "MSG:System:hi", "ROOMS:0"]);
+    }
+
+    #[test]
+    fn a_game_greeting_is_as_long_as_it_says() {
+        let greeting = game_greeting("server", "some-uuid");
+        assert_eq!(game_greeting_length(&greeting), Some(greeting.len()));
+        let more = [&greeting[..], b"game"].concat();
+        assert_eq!(game_greeting_length(&more), Some(greeting.len()));
+        for length in 0..greeting.len() {
+            assert_eq!(game_greeting_length(&greeting[..length]), None);
+        }
+    }
+}
