@@ -2,7 +2,7 @@
 //!
 //! Reading goes through one scratch buffer for the whole thread; a client holds memory only for an unfinished message.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use futures_lite::future::poll_fn;
@@ -55,12 +55,33 @@ pub(crate) enum Task<T> {
 /// Tasks by time, the client of each by its slot.
 type Queue<T> = BinaryHeap<Reverse<(u64, usize, Task<T>)>>;
 
+/// The main loop's sleep, which a task ends that is due before.
+#[derive(Default)]
+struct Sleep {
+    /// When it ends; 0 while the loop is awake.
+    until_us: Cell<u64>,
+    waker: Cell<Option<Waker>>,
+}
+
+impl Sleep {
+    /// Something is due at this time.
+    fn end_by(&self, due_us: u64) {
+        if due_us < self.until_us.get() {
+            self.until_us.set(0);
+            if let Some(waker) = self.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+}
+
 /// What the clients of a thread share.
 pub(crate) struct Context<P: Protocol> {
     pub(crate) shared: Arc<Shared<P>>,
     pub(crate) recorder: RefCell<Recorder<P::Metrics>>,
     pub(crate) random: RefCell<SmallRng>,
     tasks: RefCell<Queue<P::Task>>,
+    sleep: Sleep,
     scratch: RefCell<Box<[u8]>>,
 }
 
@@ -94,6 +115,7 @@ impl<P: Protocol> Context<P> {
 
     pub(crate) fn queue(&self, due_us: u64, slot: usize, task: Task<P::Task>) {
         self.tasks.borrow_mut().push(Reverse((due_us, slot, task)));
+        self.sleep.end_by(due_us);
     }
 
     /// Counts what the server must not do.
@@ -107,6 +129,27 @@ impl<P: Protocol> Context<P> {
             .borrow()
             .peek()
             .map(|Reverse((due_us, _, _))| *due_us)
+    }
+
+    /// Sleeps until something is due, or is queued that is due before, but never longer than the poll interval.
+    async fn sleep(&self) {
+        let now_us = self.now_us();
+        let latest_us = now_us + POLL_INTERVAL.as_micros() as u64;
+        let until_us = self
+            .next_due_us()
+            .map_or(latest_us, |due_us| due_us.min(latest_us));
+        let length = Duration::from_micros(until_us.saturating_sub(now_us));
+        let mut timer = pin!(glommio::timer::sleep(length));
+        self.sleep.until_us.set(until_us);
+        poll_fn(|waker| {
+            if self.sleep.until_us.get() != until_us {
+                return Poll::Ready(());
+            }
+            self.sleep.waker.set(Some(waker.waker().clone()));
+            timer.as_mut().poll(waker)
+        })
+        .await;
+        self.sleep.until_us.set(0);
     }
 }
 
@@ -146,6 +189,7 @@ impl<P: Protocol> Worker<P> {
             recorder: RefCell::default(),
             random: RefCell::new(SmallRng::seed_from_u64(seed)),
             tasks: RefCell::new(BinaryHeap::new()),
+            sleep: Sleep::default(),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
         };
         let clients = indices
@@ -183,10 +227,7 @@ impl<P: Protocol> Worker<P> {
                 self.publish(thread);
                 publish_us += PUBLISH_US;
             }
-            let until_due = self.context.next_due_us().map_or(POLL_INTERVAL, |due_us| {
-                Duration::from_micros(due_us.saturating_sub(shared.clock.now_us()))
-            });
-            glommio::timer::sleep(until_due.min(POLL_INTERVAL)).await;
+            self.context.sleep().await;
         }
         self.stop().await;
     }
@@ -332,21 +373,14 @@ impl<P: Protocol> Worker<P> {
         let mut scratch = self.context.scratch.borrow_mut();
         client.connection.remember(waker.waker());
         for _ in 0..READS_PER_TURN {
-            let refilled = self.refill(client);
-            while !client.connection.pending().is_empty() {
-                match stream
-                    .as_mut()
-                    .poll_write(waker, client.connection.pending())
-                {
-                    Poll::Ready(Ok(written)) => client.wrote(written, &self.context),
-                    Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error)),
-                    Poll::Pending => break,
-                }
+            if let Err(error) = self.write(client, stream.as_mut(), waker) {
+                return Poll::Ready(End::Broken(error));
             }
-            let written = client.connection.pending().is_empty();
-            if client.connection.is_closing() && written {
+            let drained = client.connection.pending().is_empty();
+            if drained && client.connection.is_closing() {
                 return Poll::Ready(End::Done);
             }
+            let refilled = drained && self.refill(client);
             match stream.as_mut().poll_read(waker, &mut scratch) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(End::Closed),
                 Poll::Ready(Ok(length)) => {
@@ -355,7 +389,8 @@ impl<P: Protocol> Worker<P> {
                     }
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error)),
-                Poll::Pending if refilled && written => {}
+                // Nobody would wake this client for what it has just put into its output.
+                Poll::Pending if refilled => {}
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -363,10 +398,27 @@ impl<P: Protocol> Worker<P> {
         Poll::Pending
     }
 
-    /// Lets a client that has nothing more to write go on, and says whether it did.
+    /// Writes as much of the output as the socket takes.
+    fn write(
+        &self,
+        client: &mut Client<P>,
+        mut stream: Pin<&mut TcpStream>,
+        waker: &mut std::task::Context<'_>,
+    ) -> io::Result<()> {
+        while !client.connection.pending().is_empty() {
+            let pending = client.connection.pending();
+            match stream.as_mut().poll_write(waker, pending) {
+                Poll::Ready(written) => client.wrote(written?, &self.context),
+                Poll::Pending => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a client whose output has left go on, and says whether it did.
     fn refill(&self, client: &mut Client<P>) -> bool {
         let connection = &mut client.connection;
-        if !connection.pending().is_empty() || !connection.is_signed_in() {
+        if !connection.is_signed_in() {
             return false;
         }
         client.session.on_drained(connection, &self.context);
@@ -438,3 +490,7 @@ fn open_socket(server: SocketAddr, source: Option<Ipv4Addr>) -> io::Result<Socke
 
 /// `connect` of a non-blocking socket goes on in the background.
 const EINPROGRESS: i32 = 115;
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;

@@ -1,0 +1,190 @@
+//! A worker with a protocol of three sentences, against blocking sockets.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use clap::Parser as _;
+
+use super::*;
+use crate::cli::{Arguments, Command, CommandLine};
+use crate::connection::Connection;
+use crate::metrics::Common;
+use crate::plan::{Plan, Server, Workload};
+use crate::protocol::{Outcome, Session, Setup};
+
+/// What a client that sends without pause sends at a time; more than a socket takes when nobody reads.
+const BLOCK_BYTES: usize = 1 << 20;
+const BLOCKS: usize = 40;
+/// From an answer to the next question.
+const PAUSE_US: u64 = 1_000;
+const QUESTIONS: usize = 20;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Habit {
+    /// Sends blocks, each when the one before has left, then closes.
+    Flood,
+    /// Asks, and a moment after each answer asks again.
+    Ask,
+}
+
+#[derive(Debug)]
+struct Simple(Habit);
+
+#[derive(Debug, clap::Args)]
+struct SimpleOptions {}
+
+#[derive(Debug, Default)]
+struct State {
+    blocks: AtomicUsize,
+    /// How late each question was, in µs.
+    late_us: Mutex<Vec<u64>>,
+}
+
+impl Protocol for Simple {
+    type Options = SimpleOptions;
+    type State = State;
+    type Metrics = Common;
+    type Task = ();
+    type Session = Talker;
+
+    fn setup(_: &Arguments, _: &SimpleOptions) -> anyhow::Result<Setup<Simple>> {
+        unreachable!("the plan is made by hand")
+    }
+
+    fn state(&self, _plan: &Plan) -> State {
+        State::default()
+    }
+
+    fn summary(&self, _outcome: &Outcome<'_, Simple>) -> String {
+        String::new()
+    }
+}
+
+struct Talker;
+
+impl Session<Simple> for Talker {
+    fn new(_index: usize, _context: &Context<Simple>) -> Talker {
+        Talker
+    }
+
+    fn on_connect(&mut self, _host: &str, connection: &mut Connection, _: &Context<Simple>) {
+        connection.output().push(b'?');
+    }
+
+    fn on_bytes(
+        &mut self,
+        _bytes: &[u8],
+        connection: &mut Connection,
+        context: &Context<Simple>,
+    ) -> anyhow::Result<()> {
+        if connection.stage() == Stage::SigningIn {
+            connection.signed_in(context);
+        }
+        if context.shared.protocol.0 == Habit::Ask {
+            context.schedule(context.now_us() + PAUSE_US, connection.slot, ());
+        }
+        Ok(())
+    }
+
+    fn on_task(
+        &mut self,
+        (): (),
+        due_us: u64,
+        connection: &mut Connection,
+        context: &Context<Simple>,
+    ) {
+        let mut late_us = context.state().late_us.lock().expect("no panic");
+        late_us.push(context.now_us() - due_us);
+        if late_us.len() < QUESTIONS {
+            connection.output().push(b'?');
+        } else {
+            connection.close();
+        }
+    }
+
+    fn on_drained(&mut self, connection: &mut Connection, context: &Context<Simple>) {
+        if context.shared.protocol.0 == Habit::Flood {
+            if context.state().blocks.fetch_add(1, Ordering::Relaxed) < BLOCKS {
+                connection.output().resize(BLOCK_BYTES, b'!');
+            } else {
+                connection.close();
+            }
+        }
+    }
+}
+
+/// One client against this server, until it has closed its connection.
+fn run(habit: Habit, listener: &TcpListener) -> Arc<Shared<Simple>> {
+    let words = ["swarm", "run", "-n", "2", "--threads", "1", "--hosts", "1"];
+    let Command::Run(arguments) = CommandLine::parse_from(words).command;
+    let plan = Plan {
+        clients: 1,
+        workload: Workload::Steady,
+        servers: vec![Server {
+            transport: "tcp",
+            address: listener.local_addr().expect("bound"),
+        }],
+        ..arguments.plan().expect("a sound plan")
+    };
+    let shared = Arc::new(Shared::new(plan, Arc::new(Simple(habit))));
+    let worker = {
+        let shared = shared.clone();
+        thread::spawn(move || work(shared, 0))
+    };
+    while shared.connected() == 0 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    while shared.connected() > 0 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    shared.enter(Phase::Stop);
+    let outcome = worker.join().expect("no panic");
+    outcome.expect("a worker");
+    shared
+}
+
+#[test]
+fn who_sends_without_pause_goes_on_after_the_socket_was_full() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let server = listener.try_clone().expect("a second handle");
+    let reader = thread::spawn(move || {
+        let (mut stream, _) = server.accept().expect("a client");
+        stream.write_all(b".").expect("it reads");
+        let (mut bytes, mut buffer) = (0, vec![0; 64 << 10]);
+        loop {
+            // Slower than the client, whose socket is full again and again.
+            thread::sleep(Duration::from_micros(200));
+            match stream.read(&mut buffer).expect("it writes") {
+                0 => return bytes,
+                length => bytes += length,
+            }
+        }
+    });
+    run(Habit::Flood, &listener);
+    let came = reader.join().expect("no panic");
+    assert_eq!(came, 1 + BLOCKS * BLOCK_BYTES);
+}
+
+#[test]
+fn a_task_that_is_due_before_the_loop_wakes_ends_its_sleep() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let server = listener.try_clone().expect("a second handle");
+    let answerer = thread::spawn(move || {
+        let (mut stream, _) = server.accept().expect("a client");
+        let mut byte = [0];
+        while stream.read(&mut byte).expect("it writes") == 1 {
+            stream.write_all(b".").expect("it reads");
+        }
+    });
+    let shared = run(Habit::Ask, &listener);
+    answerer.join().expect("no panic");
+    let mut late_us = std::mem::take(&mut *shared.state.late_us.lock().expect("no panic"));
+    late_us.sort_unstable();
+    assert_eq!(late_us.len(), QUESTIONS);
+    // Otherwise each waits for the rest of a poll interval.
+    let most_us = POLL_INTERVAL.as_micros() as u64 / 2;
+    assert!(late_us[QUESTIONS / 2] < most_us, "{late_us:?}");
+}
