@@ -96,7 +96,7 @@ metrics! {
         own_delay,
     }
     others {
-        /// Latency of deliveries since the last live line.
+        /// Latency of what has arrived since the last live line.
         recent,
     }
 }
@@ -114,6 +114,11 @@ impl<M: Metrics> Recorder<M> {
     /// A broadcast reached somebody it was meant for.
     pub(crate) fn delivered(&mut self, latency_us: u64) {
         self.common.deliveries += 1;
+        self.common.recent.saturating_record(latency_us);
+    }
+
+    /// A change reached somebody inside the broadcast of a later one.
+    pub(crate) fn covered(&mut self, latency_us: u64) {
         self.common.recent.saturating_record(latency_us);
     }
 

@@ -54,6 +54,17 @@ impl Schedule {
         (number as f64 / self.per_second * 1e6).round() as u64
     }
 
+    /// How many events of `source` are due earlier than `time_us` after the beginning.
+    pub(crate) fn turns_before(&self, source: usize, time_us: u64) -> u64 {
+        let events = (time_us as f64 / 1e6 * self.per_second) as u64;
+        // One too many at first: where a time is rounded to is for `due_us` to say.
+        let mut turns = (events / self.sources) + 2;
+        while turns > 0 && self.due_us(source, turns - 1) >= time_us {
+            turns -= 1;
+        }
+        turns
+    }
+
     /// Time between two events of one source.
     pub(crate) fn period_us(&self) -> u64 {
         self.due_us(0, 1)
@@ -76,6 +87,26 @@ mod tests {
             (0..12).map(|number| number * 100_000).collect::<Vec<_>>()
         );
         assert_eq!(schedule.period_us(), 400_000);
+    }
+
+    #[test]
+    fn turns_before_a_time_are_those_due_earlier() {
+        for (rate, sources) in [(10.0, 4), (3.0, 1), (7.7, 50), (20_000.0, 3)] {
+            let schedule = Schedule::new(rate, sources);
+            for source in [0, sources - 1] {
+                for time_us in [0, 1, 99_999, 100_000, 333_333, 400_000, 3_000_001] {
+                    let mut turns = 0;
+                    while schedule.due_us(source, turns) < time_us {
+                        turns += 1;
+                    }
+                    assert_eq!(
+                        schedule.turns_before(source, time_us),
+                        turns,
+                        "{rate} {time_us}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

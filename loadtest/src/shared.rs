@@ -116,6 +116,12 @@ impl<P: Protocol> Shared<P> {
         from_us <= time_us && time_us - from_us < self.plan.duration.as_micros() as u64
     }
 
+    /// How much of the measured phase has passed by this time.
+    pub(crate) fn measured_us_until(&self, time_us: u64) -> u64 {
+        let passed_us = time_us.saturating_sub(self.measured_from_us());
+        passed_us.min(self.plan.duration.as_micros() as u64)
+    }
+
     pub(crate) fn add_connected(&self, difference: i64) {
         self.connected.fetch_add(difference, Ordering::Relaxed);
     }

@@ -29,7 +29,7 @@ use rand::rngs::SmallRng;
 use serde_json::{Value, json};
 
 use self::framing::{Frame, Needle};
-use self::markers::Markers;
+use self::markers::{Marker, Markers};
 use self::plan::{FafOptions, Profile, TransportChoice};
 use self::roles::{PartyBoard, Sides};
 use self::seen::Arrival;
@@ -140,8 +140,11 @@ metrics! {
         pings_answered,
     }
     latencies {
-        /// Intended time of a change to its arrival at a watcher.
+        /// Intended time of a change to the broadcast that covers it, at each watcher: its own, or that of a later change that
+        /// overtook it. One that never came counts until the end of the run.
         broadcast,
+        /// The same of the newest change in each broadcast only. A server that broadcasts seldom looks good here.
+        delivered,
         /// Intended time of a `ping` to its `pong`.
         ping,
         /// Intended time of an IceMsg to its arrival at the peer.
@@ -270,12 +273,25 @@ fn summary(outcome: &Outcome<'_, Faf>) -> String {
 }
 
 /// Books what a watcher got.
-fn arrived(arrival: Arrival, latency_us: u64, recorder: &mut Recorder<FafMetrics>) {
+fn arrived(arrival: Arrival, marker: Marker, context: &Context) {
+    let now_us = context.now_us();
+    let recorder = &mut *context.recorder.borrow_mut();
     match arrival {
-        Arrival::Fresh { coalesced } => {
+        Arrival::Fresh { after } => {
+            for sequence in after + 1..marker.sequence {
+                let due_us = change_due_us(marker.source as usize, sequence, context);
+                let latency_us = now_us.saturating_sub(due_us);
+                recorder.covered(latency_us);
+                recorder.metrics.coalesced += 1;
+                recorder.metrics.broadcast.saturating_record(latency_us);
+            }
+            let latency_us = now_us.saturating_sub(marker.intended_us);
             recorder.delivered(latency_us);
-            recorder.metrics.coalesced += u64::from(coalesced);
-            recorder.metrics.broadcast.saturating_record(latency_us);
+            // The last changes are no load on a schedule: everybody makes them in the same moment.
+            if context.shared.is_measuring_at(marker.intended_us) {
+                recorder.metrics.broadcast.saturating_record(latency_us);
+                recorder.metrics.delivered.saturating_record(latency_us);
+            }
         }
         Arrival::Repeat => recorder.metrics.repeats += 1,
         Arrival::Stale => {
@@ -284,6 +300,12 @@ fn arrived(arrival: Arrival, latency_us: u64, recorder: &mut Recorder<FafMetrics
         }
         Arrival::Unknown => recorder.common.protocol_errors += 1,
     }
+}
+
+/// When a host's change was due: they count up from 1, whether they could be sent or not.
+fn change_due_us(host: usize, sequence: u32, context: &Context) -> u64 {
+    let shared = &context.shared;
+    shared.measured_from_us() + shared.schedule.due_us(host, u64::from(sequence) - 1)
 }
 
 /// Books an IceMsg by the marker in it.

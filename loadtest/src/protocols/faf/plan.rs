@@ -11,7 +11,10 @@ use crate::cli::{Arguments, choice};
 use crate::plan::{Server, Workload};
 use crate::protocol::Setup;
 
-/// FafOptions of this protocol.
+/// Hosts of the profile watch, unless told otherwise.
+const DEFAULT_HOSTS: usize = 4;
+
+/// Options of this protocol.
 #[derive(Debug, clap::Args)]
 pub(crate) struct FafOptions {
     /// Port for JSON lines.
@@ -23,9 +26,9 @@ pub(crate) struct FafOptions {
     /// Port for WebSocket.
     #[arg(long, default_value_t = 8003)]
     port_websocket: u16,
-    /// Hosts of the profile watch.
-    #[arg(long, default_value_t = 4)]
-    hosts: usize,
+    /// Hosts whose changes are watched: 4 in the profile watch, 5 % of the clients in the profile lobby, unless told otherwise.
+    #[arg(long)]
+    hosts: Option<usize>,
 }
 
 /// The protocol, decided for a run.
@@ -147,11 +150,16 @@ impl Faf {
     /// Clients that join and leave games.
     pub(crate) fn joiners(&self) -> usize {
         if self.profile == Profile::Lobby {
-            self.clients * 15 / 100
+            joiners(self.clients)
         } else {
             0
         }
     }
+}
+
+/// 15 % of the clients of the profile lobby.
+fn joiners(clients: usize) -> usize {
+    clients * 15 / 100
 }
 
 /// Checks what was typed.
@@ -160,18 +168,24 @@ pub(super) fn setup(arguments: &Arguments, options: &FafOptions) -> anyhow::Resu
     ensure!(arguments.clients > 0, "--clients must be at least 1");
     let hosts = match profile {
         Profile::Watch => {
+            let hosts = options.hosts.unwrap_or(DEFAULT_HOSTS);
             ensure!(
-                arguments.clients > options.hosts && options.hosts > 0,
+                arguments.clients > hosts && hosts > 0,
                 "profile watch needs a host and a watcher at least"
             );
-            options.hosts
+            hosts
         }
         Profile::Lobby => {
             ensure!(
                 arguments.clients >= 10,
                 "profile lobby needs at least 10 clients"
             );
-            (arguments.clients / 20).max(1)
+            let hosts = options.hosts.unwrap_or((arguments.clients / 20).max(1));
+            ensure!(
+                arguments.clients - joiners(arguments.clients) > hosts && hosts > 0,
+                "profile lobby needs a host and a watcher at least, and 15 % of its clients join games"
+            );
+            hosts
         }
         Profile::Ice => {
             ensure!(

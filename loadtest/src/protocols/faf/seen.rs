@@ -3,7 +3,7 @@
 /// What a watcher has seen of each host's changes.
 ///
 /// The server sends an object at most once per tick and then as it stands, so changes that follow each other closely arrive
-/// as one broadcast. The newest gives the latency; the ones it replaces count as delivered with it (*coalesced*).
+/// as one broadcast. The ones it replaces count as delivered with it (*coalesced*), each from its own time.
 /// spec: faf-lifecycle 8
 #[derive(Debug)]
 pub(super) struct Seen {
@@ -13,10 +13,10 @@ pub(super) struct Seen {
 /// What one arriving broadcast means to a watcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arrival {
-    /// Something new, and how many older changes it replaced.
+    /// Something new, which covers all changes after the last one seen.
     Fresh {
-        /// Changes between the last seen and this one.
-        coalesced: u32,
+        /// The last one seen before.
+        after: u32,
     },
     /// The same state again (something else in the game changed).
     Repeat,
@@ -45,9 +45,8 @@ impl Seen {
         if sequence < *newest {
             return Arrival::Stale;
         }
-        let coalesced = sequence - *newest - 1;
-        *newest = sequence;
-        Arrival::Fresh { coalesced }
+        let after = std::mem::replace(newest, sequence);
+        Arrival::Fresh { after }
     }
 
     /// How many of the changes sent so far (by host) have not come, neither themselves nor as part of a later one.
@@ -58,27 +57,29 @@ impl Seen {
             .map(|(newest, sent)| u64::from(sent.saturating_sub(*newest)))
             .sum()
     }
+
+    /// The same changes, one by one: host and number.
+    pub(super) fn all_missing(
+        &self,
+        sent: impl Iterator<Item = u32>,
+    ) -> impl Iterator<Item = (usize, u32)> {
+        let hosts = self.newest.iter().zip(sent).enumerate();
+        hosts.flat_map(|(host, (newest, sent))| {
+            (newest + 1..=sent).map(move |sequence| (host, sequence))
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Recorder;
-    use crate::protocols::faf::{FafMetrics, arrived};
 
     #[test]
     fn coalesced_changes_arrive_with_the_newest() {
         let mut seen = Seen::new(2);
-        let mut recorder = Recorder::<FafMetrics>::default();
-        for (sequence, latency) in [(1, 10_000), (4, 20_000), (4, 90_000)] {
-            let arrival = seen.arrive(1, sequence);
-            arrived(arrival, latency, &mut recorder);
-        }
-        assert_eq!(recorder.common.deliveries, 2);
-        assert_eq!(recorder.metrics.coalesced, 2);
-        assert_eq!(recorder.metrics.repeats, 1);
-        assert_eq!(recorder.metrics.broadcast.len(), 2);
-        assert!(recorder.metrics.broadcast.max() < 21_000);
+        let arrivals = [1, 4, 4].map(|sequence| seen.arrive(1, sequence));
+        let fresh = |after| Arrival::Fresh { after };
+        assert_eq!(arrivals, [fresh(0), fresh(1), Arrival::Repeat]);
         assert_eq!(seen.missing([0, 4].into_iter()), 0);
     }
 
@@ -88,12 +89,14 @@ mod tests {
         seen.arrive(0, 5);
         seen.arrive(1, 2);
         assert_eq!(seen.missing([5, 4, 1].into_iter()), 3);
+        let all: Vec<(usize, u32)> = seen.all_missing([5, 4, 1].into_iter()).collect();
+        assert_eq!(all, [(1, 3), (1, 4), (2, 1)]);
     }
 
     #[test]
     fn broken_order_and_strangers_are_errors() {
         let mut seen = Seen::new(1);
-        assert_eq!(seen.arrive(0, 3), Arrival::Fresh { coalesced: 2 });
+        assert_eq!(seen.arrive(0, 3), Arrival::Fresh { after: 0 });
         assert_eq!(seen.arrive(0, 2), Arrival::Stale);
         assert_eq!(seen.arrive(1, 1), Arrival::Unknown);
         assert_eq!(seen.missing([3].into_iter()), 0);

@@ -6,7 +6,7 @@ use super::messages::{self, GameCommand};
 use crate::protocols::faf::markers::Marker;
 use crate::protocols::faf::output::Output;
 use crate::protocols::faf::plan::Profile;
-use crate::protocols::faf::{Context, Task, ice_arrived};
+use crate::protocols::faf::{Context, Task, change_due_us, ice_arrived};
 
 /// Seats of a game; joiners take the next one in turn.
 const SEATS: u64 = 12;
@@ -14,8 +14,10 @@ const SEATS: u64 = 12;
 #[derive(Debug)]
 pub(crate) struct Host {
     number: usize,
-    /// Changes made.
-    sequence: u32,
+    /// Changes due so far, the number of the newest.
+    turns: u32,
+    /// The last change is made, which has the next number.
+    finished: bool,
     opened: bool,
     seated: u64,
 }
@@ -24,7 +26,8 @@ impl Host {
     pub(super) fn new(number: usize) -> Host {
         Host {
             number,
-            sequence: 0,
+            turns: 0,
+            finished: false,
             opened: false,
             seated: 0,
         }
@@ -102,39 +105,51 @@ impl Host {
         context.recorder.borrow_mut().metrics.ice_sent += 1;
     }
 
-    /// One change, which was due at `due_us`; the last one is the sign for the watchers that all have come.
-    pub(super) fn change(&mut self, due_us: u64, output: &mut Output<'_>, context: &Context) {
-        let shared = &context.shared;
+    /// A change is due; whether it can be made or not, the next one keeps its time.
+    pub(super) fn work(&mut self, due_us: u64, output: &mut Output<'_>, context: &Context) {
+        self.turns += 1;
+        self.change(due_us, output, context);
+        let next_us = change_due_us(self.number, self.turns + 1, context);
+        context.schedule_while_measuring(next_us, output.slot(), Task::Work);
+    }
+
+    /// One last change, the sign for the watchers that all have come.
+    pub(super) fn finish(&mut self, output: &mut Output<'_>, context: &Context) {
+        self.finished = true;
+        self.change(context.now_us(), output, context);
+    }
+
+    fn change(&mut self, due_us: u64, output: &mut Output<'_>, context: &Context) {
         if output.is_backlogged() {
             context.recorder.borrow_mut().common.unsent += 1;
-        } else {
-            self.sequence += 1;
-            let marker = Marker {
-                source: self.number as u32,
-                sequence: self.sequence,
-                intended_us: due_us,
-            };
-            output.send(&messages::game_option(
-                "Title",
-                &context.state().markers.write(marker),
-            ));
-            if shared.protocol.profile == Profile::Lobby {
-                let speed = if self.sequence.is_multiple_of(2) {
-                    "normal"
-                } else {
-                    "fast"
-                };
-                output.send(&messages::game_option("GameSpeed", speed));
-            }
-            context.state().boards[self.number]
-                .sent
-                .store(self.sequence, Ordering::Release);
-            context.recorder.borrow_mut().metrics.changes += 1;
+            return;
         }
-        context.schedule_while_measuring(
-            due_us + shared.schedule.period_us(),
-            output.slot(),
-            Task::Work,
-        );
+        let sequence = self.turns + u32::from(self.finished);
+        let marker = Marker {
+            source: self.number as u32,
+            sequence,
+            intended_us: due_us,
+        };
+        let title = context.state().markers.write(marker);
+        output.send(&messages::game_option("Title", &title));
+        if context.shared.protocol.profile == Profile::Lobby {
+            let speed = if sequence.is_multiple_of(2) {
+                "normal"
+            } else {
+                "fast"
+            };
+            output.send(&messages::game_option("GameSpeed", speed));
+        }
+        let board = &context.state().boards[self.number];
+        board.sent.store(sequence, Ordering::Release);
+        context.recorder.borrow_mut().metrics.changes += 1;
+    }
+
+    /// The run is over: counts changes whose time came and went, as they do when the connection is lost.
+    pub(super) fn account(&self, context: &Context) {
+        let shared = &context.shared;
+        let measured_us = shared.measured_us_until(context.now_us());
+        let due = shared.schedule.turns_before(self.number, measured_us);
+        context.recorder.borrow_mut().common.unsent += due.saturating_sub(u64::from(self.turns));
     }
 }

@@ -106,7 +106,7 @@ impl Role {
         if let Role::Host(host) = self
             && host.is_open()
         {
-            host.change(context.now_us(), output, context);
+            host.finish(output, context);
         }
     }
 
@@ -121,10 +121,11 @@ impl Role {
 
     /// The run is over: counts what never happened.
     pub(crate) fn account(&self, context: &Context) {
-        let mut recorder = context.recorder.borrow_mut();
         match self {
-            Role::Watch(watcher) => recorder.common.lost += watcher.missing(context),
+            Role::Watch(watcher) => watcher.account(context),
+            Role::Host(host) => host.account(context),
             Role::Queue(queuer) => {
+                let mut recorder = context.recorder.borrow_mut();
                 recorder.metrics.stuck += u64::from(queuer.is_stuck());
                 recorder.metrics.unrated += u64::from(queuer.is_unrated());
             }
@@ -135,7 +136,7 @@ impl Role {
     /// The regular work of the role is due.
     pub(crate) fn work(&mut self, due_us: u64, output: &mut Output<'_>, context: &Context) {
         match self {
-            Role::Host(host) => host.change(due_us, output, context),
+            Role::Host(host) => host.work(due_us, output, context),
             Role::Join(joiner) => joiner.join(due_us, output, context),
             Role::Pair(peer) => peer.send(due_us, output, context),
             Role::Queue(queuer) => queuer.look(due_us, output, context),

@@ -2,7 +2,7 @@
 
 use crate::protocols::faf::framing::Frame;
 use crate::protocols::faf::seen::Seen;
-use crate::protocols::faf::{Context, arrived};
+use crate::protocols::faf::{Context, arrived, change_due_us};
 
 /// Messages up to this length may be pings; anything longer without a marker is nobody's business here.
 const SHORT_BYTES: usize = 64;
@@ -29,8 +29,7 @@ impl Watcher {
             && context.state().game_info.after::<0>(frame).is_some()
         {
             let arrival = self.seen.arrive(marker.source, marker.sequence);
-            let latency_us = context.now_us().saturating_sub(marker.intended_us);
-            arrived(arrival, latency_us, &mut context.recorder.borrow_mut());
+            arrived(arrival, marker, context);
         }
         true
     }
@@ -38,5 +37,19 @@ impl Watcher {
     /// Changes sent and not seen so far.
     pub(super) fn missing(&self, context: &Context) -> u64 {
         self.seen.missing(context.state().sent())
+    }
+
+    /// The run is over: what has not come has been waited for until now.
+    pub(super) fn account(&self, context: &Context) {
+        let now_us = context.now_us();
+        let recorder = &mut *context.recorder.borrow_mut();
+        for (host, sequence) in self.seen.all_missing(context.state().sent()) {
+            recorder.common.lost += 1;
+            let due_us = change_due_us(host, sequence, context);
+            if context.shared.is_measuring_at(due_us) {
+                let waited_us = now_us.saturating_sub(due_us);
+                recorder.metrics.broadcast.saturating_record(waited_us);
+            }
+        }
     }
 }

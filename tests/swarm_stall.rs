@@ -1,0 +1,141 @@
+//! The load tester against a server that stands still for some seconds: every profile must show it, however many hosts share
+//! the changes, and without a stall the figure must not depend on how many there are.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use clap::Parser as _;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use support::script::Transport;
+use support::server::{Backend, Server, Setup};
+use swarm::cli::{Command, CommandLine};
+use swarm::plan::Plan;
+use swarm::report::Report;
+
+const STALL: Duration = Duration::from_secs(3);
+/// Enough for every change to have a place of its own in a tick.
+const RATE: u32 = 40;
+/// The longest time anybody waits here.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn server(tick_ms: u32) -> Server {
+    let set = ["faf.auth=open".to_owned(), format!("faf.tick_ms={tick_ms}")];
+    Server::start(&Setup {
+        backend: Backend::Sqlite,
+        shards: 2,
+        set: &set,
+        sql: &[],
+    })
+    .expect("the server starts")
+}
+
+/// A run of its own thread; what it measured, and its plan with the goals.
+fn swarm(address: SocketAddr, number: usize, options: &str) -> JoinHandle<(Plan, Report)> {
+    let line = format!(
+        "swarm run --quiet --threads 1 --port-json {} --login-prefix run{number}x --rate {RATE} {options}",
+        address.port()
+    );
+    let Command::Run(arguments) = CommandLine::try_parse_from(line.split_whitespace())
+        .expect("the command line is in order")
+        .command;
+    let plan = arguments.plan().expect("a sound plan");
+    thread::spawn(move || (plan.clone(), swarm::run(plan).expect("the run works")))
+}
+
+/// Signs in and listens until so many runs have made a change: all of them are being measured.
+fn wait_for_changes(address: SocketAddr, runs: usize) {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    let password = Sha256::digest("secret");
+    let password: Vec<String> = password.iter().map(|byte| format!("{byte:02x}")).collect();
+    for message in [
+        json!({"command": "ask_session", "user_agent": "downlords-faf-client"}),
+        json!({"command": "hello", "login": "onlooker", "password": password.concat(), "unique_id": "x"}),
+    ] {
+        writeln!(stream, "{message}").expect("it reads");
+    }
+    let mut measured = BTreeSet::new();
+    for line in BufReader::new(stream).lines() {
+        let line = line.expect("changes come");
+        // The title of a game: `swarm-<run>-h<host>-k<number of the change>-t<time>`.
+        for title in line.split("\"swarm-").skip(1) {
+            let words: Vec<&str> = title.split('-').collect();
+            let change = words.get(2).and_then(|word| word.strip_prefix('k'));
+            let change: Option<u32> = change.and_then(|number| number.parse().ok());
+            if change.is_some_and(|number| number >= 1) {
+                measured.insert(words[0].to_owned());
+            }
+        }
+        if measured.len() == runs {
+            return;
+        }
+    }
+    panic!("the server has closed the connection");
+}
+
+#[test]
+fn a_stall_shows_in_every_profile_whatever_the_number_of_hosts() {
+    let server = server(200);
+    let address = server.address(Transport::Json).expect("it listens");
+    let mut runs = Vec::new();
+    for (profile, hosts, clients) in [
+        ("watch", 4, 16),
+        ("watch", 50, 60),
+        ("watch", 200, 210),
+        ("lobby", 4, 16),
+        ("lobby", 50, 70),
+        ("lobby", 200, 250),
+    ] {
+        let options = format!(
+            "--profile {profile} --hosts {hosts} -n {clients} -d 8s --grace 20s --slo broadcast_p99<1200ms"
+        );
+        let run = swarm(address, runs.len(), &options);
+        runs.push((format!("{profile} with {hosts} hosts"), run));
+    }
+    wait_for_changes(address, runs.len());
+    server.signal("STOP").expect("it can be stopped");
+    thread::sleep(STALL);
+    server.signal("CONT").expect("it can go on");
+    for (name, run) in runs {
+        let (plan, report) = run.join().expect("no panic");
+        let longest_us = report.latency("broadcast").expect("changes came").max();
+        assert!(longest_us >= 2_900_000, "{name}: {report}");
+        assert_eq!(report.violations(&plan.goals).len(), 1, "{name}: {report}");
+        assert_eq!(report.count("lost"), 0, "{name}: {report}");
+    }
+}
+
+#[test]
+fn the_number_of_hosts_does_not_change_the_figure() {
+    // As in service: changes of the same game overtake each other inside a tick.
+    let server = server(1000);
+    let address = server.address(Transport::Json).expect("it listens");
+    let runs: Vec<_> = [4, 50, 200]
+        .into_iter()
+        .enumerate()
+        .map(|(number, hosts)| {
+            let clients = hosts + 10;
+            let options = format!("--profile watch --hosts {hosts} -n {clients} -d 5s --grace 20s");
+            swarm(address, number, &options)
+        })
+        .collect();
+    let medians: Vec<u64> = runs
+        .into_iter()
+        .map(|run| {
+            let (_, report) = run.join().expect("no panic");
+            assert_eq!(report.failures(), [""; 0], "{report}");
+            let broadcast = report.latency("broadcast").expect("changes came");
+            broadcast.value_at_quantile(0.5)
+        })
+        .collect();
+    let (least, most) = (medians.iter().min(), medians.iter().max());
+    let (least, most) = (least.expect("three"), most.expect("three"));
+    assert!(most * 100 < least * 120, "{medians:?} µs");
+}
