@@ -107,6 +107,9 @@ pub struct Arguments {
     /// Pin thread i to core i.
     #[arg(long)]
     pub pin: bool,
+    /// Fail a run in which the load tester itself was late, so that its figures are not the server's alone.
+    #[arg(long)]
+    pub strict: bool,
     /// No line each second.
     #[arg(long, short)]
     pub quiet: bool,
@@ -164,6 +167,8 @@ impl Arguments {
             ping_every: self.ping_every,
             per_address: self.per_address,
             pin: self.pin,
+            strict: self.strict,
+            interrupt: Arc::default(),
             quiet: self.quiet,
             protocol: Arc::new(setup.protocol),
         })
@@ -176,14 +181,19 @@ impl Arguments {
         let known = slo::names(latencies, counts, P::FIGURES);
         let mut goals = Vec::new();
         for text in &self.slo {
-            goals.extend(slo::parse(text, &known)?);
+            let some = slo::parse(text, &known)?;
+            ensure!(!some.is_empty(), "--slo {text:?} is no goal");
+            goals.extend(some);
         }
         Ok(goals)
     }
 
     /// The address of the server.
     pub(crate) fn address(&self) -> anyhow::Result<IpAddr> {
-        let mut addresses = (self.server.as_str(), 0)
+        // In brackets, as in an URL, or without.
+        let bare = self.server.strip_prefix('[');
+        let bare = bare.and_then(|server| server.strip_suffix(']'));
+        let mut addresses = (bare.unwrap_or(&self.server), 0)
             .to_socket_addrs()
             .with_context(|| format!("--server {:?} cannot be resolved", self.server))?;
         let first = addresses.next();
@@ -268,6 +278,7 @@ mod tests {
             "--profile ice -n 3",
             "--profile watch -n 4",
             "--profile dance",
+            "--slo ,",
             "--slo what<1s",
             "--slo chat_p99<1s",
             "--protocol vcmi --slo broadcast_p99<1s",
@@ -275,6 +286,14 @@ mod tests {
             "-d 5parsecs",
         ] {
             assert!(plan(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_address_may_stand_in_brackets() {
+        for line in ["--server [::1]", "--server ::1"] {
+            let plan = plan(line).expect("valid");
+            assert_eq!(plan.servers[0].address.to_string(), "[::1]:8002");
         }
     }
 

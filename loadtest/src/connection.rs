@@ -252,6 +252,7 @@ impl<P: Protocol> Client<P> {
         } else if !self.connection.settled {
             (&mut counts.setup_failures, "setting up")
         } else {
+            context.shared.add_closed_by_server();
             (&mut counts.closed_by_server, "connection")
         };
         *count += 1;

@@ -13,7 +13,7 @@
 //! | `metrics` | histograms and counts |
 //! | `slo` | goals and whether they were met |
 //! | `procfs` | the server's process and this machine |
-//! | `live`, `report` | what is printed and written |
+//! | `live`, `report`, `outputs` | what is printed and written |
 //!
 //! Two rules hold everywhere: load leaves at its intended time whatever the server does, and a client costs as little as it
 //! can, because on a small machine tester and server share the processor.
@@ -22,6 +22,7 @@ pub mod cli;
 mod connection;
 mod live;
 mod metrics;
+pub mod outputs;
 pub mod plan;
 pub mod procfs;
 mod protocol;

@@ -95,8 +95,14 @@ impl Live {
             let _infallible = write!(line, "  {name}/s {:>6}", count - earlier);
         }
         let latency = &recent.latency;
-        let at = |quantile| latency.value_at_quantile(quantile) as f64 / 1e3;
-        let _infallible = write!(line, "  p50 {:>8.1} ms  p99 {:>8.1} ms", at(0.5), at(0.99));
+        for (name, quantile) in [("p50", 0.5), ("p99", 0.99)] {
+            let ms = latency.value_at_quantile(quantile) as f64 / 1e3;
+            let _infallible = if latency.is_empty() {
+                write!(line, "  {name} {:>8} ms", "-")
+            } else {
+                write!(line, "  {name} {ms:>8.1} ms")
+            };
+        }
         recent.latency.reset();
         line
     }
@@ -119,8 +125,10 @@ mod tests {
             line.contains("deliveries/s       1") && line.contains("trips/s      7"),
             "{line}"
         );
+        assert!(line.contains("p50      2.0 ms"), "{line}");
         live.publish(0, &mut recorder, vec![("trips", 6)]);
         let line = live.line(2, "measure", 3);
+        assert!(line.contains("p50        - ms"), "{line}");
         assert!(
             line.contains("deliveries/s       0") && line.contains("trips/s      1"),
             "{line}"

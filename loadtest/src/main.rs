@@ -1,8 +1,14 @@
 //! The command line of the load tester.
 
+use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser as _;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use swarm::outputs::Outputs;
+use swarm::plan::Plan;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -16,34 +22,52 @@ const EXIT_GOAL: u8 = 3;
 
 fn main() -> ExitCode {
     let swarm::cli::Command::Run(arguments) = swarm::cli::CommandLine::parse().command;
-    let plan = match arguments.plan() {
-        Ok(plan) => plan,
+    let prepared = arguments.plan().and_then(|plan| {
+        let outputs = Outputs::open(&plan)?;
+        Ok((plan, outputs))
+    });
+    let (plan, outputs) = match prepared {
+        Ok(prepared) => prepared,
         Err(error) => {
             eprintln!("swarm: {error:#}");
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    let report = match swarm::run(plan.clone()) {
-        Ok(report) => report,
+    match run(plan, outputs) {
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("swarm: {error:#}");
-            return ExitCode::from(EXIT_FAILED);
+            say(&format!("FAILED: {error:#}\n"));
+            ExitCode::from(EXIT_FAILED)
         }
-    };
-    print!("{report}");
-    if let Err(error) = report.write_files(&plan) {
-        eprintln!("swarm: {error:#}");
-        return ExitCode::from(EXIT_FAILED);
     }
-    let violations = report.violations(&plan.goals);
+}
+
+/// Runs the plan and tells everything; gives the exit code.
+fn run(plan: Plan, outputs: Outputs) -> anyhow::Result<u8> {
+    for signal in [SIGINT, SIGTERM] {
+        // The first ends the run, a second one the process.
+        let interrupt = Arc::clone(&plan.interrupt);
+        flag::register_conditional_shutdown(signal, EXIT_FAILED.into(), interrupt)?;
+        flag::register(signal, Arc::clone(&plan.interrupt))?;
+    }
+    let goals = plan.goals.clone();
+    let report = swarm::run(plan)?;
+    say(&report.to_string());
+    let written = outputs.write(&report, &goals);
+    let violations = report.violations(&goals);
     for violation in &violations {
-        println!("SLO {violation}");
+        say(&format!("SLO {violation}\n"));
     }
-    if !violations.is_empty() {
-        return ExitCode::from(EXIT_GOAL);
-    }
-    if !report.failures().is_empty() {
-        return ExitCode::from(EXIT_FAILED);
-    }
-    ExitCode::SUCCESS
+    written?;
+    say(&format!("{}\n", report.verdict(&goals)));
+    Ok(match () {
+        () if !violations.is_empty() => EXIT_GOAL,
+        () if !report.failures().is_empty() => EXIT_FAILED,
+        () => 0,
+    })
+}
+
+/// Prints to whoever still reads: nobody does after `| head`, and that is no failure of the run.
+fn say(text: &str) {
+    let _unread = std::io::stdout().write_all(text.as_bytes());
 }

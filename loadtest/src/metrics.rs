@@ -94,6 +94,8 @@ metrics! {
         login,
         /// How late the tester itself was: part of every other figure, so it must stay small beside them.
         own_delay,
+        /// How late the tester's threads woke from their sleeps: the same while nothing is due.
+        timer_delay,
     }
     others {
         /// Latency of what has arrived since the last live line.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::protocol::Runnable;
@@ -49,6 +50,10 @@ pub struct Plan {
     pub per_address: usize,
     /// Threads are tied to cores.
     pub pin: bool,
+    /// A run in which the load tester itself was late has failed.
+    pub strict: bool,
+    /// Set from outside to end the run before its time; what was measured is reported.
+    pub interrupt: Arc<AtomicBool>,
     /// No live lines.
     pub quiet: bool,
     pub(crate) protocol: Arc<dyn Runnable>,

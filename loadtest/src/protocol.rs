@@ -162,6 +162,10 @@ pub(crate) struct Setup<P> {
 pub(crate) struct Outcome<'a, P: Protocol> {
     pub(crate) recorder: &'a Recorder<P::Metrics>,
     pub(crate) server: &'a ServerCost,
+    /// CPU seconds of the load tester in the measured phase.
+    pub(crate) own_cpu_seconds: Option<f64>,
+    /// Why the run ended before its time, in words.
+    pub(crate) cut: Option<String>,
     /// Length of the measured phase.
     pub(crate) measured_us: u64,
     /// From the first connection until everybody was ready.
@@ -173,10 +177,19 @@ pub(crate) struct Outcome<'a, P: Protocol> {
 /// A protocol whose type is known to itself only.
 pub(crate) trait Runnable: fmt::Debug + Send + Sync {
     fn run(self: Arc<Self>, plan: Plan) -> anyhow::Result<Report>;
+
+    /// Names of all latencies it may measure.
+    fn latencies(&self) -> Vec<&'static str>;
 }
 
 impl<P: Protocol> Runnable for P {
     fn run(self: Arc<Self>, plan: Plan) -> anyhow::Result<Report> {
         crate::run::execute(plan, self)
+    }
+
+    fn latencies(&self) -> Vec<&'static str> {
+        let recorder = Recorder::<P::Metrics>::default();
+        let latencies = recorder.latencies().into_iter();
+        latencies.map(|(name, _)| name).collect()
     }
 }

@@ -2,11 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
-use std::path::Path;
 
-use anyhow::Context as _;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use serde_json::json;
@@ -16,6 +12,13 @@ use crate::plan::Plan;
 use crate::procfs::{Environment, Usage};
 use crate::protocol::{Outcome, Protocol};
 use crate::slo::{self, Goal, STATISTICS, Violation};
+
+/// The load tester was late if one task of a hundred was later than this,
+const LATE_P99_US: u64 = 20_000;
+/// or any by this much,
+const LATE_MAX_US: u64 = 250_000;
+/// or if its threads had less than a tenth of their time left.
+const BUSY_SHARE: f64 = 0.9;
 
 /// What the run cost the server, as far as it could be seen.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -98,6 +101,8 @@ pub struct Report {
     counts: BTreeMap<&'static str, u64>,
     figures: BTreeMap<String, f64>,
     failures: Vec<String>,
+    /// How the load tester itself was late, if it was.
+    lateness: Vec<String>,
     /// The protocol's own lines.
     summary: String,
 }
@@ -117,6 +122,11 @@ impl Report {
         let latencies = outcome.recorder.latencies().into_iter();
         let mut figures = common_figures(outcome);
         figures.extend(protocol.figures(outcome));
+        let lateness = lateness(plan, outcome);
+        let mut failures = failures(outcome);
+        if plan.strict && !lateness.is_empty() {
+            failures.push("the load tester itself was late".to_owned());
+        }
         Report {
             environment,
             server: outcome.server.clone(),
@@ -129,7 +139,8 @@ impl Report {
                 .collect(),
             counts: outcome.recorder.counts().into_iter().collect(),
             figures,
-            failures: failures(outcome),
+            failures,
+            lateness,
             summary: protocol.summary(outcome),
         }
     }
@@ -156,7 +167,9 @@ impl Report {
     }
 
     /// The histograms that hold something.
-    fn measured_latencies(&self) -> impl Iterator<Item = (&'static str, &Histogram<u64>)> {
+    pub(crate) fn measured_latencies(
+        &self,
+    ) -> impl Iterator<Item = (&'static str, &Histogram<u64>)> {
         self.latencies
             .iter()
             .filter(|(_, histogram)| !histogram.is_empty())
@@ -168,22 +181,16 @@ impl Report {
         slo::check(goals, &self.figures)
     }
 
-    /// Writes the files the plan asks for.
-    pub fn write_files(&self, plan: &Plan) -> anyhow::Result<()> {
-        if let Some(path) = &plan.json {
-            let text = serde_json::to_string_pretty(&self.to_json(&plan.goals))?;
-            std::fs::write(path, text + "\n")
-                .with_context(|| format!("cannot write {}", path.display()))?;
+    /// The last line: `PASSED`, or `FAILED` and all reasons.
+    pub fn verdict(&self, goals: &[Goal]) -> String {
+        let violations = self.violations(goals);
+        let violations = violations.iter().map(ToString::to_string);
+        let reasons: Vec<String> = self.failures.iter().cloned().chain(violations).collect();
+        if reasons.is_empty() {
+            "PASSED".to_owned()
+        } else {
+            format!("FAILED: {}", reasons.join("; "))
         }
-        if let Some(path) = &plan.hgrm {
-            let stem = path.with_extension("");
-            for (name, histogram) in self.measured_latencies() {
-                let file = format!("{}-{name}.hgrm", stem.display());
-                write_hgrm(Path::new(&file), histogram)
-                    .with_context(|| format!("cannot write {file}"))?;
-            }
-        }
-        Ok(())
     }
 
     /// Everything, for programs.
@@ -201,6 +208,7 @@ impl Report {
             "server": self.server,
             "complaints": self.errors,
             "failures": self.failures,
+            "own_lateness": self.lateness,
             "violations": self.violations(goals).iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
     }
@@ -266,16 +274,41 @@ fn failures<P: Protocol>(outcome: &Outcome<'_, P>) -> Vec<String> {
         (counts.setup_failures, "games or pairs not set up"),
         (counts.protocol_errors, "protocol errors"),
     ];
-    let mut failures: Vec<String> = common
+    let counted = common
         .into_iter()
         .chain(P::failures(&outcome.recorder.metrics))
         .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
-        .collect();
+        .map(|(count, what)| format!("{count} {what}"));
+    let mut failures: Vec<String> = outcome.cut.iter().cloned().chain(counted).collect();
     if counts.logins == 0 {
         failures.push("nobody could sign in".to_owned());
     }
     failures
+}
+
+/// How late the load tester itself was, where that can't be told from a slow server any more.
+fn lateness<P: Protocol>(plan: &Plan, outcome: &Outcome<'_, P>) -> Vec<String> {
+    let common = &outcome.recorder.common;
+    let mut told = Vec::new();
+    for (what, histogram) in [
+        ("tasks were done", &common.own_delay),
+        ("sleeping threads woke", &common.timer_delay),
+    ] {
+        let (p99_us, max_us) = (histogram.value_at_quantile(0.99), histogram.max());
+        if p99_us > LATE_P99_US || max_us > LATE_MAX_US {
+            let (p99, max) = (p99_us as f64 / 1e3, max_us as f64 / 1e3);
+            told.push(format!("{what} up to {max:.0} ms late (p99 {p99:.0} ms)"));
+        }
+    }
+    let available = plan.threads as f64 * outcome.measured_us as f64 / 1e6;
+    if let Some(used) = outcome.own_cpu_seconds
+        && used > available * BUSY_SHARE
+        && available > 0.0
+    {
+        let share = used / available * 100.0;
+        told.push(format!("its threads were busy {share:.0} % of the time"));
+    }
+    told
 }
 
 /// The statistics of a histogram by name.
@@ -303,46 +336,6 @@ fn json_of(histogram: &Histogram<u64>) -> serde_json::Value {
     serde_json::Value::Object(all)
 }
 
-/// The text format of HdrHistogram's plotter, values in milliseconds.
-fn write_hgrm(path: &Path, histogram: &Histogram<u64>) -> std::io::Result<()> {
-    let mut out = BufWriter::new(File::create(path)?);
-    writeln!(
-        out,
-        "{:>12} {:>14} {:>10} {:>14}\n",
-        "Value", "Percentile", "TotalCount", "1/(1-Percentile)"
-    )?;
-    let mut total = 0;
-    for step in histogram.iter_quantiles(5) {
-        total += step.count_since_last_iteration();
-        let (value, quantile) = (
-            step.value_iterated_to() as f64 / 1e3,
-            step.quantile_iterated_to(),
-        );
-        if quantile < 1.0 {
-            writeln!(
-                out,
-                "{value:>12.3} {quantile:>2.12} {total:>10} {:>14.2}",
-                1.0 / (1.0 - quantile)
-            )?;
-        } else {
-            writeln!(out, "{value:>12.3} {quantile:>2.12} {total:>10}")?;
-        }
-    }
-    writeln!(
-        out,
-        "#[Mean    = {:>12.3}, StdDeviation   = {:>12.3}]",
-        histogram.mean() / 1e3,
-        histogram.stdev() / 1e3
-    )?;
-    writeln!(
-        out,
-        "#[Max     = {:>12.3}, Total count    = {:>12}]",
-        histogram.max() as f64 / 1e3,
-        histogram.len()
-    )?;
-    out.flush()
-}
-
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = STATISTICS.map(|(name, _)| format!("{name:>10}")).join(" ");
@@ -359,8 +352,9 @@ impl fmt::Display for Report {
         for (error, times) in &self.errors {
             writeln!(out, "{times:>8} × {error}")?;
         }
-        for failure in &self.failures {
-            writeln!(out, "FAILED {failure}")?;
+        for how in &self.lateness {
+            let why = "so the figures are not the server's alone";
+            writeln!(out, "the load tester's own lateness: {how}, {why}")?;
         }
         Ok(())
     }

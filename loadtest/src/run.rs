@@ -3,7 +3,10 @@
 //! assemble (the ramp; everybody signs in and gets ready) → measure (load on its schedule) → finish (last changes, and
 //! patience for what has not come) → stop. The threads follow the phase; every wait has an end.
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -14,7 +17,7 @@ use crate::plan::{Plan, Workload};
 use crate::procfs::{self, Environment, Usage};
 use crate::protocol::{Outcome, Protocol};
 use crate::report::{Report, ServerCost};
-use crate::shared::{Phase, Shared};
+use crate::shared::{Cut, Phase, Shared};
 use crate::worker;
 
 /// How often the run looks at its threads.
@@ -23,6 +26,8 @@ const STEP: Duration = Duration::from_millis(20);
 const SETTLE_US: u64 = 1_500_000;
 /// The live line comes this long after the full second, when all threads have reported theirs.
 const LINE_AFTER_US: u64 = 200_000;
+/// How long the server may take to accept the first connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Descriptors besides one for each client.
 const SPARE_DESCRIPTORS: u64 = 256;
 
@@ -34,9 +39,11 @@ pub fn run(plan: Plan) -> anyhow::Result<Report> {
 /// Runs the plan with the protocol it is for.
 pub(crate) fn execute<P: Protocol>(plan: Plan, protocol: Arc<P>) -> anyhow::Result<Report> {
     raise_descriptor_limit(plan.clients as u64 + SPARE_DESCRIPTORS)?;
+    reach(&plan)?;
     let environment = Environment::here(command_line());
     let pid = server_process(&plan);
     let usage = || pid.and_then(Usage::of);
+    let own_cpu = || Usage::of(std::process::id()).map(|usage| usage.cpu_seconds);
 
     let before = usage();
     let shared = Arc::new(Shared::new(plan, protocol));
@@ -58,19 +65,20 @@ pub(crate) fn execute<P: Protocol>(plan: Plan, protocol: Arc<P>) -> anyhow::Resu
     let assembled_us = watch.assemble();
     let ready = usage();
     let connected = shared.connected();
+    let own_before = own_cpu();
     let measured_us = watch.measure(assembled_us);
+    let own_cpu_seconds = own_cpu()
+        .zip(own_before)
+        .map(|(after, before)| after - before);
     let measured = usage();
     let connected = connected.max(shared.connected());
     watch.finish();
     let finished = usage();
     shared.enter(Phase::Stop);
 
-    let mut recorder = Recorder::default();
-    for thread in threads {
-        match thread.join() {
-            Ok(outcome) => recorder.merge(&outcome?),
-            Err(_) => bail!("a thread of the load tester panicked"),
-        }
+    let mut recorder = join::<P>(threads)?;
+    if let Some(Cut::Overloaded(why)) = shared.cut() {
+        bail!("{why}");
     }
     shared.protocol.conclude(&mut recorder);
     let server = ServerCost::new(
@@ -83,6 +91,8 @@ pub(crate) fn execute<P: Protocol>(plan: Plan, protocol: Arc<P>) -> anyhow::Resu
     let outcome = Outcome {
         recorder: &recorder,
         server: &server,
+        own_cpu_seconds,
+        cut: shared.cut().map(|cut| in_words(cut, &shared, measured_us)),
         measured_us,
         assembled_us,
         connected,
@@ -94,6 +104,46 @@ pub(crate) fn execute<P: Protocol>(plan: Plan, protocol: Arc<P>) -> anyhow::Resu
         &outcome,
         shared.take_errors(),
     ))
+}
+
+type Thread<P> = thread::JoinHandle<anyhow::Result<Recorder<<P as Protocol>::Metrics>>>;
+
+/// What all threads have measured, once they have ended.
+fn join<P: Protocol>(threads: Vec<Thread<P>>) -> anyhow::Result<Recorder<P::Metrics>> {
+    let mut recorder = Recorder::default();
+    for thread in threads {
+        match thread.join() {
+            Ok(outcome) => recorder.merge(&outcome?),
+            Err(_) => bail!("a thread of the load tester panicked"),
+        }
+    }
+    Ok(recorder)
+}
+
+/// Makes sure that somebody listens before many clients try.
+fn reach(plan: &Plan) -> anyhow::Result<()> {
+    for server in &plan.servers {
+        let address = server.address;
+        TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).with_context(|| {
+            let transport = server.transport;
+            format!("no server for {transport} can be reached at {address}")
+        })?;
+    }
+    Ok(())
+}
+
+/// Why and when a run ended before its time.
+fn in_words<P: Protocol>(cut: &Cut, shared: &Shared<P>, measured_us: u64) -> String {
+    let what = match cut {
+        Cut::Overloaded(why) => why,
+        Cut::Interrupted => "interrupted",
+        Cut::ServerGone => "the server closed all connections",
+    };
+    if shared.measured_from_us() == u64::MAX {
+        return format!("{what} before anything was measured");
+    }
+    let seconds = measured_us as f64 / 1e6;
+    format!("{what} {seconds:.1} s after the beginning of the measured phase")
 }
 
 /// The server's process, if it is known or can be found on this machine.
@@ -109,7 +159,7 @@ fn server_process(plan: &Plan) -> Option<u32> {
 /// The main thread's view: waits for the phases to end and prints the live line.
 struct Watch<'a, P: Protocol> {
     shared: &'a Shared<P>,
-    threads: &'a [thread::JoinHandle<anyhow::Result<Recorder<P::Metrics>>>],
+    threads: &'a [Thread<P>],
     next_line_us: u64,
 }
 
@@ -126,7 +176,7 @@ impl<P: Protocol> Watch<'_, P> {
         };
         let ramp_s = plan.ramp.map_or(0.0, |ramp| plan.clients as f64 / ramp);
         self.wait(patience + Duration::from_secs_f64(ramp_s), || {
-            shared.all_settled()
+            shared.all_settled() || shared.cut().is_some()
         });
         shared.clock.now_us() - began_us
     }
@@ -139,21 +189,33 @@ impl<P: Protocol> Watch<'_, P> {
             Workload::Churn => SETTLE_US / 10,
             Workload::Steady => SETTLE_US,
         };
+        let nobody = shared.plan.workload == Workload::Steady && shared.connected() == 0;
+        if nobody || shared.cut().is_some() {
+            return 0;
+        }
         shared.measure_from(shared.clock.now_us() + settle_us);
         let length = shared.plan.duration + Duration::from_micros(settle_us);
-        self.wait(length, || false);
-        shared.plan.duration.as_micros() as u64
+        let steady = shared.plan.workload == Workload::Steady;
+        self.wait(length, || {
+            if steady && shared.is_server_gone() {
+                shared.cut_short(Cut::ServerGone);
+            }
+            shared.cut().is_some()
+        });
+        shared.stop_measuring()
     }
 
     /// Waits for what is still under way.
     fn finish(&mut self) {
         let shared = self.shared;
-        if shared.plan.workload == Workload::SignIn {
+        let measured = shared.measured_from_us() != u64::MAX;
+        let hopeless = matches!(shared.cut(), Some(Cut::Overloaded(_) | Cut::ServerGone));
+        if !measured || hopeless {
             return;
         }
         shared.enter(Phase::Finish);
         let grace = shared.plan.grace;
-        self.wait(grace, || shared.is_complete());
+        self.wait(grace, || shared.is_complete() || shared.is_server_gone());
         self.wait(grace.min(shared.protocol.drain()), || false);
     }
 
@@ -165,12 +227,17 @@ impl<P: Protocol> Watch<'_, P> {
             && !self.threads.iter().any(thread::JoinHandle::is_finished)
         {
             thread::sleep(STEP);
+            if shared.plan.interrupt.load(Ordering::Relaxed) {
+                shared.cut_short(Cut::Interrupted);
+            }
             let now_us = shared.clock.now_us();
             if now_us >= self.next_line_us {
                 self.next_line_us = now_us / 1_000_000 * 1_000_000 + 1_000_000 + LINE_AFTER_US;
                 if !shared.plan.quiet {
                     let (seconds, phase) = (now_us / 1_000_000, shared.phase().name());
-                    println!("{}", shared.live.line(seconds, phase, shared.connected()));
+                    let line = shared.live.line(seconds, phase, shared.connected());
+                    // Whoever has stopped reading wants no more lines; the run goes on.
+                    let _unread = writeln!(std::io::stdout(), "{line}");
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::live::Live;
 use crate::plan::{Plan, Workload};
@@ -38,6 +38,17 @@ impl Phase {
     }
 }
 
+/// Why a run ended before its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// Nothing can be measured with this plan, and why.
+    Overloaded(String),
+    /// The user has had enough.
+    Interrupted,
+    /// The server has closed every connection.
+    ServerGone,
+}
+
 /// What the threads of a run share.
 pub(crate) struct Shared<P: Protocol> {
     pub(crate) plan: Plan,
@@ -49,6 +60,9 @@ pub(crate) struct Shared<P: Protocol> {
     pub(crate) live: Live,
     phase: AtomicU8,
     measured_from_us: AtomicU64,
+    measured_until_us: AtomicU64,
+    cut: OnceLock<Cut>,
+    closed_by_server: AtomicU64,
     settled: AtomicUsize,
     connected: AtomicI64,
     finished: AtomicUsize,
@@ -66,6 +80,9 @@ impl<P: Protocol> Shared<P> {
             live: Live::new(plan.threads),
             phase: AtomicU8::new(Phase::Assemble as u8),
             measured_from_us: AtomicU64::new(u64::MAX),
+            measured_until_us: AtomicU64::new(u64::MAX),
+            cut: OnceLock::new(),
+            closed_by_server: AtomicU64::new(0),
             settled: AtomicUsize::new(0),
             connected: AtomicI64::new(0),
             finished: AtomicUsize::new(0),
@@ -106,20 +123,53 @@ impl<P: Protocol> Shared<P> {
     }
 
     pub(crate) fn measure_from(&self, from_us: u64) {
+        let until_us = from_us + self.plan.duration.as_micros() as u64;
+        self.measured_until_us.store(until_us, Ordering::Release);
         self.measured_from_us.store(from_us, Ordering::Release);
         self.enter(Phase::Measure);
     }
 
     /// Whether load may be due at this time.
     pub(crate) fn is_measuring_at(&self, time_us: u64) -> bool {
+        self.measured_from_us() <= time_us
+            && time_us < self.measured_until_us.load(Ordering::Acquire)
+    }
+
+    /// Nothing more is due from now on; gives how long the measured phase has been.
+    pub(crate) fn stop_measuring(&self) -> u64 {
+        let now_us = self.clock.now_us();
         let from_us = self.measured_from_us();
-        from_us <= time_us && time_us - from_us < self.plan.duration.as_micros() as u64
+        let until_us = self.measured_until_us.load(Ordering::Acquire);
+        let until_us = until_us.min(now_us).max(from_us);
+        self.measured_until_us.store(until_us, Ordering::Release);
+        until_us - from_us
+    }
+
+    /// Ends the run before its time; the first reason counts.
+    pub(crate) fn cut_short(&self, why: Cut) {
+        let _another_came_first = self.cut.set(why);
+    }
+
+    pub(crate) fn cut(&self) -> Option<&Cut> {
+        self.cut.get()
+    }
+
+    /// The server has closed a connection whose client was ready.
+    pub(crate) fn add_closed_by_server(&self) {
+        self.closed_by_server.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The server has closed connections, and nobody has one any more.
+    pub(crate) fn is_server_gone(&self) -> bool {
+        self.connected() == 0 && self.closed_by_server.load(Ordering::Relaxed) > 0
     }
 
     /// How much of the measured phase has passed by this time.
     pub(crate) fn measured_us_until(&self, time_us: u64) -> u64 {
-        let passed_us = time_us.saturating_sub(self.measured_from_us());
-        passed_us.min(self.plan.duration.as_micros() as u64)
+        let until_us = self.measured_until_us.load(Ordering::Acquire);
+        until_us
+            .min(time_us)
+            .saturating_sub(self.measured_from_us())
     }
 
     pub(crate) fn add_connected(&self, difference: i64) {

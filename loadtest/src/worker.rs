@@ -24,7 +24,7 @@ use socket2::{Domain, Socket, Type};
 use crate::connection::{Client, End, Stage};
 use crate::metrics::Recorder;
 use crate::protocol::{Protocol, Session as _};
-use crate::shared::{Phase, Shared};
+use crate::shared::{Cut, Phase, Shared};
 
 /// One for all connections of a thread.
 const SCRATCH_BYTES: usize = 128 << 10;
@@ -33,9 +33,12 @@ const READS_PER_TURN: usize = 4;
 /// The main loop looks at the phase of the run at least this often.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Tasks done before connections have a turn.
-const TASKS_PER_TURN: usize = 32;
+const TASKS_PER_TURN: u64 = 32;
 /// How long clients may take to say goodbye.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// A worker that has lost ground for so long, doing more than so many tasks, will not make it up.
+const OVERLOAD_US: u64 = 500_000;
+const OVERLOAD_TASKS: u64 = 500;
 /// Thread's figures go to the live line this often.
 const PUBLISH_US: u64 = 1_000_000;
 
@@ -149,12 +152,28 @@ impl<P: Protocol> Context<P> {
             timer.as_mut().poll(waker)
         })
         .await;
-        self.sleep.until_us.set(0);
+        let slept_out = self.sleep.until_us.replace(0) == until_us;
+        if slept_out && self.shared.is_measuring_at(until_us) {
+            let late_us = self.now_us().saturating_sub(until_us).max(1);
+            let common = &mut self.recorder.borrow_mut().common;
+            common.timer_delay.saturating_record(late_us);
+        }
     }
+}
+
+/// A worker that does not keep up with its schedule.
+#[derive(Debug, Clone, Copy)]
+struct Backlog {
+    since_us: u64,
+    /// How late its tasks were then.
+    late_us: u64,
+    /// Tasks done since.
+    done: u64,
 }
 
 struct Worker<P: Protocol> {
     context: Context<P>,
+    backlog: Cell<Option<Backlog>>,
     clients: Box<[RefCell<Client<P>>]>,
 }
 
@@ -196,7 +215,11 @@ impl<P: Protocol> Worker<P> {
             .enumerate()
             .map(|(slot, index)| RefCell::new(Client::new(index, slot, &context)))
             .collect();
-        Worker { context, clients }
+        Worker {
+            context,
+            backlog: Cell::new(None),
+            clients,
+        }
     }
 
     /// The main loop: does what is due, follows the phases, reports.
@@ -273,8 +296,10 @@ impl<P: Protocol> Worker<P> {
         }
     }
 
+    /// Runs what is due, until it is time to look at the phase again.
     async fn run_tasks(self: Rc<Self>, now_us: u64) {
-        let mut done = 0;
+        let until_us = now_us + POLL_INTERVAL.as_micros() as u64;
+        let mut done = 0_u64;
         while let Some((due_us, slot, task)) = self.pop_due(now_us) {
             if self.context.shared.is_measuring_at(due_us) {
                 let late_us = self.context.now_us().saturating_sub(due_us).max(1);
@@ -283,9 +308,51 @@ impl<P: Protocol> Worker<P> {
             }
             self.run_task(due_us, slot, task);
             done += 1;
-            if done % TASKS_PER_TURN == 0 {
+            if done.is_multiple_of(TASKS_PER_TURN) {
                 glommio::executor().yield_now().await;
+                if self.context.now_us() > until_us {
+                    break;
+                }
             }
+        }
+        self.check_pace(done);
+    }
+
+    /// Ends the run at its beginning if its rate is more than this worker can offer: it does tasks without a pause and is later
+    /// with each. One that was only held up, however long, catches up instead.
+    fn check_pace(&self, done: u64) {
+        let shared = &self.context.shared;
+        let now_us = self.context.now_us();
+        let late_us = self.context.next_due_us();
+        let late_us = late_us.map_or(0, |due_us| now_us.saturating_sub(due_us));
+        if late_us < POLL_INTERVAL.as_micros() as u64 {
+            return self.backlog.set(None);
+        }
+        let mut backlog = self.backlog.get().unwrap_or(Backlog {
+            since_us: now_us,
+            late_us,
+            done: 0,
+        });
+        backlog.done += done;
+        self.backlog.set(Some(backlog));
+        let took_us = now_us - backlog.since_us;
+        let at_once = backlog
+            .since_us
+            .saturating_sub(shared.measured_from_us())
+            .saturating_add(OVERLOAD_US)
+            < 1_000_000;
+        let loses = late_us.saturating_sub(backlog.late_us) > took_us / 2;
+        if shared.phase() == Phase::Measure
+            && at_once
+            && took_us > OVERLOAD_US
+            && backlog.done > OVERLOAD_TASKS
+            && loses
+        {
+            let seconds = late_us as f64 / 1e6;
+            shared.cut_short(Cut::Overloaded(format!(
+                "--rate {} cannot be offered: a thread of the load tester is {seconds:.1} s behind its schedule already",
+                shared.plan.rate
+            )));
         }
     }
 
@@ -302,6 +369,7 @@ impl<P: Protocol> Worker<P> {
         let client = &mut *self.clients[slot].borrow_mut();
         match task {
             Task::Connect => self.connect(client, due_us),
+            Task::SignIn if !self.context.shared.is_measuring_at(due_us) => {}
             Task::SignIn => {
                 client.owe(due_us);
                 let next_us = due_us + self.context.shared.schedule.period_us();

@@ -1,10 +1,12 @@
 //! The whole load tester against a server of a hundred lines: blocking sockets, JSON lines, one thread per connection.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Stdio};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser as _;
 use serde_json::{Value, json};
@@ -13,6 +15,10 @@ use swarm::plan::Plan;
 
 /// Every how many ms the stub broadcasts what has changed.
 const TICK: Duration = Duration::from_millis(50);
+/// Broadcasts after which a stub that dies does so.
+const LIFE: usize = 10;
+/// Options of a run of the program that lasts for some seconds.
+const WATCH: &str = "--profile watch --hosts 2 --rate 20";
 
 /// How the stub misbehaves.
 #[derive(Clone, Copy, PartialEq)]
@@ -22,6 +28,8 @@ enum Mood {
     ForgetsOne,
     /// Lets nobody in.
     Refuses,
+    /// Closes all connections after some broadcasts.
+    Dies,
 }
 
 #[derive(Default)]
@@ -30,6 +38,7 @@ struct Lobby {
     titles: Vec<String>,
     dirty: Vec<bool>,
     hosts: Vec<SocketAddr>,
+    broadcasts: usize,
 }
 
 /// Starts the stub; gives its port.
@@ -59,15 +68,22 @@ fn broadcast(lobby: &mut Lobby, mood: Mood) {
         titles,
         dirty,
         hosts,
+        broadcasts,
     } = lobby;
+    if mood == Mood::Dies && *broadcasts > LIFE {
+        for listener in listeners.drain(..) {
+            let _gone = listener.shutdown(Shutdown::Both);
+        }
+    }
     // A host that hears nothing loses nothing: the last to sign in may be one, so watchers only.
     let watches = |stream: &TcpStream| stream.peer_addr().is_ok_and(|peer| !hosts.contains(&peer));
     let forgotten = match mood {
         Mood::ForgetsOne => listeners.iter().rposition(watches),
-        Mood::Fine | Mood::Refuses => None,
+        Mood::Fine | Mood::Refuses | Mood::Dies => None,
     };
     for (uid, changed) in dirty.iter_mut().enumerate() {
         if std::mem::take(changed) {
+            *broadcasts += 1;
             let line =
                 json!({"command": "game_info", "uid": uid, "title": titles[uid], "state": "open"});
             for (index, listener) in listeners.iter_mut().enumerate() {
@@ -154,6 +170,14 @@ fn plan(port: u16, more: &str) -> Plan {
     arguments.plan().expect("a sound plan")
 }
 
+/// A plan whose run must not take as long as it could.
+fn long_plan(port: u16, more: &str) -> Plan {
+    let mut plan = plan(port, more);
+    plan.duration = Duration::from_secs(60);
+    plan.grace = Duration::from_secs(60);
+    plan
+}
+
 #[test]
 fn all_changes_arrive_and_closer_ones_coalesce() {
     let plan = plan(
@@ -221,6 +245,154 @@ fn nobody_listening_is_a_failure_not_a_hang() {
         .and_then(|socket| socket.local_addr())
         .expect("a port")
         .port();
-    let report = swarm::run(plan(port, "--profile idle")).expect("the run ends");
-    assert_eq!(report.count("login_failures"), 20, "{report}");
+    let begun = Instant::now();
+    let error = swarm::run(plan(port, "--profile idle")).expect_err("nobody is there");
+    assert!(error.to_string().contains("can be reached"), "{error:#}");
+    assert!(begun.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
+fn a_rate_beyond_all_means_ends_at_once() {
+    let begun = Instant::now();
+    let port = stub(Mood::Fine);
+    for profile in ["watch --hosts 2", "churn"] {
+        let plan = long_plan(port, &format!("--profile {profile} --rate 1e9"));
+        let error = swarm::run(plan).expect_err("nobody can do that");
+        assert!(error.to_string().contains("cannot be offered"), "{error:#}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn a_server_that_dies_is_told_with_its_time_and_what_was_measured() {
+    let begun = Instant::now();
+    let plan = long_plan(stub(Mood::Dies), WATCH);
+    let report = swarm::run(plan).expect("the run ends");
+    let why = report.failures().first().expect("it has failed");
+    let told = why.starts_with("the server closed all connections");
+    assert!(told && !why.contains("before"), "{why}");
+    assert!(report.count("deliveries") > 0, "{report}");
+    assert_eq!(report.count("closed_by_server"), 20, "{report}");
+    assert!(begun.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn an_interrupted_run_reports_what_was_measured() {
+    let plan = long_plan(stub(Mood::Fine), WATCH);
+    let interrupt = plan.interrupt.clone();
+    let run = thread::spawn(move || swarm::run(plan).expect("the run ends"));
+    thread::sleep(Duration::from_secs(4));
+    interrupt.store(true, Ordering::Relaxed);
+    let report = run.join().expect("no panic");
+    assert!(report.failures()[0].starts_with("interrupted"), "{report}");
+    assert_eq!(report.failures().len(), 1, "{report}");
+    assert!(report.count("deliveries") > 0, "{report}");
+    assert!(report.measured_us < 60_000_000 && report.measured_us > 0);
+}
+
+/// Starts the program itself.
+fn program(port: u16, more: &str) -> Child {
+    let options =
+        format!("run --clients 20 --port-json {port} --ramp 1000 --grace 5s --threads 1 {more}");
+    std::process::Command::new(env!("CARGO_BIN_EXE_swarm"))
+        .args(options.split_whitespace())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts")
+}
+
+/// Reads the program's output up to the first live line with changes that have arrived.
+fn wait_for_load(program: &mut Child) -> BufReader<std::process::ChildStdout> {
+    let mut output = BufReader::new(program.stdout.take().expect("a pipe"));
+    let mut line = String::new();
+    while !line.contains("measure") || line.contains("- ms") {
+        line.clear();
+        assert!(output.read_line(&mut line).expect("text") > 0, "it ended");
+    }
+    output
+}
+
+fn signal(name: &str, program: &Child) {
+    let pid = program.id().to_string();
+    let status = std::process::Command::new("kill")
+        .args([&format!("-{name}"), &pid])
+        .status();
+    assert!(status.expect("kill").success());
+}
+
+/// The rest of the output, and the exit code.
+fn end(mut program: Child, output: BufReader<std::process::ChildStdout>) -> (Vec<String>, i32) {
+    let lines = output.lines().map(|line| line.expect("text")).collect();
+    let status = program.wait().expect("it ends");
+    (lines, status.code().expect("no signal ended it"))
+}
+
+#[test]
+fn a_late_load_tester_says_so_and_fails_if_that_is_asked_for() {
+    let port = stub(Mood::Fine);
+    for (strict, code) in [("", 0), ("--strict", 1)] {
+        let mut program = program(port, &format!("{WATCH} -d 4s {strict}"));
+        let output = wait_for_load(&mut program);
+        signal("STOP", &program);
+        thread::sleep(Duration::from_secs(1));
+        signal("CONT", &program);
+        let (lines, status) = end(program, output);
+        let own = |line: &String| line.starts_with("the load tester's own lateness");
+        assert!(lines.iter().any(own), "{lines:#?}");
+        assert_eq!(status, code, "{lines:#?}");
+        let verdict = lines.last().expect("a verdict");
+        assert_eq!(verdict == "PASSED", code == 0, "{verdict}");
+        assert_eq!(verdict.starts_with("FAILED: "), code != 0, "{verdict}");
+    }
+}
+
+#[test]
+fn ctrl_c_ends_the_run_and_not_its_report() {
+    let folder = std::env::temp_dir().join(format!("swarm-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let (json, hgrm) = (folder.join("out.json"), folder.join("out.hgrm"));
+    let files = format!("--json {} --hgrm {}", json.display(), hgrm.display());
+    for name in ["INT", "TERM"] {
+        let mut program = program(stub(Mood::Fine), &format!("{WATCH} -d 60s {files}"));
+        let output = wait_for_load(&mut program);
+        signal(name, &program);
+        let (lines, status) = end(program, output);
+        assert_eq!(status, 1, "{lines:#?}");
+        let verdict = lines.last().expect("a verdict");
+        assert!(verdict.starts_with("FAILED: interrupted"), "{lines:#?}");
+        let figures = std::fs::read(&json).expect("the figures");
+        let figures: Value = serde_json::from_slice(&figures).expect("JSON");
+        assert!(
+            figures["failures"][0]
+                .as_str()
+                .is_some_and(|why| why.starts_with("interrupted"))
+        );
+        assert!(folder.join("out-broadcast.hgrm").exists());
+        assert!(
+            !folder.join("out-ice.hgrm").exists(),
+            "nothing was measured"
+        );
+    }
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+#[test]
+fn files_are_opened_before_the_first_connection() {
+    for option in ["--json", "--hgrm"] {
+        // Nobody listens there, and that is not what is told.
+        let mut program = program(1, &format!("{WATCH} {option} /nonexistent/out.json"));
+        let output = BufReader::new(program.stdout.take().expect("a pipe"));
+        let (lines, status) = end(program, output);
+        assert_eq!((lines.len(), status), (0, 2), "{option} {lines:#?}");
+    }
+}
+
+#[test]
+fn nobody_has_to_read_to_the_end() {
+    let mut program = program(stub(Mood::Fine), &format!("{WATCH} -d 2s"));
+    drop(wait_for_load(&mut program));
+    let output = program.wait_with_output().expect("it ends");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*told), (Some(0), ""));
 }

@@ -62,6 +62,9 @@ impl User {
 
     /// A line was due.
     pub(super) fn chat(&mut self, due_us: u64, connection: &mut Connection, context: &Context) {
+        if !context.shared.is_measuring_at(due_us) {
+            return;
+        }
         if connection.is_signed_in() && !connection.is_backlogged() {
             context.state().lines.fetch_add(1, Ordering::AcqRel);
             context.recorder.borrow_mut().metrics.chat_lines += 1;

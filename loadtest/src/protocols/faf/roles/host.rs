@@ -107,6 +107,9 @@ impl Host {
 
     /// A change is due; whether it can be made or not, the next one keeps its time.
     pub(super) fn work(&mut self, due_us: u64, output: &mut Output<'_>, context: &Context) {
+        if !context.shared.is_measuring_at(due_us) {
+            return;
+        }
         self.turns += 1;
         self.change(due_us, output, context);
         let next_us = change_due_us(self.number, self.turns + 1, context);
