@@ -124,7 +124,7 @@ impl Store {
     /// Speaks a ban. It takes effect at the next login, hosting or joining (spec: faf-lifecycle 3.7).
     ///
     /// # Errors
-    /// [`StoreError::Failed`] if one of the two has no account; else as ever.
+    /// [`StoreError::Refused`] if one of the two has no account; else as ever.
     pub async fn ban(&self, ban: &NewBan<'_>) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO ban (player_id, author_id, reason, expires_at, level) VALUES (?, ?, ?, ?, ?)";
         self.database.call("ban", async {
