@@ -183,23 +183,23 @@ macro_rules! questions {
 ///
 /// ```ignore
 /// lobby::continuations! {
-///     pub(super) AnyContinuation of Chess:
+///     AnyContinuation of Chess:
 ///     Rating => Seating,
 /// }
 /// ```
 #[macro_export]
 macro_rules! continuations {
-    ($vis:vis $Any:ident of $Asker:ty: $($Question:ident => $Continuation:ty),+ $(,)?) => {
+    ($Any:ident of $Asker:ty: $($Question:ident => $Continuation:ty),+ $(,)?) => {
         /// What any question is waited for with.
         #[derive(Debug)]
-        $vis enum $Any {
+        pub(crate) enum $Any {
             $($Question($Continuation)),+
         }
 
         impl $Any {
             /// Goes on with the answer. One to another question, which never comes, is as good as a failure: nobody may be
             /// left waiting.
-            $vis fn resume(
+            pub(crate) fn resume(
                 self,
                 asker: &mut $Asker,
                 context: &mut <$Asker as $crate::question::Asker>::Context<'_>,
@@ -294,7 +294,7 @@ mod tests {
             Note,
         }
         crate::continuations! {
-            pub(super) AnyContinuation of Listener:
+            AnyContinuation of Listener:
             Sum => Adding,
             Name => Naming,
         }

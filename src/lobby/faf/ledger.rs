@@ -1,10 +1,7 @@
-//! What a game must have written down, and that it is: never lost, never twice (spec: faf-ratings-results 1).
+//! What a game must have written down: never lost, never twice (spec: faf-ratings-results 1).
 //!
-//! Each game has a journal on its owner's shard: records in their order. What waits in it goes to the back office as one
-//! batch; the next goes when that one is acknowledged. A store that is unavailable, or a full queue, means the same
-//! batch again after a pause. A journal is closed when its game is over and its last record is settled; until then an
-//! orderly stop waits. Records are such that doing one twice does what doing it once does, because an acknowledgement
-//! may get lost.
+//! Records, and how they go to the back office and back: plain data. Records are such that doing one twice does what doing it
+//! once does, because an acknowledgement may get lost. What is still to be written down is `game::journal`'s.
 
 use std::sync::Arc;
 

@@ -338,14 +338,14 @@ impl MetricsCollector {
         games: Vec<GameLabels<'_>>,
         rating_backlog: u64,
     ) {
-        let states = |label: fn(&GameLabels<'_>) -> Box<str>| {
-            let mut counts: BTreeMap<(Box<str>, &'static str), u64> = BTreeMap::new();
+        let states = |label: for<'b> fn(&GameLabels<'b>) -> &'b str| {
+            let mut counts: BTreeMap<(&str, &'static str), u64> = BTreeMap::new();
             for game in &games {
                 *counts.entry((label(game), game.state)).or_default() += 1;
             }
             let counts = counts.into_iter();
             counts
-                .map(|((label, state), count)| (label, state, count))
+                .map(|((label, state), count)| (label.into(), state, count))
                 .collect()
         };
         let clients = self.clients.kinds.iter().filter(|(_, _, n)| *n > 0);
@@ -355,8 +355,8 @@ impl MetricsCollector {
             clients: clients.cloned().collect(),
             version_checks: self.version_checks.clone(),
             unauthenticated: self.unauthenticated.clone(),
-            games_by_mod: states(|game| game.featured_mod.unwrap_or(OTHER).into()),
-            games_by_rating_type: states(|game| game.rating_type.into()),
+            games_by_mod: states(|game| game.featured_mod.unwrap_or(OTHER)),
+            games_by_rating_type: states(|game| game.rating_type),
             rated_games: self.rated_games.clone(),
             rating_backlog,
             queues: self.queues.clone(),

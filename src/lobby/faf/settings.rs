@@ -2,11 +2,12 @@
 //!
 //! Settings are shared by all shards; new ones come as [`News::Settings`](crate::faf::news::News::Settings).
 
+use std::time::Duration;
+
 use crate::faf::{
     model::{game::GameType, ratings::Rating},
     rules::matchmaking::MatchmakingSettings,
 };
-use std::time::Duration;
 
 /// Configuration of the dialect (spec: faf-lifecycle 16).
 #[derive(Clone, Debug)]

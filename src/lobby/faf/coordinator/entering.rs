@@ -1,11 +1,13 @@
-//! At the coordinator: a party gets into a queue, and out of it again (spec: faf-messages 3.10, faf-matchmaking 4).
+//! A party gets into a queue, and out of it again (spec: faf-messages 3.10, faf-matchmaking 4).
 //!
 //! Getting in takes two steps, because its members are on any shard: each member's shard is asked whether they may
-//! search, which makes them a searching one; when all have answered the rest is checked and done in one cx.turn. If the
+//! search, which makes them a searching one; when all have answered the rest is checked and done in one turn. If the
 //! party has changed meanwhile everything begins anew. Whoever was asked in vain is let go.
 
+use std::time::Duration;
+
 use crate::faf::{
-    context::Context,
+    context::{Context, Timer},
     coordinator::{
         Coordinator,
         queues::{Search, Searcher},
@@ -21,7 +23,6 @@ use crate::faf::{
     },
     rules::matchmaking::violations::party_notice,
 };
-use std::time::Duration;
 
 /// Deviation above which a newcomer to the matchmaker is told what to expect (spec: faf-matchmaking 4.2).
 const UNSURE_DEVIATION: f64 = 490.0;
@@ -385,10 +386,8 @@ impl Coordinator {
     fn sweep_later(&self, cx: &mut Context<'_>) {
         /// Between two looks at which violations are long ago (spec: faf-matchmaking 10.1).
         const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
-        cx.turn.wake_at(
-            cx.turn.now.mono + SWEEP_INTERVAL,
-            crate::faf::Timer::Violations,
-        );
+        cx.turn
+            .wake_at(cx.turn.now.mono + SWEEP_INTERVAL, Timer::Violations);
     }
 
     /// Violations that are long ago are forgotten.

@@ -1,9 +1,11 @@
-//! At the coordinator: a match from being found to its game, which is its host's shard's, and to its end
+//! A match from being found to its game, which is its host's shard's, and to its end
 //! (spec: faf-matchmaking 8.1, 8.2, 8.4).
 //!
 //! Every player's shard says how they are now; then the back office gives the game's number and what was played lately;
 //! then the game is opened. Each match is here until its host's shard says how it went, or until it has failed here.
 //! Players who leave meanwhile are not waited for.
+
+use rand::RngExt;
 
 use crate::{
     faf::{
@@ -25,7 +27,6 @@ use crate::{
     },
     question::{Continuation, StoreFailure},
 };
-use rand::RngExt;
 
 /// Somebody in a match.
 #[derive(Debug)]

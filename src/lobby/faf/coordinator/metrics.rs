@@ -1,5 +1,7 @@
 //! What is counted about queues, searches and matches (spec: faf-lifecycle 15.3).
 
+use std::time::Duration;
+
 use crate::faf::{
     context::Context,
     coordinator::{Coordinator, queues::Search},
@@ -8,7 +10,6 @@ use crate::faf::{
     model::pools::QueueSetup,
     rules::matcher::{Rating, Side, Tuning, quality},
 };
-use std::time::Duration;
 
 /// The statuses of searches that have ended.
 const MATCHED: &str = "successful";

@@ -1,5 +1,11 @@
-//! The coordinator: what players do together before a game. It is on one shard, [`COORDINATOR`], so that whatever concerns several of
-//! them (leaving one party for another, say) is one cx.turn.
+//! The coordinator: what players do together before a game. It is on one shard, so that whatever concerns several of them
+//! (leaving one party for another, say) is one turn.
+//!
+//! | file | concept |
+//! |---|---|
+//! | `party` | parties |
+//! | `queues`, `entering`, `popping` | queues and searches as plain bookkeeping; getting in and out; popping and being matched |
+//! | `matches`, `metrics` | a match from being found to its game, and its end; what is counted |
 //!
 //! A player's own shard speaks for them: it introduces them before their first request, tells every change of their
 //! state after that, and that they are gone when they log out, all in order. While the coordinator works on a request
@@ -10,20 +16,6 @@
 //! whatever is still said in the older one's name finds nobody. A member's `party` and the party's members name each
 //! other.
 
-use crate::faf::questions::Answer;
-use crate::{
-    faf::{
-        context::Context,
-        coordinator::{matches::Preparing, popping::Finding, queues::Matchmaker},
-        mail::{
-            coordinator::{CoordinatorMail, CoordinatorRefusal, CoordinatorRequest, PlayerRequest},
-            session::SessionMail,
-        },
-        model::{player_state::PlayerState, seat::LoginId},
-    },
-    map::IdMap,
-    question::{Asker, Pending},
-};
 pub(in crate::faf) mod entering;
 pub(in crate::faf) mod matches;
 pub(in crate::faf) mod metrics;
@@ -34,9 +26,23 @@ pub(in crate::faf) mod queues;
 use bytes::Bytes;
 
 use self::party::Parties;
+use crate::{
+    faf::{
+        context::Context,
+        coordinator::{matches::Preparing, popping::Finding, queues::Matchmaker},
+        mail::{
+            coordinator::{CoordinatorMail, CoordinatorRefusal, CoordinatorRequest, PlayerRequest},
+            session::SessionMail,
+        },
+        model::{player_state::PlayerState, seat::LoginId},
+        questions::Answer,
+    },
+    map::IdMap,
+    question::{Asker, Pending},
+};
 
 crate::continuations! {
-    pub(in crate::faf) CoordinatorContinuation of Coordinator:
+    CoordinatorContinuation of Coordinator:
     FindMatches => Finding,
     PrepareMatch => Preparing,
 }
@@ -108,7 +114,7 @@ impl Coordinator {
         }
     }
 
-    /// At the coordinator: a player's shard speaks for them.
+    /// A player's shard speaks for them.
     pub(in crate::faf) fn coordinator_asked(
         &mut self,
         cx: &mut Context<'_>,

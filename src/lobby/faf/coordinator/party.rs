@@ -3,6 +3,10 @@
 //! Every player is logically in a party; one is kept here from somebody's first action on. It has its owner's id, as
 //! the owner never changes. Members of changed parties are told once a second.
 
+use std::{collections::BTreeSet, time::Duration};
+
+use bytes::Bytes;
+
 use crate::{
     ConnId,
     faf::{
@@ -17,9 +21,6 @@ use crate::{
     },
     map::IdMap,
 };
-use std::{collections::BTreeSet, time::Duration};
-
-use bytes::Bytes;
 
 /// How long an invitation may be followed.
 const INVITATION: Duration = Duration::from_secs(24 * 3600);

@@ -1,8 +1,10 @@
-//! At the coordinator: queues come and go, pop, and are matched (spec: faf-matchmaking 2, 5).
+//! Queues come and go, pop, and are matched (spec: faf-matchmaking 2, 5).
 //!
 //! Who plays against whom is worked out by the back office, from a snapshot; searches may end meanwhile. What comes
 //! back is only what should be done: a match is made in the turn of the answer, if all of it is still there. One queue
 //! at a time is matched, because a search's players may wait in several.
+
+use bytes::Bytes;
 
 use crate::{
     Now,
@@ -20,7 +22,6 @@ use crate::{
     },
     question::Continuation,
 };
-use bytes::Bytes;
 
 /// Who plays against whom in the queue that has popped.
 #[derive(Debug)]

@@ -11,22 +11,19 @@ use std::{
 
 #[cfg(test)]
 use crate::faf::model::player_state::PlayerState;
-use crate::faf::{
-    coordinator::{entering::Entry, matches::Match},
-    mail::coordinator::Profile,
-    model::pools::QueueSetup,
-    protocol::matchmaking::QueueEntry,
-    rules::matchmaking::{
-        pop_timer::{PopRules, PopTimer},
-        violations::Violations,
-    },
-};
 use crate::{
     Now,
     faf::{
-        model::{seat::LoginId, time::iso8601},
+        coordinator::{entering::Entry, matches::Match},
+        mail::coordinator::Profile,
+        model::{pools::QueueSetup, seat::LoginId, time::iso8601},
+        protocol::matchmaking::QueueEntry,
         rules::{
             matcher::{self, Tuning},
+            matchmaking::{
+                pop_timer::{PopRules, PopTimer},
+                violations::Violations,
+            },
             rated_game::RatingChange,
         },
     },

@@ -4,12 +4,11 @@
 pub(in crate::faf) mod picture;
 pub(in crate::faf) mod tick;
 
+use self::{picture::Picture, tick::Ticks};
 use crate::{
     ShardId,
     faf::{context::RoleTurn, mail::directory::DirectoryMail, topology::Topology},
 };
-
-use self::{picture::Picture, tick::Ticks};
 
 /// One shard's replica of what everybody may see.
 #[derive(Debug)]

@@ -9,6 +9,10 @@
 //! Invariants: `index` names exactly the players in `players`, of which all blocks but the last are full and none is
 //! empty; a joined form, where there is one, equals what joining the block now would give.
 
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+
+use bytes::{Bytes, BytesMut};
+
 use crate::{
     ConnId, ShardId,
     faf::{
@@ -17,10 +21,6 @@ use crate::{
     },
     map::IdMap,
 };
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
-
-use bytes::{Bytes, BytesMut};
-
 use wire::Chunk;
 
 /// Entries of one block: small enough that a change is cheap, large enough that 10,000 players are 100 parts.

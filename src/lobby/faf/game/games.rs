@@ -19,7 +19,7 @@ use crate::{
 };
 
 crate::continuations! {
-    pub(in crate::faf) GameContinuation of Games:
+    GameContinuation of Games:
     WriteRecords => Writing,
 }
 

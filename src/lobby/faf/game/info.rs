@@ -1,5 +1,8 @@
 //! A game as everybody is told of it: the single form of `game_info` (spec: faf-messages 5.5).
 
+use bytes::Bytes;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
 use crate::faf::{
     game::state::{Game, GameState},
     model::{
@@ -8,8 +11,6 @@ use crate::faf::{
     },
     protocol::message,
 };
-use bytes::Bytes;
-use serde::{Serialize, Serializer, ser::SerializeMap};
 
 impl Game {
     /// The single form of `game_info` (spec: faf-messages 5.5); `closed`: pretending that it is over.

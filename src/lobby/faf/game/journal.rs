@@ -1,4 +1,11 @@
 //! The journals of a shard's games: what is still to be written down, and that it is (spec: faf-ratings-results 1).
+//!
+//! Each game has a journal on its owner's shard: records in their order. What waits in it goes to the back office as one
+//! batch; the next goes when that one is acknowledged. A store that is unavailable, or a full queue, means the same
+//! batch again after a pause. A journal is closed when its game is over and its last record is settled; until then an
+//! orderly stop waits.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use crate::{
     faf::{
@@ -12,9 +19,7 @@ use crate::{
     map::IdMap,
     question::Continuation,
 };
-use std::collections::VecDeque;
-use std::sync::Arc;
-use std::time::Duration;
+
 /// Pause before a batch is tried again, at first …
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// … and at most, each pause being twice the one before.

@@ -4,7 +4,8 @@
 //! have some time until the launch. Whatever happens, the coordinator hears exactly once how the match went, and the game is
 //! kept until then.
 
-use crate::faf::mail::game::Host;
+use std::time::Duration;
+
 use crate::faf::{
     context::{Context, Timer},
     game::{
@@ -13,7 +14,7 @@ use crate::faf::{
     },
     mail::{
         coordinator::{CoordinatorMail, Failure, MatchOutcome},
-        game::{Leaving, MatchPlayer, MatchSpec},
+        game::{Host, Leaving, MatchPlayer, MatchSpec},
         session::SessionMail,
     },
     model::{
@@ -23,7 +24,6 @@ use crate::faf::{
         seat::{LoginId, Seat},
     },
 };
-use std::time::Duration;
 
 /// How far the start of a match's game is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,7 +135,7 @@ impl Games {
         self.guests_called(cx, uid);
     }
 
-    /// Back at the owner's.
+    /// A guest's shard has answered.
     pub(in crate::faf) fn guest_called(
         &mut self,
         cx: &mut Context<'_>,

@@ -2,7 +2,10 @@
 
 use crate::faf::{
     context::Context,
-    game::{games::Games, state::GameState},
+    game::{
+        games::Games,
+        state::{Game, GameState},
+    },
     mail::{
         game::{GameReport, Leaving},
         session::SessionMail,
@@ -10,35 +13,97 @@ use crate::faf::{
     model::seat::Seat,
     protocol::message,
 };
+
 impl Games {
-    /// At the owner: one report about one of its games.
-    pub(in crate::faf) fn game_event(
+    /// One report about one of this shard's games.
+    pub(in crate::faf) fn game_reports(
         &mut self,
         cx: &mut Context<'_>,
         seat: Seat,
-        event: GameReport,
+        report: GameReport,
     ) {
-        match event {
-            GameReport::Leave(how) => return self.leave(cx, seat, how),
-            GameReport::Connect { login } => return self.connect_guest(cx, seat, login),
+        match report {
+            GameReport::Leave(how) => self.leave(cx, seat, how),
+            GameReport::Connect { login } => self.connect_guest(cx, seat, login),
             GameReport::HostRelation(subject, relation) => {
-                return self.host_related(cx, seat, subject, relation);
+                self.host_related(cx, seat, subject, relation);
             }
             GameReport::Result(_)
             | GameReport::Stats(_)
             | GameReport::EnforceRating
             | GameReport::OperationComplete(..)
             | GameReport::Teamkill(..)
-            | GameReport::Desync => return self.reported(cx, seat, event),
-            _ => {}
+            | GameReport::Desync => self.reported(cx, seat, report),
+            GameReport::HostLobby => self.lobby_opens(cx, seat),
+            GameReport::Launching => self.launch(cx, seat),
+            GameReport::GameEnded => self.simulation_ended(cx, seat),
+            report => self.configure(cx, seat, report),
         }
-        let checks = matches!(event, GameReport::GameEnded);
-        let Some(game) = self.games.get_mut(&seat.uid).filter(|game| game.has(&seat)) else {
+    }
+
+    /// The game of this seat.
+    fn game_of(&mut self, seat: &Seat) -> Option<&mut Game> {
+        let game = self.games.get_mut(&seat.uid)?;
+        game.has(seat).then_some(game)
+    }
+
+    /// The host's game takes connections.
+    fn lobby_opens(&mut self, cx: &mut Context<'_>, seat: Seat) {
+        let Some(game) = self.game_of(&seat) else {
             return;
         };
-        let opens = matches!(event, GameReport::HostLobby);
-        let launches = matches!(event, GameReport::Launching);
-        let (kept, dirty) = match event {
+        if game.hosted_at.is_some() {
+            self.leave(cx, seat, Leaving::Aborted);
+            return cx.post(seat.conn.shard, SessionMail::LinkEnded(seat));
+        }
+        let order = message::host_game(&game.creation.folder);
+        cx.turn.send(seat.conn, order);
+        game.hosted_at = Some(cx.turn.now.unix);
+        self.changed(seat.uid);
+        self.match_opened(cx, seat.uid);
+    }
+
+    /// The host starts the game.
+    fn launch(&mut self, cx: &mut Context<'_>, seat: Seat) {
+        let Some(game) = self.game_of(&seat) else {
+            return;
+        };
+        // A match that was launched before it was open would leave its guests waiting for ever.
+        let closed = game.launching.as_ref().is_some_and(|l| l.is_opening());
+        if closed || !game.is_hosted_by(&seat) || game.state != GameState::Lobby {
+            cx.counters.game_messages_ignored += 1;
+            return;
+        }
+        for playing in game.freeze(cx.turn.now.unix) {
+            cx.post(playing.conn.shard, SessionMail::SetPlaying(playing));
+        }
+        self.launched(cx, seat);
+        self.changed(seat.uid);
+        self.match_launched(cx, seat.uid);
+    }
+
+    /// A player's simulation has finished.
+    fn simulation_ended(&mut self, cx: &mut Context<'_>, seat: Seat) {
+        let Some(game) = self.game_of(&seat) else {
+            return;
+        };
+        if let Some(member) = game.member(&seat) {
+            member.finished = true;
+        }
+        let before = game.state;
+        game.end_check(seat.player_id, cx.turn.now.unix);
+        if game.state != before {
+            self.changed(seat.uid);
+        }
+        self.checked(cx, seat.uid);
+    }
+
+    /// The host's game is there, or its host sets something.
+    fn configure(&mut self, cx: &mut Context<'_>, seat: Seat, report: GameReport) {
+        let Some(game) = self.game_of(&seat) else {
+            return;
+        };
+        let (kept, dirty) = match report {
             GameReport::HostIdle { login } if seat.player_id == game.host_id => {
                 // Only a new game opens; one that has ended stays ended (spec: faf-lifecycle 10.3, recommended).
                 if game.state == GameState::Initializing {
@@ -47,29 +112,6 @@ impl Games {
                 }
                 game.connect(seat, login);
                 (true, false)
-            }
-            GameReport::HostLobby => {
-                if game.hosted_at.is_some() {
-                    self.leave(cx, seat, Leaving::Aborted);
-                    return cx.post(seat.conn.shard, SessionMail::LinkEnded(seat));
-                }
-                cx.turn
-                    .send(seat.conn, message::host_game(&game.creation.folder));
-                game.hosted_at = Some(cx.turn.now.unix);
-                (true, true)
-            }
-            GameReport::Launching => {
-                // A match that was launched before it was open would leave its guests waiting for ever.
-                let closed = game.launching.as_ref().is_some_and(|l| l.is_opening());
-                if closed || !game.is_hosted_by(&seat) || game.state != GameState::Lobby {
-                    cx.counters.game_messages_ignored += 1;
-                    return;
-                }
-                for playing in game.freeze(cx.turn.now.unix) {
-                    cx.post(playing.conn.shard, SessionMail::SetPlaying(playing));
-                }
-                self.launched(cx, seat);
-                (true, true)
             }
             GameReport::Touch => (true, true),
             GameReport::GameOption(key, value) if game.is_hosted_by(&seat) => {
@@ -92,14 +134,6 @@ impl Games {
                 game.clear_slot(&slot);
                 (true, true)
             }
-            GameReport::GameEnded => {
-                if let Some(member) = game.member(&seat) {
-                    member.finished = true;
-                }
-                let before = game.state;
-                game.end_check(seat.player_id, cx.turn.now.unix);
-                (true, game.state != before)
-            }
             // From the wrong player, or too late.
             _ => {
                 cx.counters.game_messages_ignored += 1;
@@ -109,15 +143,6 @@ impl Games {
         cx.counters.over_limit += u64::from(!kept);
         if dirty {
             self.changed(seat.uid);
-        }
-        if opens {
-            self.match_opened(cx, seat.uid);
-        }
-        if launches {
-            self.match_launched(cx, seat.uid);
-        }
-        if checks {
-            self.checked(cx, seat.uid);
         }
     }
 }

@@ -8,7 +8,6 @@
 //! | `reports`, `journal` | what is reported while it is played and when it ends; that it is written down |
 //! | `launching`, `stopping` | a match's game until it is launched or has failed; the orderly end |
 
-use crate::faf::{context::Context, mail::game::GameMail};
 pub(in crate::faf) mod games;
 pub(in crate::faf) mod info;
 pub(in crate::faf) mod journal;
@@ -22,6 +21,7 @@ pub(in crate::faf) mod state;
 pub(in crate::faf) mod stopping;
 
 use self::games::Games;
+use crate::faf::{context::Context, mail::game::GameMail};
 
 impl Games {
     /// Somebody has something for a game.
@@ -35,7 +35,7 @@ impl Games {
             GameMail::OpenMatch { spec, host, seat } => self.open_match(cx, *spec, host, seat),
             GameMail::Join { seat, password } => self.join_wanted(cx, seat, password),
             GameMail::Restore { seat, login } => self.restore_wanted(cx, seat, login),
-            GameMail::Report { seat, report } => self.game_event(cx, seat, report),
+            GameMail::Report { seat, report } => self.game_reports(cx, seat, report),
             GameMail::Called {
                 uid,
                 player_id,

@@ -1,15 +1,15 @@
 //! A game begins, or never does (spec: faf-lifecycle 10.2).
 
-use crate::faf::mail::game::Host;
 use crate::faf::{
     context::{Context, Timer},
     game::{
         games::Games,
         state::{Game, GameState},
     },
-    mail::{directory::DirectoryMail, session::SessionMail},
+    mail::{directory::DirectoryMail, game::Host, session::SessionMail},
     model::{game::Creation, seat::Seat},
 };
+
 impl Games {
     /// Somebody hosts a game.
     pub(in crate::faf) fn host(

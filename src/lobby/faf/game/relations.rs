@@ -10,8 +10,9 @@ use crate::faf::{
     },
     rules::visibility::Rule,
 };
+
 impl Games {
-    /// At the owner of the host's game: the subject learns of it if they now see the game, or no longer does.
+    /// The subject learns of it if they now see the game, or no longer does.
     pub(in crate::faf) fn host_related(
         &mut self,
         cx: &mut Context<'_>,

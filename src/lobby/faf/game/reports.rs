@@ -1,6 +1,8 @@
 //! What the players' games report while a game is played and when it ends, and what of it goes into the ledger (spec:
 //! faf-messages 4, faf-ratings-results 2, 5 and 9.1).
 
+use std::{sync::Arc, time::Duration};
+
 use crate::faf::{
     context::Context,
     game::{
@@ -23,10 +25,9 @@ use crate::faf::{
         validity::{self, Setup, Validity},
     },
 };
-use std::{sync::Arc, time::Duration};
 
 impl Games {
-    /// At the owner: one report of a player's game about the game itself.
+    /// One report of a player's game about the game itself.
     pub(in crate::faf) fn reported(&mut self, cx: &mut Context<'_>, seat: Seat, event: GameReport) {
         let Some(game) = self.games.get_mut(&seat.uid).filter(|game| game.has(&seat)) else {
             return;
@@ -39,61 +40,9 @@ impl Games {
         let since_launch = game
             .launched_at
             .map(|at| cx.turn.now.unix.saturating_sub(at));
-        let mut record = None;
-        let kept = match event {
-            GameReport::Result(result) => {
-                let counts = game.member(&seat).is_some() && game.has_army(result.army);
-                !counts || game.keep_result(result)
-            }
-            GameReport::Stats(text) => {
-                game.keep_stats(text.into());
-                true
-            }
-            GameReport::EnforceRating => {
-                game.enforce_rating = true;
-                true
-            }
-            GameReport::OperationComplete(secondary, time) => {
-                let counts = game.game_type == GameType::Coop && since_launch.is_some();
-                if counts && !std::mem::replace(&mut game.operation_done, true) {
-                    record = Some(Record::Operation {
-                        folder: game.creation.folder.clone(),
-                        secondary,
-                        time,
-                        players: game.participants.len(),
-                    });
-                }
-                true
-            }
-            GameReport::Teamkill(game_time_s, victim, killer) if since_launch.is_some() => {
-                let fits = game.teamkills < limits::TEAMKILLS;
-                if fits {
-                    game.teamkills += 1;
-                    record = Some(Record::Teamkill {
-                        game_time_s,
-                        victim,
-                        killer,
-                    });
-                }
-                fits
-            }
-            GameReport::Desync => {
-                game.desyncs = game.desyncs.saturating_add(1);
-                let first = !game.desync_reporters.contains(&seat.player_id);
-                let kept = first && keep(&mut game.desync_reporters, seat.player_id, limits::SEATS);
-                if kept {
-                    record = Some(Record::Desync {
-                        player_id: seat.player_id,
-                        game_time_s: since_launch.map(|since| since.as_secs() as i64),
-                    });
-                }
-                kept || !first
-            }
-            // A team kill before the launch has no game to belong to.
-            _ => {
-                cx.counters.game_messages_ignored += 1;
-                return;
-            }
+        let Some((kept, record)) = game.keep_report(&seat, event, since_launch) else {
+            cx.counters.game_messages_ignored += 1;
+            return;
         };
         cx.counters.over_limit += u64::from(!kept);
         if let Some(record) = record {
@@ -187,6 +136,71 @@ impl Games {
 }
 
 impl Game {
+    /// Keeps what a player's game has reported, so long after the launch, if there was one. Gives whether there was room,
+    /// and what is to be written down; `None`: it has no effect.
+    fn keep_report(
+        &mut self,
+        seat: &Seat,
+        report: GameReport,
+        since_launch: Option<Duration>,
+    ) -> Option<(bool, Option<Record>)> {
+        let reporter = seat.player_id;
+        let mut record = None;
+        let kept = match report {
+            GameReport::Result(result) => {
+                let counts = self.member(seat).is_some() && self.has_army(result.army);
+                !counts || self.keep_result(result)
+            }
+            GameReport::Stats(text) => {
+                self.keep_stats(text.into());
+                true
+            }
+            GameReport::EnforceRating => {
+                self.enforce_rating = true;
+                true
+            }
+            GameReport::OperationComplete(secondary, time) => {
+                let counts = self.game_type == GameType::Coop && since_launch.is_some();
+                if counts && !std::mem::replace(&mut self.operation_done, true) {
+                    record = Some(Record::Operation {
+                        folder: self.creation.folder.clone(),
+                        secondary,
+                        time,
+                        players: self.participants.len(),
+                    });
+                }
+                true
+            }
+            // One before the launch has no game to belong to.
+            GameReport::Teamkill(game_time_s, victim, killer) if since_launch.is_some() => {
+                let fits = self.teamkills < limits::TEAMKILLS;
+                if fits {
+                    self.teamkills += 1;
+                    record = Some(Record::Teamkill {
+                        game_time_s,
+                        victim,
+                        killer,
+                    });
+                }
+                fits
+            }
+            GameReport::Desync => {
+                self.desyncs = self.desyncs.saturating_add(1);
+                let first = !self.desync_reporters.contains(&reporter);
+                let kept = first && keep(&mut self.desync_reporters, reporter, limits::SEATS);
+                if kept {
+                    record = Some(Record::Desync {
+                        player_id: reporter,
+                        game_time_s: since_launch.map(|since| since.as_secs() as i64),
+                    });
+                }
+                kept || !first
+            }
+            _ => return None,
+        };
+        Some((kept, record))
+    }
+
     /// Keeps a result, if there is room. Nobody can use up the room of the others.
     fn keep_result(&mut self, result: ArmyResult) -> bool {
         let own = self

@@ -14,8 +14,9 @@ use crate::faf::{
     model::{game::GameType, limits, seat::Seat},
     protocol::message,
 };
+
 impl Games {
-    /// At the owner: checks in the order of the specification.
+    /// Checks in the order of the specification.
     pub(in crate::faf) fn join_wanted(
         &mut self,
         cx: &mut Context<'_>,
@@ -72,7 +73,7 @@ impl Games {
         );
     }
 
-    /// At the owner: a guest's game wants into the mesh. The order of the messages is that of faf-lifecycle 10.4.
+    /// A guest's game wants into the mesh. The order of the messages is that of faf-lifecycle 10.4.
     pub(in crate::faf) fn connect_guest(
         &mut self,
         cx: &mut Context<'_>,
@@ -118,7 +119,7 @@ impl Games {
         cx.post(seat.conn.shard, SessionMail::Connected(seat));
     }
 
-    /// At the owner: spec: faf-lifecycle 10.7.
+    /// Somebody leaves (spec: faf-lifecycle 10.7).
     pub(in crate::faf) fn leave(&mut self, cx: &mut Context<'_>, seat: Seat, how: Leaving) {
         let Some(game) = self.games.get_mut(&seat.uid).filter(|game| game.has(&seat)) else {
             return;

@@ -3,6 +3,8 @@
 //! Pure state and rules; who is told what is in `hosting`, `joining` and `gpgnet`. Everything a client can add to is
 //! bounded by a limit of `settings`.
 
+use std::{sync::Arc, time::Duration};
+
 use crate::faf::{
     game::launching::Launching,
     mail::directory::GameUpdate,
@@ -20,7 +22,6 @@ use crate::faf::{
         visibility::{RatingRange, Rule},
     },
 };
-use std::{sync::Arc, time::Duration};
 
 /// State of a game (spec: faf-lifecycle 10.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use crate::faf::{
     model::seat::Seat,
     protocol::message,
 };
+
 impl Games {
     /// Games that have not begun end.
     pub(in crate::faf) fn drain(&mut self, cx: &mut Context<'_>) {

@@ -1,8 +1,9 @@
 //! What changed of what everybody may see.
 
-use crate::{ConnId, faf::rules::visibility::Rule};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+
+use crate::{ConnId, faf::rules::visibility::Rule};
 
 /// To a shard's replica of what everybody may see.
 #[derive(Debug, Serialize, Deserialize)]

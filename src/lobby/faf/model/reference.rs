@@ -3,8 +3,9 @@
 //! The back office loads it at the start and at every minute divisible by ten, and tells every shard by
 //! [`News::Reference`](crate::faf::news::News::Reference). Until then a shard has none, and no game can be hosted.
 
-use crate::faf::model::{account::Account, pools::QueueSetup, ratings::Rating};
 use std::collections::BTreeSet;
+
+use crate::faf::model::{account::Account, pools::QueueSetup, ratings::Rating};
 
 /// Leaderboards, featured mods, ranked mods and matchmaking queues. Shared by all shards; replaced as a whole.
 #[derive(Clone, Debug, Default)]

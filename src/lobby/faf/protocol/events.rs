@@ -1,6 +1,10 @@
 //! What the outside is told of: messages for the event broker (spec: faf-lifecycle 12.2).
 
 pub use crate::Event;
+
+use bytes::Bytes;
+use serde::{Serialize, Serializer};
+
 use crate::faf::{
     protocol::{
         lists::{game_info, player_info},
@@ -12,8 +16,6 @@ use crate::faf::{
         results::{Finished, Settlement, TeamResult},
     },
 };
-use bytes::Bytes;
-use serde::{Serialize, Serializer};
 
 /// The players of a tick, the same text as the broadcast.
 pub(in crate::faf) const PLAYER_INFO: &str = "broadcast.playerInfo.update";

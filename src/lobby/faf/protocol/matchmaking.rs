@@ -1,9 +1,12 @@
 //! What players are told about queues, searches and matches (spec: faf-messages 5.9–5.13, 5.15).
 
-use crate::Event;
-use crate::faf::{protocol::message::encode, rules::matchmaking::vetoes::Veto};
 use bytes::Bytes;
 use serde::Serialize;
+
+use crate::{
+    Event,
+    faf::{protocol::message::encode, rules::matchmaking::vetoes::Veto},
+};
 
 /// What a newcomer to the matchmaker reads (spec: faf-matchmaking 4.2).
 pub(in crate::faf) const WELCOME: &str = "<i>Welcome to the matchmaker</i><br><br><b>The matchmaking system needs to calibrate \

@@ -5,9 +5,14 @@ use std::{
     num::{IntErrorKind, ParseIntError},
 };
 
-use crate::faf::model::factions::{Faction, Factions};
-use crate::faf::model::{account::Ban, limits};
-use crate::question::StoreFailure;
+use crate::{
+    faf::model::{
+        account::Ban,
+        factions::{Faction, Factions},
+        limits,
+    },
+    question::StoreFailure,
+};
 use wire::json::Value;
 
 /// Why a request was not done, and with it what happens to the connection (spec: faf-messages 2).

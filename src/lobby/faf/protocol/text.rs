@@ -1,10 +1,11 @@
 //! Words and times for people: ban texts, shutdown notices, ISO 8601.
 
+use std::time::Duration;
+
 use crate::faf::model::{
     account::Ban,
     time::{enumerate, words},
 };
-use std::time::Duration;
 
 /// First message of a client that is not the official one (spec: faf-messages 3.1).
 pub(in crate::faf) fn unofficial_client(www_url: &str) -> String {

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::faf::model::account::Ban;
-use crate::question::{Question, StoreFailure};
+use crate::{
+    faf::model::account::Ban,
+    question::{Question, StoreFailure},
+};
 
 /// May this player host, and if `create` is given, the next game id and the map (spec: faf-messages 3.7).
 #[derive(Clone, Debug)]

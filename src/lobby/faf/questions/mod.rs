@@ -21,6 +21,7 @@ pub use self::{
     relations::{ClearRelation, SetRelation},
     sign_in::{Credentials, Login, LoginRefusal},
 };
+
 pub use super::model::account::{Account, Avatar, Ban, Relation, StoredRating};
 
 pub use super::ledger::{KeepRecords, WriteRecords};

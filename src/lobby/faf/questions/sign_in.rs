@@ -1,10 +1,11 @@
 //! Who somebody is, and everything about them that is kept while they are there.
 
+use std::net::IpAddr;
+
 use crate::{
     faf::model::account::{Account, Ban},
     question::{Question, StoreFailure},
 };
-use std::net::IpAddr;
 
 /// Verify, check bans, record the login, load everything about the player (spec: faf-lifecycle 3.2–3.4, 6).
 #[derive(Clone, Debug)]

@@ -4,14 +4,15 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use crate::Event;
-use crate::faf::{model::ratings::LADDER, rules::results::ArmyOutcome};
-use wire::json::{JsonReader, Value};
-
 use Category::*;
 use Operation::*;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Event,
+    faf::{model::ratings::LADDER, rules::results::ArmyOutcome},
+};
+use wire::json::{JsonReader, Value};
 
 /// Players whose statistics are to be looked at.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,6 +1,8 @@
 //! What only administrators and moderators may do (spec: faf-messages 3.15). Whether somebody may is looked up at each
 //! call; whoever may not gets no answer at all.
 
+use bytes::Bytes;
+
 use crate::{
     Audience, ConnId,
     faf::{
@@ -19,8 +21,6 @@ use crate::{
     },
     question::StoreFailure,
 };
-use bytes::Bytes;
-
 use wire::json::Value;
 
 impl Action {

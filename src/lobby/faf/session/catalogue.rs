@@ -1,6 +1,8 @@
 //! What players look up: coop missions and the mod vault (spec: faf-messages 3.16 and 3.17). It comes from the
 //! database at each call; the connection is held meanwhile, so one client has one of these under way.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::{
     ConnId,
     faf::{
@@ -18,8 +20,6 @@ use crate::{
     },
     question::StoreFailure,
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
 use wire::json::Value;
 
 /// By the number of a mission's campaign (spec: faf-messages 5.16).

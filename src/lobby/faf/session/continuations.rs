@@ -13,7 +13,7 @@ use crate::{
 };
 
 crate::continuations! {
-    pub(in crate::faf) SessionContinuation of Sessions:
+    SessionContinuation of Sessions:
     Login => Held<Identifying>,
     Host => Held<Hosting>,
     Join => Held<Joining>,

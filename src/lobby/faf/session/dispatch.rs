@@ -1,7 +1,6 @@
 //! From a frame to its handler, from an answer to the rest of a request that waits for it, and from a refusal to what the
 //! client gets (spec: faf-messages 2).
 
-use crate::faf::session::continuations::SessionContinuation;
 use crate::{
     ConnId,
     faf::{
@@ -14,7 +13,7 @@ use crate::{
         },
         questions::Ask,
         session::{
-            continuations::{Held, Next, Request},
+            continuations::{Held, Next, Request, SessionContinuation},
             sessions::Sessions,
         },
     },

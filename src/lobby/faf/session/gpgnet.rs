@@ -83,7 +83,7 @@ impl Sessions {
             }
             return;
         }
-        match self.step(cx, conn, &link, command, first, count) {
+        match self.read(cx, conn, &link, command, first, count) {
             Some(Step::Report(event)) => cx.post(
                 link.owner,
                 GameMail::Report {
@@ -97,7 +97,7 @@ impl Sessions {
     }
 
     /// One message, typed; `None` if it is unknown or malformed, or comes from the wrong player.
-    fn step(
+    fn read(
         &mut self,
         cx: &mut Context<'_>,
         conn: ConnId,
@@ -106,53 +106,12 @@ impl Sessions {
         args: [Option<Value<'_>>; 5],
         count: usize,
     ) -> Option<Step> {
-        let session = self.table.get(conn)?;
-        let host_only = || (session.state == PlayerState::Hosting && link.is_host).then_some(());
-        let event = match (command, args, count) {
-            ("GameState", [Some(state), ..], 1) => {
-                return self.game_state(cx, conn, link, state.as_str()?);
-            }
-            ("GameOption", [Some(key), Some(value), ..], 2) => {
-                host_only()?;
-                GameReport::GameOption(key.as_str()?.into(), OptionValue::read(value))
-            }
-            ("GameMods", [Some(kind), Some(value), ..], 2) => {
-                host_only()?;
-                return self.game_mods(cx, link.seat, kind.as_str()?, value);
-            }
-            ("PlayerOption", [Some(id), Some(key), Some(value), ..], 3) => {
-                host_only()?;
-                GameReport::PlayerOption(
-                    player_id(id)?,
-                    key.as_str()?.into(),
-                    OptionValue::read(value),
-                )
-            }
-            ("AIOption", [Some(name), Some(key), Some(value), ..], 3) => {
-                host_only()?;
-                GameReport::AiOption(
-                    name.as_str()?.into(),
-                    key.as_str()?.into(),
-                    OptionValue::read(value),
-                )
-            }
-            ("ClearSlot", [Some(slot), ..], 1) => {
-                host_only()?;
-                GameReport::ClearSlot(OptionValue::Int(integer(slot).ok()?))
-            }
-            ("GameResult", [Some(army), Some(text), ..], 2) => GameReport::Result(game_result(
-                link.seat.player_id,
-                integer(army).ok()?,
-                text.as_str()?,
-            )?),
-            ("OperationComplete", [Some(primary), Some(secondary), Some(time), ..], 3) => {
-                if !true_like(primary) {
-                    return None;
-                }
-                let time = time
-                    .as_str()
-                    .filter(|time| time.len() <= limits::FIELD_BYTES)?;
-                GameReport::OperationComplete(true_like(secondary), time.into())
+        match (command, args, count) {
+            ("GameState", [Some(state), ..], 1) => self.game_state(cx, conn, link, state.as_str()?),
+            ("GameOption" | "GameMods" | "PlayerOption" | "AIOption" | "ClearSlot", ..) => {
+                let is_hosting = self.table.get(conn)?.state == PlayerState::Hosting;
+                (is_hosting && link.is_host).then_some(())?;
+                self.read_setting(cx, link.seat, command, args, count)
             }
             ("JsonStats", [Some(text), ..], 1) => {
                 let text = text.as_str()?;
@@ -160,25 +119,47 @@ impl Sessions {
                     cx.counters.over_limit += 1;
                     return Some(Step::Done);
                 }
-                looks_like_stats(text).then(|| GameReport::Stats(text.to_owned()))?
+                let stats = looks_like_stats(text).then(|| GameReport::Stats(text.to_owned()))?;
+                Some(Step::Report(stats))
             }
-            ("EnforceRating", _, 0) => GameReport::EnforceRating,
-            ("TeamkillHappened", [Some(time), Some(victim), _, Some(killer), _], 5) => {
-                let (victim, killer) = (player_id(victim)?, player_id(killer)?);
-                if victim == 0 || killer == 0 {
-                    return Some(Step::Done);
-                }
-                GameReport::Teamkill(integer(time).ok()?, victim, killer)
-            }
-            ("GameEnded", ..) => GameReport::GameEnded,
-            ("Desync", ..) => GameReport::Desync,
             ("TeamkillReport", _, 5)
             | ("Rehost" | "Bottleneck" | "BottleneckCleared" | "Disconnected", ..)
             | ("LaunchStatus" | "Chat", _, 1)
-            | ("GameFull", _, 0) => return Some(Step::Done),
+            | ("GameFull", _, 0) => Some(Step::Done),
+            _ => read_result(link.seat.player_id, command, args, count),
+        }
+    }
+
+    /// What a host sets.
+    fn read_setting(
+        &mut self,
+        cx: &mut Context<'_>,
+        seat: Seat,
+        command: &str,
+        args: [Option<Value<'_>>; 5],
+        count: usize,
+    ) -> Option<Step> {
+        let setting = match (command, args, count) {
+            ("GameOption", [Some(key), Some(value), ..], 2) => {
+                GameReport::GameOption(key.as_str()?.into(), OptionValue::read(value))
+            }
+            ("GameMods", [Some(kind), Some(value), ..], 2) => {
+                return self.game_mods(cx, seat, kind.as_str()?, value);
+            }
+            ("PlayerOption", [Some(id), Some(key), Some(value), ..], 3) => {
+                let (id, key) = (player_id(id)?, key.as_str()?.into());
+                GameReport::PlayerOption(id, key, OptionValue::read(value))
+            }
+            ("AIOption", [Some(name), Some(key), Some(value), ..], 3) => {
+                let (name, key) = (name.as_str()?.into(), key.as_str()?.into());
+                GameReport::AiOption(name, key, OptionValue::read(value))
+            }
+            ("ClearSlot", [Some(slot), ..], 1) => {
+                GameReport::ClearSlot(OptionValue::Int(integer(slot).ok()?))
+            }
             _ => return None,
         };
-        Some(Step::Report(event))
+        Some(Step::Report(setting))
     }
 
     /// spec: faf-messages 4.1.
@@ -340,6 +321,39 @@ impl Sessions {
             cx.turn.send(to, body);
         }
     }
+}
+
+/// What a player's game says of how it goes.
+fn read_result(
+    reporter: u32,
+    command: &str,
+    args: [Option<Value<'_>>; 5],
+    count: usize,
+) -> Option<Step> {
+    let report = match (command, args, count) {
+        ("GameResult", [Some(army), Some(text), ..], 2) => {
+            let army = integer(army).ok()?;
+            GameReport::Result(game_result(reporter, army, text.as_str()?)?)
+        }
+        ("OperationComplete", [Some(primary), Some(secondary), Some(time), ..], 3) => {
+            true_like(primary).then_some(())?;
+            let time = time.as_str();
+            let time = time.filter(|time| time.len() <= limits::FIELD_BYTES)?;
+            GameReport::OperationComplete(true_like(secondary), time.into())
+        }
+        ("EnforceRating", _, 0) => GameReport::EnforceRating,
+        ("TeamkillHappened", [Some(time), Some(victim), _, Some(killer), _], 5) => {
+            let (victim, killer) = (player_id(victim)?, player_id(killer)?);
+            if victim == 0 || killer == 0 {
+                return Some(Step::Done);
+            }
+            GameReport::Teamkill(integer(time).ok()?, victim, killer)
+        }
+        ("GameEnded", ..) => GameReport::GameEnded,
+        ("Desync", ..) => GameReport::Desync,
+        _ => return None,
+    };
+    Some(Step::Report(report))
 }
 
 /// Whether a text may be a JSON object with the key `stats`. A document of a hundred kilobytes is read where it may take

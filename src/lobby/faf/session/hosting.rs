@@ -1,11 +1,10 @@
 //! Hosting a game (spec: faf-messages 3.7, faf-lifecycle 10.2).
 
-use crate::faf::mail::game;
 use crate::{
     ConnId, ShardId,
     faf::{
         context::{Context, Timer},
-        mail::game::{GameMail, Leaving},
+        mail::game::{self, GameMail, Leaving},
         model::{
             game::{Creation, Launch},
             limits,

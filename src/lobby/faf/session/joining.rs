@@ -184,7 +184,7 @@ impl Sessions {
         cx.turn.release(seat.conn);
     }
 
-    /// The player's side: they are in the mesh.
+    /// They are in the mesh.
     pub(in crate::faf) fn connected(&mut self, cx: &mut Context<'_>, seat: &Seat) {
         if let Some(link) = self.table.get_mut(seat.conn).and_then(|s| s.link_at(seat)) {
             link.state = LinkState::Connected;
@@ -192,7 +192,7 @@ impl Sessions {
         cx.turn.release(seat.conn);
     }
 
-    /// The player's side: the owner has ended their relation to the game.
+    /// The owner has ended their relation to the game.
     pub(in crate::faf) fn link_ended(&mut self, cx: &mut Context<'_>, seat: &Seat) {
         let Some(session) = self.table.get_mut(seat.conn) else {
             return;
@@ -204,7 +204,7 @@ impl Sessions {
         cx.turn.release(seat.conn);
     }
 
-    /// The player's side: the game was launched with them.
+    /// The game was launched with them.
     pub(in crate::faf) fn set_playing(&mut self, cx: &mut Context<'_>, seat: &Seat) {
         let session = self.table.get_mut(seat.conn);
         if session.is_some_and(|s| s.link_at(seat).is_some()) {
@@ -212,7 +212,7 @@ impl Sessions {
         }
     }
 
-    /// The player's side: their game never came up.
+    /// Their game never came up.
     pub(in crate::faf) fn link_timed_out(&mut self, cx: &mut Context<'_>, seat: Seat) {
         let link = self.table.get_mut(seat.conn).and_then(|s| s.link_at(&seat));
         if link.is_some_and(|link| link.state == LinkState::Initializing) {
@@ -221,7 +221,7 @@ impl Sessions {
         }
     }
 
-    /// The player's side: their relation to a game ends, if there is one, and the owner is told.
+    /// Their relation to a game ends, if there is one, and the owner is told.
     pub(in crate::faf) fn leave_game(&mut self, cx: &mut Context<'_>, conn: ConnId, how: Leaving) {
         let Some(session) = self.table.get_mut(conn) else {
             return;

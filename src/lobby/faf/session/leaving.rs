@@ -18,6 +18,7 @@ use crate::{
         session::{sessions::Sessions, table::Session},
     },
 };
+
 const SIGNED_IN_ELSEWHERE: &str = "You have been signed out because you signed in elsewhere.";
 
 impl Sessions {

@@ -3,6 +3,13 @@
 //! Two logins of one account meet at the player's home shard: it knows the one connection that is the player, gives
 //! each claim a larger epoch than the one before, and has the older connection ended. The newer does not wait for that.
 
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use rand::RngExt;
+
 use crate::{
     ConnId, Origin,
     faf::{
@@ -26,17 +33,11 @@ use crate::{
         },
     },
 };
-use rand::RngExt;
-use std::{
-    collections::{BTreeSet, VecDeque},
-    time::Duration,
-};
-
 use wire::json::Value;
 
 const OFFICIAL_CLIENT: &str = "downlords-faf-client";
 
-/// Logins that wait for their cx.turn. A storm of them waits here instead of overflowing the back office's queue. Bounded
+/// Logins that wait for their turn. A storm of them waits here instead of overflowing the back office's queue. Bounded
 /// by the shard's connections: each is held while it waits, so it waits once.
 #[derive(Debug, Default)]
 pub(in crate::faf) struct Logins {

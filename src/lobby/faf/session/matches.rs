@@ -1,18 +1,18 @@
 //! A player's side of a match's start (spec: faf-matchmaking 8.2, 8.3).
 
-use crate::faf::mail::game::Host;
 use crate::{
     ShardId,
     faf::{
         context::Context,
         mail::{
             coordinator::{CoordinatorMail, Failure, MatchOutcome},
-            game::{GameMail, MatchSpec},
+            game::{GameMail, Host, MatchSpec},
         },
         model::{game::Launch, player_state::PlayerState, seat::LoginId},
         session::sessions::Sessions,
     },
 };
+
 impl Sessions {
     /// At the host's shard: a match is to become a game (spec: faf-matchmaking 8.2, 5 to 8, and 8.3, 1 and 2).
     pub(in crate::faf) fn open_match(&mut self, cx: &mut Context<'_>, opening: MatchSpec) {

@@ -11,10 +11,6 @@
 //! | `parties`, `searching`, `matches` | what players do together before a game |
 //! | `social`, `avatars`, `catalogue`, `admin` | lists; what a player shows; what they look up; what only some may do |
 
-use crate::{
-    ShardId,
-    faf::{context::Context, mail::session::SessionMail},
-};
 pub(in crate::faf) mod admin;
 pub(in crate::faf) mod avatars;
 pub(in crate::faf) mod broadcast;
@@ -37,6 +33,10 @@ pub(in crate::faf) mod stopping;
 pub(in crate::faf) mod table;
 
 use self::sessions::Sessions;
+use crate::{
+    ShardId,
+    faf::{context::Context, mail::session::SessionMail},
+};
 
 impl Sessions {
     /// Somebody has something for a session, or for all.

@@ -1,6 +1,8 @@
 //! A player's side of the coordinator: their shard checks what it knows, asks the coordinator, and tells it what they do
 //! (spec: faf-messages 3.12). The coordinator's side is `coordinator`.
 
+use bytes::Bytes;
+
 use crate::{
     ConnId,
     faf::{
@@ -14,8 +16,6 @@ use crate::{
         session::{sessions::Sessions, table::Session},
     },
 };
-use bytes::Bytes;
-
 use wire::json::Value;
 
 impl Sessions {

@@ -1,13 +1,13 @@
 //! Ratings have changed, and the players learn it.
 
-use crate::faf::session::player::rated;
 use crate::faf::{
     context::Context,
     mail::directory::DirectoryMail,
     protocol::{message, player_info::Entry},
     rules::rated_game::RatingChange,
-    session::sessions::Sessions,
+    session::{player::rated, sessions::Sessions},
 };
+
 impl Sessions {
     /// Ratings have changed; this shard's players among them learn it at the next tick.
     pub(in crate::faf) fn rated(&mut self, cx: &mut Context<'_>, changes: &[RatingChange]) {

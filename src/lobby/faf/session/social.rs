@@ -1,5 +1,7 @@
 //! Friends and foes (spec: faf-messages 3.13), and what they change about the caller's hosted game (N#1029).
 
+use bytes::Bytes;
+
 use crate::{
     ConnId,
     faf::{
@@ -16,8 +18,6 @@ use crate::{
     },
     question::StoreFailure,
 };
-use bytes::Bytes;
-
 use wire::json::Value;
 
 impl Sessions {

@@ -1,5 +1,7 @@
 //! The orderly end, as players see it (spec: faf-lifecycle 14).
 
+use std::time::Duration;
+
 use crate::{
     Audience, ConnId,
     faf::{
@@ -9,7 +11,6 @@ use crate::{
         session::{sessions::Sessions, table::Session},
     },
 };
-use std::time::Duration;
 
 /// Between two looks for idle players.
 const KICK_INTERVAL: Duration = Duration::from_secs(1);

@@ -3,6 +3,8 @@
 //! A session belongs to exactly one [`ConnId`]; whoever looks it up by a connection that is gone finds nothing. Rare
 //! parts are boxed: most of the memory of a shard is sessions.
 
+use std::{net::IpAddr, time::Duration};
+
 use crate::{
     ConnId,
     faf::{
@@ -10,7 +12,6 @@ use crate::{
         session::player::Player,
     },
 };
-use std::{net::IpAddr, time::Duration};
 
 /// State of a game connection (spec: faf-lifecycle 10.1). ENDED is the absence of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +63,7 @@ pub(in crate::faf) struct Session {
     pub old_client: bool,
     /// Is being closed: whatever still arrives is dropped.
     pub closing: bool,
-    /// What the player is doing. Changed by [`crate::faf::Faf::set_state`].
+    /// What the player is doing. Changed by `Sessions::set_state`.
     pub state: PlayerState,
     /// Whether the coordinator knows the player and is told of their state.
     pub in_coordinator: bool,

@@ -13,13 +13,15 @@ pub(in crate::faf) mod violations;
 
 use std::time::Duration;
 
+use crate::faf::rules::matcher::Tuning;
+
 pub use self::{
     maps::AntiRepetition, pop_timer::PopRules, vetoes::Veto, violations::ViolationRules,
 };
+
 pub use crate::faf::model::pools::{
     Bracket, Generated, MapPool, PoolEntry, PoolMap, QueueSetup, RatingSelection, VetoRules,
 };
-use crate::faf::rules::matcher::Tuning;
 
 /// What an operator may choose about matchmaking (spec: faf-lifecycle 16).
 #[derive(Clone, Debug, PartialEq)]
