@@ -5,6 +5,7 @@ mod corners;
 mod dialogues;
 mod faults;
 mod games;
+mod local_mail;
 mod lookups;
 mod matches;
 mod matchmaking_walk;
