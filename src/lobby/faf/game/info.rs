@@ -1,15 +1,14 @@
-//! A game as everybody is told of it: the single form of `game_info` (spec: faf-messages 5.5).
+//! What everybody is told of a game (spec: faf-messages 5.5).
 
 use bytes::Bytes;
-use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::faf::{
     game::state::{Game, GameState},
-    model::{
-        options::{OptionValue, wire_value},
-        time::iso8601,
+    model::{options::OptionValue, time::iso8601},
+    protocol::{
+        game_info::{GameInfo, SimMods, Team, TeamIds, Teams},
+        message,
     },
-    protocol::message,
 };
 
 impl Game {
@@ -86,68 +85,5 @@ impl Game {
             (team.value.integer().unwrap_or(i64::MAX), team.value.key())
         });
         teams
-    }
-}
-
-struct Team<'a> {
-    value: &'a OptionValue,
-    players: Vec<(u32, &'a str)>,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "command", rename = "game_info")]
-struct GameInfo<'a> {
-    visibility: &'a str,
-    password_protected: bool,
-    uid: u32,
-    title: &'a str,
-    state: &'a str,
-    game_type: &'a str,
-    featured_mod: &'a str,
-    sim_mods: SimMods<'a>,
-    mapname: &'a str,
-    map_file_path: &'a str,
-    host: &'a str,
-    num_players: usize,
-    max_players: i64,
-    hosted_at: Option<&'a str>,
-    launched_at: Option<f64>,
-    rating_type: &'a str,
-    rating_min: Option<f64>,
-    rating_max: Option<f64>,
-    enforce_rating_range: bool,
-    teams_ids: Vec<TeamIds<'a>>,
-    teams: Teams<'a>,
-}
-
-#[derive(Serialize)]
-struct TeamIds<'a> {
-    #[serde(serialize_with = "team_value")]
-    team_id: &'a OptionValue,
-    player_ids: Vec<u32>,
-}
-
-fn team_value<S: Serializer>(value: &&OptionValue, serializer: S) -> Result<S::Ok, S::Error> {
-    wire_value(value, serializer)
-}
-
-struct Teams<'a>(&'a [Team<'a>]);
-
-impl Serialize for Teams<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for team in self.0 {
-            let logins: Vec<&str> = team.players.iter().map(|p| p.1).collect();
-            map.serialize_entry(&team.value.key(), &logins)?;
-        }
-        map.end()
-    }
-}
-
-struct SimMods<'a>(&'a [(String, String)]);
-
-impl Serialize for SimMods<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(uid, name)| (uid, name)))
     }
 }

@@ -5,16 +5,10 @@ use crate::{
     faf::{
         context::{Context, Timer},
         mail::game::{self, GameMail, Leaving},
-        model::{
-            game::{Creation, Launch},
-            limits,
-            options::title,
-            player_state::PlayerState,
-            seat::Seat,
-        },
+        model::{game::Launch, player_state::PlayerState, seat::Seat},
         protocol::{
-            message,
-            request::{self, Outcome, Refusal},
+            commands, message,
+            request::{Outcome, Refusal},
         },
         questions::{Host, HostGrant},
         session::{
@@ -39,7 +33,7 @@ impl Sessions {
         let Some(player) = self.table.get(conn).and_then(|s| s.player.as_deref()) else {
             return Ok(());
         };
-        let mut wanted = read_creation(message, &player.account.login);
+        let mut wanted = commands::game_host(message, &player.account.login);
         // spec: faf-lifecycle 11, at the end
         if wanted.is_ok() && (cx.draining || !cx.initialised) {
             wanted = Err(Refusal::Disabled("game_host"));
@@ -134,45 +128,4 @@ impl Request for Hosting {
         );
         Ok(Next::Go)
     }
-}
-
-/// The fields in the order of their checks (spec: faf-messages 3.7).
-fn read_creation(message: Value<'_>, login: &str) -> Outcome<Box<Creation>> {
-    let friends_only = match message.get("visibility").and_then(|v| v.as_str()) {
-        Some("public") => false,
-        Some("friends") => true,
-        _ => return Err(Refusal::Garbage),
-    };
-    let default_title;
-    let wanted = match request::optional_text(message, "title")? {
-        Some(text) => text,
-        None => {
-            default_title = format!("{login}'s game");
-            &default_title
-        }
-    };
-    if !wanted.is_ascii() {
-        return Err(Refusal::client("Title must contain only ascii characters."));
-    }
-    let title = title(wanted).ok_or(Refusal::client("Title must not be empty."))?;
-    let lower = |key: &str, default: &str| -> Outcome<Box<str>> {
-        let mut text = request::optional_text(message, key)?
-            .unwrap_or(default)
-            .to_lowercase();
-        request::cut(&mut text, limits::FIELD_BYTES);
-        Ok(text.into())
-    };
-    let creation = Creation {
-        title: title.into(),
-        featured_mod: lower("mod", "faf")?,
-        folder: lower("mapname", "scmp_007")?,
-        friends_only,
-        password: request::password(message),
-        rating_min: request::optional_float(message, "rating_min")?,
-        rating_max: request::optional_float(message, "rating_max")?,
-        enforce_rating_range: message
-            .get("enforce_rating_range")
-            .is_some_and(|v| v.truthy()),
-    };
-    Ok(Box::new(creation))
 }

@@ -18,14 +18,11 @@ use crate::{
         },
         model::{factions::Factions, limits, player_state::PlayerState, seat::LoginId},
         protocol::{
-            matchmaking, message,
+            commands, matchmaking, message,
             player_info::Entry,
             request::{self, Outcome, Refusal},
         },
-        rules::{
-            matcher::Rating,
-            matchmaking::vetoes::{self, Veto},
-        },
+        rules::{matcher::Rating, matchmaking::vetoes},
         session::sessions::Sessions,
     },
 };
@@ -79,7 +76,8 @@ impl Sessions {
         conn: ConnId,
         message: Value<'_>,
     ) -> Outcome {
-        let wanted = read_vetoes(message).ok_or(Refusal::client("invalid veto data"))?;
+        let wanted =
+            commands::set_player_vetoes(message).ok_or(Refusal::client("invalid veto data"))?;
         let clipped = vetoes::clip(&cx.reference.queues, &wanted);
         if !vetoes::same(&wanted, &clipped) {
             cx.turn
@@ -238,22 +236,4 @@ impl Sessions {
             cx.post(cx.turn.shard, DirectoryMail::PlayerText { id, epoch, text });
         }
     }
-}
-
-/// `None` if anything about the list is wrong.
-fn read_vetoes(message: Value<'_>) -> Option<Vec<Veto>> {
-    let list = message.get("vetoes").filter(|list| list.is_array())?;
-    if list.elements().count() > limits::VETOES {
-        return None;
-    }
-    let veto = |element: Value<'_>| {
-        let number = |key: &str| element.get(key)?.as_i64();
-        let veto = Veto {
-            map_pool_map_version_id: number("map_pool_map_version_id")?,
-            veto_tokens_applied: number("veto_tokens_applied")?,
-            matchmaker_queue_map_pool_id: number("matchmaker_queue_map_pool_id")?,
-        };
-        (veto.veto_tokens_applied >= 0).then_some(veto)
-    };
-    list.elements().map(veto).collect()
 }

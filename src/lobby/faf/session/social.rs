@@ -8,7 +8,10 @@ use crate::{
         context::Context,
         mail::game::{GameMail, GameReport},
         model::{account::Relation, limits},
-        protocol::request::{self, Outcome, Refusal},
+        protocol::{
+            commands,
+            request::{Outcome, Refusal},
+        },
         questions::{ClearRelation, SetRelation},
         rules::visibility::Rule,
         session::{
@@ -27,7 +30,7 @@ impl Sessions {
         conn: ConnId,
         message: Value<'_>,
     ) -> Outcome {
-        let Some((subject, relation)) = subject(message)? else {
+        let Some((subject, relation)) = commands::social(message)? else {
             return Ok(());
         };
         let Some(player) = self.table.get(conn).and_then(|s| s.player.as_deref()) else {
@@ -65,7 +68,7 @@ impl Sessions {
         conn: ConnId,
         message: Value<'_>,
     ) -> Outcome {
-        let (subject, _) = subject(message)?.ok_or(Refusal::Garbage)?;
+        let (subject, _) = commands::social(message)?.ok_or(Refusal::Garbage)?;
         let Some(player) = self.table.get(conn).and_then(|s| s.player.as_deref()) else {
             return Ok(());
         };
@@ -159,17 +162,4 @@ impl Request for Unrelating {
         sessions.related(cx, conn, self.subject_id, None);
         Ok(Next::Go)
     }
-}
-
-/// Who is meant, and as what; `friend` wins. An id that no player can have is `None`.
-fn subject(message: Value<'_>) -> Outcome<Option<(Option<u32>, Relation)>> {
-    let (value, relation) = match (message.get("friend"), message.get("foe")) {
-        (Some(value), _) => (value, Relation::Friend),
-        (None, Some(value)) => (value, Relation::Foe),
-        (None, None) => return Ok(None),
-    };
-    Ok(Some((
-        u32::try_from(request::integer(value)?).ok(),
-        relation,
-    )))
 }
