@@ -371,7 +371,7 @@ mod tests {
         let mut turn = |effects: &mut Vec<Effect<Listener>>,
                         input: &mut dyn FnMut(&mut Turn<'_, Listener>)| {
             input(&mut Turn {
-                shard: ShardId(0),
+                shard: ShardId::new(0, 0),
                 shards: 1,
                 now,
                 rng: &mut rng,
@@ -380,7 +380,7 @@ mod tests {
             });
         };
         let conn = ConnId {
-            shard: ShardId(0),
+            shard: ShardId::new(0, 0),
             slot: 0,
             generation: 0,
         };

@@ -144,9 +144,14 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         &self.shards[usize::from(shard)].dialect
     }
 
-    /// State of the shard that the connection is on.
+    /// The state of this shard.
+    pub fn dialect_on(&self, shard: ShardId) -> &D {
+        &self.shards[shard.local()].dialect
+    }
+
+    /// The state of the shard that the connection is on.
     pub fn dialect_of(&self, conn: ConnId) -> &D {
-        &self.shards[conn.shard.local()].dialect
+        self.dialect_on(conn.shard)
     }
 
     /// How many shards there are.

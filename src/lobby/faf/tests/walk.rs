@@ -3,7 +3,10 @@
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::*;
-use crate::faf::{Counters, model::seat::LoginId};
+use crate::{
+    ShardId,
+    faf::{Counters, model::seat::LoginId},
+};
 
 pub(super) const SHARDS: u16 = 3;
 
@@ -57,7 +60,7 @@ pub(super) fn party_frames(rng: &mut SmallRng, _: u32) -> Vec<Value> {
 }
 
 /// Players, id and claim, and games, uid and owner, that a shard knows of.
-type Beliefs = (Vec<(u32, u64)>, Vec<(u32, u16)>);
+type Beliefs = (Vec<(u32, u64)>, Vec<(u32, ShardId)>);
 
 /// What a shard believes about players: id, claim; and about games: uid, owner.
 fn beliefs(faf: &Faf) -> Beliefs {
@@ -75,7 +78,7 @@ fn beliefs(faf: &Faf) -> Beliefs {
             .directory
             .picture
             .games()
-            .map(|g| (g.uid, g.owner.0))
+            .map(|g| (g.uid, g.owner))
             .collect(),
     )
 }
@@ -244,7 +247,7 @@ pub(super) fn check(sim: &mut Sim, seed: u64) {
         {
             online.push((player.account.id, player.epoch));
             if let Some(link) = &session.link {
-                let owner = sim.dialect(link.owner.0);
+                let owner = sim.dialect_on(link.owner);
                 let game = owner.roles.games.games.get(&link.seat.uid);
                 assert!(
                     game.is_some_and(|g| g.has(&link.seat)),
