@@ -82,8 +82,8 @@ fn measure(busy: bool) -> Histogram<u64> {
         listeners: Vec::new(),
         connections: 1,
         address_limits: AddressLimits {
-            connections: 1,
-            opened_per_second: 1,
+            connections: Some(1),
+            opened_per_second: Some(1),
         },
         handshake: RUN,
         seed: Some(1),

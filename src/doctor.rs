@@ -108,10 +108,10 @@ pub fn judge(machine: &Machine, config: &Config) -> Vec<Check> {
     vec![
         kernel(machine),
         ring(machine),
-        memlock(machine, config.server.shards),
-        open_files(machine, config.limits.connections),
+        memlock(machine, config.engine.shards),
+        open_files(machine, config.engine.connections),
         somaxconn(machine),
-        cores(machine, config.server.shards),
+        cores(machine, config.engine.shards),
         huge_pages(machine),
         local_ports(machine),
     ]

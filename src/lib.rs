@@ -5,7 +5,8 @@
 //!
 //! | layer | what it is | what it must never do |
 //! |---|---|---|
-//! | [`wire`] | bytes to frames and back | I/O, clocks, threads, randomness |
+//! | [`settings`] | what a setting is: name, kind, default, meaning | I/O, clocks, threads, randomness |
+//! | [`wire`] | bytes to frames and back | the same |
 //! | [`lobby`] | the dialects: state machines, input and time in, effects out | the same, and SQL |
 //! | [`engine`] | the io_uring shell: shards, connections, fan-out, mesh | know a game or a player |
 //! | [`backoffice`] | what may be slow: store, keys | run on a shard's thread |
@@ -22,4 +23,5 @@ pub use backoffice;
 pub use config;
 pub use engine;
 pub use lobby;
+pub use settings;
 pub use wire;

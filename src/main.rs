@@ -39,7 +39,7 @@ fn run() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     let sources = Sources {
         file: cli.options.config.clone(),
-        replaced_file: cli.options.configuration_file.clone(),
+        compat_file: cli.options.configuration_file.clone(),
         environment: environment(),
         flags: cli.options.flags(),
     };

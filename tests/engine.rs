@@ -176,8 +176,8 @@ fn settings(shards: u16) -> Settings {
         }],
         connections: 1_000,
         address_limits: AddressLimits {
-            connections: 3,
-            opened_per_second: 1_000,
+            connections: Some(3),
+            opened_per_second: Some(1_000),
         },
         handshake: Duration::from_secs(10),
         seed: Some(1),

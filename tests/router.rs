@@ -109,8 +109,8 @@ impl Server {
             ],
             connections: 100,
             address_limits: AddressLimits {
-                connections: u32::MAX,
-                opened_per_second: u32::MAX,
+                connections: None,
+                opened_per_second: None,
             },
             handshake: Duration::from_secs(10),
             seed: Some(1),

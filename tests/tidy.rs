@@ -1,5 +1,5 @@
 //! Checks the code base itself, as far as cargo and clippy cannot: packages say which layer may name which, `clippy.toml`
-//! beside the packages of `wire` and `lobby` what those must not touch.
+//! beside the packages of `settings`, `wire` and `lobby` what those must not touch.
 //!
 //! Files are parsed, so an import is found however it is written: nested, renamed, in a macro, or as a full path.
 
@@ -29,10 +29,11 @@ const CIRCLE: usize = 6;
 const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[("src/serve/mod.rs", "run", 75)];
 
 /// Circles that were larger when the rule came: a file in each, and its present size. It can only shrink.
-const LARGE_CIRCLES: &[(&str, usize)] = &[("src/config/lib.rs", 7)];
+const LARGE_CIRCLES: &[(&str, usize)] = &[];
 
 /// Folders that are packages, or with `src/` the rest; the first that fits counts.
 const PACKAGES: &[&str] = &[
+    "src/settings/",
     "src/wire/",
     "src/lobby/",
     "src/engine/",

@@ -29,8 +29,8 @@ pub(crate) fn one_shard(connections: usize) -> Settings {
         }],
         connections,
         address_limits: AddressLimits {
-            connections: u32::MAX,
-            opened_per_second: u32::MAX,
+            connections: None,
+            opened_per_second: None,
         },
         handshake: Duration::from_secs(10),
         seed: Some(1),

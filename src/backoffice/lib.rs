@@ -12,6 +12,7 @@
 //! | [`spool`] | finished games that are not settled yet, on disk |
 //! | [`http`] | what operators and their programs read: health, metrics |
 //! | [`runner`] | the thread, and the bounded queue that questions come through |
+//! | [`settings`](mod@settings) | what an operator may choose about all of it |
 //!
 //! Nothing here may ever run on a shard's thread: a shard asks through [`runner::Asker::try_ask`], which never waits,
 //! and gets its answer as mail. Everything that goes outside has a deadline, so that a server that hangs costs an
@@ -25,6 +26,7 @@ pub mod keys;
 pub mod policy;
 pub mod refresh;
 pub mod runner;
+pub mod settings;
 mod signature;
 pub mod spool;
 pub mod store;

@@ -1,11 +1,10 @@
-//! The table of keys as text: a commented TOML file and the reference page.
+//! All keys as text: a commented TOML file and the reference page.
 
 use std::fmt::Write;
 
-use super::{
-    Values,
-    keys::{GROUPS, KEYS, Key, Kind, Value},
-};
+use settings::{Key, Kind, Value, Values};
+
+use super::groups::{HEADINGS, keys};
 
 /// Width of comments in the printed file.
 const COLUMNS: usize = 100;
@@ -13,9 +12,9 @@ const COLUMNS: usize = 100;
 /// A TOML file with every key, its documentation and its effective value.
 pub(super) fn commented(values: &Values) -> String {
     let mut out = String::new();
-    for (group, heading) in GROUPS {
+    for (group, heading) in HEADINGS {
         let _ = writeln!(out, "# {heading}.\n[{group}]");
-        for key in KEYS.iter().filter(|key| key.group() == *group) {
+        for key in keys_of(group) {
             let about = format!(
                 "{} Allowed: {}. Default: {}.",
                 key.doc,
@@ -23,8 +22,7 @@ pub(super) fn commented(values: &Values) -> String {
                 default(key)
             );
             wrapped(&mut out, &about);
-            let name = key.name.trim_start_matches(group).trim_start_matches('.');
-            let _ = writeln!(out, "{name} = {}\n", shown(key, &values.0[key.name]));
+            let _ = writeln!(out, "{} = {}\n", key.own_name(), shown(key, values.of(key)));
         }
     }
     out
@@ -34,7 +32,7 @@ pub(super) fn commented(values: &Values) -> String {
 pub fn reference() -> String {
     let mut out = String::from(
         "# Configuration\n\n\
-         <!-- Made from the table in src/config/keys.rs; `BLESS=1 cargo test -p muster-config` writes it anew. -->\n\n\
+         <!-- Made from the settings in the code; `BLESS=1 cargo test -p muster-config` writes it anew. -->\n\n\
          A value comes from, later wins: its default, the TOML file (`--config FILE`), the environment, the command\n\
          line (`--set group.key=value`). An unknown key or a value that is not allowed stops the start with a message\n\
          that names the place. `muster --check-config` only checks; `muster --print-config` prints a commented file\n\
@@ -45,14 +43,13 @@ pub fn reference() -> String {
          The files are read again every `server.config_refresh_s` seconds and on the signal HUP. A key marked *(live)*\n\
          then takes effect at once; a change of any other is logged and waits for the next start.\n",
     );
-    for (group, heading) in GROUPS {
+    for (group, heading) in HEADINGS {
         let _ = writeln!(out, "\n## [{group}] {heading}\n");
         let _ = writeln!(
             out,
             "| key | default | allowed | environment |\n|---|---|---|---|"
         );
-        let keys = || KEYS.iter().filter(|key| key.group() == *group);
-        for key in keys() {
+        for key in keys_of(group) {
             let unit = if key.unit.is_empty() {
                 String::new()
             } else {
@@ -67,26 +64,32 @@ pub fn reference() -> String {
                 key.variable()
             );
         }
-        for key in keys() {
-            let live = if key.is_live() { " (live)" } else { "" };
+        for key in keys_of(group) {
+            let live = if key.live { " (live)" } else { "" };
             let _ = writeln!(out, "\n**`{}`**{live}: {}", key.name, key.doc);
         }
     }
     out
 }
 
+/// The keys whose names begin with this.
+fn keys_of(group: &str) -> impl Iterator<Item = &'static Key> {
+    keys()
+        .iter()
+        .copied()
+        .filter(move |key| key.group() == group)
+}
+
 fn default(key: &Key) -> String {
     key.kind
         .parse(key.default)
-        .map_or_else(|()| key.default.to_owned(), |value| value.to_string())
+        .map_or_else(|| key.default.to_owned(), |value| value.to_string())
 }
 
 /// The value, without a password.
 pub(super) fn shown(key: &Key, value: &Value) -> String {
     match (key.kind, value) {
-        (_, Value::Text(secret)) if key.name.ends_with("_license_key") && !secret.is_empty() => {
-            "\"***\"".to_owned()
-        }
+        (_, Value::Text(secret)) if key.secret && !secret.is_empty() => "\"***\"".to_owned(),
         (Kind::Prefixed(_) | Kind::PrefixedOrOff(_), Value::Text(url)) => {
             format!("{:?}", without_password(url))
         }

@@ -1,5 +1,9 @@
 //! What is typed, and what is made of it.
 
+use std::time::Duration;
+
+use backoffice::faf::AuthMode;
+
 use super::*;
 
 fn flags(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -10,11 +14,15 @@ fn flags(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 fn load(toml: &str, environment: &[(&str, &str)], set: &[(&str, &str)]) -> Result<Config, String> {
-    let mut values = Values::defaults();
-    values.lay(typed::from_toml("muster.toml", toml).map_err(|e| e.to_string())?);
-    values.lay(typed::from_environment(&flags(environment)).map_err(|e| e.to_string())?);
-    values.lay(typed::from_flags(&flags(set)).map_err(|e| e.to_string())?);
-    Config::mean(values).map_err(|e| e.to_string())
+    let mut values = Values::defaults(groups::keys());
+    for given in [
+        sources::from_toml("muster.toml", toml),
+        sources::from_environment(&flags(environment)),
+        sources::from_flags(&flags(set)),
+    ] {
+        sources::overlay(&mut values, given.map_err(|e| e.to_string())?);
+    }
+    Config::resolve(values).map_err(|e| e.to_string())
 }
 
 fn refusal(toml: &str, environment: &[(&str, &str)], set: &[(&str, &str)]) -> String {
@@ -24,17 +32,17 @@ fn refusal(toml: &str, environment: &[(&str, &str)], set: &[(&str, &str)]) -> St
 #[test]
 fn nothing_typed_is_open_on_loopback_with_the_embedded_store() {
     let config = Config::load(&Sources::default()).unwrap();
-    assert_eq!(config.faf.auth, Auth::Open);
-    assert_eq!(config.faf.listeners().count(), 3);
+    assert_eq!(config.sign_in.auth, AuthMode::Open);
+    assert_eq!(config.faf_listeners.listeners().count(), 3);
     assert!(
         config
-            .faf
+            .faf_listeners
             .listeners()
-            .all(|(_, address)| address.ip().is_loopback())
+            .all(|(_, _, address)| address.ip().is_loopback())
     );
     assert_eq!(config.store.url, "sqlite:data/muster.db?mode=rwc");
-    assert!(config.server.shards >= 1);
-    assert_eq!(config.faf.policy_server_url, None);
+    assert!(config.engine.shards >= 1);
+    assert_eq!(config.sign_in.policy_server(), None);
 }
 
 #[test]
@@ -96,10 +104,23 @@ fn open_sign_in_beyond_loopback_needs_two_words() {
     let address = ("faf.json_address", "0.0.0.0:8002");
     assert!(refusal("", &[], &[address]).contains("faf/json would listen on 0.0.0.0:8002"));
     let config = load("", &[], &[address, ("faf.open_beyond_loopback", "true")]).unwrap();
-    assert!(!config.faf.json_address.unwrap().ip().is_loopback());
+    assert!(
+        !config
+            .faf_listeners
+            .json_address
+            .socket()
+            .unwrap()
+            .ip()
+            .is_loopback()
+    );
     let config = load("", &[], &[("faf.auth", "database")]).unwrap();
     assert_eq!(
-        config.faf.websocket_address.unwrap().to_string(),
+        config
+            .faf_listeners
+            .websocket_address
+            .socket()
+            .unwrap()
+            .to_string(),
         "0.0.0.0:8003"
     );
 }
@@ -115,7 +136,7 @@ fn contradictions_are_refused() {
     assert!(refusal("", &[], &off).contains("no listener"));
     let only_vcmi = load("", &[], &off[..3]).unwrap();
     assert_eq!(
-        only_vcmi.vcmi.address.unwrap().to_string(),
+        only_vcmi.vcmi_listener.socket().unwrap().to_string(),
         "127.0.0.1:5002"
     );
     assert!(
@@ -137,12 +158,12 @@ fn the_printed_file_means_the_same() {
     assert_eq!(again.faf.tick, Duration::from_millis(77));
     assert!(
         again
-            .faf
+            .faf_listeners
             .ws_trusted
             .iter()
             .any(|block| block.contains("10.1.1.1".parse().unwrap()))
             && !again
-                .faf
+                .faf_listeners
                 .ws_trusted
                 .iter()
                 .any(|block| block.contains("11.1.1.1".parse().unwrap()))

@@ -22,13 +22,15 @@ use lobby::ShardId;
 /// Parts of the table of addresses, each behind its own lock: shards that let connections go seldom meet.
 const PARTS: usize = 16;
 
-/// Limits on one address.
-#[derive(Clone, Copy, Debug)]
-pub struct AddressLimits {
-    /// Connections that are open at a time.
-    pub connections: u32,
-    /// New connections within one second of the clock; a burst across two seconds may have twice as many.
-    pub opened_per_second: u32,
+settings::settings! {
+    /// Limits on one address. A second is one of the clock: a burst across two may have twice as many.
+    #[derive(Clone, Copy, Debug)]
+    pub struct AddressLimits {
+        /// Connections from one address. 0: no limit. Loopback is exempt.
+        connections: Option<u32> = "limits.connections_per_address", number(0, 10_000_000), "100", unit("connections");
+        /// New connections from one address in a second. 0: no limit. Loopback is exempt.
+        opened_per_second: Option<u32> = "limits.accepts_per_second_per_address", number(0, 1_000_000), "50", unit("connections/s");
+    }
 }
 
 /// Why somebody may not come in.
@@ -112,10 +114,12 @@ impl Admission {
         }
         let opened = part.opened.entry(address).or_default();
         *opened = opened.saturating_add(1);
-        if *opened > self.limits.opened_per_second {
+        let fastest = self.limits.opened_per_second;
+        if fastest.is_some_and(|fastest| *opened > fastest) {
             return Err(Refusal::TooFast);
         }
-        if part.open.get(&address).copied().unwrap_or(0) >= self.limits.connections {
+        let open = part.open.get(&address).copied().unwrap_or(0);
+        if self.limits.connections.is_some_and(|most| open >= most) {
             return Err(Refusal::TooMany);
         }
         *part.open.entry(address).or_default() += 1;
@@ -163,8 +167,8 @@ mod tests {
     use super::*;
 
     const LIMITS: AddressLimits = AddressLimits {
-        connections: 2,
-        opened_per_second: 3,
+        connections: Some(2),
+        opened_per_second: Some(3),
     };
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the engine is told. It reads no file and knows no default.
+//! What the engine is told, and what an operator may choose of it. It reads no file.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -7,25 +7,29 @@ use std::{
 
 use super::admission::AddressLimits;
 use lobby::Protocol;
-use wire::{Cidr, Format, ReadLimits};
+use settings::Cidr;
+use wire::{Format, ReadLimits};
 
-/// Everything the engine is told.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Threads, each with its own share of the connections.
-    pub shards: u16,
-    /// Each thread stays on one core, if there are more cores than shards.
-    pub pin: bool,
-    /// Where to listen.
-    pub listeners: Vec<ListenerSettings>,
-    /// Most connections at a time.
-    pub connections: usize,
-    /// Limits on one address.
-    pub address_limits: AddressLimits,
-    /// Time for the PROXY header and the WebSocket upgrade.
-    pub handshake: Duration,
-    /// Makes chance repeatable.
-    pub seed: Option<u64>,
+settings::settings! {
+    /// Everything the engine is told.
+    #[derive(Clone, Debug)]
+    pub struct Settings {
+        /// How many shards to run, one thread each. 0: one for each core this process may use.
+        shards: u16 = "server.shards", number(0, 256), "0", unit("threads");
+        /// Pin each shard to its core, if a core is left for everything else. Switch off where several servers share a
+        /// machine.
+        pin: bool = "server.pin", flag(), "true";
+        /// Connections of the whole server; more are closed at once. Each needs a file descriptor.
+        connections: usize = "limits.connections", number(1, 10_000_000), "100000", unit("connections");
+        /// Limits on one address.
+        address_limits: AddressLimits;
+        /// Where to listen.
+        listeners: Vec<ListenerSettings>, always Vec::new();
+        /// Time for the PROXY header and the WebSocket upgrade.
+        handshake: Duration, always Duration::from_secs(10);
+        /// Makes chance repeatable.
+        seed: Option<u64>, always None;
+    }
 }
 
 impl Settings {
@@ -35,15 +39,18 @@ impl Settings {
     }
 }
 
-/// How much may wait for one client that does not read.
-#[derive(Clone, Copy, Debug)]
-pub struct OutboxLimits {
-    /// A client with more than this waiting gets no broadcasts until it has read; then it is sent the present state.
-    pub soft_bytes: usize,
-    /// A client with more than this waiting that its socket did not take is dropped.
-    pub hard_bytes: usize,
-    /// A client that reads nothing for this long while something waits is dropped.
-    pub stuck: Duration,
+settings::settings! {
+    /// How much may wait for one client that does not read.
+    #[derive(Clone, Copy, Debug)]
+    pub struct OutboxLimits {
+        /// A client with more than this unsent gets no broadcasts until it has drained, and then the present state. Must
+        /// be well above what a newcomer is sent: about 0.4 KB for each player online, twice that over QDataStream.
+        soft_bytes: usize = "limits.outbox_soft_bytes", number(1024, 1 << 30), "16777216", unit("bytes");
+        /// A client with more than this unsent is disconnected. Not below limits.outbox_soft_bytes.
+        hard_bytes: usize = "limits.outbox_hard_bytes", number(4096, 1 << 30), "67108864", unit("bytes");
+        /// A client that has taken nothing for this long while something waits is disconnected.
+        stuck: Duration = "limits.outbox_stuck_s", number(1, 86_400), "60", unit("s");
+    }
 }
 
 /// One address to listen on.

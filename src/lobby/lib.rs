@@ -15,7 +15,7 @@ pub mod simulator;
 mod turn;
 pub mod vcmi;
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -62,6 +62,15 @@ pub enum Stopping {
     Drain,
     /// Say good-bye; connections are closed right after this turn.
     Now,
+}
+
+settings::settings! {
+    /// How an orderly end of the process goes.
+    #[derive(Clone, Debug)]
+    pub struct StoppingSettings {
+        /// How long an orderly stop waits for running games. A second signal skips the wait.
+        grace: Duration = "server.stop_grace_s", number(0, 86_400), "1800", unit("s"), live;
+    }
 }
 
 /// A lobby protocol's state on one shard.

@@ -21,7 +21,7 @@ pub(super) async fn wait(current: Current, mesh: &Mesh<Router>) -> anyhow::Resul
             _ = counters.recv() => mesh.report(),
         }
     }
-    let grace = current.borrow().server.stop_grace;
+    let grace = current.borrow().server.stopping.grace;
     tracing::info!(
         grace_s = grace.as_secs(),
         "stopping: waiting for running games"

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use muster::{
     backoffice::http::{self, Site},
-    config::HostAddress,
+    settings::HostAddress,
 };
 use tokio::{
     net::lookup_host,

@@ -2,7 +2,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `engine` | the configuration as the engine and the dialect want it |
+//! | `engine` | the listeners of every lobby, as the engine wants them |
 //! | `office` | the back office: store, keys, policy server, and the handler that answers |
 //! | `endpoints` | control, health and metrics over HTTP |
 //! | `outside` | the broker: its settings, and what becomes of what it says |
@@ -34,14 +34,14 @@ use anyhow::{Context, bail};
 use muster::{
     backoffice::{
         broker::Broker,
-        faf::control::Control,
+        faf::{AuthMode, control::Control},
         http::{
             health::Health,
             metrics::{Build, Metrics},
         },
         runner::BackOffice,
     },
-    config::{Auth, Config, Sources},
+    config::{Config, Sources},
     doctor,
     engine::{Engine, Mesh, Outside},
     lobbies::{Of, Router},
@@ -89,7 +89,7 @@ async fn run(sources: Sources, config: &Config, level: Level) -> anyhow::Result<
     })
     .await?;
 
-    let shards = config.server.shards;
+    let shards = config.engine.shards;
     let mesh = Mesh::<Router>::new(shards);
     let broker = Arc::new(Broker::new(config.broker.backlog));
     let (broker_settings, wanted) = watch::channel(outside::broker_settings(config));
@@ -163,10 +163,10 @@ fn start_engine(
     (boards, vcmi_boards): (&[Arc<MetricsBoard>], &[Arc<vcmi::MetricsBoard>]),
 ) -> anyhow::Result<Engine> {
     let (asker, broker) = (office.asker(), broker.clone());
-    let shards = config.server.shards;
+    let shards = config.engine.shards;
     let (boards, vcmi_boards) = (boards.to_vec(), vcmi_boards.to_vec());
-    let settings = Arc::new(engine::faf_settings(config));
-    let vcmi_settings = Arc::new(engine::vcmi_settings(config));
+    let settings = Arc::new(config.faf.clone());
+    let vcmi_settings = Arc::new(config.vcmi.clone());
     Engine::start(
         engine::settings(config),
         mesh.clone(),
@@ -215,7 +215,7 @@ fn announce(config: &Config, engine: &Engine, endpoints: &[&Endpoint]) {
         println!("listening {name} {address}");
     }
     println!("ready");
-    if config.faf.auth == Auth::Open {
+    if config.sign_in.auth == AuthMode::Open {
         eprintln!("OPEN SIGN-IN: whoever signs in first under a name owns it. Not for the public.");
         eprintln!(
             "Try it:  cargo run --release -p swarm -- run --clients 2000 --profile lobby --duration 20s"

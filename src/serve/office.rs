@@ -12,7 +12,7 @@ use anyhow::Context;
 use muster::{
     backoffice::{
         country::{Countries, Download},
-        faf::{AuthMode, FafHandler, store::Store},
+        faf::{AuthMode, FafHandler, settings, store::Store},
         keys::KeyRing,
         policy::Policy,
         refresh,
@@ -21,7 +21,7 @@ use muster::{
         store::{Failures, StoreSettings},
         unix_now,
     },
-    config::{Auth, Config, GeoIp},
+    config::Config,
     engine::{Inbound, Mesh},
     lobbies::{Of, Router},
     lobby::{
@@ -58,31 +58,24 @@ pub(super) fn open(
     mesh: Arc<Mesh<Router>>,
     progress: Arc<Progress>,
 ) -> anyhow::Result<BackOffice<Asked>> {
-    let (store_url, faf) = (config.store.url.clone(), config.faf.clone());
+    let (store_url, sign_in) = (config.store.url.clone(), config.sign_in.clone());
+    let countries = countries(config.countries.clone());
     let data_dir = config.server.data_dir.clone();
-    let settings = StoreSettings {
+    let store_settings = StoreSettings {
         max_connections: config.store.connections,
         failures: progress.failures.clone(),
         ..StoreSettings::default()
     };
     let setup = move || async move {
-        let store = Arc::new(Store::open(&store_url, &settings).await?);
-        if faf.auth == Auth::Open {
+        let store = Arc::new(Store::open(&store_url, &store_settings).await?);
+        if sign_in.auth == AuthMode::Open {
             store.seed().await?;
         }
-        let keys = Arc::new(KeyRing::new(faf.jwks_url)?);
-        let policy = faf
-            .policy_server_url
-            .as_deref()
-            .map(Policy::new)
-            .transpose()?;
-        let mode = match faf.auth {
-            Auth::Database => AuthMode::Database,
-            Auth::Open => AuthMode::Open,
-        };
-        let countries = Arc::new(countries(faf.geoip));
+        let keys = Arc::new(KeyRing::new(sign_in.keys_url().map(str::to_owned))?);
+        let policy = sign_in.policy_server().map(Policy::new).transpose()?;
+        let countries = Arc::new(countries);
         countries.load().await;
-        let (handler, kept) = FafHandler::new(store, keys.clone(), policy, mode)
+        let (handler, kept) = FafHandler::new(store, keys.clone(), policy, sign_in.auth)
             .with_countries(countries.clone())
             .with_spool(Spool::open(&data_dir.join("games"))?)
             .context("unsettled games of an earlier run can't be read")?;
@@ -115,9 +108,7 @@ pub(super) fn open(
         })
     };
     runner::spawn(
-        runner::questions(config.server.ask_queue, |(_, _, ask): &Asked| {
-            ask.is_crowd()
-        }),
+        runner::questions(config.queue.asks, |(_, _, ask): &Asked| ask.is_crowd()),
         ASKS_AT_ONCE,
         setup,
     )
@@ -146,13 +137,13 @@ async fn answer(handler: Rc<FafHandler>, ask: Ask) -> Answer {
 }
 
 /// The country database that was configured.
-fn countries(geoip: GeoIp) -> Countries {
-    let download = geoip.license_key.map(|license_key| Download {
-        url: geoip.url,
+fn countries(chosen: settings::Countries) -> Countries {
+    let download = chosen.license_key.map(|license_key| Download {
+        url: chosen.url,
         license_key,
-        max_age: geoip.max_age,
+        max_age: chosen.max_age,
     });
-    Countries::new(geoip.database, download)
+    Countries::new(chosen.database, download)
 }
 
 /// Loads reference data and has every shard know it; false if it can't be loaded now.

@@ -14,7 +14,7 @@ use tokio::{
     sync::watch,
 };
 
-use super::{endpoints::Endpoint, engine, outside};
+use super::{endpoints::Endpoint, outside};
 use crate::Level;
 
 /// The configuration in effect: that of the start, with everything live as it is now.
@@ -64,7 +64,7 @@ impl Reload<'_> {
         }
         for change in &changes {
             let (key, value) = (change.key.name, &change.value);
-            if change.key.is_live() {
+            if change.key.live {
                 tracing::info!(key, value, "changed");
             } else {
                 tracing::warn!(key, value, "changed: takes effect at the next start");
@@ -84,7 +84,7 @@ impl Reload<'_> {
         self.control.move_to(new.http.control).await;
         self.health.move_to(new.http.health).await;
         self.metrics.move_to(new.http.metrics).await;
-        let settings = Arc::new(engine::faf_settings(&new));
+        let settings = Arc::new(new.faf.clone());
         self.mesh.tell(|| Of::Faf(News::Settings(settings.clone())));
         *self.current.borrow_mut() = new;
     }

@@ -14,7 +14,6 @@ pub mod qdatastream;
 pub mod websocket;
 
 mod chunk;
-mod cidr;
 mod decoder;
 mod error;
 mod format;
@@ -22,7 +21,6 @@ mod limits;
 mod step;
 
 pub use chunk::Chunk;
-pub use cidr::{Cidr, NotABlock};
 pub use decoder::Decoder;
 pub use error::WireError;
 pub use format::Format;

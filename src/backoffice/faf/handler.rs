@@ -35,6 +35,8 @@ pub enum AuthMode {
     Open,
 }
 
+settings::words! { AuthMode { Open = "open", Database = "database" } }
+
 /// The handler where the FAF dialect's questions are answered.
 pub struct FafHandler {
     pub(super) store: Arc<Store>,

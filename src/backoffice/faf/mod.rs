@@ -6,6 +6,7 @@
 //! | `handler` | what the answers are put together from: store, keys, policy server and country file; signing in |
 //! | [`store`] | everything in SQL, accounts to games and ratings |
 //! | `ledger` | writes down what happened in games, and rates them |
+//! | [`settings`](mod@settings) | what an operator may choose about sign-in and countries |
 //! | [`control`] | all games and all players, for operators |
 //! | [`account`] | what `muster account …` does to the embedded store |
 
@@ -14,6 +15,7 @@ mod answers;
 pub mod control;
 mod handler;
 mod ledger;
+pub mod settings;
 pub mod store;
 
 pub use handler::{AuthMode, FafHandler, is_login_name};

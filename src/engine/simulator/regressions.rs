@@ -86,8 +86,8 @@ impl Scene {
             stuck: Duration::from_secs(60),
         };
         let address_limits = AddressLimits {
-            connections: 9,
-            opened_per_second: 9,
+            connections: Some(9),
+            opened_per_second: Some(9),
         };
         let settings = Arc::new(settings(1, outbox, address_limits));
         let (network, mesh) = (Network::new(1, Chance::new(0)), Mesh::new(1));

@@ -90,8 +90,8 @@ impl Plan {
             capacity: [60, 300, 2_000, 60_000][chance.below(4)],
             lazy: chance.happens(400),
             address_limits: AddressLimits {
-                connections,
-                opened_per_second: 2 * connections,
+                connections: Some(connections),
+                opened_per_second: Some(2 * connections),
             },
         }
     }

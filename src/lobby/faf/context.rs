@@ -91,7 +91,7 @@ impl<'a> Context<'a> {
     pub(in crate::faf) fn basis(&self) -> RatingDefaults<'a> {
         RatingDefaults {
             reference: self.reference,
-            start: self.settings.start_rating,
+            start: self.settings.start_rating(),
         }
     }
 }

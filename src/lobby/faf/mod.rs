@@ -53,7 +53,7 @@ pub use self::{
     model::{game::GameType, ratings, reference, time::iso8601},
     protocol::events,
     rules::{achievements, matcher, matchmaking, rated_game, results, validity},
-    settings::{Counters, Settings},
+    settings::{Counters, ListenerSettings, Settings},
 };
 use self::{
     context::{Context, RoleTurn, Words},

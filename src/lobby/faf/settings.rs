@@ -2,46 +2,112 @@
 //!
 //! Settings are shared by all shards; new ones come as [`News::Settings`](crate::faf::news::News::Settings).
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
-use crate::faf::{
-    model::{game::GameType, ratings::Rating},
-    rules::matchmaking::MatchmakingSettings,
+use settings::{Address, Cidr};
+use wire::{Format, ReadLimits};
+
+use crate::{
+    StoppingSettings,
+    faf::{
+        model::{game::GameType, ratings::Rating},
+        rules::matchmaking::MatchmakingSettings,
+    },
 };
 
-/// Configuration of the dialect (spec: faf-lifecycle 16).
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Shown to users of unofficial clients (`WWW_URL`).
-    pub www_url: String,
-    /// Where players find the mod vault (`CONTENT_URL`).
-    pub content_url: String,
-    /// Whether `hello` is served (`ALLOW_PASSWORD_LOGIN`).
-    pub allow_password_login: bool,
-    /// Logins on their way to the back office at once; the others wait their turn.
-    pub logins_in_flight: usize,
-    /// A connection that has not logged in by then is closed (`LOGIN_TIMEOUT`).
-    pub login_timeout: Duration,
-    /// Between two pings to everybody (`PING_INTERVAL`).
-    pub ping_interval: Duration,
-    /// Between two broadcasts of what has changed (`DIRTY_REPORT_INTERVAL`).
-    pub tick: Duration,
-    /// Time for a custom game to open (spec: faf-lifecycle 10.1).
-    pub custom_setup: Duration,
-    /// Time for a coop game to open.
-    pub coop_setup: Duration,
-    /// Queues, searches and matches.
-    pub matchmaking: MatchmakingSettings,
-    /// Rating of somebody of whom nothing is known (`START_RATING_MEAN`, `START_RATING_DEV`).
-    pub start_rating: Rating,
-    /// Highest displayed global rating that games of other leaderboards may lift to (`RATING_ADJUSTMENT_MAX_RATING`).
-    pub rating_adjustment_max: f64,
-    /// Scores, not words, decide a ladder game (`LADDER_1V1_OUTCOME_OVERRIDE`).
-    pub ladder_outcome_override: bool,
-    /// How long a drain lasts at most; only told to the players here (`SHUTDOWN_GRACE_PERIOD`).
-    pub shutdown_grace: Duration,
-    /// Whether idle players are sent away while draining (`SHUTDOWN_KICK_IDLE_PLAYERS`).
-    pub shutdown_kick_idle: bool,
+settings::settings! {
+    /// Where the lobby listens, and what its clients may say at once.
+    #[derive(Clone, Debug)]
+    pub struct ListenerSettings {
+        /// Listener for QDataStream over TCP. Empty: off. With "auto" as host: 127.0.0.1 if faf.auth is "open",
+        /// otherwise 0.0.0.0. Port 0: any free port.
+        qdatastream_address: Address = "faf.qdatastream_address", address(), "auto:8001";
+        /// Listener for newline-delimited JSON over TCP; as above.
+        json_address: Address = "faf.json_address", address(), "auto:8002";
+        /// Listener for WebSocket; as above.
+        websocket_address: Address = "faf.websocket_address", address(), "auto:8003";
+        /// The two TCP listeners expect a PROXY protocol header (version 1 or 2) first and close connections without
+        /// one. Switch on only behind a proxy that sends it, and let nobody else reach the ports.
+        proxy: bool = "faf.proxy", flag(), "false";
+        /// Path of the WebSocket upgrade; any other path is a 404.
+        ws_path: String = "faf.ws_path", prefixed(&["/"]), "/";
+        /// Request header that carries the client's address behind a reverse proxy. Empty: not read. Believed only
+        /// from peers in faf.ws_trusted.
+        ws_forwarded_header: String = "faf.ws_forwarded_header", text(), "X-Real-IP";
+        /// Address blocks of the reverse proxies whose forwarded header is believed.
+        ws_trusted: Vec<Cidr> = "faf.ws_trusted", blocks(), "127.0.0.0/8,::1/128";
+        /// Longest incoming message. A longer one ends the connection.
+        message_bytes: usize = "limits.message_bytes", number(1024, 1 << 30), "10485760", unit("bytes");
+        /// Longest request head of a WebSocket upgrade.
+        upgrade_bytes: usize = "limits.upgrade_bytes", number(256, 1 << 20), "8192", unit("bytes");
+    }
+}
+
+impl ListenerSettings {
+    /// The listeners that are on: the name each is announced under (`listening faf/json 127.0.0.1:8002`), its format, and
+    /// where it is.
+    pub fn listeners(&self) -> impl Iterator<Item = (&'static str, Format, SocketAddr)> {
+        [
+            (
+                "faf/qdatastream",
+                Format::QDataStream,
+                self.qdatastream_address,
+            ),
+            ("faf/json", Format::JsonLines, self.json_address),
+            ("faf/websocket", Format::WebSocket, self.websocket_address),
+        ]
+        .into_iter()
+        .filter_map(|(name, format, address)| Some((name, format, address.socket()?)))
+    }
+
+    /// What its listeners read.
+    pub fn read_limits(&self) -> ReadLimits {
+        ReadLimits {
+            message_bytes: self.message_bytes,
+            upgrade_bytes: self.upgrade_bytes,
+            ws_path: self.ws_path.clone(),
+            ws_forwarded_header: self.ws_forwarded_header.clone(),
+        }
+    }
+}
+
+settings::settings! {
+    /// Configuration of the dialect (spec: faf-lifecycle 16). All of it can change at any time.
+    #[derive(Clone, Debug)]
+    pub struct Settings {
+        /// How often changed players, games and queues are broadcast.
+        tick: Duration = "faf.tick_ms", number(10, 60_000), "1000", unit("ms"), live;
+        /// How often all signed-in clients are sent a ping.
+        ping_interval: Duration = "faf.ping_interval_s", number(1, 3600), "45", unit("s"), live;
+        /// A connection that has not signed in after this time is closed.
+        login_timeout: Duration = "faf.login_timeout_s", number(1, 86_400), "300", unit("s"), live;
+        /// Accept sign-in by name and password ("hello"); otherwise only by token.
+        allow_password_login: bool = "faf.allow_password_login", flag(), "true", live;
+        /// Sign-ins being worked on at one time, on each shard; further ones wait their turn.
+        logins_in_flight: usize = "limits.logins_in_flight", number(1, 1_000_000), "256", unit("logins"), live;
+        /// The website named in texts for players.
+        www_url: String = "faf.www_url", prefixed(&["http://", "https://"]), "https://www.faforever.com", live;
+        /// Where the mod vault is: the beginning of its links.
+        content_url: String = "faf.content_url", prefixed(&["http://", "https://"]), "http://content.faforever.com", live;
+        /// During an orderly stop, disconnect players who are in no game.
+        shutdown_kick_idle: bool = "faf.shutdown_kick_idle_players", flag(), "false", live;
+        /// How an orderly stop goes; here players are only told of it.
+        stopping: StoppingSettings;
+        /// Mean rating of a player of whom nothing is known.
+        start_rating_mean: f64 = "faf.start_rating_mean", number(0, 100_000), "1500", live;
+        /// Deviation of that rating.
+        start_rating_deviation: f64 = "faf.start_rating_deviation", number(1, 100_000), "500", live;
+        /// Highest displayed global rating that a game of another leaderboard may lift a player to.
+        rating_adjustment_max: f64 = "faf.rating_adjustment_max", number(-100_000, 100_000), "1400", live;
+        /// In matchmaker games of two, the reported scores decide who won, not the reported words.
+        ladder_outcome_override: bool = "faf.ladder_outcome_override", flag(), "true", live;
+        /// Queues, searches and matches.
+        matchmaking: MatchmakingSettings;
+        /// Time for a custom game to open (spec: faf-lifecycle 10.1).
+        custom_setup: Duration, always Duration::from_secs(30);
+        /// Time for a coop game to open.
+        coop_setup: Duration, always Duration::from_secs(60);
+    }
 }
 
 impl Settings {
@@ -53,26 +119,12 @@ impl Settings {
             GameType::Matchmaker => self.matchmaking.setup,
         }
     }
-}
 
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            www_url: "https://www.faforever.com".into(),
-            content_url: "http://content.faforever.com".into(),
-            allow_password_login: true,
-            logins_in_flight: 256,
-            login_timeout: Duration::from_secs(300),
-            ping_interval: Duration::from_secs(45),
-            tick: Duration::from_secs(1),
-            custom_setup: Duration::from_secs(30),
-            coop_setup: Duration::from_secs(60),
-            matchmaking: MatchmakingSettings::default(),
-            start_rating: Rating::START,
-            rating_adjustment_max: 1400.0,
-            ladder_outcome_override: true,
-            shutdown_grace: Duration::from_secs(1800),
-            shutdown_kick_idle: false,
+    /// Rating of somebody of whom nothing is known.
+    pub fn start_rating(&self) -> Rating {
+        Rating {
+            mean: self.start_rating_mean,
+            deviation: self.start_rating_deviation,
         }
     }
 }

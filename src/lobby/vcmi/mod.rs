@@ -44,7 +44,7 @@ use std::{convert::Infallible, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 pub use mail::Mail;
-pub use settings::{Counters, MetricsBoard, Settings};
+pub use settings::{Counters, ListenerSettings, MetricsBoard, Settings};
 
 use self::{gateway::Peer, lobby::Lobby, settings::SHOWN};
 use super::{ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn, map::IdMap};

@@ -1,43 +1,66 @@
 //! What an operator may choose about the VCMI lobby, the limits nobody may pass, and what is counted.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
+use settings::Address;
+use wire::ReadLimits;
 
-/// Configuration of the dialect (spec: vcmi-proxy 12, 16).
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Launchers at one time; `None`: no limit.
-    pub capacity: Option<u32>,
-    /// Time to sign in, or to name a session.
-    pub handshake: Duration,
-    /// Life of a session that nobody is connected to.
-    pub session_idle: Duration,
-    /// Sessions at one time.
-    pub sessions: usize,
-    /// Rooms of one address; `None`: no limit. Loopback is exempt, as at admission.
-    pub rooms_per_address: Option<u32>,
-    /// Longest name of a user.
-    pub name_chars: usize,
-    /// Longest name of a room.
-    pub room_name_chars: usize,
-    /// Longest line of chat.
-    pub chat_bytes: usize,
+settings::settings! {
+    /// Where the lobby listens, what a client may say at once, and how much may wait for one.
+    #[derive(Clone, Debug)]
+    pub struct ListenerSettings {
+        /// Whether the VCMI lobby is there at all.
+        enabled: bool = "vcmi.enabled", flag(), "true";
+        /// Its listener, for launchers and for games. Nobody proves who they are there, so "auto" as host follows the FAF
+        /// listeners: 127.0.0.1 while those offer open sign-in on loopback, otherwise 0.0.0.0. Port 0: any free port.
+        address: Address = "vcmi.address", address(), "auto:5002";
+        /// Longest packet of a client; the largest real one is a list of mods. A longer one ends the connection.
+        packet_bytes: usize = "vcmi.packet_bytes", number(1024, 1 << 26), "1048576", unit("bytes");
+        /// A launcher for which more than this waits unread is disconnected.
+        outbox_bytes: usize = "vcmi.outbox_bytes", number(65_536, 1 << 30), "1048576", unit("bytes");
+        /// A launcher that has taken nothing for this long while something waits is disconnected.
+        outbox_stuck: Duration = "vcmi.outbox_stuck_s", number(1, 86_400), "30", unit("s");
+    }
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            capacity: None,
-            handshake: Duration::from_secs(60),
-            session_idle: Duration::from_secs(1800),
-            sessions: 10_000,
-            rooms_per_address: Some(16),
-            name_chars: 32,
-            room_name_chars: 64,
-            chat_bytes: 128 << 10,
+impl ListenerSettings {
+    /// Where to listen, if at all.
+    pub fn socket(&self) -> Option<SocketAddr> {
+        self.address.socket().filter(|_| self.enabled)
+    }
+
+    /// What its listener reads.
+    pub fn read_limits(&self) -> ReadLimits {
+        ReadLimits {
+            message_bytes: self.packet_bytes,
+            ..ReadLimits::default()
         }
+    }
+}
+
+settings::settings! {
+    /// Configuration of the dialect (spec: vcmi-proxy 12, 16).
+    #[derive(Clone, Debug)]
+    pub struct Settings {
+        /// Launchers in the lobby; further ones are told that the server is full. 0: no limit of its own.
+        capacity: Option<u32> = "vcmi.capacity", number(0, 10_000_000), "0", unit("users");
+        /// A launcher that has not signed in, or a game that has not said which session it belongs to, is disconnected
+        /// after this time.
+        handshake: Duration = "vcmi.handshake_s", number(1, 86_400), "60", unit("s");
+        /// A started game to which nobody is connected is forgotten after this time.
+        session_idle: Duration = "vcmi.session_idle_s", number(1, 864_000), "1800", unit("s");
+        /// Started games remembered at one time; with so many no further one starts.
+        sessions: usize = "vcmi.sessions", number(1, 10_000_000), "10000", unit("games");
+        /// Rooms hosted from one address. 0: no limit. Loopback is exempt.
+        rooms_per_address: Option<u32> = "vcmi.rooms_per_address", number(0, 10_000_000), "16", unit("rooms");
+        /// Longest name of a user.
+        name_chars: usize = "vcmi.name_chars", number(3, 255), "32", unit("characters");
+        /// Longest name of a room.
+        room_name_chars: usize = "vcmi.room_name_chars", number(3, 255), "64", unit("characters");
+        /// Longest line of chat.
+        chat_bytes: usize = "vcmi.chat_bytes", number(256, 1 << 20), "131072", unit("bytes");
     }
 }
 

@@ -56,7 +56,7 @@ impl Games {
         let Some(game) = self.games.get(&host.uid) else {
             return;
         };
-        let launch = game.launch_record(cx.reference, cx.settings.start_rating);
+        let launch = game.launch_record(cx.reference, cx.settings.start_rating());
         self.record(cx, host.uid, Record::Launch(launch), Some(host));
     }
 
@@ -75,7 +75,7 @@ impl Games {
         }
         if finish {
             let rules = Rules {
-                start: cx.settings.start_rating,
+                start: cx.settings.start_rating(),
                 adjustment_max: cx.settings.rating_adjustment_max,
                 ladder_outcome_override: cx.settings.ladder_outcome_override,
             };

@@ -118,6 +118,8 @@ pub enum RatingSelection {
     Max,
 }
 
+settings::words! { RatingSelection { Mean = "mean", Min = "min", Max = "max" } }
+
 impl RatingSelection {
     /// The rating of a match between players with these displayed ratings.
     pub fn of(self, displayed: &[f64]) -> f64 {

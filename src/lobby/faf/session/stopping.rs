@@ -19,7 +19,7 @@ impl Sessions {
     /// Everybody is told that the end is near.
     pub(in crate::faf) fn announce_end(&mut self, cx: &mut Context<'_>) {
         let notice =
-            text::shutting_down(cx.settings.shutdown_grace, cx.settings.shutdown_kick_idle);
+            text::shutting_down(cx.settings.stopping.grace, cx.settings.shutdown_kick_idle);
         let notice = message::notice("info", &notice);
         cx.turn.fan_out(Audience::Subscribers, notice);
     }

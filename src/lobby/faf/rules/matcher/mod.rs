@@ -15,7 +15,7 @@ mod teams;
 #[cfg(test)]
 mod tests;
 
-pub use rating::{Expansion, Rating, Side, Tuning, quality};
+pub use rating::{Rating, Side, Tuning, quality};
 
 /// A party, or one player, looking for a match.
 #[derive(Clone, Debug, PartialEq)]

@@ -21,81 +21,48 @@ pub struct Rating {
     pub games: u32,
 }
 
-/// How quickly a search takes less good matches: per failed attempt, and at most.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Expansion {
-    /// Per failed attempt.
-    pub step: f64,
-    /// In all.
-    pub max: f64,
-}
-
-/// The matchmaker's numbers (spec: faf-lifecycle 16).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Tuning {
-    /// Mean a player without games is treated as having.
-    pub newbie_base_mean: f64,
-    /// Up to this many games a player is a newbie.
-    pub newbie_min_games: u32,
-    /// Displayed rating from which a player is high rated.
-    pub high_rated_min_rating: f64,
-    /// Displayed rating from which a player is a top player.
-    pub top_player_min_rating: f64,
-    /// Of ordinary searches.
-    pub expansion: Expansion,
-    /// Of searches with a newbie.
-    pub newbie_expansion: Expansion,
-    /// Of searches with a top player.
-    pub top_player_expansion: Expansion,
-    /// Team games below this are not made.
-    pub minimum_game_quality: f64,
-    /// Difference of the teams' summed ratings that costs a whole point of quality.
-    pub maximum_rating_imbalance: f64,
-    /// Deviation among the ratings of a game that costs a whole point of quality.
-    pub maximum_rating_deviation: f64,
-    /// Per failed attempt of a search that would fill a team.
-    pub time_bonus: f64,
-    /// At most.
-    pub maximum_time_bonus: f64,
-    /// The same for its newbies.
-    pub newbie_time_bonus: f64,
-    /// At most.
-    pub maximum_newbie_time_bonus: f64,
-    /// For players far from the queue's rating peak.
-    pub minority_bonus: f64,
-    /// How far is far.
-    pub minority_bonus_rating_range: f64,
-}
-
-impl Default for Tuning {
-    fn default() -> Self {
-        Tuning {
-            newbie_base_mean: 500.0,
-            newbie_min_games: 10,
-            high_rated_min_rating: 1400.0,
-            top_player_min_rating: 2000.0,
-            expansion: Expansion {
-                step: 0.05,
-                max: 0.25,
-            },
-            newbie_expansion: Expansion {
-                step: 0.10,
-                max: 0.60,
-            },
-            top_player_expansion: Expansion {
-                step: 0.15,
-                max: 0.30,
-            },
-            minimum_game_quality: 0.4,
-            maximum_rating_imbalance: 250.0,
-            maximum_rating_deviation: 250.0,
-            time_bonus: 0.01,
-            maximum_time_bonus: 0.2,
-            newbie_time_bonus: 0.25,
-            maximum_newbie_time_bonus: 3.0,
-            minority_bonus: 1.0,
-            minority_bonus_rating_range: 1250.0,
-        }
+settings::settings! {
+    /// The matchmaker's numbers (spec: faf-lifecycle 16).
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Tuning {
+        /// Mean that a player without games is treated as having in matches of two. It becomes their own game by game.
+        newbie_base_mean: f64 = "matchmaking.newbie_base_mean", decimal(-10_000, 10_000), "500", live;
+        /// Up to so many games a player is a newbie.
+        newbie_min_games: u32 = "matchmaking.newbie_min_games", number(0, 1_000_000), "10", unit("games"), live;
+        /// Displayed rating from which a player is high rated: newbies get no bonus in their team games.
+        high_rated_min_rating: f64 = "matchmaking.high_rated_min_rating", decimal(-10_000, 10_000), "1400", live;
+        /// Displayed rating from which a search widens like that of a top player.
+        top_player_min_rating: f64 = "matchmaking.top_player_min_rating", decimal(-10_000, 10_000), "2000", live;
+        /// By how much a search accepts less good matches of two after each pop without a match.
+        expansion_step: f64 = "matchmaking.expansion_step", decimal(0, 1), "0.05", live;
+        /// At most so much less.
+        expansion_max: f64 = "matchmaking.expansion_max", decimal(0, 1), "0.25", live;
+        /// The same for searches with a newbie.
+        newbie_expansion_step: f64 = "matchmaking.newbie_expansion_step", decimal(0, 1), "0.1", live;
+        /// At most so much less.
+        newbie_expansion_max: f64 = "matchmaking.newbie_expansion_max", decimal(0, 1), "0.6", live;
+        /// The same for searches with a top player.
+        top_player_expansion_step: f64 = "matchmaking.top_player_expansion_step", decimal(0, 1), "0.15", live;
+        /// At most so much less.
+        top_player_expansion_max: f64 = "matchmaking.top_player_expansion_max", decimal(0, 1), "0.3", live;
+        /// Team games below this quality are not made.
+        minimum_game_quality: f64 = "matchmaking.minimum_game_quality", decimal(-1000, 1000), "0.4", live;
+        /// Difference of the teams' summed ratings that costs a whole point of a team game's quality.
+        maximum_rating_imbalance: f64 = "matchmaking.maximum_rating_imbalance", decimal(1, 100_000), "250", live;
+        /// Deviation among the ratings of a team game that costs a whole point of its quality.
+        maximum_rating_deviation: f64 = "matchmaking.maximum_rating_deviation", decimal(1, 100_000), "250", live;
+        /// Bonus to the quality of a team game for each pop a search has waited, if it would fill a team.
+        time_bonus: f64 = "matchmaking.time_bonus", decimal(0, 1000), "0.01", live;
+        /// At most so much.
+        maximum_time_bonus: f64 = "matchmaking.maximum_time_bonus", decimal(0, 1000), "0.2", live;
+        /// The same bonus for newbies, in games without a high rated player.
+        newbie_time_bonus: f64 = "matchmaking.newbie_time_bonus", decimal(0, 1000), "0.25", live;
+        /// At most so much.
+        maximum_newbie_time_bonus: f64 = "matchmaking.maximum_newbie_time_bonus", decimal(0, 1000), "3", live;
+        /// Bonus to the quality of a team game of players far from most others' ratings.
+        minority_bonus: f64 = "matchmaking.minority_bonus", decimal(0, 1000), "1", live;
+        /// How far that is.
+        minority_bonus_rating_range: f64 = "matchmaking.minority_bonus_rating_range", decimal(1, 100_000), "1250", live;
     }
 }
 
@@ -175,14 +142,17 @@ impl Search {
     /// The least quality it accepts now (spec: faf-matchmaking 3.6).
     pub fn threshold(&self, tuning: &Tuning) -> f64 {
         let side = self.side(tuning);
-        let expansion = if self.best_displayed() >= tuning.top_player_min_rating {
-            tuning.top_player_expansion
+        let (step, max) = if self.best_displayed() >= tuning.top_player_min_rating {
+            (
+                tuning.top_player_expansion_step,
+                tuning.top_player_expansion_max,
+            )
         } else if self.newbies(tuning) > 0 {
-            tuning.newbie_expansion
+            (tuning.newbie_expansion_step, tuning.newbie_expansion_max)
         } else {
-            tuning.expansion
+            (tuning.expansion_step, tuning.expansion_max)
         };
-        let expanded = (expansion.step * f64::from(self.failed_attempts)).min(expansion.max);
+        let expanded = (step * f64::from(self.failed_attempts)).min(max);
         (FIRST_THRESHOLD * quality(side, side) - expanded).max(0.0)
     }
 }

@@ -4,25 +4,16 @@ use rand::RngExt;
 
 use crate::faf::model::pools::{Bracket, MapPool, PoolEntry, PoolMap};
 
-/// How maps that were played lately are avoided (spec: faf-lifecycle 16).
-#[derive(Clone, Debug, PartialEq)]
-pub struct AntiRepetition {
-    /// A player's last so many games of the queue count (`LADDER_ANTI_REPETITION_LIMIT`).
-    pub limit: u32,
-    /// Shares of a played map's weight that a map must have to take its turns, tried in order
-    /// (`LADDER_ANTI_REPETITION_WEIGHT_BASE_THRESHOLDS`).
-    pub weight_base_thresholds: Vec<f64>,
-    /// Each further repetition lowers them by this factor (`LADDER_ANTI_REPETITION_REPEAT_COUNTS_FACTOR`).
-    pub repeat_counts_factor: f64,
-}
-
-impl Default for AntiRepetition {
-    fn default() -> Self {
-        AntiRepetition {
-            limit: 2,
-            weight_base_thresholds: vec![0.5],
-            repeat_counts_factor: 0.8,
-        }
+settings::settings! {
+    /// How maps that were played lately are avoided (spec: faf-lifecycle 16, `LADDER_ANTI_REPETITION_*`).
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct AntiRepetition {
+        /// How many of a player's last games of a queue count as played when a map is chosen.
+        limit: u32 = "matchmaking.anti_repetition_limit", number(0, 1000), "2", unit("games"), live;
+        /// Shares of a played map's weight that another must have to take its turns, tried in order.
+        weight_base_thresholds: Vec<f64> = "matchmaking.anti_repetition_weight_thresholds", decimals(), "0.5", live;
+        /// Each further repetition lowers these shares by this factor.
+        repeat_counts_factor: f64 = "matchmaking.anti_repetition_repeat_factor", decimal(0, 1000), "0.8", live;
     }
 }
 

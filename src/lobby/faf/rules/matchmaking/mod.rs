@@ -23,35 +23,24 @@ pub use crate::faf::model::pools::{
     Bracket, Generated, MapPool, PoolEntry, PoolMap, QueueSetup, RatingSelection, VetoRules,
 };
 
-/// What an operator may choose about matchmaking (spec: faf-lifecycle 16).
-#[derive(Clone, Debug, PartialEq)]
-pub struct MatchmakingSettings {
-    /// The matcher's numbers.
-    pub tuning: Tuning,
-    /// When queues pop.
-    pub pop: PopRules,
-    /// Who may not search for a while.
-    pub violations: ViolationRules,
-    /// How maps that were played lately are avoided.
-    pub anti_repetition: AntiRepetition,
-    /// Which rating of a match decides about its map pool (`MAP_POOL_RATING_SELECTION`).
-    pub map_pool_rating_selection: RatingSelection,
-    /// Time for the host of a match to open its game, and for any player's game to come up.
-    pub setup: Duration,
-    /// Added to it for each guest, it is the time from then until the launch.
-    pub setup_per_guest: Duration,
-}
-
-impl Default for MatchmakingSettings {
-    fn default() -> Self {
-        MatchmakingSettings {
-            tuning: Tuning::default(),
-            pop: PopRules::default(),
-            violations: ViolationRules::default(),
-            anti_repetition: AntiRepetition::default(),
-            map_pool_rating_selection: RatingSelection::default(),
-            setup: Duration::from_secs(60),
-            setup_per_guest: Duration::from_secs(10),
-        }
+settings::settings! {
+    /// What an operator may choose about matchmaking (spec: faf-lifecycle 16).
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct MatchmakingSettings {
+        /// When queues pop.
+        pop: PopRules;
+        /// The matcher's numbers.
+        tuning: Tuning;
+        /// Which displayed rating of a match decides about its map pool.
+        map_pool_rating_selection: RatingSelection
+            = "matchmaking.map_pool_rating_selection", word(RatingSelection::WORDS), "mean", live;
+        /// How maps that were played lately are avoided.
+        anti_repetition: AntiRepetition;
+        /// Who may not search for a while.
+        violations: ViolationRules;
+        /// Time for the host of a match to open its game, and for any of its players' games to come up.
+        setup: Duration = "matchmaking.setup_s", decimal(1, 3600), "60", unit("s"), live;
+        /// Added to it for each guest, it is the time from then until the launch.
+        setup_per_guest: Duration = "matchmaking.setup_per_guest_s", decimal(0, 3600), "10", unit("s"), live;
     }
 }

@@ -2,27 +2,18 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-/// Rules about the waiting time (spec: faf-lifecycle 16, `QUEUE_POP_*`).
-#[derive(Clone, Debug, PartialEq)]
-pub struct PopRules {
-    /// No longer wait than this.
-    pub longest: Duration,
-    /// No shorter one.
-    pub shortest: Duration,
-    /// How many matches a pop should give.
-    pub desired_matches: f64,
-    /// Over so many pops the average goes.
-    pub moving_average: usize,
-}
-
-impl Default for PopRules {
-    fn default() -> Self {
-        PopRules {
-            longest: Duration::from_secs(90),
-            shortest: Duration::from_secs(15),
-            desired_matches: 2.5,
-            moving_average: 5,
-        }
+settings::settings! {
+    /// Rules about the waiting time (spec: faf-lifecycle 16, `QUEUE_POP_*`).
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct PopRules {
+        /// The longest wait between two pops of a queue. The first is half of it.
+        longest: Duration = "matchmaking.pop_longest_s", decimal(1, 86_400), "90", unit("s"), live;
+        /// The shortest wait between two pops of a queue.
+        shortest: Duration = "matchmaking.pop_shortest_s", decimal(0, 86_400), "15", unit("s"), live;
+        /// How many matches a pop should give: the more players search, the sooner a queue pops.
+        desired_matches: f64 = "matchmaking.pop_desired_matches", decimal(0, 1000), "2.5", unit("matches"), live;
+        /// Over how many pops the number of players is averaged.
+        moving_average: usize = "matchmaking.pop_moving_average", number(1, 1000), "5", unit("pops"), live;
     }
 }
 

@@ -10,30 +10,20 @@ use crate::{
     map::IdMap,
 };
 
-/// Rules about violations (spec: faf-lifecycle 16, `LADDER_VIOLATIONS_*`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ViolationRules {
-    /// Whether there are any.
-    pub enabled: bool,
-    /// From so many violations on a player is banned.
-    pub ban_threshold: u32,
-    /// For this long the first time.
-    pub first_ban: Duration,
-    /// For this long from then on.
-    pub ban: Duration,
-    /// A violation this long ago is forgotten.
-    pub reset: Duration,
-}
-
-impl Default for ViolationRules {
-    fn default() -> Self {
-        ViolationRules {
-            enabled: true,
-            ban_threshold: 2,
-            first_ban: Duration::from_secs(600),
-            ban: Duration::from_secs(1800),
-            reset: Duration::from_secs(3600),
-        }
+settings::settings! {
+    /// Rules about violations (spec: faf-lifecycle 16, `LADDER_VIOLATIONS_*`).
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct ViolationRules {
+        /// Whether players who let matches fail may not search for a while.
+        enabled: bool = "matchmaking.violations_enabled", flag(), "true", live;
+        /// From so many violations on.
+        ban_threshold: u32 = "matchmaking.violations_ban_threshold", number(1, 1_000_000), "2", live;
+        /// For this long the first time.
+        first_ban: Duration = "matchmaking.violations_first_ban_s", number(0, 31_536_000), "600", unit("s"), live;
+        /// For this long from then on.
+        ban: Duration = "matchmaking.violations_ban_s", number(0, 31_536_000), "1800", unit("s"), live;
+        /// A violation this long ago is forgotten.
+        reset: Duration = "matchmaking.violations_reset_s", number(0, 31_536_000), "3600", unit("s"), live;
     }
 }
 

@@ -75,11 +75,11 @@ fn threshold(s: &Search, t: &Tuning) -> f64 {
         .any(|p| displayed(p) >= t.top_player_min_rating);
     let has_newbie = s.players.iter().any(|p| is_newbie(p, t));
     let expansion = if has_top {
-        f64::min(t.top_player_expansion.step * f, t.top_player_expansion.max)
+        f64::min(t.top_player_expansion_step * f, t.top_player_expansion_max)
     } else if has_newbie {
-        f64::min(t.newbie_expansion.step * f, t.newbie_expansion.max)
+        f64::min(t.newbie_expansion_step * f, t.newbie_expansion_max)
     } else {
-        f64::min(t.expansion.step * f, t.expansion.max)
+        f64::min(t.expansion_step * f, t.expansion_max)
     };
     f64::max(0.8 * q0 - expansion, 0.0)
 }

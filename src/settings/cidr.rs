@@ -1,4 +1,4 @@
-//! Blocks of addresses: who is trusted to name somebody else's address.
+//! Blocks of addresses, such as those who are trusted to name somebody else's address.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 

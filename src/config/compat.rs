@@ -13,9 +13,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use self::table::{Means, NAMES, Name, Type};
 use super::{
-    ConfigError,
-    keys::{find, nearest_of},
-    typed::{Given, Place},
+    error::{ConfigError, Place},
+    groups::{find, nearest_of},
+    sources::Given,
 };
 
 /// What was found.
@@ -191,7 +191,7 @@ impl Composer<'_> {
         text: &str,
     ) -> Result<Given, ConfigError> {
         let key = find(key).expect("a test looks every key of the table up");
-        let value = key.kind.parse(text).map_err(|()| {
+        let value = key.kind.parse(text).ok_or_else(|| {
             let old = name.and_then(|name| self.olds.get_key_value(name));
             ConfigError::BadValue {
                 place: old.map_or(Place::Implied, |(_, (_, place))| place.clone()),

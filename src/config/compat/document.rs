@@ -5,7 +5,7 @@ use std::fmt;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 
 use super::{
-    super::{ConfigError, typed::Place},
+    super::error::{ConfigError, Place},
     Listener, Old,
     table::Type,
 };

@@ -2,7 +2,11 @@
 
 use std::{fs, path::PathBuf};
 
-use super::super::{Auth, Config, HostAddress, Sources};
+use backoffice::faf::AuthMode;
+use lobby::faf::matchmaking::RatingSelection;
+use settings::{Address, HostAddress};
+
+use super::super::{Config, Sources};
 use super::*;
 
 /// Everything typed: the other server's variables and file, our own file, variables and flags.
@@ -28,7 +32,7 @@ fn load(typed: &Typed<'_>) -> Result<Config, ConfigError> {
     };
     Config::load(&Sources {
         file: written("muster.toml", typed.toml),
-        replaced_file: written("config.yml", typed.yaml),
+        compat_file: written("config.yml", typed.yaml),
         environment: pairs(typed.environment),
         flags: pairs(typed.set),
     })
@@ -48,7 +52,7 @@ fn every_key_of_ours_in_the_table_exists_and_no_name_is_there_twice() {
         assert_eq!(same.count(), 1, "{}", name.name);
     }
     for (key, text) in table::DEPLOYED {
-        assert!(find(key).unwrap().kind.parse(text).is_ok(), "{key}");
+        assert!(find(key).unwrap().kind.parse(text).is_some(), "{key}");
     }
 }
 
@@ -78,13 +82,17 @@ fn default_then_environment_then_file_then_our_own_words() {
 
 #[test]
 fn an_unknown_way_to_choose_a_pool_means_the_mean() {
-    for (word, meant) in [("MAX", "max"), ("median", "mean"), ("", "mean")] {
+    for (word, meant) in [
+        ("MAX", RatingSelection::Max),
+        ("median", RatingSelection::Mean),
+        ("", RatingSelection::Mean),
+    ] {
         let environment: &[(&str, &str)] = &[("MAP_POOL_RATING_SELECTION", word)];
         let typed = Typed {
             environment,
             ..Typed::default()
         };
-        let selection = config(&typed).matchmaking.map_pool_rating_selection;
+        let selection = config(&typed).faf.matchmaking.map_pool_rating_selection;
         assert_eq!(selection, meant, "{word:?}");
     }
 }
@@ -103,18 +111,24 @@ fn the_matchmakers_numbers_keep_their_fractions() {
         toml: Some("[matchmaking]\npop_shortest_s = 1.5\nminority_bonus = 2\n"),
         set: &[("matchmaking.newbie_time_bonus", "0.5")],
     };
-    let matchmaking = config(&typed).matchmaking;
-    assert_eq!(matchmaking.pop_longest.as_secs(), 30);
-    assert_eq!(matchmaking.pop_shortest.as_millis(), 1500);
-    assert_eq!(matchmaking.minimum_game_quality, 0.25);
-    assert_eq!(matchmaking.anti_repetition_weight_thresholds, [1.0, 0.75]);
-    assert_eq!(matchmaking.map_pool_rating_selection, "min");
-    assert!(!matchmaking.violations_enabled);
+    let matchmaking = config(&typed).faf.matchmaking.clone();
+    assert_eq!(matchmaking.pop.longest.as_secs(), 30);
+    assert_eq!(matchmaking.pop.shortest.as_millis(), 1500);
+    assert_eq!(matchmaking.tuning.minimum_game_quality, 0.25);
     assert_eq!(
-        (matchmaking.time_bonus, matchmaking.minority_bonus),
+        matchmaking.anti_repetition.weight_base_thresholds,
+        [1.0, 0.75]
+    );
+    assert_eq!(matchmaking.map_pool_rating_selection, RatingSelection::Min);
+    assert!(!matchmaking.violations.enabled);
+    assert_eq!(
+        (
+            matchmaking.tuning.time_bonus,
+            matchmaking.tuning.minority_bonus
+        ),
         (0.02, 2.0)
     );
-    assert_eq!(matchmaking.newbie_time_bonus, 0.5);
+    assert_eq!(matchmaking.tuning.newbie_time_bonus, 0.5);
 }
 
 #[test]
@@ -131,12 +145,16 @@ fn values_of_the_environment_have_the_type_of_the_default() {
         environment,
         ..Typed::default()
     });
-    assert!(!config.faf.allow_password_login && config.faf.shutdown_kick_idle_players);
-    assert_eq!(config.server.stop_grace.as_secs(), 60);
+    assert!(!config.faf.allow_password_login && config.faf.shutdown_kick_idle);
+    assert_eq!(config.server.stopping.grace.as_secs(), 60);
     assert_eq!(config.faf.tick.as_millis(), 500);
     assert_eq!(config.faf.www_url, "https://example.com");
     assert_eq!(config.log.level, "warn");
-    assert_eq!(config.faf.auth, Auth::Open, "nobody spoke of a database");
+    assert_eq!(
+        config.sign_in.auth,
+        AuthMode::Open,
+        "nobody spoke of a database"
+    );
 }
 
 #[test]
@@ -183,7 +201,7 @@ fn a_deployment_means_its_defaults() {
         ],
         ..Typed::default()
     });
-    assert_eq!(config.faf.auth, Auth::Database);
+    assert_eq!(config.sign_in.auth, AuthMode::Database);
     assert_eq!(
         config.store.url,
         "mysql://root:b%40n%2Fa%3Ana@faf%2Ddb:3306/faf".replace("faf%2Ddb", "faf-db")
@@ -197,22 +215,22 @@ fn a_deployment_means_its_defaults() {
     assert_eq!(config.http.health, HostAddress::Host(2000));
     assert_eq!(config.http.metrics, HostAddress::Off);
     assert_eq!(
-        config.faf.policy_server_url.as_deref(),
+        config.sign_in.policy_server(),
         Some("http://faf-policy-server")
     );
     assert_eq!(
-        config.faf.jwks_url.as_deref(),
+        config.sign_in.keys_url(),
         Some("https://hydra.faforever.com/.well-known/jwks.json")
     );
     assert!(
         config
-            .faf
+            .faf_listeners
             .listeners()
-            .all(|(_, address)| address.ip().is_unspecified())
+            .all(|(_, _, address)| address.ip().is_unspecified())
     );
     assert!(
         config
-            .faf
+            .faf_listeners
             .ws_trusted
             .iter()
             .any(|block| block.contains("10.3.4.5".parse().unwrap()))
@@ -253,26 +271,30 @@ PING_INTERVALL: 1
         yaml: Some(yaml),
         ..Typed::default()
     });
-    let shown = |address: Option<std::net::SocketAddr>| address.unwrap().to_string();
-    assert_eq!(shown(config.faf.qdatastream_address), "127.0.0.1:18001");
-    assert_eq!(shown(config.faf.json_address), "0.0.0.0:18002");
-    assert_eq!(shown(config.faf.websocket_address), "0.0.0.0:18003");
-    assert!(config.faf.proxy);
+    let shown = |address: Address| address.socket().unwrap().to_string();
     assert_eq!(
-        (&*config.faf.ws_path, &*config.faf.ws_forwarded_header),
+        shown(config.faf_listeners.qdatastream_address),
+        "127.0.0.1:18001"
+    );
+    assert_eq!(shown(config.faf_listeners.json_address), "0.0.0.0:18002");
+    assert_eq!(
+        shown(config.faf_listeners.websocket_address),
+        "0.0.0.0:18003"
+    );
+    assert!(config.faf_listeners.proxy);
+    let read = config.faf_listeners.read_limits();
+    assert_eq!(
+        (&*read.ws_path, &*read.ws_forwarded_header),
         ("/lobby", "X-Forwarded-For")
     );
     assert_eq!(
         config.store.url,
         "mysql://root:banana@127.0.0.1:3306/faf%2Dtest"
     );
-    assert!(config.broker.url.unwrap().ends_with(":5672/%2F"));
+    assert!(config.broker.url.as_ref().unwrap().ends_with(":5672/%2F"));
     assert_eq!(config.broker.exchange, "faf-lobby");
-    assert_eq!(
-        config.faf.jwks_url.as_deref(),
-        Some("http://keys/jwks.json")
-    );
-    assert_eq!(config.faf.policy_server_url, None);
+    assert_eq!(config.sign_in.keys_url(), Some("http://keys/jwks.json"));
+    assert_eq!(config.sign_in.policy_server(), None);
     assert_eq!(
         config.http.metrics,
         HostAddress::Fixed("0.0.0.0:8011".parse().unwrap())
@@ -318,10 +340,13 @@ fn missing_and_empty_files_are_tolerated() {
             yaml: Some(yaml),
             ..Typed::default()
         });
-        assert_eq!((config.faf.auth, config.notes.len()), (Auth::Database, 0));
+        assert_eq!(
+            (config.sign_in.auth, config.notes.len()),
+            (AuthMode::Database, 0)
+        );
     }
     let config = Config::load(&Sources {
-        replaced_file: Some(PathBuf::from("/nowhere/config.yml")),
+        compat_file: Some(PathBuf::from("/nowhere/config.yml")),
         ..Sources::default()
     })
     .unwrap();
@@ -344,7 +369,7 @@ fn changes_are_told_without_passwords() {
     let told: Vec<_> = before
         .changes(&after)
         .iter()
-        .map(|change| (change.key.name, change.value.clone(), change.key.is_live()))
+        .map(|change| (change.key.name, change.value.clone(), change.key.live))
         .collect();
     let expected = [
         ("store.connections", "3".to_owned(), false),

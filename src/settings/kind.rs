@@ -1,8 +1,9 @@
-//! Kinds of values that a configuration key may take, how each is read, and how it is shown.
+//! Kinds of values that a configuration key may take, how text is read as one, and what is told to whoever typed
+//! something else.
 
-use std::{fmt, net::SocketAddr};
+use std::fmt;
 
-use wire::Cidr;
+use super::{Address, Cidr, Decimal, HostAddress, Value};
 
 /// What kind of value a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,16 +43,16 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Reads a value that was typed as text (environment, flags, defaults). `Err`: it is not one of this kind.
-    pub(super) fn parse(self, text: &str) -> Result<Value, ()> {
+    /// Reads a value that was typed as text (environment, flags, defaults). `None`: it is not one of this kind.
+    pub fn parse(self, text: &str) -> Option<Value> {
         let value = match self {
-            Kind::Flag => Value::Flag(text.parse().map_err(drop)?),
-            Kind::Number { .. } => Value::Number(text.replace('_', "").parse().map_err(drop)?),
+            Kind::Flag => Value::Flag(text.parse().ok()?),
+            Kind::Number { .. } => Value::Number(text.replace('_', "").parse().ok()?),
             Kind::Decimal { .. } => Value::Decimal(Decimal::parse(text)?),
             Kind::Decimals => {
                 let parts = text.split(',').map(str::trim);
                 let parts = parts.filter(|part| !part.is_empty()).map(Decimal::parse);
-                Value::Decimals(parts.collect::<Result<_, ()>>()?)
+                Value::Decimals(parts.collect::<Option<_>>()?)
             }
             Kind::Blocks => Value::List(
                 text.split(',')
@@ -66,7 +67,7 @@ impl Kind {
     }
 
     /// Lets a value through that is of this kind and within its bounds.
-    pub(super) fn check(self, value: Value) -> Result<Value, ()> {
+    pub fn check(self, value: Value) -> Option<Value> {
         let value = match (self, value) {
             (Kind::Decimal { .. }, Value::Number(n)) => Value::Decimal(Decimal(n as f64)),
             (Kind::Decimals, Value::List(none)) if none.is_empty() => Value::Decimals(Vec::new()),
@@ -93,7 +94,7 @@ impl Kind {
             }
             _ => false,
         };
-        if good { Ok(value) } else { Err(()) }
+        good.then_some(value)
     }
 }
 
@@ -122,88 +123,57 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A number that may have a fraction; always finite.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Decimal(pub(super) f64);
-
-// Finite numbers are equal to themselves.
-impl Eq for Decimal {}
-
-impl Decimal {
-    pub(super) fn parse(text: &str) -> Result<Decimal, ()> {
-        let number: f64 = text.replace('_', "").parse().map_err(drop)?;
-        if number.is_finite() {
-            Ok(Decimal(number))
-        } else {
-            Err(())
-        }
-    }
+/// `true` or `false`.
+pub const fn flag() -> Kind {
+    Kind::Flag
 }
 
-/// A value of a known kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value {
-    Flag(bool),
-    Number(i64),
-    Decimal(Decimal),
-    Decimals(Vec<Decimal>),
-    Text(String),
-    List(Vec<String>),
+/// A whole number within these bounds.
+pub const fn number(min: i64, max: i64) -> Kind {
+    Kind::Number { min, max }
 }
 
-/// As it is written in TOML.
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Value::Flag(flag) => write!(f, "{flag}"),
-            Value::Number(number) => write!(f, "{number}"),
-            Value::Decimal(Decimal(number)) => write!(f, "{number:?}"),
-            Value::Decimals(all) => {
-                let numbers: Vec<f64> = all.iter().map(|decimal| decimal.0).collect();
-                write!(f, "{numbers:?}")
-            }
-            Value::Text(text) => write!(f, "{text:?}"),
-            Value::List(list) => write!(f, "{list:?}"),
-        }
-    }
+/// A number with or without a fraction within these bounds.
+pub const fn decimal(min: i64, max: i64) -> Kind {
+    Kind::Decimal { min, max }
 }
 
-/// A listener's address as typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Address {
-    Off,
-    /// The host part follows from how players sign in.
-    Auto(u16),
-    Fixed(SocketAddr),
+/// A list of numbers, none below zero.
+pub const fn decimals() -> Kind {
+    Kind::Decimals
 }
 
-impl Address {
-    pub(super) fn parse(text: &str) -> Option<Address> {
-        match text.strip_prefix("auto:") {
-            Some(port) => port.parse().ok().map(Address::Auto),
-            None if text.is_empty() => Some(Address::Off),
-            None => text.parse().ok().map(Address::Fixed),
-        }
-    }
+/// One of these words.
+pub const fn word(words: &'static [&'static str]) -> Kind {
+    Kind::Word(words)
 }
 
-/// Where an endpoint for operators is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HostAddress {
-    /// Nowhere.
-    Off,
-    /// On the address that this host's own name stands for.
-    Host(u16),
-    /// There.
-    Fixed(SocketAddr),
+/// Any text.
+pub const fn text() -> Kind {
+    Kind::Text
 }
 
-impl HostAddress {
-    pub(super) fn parse(text: &str) -> Option<HostAddress> {
-        match text.strip_prefix("host:") {
-            Some(port) => port.parse().ok().map(HostAddress::Host),
-            None if text.is_empty() => Some(HostAddress::Off),
-            None => text.parse().ok().map(HostAddress::Fixed),
-        }
-    }
+/// Text that starts with one of these.
+pub const fn prefixed(heads: &'static [&'static str]) -> Kind {
+    Kind::Prefixed(heads)
+}
+
+/// Text that starts with one of these, or empty for "off".
+pub const fn prefixed_or_off(heads: &'static [&'static str]) -> Kind {
+    Kind::PrefixedOrOff(heads)
+}
+
+/// `IP:PORT`, `auto:PORT`, or empty for "off".
+pub const fn address() -> Kind {
+    Kind::Address
+}
+
+/// `IP:PORT`, `host:PORT`, or empty for "off".
+pub const fn host_address() -> Kind {
+    Kind::HostAddress
+}
+
+/// A list of address blocks.
+pub const fn blocks() -> Kind {
+    Kind::Blocks
 }

@@ -1,49 +1,29 @@
 //! What was typed: file, environment and flags as one list of keys and values, each with its place.
 
-use std::{fmt, fs, path::Path};
+use std::{fs, path::Path};
 
+use settings::{Decimal, Key, PREFIX, Value, Values};
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    ConfigError,
-    keys::{KEYS, Key, PREFIX, Value, find, nearest},
-    kinds::Decimal,
+    error::{ConfigError, Place},
+    groups::{find, keys, nearest},
 };
 
 /// Environment variables that are read elsewhere and are no keys.
 const NOT_KEYS: &[&str] = &["MUSTER_CONFIG"];
 
-/// Where something was typed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// File and line, from 1.
-    File(String, usize),
-    /// An environment variable.
-    Environment(String),
-    /// A command line flag.
-    Flag,
-    /// A file whose lines are not known.
-    Document(String),
-    /// Nowhere: it follows from something else.
-    Implied,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Place::File(file, line) => write!(f, "{file}:{line}"),
-            Place::Environment(variable) => write!(f, "environment variable {variable}"),
-            Place::Flag => write!(f, "command line"),
-            Place::Document(file) => write!(f, "{file}"),
-            Place::Implied => write!(f, "default"),
-        }
-    }
-}
-
 /// One key with a value of its kind.
 pub(super) struct Given {
     pub(super) key: &'static Key,
     pub(super) value: Value,
+}
+
+/// Puts what was given over what was there before.
+pub(super) fn overlay(values: &mut Values, given: Vec<Given>) {
+    for Given { key, value } in given {
+        values.set(key, value);
+    }
 }
 
 /// Reads a TOML file: tables are groups.
@@ -80,7 +60,7 @@ pub(super) fn from_toml(file: &str, text: &str) -> Result<Vec<Given>, ConfigErro
             let key = find(&name).ok_or_else(|| unknown(name_at, &name))?;
             let at = place(value.span().start);
             let shown = text.get(value.span()).unwrap_or_default().to_owned();
-            let value = toml_value(value.get_ref()).and_then(|value| key.kind.check(value).ok());
+            let value = toml_value(value.get_ref()).and_then(|value| key.kind.check(value));
             let value = value.ok_or_else(|| bad(at, key, shown))?;
             given.push(Given { key, value });
         }
@@ -95,12 +75,12 @@ fn toml_value(value: &DeValue<'_>) -> Option<Value> {
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .ok()
             .map(Value::Number),
-        DeValue::Float(number) => Decimal::parse(number.as_str()).ok().map(Value::Decimal),
+        DeValue::Float(number) => Decimal::parse(number.as_str()).map(Value::Decimal),
         DeValue::String(text) => Some(Value::Text(text.to_string())),
         DeValue::Array(items) if items.iter().any(|item| is_number(item.get_ref())) => {
             let numbers = items.iter().map(|item| match item.get_ref() {
-                DeValue::Integer(number) => Decimal::parse(number.as_str()).ok(),
-                DeValue::Float(number) => Decimal::parse(number.as_str()).ok(),
+                DeValue::Integer(number) => Decimal::parse(number.as_str()),
+                DeValue::Float(number) => Decimal::parse(number.as_str()),
                 _ => None,
             });
             numbers.collect::<Option<_>>().map(Value::Decimals)
@@ -127,8 +107,9 @@ pub(super) fn from_environment(variables: &[(String, String)]) -> Result<Vec<Giv
         .filter(|(name, _)| name.starts_with(PREFIX) && !NOT_KEYS.contains(&name.as_str()));
     ours.map(|(variable, text)| {
         let place = Place::Environment(variable.clone());
-        let key = KEYS
+        let key = keys()
             .iter()
+            .copied()
             .find(|key| key.variable() == *variable)
             .ok_or_else(|| {
                 let guess = variable[PREFIX.len()..]
@@ -161,7 +142,7 @@ fn parsed(place: Place, key: &'static Key, text: &str) -> Result<Given, ConfigEr
     let value = key
         .kind
         .parse(text)
-        .map_err(|()| bad(place, key, format!("{text:?}")))?;
+        .ok_or_else(|| bad(place, key, format!("{text:?}")))?;
     Ok(Given { key, value })
 }
 

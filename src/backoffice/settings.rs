@@ -1,0 +1,54 @@
+//! What an operator may choose about the back office: queues, the store, the broker, endpoints.
+
+use settings::HostAddress;
+
+settings::settings! {
+    /// The queues that questions come through.
+    #[derive(Clone, Debug)]
+    pub struct Queue {
+        /// How many sign-ins, and how many other questions, may wait for the back office. When it is full, requests that
+        /// need one are refused.
+        asks: usize = "server.ask_queue", number(16, 1 << 20), "4096", unit("questions");
+    }
+}
+
+settings::settings! {
+    /// The database.
+    #[derive(Clone, Debug)]
+    pub struct Database {
+        /// The database: "sqlite:FILE" for the embedded one, "mysql://USER:PASSWORD@HOST:PORT/NAME" for MariaDB.
+        /// "{data_dir}" stands for server.data_dir.
+        url: String = "store.url", prefixed(&["sqlite:", "mysql:", "mariadb:"]), "sqlite:{data_dir}/muster.db?mode=rwc";
+        /// Size of the database connection pool.
+        connections: u32 = "store.connections", number(1, 1024), "8", unit("connections");
+    }
+}
+
+settings::settings! {
+    /// The event broker.
+    #[derive(Clone, Debug)]
+    pub struct Broker {
+        /// The broker, "amqp://USER:PASSWORD@HOST:PORT/VHOST" with a percent-encoded VHOST. Empty: no broker; events
+        /// are dropped. The server also runs while the broker does not, and connects when it is back.
+        url: Option<String> = "broker.url", prefixed_or_off(&["amqp://"]), "", live;
+        /// The durable topic exchange events are published on. FAF's deployments use "faf-lobby".
+        exchange: String = "broker.exchange", text(), "faf-rabbitmq", live;
+        /// Events that must not be lost (results, ratings) and wait while the broker is away, at most. More are dropped
+        /// and counted.
+        backlog: usize = "broker.backlog", number(16, 1 << 20), "16384", unit("events");
+    }
+}
+
+settings::settings! {
+    /// Endpoints for operators and their programs.
+    #[derive(Clone, Debug)]
+    pub struct Http {
+        /// All games and all players as JSON: /games and /players. With "host" as host: the address that this host's own
+        /// name stands for. Whoever can reach it can read it. Port 0: any free port.
+        control: HostAddress = "http.control_address", host_address(), "127.0.0.1:4000", live;
+        /// /ready: 200 while the server serves, 503 while it starts and after it has stopped; as above.
+        health: HostAddress = "http.health_address", host_address(), "127.0.0.1:2000", live;
+        /// Metrics for Prometheus, on every path; as above.
+        metrics: HostAddress = "http.metrics_address", host_address(), "", live;
+    }
+}
