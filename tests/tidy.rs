@@ -34,6 +34,7 @@ const LARGE_CIRCLES: &[(&str, usize)] = &[];
 /// Folders that are packages, or with `src/` the rest; the first that fits counts.
 const PACKAGES: &[&str] = &[
     "src/settings/",
+    "src/metrics/",
     "src/wire/",
     "src/lobby/",
     "src/engine/",
