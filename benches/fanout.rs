@@ -129,19 +129,19 @@ fn muster(criterion: &mut Criterion, name: &str, count: usize, messages: usize) 
         std::thread::yield_now();
     }
     let task = task.get().expect("the shard has started");
-    let counters = engine.counters[0].clone();
+    let metrics = engine.metrics[0].clone();
     group(criterion, name, "muster", count, |rounds| {
         let mut spent = Duration::ZERO;
         for _ in 0..rounds {
             let (before, done) = (
                 cpu_of(task),
-                counters.bytes_out.value() + (count * messages * BODY) as u64,
+                metrics.bytes_out.value() + (count * messages * BODY) as u64,
             );
             mesh.post(
                 ShardId::new(0, 0),
                 Inbound::Mail(ShardId::new(0, 0), messages),
             );
-            while counters.bytes_out.value() < done {
+            while metrics.bytes_out.value() < done {
                 std::thread::sleep(Duration::from_millis(1));
             }
             std::thread::sleep(Duration::from_millis(2)); // the shard's work after its last send counts too

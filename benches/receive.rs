@@ -180,8 +180,8 @@ fn muster(load: Load, count: usize) -> (Measured, String) {
         Clients::connect(address, count).measure(load, &task)
     });
     let measured = clients.join().expect("the clients are answered");
-    let rounds = engine.counters[0].rounds.value();
-    let note = engine.counters[0].frames_in.value() as f64 / rounds as f64;
+    let rounds = engine.metrics[0].rounds.value();
+    let note = engine.metrics[0].frames_in.value() as f64 / rounds as f64;
     mesh.stop(Stopping::Now);
     engine.join();
     pin_to(CLIENT_CORE);

@@ -1,4 +1,4 @@
-//! What metrics cost: the metrics a shard publishes at each tick, and the page that a scrape is answered with.
+//! What metrics cost: one count, what a shard shows of itself at each tick, and the page that a scrape is answered with.
 //!
 //! `cargo bench --bench scrape`. One shard with 10,000 players of 500 kinds of client, and the page of four such shards.
 //! The page is made of counts, so the number of players does not matter to it; that of labels does. It is compared with
@@ -16,19 +16,16 @@ use std::{
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use muster::{
-    backoffice::{
-        broker::Broker,
-        http::metrics::{Build, Metrics},
-    },
-    engine::Counters,
+    backoffice::{broker::Broker, http::metrics::Metrics},
+    engine,
     lobby::{
         ConnId, Dialect, Effect, Now, Origin, Protocol, ShardId, Turn,
         faf::{
-            Faf, Settings, Timer,
-            metrics::MetricsBoard,
+            self, Faf, Settings, Timer,
             questions::{Account, Answer, Ask},
         },
     },
+    metrics::{Counter, Histogram, Latency, Registry},
     wire::Format,
 };
 use rand::{SeedableRng, rngs::StdRng};
@@ -105,8 +102,8 @@ impl Bench {
 }
 
 fn scrape(criterion: &mut Criterion) {
-    let board = Arc::<MetricsBoard>::default();
-    let faf = Faf::new(SHARD, 1, Arc::new(Settings::default())).reporting_to(board.clone());
+    let counted = Arc::<faf::Metrics>::default();
+    let faf = Faf::new(SHARD, 1, Arc::new(Settings::default())).reporting_to(counted.clone());
     let mut bench = Bench {
         faf,
         rng: StdRng::seed_from_u64(1),
@@ -117,20 +114,13 @@ fn scrape(criterion: &mut Criterion) {
     bench.turn(|faf, turn| faf.on_start(turn));
     (1..=PLAYERS).for_each(|id| bench.log_in(id));
     bench.tick();
-    assert_eq!(board.read().online, u64::from(PLAYERS));
-    let metrics = Metrics {
-        engine: (0..SHARDS).map(|_| Arc::new(Counters::default())).collect(),
-        boards: vec![board; SHARDS],
-        vcmi: (0..SHARDS).map(|_| Arc::default()).collect(),
-        handler: Arc::default(),
-        failures: Arc::default(),
-        broker: Arc::new(Broker::new(16)),
-        build: Build {
-            version: "1".into(),
-            started: Duration::ZERO,
-            game_uid: 1,
-        },
-    };
+    assert_eq!(counted.online.value(), f64::from(PLAYERS));
+    let mut registry = Registry::default();
+    registry.add_shards(&vec![counted; SHARDS]);
+    let engine = (0..SHARDS).map(|_| Arc::<engine::Metrics>::default());
+    registry.add_shards(&engine.collect::<Vec<_>>());
+    registry.add("none", Arc::new(Broker::new(16)));
+    let metrics = Metrics(registry);
     let mut group = criterion.benchmark_group("10000 players");
     group.bench_function("tick with metrics, nothing changed", |b| {
         b.iter(|| bench.tick())
@@ -147,6 +137,27 @@ fn scrape(criterion: &mut Criterion) {
             black_box(page.len())
         });
     });
+    group.finish();
+    one_count(criterion);
+}
+
+/// What it costs a shard to count once. A latency is what each frame adds to.
+fn one_count(criterion: &mut Criterion) {
+    let (counter, latency) = (Counter::new(), Latency::new());
+    let histogram = Histogram::new(&[
+        0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+    ]);
+    let mut nanoseconds = 0;
+    let mut time = || {
+        nanoseconds = (nanoseconds + 977) % 50_000;
+        Duration::from_nanos(black_box(nanoseconds))
+    };
+    let mut group = criterion.benchmark_group("one count");
+    group.bench_function("counter", |b| b.iter(|| black_box(&counter).up()));
+    group.bench_function("histogram of 14 bounds", |b| {
+        b.iter(|| black_box(&histogram).observe(time().as_secs_f64()));
+    });
+    group.bench_function("latency", |b| b.iter(|| black_box(&latency).took(time())));
     group.finish();
 }
 

@@ -134,7 +134,7 @@ impl Server {
 
     /// CPU of the shard until so many bytes have left.
     fn cpu(&mut self, wanted: Wanted, bytes: usize) -> Duration {
-        let sent = &self.engine.counters[0].bytes_out;
+        let sent = &self.engine.metrics[0].bytes_out;
         let (before, until) = (cpu_of(&self.task), sent.value() + bytes as u64);
         self.mesh.post(
             ShardId::new(0, 0),

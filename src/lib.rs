@@ -6,7 +6,8 @@
 //! | layer | what it is | what it must never do |
 //! |---|---|---|
 //! | [`settings`] | what a setting is: name, kind, default, meaning | I/O, clocks, threads, randomness |
-//! | [`wire`] | bytes to frames and back | the same |
+//! | [`metrics`] | what is counted, what it is called, how it is read | the same; know a metric by its name |
+//! | [`wire`] | bytes to frames and back | I/O, clocks, threads, randomness |
 //! | [`lobby`] | the dialects: state machines, input and time in, effects out | the same, and SQL |
 //! | [`engine`] | the io_uring shell: shards, connections, fan-out, mesh | know a game or a player |
 //! | [`backoffice`] | what may be slow: store, keys | run on a shard's thread |
@@ -23,5 +24,6 @@ pub use backoffice;
 pub use config;
 pub use engine;
 pub use lobby;
+pub use metrics;
 pub use settings;
 pub use wire;

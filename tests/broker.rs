@@ -399,7 +399,7 @@ async fn a_stopped_broker_is_waited_for_with_a_bounded_backlog() {
         .run_until(async {
             until(|| broker.is_connected()).await;
             assert!(broker.publish(event(false, 1)) && broker.publish(event(true, 2)));
-            until(|| broker.counters().confirmed.load(Ordering::Relaxed) == 2).await;
+            until(|| broker.metrics().confirmed.value() == 2).await;
 
             control("stop");
             until(|| !broker.is_connected()).await;
@@ -410,9 +410,8 @@ async fn a_stopped_broker_is_waited_for_with_a_bounded_backlog() {
             until(|| broker.backlog() <= 3).await;
             // What the task holds in its hand is beside the backlog; the backlog itself is bounded.
             while broker.publish(event(true, 99)) {}
-            let dropped = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-            assert_eq!(dropped(&broker.counters().dropped_transient), 1);
-            assert_eq!(dropped(&broker.counters().dropped_persistent), 1);
+            assert_eq!(broker.metrics().dropped_transient.value(), 1);
+            assert_eq!(broker.metrics().dropped_persistent.value(), 1);
             assert_eq!(broker.backlog(), 3);
 
             control("start");
@@ -423,7 +422,7 @@ async fn a_stopped_broker_is_waited_for_with_a_bounded_backlog() {
         })
         .await;
     assert!(!broker.publish(event(false, 8)), "closed");
-    assert_eq!(broker.counters().connections.load(Ordering::Relaxed), 2);
+    assert_eq!(broker.metrics().connections.value(), 2);
     // 1 was transient: the broker has forgotten it over its stop, which shows that 2 was persistent.
     let service = Service::new(&url, &exchange).await;
     let kept = service.emptied(&queue).await;
@@ -446,7 +445,7 @@ async fn other_settings_mean_another_connection_and_exchange() {
     let task = local.spawn_local(async move { running.run(wanted, Deaf).await });
     local
         .run_until(async {
-            let connections = || broker.counters().connections.load(Ordering::Relaxed);
+            let connections = || broker.metrics().connections.value();
             assert!(!broker.publish(event(true, 0)), "no broker is configured");
             change.send_replace(settings(&url, &first));
             until(|| connections() == 1 && broker.is_connected()).await;
@@ -482,6 +481,6 @@ async fn a_broker_that_is_not_there_does_not_keep_the_end_waiting_for_long() {
             task.await.unwrap();
         })
         .await;
-    let lost = broker.counters().dropped_persistent.load(Ordering::Relaxed);
+    let lost = broker.metrics().dropped_persistent.value();
     assert!(lost >= 1, "what was left is counted");
 }

@@ -234,7 +234,9 @@ impl Server {
 
     fn count(&self, name: &str) -> u64 {
         let engine = self.engine.as_ref().expect("running");
-        let lists = engine.counters.iter().flat_map(|counters| counters.list());
+        let shards = engine.metrics.iter();
+        let lists = shards.flat_map(|metrics| muster::metrics::counters(&**metrics));
+        let name = format!("muster_{name}_total");
         lists
             .filter(|(n, _)| *n == name)
             .map(|(_, value)| value)

@@ -11,30 +11,32 @@ use std::future::Future;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
+use metrics::{Counter, Gauge, SharedCounter};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet, LocalSet};
 
 /// After a stop, questions under way are waited for this long. More than any of them may take by its own deadlines.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How busy the runner is. Counters only grow, but for `in_flight`.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Questions taken into the queue.
-    pub asked: AtomicU64,
-    /// Questions whose handler has ended.
-    pub answered: AtomicU64,
-    /// Questions given back: the queue was full, or the runner closed.
-    pub refused: AtomicU64,
-    /// Questions whose handler panicked. Nobody answers those.
-    pub failed: AtomicU64,
-    /// Questions being handled.
-    pub in_flight: AtomicU64,
+metrics::metrics! {
+    /// How busy the runner is.
+    pub struct Metrics {
+        /// Questions to the back office that were taken into its queue.
+        asked: SharedCounter = Sum "muster_backoffice_asked_total";
+        /// Questions to the back office whose handler has ended.
+        answered: Counter = Sum "muster_backoffice_answered_total";
+        /// Questions to the back office that were given back: its queue was full, or closed.
+        refused: SharedCounter = Sum "muster_backoffice_refused_total";
+        /// Questions to the back office whose handler panicked; nobody answers those.
+        failed: Counter = Sum "muster_backoffice_failed_total";
+        /// Questions that the back office is working on.
+        in_flight: Gauge = Sum "muster_backoffice_in_flight";
+    }
 }
 
 #[derive(Debug)]
@@ -45,7 +47,7 @@ struct Shared<Q> {
     wake: Notify,
     closing: Notify,
     closed: AtomicBool,
-    counters: Arc<Counters>,
+    metrics: Arc<Metrics>,
 }
 
 /// Where questions are put. Cheap to clone; one per shard.
@@ -65,7 +67,7 @@ pub fn questions<Q>(capacity: usize, comes_in_crowds: fn(&Q) -> bool) -> (Asker<
         wake: Notify::new(),
         closing: Notify::new(),
         closed: AtomicBool::new(false),
-        counters: Arc::default(),
+        metrics: Arc::default(),
     });
     (Asker(shared.clone()), Questions(shared))
 }
@@ -90,20 +92,20 @@ impl<Q> Asker<Q> {
             self.0.queue.push(question)
         };
         let counter = if outcome.is_ok() {
-            &self.0.counters.asked
+            &self.0.metrics.asked
         } else {
-            &self.0.counters.refused
+            &self.0.metrics.refused
         };
-        counter.fetch_add(1, Ordering::Relaxed);
+        counter.up();
         if outcome.is_ok() {
             self.0.wake.notify_one();
         }
         outcome
     }
 
-    /// The counters of this runner.
-    pub fn counters(&self) -> Arc<Counters> {
-        self.0.counters.clone()
+    /// What this runner counts.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        self.0.metrics.clone()
     }
 
     /// Closes the runner: nothing more is taken, what is in the queue is still handled.
@@ -157,7 +159,7 @@ pub async fn run<Q, H, F>(
     F: Future<Output = ()> + 'static,
 {
     let shared = questions.0.clone();
-    let counters = &shared.counters;
+    let metrics = &shared.metrics;
     let mut running = JoinSet::new();
     // Each question of a crowd that is being handled has a copy, until it ends in whatever way.
     let place = Rc::new(());
@@ -166,10 +168,10 @@ pub async fn run<Q, H, F>(
             let room = Rc::strong_count(&place) <= places.crowd;
             tokio::select! {
                 biased;
-                Some(ended) = running.join_next() => settle(counters, ended),
+                Some(ended) = running.join_next() => settle(metrics, ended),
                 question = questions.next(room), if running.len() < places.all => match question {
                     Some(question) => {
-                        counters.in_flight.fetch_add(1, Ordering::Relaxed);
+                        metrics.in_flight.add(1.0);
                         let taken = (shared.comes_in_crowds)(&question).then(|| place.clone());
                         let handled = handler(question);
                         running.spawn_local(async move {
@@ -182,7 +184,7 @@ pub async fn run<Q, H, F>(
             }
         }
         while let Some(ended) = running.join_next().await {
-            settle(counters, ended);
+            settle(metrics, ended);
         }
     };
     // Counts from the closing, not from the end of the queues: with every place taken by what hangs there is no such end.
@@ -196,13 +198,13 @@ pub async fn run<Q, H, F>(
     }
 }
 
-fn settle(counters: &Counters, ended: Result<(), JoinError>) {
-    counters.in_flight.fetch_sub(1, Ordering::Relaxed);
+fn settle(metrics: &Metrics, ended: Result<(), JoinError>) {
+    metrics.in_flight.add(-1.0);
     match ended {
-        Ok(()) => counters.answered.fetch_add(1, Ordering::Relaxed),
+        Ok(()) => metrics.answered.up(),
         Err(error) => {
             tracing::error!(%error, "a question to the back office was dropped");
-            counters.failed.fetch_add(1, Ordering::Relaxed)
+            metrics.failed.up();
         }
     };
 }
@@ -305,10 +307,6 @@ mod tests {
         false
     }
 
-    fn read(counter: &AtomicU64) -> u64 {
-        counter.load(Ordering::Relaxed)
-    }
-
     #[test]
     fn a_full_queue_gives_the_question_back() {
         let (asker, _questions) = questions(2, alone);
@@ -316,8 +314,8 @@ mod tests {
             (asker.try_ask(1), asker.try_ask(2), asker.try_ask(3)),
             (Ok(()), Ok(()), Err(3))
         );
-        let counters = asker.counters();
-        assert_eq!((read(&counters.asked), read(&counters.refused)), (2, 1));
+        let metrics = asker.metrics();
+        assert_eq!((metrics.asked.value(), metrics.refused.value()), (2, 1));
     }
 
     #[test]
@@ -347,14 +345,14 @@ mod tests {
                 });
             }
         });
-        let counters = office.asker().counters();
+        let metrics = office.asker().metrics();
         office.stop();
         let mut all: Vec<u64> = answers.iter().collect();
         all.sort_unstable();
         assert_eq!(all, (0..4_000).collect::<Vec<_>>());
         assert_eq!(
-            (read(&counters.answered), read(&counters.in_flight)),
-            (4_000, 0)
+            (metrics.answered.value(), metrics.in_flight.value()),
+            (4_000, 0.0)
         );
     }
 
@@ -381,15 +379,15 @@ mod tests {
         LocalSet::new()
             .run_until(run(questions, places(3), STOP_DEADLINE, handler))
             .await;
-        let counters = asker.counters();
+        let metrics = asker.metrics();
         assert_eq!((now.get(), most.get()), (0, 3));
         assert_eq!(
             (
-                read(&counters.answered),
-                read(&counters.failed),
-                read(&counters.in_flight)
+                metrics.answered.value(),
+                metrics.failed.value(),
+                metrics.in_flight.value()
             ),
-            (19, 1, 0)
+            (19, 1, 0.0)
         );
     }
 

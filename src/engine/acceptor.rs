@@ -14,11 +14,12 @@ use std::{
 use super::{
     Settings,
     admission::{Admission, Refusal},
-    counters::Counters,
     mesh::{Accepted, Inbound, Mesh},
+    metrics::Metrics,
     runtime::{self, Doorbell},
 };
 use lobby::Dialect;
+use metrics::Counter;
 
 /// Pause after `accept` failed, mostly for want of descriptors: at once again would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -37,7 +38,7 @@ struct Accepting<D: Dialect> {
     listeners: Vec<TcpListener>,
     mesh: Arc<Mesh<D>>,
     admission: Arc<Admission>,
-    counters: Arc<Counters>,
+    metrics: Arc<Metrics>,
     bell: Doorbell,
     started: Instant,
 }
@@ -52,7 +53,7 @@ impl Acceptor {
         listeners: Vec<TcpListener>,
         mesh: Arc<Mesh<D>>,
         admission: Arc<Admission>,
-        counters: Arc<Counters>,
+        metrics: Arc<Metrics>,
         started: Instant,
     ) -> io::Result<Acceptor> {
         let bell = Doorbell::new()?;
@@ -62,7 +63,7 @@ impl Acceptor {
             listeners,
             mesh,
             admission,
-            counters,
+            metrics,
             bell,
             started,
         };
@@ -109,7 +110,7 @@ impl<D: Dialect> Accepting<D> {
                         ErrorKind::ConnectionAborted | ErrorKind::Interrupted
                     ) => {}
                 Err(error) => {
-                    self.counters.accept_errors.up();
+                    self.metrics.accept_errors.up();
                     let name = &self.settings.listeners[listener].name;
                     tracing::warn!(%error, listener = name, "accept failed");
                     return false;
@@ -123,13 +124,13 @@ impl<D: Dialect> Accepting<D> {
         // Behind a proxy the real address comes later; then it is checked.
         let admitted = !self.settings.listeners[listener].may_rename(address);
         if admitted && let Err(refusal) = self.admission.enter(address, self.started.elapsed()) {
-            return self.counters.refused(refusal).up();
+            return self.metrics.refused(refusal).up();
         }
         let Some(shard) = self.admission.place() else {
             if admitted {
                 self.admission.leave(address);
             }
-            return self.counters.refused_full.up();
+            return self.metrics.refused_full.up();
         };
         let accepted = Accepted {
             socket,
@@ -141,9 +142,9 @@ impl<D: Dialect> Accepting<D> {
     }
 }
 
-impl Counters {
+impl Metrics {
     /// What counts those who were refused for this.
-    pub(super) fn refused(&self, refusal: Refusal) -> &super::Counter {
+    pub(super) fn refused(&self, refusal: Refusal) -> &Counter {
         match refusal {
             Refusal::TooMany => &self.refused_address,
             Refusal::TooFast => &self.refused_rate,

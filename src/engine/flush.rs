@@ -74,9 +74,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 }
             });
         conn.stale |= skipped > 0;
-        self.counters.deliveries.add(copies);
-        self.counters.sent[format.index()].add(copies);
-        self.counters.broadcasts_skipped.add(skipped);
+        self.metrics.deliveries.add(copies);
+        self.metrics.sent[format.index()].add(copies);
+        self.metrics.broadcasts_skipped.add(skipped);
         if copies > 0 {
             self.mark_dirty(id);
         }
@@ -179,7 +179,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             });
         } else if conn.outbox.bytes() > self.settings.outbox(conn.listener).soft_bytes {
             conn.stale = true;
-            self.counters.broadcasts_skipped.add(common.messages);
+            self.metrics.broadcasts_skipped.add(common.messages);
             return;
         } else {
             conn.outbox.push(&common.bytes);
@@ -187,8 +187,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 self.dirty.push(id);
             }
         }
-        self.counters.deliveries.add(common.messages);
-        self.counters.sent[format.index()].add(common.messages);
+        self.metrics.deliveries.add(common.messages);
+        self.metrics.sent[format.index()].add(common.messages);
     }
 
     /// The fast path of a broadcast: the same buffer to everyone whose outbox is empty.
@@ -206,8 +206,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             .collect();
         let mut unfinished = Vec::new();
         let written = self.io.send_all(&jobs, &mut unfinished);
-        self.counters.bytes_out.add(written);
-        self.counters.writes.add(jobs.len() as u64);
+        self.metrics.bytes_out.add(written);
+        self.metrics.writes.add(jobs.len() as u64);
         for Unfinished { job, outcome } in unfinished {
             let target = &targets[job];
             let Some((id, conn)) = self.conns.at(target.slot) else {
@@ -259,8 +259,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         });
         let mut unfinished = Vec::new();
         let written = self.io.send_all(&jobs, &mut unfinished);
-        self.counters.writes.add(jobs.len() as u64);
-        self.counters.bytes_out.add(written);
+        self.metrics.writes.add(jobs.len() as u64);
+        self.metrics.bytes_out.add(written);
         drop(jobs);
         let mut unfinished = unfinished.into_iter().peekable();
         for (job, id) in ids.into_iter().enumerate() {
@@ -316,10 +316,10 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                     (offered, self.io.send(socket, &slices))
                 }
             };
-            self.counters.writes.up();
+            self.metrics.writes.up();
             match outcome {
                 Ok(count) => {
-                    self.counters.bytes_out.add(count as u64);
+                    self.metrics.bytes_out.add(count as u64);
                     if count == conn.outbox.bytes() {
                         conn.outbox.finish(&mut self.spare);
                         break;
@@ -381,7 +381,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         };
         let hard_bytes = self.settings.outbox(conn.listener).hard_bytes;
         if conn.outbox.bytes() > hard_bytes && conn.closing != Some(Closing::Abort) {
-            self.counters.ended_outbox_full.up();
+            self.metrics.ended_outbox_full.up();
             self.abort(id);
         }
     }
@@ -395,7 +395,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let Some(socket) = &conn.socket else {
             return;
         };
-        self.counters.writes_blocked.up();
+        self.metrics.writes_blocked.up();
         conn.blocked_since = Some(now);
         self.io.await_writable(Key::of(id), socket);
         if !std::mem::replace(&mut conn.stuck_timer, true) {
@@ -422,7 +422,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             conn.stuck_timer = true;
             return self.timers.set(due, Due::Stuck(id));
         }
-        self.counters.ended_outbox_stuck.up();
+        self.metrics.ended_outbox_stuck.up();
         self.abort(id);
     }
 }

@@ -17,16 +17,16 @@
 //! | `topics`, `fanout` | who is in what; the broadcasts of one flush |
 //! | `mesh` | mail between shards |
 //! | `acceptor`, `admission` | who comes in, and where |
-//! | `timers`, `counters` | what they say |
+//! | `timers`, `metrics` | what they say |
 //! | `settings`, `outside` | what the engine is told; the ways out of a shard that are not sockets |
 //! | `simulator/` | shards on a simulated network, from a seed |
 
 mod acceptor;
 mod admission;
-mod counters;
 mod fanout;
 mod flush;
 mod mesh;
+mod metrics;
 mod outbox;
 mod outside;
 mod reading;
@@ -48,8 +48,8 @@ use std::{
     time::Instant,
 };
 
+pub use self::metrics::Metrics;
 pub use admission::AddressLimits;
-pub use counters::{Counter, Counters, HANDLING_BOUNDS_S, Handling};
 pub use mesh::{Accepted, INBOX_HIGH, Inbound, Mesh, MovedSocket};
 pub use outside::{Asker, Outside, Publisher};
 pub use runtime::use_small_pages;
@@ -69,7 +69,7 @@ pub struct Engine {
     /// Name and real address of each listener.
     pub addresses: Vec<(String, SocketAddr)>,
     /// What each shard counts, and last, what is counted before a connection has one.
-    pub counters: Vec<Arc<Counters>>,
+    pub metrics: Vec<Arc<Metrics>>,
     threads: Vec<Thread>,
     acceptor: Option<Acceptor>,
 }
@@ -87,10 +87,10 @@ impl Engine {
     ) -> io::Result<Engine> {
         let started = Instant::now();
         let (listeners, addresses) = listen(&settings)?;
-        let counters = || Arc::new(Counters::default());
+        let metrics = || Arc::new(Metrics::default());
         let mut engine = Engine {
             addresses,
-            counters: (0..=settings.shards).map(|_| counters()).collect(),
+            metrics: (0..=settings.shards).map(|_| metrics()).collect(),
             threads: Vec::new(),
             acceptor: None,
         };
@@ -108,17 +108,16 @@ impl Engine {
             mesh: mesh.clone(),
             admission: admission.clone(),
             outside: outside.clone(),
-            counters: engine.counters[id.local()].clone(),
+            metrics: engine.metrics[id.local()].clone(),
         });
         let outcome = start_shards(places.collect(), dialect, started, &mut engine.threads);
         let outcome = outcome.and_then(|()| {
             if listeners.is_empty() {
                 return Ok(());
             }
-            let counters = engine.counters[usize::from(settings.shards)].clone();
+            let metrics = engine.metrics[usize::from(settings.shards)].clone();
             let (settings, mesh) = (settings.clone(), mesh.clone());
-            let acceptor =
-                Acceptor::start(settings, listeners, mesh, admission, counters, started)?;
+            let acceptor = Acceptor::start(settings, listeners, mesh, admission, metrics, started)?;
             engine.acceptor = Some(acceptor);
             Ok(())
         });

@@ -180,7 +180,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 // A read that does not fill the buffer has taken all there was; what comes later is told anew. Only an end
                 // that was there before is not.
                 conn.readable = count == buffer.len() || conn.to_end;
-                self.counters.bytes_in.add(count as u64);
+                self.metrics.bytes_in.add(count as u64);
                 return count;
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => conn.readable = false,
@@ -318,7 +318,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 }
                 Step::Fail { error, close_frame } => {
                     if error != WireError::Closed {
-                        self.counters.ended_framing.up();
+                        self.metrics.ended_framing.up();
                         let (shard, peer) = (self.id.local(), conn.address);
                         tracing::debug!(shard, %peer, %error, "stream ended");
                     }

@@ -107,7 +107,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         if let Some(conn) = self.conns.find(target) {
             conn.rare().peer = Some(guest);
         }
-        self.counters.relays.up();
+        self.metrics.relays.up();
         for id in [guest, target] {
             self.mark_dirty(id);
             self.enqueue(id);
@@ -118,7 +118,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     pub(super) fn relay(&mut self, id: ConnId, peer: ConnId, share: &mut Share) {
         self.with_input(id, share, |shard, bytes, _| {
             if !bytes.is_empty() {
-                shard.counters.relayed_bytes.add(bytes.len() as u64);
+                shard.metrics.relayed_bytes.add(bytes.len() as u64);
                 shard.pass_on(peer, bytes);
                 if bytes.len() <= ANSWERED_BYTES {
                     shard.io.expect_more();
@@ -136,13 +136,13 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let Some(socket) = &conn.socket else {
             return;
         };
-        self.counters.writes.up();
+        self.metrics.writes.up();
         let sent = match self.io.send(socket, &[IoSlice::new(bytes)]) {
             Ok(sent) => sent,
             Err(error) if is_passing(&error) => 0,
             Err(_) => return self.abort(to),
         };
-        self.counters.bytes_out.add(sent as u64);
+        self.metrics.bytes_out.add(sent as u64);
         if sent < bytes.len() {
             let rest = &bytes[sent..];
             conn.outbox

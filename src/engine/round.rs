@@ -96,7 +96,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
 
     /// One round with what has happened.
     pub(super) fn round(&mut self, events: &mut Vec<Event>) {
-        self.counters.rounds.up();
+        self.metrics.rounds.up();
         self.drain_inbox();
         for some in events.chunks(EVENTS_PER_FLUSH) {
             for event in some {
@@ -155,7 +155,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
 
     /// The ring has forgotten everything: asks for all of it anew.
     fn watch_again(&mut self) {
-        self.counters.rings_renewed.up();
+        self.metrics.rings_renewed.up();
         for id in self.conns.ids() {
             let key = Key::of(id);
             let Some(conn) = self.conns.find(id) else {
@@ -194,7 +194,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             return;
         };
         if !conn.opened && !conn.is_ending() {
-            self.counters.ended_handshake.up();
+            self.metrics.ended_handshake.up();
             self.abort(id);
         }
     }
@@ -218,7 +218,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         if std::mem::replace(&mut conn.parked, true) {
             return true;
         }
-        self.counters.congestion_pauses.up();
+        self.metrics.congestion_pauses.up();
         if self.parked.is_empty() {
             let at = self.io.now() + CONGESTION_PAUSE;
             self.timers.set(at, Due::Unpark);

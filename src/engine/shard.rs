@@ -18,9 +18,9 @@ use rand::{SeedableRng, rngs::StdRng};
 use super::{
     Outside, Settings,
     admission::Admission,
-    counters::Counters,
     fanout::Batch,
     mesh::{Accepted, Inbound, Mesh},
+    metrics::Metrics,
     runtime::{Io, Key},
     table::{Conn, Hold, Stage, Table},
     timers::{Due, Timers},
@@ -29,6 +29,7 @@ use super::{
 use lobby::{
     Audience, Closing, ConnId, Dialect, Effect, Now, Origin, ShardId, Stopping, Topic, Turn,
 };
+use metrics::{Source, report};
 use wire::{Chunk, Decoder, Format, Scratch};
 
 /// Size of the shard's receive buffer.
@@ -43,14 +44,14 @@ pub(super) struct Place<D: Dialect, I: Io> {
     pub(super) mesh: Arc<Mesh<D, I::Socket>>,
     pub(super) admission: Arc<Admission>,
     pub(super) outside: Outside<D>,
-    pub(super) counters: Arc<Counters>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// State of one shard.
 pub(super) struct Shard<D: Dialect, I: Io> {
     pub(super) id: ShardId,
     pub(super) settings: Arc<Settings>,
-    pub(super) counters: Arc<Counters>,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) io: I,
     pub(super) conns: Table<I::Socket>,
     pub(super) timers: Timers<D::Timer>,
@@ -91,7 +92,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             mesh,
             admission,
             outside,
-            counters,
+            metrics,
         } = place;
         let seed = settings
             .seed
@@ -99,7 +100,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         Shard {
             id,
             settings,
-            counters,
+            metrics,
             io,
             conns: Table::new(id, incarnation),
             timers: Timers::default(),
@@ -143,7 +144,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let mut conn = Conn::new(socket, format, listener, address, decoder);
         conn.admitted = admitted;
         let id = self.insert(conn);
-        self.counters.accepted.up();
+        self.metrics.accepted.up();
         if proxy || format.has_upgrade() {
             let at = self.io.now() + self.settings.handshake;
             self.timers.set(at, Due::Handshake(id));
@@ -176,7 +177,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         conn.address = address;
         match self.admission.enter(address, now) {
             Ok(()) => conn.admitted = true,
-            Err(refusal) => self.counters.refused(refusal).up(),
+            Err(refusal) => self.metrics.refused(refusal).up(),
         }
         conn.admitted
     }
@@ -201,14 +202,14 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     /// A frame arrived.
     pub(super) fn receive(&mut self, id: ConnId, body: &mut [u8]) {
         let begun = self.io.now();
-        self.counters.frames_in.up();
+        self.metrics.frames_in.up();
         tracing::trace!(?id, text = %String::from_utf8_lossy(body), "received");
         self.turn_at(begun, Some(id), |dialect, turn| {
             dialect.on_frame(turn, id, body);
         });
         self.drain_local();
         let took = self.io.now().saturating_sub(begun);
-        self.counters.handling.took(took);
+        self.metrics.handling.took(took);
     }
 
     /// Bytes of the framing itself, to be written as they are.
@@ -253,7 +254,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         // A socket that came to be relayed was counted where it came from.
         if conn.home().is_none() {
             self.discount(conn.address, conn.admitted);
-            self.counters.ended.up();
+            self.metrics.ended.up();
         }
     }
 
@@ -314,9 +315,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         };
         let dialect = &mut self.dialect;
         let outcome = catch_unwind(AssertUnwindSafe(|| f(dialect, &mut turn)));
-        self.counters.turns.up();
+        self.metrics.turns.up();
         if outcome.is_err() {
-            self.counters.panics.up();
+            self.metrics.panics.up();
             tracing::error!(shard = self.id.local(), ?culprit, "a turn panicked");
             if let Some(id) = culprit {
                 effects.push(Effect::Close(id, Closing::Abort));
@@ -330,7 +331,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
 
     /// The connection's outbox ran empty after it had missed broadcasts.
     pub(super) fn resync(&mut self, id: ConnId) {
-        self.counters.resyncs.up();
+        self.metrics.resyncs.up();
         self.turn(Some(id), |dialect, turn| dialect.on_resync(turn, id));
         self.drain_local();
     }
@@ -363,7 +364,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         match inbound {
             Inbound::Accepted(accepted) => self.accept(*accepted),
             Inbound::Mail(from, mail) => {
-                self.counters.mail_in.up();
+                self.metrics.mail_in.up();
                 self.turn(None, |dialect, turn| dialect.on_mail(turn, from, mail));
             }
             Inbound::Answer(ticket, answer) => {
@@ -384,20 +385,13 @@ impl<D: Dialect, I: Io> Shard<D, I> {
 
     /// Logs everything that is not zero.
     pub(super) fn report(&self) {
-        let counts = self
-            .counters
-            .list()
-            .into_iter()
-            .chain(self.dialect.counters());
-        let text: Vec<_> = counts
-            .filter(|(_, value)| *value > 0)
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
+        let mut sources: Vec<&dyn Source> = vec![&*self.metrics];
+        sources.extend(self.dialect.metrics());
         tracing::info!(
             shard = self.id.local(),
             connections = self.conns.len(),
             "{}",
-            text.join(" ")
+            report(&sources)
         );
     }
 
@@ -435,18 +429,18 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             Effect::Leave(conn, topic) => self.leave(conn, topic),
             Effect::Mail(to, mail) => self.mesh.post(to, Inbound::Mail(self.id, mail)),
             Effect::Ask(ticket, ask) => {
-                self.counters.asks.up();
+                self.metrics.asks.up();
                 if let Err(ask) = (self.outside.ask)(self.id, ticket, ask) {
-                    self.counters.asks_refused.up();
+                    self.metrics.asks_refused.up();
                     self.local
                         .push_back(Inbound::Answer(ticket, D::refuse(ask)));
                 }
             }
             Effect::Publish(event) => {
                 if (self.outside.publish)(event) {
-                    self.counters.published.up();
+                    self.metrics.published.up();
                 } else {
-                    self.counters.publish_dropped.up();
+                    self.metrics.publish_dropped.up();
                 }
             }
             Effect::Hold(conn) => self.hold(conn, Hold::Still),
@@ -512,13 +506,13 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     }
 
     fn sent_one(&mut self, id: ConnId, format: Format) {
-        self.counters.messages_out.up();
-        self.counters.sent[format.index()].up();
+        self.metrics.messages_out.up();
+        self.metrics.sent[format.index()].up();
         self.mark_dirty(id);
     }
 
     fn fan_out(&mut self, audience: Audience, body: Bytes) {
-        self.counters.fan_outs.up();
+        self.metrics.fan_outs.up();
         tracing::trace!(?audience, text = %String::from_utf8_lossy(&body), "broadcast");
         self.batch.push(audience, body, &mut self.topics);
     }

@@ -3,8 +3,11 @@
 //! What is kept is plain data: no socket, thread, clock or address in memory. A field that is missing takes its default and
 //! one that is unknown is skipped, so that a version reads what the one before it wrote, and the other way round.
 
+use std::collections::BTreeMap;
+
 use crc::{CRC_32_ISCSI, Crc};
-use serde::{Serialize, de::DeserializeOwned};
+use metrics::Source;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 const CHECKSUM: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 const CHECKSUM_BYTES: usize = 4;
@@ -21,6 +24,23 @@ pub enum Damaged {
     /// It says two things that can't both be so.
     #[error("it contradicts itself: {0}")]
     Contradiction(&'static str),
+}
+
+/// What was counted on a shard without labels, by name, so that it is counted on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counted(BTreeMap<String, u64>);
+
+impl Counted {
+    /// What was counted so far.
+    pub(crate) fn of(source: &dyn Source) -> Self {
+        let counted = metrics::counters(source).into_iter();
+        Counted(counted.map(|(name, n)| (name.to_owned(), n)).collect())
+    }
+
+    /// Adds it to what is counted from now on.
+    pub(crate) fn add_to(&self, source: &dyn Source) {
+        metrics::resume(source, |name: &str| self.0.get(name).copied());
+    }
 }
 
 /// Kept state as bytes.
@@ -55,8 +75,6 @@ pub(crate) fn ensure(holds: bool, otherwise: &'static str) -> Result<(), Damaged
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -20,6 +20,7 @@ use std::{net::IpAddr, time::Duration};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use event::Event;
+pub use metrics::Source;
 pub use shard::ShardId;
 pub use turn::{Audience, Closing, Effect, Effects, Now, Relay, Ticket, Topic, Turn, Vocabulary};
 
@@ -131,8 +132,8 @@ pub trait Dialect: Sized + 'static {
     }
     /// The answer that stands in for one the back office could not take on (its queue is full).
     fn refuse(ask: Self::Ask) -> Self::Answer;
-    /// What the dialect counts on this shard, by name.
-    fn counters(&self) -> Vec<(&'static str, u64)> {
+    /// What the dialect counts on this shard.
+    fn metrics(&self) -> Vec<&dyn Source> {
         Vec::new()
     }
 }

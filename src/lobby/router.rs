@@ -237,9 +237,9 @@ macro_rules! router {
                     }
                 }
 
-                fn counters(&self) -> ::std::vec::Vec<(&'static str, u64)> {
+                fn metrics(&self) -> ::std::vec::Vec<&dyn $crate::Source> {
                     let mut all = ::std::vec::Vec::new();
-                    $(all.extend(self.$field.counters());)+
+                    $(all.extend(self.$field.metrics());)+
                     all
                 }
             }

@@ -26,7 +26,7 @@ pub use labelled::{
 pub use latency::{LATENCY_BOUNDS_S, Latency};
 pub use registry::{
     Combination, Definition, Family, Kind, Label, Metric, Registry, Source, Value, Visit, counters,
-    report,
+    report, resume,
 };
 pub use value::{Counter, Gauge, Histogram, SharedCounter};
 

@@ -70,6 +70,10 @@ pub trait Metric: Send + Sync {
     fn kind(&self) -> Kind;
     /// Hands each value on, with those labels that its definition leaves open.
     fn read(&self, definition: &Definition, sample: &mut dyn FnMut(&[&str], Value));
+    /// Counts on from what another process had counted, if it is a count.
+    fn resume(&self, counted: u64) {
+        let _ = counted;
+    }
     /// In a few words for a line of the log, if anything was counted and one can say it so.
     fn report(&self) -> Option<String> {
         None
@@ -216,8 +220,7 @@ impl Value {
 pub fn counters(source: &dyn Source) -> Vec<(&'static str, u64)> {
     let mut all = Vec::new();
     source.each(&mut |definition, metric| {
-        let is_plain = definition.labels.is_empty() && metric.kind() == Kind::Counter;
-        if is_plain && definition.combination == Combination::PerShard {
+        if is_plain_counter(definition, metric) {
             metric.read(definition, &mut |_, value| {
                 if let Value::Number(count) = value {
                     all.push((definition.name, count as u64));
@@ -226,6 +229,23 @@ pub fn counters(source: &dyn Source) -> Vec<(&'static str, u64)> {
         }
     });
     all
+}
+
+/// Counts on from what [`counters`] gave in another process; `counted` finds it by name.
+pub fn resume(source: &dyn Source, counted: impl Fn(&str) -> Option<u64>) {
+    source.each(&mut |definition, metric| {
+        if is_plain_counter(definition, metric)
+            && let Some(counted) = counted(definition.name)
+        {
+            metric.resume(counted);
+        }
+    });
+}
+
+fn is_plain_counter(definition: &Definition, metric: &dyn Metric) -> bool {
+    definition.labels.is_empty()
+        && definition.combination == Combination::PerShard
+        && metric.kind() == Kind::Counter
 }
 
 /// What one shard has counted, for a line of the log: everything that is shown for each shard and is not zero, without
@@ -379,6 +399,21 @@ mod tests {
             report(&[&metrics]),
             "loaves=4 serving_seconds=p50:100ns,p99:100ns,p999:100ns,max:100ns"
         );
-        assert_eq!(counters(&metrics), [("muster_loaves_total", 4)]);
+    }
+
+    #[test]
+    fn another_process_counts_on() {
+        let (before, after) = (Metrics::default(), Metrics::default());
+        before.loaves.add(4);
+        let counted = counters(&before);
+        assert_eq!(counted, [("muster_loaves_total", 4)]);
+        resume(&after, |name| {
+            counted
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, n)| *n)
+        });
+        after.loaves.up();
+        assert_eq!(after.loaves.value(), 5);
     }
 }

@@ -46,6 +46,10 @@ impl Metric for Counter {
         sample(&[], Value::Number(self.value() as f64));
     }
 
+    fn resume(&self, counted: u64) {
+        self.add(counted);
+    }
+
     fn report(&self) -> Option<String> {
         let value = self.value();
         (value > 0).then(|| value.to_string())

@@ -5,6 +5,7 @@
 //! | `engine` | the listeners of every lobby, as the engine wants them |
 //! | `office` | the back office: store, keys, policy server, and the handler that answers |
 //! | `endpoints` | control, health and metrics over HTTP |
+//! | `metrics` | who counts |
 //! | `outside` | the broker: its settings, and what becomes of what it says |
 //! | `reload` | reading the configuration again, and what takes effect at once |
 //! | `ending` | signals, the drain, the end |
@@ -15,6 +16,7 @@
 mod ending;
 mod endpoints;
 mod engine;
+mod metrics;
 mod office;
 mod outside;
 mod reload;
@@ -27,7 +29,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, bail};
@@ -35,21 +36,14 @@ use muster::{
     backoffice::{
         broker::Broker,
         faf::{AuthMode, control::Control},
-        http::{
-            health::Health,
-            metrics::{Build, Metrics},
-        },
+        http::{health::Health, metrics::Metrics},
         runner::BackOffice,
     },
     config::{Config, Sources},
     doctor,
     engine::{Engine, Mesh, Outside},
     lobbies::{Of, Router},
-    lobby::{
-        ShardId,
-        faf::{Faf, metrics::MetricsBoard},
-        vcmi::{self, Vcmi},
-    },
+    lobby::{ShardId, faf::Faf, vcmi::Vcmi},
 };
 use tokio::{
     sync::watch,
@@ -58,6 +52,7 @@ use tokio::{
 
 use self::{
     endpoints::Endpoint,
+    metrics::{Counting, Lobbies, Process},
     office::{Asked, Progress},
     reload::Reload,
 };
@@ -102,29 +97,24 @@ async fn run(sources: Sources, config: &Config, level: Level) -> anyhow::Result<
         move || office::open(&config, mesh, progress)
     })
     .await??;
-    let boards: Vec<Arc<MetricsBoard>> = (0..shards).map(|_| Arc::default()).collect();
-    let vcmi_boards: Vec<Arc<vcmi::MetricsBoard>> = (0..shards).map(|_| Arc::default()).collect();
-    let engine = start_engine(config, &mesh, &office, &broker, (&boards, &vcmi_boards))?;
+    let lobbies = Lobbies::new(shards);
+    let engine = start_engine(config, &mesh, &office, &broker, &lobbies)?;
 
     let mut control = Endpoint::open("http/control", config.http.control, {
         let mesh = mesh.clone();
         Control::new(shards, move |news| mesh.tell(|| Of::Faf(news.clone())))
     })
     .await?;
-    let mut metrics = Endpoint::open(
-        "http/metrics",
-        config.http.metrics,
-        Metrics {
-            engine: engine.counters.clone(),
-            boards,
-            vcmi: vcmi_boards,
-            handler: office.asker().counters(),
-            failures: progress.failures.clone(),
-            broker: broker.clone(),
-            build: build(&progress),
-        },
-    )
-    .await?;
+    let counting = Counting {
+        engine: &engine.metrics,
+        lobbies: &lobbies,
+        office: office.asker().metrics(),
+        store: progress.store.clone(),
+        broker: broker.clone(),
+        process: Process::started(progress.first_game.load(Ordering::Acquire)),
+    };
+    let site = Metrics(counting.registry());
+    let mut metrics = Endpoint::open("http/metrics", config.http.metrics, site).await?;
     serving.store(true, Ordering::Release);
     announce(config, &engine, &[&control, &health, &metrics]);
 
@@ -160,11 +150,11 @@ fn start_engine(
     mesh: &Arc<Mesh<Router>>,
     office: &BackOffice<Asked>,
     broker: &Arc<Broker>,
-    (boards, vcmi_boards): (&[Arc<MetricsBoard>], &[Arc<vcmi::MetricsBoard>]),
+    lobbies: &Lobbies,
 ) -> anyhow::Result<Engine> {
     let (asker, broker) = (office.asker(), broker.clone());
     let shards = config.engine.shards;
-    let (boards, vcmi_boards) = (boards.to_vec(), vcmi_boards.to_vec());
+    let lobbies = lobbies.clone();
     let settings = Arc::new(config.faf.clone());
     let vcmi_settings = Arc::new(config.vcmi.clone());
     Engine::start(
@@ -187,23 +177,12 @@ fn start_engine(
             let vcmi = Vcmi::new(shard, shards, vcmi_settings.clone());
             let here = shard.local();
             Router::new(
-                faf.reporting_to(boards[here].clone()),
-                vcmi.reporting_to(vcmi_boards[here].clone()),
+                faf.reporting_to(lobbies.faf[here].clone()),
+                vcmi.reporting_to(lobbies.vcmi[here].clone()),
             )
         },
     )
     .context("the engine can't start")
-}
-
-/// What metrics say of this process.
-fn build(progress: &Progress) -> Build {
-    Build {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        started: SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default(),
-        game_uid: progress.first_game.load(Ordering::Acquire),
-    }
 }
 
 /// The lines programs wait for, then a few for people.

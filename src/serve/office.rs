@@ -18,7 +18,7 @@ use muster::{
         refresh,
         runner::{self, BackOffice, Places},
         spool::Spool,
-        store::{Failures, StoreSettings},
+        store::{self, StoreSettings},
         unix_now,
     },
     config::Config,
@@ -48,8 +48,8 @@ pub(super) struct Progress {
     pub(super) loaded: AtomicBool,
     /// The last game number at the start, once it is known.
     pub(super) first_game: AtomicU32,
-    /// Failures of the database.
-    pub(super) failures: Arc<Failures>,
+    /// What is counted of the database.
+    pub(super) store: Arc<store::Metrics>,
 }
 
 /// Starts the back office: store, keys, policy server, and the handler that answers with them.
@@ -63,7 +63,7 @@ pub(super) fn open(
     let data_dir = config.server.data_dir.clone();
     let store_settings = StoreSettings {
         max_connections: config.store.connections,
-        failures: progress.failures.clone(),
+        metrics: progress.store.clone(),
         ..StoreSettings::default()
     };
     let setup = move || async move {

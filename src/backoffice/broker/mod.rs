@@ -16,14 +16,15 @@ mod queues;
 mod session;
 
 use crate::BoxedLocal;
-use std::{cell::RefCell, sync::atomic::Ordering, time::Duration};
+use std::{cell::RefCell, time::Duration};
 
 use lapin::{Consumer, types::FieldTable};
+use metrics::{SharedCounter, Source, Visit};
 use rand::{RngExt, rngs::SmallRng};
 use tokio::sync::watch;
 
 pub use incoming::{Incoming, ParseError};
-pub use queues::Counters;
+pub use queues::Metrics;
 pub use session::Broken;
 
 use self::{
@@ -76,6 +77,12 @@ pub struct Broker {
     closing: watch::Sender<bool>,
 }
 
+impl Source for Broker {
+    fn each(&self, visit: &mut Visit<'_>) {
+        self.metrics().each(visit);
+    }
+}
+
 /// Why a session ended.
 enum End {
     Lost(Broken),
@@ -98,8 +105,8 @@ impl Broker {
     }
 
     /// What has become of messages.
-    pub fn counters(&self) -> &Counters {
-        &self.queues.counters
+    pub fn metrics(&self) -> &Metrics {
+        self.queues.metrics()
     }
 
     /// Whether the broker is there.
@@ -156,7 +163,7 @@ impl Broker {
         left.extend(self.queues.take(usize::MAX));
         let persistent = left.iter().filter(|event| event.persistent).count();
         left.iter()
-            .for_each(|event| self.queues.counters.dropped(event));
+            .for_each(|event| self.queues.metrics.dropped(event));
         if persistent > 0 {
             tracing::warn!(
                 persistent,
@@ -194,7 +201,7 @@ impl Broker {
             let end = match opened {
                 Ok(session) => {
                     tracing::info!(exchange = wanted.exchange, "connected to the broker");
-                    Counters::up(&self.queues.counters.connections);
+                    self.queues.metrics.connections.up();
                     pause = PAUSE_FIRST;
                     self.queues.set_connected(true);
                     let end = self.serve(session, settings, listener, hand).await;
@@ -275,9 +282,9 @@ impl Broker {
             hand.borrow_mut().clear();
             for (fate, event) in fates.into_iter().zip(&batch) {
                 match fate {
-                    PublishResult::Confirmed => Counters::up(&self.queues.counters.confirmed),
+                    PublishResult::Confirmed => self.queues.metrics.confirmed.up(),
                     PublishResult::Refused => {
-                        Counters::up(&self.queues.counters.refused);
+                        self.queues.metrics.refused.up();
                         tracing::warn!(key = event.key, "the broker refused an event");
                     }
                 }
@@ -308,11 +315,11 @@ impl Broker {
             let body = std::mem::take(&mut delivery.data);
             match understand(delivery.properties.headers().as_ref(), body, &mut reader) {
                 Ok(incoming) => {
-                    Counters::up(&self.queues.counters.incoming);
+                    self.queues.metrics.incoming.up();
                     listener.hear(incoming);
                 }
                 Err(error) => {
-                    Counters::up(&self.queues.counters.heard_bad);
+                    self.queues.metrics.heard_bad.up();
                     tracing::debug!(%error, key = %delivery.routing_key, "a message from the broker was dropped");
                 }
             }
@@ -326,7 +333,7 @@ impl Broker {
     fn give_up_transient(&self, hand: &RefCell<Vec<Event>>) {
         hand.borrow_mut().retain(|event| {
             if !event.persistent {
-                self.queues.counters.dropped(event);
+                self.queues.metrics.dropped(event);
             }
             event.persistent
         });
@@ -335,9 +342,8 @@ impl Broker {
     /// Tells the log about dropped messages, now and then.
     async fn report(&self) {
         let count = || {
-            let counters = &self.queues.counters;
-            [&counters.dropped_transient, &counters.dropped_persistent]
-                .map(|counter| counter.load(Ordering::Relaxed))
+            let metrics = &self.queues.metrics;
+            [&metrics.dropped_transient, &metrics.dropped_persistent].map(SharedCounter::value)
         };
         let mut told = count();
         loop {

@@ -3,9 +3,10 @@
 //! What may be lost never takes room from what may not: each kind has its own lane, bounded by number and by bytes.
 //! Nothing here waits or logs, since shards call it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossbeam::queue::ArrayQueue;
+use metrics::{Gauge, SharedCounter};
 use tokio::sync::Notify;
 
 use lobby::Event;
@@ -15,52 +16,38 @@ const TRANSIENT: usize = 1024;
 /// Bytes of one lane: a minute of a very busy lobby's broadcasts, and no danger to the machine.
 const LANE_BYTES: usize = 64 << 20;
 
-/// What has become of messages. Counters only grow.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Confirmed by the broker.
-    pub confirmed: AtomicU64,
-    /// Refused by the broker with a negative confirmation; not tried again.
-    pub refused: AtomicU64,
-    /// Transient messages dropped: no broker, no room, or lost with a connection.
-    pub dropped_transient: AtomicU64,
-    /// Persistent messages dropped: no broker configured, no room, or still there at the end.
-    pub dropped_persistent: AtomicU64,
-    /// Connections made.
-    pub connections: AtomicU64,
-    /// Messages from outside that were passed on.
-    pub incoming: AtomicU64,
-    /// Messages from outside that made no sense.
-    pub heard_bad: AtomicU64,
+metrics::metrics! {
+    /// What has become of messages. Shards count here as well as the broker's task.
+    pub struct Metrics {
+        /// Events that the broker has confirmed.
+        confirmed: SharedCounter = Sum "muster_broker_confirmed_total";
+        /// Events that the broker refused with a negative confirmation; they are not tried again.
+        refused: SharedCounter = Sum "muster_broker_refused_total";
+        /// Transient events dropped: no broker, no room, or lost with a connection.
+        dropped_transient: SharedCounter = Sum "muster_broker_dropped_transient_total";
+        /// Persistent events dropped: no broker configured, no room, or still there at the end.
+        dropped_persistent: SharedCounter = Sum "muster_broker_dropped_persistent_total";
+        /// Connections made to the broker.
+        connections: SharedCounter = Sum "muster_broker_connections_total";
+        /// Messages of other services that were passed on to shards.
+        incoming: SharedCounter = Sum "muster_broker_incoming_total";
+        /// Messages of other services that made no sense.
+        heard_bad: SharedCounter = Sum "muster_broker_heard_bad_total";
+        /// Whether the broker can be reached: 1 if it can.
+        connected: Gauge = Sum "muster_broker_connected";
+        /// Persistent events that wait for the broker.
+        backlog: Gauge = Sum "muster_broker_backlog";
+    }
 }
 
-impl Counters {
-    /// One more.
-    pub(super) fn up(counter: &AtomicU64) {
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Name and value of each.
-    pub fn list(&self) -> [(&'static str, u64); 7] {
-        [
-            ("confirmed", &self.confirmed),
-            ("refused", &self.refused),
-            ("dropped_transient", &self.dropped_transient),
-            ("dropped_persistent", &self.dropped_persistent),
-            ("connections", &self.connections),
-            ("incoming", &self.incoming),
-            ("heard_bad", &self.heard_bad),
-        ]
-        .map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
-    }
-
+impl Metrics {
     /// One dropped message.
     pub(super) fn dropped(&self, event: &Event) {
-        Self::up(if event.persistent {
-            &self.dropped_persistent
+        if event.persistent {
+            self.dropped_persistent.up();
         } else {
-            &self.dropped_transient
-        });
+            self.dropped_transient.up();
+        }
     }
 }
 
@@ -106,7 +93,7 @@ pub(super) struct Queues {
     /// It is there: what may be lost leaves at once or not at all.
     connected: AtomicBool,
     wake: Notify,
-    pub(super) counters: Counters,
+    pub(super) metrics: Metrics,
 }
 
 impl Queues {
@@ -118,7 +105,7 @@ impl Queues {
             configured: AtomicBool::new(false),
             connected: AtomicBool::new(false),
             wake: Notify::new(),
-            counters: Counters::default(),
+            metrics: Metrics::default(),
         }
     }
 
@@ -136,7 +123,7 @@ impl Queues {
         };
         match outcome {
             Ok(()) => self.wake.notify_one(),
-            Err(ref event) => self.counters.dropped(event),
+            Err(ref event) => self.metrics.dropped(event),
         }
         outcome.is_ok()
     }
@@ -163,7 +150,7 @@ impl Queues {
         self.connected.store(connected, Ordering::Release);
         if !connected {
             while let Some(event) = self.transient.pop() {
-                self.counters.dropped(&event);
+                self.metrics.dropped(&event);
             }
         }
     }
@@ -171,6 +158,14 @@ impl Queues {
     /// Whether the broker can be reached.
     pub(super) fn is_connected(&self) -> bool {
         self.connected.load(Ordering::Acquire)
+    }
+
+    /// What is counted, with what is there now.
+    pub(super) fn metrics(&self) -> &Metrics {
+        let connected = u8::from(self.is_connected());
+        self.metrics.connected.set(f64::from(connected));
+        self.metrics.backlog.set(self.backlog() as f64);
+        &self.metrics
     }
 
     /// How many must not be lost and wait.
@@ -193,8 +188,8 @@ mod tests {
 
     fn dropped(queues: &Queues) -> (u64, u64) {
         (
-            queues.counters.dropped_transient.load(Ordering::Relaxed),
-            queues.counters.dropped_persistent.load(Ordering::Relaxed),
+            queues.metrics.dropped_transient.value(),
+            queues.metrics.dropped_persistent.value(),
         )
     }
 

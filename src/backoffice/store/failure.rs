@@ -1,11 +1,11 @@
 //! Why a call to the database came to nothing, what that means to the one who asked, and the deadline of a call.
 
-use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use metrics::LabelledSharedCounter;
 use sqlx::Error;
 
 use crate::unix_now;
@@ -71,15 +71,15 @@ impl From<StoreError> for StoreFailure {
 pub(crate) struct Watch {
     deadline: Duration,
     log: RateLimit,
-    failures: Arc<Failures>,
+    metrics: Arc<Metrics>,
 }
 
 impl Watch {
-    pub(crate) fn new(deadline: Duration, failures: Arc<Failures>) -> Self {
+    pub(crate) fn new(deadline: Duration, metrics: Arc<Metrics>) -> Self {
         Self {
             deadline,
             log: RateLimit::default(),
-            failures,
+            metrics,
         }
     }
 
@@ -98,7 +98,7 @@ impl Watch {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(self.failed(what, error)),
             Err(elapsed) => {
-                self.failures.up("TimeoutError", NO_CODE);
+                self.metrics.failures.of(&["TimeoutError", NO_CODE]).up();
                 self.log.warn(what, &elapsed);
                 Err(StoreError::TimedOut)
             }
@@ -107,7 +107,10 @@ impl Watch {
 
     /// Counts and logs a failure, and tells its kind.
     pub(crate) fn failed(&self, what: &'static str, error: Error) -> StoreError {
-        self.failures.up(class(&error), &code(&error));
+        self.metrics
+            .failures
+            .of(&[class(&error), &code(&error)])
+            .up();
         self.log.warn(what, &error);
         match kind(&error) {
             StoreFailure::Unavailable => StoreError::Unavailable(Arc::new(error)),
@@ -121,35 +124,11 @@ const FAILURES: usize = 64;
 /// The code of a failure that has none.
 const NO_CODE: &str = "none";
 
-/// Failed statements by class and code, for metrics.
-#[derive(Debug, Default)]
-pub struct Failures(Mutex<BTreeMap<(String, String), u64>>);
-
-impl Failures {
-    fn up(&self, class: &str, code: &str) {
-        let mut counts = self.counts();
-        let key = (class.to_owned(), code.to_owned());
-        let full = counts.len() >= FAILURES && !counts.contains_key(&key);
-        let key = if full {
-            (class.to_owned(), "other".to_owned()) // as many as there are classes
-        } else {
-            key
-        };
-        *counts.entry(key).or_default() += 1;
-    }
-
-    /// Class and code, and how often.
-    pub fn list(&self) -> Vec<((String, String), u64)> {
-        self.counts()
-            .iter()
-            .map(|(key, &count)| (key.clone(), count))
-            .collect()
-    }
-
-    fn counts(&self) -> MutexGuard<'_, BTreeMap<(String, String), u64>> {
-        self.0
-            .lock()
-            .expect("nothing panics while it holds this lock")
+metrics::metrics! {
+    /// What is counted of the database.
+    pub struct Metrics {
+        /// Failed statements by class and code, as the replaced server's library names them.
+        failures: LabelledSharedCounter(FAILURES) = Sum "db_exceptions_total" { class, code };
     }
 }
 

@@ -17,7 +17,7 @@ use sqlx::{MySqlPool, SqlitePool};
 
 use lobby::question::StoreFailure;
 
-pub use failure::{Failures, StoreError};
+pub use failure::{Metrics, StoreError};
 pub(crate) use failure::{Watch, is_deadlock};
 pub use open::{OpenError, StoreSettings};
 

@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{AssertSqlSafe, Executor, MySqlPool, SqlitePool};
 
 use super::{
-    ACQUIRE_TIMEOUT, CALL_DEADLINE, Database, Failures, MAX_CONNECTIONS, Pool, STATEMENT_TIMEOUT,
+    ACQUIRE_TIMEOUT, CALL_DEADLINE, Database, MAX_CONNECTIONS, Metrics, Pool, STATEMENT_TIMEOUT,
     failure,
 };
 
@@ -29,7 +29,7 @@ pub struct StoreSettings {
     /// See [`MAX_CONNECTIONS`]. The embedded store has its own number.
     pub max_connections: u32,
     /// Where failed statements are counted.
-    pub failures: Arc<Failures>,
+    pub metrics: Arc<Metrics>,
 }
 
 impl Default for StoreSettings {
@@ -38,7 +38,7 @@ impl Default for StoreSettings {
             acquire_timeout: ACQUIRE_TIMEOUT,
             call_deadline: CALL_DEADLINE,
             max_connections: MAX_CONNECTIONS,
-            failures: Arc::default(),
+            metrics: Arc::default(),
         }
     }
 }
@@ -87,7 +87,7 @@ impl Database {
         } else {
             return Err(OpenError::Scheme);
         };
-        let watch = failure::Watch::new(settings.call_deadline, settings.failures.clone());
+        let watch = failure::Watch::new(settings.call_deadline, settings.metrics.clone());
         Ok(Database {
             pool,
             watch: Arc::new(watch),

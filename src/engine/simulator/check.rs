@@ -7,11 +7,12 @@ use super::{
     walk::Walk,
 };
 use crate::{
-    counters::{Counter, Counters},
+    metrics::Metrics,
     runtime::{Key, What},
     table::{Hold, Stage},
 };
 use lobby::{Closing, ConnId};
+use metrics::Counter;
 
 /// How long a connection that has ended is kept for its peer to read the last words.
 const LINGER: Duration = Duration::from_secs(2);
@@ -130,24 +131,24 @@ impl Walk {
         for client in 0..clients {
             unexplained += u64::from(self.check_client(client)?);
         }
-        let ended = |counters: &Counters| {
+        let ended = |metrics: &Metrics| {
             let all = [
-                &counters.ended_outbox_full,
-                &counters.ended_outbox_stuck,
-                &counters.ended_handshake,
-                &counters.ended_framing,
-                &counters.refused_address,
-                &counters.refused_rate,
+                &metrics.ended_outbox_full,
+                &metrics.ended_outbox_stuck,
+                &metrics.ended_handshake,
+                &metrics.ended_framing,
+                &metrics.refused_address,
+                &metrics.refused_rate,
             ];
             all.map(Counter::value).iter().sum::<u64>()
         };
-        let explained: u64 = self.counters.iter().map(|counters| ended(counters)).sum();
+        let explained: u64 = self.metrics.iter().map(|metrics| ended(metrics)).sum();
         must!(
             unexplained <= explained,
             "{unexplained} connections have ended, and there was a reason for {explained}"
         );
-        let impatient = self.sum(|counters| &counters.ended_outbox_full)
-            + self.sum(|counters| &counters.ended_outbox_stuck);
+        let impatient = self.sum(|metrics| &metrics.ended_outbox_full)
+            + self.sum(|metrics| &metrics.ended_outbox_stuck);
         must!(
             !self.plan.is_patient() || impatient == 0,
             "{impatient} connections were given up without a limit"
@@ -244,11 +245,8 @@ impl Walk {
         }
     }
 
-    fn sum(&self, of: fn(&Counters) -> &Counter) -> u64 {
-        self.counters
-            .iter()
-            .map(|counters| of(counters).value())
-            .sum()
+    fn sum(&self, of: fn(&Metrics) -> &Counter) -> u64 {
+        self.metrics.iter().map(|metrics| of(metrics).value()).sum()
     }
 
     fn check_counters(&self) -> Result<(), String> {

@@ -66,13 +66,9 @@ fn walk(seed: u64, tells: bool, reached: &mut Reached) -> Result<(), (String, Ve
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         Err(format!("panic: {}", text.unwrap_or_default()))
     });
-    for counters in walk
-        .counters
-        .iter()
-        .map(|counters| &**counters)
-        .chain([&walk.refusals])
-    {
-        for (name, value) in counters.list() {
+    let shards = walk.metrics.iter().map(|metrics| &**metrics);
+    for metrics in shards.chain([&walk.refusals]) {
+        for (name, value) in metrics::counters(metrics) {
             *reached.entry(name).or_default() += value;
         }
     }

@@ -8,7 +8,7 @@ use super::{
     walk::settings,
 };
 use crate::{
-    Accepted, AddressLimits, Counters, Inbound, Mesh, OutboxLimits, Outside,
+    Accepted, AddressLimits, Inbound, Mesh, Metrics, OutboxLimits, Outside,
     admission::Admission,
     shard::{Place, Shard},
 };
@@ -101,7 +101,7 @@ impl Scene {
                 ask: Arc::new(|_, _, ()| Ok(())),
                 publish: Arc::new(|()| true),
             },
-            counters: Arc::new(Counters::default()),
+            metrics: Arc::new(Metrics::default()),
         };
         let io = SimIo {
             shard: 0,

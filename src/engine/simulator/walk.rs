@@ -15,7 +15,7 @@ use super::{
     scribe::{FORMATS, Scribe},
 };
 use crate::{
-    Accepted, AddressLimits, Counters, Inbound, ListenerSettings, Mesh, OutboxLimits, Outside,
+    Accepted, AddressLimits, Inbound, ListenerSettings, Mesh, Metrics, OutboxLimits, Outside,
     Settings,
     admission::Admission,
     runtime::Event,
@@ -146,8 +146,8 @@ pub(super) struct Walk {
     pub(super) mesh: Arc<Mesh<Scribe, SimSocket>>,
     pub(super) admission: Arc<Admission>,
     settings: Arc<Settings>,
-    pub(super) counters: Vec<Arc<Counters>>,
-    pub(super) refusals: Counters,
+    pub(super) metrics: Vec<Arc<Metrics>>,
+    pub(super) refusals: Metrics,
     questions: Arc<Mutex<Vec<Question>>>,
     pub(super) accepted: u64,
     pub(super) stopping: bool,
@@ -180,7 +180,7 @@ impl Walk {
         };
         let settings = settings(plan.shards, plan.outbox, plan.address_limits);
         let settings = Arc::new(settings);
-        let counters = (0..plan.shards).map(|_| Arc::new(Counters::default()));
+        let metrics = (0..plan.shards).map(|_| Arc::new(Metrics::default()));
         let admission = Admission::new(settings.shards, settings.connections, plan.address_limits);
         let mut walk = Walk {
             chance,
@@ -192,9 +192,9 @@ impl Walk {
             book: Rc::new(RefCell::new(book)),
             mesh: Mesh::new(settings.shards),
             admission: Arc::new(admission),
-            counters: counters.collect(),
+            metrics: metrics.collect(),
             settings,
-            refusals: Counters::default(),
+            refusals: Metrics::default(),
             questions: Arc::default(),
             accepted: 0,
             stopping: false,
@@ -227,7 +227,7 @@ impl Walk {
             mesh: self.mesh.clone(),
             admission: self.admission.clone(),
             outside,
-            counters: self.counters[shard].clone(),
+            metrics: self.metrics[shard].clone(),
         };
         let book = self.book.clone();
         let network = self.network.clone();

@@ -13,13 +13,13 @@ use crate::{
     faf::{
         directory::picture::Picture,
         mail::{Mail, session::SessionMail},
-        metrics::MetricsCollector,
+        metrics::{Clients, Metrics},
         model::{
             reference::{RatingDefaults, Reference},
             seat::Seat,
         },
         questions::Ask,
-        settings::{Counters, Settings},
+        settings::Settings,
         topology::Topology,
     },
 };
@@ -54,10 +54,10 @@ pub(in crate::faf) struct Context<'a> {
     pub draining: bool,
     /// What everybody may see.
     pub directory: &'a Picture,
+    /// What the clients of this shard call themselves.
+    pub clients: &'a mut Clients,
     /// What has happened on this shard.
-    pub counters: &'a mut Counters,
-    /// What this shard shows for metrics.
-    pub metrics: &'a mut MetricsCollector,
+    pub metrics: &'a Metrics,
 }
 
 impl<'a> Context<'a> {

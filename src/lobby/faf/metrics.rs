@@ -1,19 +1,15 @@
-//! What a shard shows of itself for metrics: a snapshot, published at each tick and read from any thread.
+//! What a shard counts of the lobby, and how it is shown (spec: faf-lifecycle 15.3).
 //!
-//! Labels come from clients (user agents, commands) or from tables (mods, leaderboards), so each table of them has a
-//! bound; what is over it is counted under [`OTHER`]. Publishing is a swap of one pointer: nobody waits for a reader.
+//! Labels come from clients (user agents, commands) or from tables (mods, leaderboards), so each has a bound; what is over it
+//! is counted under [`OTHER`]. What is a state rather than a count is shown at each tick. No rule of the lobby reads any
+//! of this.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use arc_swap::ArcSwap;
+use metrics::{Counter, Gauge, LabelledCounter, LabelledGauge, LabelledHistogram, OTHER};
 
-use crate::faf::{Counters, model::limits::CLIENT_LABELS, rules::rated_game::RatingChange};
+use crate::faf::{model::limits::CLIENT_LABELS, rules::rated_game::RatingChange};
 
-/// The label of everything that has no place of its own.
-pub const OTHER: &str = "other";
 /// User agent and version of a connection that has not named them.
 const UNNAMED: &str = "None";
 /// Characters of a version or command that are kept as a label.
@@ -22,103 +18,8 @@ const LABEL_CHARS: usize = 50;
 const COMMANDS: usize = 64;
 /// Featured mods, rating types, queues: a few of each exist.
 const NAMES: usize = 128;
-
-/// Counts by label, bounded.
-#[derive(Clone, Debug, Default)]
-pub struct LabelledCounter {
-    counts: BTreeMap<Box<str>, u64>,
-    most: usize,
-}
-
-impl LabelledCounter {
-    fn new(most: usize) -> Self {
-        LabelledCounter {
-            counts: BTreeMap::new(),
-            most,
-        }
-    }
-
-    /// One more of this label.
-    pub fn up(&mut self, label: &str) {
-        self.add(label, 1);
-    }
-
-    fn add(&mut self, label: &str, n: u64) {
-        let end = label
-            .char_indices()
-            .nth(LABEL_CHARS)
-            .map_or(label.len(), |(at, _)| at);
-        let label = &label[..end];
-        if let Some(count) = self.counts.get_mut(label) {
-            *count += n;
-        } else if self.counts.len() < self.most {
-            self.counts.insert(label.into(), n);
-        } else {
-            *self.counts.entry(OTHER.into()).or_default() += n;
-        }
-    }
-
-    /// Label and count of each.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.counts.iter().map(|(label, &count)| (&**label, count))
-    }
-}
-
-/// Values by size, cumulative only when they are shown.
-#[derive(Clone, Debug)]
-pub struct Histogram {
-    /// Upper bounds, ascending.
-    pub bounds: &'static [f64],
-    /// How many fell below each bound and above the one before; last, above all.
-    pub counts: Vec<u64>,
-    /// Their sum.
-    pub sum: f64,
-}
-
-impl Histogram {
-    /// An empty one.
-    pub fn new(bounds: &'static [f64]) -> Self {
-        Histogram {
-            bounds,
-            counts: vec![0; bounds.len() + 1],
-            sum: 0.0,
-        }
-    }
-
-    /// Counts a value.
-    pub fn observe(&mut self, value: f64) {
-        let at = self.bounds.partition_point(|&bound| bound < value);
-        self.counts[at] += 1;
-        self.sum += value;
-    }
-}
-
-/// What is known of one matchmaking queue (spec: faf-lifecycle 15.3).
-#[derive(Clone, Debug)]
-pub struct QueueMeters {
-    /// Technical name of the queue.
-    pub name: Box<str>,
-    /// Launches by status: `successful`, `timed out`, `aborted by player`, `errored`.
-    pub matches: LabelledCounter,
-    /// Matched searches by party size.
-    pub searches_matched: LabelledCounter,
-    /// TrueSkill quality of matches.
-    pub quality: Histogram,
-    /// Difference of summed displayed ratings.
-    pub imbalance: Histogram,
-    /// Largest minus smallest displayed rating.
-    pub rating_variety: Histogram,
-    /// Searches left after a pop.
-    pub unmatched_searches: u64,
-    /// How long searches took, by status: `successful`, `cancelled`, `errored`.
-    pub search_durations: Vec<(&'static str, Histogram)>,
-    /// Players at the time of a pop.
-    pub players: u64,
-    /// Seconds until the next pop, when it was scheduled.
-    pub pop_timer_s: f64,
-    /// Rating type and its peak.
-    pub rating_peak: Option<(Box<str>, f64)>,
-}
+/// Each of these with a status or size: a few of each occur.
+const PAIRS: usize = 8 * NAMES;
 
 const QUALITY: &[f64] = &[
     0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0,
@@ -134,34 +35,161 @@ const DURATION: &[f64] = &[
     30.0, 60.0, 120.0, 180.0, 240.0, 300.0, 420.0, 600.0, 900.0, 1800.0, 3600.0,
 ];
 
-impl QueueMeters {
-    /// A queue of which nothing is known yet.
-    pub fn new(name: &str) -> Self {
-        QueueMeters {
-            name: name.into(),
-            matches: LabelledCounter::new(NAMES),
-            searches_matched: LabelledCounter::new(NAMES),
-            quality: Histogram::new(QUALITY),
-            imbalance: Histogram::new(IMBALANCE),
-            rating_variety: Histogram::new(VARIETY),
-            unmatched_searches: 0,
-            search_durations: ["successful", "cancelled", "errored"]
-                .map(|status| (status, Histogram::new(DURATION)))
-                .into(),
-            players: 0,
-            pop_timer_s: 0.0,
-            rating_peak: None,
-        }
+const SIGN_INS: &str = "Sign-ins by outcome and by what they were done with.";
+
+metrics::metrics! {
+    /// What has happened in the lobby on one shard since it started, and what there is now.
+    pub struct Metrics {
+        /// Sign-ins with a password that were let in.
+        logins_password: Counter = PerShard "muster_faf_logins_password_total",
+            Sum "server_user_logins_total" { status = "success", method = "password" }: SIGN_INS;
+        /// Sign-ins with a token that were let in.
+        logins_token: Counter = PerShard "muster_faf_logins_token_total",
+            Sum "server_user_logins_total" { status = "success", method = "token" }: SIGN_INS;
+        /// Sign-ins with a password that were refused.
+        refused_password: Counter = PerShard "muster_faf_refused_password_total",
+            Sum "server_user_logins_total" { status = "failure", method = "password" }: SIGN_INS;
+        /// Sign-ins with a token that were refused.
+        refused_token: Counter = PerShard "muster_faf_refused_token_total",
+            Sum "server_user_logins_total" { status = "failure", method = "token" }: SIGN_INS;
+        /// Sessions ended by a later sign-in of the same account.
+        evictions: Counter = PerShard "muster_faf_evictions_total";
+        /// Commands before sign-in that closed the connection.
+        unauthenticated: Counter = PerShard "muster_faf_unauthenticated_total";
+        /// Connections closed after the message `invalid`.
+        invalid_closes: Counter = PerShard "muster_faf_invalid_closes_total";
+        /// Connections closed in silence for a missing key or a bad value.
+        garbage_closes: Counter = PerShard "muster_faf_garbage_closes_total";
+        /// Commands refused with a notice to the player.
+        client_errors: Counter = PerShard "muster_faf_client_errors_total";
+        /// Commands refused because the server is going down.
+        disabled: Counter = PerShard "muster_faf_disabled_total";
+        /// Failures of the database that a player noticed.
+        store_errors: Counter = PerShard "muster_faf_store_errors_total";
+        /// Commands of players who turned out to be banned.
+        bans: Counter = PerShard "muster_faf_bans_total";
+        /// Connections closed because they had not signed in for too long.
+        login_timeouts: Counter = PerShard "muster_faf_login_timeouts_total";
+        /// Games created by players who host them.
+        games_hosted: Counter = PerShard "muster_faf_games_hosted_total";
+        /// Players who asked to join a game and were let in.
+        joins: Counter = PerShard "muster_faf_joins_total";
+        /// Players who asked to join a game and were turned away.
+        join_refusals: Counter = PerShard "muster_faf_join_refusals_total";
+        /// Commands that administrators and moderators carried out.
+        admin_actions: Counter = PerShard "muster_faf_admin_actions_total";
+        /// Changes of avatars from outside that could not be looked up.
+        avatars_missed: Counter = PerShard "muster_faf_avatars_missed_total";
+        /// Invitations to parties that were followed.
+        party_joins: Counter = PerShard "muster_faf_party_joins_total";
+        /// Searches for a match that began.
+        searches: Counter = PerShard "muster_faf_searches_total";
+        /// Searches for a match that ended without one.
+        searches_cancelled: Counter = PerShard "muster_faf_searches_cancelled_total";
+        /// Matches that were found and accepted by the coordinator.
+        matches_found: Counter = PerShard "muster_faf_matches_found_total";
+        /// Matches that were proposed when somebody in them had stopped searching.
+        matches_refused: Counter = PerShard "muster_faf_matches_refused_total";
+        /// Matches whose game was launched.
+        matches_launched: Counter = PerShard "muster_faf_matches_launched_total";
+        /// Matches that failed because somebody was too slow.
+        matches_timed_out: Counter = PerShard "muster_faf_matches_timed_out_total";
+        /// Matches that failed because somebody left.
+        matches_aborted: Counter = PerShard "muster_faf_matches_aborted_total";
+        /// Matches that failed for another reason than time or a player.
+        matches_errored: Counter = PerShard "muster_faf_matches_errored_total";
+        /// Matches that failed because there was no map for them.
+        matches_without_map: Counter = PerShard "muster_faf_matches_without_map_total";
+        /// Violations of players who let a match fail.
+        violations: Counter = PerShard "muster_faf_violations_total";
+        /// Messages of games without effect: unknown, malformed, or from the wrong player.
+        game_messages_ignored: Counter = PerShard "muster_faf_game_messages_ignored_total";
+        /// Things that were not kept because a limit was reached.
+        over_limit: Counter = PerShard "muster_faf_over_limit_total";
+        /// Batches of games' records that had to be tried again.
+        ledger_retries: Counter = PerShard "muster_faf_ledger_retries_total";
+        /// Games or game connections that ran out of their set-up time.
+        setup_timeouts: Counter = PerShard "muster_faf_setup_timeouts_total";
+        /// Commands refused because the client had not signed in, by command.
+        unauthenticated_commands: LabelledCounter(COMMANDS) =
+            Sum "server_messages_unauthenticated_total" { command };
+        /// Connections that named their client for the first time, by its version.
+        version_checks: LabelledCounter(CLIENT_LABELS) =
+            Sum "server_user_agent_version_checks_total" { version };
+        /// Connections by what their clients call themselves.
+        user_connections: LabelledGauge(CLIENT_LABELS + 1) =
+            Sum "server_user_connections" { user_agent, version };
+        /// Players who are signed in.
+        online: Gauge = Sum "server_user_online";
+        /// Games by featured mod and state.
+        games_by_mod: LabelledGauge(PAIRS) =
+            Sum "server_game_active_games_total" { game_mode, game_state };
+        /// Games by rating type and state.
+        games_by_rating_type: LabelledGauge(PAIRS) =
+            Sum "server_game_active_games_by_rating_type_total" { rating_type, game_state };
+        /// Games that were rated, by leaderboard.
+        rated_games: LabelledCounter(NAMES) = Sum "server_game_rated_games_total" { leaderboard };
+        /// Records of games that are not written down yet.
+        rating_backlog: Gauge = Sum "server_rating_service_backlog";
+        /// Launches of matches by queue and how they went.
+        matches: LabelledCounter(PAIRS) =
+            Sum "server_matchmaker_queue_matches_total" { queue, status };
+        /// Searches that were matched, by queue and size of the party.
+        searches_matched: LabelledCounter(PAIRS) =
+            Sum "server_matchmaker_queue_searches_matched_total" { queue, player_size };
+        /// TrueSkill quality of the matches of a queue.
+        quality: LabelledHistogram(NAMES, QUALITY) =
+            Sum "server_matchmaker_queue_quality" { queue };
+        /// Difference of the summed displayed ratings of a match's sides, by queue.
+        imbalance: LabelledHistogram(NAMES, IMBALANCE) =
+            Sum "server_matchmaker_matches_imbalance" { queue };
+        /// Largest minus smallest displayed rating in a match, by queue.
+        rating_variety: LabelledHistogram(NAMES, VARIETY) =
+            Sum "server_matchmaker_matches_rating_variety" { queue };
+        /// Searches left after the last pop of a queue.
+        unmatched_searches: LabelledGauge(NAMES) =
+            Sum "server_matchmaker_queue_unmatched_searches" { queue };
+        /// How long searches took, by queue and how they ended.
+        search_durations: LabelledHistogram(PAIRS, DURATION) =
+            Sum "server_matchmaker_queue_search_duration_seconds" { queue, status };
+        /// Players who searched in a queue at the time of its last pop.
+        queue_players: LabelledGauge(NAMES) = Sum "server_matchmaker_queue_players" { queue };
+        /// Time from a queue's last pop to the next, as it was planned.
+        pop_timer_s: LabelledGauge(NAMES) =
+            Sum "server_matchmaker_queue_pop_timer_seconds" { queue };
+        /// The displayed rating where most players of a leaderboard are.
+        rating_peak: LabelledGauge(NAMES) = Sum "server_leaderboard_rating_peak" { rating_type };
     }
 }
 
-/// A shard's place in [`Clients`], kept in a session.
+impl Metrics {
+    /// A game's ratings were written down. It counts once in each of its leaderboards.
+    pub(in crate::faf) fn rated(&self, changes: &[RatingChange]) {
+        let kinds: BTreeSet<&str> = changes.iter().map(|change| &*change.rating_type).collect();
+        for kind in kinds {
+            self.rated_games.of(&[kind]).up();
+        }
+    }
+
+    /// A command that is not heard before login.
+    pub(in crate::faf) fn unauthenticated(&self, command: &str) {
+        self.unauthenticated.up();
+        self.unauthenticated_commands.of(&[&label(command)]).up();
+    }
+}
+
+/// As much of what a client says as may be a label.
+fn label(text: &str) -> String {
+    text.chars().take(LABEL_CHARS).collect()
+}
+
+/// A client's place in [`Clients`], kept in a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::faf) struct ClientKind(u16);
 
 /// Connections by what their clients call themselves. The first place is for those that have not said.
 #[derive(Debug)]
-struct Clients {
+pub(in crate::faf) struct Clients {
     kinds: Vec<(Box<str>, Box<str>, u64)>,
 }
 
@@ -174,12 +202,49 @@ impl Default for Clients {
 }
 
 impl Clients {
-    fn enter(&mut self, kind: ClientKind) {
-        self.kinds[usize::from(kind.0)].2 += 1;
+    /// A connection that has not said anything.
+    pub(in crate::faf) fn opened(&mut self) -> ClientKind {
+        self.enter(ClientKind::default());
+        ClientKind::default()
     }
 
-    fn leave(&mut self, kind: ClientKind) {
+    /// It has named its client, for the first time or anew.
+    pub(in crate::faf) fn named(
+        &mut self,
+        before: ClientKind,
+        agent: Option<&str>,
+        version: Option<&str>,
+        metrics: &Metrics,
+    ) -> ClientKind {
+        let (agent, version) = (
+            label(agent.unwrap_or(UNNAMED)),
+            label(version.unwrap_or(UNNAMED)),
+        );
+        if before == ClientKind::default() {
+            metrics.version_checks.of(&[&version]).up();
+        }
+        self.closed(before);
+        let kind = self.kind(&agent, &version);
+        self.enter(kind);
+        kind
+    }
+
+    /// It is gone.
+    pub(in crate::faf) fn closed(&mut self, kind: ClientKind) {
         self.kinds[usize::from(kind.0)].2 -= 1;
+    }
+
+    /// Shows them as they are now.
+    pub(in crate::faf) fn show(&self, metrics: &Metrics) {
+        let kinds = self.kinds.iter().filter(|(_, _, n)| *n > 0);
+        let clients: Vec<_> = kinds
+            .map(|(agent, version, n)| ([&**agent, &**version], *n as f64))
+            .collect();
+        metrics.user_connections.replace(&clients);
+    }
+
+    fn enter(&mut self, kind: ClientKind) {
+        self.kinds[usize::from(kind.0)].2 += 1;
     }
 
     fn kind(&mut self, agent: &str, version: &str) -> ClientKind {
@@ -208,100 +273,6 @@ impl Clients {
     }
 }
 
-/// What a shard keeps up for its metrics between two ticks.
-#[derive(Debug)]
-pub(in crate::faf) struct MetricsCollector {
-    clients: Clients,
-    version_checks: LabelledCounter,
-    unauthenticated: LabelledCounter,
-    rated_games: LabelledCounter,
-    /// Of the queues that live on this shard.
-    pub queues: Vec<QueueMeters>,
-    board: Arc<MetricsBoard>,
-}
-
-impl Default for MetricsCollector {
-    fn default() -> Self {
-        MetricsCollector {
-            clients: Clients::default(),
-            version_checks: LabelledCounter::new(CLIENT_LABELS),
-            unauthenticated: LabelledCounter::new(COMMANDS),
-            rated_games: LabelledCounter::new(NAMES),
-            queues: Vec::new(),
-            board: Arc::default(),
-        }
-    }
-}
-
-impl MetricsCollector {
-    /// A connection that has not said anything.
-    pub(in crate::faf) fn opened(&mut self) -> ClientKind {
-        self.clients.enter(ClientKind::default());
-        ClientKind::default()
-    }
-
-    /// It has named its client, for the first time or anew.
-    pub(in crate::faf) fn named(
-        &mut self,
-        before: ClientKind,
-        agent: Option<&str>,
-        version: Option<&str>,
-    ) -> ClientKind {
-        let label = |text: Option<&str>| -> String {
-            text.unwrap_or(UNNAMED).chars().take(LABEL_CHARS).collect()
-        };
-        let (agent, version) = (label(agent), label(version));
-        if before == ClientKind::default() {
-            self.version_checks.up(&version);
-        }
-        self.clients.leave(before);
-        let kind = self.clients.kind(&agent, &version);
-        self.clients.enter(kind);
-        kind
-    }
-
-    /// It is gone.
-    pub(in crate::faf) fn closed(&mut self, kind: ClientKind) {
-        self.clients.leave(kind);
-    }
-
-    /// A game's ratings were written down. It counts once in each of its leaderboards.
-    pub(in crate::faf) fn rated(&mut self, changes: &[RatingChange]) {
-        let kinds: BTreeSet<&str> = changes.iter().map(|change| &*change.rating_type).collect();
-        kinds.into_iter().for_each(|kind| self.rated_games.up(kind));
-    }
-
-    /// A command that is not heard before login.
-    pub(in crate::faf) fn unauthenticated(&mut self, command: &str) {
-        self.unauthenticated.up(command);
-    }
-}
-
-/// A shard at one tick.
-#[derive(Clone, Debug, Default)]
-pub struct MetricsSnapshot {
-    /// Everything counted since the start.
-    pub counters: Counters,
-    /// Players online.
-    pub online: u64,
-    /// Connections by user agent and version.
-    pub clients: Vec<(Box<str>, Box<str>, u64)>,
-    /// First `ask_session` of a connection, by version.
-    pub version_checks: LabelledCounter,
-    /// Commands refused before login.
-    pub unauthenticated: LabelledCounter,
-    /// Games by featured mod and state.
-    pub games_by_mod: Vec<(Box<str>, &'static str, u64)>,
-    /// Games by rating type and state.
-    pub games_by_rating_type: Vec<(Box<str>, &'static str, u64)>,
-    /// Rated games by leaderboard.
-    pub rated_games: LabelledCounter,
-    /// Records of games that are not written down yet.
-    pub rating_backlog: u64,
-    /// One for each matchmaking queue.
-    pub queues: Vec<QueueMeters>,
-}
-
 /// A game, as metrics label it.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::faf) struct GameLabels<'a> {
@@ -313,55 +284,31 @@ pub(in crate::faf) struct GameLabels<'a> {
     pub state: &'static str,
 }
 
-/// Where a shard leaves its newest metrics for any thread to read.
-#[derive(Debug, Default)]
-pub struct MetricsBoard(ArcSwap<MetricsSnapshot>);
-
-impl MetricsBoard {
-    /// The newest metrics.
-    pub fn read(&self) -> Arc<MetricsSnapshot> {
-        self.0.load_full()
+impl Metrics {
+    /// Shows the present state.
+    pub(in crate::faf) fn show(&self, online: usize, games: &[GameLabels<'_>], backlog: u64) {
+        count_games(games, &self.games_by_mod, |game| {
+            game.featured_mod.unwrap_or(OTHER)
+        });
+        count_games(games, &self.games_by_rating_type, |game| game.rating_type);
+        self.online.set(online as f64);
+        self.rating_backlog.set(backlog as f64);
     }
 }
 
-impl MetricsCollector {
-    /// From now on metrics are left there.
-    pub(in crate::faf) fn report_to(&mut self, board: Arc<MetricsBoard>) {
-        self.board = board;
+/// Shows how many games of each label and state there are.
+fn count_games<'a>(
+    games: &[GameLabels<'a>],
+    shown: &LabelledGauge,
+    label: fn(&GameLabels<'a>) -> &'a str,
+) {
+    let mut counts: BTreeMap<[&str; 2], u64> = BTreeMap::new();
+    for game in games {
+        *counts.entry([label(game), game.state]).or_default() += 1;
     }
-
-    /// Hangs up the present state.
-    pub(in crate::faf) fn publish(
-        &self,
-        counters: Counters,
-        online: u64,
-        games: Vec<GameLabels<'_>>,
-        rating_backlog: u64,
-    ) {
-        let states = |label: for<'b> fn(&GameLabels<'b>) -> &'b str| {
-            let mut counts: BTreeMap<(&str, &'static str), u64> = BTreeMap::new();
-            for game in &games {
-                *counts.entry((label(game), game.state)).or_default() += 1;
-            }
-            let counts = counts.into_iter();
-            counts
-                .map(|((label, state), count)| (label.into(), state, count))
-                .collect()
-        };
-        let clients = self.clients.kinds.iter().filter(|(_, _, n)| *n > 0);
-        self.board.0.store(Arc::new(MetricsSnapshot {
-            counters,
-            online,
-            clients: clients.cloned().collect(),
-            version_checks: self.version_checks.clone(),
-            unauthenticated: self.unauthenticated.clone(),
-            games_by_mod: states(|game| game.featured_mod.unwrap_or(OTHER)),
-            games_by_rating_type: states(|game| game.rating_type),
-            rated_games: self.rated_games.clone(),
-            rating_backlog,
-            queues: self.queues.clone(),
-        }));
-    }
+    let counts = counts.into_iter();
+    let counts: Vec<_> = counts.map(|(labels, n)| (labels, n as f64)).collect();
+    shown.replace(&counts);
 }
 
 #[cfg(test)]
@@ -369,61 +316,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_are_bounded_in_number_and_length() {
-        let mut counter = LabelledCounter::new(2);
-        for label in ["a", "b", "c", "a", "d", &"é".repeat(400)] {
-            counter.up(label);
-        }
-        let mut counts: Vec<_> = counter.iter().collect();
-        counts.sort_unstable();
-        assert_eq!(counts, [("a", 2), ("b", 1), (OTHER, 3)]);
-        let mut counter = LabelledCounter::new(2);
-        counter.up(&"é".repeat(400));
-        assert_eq!(
-            counter
-                .iter()
-                .next()
-                .map(|(label, _)| label.chars().count()),
-            Some(LABEL_CHARS)
-        );
-    }
-
-    #[test]
-    fn a_value_on_a_bound_belongs_below_it() {
-        let mut histogram = Histogram::new(&[1.0, 2.0]);
-        for value in [0.5, 1.0, 1.5, 9.0] {
-            histogram.observe(value);
-        }
-        assert_eq!((histogram.counts, histogram.sum), (vec![2, 1, 1], 12.0));
-    }
-
-    #[test]
     fn strange_clients_share_a_place_and_empty_places_are_used_again() {
-        let mut metrics_collector = MetricsCollector::default();
+        let (mut clients, metrics) = (Clients::default(), Metrics::default());
         let mut kinds = Vec::new();
         for n in 0..2 * CLIENT_LABELS {
-            let kind = metrics_collector.opened();
-            kinds.push(metrics_collector.named(kind, Some(&format!("agent {n}")), Some("1")));
+            let kind = clients.opened();
+            let agent = format!("agent {n}");
+            kinds.push(clients.named(kind, Some(&agent), Some("1"), &metrics));
         }
-        assert!(metrics_collector.clients.kinds.len() <= CLIENT_LABELS + 1);
-        let total = |metrics_collector: &MetricsCollector| {
-            metrics_collector
-                .clients
-                .kinds
-                .iter()
-                .map(|(_, _, n)| n)
-                .sum::<u64>()
-        };
-        assert_eq!(total(&metrics_collector), 2 * CLIENT_LABELS as u64);
-        kinds
-            .into_iter()
-            .for_each(|kind| metrics_collector.closed(kind));
-        assert_eq!(total(&metrics_collector), 0);
-        let kind = metrics_collector.opened();
-        let kind = metrics_collector.named(kind, Some("new"), None);
+        assert!(clients.kinds.len() <= CLIENT_LABELS + 1);
+        let total = |clients: &Clients| clients.kinds.iter().map(|(_, _, n)| n).sum::<u64>();
+        assert_eq!(total(&clients), 2 * CLIENT_LABELS as u64);
+        kinds.into_iter().for_each(|kind| clients.closed(kind));
+        assert_eq!(total(&clients), 0);
+        let kind = clients.opened();
+        let kind = clients.named(kind, Some("new"), None, &metrics);
+        assert_eq!(*clients.kinds[usize::from(kind.0)].0, *"new");
         assert_eq!(
-            *metrics_collector.clients.kinds[usize::from(kind.0)].0,
-            *"new"
+            metrics.version_checks.of(&["1"]).value(),
+            2 * CLIENT_LABELS as u64
         );
+    }
+
+    #[test]
+    fn what_clients_say_is_cut_to_the_length_of_a_label() {
+        let metrics = Metrics::default();
+        metrics.unauthenticated(&"é".repeat(400));
+        let cut = "é".repeat(LABEL_CHARS);
+        assert_eq!(metrics.unauthenticated_commands.of(&[&cut]).value(), 1);
+        assert_eq!(metrics.unauthenticated.value(), 1);
     }
 }

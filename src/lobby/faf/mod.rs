@@ -50,10 +50,11 @@ use std::sync::Arc;
 pub use self::{
     context::Timer,
     mail::Mail,
+    metrics::Metrics,
     model::{game::GameType, ratings, reference, time::iso8601},
     protocol::events,
     rules::{achievements, matcher, matchmaking, rated_game, results, validity},
-    settings::{Counters, ListenerSettings, Settings},
+    settings::{ListenerSettings, Settings},
 };
 use self::{
     context::{Context, RoleTurn, Words},
@@ -61,7 +62,7 @@ use self::{
     directory::Directory,
     game::games::Games,
     mail::directory::Changes,
-    metrics::{GameLabels, MetricsBoard, MetricsCollector},
+    metrics::{Clients, GameLabels},
     news::News,
     questions::{Answer, Ask},
     reference::Reference,
@@ -70,7 +71,7 @@ use self::{
     topology::Topology,
 };
 use super::{
-    ConnId, Dialect, Effect, Effects, Event, Origin, ShardId, Stopping, Ticket, Turn,
+    ConnId, Dialect, Effect, Effects, Event, Origin, ShardId, Source, Stopping, Ticket, Turn,
     question::StoreFailure,
 };
 use wire::json::JsonReader;
@@ -96,8 +97,8 @@ struct Roles {
     /// Whether the back office has told the reference data.
     initialised: bool,
     draining: bool,
-    metrics: MetricsCollector,
-    counters: Counters,
+    clients: Clients,
+    metrics: Arc<Metrics>,
     sessions: Sessions,
     registry: Registry,
     games: Games,
@@ -147,8 +148,8 @@ macro_rules! context {
             initialised: $roles.initialised,
             draining: $roles.draining,
             directory: &$roles.directory.picture,
-            counters: &mut $roles.counters,
-            metrics: &mut $roles.metrics,
+            clients: &mut $roles.clients,
+            metrics: &$roles.metrics,
         }
     };
 }
@@ -184,8 +185,8 @@ impl Faf {
                 reference: Arc::default(),
                 initialised: false,
                 draining: false,
-                metrics: MetricsCollector::default(),
-                counters: Counters::default(),
+                clients: Clients::default(),
+                metrics: Arc::default(),
                 sessions: Sessions::default(),
                 registry: Registry::default(),
                 games: Games::default(),
@@ -196,9 +197,9 @@ impl Faf {
         }
     }
 
-    /// From now on this shard leaves its metrics there.
-    pub fn reporting_to(mut self, board: Arc<MetricsBoard>) -> Self {
-        self.roles.metrics.report_to(board);
+    /// From now on this shard counts there.
+    pub fn reporting_to(mut self, metrics: Arc<Metrics>) -> Self {
+        self.roles.metrics = metrics;
         self
     }
 
@@ -249,7 +250,7 @@ impl Faf {
         self.step(turn, |roles, mut turn| {
             let interval = roles.settings.tick;
             roles.directory.schedule_tick(&mut turn, interval, number);
-            roles.publish_metrics();
+            roles.show_metrics();
             roles.directory.tick_begins(&mut turn);
         });
         self.step(turn, |roles, mut turn| {
@@ -379,7 +380,7 @@ impl Roles {
         }
     }
 
-    fn publish_metrics(&self) {
+    fn show_metrics(&self) {
         let games = self
             .games
             .labels()
@@ -392,10 +393,11 @@ impl Roles {
                     state,
                 }
             });
-        let online = self.sessions.online() as u64;
+        let games: Vec<GameLabels<'_>> = games.collect();
+        let online = self.sessions.online();
         let backlog = self.games.ledger.backlog();
-        self.metrics
-            .publish(self.counters, online, games.collect(), backlog);
+        self.clients.show(&self.metrics);
+        self.metrics.show(online, &games, backlog);
     }
 }
 
@@ -469,8 +471,8 @@ impl Dialect for Faf {
         self.roles.games.is_drained()
     }
 
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        self.roles.counters.list()
+    fn metrics(&self) -> Vec<&dyn Source> {
+        vec![&*self.roles.metrics]
     }
 
     fn refuse(ask: Ask) -> Answer {

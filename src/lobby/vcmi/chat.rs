@@ -12,13 +12,13 @@ use crate::ConnId;
 impl Lobby {
     pub(super) fn msg(&mut self, conn: ConnId, text: &str) -> Flow {
         if text.len() > self.settings.chat_bytes {
-            self.counters.over_limit += 1;
+            self.metrics.over_limit.up();
             return self.refuse(conn, "Message is too long");
         }
         let Some(user) = self.users.get(&conn) else {
             return Flow::Stop;
         };
-        self.counters.chat_lines += 1;
+        self.metrics.chat_lines.up();
         let line = message::chat(user.version, &user.name, user.channel.name(), text);
         match (user.channel, user.room()) {
             (Channel::Global, _) => self.spread(USERS, line),
@@ -80,8 +80,8 @@ impl Lobby {
             "uniques" => self.addresses_seen.len() as u64,
             "users" => self.names_seen.len() as u64,
             "logins" => self.accepted,
-            "rooms" => self.counters.rooms,
-            "sessions" => self.counters.sessions,
+            "rooms" => self.rooms_created,
+            "sessions" => self.sessions_started,
             "clients" | "connections" => 0,
             _ => return self.ignore(),
         };

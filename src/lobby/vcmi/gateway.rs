@@ -84,7 +84,7 @@ impl Vcmi {
             Next::Frame => {}
             Next::Flag => turn.expect_raw(conn, 1),
             Next::Broken => {
-                self.counters.pipes_refused += 1;
+                self.metrics.pipes_refused.up();
                 turn.close(conn, Closing::Flushed);
             }
             Next::Done => {
@@ -116,7 +116,7 @@ impl Vcmi {
         match self.peers.get(&conn) {
             None | Some(Peer::Game | Peer::Launcher { signed_in: true }) => {}
             Some(_) => {
-                self.counters.handshake_timeouts += 1;
+                self.metrics.handshake_timeouts.up();
                 turn.close(conn, Closing::Flushed);
             }
         }

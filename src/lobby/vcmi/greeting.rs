@@ -25,7 +25,7 @@ impl Lobby {
         if let Some(why) = self.objection(conn, name) {
             return self.refuse(conn, &why);
         }
-        self.counters.logins += 1;
+        self.metrics.logins.up();
         if self.names_seen.len() < REMEMBERED {
             self.names_seen.insert(name.to_owned());
         }
@@ -72,7 +72,7 @@ impl Lobby {
             return Some(format!("Username {name} is reserved by system"));
         }
         if chars > self.settings.name_chars {
-            self.counters.over_limit += 1;
+            self.metrics.over_limit.up();
             return Some("Invalid username".into());
         }
         if !name.chars().all(is_name_char) {
@@ -85,7 +85,9 @@ impl Lobby {
 
     pub(super) fn ver(&mut self, conn: ConnId, text: &str) -> Flow {
         let cut: String = text.chars().take(VERSION_CHARS).collect();
-        self.counters.over_limit += u64::from(cut.len() < text.len());
+        self.metrics
+            .over_limit
+            .add(u64::from(cut.len() < text.len()));
         if let Some(user) = self.users.get_mut(&conn) {
             user.game_version = cut;
         }

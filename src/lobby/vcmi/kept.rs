@@ -14,12 +14,11 @@ use super::{
     lobby::Lobby,
     room::{Room, RoomId},
     session::{Pipe, Session},
-    settings::Counters,
     users::{Place, User},
 };
 use crate::{
     ConnId, Keep,
-    kept::{Damaged, ensure},
+    kept::{Counted, Damaged, ensure},
     map::KeyedSet,
 };
 
@@ -27,7 +26,7 @@ use crate::{
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Kept {
     peers: BTreeMap<ConnId, Peer>,
-    counters: Counters,
+    counted: Counted,
     lobby: Option<KeptLobby>,
 }
 
@@ -43,7 +42,8 @@ pub(super) struct KeptLobby {
     addresses_seen: KeyedSet<IpAddr>,
     names_seen: KeyedSet<String>,
     draining: bool,
-    counters: Counters,
+    rooms_created: u64,
+    sessions_started: u64,
 }
 
 impl Keep for Vcmi {
@@ -56,12 +56,11 @@ impl Keep for Vcmi {
             lobby_shard: _,
             peers,
             lobby,
-            counters,
-            board: _,
+            metrics,
         } = self;
         Kept {
             peers: peers.iter().map(|(c, p)| (*c, p.clone())).collect(),
-            counters: *counters,
+            counted: Counted::of(&**metrics),
             lobby: lobby.as_ref().map(|lobby| lobby.keep()),
         }
     }
@@ -69,7 +68,7 @@ impl Keep for Vcmi {
     fn revive(&mut self, kept: Kept) -> Result<(), Damaged> {
         let Kept {
             peers,
-            counters,
+            counted,
             lobby,
         } = kept;
         let here = |conn: &ConnId| conn.shard == self.shard;
@@ -80,7 +79,7 @@ impl Keep for Vcmi {
             _ => return Err(Damaged::Contradiction("the lobby is on another shard")),
         }
         self.peers = peers.into_iter().collect();
-        self.counters = counters;
+        counted.add_to(&*self.metrics);
         Ok(())
     }
 }
@@ -97,7 +96,10 @@ impl Lobby {
             addresses_seen,
             names_seen,
             draining,
-            counters,
+            rooms_created,
+            sessions_started,
+            // Shared with the shard.
+            metrics: _,
             // Its place, and what it was told.
             settings: _,
             shard: _,
@@ -123,7 +125,8 @@ impl Lobby {
             addresses_seen: addresses_seen.clone(),
             names_seen: names_seen.clone(),
             draining: *draining,
-            counters: *counters,
+            rooms_created: *rooms_created,
+            sessions_started: *sessions_started,
         }
     }
 
@@ -141,7 +144,8 @@ impl Lobby {
             addresses_seen,
             names_seen,
             draining,
-            counters,
+            rooms_created,
+            sessions_started,
         } = kept;
         for (conn, user) in users {
             self.take_user(conn, user)?;
@@ -168,7 +172,8 @@ impl Lobby {
         self.addresses_seen = addresses_seen;
         self.names_seen = names_seen;
         self.draining = draining;
-        self.counters = counters;
+        self.rooms_created = rooms_created;
+        self.sessions_started = sessions_started;
         Ok(())
     }
 

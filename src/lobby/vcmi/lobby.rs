@@ -13,9 +13,10 @@ use super::{
     VcmiTurn,
     mail::{Delivery, ToLobby},
     message,
+    metrics::Metrics,
     room::{Room, RoomId},
     session::{Pipe, Session, Uuids},
-    settings::{ANSWER_BYTES, COMMANDS, Counters, REMEMBERED, Settings},
+    settings::{ANSWER_BYTES, COMMANDS, REMEMBERED, Settings},
     syntax,
     users::{EVERYBODY, MODERN_USERS, User},
 };
@@ -58,7 +59,10 @@ pub(super) struct Lobby {
     pub(super) addresses_seen: KeyedSet<IpAddr>,
     pub(super) names_seen: KeyedSet<String>,
     pub(super) draining: bool,
-    pub(super) counters: Counters,
+    /// For `ROOT`, as the next.
+    pub(super) rooms_created: u64,
+    pub(super) sessions_started: u64,
+    pub(super) metrics: Arc<Metrics>,
     /// Launchers whose encoding is not UTF-8: no topic is for them.
     pub(super) foreigners: BTreeSet<ConnId>,
     /// Launchers of each shard.
@@ -70,7 +74,12 @@ pub(super) struct Lobby {
 }
 
 impl Lobby {
-    pub(super) fn new(shard: ShardId, shards: u16, settings: Arc<Settings>) -> Self {
+    pub(super) fn new(
+        shard: ShardId,
+        shards: u16,
+        settings: Arc<Settings>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let shards = usize::from(shards);
         Lobby {
             settings,
@@ -89,7 +98,9 @@ impl Lobby {
             addresses_seen: KeyedSet::default(),
             names_seen: KeyedSet::default(),
             draining: false,
-            counters: Counters::default(),
+            rooms_created: 0,
+            sessions_started: 0,
+            metrics,
             foreigners: BTreeSet::new(),
             launchers: vec![0; shards],
             letters: vec![Vec::new(); shards],
@@ -140,7 +151,7 @@ impl Lobby {
             .capacity
             .map_or(usize::MAX, |most| most as usize);
         if self.users.len() >= most {
-            self.counters.refused_full += 1;
+            self.metrics.refused_full.up();
             let text = message::error("Server is full");
             self.deliver(conn.shard, Delivery::Send(conn, text.into()));
             self.deliver(conn.shard, Delivery::Close(conn));
@@ -184,7 +195,7 @@ impl Lobby {
         self.caused = 0;
         for (index, (tag, value)) in syntax::commands(&text).enumerate() {
             if index == COMMANDS {
-                self.counters.over_limit += 1;
+                self.metrics.over_limit.up();
                 let _ = self.refuse(conn, "Too many commands in one packet");
                 return;
             }
@@ -192,7 +203,7 @@ impl Lobby {
                 return;
             }
             if self.caused > ANSWER_BYTES {
-                self.counters.over_limit += 1;
+                self.metrics.over_limit.up();
                 let _ = self.refuse(conn, "Too many answers to one packet");
                 return;
             }
@@ -214,7 +225,7 @@ impl Lobby {
                 Charset::named(name)
             };
             let Some(charset) = named else {
-                self.counters.unknown_encodings += 1;
+                self.metrics.unknown_encodings.up();
                 self.deliver(conn.shard, Delivery::Close(conn));
                 return false;
             };
@@ -262,13 +273,13 @@ impl Lobby {
 
     /// The command has no effect, and nobody is told.
     pub(super) fn ignore(&mut self) -> Flow {
-        self.counters.ignored += 1;
+        self.metrics.ignored.up();
         Flow::GoOn
     }
 
     /// The sender is told why not; the rest of the packet is dropped.
     pub(super) fn refuse(&mut self, conn: ConnId, why: &str) -> Flow {
-        self.counters.refusals += 1;
+        self.metrics.refusals.up();
         self.send(conn, &message::error(why));
         Flow::Stop
     }

@@ -11,7 +11,7 @@
 //! | `room`, `mod_list`, `session` | a room, its mods, a started game, as the lobby keeps them |
 //! | `syntax`, `message` | what comes in, what goes out |
 //! | `kept` | what goes on in another process |
-//! | `mail`, `settings` | what shards tell each other; configuration, limits, counters |
+//! | `mail`, `settings`, `metrics` | what shards tell each other; configuration and limits; what is counted |
 //!
 //! Invariants: everything that more than one client can see is in the lobby and is changed there only, one packet at a
 //! time, so that all clients see the same order whatever the number of shards. What a packet causes for a shard's clients
@@ -26,6 +26,7 @@ mod leaving;
 mod lobby;
 mod mail;
 mod message;
+mod metrics;
 mod mod_list;
 mod mods;
 mod pipes;
@@ -44,10 +45,11 @@ use std::{convert::Infallible, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 pub use mail::Mail;
-pub use settings::{Counters, ListenerSettings, MetricsBoard, Settings};
+pub use metrics::Metrics;
+pub use settings::{ListenerSettings, Settings};
 
-use self::{gateway::Peer, lobby::Lobby, settings::SHOWN};
-use super::{ConnId, Dialect, Origin, ShardId, Stopping, Ticket, Turn, map::IdMap};
+use self::{gateway::Peer, lobby::Lobby};
+use super::{ConnId, Dialect, Origin, ShardId, Source, Stopping, Ticket, Turn, map::IdMap};
 
 /// A turn of this dialect.
 type VcmiTurn<'a> = Turn<'a, Vcmi>;
@@ -61,10 +63,8 @@ pub struct Vcmi {
     peers: IdMap<ConnId, Peer>,
     /// Only on its shard.
     lobby: Option<Box<Lobby>>,
-    /// What has happened at this shard's gateway.
-    counters: Counters,
-    /// Where they are shown, the lobby's included.
-    board: Arc<MetricsBoard>,
+    /// What has happened here, in the lobby as well.
+    metrics: Arc<Metrics>,
 }
 
 /// What a timer was set for.
@@ -76,8 +76,6 @@ pub enum Timer {
     Idle(u64),
     /// The session's games should have come.
     Awaited(u64),
-    /// Show what was counted.
-    Show,
 }
 
 impl Vcmi {
@@ -85,30 +83,28 @@ impl Vcmi {
     pub fn new(shard: ShardId, shards: u16, settings: Arc<Settings>) -> Self {
         // The last one: the first has other work.
         let lobby_shard = ShardId::new(shard.node(), (shards.max(1) - 1) as u8);
-        let lobby = || Box::new(Lobby::new(shard, shards.max(1), settings.clone()));
+        let metrics = Arc::<Metrics>::default();
+        let lobby = || {
+            let lobby = Lobby::new(shard, shards.max(1), settings.clone(), metrics.clone());
+            Box::new(lobby)
+        };
         Vcmi {
             lobby: (shard == lobby_shard).then(lobby),
             settings,
             shard,
             lobby_shard,
             peers: IdMap::default(),
-            counters: Counters::default(),
-            board: Arc::default(),
+            metrics,
         }
     }
 
-    /// From now on this shard's counters are left there.
-    pub fn reporting_to(mut self, board: Arc<MetricsBoard>) -> Self {
-        self.board = board;
+    /// From now on this shard counts there.
+    pub fn reporting_to(mut self, metrics: Arc<Metrics>) -> Self {
+        if let Some(lobby) = &mut self.lobby {
+            lobby.metrics = metrics.clone();
+        }
+        self.metrics = metrics;
         self
-    }
-
-    fn counted(&self) -> Counters {
-        let mut sum = self.counters;
-        if let Some(lobby) = &self.lobby {
-            sum.add(&lobby.counters);
-        }
-        sum
     }
 }
 
@@ -119,10 +115,6 @@ impl Dialect for Vcmi {
     type Event = Infallible;
     type Notice = Infallible;
     type Timer = Timer;
-
-    fn on_start(&mut self, turn: &mut VcmiTurn<'_>) {
-        turn.wake_at(turn.now.mono + SHOWN, Timer::Show);
-    }
 
     fn on_open(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId, origin: Origin) {
         self.accepted(turn, conn, origin.address);
@@ -153,10 +145,6 @@ impl Dialect for Vcmi {
 
     fn on_timer(&mut self, turn: &mut VcmiTurn<'_>, timer: Timer) {
         match timer {
-            Timer::Show => {
-                self.board.hang_up(self.counted());
-                turn.wake_at(turn.now.mono + SHOWN, Timer::Show);
-            }
             Timer::Handshake(conn) => self.handshake_timed_out(turn, conn),
             Timer::Idle(session) => self.in_lobby(turn, |lobby, turn| lobby.idle(turn, session)),
             Timer::Awaited(session) => {
@@ -188,7 +176,7 @@ impl Dialect for Vcmi {
         ask
     }
 
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        self.counted().list()
+    fn metrics(&self) -> Vec<&dyn Source> {
+        vec![&*self.metrics]
     }
 }

@@ -35,7 +35,7 @@ impl Lobby {
             _ => !too_many,
         };
         if !merged {
-            self.counters.over_limit += 1;
+            self.metrics.over_limit.up();
             return self.refuse(conn, "Too many mods");
         }
         let pairs = |entries: &[(String, String)]| message::mods(entries.iter().map(pair));

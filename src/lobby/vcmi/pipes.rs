@@ -15,7 +15,7 @@ use crate::{ConnId, Relay};
 
 impl Lobby {
     pub(super) fn pipe_opened(&mut self, conn: ConnId) {
-        self.counters.pipes += 1;
+        self.metrics.pipes.up();
         self.pipes.insert(conn, Pipe::Greeting);
     }
 
@@ -29,7 +29,7 @@ impl Lobby {
     ) {
         let known = self.uuids.get(uuid).filter(|(_, of)| *of == role);
         let Some(&(id, _)) = known else {
-            self.counters.pipes_refused += 1;
+            self.metrics.pipes_refused.up();
             return self.deliver(conn.shard, Delivery::Close(conn));
         };
         let Some(session) = self.sessions.get_mut(&id) else {
@@ -84,7 +84,7 @@ impl Lobby {
         let joined = |on| Pipe::Joined { session, on };
         self.pipes.insert(target.0, joined(Some(on)));
         self.pipes.insert(source.0, joined(None));
-        self.counters.pipes_joined += 1;
+        self.metrics.pipes_joined.up();
         turn.join(Relay {
             source: source.0,
             target: target.0,
@@ -136,7 +136,7 @@ impl Lobby {
             session.watched = true;
             return turn.wake_at(until, Timer::Idle(id));
         }
-        self.counters.sessions_forgotten += 1;
+        self.metrics.sessions_forgotten.up();
         if let Some(session) = self.sessions.remove(&id) {
             for uuid in &session.uuids {
                 self.uuids.remove(uuid);

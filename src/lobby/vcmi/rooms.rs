@@ -61,7 +61,9 @@ impl Lobby {
             return self.refuse(conn, &already_exists(name));
         }
         let chars = name.chars().count();
-        self.counters.over_limit += u64::from(chars > self.settings.room_name_chars);
+        self.metrics
+            .over_limit
+            .add(u64::from(chars > self.settings.room_name_chars));
         // A colon would break the lists that the name stands in (spec: vcmi-proxy 11), two brackets behind one too.
         if chars < NAME_CHARS
             || chars > self.settings.room_name_chars
@@ -76,7 +78,7 @@ impl Lobby {
             return self.refuse(conn, message::GOING_DOWN);
         }
         if self.has_enough_rooms(address) {
-            self.counters.over_limit += 1;
+            self.metrics.over_limit.up();
             return self.refuse(conn, "Too many rooms from your address");
         }
         let id = RoomId(self.next_room);
@@ -93,7 +95,8 @@ impl Lobby {
         self.rooms.insert(id, room);
         self.room_names.insert(name.to_owned(), id);
         self.set_place(conn, Place::Inside(id));
-        self.counters.rooms += 1;
+        self.rooms_created += 1;
+        self.metrics.rooms.up();
         Flow::GoOn
     }
 
@@ -173,7 +176,7 @@ impl Lobby {
             return self.ignore(); // a guest has been let in before
         };
         if text.len() > PASSWORD_BYTES {
-            self.counters.over_limit += 1;
+            self.metrics.over_limit.up();
             return self.refuse(conn, "Password is too long");
         }
         text.clone_into(&mut room.password);

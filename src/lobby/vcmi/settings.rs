@@ -1,9 +1,7 @@
-//! What an operator may choose about the VCMI lobby, the limits nobody may pass, and what is counted.
+//! What an operator may choose about the VCMI lobby, and the limits nobody may pass.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use arc_swap::ArcSwap;
-use serde::{Deserialize, Serialize};
 use settings::Address;
 use wire::ReadLimits;
 
@@ -83,74 +81,3 @@ pub(super) const GREETING_BYTES: usize = 4_096;
 pub(super) const REMEMBERED: usize = 1 << 20;
 /// How long an orderly end of the process waits for the games of a session that has just started.
 pub(super) const AWAITED: Duration = Duration::from_secs(60);
-
-/// How often a shard shows what it has counted.
-pub(super) const SHOWN: Duration = Duration::from_secs(1);
-
-/// Where a shard leaves its counters for metrics, for any thread to read.
-#[derive(Debug, Default)]
-pub struct MetricsBoard(ArcSwap<Counters>);
-
-impl MetricsBoard {
-    /// The newest counters.
-    pub fn read(&self) -> Counters {
-        **self.0.load()
-    }
-
-    pub(super) fn hang_up(&self, counters: Counters) {
-        self.0.store(Arc::new(counters));
-    }
-}
-
-macro_rules! counters {
-    ($($(#[$doc:meta])+ $name:ident: $shown:literal,)+) => {
-        /// What has happened since the start.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(default)]
-        pub struct Counters {
-            $($(#[$doc])+ pub $name: u64,)+
-        }
-
-        impl Counters {
-            /// Name and value of each.
-            pub fn list(&self) -> Vec<(&'static str, u64)> {
-                vec![$(($shown, self.$name),)+]
-            }
-
-            pub(super) fn add(&mut self, other: &Counters) {
-                $(self.$name += other.$name;)+
-            }
-        }
-    };
-}
-
-counters! {
-    /// Launchers that signed in.
-    logins: "vcmi_logins",
-    /// Commands refused with an error.
-    refusals: "vcmi_refusals",
-    /// Launchers turned away because the lobby is full.
-    refused_full: "vcmi_refused_full",
-    /// Launchers that named an encoding nobody knows.
-    unknown_encodings: "vcmi_unknown_encodings",
-    /// Commands without effect: unknown, or not for somebody in that state.
-    ignored: "vcmi_ignored",
-    /// Things refused or cut because a limit was reached.
-    over_limit: "vcmi_over_limit",
-    /// Connections that did not sign in, or name a session, in time.
-    handshake_timeouts: "vcmi_handshake_timeouts",
-    /// Lines of chat.
-    chat_lines: "vcmi_chat_lines",
-    /// Rooms created.
-    rooms: "vcmi_rooms",
-    /// Sessions started.
-    sessions: "vcmi_sessions",
-    /// Sessions forgotten because nobody was connected for long.
-    sessions_forgotten: "vcmi_sessions_forgotten",
-    /// Connections of games.
-    pipes: "vcmi_pipes",
-    /// Games that named no session, or broke their handshake.
-    pipes_refused: "vcmi_pipes_refused",
-    /// Pairs of games that were joined.
-    pipes_joined: "vcmi_pipes_joined",
-}

@@ -66,7 +66,7 @@ impl Lobby {
     /// Starts at once. False if there are too many sessions; then the host is told.
     fn start(&mut self, turn: &mut VcmiTurn<'_>, id: RoomId) -> bool {
         if self.sessions.len() >= self.settings.sessions {
-            self.counters.over_limit += 1;
+            self.metrics.over_limit.up();
             if let Some(host) = self.rooms.get(&id).map(|room| room.host) {
                 let _ = self.refuse(host, "Too many games are running");
             }
@@ -87,7 +87,8 @@ impl Lobby {
             self.deliver(player.conn.shard, Delivery::Close(player.conn));
             self.forget(player.conn);
         }
-        self.counters.sessions += 1;
+        self.sessions_started += 1;
+        self.metrics.sessions.up();
         true
     }
 

@@ -263,7 +263,7 @@ impl Coordinator {
             }
             self.tell_member(cx, id, start.clone());
         }
-        cx.counters.searches += 1;
+        cx.metrics.searches.up();
         self.matchmaker.add(Search {
             queue,
             members,
@@ -305,12 +305,13 @@ impl Coordinator {
         let Some(search) = self.matchmaker.remove(id) else {
             return;
         };
-        cx.counters.searches_cancelled += 1;
+        cx.metrics.searches_cancelled.up();
         let queue = self.matchmaker.queue(search.queue);
         let Some(name) = queue.map(|queue| queue.setup.name.clone()) else {
             return;
         };
-        self.meter_cancelled(cx, &name, &search, cx.turn.now.mono);
+        cx.metrics
+            .search_cancelled(&name, &search, cx.turn.now.mono);
         let stop = matchmaking::search_info(&name, false);
         for member in &search.members {
             self.tell_member(cx, member.login_id.player_id, stop.clone());
@@ -368,7 +369,7 @@ impl Coordinator {
             let violation = matchmaker
                 .violations
                 .register(player_id, cx.turn.now, rules);
-            cx.counters.violations += 1;
+            cx.metrics.violations.up();
             let Some(conn) = cx.directory.player(player_id).map(|player| player.conn) else {
                 continue;
             };

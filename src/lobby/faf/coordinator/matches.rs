@@ -126,7 +126,7 @@ impl Continuation for Preparing {
 impl Coordinator {
     /// spec: faf-matchmaking 8.1.
     pub(in crate::faf) fn match_found(&mut self, cx: &mut Context<'_>, found: Match) {
-        cx.counters.matches_found += 1;
+        cx.metrics.matches_found.up();
         let id = self.matchmaker.next_id();
         let login_ids: Vec<LoginId> = found.players().map(|p| p.login_id).collect();
         let (queue, rating_type) = (found.setup.name.clone(), found.setup.rating_type.clone());
@@ -204,7 +204,7 @@ impl Coordinator {
             return;
         }
         if !has_map(found, cx.settings.matchmaking.map_pool_rating_selection) {
-            cx.counters.matches_without_map += 1;
+            cx.metrics.matches_without_map.up();
             return self.match_errored(cx, id);
         }
         found.stage = Stage::Preparing;
@@ -231,11 +231,11 @@ impl Coordinator {
             return;
         };
         let Ok(grant) = grant else {
-            cx.counters.store_errors += 1;
+            cx.metrics.store_errors.up();
             return self.match_errored(cx, id);
         };
         let Some(opening) = opening(cx, id, found, &grant, &settings.matchmaking) else {
-            cx.counters.matches_without_map += 1;
+            cx.metrics.matches_without_map.up();
             return self.match_errored(cx, id);
         };
         let Some(host) = opening.players.first().map(|host| host.login_id) else {
@@ -276,20 +276,20 @@ impl Coordinator {
         let Some(over) = self.matchmaker.matches.remove(&id) else {
             return;
         };
-        self.meter_outcome(cx, &over.setup.name, &outcome);
+        cx.metrics.match_ended(&over.setup.name, &outcome);
         let MatchOutcome::Failed {
             game_id,
             violators,
             failure,
         } = outcome
         else {
-            cx.counters.matches_launched += 1;
+            cx.metrics.matches_launched.up();
             return;
         };
         match failure {
-            Failure::TimedOut => cx.counters.matches_timed_out += 1,
-            Failure::Aborted => cx.counters.matches_aborted += 1,
-            Failure::Errored => cx.counters.matches_errored += 1,
+            Failure::TimedOut => cx.metrics.matches_timed_out.up(),
+            Failure::Aborted => cx.metrics.matches_aborted.up(),
+            Failure::Errored => cx.metrics.matches_errored.up(),
         }
         let login_ids: Vec<LoginId> = over.players().map(|player| player.login_id).collect();
         for login_id in login_ids {

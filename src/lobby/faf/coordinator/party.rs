@@ -163,7 +163,7 @@ impl Coordinator {
             let invite = message::encode(&message::PartyInvite { sender });
             cx.tell(recipient, recipient_id, invite);
         } else {
-            cx.counters.over_limit += 1;
+            cx.metrics.over_limit.up();
         }
         Ok(())
     }
@@ -184,10 +184,10 @@ impl Coordinator {
             return Err(CoordinatorRefusal::InQueue);
         }
         if party.members.len() >= limits::PARTY_MEMBERS {
-            cx.counters.over_limit += 1;
+            cx.metrics.over_limit.up();
             return Err(CoordinatorRefusal::NotInvited);
         }
-        cx.counters.party_joins += 1;
+        cx.metrics.party_joins.up();
         let factions = self.factions_of(player_id);
         if let Some(update) = self.leave_party_of(cx, player_id) {
             self.tell_member(cx, player_id, update);

@@ -63,7 +63,7 @@ impl Coordinator {
     }
 
     fn renew_queue(&mut self, cx: &mut Context<'_>, setup: &QueueSetup) {
-        self.meter_setup(cx, setup);
+        cx.metrics.queue_loaded(setup);
         if let Some(queue) = self.matchmaker.queue(setup.id) {
             queue.setup = setup.clone();
             let most = setup.team_size as usize;
@@ -112,7 +112,7 @@ impl Coordinator {
         cx.turn
             .wake_at(queue.next_pop.mono, Timer::Pop { queue: id, wait });
         let name = queue.setup.name.clone();
-        self.meter_pop(cx, &name, players, planned);
+        cx.metrics.queue_popped(&name, players, planned);
         if !self.matchmaker.popped.contains(&id) {
             self.matchmaker.popped.push_back(id);
         }
@@ -135,7 +135,7 @@ impl Coordinator {
                 for search in searches {
                     self.matchmaker.fail(search);
                 }
-                self.meter_unmatched(cx, id);
+                self.count_unmatched(cx, id);
                 continue;
             }
             let (team_size, rating_peak) = (queue.setup.team_size, queue.setup.rating_peak);
@@ -178,12 +178,12 @@ impl Coordinator {
                 self.matchmaker.fail(search);
             }
         } else {
-            cx.counters.store_errors += 1;
+            cx.metrics.store_errors.up();
         }
         if let Some(queue) = self.matchmaker.queue(id) {
             queue.dirty = true;
         }
-        self.meter_unmatched(cx, id);
+        self.count_unmatched(cx, id);
         for found in made {
             self.match_found(cx, found);
         }
@@ -206,14 +206,16 @@ impl Coordinator {
             })
         };
         if !teams.iter().flatten().all(searching) {
-            cx.counters.matches_refused += 1;
+            cx.metrics.matches_refused.up();
             return None;
         }
         let teams = teams.map(|team| {
             let searches = team.iter().filter_map(|&id| self.matchmaker.remove(id));
             searches.collect::<Vec<Search>>()
         });
-        self.meter_match(cx, &setup.name, &teams, cx.turn.now.mono);
+        let tuning = &cx.settings.matchmaking.tuning;
+        cx.metrics
+            .match_made(&setup.name, &teams, tuning, cx.turn.now.mono);
         let factions_of = |id| self.factions_of(id).pick(cx.turn.rng);
         Some(Match::new(setup, teams, factions_of))
     }

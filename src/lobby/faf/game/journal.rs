@@ -174,13 +174,13 @@ impl Games {
         for done in &written.done {
             let line = journal.waiting.pop_front();
             if done.refused {
-                cx.counters.store_errors += 1;
+                cx.metrics.store_errors.up();
                 refused.extend(line.and_then(|line| line.author));
             }
         }
         if written.unavailable {
             journal.failures = journal.failures.saturating_add(1);
-            cx.counters.ledger_retries += 1;
+            cx.metrics.ledger_retries.up();
             cx.turn
                 .wake_at(cx.turn.now.mono + journal.pause(), Timer::Ledger(uid));
         } else {

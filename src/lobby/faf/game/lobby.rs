@@ -71,7 +71,7 @@ impl Games {
         // A match that was launched before it was open would leave its guests waiting for ever.
         let closed = game.launching.as_ref().is_some_and(|l| l.is_opening());
         if closed || !game.is_hosted_by(&seat) || game.state != GameState::Lobby {
-            cx.counters.game_messages_ignored += 1;
+            cx.metrics.game_messages_ignored.up();
             return;
         }
         for playing in game.freeze(cx.turn.now.unix) {
@@ -136,11 +136,11 @@ impl Games {
             }
             // From the wrong player, or too late.
             _ => {
-                cx.counters.game_messages_ignored += 1;
+                cx.metrics.game_messages_ignored.up();
                 return;
             }
         };
-        cx.counters.over_limit += u64::from(!kept);
+        cx.metrics.over_limit.add(u64::from(!kept));
         if dirty {
             self.changed(seat.uid);
         }

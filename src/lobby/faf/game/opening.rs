@@ -34,7 +34,7 @@ impl Games {
     pub(in crate::faf) fn add_game(&mut self, cx: &mut Context<'_>, game: Game) {
         let uid = game.uid;
         self.games.insert(uid, Box::new(game));
-        cx.counters.games_hosted += 1;
+        cx.metrics.games_hosted.up();
         cx.post_all(|| DirectoryMail::GameHere { uid });
         self.changed(uid);
     }
@@ -45,7 +45,7 @@ impl Games {
         let Some(game) = game.filter(|g| g.state == GameState::Initializing) else {
             return;
         };
-        cx.counters.setup_timeouts += 1;
+        cx.metrics.setup_timeouts.up();
         game.state = GameState::Ended;
         self.changed(uid);
         self.close_book(cx, uid);

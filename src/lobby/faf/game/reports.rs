@@ -34,17 +34,17 @@ impl Games {
         };
         // What comes after the end has no effect (spec: faf-lifecycle 10.8).
         if game.state == GameState::Ended {
-            cx.counters.game_messages_ignored += 1;
+            cx.metrics.game_messages_ignored.up();
             return;
         }
         let since_launch = game
             .launched_at
             .map(|at| cx.turn.now.unix.saturating_sub(at));
         let Some((kept, record)) = game.keep_report(&seat, event, since_launch) else {
-            cx.counters.game_messages_ignored += 1;
+            cx.metrics.game_messages_ignored.up();
             return;
         };
-        cx.counters.over_limit += u64::from(!kept);
+        cx.metrics.over_limit.add(u64::from(!kept));
         if let Some(record) = record {
             self.record(cx, seat.uid, record, Some(seat));
         }

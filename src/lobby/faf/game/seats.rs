@@ -30,7 +30,7 @@ impl Games {
             Some(game) if game.game_type == GameType::Matchmaker => Err(JoinRefusal::Matchmaker),
             Some(game) if game.creation.password != password => Err(JoinRefusal::BadPassword),
             Some(game) if game.waiting.len() + game.members.len() >= limits::SEATS => {
-                cx.counters.over_limit += 1;
+                cx.metrics.over_limit.up();
                 Err(JoinRefusal::NotReady)
             }
             Some(game) => {
@@ -59,7 +59,7 @@ impl Games {
                 Err(RestoreRefusal::NotPart)
             }
             Some(game) if game.waiting.len() + game.members.len() >= limits::SEATS => {
-                cx.counters.over_limit += 1;
+                cx.metrics.over_limit.up();
                 Err(RestoreRefusal::NotAvailable)
             }
             Some(game) => {

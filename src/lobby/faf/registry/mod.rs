@@ -41,7 +41,7 @@ impl Registry {
             .insert(player_id, conn)
             .filter(|older| *older != conn);
         if let Some(conn) = older {
-            cx.counters.evictions += 1;
+            cx.metrics.evictions.up();
             cx.post(conn.shard, SessionMail::Evict { player_id, conn });
         }
         let granted = SessionMail::Granted {

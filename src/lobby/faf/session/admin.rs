@@ -119,7 +119,7 @@ impl Request for Action {
         if !permitted? {
             return Ok(Next::Go);
         }
-        cx.counters.admin_actions += 1;
+        cx.metrics.admin_actions.up();
         match self {
             Action::CloseGame(user) => {
                 if let Some((player_id, conn)) = sessions.online_player(cx, user?) {

@@ -131,7 +131,7 @@ impl Continuation for Following {
             return;
         };
         let Ok(avatar) = avatar else {
-            cx.counters.avatars_missed += 1;
+            cx.metrics.avatars_missed.up();
             return;
         };
         if player.selections != self.selections {

@@ -73,7 +73,6 @@ impl Sessions {
             return Ok(());
         };
         if session.player.is_none() && !BEFORE_LOGIN.contains(&command) {
-            cx.counters.unauthenticated += 1;
             cx.metrics.unauthenticated(command);
             self.close(cx, conn);
             return Ok(());
@@ -156,12 +155,12 @@ impl Sessions {
     pub(in crate::faf) fn refused(&mut self, cx: &mut Context<'_>, conn: ConnId, refusal: Refusal) {
         let ends = match refusal {
             Refusal::Client(reason) => {
-                cx.counters.client_errors += 1;
+                cx.metrics.client_errors.up();
                 cx.turn.send(conn, message::notice("error", &reason));
                 false
             }
             Refusal::Disabled(request) => {
-                cx.counters.disabled += 1;
+                cx.metrics.disabled.up();
                 cx.turn
                     .send(conn, message::encode(&message::Disabled { request }));
                 false
@@ -174,12 +173,12 @@ impl Sessions {
                 false
             }
             Refusal::Fatal(reason) => {
-                cx.counters.client_errors += 1;
+                cx.metrics.client_errors.up();
                 cx.turn.send(conn, message::notice("error", reason));
                 true
             }
             Refusal::Banned(ban) => {
-                cx.counters.bans += 1;
+                cx.metrics.bans.up();
                 cx.turn.send(
                     conn,
                     message::notice("error", &text::ban(&ban, cx.turn.now.unix)),
@@ -187,11 +186,11 @@ impl Sessions {
                 true
             }
             Refusal::Garbage => {
-                cx.counters.garbage_closes += 1;
+                cx.metrics.garbage_closes.up();
                 true
             }
             Refusal::Store(StoreFailure::Unavailable) => {
-                cx.counters.store_errors += 1;
+                cx.metrics.store_errors.up();
                 cx.turn.send(
                     conn,
                     message::notice(
@@ -202,7 +201,7 @@ impl Sessions {
                 true
             }
             Refusal::Invalid | Refusal::Store(StoreFailure::Failed) => {
-                cx.counters.invalid_closes += 1;
+                cx.metrics.invalid_closes.up();
                 cx.turn.send(conn, message::INVALID);
                 true
             }

@@ -68,7 +68,7 @@ impl Sessions {
         };
         let args = message.get("args");
         if args.is_some_and(|args| !args.is_array()) {
-            cx.counters.game_messages_ignored += 1;
+            cx.metrics.game_messages_ignored.up();
             return;
         }
         let all = || args.into_iter().flat_map(|args| args.elements());
@@ -92,7 +92,7 @@ impl Sessions {
                 },
             ),
             Some(Step::Done) => {}
-            None => cx.counters.game_messages_ignored += 1,
+            None => cx.metrics.game_messages_ignored.up(),
         }
     }
 
@@ -116,7 +116,7 @@ impl Sessions {
             ("JsonStats", [Some(text), ..], 1) => {
                 let text = text.as_str()?;
                 if text.len() > limits::STATS_BYTES {
-                    cx.counters.over_limit += 1;
+                    cx.metrics.over_limit.up();
                     return Some(Step::Done);
                 }
                 let stats = looks_like_stats(text).then(|| GameReport::Stats(text.to_owned()))?;
@@ -254,7 +254,7 @@ impl Sessions {
         };
         let Ok(names) = names else {
             // spec: faf-messages 4, unexpected failures
-            cx.counters.store_errors += 1;
+            cx.metrics.store_errors.up();
             return self.leave_game(cx, seat.conn, Leaving::Aborted);
         };
         let mut mods: Vec<(String, String)> = Vec::with_capacity(uids.len());
@@ -284,7 +284,7 @@ impl Sessions {
             .and_then(|id| cx.directory.player(id))
             .map(|p| p.conn)
         else {
-            cx.counters.game_messages_ignored += 1;
+            cx.metrics.game_messages_ignored.up();
             return;
         };
         if receiver.shard == cx.turn.shard

@@ -80,7 +80,7 @@ impl Sessions {
             }
             Ok(_) if !present => cx.post(owner, left(seat, Leaving::Lost)),
             Ok(launch) => {
-                cx.counters.joins += 1;
+                cx.metrics.joins.up();
                 self.leave_game(cx, seat.conn, Leaving::Aborted);
                 self.start_game(cx, seat, owner, &launch, false);
             }
@@ -91,7 +91,7 @@ impl Sessions {
     }
 
     fn join_refused(&mut self, cx: &mut Context<'_>, conn: ConnId, uid: i64, refusal: JoinRefusal) {
-        cx.counters.join_refusals += 1;
+        cx.metrics.join_refusals.up();
         let (reason, text) = match refusal {
             JoinRefusal::HostLeft => ("host_left_game", "The host has left the game."),
             JoinRefusal::NotReady => (
@@ -216,7 +216,7 @@ impl Sessions {
     pub(in crate::faf) fn link_timed_out(&mut self, cx: &mut Context<'_>, seat: Seat) {
         let link = self.table.get_mut(seat.conn).and_then(|s| s.link_at(&seat));
         if link.is_some_and(|link| link.state == LinkState::Initializing) {
-            cx.counters.setup_timeouts += 1;
+            cx.metrics.setup_timeouts.up();
             self.leave_game(cx, seat.conn, Leaving::Aborted);
         }
     }

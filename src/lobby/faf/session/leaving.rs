@@ -86,7 +86,7 @@ impl Sessions {
     fn forget(&mut self, cx: &mut Context<'_>, conn: ConnId) {
         if let Some(session) = self.table.remove(conn) {
             self.deadlines.remove(session.login_until, conn);
-            cx.metrics.closed(session.client);
+            cx.clients.closed(session.client);
         }
     }
 }

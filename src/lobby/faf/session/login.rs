@@ -79,7 +79,7 @@ impl LoginDeadlines {
 impl Sessions {
     /// A connection is there and has to sign in.
     pub(in crate::faf) fn opened(&mut self, cx: &mut Context<'_>, conn: ConnId, origin: Origin) {
-        let client = cx.metrics.opened();
+        let client = cx.clients.opened();
         let login_until = cx.turn.now.mono + cx.settings.login_timeout;
         self.table.insert(Session {
             conn,
@@ -129,7 +129,7 @@ impl Sessions {
         {
             self.deadlines.waiting.pop_first();
             if self.table.get(conn).is_some_and(|session| !session.closing) {
-                cx.counters.login_timeouts += 1;
+                cx.metrics.login_timeouts.up();
                 self.close(cx, conn);
             }
         }
@@ -148,7 +148,9 @@ impl Sessions {
         let Some(session) = self.table.get_mut(conn) else {
             return Ok(());
         };
-        session.client = cx.metrics.named(session.client, user_agent, version);
+        session.client = cx
+            .clients
+            .named(session.client, user_agent, version, cx.metrics);
         session.user_agent = user_agent.map(|ua| {
             ua.chars()
                 .take(limits::USER_AGENT_CHARS)
@@ -204,7 +206,7 @@ impl Sessions {
         let token = request::required_text(message, "token")?.to_owned();
         let unique_id = request::required_text(message, "unique_id")?.to_owned();
         if token.len() > limits::TOKEN_BYTES {
-            cx.counters.refused_token += 1;
+            cx.metrics.refused_token.up();
             return Err(Refusal::Authentication("Token signature was invalid"));
         }
         self.identify(cx, conn, Credentials::Token(token), unique_id);
@@ -269,22 +271,22 @@ impl Sessions {
         let account = match result {
             Ok(account) => account,
             Err(refusal) => {
-                *(if token {
-                    &mut cx.counters.refused_token
+                if token {
+                    cx.metrics.refused_token.up();
                 } else {
-                    &mut cx.counters.refused_password
-                }) += 1;
+                    cx.metrics.refused_password.up();
+                }
                 return Err(login_refusal(refusal));
             }
         };
         let Some(session) = self.table.get_mut(conn).filter(|s| !s.closing) else {
             return Ok(Next::Go);
         };
-        *(if token {
-            &mut cx.counters.logins_token
+        if token {
+            cx.metrics.logins_token.up();
         } else {
-            &mut cx.counters.logins_password
-        }) += 1;
+            cx.metrics.logins_password.up();
+        }
         let player_id = account.id;
         match &session.player {
             // A second login of the same player on one connection ends it (spec: faf-observed, Login).

@@ -46,7 +46,7 @@ impl Sessions {
             return Ok(());
         };
         if list.len() >= limits::RELATIONS {
-            cx.counters.over_limit += 1;
+            cx.metrics.over_limit.up();
             return Ok(());
         }
         let question = SetRelation {

@@ -489,7 +489,7 @@ fn whoever_does_not_sign_in_is_sent_away_in_time_and_only_he() {
         assert!(sim.client(late).closed.is_some());
         assert!(sim.take(late).is_empty() && sim.take(gone).is_empty());
         let timed_out: u64 = (0..shards)
-            .map(|s| sim.dialect(s).roles.counters.login_timeouts)
+            .map(|s| sim.dialect(s).roles.metrics.login_timeouts.value())
             .sum();
         assert_eq!(timed_out, 1);
         // A player may be idle for as long as they like; they hear of queues, and pings.

@@ -72,8 +72,8 @@ fn nobody_is_left_in_a_state_he_cannot_leave() {
     for seed in 0..60 {
         let sim = troubled_walk(seed);
         for shard in 0..SHARDS {
-            hosted += sim.dialect(shard).roles.counters.games_hosted;
-            store_errors += sim.dialect(shard).roles.counters.store_errors;
+            hosted += sim.dialect(shard).roles.metrics.games_hosted.value();
+            store_errors += sim.dialect(shard).roles.metrics.store_errors.value();
         }
     }
     // A walk that meets no trouble proves nothing.

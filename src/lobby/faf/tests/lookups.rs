@@ -183,7 +183,7 @@ fn an_avatar_is_changed_from_outside() {
         changed(&mut sim, 6);
         assert_eq!(shown(&mut sim, watcher), None);
         let missed: u64 = (0..shards)
-            .map(|shard| sim.dialect(shard).roles.counters.avatars_missed)
+            .map(|shard| sim.dialect(shard).roles.metrics.avatars_missed.value())
             .sum();
         assert_eq!(missed, 1);
     });

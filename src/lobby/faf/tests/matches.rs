@@ -255,7 +255,7 @@ fn a_match_with_somebody_who_has_left_is_refused_and_the_other_has_failed_once_m
                 teams: [vec![0], vec![1]],
             };
             coordinator.matched(cx, Some(vec![proposal]));
-            assert_eq!(cx.counters.matches_refused, 1);
+            assert_eq!(cx.metrics.matches_refused.value(), 1);
             let searches = coordinator.matchmaker.searches.values();
             let left: Vec<u32> = searches.map(|search| search.failed_attempts).collect();
             assert_eq!(left, [1]);
@@ -561,7 +561,7 @@ fn a_host_who_closes_his_game() {
             ["game_launch", "match_cancelled"]
         );
         // The host's messages came with their `Ended`; they have a violation.
-        assert!(sim.dialect(0).roles.counters.violations == 1);
+        assert!(sim.dialect(0).roles.metrics.violations.value() == 1);
         assert_eq!(matches(&sim), 0);
     });
 }
@@ -582,7 +582,7 @@ fn players_who_are_lost() {
             commands(&take_own(&mut sim, b)),
             ["game_launch", "match_cancelled"]
         );
-        assert_eq!(sim.dialect(0).roles.counters.violations, 1);
+        assert_eq!(sim.dialect(0).roles.metrics.violations.value(), 1);
     });
     each(|mut sim, shards| {
         // A guest who is not there to be told.
@@ -593,8 +593,8 @@ fn players_who_are_lost() {
         let received = take_own(&mut sim, a);
         assert!(received.contains(&cancelled(uid)) || received.is_empty());
         assert_eq!(matches(&sim), 0);
-        assert_eq!(sim.dialect(0).roles.counters.violations, 1);
-        assert_eq!(sim.dialect(0).roles.counters.matches_aborted, 1);
+        assert_eq!(sim.dialect(0).roles.metrics.violations.value(), 1);
+        assert_eq!(sim.dialect(0).roles.metrics.matches_aborted.value(), 1);
     });
     each(|mut sim, shards| {
         // The host after they have opened.
@@ -652,7 +652,7 @@ fn a_match_without_a_map() {
                 );
                 assert_eq!(state_of(&sim, conn), "IDLE");
             }
-            assert_eq!(sim.dialect(0).roles.counters.violations, 0);
+            assert_eq!(sim.dialect(0).roles.metrics.violations.value(), 0);
         }
     }
 }
@@ -790,7 +790,7 @@ fn a_shutdown_cancels_matches_that_have_not_begun_and_blames_nobody() {
         let login_id = take_own(&mut sim, b);
         assert!(login_id.contains(&cancelled(uid)), "{login_id:?}");
         assert_eq!(matches(&sim), 0);
-        assert_eq!(sim.dialect(0).roles.counters.violations, 0);
+        assert_eq!(sim.dialect(0).roles.metrics.violations.value(), 0);
         assert_eq!((state_of(&sim, a), state_of(&sim, b)), ("IDLE", "IDLE"));
         tick(&mut sim);
         let open = |shard| {

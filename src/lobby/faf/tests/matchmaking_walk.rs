@@ -8,7 +8,7 @@ use super::{
     walk::check,
     *,
 };
-use crate::faf::Counters;
+use crate::faf::Metrics;
 
 /// Players of a walk: few, so that they meet.
 const PLAYERS: u32 = 9;
@@ -172,32 +172,43 @@ fn come_to_rest(sim: &mut Sim, seed: u64, conns: &[ConnId]) {
 
 #[test]
 fn nobody_is_left_stuck_by_searches_and_matches() {
-    let mut total = Counters::default();
+    let total = Metrics::default();
     for seed in 0..150 {
         let sim = walk(seed);
         for shard in 0..sim.shards() {
-            let counters = &sim.dialect(shard).roles.counters;
-            total.searches += counters.searches;
-            total.searches_cancelled += counters.searches_cancelled;
-            total.matches_found += counters.matches_found;
-            total.matches_launched += counters.matches_launched;
-            total.matches_timed_out += counters.matches_timed_out;
-            total.matches_aborted += counters.matches_aborted;
-            total.violations += counters.violations;
+            let metrics = &sim.dialect(shard).roles.metrics;
+            total.searches.add(metrics.searches.value());
+            total
+                .searches_cancelled
+                .add(metrics.searches_cancelled.value());
+            total.matches_found.add(metrics.matches_found.value());
+            total.matches_launched.add(metrics.matches_launched.value());
+            total
+                .matches_timed_out
+                .add(metrics.matches_timed_out.value());
+            total.matches_aborted.add(metrics.matches_aborted.value());
+            total.violations.add(metrics.violations.value());
         }
     }
     // A walk that does nothing proves nothing.
-    let Counters {
+    let Metrics {
         searches,
         matches_found,
         matches_launched,
         matches_timed_out,
         matches_aborted,
         ..
-    } = total;
-    assert!(searches > 1500 && matches_found > 250, "{total:?}");
-    assert!(matches_launched > 25 && matches_timed_out > 25, "{total:?}");
-    assert!(matches_aborted > 25, "{total:?}");
+    } = &total;
+    let told = metrics::report(&[&total]);
+    assert!(
+        searches.value() > 1500 && matches_found.value() > 250,
+        "{told}"
+    );
+    assert!(
+        matches_launched.value() > 25 && matches_timed_out.value() > 25,
+        "{told}"
+    );
+    assert!(matches_aborted.value() > 25, "{told}");
 }
 
 /// A host who has left their match's game is free at once; when the match fails at last they may be in the next one already.

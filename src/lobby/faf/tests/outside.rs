@@ -113,14 +113,12 @@ fn an_operator_sees_what_each_shard_has() {
 // Each name would be a time series for ever.
 #[test]
 fn any_mod_a_host_named_became_a_label_of_the_metrics() {
-    use crate::faf::metrics::MetricsBoard;
-
-    let board: Arc<MetricsBoard> = Arc::default();
+    let metrics: Arc<crate::faf::Metrics> = Arc::default();
     let settings = Arc::new(Settings::default());
     let mut sim = Simulator::new(
         1,
         0,
-        |shard| Faf::new(shard, 1, settings.clone()).reporting_to(board.clone()),
+        |shard| Faf::new(shard, 1, settings.clone()).reporting_to(metrics.clone()),
         Box::new(office()),
     );
     sim.tell(0, News::Reference(Arc::new(reference())));
@@ -130,12 +128,7 @@ fn any_mod_a_host_named_became_a_label_of_the_metrics() {
     }
     tick(&mut sim);
     tick(&mut sim);
-    let mut games: Vec<_> = board
-        .read()
-        .games_by_mod
-        .iter()
-        .map(|(label, _, count)| (label.to_string(), *count))
-        .collect();
-    games.sort_unstable();
-    assert_eq!(games, [("faf".to_owned(), 1), ("other".to_owned(), 2)]);
+    let games = |label| metrics.games_by_mod.of(&[label, "LOBBY"]).value();
+    assert_eq!([games("faf"), games("other")], [1.0, 2.0]);
+    assert_eq!([games("x1"), games("x2")], [0.0, 0.0]);
 }

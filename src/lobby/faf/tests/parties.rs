@@ -446,7 +446,7 @@ fn only_the_idle_invite_accept_and_kick() {
 fn parties_and_invitations_have_limits() {
     let mut sim = simulator(2, 1, Settings::default());
     let owner = player(&mut sim, 1, 0);
-    let over_limit = |sim: &Sim| sim.dialect(0).roles.counters.over_limit;
+    let over_limit = |sim: &Sim| sim.dialect(0).roles.metrics.over_limit.value();
     let members = limits::PARTY_MEMBERS as u32;
     // Ids from 10 on: p6 is a foe of p1, p8 has ratings.
     for id in 10..10 + members {

@@ -1,11 +1,12 @@
 //! Many clients do random things on three shards while mail is late; afterwards everything must fit together.
 
+use metrics::report;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::*;
 use crate::{
     ShardId,
-    faf::{Counters, model::seat::LoginId},
+    faf::{Metrics, model::seat::LoginId},
 };
 
 pub(super) const SHARDS: u16 = 3;
@@ -85,39 +86,48 @@ fn beliefs(faf: &Faf) -> Beliefs {
 
 #[test]
 fn random_walk_comes_to_rest() {
-    let mut total = Counters::default();
+    let total = Metrics::default();
     for seed in 0..150 {
         let sim = walk(seed, 14, random_frames);
         for shard in 0..SHARDS {
-            let counters = &sim.dialect(shard).roles.counters;
-            total.games_hosted += counters.games_hosted;
-            total.joins += counters.joins;
-            total.evictions += counters.evictions;
-            total.setup_timeouts += counters.setup_timeouts;
+            let metrics = &sim.dialect(shard).roles.metrics;
+            total.games_hosted.add(metrics.games_hosted.value());
+            total.joins.add(metrics.joins.value());
+            total.evictions.add(metrics.evictions.value());
+            total.setup_timeouts.add(metrics.setup_timeouts.value());
         }
     }
     // A walk that does nothing proves nothing.
-    assert!(total.games_hosted > 500 && total.joins > 300, "{total:?}");
+    let Metrics {
+        games_hosted,
+        joins,
+        evictions,
+        setup_timeouts,
+        ..
+    } = &total;
+    let told = report(&[&total]);
+    assert!(games_hosted.value() > 500 && joins.value() > 300, "{told}");
     assert!(
-        total.evictions > 300 && total.setup_timeouts > 100,
-        "{total:?}"
+        evictions.value() > 300 && setup_timeouts.value() > 100,
+        "{told}"
     );
 }
 
 #[test]
 fn parties_come_to_rest() {
-    let mut total = Counters::default();
+    let total = Metrics::default();
     for seed in 0..150 {
         let sim = walk(seed, 6, party_frames);
         for shard in 0..SHARDS {
-            let counters = &sim.dialect(shard).roles.counters;
-            total.party_joins += counters.party_joins;
-            total.evictions += counters.evictions;
+            let metrics = &sim.dialect(shard).roles.metrics;
+            total.party_joins.add(metrics.party_joins.value());
+            total.evictions.add(metrics.evictions.value());
         }
     }
     assert!(
-        total.party_joins > 500 && total.evictions > 300,
-        "{total:?}"
+        total.party_joins.value() > 500 && total.evictions.value() > 300,
+        "{}",
+        report(&[&total])
     );
 }
 

@@ -7,7 +7,7 @@ use crate::{Dialect, Stopping};
 
 fn counted(sim: &Sim, name: &str) -> u64 {
     let shards = 0..sim.shards();
-    let all = shards.flat_map(|shard| sim.dialect(shard).counters());
+    let all = shards.flat_map(|shard| metrics::counters(&*sim.dialect(shard).metrics));
     all.filter(|(key, _)| *key == name)
         .map(|(_, value)| value)
         .sum()
@@ -32,8 +32,8 @@ fn a_full_lobby_says_so() {
         sim.disconnect(a);
         sim.settle();
         user(&mut sim, 5, "david");
-        assert_eq!(counted(&sim, "vcmi_logins"), 3);
-        assert_eq!(counted(&sim, "vcmi_refused_full"), 1);
+        assert_eq!(counted(&sim, "muster_vcmi_logins_total"), 3);
+        assert_eq!(counted(&sim, "muster_vcmi_refused_full_total"), 1);
     });
 }
 
@@ -65,7 +65,7 @@ fn what_is_too_long_or_too_much_is_refused() {
         room(&mut sim, a, &[]);
         refused(&mut sim, a, format!("<PSWD>{}", "x".repeat(257)));
         refused(&mut sim, a, format!("<MODS>{}", ";".repeat(4096)));
-        assert_eq!(counted(&sim, "vcmi_over_limit"), 6);
+        assert_eq!(counted(&sim, "muster_vcmi_over_limit_total"), 6);
     });
 }
 
@@ -81,7 +81,7 @@ fn a_packet_causes_so_many_bytes() {
         assert!(bytes < 6 << 20, "{bytes} bytes");
         let last = answers.last().map(String::as_str);
         assert_eq!(last, Some("ERROR:Too many answers to one packet"));
-        assert_eq!(counted(&sim, "vcmi_over_limit"), 1);
+        assert_eq!(counted(&sim, "muster_vcmi_over_limit_total"), 1);
         assert_eq!(say(&mut sim, a, "<HERE>"), ["USERS:1:alice"]);
     });
 }
@@ -123,7 +123,7 @@ fn there_are_so_many_sessions() {
         sim.advance(Duration::from_secs(11));
         let reply = say(&mut sim, b, "<FORCESTART>room one");
         assert!(reply[0].starts_with("HOST:"));
-        assert_eq!(counted(&sim, "vcmi_sessions_forgotten"), 1);
+        assert_eq!(counted(&sim, "muster_vcmi_sessions_forgotten_total"), 1);
     });
 }
 
@@ -148,7 +148,7 @@ fn a_handshake_has_a_minute() {
         for conn in [alice, waiting] {
             assert!(sim.client(conn).closed.is_none());
         }
-        assert_eq!(counted(&sim, "vcmi_handshake_timeouts"), 3);
+        assert_eq!(counted(&sim, "muster_vcmi_handshake_timeouts_total"), 3);
     });
 }
 

@@ -1,0 +1,37 @@
+//! What is counted of the VCMI lobby on one shard. No rule of the lobby reads any of it.
+
+use metrics::Counter;
+
+metrics::metrics! {
+    /// What has happened since the start.
+    pub struct Metrics {
+        /// Launchers that signed in successfully.
+        logins: Counter = PerShard "muster_vcmi_logins_total";
+        /// Commands that were refused with an error.
+        refusals: Counter = PerShard "muster_vcmi_refusals_total";
+        /// Launchers turned away because the lobby is full.
+        refused_full: Counter = PerShard "muster_vcmi_refused_full_total";
+        /// Launchers that named an encoding nobody knows.
+        unknown_encodings: Counter = PerShard "muster_vcmi_unknown_encodings_total";
+        /// Commands without effect: unknown, or not for somebody in that state.
+        ignored: Counter = PerShard "muster_vcmi_ignored_total";
+        /// Things refused or cut because a limit was reached.
+        over_limit: Counter = PerShard "muster_vcmi_over_limit_total";
+        /// Connections that did not sign in, or name a session, in time.
+        handshake_timeouts: Counter = PerShard "muster_vcmi_handshake_timeouts_total";
+        /// Lines of chat that launchers sent.
+        chat_lines: Counter = PerShard "muster_vcmi_chat_lines_total";
+        /// Rooms that were created by launchers.
+        rooms: Counter = PerShard "muster_vcmi_rooms_total";
+        /// Sessions of games that were started.
+        sessions: Counter = PerShard "muster_vcmi_sessions_total";
+        /// Sessions forgotten because nobody was connected for long.
+        sessions_forgotten: Counter = PerShard "muster_vcmi_sessions_forgotten_total";
+        /// Connections of games, as opposed to launchers.
+        pipes: Counter = PerShard "muster_vcmi_pipes_total";
+        /// Games that named no session, or broke their handshake.
+        pipes_refused: Counter = PerShard "muster_vcmi_pipes_refused_total";
+        /// Pairs of games that were joined.
+        pipes_joined: Counter = PerShard "muster_vcmi_pipes_joined_total";
+    }
+}

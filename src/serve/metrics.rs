@@ -1,0 +1,165 @@
+//! Who counts in this process: what is listed here is what the metrics endpoint shows.
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use metrics::{LabelledGauge, Registry};
+use muster::{
+    backoffice::{broker::Broker, runner, store},
+    engine,
+    lobby::{faf, vcmi},
+};
+
+metrics::metrics! {
+    /// What the process says of itself.
+    pub(super) struct Process {
+        /// The running server: its version, when it started, and the last game's number then.
+        build: LabelledGauge(1) =
+            Sum "build_info" { version, python_version, start_time, game_uid };
+    }
+}
+
+impl Process {
+    /// This process, which starts now.
+    pub(super) fn started(last_game: u32) -> Self {
+        let process = Process::default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let started = faf::iso8601(now.unwrap_or_default()); // 2026-11-24T06:30:00…
+        let started = format!("{} {}", &started[5..10], &started[11..16]);
+        let labels = [
+            env!("CARGO_PKG_VERSION"),
+            "none",
+            &started,
+            &last_game.to_string(),
+        ];
+        process.build.of(&labels).set(1.0);
+        process
+    }
+}
+
+/// Each shard's metrics of the dialects.
+#[derive(Clone)]
+pub(super) struct Lobbies {
+    pub(super) faf: Vec<Arc<faf::Metrics>>,
+    pub(super) vcmi: Vec<Arc<vcmi::Metrics>>,
+}
+
+impl Lobbies {
+    /// For so many shards.
+    pub(super) fn new(shards: u16) -> Self {
+        Lobbies {
+            faf: (0..shards).map(|_| Arc::default()).collect(),
+            vcmi: (0..shards).map(|_| Arc::default()).collect(),
+        }
+    }
+}
+
+/// Everybody who counts.
+pub(super) struct Counting<'a> {
+    /// By shard; last, what is counted before a connection has one.
+    pub(super) engine: &'a [Arc<engine::Metrics>],
+    pub(super) lobbies: &'a Lobbies,
+    pub(super) office: Arc<runner::Metrics>,
+    pub(super) store: Arc<store::Metrics>,
+    pub(super) broker: Arc<Broker>,
+    pub(super) process: Process,
+}
+
+impl Counting<'_> {
+    /// What is shown of them.
+    pub(super) fn registry(self) -> Registry {
+        let mut registry = Registry::default();
+        if let Some((acceptor, shards)) = self.engine.split_last() {
+            registry.add_shards(shards);
+            registry.add("none", acceptor.clone());
+        }
+        registry.add_shards(&self.lobbies.faf);
+        registry.add_shards(&self.lobbies.vcmi);
+        registry.add("none", self.office);
+        registry.add("none", self.store);
+        registry.add("none", self.broker);
+        registry.add("none", Arc::new(self.process));
+        registry
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use metrics::{Combination, Definition, Kind};
+
+    use super::*;
+
+    fn definitions() -> Vec<(&'static Definition, Kind)> {
+        let counting = Counting {
+            engine: &[Arc::default(), Arc::default()],
+            lobbies: &Lobbies::new(1),
+            office: Arc::default(),
+            store: Arc::default(),
+            broker: Arc::new(Broker::new(1)),
+            process: Process::default(),
+        };
+        counting.registry().definitions()
+    }
+
+    /// As the text format has them: https://prometheus.io/docs/concepts/data_model.
+    fn is_name(name: &str) -> bool {
+        let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(known)
+    }
+
+    #[test]
+    fn every_metric_is_explained_and_well_named() {
+        for (definition, kind) in definitions() {
+            let Definition {
+                name, help, labels, ..
+            } = definition;
+            assert!(is_name(name), "{name}");
+            assert!(help.split_whitespace().count() > 3, "{name}: {help}");
+            assert!(
+                help.ends_with('.') && !help.contains('\n'),
+                "{name}: {help}"
+            );
+            assert!(kind != Kind::Counter || name.ends_with("_total"), "{name}");
+            let mut names: Vec<&str> = labels.iter().map(|label| label.name).collect();
+            assert!(
+                names.iter().all(|name| is_name(name) && *name != "le"),
+                "{name}: {names:?}"
+            );
+            let own = definition.combination == Combination::PerShard;
+            names.extend(own.then_some("shard"));
+            let different: BTreeSet<&str> = names.iter().copied().collect();
+            assert_eq!(different.len(), names.len(), "{name}: {names:?}");
+        }
+    }
+
+    /// Only what differs in a label that is always the same may share a name, and nothing else may differ then.
+    #[test]
+    fn every_name_means_one_thing() {
+        type Meaning = (&'static str, Kind, Combination, Vec<&'static str>);
+        let mut meanings: BTreeMap<&str, Meaning> = BTreeMap::new();
+        let mut series = BTreeMap::new();
+        for (definition, kind) in definitions() {
+            let labels = definition.labels.iter();
+            let meaning = (
+                definition.help,
+                kind,
+                definition.combination,
+                labels.clone().map(|label| label.name).collect(),
+            );
+            let known = meanings.entry(definition.name).or_insert(meaning.clone());
+            assert_eq!(*known, meaning, "{}", definition.name);
+            let fixed: Vec<_> = labels.map(|label| label.fixed).collect();
+            let known = *series.entry((definition.name, fixed)).or_insert(definition);
+            assert!(
+                std::ptr::eq(known, definition),
+                "{} is twice there",
+                definition.name
+            );
+        }
+        assert!(meanings.len() > 100, "{} names", meanings.len());
+    }
+}
