@@ -240,6 +240,102 @@ fn metrics_have_the_names_and_labels_dashboards_know() {
     );
 }
 
+/// What is wrong with a page in the text form of Prometheus: each name has a help text that says something, then a kind,
+/// then its samples, all in one place; names, labels and values are such, and no sample is twice there.
+fn faults_of(page: &str) -> Vec<String> {
+    let is_name = |name: &str| {
+        let known = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        !name.is_empty()
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+            && name.chars().all(known)
+    };
+    let mut faults = Vec::new();
+    let (mut explained, mut seen) = (BTreeMap::new(), BTreeMap::new());
+    let mut current = (String::new(), String::new());
+    for line in page.lines() {
+        let fault = if let Some(rest) = line.strip_prefix("# HELP ") {
+            let (name, help) = rest.split_once(' ').unwrap_or((rest, ""));
+            let again = explained.insert(name.to_owned(), ()).is_some();
+            current = (name.to_owned(), String::new());
+            again || help.split(' ').count() <= 3
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap_or((rest, ""));
+            let known = ["counter", "gauge", "histogram"].contains(&kind);
+            current.1 = kind.to_owned();
+            name != current.0 || !known
+        } else {
+            let (sample, value) = line.rsplit_once(' ').unwrap_or((line, ""));
+            let (name, labels) = sample.split_once('{').unwrap_or((sample, "}"));
+            let ending = name.strip_prefix(current.0.as_str());
+            let fits = matches!(
+                (ending, current.1.as_str()),
+                (Some(""), "counter" | "gauge")
+                    | (Some("_bucket" | "_sum" | "_count"), "histogram")
+            );
+            let labels = labels.strip_suffix('}').unwrap_or("=");
+            // No label of a test holds a comma or a quote.
+            let good = labels
+                .split(',')
+                .filter(|pair| !pair.is_empty())
+                .all(|pair| {
+                    let (label, text) = pair.split_once('=').unwrap_or_default();
+                    is_name(label) && text.len() > 1 && text.starts_with('"') && text.ends_with('"')
+                });
+            let again = seen.insert(sample.to_owned(), ()).is_some();
+            !fits || !good || again || !is_name(name) || value.parse::<f64>().is_err()
+        };
+        if fault {
+            faults.push(line.to_owned());
+        }
+    }
+    faults
+}
+
+#[test]
+fn the_page_of_metrics_keeps_to_the_text_form_and_explains_everything() {
+    for bad in [
+        "# HELP a says very little\n# TYPE a counter\na 1",
+        "# HELP a counts one thing only\n# TYPE a summary\na 1",
+        "# HELP a counts one thing only\n# TYPE a counter\na 1\na 2",
+        "# HELP a counts one thing only\n# TYPE a counter\nb 1",
+        "# HELP a counts one thing only\n# TYPE a counter\na{x=1} 1",
+        "a 1",
+    ] {
+        assert_eq!(faults_of(bad).len(), 1, "{bad}");
+    }
+    let server = server(2, &["http.metrics_address=127.0.0.1:0"]);
+    let metrics = server.listener("http/metrics").unwrap();
+    let mut orion = Player::signed_in(&server, "orion");
+    orion.hosting();
+    let page = get(metrics, "/metrics").unwrap().body;
+    assert_eq!(faults_of(&page), Vec::<String>::new());
+    assert!(page.lines().count() > 300, "{page}");
+}
+
+/// One count, shown for each shard from a microsecond up, and in the replaced server's buckets.
+#[test]
+fn how_long_frames_take_is_shown_for_each_shard_from_a_microsecond_up() {
+    let server = server(2, &["http.metrics_address=127.0.0.1:0"]);
+    let metrics = server.listener("http/metrics").unwrap();
+    let mut orion = Player::signed_in(&server, "orion");
+    orion.hosting();
+    let (values, kinds) = samples(&get(metrics, "/metrics").unwrap().body);
+    assert_eq!(kinds["muster_frame_handling_seconds"], "histogram");
+    let of = |ending: &str, shard: &str, rest: &str| {
+        let name = format!("muster_frame_handling_seconds_{ending}");
+        values[&format!("{name}{{shard=\"{shard}\"{rest}}}")]
+    };
+    let counts = ["0", "1"].map(|shard| {
+        let bound = |bound: &str| of("bucket", shard, &format!(",le=\"{bound}\""));
+        let all = of("count", shard, "");
+        assert!(bound("0.000001") <= bound("0.001") && bound("60") == all);
+        assert!(all == 0.0 || of("sum", shard, "") > 0.0);
+        all
+    });
+    let together = values["server_on_message_received_seconds_count"];
+    assert!(together > 2.0 && counts.iter().sum::<f64>() == together);
+}
+
 // checklist: faf 497
 #[test]
 fn metrics_are_served_only_when_asked_for() {

@@ -1,5 +1,5 @@
 //! Checks the code base itself, as far as cargo and clippy cannot: packages say which layer may name which, `clippy.toml`
-//! beside the packages of `settings`, `wire` and `lobby` what those must not touch.
+//! beside the packages of `settings`, `metrics`, `wire` and `lobby` what those must not touch.
 //!
 //! Files are parsed, so an import is found however it is written: nested, renamed, in a macro, or as a full path.
 
@@ -26,7 +26,7 @@ const CIRCLE: usize = 6;
 
 /// Functions that were longer when the rule came, with their lengths. A function that changes is split, or its entry
 /// made smaller; one that is short enough has none.
-const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[("src/serve/mod.rs", "run", 75)];
+const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[];
 
 /// Circles that were larger when the rule came: a file in each, and its present size. It can only shrink.
 const LARGE_CIRCLES: &[(&str, usize)] = &[];
@@ -67,8 +67,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         holds: "src/backoffice/",
-        // Metrics put all lobbies' counts on one page.
-        but: &["src/backoffice/faf/", "src/backoffice/http/metrics.rs"],
+        but: &["src/backoffice/faf/"],
         names: &["lobby::faf", "lobby::vcmi", "lobby::*"],
         why: "what only one lobby has is in that lobby's folder",
     },
