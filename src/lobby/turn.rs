@@ -10,7 +10,7 @@ use super::{ConnId, Dialect, ShardId};
 use wire::Chunk;
 
 /// The time of a turn. Two clocks: one that never jumps, for intervals, and one for people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Now {
     /// Since an arbitrary start that all shards share; monotonic.
     pub mono: Duration,

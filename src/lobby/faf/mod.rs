@@ -19,6 +19,8 @@
 //! | `protocol` | how what comes in is read; what goes out, with its names on the wire |
 //! | `mail`, `topology`, `context` | what roles say to each other; which shard has what; what a role has in hand in a turn |
 //!
+//! `kept` says what of all roles goes on in another process.
+//!
 //! A message of a client, `game_join` say: `session::dispatch` finds its handler, `Sessions::game_join`. That asks the back
 //! office (`questions::Join`) and goes on with the answer (`Joining` in the same file), which mails `GameMail::Join` to the
 //! game's owner; `Games::join_wanted` decides, and its `SessionMail::JoinAnswer` ends in `Sessions::join_answered`.
@@ -31,6 +33,7 @@ mod context;
 mod coordinator;
 mod directory;
 mod game;
+mod kept;
 pub mod ledger;
 mod mail;
 pub mod metrics;

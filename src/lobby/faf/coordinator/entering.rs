@@ -4,6 +4,7 @@
 //! search, which makes them a searching one; when all have answered the rest is checked and done in one turn. If the
 //! party has changed meanwhile everything begins anew. Whoever was asked in vain is let go.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use crate::faf::{
@@ -28,7 +29,7 @@ use crate::faf::{
 const UNSURE_DEVIATION: f64 = 490.0;
 
 /// A party that is about to search.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::faf) struct Entry {
     /// Who has asked for it; their connection is held.
     owner: LoginId,

@@ -6,6 +6,7 @@
 //! Players who leave meanwhile are not waited for.
 
 use rand::RngExt;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     faf::{
@@ -29,7 +30,7 @@ use crate::{
 };
 
 /// Somebody in a match.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::faf) struct Contestant {
     /// The login this is about: player, connection and claim.
     pub login_id: LoginId,
@@ -42,7 +43,7 @@ pub(in crate::faf) struct Contestant {
 }
 
 /// How far a match is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Stage {
     /// Its players are being told.
     Telling,
@@ -55,7 +56,7 @@ enum Stage {
 }
 
 /// A match.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::faf) struct Match {
     setup: QueueSetup,
     teams: [Vec<Contestant>; 2],

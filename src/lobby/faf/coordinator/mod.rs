@@ -16,6 +16,8 @@
 //! whatever is still said in the older one's name finds nobody. A member's `party` and the party's members name each
 //! other.
 
+use serde::{Deserialize, Serialize};
+
 pub(in crate::faf) mod entering;
 pub(in crate::faf) mod matches;
 pub(in crate::faf) mod metrics;
@@ -48,7 +50,7 @@ crate::continuations! {
 }
 
 /// Somebody the coordinator knows.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::faf) struct Member {
     /// Who, and where.
     pub login_id: LoginId,
@@ -61,17 +63,28 @@ pub(in crate::faf) struct Member {
 }
 
 /// The coordinator's state.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::faf) struct Coordinator {
     members: IdMap<u32, Member>,
     parties: Parties,
     /// Queues, searches and matches.
     pub matchmaker: Matchmaker,
     /// What the back office was asked, and what is waited for with.
+    #[serde(skip)]
     pub pending: Pending<CoordinatorContinuation>,
 }
 
 impl Coordinator {
+    /// What whoever goes on needs of it; nothing waits for an answer.
+    pub(in crate::faf) fn keep(&self) -> Self {
+        Coordinator {
+            members: self.members.clone(),
+            parties: self.parties.clone(),
+            matchmaker: self.matchmaker.clone(),
+            pending: Pending::default(),
+        }
+    }
+
     /// Somebody who has been here since they logged in.
     pub(in crate::faf) fn member(&self, player_id: u32) -> Option<&Member> {
         self.members.get(&player_id)

@@ -6,6 +6,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     ConnId,
@@ -28,7 +29,7 @@ const INVITATION: Duration = Duration::from_secs(24 * 3600);
 const UPDATE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Players who stay together.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::faf) struct Party {
     /// In the order of joining; the first is the owner.
     pub members: Vec<Member>,
@@ -37,7 +38,7 @@ pub(in crate::faf) struct Party {
 }
 
 /// Somebody in a party.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::faf) struct Member {
     /// Account id of the member.
     pub player_id: u32,
@@ -65,7 +66,7 @@ impl Party {
 }
 
 /// All parties, by their owner's id.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::faf) struct Parties {
     by_owner: IdMap<u32, Party>,
     /// Those whose members will be told at the next look.

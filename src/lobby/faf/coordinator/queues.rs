@@ -4,6 +4,8 @@
 //! Invariants: a search is in exactly one queue and under each of its players; a player has at most one search per
 //! queue; `Queue::players` is the number of players of its searches. A search's id grows, so ids are queue order.
 
+use serde::{Deserialize, Serialize};
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
@@ -34,7 +36,7 @@ use crate::{
 const BOUNDARIES: [i64; 2] = [200, 100];
 
 /// Somebody who searches.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::faf) struct Searcher {
     /// The login this is about: player, connection and claim.
     pub login_id: LoginId,
@@ -43,7 +45,7 @@ pub(in crate::faf) struct Searcher {
 }
 
 /// A party in a queue.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::faf) struct Search {
     /// `matchmaker_queue.id`.
     pub queue: u32,
@@ -66,7 +68,7 @@ impl Search {
 }
 
 /// A queue: its setup, when it pops, and how many players search in it.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::faf) struct Queue {
     /// As the database has it.
     pub setup: QueueSetup,
@@ -109,7 +111,7 @@ pub(in crate::faf) fn later(now: Now, wait: Duration) -> Now {
 }
 
 /// All of matchmaking that is the coordinator's.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::faf) struct Matchmaker {
     /// In load order.
     pub queues: Vec<Queue>,

@@ -4,10 +4,17 @@
 pub(in crate::faf) mod picture;
 pub(in crate::faf) mod tick;
 
-use self::{picture::Picture, tick::Ticks};
+use serde::{Deserialize, Serialize};
+
 use crate::{
     ShardId,
     faf::{context::RoleTurn, mail::directory::DirectoryMail, topology::Topology},
+    kept::{Damaged, ensure},
+};
+
+use self::{
+    picture::{KeptPicture, Picture},
+    tick::Ticks,
 };
 
 /// One shard's replica of what everybody may see.
@@ -18,7 +25,30 @@ pub(in crate::faf) struct Directory {
     ticks: Ticks,
 }
 
+/// A directory, kept.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::faf) struct KeptDirectory {
+    picture: KeptPicture,
+    ticks: Ticks,
+}
+
 impl Directory {
+    /// What whoever goes on needs of it.
+    pub(in crate::faf) fn keep(&self) -> KeptDirectory {
+        KeptDirectory {
+            picture: self.picture.keep(),
+            ticks: self.ticks.clone(),
+        }
+    }
+
+    /// Goes on from what was kept.
+    pub(in crate::faf) fn revive(&mut self, kept: KeptDirectory) -> Result<(), Damaged> {
+        let same = kept.ticks.hears_like(&self.ticks);
+        ensure(same, "there are other shards than before")?;
+        self.ticks = kept.ticks;
+        self.picture.revive(kept.picture)
+    }
+
     /// Of a lobby on these shards.
     pub(in crate::faf) fn new(topology: Topology) -> Self {
         Directory {

@@ -19,8 +19,11 @@ use crate::{
         protocol::lists::{GAMES_HEAD, LIST_BYTES, LIST_TAIL, PLAYERS_HEAD},
         rules::visibility::Rule,
     },
+    kept::{Damaged, ensure},
     map::IdMap,
 };
+use serde::{Deserialize, Serialize};
+
 use wire::Chunk;
 
 /// Entries of one block: small enough that a change is cheap, large enough that 10,000 players are 100 parts.
@@ -88,6 +91,30 @@ pub(in crate::faf) struct Picture {
     tail: Rc<Chunk>,
 }
 
+/// A picture as plain data: everybody and every game, in the order of the lists.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::faf) struct KeptPicture {
+    players: Vec<KeptPlayer>,
+    games: Vec<KeptGame>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct KeptPlayer {
+    id: u32,
+    conn: ConnId,
+    epoch: u64,
+    text: Bytes,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct KeptGame {
+    uid: u32,
+    owner: ShardId,
+    listed: bool,
+    rule: Rule,
+    text: Bytes,
+}
+
 impl Default for Picture {
     fn default() -> Self {
         let fixed = |text: &'static str| Rc::new(Chunk::new(Bytes::from_static(text.as_bytes())));
@@ -104,6 +131,52 @@ impl Default for Picture {
 }
 
 impl Picture {
+    /// What whoever goes on needs of it.
+    pub(in crate::faf) fn keep(&self) -> KeptPicture {
+        let block_players = |block: &PlayerBlock| {
+            let entries = block.entries.iter().enumerate();
+            let player = |(at, entry): (usize, &PlayerEntry)| KeptPlayer {
+                id: entry.id,
+                conn: entry.conn,
+                epoch: entry.epoch,
+                text: block.texts.borrow().of(at),
+            };
+            entries.map(player).collect::<Vec<_>>()
+        };
+        let game = |game: &GameEntry| KeptGame {
+            uid: game.uid,
+            owner: game.owner,
+            listed: game.listed,
+            rule: game.rule.clone(),
+            text: game.text.borrow().clone(),
+        };
+        let games = self.games.values().flat_map(|block| &block.entries);
+        KeptPicture {
+            players: self.players.iter().flat_map(block_players).collect(),
+            games: games.map(game).collect(),
+        }
+    }
+
+    /// Goes on from what was kept.
+    pub(in crate::faf) fn revive(&mut self, kept: KeptPicture) -> Result<(), Damaged> {
+        for player in kept.players {
+            let KeptPlayer {
+                id,
+                conn,
+                epoch,
+                text,
+            } = player;
+            ensure(self.player(id).is_none(), "a player is there twice")?;
+            self.player_here(id, conn, epoch, text);
+        }
+        for game in kept.games {
+            ensure(self.game(game.uid).is_none(), "a game is there twice")?;
+            self.game_here(game.uid, game.owner);
+            self.game_text(game.uid, game.listed, game.rule, game.text);
+        }
+        Ok(())
+    }
+
     /// Somebody who is online.
     pub(in crate::faf) fn player(&self, id: u32) -> Option<&PlayerEntry> {
         let at = *self.index.get(&id)? as usize;

@@ -6,6 +6,8 @@
 //! from everybody it broadcasts all that has gathered, in one `player_info` and one `game_info` per game. A shard that
 //! is late is not waited for beyond the next tick.
 
+use serde::{Deserialize, Serialize};
+
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
@@ -26,7 +28,7 @@ use crate::{
 };
 
 /// What all shards have said of ticks, and not everybody here has been told.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::faf) struct Ticks {
     /// The last tick each shard was heard of.
     heard: BTreeMap<ShardId, u64>,
@@ -38,6 +40,11 @@ pub(in crate::faf) struct Ticks {
 }
 
 impl Ticks {
+    /// Whether it waits for the same shards.
+    pub(super) fn hears_like(&self, other: &Ticks) -> bool {
+        self.heard.keys().eq(other.heard.keys())
+    }
+
     /// Of a lobby on these shards.
     pub(in crate::faf) fn new(topology: Topology) -> Self {
         Ticks {

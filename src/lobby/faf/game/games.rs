@@ -1,5 +1,7 @@
 //! The games of a shard: the state of this role.
 
+use serde::{Deserialize, Serialize};
+
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
@@ -24,7 +26,7 @@ crate::continuations! {
 }
 
 /// The games of a shard.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::faf) struct Games {
     /// By uid.
     pub games: IdMap<u32, Box<Game>>,
@@ -35,6 +37,7 @@ pub(in crate::faf) struct Games {
     /// Those of them that the directory does not show yet as they are.
     unshown: BTreeSet<u32>,
     /// What the back office was asked, and what is waited for with.
+    #[serde(skip)]
     pub pending: Pending<GameContinuation>,
 }
 
@@ -43,6 +46,17 @@ impl Asker for Games {
 }
 
 impl Games {
+    /// What whoever goes on needs of it; nothing waits for an answer.
+    pub(in crate::faf) fn keep(&self) -> Self {
+        Games {
+            games: self.games.clone(),
+            ledger: self.ledger.clone(),
+            dirty: self.dirty.clone(),
+            unshown: self.unshown.clone(),
+            pending: Pending::default(),
+        }
+    }
+
     /// A game that can be found by its number.
     pub(in crate::faf) fn found(&mut self, uid: u32) -> Option<&mut Game> {
         let game = self.games.get_mut(&uid)?;

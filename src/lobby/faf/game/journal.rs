@@ -7,6 +7,8 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     faf::{
         context::{Context, Timer},
@@ -26,7 +28,7 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LONGEST: Duration = Duration::from_secs(30);
 
 /// The journals of a shard's games.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::faf) struct Ledger {
     journals: IdMap<u32, Journal>,
     /// The process ends: what is not settled at once is kept.
@@ -45,7 +47,7 @@ impl Ledger {
 }
 
 /// What one game still has to write down.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Journal {
     launched: Option<Launched>,
     waiting: VecDeque<Entry>,
@@ -59,7 +61,7 @@ struct Journal {
     over: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry {
     record: Arc<Record>,
     /// Whose game connection ends if the store refuses it (spec: faf-messages 4, unexpected failures).

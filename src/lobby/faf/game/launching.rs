@@ -4,6 +4,7 @@
 //! have some time until the launch. Whatever happens, the coordinator hears exactly once how the match went, and the game is
 //! kept until then.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use crate::faf::{
@@ -26,7 +27,7 @@ use crate::faf::{
 };
 
 /// How far the start of a match's game is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Stage {
     /// The host opens it.
     Opening,
@@ -39,7 +40,7 @@ enum Stage {
 }
 
 /// A match whose game is not launched yet.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::faf) struct Launching {
     opening: MatchSpec,
     stage: Stage,

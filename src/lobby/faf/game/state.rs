@@ -3,6 +3,7 @@
 //! Pure state and rules; who is told what is in `hosting`, `joining` and `gpgnet`. Everything a client can add to is
 //! bounded by a limit of `settings`.
 
+use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
 use crate::faf::{
@@ -24,7 +25,7 @@ use crate::faf::{
 };
 
 /// State of a game (spec: faf-lifecycle 10.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::faf) enum GameState {
     /// The host was told to start.
     Initializing,
@@ -37,7 +38,7 @@ pub(in crate::faf) enum GameState {
 }
 
 /// Somebody connected in the game.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::faf) struct Member {
     /// Their relation to it.
     pub seat: Seat,
@@ -48,7 +49,7 @@ pub(in crate::faf) struct Member {
 }
 
 /// A game.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::faf) struct Game {
     /// Uid of the game (`game_stats.id`).
     pub uid: u32,

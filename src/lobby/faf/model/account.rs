@@ -1,5 +1,7 @@
 //! What is known of an account, and what one player is to another.
 
+use serde::{Deserialize, Serialize};
+
 /// A ban in force (spec: faf-lifecycle 3.7).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ban {
@@ -11,7 +13,7 @@ pub struct Ban {
 
 /// Everything that is loaded about a player at login. Kept for as long as they are there: nothing of it has room to spare,
 /// and what few have is behind a pointer.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Account {
     /// `login.id`.
     pub id: u32,
@@ -48,7 +50,7 @@ impl Account {
 }
 
 /// A row of `leaderboard_rating`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoredRating {
     /// Technical name of the leaderboard.
     pub leaderboard: String,

@@ -12,7 +12,7 @@ const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 const SIZE_STEP: u32 = 64;
 
 /// A queue players can search in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QueueSetup {
     /// Row.
     pub id: u32,
@@ -33,7 +33,7 @@ pub struct QueueSetup {
 }
 
 /// The maps for players of some range of ratings.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bracket {
     /// Row; clients name it in their vetoes.
     pub id: u32,
@@ -48,7 +48,7 @@ pub struct Bracket {
 }
 
 /// How many maps of a bracket a player can veto (N#1033).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VetoRules {
     /// Tokens each player may give.
     pub tokens_per_player: u32,
@@ -59,7 +59,7 @@ pub struct VetoRules {
 }
 
 /// Maps a match may be played on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MapPool {
     /// Row.
     pub id: u32,
@@ -70,7 +70,7 @@ pub struct MapPool {
 }
 
 /// One map of a pool.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PoolEntry {
     /// Row; clients name it in their vetoes.
     pub id: u32,
@@ -81,7 +81,7 @@ pub struct PoolEntry {
 }
 
 /// A map of a pool.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum PoolMap {
     /// One that exists.
     Vault {
@@ -95,7 +95,7 @@ pub enum PoolMap {
 }
 
 /// What a generated map is made from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Generated {
     /// Of the generator.
     pub version: Box<str>,

@@ -3,6 +3,8 @@
 //! Two logins of one account meet here: each claim has a larger epoch than the one before, and the older connection is ended.
 //! The newer does not wait for that.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     ConnId,
     faf::{
@@ -17,7 +19,7 @@ use crate::{
 const VIEW: u64 = 1;
 
 /// The claims of players whose home this shard is.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::faf) struct Registry {
     claims: IdMap<u32, ConnId>,
     /// How many claims were granted here.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use rand::RngExt;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     ConnId, Origin,
@@ -47,7 +48,7 @@ pub(in crate::faf) struct Logins {
 
 /// Until when those who have not logged in have to (spec: faf-lifecycle 4). One timer for all of them: whoever logs in is
 /// taken out, so that an idle player costs nothing here.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::faf) struct LoginDeadlines {
     waiting: BTreeSet<(Duration, ConnId)>,
     /// A timer is set, for the earliest at that time.

@@ -1,5 +1,7 @@
 //! A player who is logged in: what is known about them and how it is written.
 
+use serde::{Deserialize, Serialize};
+
 use crate::faf::{
     model::{
         account::{Account, Relation, StoredRating, relate},
@@ -9,7 +11,7 @@ use crate::faf::{
 };
 
 /// A logged-in player, on the shard of their connection.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::faf) struct Player {
     /// As loaded at login, kept up to date; the groups are dropped once they are used.
     pub account: Account,

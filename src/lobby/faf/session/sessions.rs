@@ -1,5 +1,7 @@
 //! The sessions of a shard: the state of this role, and what every part of it does with it.
 
+use serde::{Deserialize, Serialize};
+
 use bytes::Bytes;
 
 use crate::{
@@ -21,17 +23,19 @@ use crate::{
 };
 
 /// The sessions of a shard.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::faf) struct Sessions {
     /// Everybody who is connected here.
     pub table: SessionTable,
     /// Sign-ins that wait for their turn.
+    #[serde(skip)]
     pub logins: Logins,
     /// Until when those who have not signed in have to.
     pub deadlines: LoginDeadlines,
     /// Players of whom everybody will hear at the next tick: their claims, and the last object of one who has gone.
     dirty: IdMap<u32, (u64, Option<Bytes>)>,
     /// What the back office was asked, and what is waited for with.
+    #[serde(skip)]
     pub pending: Pending<SessionContinuation>,
 }
 
@@ -40,6 +44,17 @@ impl Asker for Sessions {
 }
 
 impl Sessions {
+    /// What whoever goes on needs of it; nothing waits for an answer.
+    pub(in crate::faf) fn keep(&self) -> Self {
+        Sessions {
+            table: self.table.clone(),
+            logins: Logins::default(),
+            deadlines: self.deadlines.clone(),
+            dirty: self.dirty.clone(),
+            pending: Pending::default(),
+        }
+    }
+
     /// How many players are signed in here.
     pub(in crate::faf) fn online(&self) -> usize {
         self.table.players().count()

@@ -3,6 +3,7 @@
 //! A session belongs to exactly one [`ConnId`]; whoever looks it up by a connection that is gone finds nothing. Rare
 //! parts are boxed: most of the memory of a shard is sessions.
 
+use serde::{Deserialize, Serialize};
 use std::{net::IpAddr, time::Duration};
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// State of a game connection (spec: faf-lifecycle 10.1). ENDED is the absence of a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::faf) enum LinkState {
     /// The game was told to start.
     Initializing,
@@ -25,7 +26,7 @@ pub(in crate::faf) enum LinkState {
 }
 
 /// A player's connection to a game.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(in crate::faf) struct Link {
     /// Which game, and which of this connection's relations to it.
     pub seat: Seat,
@@ -38,7 +39,7 @@ pub(in crate::faf) struct Link {
 }
 
 /// An account whose claim is on its way to the home shard.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::faf) struct Claiming {
     /// Everything about the player.
     pub account: Account,
@@ -47,7 +48,7 @@ pub(in crate::faf) struct Claiming {
 }
 
 /// One connection's session.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::faf) struct Session {
     /// The connection that the session is of.
     pub conn: ConnId,
@@ -68,6 +69,7 @@ pub(in crate::faf) struct Session {
     /// Whether the coordinator knows the player and is told of their state.
     pub in_coordinator: bool,
     /// For metrics.
+    #[serde(skip)]
     pub client: crate::faf::metrics::ClientKind,
     /// As the client named itself.
     pub user_agent: Option<Box<str>>,
@@ -99,7 +101,7 @@ impl Session {
 }
 
 /// All sessions of a shard, by the connection's place.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::faf) struct SessionTable {
     slots: Vec<Option<Box<Session>>>,
 }

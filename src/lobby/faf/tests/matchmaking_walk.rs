@@ -26,7 +26,7 @@ fn stop(queue: &str) -> Value {
     json!({"command": "game_matchmaking", "queue_name": queue, "state": "stop"})
 }
 
-fn frames(rng: &mut SmallRng) -> Vec<Value> {
+pub(super) fn frames(rng: &mut SmallRng) -> Vec<Value> {
     let id = rng.random_range(1..PLAYERS);
     let queue = ["ladder1v1", "tmm2v2", "tmm2v2", "gameoptions"][rng.random_range(0..4)];
     let state = |state: &str| game("GameState", json!([state]));

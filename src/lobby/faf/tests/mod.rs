@@ -5,6 +5,7 @@ mod corners;
 mod dialogues;
 mod faults;
 mod games;
+mod hand_over;
 mod local_mail;
 mod lookups;
 mod matches;

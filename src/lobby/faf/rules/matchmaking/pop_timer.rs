@@ -1,5 +1,7 @@
 //! When a queue pops: the more players search, the sooner (spec: faf-matchmaking 5).
 
+use serde::{Deserialize, Serialize};
+
 use std::{collections::VecDeque, time::Duration};
 
 settings::settings! {
@@ -18,7 +20,7 @@ settings::settings! {
 }
 
 /// One queue's waiting times.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::faf) struct PopTimer {
     /// What was planned when the present wait began.
     planned: Duration,

@@ -2,6 +2,8 @@
 //!
 //! Kept in memory, by player: it outlives their connections, not the server.
 
+use serde::{Deserialize, Serialize};
+
 use std::time::Duration;
 
 use crate::{
@@ -28,7 +30,7 @@ settings::settings! {
 }
 
 /// One player's violations.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(in crate::faf) struct Violation {
     /// How many, each less than the reset time after the one before.
     pub count: u32,
@@ -71,7 +73,7 @@ pub(in crate::faf) struct TimeOut {
 }
 
 /// All players' violations.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::faf) struct Violations {
     by_player: IdMap<u32, Violation>,
 }
