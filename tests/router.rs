@@ -11,8 +11,10 @@ use std::{
 use muster::{
     engine::{AddressLimits, Engine, ListenerSettings, Mesh, OutboxLimits, Outside, Settings},
     lobby::{
-        Audience, ConnId, Dialect, Origin, Protocol, ShardId, Stopping, Ticket, Topic, Turn,
-        faf::Faf, vcmi::Vcmi,
+        Audience, ConnId, Dialect, Keep, Origin, Protocol, ShardId, Stopping, Ticket, Topic, Turn,
+        faf::Faf,
+        kept::{self, Damaged},
+        vcmi::Vcmi,
     },
     wire::{Format, ReadLimits},
 };
@@ -30,6 +32,20 @@ lobby::router! {
 #[derive(Debug, Default)]
 struct Echo {
     asked: Option<(Ticket, ConnId)>,
+    name: String,
+}
+
+impl Keep for Echo {
+    type Kept = String;
+
+    fn keep(&self) -> String {
+        self.name.clone()
+    }
+
+    fn revive(&mut self, kept: String) -> Result<(), Damaged> {
+        self.name = kept;
+        Ok(())
+    }
 }
 
 impl Dialect for Echo {
@@ -78,6 +94,13 @@ impl Dialect for Echo {
     }
 }
 
+/// One of two shards.
+fn make(shard: ShardId, echo: Echo) -> Router {
+    let faf = Faf::new(shard, 2, Arc::default());
+    let vcmi = Vcmi::new(shard, 2, Arc::default());
+    Router::new(faf, vcmi, echo)
+}
+
 struct Server {
     engine: Engine,
     mesh: Arc<Mesh<Router>>,
@@ -120,12 +143,8 @@ impl Server {
             ask: Arc::new(|_, _, ask| Err(ask)), // nobody answers: the dialect's own refusal does
             publish: Arc::new(|_| true),
         };
-        let make = |shard: ShardId| {
-            let faf = Faf::new(shard, 2, Arc::default());
-            let vcmi = Vcmi::new(shard, 2, Arc::default());
-            Router::new(faf, vcmi, Echo::default())
-        };
-        let engine = Engine::start(settings, mesh.clone(), outside, make).expect("it starts");
+        let made = |shard| make(shard, Echo::default());
+        let engine = Engine::start(settings, mesh.clone(), outside, made).expect("it starts");
         Server { engine, mesh }
     }
 
@@ -170,4 +189,23 @@ fn a_third_lobby_has_its_own_frames_topics_mail_questions_and_timers() {
     assert_eq!(faf.hear(), r#"{"command":"pong"}"#);
     server.mesh.stop(Stopping::Now);
     server.engine.join();
+}
+
+#[test]
+fn another_process_goes_on_with_every_lobby() {
+    let [one, other] = [0, 1].map(|local| ShardId::new(0, local));
+    let echo = Echo {
+        name: "of the third".into(),
+        ..Echo::default()
+    };
+    let bytes = kept::encode(&make(one, echo).keep());
+    let mut revived = make(one, Echo::default());
+    let kept = kept::decode(&bytes).expect("it is whole");
+    revived.revive(kept).expect("it is all there");
+    assert_eq!(revived.echo.name, "of the third");
+    assert_eq!(kept::encode(&revived.keep()), bytes);
+
+    let kept = kept::decode(&bytes).expect("it is whole");
+    let elsewhere = make(other, Echo::default()).revive(kept);
+    assert!(elsewhere.is_err(), "the lobby of VCMI is on one shard only");
 }

@@ -53,7 +53,8 @@ pub fn turn_of<R: Includes<D>, D: Dialect>(
 
 /// Makes a router of a list of dialects, `NAME => field: Type` each. It has a constant [`Protocol`] of each name, for
 /// listeners, and is made by `new` of one value of each type. What it and the outside tell each other of a dialect is `Of`,
-/// with a variant of each type's name.
+/// with a variant of each type's name. Another process can go on with all of them if they have the same places in its list: a
+/// new line goes to the end.
 ///
 /// ```ignore
 /// lobby::router! {
@@ -88,7 +89,10 @@ macro_rules! router {
         }
 
         const _: () = {
-            use $crate::{ConnId, Dialect, Origin, Protocol, ShardId, Stopping, Ticket, Turn};
+            use $crate::{
+                ConnId, Dialect, Keep, Origin, Protocol, ShardId, Stopping, Ticket, Turn,
+                kept::Damaged,
+            };
 
             /// Places in the list.
             #[allow(clippy::upper_case_acronyms, reason = "named like the constants")]
@@ -241,6 +245,28 @@ macro_rules! router {
                     let mut all = ::std::vec::Vec::new();
                     $(all.extend(self.$field.metrics());)+
                     all
+                }
+            }
+
+            /// State of all dialects, kept.
+            #[derive(Debug, ::serde::Serialize, ::serde::Deserialize)]
+            #[allow(missing_docs, unreachable_pub, reason = "only a dialect's bytes are seen of it")]
+            pub struct Kept<$($Dialect),+> {
+                $($field: $Dialect,)+
+                spoken: ::std::vec::Vec<Protocol>,
+            }
+
+            impl Keep for $Router {
+                type Kept = Kept<$(<$Dialect as Keep>::Kept),+>;
+
+                fn keep(&self) -> Self::Kept {
+                    Kept { $($field: self.$field.keep(),)+ spoken: self.spoken.clone() }
+                }
+
+                fn revive(&mut self, kept: Self::Kept) -> ::std::result::Result<(), Damaged> {
+                    $(self.$field.revive(kept.$field)?;)+
+                    self.spoken = kept.spoken;
+                    ::std::result::Result::Ok(())
                 }
             }
         };
