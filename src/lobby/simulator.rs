@@ -3,7 +3,7 @@
 //! Time is virtual and moves only in [`Simulator::advance`]. Mail between each pair of shards keeps its order, and mail
 //! of different pairs overtakes each other at random; so do answers of the back office. With `eager` mail a shard has
 //! its mail before it handles a frame, as in the engine; without, mail may be delayed as on a network. Mail is always
-//! delivered as bytes, as it would be between machines.
+//! written and read again on its way, as it would be between machines.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -45,8 +45,8 @@ pub struct Client {
     over: bool,
 }
 
-enum Parcel {
-    Mail(Vec<u8>),
+enum Parcel<D: Dialect> {
+    Mail(D::Mail),
     Send(ConnId, Bytes),
     Close(ConnId, Closing),
 }
@@ -70,7 +70,7 @@ pub type Observer<D> = Box<dyn FnMut(ShardId, &Effect<D>)>;
 /// Shards, mail between them, clients and a clock.
 pub struct Simulator<D: Dialect> {
     shards: Vec<Shard<D>>,
-    mail: BTreeMap<(ShardId, ShardId), VecDeque<Parcel>>,
+    mail: BTreeMap<(ShardId, ShardId), VecDeque<Parcel<D>>>,
     clients: BTreeMap<ConnId, Client>,
     now: Duration,
     rng: StdRng,
@@ -341,8 +341,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             Job::Parcel(from, to) => {
                 let queue = self.mail.get_mut(&(from, to));
                 match queue.and_then(VecDeque::pop_front) {
-                    Some(Parcel::Mail(bytes)) => {
-                        let mail = decoded(&bytes);
+                    Some(Parcel::Mail(mail)) => {
                         self.turn(to, |dialect, turn| dialect.on_mail(turn, from, mail));
                     }
                     Some(Parcel::Send(conn, body)) => self.receive(conn, body),
@@ -458,7 +457,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             }
             Effect::Enter(conn, topic) => drop(state.topics.insert((topic, conn))),
             Effect::Leave(conn, topic) => drop(state.topics.remove(&(topic, conn))),
-            Effect::Mail(to, mail) => self.post(shard, to, Parcel::Mail(encoded(&mail))),
+            Effect::Mail(to, mail) => self.post(shard, to, Parcel::Mail(travelled(&mail))),
             Effect::Ask(ticket, ask) => state.asks.push((ticket, ask)),
             Effect::Publish(event) => self.published.push(event),
             Effect::Hold(conn) | Effect::Watch(conn) => self.hold(conn, true),
@@ -474,7 +473,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         }
     }
 
-    fn post(&mut self, from: ShardId, to: ShardId, parcel: Parcel) {
+    fn post(&mut self, from: ShardId, to: ShardId, parcel: Parcel<D>) {
         self.mail.entry((from, to)).or_default().push_back(parcel);
     }
 
@@ -550,19 +549,14 @@ impl<D: Keep> Simulator<D> {
     }
 }
 
-/// Mail as it goes between machines. Its text is compared as well: `Some(None)` is written like `None`.
-fn encoded<M: Serialize + DeserializeOwned + Debug>(mail: &M) -> Vec<u8> {
+/// Mail as another machine reads it. Its text is compared as well: `Some(None)` is written like `None`.
+fn travelled<M: Serialize + DeserializeOwned + Debug>(mail: &M) -> M {
     let encode = |mail| rmp_serde::to_vec_named(mail).expect("mail can be written");
     let bytes = encode(mail);
-    let read = decoded(&bytes);
+    let read = rmp_serde::from_slice(&bytes).expect("what was written can be read");
     assert!(encode(&read) == bytes, "{mail:?} is read as {read:?}");
     assert_eq!(format!("{mail:?}"), format!("{read:?}"));
-    bytes
-}
-
-/// Mail as it comes from another machine.
-fn decoded<M: DeserializeOwned>(bytes: &[u8]) -> M {
-    rmp_serde::from_slice(bytes).expect("what was written can be read")
+    read
 }
 
 impl<D: Dialect> std::fmt::Debug for Simulator<D> {
