@@ -30,9 +30,9 @@ use std::{
 };
 
 use muster::{
-    engine::{AddressLimits, Engine, ListenerSettings, Mesh, OutboxLimits, Outside, Settings},
+    engine::{AddressLimits, Engine, Mesh, Outside, Settings},
     lobby::{
-        Protocol, ShardId, Stopping,
+        Listener, OutboxLimits, Protocol, ShardId, Stopping,
         vcmi::{self, Vcmi},
     },
     wire::{Format, ReadLimits, packets},
@@ -384,7 +384,7 @@ impl Server {
         let settings = Settings {
             shards: 1,
             pin: true,
-            listeners: vec![ListenerSettings {
+            listeners: vec![Listener {
                 name: "vcmi".into(),
                 address: (Ipv4Addr::LOCALHOST, 0).into(),
                 format: Format::Packets,

@@ -12,18 +12,17 @@
 //! | [`engine`] | the io_uring shell: shards, connections, fan-out, mesh | know a game or a player |
 //! | [`backoffice`] | what may be slow: store, keys | run on a shard's thread |
 //! | [`config`] | what was typed, and what it means | start anything |
-//! | [`lobbies`] | which lobbies there are | say anything of one |
 //! | [`doctor`] | whether this machine can run the server | change the machine |
 //!
 //! `main.rs` reads the command line and puts the layers together. `ARCHITECTURE.md` has the picture.
 
 pub mod doctor;
-pub mod lobbies;
 
 pub use backoffice;
 pub use config;
 pub use engine;
 pub use lobby;
+pub use lobby::lobbies;
 pub use metrics;
 pub use settings;
 pub use wire;

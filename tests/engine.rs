@@ -12,10 +12,10 @@ use std::{
 };
 
 use muster::{
-    engine::{AddressLimits, Engine, ListenerSettings, Mesh, OutboxLimits, Outside, Settings},
+    engine::{AddressLimits, Engine, Mesh, Outside, Settings},
     lobby::{
-        Audience, Closing, ConnId, Dialect, Origin, Protocol, Relay, ShardId, Stopping, Ticket,
-        Turn,
+        Audience, Closing, ConnId, Dialect, Listener, Origin, OutboxLimits, Protocol, Relay,
+        ShardId, Stopping, Ticket, Turn,
     },
     wire::{Format, ReadLimits},
 };
@@ -160,7 +160,7 @@ fn settings(shards: u16) -> Settings {
     Settings {
         shards,
         pin: false,
-        listeners: vec![ListenerSettings {
+        listeners: vec![Listener {
             name: "probe".into(),
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             format: Format::JsonLines,

@@ -3,8 +3,8 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use muster::{
-    engine::{AddressLimits, ListenerSettings, OutboxLimits, Settings},
-    lobby::Protocol,
+    engine::{AddressLimits, Settings},
+    lobby::{Listener, OutboxLimits, Protocol},
     wire::{Format, ReadLimits},
 };
 
@@ -13,7 +13,7 @@ pub(crate) fn one_shard(connections: usize) -> Settings {
     Settings {
         shards: 1,
         pin: true,
-        listeners: vec![ListenerSettings {
+        listeners: vec![Listener {
             name: "bench".into(),
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             format: Format::JsonLines,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use backoffice::settings::Database;
+use lobby::lobbies::Router;
 use settings::{Group, Values};
 
 use super::{error::ConfigError, groups::Settings};
@@ -24,12 +25,7 @@ pub(super) fn resolve(values: &Values) -> Result<Settings, ConfigError> {
     in_data_dir(&mut settings.store, &settings.server.data_dir);
     settings.countries = settings.countries.in_folder(&settings.server.data_dir);
     let host = auto_host(&settings);
-    for address in [
-        &mut settings.faf_listeners.qdatastream_address,
-        &mut settings.faf_listeners.json_address,
-        &mut settings.faf_listeners.websocket_address,
-        &mut settings.vcmi_listener.address,
-    ] {
+    for address in settings.lobbies.addresses() {
         *address = address.with_host(host);
     }
     contradictions(&settings)?;
@@ -53,24 +49,25 @@ fn auto_host(settings: &Settings) -> IpAddr {
 
 fn contradictions(settings: &Settings) -> Result<(), ConfigError> {
     let refuse = |text: String| Err(ConfigError::Contradiction(text));
-    let listeners = || settings.faf_listeners.listeners();
-    if listeners().next().is_none() && settings.vcmi_listener.socket().is_none() {
+    if Router::listeners(&settings.lobbies).is_empty() {
         return refuse(
             "no listener is on: set one of faf.qdatastream_address, faf.json_address, \
              faf.websocket_address, vcmi.address"
                 .into(),
         );
     }
-    let outbox = &settings.outbox;
+    let outbox = &settings.lobbies.faf.outbox;
     if outbox.hard_bytes < outbox.soft_bytes {
         return refuse(format!(
             "limits.outbox_hard_bytes ({}) is below limits.outbox_soft_bytes ({})",
             outbox.hard_bytes, outbox.soft_bytes
         ));
     }
+    let listeners = &settings.lobbies.faf.listeners;
     if settings.sign_in.is_confined()
-        && let Some((name, _, address)) =
-            listeners().find(|(_, _, address)| !address.ip().is_loopback())
+        && let Some((name, _, address)) = listeners
+            .listeners()
+            .find(|(_, _, address)| !address.ip().is_loopback())
     {
         return refuse(format!(
             "{name} would listen on {address} while faf.auth is \"open\": anybody could sign in as anybody. \

@@ -33,10 +33,12 @@ fn refusal(toml: &str, environment: &[(&str, &str)], set: &[(&str, &str)]) -> St
 fn nothing_typed_is_open_on_loopback_with_the_embedded_store() {
     let config = Config::load(&Sources::default()).unwrap();
     assert_eq!(config.sign_in.auth, AuthMode::Open);
-    assert_eq!(config.faf_listeners.listeners().count(), 3);
+    assert_eq!(config.lobbies.faf.listeners.listeners().count(), 3);
     assert!(
         config
-            .faf_listeners
+            .lobbies
+            .faf
+            .listeners
             .listeners()
             .all(|(_, _, address)| address.ip().is_loopback())
     );
@@ -58,8 +60,11 @@ fn later_wins() {
         &[("faf.tick_ms", "300")],
     )
     .unwrap();
-    assert_eq!(config.faf.tick, Duration::from_millis(300));
-    assert_eq!(config.faf.ping_interval, Duration::from_secs(20));
+    assert_eq!(config.lobbies.faf.dialect.tick, Duration::from_millis(300));
+    assert_eq!(
+        config.lobbies.faf.dialect.ping_interval,
+        Duration::from_secs(20)
+    );
     assert_eq!(config.store.connections, 3);
 }
 
@@ -106,7 +111,9 @@ fn open_sign_in_beyond_loopback_needs_two_words() {
     let config = load("", &[], &[address, ("faf.open_beyond_loopback", "true")]).unwrap();
     assert!(
         !config
-            .faf_listeners
+            .lobbies
+            .faf
+            .listeners
             .json_address
             .socket()
             .unwrap()
@@ -116,7 +123,9 @@ fn open_sign_in_beyond_loopback_needs_two_words() {
     let config = load("", &[], &[("faf.auth", "database")]).unwrap();
     assert_eq!(
         config
-            .faf_listeners
+            .lobbies
+            .faf
+            .listeners
             .websocket_address
             .socket()
             .unwrap()
@@ -136,7 +145,13 @@ fn contradictions_are_refused() {
     assert!(refusal("", &[], &off).contains("no listener"));
     let only_vcmi = load("", &[], &off[..3]).unwrap();
     assert_eq!(
-        only_vcmi.vcmi_listener.socket().unwrap().to_string(),
+        only_vcmi
+            .lobbies
+            .vcmi
+            .listener
+            .socket()
+            .unwrap()
+            .to_string(),
         "127.0.0.1:5002"
     );
     assert!(
@@ -155,15 +170,19 @@ fn the_printed_file_means_the_same() {
     .unwrap();
     let again = load(&config.print(), &[], &[]).unwrap();
     assert_eq!(again.print(), config.print());
-    assert_eq!(again.faf.tick, Duration::from_millis(77));
+    assert_eq!(again.lobbies.faf.dialect.tick, Duration::from_millis(77));
     assert!(
         again
-            .faf_listeners
+            .lobbies
+            .faf
+            .listeners
             .ws_trusted
             .iter()
             .any(|block| block.contains("10.1.1.1".parse().unwrap()))
             && !again
-                .faf_listeners
+                .lobbies
+                .faf
+                .listeners
                 .ws_trusted
                 .iter()
                 .any(|block| block.contains("11.1.1.1".parse().unwrap()))

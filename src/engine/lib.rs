@@ -53,11 +53,11 @@ pub use admission::AddressLimits;
 pub use mesh::{Accepted, INBOX_HIGH, Inbound, Mesh, MovedSocket};
 pub use outside::{Asker, Outside, Publisher};
 pub use runtime::use_small_pages;
-pub use settings::{ListenerSettings, OutboxLimits, Settings};
+pub use settings::Settings;
 
 use acceptor::Acceptor;
 use admission::Admission;
-use lobby::{Dialect, ShardId, Stopping};
+use lobby::{Dialect, Listener, ShardId, Stopping};
 use mesh::NODE;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use runtime::{Ring, Thread};
@@ -155,7 +155,7 @@ type Opened = (Vec<TcpListener>, Vec<(String, SocketAddr)>);
 fn listen(settings: &Settings) -> io::Result<Opened> {
     let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
     for listener in &settings.listeners {
-        let ListenerSettings { name, address, .. } = listener;
+        let Listener { name, address, .. } = listener;
         let opened = runtime::listen(*address)
             .map_err(|e| io::Error::new(e.kind(), format!("{name} on {address}: {e}")))?;
         addresses.push((name.clone(), opened.local_addr()?));

@@ -7,8 +7,10 @@
 mod event;
 pub mod faf;
 pub mod kept;
+pub mod lobbies;
 mod map;
 pub mod question;
+mod registration;
 pub mod router;
 mod shard;
 pub mod simulator;
@@ -21,6 +23,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use event::Event;
 pub use metrics::Source;
+pub use registration::{Listener, Lobby, OutboxLimits};
 pub use shard::ShardId;
 pub use turn::{Audience, Closing, Effect, Effects, Now, Relay, Ticket, Topic, Turn, Vocabulary};
 

@@ -88,9 +88,27 @@ macro_rules! router {
             spoken: ::std::vec::Vec<$crate::Protocol>,
         }
 
+        ::settings::settings! {
+            /// What an operator may choose about each lobby.
+            #[derive(Clone, Debug)]
+            pub struct LobbySettings {
+                $(
+                    /// Those of one lobby.
+                    $field: <$Dialect as $crate::Lobby>::Settings;
+                )+
+            }
+        }
+
+        /// What each shard counts of each lobby, by shard.
+        #[derive(Clone, Debug)]
+        #[allow(missing_docs, reason = "each is of the lobby of its name")]
+        $vis struct LobbyMetrics {
+            $(pub $field: ::std::vec::Vec<::std::sync::Arc<<$Dialect as $crate::Lobby>::Metrics>>,)+
+        }
+
         const _: () = {
             use $crate::{
-                ConnId, Dialect, Keep, Origin, Protocol, ShardId, Stopping, Ticket, Turn,
+                ConnId, Dialect, Keep, Listener, Lobby, Origin, Protocol, ShardId, Stopping, Ticket, Turn,
                 kept::Damaged,
             };
 
@@ -112,8 +130,74 @@ macro_rules! router {
                     $Router { $($field,)+ spoken: ::std::vec::Vec::new() }
                 }
 
+                /// The lobbies on one shard, as they are when the process starts.
+                pub fn new_shard(
+                    shard: ShardId,
+                    shards: u16,
+                    settings: &LobbySettings,
+                    metrics: &LobbyMetrics,
+                ) -> Self {
+                    $Router::new($(
+                        <$Dialect as Lobby>::new_shard(
+                            shard,
+                            shards,
+                            &settings.$field,
+                            metrics.$field[shard.local()].clone(),
+                        )
+                    ),+)
+                }
+
+                /// Where the lobbies are spoken.
+                pub fn listeners(settings: &LobbySettings) -> ::std::vec::Vec<Listener> {
+                    let mut all = ::std::vec::Vec::new();
+                    $(
+                        let own = <$Dialect as Lobby>::listeners(&settings.$field).into_iter();
+                        let protocol = $Router::$NAME;
+                        all.extend(own.map(|listener| Listener { protocol, ..listener }));
+                    )+
+                    all
+                }
+
+                /// What every shard is told when settings have changed that may change while the server runs.
+                pub fn renewed(
+                    settings: &LobbySettings,
+                ) -> ::std::vec::Vec<<Self as Dialect>::Notice> {
+                    let mut all = ::std::vec::Vec::new();
+                    $(
+                        let own = <$Dialect as Lobby>::renewed(&settings.$field);
+                        all.extend(own.map(Of::$Dialect));
+                    )+
+                    all
+                }
+
                 fn spoken(&self, conn: ConnId) -> Protocol {
                     self.spoken.get(conn.slot as usize).copied().unwrap_or_default()
+                }
+            }
+
+            impl LobbySettings {
+                /// The addresses of all listeners, for whoever knows what their "auto" means.
+                pub fn addresses(
+                    &mut self,
+                ) -> impl Iterator<Item = &mut ::settings::Address> {
+                    let all = ::std::iter::empty();
+                    $(let all = all.chain(<$Dialect as Lobby>::addresses(&mut self.$field));)+
+                    all
+                }
+            }
+
+            impl LobbyMetrics {
+                /// Of so many shards, nothing counted.
+                pub fn new(shards: u16) -> Self {
+                    let each = 0..shards;
+                    LobbyMetrics {
+                        $($field: each.clone().map(|_| ::std::sync::Arc::default()).collect(),)+
+                    }
+                }
+
+                /// Has them shown.
+                pub fn add_to(&self, registry: &mut ::metrics::Registry) {
+                    $(registry.add_shards(&self.$field);)+
                 }
             }
 
@@ -235,6 +319,7 @@ macro_rules! router {
                     $(self.$field.is_drained())&&+
                 }
 
+                #[allow(unreachable_code, reason = "a lobby that asks nothing has no answers")]
                 fn refuse(ask: Self::Ask) -> Self::Answer {
                     match ask {
                         $(Of::$Dialect(ask) => Of::$Dialect(<$Dialect as Dialect>::refuse(ask)),)+

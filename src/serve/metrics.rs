@@ -9,7 +9,8 @@ use metrics::{LabelledGauge, Registry};
 use muster::{
     backoffice::{broker::Broker, runner, store},
     engine,
-    lobby::{faf, vcmi},
+    lobbies::LobbyMetrics,
+    lobby::faf,
 };
 
 metrics::metrics! {
@@ -39,28 +40,11 @@ impl Process {
     }
 }
 
-/// Each shard's metrics of the dialects.
-#[derive(Clone)]
-pub(super) struct Lobbies {
-    pub(super) faf: Vec<Arc<faf::Metrics>>,
-    pub(super) vcmi: Vec<Arc<vcmi::Metrics>>,
-}
-
-impl Lobbies {
-    /// For so many shards.
-    pub(super) fn new(shards: u16) -> Self {
-        Lobbies {
-            faf: (0..shards).map(|_| Arc::default()).collect(),
-            vcmi: (0..shards).map(|_| Arc::default()).collect(),
-        }
-    }
-}
-
 /// Everybody who counts.
 pub(super) struct Counting<'a> {
     /// By shard; last, what is counted before a connection has one.
     pub(super) engine: &'a [Arc<engine::Metrics>],
-    pub(super) lobbies: &'a Lobbies,
+    pub(super) lobbies: &'a LobbyMetrics,
     pub(super) office: Arc<runner::Metrics>,
     pub(super) store: Arc<store::Metrics>,
     pub(super) broker: Arc<Broker>,
@@ -75,8 +59,7 @@ impl Counting<'_> {
             registry.add_shards(shards);
             registry.add("none", acceptor.clone());
         }
-        registry.add_shards(&self.lobbies.faf);
-        registry.add_shards(&self.lobbies.vcmi);
+        self.lobbies.add_to(&mut registry);
         registry.add("none", self.office);
         registry.add("none", self.store);
         registry.add("none", self.broker);
@@ -96,7 +79,7 @@ mod tests {
     fn definitions() -> Vec<(&'static Definition, Kind)> {
         let counting = Counting {
             engine: &[Arc::default(), Arc::default()],
-            lobbies: &Lobbies::new(1),
+            lobbies: &LobbyMetrics::new(1),
             office: Arc::default(),
             store: Arc::default(),
             broker: Arc::new(Broker::new(1)),

@@ -2,7 +2,6 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `engine` | the listeners of every lobby, as the engine wants them |
 //! | `office` | the back office: store, keys, policy server, and the handler that answers |
 //! | `endpoints` | control, health and metrics over HTTP |
 //! | `metrics` | who counts |
@@ -15,7 +14,6 @@
 
 mod ending;
 mod endpoints;
-mod engine;
 mod metrics;
 mod office;
 mod outside;
@@ -41,9 +39,9 @@ use muster::{
     },
     config::{Config, Sources},
     doctor,
-    engine::{Engine, Mesh, Outside},
-    lobbies::{Of, Router},
-    lobby::{ShardId, faf::Faf, vcmi::Vcmi},
+    engine::{self, Engine, Mesh, Outside},
+    lobbies::{LobbyMetrics, Of, Router},
+    lobby::ShardId,
 };
 use tokio::{
     sync::watch,
@@ -52,7 +50,7 @@ use tokio::{
 
 use self::{
     endpoints::Endpoint,
-    metrics::{Counting, Lobbies, Process},
+    metrics::{Counting, Process},
     office::{Asked, Progress},
     reload::Reload,
 };
@@ -97,7 +95,7 @@ async fn run(sources: Sources, config: &Config, level: Level) -> anyhow::Result<
         move || office::open(&config, mesh, progress)
     })
     .await??;
-    let lobbies = Lobbies::new(shards);
+    let lobbies = LobbyMetrics::new(shards);
     let engine = start_engine(config, &mesh, &office, &broker, &lobbies)?;
 
     let mut control = Endpoint::open("http/control", config.http.control, {
@@ -150,15 +148,16 @@ fn start_engine(
     mesh: &Arc<Mesh<Router>>,
     office: &BackOffice<Asked>,
     broker: &Arc<Broker>,
-    lobbies: &Lobbies,
+    lobbies: &LobbyMetrics,
 ) -> anyhow::Result<Engine> {
     let (asker, broker) = (office.asker(), broker.clone());
     let shards = config.engine.shards;
-    let lobbies = lobbies.clone();
-    let settings = Arc::new(config.faf.clone());
-    let vcmi_settings = Arc::new(config.vcmi.clone());
+    let (settings, metrics) = (config.lobbies.clone(), lobbies.clone());
     Engine::start(
-        engine::settings(config),
+        engine::Settings {
+            listeners: Router::listeners(&config.lobbies),
+            ..config.engine.clone()
+        },
         mesh.clone(),
         Outside {
             ask: Arc::new(move |shard, ticket, ask| match ask {
@@ -172,15 +171,7 @@ fn start_engine(
                 Of::Vcmi(never) => match never {},
             }),
         },
-        move |shard: ShardId| {
-            let faf = Faf::new(shard, shards, settings.clone());
-            let vcmi = Vcmi::new(shard, shards, vcmi_settings.clone());
-            let here = shard.local();
-            Router::new(
-                faf.reporting_to(lobbies.faf[here].clone()),
-                vcmi.reporting_to(lobbies.vcmi[here].clone()),
-            )
-        },
+        move |shard: ShardId| Router::new_shard(shard, shards, &settings, &metrics),
     )
     .context("the engine can't start")
 }

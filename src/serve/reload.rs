@@ -6,8 +6,7 @@ use muster::{
     backoffice::broker::BrokerSettings,
     config::{Config, Sources},
     engine::Mesh,
-    lobbies::{Of, Router},
-    lobby::faf::news::News,
+    lobbies::Router,
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -84,8 +83,9 @@ impl Reload<'_> {
         self.control.move_to(new.http.control).await;
         self.health.move_to(new.http.health).await;
         self.metrics.move_to(new.http.metrics).await;
-        let settings = Arc::new(new.faf.clone());
-        self.mesh.tell(|| Of::Faf(News::Settings(settings.clone())));
+        for notice in Router::renewed(&new.lobbies) {
+            self.mesh.tell(|| notice.clone());
+        }
         *self.current.borrow_mut() = new;
     }
 }

@@ -61,23 +61,39 @@ fn every_key_of_ours_in_the_table_exists_and_no_name_is_there_twice() {
 fn default_then_environment_then_file_then_our_own_words() {
     let environment: &[(&str, &str)] = &[("PING_INTERVAL", "20"), ("LOGIN_TIMEOUT", "100")];
     let default = config(&Typed::default());
-    assert_eq!(default.faf.ping_interval.as_secs(), 45);
+    assert_eq!(default.lobbies.faf.dialect.ping_interval.as_secs(), 45);
     let mut typed = Typed {
         environment,
         ..Typed::default()
     };
-    assert_eq!(config(&typed).faf.ping_interval.as_secs(), 20);
+    assert_eq!(
+        config(&typed).lobbies.faf.dialect.ping_interval.as_secs(),
+        20
+    );
     typed.yaml = Some("PING_INTERVAL: 21\n");
     let both = config(&typed);
-    assert_eq!(both.faf.ping_interval.as_secs(), 21);
-    assert_eq!(both.faf.login_timeout.as_secs(), 100, "the other stays");
+    assert_eq!(both.lobbies.faf.dialect.ping_interval.as_secs(), 21);
+    assert_eq!(
+        both.lobbies.faf.dialect.login_timeout.as_secs(),
+        100,
+        "the other stays"
+    );
     typed.toml = Some("[faf]\nping_interval_s = 22\n");
-    assert_eq!(config(&typed).faf.ping_interval.as_secs(), 22);
+    assert_eq!(
+        config(&typed).lobbies.faf.dialect.ping_interval.as_secs(),
+        22
+    );
     let more = [environment, &[("MUSTER_FAF_PING_INTERVAL_S", "23")]].concat();
     typed.environment = &more;
-    assert_eq!(config(&typed).faf.ping_interval.as_secs(), 23);
+    assert_eq!(
+        config(&typed).lobbies.faf.dialect.ping_interval.as_secs(),
+        23
+    );
     typed.set = &[("faf.ping_interval_s", "24")];
-    assert_eq!(config(&typed).faf.ping_interval.as_secs(), 24);
+    assert_eq!(
+        config(&typed).lobbies.faf.dialect.ping_interval.as_secs(),
+        24
+    );
 }
 
 #[test]
@@ -92,7 +108,12 @@ fn an_unknown_way_to_choose_a_pool_means_the_mean() {
             environment,
             ..Typed::default()
         };
-        let selection = config(&typed).faf.matchmaking.map_pool_rating_selection;
+        let selection = config(&typed)
+            .lobbies
+            .faf
+            .dialect
+            .matchmaking
+            .map_pool_rating_selection;
         assert_eq!(selection, meant, "{word:?}");
     }
 }
@@ -111,7 +132,7 @@ fn the_matchmakers_numbers_keep_their_fractions() {
         toml: Some("[matchmaking]\npop_shortest_s = 1.5\nminority_bonus = 2\n"),
         set: &[("matchmaking.newbie_time_bonus", "0.5")],
     };
-    let matchmaking = config(&typed).faf.matchmaking.clone();
+    let matchmaking = config(&typed).lobbies.faf.dialect.matchmaking.clone();
     assert_eq!(matchmaking.pop.longest.as_secs(), 30);
     assert_eq!(matchmaking.pop.shortest.as_millis(), 1500);
     assert_eq!(matchmaking.tuning.minimum_game_quality, 0.25);
@@ -145,10 +166,13 @@ fn values_of_the_environment_have_the_type_of_the_default() {
         environment,
         ..Typed::default()
     });
-    assert!(!config.faf.allow_password_login && config.faf.shutdown_kick_idle);
+    assert!(
+        !config.lobbies.faf.dialect.allow_password_login
+            && config.lobbies.faf.dialect.shutdown_kick_idle
+    );
     assert_eq!(config.server.stopping.grace.as_secs(), 60);
-    assert_eq!(config.faf.tick.as_millis(), 500);
-    assert_eq!(config.faf.www_url, "https://example.com");
+    assert_eq!(config.lobbies.faf.dialect.tick.as_millis(), 500);
+    assert_eq!(config.lobbies.faf.dialect.www_url, "https://example.com");
     assert_eq!(config.log.level, "warn");
     assert_eq!(
         config.sign_in.auth,
@@ -224,13 +248,17 @@ fn a_deployment_means_its_defaults() {
     );
     assert!(
         config
-            .faf_listeners
+            .lobbies
+            .faf
+            .listeners
             .listeners()
             .all(|(_, _, address)| address.ip().is_unspecified())
     );
     assert!(
         config
-            .faf_listeners
+            .lobbies
+            .faf
+            .listeners
             .ws_trusted
             .iter()
             .any(|block| block.contains("10.3.4.5".parse().unwrap()))
@@ -273,16 +301,19 @@ PING_INTERVALL: 1
     });
     let shown = |address: Address| address.socket().unwrap().to_string();
     assert_eq!(
-        shown(config.faf_listeners.qdatastream_address),
+        shown(config.lobbies.faf.listeners.qdatastream_address),
         "127.0.0.1:18001"
     );
-    assert_eq!(shown(config.faf_listeners.json_address), "0.0.0.0:18002");
     assert_eq!(
-        shown(config.faf_listeners.websocket_address),
+        shown(config.lobbies.faf.listeners.json_address),
+        "0.0.0.0:18002"
+    );
+    assert_eq!(
+        shown(config.lobbies.faf.listeners.websocket_address),
         "0.0.0.0:18003"
     );
-    assert!(config.faf_listeners.proxy);
-    let read = config.faf_listeners.read_limits();
+    assert!(config.lobbies.faf.listeners.proxy);
+    let read = config.lobbies.faf.listeners.read_limits();
     assert_eq!(
         (&*read.ws_path, &*read.ws_forwarded_header),
         ("/lobby", "X-Forwarded-For")

@@ -8,11 +8,11 @@ use super::{
     walk::settings,
 };
 use crate::{
-    Accepted, AddressLimits, Inbound, Mesh, Metrics, OutboxLimits, Outside,
+    Accepted, AddressLimits, Inbound, Mesh, Metrics, Outside,
     admission::Admission,
     shard::{Place, Shard},
 };
-use lobby::{Audience, ConnId, Dialect, Origin, Relay, ShardId, Turn};
+use lobby::{Audience, ConnId, Dialect, Origin, OutboxLimits, Relay, ShardId, Turn};
 
 /// A dialect that does what it is told: `x` 9 sends nine letters, `all` 9 broadcasts them, `wait` and `meet` relay two.
 #[derive(Default)]

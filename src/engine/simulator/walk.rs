@@ -15,13 +15,12 @@ use super::{
     scribe::{FORMATS, Scribe},
 };
 use crate::{
-    Accepted, AddressLimits, Inbound, ListenerSettings, Mesh, Metrics, OutboxLimits, Outside,
-    Settings,
+    Accepted, AddressLimits, Inbound, Mesh, Metrics, Outside, Settings,
     admission::Admission,
     runtime::Event,
     shard::{Place, Shard},
 };
-use lobby::{Protocol, ShardId, Stopping, Ticket};
+use lobby::{Listener, OutboxLimits, Protocol, ShardId, Stopping, Ticket};
 use wire::{Format, ReadLimits, websocket};
 
 /// Rounds after which a walk that does not come to rest is taken for a loop.
@@ -108,7 +107,7 @@ pub(super) fn settings(
     outbox: OutboxLimits,
     address_limits: AddressLimits,
 ) -> Settings {
-    let listener = |(index, format): (usize, Format)| ListenerSettings {
+    let listener = |(index, format): (usize, Format)| Listener {
         name: String::new(),
         address: (Ipv4Addr::LOCALHOST, 0).into(),
         format,

@@ -41,6 +41,7 @@ mod model;
 pub mod news;
 mod protocol;
 pub mod questions;
+mod registration;
 mod registry;
 pub mod roster;
 mod rules;
@@ -57,7 +58,7 @@ pub use self::{
     model::{game::GameType, ratings, reference, time::iso8601},
     protocol::events,
     rules::{achievements, matcher, matchmaking, rated_game, results, validity},
-    settings::{ListenerSettings, Settings},
+    settings::{ListenerSettings, LobbySettings, Settings},
 };
 use self::{
     context::{Context, RoleTurn, Words},

@@ -8,7 +8,7 @@ use settings::{Address, Cidr};
 use wire::{Format, ReadLimits};
 
 use crate::{
-    StoppingSettings,
+    OutboxLimits, StoppingSettings,
     faf::{
         model::{game::GameType, ratings::Rating},
         rules::matchmaking::MatchmakingSettings,
@@ -107,6 +107,19 @@ settings::settings! {
         custom_setup: Duration, always Duration::from_secs(30);
         /// Time for a coop game to open.
         coop_setup: Duration, always Duration::from_secs(60);
+    }
+}
+
+settings::settings! {
+    /// Everything that an operator may choose about the lobby.
+    #[derive(Clone, Debug)]
+    pub struct LobbySettings {
+        /// Where it listens.
+        listeners: ListenerSettings;
+        /// What the dialect is told.
+        dialect: Settings;
+        /// How much may wait for a client.
+        outbox: OutboxLimits;
     }
 }
 

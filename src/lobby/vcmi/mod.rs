@@ -30,6 +30,7 @@ mod metrics;
 mod mod_list;
 mod mods;
 mod pipes;
+mod registration;
 mod room;
 mod rooms;
 mod session;
@@ -46,7 +47,7 @@ use serde::{Deserialize, Serialize};
 
 pub use mail::Mail;
 pub use metrics::Metrics;
-pub use settings::{ListenerSettings, Settings};
+pub use settings::{ListenerSettings, LobbySettings, Settings};
 
 use self::{gateway::Peer, lobby::Lobby};
 use super::{ConnId, Dialect, Origin, ShardId, Source, Stopping, Ticket, Turn, map::IdMap};

@@ -62,6 +62,17 @@ settings::settings! {
     }
 }
 
+settings::settings! {
+    /// Everything that an operator may choose about the lobby.
+    #[derive(Clone, Debug)]
+    pub struct LobbySettings {
+        /// Where it listens.
+        listener: ListenerSettings;
+        /// What the dialect is told.
+        dialect: Settings;
+    }
+}
+
 /// Commands of one packet. Launchers send four; the reference drops a client at about a thousand (spec: vcmi-proxy 5).
 pub(super) const COMMANDS: usize = 1_000;
 /// Bytes of answers and broadcasts after which the rest of a packet is dropped. Launchers cause some kilobytes; the longest

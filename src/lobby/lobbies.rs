@@ -1,8 +1,8 @@
 //! The lobbies of this server: one line each.
 
-use lobby::{faf::Faf, vcmi::Vcmi};
+use crate::{faf::Faf, vcmi::Vcmi};
 
-lobby::router! {
+crate::router! {
     /// Every lobby on one shard.
     pub struct Router {
         FAF => faf: Faf,

@@ -1,0 +1,57 @@
+//! The FAF lobby as one of a server's lobbies: its listeners, and a shard of it.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use settings::Address;
+use wire::Format;
+
+use super::{Faf, Metrics, news::News, settings::LobbySettings};
+use crate::{Listener, Lobby, Protocol, ShardId};
+
+impl Lobby for Faf {
+    type Settings = LobbySettings;
+    type Metrics = Metrics;
+
+    fn new_shard(
+        shard: ShardId,
+        shards: u16,
+        settings: &LobbySettings,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Faf::new(shard, shards, Arc::new(settings.dialect.clone())).reporting_to(metrics)
+    }
+
+    fn listeners(settings: &LobbySettings) -> Vec<Listener> {
+        let LobbySettings {
+            listeners, outbox, ..
+        } = settings;
+        let listener = |(name, format, address): (&str, Format, SocketAddr)| {
+            let websocket = format.has_upgrade();
+            let trusted = websocket.then(|| listeners.ws_trusted.clone());
+            Listener {
+                name: name.to_owned(),
+                address,
+                format,
+                protocol: Protocol::default(),
+                outbox: *outbox,
+                read: listeners.read_limits(),
+                proxy: listeners.proxy && !websocket,
+                trusted: trusted.unwrap_or_default(),
+            }
+        };
+        listeners.listeners().map(listener).collect()
+    }
+
+    fn addresses(settings: &mut LobbySettings) -> Vec<&mut Address> {
+        let listeners = &mut settings.listeners;
+        vec![
+            &mut listeners.qdatastream_address,
+            &mut listeners.json_address,
+            &mut listeners.websocket_address,
+        ]
+    }
+
+    fn renewed(settings: &LobbySettings) -> Option<News> {
+        Some(News::Settings(Arc::new(settings.dialect.clone())))
+    }
+}

@@ -1,0 +1,47 @@
+//! The VCMI lobby as one of a server's lobbies: its listener, and a shard of it.
+
+use std::sync::Arc;
+
+use settings::Address;
+use wire::Format;
+
+use super::{Metrics, Vcmi, settings::LobbySettings};
+use crate::{Listener, Lobby, OutboxLimits, Protocol, ShardId};
+
+impl Lobby for Vcmi {
+    type Settings = LobbySettings;
+    type Metrics = Metrics;
+
+    fn new_shard(
+        shard: ShardId,
+        shards: u16,
+        settings: &LobbySettings,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Vcmi::new(shard, shards, Arc::new(settings.dialect.clone())).reporting_to(metrics)
+    }
+
+    fn listeners(settings: &LobbySettings) -> Vec<Listener> {
+        let settings = &settings.listener;
+        let listener = |address| Listener {
+            name: "vcmi".to_owned(),
+            address,
+            format: Format::Packets,
+            protocol: Protocol::default(),
+            outbox: OutboxLimits {
+                // A launcher that misses something can't be told what: it is dropped rather than skipped.
+                soft_bytes: settings.outbox_bytes,
+                hard_bytes: settings.outbox_bytes,
+                stuck: settings.outbox_stuck,
+            },
+            read: settings.read_limits(),
+            proxy: false,
+            trusted: Vec::new(),
+        };
+        settings.socket().map(listener).into_iter().collect()
+    }
+
+    fn addresses(settings: &mut LobbySettings) -> Vec<&mut Address> {
+        vec![&mut settings.listener.address]
+    }
+}
