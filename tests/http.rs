@@ -301,7 +301,7 @@ fn the_page_of_metrics_keeps_to_the_text_form_and_explains_everything() {
         "# HELP a counts one thing only\n# TYPE a counter\na{x=1} 1",
         "a 1",
     ] {
-        assert_eq!(faults_of(bad).len(), 1, "{bad}");
+        assert_ne!(faults_of(bad), Vec::<String>::new(), "{bad}");
     }
     let server = server(2, &["http.metrics_address=127.0.0.1:0"]);
     let metrics = server.listener("http/metrics").unwrap();
