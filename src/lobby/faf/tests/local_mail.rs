@@ -3,7 +3,10 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::faf::{context::Post, mail::session::SessionMail};
+use crate::{
+    Effect,
+    faf::{context::Post, mail::session::SessionMail},
+};
 
 fn number(n: u32) -> Bytes {
     n.to_string().into()
@@ -38,24 +41,26 @@ fn what_comes_of_mail_stands_between_what_was_said_before_it_and_after() {
 fn so_does_what_comes_of_mail_that_mail_has_caused() {
     let mut sim = simulator(1, 1, Settings::default());
     let conns = [1, 2].map(|id| player(&mut sim, id, 0));
-    sim.take(conns[0]);
+    let effects = Rc::new(RefCell::new(Vec::new()));
+    let seen = effects.clone();
+    sim.observer = Some(Box::new(move |_, effect| match effect {
+        Effect::Send(conn, _) => seen.borrow_mut().push(("send", *conn)),
+        Effect::Close(conn, _) => seen.borrow_mut().push(("close", *conn)),
+        _ => {}
+    }));
     sim.with(0, |faf, turn| {
         faf.step(turn, |_, mut turn| {
             let (conn, here) = (conns[0], turn.shard);
+            turn.send(conns[1], number(1));
             turn.post(here, SessionMail::Evict { player_id: 1, conn });
-            turn.send(conn, number(1));
-            let body = number(2);
-            let player_id = 1;
-            let late = SessionMail::Tell {
-                conn,
-                player_id,
-                body,
-            };
-            turn.post(here, late);
+            turn.send(conns[1], number(2));
         });
     });
-    sim.settle();
-    let received = sim.take(conns[0]);
-    assert_eq!(received[0]["style"], "kick");
-    assert_eq!(received[1..], [1], "nobody tells them anything any more");
+    let expected = [
+        ("send", conns[1]),
+        ("send", conns[0]),
+        ("close", conns[0]),
+        ("send", conns[1]),
+    ];
+    assert_eq!(effects.take(), expected);
 }
