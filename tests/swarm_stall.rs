@@ -122,7 +122,10 @@ fn the_number_of_hosts_does_not_change_the_figure() {
         .enumerate()
         .map(|(number, hosts)| {
             let clients = hosts + 10;
-            let options = format!("--profile watch --hosts {hosts} -n {clients} -d 5s --grace 20s");
+            // Many changes, so that where they fall inside a tick evens out.
+            let options = format!(
+                "--profile watch --hosts {hosts} -n {clients} --rate 100 -d 5s --grace 20s"
+            );
             swarm(address, number, &options)
         })
         .collect();
