@@ -53,7 +53,9 @@ pub fn turn_of<R: Includes<D>, D: Dialect>(
 
 /// Makes a router of a list of dialects, `NAME => field: Type` each. It has a constant [`Protocol`] of each name, for
 /// listeners, and is made by `new` of one value of each type. What it and the outside tell each other of a dialect is `Of`,
-/// with a variant of each type's name. Another process can go on with all of them if they have the same places in its list: a
+/// with a variant of each type's name. Each is a [`Lobby`](crate::Lobby): what operators may choose about all of them is
+/// `LobbySettings`, what their shards count `LobbyMetrics`, and of these `new_shard` and `listeners` make what the engine is
+/// started with. Another process can go on with all of them if they have the same places in its list: a
 /// new line goes to the end.
 ///
 /// ```ignore

@@ -160,15 +160,14 @@ fn start_engine(
         },
         mesh.clone(),
         Outside {
+            // Lobbies that ask nothing, or publish nothing, need no arm.
             ask: Arc::new(move |shard, ticket, ask| match ask {
                 Of::Faf(ask) => asker
                     .try_ask((shard, ticket, ask))
                     .map_err(|(_, _, ask)| Of::Faf(ask)),
-                Of::Vcmi(never) => match never {},
             }),
             publish: Arc::new(move |event| match event {
                 Of::Faf(event) => broker.publish(event),
-                Of::Vcmi(never) => match never {},
             }),
         },
         move |shard: ShardId| Router::new_shard(shard, shards, &settings, &metrics),
