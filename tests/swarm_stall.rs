@@ -123,9 +123,7 @@ fn the_number_of_hosts_does_not_change_the_figure() {
         .map(|(number, hosts)| {
             let clients = hosts + 10;
             // Many changes, so that where they fall inside a tick evens out.
-            let options = format!(
-                "--profile watch --hosts {hosts} -n {clients} --rate 100 -d 5s --grace 20s"
-            );
+            let options = format!("--profile watch --hosts {hosts} -n {clients} -d 5s --grace 20s");
             swarm(address, number, &options)
         })
         .collect();

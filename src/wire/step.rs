@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::WireError;
 
-/// Buffers that all decoders of a shard share: contents live only from one [`Decoder::step`] to the next.
+/// Buffers that all decoders of a shard share: contents live only from one [`Decoder::step`](super::Decoder::step) to the next.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// Text of the current frame, where it could not be a slice of the input (transcoded, joined).

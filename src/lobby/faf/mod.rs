@@ -169,7 +169,7 @@ macro_rules! role_turn {
             next_ticket: $turn.next_ticket,
             effects: &mut Outbox {
                 here: $here,
-                said: &mut $said,
+                said: $said,
                 out: $turn.effects,
             },
         }
@@ -220,23 +220,27 @@ impl Faf {
         turn: &mut Turn<'_, Faf>,
         act: impl for<'a> FnOnce(&'a mut Roles, RoleTurn<'a>),
     ) {
-        let here = self.shard;
-        let Waiting {
-            mut said,
-            mut later,
-        } = std::mem::take(&mut self.waiting);
-        act(&mut self.roles, role_turn!(turn, here, said));
+        let Faf {
+            shard: here,
+            roles,
+            waiting: Waiting { said, later },
+            ..
+        } = self;
+        let here = *here;
+        act(roles, role_turn!(turn, here, said));
+        if said.is_empty() {
+            return; // nearly always
+        }
         loop {
             later.extend(said.drain(..).rev());
             match later.pop() {
                 None => break,
                 Some(Effect::Mail(to, mail)) if to == here => {
-                    self.roles.mail(role_turn!(turn, here, said), here, mail);
+                    roles.mail(role_turn!(turn, here, said), here, mail);
                 }
                 Some(effect) => turn.effects.push(of_faf(effect)),
             }
         }
-        self.waiting = Waiting { said, later };
     }
 
     fn frame(&mut self, turn: &mut Turn<'_, Faf>, conn: ConnId, body: &mut [u8]) {
