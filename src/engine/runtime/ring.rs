@@ -363,8 +363,9 @@ impl Io for Ring {
     fn forget(&mut self, key: Key, writable: bool) {
         let kinds = [Some(READABLE), writable.then_some(WRITABLE)];
         for kind in kinds.into_iter().flatten() {
-            let remove = opcode::PollRemove::new(kind | name(key));
-            self.push(remove.build().user_data(IGNORED));
+            // Not `PollRemove`: that leaves a poll armed which something has just happened to, and with it the socket open.
+            let cancel = opcode::AsyncCancel::new(kind | name(key));
+            self.push(cancel.build().user_data(IGNORED));
         }
         if let Some(ring) = &self.ring
             && key.slot < self.registered

@@ -61,6 +61,31 @@ fn a_watched_socket_tells_what_is_there_what_comes_and_the_end() {
     assert_eq!(events(&mut ring, Some(Duration::ZERO)), []);
 }
 
+/// A poll that is about to tell of something was not to be removed, and kept the socket open for good: a half-closed
+/// connection stayed as it was, and the peer never saw its end.
+#[test]
+fn a_socket_that_something_has_just_happened_to_is_let_go() {
+    let (mut ring, (ours, mut theirs)) = (ring(), pair());
+    ring.watch(KEY, &ours);
+    assert_eq!(events(&mut ring, Some(Duration::ZERO)), []);
+    theirs
+        .write_all(b"noticed, and not taken yet")
+        .expect("writes");
+    ring.forget(KEY, false);
+    drop(ours);
+    let ended = |theirs: &mut UnixStream| match theirs.read(&mut [0; 8]) {
+        Ok(count) => count == 0,
+        Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+    };
+    let mut told = Vec::new();
+    let closed = (0..100).any(|_| {
+        ring.wait(Some(Duration::ZERO), &mut told)
+            .expect("the ring works");
+        ended(&mut theirs)
+    });
+    assert!(closed, "the ring keeps the socket open");
+}
+
 #[test]
 fn a_full_socket_tells_when_it_takes_more() {
     let (mut ring, (ours, mut theirs)) = (ring(), pair());
