@@ -138,5 +138,6 @@ fn the_number_of_hosts_does_not_change_the_figure() {
         .collect();
     let (least, most) = (medians.iter().min(), medians.iter().max());
     let (least, most) = (least.expect("three"), most.expect("three"));
-    assert!(most * 100 < least * 120, "{medians:?} µs");
+    // Within 20 % on a quiet machine; here a server without optimisations takes its time for 40 games a tick instead of 4.
+    assert!(most * 100 < least * 150, "{medians:?} µs");
 }
