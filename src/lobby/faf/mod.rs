@@ -227,6 +227,9 @@ impl Faf {
             ..
         } = self;
         let here = *here;
+        // What a turn that has panicked left behind goes with it: it is nobody else's.
+        said.clear();
+        later.clear();
         act(roles, role_turn!(turn, here, said));
         if said.is_empty() {
             return; // nearly always
