@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Search;
+use crate::faf::model::ratings;
 
 /// How much a player's performance varies around their skill, for the quality of a match (spec: faf-matchmaking 3.5).
 const BETA: f64 = 240.0;
@@ -67,9 +68,12 @@ settings::settings! {
 }
 
 impl Rating {
-    /// Mean less three deviations.
+    /// What players are shown of it.
     pub fn displayed(&self) -> f64 {
-        self.mean - 3.0 * self.deviation
+        let Rating {
+            mean, deviation, ..
+        } = *self;
+        ratings::Rating { mean, deviation }.displayed()
     }
 
     /// Whether the player has so few games that their mean is not yet believed.
