@@ -64,8 +64,9 @@ impl Host {
                 board
                     .uid
                     .store(GameCommand::read(text).uid, Ordering::Relaxed);
-                output.send(&messages::game_state("Idle"));
-                output.send(&messages::game_state("Lobby"));
+                messages::starting()
+                    .iter()
+                    .for_each(|said| output.send(said));
             }
             "HostGame" => {
                 for option in messages::seat(output.player_id(), 1) {

@@ -74,8 +74,9 @@ impl Joiner {
         let now_us = context.now_us();
         match command {
             "game_launch" if self.step == Step::Asked => {
-                output.send(&messages::game_state("Idle"));
-                output.send(&messages::game_state("Lobby"));
+                messages::starting()
+                    .iter()
+                    .for_each(|said| output.send(said));
                 self.step = Step::Entering;
             }
             "JoinGame" if self.step == Step::Entering => {

@@ -19,6 +19,11 @@ pub(super) fn game_state(state: &str) -> String {
     to_server("GameState", &json!([state]))
 }
 
+/// What a game says when it has been started.
+pub(super) fn starting() -> [String; 2] {
+    ["Idle", "Lobby"].map(game_state)
+}
+
 pub(super) fn game_option(key: &str, value: &str) -> String {
     to_server("GameOption", &json!([key, value]))
 }

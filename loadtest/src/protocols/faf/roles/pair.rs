@@ -57,8 +57,9 @@ impl Peer {
                         .uid
                         .store(GameCommand::read(text).uid, Ordering::Relaxed);
                 }
-                output.send(&messages::game_state("Idle"));
-                output.send(&messages::game_state("Lobby"));
+                messages::starting()
+                    .iter()
+                    .for_each(|said| output.send(said));
             }
             "HostGame" => context.state().boards[self.pair]
                 .open

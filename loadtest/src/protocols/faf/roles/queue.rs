@@ -258,8 +258,9 @@ impl Queuer {
             return context.protocol_error("a game_launch that makes no sense");
         }
         self.doing = Doing::Starting;
-        output.send(&messages::game_state("Idle"));
-        output.send(&messages::game_state("Lobby"));
+        messages::starting()
+            .iter()
+            .for_each(|said| output.send(said));
         let rating = self.ratings.get(&self.launch.rating_type);
         let (mean, deviation) = rating.copied().unwrap_or((1500.0, 500.0));
         let all = self.launch.expected_players;
