@@ -39,7 +39,7 @@ use muster::{
     lobby::{Audience, ConnId, Dialect, Origin, ShardId, Stopping, Turn},
 };
 
-use threads::{cpu_of, pin_to, this_task, unpin};
+use threads::{cpu_of, pin_to, start_unpinned, this_task};
 
 const BODY: usize = 400;
 const SIZES: [usize; 2] = [1_000, 8_000];
@@ -108,22 +108,22 @@ fn muster(criterion: &mut Criterion, name: &str, count: usize, messages: usize) 
     let (counted, its_task) = (subscribed.clone(), task.clone());
     let body: Bytes = vec![b'x'; BODY - 1].into();
     // The shard's core is one of those that this thread may use.
-    unpin();
-    let engine = Engine::start(
-        setup::one_shard(count),
-        mesh.clone(),
-        Outside {
-            ask: Arc::new(|_, _, ()| Ok(())),
-            publish: Arc::new(|()| true),
-        },
-        move |_| Broadcaster {
-            body: body.clone(),
-            subscribed: counted.clone(),
-            task: its_task.clone(),
-        },
-    )
+    let engine = start_unpinned(OTHER_CORE, || {
+        Engine::start(
+            setup::one_shard(count),
+            mesh.clone(),
+            Outside {
+                ask: Arc::new(|_, _, ()| Ok(())),
+                publish: Arc::new(|()| true),
+            },
+            move |_| Broadcaster {
+                body: body.clone(),
+                subscribed: counted.clone(),
+                task: its_task.clone(),
+            },
+        )
+    })
     .expect("the engine starts");
-    pin_to(OTHER_CORE);
     let mut receivers = Receivers::connect(engine.addresses[0].1, count);
     while subscribed.load(Ordering::SeqCst) < count as u64 {
         std::thread::yield_now();

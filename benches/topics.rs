@@ -30,7 +30,7 @@ use muster::{
 };
 use socket2::SockRef;
 
-use threads::{cpu_of, pin_to, task_named, this_task, unpin};
+use threads::{cpu_of, pin_to, start_unpinned, task_named, this_task};
 
 const SERVER_CORE: usize = 0;
 const CLIENT_CORE: usize = 1;
@@ -99,22 +99,22 @@ impl Server {
         let opened = Arc::new(AtomicU64::new(0));
         let (mesh, counted) = (Mesh::new(1), opened.clone());
         // The shard's core is one of those that this thread may use.
-        unpin();
-        let engine = Engine::start(
-            setup::one_shard(connections),
-            mesh.clone(),
-            Outside {
-                ask: Arc::new(|_, _, ()| Ok(())),
-                publish: Arc::new(|()| true),
-            },
-            move |_| Broadcaster {
-                conns: Vec::new(),
-                opened: counted.clone(),
-                body: vec![b'x'; BODY - 1].into(),
-            },
-        )
+        let engine = start_unpinned(CLIENT_CORE, || {
+            Engine::start(
+                setup::one_shard(connections),
+                mesh.clone(),
+                Outside {
+                    ask: Arc::new(|_, _, ()| Ok(())),
+                    publish: Arc::new(|()| true),
+                },
+                move |_| Broadcaster {
+                    conns: Vec::new(),
+                    opened: counted.clone(),
+                    body: vec![b'x'; BODY - 1].into(),
+                },
+            )
+        })
         .expect("the engine starts");
-        pin_to(CLIENT_CORE);
         let clients = (0..connections).map(|_| {
             let client = TcpStream::connect(engine.addresses[0].1).expect("connects");
             client.set_nonblocking(true).expect("sets");

@@ -45,6 +45,14 @@ pub(crate) fn unpin() {
     }
 }
 
+/// What `start` makes. Threads that it starts may run where this one may then: everywhere; this one keeps to `core` after it.
+pub(crate) fn start_unpinned<T>(core: usize, start: impl FnOnce() -> T) -> T {
+    unpin();
+    let started = start();
+    pin_to(core);
+    started
+}
+
 /// The calling thread.
 pub(crate) fn this_task() -> String {
     let link = std::fs::read_link("/proc/thread-self").expect("procfs");
