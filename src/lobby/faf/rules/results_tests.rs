@@ -315,6 +315,38 @@ fn more_teams_or_none_can_not_be_told() {
     assert!(settled.teams.is_none() && settled.scores.len() == 3);
 }
 
+/// A ranked duel whose host stands alone as "no team" was told to the outside the wrong way round.
+#[test]
+fn teams_are_told_in_joining_order_and_those_who_are_in_none_last() {
+    let player = |id: u32, team| Participant {
+        id,
+        login: format!("p{id}").into(),
+        army: i64::from(id),
+        team: Some(Team::Number(team)),
+    };
+    let mut game = duel(GameType::Custom, won_by_11());
+    game.duration_s = 1e4;
+    game.participants = vec![
+        player(5, 1),
+        player(4, 3),
+        player(3, 2),
+        player(2, 1),
+        player(1, 3),
+    ];
+    let settled = settle(&game, Validity::MultiTeam);
+    let teams = settled.teams.expect("it is to be told");
+    let ids: Vec<&[u32]> = teams.iter().map(|team| &*team.player_ids).collect();
+    assert_eq!(ids, [&[4, 1][..], &[3], &[5], &[2]]);
+    game.participants = vec![player(1, 1), player(2, 2)];
+    game.reports = vec![
+        report(1, 1, Outcome::Victory),
+        report(1, 2, Outcome::Defeat),
+    ];
+    let rated = settle(&game, Validity::Valid).rated.expect("two teams");
+    assert_eq!(rated.teams, [vec![2], vec![1]]);
+    assert_eq!(rated.outcomes, [TeamOutcome::Defeat, TeamOutcome::Victory]);
+}
+
 /// The rule of the specification, said differently: sort, compare the first two.
 fn naive_outcome(reports: &[ArmyResult], army: i64) -> ArmyOutcome {
     let count = |outcome: Outcome| {

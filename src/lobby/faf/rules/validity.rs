@@ -178,19 +178,24 @@ impl Team {
     }
 }
 
-/// Players by team, as places in `teams`: those of Team 1 each for themselves, all others by value, in the order of their
-/// first (spec: faf-ratings-results 3.2, "even teams"). `None` if somebody has no team.
+/// Players by team, as places in `teams`: teams by value in the order of their first, then those of Team 1, each for
+/// themselves (spec: faf-ratings-results 3.2, "even teams"; faf-newer R2). `None` if somebody has no team.
 pub(in crate::faf) fn sides(teams: &[Option<Team>]) -> Option<Vec<Vec<usize>>> {
     let mut sides: Vec<(&Team, Vec<usize>)> = Vec::new();
+    let mut alone = Vec::new();
     for (place, team) in teams.iter().enumerate() {
         let team = team.as_ref()?;
-        let known = sides.iter_mut().find(|(side, _)| *side == team);
-        match known.filter(|_| *team != Team::NONE) {
+        if *team == Team::NONE {
+            alone.push(vec![place]);
+            continue;
+        }
+        match sides.iter_mut().find(|(side, _)| *side == team) {
             Some((_, players)) => players.push(place),
             None => sides.push((team, vec![place])),
         }
     }
-    Some(sides.into_iter().map(|(_, players)| players).collect())
+    let sides = sides.into_iter().map(|(_, players)| players);
+    Some(sides.chain(alone).collect())
 }
 
 fn are_even(teams: &[Option<Team>]) -> bool {
