@@ -19,8 +19,8 @@ pub enum DirectoryMail {
         /// Their object: who signs in elsewhere before the next tick is told of them too.
         text: Bytes,
     },
-    /// From the same shard: what is told of a player has changed. Newcomers here see it at once, everybody else with the
-    /// tick.
+    /// What is told of a player has changed. Newcomers on the receiving shard see it at once; everybody else with the tick,
+    /// if the player is among its changes.
     PlayerText {
         /// Account id of the player (`login.id`).
         id: u32,

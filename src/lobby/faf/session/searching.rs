@@ -221,8 +221,8 @@ impl Sessions {
         })
     }
 
-    /// From their first search in it on a leaderboard is among those a player is shown with; nobody is told of that alone
-    /// (spec: faf-lifecycle 6).
+    /// From their first search in it on a leaderboard is among those a player is shown with, to newcomers on whatever shard;
+    /// nobody is told of that alone (spec: faf-lifecycle 6, faf-newer R3).
     fn open_rating(&mut self, cx: &mut Context<'_>, login_id: &LoginId, rating_type: &str) {
         let basis = cx.basis();
         let session = self.table.get_mut(login_id.conn);
@@ -233,7 +233,11 @@ impl Sessions {
             let entry = Entry::new(&player.account, basis, true);
             let text = message::encode(&entry);
             let (id, epoch) = (login_id.player_id, login_id.epoch);
-            cx.post(cx.turn.shard, DirectoryMail::PlayerText { id, epoch, text });
+            cx.post_all(|| DirectoryMail::PlayerText {
+                id,
+                epoch,
+                text: text.clone(),
+            });
         }
     }
 }

@@ -316,15 +316,17 @@ fn a_search_opens_a_leaderboard() {
         tick(&mut sim);
         let a = player(&mut sim, 1, 0);
         searches(&mut sim, a, "tmm2v2");
-        let b = sim.connect(0);
-        let welcome = say(&mut sim, b, hello(2));
-        let list = welcome
-            .iter()
-            .find(|m| m["command"] == "player_info")
-            .unwrap();
-        let players = list["players"].as_array().unwrap();
-        let shown = players.iter().find(|p| p["id"] == 1).unwrap();
-        assert_eq!(shown["ratings"]["tmm_2v2"]["rating"], json!([1500, 500]));
+        for shard in 0..shards {
+            let b = sim.connect(shard);
+            let welcome = say(&mut sim, b, hello(2 + u32::from(shard)));
+            let list = welcome
+                .iter()
+                .find(|m| m["command"] == "player_info")
+                .unwrap();
+            let players = list["players"].as_array().unwrap();
+            let shown = players.iter().find(|p| p["id"] == 1).unwrap();
+            assert_eq!(shown["ratings"]["tmm_2v2"]["rating"], json!([1500, 500]));
+        }
     });
 }
 
