@@ -40,12 +40,13 @@ pub struct Map {
     pub ranked: bool,
 }
 
-/// May this player join; the attempt is logged if the game exists (spec: faf-messages 3.8, N#1048).
+/// May this player join; the attempt is logged, whether or not there is such a game (spec: faf-messages 3.8, N#1048;
+/// faf-newer R7).
 #[derive(Clone, Debug)]
 pub struct Join {
     /// Account id of the player this is about.
     pub player_id: u32,
-    /// The game, if there is one with that id.
+    /// The game they name, if its number is one that a game may have.
     pub game_id: Option<u32>,
     /// The joiner's address.
     pub address: IpAddr,

@@ -44,11 +44,9 @@ impl Sessions {
             return Ok(());
         };
         let uid = request::required_integer(message, "uid");
-        let known = uid.as_ref().ok().and_then(|&uid| u32::try_from(uid).ok());
-        let game_id = known.filter(|&uid| cx.directory.game(uid).is_some());
         let question = Join {
             player_id: player.account.id,
-            game_id,
+            game_id: uid.as_ref().ok().and_then(|&uid| u32::try_from(uid).ok()),
             address: session.address,
         };
         let password = request::password(message);

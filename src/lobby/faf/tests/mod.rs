@@ -10,6 +10,7 @@ mod local_mail;
 mod lookups;
 mod matches;
 mod matchmaking_walk;
+mod newer;
 mod outside;
 mod paper;
 mod parties;
