@@ -9,9 +9,9 @@ settings::settings! {
     #[derive(Clone, Debug, PartialEq)]
     pub struct AntiRepetition {
         /// How many of a player's last games of a queue count as played when a map is chosen.
-        limit: u32 = "matchmaking.anti_repetition_limit", number(0, 1000), "2", unit("games"), live;
+        limit: u32 = "matchmaking.anti_repetition_limit", number(0, 1000), "1", unit("games"), live;
         /// Shares of a played map's weight that another must have to take its turns, tried in order.
-        weight_base_thresholds: Vec<f64> = "matchmaking.anti_repetition_weight_thresholds", decimals(), "0.5", live;
+        weight_base_thresholds: Vec<f64> = "matchmaking.anti_repetition_weight_thresholds", decimals(), "0.75, 0.5", live;
         /// Each further repetition lowers these shares by this factor.
         repeat_counts_factor: f64 = "matchmaking.anti_repetition_repeat_factor", decimal(0, 1000), "0.8", live;
     }
