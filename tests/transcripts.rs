@@ -61,6 +61,20 @@ struct Difference {
 
 const DIFFERENCES: &[Difference] = &[
     Difference {
+        record: "login_double",
+        line: 39,
+        now: &[
+            r#"{"client":"b","dir":"s>c","msg":{"command":"notice","style":"info","text":"You are already signed in from this location!"}}"#,
+        ],
+        because: "later versions say so and do nothing else (spec: faf-newer, newer 1)",
+    },
+    Difference {
+        record: "login_double",
+        line: 40,
+        now: &[r#"{"client":"b","dir":"leaves"}"#],
+        because: "and the connection stays, so the client ends it",
+    },
+    Difference {
         record: "modvault",
         line: 22,
         now: &[],

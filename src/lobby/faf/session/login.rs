@@ -37,6 +37,7 @@ use crate::{
 use wire::json::Value;
 
 const OFFICIAL_CLIENT: &str = "downlords-faf-client";
+const SIGNED_IN_HERE: &str = "You are already signed in from this location!";
 
 /// Logins that wait for their turn. A storm of them waits here instead of overflowing the back office's queue. Bounded
 /// by the shard's connections: each is held while it waits, so it waits once.
@@ -290,9 +291,10 @@ impl Sessions {
         }
         let player_id = account.id;
         match &session.player {
-            // A second login of the same player on one connection ends it (spec: faf-observed, Login).
+            // A second login of the same player on one connection changes nothing (spec: faf-newer, newer 1).
             Some(player) if player.account.id == player_id => {
-                self.evict(cx, player_id, conn);
+                let notice = message::notice("info", SIGNED_IN_HERE);
+                cx.turn.send(conn, notice);
                 return Ok(Next::Go);
             }
             // Of another player: the first one leaves before (spec: faf-lifecycle 3.4, recommended).

@@ -133,10 +133,20 @@ fn second_login_wins_everywhere() {
             say(&mut sim, new, json!({"command": "ping"}))[0]["command"],
             "pong"
         );
-        // The same account again on its own connection ends that one.
+        // The same account again on its own connection changes nothing.
         let own = say(&mut sim, new, hello(2));
-        assert_eq!(own[0]["style"], "kick");
-        assert!(sim.client(new).closed.is_some());
+        let text = "You are already signed in from this location!";
+        assert_eq!(
+            own,
+            [json!({"command": "notice", "style": "info", "text": text})]
+        );
+        tick(&mut sim);
+        assert!(
+            sim.take(watcher)
+                .iter()
+                .all(|m| m["players"][0]["login"] != "p2")
+        );
+        assert!(sim.client(new).closed.is_none());
     });
 }
 
