@@ -12,7 +12,7 @@ use std::{
 };
 
 use muster::{
-    engine::{AddressLimits, Engine, Mesh, Outside, Settings},
+    engine::{AddressLimits, Engine, Mesh, Outside, Part, Settings},
     lobby::{
         Audience, Closing, ConnId, Dialect, Listener, Origin, OutboxLimits, Protocol, Relay,
         ShardId, Stopping, Ticket, Turn,
@@ -28,6 +28,8 @@ struct Probe {
     asked: Option<ConnId>,
     waiting: Option<ConnId>,
     closed: Arc<AtomicUsize>,
+    /// It panics where the engine does not expect it.
+    broken: bool,
 }
 
 impl Dialect for Probe {
@@ -98,6 +100,7 @@ impl Dialect for Probe {
                 turn.close(conn, Closing::Flushed);
             }
             "panic" => panic!("asked to"),
+            "break" => self.broken = true,
             _ => turn.close(conn, Closing::Abort),
         }
     }
@@ -139,6 +142,7 @@ impl Dialect for Probe {
     }
 
     fn is_drained(&self) -> bool {
+        assert!(!self.broken, "asked to");
         self.conns.is_empty() && self.asked.is_none()
     }
 
@@ -592,4 +596,29 @@ fn an_answer_that_came_after_the_last_connection_had_ended_was_lost() {
     let told = server.published.recv_timeout(Duration::from_secs(10));
     assert_eq!(told.as_deref(), Ok("answer late"));
     until("all threads end", || server.mesh.all_ended());
+}
+
+const CHILD: &str = "MUSTER_TEST_LOSES_A_SHARD";
+
+/// In a process of its own, since that is what is at stake.
+#[test]
+fn a_shard_that_panics_outside_a_turn_is_known_to_be_lost() {
+    if std::env::var_os(CHILD).is_none() {
+        let name = "a_shard_that_panics_outside_a_turn_is_known_to_be_lost";
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        let child = child.args(["--exact", name]).env(CHILD, "1");
+        assert!(child.output().unwrap().status.success());
+        return;
+    }
+    let server = Server::start(settings(2));
+    assert_eq!(server.mesh.lost(), None);
+    let mut client = Client::connect(&server);
+    client.say("break");
+    client.say("echo done");
+    assert_eq!(client.line(), "done");
+    server.mesh.stop(Stopping::Drain);
+    until("the shard is lost", || {
+        matches!(server.mesh.lost(), Some(Part::Shard(_)))
+    });
+    std::process::exit(0);
 }

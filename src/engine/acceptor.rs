@@ -14,7 +14,7 @@ use std::{
 use super::{
     Settings,
     admission::{Admission, Refusal},
-    mesh::{Accepted, Inbound, Mesh},
+    mesh::{Accepted, Inbound, Mesh, Part},
     metrics::Metrics,
     runtime::{self, Doorbell},
 };
@@ -69,7 +69,7 @@ impl Acceptor {
         };
         let thread = std::thread::Builder::new()
             .name("acceptor".into())
-            .spawn(move || accepting.run())?;
+            .spawn(move || runtime::or_end_the_process(|| accepting.run()))?;
         Ok(Acceptor { thread })
     }
 
@@ -83,6 +83,7 @@ impl Acceptor {
 
 impl<D: Dialect> Accepting<D> {
     fn run(self) {
+        let _end = self.mesh.ending(Part::Acceptor);
         let mut pause = false;
         while !self.mesh.is_closing() {
             let (listeners, longest): (&[TcpListener], _) = if pause {

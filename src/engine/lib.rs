@@ -50,7 +50,7 @@ use std::{
 
 pub use self::metrics::Metrics;
 pub use admission::AddressLimits;
-pub use mesh::{Accepted, INBOX_HIGH, Inbound, Mesh, MovedSocket};
+pub use mesh::{Accepted, INBOX_HIGH, Inbound, Mesh, MovedSocket, Part};
 pub use outside::{Asker, Outside, Publisher};
 pub use runtime::use_small_pages;
 pub use settings::Settings;
@@ -203,6 +203,7 @@ fn run_shard<D: Dialect>(
     ready: &mpsc::Sender<io::Result<()>>,
 ) {
     let (id, mesh) = (place.id, place.mesh.clone());
+    let _end = mesh.ending(Part::Shard(id));
     let opened = Ring::new(started).and_then(|ring| {
         mesh.inbox(id).set_bell(ring.bell()?);
         Ok(ring.on_a_core_of_its_own(own_core))
@@ -217,5 +218,4 @@ fn run_shard<D: Dialect>(
         }
         Err(error) => drop(ready.send(Err(error))),
     }
-    mesh.set_ended(id);
 }

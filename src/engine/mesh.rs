@@ -3,6 +3,7 @@
 //! A shard looks into its inbox before each step of a round. Only one that sleeps in its ring is woken, by its doorbell.
 
 use std::{
+    fmt,
     net::IpAddr,
     os::fd::OwnedFd,
     sync::{
@@ -142,6 +143,38 @@ pub struct Mesh<D: Dialect, S = OwnedFd> {
     idle: Box<[AtomicBool]>,
     /// Per shard: its thread has ended.
     ended: Box<[AtomicBool]>,
+    /// The accepting thread has ended.
+    acceptor_ended: AtomicBool,
+}
+
+/// A thread of the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// That of a shard.
+    Shard(ShardId),
+    /// The one that accepts connections.
+    Acceptor,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Part::Shard(id) => write!(f, "shard {}", id.local()),
+            Part::Acceptor => write!(f, "the thread that accepts connections"),
+        }
+    }
+}
+
+/// Has everybody know that a thread has ended, in whatever way it does.
+pub(super) struct Ending<D: Dialect, S> {
+    mesh: Arc<Mesh<D, S>>,
+    part: Part,
+}
+
+impl<D: Dialect, S> Drop for Ending<D, S> {
+    fn drop(&mut self) {
+        self.mesh.set_ended(self.part);
+    }
 }
 
 impl<D: Dialect, S> Mesh<D, S> {
@@ -159,6 +192,7 @@ impl<D: Dialect, S> Mesh<D, S> {
             closing: AtomicBool::new(false),
             idle: (0..shards).map(|_| AtomicBool::new(false)).collect(),
             ended: (0..shards).map(|_| AtomicBool::new(false)).collect(),
+            acceptor_ended: AtomicBool::new(false),
         })
     }
 
@@ -225,6 +259,27 @@ impl<D: Dialect, S> Mesh<D, S> {
         self.ended.iter().all(|flag| flag.load(Ordering::Acquire))
     }
 
+    /// A thread that has ended though nobody told it to: from then on some who are connected, or would be, wait for nothing.
+    pub fn lost(&self) -> Option<Part> {
+        if self.is_closing() {
+            return None;
+        }
+        let mut shards = self.ids();
+        let shard = shards.find(|id| self.ended[id.local()].load(Ordering::Acquire));
+        let acceptor = self.acceptor_ended.load(Ordering::Acquire);
+        shard
+            .map(Part::Shard)
+            .or(acceptor.then_some(Part::Acceptor))
+    }
+
+    /// Kept by a thread for as long as it lives.
+    pub(super) fn ending(self: &Arc<Self>, part: Part) -> Ending<D, S> {
+        Ending {
+            mesh: self.clone(),
+            part,
+        }
+    }
+
     /// Whether nobody is to be accepted any more.
     pub(super) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::SeqCst)
@@ -243,8 +298,12 @@ impl<D: Dialect, S> Mesh<D, S> {
         self.idle[shard.local()].store(idle, Ordering::Release);
     }
 
-    pub(super) fn set_ended(&self, shard: ShardId) {
-        self.ended[shard.local()].store(true, Ordering::Release);
+    pub(super) fn set_ended(&self, part: Part) {
+        let ended = match part {
+            Part::Shard(id) => &self.ended[id.local()],
+            Part::Acceptor => &self.acceptor_ended,
+        };
+        ended.store(true, Ordering::Release);
     }
 
     /// Some inbox is so long that nobody should take in more from outside for now.

@@ -26,7 +26,7 @@ pub use memory::use_small_pages;
 pub(super) use doorbell::Doorbell;
 pub(super) use ring::Ring;
 pub(super) use socket::{listen, wait_for_any};
-pub(super) use threads::{Thread, allowed_cpus, spawn};
+pub(super) use threads::{Thread, allowed_cpus, or_end_the_process, spawn};
 
 /// What was awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
 };
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
@@ -13,6 +14,9 @@ use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 /// A shard's thread.
 #[derive(Debug)]
 pub(crate) struct Thread(ExecutorJoinHandle<()>);
+
+/// After a panic the process has this long to end in order. Then it is ended.
+const LAST_CHANCE: Duration = Duration::from_secs(10);
 
 /// Starts a thread, on one core if it is given, and runs `main` there to its end. A panic of `main` ends the process.
 ///
@@ -26,15 +30,21 @@ pub(crate) fn spawn(
     LocalExecutorBuilder::new(cpu.map_or(Placement::Unbound, Placement::Fixed))
         .name(name)
         .io_memory(1 << 20) // for files; nothing here uses it
-        .spawn(move || async move {
-            if catch_unwind(AssertUnwindSafe(main)).is_err() {
-                // Half of something was done, and clients wait on a shard that is gone.
-                tracing::error!("a shard panicked outside a turn: the process ends");
-                std::process::abort();
-            }
-        })
+        .spawn(move || async move { or_end_the_process(main) })
         .map(Thread)
         .map_err(|error| io::Error::other(error.to_string()))
+}
+
+/// Runs the main function of a thread that others rely on. It must have said that it has ended, whatever happens, so that
+/// whoever watches over the process can end it in order.
+pub(crate) fn or_end_the_process(main: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(main)).is_ok() {
+        return;
+    }
+    // Half of something was done, and clients wait on a thread that is gone.
+    tracing::error!("a thread of the engine panicked outside a turn: the process ends");
+    std::thread::sleep(LAST_CHANCE);
+    std::process::abort();
 }
 
 impl Thread {

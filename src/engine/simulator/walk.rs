@@ -15,7 +15,7 @@ use super::{
     scribe::{FORMATS, Scribe},
 };
 use crate::{
-    Accepted, AddressLimits, Inbound, Mesh, Metrics, Outside, Settings,
+    Accepted, AddressLimits, Inbound, Mesh, Metrics, Outside, Part, Settings,
     admission::Admission,
     runtime::Event,
     shard::{Place, Shard},
@@ -337,7 +337,8 @@ impl Walk {
         if over {
             self.note(|| format!("{shard} ends"));
             self.shards[shard] = None;
-            self.mesh.set_ended(ShardId::new(0, shard as u8));
+            self.mesh
+                .set_ended(Part::Shard(ShardId::new(0, shard as u8)));
         }
         Ok(())
     }
