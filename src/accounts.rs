@@ -9,6 +9,7 @@ use muster::{
         store::StoreSettings,
     },
     config::{Config, cli::Account},
+    log,
 };
 
 /// Does what was asked and prints it.
@@ -35,7 +36,7 @@ pub(crate) fn run(config: &Config, action: Account) -> anyhow::Result<ExitCode> 
             Account::Unban { login } => account::unban(&store, &login).await,
         };
         store.close().await;
-        print!("{}", outcome?);
+        log::say(&outcome?);
         Ok(ExitCode::SUCCESS)
     })
 }

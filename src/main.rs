@@ -3,40 +3,92 @@
 mod accounts;
 mod serve;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, rc::Rc};
 
 use anyhow::Context;
 use clap::Parser;
 use muster::{
     config::{
-        Config, Sources,
-        cli::{Cli, Command},
+        Config, LogFormat, Sources,
+        cli::{Account, Cli, Command},
     },
     doctor,
+    log::{self, Log},
 };
-use tracing_subscriber::{
-    filter::{LevelFilter, Targets},
-    layer::SubscriberExt,
-    reload,
-    util::SubscriberInitExt,
-};
+use tokio::runtime::Runtime;
+
+use serve::Signals;
 
 // Most allocations are small, short-lived and stay on their thread.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(code) => code,
+    let started = match prepare() {
+        Ok(Prepared::Done) => return ExitCode::SUCCESS,
+        Ok(Prepared::ToRun(started)) => started,
         Err(error) => {
-            eprintln!("muster: {error:#}");
-            ExitCode::FAILURE
+            log::complain(&format!("muster: {error:#}"));
+            return ExitCode::FAILURE;
         }
+    };
+    let log = started.log.clone();
+    started.run().unwrap_or_else(|error| {
+        log.notice(&format!("muster: {error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+/// What there is before a command is run.
+struct Started {
+    sources: Sources,
+    config: Config,
+    command: Todo,
+    log: Rc<Log>,
+    level: log::Level,
+}
+
+/// A command with what it needs from the first moment on.
+enum Todo {
+    /// The runtime of the main thread, and the signals that it heeds.
+    Serve(Runtime, Signals),
+    Doctor {
+        json: bool,
+    },
+    Account(Account),
+}
+
+impl Todo {
+    fn of(command: Option<Command>) -> anyhow::Result<Todo> {
+        Ok(match command.unwrap_or(Command::Serve) {
+            Command::Serve => {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()?;
+                let signals = {
+                    let _inside = runtime.enter();
+                    Signals::heed()?
+                };
+                Todo::Serve(runtime, signals)
+            }
+            Command::Doctor { json } => Todo::Doctor { json },
+            Command::Account { action } => Todo::Account(action),
+        })
     }
 }
 
-fn run() -> anyhow::Result<ExitCode> {
+/// How far the command line alone has led.
+enum Prepared {
+    /// What was asked for is done.
+    Done,
+    ToRun(Box<Started>),
+}
+
+/// Reads the command line and the configuration, and begins to log.
+fn prepare() -> anyhow::Result<Prepared> {
     let cli = Cli::parse();
+    // Before anything that takes time: a signal that comes meanwhile must not end the process.
+    let command = Todo::of(cli.command)?;
     let sources = Sources {
         file: cli.options.config.clone(),
         compat_file: cli.options.configuration_file.clone(),
@@ -45,35 +97,56 @@ fn run() -> anyhow::Result<ExitCode> {
     };
     let config = Config::load(&sources)?;
     if cli.options.print_config {
-        print!("{}", config.print());
-        return Ok(ExitCode::SUCCESS);
+        log::say(&config.print());
+        return Ok(Prepared::Done);
     }
     if cli.options.check_config {
-        println!("the configuration is fine");
-        return Ok(ExitCode::SUCCESS);
+        for note in &config.notes {
+            log::complain(note);
+        }
+        log::say("the configuration is fine\n");
+        return Ok(Prepared::Done);
     }
-    let level = log_to_stderr(&config);
-    for note in &config.notes {
-        tracing::warn!("{note}");
-    }
-    match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::serve(sources, config, level),
-        Command::Doctor { json } => Ok(examine(&config, json)),
-        Command::Account { action } => accounts::run(&config, action).context("accounts"),
+    let variables = sources.environment.iter();
+    let no_color = variables
+        .filter(|(name, _)| name == "NO_COLOR")
+        .map(|(_, value)| value.as_str())
+        .next();
+    let style = log::style(config.log.format == LogFormat::Json, no_color);
+    let (log, level) = Log::start(&config.log.level, style).context("the log can't start")?;
+    Ok(Prepared::ToRun(Box::new(Started {
+        sources,
+        config,
+        command,
+        log: Rc::new(log),
+        level,
+    })))
+}
+
+impl Started {
+    /// Does what was asked.
+    fn run(self) -> anyhow::Result<ExitCode> {
+        for note in &self.config.notes {
+            tracing::warn!("{note}");
+        }
+        match self.command {
+            Todo::Serve(runtime, signals) => {
+                let (sources, config) = (self.sources, self.config);
+                serve::serve(&runtime, signals, sources, config, &self.log, self.level)
+            }
+            Todo::Doctor { json } => Ok(examine(&self.config, json)),
+            Todo::Account(action) => accounts::run(&self.config, action).context("accounts"),
+        }
     }
 }
 
 /// Prints what `doctor` finds; fails if the server could not run here.
 fn examine(config: &Config, json: bool) -> ExitCode {
     let checks = doctor::judge(&doctor::Machine::read(), config);
-    print!(
-        "{}",
-        if json {
-            doctor::json(&checks)
-        } else {
-            doctor::table(&checks)
-        }
-    );
+    log::say(&match json {
+        true => doctor::json(&checks),
+        false => doctor::table(&checks),
+    });
     match doctor::failures(&checks) {
         None => ExitCode::SUCCESS,
         Some(_) => ExitCode::FAILURE,
@@ -85,32 +158,4 @@ fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
-}
-
-/// Sets what is logged from now on.
-pub(crate) type Level = Box<dyn Fn(&str)>;
-
-/// What a level or a list of them lets through; nonsense counts as "info".
-fn filter(level: &str) -> Targets {
-    let given = level.split(',').map(str::trim);
-    // The parser would take an empty part for everything from everywhere.
-    let given: Vec<&str> = given.filter(|part| !part.is_empty()).collect();
-    match given.join(",").parse() {
-        Ok(targets) if !given.is_empty() => targets,
-        _ => Targets::new().with_default(LevelFilter::INFO),
-    }
-}
-
-/// Logs go to stderr; stdout is for what was asked for.
-fn log_to_stderr(config: &Config) -> Level {
-    let (filtered, handle) = reload::Layer::new(filter(&config.log.level));
-    tracing_subscriber::registry()
-        .with(filtered)
-        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
-        .init();
-    Box::new(move |level| {
-        if let Err(error) = handle.reload(filter(level)) {
-            tracing::warn!(%error, "the log's level stays");
-        }
-    })
 }

@@ -54,9 +54,23 @@ settings::settings! {
     pub struct Log {
         /// What is logged: error, warn, info, debug, trace, or a filter such as "info,muster_engine=debug". At "trace"
         /// every message is logged with all that is in it, tokens and hashes of passwords too.
-        level: String = "log.level", text(), "info", live;
+        level: String = "log.level", log_levels(), "info", live;
+        /// What lines look like: "text" for people, or "json", an object per line, for programs. Text has colours on a
+        /// terminal only, and none if the variable NO_COLOR is set.
+        format: LogFormat = "log.format", word(LogFormat::WORDS), "text";
     }
 }
+
+/// What lines of the log look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+settings::words! { LogFormat { Text = "text", Json = "json" } }
 
 /// What keys' names begin with, in the order in which they are shown, with a heading for each.
 pub(super) const HEADINGS: &[(&str, &str)] = &[

@@ -24,7 +24,7 @@ use std::{ops::Deref, path::PathBuf};
 use settings::{Key, Values};
 
 pub use error::{ConfigError, Place};
-pub use groups::{Log, Server, Settings};
+pub use groups::{Log, LogFormat, Server, Settings};
 pub use print::reference;
 
 /// Where everything typed is found. Kept, so that it can be read again.

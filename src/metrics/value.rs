@@ -71,6 +71,11 @@ impl SharedCounter {
         self.0.fetch_add(1, Relaxed);
     }
 
+    /// Counts so many more.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
     /// The count so far.
     pub fn value(&self) -> u64 {
         self.0.load(Relaxed)

@@ -1,51 +1,127 @@
-//! Signals, and the orderly end (spec: faf-lifecycle 14).
+//! Signals, and the end: an orderly one (spec: faf-lifecycle 14), or that of a server which has lost a part of itself.
 
-use std::time::Duration;
+use std::{cell::Cell, io, time::Duration};
 
-use muster::{engine::Mesh, lobbies::Router, lobby::Stopping};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use muster::{backoffice::http::health::Phase, engine::Mesh, lobbies::Router, lobby::Stopping};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{sleep, timeout},
+};
 
 use super::reload::Current;
 
 /// How often an orderly stop looks whether the last game has ended.
 const DRAIN_CHECK: Duration = Duration::from_millis(50);
+/// How often it is looked whether every thread of the engine is alive.
+const LOSS_CHECK: Duration = Duration::from_millis(250);
+/// Time for the other shards to say good-bye when one is lost.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
-/// Until the process may end: signals, then the drain.
-pub(super) async fn wait(current: Current, mesh: &Mesh<Router>) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut counters = signal(SignalKind::user_defined1())?;
-    loop {
-        tokio::select! {
-            () = stop_signal(&mut terminate, &mut interrupt) => break,
-            _ = counters.recv() => mesh.report(),
-        }
-    }
-    let grace = current.borrow().server.stopping.grace;
-    tracing::info!(
-        grace_s = grace.as_secs(),
-        "stopping: waiting for running games"
-    );
-    mesh.stop(Stopping::Drain);
-    let drained = async {
-        // The shards say so after the turn in which they heard of the drain.
-        while !mesh.all_idle() {
-            tokio::time::sleep(DRAIN_CHECK).await;
-        }
-    };
-    tokio::select! {
-        biased;
-        () = drained => tracing::info!("no game is running any more"),
-        () = stop_signal(&mut terminate, &mut interrupt) => tracing::warn!("second signal: not waiting any longer"),
-        () = tokio::time::sleep(grace) => tracing::warn!("the grace period is over"),
-    }
-    mesh.stop(Stopping::Now);
-    Ok(())
+/// The signals that mean something to the server. From when this is made on none of them ends the process by itself; one
+/// that comes before somebody listens is heard then.
+pub(crate) struct Signals {
+    pub(super) hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+    counters: Signal,
 }
 
-async fn stop_signal(terminate: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+impl Signals {
+    /// Begins to heed them. To be called inside a runtime.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn heed() -> io::Result<Signals> {
+        Ok(Signals {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            counters: signal(SignalKind::user_defined1())?,
+        })
     }
+}
+
+/// Those of them that concern the end.
+pub(super) struct Stops {
+    terminate: Signal,
+    interrupt: Signal,
+    counters: Signal,
+}
+
+impl Signals {
+    /// Those for the end, and the one for the configuration.
+    pub(super) fn split(self) -> (Stops, Signal) {
+        let stops = Stops {
+            terminate: self.terminate,
+            interrupt: self.interrupt,
+            counters: self.counters,
+        };
+        (stops, self.hangup)
+    }
+}
+
+impl Stops {
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Until the process may end: signals, then the drain.
+    pub(super) async fn wait(
+        &mut self,
+        current: Current,
+        mesh: &Mesh<Router>,
+        phase: &Cell<Phase>,
+    ) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
+                _ = self.counters.recv() => mesh.report(),
+            }
+        }
+        phase.set(Phase::Draining);
+        let grace = current.borrow().server.stopping.grace;
+        tracing::info!(
+            grace_s = grace.as_secs(),
+            "stopping: waiting for running games"
+        );
+        mesh.stop(Stopping::Drain);
+        let drained = async {
+            // The shards say so after the turn in which they heard of the drain.
+            while !mesh.all_idle() {
+                sleep(DRAIN_CHECK).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = drained => tracing::info!("no game is running any more"),
+            () = self.stop() => tracing::warn!("second signal: not waiting any longer"),
+            () = sleep(grace) => tracing::warn!("the grace period is over"),
+        }
+        mesh.stop(Stopping::Now);
+    }
+}
+
+/// Until a thread of the engine has ended that was not told to; says which. Then nothing of the server can be relied on, and
+/// those who are on the other shards are told good-bye.
+pub(super) async fn loss(mesh: &Mesh<Router>, phase: &Cell<Phase>) -> anyhow::Error {
+    let lost = loop {
+        match mesh.lost() {
+            Some(lost) => break lost,
+            None => sleep(LOSS_CHECK).await,
+        }
+    };
+    phase.set(Phase::Failed);
+    tracing::error!(%lost, "a part of the server has ended: so does the process");
+    mesh.stop(Stopping::Now);
+    let others = async {
+        while !mesh.all_ended() {
+            sleep(DRAIN_CHECK).await;
+        }
+    };
+    let _ = timeout(LAST_WORDS, others).await; // they have had their time
+    anyhow::anyhow!("{lost} has ended by itself; the log says why")
 }

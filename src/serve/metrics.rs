@@ -11,6 +11,7 @@ use muster::{
     engine,
     lobbies::LobbyMetrics,
     lobby::faf,
+    log,
 };
 
 metrics::metrics! {
@@ -48,6 +49,7 @@ pub(super) struct Counting<'a> {
     pub(super) office: Arc<runner::Metrics>,
     pub(super) store: Arc<store::Metrics>,
     pub(super) broker: Arc<Broker>,
+    pub(super) log: Arc<log::Metrics>,
     pub(super) process: Process,
 }
 
@@ -63,6 +65,7 @@ impl Counting<'_> {
         registry.add("none", self.office);
         registry.add("none", self.store);
         registry.add("none", self.broker);
+        registry.add("none", self.log);
         registry.add("none", Arc::new(self.process));
         registry
     }
@@ -83,6 +86,7 @@ mod tests {
             office: Arc::default(),
             store: Arc::default(),
             broker: Arc::new(Broker::new(1)),
+            log: Arc::default(),
             process: Process::default(),
         };
         counting.registry().definitions()

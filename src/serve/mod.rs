@@ -20,13 +20,10 @@ mod outside;
 mod reload;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     process::ExitCode,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use anyhow::{Context, bail};
@@ -34,7 +31,10 @@ use muster::{
     backoffice::{
         broker::Broker,
         faf::{AuthMode, control::Control},
-        http::{health::Health, metrics::Metrics},
+        http::{
+            health::{Health, Phase},
+            metrics::Metrics,
+        },
         runner::BackOffice,
     },
     config::{Config, Sources},
@@ -42,22 +42,31 @@ use muster::{
     engine::{self, Engine, Mesh, Outside},
     lobbies::{LobbyMetrics, Of, Router},
     lobby::ShardId,
+    log::{self, Level, Log},
 };
 use tokio::{
+    runtime::Runtime,
     sync::watch,
     task::{LocalSet, spawn_blocking, spawn_local},
 };
 
+pub(crate) use self::ending::Signals;
 use self::{
     endpoints::Endpoint,
     metrics::{Counting, Process},
     office::{Asked, Progress},
     reload::Reload,
 };
-use crate::Level;
 
 /// Runs until a signal ends it.
-pub(crate) fn serve(sources: Sources, config: Config, level: Level) -> anyhow::Result<ExitCode> {
+pub(crate) fn serve(
+    runtime: &Runtime,
+    signals: Signals,
+    sources: Sources,
+    config: Config,
+    log: &Log,
+    level: Level,
+) -> anyhow::Result<ExitCode> {
     let _ = rlimit::increase_nofile_limit(u64::MAX); // the doctor says if it is still too low
     muster::engine::use_small_pages();
     if let Some(failures) = doctor::failures(&doctor::judge(&doctor::Machine::read(), &config)) {
@@ -65,25 +74,32 @@ pub(crate) fn serve(sources: Sources, config: Config, level: Level) -> anyhow::R
     }
     std::fs::create_dir_all(&config.server.data_dir)
         .with_context(|| format!("can't create {}", config.server.data_dir.display()))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    LocalSet::new().block_on(&runtime, run(sources, &config, level))?;
+    let run = run(signals, sources, &config, log, level);
+    LocalSet::new().block_on(runtime, run)?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn run(sources: Sources, config: &Config, level: Level) -> anyhow::Result<()> {
+async fn run(
+    signals: Signals,
+    sources: Sources,
+    config: &Config,
+    log: &Log,
+    level: Level,
+) -> anyhow::Result<()> {
+    let shards = config.engine.shards;
+    let mesh = Mesh::<Router>::new(shards);
     let progress = Arc::new(Progress::default());
-    // Everything is there and has not ended yet.
-    let serving = Arc::new(AtomicBool::new(false));
+    let phase = Rc::new(Cell::new(Phase::Starting));
     let mut health = Endpoint::open("http/health", config.http.health, {
-        let (progress, serving) = (progress.clone(), serving.clone());
-        Health(move || serving.load(Ordering::Acquire) && progress.loaded.load(Ordering::Acquire))
+        let (progress, mesh, phase) = (progress.clone(), mesh.clone(), phase.clone());
+        Health(move || match phase.get() {
+            _ if mesh.lost().is_some() => Phase::Failed,
+            Phase::Ready if !progress.loaded.load(Ordering::Acquire) => Phase::Starting,
+            phase => phase,
+        })
     })
     .await?;
 
-    let shards = config.engine.shards;
-    let mesh = Mesh::<Router>::new(shards);
     let broker = Arc::new(Broker::new(config.broker.backlog));
     let (broker_settings, wanted) = watch::channel(outside::broker_settings(config));
     let broker_task = spawn_local({
@@ -109,15 +125,18 @@ async fn run(sources: Sources, config: &Config, level: Level) -> anyhow::Result<
         office: office.asker().metrics(),
         store: progress.store.clone(),
         broker: broker.clone(),
+        log: log.metrics(),
         process: Process::started(progress.first_game.load(Ordering::Acquire)),
     };
     let site = Metrics(counting.registry());
     let mut metrics = Endpoint::open("http/metrics", config.http.metrics, site).await?;
-    serving.store(true, Ordering::Release);
-    announce(config, &engine, &[&control, &health, &metrics]);
+    phase.set(Phase::Ready);
+    announce(config, log, &engine, &[&control, &health, &metrics]);
 
     let current = Rc::new(RefCell::new(config.clone()));
+    let (mut stops, hangup) = signals.split();
     let mut reload = Reload {
+        hangup,
         sources,
         current: current.clone(),
         level,
@@ -128,10 +147,11 @@ async fn run(sources: Sources, config: &Config, level: Level) -> anyhow::Result<
         mesh: mesh.clone(),
     };
     tokio::select! {
-        ended = ending::wait(current, &mesh) => ended?,
-        failed = reload.run() => failed?,
+        () = stops.wait(current, &mesh, &phase) => {}
+        lost = ending::loss(&mesh, &phase) => return Err(lost),
+        () = reload.run() => {}
     }
-    serving.store(false, Ordering::Release);
+    phase.set(Phase::Stopped);
     // From the inside to the outside: whoever still has something to hand on ends before the one they hand it to.
     spawn_blocking(move || engine.join()).await?;
     spawn_blocking(move || office.stop()).await?;
@@ -176,18 +196,17 @@ fn start_engine(
 }
 
 /// The lines programs wait for, then a few for people.
-fn announce(config: &Config, engine: &Engine, endpoints: &[&Endpoint]) {
-    for (name, address) in &engine.addresses {
-        println!("listening {name} {address}");
-    }
-    for (name, address) in endpoints.iter().filter_map(|endpoint| endpoint.listening()) {
-        println!("listening {name} {address}");
-    }
-    println!("ready");
+fn announce(config: &Config, log: &Log, engine: &Engine, endpoints: &[&Endpoint]) {
+    let endpoints = endpoints.iter().filter_map(|endpoint| endpoint.listening());
+    let listeners = engine.addresses.iter();
+    let listeners = listeners.map(|(name, address)| (name.as_str(), *address));
+    let listening = listeners.chain(endpoints);
+    let lines = listening.map(|(name, address)| format!("listening {name} {address}\n"));
+    log::say(&(lines.collect::<String>() + "ready\n"));
     if config.sign_in.auth == AuthMode::Open {
-        eprintln!("OPEN SIGN-IN: whoever signs in first under a name owns it. Not for the public.");
-        eprintln!(
-            "Try it:  cargo run --release -p swarm -- run --clients 2000 --profile lobby --duration 20s"
+        log.notice(
+            "OPEN SIGN-IN: whoever signs in first under a name owns it. Not for the public.\n\
+             Try it:  cargo run --release -p swarm -- run --clients 2000 --profile lobby --duration 20s",
         );
     }
 }

@@ -7,20 +7,19 @@ use muster::{
     config::{Config, Sources},
     engine::Mesh,
     lobbies::Router,
+    log::Level,
 };
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-};
+use tokio::{signal::unix::Signal, sync::watch};
 
 use super::{endpoints::Endpoint, outside};
-use crate::Level;
 
 /// The configuration in effect: that of the start, with everything live as it is now.
 pub(super) type Current = Rc<RefCell<Config>>;
 
 /// Everything that can be changed while the server runs.
 pub(super) struct Reload<'a> {
+    /// "Read it again."
+    pub(super) hangup: Signal,
     pub(super) sources: Sources,
     pub(super) current: Current,
     pub(super) level: Level,
@@ -33,13 +32,12 @@ pub(super) struct Reload<'a> {
 
 impl Reload<'_> {
     /// Reads the files again now and then, and on SIGHUP. Never ends; may be dropped at any await.
-    pub(super) async fn run(&mut self) -> std::io::Result<()> {
-        let mut hangup = signal(SignalKind::hangup())?;
+    pub(super) async fn run(&mut self) {
         loop {
             let period = self.current.borrow().server.config_refresh;
             tokio::select! {
                 () = pause(period) => {}
-                _ = hangup.recv() => {}
+                _ = self.hangup.recv() => {}
             }
             self.read_again().await;
         }

@@ -40,6 +40,8 @@ pub enum Kind {
     HostAddress,
     /// A list of address blocks; as text, separated by commas.
     Blocks,
+    /// A level of the log, or several with what each is for, separated by commas.
+    LogLevels,
 }
 
 impl Kind {
@@ -92,6 +94,7 @@ impl Kind {
             (Kind::Blocks, Value::List(blocks)) => {
                 blocks.iter().all(|block| block.parse::<Cidr>().is_ok())
             }
+            (Kind::LogLevels, Value::Text(text)) => are_log_levels(text),
             _ => false,
         };
         good.then_some(value)
@@ -119,8 +122,41 @@ impl fmt::Display for Kind {
             Kind::Address => write!(f, "\"IP:PORT\", \"auto:PORT\", or \"\" for off"),
             Kind::HostAddress => write!(f, "\"IP:PORT\", \"host:PORT\", or \"\" for off"),
             Kind::Blocks => write!(f, "a list of address blocks such as \"10.0.0.0/8\""),
+            Kind::LogLevels => write!(
+                f,
+                "one of \"{}\", or with levels for parts of it a list such as \"info,muster_engine=debug\"",
+                LOG_LEVELS.join("\", \"")
+            ),
         }
     }
+}
+
+/// Levels of the log.
+const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Whether each of these, separated by commas, is a level or `PART=LEVEL`. A word alone that is no level is none of a part
+/// either: a level that is mistyped would switch off everything else.
+fn are_log_levels(text: &str) -> bool {
+    let is_level = |text: &str| {
+        let text = text.trim();
+        LOG_LEVELS
+            .iter()
+            .any(|level| text.eq_ignore_ascii_case(level))
+    };
+    let is_part = |text: &str| {
+        let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
+        !text.is_empty() && text.chars().all(known)
+    };
+    let mut given = text
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .peekable();
+    given.peek().is_some()
+        && given.all(|one| match one.split_once('=') {
+            Some((part, level)) => is_part(part) && is_level(level),
+            None => is_level(one),
+        })
 }
 
 /// `true` or `false`.
@@ -176,4 +212,44 @@ pub const fn host_address() -> Kind {
 /// A list of address blocks.
 pub const fn blocks() -> Kind {
     Kind::Blocks
+}
+
+/// A level of the log, or several with what each is for.
+pub const fn log_levels() -> Kind {
+    Kind::LogLevels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_that_is_mistyped_is_no_level() {
+        let good = [
+            "info",
+            "WARN",
+            "off",
+            "info,muster_engine=debug",
+            "warn, muster_lobby::faf=trace,",
+        ];
+        let bad = [
+            "",
+            ",",
+            "wran",
+            "WARNING",
+            "verbose",
+            "info,wran",
+            "muster_engine",
+            "info,muster=loud",
+            "=info",
+            "a b=info",
+            "5",
+        ];
+        for text in good {
+            assert!(log_levels().parse(text).is_some(), "{text}");
+        }
+        for text in bad {
+            assert!(log_levels().parse(text).is_none(), "{text}");
+        }
+    }
 }

@@ -24,7 +24,7 @@ pub use address::{Address, HostAddress};
 pub use cidr::{Cidr, NotABlock};
 pub use key::{Key, PREFIX};
 pub use kind::{
-    Kind, address, blocks, decimal, decimals, flag, host_address, number, prefixed,
+    Kind, address, blocks, decimal, decimals, flag, host_address, log_levels, number, prefixed,
     prefixed_or_off, text, word,
 };
 pub use value::{Decimal, Setting, Value, Values};
@@ -103,8 +103,8 @@ macro_rules! settings {
             #[allow(unused_imports, reason = "a group need not have every kind")]
             fn add_keys(keys: &mut ::std::vec::Vec<&'static $crate::Key>) {
                 use $crate::{
-                    address, blocks, decimal, decimals, flag, host_address, number, prefixed,
-                    prefixed_or_off, text, word,
+                    address, blocks, decimal, decimals, flag, host_address, log_levels, number,
+                    prefixed, prefixed_or_off, text, word,
                 };
                 $($crate::add_field!(
                     keys, [$($doc)+], $type

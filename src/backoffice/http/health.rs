@@ -1,18 +1,86 @@
 //! Whether the server serves (spec: faf-lifecycle 15.2).
 
-use hyper::StatusCode;
+use hyper::{StatusCode, header::HeaderValue};
 
 use super::{Answer, Site, status};
 
-/// `/ready`: 200 while this says so, otherwise 503.
+/// How far the life of the server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Something is not there yet that players need.
+    Starting,
+    /// It serves.
+    Ready,
+    /// It serves those who are in games, and is going to end; newcomers are better off elsewhere.
+    Draining,
+    /// It serves nobody any more.
+    Stopped,
+    /// Part of it is gone for good.
+    Failed,
+}
+
+impl Phase {
+    /// What it is called.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Phase::Starting => "starting",
+            Phase::Ready => "ready",
+            Phase::Draining => "draining",
+            Phase::Stopped => "stopped",
+            Phase::Failed => "failed",
+        }
+    }
+
+    /// Whether players are served.
+    fn serves(self) -> bool {
+        matches!(self, Phase::Ready | Phase::Draining)
+    }
+}
+
+/// The header that names the phase: the bodies are empty.
+const PHASE: &str = "muster-phase";
+
+/// `/ready`: 200 while the server serves, also while it drains, otherwise 503. `/accepting`: the same, but 503 while it drains.
 pub struct Health<R>(pub R);
 
-impl<R: Fn() -> bool + 'static> Site for Health<R> {
+impl<R: Fn() -> Phase + 'static> Site for Health<R> {
     async fn get(&self, path: &str) -> Answer {
-        status(match (path, (self.0)()) {
-            ("/ready", true) => StatusCode::OK,
-            ("/ready", false) => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::NOT_FOUND,
-        })
+        let phase = (self.0)();
+        let good = match path {
+            "/ready" => phase.serves(),
+            "/accepting" => phase == Phase::Ready,
+            _ => return status(StatusCode::NOT_FOUND),
+        };
+        let mut answer = status(match good {
+            true => StatusCode::OK,
+            false => StatusCode::SERVICE_UNAVAILABLE,
+        });
+        let word = HeaderValue::from_static(phase.word());
+        answer.headers_mut().insert(PHASE, word);
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn draining_is_told_from_ready() {
+        for (phase, ready, accepting) in [
+            (Phase::Starting, 503, 503),
+            (Phase::Ready, 200, 200),
+            (Phase::Draining, 200, 503),
+            (Phase::Stopped, 503, 503),
+            (Phase::Failed, 503, 503),
+        ] {
+            let health = Health(move || phase);
+            for (path, expected) in [("/ready", ready), ("/accepting", accepting)] {
+                let answer = health.get(path).await;
+                assert_eq!(answer.status(), expected, "{path} {phase:?}");
+                assert_eq!(answer.headers()[PHASE], phase.word());
+            }
+            assert_eq!(health.get("/").await.status(), 404);
+        }
     }
 }
