@@ -2,8 +2,8 @@
 //!
 //! Each game has a journal on its owner's shard: records in their order. What waits in it goes to the back office as one
 //! batch; the next goes when that one is acknowledged. A store that is unavailable, or a full queue, means the same
-//! batch again after a pause. A journal is closed when its game is over and its last record is settled; until then an
-//! orderly stop waits.
+//! batch again after a pause. An orderly stop waits until the last record is settled. A journal is closed when that is so,
+//! its game is over, and nobody is left in the game who could still report something.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -57,7 +57,7 @@ struct Journal {
     sent: usize,
     /// Failures in a row.
     failures: u32,
-    /// The game is over: nothing more will come.
+    /// The game is over: little more will come.
     over: bool,
 }
 
@@ -66,9 +66,26 @@ struct Entry {
     record: Arc<Record>,
     /// Whose game connection ends if the store refuses it (spec: faf-messages 4, unexpected failures).
     author: Option<Seat>,
+    /// Its author is not heard before it has been tried once.
+    #[serde(default)]
+    is_awaited: bool,
+}
+
+impl Entry {
+    /// Whoever is to be heard again, now that it has been tried.
+    fn tried(&mut self) -> Option<Seat> {
+        self.author
+            .filter(|_| std::mem::replace(&mut self.is_awaited, false))
+    }
 }
 
 impl Ledger {
+    /// Whether there is no journal any more.
+    #[cfg(test)]
+    pub(in crate::faf) fn is_empty(&self) -> bool {
+        self.journals.is_empty()
+    }
+
     /// Whether nothing is left to write.
     pub(in crate::faf) fn is_settled(&self) -> bool {
         self.journals
@@ -125,23 +142,68 @@ impl Games {
         record: Record,
         author: Option<Seat>,
     ) {
-        let journal = self.ledger.journals.entry(uid).or_default();
-        journal.waiting.push_back(Entry {
+        let entry = Entry {
             record: Arc::new(record),
             author,
-        });
-        self.send_records(cx, uid);
+            is_awaited: false,
+        };
+        self.enter(cx, uid, entry);
     }
 
-    /// The game is over: its journal is closed when all is settled.
+    /// The same, of an author whose connection is held until it is written down. With a store that is known to be away it is
+    /// not: nobody waits for longer than one attempt takes.
+    pub(in crate::faf) fn record_awaited(
+        &mut self,
+        cx: &mut Context<'_>,
+        author: Seat,
+        record: Record,
+    ) {
+        let journal = self.ledger.journals.get(&author.uid);
+        let is_away = journal.is_some_and(|journal| journal.failures > 0);
+        if is_away {
+            cx.post(author.conn.shard, SessionMail::Reported(author));
+        }
+        let entry = Entry {
+            record: Arc::new(record),
+            author: Some(author),
+            is_awaited: !is_away,
+        };
+        self.enter(cx, author.uid, entry);
+    }
+
+    fn enter(&mut self, cx: &mut Context<'_>, uid: u32, entry: Entry) {
+        let journal = self.ledger.journals.entry(uid).or_default();
+        journal.waiting.push_back(entry);
+        self.send_records(cx, uid);
+        // One that comes after the end, as the process ends.
+        if self.ledger.ending {
+            self.keep_book(cx, uid);
+        }
+    }
+
+    /// The game is over: its journal is closed when all is settled and nobody is left in it.
     pub(in crate::faf) fn close_book(&mut self, cx: &mut Context<'_>, uid: u32) {
         if let Some(journal) = self.ledger.journals.get_mut(&uid) {
             let before = std::mem::replace(&mut journal.over, true);
-            if journal.waiting.is_empty() {
-                self.ledger.journals.remove(&uid);
-            } else if self.ledger.ending && !before && journal.is_to_be_kept() {
-                cx.turn.ask(KeepRecords(journal.batch(uid)));
+            if self.ledger.ending && !before {
+                self.keep_book(cx, uid);
             }
+            self.drop_settled_book(uid);
+        }
+    }
+
+    fn drop_settled_book(&mut self, uid: u32) {
+        let is_deserted = self.games.get(&uid).is_none_or(|game| game.is_deserted());
+        let journal = self.ledger.journals.get(&uid);
+        if is_deserted && journal.is_some_and(|j| j.over && j.waiting.is_empty()) {
+            self.ledger.journals.remove(&uid);
+        }
+    }
+
+    fn keep_book(&self, cx: &mut Context<'_>, uid: u32) {
+        let journal = self.ledger.journals.get(&uid);
+        if let Some(journal) = journal.filter(|journal| journal.is_to_be_kept()) {
+            cx.turn.ask(KeepRecords(journal.batch(uid)));
         }
     }
 
@@ -172,9 +234,10 @@ impl Games {
         };
         journal.launched = written.launched.or(journal.launched);
         journal.sent = 0;
-        let mut refused = Vec::new();
+        let (mut refused, mut tried) = (Vec::new(), Vec::new());
         for done in &written.done {
-            let line = journal.waiting.pop_front();
+            let mut line = journal.waiting.pop_front();
+            tried.extend(line.as_mut().and_then(Entry::tried));
             if done.refused {
                 cx.metrics.store_errors.up();
                 refused.extend(line.and_then(|line| line.author));
@@ -182,6 +245,7 @@ impl Games {
         }
         if written.unavailable {
             journal.failures = journal.failures.saturating_add(1);
+            tried.extend(journal.waiting.iter_mut().filter_map(Entry::tried));
             cx.metrics.ledger_retries.up();
             cx.turn
                 .wake_at(cx.turn.now.mono + journal.pause(), Timer::Ledger(uid));
@@ -189,11 +253,11 @@ impl Games {
             journal.failures = 0;
             journal.busy = false;
         }
-        let closed = journal.over && journal.waiting.is_empty();
-        if closed {
-            self.ledger.journals.remove(&uid);
-        }
+        self.drop_settled_book(uid);
         self.settled(cx, written.done);
+        for seat in tried {
+            cx.post(seat.conn.shard, SessionMail::Reported(seat));
+        }
         for seat in refused {
             self.leave(cx, seat, Leaving::Aborted);
             cx.post(seat.conn.shard, SessionMail::LinkEnded(seat));
@@ -222,11 +286,10 @@ impl Games {
     /// disk.
     pub(in crate::faf) fn keep_books(&mut self, cx: &mut Context<'_>) {
         self.ledger.ending = true;
-        let kept = self.ledger.journals.iter();
-        let mut kept: Vec<_> = kept.filter(|(_, j)| j.is_to_be_kept()).collect();
-        kept.sort_unstable_by_key(|(uid, _)| **uid);
-        for (&uid, journal) in kept {
-            cx.turn.ask(KeepRecords(journal.batch(uid)));
+        let mut uids: Vec<u32> = self.ledger.journals.keys().copied().collect();
+        uids.sort_unstable();
+        for uid in uids {
+            self.keep_book(cx, uid);
         }
     }
 }

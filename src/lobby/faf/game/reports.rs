@@ -10,7 +10,7 @@ use crate::faf::{
         state::{Game, GameState},
     },
     ledger::{Launch, Placed, Record},
-    mail::game::GameReport,
+    mail::{game::GameReport, session::SessionMail},
     model::{
         game::GameType,
         limits,
@@ -27,28 +27,45 @@ use crate::faf::{
 };
 
 impl Games {
-    /// One report of a player's game about the game itself.
-    pub(in crate::faf) fn reported(&mut self, cx: &mut Context<'_>, seat: Seat, event: GameReport) {
-        let Some(game) = self.games.get_mut(&seat.uid).filter(|game| game.has(&seat)) else {
-            return;
-        };
-        // What comes after the end has no effect (spec: faf-lifecycle 10.8).
-        if game.state == GameState::Ended {
-            cx.metrics.game_messages_ignored.up();
-            return;
+    /// One report of a player's game about the game itself. Whoever has completed a mission is not heard before it is
+    /// written down: who sees that they have left finds it in the store (spec: faf-newer R1).
+    pub(in crate::faf) fn reported(
+        &mut self,
+        cx: &mut Context<'_>,
+        seat: Seat,
+        report: GameReport,
+    ) {
+        let is_awaited = matches!(report, GameReport::OperationComplete(..));
+        let record = self.taken(cx, &seat, report);
+        match record {
+            Some(record) if is_awaited => self.record_awaited(cx, seat, record),
+            Some(record) => self.record(cx, seat.uid, record, Some(seat)),
+            None if is_awaited => cx.post(seat.conn.shard, SessionMail::Reported(seat)),
+            None => {}
         }
+        self.look_at_statistics(cx, seat.uid);
+    }
+
+    /// Takes a report into its game, if it has an effect; gives what is to be written down for it.
+    fn taken(&mut self, cx: &mut Context<'_>, seat: &Seat, report: GameReport) -> Option<Record> {
+        let game = self.games.get_mut(&seat.uid)?;
+        if !game.has(seat) {
+            return None;
+        }
+        let is_late = game.state == GameState::Ended;
+        let counts = !is_late || (game.launched_at.is_some() && comes_late(&report));
         let since_launch = game
             .launched_at
             .map(|at| cx.turn.now.unix.saturating_sub(at));
-        let Some((kept, record)) = game.keep_report(&seat, event, since_launch) else {
+        let kept = counts
+            .then(|| game.keep_report(seat, report, since_launch))
+            .flatten();
+        let Some((kept, record)) = kept else {
             cx.metrics.game_messages_ignored.up();
-            return;
+            return None;
         };
         cx.metrics.over_limit.add(u64::from(!kept));
-        if let Some(record) = record {
-            self.record(cx, seat.uid, record, Some(seat));
-        }
-        self.look_at_statistics(cx, seat.uid);
+        record
     }
 
     /// The game was launched and its participants are frozen: it gets its rows (spec: faf-ratings-results 2).
@@ -287,6 +304,18 @@ impl Game {
             rules,
         }
     }
+}
+
+/// Whether a report counts even after the end: the game program sends these when its simulation is over (spec: faf-newer
+/// R1).
+fn comes_late(report: &GameReport) -> bool {
+    matches!(
+        report,
+        GameReport::OperationComplete(..)
+            | GameReport::Stats(_)
+            | GameReport::Teamkill(..)
+            | GameReport::Desync
+    )
 }
 
 /// The columns are one byte wide (spec: faf-database 2.2); a mod that counts further shall not cost a game its rows.

@@ -80,6 +80,8 @@ pub enum SessionMail {
     LinkEnded(Seat),
     /// From a game's owner: the game was launched with them.
     SetPlaying(Seat),
+    /// From a game's owner: what they have reported is written down, or could not be; they are heard again.
+    Reported(Seat),
     /// To every shard: ratings have changed.
     Rated(Vec<RatingChange>),
     /// A relayed message for a player's game, in encoded form.

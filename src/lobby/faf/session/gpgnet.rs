@@ -84,15 +84,23 @@ impl Sessions {
             return;
         }
         match self.read(cx, conn, &link, command, first, count) {
-            Some(Step::Report(event)) => cx.post(
-                link.owner,
-                GameMail::Report {
-                    seat: link.seat,
-                    report: event,
-                },
-            ),
+            Some(Step::Report(report)) => {
+                if matches!(report, GameReport::OperationComplete(..)) {
+                    self.await_record(cx, conn);
+                }
+                let seat = link.seat;
+                cx.post(link.owner, GameMail::Report { seat, report });
+            }
             Some(Step::Done) => {}
             None => cx.metrics.game_messages_ignored.up(),
+        }
+    }
+
+    /// Until what they report is written down they are not heard (spec: faf-newer R1).
+    fn await_record(&mut self, cx: &mut Context<'_>, conn: ConnId) {
+        if let Some(session) = self.table.get_mut(conn) {
+            session.awaits_record = true;
+            cx.turn.hold(conn);
         }
     }
 

@@ -195,11 +195,21 @@ impl Sessions {
         let Some(session) = self.table.get_mut(seat.conn) else {
             return;
         };
+        session.awaits_record = false;
         if session.link_at(seat).is_some() {
             session.link = None;
             self.set_state(cx, seat.conn, PlayerState::Idle);
         }
         cx.turn.release(seat.conn);
+    }
+
+    /// What their game has reported is written down, or could not be.
+    pub(in crate::faf) fn report_written(&mut self, cx: &mut Context<'_>, seat: &Seat) {
+        let session = self.table.get_mut(seat.conn);
+        // Let go already, they may be held for something else by now.
+        if session.is_some_and(|session| std::mem::replace(&mut session.awaits_record, false)) {
+            cx.turn.release(seat.conn);
+        }
     }
 
     /// The game was launched with them.

@@ -94,6 +94,7 @@ impl Sessions {
             closing: false,
             state: Default::default(),
             in_coordinator: false,
+            awaits_record: false,
             client,
             user_agent: None,
             claiming: None,

@@ -62,6 +62,7 @@ impl Sessions {
             SessionMail::Connected(seat) => self.connected(cx, &seat),
             SessionMail::LinkEnded(seat) => self.link_ended(cx, &seat),
             SessionMail::SetPlaying(seat) => self.set_playing(cx, &seat),
+            SessionMail::Reported(seat) => self.report_written(cx, &seat),
             SessionMail::Rated(changes) => self.rated(cx, &changes),
             SessionMail::Ice { to, body } => self.ice_arrived(cx, to, body),
             SessionMail::Reveal {

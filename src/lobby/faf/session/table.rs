@@ -68,6 +68,9 @@ pub(in crate::faf) struct Session {
     pub state: PlayerState,
     /// Whether the coordinator knows the player and is told of their state.
     pub in_coordinator: bool,
+    /// Held until what their game has reported is written down; never so between two turns with nothing on its way.
+    #[serde(skip)]
+    pub awaits_record: bool,
     /// For metrics.
     #[serde(skip)]
     pub client: crate::faf::metrics::ClientKind,

@@ -257,18 +257,89 @@ fn those_who_leave_count_as_finished_and_those_who_return_may_report() {
 
 // checklist: faf 235, 439
 #[test]
-fn what_is_reported_after_the_end_has_no_effect() {
+fn results_that_come_after_the_end_do_not_count() {
     each_with_paper(|mut sim, shards, paper| {
         let (host, login_id, uid) = launched(&mut sim, shards, json!({}));
         minutes(&mut sim, 3);
         ended(&mut sim, host);
         ended(&mut sim, login_id);
         both_report(&mut sim, host, login_id);
-        say(&mut sim, host, game("Desync", json!([])));
+        say(&mut sim, host, game("EnforceRating", json!([])));
         assert_eq!(paper.borrow().kinds(uid), ["launch", "ended", "finish"]);
         assert_eq!(paper.borrow().validity[&uid], Validity::UnknownResult);
         assert_eq!(published(&sim), [""; 0]);
     });
+}
+
+/// The game program reports these when its simulation is over; they were ignored.
+#[test]
+fn what_the_game_program_sends_when_all_is_over_counts() {
+    each_with_paper(|mut sim, shards, paper| {
+        let request = json!({"mod": "coop", "mapname": "scmp_coop_123"});
+        let (host, login_id, uid) = launched(&mut sim, shards, request);
+        both_report(&mut sim, host, login_id);
+        ended(&mut sim, host);
+        ended(&mut sim, login_id);
+        tick(&mut sim);
+        let kill = json!([120, 2, "p2", 1, "p1"]);
+        for (command, args) in [
+            ("OperationComplete", json!([1, 0, "00:11:50"])),
+            ("OperationComplete", json!([1, 1, "00:11:51"])),
+            ("JsonStats", json!([stats()])),
+            ("TeamkillHappened", kill.clone()),
+            ("Desync", json!([])),
+            ("Desync", json!([])),
+        ] {
+            say(&mut sim, host, game(command, args));
+        }
+        state(&mut sim, host, "Ended");
+        say(&mut sim, host, game("TeamkillHappened", kill.clone()));
+        tick(&mut sim);
+        say(&mut sim, login_id, game("TeamkillHappened", kill));
+        state(&mut sim, login_id, "Ended");
+        tick(&mut sim);
+        let kinds = paper.borrow().kinds(uid).join(" ");
+        let expected = "launch ended finish operation statistics teamkill desync teamkill";
+        assert_eq!(kinds, expected);
+        assert_eq!(published(&sim).len(), 3 + 5 + 8);
+        sim.stop(Stopping::Drain);
+        sim.settle();
+        assert!((0..shards).all(|shard| sim.dialect(shard).is_drained()));
+        assert!((0..shards).all(|shard| sim.dialect(shard).roles.games.ledger.is_empty()));
+    });
+}
+
+/// Whoever looks into the database when a player has left found no row of their mission.
+#[test]
+fn a_completed_mission_is_written_down_before_its_player_has_left() {
+    for away in [false, true] {
+        each_with_paper(|mut sim, shards, paper| {
+            let request = json!({"mod": "coop", "mapname": "scmp_coop_123"});
+            let (host, login_id, uid) = launched(&mut sim, shards, request);
+            ended(&mut sim, host);
+            ended(&mut sim, login_id);
+            if away {
+                paper.borrow_mut().faults = vec![0];
+            }
+            let done = game("OperationComplete", json!([1, 0, "00:11:50"]));
+            sim.send(login_id, done.to_string());
+            sim.send(login_id, game("GameState", json!(["Ended"])).to_string());
+            let is_in = |sim: &Sim| {
+                let session = sim.dialect_of(login_id).roles.sessions.table.get(login_id);
+                session.is_some_and(|session| session.link.is_some())
+            };
+            let is_written = || paper.borrow().kinds(uid).contains(&"operation");
+            while !away && !is_written() {
+                assert!(is_in(&sim));
+                assert!(sim.step());
+            }
+            sim.settle();
+            // With a store that is away nobody waits for longer than one attempt takes.
+            assert!(!is_in(&sim));
+            sim.advance(Duration::from_secs(2));
+            assert!(is_written());
+        });
+    }
 }
 
 // One who loses must not be able to fill the list before the others' games have reported.
