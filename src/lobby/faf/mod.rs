@@ -293,21 +293,14 @@ impl Faf {
         self.shard == self.roles.topology.coordinator()
     }
 
-    /// No new games; those that have not begun end; everybody is told (spec: faf-lifecycle 14).
+    /// No new games; everybody is told; then searches end, and games that have not begun (spec: faf-lifecycle 14): the
+    /// coordinator sees to that when all shards have told their players.
     fn drain(&mut self, turn: &mut Turn<'_, Faf>) {
         if std::mem::replace(&mut self.roles.draining, true) {
             return;
         }
-        if self.is_coordinator() {
-            self.step(turn, |roles, turn| {
-                roles.coordinator.close_queues(&mut context!(roles, turn));
-            });
-        }
         self.step(turn, |roles, turn| {
             roles.sessions.announce_end(&mut context!(roles, turn));
-        });
-        self.step(turn, |roles, turn| {
-            roles.games.drain(&mut context!(roles, turn));
         });
         if self.roles.settings.shutdown_kick_idle {
             self.step(turn, |roles, turn| {
@@ -319,6 +312,7 @@ impl Faf {
     /// Good-bye (spec: faf-lifecycle 14).
     fn shut_down(&mut self, turn: &mut Turn<'_, Faf>) {
         self.step(turn, |roles, turn| {
+            roles.games.lobbies_closed = true; // with everybody's connections
             roles.games.keep_books(&mut context!(roles, turn));
         });
         // What other shards have said of the running tick is still told (spec: faf-lifecycle 14, item 2).

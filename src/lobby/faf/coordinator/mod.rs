@@ -6,6 +6,7 @@
 //! | `party` | parties |
 //! | `queues`, `entering`, `popping` | queues and searches as plain bookkeeping; getting in and out; popping and being matched |
 //! | `matches`, `metrics` | a match from being found to its game, and its end; what is counted |
+//! | `stopping` | the orderly end |
 //!
 //! A player's own shard speaks for them: it introduces them before their first request, tells every change of their
 //! state after that, and that they are gone when they log out, all in order. While the coordinator works on a request
@@ -24,6 +25,7 @@ pub(in crate::faf) mod metrics;
 pub(in crate::faf) mod party;
 pub(in crate::faf) mod popping;
 pub(in crate::faf) mod queues;
+pub(in crate::faf) mod stopping;
 
 use bytes::Bytes;
 
@@ -69,6 +71,9 @@ pub(in crate::faf) struct Coordinator {
     parties: Parties,
     /// Queues, searches and matches.
     pub matchmaker: Matchmaker,
+    /// How often a shard has said that its players know of a step of the orderly end.
+    #[serde(default)]
+    told: usize,
     /// What the back office was asked, and what is waited for with.
     #[serde(skip)]
     pub pending: Pending<CoordinatorContinuation>,
@@ -81,6 +86,7 @@ impl Coordinator {
             members: self.members.clone(),
             parties: self.parties.clone(),
             matchmaker: self.matchmaker.clone(),
+            told: self.told,
             pending: Pending::default(),
         }
     }
@@ -124,6 +130,7 @@ impl Coordinator {
                     self.matchmaker.rated(change);
                 }
             }
+            CoordinatorMail::Told => self.told(cx),
         }
     }
 

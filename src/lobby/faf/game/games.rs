@@ -32,6 +32,9 @@ pub(in crate::faf) struct Games {
     pub games: IdMap<u32, Box<Game>>,
     /// What of them is still to be written down.
     pub ledger: Ledger,
+    /// The process is to end, and those that had not begun have ended.
+    #[serde(default)]
+    pub lobbies_closed: bool,
     /// Games of which everybody will hear at the next tick.
     dirty: BTreeSet<u32>,
     /// Those of them that the directory does not show yet as they are.
@@ -51,6 +54,7 @@ impl Games {
         Games {
             games: self.games.clone(),
             ledger: self.ledger.clone(),
+            lobbies_closed: self.lobbies_closed,
             dirty: self.dirty.clone(),
             unshown: self.unshown.clone(),
             pending: Pending::default(),
@@ -101,7 +105,8 @@ impl Games {
 
     /// Whether nothing is left that an orderly end should wait for.
     pub(in crate::faf) fn is_drained(&self) -> bool {
-        self.games.values().all(|game| game.removed) && self.ledger.is_settled()
+        let are_over = self.lobbies_closed && self.games.values().all(|game| game.removed);
+        are_over && self.ledger.is_settled()
     }
 
     /// How many there are.

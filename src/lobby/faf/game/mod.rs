@@ -42,6 +42,7 @@ impl Games {
                 seat,
             } => self.guest_called(cx, uid, player_id, seat),
             GameMail::Show => self.show(cx),
+            GameMail::CloseLobbies => self.close_lobbies(cx),
         }
     }
 }

@@ -10,7 +10,8 @@ use crate::faf::{
 
 impl Games {
     /// Games that have not begun end.
-    pub(in crate::faf) fn drain(&mut self, cx: &mut Context<'_>) {
+    pub(in crate::faf) fn close_lobbies(&mut self, cx: &mut Context<'_>) {
+        self.lobbies_closed = true;
         let open = |state| matches!(state, GameState::Initializing | GameState::Lobby);
         let games = self.games.values().filter(|game| open(game.state));
         let mut uids: Vec<u32> = games.map(|game| game.uid).collect();

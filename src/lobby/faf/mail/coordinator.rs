@@ -34,6 +34,9 @@ pub enum CoordinatorMail {
     },
     /// Ratings have changed.
     Rated(Vec<RatingChange>),
+    /// From each shard, as the process is to end: its players have been told of that; and again when they have been told
+    /// that nobody searches any more.
+    Told,
 }
 
 /// What the coordinator is told of a player, or asked by them.

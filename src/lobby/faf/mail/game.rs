@@ -65,6 +65,8 @@ pub enum GameMail {
     },
     /// From the same shard: the directory is to show this shard's games as they are now.
     Show,
+    /// From the coordinator, as the process is to end: games that have not begun end.
+    CloseLobbies,
 }
 
 /// A game's host.

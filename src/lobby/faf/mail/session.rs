@@ -162,6 +162,8 @@ pub enum SessionMail {
     },
     /// A message for everybody who is logged in at the receiving shard.
     TellAll(Bytes),
+    /// From the coordinator, as the process is to end, after all its news of searches: nobody searches any more.
+    SearchesOver,
     /// To a player's shard: their connection is to end.
     Dismiss {
         /// The connection to end, if it is still that player's.

@@ -35,7 +35,10 @@ pub(in crate::faf) mod table;
 use self::sessions::Sessions;
 use crate::{
     ShardId,
-    faf::{context::Context, mail::session::SessionMail},
+    faf::{
+        context::Context,
+        mail::{coordinator::CoordinatorMail, session::SessionMail},
+    },
 };
 
 impl Sessions {
@@ -78,6 +81,7 @@ impl Sessions {
                 body,
             } => self.told(cx, conn, player_id, body),
             SessionMail::TellAll(body) => self.tell_all(cx, body),
+            SessionMail::SearchesOver => cx.post(from, CoordinatorMail::Told),
             SessionMail::Dismiss { conn, player_id } => self.dismiss(cx, conn, player_id),
             SessionMail::AskWelcome {
                 login_id,

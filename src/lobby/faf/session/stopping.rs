@@ -6,6 +6,7 @@ use crate::{
     Audience, ConnId,
     faf::{
         context::{Context, Timer},
+        mail::coordinator::CoordinatorMail,
         model::player_state::PlayerState,
         protocol::{message, text},
         session::{sessions::Sessions, table::Session},
@@ -22,6 +23,7 @@ impl Sessions {
             text::shutting_down(cx.settings.stopping.grace, cx.settings.shutdown_kick_idle);
         let notice = message::notice("info", &notice);
         cx.turn.fan_out(Audience::Subscribers, notice);
+        cx.post(cx.topology.coordinator(), CoordinatorMail::Told);
     }
 
     /// Whoever does nothing is sent away before long.

@@ -27,3 +27,59 @@ fn an_attempt_to_join_is_logged_whatever_game_is_named() {
         assert_eq!(*logged.borrow(), [Some(999_999), Some(41), None, None]);
     }
 }
+
+/// The notice came after the end of searches, and on one shard lobbies closed before another shard's players knew why.
+#[test]
+fn at_an_orderly_stop_all_are_told_before_searches_end_and_those_before_lobbies() {
+    for shards in 1..=4 {
+        for seed in 0..20 {
+            let mut sim = simulator(shards, seed, Settings::default());
+            sim.eager = seed % 2 == 0;
+            let all: Vec<ConnId> = (1..=8)
+                .map(|id| player(&mut sim, id, id as u16 % shards))
+                .collect();
+            let (searching, others) = all.split_at(4);
+            for &conn in searching {
+                say(
+                    &mut sim,
+                    conn,
+                    json!({"command": "game_matchmaking", "state": "start"}),
+                );
+            }
+            let uid = hosted(&mut sim, others[0], json!({}));
+            joined(&mut sim, others[1], uid);
+            hosted(&mut sim, others[2], json!({}));
+            for &conn in &all {
+                sim.take(conn);
+            }
+            sim.stop(crate::Stopping::Drain);
+            // What came when: several may learn of one step at once, but of no later one before all know of it.
+            let mut seen: Vec<u8> = Vec::new();
+            loop {
+                let mut now: Vec<u8> = Vec::new();
+                for &conn in &all {
+                    let got: Vec<u8> = sim.take(conn).iter().filter_map(step_of).collect();
+                    assert!(got.is_sorted(), "{got:?}");
+                    now.extend(got);
+                }
+                now.sort_unstable();
+                seen.extend(now);
+                if !sim.step() {
+                    break;
+                }
+            }
+            let expected = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2];
+            assert_eq!(seen, expected, "{shards} shards, seed {seed}");
+        }
+    }
+}
+
+/// Which step of the end a message is of.
+fn step_of(message: &Value) -> Option<u8> {
+    match (message["command"].as_str()?, message["style"].as_str()) {
+        ("notice", Some("info")) => Some(0),
+        ("search_info", _) => Some(1),
+        ("notice", Some("kill")) => Some(2),
+        _ => None,
+    }
+}
