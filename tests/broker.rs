@@ -57,7 +57,7 @@ fn exchange() -> String {
     format!("muster-test-{}-{number}", std::process::id())
 }
 
-/// Stops or starts the broker itself.
+/// Stops or starts the broker itself, or has it be in an alarm (`alarm`) and no longer (`calm`).
 fn control(what: &str) {
     let program = std::env::var("MUSTER_TEST_AMQP_CTL").expect("tests/with-rabbitmq sets it");
     assert!(Command::new(program).arg(what).status().unwrap().success());
@@ -427,6 +427,50 @@ async fn a_stopped_broker_is_waited_for_with_a_bounded_backlog() {
     let service = Service::new(&url, &exchange).await;
     let kept = service.emptied(&queue).await;
     let expected = [2, 4, 5, 6, 7].map(|number| format!("{{\"n\":{number}}}"));
+    assert_eq!(kept, expected);
+}
+
+// The server took a blocked connection for a broken one: it opened one after the other, and sent everything on each.
+#[tokio::test]
+async fn during_an_alarm_of_the_broker_connections_piled_up_and_events_were_doubled() {
+    let Some(url) = url() else { return };
+    let _alone = BROKER.write().await;
+    let exchange = exchange();
+    let service = Service::new(&url, &exchange).await;
+    let queue = service
+        .queue(&format!("{exchange}-kept"), true, "success.#")
+        .await;
+    let broker = Arc::new(Broker::new(300));
+    let (_settings, wanted) = watch::channel(settings(&url, &exchange));
+    let local = LocalSet::new();
+    let running = broker.clone();
+    let task = local.spawn_local(async move { running.run(wanted, Deaf).await });
+    local
+        .run_until(async {
+            until(|| broker.is_connected()).await;
+            control("alarm");
+            // It says so to whoever publishes something.
+            assert!(broker.publish(event(true, 1)));
+            until(|| broker.metrics().blocked.value() == 1.0).await;
+            assert!(!broker.publish(event(false, 0)), "may be lost, and is");
+            for number in 2..=300 {
+                assert!(broker.publish(event(true, number)));
+            }
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            assert!(broker.backlog() >= 299, "nothing is taken meanwhile");
+            assert!(broker.metrics().in_hand.value() <= 1.0);
+            control("calm");
+            until(|| broker.metrics().confirmed.value() == 300).await;
+            assert_eq!(broker.metrics().blocked.value(), 0.0);
+            assert!(broker.publish(event(false, 0)));
+            broker.close();
+            task.await.unwrap();
+        })
+        .await;
+    assert_eq!(broker.metrics().connections.value(), 1);
+    let kept = service.emptied(&queue).await;
+    let mut expected: Vec<String> = (1..=300).map(|n| format!("{{\"n\":{n}}}")).collect();
+    expected.push("{\"n\":0}".to_owned());
     assert_eq!(kept, expected);
 }
 

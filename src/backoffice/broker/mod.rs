@@ -4,20 +4,26 @@
 //! |---|---|
 //! | `queues` | the bounded queues that shards put messages into |
 //! | `session` | one connection: declarations, a batch out, messages in |
+//! | `socket` | the socket under it, so that it can be closed whatever the broker does |
 //! | `incoming` | what messages from outside mean |
 //!
 //! A shard never waits: [`Broker::publish`] takes a message or drops it. Without a connection, messages that may be
 //! lost are, and those that may not wait in a bounded backlog. A message leaves the backlog when the broker has
 //! confirmed it, so after a broken connection it may arrive twice, and it is never lost while there is room. The
 //! server runs without a broker.
+//!
+//! A broker in an alarm (out of memory, or of disk) says so and reads nothing more from who publishes. It is waited for
+//! on the same connection, however long that takes: what has been sent is then confirmed, and nothing arrives twice.
 
 mod incoming;
 mod queues;
 mod session;
+mod socket;
 
 use crate::BoxedLocal;
-use std::{cell::RefCell, time::Duration};
+use std::{cell::RefCell, convert::Infallible, time::Duration};
 
+use futures_lite::{StreamExt, stream};
 use lapin::{Consumer, types::FieldTable};
 use metrics::{SharedCounter, Source, Visit};
 use rand::{RngExt, rngs::SmallRng};
@@ -75,6 +81,8 @@ pub trait Listener {
 pub struct Broker {
     queues: Queues,
     closing: watch::Sender<bool>,
+    /// The broker is in an alarm.
+    blocked: watch::Sender<bool>,
 }
 
 impl Source for Broker {
@@ -96,6 +104,7 @@ impl Broker {
         Broker {
             queues: Queues::new(backlog),
             closing: watch::Sender::new(false),
+            blocked: watch::Sender::new(false),
         }
     }
 
@@ -206,6 +215,7 @@ impl Broker {
                     self.queues.set_connected(true);
                     let end = self.serve(session, settings, listener, hand).await;
                     self.queues.set_connected(false);
+                    self.set_blocked(false);
                     end
                 }
                 Err(error) => End::Lost(error),
@@ -245,6 +255,7 @@ impl Broker {
             out,
             mut notifications,
             mut avatars,
+            mut news,
         } = session;
         let end = tokio::select! {
             sent = self.send(&out, hand) => match sent {
@@ -253,6 +264,7 @@ impl Broker {
             },
             error = self.listen(&mut notifications, listener, incoming::notification) => End::Lost(error),
             error = self.listen(&mut avatars, listener, incoming::avatar) => End::Lost(error),
+            never = self.heed_alarms(&mut news) => match never {},
             Ok(()) = settings.changed() => End::Changed,
         };
         if !matches!(end, End::Lost(_)) {
@@ -261,12 +273,40 @@ impl Broker {
         end
     }
 
+    /// Learns when the broker takes nothing, and when it does again. Never ends: that a connection does is told elsewhere.
+    async fn heed_alarms(&self, news: &mut stream::Boxed<lapin::Event>) -> Infallible {
+        while let Some(event) = news.next().await {
+            match event {
+                lapin::Event::ConnectionBlocked(reason) => {
+                    tracing::warn!(
+                        reason,
+                        backlog = self.backlog(),
+                        "the broker is in an alarm; events that may be lost are dropped"
+                    );
+                    self.set_blocked(true);
+                    self.queues.set_connected(false);
+                }
+                lapin::Event::ConnectionUnblocked => {
+                    tracing::info!("the broker's alarm is over");
+                    self.queues.set_connected(true);
+                    self.set_blocked(false);
+                }
+                _ => {}
+            }
+        }
+        std::future::pending().await
+    }
+
     /// Sends what comes, in batches, until the connection breaks; when closing, until nothing is left.
     async fn send(&self, out: &Outgoing, hand: &RefCell<Vec<Event>>) -> Result<(), Broken> {
+        let mut blocked = self.blocked.subscribe();
         loop {
+            // The sender lives as long as this value: there is no other end.
+            let _ = blocked.wait_for(|blocked| !*blocked).await;
             if hand.borrow().is_empty() {
                 *hand.borrow_mut() = self.queues.take(BATCH);
             }
+            self.queues.metrics.in_hand.set(hand.borrow().len() as f64);
             let batch = hand.borrow().clone();
             if batch.is_empty() {
                 if self.is_closing() {
@@ -280,6 +320,7 @@ impl Broker {
             }
             let fates = out.publish(&batch).await?;
             hand.borrow_mut().clear();
+            self.queues.metrics.in_hand.set(0.0);
             for (fate, event) in fates.into_iter().zip(&batch) {
                 match fate {
                     PublishResult::Confirmed => self.queues.metrics.confirmed.up(),
@@ -337,6 +378,7 @@ impl Broker {
             }
             event.persistent
         });
+        self.queues.metrics.in_hand.set(hand.borrow().len() as f64);
     }
 
     /// Tells the log about dropped messages, now and then.
@@ -358,6 +400,14 @@ impl Broker {
                 told = now;
             }
         }
+    }
+
+    fn set_blocked(&self, blocked: bool) {
+        self.blocked.send_replace(blocked);
+        self.queues
+            .metrics
+            .blocked
+            .set(f64::from(u8::from(blocked)));
     }
 
     fn is_closing(&self) -> bool {

@@ -33,8 +33,12 @@ metrics::metrics! {
         incoming: SharedCounter = Sum "muster_broker_incoming_total";
         /// Messages of other services that made no sense.
         heard_bad: SharedCounter = Sum "muster_broker_heard_bad_total";
-        /// Whether the broker can be reached: 1 if it can.
+        /// Whether the broker can be reached and takes events: 1 if it does.
         connected: Gauge = Sum "muster_broker_connected";
+        /// Whether the broker is in an alarm and takes nothing: 1 if it is.
+        blocked: Gauge = Sum "muster_broker_blocked";
+        /// Events handed to the broker that it has not confirmed yet.
+        in_hand: Gauge = Sum "muster_broker_in_hand";
         /// Persistent events that wait for the broker.
         backlog: Gauge = Sum "muster_broker_backlog";
     }

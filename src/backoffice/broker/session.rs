@@ -1,26 +1,36 @@
 //! One connection to the broker: what is declared on it, a batch that leaves, messages that come.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
-use futures_lite::StreamExt;
+use futures_lite::{StreamExt, stream};
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer,
-    ExchangeKind,
+    AsyncTcpStream, BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
+    Consumer, ExchangeKind,
     message::Delivery,
     options::{
         BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
         ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
     },
+    tcp::AMQPUriTcpExt,
     types::FieldTable,
+    uri::AMQPUri,
 };
 
-use super::BrokerSettings;
+use super::{
+    BrokerSettings,
+    socket::{CloseOnDrop, Socket},
+};
 use lobby::Event;
 
 /// A broker that has not let us in after this time is not there.
 const CONNECT: Duration = Duration::from_secs(10);
-/// A broker that has not confirmed a batch after this time has lost it.
-const CONFIRM: Duration = Duration::from_secs(10);
+/// A broker that has not confirmed a batch after this time, and is in no alarm, has lost it. What it has not lost arrives
+/// twice, so this is longer than a busy disk takes.
+const CONFIRM: Duration = Duration::from_secs(30);
+/// How often that time is looked at.
+const CONFIRM_CHECK: Duration = Duration::from_millis(250);
+/// A broker that has not said good-bye after this time is left without.
+const GOODBYE: Duration = Duration::from_secs(5);
 /// Messages the broker sends ahead of their being acknowledged.
 const PREFETCH: u16 = 64;
 /// AMQP's delivery mode of what the broker keeps in memory only.
@@ -36,6 +46,9 @@ const AVATAR: (&str, &str) = ("player_avatar.update", "success.player_avatar.upd
 /// Why a connection is no longer of use.
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
+    /// The broker's URL is none.
+    #[error("the broker's URL is not understood")]
+    Url,
     /// The broker, or the way to it.
     #[error("{0}")]
     Amqp(#[from] lapin::Error),
@@ -61,13 +74,16 @@ pub(super) struct Session {
     pub(super) out: Outgoing,
     pub(super) notifications: Consumer,
     pub(super) avatars: Consumer,
+    /// Among other news of the connection: that the broker is in an alarm, and that it no longer is.
+    pub(super) news: stream::Boxed<lapin::Event>,
 }
 
-/// The way out.
+/// The way out. When it is dropped, its socket is closed.
 pub(super) struct Outgoing {
     connection: Connection,
     publishing: Channel,
     exchange: String,
+    _socket: CloseOnDrop,
 }
 
 impl Session {
@@ -81,7 +97,25 @@ impl Session {
     async fn connect(settings: &BrokerSettings) -> Result<Session, Broken> {
         let properties =
             ConnectionProperties::default().with_connection_name(settings.name.as_str().into());
-        let connection = Connection::connect(&settings.url, properties).await?;
+        let uri: AMQPUri = settings.url.parse().map_err(|_| Broken::Url)?;
+        let socket = Socket::default();
+        let close_on_drop = CloseOnDrop(socket.clone());
+        let connection = Connection::connector(
+            uri,
+            lapin::runtime::default_runtime()?,
+            async move |uri, runtime| {
+                let stream = uri.connect_async(&runtime).await?;
+                // The setting takes no URL that asks for TLS.
+                let AsyncTcpStream::Plain(plain) = &stream else {
+                    return Err(io::Error::from(io::ErrorKind::Unsupported).into());
+                };
+                socket.opened(plain.get_ref())?;
+                Ok(stream)
+            },
+            properties,
+        )
+        .await?;
+        let news = connection.events_listener().boxed();
         let publishing = connection.create_channel().await?;
         let durable = ExchangeDeclareOptions {
             durable: true,
@@ -105,15 +139,17 @@ impl Session {
                 connection,
                 publishing,
                 exchange: settings.exchange.clone(),
+                _socket: close_on_drop,
             },
             notifications,
             avatars,
+            news,
         })
     }
 }
 
 impl Outgoing {
-    /// Publishes a batch and waits until the broker has confirmed all of it.
+    /// Publishes a batch and waits until the broker has confirmed all of it; during an alarm, as long as that takes.
     pub(super) async fn publish(&self, batch: &[Event]) -> Result<Vec<PublishResult>, Broken> {
         let exchange = self.exchange.as_str();
         let whole = async {
@@ -145,15 +181,32 @@ impl Outgoing {
             }
             Ok(fates)
         };
-        tokio::time::timeout(CONFIRM, whole)
-            .await
-            .map_err(|_| Broken::TooSlow)?
+        tokio::select! {
+            fates = whole => fates,
+            () = self.overdue() => Err(Broken::TooSlow),
+        }
     }
 
-    /// Says good-bye. A broker that does not answer is not waited for long.
+    /// Until a batch should have been confirmed. The time of an alarm does not count, since the broker reads nothing then.
+    async fn overdue(&self) {
+        let mut left = CONFIRM;
+        while !left.is_zero() {
+            tokio::time::sleep(CONFIRM_CHECK).await;
+            left = if self.connection.status().blocked() {
+                CONFIRM
+            } else {
+                left.saturating_sub(CONFIRM_CHECK)
+            };
+        }
+    }
+
+    /// Says good-bye. A broker that does not answer is not waited for long, one that does not read not at all.
     pub(super) async fn close(self) {
+        if self.connection.status().blocked() {
+            return;
+        }
         let goodbye = self.connection.close(200, "OK".into());
-        if !matches!(tokio::time::timeout(CONFIRM, goodbye).await, Ok(Ok(()))) {
+        if !matches!(tokio::time::timeout(GOODBYE, goodbye).await, Ok(Ok(()))) {
             tracing::debug!("the broker did not say good-bye");
         }
     }
