@@ -36,6 +36,8 @@ metrics::metrics! {
         ended: Counter = PerShard "muster_ended_total";
         /// Connections ended because their bytes broke the framing.
         ended_framing: Counter = PerShard "muster_ended_framing_total";
+        /// Connections of load balancers that looked whether somebody listens: their PROXY header carried no client's address.
+        health_checks: Counter = PerShard "muster_health_checks_total";
         /// Connections ended before their handshake was complete.
         ended_handshake: Counter = PerShard "muster_ended_handshake_total";
         /// Connections ended because too much was queued for them.

@@ -308,6 +308,10 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 Step::Peer { consumed, address } => {
                     at += consumed;
                     let direct = !conn.format.has_upgrade();
+                    if address.is_none() {
+                        self.metrics.health_checks.up();
+                    }
+                    let address = address.unwrap_or(conn.address);
                     if !self.readmit(id, address) {
                         self.fail(id, &[]);
                         return at;
@@ -317,7 +321,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                     }
                 }
                 Step::Fail { error, close_frame } => {
-                    if error != WireError::Closed {
+                    if error == WireError::ProxyUnknown {
+                        self.metrics.health_checks.up();
+                    } else if error != WireError::Closed {
                         self.metrics.ended_framing.up();
                         let (shard, peer) = (self.id.local(), conn.address);
                         tracing::debug!(shard, %peer, %error, "stream ended");

@@ -53,8 +53,12 @@ impl Decoder {
         if self.proxy {
             return match proxy::parse(input) {
                 Ok(None) => Step::More { consumed: 0 },
-                Ok(Some((consumed, address))) => {
+                Ok(Some((consumed, source))) => {
                     self.proxy = false;
+                    let address = match source {
+                        proxy::Source::Client(address) => Some(address),
+                        proxy::Source::Proxy => None,
+                    };
                     Step::Peer { consumed, address }
                 }
                 Err(error) => Step::Fail {
@@ -133,7 +137,7 @@ mod tests {
                         consumed
                     }
                     Step::Peer { consumed, address } => {
-                        seen.push(format!("peer {address}"));
+                        seen.push(format!("peer {address:?}"));
                         consumed
                     }
                     Step::Fail { error, close_frame } => {

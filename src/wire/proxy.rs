@@ -1,7 +1,8 @@
 //! PROXY protocol headers, version 1 (text) and 2 (binary), told apart by their first bytes (spec: faf-wire 6).
 //!
-//! Only the source address is taken. It must never guess: a header that carries no address, or no header, is an error,
-//! reported as soon as the bytes so far cannot become a header any more.
+//! Only the source address is taken. It must never guess: no header, or one that should carry an address and does not, is an
+//! error, reported as soon as the bytes so far cannot become a header any more. A header of version 2 may say that the proxy
+//! speaks for itself (`LOCAL`), mostly to see whether somebody listens: then there is nobody's address but its own.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -15,9 +16,20 @@ const V2_START: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 const V1_MAX_BYTES: usize = 107;
 /// Signature, version and command, family, length.
 const V2_FIXED_BYTES: usize = 16;
+/// Most bytes that a header of version 2 may say follow: addresses, and what proxies add, such as a certificate's name.
+const V2_MAX_BYTES: usize = 8 << 10;
 
-/// The header at the front of `input`: how many bytes it takes and the source address; `None` while incomplete.
-pub fn parse(input: &[u8]) -> Result<Option<(usize, IpAddr)>, WireError> {
+/// For whom a header speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// For a client with this address.
+    Client(IpAddr),
+    /// For the proxy itself.
+    Proxy,
+}
+
+/// The header at the front of `input`: how many bytes it takes and for whom it speaks; `None` while incomplete.
+pub fn parse(input: &[u8]) -> Result<Option<(usize, Source)>, WireError> {
     if begins(input, V1_START) {
         parse_v1(input)
     } else if begins(input, V2_START) {
@@ -32,7 +44,7 @@ fn begins(input: &[u8], start: &[u8]) -> bool {
     input.iter().zip(start).all(|(a, b)| a == b)
 }
 
-fn parse_v1(input: &[u8]) -> Result<Option<(usize, IpAddr)>, WireError> {
+fn parse_v1(input: &[u8]) -> Result<Option<(usize, Source)>, WireError> {
     let head = &input[..input.len().min(V1_MAX_BYTES)];
     let Some(end) = memchr(b'\n', head) else {
         return if head.len() < V1_MAX_BYTES {
@@ -48,7 +60,8 @@ fn parse_v1(input: &[u8]) -> Result<Option<(usize, IpAddr)>, WireError> {
     let mut field = || fields.next().ok_or(malformed);
     let family = field()?;
     if family == "UNKNOWN" {
-        return Err(WireError::Proxy("carries no address"));
+        // spec: faf-wire 6
+        return Err(WireError::ProxyUnknown);
     }
     let source: IpAddr = field()?.parse().map_err(|_| malformed)?;
     let destination: IpAddr = field()?.parse().map_err(|_| malformed)?;
@@ -63,19 +76,27 @@ fn parse_v1(input: &[u8]) -> Result<Option<(usize, IpAddr)>, WireError> {
     if !agrees || fields.next().is_some() {
         return Err(malformed);
     }
-    Ok(Some((end + 1, source)))
+    Ok(Some((end + 1, Source::Client(source))))
 }
 
-fn parse_v2(input: &[u8]) -> Result<Option<(usize, IpAddr)>, WireError> {
+fn parse_v2(input: &[u8]) -> Result<Option<(usize, Source)>, WireError> {
     match input.get(V2_START.len()) {
-        None | Some(0x21) => {}
-        Some(0x20) => return Err(WireError::Proxy("carries no address")),
+        None | Some(0x20 | 0x21) => {}
         Some(_) => return Err(WireError::Proxy("malformed")),
     }
-    let Some(([.., family, high, low], rest)) = input.split_first_chunk::<V2_FIXED_BYTES>() else {
+    let Some(([.., command, family, high, low], rest)) =
+        input.split_first_chunk::<V2_FIXED_BYTES>()
+    else {
         return Ok(None);
     };
     let len = usize::from(u16::from_be_bytes([*high, *low]));
+    if len > V2_MAX_BYTES {
+        return Err(WireError::Proxy("too long"));
+    }
+    if *command == 0x20 {
+        // Whatever follows is to be skipped (PROXY protocol specification, 2.2).
+        return Ok((rest.len() >= len).then_some((V2_FIXED_BYTES + len, Source::Proxy)));
+    }
     // Source and destination address, then two ports.
     let needed = match family {
         0x11 | 0x12 => 2 * 4 + 4,
@@ -97,7 +118,7 @@ fn parse_v2(input: &[u8]) -> Result<Option<(usize, IpAddr)>, WireError> {
         (_, _, Some(octets)) => IpAddr::V6(Ipv6Addr::from(*octets)),
         _ => return Err(WireError::Proxy("malformed")),
     };
-    Ok(Some((V2_FIXED_BYTES + len, source)))
+    Ok(Some((V2_FIXED_BYTES + len, Source::Client(source))))
 }
 
 #[cfg(test)]
@@ -139,17 +160,36 @@ mod tests {
                 assert_eq!(parse(&header[..end]), Ok(None));
             }
             let stream = [header.as_slice(), b"{}\n"].concat();
-            assert_eq!(parse(&stream), Ok(Some((header.len(), address))));
+            let source = Source::Client(address);
+            assert_eq!(parse(&stream), Ok(Some((header.len(), source))));
         }
     }
 
     #[test]
     fn a_header_without_an_address_is_refused() {
         let no_address = Err(WireError::Proxy("carries no address"));
-        assert_eq!(parse(b"PROXY UNKNOWN\r\n"), no_address);
-        assert_eq!(parse(&v2(0x20, 0x00, b"")), no_address);
+        assert_eq!(parse(b"PROXY UNKNOWN\r\n"), Err(WireError::ProxyUnknown));
         assert_eq!(parse(&v2(0x21, 0x00, b"")), no_address);
         assert_eq!(parse(&v2(0x21, 0x31, &[0; 216])), no_address);
+    }
+
+    // A load balancer's check ended with a broken connection, and counted as broken framing.
+    #[test]
+    fn a_proxy_may_speak_for_itself() {
+        for header in [
+            v2(0x20, 0x00, b""),
+            v2(0x20, 0x11, &[0; 12]),
+            v2(0x20, 0x31, &[7; 300]),
+        ] {
+            for end in 0..header.len() {
+                assert_eq!(parse(&header[..end]), Ok(None));
+            }
+            let stream = [header.as_slice(), b"{}\n"].concat();
+            assert_eq!(parse(&stream), Ok(Some((header.len(), Source::Proxy))));
+        }
+        let too_long = Err(WireError::Proxy("too long"));
+        assert_eq!(parse(&v2(0x20, 0x00, &[0; V2_MAX_BYTES + 1])), too_long);
+        assert_eq!(parse(&v2(0x21, 0x11, &[0; V2_MAX_BYTES + 1])), too_long);
     }
 
     #[test]

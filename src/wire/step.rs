@@ -37,8 +37,8 @@ pub enum Step<'a> {
     Peer {
         /// Bytes of the input that are used up.
         consumed: usize,
-        /// The address that replaces the socket's.
-        address: IpAddr,
+        /// The address that replaces the socket's; none: the proxy speaks for itself.
+        address: Option<IpAddr>,
     },
     /// The stream cannot go on. `close_frame` is written before closing, if not empty.
     Fail {

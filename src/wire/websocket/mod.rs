@@ -239,7 +239,7 @@ impl Reader {
                     };
                     Step::Peer {
                         consumed: 0,
-                        address,
+                        address: Some(address),
                     }
                 }
                 _ => {

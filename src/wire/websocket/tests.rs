@@ -19,7 +19,7 @@ const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 enum Event {
     Body(String),
     Reply(Vec<u8>),
-    Peer(IpAddr),
+    Peer(Option<IpAddr>),
     Fail(WireError, Vec<u8>),
 }
 
@@ -196,7 +196,7 @@ fn the_forwarded_address_comes_before_the_answer() {
         assert_eq!(
             got,
             if trusted {
-                vec![Event::Peer(address)]
+                vec![Event::Peer(Some(address))]
             } else {
                 vec![]
             }
