@@ -43,11 +43,9 @@ fn refuse(why: &'static str, status: &str) -> Refusal {
 
 /// Reads the request at the front of `input`; `None` while incomplete.
 pub(super) fn parse(input: &[u8], limits: &ReadLimits) -> Result<Option<Upgrade>, Refusal> {
-    let too_large = || {
-        refuse(
-            "request head too large",
-            "431 Request Header Fields Too Large",
-        )
+    let too_large = || Refusal {
+        error: WireError::HeadTooLong,
+        ..refuse("", "431 Request Header Fields Too Large")
     };
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
@@ -87,13 +85,7 @@ fn key<'a>(
             "405 Method Not Allowed\r\nAllow: GET",
         ));
     }
-    let path = request
-        .path
-        .unwrap_or_default()
-        .split('?')
-        .next()
-        .unwrap_or_default();
-    if path != limits.ws_path {
+    if path(request.path.unwrap_or_default()) != limits.ws_path {
         return Err(refuse("unknown path", "404 Not Found"));
     }
     if request.version != Some(1)
@@ -102,33 +94,57 @@ fn key<'a>(
     {
         return Err(refuse("not an upgrade", "400 Bad Request"));
     }
-    match header(request, "Sec-WebSocket-Version") {
-        Some("13") => {}
-        Some(_) => {
-            return Err(refuse(
-                "unknown version",
-                "426 Upgrade Required\r\nSec-WebSocket-Version: 13",
-            ));
-        }
-        None => return Err(refuse("no version", "400 Bad Request")),
+    if header(request, "Sec-WebSocket-Version").is_none() {
+        return Err(refuse("no version", "400 Bad Request"));
     }
-    header(request, "Sec-WebSocket-Key")
+    if !lists(request, "Sec-WebSocket-Version", "13") {
+        return Err(refuse(
+            "unknown version",
+            "426 Upgrade Required\r\nSec-WebSocket-Version: 13",
+        ));
+    }
+    let key = header(request, "Sec-WebSocket-Key");
+    // Two that are alike come from a proxy that says everything twice; of two others neither is the client's for sure.
+    key.filter(|key| values(request, "Sec-WebSocket-Key").all(|other| other == *key))
         .filter(|key| BASE64.decode(key).is_ok_and(|key| key.len() == 16))
         .ok_or_else(|| refuse("no valid key", "400 Bad Request"))
 }
 
-fn header<'a>(request: &'a httparse::Request<'_, '_>, name: &str) -> Option<&'a str> {
-    let mut headers = request.headers.iter();
-    let found = headers.find(|header| header.name.eq_ignore_ascii_case(name))?;
-    std::str::from_utf8(found.value).ok().map(str::trim)
+/// The path of a request target: its own form, or within a whole address, which a proxy may send (RFC 9112, 3.2.2).
+fn path(target: &str) -> &str {
+    let scheme = target.split_once("://").map(|(scheme, rest)| {
+        let known = ["http", "https", "ws", "wss"];
+        (known.iter().any(|known| scheme.eq_ignore_ascii_case(known))).then_some(rest)
+    });
+    let target = match scheme.flatten() {
+        Some(rest) => rest.find(['/', '?']).map_or("/", |at| &rest[at..]),
+        None => target,
+    };
+    match target.split('?').next().unwrap_or_default() {
+        "" => "/",
+        path => path,
+    }
 }
 
-/// Whether a header's list has this token.
+/// The values of a header's lines, those that are text.
+fn values<'a>(request: &'a httparse::Request<'_, '_>, name: &str) -> impl Iterator<Item = &'a str> {
+    let lines = request.headers.iter();
+    lines
+        .filter(move |header| header.name.eq_ignore_ascii_case(name))
+        .filter_map(|header| std::str::from_utf8(header.value).ok())
+        .map(str::trim)
+}
+
+/// The first value of a header.
+fn header<'a>(request: &'a httparse::Request<'_, '_>, name: &str) -> Option<&'a str> {
+    values(request, name).next()
+}
+
+/// Whether a header's list has this token; the lines of one header are one list (RFC 9110, 5.3).
 fn lists(request: &httparse::Request<'_, '_>, name: &str, token: &str) -> bool {
-    header(request, name).is_some_and(|value| {
-        let mut items = value.split(',');
-        items.any(|item| item.trim().eq_ignore_ascii_case(token))
-    })
+    values(request, name)
+        .flat_map(|value| value.split(','))
+        .any(|item| item.trim().eq_ignore_ascii_case(token))
 }
 
 /// The `Sec-WebSocket-Accept` that answers `key` (RFC 6455, 4.2.2).
@@ -210,6 +226,36 @@ mod tests {
             status(&request().replace("Host", &format!("{}Host", "X: y\r\n".repeat(70)))),
             "431"
         );
+    }
+
+    // Clients and proxies that send `Connection: keep-alive` on a line of its own were refused.
+    #[test]
+    fn lines_of_a_header_are_one_list_and_the_target_may_be_an_address() {
+        let with = |from: &str, to: &str| status(&request().replace(from, to));
+        let split = "Connection: keep-alive\r\nX: y\r\nconnection: Upgrade";
+        assert_eq!(with("Connection: Upgrade", split), "101");
+        let split = "Upgrade: h2c\r\nUpgrade: WebSocket";
+        assert_eq!(with("Upgrade: websocket", split), "101");
+        let extensions = "Host: x\r\nSec-WebSocket-Extensions: a\r\nSec-WebSocket-Extensions: b\r\n\
+            Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b\r\nX";
+        assert_eq!(with("Host", extensions), "101");
+        let versions = "Sec-WebSocket-Version: 8\r\nSec-WebSocket-Version: 13";
+        assert_eq!(with("Sec-WebSocket-Version: 13", versions), "101");
+        let key = format!("Sec-WebSocket-Key: {KEY}");
+        assert_eq!(with(&key, &format!("{key}\r\n{key}")), "101");
+        let other = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==";
+        assert_eq!(with(&key, &format!("{key}\r\n{other}")), "400");
+        for target in [
+            "http://lobby/",
+            "WSS://lobby:443/?a=://b",
+            "ws://lobby",
+            "ws://lobby?a=1",
+        ] {
+            assert_eq!(with("GET / ", &format!("GET {target} ")), "101", "{target}");
+        }
+        for target in ["http://lobby/ws", "ftp://lobby/", "/http://lobby/", "lobby"] {
+            assert_eq!(with("GET / ", &format!("GET {target} ")), "404", "{target}");
+        }
     }
 
     #[test]
