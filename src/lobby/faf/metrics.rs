@@ -58,6 +58,9 @@ metrics::metrics! {
         unauthenticated: Counter = PerShard "muster_faf_unauthenticated_total";
         /// Connections closed after the message `invalid`.
         invalid_closes: Counter = PerShard "muster_faf_invalid_closes_total";
+        /// Messages refused because they were longer than their command needs, or had more values; counted among the
+        /// closes after `invalid`, too.
+        too_long: Counter = PerShard "muster_faf_too_long_total";
         /// Connections closed in silence for a missing key or a bad value.
         garbage_closes: Counter = PerShard "muster_faf_garbage_closes_total";
         /// Commands refused with a notice to the player.

@@ -5,9 +5,11 @@
 //! faf-wire 2.1 byte for byte. Nothing here knows what a message means, and no text can make it panic, recurse
 //! without bound or allocate more than its own length asks for.
 
+mod outline;
 mod read;
 mod tolerance;
 mod write;
 
+pub use outline::Outline;
 pub use read::{Doc, Elements, Entries, JsonReader, MAX_DEPTH, NotJson, Value};
 pub use write::{to_json, write_json, write_text};

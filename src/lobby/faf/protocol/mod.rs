@@ -8,4 +8,5 @@ pub(in crate::faf) mod matchmaking;
 pub(in crate::faf) mod message;
 pub(in crate::faf) mod player_info;
 pub(in crate::faf) mod request;
+pub(in crate::faf) mod size;
 pub(in crate::faf) mod text;

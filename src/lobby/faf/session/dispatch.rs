@@ -9,7 +9,7 @@ use crate::{
         protocol::{
             message,
             request::{Outcome, Refusal},
-            text,
+            size, text,
         },
         questions::Ask,
         session::{
@@ -49,6 +49,10 @@ impl Sessions {
         }
         if *body == *message::PONG {
             return;
+        }
+        if let Err(refusal) = size::admit(body) {
+            cx.metrics.too_long.up();
+            return self.refused(cx, conn, refusal);
         }
         let outcome = match reader.parse(body) {
             Ok(doc) => self.dispatch(cx, conn, doc.root()),

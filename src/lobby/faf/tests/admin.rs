@@ -65,7 +65,7 @@ fn everybody_is_told() {
             &mut sim,
             a,
             "broadcast",
-            json!({"message": "x".repeat(1 << 20)}),
+            json!({"message": "x".repeat(200 << 10)}),
         );
         let cut = sim.take(b)[0]["text"].as_str().map(str::len);
         assert_eq!(cut, Some(crate::faf::model::limits::BROADCAST_BYTES));
