@@ -83,6 +83,14 @@ impl Decoder {
         }
     }
 
+    /// Bytes of memory it keeps of messages that are not whole, beside those of its input.
+    pub fn held(&self) -> usize {
+        match &self.inner {
+            Inner::WebSocket(reader) => reader.held(),
+            _ => 0,
+        }
+    }
+
     /// The stream has ended after `rest`: a last line without its newline is still a message (spec: faf-wire 3);
     /// anything else that is left over is an error.
     pub fn finish<'a>(&mut self, rest: &'a mut [u8]) -> Result<Option<&'a mut [u8]>, WireError> {

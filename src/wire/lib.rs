@@ -24,5 +24,5 @@ pub use chunk::Chunk;
 pub use decoder::Decoder;
 pub use error::WireError;
 pub use format::Format;
-pub use limits::ReadLimits;
+pub use limits::{MESSAGE_DOCUMENTS, ReadLimits};
 pub use step::{Scratch, Step};

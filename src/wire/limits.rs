@@ -1,10 +1,16 @@
 //! How much a peer may say at once.
 
+/// What [`ReadLimits::documents`] is, unless somebody wants it otherwise.
+pub const MESSAGE_DOCUMENTS: usize = 1_000;
+
 /// Limits and policy of reading, the same for every connection of a listener.
 #[derive(Clone, Debug)]
 pub struct ReadLimits {
     /// Longest message in bytes; longer ones end the connection (spec: faf-wire 3, 4.2 item 6, 5.1).
     pub message_bytes: usize,
+    /// Most JSON documents, blank lines included, in one WebSocket message. A client sends one; a bridge that carries raw
+    /// bytes may gather some tens.
+    pub documents: usize,
     /// Longest HTTP request head of a WebSocket upgrade, in bytes.
     pub upgrade_bytes: usize,
     /// Path on which the WebSocket upgrade is accepted; any other is a plain 404.
@@ -18,6 +24,7 @@ impl Default for ReadLimits {
     fn default() -> Self {
         ReadLimits {
             message_bytes: 10 << 20,
+            documents: MESSAGE_DOCUMENTS,
             upgrade_bytes: 8 << 10,
             ws_path: "/".into(),
             ws_forwarded_header: "X-Real-IP".into(),

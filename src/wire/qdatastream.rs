@@ -16,6 +16,8 @@ const PONG_FRAME: &[u8] = b"\0\0\0\x0c\0\0\0\x08\0P\0O\0N\0G";
 const LENGTH: usize = 4;
 /// Up to this many bytes after a string are no further string (spec: faf-wire 4.2 item 5).
 const IGNORED_TAIL: usize = 4;
+/// Strings after the first that are looked at; the very old clients that send any send two or three.
+pub const LEGACY_STRINGS: usize = 64;
 /// UTF-16 units handled at once while they are ASCII.
 const BATCH: usize = 16;
 
@@ -111,7 +113,7 @@ fn message(block: &[u8], text: &mut Vec<u8>) -> Result<(), WireError> {
         text.clear();
         text.extend_from_slice(body);
     } else if rest.len() > IGNORED_TAIL {
-        splice_legacy_parts(rest, text);
+        splice_legacy_parts(rest, text)?;
     }
     Ok(())
 }
@@ -169,22 +171,29 @@ fn decode_utf16(units: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
 /// The members of a further object are written behind those of the first: as the last of two equal keys wins, that
 /// merges them. Other strings are gathered in the member `legacy`. If the first string is no object there is nothing
 /// to merge into, and it stays as it is for the dialect to refuse. Allocates: only very old clients come here.
-fn splice_legacy_parts(mut rest: &[u8], text: &mut Vec<u8>) {
+fn splice_legacy_parts(mut rest: &[u8], text: &mut Vec<u8>) -> Result<(), WireError> {
     let mut reader = JsonReader::new();
     let mut copy = text.clone();
     if !reader
         .parse(&mut copy)
         .is_ok_and(|doc| doc.root().is_object())
     {
-        return;
+        return Ok(());
     }
     // Gathered apart and spliced once, so that the work stays proportional to the block.
     let mut members = Vec::new();
     let mut legacy = Vec::new();
     let mut part = Vec::new();
+    let mut strings = 0;
     while rest.len() > IGNORED_TAIL
         && let Some((string, after)) = split_string(rest)
     {
+        strings += 1;
+        if strings > LEGACY_STRINGS {
+            return Err(WireError::TooMany {
+                limit: LEGACY_STRINGS,
+            });
+        }
         part.clear();
         if decode_utf16(string, &mut part).is_err() {
             break;
@@ -223,6 +232,7 @@ fn splice_legacy_parts(mut rest: &[u8], text: &mut Vec<u8>) {
         text.extend_from_slice(&members[separator..]);
         text.push(b'}');
     }
+    Ok(())
 }
 
 /// What stands between the braces of an object's text.
@@ -371,6 +381,18 @@ mod tests {
         assert_eq!(read_strings(&["PING", "{}"]), r#"{"command":"ping"}"#);
         assert_eq!(read_strings(&["[]", "{\"a\":1}"]), "[]");
         assert_eq!(read_strings(&["nonsense", "{\"a\":1}"]), "nonsense");
+    }
+
+    // Each string was parsed by itself, however many a block had.
+    #[test]
+    fn a_block_has_so_many_strings_and_no_more() {
+        let block = |strings: usize| {
+            let first = qstring("{\"a\":1}");
+            frame(&[first, qstring("{}").repeat(strings)].concat())
+        };
+        assert!(read(&block(LEGACY_STRINGS)).is_ok());
+        let limit = LEGACY_STRINGS;
+        assert_eq!(read(&block(limit + 1)), Err(WireError::TooMany { limit }));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! frame ends and all brackets are closed; what ends inside of brackets waits for more. Whether the document is JSON
 //! is the parser's business: text that cannot become JSON must never be kept waiting for more, except inside brackets.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 use crate::lines::is_space;
 
@@ -36,14 +36,10 @@ impl Documents {
         if self.scanned == 0 && memchr(b'\n', text) == Some(last) {
             return Some(text.len());
         }
-        for (at, byte) in text.iter().enumerate().skip(self.scanned) {
+        let mut at = self.scanned;
+        while let Some(byte) = text.get(at) {
             if self.in_string {
-                match byte {
-                    _ if self.escaped => self.escaped = false,
-                    b'\\' => self.escaped = true,
-                    b'"' => self.in_string = false,
-                    _ => {}
-                }
+                at = self.through_string(text, at);
                 continue;
             }
             match byte {
@@ -54,11 +50,32 @@ impl Documents {
                 _ => {}
             }
             self.started |= !is_space(*byte);
+            at += 1;
         }
         self.scanned = text.len();
         // A line that ended inside of brackets is broken, and goes to the parser as it is.
         let complete = self.depth == 0 && !self.in_string && self.started;
         (complete || text[last] == b'\n').then_some(text.len())
+    }
+
+    /// Goes on in a string from `at`. Where to go on: behind its end, or as far as the text goes.
+    fn through_string(&mut self, text: &[u8], mut at: usize) -> usize {
+        if std::mem::take(&mut self.escaped) {
+            at += 1;
+        }
+        while let Some(found) = memchr2(b'"', b'\\', text.get(at..).unwrap_or_default()) {
+            at += found + 1;
+            if text[at - 1] == b'"' {
+                self.in_string = false;
+                return at;
+            }
+            if at == text.len() {
+                self.escaped = true;
+                return at;
+            }
+            at += 1;
+        }
+        text.len()
     }
 }
 

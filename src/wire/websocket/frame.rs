@@ -15,6 +15,7 @@ const CONTROL_MAX_BYTES: u64 = 125;
 pub(super) const CLOSE_NORMAL: u16 = 1000;
 pub(super) const CLOSE_PROTOCOL: u16 = 1002;
 pub(super) const CLOSE_BAD_TEXT: u16 = 1007;
+pub(super) const CLOSE_POLICY: u16 = 1008;
 pub(super) const CLOSE_TOO_LONG: u16 = 1009;
 
 /// What a frame is (RFC 6455, 5.2).

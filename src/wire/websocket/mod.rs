@@ -16,7 +16,7 @@ use simdutf8::basic::from_utf8;
 pub use client::{ClientReader, client_handshake, encode_client_binary, encode_client_text};
 pub use handshake::accept_key;
 
-use self::frame::{CLOSE_BAD_TEXT, CLOSE_PROTOCOL, CLOSE_TOO_LONG, Head, Opcode};
+use self::frame::{CLOSE_BAD_TEXT, CLOSE_POLICY, CLOSE_PROTOCOL, CLOSE_TOO_LONG, Head, Opcode};
 use self::text::Text;
 use super::lines::strip;
 use super::{ReadLimits, Scratch, Step, WireError};
@@ -111,6 +111,15 @@ impl Reader {
         }
     }
 
+    /// Bytes of memory that fragments, and documents that go on in the next message, take.
+    pub(super) fn held(&self) -> usize {
+        let documents = match &self.content {
+            Content::Documents(text) => text.held(),
+            Content::Binary => 0,
+        };
+        self.fragments.capacity() + documents
+    }
+
     /// The next step of `input`, which starts at the first byte not consumed yet, and keeps what was unmasked in it.
     pub fn step<'a>(
         &mut self,
@@ -124,11 +133,17 @@ impl Reader {
         let mut at = 0;
         loop {
             if let Content::Documents(text) = &mut self.content {
-                if let Some(document) = text.next_in_input(input, &mut at) {
-                    return frame(at, strip(&mut input[document]));
+                let most = limits.documents;
+                let in_input = text.next_in_input(input, &mut at, most);
+                let held = in_input.is_none() && text.next_held(&mut scratch.text, most);
+                if text.given() > most {
+                    let error = WireError::TooMany { limit: most };
+                    return fail((CLOSE_POLICY, error));
                 }
-                if text.next_held(&mut scratch.text) {
-                    return frame(at, strip(&mut scratch.text));
+                match in_input {
+                    Some(document) => return frame(at, strip(&mut input[document])),
+                    None if held => return frame(at, strip(&mut scratch.text)),
+                    None => {}
                 }
             }
             let head = match frame::head(&input[at..]) {

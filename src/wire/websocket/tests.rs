@@ -340,3 +340,36 @@ fn binary_messages_are_frames_and_text_is_left_out() {
     assert_eq!(events[3..5], [body("in two"), body("")]);
     assert!(matches!(events[5], Event::Fail(WireError::BadText, _)));
 }
+
+// A message of 10 MiB had 154,000 of them, and each took its turn of a shard.
+#[test]
+fn a_message_has_so_many_documents_and_no_more() {
+    let limits = ReadLimits {
+        documents: 3,
+        ..ReadLimits::default()
+    };
+    let read = |frames: &[Vec<u8>]| events(&mut open_reader(), &mut frames.concat(), &limits);
+    let three = raw(0x81, b"{}\n\n{}\n");
+    assert_eq!(
+        read(&[three.clone(), three]),
+        bodies(&["{}"; 4]),
+        "each message has as many"
+    );
+    let refused = || {
+        let error = WireError::TooMany { limit: 3 };
+        Event::Fail(error, frame::close(CLOSE_POLICY))
+    };
+    let mut expected = bodies(&["{}"; 3]);
+    expected.push(refused());
+    assert_eq!(read(&[raw(0x81, b"{}\n{}\n{}\n{}\n")]), expected);
+    let fragments = [raw(0x01, b"{}\n{}\n"), raw(0x80, b"{}\n{}\n")];
+    assert_eq!(read(&fragments), expected, "held ones");
+    assert_eq!(
+        read(&[raw(0x81, b"{}\n\n\n\n\n\n\n{}\n")]),
+        bodies(&["{}"])
+            .into_iter()
+            .chain([refused()])
+            .collect::<Vec<_>>(),
+        "blank ones count"
+    );
+}

@@ -17,6 +17,8 @@ pub(super) struct Text {
     held: Vec<u8>,
     held_at: usize,
     documents: Documents,
+    /// Documents given out since the last message came, blank ones included.
+    given: usize,
     /// The last document had no newline, so that the next frame may bring it.
     newline_owed: bool,
 }
@@ -27,8 +29,19 @@ impl Text {
         self.held.len() - self.held_at
     }
 
+    /// Bytes of memory that are kept.
+    pub(super) fn held(&self) -> usize {
+        self.held.capacity()
+    }
+
+    /// Documents that the present message has had, blank ones included.
+    pub(super) fn given(&self) -> usize {
+        self.given
+    }
+
     /// Takes a message that lies in the input. False: it has to be held, because something is held before it.
     pub(super) fn take_in_input(&mut self, len: usize) -> bool {
+        self.given = 0;
         let free = self.held.is_empty();
         if free {
             self.unmasked = len;
@@ -38,12 +51,19 @@ impl Text {
 
     /// Takes a copy of a message.
     pub(super) fn hold(&mut self, message: &[u8]) {
+        self.given = 0;
         self.held.extend_from_slice(message);
     }
 
-    /// Where the next document of the unmasked text at `at` lies; moves `at` behind it.
-    pub(super) fn next_in_input(&mut self, input: &[u8], at: &mut usize) -> Option<Range<usize>> {
-        while self.unmasked > 0 {
+    /// Where the next document of the unmasked text at `at` lies; moves `at` behind it. None as well if the message has had
+    /// more than `most`.
+    pub(super) fn next_in_input(
+        &mut self,
+        input: &[u8],
+        at: &mut usize,
+        most: usize,
+    ) -> Option<Range<usize>> {
+        while self.unmasked > 0 && self.given <= most {
             let text = &input[*at..*at + self.unmasked];
             let Some(len) = self.documents.next(text) else {
                 if text.iter().all(|byte| is_space(*byte)) {
@@ -58,6 +78,7 @@ impl Text {
             let start = *at;
             *at += len;
             self.unmasked -= len;
+            self.given += 1;
             if self.is_message(&text[..len]) {
                 return Some(start..*at);
             }
@@ -65,9 +86,9 @@ impl Text {
         None
     }
 
-    /// Moves the next document of the held text to `out`.
-    pub(super) fn next_held(&mut self, out: &mut Vec<u8>) -> bool {
-        while !self.held.is_empty() {
+    /// Moves the next document of the held text to `out`, unless the message has had more than `most`.
+    pub(super) fn next_held(&mut self, out: &mut Vec<u8>, most: usize) -> bool {
+        while !self.held.is_empty() && self.given <= most {
             let text = &self.held[self.held_at..];
             let Some(len) = self.documents.next(text) else {
                 self.held.drain(..self.held_at);
@@ -77,6 +98,7 @@ impl Text {
             out.clear();
             out.extend_from_slice(&text[..len]);
             self.held_at += len;
+            self.given += 1;
             if self.held_at == self.held.len() {
                 // Rare enough that the memory is worth more than the next allocation.
                 self.held = Vec::new();
