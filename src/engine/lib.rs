@@ -13,7 +13,7 @@
 //! | `flush` | what leaves |
 //! | `relay` | two connections that are relayed to each other |
 //! | `table` | a shard's connections by slot |
-//! | `outbox` | what is due to one client, in one write |
+//! | `input`, `outbox` | what was read of one client and waits; what is due to it, in one write |
 //! | `topics`, `fanout` | who is in what; the broadcasts of one flush |
 //! | `mesh` | mail between shards |
 //! | `acceptor`, `admission` | who comes in, and where |
@@ -25,6 +25,7 @@ mod acceptor;
 mod admission;
 mod fanout;
 mod flush;
+mod input;
 mod mesh;
 mod metrics;
 mod outbox;

@@ -24,14 +24,37 @@ pub(super) struct Outbox {
 
 #[derive(Debug, Default)]
 struct Pieces {
-    all: VecDeque<Bytes>,
+    all: VecDeque<Piece>,
     bytes: usize,
+    /// Of these, bytes in buffers that nobody else has.
+    own: usize,
+}
+
+#[derive(Debug)]
+struct Piece {
+    bytes: Bytes,
+    /// Nobody else has it.
+    own: bool,
+}
+
+impl Pieces {
+    fn push(&mut self, bytes: Bytes, own: bool) {
+        self.bytes += bytes.len();
+        self.own += if own { bytes.len() } else { 0 };
+        self.all.push_back(Piece { bytes, own });
+    }
 }
 
 impl Outbox {
     /// Bytes waiting.
     pub(super) fn bytes(&self) -> usize {
         self.open.len() + self.pieces.as_ref().map_or(0, |pieces| pieces.bytes)
+    }
+
+    /// Bytes of memory it takes, without what others have as well: a broadcast is kept once, however many wait for it.
+    pub(super) fn held(&self) -> usize {
+        let pieces = |pieces: &Pieces| pieces.own + pieces.all.len() * size_of::<Piece>();
+        self.open.capacity() + self.pieces.as_deref().map_or(0, pieces)
     }
 
     /// Nothing waits.
@@ -54,12 +77,9 @@ impl Outbox {
         }
         let pieces = self.pieces.get_or_insert_default();
         if !self.open.is_empty() {
-            let open = std::mem::take(&mut self.open);
-            pieces.bytes += open.len();
-            pieces.all.push_back(open.into());
+            pieces.push(std::mem::take(&mut self.open).into(), true);
         }
-        pieces.bytes += piece.len();
-        pieces.all.push_back(piece.clone());
+        pieces.push(piece.clone(), false);
     }
 
     /// The first pieces, as one vectored write wants them.
@@ -67,7 +87,7 @@ impl Outbox {
         let open = Some(&self.open[..]).filter(|open| !open.is_empty());
         let pieces = self.pieces.iter().flat_map(|pieces| &pieces.all);
         pieces
-            .map(|piece| &piece[..])
+            .map(|piece| &piece.bytes[..])
             .chain(open)
             .take(MAX_PIECES)
             .map(IoSlice::new)
@@ -79,7 +99,7 @@ impl Outbox {
         match &self.pieces {
             None => Some(&self.open[..]).filter(|open| !open.is_empty()),
             Some(pieces) if self.open.is_empty() && pieces.all.len() == 1 => {
-                pieces.all.front().map(|piece| &piece[..])
+                pieces.all.front().map(|piece| &piece.bytes[..])
             }
             Some(_) => None,
         }
@@ -91,11 +111,12 @@ impl Outbox {
             while count > 0
                 && let Some(piece) = pieces.all.front_mut()
             {
-                let step = count.min(piece.len());
-                piece.advance(step);
+                let step = count.min(piece.bytes.len());
+                piece.bytes.advance(step);
                 pieces.bytes -= step;
+                pieces.own -= if piece.own { step } else { 0 };
                 count -= step;
-                if piece.is_empty() {
+                if piece.bytes.is_empty() {
                     pieces.all.pop_front();
                 }
             }
@@ -105,8 +126,11 @@ impl Outbox {
         }
         if count == self.open.len() {
             self.open = Vec::new();
-        } else {
-            self.open.drain(..count);
+        } else if count > 0 {
+            // A piece forgets its front without moving the rest, which a slow reader would have moved for each write.
+            let mut rest = Bytes::from(std::mem::take(&mut self.open));
+            rest.advance(count);
+            self.pieces.get_or_insert_default().push(rest, true);
         }
     }
 
@@ -126,9 +150,8 @@ impl Outbox {
         let Some(pieces) = pieces else {
             return open;
         };
-        let mut all: Vec<u8> = pieces.all.iter().flatten().copied().collect();
-        all.extend_from_slice(&open);
-        all
+        let pieces = pieces.all.iter().map(|piece| &piece.bytes[..]);
+        pieces.chain([&open[..]]).collect::<Vec<_>>().concat()
     }
 }
 
@@ -152,6 +175,11 @@ mod tests {
             outbox.write(&mut spare, |out| out.extend_from_slice(b"last"));
             let expected = content(&outbox);
             assert_eq!(expected.len(), outbox.bytes());
+            let held = outbox.held();
+            assert!(
+                (expected.len() - big.len()..big.len()).contains(&held),
+                "{held}"
+            );
             let mut copy = Outbox::default();
             copy.push(&expected.clone().into());
             assert_eq!((copy.whole(), outbox.whole()), (Some(&expected[..]), None));
@@ -165,6 +193,21 @@ mod tests {
             }
             assert_eq!(written, expected);
         }
+    }
+
+    // Each write to a client that reads little moved everything that waited for it.
+    #[test]
+    fn what_waits_is_not_moved_for_each_write() {
+        let (mut outbox, mut spare) = (Outbox::default(), Vec::new());
+        outbox.write(&mut spare, |out| out.resize(1 << 20, b'x'));
+        let before = outbox.whole().map(|all| all.as_ptr() as usize);
+        outbox.advance(100);
+        outbox.advance(100);
+        let after = outbox.whole().map(|all| all.as_ptr() as usize);
+        assert_eq!(after, before.map(|at| at + 200));
+        outbox.write(&mut spare, |out| out.push(b'y'));
+        assert_eq!((outbox.bytes(), outbox.whole()), ((1 << 20) - 199, None));
+        assert_eq!(content(&outbox).last(), Some(&b'y'));
     }
 
     #[test]

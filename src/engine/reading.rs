@@ -25,8 +25,8 @@ const FRAMES_PER_ROUND: usize = if cfg!(test) { 3 } else { 128 };
 /// What is read at most from a connection whose frames wait for long.
 const KEPT_BYTES: usize = if cfg!(test) { 300 } else { 64 << 10 };
 
-/// Room for an unfinished frame above which what is not needed is given back.
-const ROOMY: usize = 4 << 10;
+/// Room for text out of frames that is kept for the next.
+const SCRATCH_BYTES: usize = 64 << 10;
 
 /// How long an ended connection is kept to let the peer read our last words: closing a socket with unread input
 /// resets it and may destroy what the peer has not read yet.
@@ -218,7 +218,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     fn keep(&mut self, id: ConnId, share: &mut Share) {
         self.with_input(id, share, |shard, bytes, _| {
             if let Some(conn) = shard.conns.find(id) {
-                conn.rest.extend_from_slice(bytes);
+                conn.rest.extend(bytes);
                 conn.unread |= !bytes.is_empty();
             }
         });
@@ -238,10 +238,10 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             if let Some(conn) = self.conns.find(id)
                 && consumed < bytes.len()
             {
-                conn.rest.extend_from_slice(&bytes[consumed..]);
+                conn.rest.extend(&bytes[consumed..]);
             }
         } else {
-            conn.rest.extend_from_slice(bytes);
+            conn.rest.extend(bytes);
             self.handle_rest(id, share);
         }
     }
@@ -253,14 +253,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         };
         conn.unread = false;
         let mut rest = std::mem::take(&mut conn.rest);
-        let consumed = self.step_through(id, &mut rest, share);
-        rest.drain(..consumed);
-        if let Some(conn) = self.conns.find(id)
-            && !rest.is_empty()
-        {
-            if rest.capacity() > ROOMY && rest.len() < rest.capacity() / 4 {
-                rest.shrink_to_fit();
-            }
+        let consumed = self.step_through(id, rest.unhandled(), share);
+        rest.consume(consumed);
+        if let Some(conn) = self.conns.find(id) {
             conn.rest = rest;
         }
     }
@@ -269,6 +264,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     fn step_through(&mut self, id: ConnId, input: &mut [u8], share: &mut Share) -> usize {
         let mut scratch = std::mem::take(&mut self.scratch);
         let consumed = self.steps(id, input, &mut scratch, share);
+        if scratch.text.capacity() > SCRATCH_BYTES {
+            scratch.text = Vec::new(); // one rare message has made it grow
+        }
         self.scratch = scratch;
         consumed
     }
@@ -358,7 +356,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let Some(conn) = self.conns.find(id) else {
             return;
         };
-        let mut rest = std::mem::take(&mut conn.rest);
+        let mut rest = conn.rest.take();
         if let Ok(Some(body)) = conn.decoder.finish(&mut rest) {
             self.open(id);
             self.receive(id, body);

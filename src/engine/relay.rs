@@ -52,8 +52,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         };
         let mut to_source = conn.outbox.take();
         to_source.extend_from_slice(&joint.to_source);
-        let to_target = [&joint.to_target[..], &conn.rest].concat();
-        conn.rest = Vec::new();
+        let to_target = [&joint.to_target[..], &conn.rest.take()].concat();
         conn.rare().away = Some(joint.target);
         let blocked = conn.blocked_since.take().is_some();
         self.io.forget(Key::of(id), blocked);
@@ -85,7 +84,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let Some(conn) = self.conns.find(target).filter(|conn| can_be_relayed(conn)) else {
             return self.send_home(source);
         };
-        to_source.extend_from_slice(&std::mem::take(&mut conn.rest));
+        to_source.extend_from_slice(&conn.rest.take());
         conn.unread = false;
         conn.stale = false; // it is not told the present state any more
         let spare = &mut self.spare;

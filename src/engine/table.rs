@@ -3,6 +3,7 @@
 use std::{cmp::Reverse, collections::BinaryHeap, net::IpAddr, time::Duration};
 
 use super::{
+    input::Input,
     outbox::Outbox,
     runtime::{Key, Socket},
     topics::Memberships,
@@ -50,8 +51,7 @@ pub(super) struct Conn<S> {
 
     // ---- reading
     pub(super) decoder: Decoder,
-    /// Bytes of an unfinished frame, or frames that wait.
-    pub(super) rest: Vec<u8>,
+    pub(super) rest: Input,
     /// `rest` may hold whole frames.
     pub(super) unread: bool,
     /// There may be something to read from the socket.
@@ -118,7 +118,7 @@ impl<S: Socket> Conn<S> {
             stage: Stage::Open,
             closing: None,
             decoder,
-            rest: Vec::new(),
+            rest: Input::default(),
             unread: false,
             readable: false,
             to_end: false,
