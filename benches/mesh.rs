@@ -11,7 +11,7 @@ use std::{
 
 use hdrhistogram::Histogram;
 use muster::{
-    engine::{AddressLimits, Engine, Mesh, Outside, Settings},
+    engine::{AddressLimits, Engine, MemoryLimits, Mesh, Outside, Settings},
     lobby::{ConnId, Dialect, Origin, ShardId, Stopping, Turn},
 };
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,7 @@ fn measure(busy: bool) -> Histogram<u64> {
         pin: true,
         listeners: Vec::new(),
         connections: 1,
+        memory: MemoryLimits::default(),
         address_limits: AddressLimits {
             connections: Some(1),
             opened_per_second: Some(1),

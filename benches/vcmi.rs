@@ -30,7 +30,7 @@ use std::{
 };
 
 use muster::{
-    engine::{AddressLimits, Engine, Mesh, Outside, Settings},
+    engine::{AddressLimits, Engine, MemoryLimits, Mesh, Outside, Settings},
     lobby::{
         Listener, OutboxLimits, Protocol, ShardId, Stopping,
         vcmi::{self, Vcmi},
@@ -395,10 +395,12 @@ impl Server {
                     stuck: Duration::from_secs(30),
                 },
                 read: ReadLimits::default(),
+                strangers: None,
                 proxy: false,
                 trusted: Vec::new(),
             }],
             connections: 2_000,
+            memory: MemoryLimits::default(),
             address_limits: AddressLimits {
                 connections: None,
                 opened_per_second: None,

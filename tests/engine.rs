@@ -12,7 +12,7 @@ use std::{
 };
 
 use muster::{
-    engine::{AddressLimits, Engine, Mesh, Outside, Part, Settings},
+    engine::{AddressLimits, Engine, MemoryLimits, Mesh, Outside, Part, Settings},
     lobby::{
         Audience, Closing, ConnId, Dialect, Listener, Origin, OutboxLimits, Protocol, Relay,
         ShardId, Stopping, Ticket, Turn,
@@ -175,10 +175,12 @@ fn settings(shards: u16) -> Settings {
                 stuck: Duration::from_secs(60),
             },
             read: ReadLimits::default(),
+            strangers: None,
             proxy: false,
             trusted: Vec::new(),
         }],
         connections: 1_000,
+        memory: MemoryLimits::default(),
         address_limits: AddressLimits {
             connections: Some(3),
             opened_per_second: Some(1_000),

@@ -77,6 +77,7 @@ impl Lobby for Echo {
             protocol: Protocol::default(),
             outbox: OutboxLimits::default(),
             read: ReadLimits::default(),
+            strangers: None,
             proxy: false,
             trusted: Vec::new(),
         };

@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use muster::{
-    engine::{AddressLimits, Settings},
+    engine::{AddressLimits, MemoryLimits, Settings},
     lobby::{Listener, OutboxLimits, Protocol},
     wire::{Format, ReadLimits},
 };
@@ -24,10 +24,12 @@ pub(crate) fn one_shard(connections: usize) -> Settings {
                 stuck: Duration::from_secs(60),
             },
             read: ReadLimits::default(),
+            strangers: None,
             proxy: false,
             trusted: Vec::new(),
         }],
         connections,
+        memory: MemoryLimits::default(),
         address_limits: AddressLimits {
             connections: None,
             opened_per_second: None,

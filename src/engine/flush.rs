@@ -60,7 +60,10 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             return;
         }
         let format = conn.format;
-        let soft_bytes = self.settings.outbox(conn.listener).soft_bytes;
+        let soft_bytes = self
+            .settings
+            .outbox(conn.listener, conn.signed_in)
+            .soft_bytes;
         let slow = conn.outbox.bytes() > soft_bytes;
         let (outbox, mut copies, mut skipped) = (&mut conn.outbox, 0, 0);
         let of = (&self.topics, &conn.topics);
@@ -177,7 +180,12 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 socket,
                 buffer,
             });
-        } else if conn.outbox.bytes() > self.settings.outbox(conn.listener).soft_bytes {
+        } else if conn.outbox.bytes()
+            > self
+                .settings
+                .outbox(conn.listener, conn.signed_in)
+                .soft_bytes
+        {
             conn.stale = true;
             self.metrics.broadcasts_skipped.add(common.messages);
             return;
@@ -287,7 +295,11 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     fn wrote_all(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.find(id) {
             conn.outbox.finish(&mut self.spare);
-            if conn.goes_on_when_empty() {
+            let (goes_on, held) = (conn.goes_on_when_empty(), conn.held);
+            if held > 0 {
+                self.count_held(id);
+            }
+            if goes_on {
                 self.ran_empty(id);
             }
         }
@@ -302,7 +314,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             return;
         }
         if conn.blocked_since.is_some() {
-            return self.end_if_full(id); // the socket says when it takes more
+            // the socket says when it takes more
+            self.count_held(id);
+            return self.end_if_full(id);
         }
         let Some(socket) = &conn.socket else {
             return;
@@ -333,7 +347,11 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 Err(_) => return self.abort(id),
             }
         }
-        if conn.goes_on_when_empty() {
+        let (goes_on, held) = (conn.goes_on_when_empty(), conn.held);
+        if held > 0 {
+            self.count_held(id);
+        }
+        if goes_on {
             self.ran_empty(id);
         }
     }
@@ -379,7 +397,10 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let Some(conn) = self.conns.find(id) else {
             return;
         };
-        let hard_bytes = self.settings.outbox(conn.listener).hard_bytes;
+        let hard_bytes = self
+            .settings
+            .outbox(conn.listener, conn.signed_in)
+            .hard_bytes;
         if conn.outbox.bytes() > hard_bytes && conn.closing != Some(Closing::Abort) {
             self.metrics.ended_outbox_full.up();
             self.abort(id);
@@ -399,9 +420,10 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         conn.blocked_since = Some(now);
         self.io.await_writable(Key::of(id), socket);
         if !std::mem::replace(&mut conn.stuck_timer, true) {
-            let at = now + self.settings.outbox(conn.listener).stuck;
+            let at = now + self.settings.outbox(conn.listener, conn.signed_in).stuck;
             self.timers.set(at, Due::Stuck(id));
         }
+        self.count_held(id);
         self.end_if_full(id);
     }
 
@@ -415,7 +437,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let Some(since) = conn.blocked_since else {
             return;
         };
-        let stuck = self.settings.outbox(conn.listener).stuck;
+        let stuck = self.settings.outbox(conn.listener, conn.signed_in).stuck;
         let relayed = conn.peer().is_some() && !conn.is_ending();
         let due = if relayed { now } else { since } + stuck;
         if now < due {

@@ -14,6 +14,7 @@
 //! | `relay` | two connections that are relayed to each other |
 //! | `table` | a shard's connections by slot |
 //! | `input`, `outbox` | what was read of one client and waits; what is due to it, in one write |
+//! | `memory`, `strangers` | how much all of a shard's connections may hold; what of a round is for those not signed in |
 //! | `topics`, `fanout` | who is in what; the broadcasts of one flush |
 //! | `mesh` | mail between shards |
 //! | `acceptor`, `admission` | who comes in, and where |
@@ -26,6 +27,7 @@ mod admission;
 mod fanout;
 mod flush;
 mod input;
+mod memory;
 mod mesh;
 mod metrics;
 mod outbox;
@@ -38,6 +40,7 @@ mod settings;
 mod shard;
 #[cfg(test)]
 mod simulator;
+mod strangers;
 mod table;
 mod timers;
 mod topics;
@@ -51,6 +54,7 @@ use std::{
 
 pub use self::metrics::Metrics;
 pub use admission::AddressLimits;
+pub use memory::MemoryLimits;
 pub use mesh::{Accepted, INBOX_HIGH, Inbound, Mesh, MovedSocket, Part};
 pub use outside::{Asker, Outside, Publisher};
 pub use runtime::use_small_pages;
@@ -157,7 +161,7 @@ fn listen(settings: &Settings) -> io::Result<Opened> {
     let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
     for listener in &settings.listeners {
         let Listener { name, address, .. } = listener;
-        let opened = runtime::listen(*address)
+        let opened = runtime::listen(*address, listener.strangers.is_some())
             .map_err(|e| io::Error::new(e.kind(), format!("{name} on {address}: {e}")))?;
         addresses.push((name.clone(), opened.local_addr()?));
         listeners.push(opened);

@@ -36,6 +36,11 @@ metrics::metrics! {
         ended: Counter = PerShard "muster_ended_total";
         /// Connections ended because their bytes broke the framing.
         ended_framing: Counter = PerShard "muster_ended_framing_total";
+        /// Connections ended because of a message, or an upgrade request, that was longer than it may be, or of too many
+        /// parts; counted among those of broken framing, too.
+        ended_too_long: Counter = PerShard "muster_ended_too_long_total";
+        /// Connections ended because all together held too much unfinished input and unsent output, and they most of it.
+        ended_memory: Counter = PerShard "muster_ended_memory_total";
         /// Connections of load balancers that looked whether somebody listens: their PROXY header carried no client's address.
         health_checks: Counter = PerShard "muster_health_checks_total";
         /// Connections ended before their handshake was complete.

@@ -70,6 +70,20 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             bytes: BYTES_PER_ROUND,
             frames: FRAMES_PER_ROUND,
         };
+        if self.conns.peek(id).is_none_or(|conn| conn.signed_in) {
+            return self.go_on_within(id, &mut share);
+        }
+        let frames = self.strangers.frames.min(FRAMES_PER_ROUND);
+        if frames == 0 {
+            return self.enqueue(id);
+        }
+        share.frames = frames;
+        self.go_on_within(id, &mut share);
+        let taken = (frames - share.frames).max(1);
+        self.strangers.frames = self.strangers.frames.saturating_sub(taken);
+    }
+
+    fn go_on_within(&mut self, id: ConnId, share: &mut Share) {
         loop {
             let next = self.next(id);
             if share.bytes == 0 || share.frames == 0 {
@@ -80,11 +94,11 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             }
             match next {
                 Next::Frames | Next::Read if self.park_if_congested(id) => return,
-                Next::Frames => self.handle_rest(id, &mut share),
-                Next::Read => self.read(id, &mut share),
-                Next::Keep => self.keep(id, &mut share),
-                Next::Discard => self.discard(id, &mut share),
-                Next::Relay(peer) => self.relay(id, peer, &mut share),
+                Next::Frames => self.handle_rest(id, share),
+                Next::Read => self.read(id, share),
+                Next::Keep => self.keep(id, share),
+                Next::Discard => self.discard(id, share),
+                Next::Relay(peer) => self.relay(id, peer, share),
                 Next::HandOver => self.hand_over(id),
                 Next::Wait => return,
                 Next::InputEnded | Next::Linger => self.linger(id),
@@ -155,7 +169,12 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         }
         let (unread, ended, readable) = (conn.unread, conn.ended, conn.readable);
         // A client that does not read is not read from (spec: faf-wire 7).
-        if conn.outbox.bytes() > self.settings.outbox(conn.listener).soft_bytes {
+        if conn.outbox.bytes()
+            > self
+                .settings
+                .outbox(conn.listener, conn.signed_in)
+                .soft_bytes
+        {
             return Next::Wait;
         }
         match (unread, ended, readable) {
@@ -220,6 +239,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             if let Some(conn) = shard.conns.find(id) {
                 conn.rest.extend(bytes);
                 conn.unread |= !bytes.is_empty();
+                shard.count_held(id);
             }
         });
     }
@@ -235,10 +255,12 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         if conn.rest.is_empty() {
             // The usual case: whole frames, handled where they arrived.
             let consumed = self.step_through(id, bytes, share);
+            let left = &bytes[consumed..];
             if let Some(conn) = self.conns.find(id)
-                && consumed < bytes.len()
+                && (!left.is_empty() || conn.held > 0 || conn.decoder.held() > 0)
             {
-                conn.rest.extend(&bytes[consumed..]);
+                conn.rest.extend(left);
+                self.count_held(id);
             }
         } else {
             conn.rest.extend(bytes);
@@ -257,6 +279,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         rest.consume(consumed);
         if let Some(conn) = self.conns.find(id) {
             conn.rest = rest;
+            self.count_held(id);
         }
     }
 
@@ -287,7 +310,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 conn.unread = at < input.len();
                 return at;
             }
-            let limits = &self.settings.listeners[usize::from(conn.listener)].read;
+            let limits = self.settings.listeners[usize::from(conn.listener)].read(conn.signed_in);
             match conn.decoder.step(&mut input[at..], scratch, limits) {
                 Step::More { consumed } => return at + consumed,
                 Step::Frame { consumed, body } => {
@@ -323,6 +346,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                         self.metrics.health_checks.up();
                     } else if error != WireError::Closed {
                         self.metrics.ended_framing.up();
+                        let too_long = error.is_too_long();
+                        self.metrics.ended_too_long.add(u64::from(too_long));
                         let (shard, peer) = (self.id.local(), conn.address);
                         tracing::debug!(shard, %peer, %error, "stream ended");
                     }
@@ -361,6 +386,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             self.open(id);
             self.receive(id, body);
         }
+        self.count_held(id);
     }
 
     /// The dialect has no more to say, or nobody to say it to: what is left in the outbox leaves, the peer has some time

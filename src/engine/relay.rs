@@ -56,6 +56,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         conn.rare().away = Some(joint.target);
         let blocked = conn.blocked_since.take().is_some();
         self.io.forget(Key::of(id), blocked);
+        self.count_held(id);
         let moved = MovedSocket {
             source: id,
             target: joint.target,
@@ -81,8 +82,12 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             to_target,
         } = moved;
         self.leave_all(target); // what was broadcast to it before comes before the first words
-        let Some(conn) = self.conns.find(target).filter(|conn| can_be_relayed(conn)) else {
+        if !self.conns.peek(target).is_some_and(can_be_relayed) {
             return self.send_home(source);
+        }
+        self.sign_in(target);
+        let Some(conn) = self.conns.find(target) else {
+            return;
         };
         to_source.extend_from_slice(&conn.rest.take());
         conn.unread = false;
@@ -100,6 +105,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         guest
             .outbox
             .write(spare, |out| out.extend_from_slice(&to_source));
+        guest.signed_in = true;
         guest.rare().home = Some(source);
         guest.rare().peer = Some(target);
         let guest = self.insert(guest);
@@ -107,6 +113,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             conn.rare().peer = Some(guest);
         }
         self.metrics.relays.up();
+        self.count_held(target);
         for id in [guest, target] {
             self.mark_dirty(id);
             self.enqueue(id);

@@ -9,6 +9,7 @@ use std::{io, time::Duration};
 use super::{
     runtime::{Event, Io, Key, What},
     shard::Shard,
+    strangers::STRANGER_FRAMES_PER_ROUND,
     timers::Due,
 };
 use lobby::{Closing, ConnId, Dialect};
@@ -70,7 +71,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
 
     /// When something is to be done even if nothing happens; a time that has passed if there is something now.
     pub(super) fn next_deadline(&self) -> Option<Duration> {
-        if self.queued.is_empty() {
+        if self.queued.is_empty() && self.strangers.queued.is_empty() {
             self.timers.next()
         } else {
             Some(Duration::ZERO)
@@ -97,6 +98,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     /// One round with what has happened.
     pub(super) fn round(&mut self, events: &mut Vec<Event>) {
         self.metrics.rounds.up();
+        self.strangers.frames = STRANGER_FRAMES_PER_ROUND;
         self.drain_inbox();
         for some in events.chunks(EVENTS_PER_FLUSH) {
             for event in some {
@@ -111,16 +113,22 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             let Some(id) = self.queued.pop_front() else {
                 break;
             };
-            self.drain_inbox();
-            if let Some(conn) = self.conns.find(id) {
-                conn.queued = false;
-            }
-            self.go_on(id);
+            self.take_turn(id);
         }
+        self.let_strangers_go_on();
         self.flush();
         if self.draining {
             self.mesh.set_idle(self.id, self.is_drained());
         }
+    }
+
+    /// The turn of a connection that was queued.
+    pub(super) fn take_turn(&mut self, id: ConnId) {
+        self.drain_inbox();
+        if let Some(conn) = self.conns.find(id) {
+            conn.queued = false;
+        }
+        self.go_on(id);
     }
 
     fn happened(&mut self, Event { key, what, over }: Event) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::admission::AddressLimits;
+use super::{admission::AddressLimits, memory::MemoryLimits};
 use lobby::{Listener, OutboxLimits};
 
 settings::settings! {
@@ -18,6 +18,8 @@ settings::settings! {
         connections: usize = "limits.connections", number(1, 10_000_000), "100000", unit("connections");
         /// Limits on one address.
         address_limits: AddressLimits;
+        /// What connections may hold together.
+        memory: MemoryLimits;
         /// Where to listen.
         listeners: Vec<Listener>, always Vec::new();
         /// Time for the PROXY header and the WebSocket upgrade.
@@ -28,8 +30,8 @@ settings::settings! {
 }
 
 impl Settings {
-    /// What may wait for a client of this listener.
-    pub(crate) fn outbox(&self, listener: u16) -> &OutboxLimits {
-        &self.listeners[usize::from(listener)].outbox
+    /// What may wait for a client of this listener that has, or has not, signed in.
+    pub(crate) fn outbox(&self, listener: u16, signed_in: bool) -> &OutboxLimits {
+        self.listeners[usize::from(listener)].outbox(signed_in)
     }
 }

@@ -19,9 +19,11 @@ use super::{
     Outside, Settings,
     admission::Admission,
     fanout::Batch,
+    memory::Memory,
     mesh::{Accepted, Inbound, Mesh},
     metrics::Metrics,
     runtime::{Io, Key},
+    strangers::Strangers,
     table::{Conn, Hold, Stage, Table},
     timers::{Due, Timers},
     topics::Topics,
@@ -70,8 +72,12 @@ pub(super) struct Shard<D: Dialect, I: Io> {
     pub(super) dirty: Vec<ConnId>,
     /// Connections that go on when the others had their turn.
     pub(super) queued: VecDeque<ConnId>,
+    /// The same of those who have not signed in.
+    pub(super) strangers: Strangers,
     /// Connections that wait for a congested mesh.
     pub(super) parked: Vec<ConnId>,
+    /// What its connections hold.
+    pub(super) memory: Memory,
     /// The buffer that all connections read into, so an idle one keeps none.
     pub(super) read: Vec<u8>,
     pub(super) scratch: Scratch,
@@ -99,6 +105,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             .map(|seed| seed.wrapping_add(id.local() as u64));
         Shard {
             id,
+            memory: Memory::new(settings.memory, settings.shards),
             settings,
             metrics,
             io,
@@ -116,6 +123,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             batch: Batch::default(),
             dirty: Vec::new(),
             queued: VecDeque::new(),
+            strangers: Strangers::default(),
             parked: Vec::new(),
             read: vec![0; READ_BYTES],
             scratch: Scratch::default(),
@@ -143,6 +151,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let decoder = Decoder::new(format, proxy, trusted);
         let mut conn = Conn::new(socket, format, listener, address, decoder);
         conn.admitted = admitted;
+        conn.signed_in = settings.strangers.is_none();
         let id = self.insert(conn);
         self.metrics.accepted.up();
         if proxy || format.has_upgrade() {
@@ -248,6 +257,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let Some(conn) = self.conns.remove(id) else {
             return;
         };
+        self.forget_held(conn.signed_in, conn.held);
         if conn.socket.is_some() {
             self.forget(id, &conn);
         }
@@ -275,7 +285,11 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         if let Some(conn) = self.conns.find(id)
             && !std::mem::replace(&mut conn.queued, true)
         {
-            self.queued.push_back(id);
+            if conn.signed_in {
+                self.queued.push_back(id);
+            } else {
+                self.strangers.queued.push_back(id);
+            }
         }
     }
 
@@ -449,6 +463,13 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             Effect::ExpectRaw(conn, bytes) => {
                 if let Some(conn) = self.conns.find(conn) {
                     conn.rare().raw = Some(bytes);
+                }
+            }
+            Effect::SignedIn(conn) => self.sign_in(conn),
+            Effect::Keeps(id, bytes) => {
+                if let Some(conn) = self.conns.find(id) {
+                    conn.rare().kept = bytes;
+                    self.count_held(id);
                 }
             }
             Effect::Join(joint) => self.join(joint),

@@ -48,6 +48,10 @@ pub(super) struct Conn<S> {
     pub(super) opened: bool,
     pub(super) stage: Stage,
     pub(super) closing: Option<Closing>,
+    /// It has proved who it is, or nobody does where it came from: the limits of clients are its limits.
+    pub(super) signed_in: bool,
+    /// Bytes that it was last found to hold.
+    pub(super) held: usize,
 
     // ---- reading
     pub(super) decoder: Decoder,
@@ -89,6 +93,8 @@ pub(super) struct Conn<S> {
 pub(super) struct Rare {
     /// The next frame is so many bytes without a header.
     pub(super) raw: Option<u32>,
+    /// Bytes that the dialect keeps of what it said.
+    pub(super) kept: usize,
     /// A relay that begins with this connection's socket, which is to be handed over.
     pub(super) joining: Option<Box<Relay>>,
     /// The connection of this shard that it is relayed with.
@@ -117,6 +123,8 @@ impl<S: Socket> Conn<S> {
             opened: false,
             stage: Stage::Open,
             closing: None,
+            signed_in: false,
+            held: 0,
             decoder,
             rest: Input::default(),
             unread: false,
@@ -135,6 +143,16 @@ impl<S: Socket> Conn<S> {
             fanned: (u64::MAX, 0),
             rare: None,
         }
+    }
+
+    /// Bytes of memory that it holds for what is not handled, or was offered to its socket and not taken.
+    pub(super) fn holds(&self) -> usize {
+        let unsent = match self.blocked_since {
+            Some(_) => self.outbox.held(),
+            None => 0,
+        };
+        let kept = self.rare.as_ref().map_or(0, |rare| rare.kept);
+        self.rest.held() + self.decoder.held() + unsent + kept
     }
 
     /// Nothing more is to be sent to it.

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use event::Event;
 pub use metrics::Source;
-pub use registration::{Listener, Lobby, OutboxLimits};
+pub use registration::{Limits, Listener, Lobby, OutboxLimits, StrangerLimits};
 pub use shard::ShardId;
 pub use turn::{Audience, Closing, Effect, Effects, Now, Relay, Ticket, Topic, Turn, Vocabulary};
 

@@ -40,6 +40,15 @@ pub trait Lobby: Dialect {
     }
 }
 
+/// How much may wait for a connection, and how much it may say at once.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How much may wait for it.
+    pub outbox: OutboxLimits,
+    /// How much it may say at once.
+    pub read: ReadLimits,
+}
+
 /// An address that a lobby is spoken at.
 #[derive(Clone, Debug)]
 pub struct Listener {
@@ -55,6 +64,9 @@ pub struct Listener {
     pub outbox: OutboxLimits,
     /// How much a client may say at once.
     pub read: ReadLimits,
+    /// What holds instead of both until a client has signed in ([`Turn::signed_in`](crate::Turn::signed_in)). None: nobody
+    /// signs in here, or it makes no difference.
+    pub strangers: Option<Box<Limits>>,
     /// A PROXY header must come first (spec: faf-wire 6).
     pub proxy: bool,
     /// Peers whose forwarded-for header is believed.
@@ -62,6 +74,22 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// How much may wait for a client that has, or has not, signed in.
+    pub fn outbox(&self, signed_in: bool) -> &OutboxLimits {
+        match &self.strangers {
+            Some(limits) if !signed_in => &limits.outbox,
+            _ => &self.outbox,
+        }
+    }
+
+    /// How much it may say at once.
+    pub fn read(&self, signed_in: bool) -> &ReadLimits {
+        match &self.strangers {
+            Some(limits) if !signed_in => &limits.read,
+            _ => &self.read,
+        }
+    }
+
     /// Whether this peer may say for whom it speaks.
     pub fn trusts(&self, peer: IpAddr) -> bool {
         self.trusted.iter().any(|network| network.contains(peer))
@@ -70,6 +98,38 @@ impl Listener {
     /// Whether a connection's address may turn out to be another than its socket's: then it is admitted under that.
     pub fn may_rename(&self, peer: IpAddr) -> bool {
         self.proxy || self.trusts(peer)
+    }
+}
+
+settings::settings! {
+    /// How much a connection costs before it has signed in: anybody may have many of them.
+    #[derive(Clone, Copy, Debug)]
+    pub struct StrangerLimits {
+        /// Longest message of a client that has not signed in; twice that over QDataStream, which takes two bytes for each
+        /// character. What signing in takes is two fields of 16 KiB at the most, real ones a few KiB. A longer message
+        /// ends the connection.
+        message_bytes: usize = "limits.stranger_message_bytes", number(1024, 1 << 30), "32768", unit("bytes");
+        /// A client that has not signed in and has more than this unsent is disconnected; with half of it, it is not read
+        /// from until it has read.
+        outbox_bytes: usize = "limits.stranger_outbox_bytes", number(4096, 1 << 30), "65536", unit("bytes");
+    }
+}
+
+impl StrangerLimits {
+    /// What holds for strangers where clients have these limits: never more than those.
+    pub fn within(self, format: Format, outbox: OutboxLimits, read: ReadLimits) -> Box<Limits> {
+        let hard_bytes = self.outbox_bytes.min(outbox.hard_bytes);
+        let outbox = OutboxLimits {
+            soft_bytes: (self.outbox_bytes / 2).min(outbox.soft_bytes),
+            hard_bytes,
+            ..outbox
+        };
+        let wire_bytes = self.message_bytes * format.bytes_per_character();
+        let read = ReadLimits {
+            message_bytes: wire_bytes.min(read.message_bytes),
+            ..read
+        };
+        Box::new(Limits { outbox, read })
     }
 }
 

@@ -462,6 +462,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             Effect::Publish(event) => self.published.push(event),
             Effect::Hold(conn) | Effect::Watch(conn) => self.hold(conn, true),
             Effect::ExpectRaw(..) => {} // frames come whole here, with or without a header
+            Effect::SignedIn(_) | Effect::Keeps(..) => {} // nothing is limited here
             Effect::Join(joint) => self.join(*joint),
             Effect::Release(conn) => self.hold(conn, false),
             Effect::Close(conn, how) if conn.shard == shard => self.close(conn, how),

@@ -139,6 +139,10 @@ pub enum Effect<D: Vocabulary> {
     Release(ConnId),
     /// The next frame of this connection, whose frame is being handled, is so many bytes without a header.
     ExpectRaw(ConnId, u32),
+    /// This connection has proved who it is.
+    SignedIn(ConnId),
+    /// The dialect keeps so many bytes of what this connection has said.
+    Keeps(ConnId, usize),
     /// Relay two connections to each other.
     Join(Box<Relay>),
     /// End a connection, wherever it is.
@@ -169,6 +173,8 @@ impl<D: Vocabulary> Effect<D> {
             Effect::Watch(conn) => Effect::Watch(conn),
             Effect::Release(conn) => Effect::Release(conn),
             Effect::ExpectRaw(conn, bytes) => Effect::ExpectRaw(conn, bytes),
+            Effect::SignedIn(conn) => Effect::SignedIn(conn),
+            Effect::Keeps(conn, bytes) => Effect::Keeps(conn, bytes),
             Effect::Join(joint) => Effect::Join(joint),
             Effect::Close(conn, how) => Effect::Close(conn, how),
             Effect::Wake(at, what) => Effect::Wake(at, timer(what)),
@@ -282,7 +288,20 @@ impl<D: Vocabulary> Turn<'_, D> {
         self.effects.push(Effect::ExpectRaw(conn, bytes));
     }
 
-    /// Relays two connections to each other.
+    /// A connection of this shard has proved who it is: from now on it may say, and be owed, what its listener allows clients
+    /// and not only what it allows strangers. Before what it is sent as a client.
+    pub fn signed_in(&mut self, conn: ConnId) {
+        self.effects.push(Effect::SignedIn(conn));
+    }
+
+    /// The dialect keeps so many bytes of what a connection of this shard has said, until it says otherwise, or hears of the
+    /// connection's end and lets go of them: they count among what connections hold. For what is kept while something is
+    /// waited for, not for what stays.
+    pub fn keeps(&mut self, conn: ConnId, bytes: usize) {
+        self.effects.push(Effect::Keeps(conn, bytes));
+    }
+
+    /// Relays two connections to each other. Both count as signed in from then on.
     pub fn join(&mut self, joint: Relay) {
         self.effects.push(Effect::Join(Box::new(joint)));
     }

@@ -39,6 +39,14 @@ impl Format {
         self as usize
     }
 
+    /// Bytes on the wire of a character that is one byte of text.
+    pub fn bytes_per_character(self) -> usize {
+        match self {
+            Format::QDataStream => 2,
+            _ => 1,
+        }
+    }
+
     /// Whether a connection begins with a request and its answer, before the first frame.
     pub fn has_upgrade(self) -> bool {
         matches!(self, Format::WebSocket | Format::WebSocketBinary)

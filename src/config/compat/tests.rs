@@ -313,9 +313,9 @@ PING_INTERVALL: 1
         "0.0.0.0:18003"
     );
     assert!(config.lobbies.faf.listeners.proxy);
-    let read = config.lobbies.faf.listeners.read_limits();
+    let websocket = &config.lobbies.faf.listeners;
     assert_eq!(
-        (&*read.ws_path, &*read.ws_forwarded_header),
+        (&*websocket.ws_path, &*websocket.ws_forwarded_header),
         ("/lobby", "X-Forwarded-For")
     );
     assert_eq!(

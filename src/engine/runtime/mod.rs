@@ -139,6 +139,9 @@ pub(super) trait Io {
     /// Ends the writing side: the peer reads everything sent so far, then the end.
     fn shutdown_write(&mut self, socket: &Self::Socket);
 
+    /// The socket's client has signed in: the kernel may take more for it at once.
+    fn trust(&mut self, socket: &Self::Socket);
+
     /// Makes the kernel's buffers large: the socket is relayed from now on.
     fn widen(&mut self, socket: &Self::Socket);
 }

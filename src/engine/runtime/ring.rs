@@ -414,6 +414,10 @@ impl Io for Ring {
         socket::shutdown_write(socket);
     }
 
+    fn trust(&mut self, socket: &OwnedFd) {
+        socket::trust(socket);
+    }
+
     fn widen(&mut self, socket: &OwnedFd) {
         socket::widen(socket);
     }

@@ -22,6 +22,9 @@ const RELAY_BUFFER: usize = 1 << 20;
 /// against the listener's limits: without this each client that does not read could hold `tcp_wmem` of kernel memory, 4 MiB.
 const UNSENT_BYTES: u32 = 256 << 10;
 
+/// The same before a client has signed in: anybody may have many such connections.
+const STRANGER_UNSENT_BYTES: u32 = 16 << 10;
+
 /// Neither waits nor raises a signal.
 pub(super) const SEND_FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
 
@@ -61,6 +64,11 @@ pub(super) fn shutdown_write(socket: &OwnedFd) {
     let _ = SockRef::from(socket).shutdown(std::net::Shutdown::Write); // already gone: nothing to end
 }
 
+/// Lets the kernel take as much as it may of a client's.
+pub(super) fn trust(socket: &OwnedFd) {
+    let _ = SockRef::from(socket).set_tcp_notsent_lowat(UNSENT_BYTES); // else it takes less at a time
+}
+
 /// Buffers for what the other side of a relay sends in a burst.
 pub(super) fn widen(socket: &OwnedFd) {
     let socket = SockRef::from(socket);
@@ -69,17 +77,22 @@ pub(super) fn widen(socket: &OwnedFd) {
     let _ = socket.set_tcp_notsent_lowat(RELAY_BUFFER as u32);
 }
 
-/// A listening socket. What it accepts inherits its options: no delay, since every write is all that is due.
+/// A listening socket. What it accepts inherits its options: no delay, since every write is all that is due, and how much
+/// the kernel takes, which is less if they are of `strangers`.
 ///
 /// # Errors
 /// The address can't be listened on.
-pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn listen(address: SocketAddr, strangers: bool) -> io::Result<TcpListener> {
     let protocol = Some(socket2::Protocol::TCP);
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, protocol)?;
     socket.set_reuse_address(true)?;
     socket.set_keepalive(true)?;
     socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
+    socket.set_tcp_notsent_lowat(if strangers {
+        STRANGER_UNSENT_BYTES
+    } else {
+        UNSENT_BYTES
+    })?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

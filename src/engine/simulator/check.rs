@@ -51,9 +51,25 @@ impl Walk {
         );
         must!(one.read.len() > 1, "the buffer is lost");
         let mut network = lock(&self.network);
+        let mut held = [0, 0];
         for id in one.conns.ids() {
             self.check_conn(&mut network, shard, id)?;
+            if let Some(conn) = one.conns.peek(id) {
+                held[usize::from(conn.signed_in)] += conn.held;
+                let counted = conn.held == conn.holds() || conn.closing == Some(Closing::Abort);
+                must!(
+                    counted,
+                    "{id:?} holds {} bytes, and {} are counted",
+                    conn.holds(),
+                    conn.held
+                );
+            }
         }
+        let counted = [false, true].map(|signed_in| one.memory.held(signed_in));
+        must!(
+            held == counted,
+            "connections hold {held:?} bytes, and {counted:?} are counted"
+        );
         Ok(())
     }
 
@@ -161,6 +177,10 @@ impl Walk {
             return Ok(());
         };
         must!(one.queued.is_empty(), "{:?} are queued at rest", one.queued);
+        must!(
+            one.strangers.queued.is_empty(),
+            "strangers are queued at rest"
+        );
         must!(one.parked.is_empty(), "{:?} are parked at rest", one.parked);
         for id in one.conns.ids() {
             if let Some(next) = one.would_do(id) {

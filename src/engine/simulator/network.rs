@@ -555,7 +555,7 @@ impl Network {
 
 /// The server's end of a wire.
 pub(super) struct SimSocket {
-    wire: usize,
+    pub(super) wire: usize,
     network: Shared,
 }
 
@@ -638,6 +638,10 @@ impl Io for SimIo {
 
     fn shutdown_write(&mut self, socket: &SimSocket) {
         lock(&self.network).wires[socket.wire].shut = true;
+    }
+
+    fn trust(&mut self, socket: &SimSocket) {
+        lock(&self.network).wires[socket.wire].capacity += 16;
     }
 
     fn widen(&mut self, socket: &SimSocket) {

@@ -8,15 +8,16 @@ use super::{
     walk::settings,
 };
 use crate::{
-    Accepted, AddressLimits, Inbound, Mesh, Metrics, Outside,
+    Accepted, AddressLimits, Inbound, Mesh, Metrics, Outside, Settings,
     admission::Admission,
     shard::{Place, Shard},
 };
 use lobby::{Audience, ConnId, Dialect, Origin, OutboxLimits, Relay, ShardId, Turn};
 
-/// A dialect that does what it is told: `x` 9 sends nine letters, `all` 9 broadcasts them, `wait` and `meet` relay two.
+/// A dialect that does what it is told: `x` 9 sends nine letters, `all` 9 broadcasts them, `wait` and `meet` relay two,
+/// `in` signs in, `hold` holds for good.
 #[derive(Default)]
-struct Puppet {
+pub(super) struct Puppet {
     conns: Vec<ConnId>,
     waiting: Option<ConnId>,
 }
@@ -38,6 +39,8 @@ impl Dialect for Puppet {
         let (word, number) = text.split_once(' ').unwrap_or((&text, "0"));
         let number: usize = number.parse().expect("a number");
         match word {
+            "in" => turn.signed_in(conn),
+            "hold" => turn.hold(conn),
             "x" => turn.send(conn, "x".repeat(number)),
             "all" => turn.fan_out(Audience::Subscribers, "x".repeat(number)),
             "name" => turn.fan_out(
@@ -72,14 +75,19 @@ impl Dialect for Puppet {
 }
 
 /// One shard, with clients that do as they are told.
-struct Scene {
-    shard: Shard<Puppet, SimIo>,
+pub(super) struct Scene {
+    pub(super) shard: Shard<Puppet, SimIo>,
     mesh: Arc<Mesh<Puppet, SimSocket>>,
-    network: Shared,
+    pub(super) network: Shared,
 }
 
 impl Scene {
-    fn new() -> Scene {
+    pub(super) fn new() -> Scene {
+        Scene::with(|_| ())
+    }
+
+    /// With other settings.
+    pub(super) fn with(change: impl FnOnce(&mut Settings)) -> Scene {
         let outbox = OutboxLimits {
             soft_bytes: 100,
             hard_bytes: 1 << 20,
@@ -89,7 +97,9 @@ impl Scene {
             connections: Some(9),
             opened_per_second: Some(9),
         };
-        let settings = Arc::new(settings(1, outbox, address_limits));
+        let mut settings = settings(1, outbox, address_limits);
+        change(&mut settings);
+        let settings = Arc::new(settings);
         let (network, mesh) = (Network::new(1, Chance::new(0)), Mesh::new(1));
         let place = Place {
             id: ShardId::new(0, 0),
@@ -117,7 +127,7 @@ impl Scene {
     }
 
     /// A client that lets so many bytes wait.
-    fn connect(&mut self, capacity: usize) -> usize {
+    pub(super) fn connect(&mut self, capacity: usize) -> usize {
         let wire = lock(&self.network).connect(capacity);
         let accepted = Accepted {
             socket: SimSocket::new(wire, self.network.clone()),
@@ -132,7 +142,7 @@ impl Scene {
     }
 
     /// Rounds until nothing happens.
-    fn go(&mut self) {
+    pub(super) fn go(&mut self) {
         let (mut events, mut deadline) = (Vec::new(), None);
         loop {
             let is_over = self
@@ -146,19 +156,19 @@ impl Scene {
         }
     }
 
-    fn say(&mut self, client: usize, text: &str) {
+    pub(super) fn say(&mut self, client: usize, text: &str) {
         self.bring(client, text);
         self.go();
     }
 
     /// What a client says arrives, and the shard has not looked.
-    fn bring(&mut self, client: usize, text: &str) {
+    pub(super) fn bring(&mut self, client: usize, text: &str) {
         let mut network = lock(&self.network);
         network.wires[client].under_way.push(text.as_bytes());
         network.arrive(client, usize::MAX, false);
     }
 
-    fn go_one_round(&mut self) {
+    pub(super) fn go_one_round(&mut self) {
         let (mut events, mut deadline) = (Vec::new(), None);
         self.shard
             .wait_and_go_round(&mut deadline, &mut events)
@@ -166,7 +176,7 @@ impl Scene {
     }
 
     /// Everything that a client has to read.
-    fn hear(&mut self, client: usize) -> String {
+    pub(super) fn hear(&mut self, client: usize) -> String {
         let mut all = Vec::new();
         loop {
             let bytes = lock(&self.network).read(client, usize::MAX);

@@ -15,7 +15,7 @@ use super::{
     scribe::{FORMATS, Scribe},
 };
 use crate::{
-    Accepted, AddressLimits, Inbound, Mesh, Metrics, Outside, Part, Settings,
+    Accepted, AddressLimits, Inbound, MemoryLimits, Mesh, Metrics, Outside, Part, Settings,
     admission::Admission,
     runtime::Event,
     shard::{Place, Shard},
@@ -114,6 +114,7 @@ pub(super) fn settings(
         protocol: Protocol::default(),
         outbox,
         read: ReadLimits::default(),
+        strangers: None,
         proxy: index == PROXY,
         trusted: Vec::new(),
     };
@@ -122,6 +123,7 @@ pub(super) fn settings(
         pin: false,
         listeners: FORMATS.into_iter().enumerate().map(listener).collect(),
         connections: 9,
+        memory: MemoryLimits::default(),
         address_limits,
         handshake: Duration::from_millis(800),
         seed: Some(1),

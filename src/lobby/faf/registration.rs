@@ -23,18 +23,23 @@ impl Lobby for Faf {
 
     fn listeners(settings: &LobbySettings) -> Vec<Listener> {
         let LobbySettings {
-            listeners, outbox, ..
+            listeners,
+            outbox,
+            strangers,
+            ..
         } = settings;
         let listener = |(name, format, address): (&str, Format, SocketAddr)| {
             let websocket = format.has_upgrade();
             let trusted = websocket.then(|| listeners.ws_trusted.clone());
+            let read = listeners.read_limits(format);
             Listener {
                 name: name.to_owned(),
                 address,
                 format,
                 protocol: Protocol::default(),
                 outbox: *outbox,
-                read: listeners.read_limits(),
+                strangers: Some(strangers.within(format, *outbox, read.clone())),
+                read,
                 proxy: listeners.proxy && !websocket,
                 trusted: trusted.unwrap_or_default(),
             }

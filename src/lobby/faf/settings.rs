@@ -8,12 +8,15 @@ use settings::{Address, Cidr};
 use wire::{Format, ReadLimits};
 
 use crate::{
-    OutboxLimits, StoppingSettings,
+    OutboxLimits, StoppingSettings, StrangerLimits,
     faf::{
         model::{game::GameType, ratings::Rating},
         rules::matchmaking::MatchmakingSettings,
     },
 };
+
+/// Longest WebSocket message (spec: faf-wire 5.1).
+const WEBSOCKET_MESSAGE_BYTES: usize = 4 << 20;
 
 settings::settings! {
     /// Where the lobby listens, and what its clients may say at once.
@@ -36,7 +39,8 @@ settings::settings! {
         ws_forwarded_header: String = "faf.ws_forwarded_header", text(), "X-Real-IP";
         /// Address blocks of the reverse proxies whose forwarded header is believed.
         ws_trusted: Vec<Cidr> = "faf.ws_trusted", blocks(), "127.0.0.0/8,::1/128";
-        /// Longest incoming message. A longer one ends the connection.
+        /// Longest incoming message of a client that has signed in, over WebSocket 4 MiB at the most. A longer one ends the
+        /// connection.
         message_bytes: usize = "limits.message_bytes", number(1024, 1 << 30), "10485760", unit("bytes");
         /// Longest request head of a WebSocket upgrade.
         upgrade_bytes: usize = "limits.upgrade_bytes", number(256, 1 << 20), "8192", unit("bytes");
@@ -60,13 +64,17 @@ impl ListenerSettings {
         .filter_map(|(name, format, address)| Some((name, format, address.socket()?)))
     }
 
-    /// What its listeners read.
-    pub fn read_limits(&self) -> ReadLimits {
+    /// What its listeners of this format read.
+    pub fn read_limits(&self, format: Format) -> ReadLimits {
         ReadLimits {
-            message_bytes: self.message_bytes,
+            message_bytes: match format {
+                Format::WebSocket => self.message_bytes.min(WEBSOCKET_MESSAGE_BYTES),
+                _ => self.message_bytes,
+            },
             upgrade_bytes: self.upgrade_bytes,
             ws_path: self.ws_path.clone(),
             ws_forwarded_header: self.ws_forwarded_header.clone(),
+            ..ReadLimits::default()
         }
     }
 }
@@ -120,6 +128,8 @@ settings::settings! {
         dialect: Settings;
         /// How much may wait for a client.
         outbox: OutboxLimits;
+        /// What holds until a client has signed in.
+        strangers: StrangerLimits;
     }
 }
 

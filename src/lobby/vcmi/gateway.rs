@@ -163,6 +163,7 @@ impl Vcmi {
                 Delivery::Welcome(conn) => {
                     if let Some(Peer::Launcher { signed_in }) = self.peers.get_mut(&conn) {
                         *signed_in = true;
+                        turn.signed_in(conn);
                     }
                 }
             }

@@ -22,19 +22,23 @@ impl Lobby for Vcmi {
     }
 
     fn listeners(settings: &LobbySettings) -> Vec<Listener> {
+        let strangers = settings.strangers;
         let settings = &settings.listener;
+        let (format, read) = (Format::Packets, settings.read_limits());
+        let outbox = OutboxLimits {
+            // A launcher that misses something can't be told what: it is dropped rather than skipped.
+            soft_bytes: settings.outbox_bytes,
+            hard_bytes: settings.outbox_bytes,
+            stuck: settings.outbox_stuck,
+        };
         let listener = |address| Listener {
             name: "vcmi".to_owned(),
             address,
-            format: Format::Packets,
+            format,
             protocol: Protocol::default(),
-            outbox: OutboxLimits {
-                // A launcher that misses something can't be told what: it is dropped rather than skipped.
-                soft_bytes: settings.outbox_bytes,
-                hard_bytes: settings.outbox_bytes,
-                stuck: settings.outbox_stuck,
-            },
-            read: settings.read_limits(),
+            outbox,
+            strangers: Some(strangers.within(format, outbox, read.clone())),
+            read,
             proxy: false,
             trusted: Vec::new(),
         };

@@ -5,6 +5,8 @@ use std::{net::SocketAddr, time::Duration};
 use settings::Address;
 use wire::ReadLimits;
 
+use crate::StrangerLimits;
+
 settings::settings! {
     /// Where the lobby listens, what a client may say at once, and how much may wait for one.
     #[derive(Clone, Debug)]
@@ -70,6 +72,8 @@ settings::settings! {
         listener: ListenerSettings;
         /// What the dialect is told.
         dialect: Settings;
+        /// What holds until a launcher has signed in, or a game has said which session it belongs to.
+        strangers: StrangerLimits;
     }
 }
 
@@ -87,7 +91,7 @@ pub(super) const MODS: usize = 4_096;
 /// Bytes of the names and versions of a room's mods: each is a line of text.
 pub(super) const MODS_BYTES: usize = 512 << 10;
 /// Bytes of everything a game says before it is relayed; real ones say 74.
-pub(super) const GREETING_BYTES: usize = 4_096;
+pub(super) const GREETING_BYTES: usize = 1_024;
 /// Different addresses, and names, that are counted for `ROOT`; beyond these the numbers stand still.
 pub(super) const REMEMBERED: usize = 1 << 20;
 /// How long an orderly end of the process waits for the games of a session that has just started.

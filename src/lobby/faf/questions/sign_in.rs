@@ -22,6 +22,17 @@ pub struct Login {
     pub user_agent: Option<String>,
 }
 
+impl Login {
+    /// Bytes of what the client has said.
+    pub fn bytes(&self) -> usize {
+        let credentials = match &self.credentials {
+            Credentials::Password { login, password } => login.len() + password.len(),
+            Credentials::Token(token) => token.len(),
+        };
+        credentials + self.unique_id.len()
+    }
+}
+
 impl Question for Login {
     type Answer = Result<Box<Account>, LoginRefusal>;
     const CROWD: bool = true;

@@ -40,11 +40,11 @@ const OFFICIAL_CLIENT: &str = "downlords-faf-client";
 const SIGNED_IN_HERE: &str = "You are already signed in from this location!";
 
 /// Logins that wait for their turn. A storm of them waits here instead of overflowing the back office's queue. Bounded
-/// by the shard's connections: each is held while it waits, so it waits once.
+/// by the shard's connections: each is held while it waits, so it waits once. What it will ask is in its session.
 #[derive(Debug, Default)]
 pub(in crate::faf) struct Logins {
     in_flight: usize,
-    waiting: VecDeque<(Held<Identifying>, Login)>,
+    waiting: VecDeque<Held<Identifying>>,
 }
 
 /// Until when those who have not logged in have to (spec: faf-lifecycle 4). One timer for all of them: whoever logs in is
@@ -97,6 +97,7 @@ impl Sessions {
             awaits_record: false,
             client,
             user_agent: None,
+            waiting_login: None,
             claiming: None,
             player: None,
             link: None,
@@ -182,14 +183,16 @@ impl Sessions {
         conn: ConnId,
         message: Value<'_>,
     ) -> Outcome {
-        let login = request::required_text(message, "login")?.trim().to_owned();
-        let password = request::required_text(message, "password")?.to_owned();
+        let mut login = request::required_text(message, "login")?.trim().to_owned();
+        let mut password = request::required_text(message, "password")?.to_owned();
         let unique_id = request::required_text(message, "unique_id")?.to_owned();
         if !cx.settings.allow_password_login {
             return Err(Refusal::Fatal(
                 "Username password login has been disabled please use a different client to login",
             ));
         }
+        request::cut(&mut login, limits::FIELD_BYTES);
+        request::cut(&mut password, limits::FIELD_BYTES);
         self.identify(
             cx,
             conn,
@@ -223,7 +226,7 @@ impl Sessions {
         credentials: Credentials,
         mut unique_id: String,
     ) {
-        let Some(session) = self.table.get(conn) else {
+        let Some(session) = self.table.get_mut(conn) else {
             return;
         };
         request::cut(&mut unique_id, limits::TOKEN_BYTES);
@@ -237,23 +240,31 @@ impl Sessions {
             user_agent: session.user_agent.as_deref().map(str::to_owned),
         };
         let request = Identifying { token };
-        self.logins
-            .waiting
-            .push_back((Held { conn, request }, login));
+        let held = Held { conn, request };
+        if self.logins.in_flight < cx.settings.logins_in_flight && self.logins.waiting.is_empty() {
+            self.logins.in_flight += 1;
+            self.pending.ask(&mut cx.turn, login, held);
+            return;
+        }
+        cx.turn.keeps(conn, login.bytes());
+        session.waiting_login = Some(Box::new(login));
+        self.logins.waiting.push_back(held);
         self.admit_logins(cx);
     }
 
     /// Asks for as many of those who wait as may be on their way at once.
     fn admit_logins(&mut self, cx: &mut Context<'_>) {
         while self.logins.in_flight < cx.settings.logins_in_flight {
-            let Some((held, login)) = self.logins.waiting.pop_front() else {
+            let Some(held) = self.logins.waiting.pop_front() else {
                 return;
             };
-            if self.table.get(held.conn).is_none_or(|s| s.closing) {
+            let session = self.table.get_mut(held.conn).filter(|s| !s.closing);
+            let Some(login) = session.and_then(|session| session.waiting_login.take()) else {
                 continue; // gone while waiting
-            }
+            };
+            cx.turn.keeps(held.conn, 0);
             self.logins.in_flight += 1;
-            self.pending.ask(&mut cx.turn, login, held);
+            self.pending.ask(&mut cx.turn, *login, held);
         }
     }
 
@@ -352,6 +363,7 @@ impl Sessions {
         let object = message::encode(&Entry::new(&account, basis, true));
         let login: Box<str> = account.login.clone();
 
+        cx.turn.signed_in(conn);
         cx.turn.subscribe(conn);
         if token {
             cx.turn.send(conn, message::IRC_PASSWORD);

@@ -10,6 +10,7 @@ use crate::{
     ConnId,
     faf::{
         model::{account::Account, player_state::PlayerState, seat::Seat},
+        questions::Login,
         session::player::Player,
     },
 };
@@ -76,6 +77,9 @@ pub(in crate::faf) struct Session {
     pub client: crate::faf::metrics::ClientKind,
     /// As the client named itself.
     pub user_agent: Option<Box<str>>,
+    /// What a sign-in that waits for its turn will ask. It goes with the session, if that ends before.
+    #[serde(skip)]
+    pub waiting_login: Option<Box<Login>>,
     /// On the way to being logged in.
     pub claiming: Option<Box<Claiming>>,
     /// Logged in.

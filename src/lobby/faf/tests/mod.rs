@@ -19,6 +19,7 @@ mod relations;
 mod robustness;
 mod same_twice;
 mod searches;
+mod strangers;
 mod walk;
 
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};

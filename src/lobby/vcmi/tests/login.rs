@@ -1,6 +1,9 @@
 //! Signing in, names, encodings.
 
+use std::{cell::RefCell, rc::Rc};
+
 use super::*;
+use crate::Effect;
 
 /// checklist: vcmi 10, 11, 13
 #[test]
@@ -214,5 +217,24 @@ fn a_foreigner_does_not_hear_of_himself() {
         let reply = say(&mut sim, conn, "\x03\x06latin1<GREETINGS>alice<VER>1");
         assert_eq!(reply.len(), 2, "{reply:?}");
         assert_eq!(reply[0], "SESSIONS:0");
+    });
+}
+
+/// Before that it may say little, and little waits for it.
+#[test]
+fn a_launcher_counts_as_signed_in_when_it_has_its_name() {
+    each(|mut sim| {
+        let signed_in = Rc::new(RefCell::new(Vec::new()));
+        let seen = signed_in.clone();
+        sim.observer = Some(Box::new(move |_, effect| {
+            if let Effect::SignedIn(conn) = effect {
+                seen.borrow_mut().push(*conn);
+            }
+        }));
+        let conn = connect(&mut sim);
+        say(&mut sim, conn, greeting(5, "x"));
+        assert!(signed_in.borrow().is_empty(), "too short a name");
+        say(&mut sim, conn, "<GREETINGS>alice");
+        assert_eq!(*signed_in.borrow(), [conn]);
     });
 }

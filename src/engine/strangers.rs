@@ -1,0 +1,31 @@
+//! What connections that have not signed in may take of a round: however many there are, and however much they say, those who
+//! have signed in wait no longer for it than this.
+
+use std::collections::VecDeque;
+
+use super::{runtime::Io, shard::Shard};
+use lobby::{ConnId, Dialect};
+
+/// Frames of all strangers together in a round; whoever is looked at in vain, or ended, counts as one.
+pub(super) const STRANGER_FRAMES_PER_ROUND: usize = if cfg!(test) { 8 } else { 128 };
+
+/// Strangers that go on when the others had their turn, and what is left of their share of the round.
+#[derive(Debug, Default)]
+pub(super) struct Strangers {
+    pub(super) queued: VecDeque<ConnId>,
+    pub(super) frames: usize,
+}
+
+impl<D: Dialect, I: Io> Shard<D, I> {
+    /// Lets strangers go on, as far as their share of the round goes. The first to have come goes first.
+    pub(super) fn let_strangers_go_on(&mut self) {
+        for _ in 0..self.strangers.queued.len() {
+            if self.strangers.frames == 0 {
+                return;
+            }
+            if let Some(id) = self.strangers.queued.pop_front() {
+                self.take_turn(id);
+            }
+        }
+    }
+}
