@@ -5,6 +5,8 @@
 
 #[path = "tidy/circles.rs"]
 mod circles;
+#[path = "tidy/limits.rs"]
+mod limits;
 #[path = "tidy/source.rs"]
 mod source;
 
