@@ -140,4 +140,6 @@ pub enum Timer {
     MatchOpen(u32),
     /// A match's game should have been launched.
     MatchStart(u32),
+    /// Those who only watch a game should have reported its end.
+    Observers(u32),
 }

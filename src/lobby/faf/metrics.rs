@@ -111,6 +111,8 @@ metrics::metrics! {
         over_limit: Counter = PerShard "muster_faf_over_limit_total";
         /// Batches of games' records that had to be tried again.
         ledger_retries: Counter = PerShard "muster_faf_ledger_retries_total";
+        /// Games that ended although somebody who only watched them had not reported it.
+        observer_timeouts: Counter = PerShard "muster_faf_observer_timeouts_total";
         /// Games or game connections that ran out of their set-up time.
         setup_timeouts: Counter = PerShard "muster_faf_setup_timeouts_total";
         /// Commands refused because the client had not signed in, by command.

@@ -346,6 +346,7 @@ impl Roles {
             Timer::Ledger(uid) => self.games.retry_records(cx, uid),
             Timer::MatchOpen(uid) => self.games.match_open_timed_out(cx, uid),
             Timer::MatchStart(uid) => self.games.match_start_timed_out(cx, uid),
+            Timer::Observers(uid) => self.games.observers_timed_out(cx, uid),
             Timer::Parties => self.coordinator.tell_parties(cx),
             Timer::Pop { queue, wait } => self.coordinator.popped(cx, queue, wait),
             Timer::Violations => self.coordinator.sweep_violations(cx),

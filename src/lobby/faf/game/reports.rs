@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::faf::{
-    context::Context,
+    context::{Context, Timer},
     game::{
         games::Games,
         state::{Game, GameState},
@@ -21,10 +21,14 @@ use crate::faf::{
     },
     rules::{
         achievements::{Statistics, Subject},
-        results::{self, ArmyResult, Finished, Rules},
+        results::{self, ArmyResult, Finished, ResultVotes, Rules},
         validity::{self, Setup, Validity},
     },
 };
+
+/// How long those who only watch a game may keep it from its end. Their simulations end when the players' do; one that does
+/// not say so within a minute is stuck, or is not to say so.
+const OBSERVER_GRACE: Duration = Duration::from_secs(60);
 
 impl Games {
     /// One report of a player's game about the game itself. Whoever has completed a mission is not heard before it is
@@ -48,6 +52,7 @@ impl Games {
 
     /// Takes a report into its game, if it has an effect; gives what is to be written down for it.
     fn taken(&mut self, cx: &mut Context<'_>, seat: &Seat, report: GameReport) -> Option<Record> {
+        let votes = cx.settings.result_votes;
         let game = self.games.get_mut(&seat.uid)?;
         if !game.has(seat) {
             return None;
@@ -58,7 +63,7 @@ impl Games {
             .launched_at
             .map(|at| cx.turn.now.unix.saturating_sub(at));
         let kept = counts
-            .then(|| game.keep_report(seat, report, since_launch))
+            .then(|| game.keep_report(seat, report, since_launch, votes))
             .flatten();
         let Some((kept, record)) = kept else {
             cx.metrics.game_messages_ignored.up();
@@ -95,6 +100,7 @@ impl Games {
                 start: cx.settings.start_rating(),
                 adjustment_max: cx.settings.rating_adjustment_max,
                 ladder_outcome_override: cx.settings.ladder_outcome_override,
+                votes: cx.settings.result_votes,
             };
             let finished = self
                 .games
@@ -107,9 +113,42 @@ impl Games {
         if finish || !ended {
             self.look_at_statistics(cx, uid);
         }
+        self.await_observers(cx, uid);
         if ended {
             self.close_book(cx, uid);
         }
+    }
+
+    /// If only those who watch keep the game from its end, they do so for a while and no longer.
+    fn await_observers(&mut self, cx: &mut Context<'_>, uid: u32) {
+        let Some(game) = self.games.get_mut(&uid) else {
+            return;
+        };
+        let is_fair = cx.settings.result_votes == ResultVotes::Fair;
+        if is_fair && game.waits_for_observers() && !game.observers_awaited {
+            game.observers_awaited = true;
+            let at = cx.turn.now.mono + OBSERVER_GRACE;
+            cx.turn.wake_at(at, Timer::Observers(uid));
+        }
+    }
+
+    /// Those who only watch have had their time.
+    pub(in crate::faf) fn observers_timed_out(&mut self, cx: &mut Context<'_>, uid: u32) {
+        let Some(game) = self.games.get_mut(&uid) else {
+            return;
+        };
+        game.observers_awaited = false;
+        // A participant may have come back.
+        if !game.waits_for_observers() {
+            return;
+        }
+        cx.metrics.observer_timeouts.up();
+        for member in &mut game.members {
+            member.finished = true;
+        }
+        game.end_check(game.host_id, cx.turn.now.unix);
+        self.changed(uid);
+        self.checked(cx, uid);
     }
 
     /// Hands on the statistics of those participants whose results have come since (spec: faf-ratings-results 9.1).
@@ -134,6 +173,10 @@ impl Games {
             return;
         }
         game.pending = pending;
+        let counted = cx
+            .settings
+            .result_votes
+            .counted(&game.results, |id| game.takes_part(id));
         let subjects = game
             .participants
             .iter()
@@ -141,7 +184,7 @@ impl Games {
             .map(|p| Subject {
                 id: p.id,
                 login: p.login.clone(),
-                outcome: results::army_outcome(&game.results, p.army),
+                outcome: results::army_outcome(&counted, p.army),
             });
         let statistics = Statistics {
             players: subjects.collect(),
@@ -160,13 +203,17 @@ impl Game {
         seat: &Seat,
         report: GameReport,
         since_launch: Option<Duration>,
+        votes: ResultVotes,
     ) -> Option<(bool, Option<Record>)> {
         let reporter = seat.player_id;
+        if !self.has_a_say(reporter, votes) {
+            return None;
+        }
         let mut record = None;
         let kept = match report {
             GameReport::Result(result) => {
                 let counts = self.member(seat).is_some() && self.has_army(result.army);
-                !counts || self.keep_result(result)
+                !counts || self.keep_result(result, votes)
             }
             GameReport::Stats(text) => {
                 self.keep_stats(text.into());
@@ -218,8 +265,13 @@ impl Game {
         Some((kept, record))
     }
 
-    /// Keeps a result, if there is room. Nobody can use up the room of the others.
-    fn keep_result(&mut self, result: ArmyResult) -> bool {
+    /// Keeps a result, if there is room. Nobody can use up the room of the others, or their own so that their last word has
+    /// none.
+    fn keep_result(&mut self, result: ArmyResult, votes: ResultVotes) -> bool {
+        if votes == ResultVotes::Fair {
+            self.results
+                .retain(|known| !known.is_about_the_same(&result));
+        }
         let own = self
             .results
             .iter()
@@ -286,6 +338,21 @@ impl Game {
         })
     }
 
+    /// How many desyncs count. A simulation that is out of step shows it on both sides: what only one side has reported may
+    /// be its way out of a defeat, and is too little to void the game, however often it is said.
+    fn counted_desyncs(&self, votes: ResultVotes) -> u32 {
+        let teams: Vec<_> = self.participants.iter().map(|p| p.team.clone()).collect();
+        let sides = validity::sides(&teams).unwrap_or_default();
+        let has_reported =
+            |&place: &usize| self.desync_reporters.contains(&self.participants[place].id);
+        let reporting = sides.iter().filter(|side| side.iter().any(has_reported));
+        let is_one_sided = sides.len() > 1 && reporting.count() < 2;
+        match votes {
+            ResultVotes::Fair if is_one_sided => self.desyncs.min(results::DESYNCS),
+            _ => self.desyncs,
+        }
+    }
+
     fn finished(&self, rules: Rules, now_unix: Duration) -> Finished {
         let since_launch = now_unix.saturating_sub(self.launched_at.unwrap_or(now_unix));
         Finished {
@@ -296,7 +363,7 @@ impl Game {
             sim_mods: self.sim_mods.iter().map(|(uid, _)| uid.clone()).collect(),
             participants: self.participants.clone(),
             reports: self.results.clone(),
-            desyncs: self.desyncs,
+            desyncs: self.counted_desyncs(rules.votes),
             enforce_rating: self.enforce_rating,
             duration_s: since_launch.as_secs_f64(),
             ended_at: now_unix.as_secs_f64(),

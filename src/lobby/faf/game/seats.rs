@@ -52,10 +52,7 @@ impl Games {
             Some(game) if !matches!(game.state, GameState::Lobby | GameState::Live) => {
                 Err(RestoreRefusal::NotAvailable)
             }
-            Some(game)
-                if game.state == GameState::Live
-                    && !game.participants.iter().any(|p| p.id == seat.player_id) =>
-            {
+            Some(game) if !game.may_return(seat.player_id, cx.settings.result_votes) => {
                 Err(RestoreRefusal::NotPart)
             }
             Some(game) if game.waiting.len() + game.members.len() >= limits::SEATS => {
@@ -128,6 +125,7 @@ impl Games {
         if how == Leaving::Ended && was_connected {
             game.configured.retain(|&id| id != seat.player_id);
             if game.state == GameState::Lobby {
+                game.known.retain(|&id| id != seat.player_id);
                 game.player_options.retain(|(id, _)| *id != seat.player_id);
             }
         }

@@ -21,6 +21,7 @@ use crate::faf::{
         results::{ArmyResult, Participant},
         validity::Team,
         visibility::{RatingRange, Rule},
+        votes::ResultVotes,
     },
 };
 
@@ -77,6 +78,9 @@ pub(in crate::faf) struct Game {
     pub members: Vec<Member>,
     /// Let in, but not connected yet.
     pub waiting: Vec<Seat>,
+    /// Players who have been connected in its lobby and did not close their game: who may come back.
+    #[serde(default)]
+    pub known: Vec<u32>,
     /// Players the host has set an option for.
     pub configured: Vec<u32>,
     /// Options of the game.
@@ -115,6 +119,9 @@ pub(in crate::faf) struct Game {
     pub operation_done: bool,
     /// Its results are in the ledger.
     pub settled: bool,
+    /// A timer runs for those who only watch, and have not reported its end.
+    #[serde(default)]
+    pub observers_awaited: bool,
     /// `matchmaker_queue.id`, of a matchmaker game.
     pub queue_id: Option<u32>,
     /// Of a match, until it is launched.
@@ -149,6 +156,7 @@ impl Game {
             host_foes: Vec::new(),
             members: Vec::new(),
             waiting: Vec::new(),
+            known: Vec::new(),
             configured: Vec::new(),
             options,
             player_options: Vec::new(),
@@ -168,6 +176,7 @@ impl Game {
             teamkills: 0,
             operation_done: false,
             settled: false,
+            observers_awaited: false,
             queue_id: None,
             launching: None,
         }
@@ -210,6 +219,12 @@ impl Game {
     /// Connects somebody who was waiting.
     pub(in crate::faf) fn connect(&mut self, seat: Seat, login: Box<str>) {
         self.waiting.retain(|s| *s != seat);
+        if !self.known.contains(&seat.player_id) {
+            if self.known.len() >= limits::CONFIGURED_PLAYERS {
+                self.known.remove(0);
+            }
+            self.known.push(seat.player_id);
+        }
         if !self.members.iter().any(|m| m.seat == seat) {
             self.members.push(Member {
                 seat,
@@ -217,6 +232,41 @@ impl Game {
                 finished: false,
             });
         }
+    }
+
+    /// Whether a player may be put into it without being let in, because their connection was lost. Once it is launched that
+    /// is who takes part; the replaced server asks nothing before (spec: faf-messages 3.9).
+    pub(in crate::faf) fn may_return(&self, player_id: u32, votes: ResultVotes) -> bool {
+        match self.state {
+            GameState::Live => self.takes_part(player_id),
+            _ => votes == ResultVotes::Reference || self.known.contains(&player_id),
+        }
+    }
+
+    /// Whether they were frozen as a participant at the launch.
+    pub(in crate::faf) fn takes_part(&self, player_id: u32) -> bool {
+        self.participants.iter().any(|p| p.id == player_id)
+    }
+
+    /// Whether what a player's game says of how it goes has an effect. Those who watch, and strangers, decide nothing; where
+    /// nobody takes part there is nothing to decide.
+    pub(in crate::faf) fn has_a_say(&self, player_id: u32, votes: ResultVotes) -> bool {
+        match votes {
+            ResultVotes::Reference => true,
+            ResultVotes::Fair if self.launched_at.is_none() => self.configured.contains(&player_id),
+            ResultVotes::Fair => self.participants.is_empty() || self.takes_part(player_id),
+        }
+    }
+
+    /// Whether only those who watch keep it from its end.
+    pub(in crate::faf) fn waits_for_observers(&self) -> bool {
+        let mut playing = self
+            .members
+            .iter()
+            .filter(|m| self.takes_part(m.seat.player_id));
+        self.state == GameState::Live
+            && !self.participants.is_empty()
+            && playing.all(|member| member.finished)
     }
 
     /// Takes somebody out and looks whether that ends the game (spec: faf-lifecycle 10.7, 10.8).

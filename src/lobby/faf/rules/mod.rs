@@ -8,3 +8,4 @@ pub mod results;
 pub(in crate::faf) mod trueskill;
 pub mod validity;
 pub(in crate::faf) mod visibility;
+pub(in crate::faf) mod votes;

@@ -1,8 +1,9 @@
-//! What a game's end amounts to: outcomes of armies and teams, scores, validity (spec: faf-ratings-results 4 and 5).
+//! What a game's end amounts to: outcomes of teams, scores, validity (spec: faf-ratings-results 4.5 and 5). What its reports
+//! say of each army is in `votes`.
 //!
 //! Pure: a [`Finished`] game, as its owner has it, becomes a [`Settlement`], which the back office writes down.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,43 +12,16 @@ use crate::faf::{
     rules::{
         rated_game::RatedGame,
         validity::{self, Team, Validity},
+        votes,
     },
 };
 
+pub use crate::faf::rules::votes::{ArmyOutcome, ArmyResult, Outcome, ResultVotes, army_outcome};
+
 /// More desyncs than this, and a game does not count.
-const DESYNCS: u32 = 20;
+pub(in crate::faf) const DESYNCS: u32 = 20;
 /// A custom game that lasted less than this for each participant does not count.
 const SHORT_S_PER_PARTICIPANT: f64 = 60.0;
-/// Votes by which one outcome must lead another that has more than one vote.
-const LEAD: usize = 3;
-
-/// Kinds of result that count (spec: faf-messages 4.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Outcome {
-    /// The army, or the team, has won.
-    Victory,
-    /// The army, or the team, has lost.
-    Defeat,
-    /// A draw, without having been agreed on.
-    Draw,
-    /// All agreed on a draw.
-    MutualDraw,
-}
-
-/// One army's result in one player's words.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ArmyResult {
-    /// Who says so.
-    pub reporter: u32,
-    /// Number of the army that it is about.
-    pub army: i64,
-    /// The outcome that was reported.
-    pub outcome: Outcome,
-    /// Score that was reported with it.
-    pub score: i64,
-    /// Tags in front of the outcome.
-    pub metadata: Vec<String>,
-}
 
 /// A launched game that is over, with everything that decides about its results.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -64,7 +38,7 @@ pub struct Finished {
     pub sim_mods: Vec<String>,
     /// Frozen at launch.
     pub participants: Vec<Participant>,
-    /// Reports that count, in the order they came.
+    /// Reports about its armies, in the order they came.
     pub reports: Vec<ArmyResult>,
     /// Reported desyncs.
     pub desyncs: u32,
@@ -102,6 +76,9 @@ pub struct Rules {
     pub adjustment_max: f64,
     /// Scores, not words, decide between two (`LADDER_1V1_OUTCOME_OVERRIDE`).
     pub ladder_outcome_override: bool,
+    /// Whose reports count.
+    #[serde(default)]
+    pub votes: ResultVotes,
 }
 
 impl Default for Rules {
@@ -110,44 +87,7 @@ impl Default for Rules {
             start: Rating::START,
             adjustment_max: 1400.0,
             ladder_outcome_override: true,
-        }
-    }
-}
-
-/// What became of an army: `game_player_stats.result`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum ArmyOutcome {
-    /// The army, or the team, has won.
-    Victory,
-    /// The army, or the team, has lost.
-    Defeat,
-    /// The game ended with neither side ahead.
-    Draw,
-    /// Nobody said.
-    Unknown,
-    /// They don't agree.
-    Conflicting,
-}
-
-impl ArmyOutcome {
-    /// As stored and told.
-    pub fn name(self) -> &'static str {
-        match self {
-            ArmyOutcome::Victory => "VICTORY",
-            ArmyOutcome::Defeat => "DEFEAT",
-            ArmyOutcome::Draw => "DRAW",
-            ArmyOutcome::Unknown => "UNKNOWN",
-            ArmyOutcome::Conflicting => "CONFLICTING",
-        }
-    }
-}
-
-impl From<Outcome> for ArmyOutcome {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Victory => ArmyOutcome::Victory,
-            Outcome::Defeat => ArmyOutcome::Defeat,
-            Outcome::Draw | Outcome::MutualDraw => ArmyOutcome::Draw,
+            votes: ResultVotes::default(),
         }
     }
 }
@@ -230,69 +170,6 @@ fn by_name<S: serde::Serializer>(outcome: &TeamOutcome, serializer: S) -> Result
     serializer.serialize_str(outcome.name())
 }
 
-/// The outcome of an army by its reporters' votes (spec: faf-ratings-results 4.2).
-pub fn army_outcome(reports: &[ArmyResult], army: i64) -> ArmyOutcome {
-    let mut votes: Vec<(Outcome, Vec<u32>)> = Vec::new();
-    for report in reports.iter().filter(|report| report.army == army) {
-        match votes.iter_mut().find(|(known, _)| *known == report.outcome) {
-            Some((_, reporters)) if reporters.contains(&report.reporter) => {}
-            Some((_, reporters)) => reporters.push(report.reporter),
-            None => votes.push((report.outcome, vec![report.reporter])),
-        }
-    }
-    // The larger number first; among equals the later name.
-    votes.sort_by_key(|(outcome, reporters)| {
-        std::cmp::Reverse((reporters.len(), name_of(*outcome)))
-    });
-    match votes.as_slice() {
-        [] => ArmyOutcome::Unknown,
-        [(only, _)] => (*only).into(),
-        [(top, first), (_, second), ..] => {
-            let (first, second) = (first.len(), second.len());
-            if (first > 1 && second <= 1) || first >= second + LEAD {
-                (*top).into()
-            } else {
-                ArmyOutcome::Conflicting
-            }
-        }
-    }
-}
-
-fn name_of(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Victory => "victory",
-        Outcome::Defeat => "defeat",
-        Outcome::Draw => "draw",
-        Outcome::MutualDraw => "mutual_draw",
-    }
-}
-
-/// The score of an army that was reported most often, the largest of those; 0 without any.
-fn reported_score(reports: &[ArmyResult], army: i64) -> i64 {
-    let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
-    for report in reports.iter().filter(|report| report.army == army) {
-        *counts.entry(report.score).or_default() += 1;
-    }
-    counts
-        .into_iter()
-        .max_by_key(|&(score, count)| (count, score))
-        .map_or(0, |(score, _)| score)
-}
-
-/// The tags of an army that were reported most often; none on a tie.
-fn metadata(reports: &[ArmyResult], army: i64) -> Vec<String> {
-    let mut counts: BTreeMap<&[String], usize> = BTreeMap::new();
-    for report in reports.iter().filter(|report| report.army == army) {
-        *counts.entry(&report.metadata).or_default() += 1;
-    }
-    let most = counts.values().copied().max().unwrap_or(0);
-    let mut leading = counts.into_iter().filter(|(_, count)| *count == most);
-    match (leading.next(), leading.next()) {
-        (Some((tags, _)), None) => tags.to_vec(),
-        _ => Vec::new(),
-    }
-}
-
 /// What becomes of two teams with these armies' outcomes; `None`: it can't be told (spec: faf-ratings-results 4.5).
 fn two_teams(a: &[ArmyOutcome], b: &[ArmyOutcome]) -> Option<[TeamOutcome; 2]> {
     use TeamOutcome::{Defeat, Draw, Victory};
@@ -312,6 +189,14 @@ fn two_teams(a: &[ArmyOutcome], b: &[ArmyOutcome]) -> Option<[TeamOutcome; 2]> {
     all_defeated.then_some([Draw, Draw])
 }
 
+impl Finished {
+    /// Its reports that count.
+    fn counted(&self) -> Cow<'_, [ArmyResult]> {
+        let takes_part = |id: u32| self.participants.iter().any(|p| p.id == id);
+        self.rules.votes.counted(&self.reports, takes_part)
+    }
+}
+
 /// Settles a finished game that was launched with this validity (spec: faf-ratings-results 5).
 pub fn settle(game: &Finished, before: Validity) -> Settlement {
     let mut settlement = Settlement {
@@ -325,11 +210,14 @@ pub fn settle(game: &Finished, before: Validity) -> Settlement {
     if game.game_type == GameType::Coop {
         return settlement;
     }
-    if game.reports.is_empty() {
+    let counted = game.counted();
+    let reports = &*counted;
+    if reports.is_empty() {
         settlement.validity = Validity::UnknownResult;
         return settlement;
     }
-    settlement.scores = game.participants.iter().map(|p| score(game, p)).collect();
+    let participants = game.participants.iter();
+    settlement.scores = participants.map(|p| score(game, reports, p)).collect();
     let enough_s = SHORT_S_PER_PARTICIPANT * game.participants.len() as f64;
     if game.game_type == GameType::Custom && !game.enforce_rating && game.duration_s < enough_s {
         settlement.validity = Validity::TooShort;
@@ -339,7 +227,7 @@ pub fn settle(game: &Finished, before: Validity) -> Settlement {
     let Some(sides) = validity::sides(&teams) else {
         return settlement;
     };
-    let outcomes = resolve(game, &settlement.scores, &sides);
+    let outcomes = resolve(game, reports, &settlement.scores, &sides);
     if outcomes.is_none() && settlement.validity == Validity::Valid {
         settlement.validity = Validity::UnknownResult;
     }
@@ -348,7 +236,9 @@ pub fn settle(game: &Finished, before: Validity) -> Settlement {
         sides
             .iter()
             .enumerate()
-            .map(|(place, side)| team_result(game, &settlement.scores, side, of_side(place)))
+            .map(|(place, side)| {
+                team_result(game, reports, &settlement.scores, side, of_side(place))
+            })
             .collect(),
     );
     if let (Validity::Valid, Some(outcomes), [a, b], false) = (
@@ -369,12 +259,12 @@ pub fn settle(game: &Finished, before: Validity) -> Settlement {
     settlement
 }
 
-fn score(game: &Finished, participant: &Participant) -> Score {
-    let outcome = army_outcome(&game.reports, participant.army);
+fn score(game: &Finished, reports: &[ArmyResult], participant: &Participant) -> Score {
+    let outcome = army_outcome(reports, participant.army);
     let score = if game.game_type == GameType::Matchmaker {
         i64::from(outcome == ArmyOutcome::Victory)
     } else {
-        reported_score(&game.reports, participant.army)
+        votes::reported_score(reports, participant.army)
     };
     Score {
         player_id: participant.id,
@@ -385,16 +275,22 @@ fn score(game: &Finished, participant: &Participant) -> Score {
 }
 
 /// Outcomes of exactly two teams, if they can be told.
-fn resolve(game: &Finished, scores: &[Score], sides: &[Vec<usize>]) -> Option<[TeamOutcome; 2]> {
+fn resolve(
+    game: &Finished,
+    reports: &[ArmyResult],
+    scores: &[Score],
+    sides: &[Vec<usize>],
+) -> Option<[TeamOutcome; 2]> {
     use TeamOutcome::{Defeat, Draw, Victory};
     let [a, b] = sides else {
         return None;
     };
     let by_score = game.game_type == GameType::Matchmaker
         && game.participants.len() <= 2
-        && game.rules.ladder_outcome_override;
+        && game.rules.ladder_outcome_override
+        && game.rules.votes.trusts_scores(reports);
     if let (true, [a], [b]) = (by_score, a.as_slice(), b.as_slice()) {
-        let points = |place: usize| reported_score(&game.reports, game.participants[place].army);
+        let points = |place: usize| votes::reported_score(reports, game.participants[place].army);
         return Some(match points(*a).cmp(&points(*b)) {
             std::cmp::Ordering::Greater => [Victory, Defeat],
             std::cmp::Ordering::Less => [Defeat, Victory],
@@ -409,6 +305,7 @@ fn resolve(game: &Finished, scores: &[Score], sides: &[Vec<usize>]) -> Option<[T
 
 fn team_result(
     game: &Finished,
+    reports: &[ArmyResult],
     scores: &[Score],
     side: &[usize],
     outcome: TeamOutcome,
@@ -421,7 +318,7 @@ fn team_result(
                 player_id: participant.id,
                 army: participant.army,
                 army_outcome: scores[place].outcome.name(),
-                metadata: metadata(&game.reports, participant.army),
+                metadata: votes::metadata(reports, participant.army),
             }
         })
         .collect();

@@ -1,6 +1,7 @@
 //! Votes, scores, tags and teams, with the specification's vectors.
 
 use super::*;
+use crate::faf::rules::votes::{metadata, reported_score};
 
 fn report(reporter: u32, army: i64, outcome: Outcome) -> ArmyResult {
     ArmyResult {
@@ -333,6 +334,7 @@ fn teams_are_told_in_joining_order_and_those_who_are_in_none_last() {
         player(2, 1),
         player(1, 3),
     ];
+    game.reports = vec![report(5, 5, Outcome::Victory)];
     let settled = settle(&game, Validity::MultiTeam);
     let teams = settled.teams.expect("it is to be told");
     let ids: Vec<&[u32]> = teams.iter().map(|team| &*team.player_ids).collect();
@@ -345,6 +347,62 @@ fn teams_are_told_in_joining_order_and_those_who_are_in_none_last() {
     let rated = settle(&game, Validity::Valid).rated.expect("two teams");
     assert_eq!(rated.teams, [vec![2], vec![1]]);
     assert_eq!(rated.outcomes, [TeamOutcome::Defeat, TeamOutcome::Victory]);
+}
+
+fn scored(reporter: u32, army: i64, outcome: Outcome, score: i64) -> ArmyResult {
+    ArmyResult {
+        score,
+        ..report(reporter, army, outcome)
+    }
+}
+
+/// A ladder game that 11 has won, with what else was reported, before what both say.
+fn ladder(votes: ResultVotes, before: Vec<ArmyResult>) -> Finished {
+    let honest = |id| {
+        [
+            scored(id, 1, Outcome::Victory, 10),
+            scored(id, 2, Outcome::Defeat, -10),
+        ]
+    };
+    let reports = before
+        .into_iter()
+        .chain([11, 12].into_iter().flat_map(honest));
+    let mut game = duel(GameType::Matchmaker, reports.collect());
+    game.rules.votes = votes;
+    game
+}
+
+/// The score that was reported most often decided: three messages made a loser the winner.
+#[test]
+fn repeating_a_score_wins_nothing() {
+    for (votes, expected) in [
+        (
+            ResultVotes::Fair,
+            [TeamOutcome::Defeat, TeamOutcome::Victory],
+        ),
+        (
+            ResultVotes::Reference,
+            [TeamOutcome::Victory, TeamOutcome::Defeat],
+        ),
+    ] {
+        for reporter in [12, 99] {
+            let repeated = vec![scored(reporter, 2, Outcome::Defeat, 1000); 3];
+            let settled = settle(&ladder(votes, repeated), Validity::Valid);
+            assert_eq!(outcomes(&settled), expected, "{votes:?}");
+        }
+    }
+}
+
+/// Nor does it void a game: everybody agrees on the words.
+#[test]
+fn a_score_that_is_contradicted_does_not_decide() {
+    let mut game = ladder(ResultVotes::Fair, Vec::new());
+    game.reports[3].score = 1000;
+    let settled = settle(&game, Validity::Valid);
+    assert_eq!(settled.validity, Validity::Valid);
+    let expected = [TeamOutcome::Defeat, TeamOutcome::Victory];
+    assert_eq!(outcomes(&settled), expected);
+    assert_eq!(settled.rated.expect("it counts").outcomes, expected);
 }
 
 /// The rule of the specification, said differently: sort, compare the first two.
@@ -373,7 +431,51 @@ fn naive_outcome(reports: &[ArmyResult], army: i64) -> ArmyOutcome {
     }
 }
 
+fn anything(
+    who: std::ops::Range<u32>,
+) -> impl proptest::strategy::Strategy<Value = Vec<ArmyResult>> {
+    use proptest::prelude::*;
+    let kinds = [
+        Outcome::Victory,
+        Outcome::Defeat,
+        Outcome::Draw,
+        Outcome::MutualDraw,
+    ];
+    let one = (who, 1i64..3, 0usize..4, -2i64..3)
+        .prop_map(move |(who, army, kind, score)| scored(who, army, kinds[kind], score * 500));
+    proptest::collection::vec(one, 0..12)
+}
+
 proptest::proptest! {
+    /// Whatever the loser and strangers say, before the winner has spoken or after: the loser is not told as the winner.
+    #[test]
+    fn nobody_wins_by_what_they_say(before in anything(12..16), after in anything(12..16)) {
+        let mut game = ladder(ResultVotes::Fair, before);
+        game.reports.retain(|report| report.reporter != 11);
+        game.reports.extend([scored(11, 1, Outcome::Victory, 10), scored(11, 2, Outcome::Defeat, -10)]);
+        game.reports.extend(after);
+        let settled = settle(&game, Validity::Valid);
+        proptest::prop_assert_ne!(outcomes(&settled)[0], TeamOutcome::Victory);
+    }
+
+    /// Where all participants say the same, each thing once, it does not matter how votes are counted.
+    #[test]
+    fn honest_votes_count_the_same_either_way(said in anything(11..12), matched in proptest::bool::ANY) {
+        let mut said = said;
+        said.dedup_by_key(|report| report.army);
+        said.truncate(2);
+        let both = said.iter().cloned().chain(said.iter().map(|report| ArmyResult { reporter: 12, ..report.clone() }));
+        let game_type = if matched { GameType::Matchmaker } else { GameType::Custom };
+        let mut game = duel(game_type, both.collect());
+        let told = |game: &Finished| {
+            let Settlement { validity, scores, teams, rated } = settle(game, Validity::Valid);
+            format!("{validity:?} {scores:?} {teams:?} {:?}", rated.map(|rated| rated.outcomes))
+        };
+        let fair = told(&game);
+        game.rules.votes = ResultVotes::Reference;
+        proptest::prop_assert_eq!(fair, told(&game));
+    }
+
     #[test]
     fn votes_agree_with_the_naive_count(votes in proptest::collection::vec((1u32..9, 1i64..3, 0usize..4), 0..40)) {
         let kinds = [Outcome::Victory, Outcome::Defeat, Outcome::Draw, Outcome::MutualDraw];

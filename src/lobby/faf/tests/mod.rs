@@ -3,6 +3,7 @@
 mod admin;
 mod corners;
 mod dialogues;
+mod fair;
 mod faults;
 mod games;
 mod hand_over;
