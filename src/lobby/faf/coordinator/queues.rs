@@ -18,7 +18,7 @@ use crate::{
     faf::{
         coordinator::{entering::Entry, matches::Match},
         mail::coordinator::Profile,
-        model::{pools::QueueSetup, seat::LoginId, time::iso8601},
+        model::{limits, pools::QueueSetup, seat::LoginId, time::iso8601},
         protocol::matchmaking::QueueEntry,
         rules::{
             matcher::{self, Tuning},
@@ -263,6 +263,7 @@ impl Matchmaker {
     fn entry_of<'a>(&'a self, queue: &'a Queue, now: Now, tuning: &Tuning) -> QueueEntry<'a> {
         let searches = queue.searches.iter().filter_map(|id| self.searches.get(id));
         let first = searches.filter_map(|search| search.members.first());
+        let first = first.take(limits::BOUNDARIES);
         let centers: Vec<i64> = first
             .map(|member| (member.profile.rating.matching(tuning).mean / 10.0).ceil() as i64 * 10)
             .collect();

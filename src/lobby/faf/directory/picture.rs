@@ -262,9 +262,14 @@ impl Picture {
             if block.is_full() {
                 block.texts.borrow_mut().join();
             }
-            match &*block.texts.borrow() {
+            let texts = block.texts.borrow();
+            match &*texts {
                 Texts::Apart(all) => lists.add_all(all),
-                Texts::Joined(whole, _) => lists.add(whole),
+                Texts::Joined(whole, _) if whole.text().len() <= LIST_BYTES => lists.add(whole),
+                Texts::Joined(_, ends) => {
+                    let apart: Vec<_> = (0..ends.len()).map(|at| chunk(texts.of(at))).collect();
+                    lists.add_all(&apart);
+                }
             }
         }
         lists.finish()
@@ -336,7 +341,9 @@ impl Picture {
         let mut lists = Lists::new(&self.games_head, &self.comma, &self.tail);
         for block in self.games.values() {
             let listed = || block.entries.iter().filter(|game| game.listed);
-            if listed().all(|game| game.rule.is_open()) {
+            let bytes = |game: &GameEntry| game.text.borrow().len() + 1;
+            let fits = listed().map(bytes).sum::<usize>() <= LIST_BYTES;
+            if fits && listed().all(|game| game.rule.is_open()) {
                 let mut joined = block.joined.borrow_mut();
                 lists.add(joined.get_or_insert_with(|| join(listed().map(|game| &game.text))));
                 continue;
@@ -417,7 +424,8 @@ fn chunk(text: Bytes) -> Rc<Chunk> {
     Rc::new(Chunk::new(text))
 }
 
-/// A list that is being put together, in messages of at most [`LIST_BYTES`], or of one part that is longer.
+/// A list that is being put together, in messages of at most [`LIST_BYTES`]. No part is longer: what one player or game says of
+/// itself is bounded.
 struct Lists<'a> {
     head: &'a Rc<Chunk>,
     comma: &'a Rc<Chunk>,
@@ -444,18 +452,22 @@ impl<'a> Lists<'a> {
         self.add_all(std::slice::from_ref(chunk));
     }
 
-    /// The same with several, none empty, which are not parted: as if they were joined.
+    /// The same with several, none empty, which are not parted if a message has room for them: as if they were joined.
     fn add_all(&mut self, chunks: &[Rc<Chunk>]) {
         let commas = chunks.len().saturating_sub(1);
         let bytes = chunks.iter().map(|chunk| chunk.text().len()).sum::<usize>() + commas;
         if bytes == 0 {
             return;
         }
-        if self.bytes > 0 && self.bytes + bytes > LIST_BYTES {
+        if bytes > LIST_BYTES && chunks.len() > 1 {
+            return chunks.iter().for_each(|chunk| self.add(chunk));
+        }
+        if self.bytes > 0 && self.bytes + 1 + bytes > LIST_BYTES {
             self.end_message();
             self.parts.push(self.head.clone());
         } else if self.bytes > 0 {
             self.parts.push(self.comma.clone());
+            self.bytes += 1;
         }
         for (at, chunk) in chunks.iter().enumerate() {
             if at > 0 {
@@ -507,39 +519,68 @@ fn joined<'a>(texts: impl Iterator<Item = &'a Bytes> + Clone) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::faf::protocol::lists::tests::in_frames;
 
-    const FRAME_BYTES: usize = 1 << 20;
+    /// The entries of all messages of a list, each of which a client can read whatever its transport.
+    fn entries(lists: &[Vec<Rc<Chunk>>], name: &str) -> Vec<serde_json::Value> {
+        let mut all = Vec::new();
+        for parts in lists {
+            let text: Vec<u8> = parts.iter().flat_map(|part| part.text().to_vec()).collect();
+            let message = in_frames(&text);
+            all.extend(message[name].as_array().expect("a list").iter().cloned());
+        }
+        all
+    }
 
     /// The real client gave up on a list of everybody when there were many.
     #[test]
     fn no_list_is_longer_than_a_client_reads() {
-        let mut directory = Picture::default();
+        assert_eq!(
+            Picture::default().player_lists().len(),
+            1,
+            "nobody is a list, too"
+        );
         let conn = ConnId {
             shard: ShardId::new(0, 0),
             slot: 0,
             generation: 0,
         };
-        assert_eq!(directory.player_lists().len(), 1, "nobody is a list, too");
-        let filler = "x".repeat(250);
-        for id in 0..20_000 {
-            let text = format!(r#"{{"id":{id},"login":"{filler}"}}"#);
-            directory.player_here(id, conn, 1, text.into());
-        }
-        let lists = directory.player_lists();
-        let mut ids = Vec::new();
-        for parts in &lists {
-            let text: Vec<u8> = parts.iter().flat_map(|part| part.text().to_vec()).collect();
-            for format in wire::Format::ALL {
-                let mut frame = Vec::new();
-                format.encode(&text, &mut frame);
-                assert!(frame.len() < FRAME_BYTES, "{} bytes", frame.len());
+        // Of ordinary length; as short as can be; so long that a block of them is more than a message.
+        for length in [250, 0, 4_000] {
+            let mut directory = Picture::default();
+            let filler = "x".repeat(length);
+            for id in 0..20_000 {
+                let text = format!(r#"{{"id":{id},"login":"{filler}"}}"#);
+                directory.player_here(id, conn, 1, text.into());
             }
-            let message: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
-            let players = message["players"].as_array().expect("a list");
-            ids.extend(players.iter().map(|player| player["id"].as_u64()));
+            let lists = directory.player_lists();
+            let players = entries(&lists, "players");
+            let ids: Vec<_> = players.iter().map(|p| p["id"].as_u64()).collect();
+            assert_eq!(ids, (0..20_000).map(Some).collect::<Vec<_>>());
+            // None is less than half full.
+            assert!(lists.len() < 2 + 20_000 * (length + 30) / (LIST_BYTES / 2));
         }
-        assert!(lists.len() > 20);
-        assert_eq!(ids, (0..20_000).map(Some).collect::<Vec<_>>());
+    }
+
+    /// A block of games with long lists of mods was one part, however long.
+    #[test]
+    fn no_list_of_games_is_longer_than_a_client_reads() {
+        for length in [500, 60_000] {
+            let mut directory = Picture::default();
+            for uid in 1..=1_000 {
+                let body = format!(r#"{{"uid":{uid},"title":"{}"}}"#, "x".repeat(length));
+                let rule = Rule {
+                    host_id: 1,
+                    friends_only: uid % 300 == 0,
+                    ..Rule::default()
+                };
+                directory.game_here(uid, ShardId::new(0, 0));
+                directory.game_text(uid, true, rule, body.into());
+            }
+            let games = entries(&directory.game_lists(|_| true), "games");
+            let uids: Vec<_> = games.iter().map(|game| game["uid"].as_u64()).collect();
+            assert_eq!(uids, (1..=1_000).map(Some).collect::<Vec<_>>());
+        }
     }
 
     /// Players come, change, come again and go as chance has it; every list is what a plain list of texts gives, cut where
@@ -592,11 +633,12 @@ mod tests {
             for block in plain.chunks(BLOCK) {
                 let texts: Vec<&str> = block.iter().map(|player| &*player.2).collect();
                 let texts = texts.join(",");
-                if bytes > 0 && bytes + texts.len() > LIST_BYTES {
+                if bytes > 0 && bytes + 1 + texts.len() > LIST_BYTES {
                     expected.push(std::mem::take(&mut message));
                     bytes = 0;
                 } else if bytes > 0 {
                     message.push(',');
+                    bytes += 1;
                 }
                 message += &texts;
                 bytes += texts.len();

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::faf::{
     game::state::{Game, GameState},
-    model::{options::OptionValue, time::iso8601},
+    model::{limits, options::OptionValue, time::iso8601},
     protocol::{
         game_info::{GameInfo, SimMods, Team, TeamIds, Teams},
         message,
@@ -12,9 +12,17 @@ use crate::faf::{
 };
 
 impl Game {
-    /// The single form of `game_info` (spec: faf-messages 5.5); `closed`: pretending that it is over.
+    /// The single form of `game_info` (spec: faf-messages 5.5); `closed`: pretending that it is over. Without its mods and teams
+    /// if these are such that lists with it would be too long for clients.
     pub(in crate::faf) fn body(&self, closed: bool) -> Bytes {
-        let teams = self.teams();
+        let whole = self.encoded(closed, self.teams(), &self.sim_mods);
+        if whole.len() <= limits::GAME_BYTES {
+            return whole;
+        }
+        self.encoded(closed, Vec::new(), &[])
+    }
+
+    fn encoded(&self, closed: bool, teams: Vec<Team<'_>>, mods: &[(String, String)]) -> Bytes {
         let hosted_at = self.hosted_at.map(iso8601);
         let connected = |id: &u32| self.members.iter().any(|m| m.seat.player_id == *id);
         message::encode(&GameInfo {
@@ -34,7 +42,7 @@ impl Game {
             },
             game_type: self.game_type.name(),
             featured_mod: &self.creation.featured_mod,
-            sim_mods: SimMods(&self.sim_mods),
+            sim_mods: SimMods(mods),
             mapname: &self.creation.folder,
             map_file_path: &format!("maps/{}.zip", self.creation.folder),
             host: &self.host_login,

@@ -36,6 +36,10 @@ pub(in crate::faf) const STATS_KEPT: usize = 4;
 pub(in crate::faf) const TEAMKILLS: usize = 64;
 /// Connections in one game, those still setting up included; 16 slots and spectators.
 pub(in crate::faf) const SEATS: usize = 64;
+/// Bytes of a game as everybody is told of it; one with a hundred mods and sixteen players has about 12 KiB.
+pub(in crate::faf) const GAME_BYTES: usize = 64 << 10;
+/// Searches of one queue whose ratings everybody is told of; the number of searching players is told whatever it is.
+pub(in crate::faf) const BOUNDARIES: usize = 512;
 /// Bytes of an avatar's address; the column of its file name has 212.
 pub(in crate::faf) const URL_BYTES: usize = 512;
 /// Bytes of an administrator's message to everybody: it goes to each of thousands.

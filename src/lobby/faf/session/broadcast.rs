@@ -157,11 +157,12 @@ impl Sessions {
 fn in_messages(updates: &[PlayerUpdate]) -> Vec<&[PlayerUpdate]> {
     let (mut slices, mut from, mut bytes) = (Vec::new(), 0, 0);
     for (at, update) in updates.iter().enumerate() {
-        if at > from && bytes + update.text.len() > LIST_BYTES {
+        let more = update.text.len() + 1;
+        if at > from && bytes + more > LIST_BYTES {
             slices.push(&updates[from..at]);
             (from, bytes) = (at, 0);
         }
-        bytes += update.text.len() + 1;
+        bytes += more;
     }
     slices.push(&updates[from..]);
     slices

@@ -8,6 +8,7 @@ mod faults;
 mod games;
 mod hand_over;
 mod local_mail;
+mod long;
 mod lookups;
 mod matches;
 mod matchmaking_walk;
