@@ -2,7 +2,10 @@
 //!
 //! A role's state derives its written form where it stands, without what is empty while nothing is under way. The directory
 //! is kept as each shard has it, so that a newcomer's lists are in the same order. The state is taken apart by name, so that
-//! a new part does not compile before it is either kept or left out.
+//! a new part does not compile before it is either kept or left out. Before anything goes on from it, whatever one role has
+//! of another on the same shard is looked up there (`references`).
+
+mod references;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,10 +23,10 @@ use crate::{
 pub struct Kept {
     draining: bool,
     counted: Counted,
-    sessions: Sessions,
-    registry: Registry,
-    games: Games,
-    coordinator: Coordinator,
+    pub(super) sessions: Sessions,
+    pub(super) registry: Registry,
+    pub(super) games: Games,
+    pub(super) coordinator: Coordinator,
     directory: KeptDirectory,
 }
 
@@ -82,8 +85,8 @@ impl Keep for Faf {
             ensure(is_here, "a session is of another shard")?;
             session.client = roles.clients.opened();
         }
-        let are_themselves = games.games.iter().all(|(uid, game)| *uid == game.uid);
-        ensure(are_themselves, "a game has two numbers")?;
+        games.agree()?;
+        coordinator.agree()?;
         roles.directory.revive(directory)?;
         roles.draining = draining;
         counted.add_to(&*roles.metrics);
@@ -91,6 +94,7 @@ impl Keep for Faf {
         roles.registry = registry;
         roles.games = games;
         roles.coordinator = coordinator;
+        roles.check_references(self.shard)?;
         self.reader = Some(Box::default());
         Ok(())
     }

@@ -87,6 +87,11 @@ impl Match {
         }
     }
 
+    /// Whether nothing more of it is asked or told before its host's shard says how it went.
+    pub(in crate::faf) fn is_opened(&self) -> bool {
+        self.stage == Stage::Opened
+    }
+
     /// Team 1, then team 2.
     fn players(&self) -> impl Iterator<Item = &Contestant> {
         self.teams.iter().flatten()

@@ -41,6 +41,7 @@ use crate::{
         model::{player_state::PlayerState, seat::LoginId},
         questions::Answer,
     },
+    kept::{Damaged, ensure},
     map::IdMap,
     question::{Asker, Pending},
 };
@@ -97,9 +98,43 @@ impl Coordinator {
     }
 
     /// All who have been introduced.
-    #[cfg(test)]
     pub(in crate::faf) fn members(&self) -> impl Iterator<Item = &Member> {
         self.members.values()
+    }
+
+    /// Whether nothing has been brought to it yet.
+    pub(in crate::faf) fn knows_nothing(&self) -> bool {
+        self.members.is_empty() && self.parties.is_empty() && self.matchmaker.queues.is_empty()
+    }
+
+    /// Whether its parts say the same, with nothing on its way: whoever goes on would wait for ever for what is.
+    pub(in crate::faf) fn agree(&self) -> Result<(), Damaged> {
+        for (id, member) in &self.members {
+            let LoginId { player_id, .. } = member.login_id;
+            ensure(*id == player_id, "a member has two numbers")?;
+        }
+        let mut seated = 0;
+        for (owner, party) in self.parties() {
+            let first = party.members.first().map(|member| member.player_id);
+            ensure(first == Some(owner), "a party is not its owner's")?;
+            let knows = |member: &party::Member| self.owner_of(member.player_id) == Some(owner);
+            let all_know = party.members.iter().all(knows);
+            ensure(all_know, "somebody is in a party and does not know")?;
+            seated += party.members.len();
+        }
+        let in_parties = self.members.values().filter(|m| m.party.is_some()).count();
+        ensure(
+            in_parties == seated,
+            "somebody is in no party that there is",
+        )?;
+        let searches = self.matchmaker.searches.values();
+        let mut searching = searches.flat_map(|search| &search.members);
+        let are_members = searching.all(|searcher| {
+            let member = self.member(searcher.login_id.player_id);
+            member.is_some_and(|member| member.login_id == searcher.login_id)
+        });
+        ensure(are_members, "somebody searches who is not known")?;
+        self.matchmaker.agree()
     }
 
     /// The same, to change them, if they are still the one who is meant.

@@ -73,9 +73,15 @@ pub(in crate::faf) struct Parties {
     dirty: BTreeSet<u32>,
 }
 
+impl Parties {
+    /// Whether there is none.
+    pub(in crate::faf) fn is_empty(&self) -> bool {
+        self.by_owner.is_empty()
+    }
+}
+
 impl Coordinator {
     /// All parties with their owners' ids.
-    #[cfg(test)]
     pub(in crate::faf) fn parties(&self) -> impl Iterator<Item = (u32, &Party)> {
         self.parties
             .by_owner

@@ -29,6 +29,7 @@ use crate::{
             rated_game::RatingChange,
         },
     },
+    kept::{Damaged, ensure},
     map::IdMap,
 };
 
@@ -139,6 +140,37 @@ impl Matchmaker {
     pub(in crate::faf) fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
+    }
+
+    /// Whether its parts say the same, with nothing on its way.
+    pub(in crate::faf) fn agree(&self) -> Result<(), Damaged> {
+        let mut ids = self.searches.keys().chain(self.matches.keys());
+        let are_given = ids.all(|&id| id <= self.last_id);
+        ensure(are_given, "a number would be given twice")?;
+        let is_resting = self.entries.is_empty() && self.matching.is_none();
+        let is_resting = is_resting && self.matches.values().all(Match::is_opened);
+        ensure(is_resting, "a queue waits for what nobody works at")?;
+        let mut listed = 0;
+        for queue in &self.queues {
+            let searches = queue.searches.iter().filter_map(|id| self.searches.get(id));
+            let searches = searches.filter(|search| search.queue == queue.setup.id);
+            let players = searches.map(|search| search.members.len()).sum::<usize>();
+            ensure(players == queue.players, "a queue has other players")?;
+            listed += queue.searches.len();
+        }
+        ensure(listed == self.searches.len(), "a search is in no queue")?;
+        let places = self.searches.iter().flat_map(|(&id, search)| {
+            let players = search.members.iter();
+            players.map(move |member| (id, member.login_id.player_id))
+        });
+        let mut count = 0;
+        for (id, player_id) in places {
+            let is_theirs = self.searches_of(player_id).contains(&id);
+            ensure(is_theirs, "a player does not know of their search")?;
+            count += 1;
+        }
+        let known = self.by_player.values().map(Vec::len).sum::<usize>();
+        ensure(known == count, "a player knows of a search too many")
     }
 
     /// The queue with this id.

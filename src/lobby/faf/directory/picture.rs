@@ -184,7 +184,6 @@ impl Picture {
     }
 
     /// Everybody's id, claim and connection.
-    #[cfg(test)]
     pub(in crate::faf) fn players(&self) -> impl Iterator<Item = &PlayerEntry> {
         self.players.iter().flat_map(|block| &block.entries)
     }
@@ -284,8 +283,7 @@ impl Picture {
             .find(|game| game.uid == uid)
     }
 
-    /// All games' ids.
-    #[cfg(test)]
+    /// All games that are known.
     pub(in crate::faf) fn games(&self) -> impl Iterator<Item = &GameEntry> {
         self.games.values().flat_map(|block| &block.entries)
     }

@@ -14,8 +14,10 @@ use crate::{
             state::{Game, GameState},
         },
         mail::directory::{DirectoryMail, GameUpdate},
+        model::seat::Seat,
         questions::Answer,
     },
+    kept::{Damaged, ensure},
     map::IdMap,
     question::{Asker, Pending},
 };
@@ -59,6 +61,22 @@ impl Games {
             unshown: self.unshown.clone(),
             pending: Pending::default(),
         }
+    }
+
+    /// Whether they say the same as each other and as their journals, with nothing on its way.
+    pub(in crate::faf) fn agree(&self) -> Result<(), Damaged> {
+        for (&uid, game) in &self.games {
+            ensure(uid == game.uid, "a game has two numbers")?;
+            let seats: Vec<&Seat> = game.seats().collect();
+            let are_its = seats.iter().all(|seat| seat.uid == uid);
+            ensure(are_its, "a seat is in another game")?;
+            let once = (1..seats.len()).all(|at| !seats[..at].contains(&seats[at]));
+            ensure(once, "a seat is taken twice")?;
+        }
+        let mut changed = self.dirty.iter().chain(&self.unshown);
+        let are_there = changed.all(|uid| self.games.contains_key(uid));
+        ensure(are_there, "a game has changed that is not there")?;
+        self.ledger.agrees_with(|uid| self.games.contains_key(&uid))
     }
 
     /// A game that can be found by its number.

@@ -18,6 +18,7 @@ use crate::{
         model::seat::Seat,
         questions::{KeepRecords, WriteRecords},
     },
+    kept::{Damaged, ensure},
     map::IdMap,
     question::Continuation,
 };
@@ -80,6 +81,18 @@ impl Entry {
 }
 
 impl Ledger {
+    /// Whether each journal is of a game that there is, or is over, and none waits for an answer.
+    pub(in crate::faf) fn agrees_with(
+        &self,
+        is_there: impl Fn(u32) -> bool,
+    ) -> Result<(), Damaged> {
+        for (&uid, journal) in &self.journals {
+            ensure(journal.over || is_there(uid), "a journal is of no game")?;
+            ensure(journal.sent == 0, "a journal waits for what nobody writes")?;
+        }
+        Ok(())
+    }
+
     /// Whether there is no journal any more.
     #[cfg(test)]
     pub(in crate::faf) fn is_empty(&self) -> bool {

@@ -56,6 +56,11 @@ impl Launching {
         self.stage == Stage::Opening
     }
 
+    /// The coordinator's name for the match.
+    pub(in crate::faf) fn match_id(&self) -> u64 {
+        self.opening.match_id
+    }
+
     /// Whether the coordinator has still to hear of it.
     pub(in crate::faf) fn is_under_way(&self) -> bool {
         self.stage != Stage::Over

@@ -203,6 +203,17 @@ impl Game {
         self.waiting.contains(seat) || self.members.iter().any(|m| m.seat == *seat)
     }
 
+    /// Everybody's relation to it, connected or not.
+    pub(in crate::faf) fn seats(&self) -> impl Iterator<Item = &Seat> {
+        self.members.iter().map(|m| &m.seat).chain(&self.waiting)
+    }
+
+    /// The coordinator's name for its match, if that is still to hear how it went.
+    pub(in crate::faf) fn match_id(&self) -> Option<u64> {
+        let launching = self.launching.as_ref()?;
+        launching.is_under_way().then(|| launching.match_id())
+    }
+
     /// Whether nobody has a relation to it any more.
     pub(in crate::faf) fn is_deserted(&self) -> bool {
         let under_way = self.launching.as_ref().is_some_and(|l| l.is_under_way());

@@ -60,6 +60,23 @@ impl Registry {
         }
     }
 
+    /// Who claims to be which player.
+    pub(in crate::faf) fn claims(&self) -> impl Iterator<Item = (u32, ConnId)> {
+        self.claims
+            .iter()
+            .map(|(&player_id, &conn)| (player_id, conn))
+    }
+
+    /// Who claims to be this player.
+    pub(in crate::faf) fn claim_of(&self, player_id: u32) -> Option<ConnId> {
+        self.claims.get(&player_id).copied()
+    }
+
+    /// Whether a claim of this epoch was granted here, so that none will be again.
+    pub(in crate::faf) fn has_granted(&self, epoch: u64) -> bool {
+        epoch <= (VIEW << 32 | self.grants)
+    }
+
     /// Whether nobody claims anything.
     #[cfg(test)]
     pub(in crate::faf) fn is_empty(&self) -> bool {

@@ -72,6 +72,11 @@ impl Request for Identifying {
 }
 
 impl LoginDeadlines {
+    /// Everybody who has to.
+    pub(in crate::faf) fn conns(&self) -> impl Iterator<Item = ConnId> {
+        self.waiting.iter().map(|&(_, conn)| conn)
+    }
+
     /// Somebody has signed in, or is gone.
     pub(in crate::faf) fn remove(&mut self, until: Duration, conn: ConnId) {
         self.waiting.remove(&(until, conn));

@@ -145,6 +145,12 @@ impl SessionTable {
         self.slots[conn.slot as usize].take()
     }
 
+    /// Whether each session is in the place of its connection.
+    pub(in crate::faf) fn is_in_order(&self) -> bool {
+        let mut slots = self.slots.iter().enumerate();
+        slots.all(|(at, slot)| slot.as_ref().is_none_or(|s| s.conn.slot as usize == at))
+    }
+
     /// All sessions, in the order of their places.
     pub(in crate::faf) fn iter(&self) -> impl Iterator<Item = &Session> {
         self.slots.iter().flatten().map(|s| &**s)

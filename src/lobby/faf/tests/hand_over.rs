@@ -182,3 +182,85 @@ fn no_state_whatever_makes_a_revived_shard_panic() {
     }
     assert!(refused > 100, "{refused}");
 }
+
+/// What one role has of another is looked up before anything goes on from it.
+#[test]
+fn state_in_which_roles_contradict_each_other_is_refused_with_a_reason() {
+    type Damage = fn(&mut Kept);
+    fn first_game(kept: &mut Kept) -> &mut crate::faf::game::state::Game {
+        kept.games.games.get_mut(&101).expect("the game")
+    }
+    fn link(kept: &mut Kept) -> &mut crate::faf::session::table::Link {
+        let session = kept.sessions.table.iter_mut().next().expect("a session");
+        session.link.as_deref_mut().expect("in the game")
+    }
+    let damages: [(&str, Damage); 12] = [
+        ("a player is in no game", |kept| {
+            first_game(kept).members.clear()
+        }),
+        ("a player has somebody else's seat", |kept| {
+            link(kept).seat.player_id += 1
+        }),
+        ("a game is on no shard", |kept| {
+            link(kept).owner = ShardId::new(0, 9)
+        }),
+        ("a seat is nobody's", |kept| {
+            kept.sessions
+                .table
+                .iter_mut()
+                .for_each(|session| session.link = None);
+        }),
+        ("a seat is taken twice", |kept| {
+            let game = first_game(kept);
+            game.waiting.push(game.members[0].seat);
+        }),
+        ("a seat is in another game", |kept| {
+            first_game(kept).members[0].seat.uid += 1
+        }),
+        ("a game has two numbers", |kept| first_game(kept).uid += 1),
+        ("a game is shown that is not here", |kept| {
+            first_game(kept).removed = true
+        }),
+        ("a player is shown who is not here", |kept| {
+            kept.sessions.table.iter_mut().for_each(|session| {
+                if let Some(player) = &mut session.player {
+                    player.epoch += 1;
+                }
+            });
+        }),
+        ("a player has no claim", |kept| {
+            kept.registry = Default::default()
+        }),
+        ("a player is no member", |kept| {
+            kept.coordinator = Default::default()
+        }),
+        ("a queue has other players", |kept| {
+            kept.coordinator.matchmaker.queues[0].players += 1;
+        }),
+    ];
+    let mut sim = simulator(1, 1, quick());
+    let host = player(&mut sim, 1, 0);
+    let guest = player(&mut sim, 2, 0);
+    let uid = hosted(&mut sim, host, json!({}));
+    assert_eq!(uid, 101);
+    joined(&mut sim, guest, uid);
+    let alone = player(&mut sim, 3, 0);
+    say(
+        &mut sim,
+        alone,
+        json!({"command": "game_matchmaking", "state": "start"}),
+    );
+    tick(&mut sim);
+    let here = ShardId::new(0, 0);
+    let revive = |kept: Kept| Faf::new(here, 1, Arc::new(quick())).revive(kept);
+    assert_eq!(revive(sim.dialect(0).keep()), Ok(()));
+    for (reason, damage) in damages {
+        let mut kept = sim.dialect(0).keep();
+        damage(&mut kept);
+        assert_eq!(revive(kept), Err(kept::Damaged::Contradiction(reason)));
+    }
+    // State of another shard.
+    let elsewhere =
+        Faf::new(ShardId::new(0, 1), 2, Arc::new(quick())).revive(sim.dialect(0).keep());
+    assert!(elsewhere.is_err());
+}
