@@ -13,7 +13,7 @@ pub struct ReadLimits {
     pub documents: usize,
     /// Longest HTTP request head of a WebSocket upgrade, in bytes.
     pub upgrade_bytes: usize,
-    /// Path on which the WebSocket upgrade is accepted; any other is a plain 404.
+    /// Paths on which the WebSocket upgrade is accepted, with commas between them; any other is a plain 404.
     pub ws_path: String,
     /// Header that carries the client's address behind a reverse proxy; empty: not read.
     /// It is believed only if the decoder was told that the peer is trusted.
@@ -26,7 +26,7 @@ impl Default for ReadLimits {
             message_bytes: 10 << 20,
             documents: MESSAGE_DOCUMENTS,
             upgrade_bytes: 8 << 10,
-            ws_path: "/".into(),
+            ws_path: "/,/ws".into(),
             ws_forwarded_header: "X-Real-IP".into(),
         }
     }

@@ -32,8 +32,8 @@ settings::settings! {
         /// The two TCP listeners expect a PROXY protocol header (version 1 or 2) first and close connections without
         /// one. Switch on only behind a proxy that sends it, and let nobody else reach the ports.
         proxy: bool = "faf.proxy", flag(), "false";
-        /// Path of the WebSocket upgrade; any other path is a 404.
-        ws_path: String = "faf.ws_path", prefixed(&["/"]), "/";
+        /// Paths of the WebSocket upgrade, separated by commas; any other is a 404. Clients of newer FAF deployments use /ws.
+        ws_path: String = "faf.ws_path", prefixed(&["/"]), "/,/ws";
         /// Request header that carries the client's address behind a reverse proxy. Empty: not read. Believed only
         /// from peers in faf.ws_trusted.
         ws_forwarded_header: String = "faf.ws_forwarded_header", text(), "X-Real-IP";

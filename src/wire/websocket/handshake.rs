@@ -85,7 +85,9 @@ fn key<'a>(
             "405 Method Not Allowed\r\nAllow: GET",
         ));
     }
-    if path(request.path.unwrap_or_default()) != limits.ws_path {
+    let path = path(request.path.unwrap_or_default());
+    let mut served = limits.ws_path.split(',').map(str::trim);
+    if !served.any(|served| served == path) {
         return Err(refuse("unknown path", "404 Not Found"));
     }
     if request.version != Some(1)

@@ -65,6 +65,26 @@ fn raw(first: u8, payload: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Clients of newer deployments come to `/ws`.
+#[test]
+fn both_default_paths_are_served() {
+    for (path, is_served) in [
+        ("/", true),
+        ("/ws", true),
+        ("/ws?x=1", true),
+        ("/wss", false),
+        ("/,/ws", false),
+        ("", false),
+    ] {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        let upgrade = super::handshake::parse(request.as_bytes(), &ReadLimits::default());
+        assert_eq!(upgrade.is_ok(), is_served, "{path}");
+    }
+}
+
 fn read(frames: &[Vec<u8>]) -> Vec<Event> {
     let limits = ReadLimits {
         message_bytes: 1000,
