@@ -64,6 +64,10 @@ pub(super) fn read(
                 .parse(text)
                 .ok_or_else(|| bad(&place, name, format!("{text:?}")))?;
             olds.insert(name.name, (old, place));
+        } else if let Some(why) = table::gone(variable) {
+            let place = Place::Environment(variable.clone());
+            let note = format!("{place}: {variable} has no effect here: {why}");
+            found.notes.push(note);
         }
     }
     // Whoever names a database or a file has that server's deployment, and means its defaults too.
@@ -107,6 +111,10 @@ fn read_file(file: &Path, olds: &mut Olds, notes: &mut Vec<String>) -> Result<()
     for (key, value) in document::members(&shown, &text)? {
         let place = Place::Document(shown.clone());
         let Some(name) = NAMES.iter().find(|name| name.name == key) else {
+            if let Some(why) = table::gone(&key) {
+                notes.push(format!("{place}: {key} has no effect here: {why}"));
+                continue;
+            }
             let guess = nearest_of(NAMES.iter().map(|name| name.name), &key);
             let guess = guess.map_or(String::new(), |name| format!("; did you mean {name}?"));
             notes.push(format!("{place}: unknown key {key}{guess}"));

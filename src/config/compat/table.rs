@@ -83,6 +83,17 @@ const UVLOOP: &str = "there is no Python here";
 const PROFILER: &str = "there is no built-in profiler; use perf";
 const UNUSED: &str = "the other server does not use it either";
 
+/// Groups of keys that earlier versions of that server had, by what their names begin with: why they mean nothing.
+const GONE: &[(&str, &str)] = &[("TWILIO_", RELAYS), ("COTURN_", RELAYS)];
+const RELAYS: &str = "clients get their relay servers from elsewhere";
+
+/// Why a key of an earlier version means nothing, if it is one.
+pub(super) fn gone(key: &str) -> Option<&'static str> {
+    let mut groups = GONE.iter();
+    let group = groups.find(|(head, _)| key.starts_with(head));
+    group.map(|(_, why)| *why)
+}
+
 const fn key(name: &'static str, kind: Type, ours: &'static str) -> Name {
     row(name, kind, "", Means::Key(ours))
 }

@@ -293,6 +293,8 @@ ENABLE_METRICS: true
 CONTROL_SERVER_PORT: 14000
 GEO_IP_LICENSE_KEY:
 NO_SUCH_KEY: 1
+TWILIO_TTL: 86400
+COTURN_HOSTS: [a, b]
 PING_INTERVALL: 1
 "#;
     let config = config(&Typed {
@@ -339,7 +341,10 @@ PING_INTERVALL: 1
         notes.contains("unknown key PING_INTERVALL; did you mean PING_INTERVAL?"),
         "{notes}"
     );
-    assert!(notes.contains("USE_UVLOOP has no effect here"), "{notes}");
+    for name in ["USE_UVLOOP", "TWILIO_TTL", "COTURN_HOSTS"] {
+        let note = format!("{name} has no effect here");
+        assert!(notes.contains(&note), "{notes}");
+    }
 }
 
 #[test]
