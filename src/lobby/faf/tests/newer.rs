@@ -83,3 +83,75 @@ fn step_of(message: &Value) -> Option<u8> {
         _ => None,
     }
 }
+
+/// Deliberate: the replaced server says `HostGame`, or `JoinGame`, once more.
+#[test]
+fn a_second_lobby_of_a_host_ends_the_game_and_of_a_guest_does_nothing() {
+    for shards in 1..=3 {
+        let mut sim = simulator(shards, 1, Settings::default());
+        let host = player(&mut sim, 1, 0);
+        let guest = player(&mut sim, 2, shards - 1);
+        let uid = hosted(&mut sim, host, json!({}));
+        joined(&mut sim, guest, uid);
+        sim.take(host);
+        assert!(state(&mut sim, guest, "Lobby").is_empty());
+        assert!(sim.take(host).is_empty());
+        assert!(state(&mut sim, host, "Lobby").is_empty());
+        tick(&mut sim);
+        let told = sim.take(guest);
+        assert_eq!(told.last().expect("news")["state"], "closed");
+    }
+}
+
+/// Somebody comes to join; gives the last text that they read.
+fn joins(sim: &mut Sim, id: u32, uid: u32) -> String {
+    let conn = player(sim, id, sim.shards() - 1);
+    let said = say(sim, conn, json!({"command": "game_join", "uid": uid}));
+    sim.disconnect(conn);
+    let texts = texts(&said);
+    texts
+        .last()
+        .map_or(String::new(), |text| (*text).to_owned())
+}
+
+#[test]
+fn checks_of_a_join_are_made_in_their_order() {
+    for shards in 1..=3 {
+        let mut sim = simulator(shards, 1, Settings::default());
+        let host = player(&mut sim, 1, 0);
+        let uid = hosted(&mut sim, host, json!({"password": "secret"}));
+        // p90 is banned, p6 a foe of the host.
+        assert!(joins(&mut sim, 90, 99_999).starts_with("You are banned"));
+        assert_eq!(joins(&mut sim, 2, 99_999), "The host has left the game.");
+        assert_eq!(
+            joins(&mut sim, 6, uid),
+            "You cannot join games hosted by this player."
+        );
+        assert_eq!(
+            joins(&mut sim, 2, uid),
+            "Bad password (it's case sensitive)."
+        );
+        state(&mut sim, host, "Launching");
+        assert_eq!(
+            joins(&mut sim, 6, uid),
+            "You cannot join games hosted by this player."
+        );
+        assert_eq!(
+            joins(&mut sim, 2, uid),
+            "The game you are trying to join is not ready."
+        );
+    }
+}
+
+#[test]
+fn answers_of_parties_that_have_no_handler_are_accepted() {
+    let mut sim = simulator(1, 1, Settings::default());
+    let conn = player(&mut sim, 1, 0);
+    for command in ["unready_party", "is_ready_response"] {
+        assert!(say(&mut sim, conn, json!({"command": command})).is_empty());
+    }
+    assert_eq!(
+        commands(&say(&mut sim, conn, json!({"command": "ping"}))),
+        ["pong"]
+    );
+}

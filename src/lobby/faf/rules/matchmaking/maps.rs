@@ -116,6 +116,13 @@ mod tests {
     use rand::{SeedableRng, rngs::SmallRng};
 
     use super::*;
+
+    #[test]
+    fn defaults_are_those_of_the_newest_server() {
+        let tuning = AntiRepetition::default();
+        assert_eq!((tuning.limit, tuning.repeat_counts_factor), (1, 0.8));
+        assert_eq!(tuning.weight_base_thresholds, [0.75, 0.5]);
+    }
     use crate::faf::model::pools::VetoRules;
 
     // checklist: faf 395, 407. Maps are counted from 0 here.
