@@ -156,14 +156,21 @@ impl Bench {
 
     /// Takes the effects to where the engine would.
     fn collect(&mut self) {
+        let mut kept = Vec::new();
         for effect in self.shard.effects.drain(..) {
             match effect {
                 Effect::Ask(ticket, Ask::WriteRecords(question)) => {
-                    self.asked.push((ticket, question.0));
+                    self.asked.push((ticket, question.batch));
                 }
+                Effect::Ask(ticket, Ask::KeepRecords(_)) => kept.push(ticket),
                 Effect::Publish(_) => self.published += 1,
                 _ => {}
             }
+        }
+        // The end of a game goes to the store when it is on disk.
+        for ticket in kept {
+            self.turn(|faf, turn| faf.on_answer(turn, ticket, Answer::KeepRecords(Ok(()))));
+            self.collect();
         }
     }
 

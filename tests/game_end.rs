@@ -62,6 +62,17 @@ impl Lock {
 
 /// orion and vega in a launched game whose rows are there; its number.
 fn playing(server: &Server) -> (Player, Player, u64) {
+    let (mut host, guest, uid) = seated(server);
+    host.game("GameState", json!(["Launching"]));
+    let row = format!("SELECT gameName FROM game_stats WHERE id = {uid}");
+    until("the game's row", || {
+        !server.database.rows(&row).unwrap().is_empty()
+    });
+    (host, guest, uid)
+}
+
+/// The two in a lobby, ready to launch.
+fn seated(server: &Server) -> (Player, Player, u64) {
     let mut host = Player::signed_in(server, "orion");
     let mut guest = Player::signed_in(server, "vega");
     let uid = host.hosting();
@@ -76,11 +87,6 @@ fn playing(server: &Server) -> (Player, Player, u64) {
             host.game("PlayerOption", json!([id, key, value]));
         }
     }
-    host.game("GameState", json!(["Launching"]));
-    let row = format!("SELECT gameName FROM game_stats WHERE id = {uid}");
-    until("the game's row", || {
-        !server.database.rows(&row).unwrap().is_empty()
-    });
     (host, guest, uid)
 }
 
@@ -139,6 +145,29 @@ fn a_crash_before_the_results_are_stored_loses_nothing() {
         let row = format!("SELECT result FROM game_player_stats WHERE gameId = {uid} ORDER BY id");
         assert_eq!(server.database.rows(&row).unwrap(), ["VICTORY", "DEFEAT"]);
     }
+}
+
+/// Returns when the server has handled what they said.
+fn heard(player: &mut Player) {
+    player.send(&json!({"command":"ping"}));
+    player.until("pong");
+}
+
+// The launch's batch waits for the store, and everything after it was in memory only.
+#[test]
+fn a_crash_lost_an_end_while_the_launch_waited_for_the_store() {
+    let mut server = start(2, &[]);
+    let (mut host, mut guest, uid) = seated(&server);
+    let lock = Lock::take(&server);
+    host.game("GameState", json!(["Launching"]));
+    heard(&mut host);
+    finish(&mut host, &mut guest);
+    until("the game to be kept", || kept(&server, uid).exists());
+    server.crash();
+    lock.release();
+    server.restart().unwrap();
+    until("the ratings", || is_rated(&server));
+    until("the game to be forgotten", || !kept(&server, uid).exists());
 }
 
 // checklist: faf 476

@@ -109,7 +109,7 @@ async fn handler(bench: &Bench) -> FafHandler {
 /// Writes the records; everything must be settled.
 async fn write(handler: &FafHandler, records: Vec<Record>) -> Written {
     let count = records.len();
-    let written = handler.write(batch(records)).await;
+    let written = handler.write(batch(records), false).await;
     assert!(!written.unavailable);
     assert_eq!(written.done.len(), count);
     written
@@ -251,7 +251,7 @@ on_both! {
             let uid = GAME + uid;
             let launch = Launch { folder: folder.into(), generated_map, finding, ..launch(&[1, 3]) };
             let batch = Batch { uid, ..batch(vec![Record::Launch(launch)]) };
-            let launched = handler.write(batch).await.launched.unwrap();
+            let launched = handler.write(batch, false).await.launched.unwrap();
             assert_eq!((launched.validity, launched.map_id), expected, "{folder}");
             let stored = rows(bench, "validity", &format!("game_stats WHERE id = {uid}")).await;
             assert_eq!(stored, expected.0.number().to_string(), "{folder}");
@@ -277,7 +277,7 @@ on_both! {
         }
         // A number that is somebody else's game.
         let theirs = Batch { uid: 41_955, ..batch(vec![Record::Launch(Launch { host_id: 3, ..launch(&[1, 3]) })]) };
-        assert!(handler.write(theirs).await.done[0].refused);
+        assert!(handler.write(theirs, false).await.done[0].refused);
         assert_eq!(rows(bench, "gameName", "game_stats WHERE id = 41955").await, "The last game");
     }
 
@@ -290,7 +290,7 @@ on_both! {
         let handler = handler(bench).await;
         for (uid, victory, number) in [(1, "DEMORALIZATION", "0"), (2, "SANDBOX", "3"), (3, "DECAPITATION", "0")] {
             let launch = Launch { victory: victory.into(), ..launch(&[1, 3]) };
-            handler.write(Batch { uid, ..batch(vec![Record::Launch(launch)]) }).await;
+            handler.write(Batch { uid, ..batch(vec![Record::Launch(launch)]) }, false).await;
             assert_eq!(rows(bench, "gameType", &format!("game_stats WHERE id = {uid}")).await, number);
         }
     }
@@ -328,7 +328,7 @@ on_both! {
         ]);
         refused.uid = GAME + 1;
         refused.launched = Some(Launched { validity: Validity::WrongDifficulty, map_id: None, stored: true });
-        let done = handler.write(refused).await.done;
+        let done = handler.write(refused, false).await.done;
         assert_eq!([done[0].refused, done[1].refused], [true, false]);
         assert_eq!(bench.look("SELECT CAST(COUNT(*) AS CHAR) FROM coop_leaderboard").await, "1");
     }
@@ -415,7 +415,7 @@ on_both! {
         let Record::Finish(mut game) = finished(&[5, 1], "global") else { unreachable!() };
         game.uid = GAME + 1;
         next.records[1] = Arc::new(Record::Finish(game));
-        assert_eq!(rated(&handler.write(next).await).len(), 2);
+        assert_eq!(rated(&handler.write(next, false).await).len(), 2);
     }
 
     async fn games_that_end_together_are_rated_one_after_the_other(bench: &Bench) {
@@ -429,7 +429,7 @@ on_both! {
                 batch.uid = uid;
                 // As the shard does: until it is settled.
                 loop {
-                    let written = handler.write(batch.clone()).await;
+                    let written = handler.write(batch.clone(), false).await;
                     if !written.unavailable {
                         return rated(&written).len();
                     }
@@ -450,7 +450,7 @@ on_both! {
 
     async fn a_store_that_is_away_settles_nothing_and_keeps_the_game(bench: &Bench) {
         let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::open(folder.path()).unwrap();
+        let spool = Spool::open(folder.path(), Arc::default()).unwrap();
         let (handler, kept) = bench.handler(AuthMode::Database).with_spool(spool.clone()).unwrap();
         assert!(kept.is_empty());
         handler.refresh().await.unwrap();
@@ -468,7 +468,7 @@ on_both! {
         ]);
         rest.launched = launched;
         for _ in 0..2 {
-            let written = handler.write(rest.clone()).await;
+            let written = handler.write(rest.clone(), false).await;
             assert!(written.unavailable && written.done.is_empty());
             assert_eq!(written.launched, launched);
         }

@@ -3,8 +3,9 @@
 //! A shard hands a question over with [`Asker::try_ask`], which never waits: a full queue gives the question back, and
 //! the one who asked refuses it upstream. Answers travel the other way as the handler sees fit, usually as mail.
 //!
-//! Questions that come in crowds wait in a queue of their own, and never take every place at the runner: ten thousand who
-//! sign in at once don't keep the result of a game from being written down.
+//! Each [`Lane`] of questions waits in a queue of its own and has places of its own: ten thousand who sign in at once don't
+//! keep the result of a game from being written down, and a service that only sign-ins need may hang without anybody
+//! else taking notice.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -16,6 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
+use lobby::question::Lane;
 use metrics::{Counter, Gauge, SharedCounter};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet, LocalSet};
@@ -39,11 +41,25 @@ metrics::metrics! {
     }
 }
 
+/// So many of something for each lane.
+#[derive(Clone, Copy, Debug)]
+pub struct PerLane([usize; Lane::ALL.len()]);
+
+impl PerLane {
+    /// As many as `of` says.
+    pub fn new(of: impl Fn(Lane) -> usize) -> Self {
+        PerLane(Lane::ALL.map(of))
+    }
+
+    fn of(self, lane: Lane) -> usize {
+        self.0[lane as usize]
+    }
+}
+
 #[derive(Debug)]
 struct Shared<Q> {
-    queue: ArrayQueue<Q>,
-    crowd: ArrayQueue<Q>,
-    comes_in_crowds: fn(&Q) -> bool,
+    queues: [ArrayQueue<Q>; Lane::ALL.len()],
+    lane: fn(&Q) -> Lane,
     wake: Notify,
     closing: Notify,
     closed: AtomicBool,
@@ -58,12 +74,11 @@ pub struct Asker<Q>(Arc<Shared<Q>>);
 #[derive(Debug)]
 pub struct Questions<Q>(Arc<Shared<Q>>);
 
-/// Queues for at most `capacity` questions that wait: so many that come in crowds, and so many others.
-pub fn questions<Q>(capacity: usize, comes_in_crowds: fn(&Q) -> bool) -> (Asker<Q>, Questions<Q>) {
+/// Queues for at most `capacity` questions of each lane that wait.
+pub fn questions<Q>(capacity: usize, lane: fn(&Q) -> Lane) -> (Asker<Q>, Questions<Q>) {
     let shared = Arc::new(Shared {
-        queue: ArrayQueue::new(capacity),
-        crowd: ArrayQueue::new(capacity),
-        comes_in_crowds,
+        queues: Lane::ALL.map(|_| ArrayQueue::new(capacity)),
+        lane,
         wake: Notify::new(),
         closing: Notify::new(),
         closed: AtomicBool::new(false),
@@ -82,14 +97,12 @@ impl<Q> Asker<Q> {
     /// Hands a question over without waiting.
     ///
     /// # Errors
-    /// The question, if the queue is full or the runner closed.
+    /// The question, if its lane's queue is full or the runner closed.
     pub fn try_ask(&self, question: Q) -> Result<(), Q> {
         let outcome = if self.0.closed.load(Ordering::Acquire) {
             Err(question)
-        } else if (self.0.comes_in_crowds)(&question) {
-            self.0.crowd.push(question)
         } else {
-            self.0.queue.push(question)
+            self.0.queues[(self.0.lane)(&question) as usize].push(question)
         };
         let counter = if outcome.is_ok() {
             &self.0.metrics.asked
@@ -117,19 +130,20 @@ impl<Q> Asker<Q> {
 }
 
 impl<Q> Questions<Q> {
-    /// The next question, one of a crowd only if there is `room` for it and no other; `None` once the runner is closed and
-    /// the queues empty. May be dropped while it waits.
-    async fn next(&mut self, room: bool) -> Option<Q> {
+    /// The next question of a lane that has room; `None` once the runner is closed and the queues empty. May be dropped
+    /// while it waits.
+    async fn next(&mut self, has_room: impl Fn(Lane) -> bool) -> Option<Q> {
         loop {
             // Read first: what was asked before closing is in a queue by then.
             let closed = self.0.closed.load(Ordering::Acquire);
-            if let Some(question) = self.0.queue.pop() {
-                return Some(question);
+            for (lane, queue) in Lane::ALL.into_iter().zip(&self.0.queues) {
+                if has_room(lane)
+                    && let Some(question) = queue.pop()
+                {
+                    return Some(question);
+                }
             }
-            if room && let Some(question) = self.0.crowd.pop() {
-                return Some(question);
-            }
-            if closed && self.0.crowd.is_empty() {
+            if closed && self.0.queues.iter().all(ArrayQueue::is_empty) {
                 return None;
             }
             // A wake that came since is kept as a permit, so this does not sleep through it.
@@ -138,20 +152,11 @@ impl<Q> Questions<Q> {
     }
 }
 
-/// How many questions are handled at once.
-#[derive(Clone, Copy, Debug)]
-pub struct Places {
-    /// In all.
-    pub all: usize,
-    /// Of these, for questions that come in crowds.
-    pub crowd: usize,
-}
-
-/// Handles questions, as many at once as there are `places`, until the runner is closed; then finishes those it has, for
+/// Handles questions, of each lane as many at once as it has `places`, until the runner is closed; then finishes those it has, for
 /// at most `stop_deadline`, and returns. Must run inside a [`LocalSet`].
 pub async fn run<Q, H, F>(
     mut questions: Questions<Q>,
-    places: Places,
+    places: PerLane,
     stop_deadline: Duration,
     handler: H,
 ) where
@@ -161,21 +166,21 @@ pub async fn run<Q, H, F>(
     let shared = questions.0.clone();
     let metrics = &shared.metrics;
     let mut running = JoinSet::new();
-    // Each question of a crowd that is being handled has a copy, until it ends in whatever way.
-    let place = Rc::new(());
+    // Each question that is being handled has a copy of its lane's, until it ends in whatever way.
+    let taken = Lane::ALL.map(|_| Rc::new(()));
+    let has_room = |lane| Rc::strong_count(&taken[lane as usize]) <= places.of(lane);
     let work = async {
         loop {
-            let room = Rc::strong_count(&place) <= places.crowd;
             tokio::select! {
                 biased;
                 Some(ended) = running.join_next() => settle(metrics, ended),
-                question = questions.next(room), if running.len() < places.all => match question {
+                question = questions.next(has_room) => match question {
                     Some(question) => {
                         metrics.in_flight.add(1.0);
-                        let taken = (shared.comes_in_crowds)(&question).then(|| place.clone());
+                        let place = taken[(shared.lane)(&question) as usize].clone();
                         let handled = handler(question);
                         running.spawn_local(async move {
-                            let _taken = taken;
+                            let _place = place;
                             handled.await;
                         });
                     }
@@ -238,7 +243,7 @@ pub struct BackOffice<Q> {
 /// [`SpawnError`]
 pub fn spawn<Q, S, SF, H, F, E>(
     (asker, questions): (Asker<Q>, Questions<Q>),
-    places: Places,
+    places: PerLane,
     setup: S,
 ) -> Result<BackOffice<Q>, SpawnError<E>>
 where
@@ -298,13 +303,13 @@ mod tests {
 
     use super::*;
 
-    /// So many at once, none of them in crowds.
-    fn places(all: usize) -> Places {
-        Places { all, crowd: 1 }
+    /// So many at once of each lane.
+    fn places(each: usize) -> PerLane {
+        PerLane::new(|_| each)
     }
 
-    fn alone<Q>(_: &Q) -> bool {
-        false
+    fn alone<Q>(_: &Q) -> Lane {
+        Lane::Play
     }
 
     #[test]
@@ -393,8 +398,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_crowd_keeps_nobody_else_waiting() {
-        // Even numbers come in crowds.
-        let (asker, questions) = questions(10, |n: &u32| n.is_multiple_of(2));
+        let lane = |n: &u32| match n % 2 {
+            0 => Lane::SignIn,
+            _ => Lane::Play,
+        };
+        let (asker, questions) = questions(10, lane);
         for n in 0..20 {
             asker.try_ask(2 * n).unwrap_or_else(|_| assert!(n >= 10));
         }
@@ -414,50 +422,58 @@ mod tests {
                 ended.borrow_mut().push(n);
             }
         };
-        let places = Places { all: 3, crowd: 2 };
         LocalSet::new()
-            .run_until(run(questions, places, STOP_DEADLINE, handler))
+            .run_until(run(questions, places(2), STOP_DEADLINE, handler))
             .await;
         let order = order.borrow();
-        assert_eq!(order[..3], [1, 3, 5]);
-        assert_eq!(order[3..], [0, 4, 6, 8, 10, 12, 14, 16, 18]);
+        let odd: Vec<u32> = order.iter().copied().filter(|n| n % 2 == 1).collect();
+        let even: Vec<u32> = order.iter().copied().filter(|n| n % 2 == 0).collect();
+        assert_eq!(odd, [1, 3, 5]);
+        assert_eq!(even, [0, 4, 6, 8, 10, 12, 14, 16, 18]);
     }
 
+    // Whatever lane it is: with all its places taken by what hangs and its queue full, the others are answered.
     #[tokio::test]
-    async fn while_a_crowd_is_handled_others_find_a_place() {
-        let (asker, questions) = questions(10, |n: &u32| n.is_multiple_of(2));
-        for n in [0, 2, 4, 6] {
-            asker.try_ask(n).unwrap();
+    async fn a_lane_that_hangs_holds_up_no_other() {
+        for hanging in Lane::ALL {
+            let (asker, questions) = questions(4, |lane: &Lane| *lane);
+            for _ in 0..4 {
+                asker.try_ask(hanging).unwrap();
+            }
+            let (answer, mut answers) = tokio::sync::mpsc::unbounded_channel();
+            let handler = move |lane: Lane| {
+                let answer = answer.clone();
+                async move {
+                    if lane == hanging {
+                        std::future::pending::<()>().await;
+                    }
+                    answer.send(lane).unwrap();
+                }
+            };
+            let others = async {
+                // Two of them are being handled by now; the queue is filled up again.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                while asker.try_ask(hanging).is_ok() {}
+                for lane in Lane::ALL.into_iter().filter(|lane| *lane != hanging) {
+                    for _ in 0..3 {
+                        asker.try_ask(lane).unwrap();
+                    }
+                    for _ in 0..3 {
+                        assert_eq!(answers.recv().await, Some(lane));
+                    }
+                }
+            };
+            let work = async {
+                tokio::select! {
+                    () = run(questions, places(2), STOP_DEADLINE, handler) => panic!("it is not closed"),
+                    () = others => {}
+                }
+            };
+            let tasks = LocalSet::new();
+            tokio::time::timeout(Duration::from_secs(10), tasks.run_until(work))
+                .await
+                .unwrap_or_else(|_| panic!("{hanging:?} holds up another"));
         }
-        let late = asker.clone();
-        let (answered, hears) = tokio::sync::oneshot::channel();
-        let answered = Cell::new(Some(answered));
-        let answered = Rc::new(answered);
-        let handler = move |n: u32| {
-            let answered = answered.clone();
-            async move {
-                if n.is_multiple_of(2) {
-                    std::future::pending::<()>().await;
-                }
-                if let Some(answered) = answered.take() {
-                    let _ = answered.send(n);
-                }
-            }
-        };
-        let places = Places { all: 3, crowd: 2 };
-        let heard = async {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            late.try_ask(7).unwrap();
-            tokio::time::timeout(Duration::from_secs(5), hears).await
-        };
-        let tasks = LocalSet::new();
-        let outcome = tasks.run_until(async {
-            tokio::select! {
-                () = run(questions, places, STOP_DEADLINE, handler) => unreachable!("it is not closed"),
-                heard = heard => heard,
-            }
-        });
-        assert_eq!(outcome.await.unwrap(), Ok(7));
     }
 
     #[tokio::test]

@@ -6,8 +6,9 @@ settings::settings! {
     /// The queues that questions come through.
     #[derive(Clone, Debug)]
     pub struct Queue {
-        /// How many sign-ins, and how many other questions, may wait for the back office. When it is full, requests that
-        /// need one are refused.
+        /// How many questions of each kind may wait for the back office: sign-ins, what those who play wait for, what games
+        /// must have written down, and all others. When a queue is full, requests that need one are refused; what must be
+        /// written down is asked again.
         asks: usize = "server.ask_queue", number(16, 1 << 20), "4096", unit("questions");
     }
 }

@@ -1,51 +1,92 @@
 //! Finished games that are not settled yet, on disk: one file each, so that a crash loses no results.
 //!
-//! A file is there as a whole or not at all, and durable before the store is asked for the first time. It goes when its
-//! batch is settled. What a start finds is settled again; records are such that twice does no harm, but a message to the
-//! broker may then leave a second time.
+//! A file is there as a whole or not at all: it is written beside its place, made durable, and put there, which is made
+//! durable as well before it counts. That is before the store is asked for the first time. It goes when its batch is
+//! settled. What a start finds is settled again; records are such that twice does no harm, but a message to the broker may
+//! then leave a second time.
+//!
+//! An attempt that fails, on a full disk say, takes away what it has begun; what a crash in the middle has left goes at the
+//! next start.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use metrics::SharedCounter;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The ending of a whole file.
 const ENDING: &str = "game";
+/// The ending of one that is being written.
+const UNFINISHED: &str = "new";
+
+metrics::metrics! {
+    /// What has become of finished games.
+    pub struct Metrics {
+        /// Finished games that were put on disk until they are settled.
+        kept: SharedCounter = Sum "muster_spool_kept_total";
+        /// Attempts to put a finished game on disk, or to take a settled one away, that failed.
+        failed: SharedCounter = Sum "muster_spool_failed_total";
+    }
+}
 
 /// The folder.
 #[derive(Clone, Debug)]
-pub struct Spool(PathBuf);
+pub struct Spool {
+    folder: PathBuf,
+    metrics: Arc<Metrics>,
+}
 
 impl Spool {
-    /// Opens the folder, creating it if need be.
+    /// Opens the folder, creating it if need be, and clears it of what was never finished. It must be nobody else's.
     ///
     /// # Errors
-    /// If it can't be created.
-    pub fn open(folder: &Path) -> io::Result<Self> {
+    /// If it can't be created or read.
+    pub fn open(folder: &Path, metrics: Arc<Metrics>) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        Ok(Spool(folder.to_owned()))
+        if let Some(parent) = folder.parent().filter(|path| !path.as_os_str().is_empty()) {
+            File::open(parent)?.sync_all()?;
+        }
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|ending| ending == UNFINISHED) {
+                // Whoever was about to write it has not said that it is kept.
+                fs::remove_file(path)?;
+            }
+        }
+        let folder = folder.to_owned();
+        Ok(Spool { folder, metrics })
     }
 
-    /// Keeps a game's batch, in the place of its last one. Failing is logged: the game is then no worse off than without.
-    pub async fn keep(&self, uid: u32, batch: &impl Serialize) {
-        let folder = self.0.clone();
+    /// Keeps a game's batch, in the place of its last one.
+    ///
+    /// # Errors
+    /// If it can't be written durably, which is logged and counted. The game is then no worse off than without.
+    pub async fn keep(&self, uid: u32, batch: &impl Serialize) -> io::Result<()> {
+        let folder = self.folder.clone();
         let outcome = match serde_json::to_vec(batch) {
             Ok(text) => blocking(move || write(&folder, uid, &text)).await,
             Err(error) => Err(error.into()),
         };
-        if let Err(error) = outcome {
-            tracing::error!(%error, game = uid, "a finished game can't be kept on disk");
+        match &outcome {
+            Ok(()) => self.metrics.kept.up(),
+            Err(error) => {
+                self.metrics.failed.up();
+                tracing::error!(%error, game = uid, "a finished game can't be kept on disk");
+            }
         }
+        outcome
     }
 
     /// The game is settled.
     pub async fn forget(&self, uid: u32) {
-        let path = file(&self.0, uid);
+        let path = file(&self.folder, uid);
         if let Err(error) = blocking(move || fs::remove_file(path)).await
             && error.kind() != io::ErrorKind::NotFound
         {
+            self.metrics.failed.up();
             tracing::error!(%error, game = uid, "a settled game can't be removed from disk");
         }
     }
@@ -56,7 +97,7 @@ impl Spool {
     /// If the folder can't be read.
     pub fn kept<B: DeserializeOwned>(&self) -> io::Result<Vec<B>> {
         let mut batches = Vec::new();
-        for entry in fs::read_dir(&self.0)? {
+        for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
             if path.extension().is_none_or(|ending| ending != ENDING) {
                 continue;
@@ -84,12 +125,20 @@ fn write(folder: &Path, uid: u32, text: &[u8]) -> io::Result<()> {
     // A name of its own: at the very end a game may be kept from two sides at once.
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let beside = place.with_extension(format!("{number}.new"));
-    let mut new = File::create(&beside)?;
-    new.write_all(text)?;
-    new.sync_all()?;
-    fs::rename(&beside, &place)?;
+    let beside = place.with_extension(format!("{number}.{UNFINISHED}"));
+    let written = write_durably(&beside, text).and_then(|()| fs::rename(&beside, &place));
+    if let Err(error) = written {
+        // If this fails as well, the next start does it.
+        let _ = fs::remove_file(&beside);
+        return Err(error);
+    }
     File::open(folder)?.sync_all()
+}
+
+fn write_durably(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(text)?;
+    file.sync_all()
 }
 
 async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
@@ -110,14 +159,28 @@ mod tests {
         kept
     }
 
+    fn opened(folder: &Path) -> Spool {
+        Spool::open(folder, Arc::default()).unwrap()
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
     #[tokio::test]
     async fn what_is_kept_is_there_after_a_restart_until_it_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::open(&folder.path().join("games")).unwrap();
+        let spool = opened(&folder.path().join("games"));
         for (uid, at) in [(12, 1.0), (7, 2.0), (12, 3.0)] {
-            spool.keep(uid, &(uid, at)).await;
+            spool.keep(uid, &(uid, at)).await.unwrap();
         }
-        let again = Spool::open(&folder.path().join("games")).unwrap();
+        assert_eq!(spool.metrics.kept.value(), 3);
+        let again = opened(&folder.path().join("games"));
         assert_eq!(ends(&again), [(7, 2.0), (12, 3.0)]);
         again.forget(12).await;
         again.forget(99).await;
@@ -127,11 +190,34 @@ mod tests {
     #[tokio::test]
     async fn half_a_file_does_not_keep_the_others_from_being_read() {
         let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::open(folder.path()).unwrap();
-        spool.keep(7, &(7, 2.0)).await;
+        let spool = opened(folder.path());
+        spool.keep(7, &(7, 2.0)).await.unwrap();
         fs::write(folder.path().join("8.game"), "[8,").unwrap();
-        fs::write(folder.path().join("9.new"), "[").unwrap();
         assert_eq!(ends(&spool), [(7, 2.0)]);
         assert!(folder.path().join("8.unreadable").exists());
+    }
+
+    // Each attempt on a full disk left a file for good.
+    #[tokio::test]
+    async fn attempts_that_failed_left_their_beginnings() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = opened(folder.path());
+        // A folder in the file's place fails the last step, whoever runs this; a full disk fails one before.
+        fs::create_dir_all(folder.path().join("7.game/x")).unwrap();
+        for _ in 0..3 {
+            spool.keep(7, &(7, 2.0)).await.unwrap_err();
+        }
+        assert_eq!(spool.metrics.failed.value(), 3);
+        assert_eq!(names(folder.path()), ["7.game"]);
+    }
+
+    #[tokio::test]
+    async fn what_a_crash_has_left_unfinished_goes_at_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        opened(folder.path()).keep(7, &(7, 2.0)).await.unwrap();
+        fs::write(folder.path().join("8.3.new"), "[8,").unwrap();
+        fs::write(folder.path().join("9.unreadable"), "[9,").unwrap();
+        assert_eq!(ends(&opened(folder.path())), [(7, 2.0)]);
+        assert_eq!(names(folder.path()), ["7.game", "9.unreadable"]);
     }
 }

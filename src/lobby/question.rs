@@ -11,9 +11,35 @@ use super::{Ticket, Turn, Vocabulary, map::IdMap};
 pub trait Question: Send + 'static {
     /// What comes back.
     type Answer: MayFail + Send + 'static;
-    /// Whether everybody may ask this at once. Such questions wait in a queue of their own and never take all the back
-    /// office's places, so that a storm of them holds up nothing else.
-    const CROWD: bool = false;
+    /// With which others it shares a queue and places in the back office.
+    const LANE: Lane = Lane::Play;
+}
+
+/// Questions that wait in one queue and have so many places in the back office to themselves: whatever holds up those of
+/// one lane (a storm of sign-ins, a service that hangs, a slow list) holds up no other. In the order in which they begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// What must be on disk before anything else happens to it. Nothing here asks a database.
+    Disk,
+    /// What must be written down, and is asked again until it is.
+    Records,
+    /// What those who play wait for.
+    Play,
+    /// Everything else that somebody looks up or changes.
+    Other,
+    /// Signing in: everybody may at once, and it may depend on services that nothing else needs.
+    SignIn,
+}
+
+impl Lane {
+    /// All of them.
+    pub const ALL: [Lane; 5] = [
+        Lane::Disk,
+        Lane::Records,
+        Lane::Play,
+        Lane::Other,
+        Lane::SignIn,
+    ];
 }
 
 /// Why the back office has no answer.
@@ -137,10 +163,10 @@ macro_rules! questions {
         }
 
         impl Ask {
-            /// Whether it waits in the crowd's queue.
-            pub fn is_crowd(&self) -> bool {
+            /// Where it waits.
+            pub fn lane(&self) -> $crate::question::Lane {
                 match self {
-                    $(Ask::$Question(_) => <$Question as $crate::question::Question>::CROWD),+
+                    $(Ask::$Question(_) => <$Question as $crate::question::Question>::LANE),+
                 }
             }
 
@@ -251,7 +277,7 @@ mod tests {
     pub struct Name(u32);
     impl Question for Name {
         type Answer = Option<String>;
-        const CROWD: bool = true;
+        const LANE: Lane = Lane::SignIn;
     }
 
     #[derive(Clone, Debug)]
@@ -415,8 +441,11 @@ mod tests {
     }
 
     #[test]
-    fn the_crowd_is_who_asks_what_everybody_asks() {
-        let crowd = [Ask::from(Sum(1, 1)), Name(1).into(), Note.into()].map(|ask| ask.is_crowd());
-        assert_eq!(crowd, [false, true, false]);
+    fn a_question_waits_in_its_lane() {
+        let lanes = [Ask::from(Sum(1, 1)), Name(1).into(), Note.into()].map(|ask| ask.lane());
+        assert_eq!(lanes, [Lane::Play, Lane::SignIn, Lane::Play]);
+        for (place, lane) in Lane::ALL.into_iter().enumerate() {
+            assert_eq!(lane as usize, place);
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use metrics::{LabelledGauge, Registry};
 use muster::{
-    backoffice::{broker::Broker, runner, store},
+    backoffice::{broker::Broker, runner, spool, store},
     engine,
     lobbies::LobbyMetrics,
     lobby::faf,
@@ -48,6 +48,7 @@ pub(super) struct Counting<'a> {
     pub(super) lobbies: &'a LobbyMetrics,
     pub(super) office: Arc<runner::Metrics>,
     pub(super) store: Arc<store::Metrics>,
+    pub(super) spool: Arc<spool::Metrics>,
     pub(super) broker: Arc<Broker>,
     pub(super) log: Arc<log::Metrics>,
     pub(super) process: Process,
@@ -64,6 +65,7 @@ impl Counting<'_> {
         self.lobbies.add_to(&mut registry);
         registry.add("none", self.office);
         registry.add("none", self.store);
+        registry.add("none", self.spool);
         registry.add("none", self.broker);
         registry.add("none", self.log);
         registry.add("none", Arc::new(self.process));
@@ -85,6 +87,7 @@ mod tests {
             lobbies: &LobbyMetrics::new(1),
             office: Arc::default(),
             store: Arc::default(),
+            spool: Arc::default(),
             broker: Arc::new(Broker::new(1)),
             log: Arc::default(),
             process: Process::default(),

@@ -124,6 +124,7 @@ async fn run(
         lobbies: &lobbies,
         office: office.asker().metrics(),
         store: progress.store.clone(),
+        spool: progress.spool.clone(),
         broker: broker.clone(),
         log: log.metrics(),
         process: Process::started(progress.first_game.load(Ordering::Acquire)),

@@ -16,8 +16,8 @@ use muster::{
         keys::KeyRing,
         policy::Policy,
         refresh,
-        runner::{self, BackOffice, Places},
-        spool::Spool,
+        runner::{self, BackOffice, PerLane},
+        spool::{self, Spool},
         store::{self, StoreSettings},
         unix_now,
     },
@@ -30,16 +30,24 @@ use muster::{
             news::News,
             questions::{Answer, Ask},
         },
-        question::StoreFailure,
+        question::{Lane, StoreFailure},
     },
 };
 
 /// A question, who asked, and under which ticket.
 pub(super) type Asked = (ShardId, Ticket, Ask);
 
-/// Questions the back office works on at one time. More would only wait in the database's pool. Sign-ins leave some of
-/// the places to what else is asked, above all to what games must have written down.
-const ASKS_AT_ONCE: Places = Places { all: 80, crowd: 64 };
+/// Questions of a lane that the back office works on at one time. More would only wait in the database's pool; the others
+/// are so few that they leave it connections for those who play.
+fn at_once(lane: Lane) -> usize {
+    match lane {
+        Lane::Disk => 8,
+        Lane::Records => 16,
+        Lane::Play => 32,
+        Lane::Other => 2,
+        Lane::SignIn => 64,
+    }
+}
 
 /// What is known of the back office outside of it.
 #[derive(Debug, Default)]
@@ -50,6 +58,8 @@ pub(super) struct Progress {
     pub(super) first_game: AtomicU32,
     /// What is counted of the database.
     pub(super) store: Arc<store::Metrics>,
+    /// What is counted of finished games on disk.
+    pub(super) spool: Arc<spool::Metrics>,
 }
 
 /// Starts the back office: store, keys, policy server, and the handler that answers with them.
@@ -66,6 +76,7 @@ pub(super) fn open(
         metrics: progress.store.clone(),
         ..StoreSettings::default()
     };
+    let spool_metrics = progress.spool.clone();
     let setup = move || async move {
         let store = Arc::new(Store::open(&store_url, &store_settings).await?);
         if sign_in.auth == AuthMode::Open {
@@ -75,10 +86,17 @@ pub(super) fn open(
         let policy = sign_in.policy_server().map(Policy::new).transpose()?;
         let countries = Arc::new(countries);
         countries.load().await;
+        let games = data_dir.join("games");
+        let unread = || {
+            format!(
+                "unsettled games of an earlier run in {} can't be read",
+                games.display()
+            )
+        };
         let (handler, kept) = FafHandler::new(store, keys.clone(), policy, sign_in.auth)
             .with_countries(countries.clone())
-            .with_spool(Spool::open(&data_dir.join("games"))?)
-            .context("unsettled games of an earlier run can't be read")?;
+            .with_spool(Spool::open(&games, spool_metrics).with_context(unread)?)
+            .with_context(unread)?;
         let handler = Rc::new(handler);
         tokio::task::spawn_local(async move { countries.keep_fresh(unix_now).await });
         let known = warm_up(&handler, &mesh, &progress).await;
@@ -108,8 +126,8 @@ pub(super) fn open(
         })
     };
     runner::spawn(
-        runner::questions(config.queue.asks, |(_, _, ask): &Asked| ask.is_crowd()),
-        ASKS_AT_ONCE,
+        runner::questions(config.queue.asks, |(_, _, ask): &Asked| ask.lane()),
+        PerLane::new(at_once),
         setup,
     )
     .context("the back office can't start")

@@ -96,14 +96,14 @@ impl Answers<PrepareMatch> for FafHandler {
 }
 
 impl Answers<WriteRecords> for FafHandler {
-    async fn answer(&self, WriteRecords(batch): WriteRecords) -> Written {
-        self.write(*batch).await
+    async fn answer(&self, WriteRecords { batch, on_disk }: WriteRecords) -> Written {
+        self.write(*batch, on_disk).await
     }
 }
 
 impl Answers<KeepRecords> for FafHandler {
-    async fn answer(&self, KeepRecords(batch): KeepRecords) {
-        self.keep(&batch).await;
+    async fn answer(&self, KeepRecords(batch): KeepRecords) -> Result<(), StoreFailure> {
+        self.keep(&batch).await
     }
 }
 

@@ -25,15 +25,17 @@ const RATING_WAIT: Duration = Duration::from_secs(2);
 const REPLAY_PAUSE: Duration = Duration::from_secs(5);
 
 impl FafHandler {
-    /// Settles as much of a batch as the store takes now. A finished game is kept on disk until it is settled.
-    pub fn write(&self, batch: Batch) -> Boxed<'_, Written> {
+    /// Settles as much of a batch as the store takes now. What tells of a game's end is put on disk first, unless it is
+    /// there already; when all is settled, it goes from there.
+    pub fn write(&self, batch: Batch, on_disk: bool) -> Boxed<'_, Written> {
         Box::pin(async move {
-            let finishes = batch
+            let tells_the_end = batch
                 .records
                 .iter()
                 .any(|r| matches!(**r, Record::Finish(_)));
-            if finishes {
-                self.keep(&batch).await;
+            if tells_the_end && !on_disk {
+                // It was tried, and counted. The store may take what the disk does not.
+                let _ = self.keep(&batch).await;
             }
             let mut written = Written {
                 launched: batch.launched,
@@ -50,17 +52,27 @@ impl FafHandler {
                     Err(StoreFailure::Failed) => written.done.push(refused(batch.uid, record)),
                 }
             }
-            if finishes && let Some(spool) = &self.spool {
+            if (tells_the_end || on_disk)
+                && let Some(spool) = &self.spool
+            {
                 spool.forget(batch.uid).await;
+                written.off_disk = true;
             }
             written
         })
     }
 
-    /// Keeps a batch on disk for the next start.
-    pub async fn keep(&self, batch: &Batch) {
-        if let Some(spool) = &self.spool {
-            spool.keep(batch.uid, batch).await;
+    /// Keeps a batch on disk until it is settled, by this process or by the next.
+    ///
+    /// # Errors
+    /// [`StoreFailure::Failed`] if it can't be kept. The spool has logged why.
+    pub async fn keep(&self, batch: &Batch) -> Result<(), StoreFailure> {
+        match &self.spool {
+            Some(spool) => spool
+                .keep(batch.uid, batch)
+                .await
+                .map_err(|_| StoreFailure::Failed),
+            None => Err(StoreFailure::Failed),
         }
     }
 
@@ -73,7 +85,8 @@ impl FafHandler {
                 "settling a game that an earlier process has left"
             );
             loop {
-                let written = self.write(batch.clone()).await;
+                // Its file is there: this is where it comes from.
+                let written = self.write(batch.clone(), true).await;
                 batch.launched = written.launched;
                 batch.records.drain(..written.done.len());
                 tell(written.done);

@@ -12,7 +12,7 @@ use crate::{
     faf::rules::{
         achievements::Statistics, rated_game::RatingChange, results::Finished, validity::Validity,
     },
-    question::{MayFail, Question, StoreFailure},
+    question::{Lane, MayFail, Question, StoreFailure},
 };
 
 /// Records of one game, in order.
@@ -26,21 +26,29 @@ pub struct Batch {
     pub records: Vec<Arc<Record>>,
 }
 
-/// Write down what happened in a game.
+/// Write down what happened in a game. When all of it is settled, the file of a game goes that [`KeepRecords`] has made.
 #[derive(Clone, Debug)]
-pub struct WriteRecords(pub Box<Batch>);
+pub struct WriteRecords {
+    /// What to write.
+    pub batch: Box<Batch>,
+    /// The game's end is on disk already. If not, and this tells of the end, that is to be tried first.
+    pub on_disk: bool,
+}
 
 impl Question for WriteRecords {
     /// How far it got.
     type Answer = Written;
+    const LANE: Lane = Lane::Records;
 }
 
-/// The process ends: keep this for the next start. Nobody listens any more for what comes of it.
+/// Keep the end of a game on disk until it is settled: the next start settles what this life of the process does not.
 #[derive(Clone, Debug)]
 pub struct KeepRecords(pub Box<Batch>);
 
 impl Question for KeepRecords {
-    type Answer = ();
+    /// Whether it is there, durably.
+    type Answer = Result<(), StoreFailure>;
+    const LANE: Lane = Lane::Disk;
 }
 
 /// What became of a launch in the store.
@@ -160,6 +168,8 @@ pub struct Written {
     pub done: Vec<Done>,
     /// The rest must be tried again.
     pub unavailable: bool,
+    /// All is settled, and the file of the game has gone.
+    pub off_disk: bool,
 }
 
 impl MayFail for Written {

@@ -10,7 +10,7 @@ use crate::{
     faf::{
         context::Context,
         game::{
-            journal::{Ledger, Writing},
+            journal::{Keeping, Ledger, Writing},
             state::{Game, GameState},
         },
         mail::directory::{DirectoryMail, GameUpdate},
@@ -25,6 +25,7 @@ use crate::{
 crate::continuations! {
     GameContinuation of Games:
     WriteRecords => Writing,
+    KeepRecords => Keeping,
 }
 
 /// The games of a shard.

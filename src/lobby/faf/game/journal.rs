@@ -4,6 +4,10 @@
 //! batch; the next goes when that one is acknowledged. A store that is unavailable, or a full queue, means the same
 //! batch again after a pause. An orderly stop waits until the last record is settled. A journal is closed when that is so,
 //! its game is over, and nobody is left in the game who could still report something.
+//!
+//! The end of a game is put on disk before the store is asked for anything that tells of it, whatever became of the batches
+//! before: a store that is away for an hour keeps no result in memory only. It is never kept while a batch that tells of
+//! the end is with the store, which removes it: the one could overtake the other.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -20,7 +24,7 @@ use crate::{
     },
     kept::{Damaged, ensure},
     map::IdMap,
-    question::Continuation,
+    question::{Continuation, StoreFailure},
 };
 
 /// Pause before a batch is tried again, at first …
@@ -32,7 +36,7 @@ const RETRY_LONGEST: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::faf) struct Ledger {
     journals: IdMap<u32, Journal>,
-    /// The process ends: what is not settled at once is kept.
+    /// The process ends, and no answer comes any more: what goes to the store now is kept there, and the rest is kept.
     ending: bool,
 }
 
@@ -54,8 +58,14 @@ struct Journal {
     waiting: VecDeque<Entry>,
     /// A batch is with the back office, or a pause runs.
     busy: bool,
-    /// Records in the batch that is with the back office, which keeps it itself if it tells of the end.
+    /// Records in the batch that is with the back office.
     sent: usize,
+    /// So many of the first records are on disk, or could not be put there.
+    kept: usize,
+    /// So many of the first records are being put on disk.
+    keeping: Option<usize>,
+    /// There is a file of this game, which goes when all is settled.
+    on_disk: bool,
     /// Failures in a row.
     failures: u32,
     /// The game is over: little more will come.
@@ -120,9 +130,24 @@ impl Journal {
         })
     }
 
-    /// The game is over, and the back office does not have all of it.
-    fn is_to_be_kept(&self) -> bool {
-        self.over && self.sent < self.waiting.len()
+    /// It tells of the end, of which the store does not know yet, and not all of it is on disk. As the process ends, what
+    /// comes after a game's end is to be there as well: the store may not be asked for it any more.
+    fn is_to_be_kept(&self, process_ends: bool) -> bool {
+        let mut unsent = self.waiting.iter().skip(self.sent);
+        let end = |entry: &Entry| matches!(*entry.record, Record::Finish(_));
+        let is_worth_it = if process_ends {
+            self.over && unsent.len() > 0
+        } else {
+            unsent.any(end)
+        };
+        is_worth_it && self.kept < self.waiting.len()
+    }
+
+    /// What the first records were is settled.
+    fn settle_first(&mut self) -> Option<Entry> {
+        self.kept = self.kept.saturating_sub(1);
+        self.keeping = self.keeping.map(|records| records.saturating_sub(1));
+        self.waiting.pop_front()
     }
 
     fn pause(&self) -> Duration {
@@ -143,6 +168,21 @@ impl Continuation for Writing {
 
     fn resume(self, games: &mut Games, cx: &mut Context<'_>, written: Written) {
         games.written(cx, self.uid, written);
+    }
+}
+
+/// The end of a game is being put on disk.
+#[derive(Debug)]
+pub(in crate::faf) struct Keeping {
+    uid: u32,
+}
+
+impl Continuation for Keeping {
+    type Asker = Games;
+    type Question = KeepRecords;
+
+    fn resume(self, games: &mut Games, cx: &mut Context<'_>, kept: Result<(), StoreFailure>) {
+        games.kept(cx, self.uid, kept.is_ok());
     }
 }
 
@@ -187,20 +227,18 @@ impl Games {
     fn enter(&mut self, cx: &mut Context<'_>, uid: u32, entry: Entry) {
         let journal = self.ledger.journals.entry(uid).or_default();
         journal.waiting.push_back(entry);
+        let over = journal.over;
         self.send_records(cx, uid);
-        // One that comes after the end, as the process ends.
-        if self.ledger.ending {
-            self.keep_book(cx, uid);
+        if over {
+            self.keep_records(cx, uid);
         }
     }
 
     /// The game is over: its journal is closed when all is settled and nobody is left in it.
     pub(in crate::faf) fn close_book(&mut self, cx: &mut Context<'_>, uid: u32) {
         if let Some(journal) = self.ledger.journals.get_mut(&uid) {
-            let before = std::mem::replace(&mut journal.over, true);
-            if self.ledger.ending && !before {
-                self.keep_book(cx, uid);
-            }
+            journal.over = true;
+            self.keep_records(cx, uid);
             self.drop_settled_book(uid);
         }
     }
@@ -213,21 +251,42 @@ impl Games {
         }
     }
 
-    fn keep_book(&self, cx: &mut Context<'_>, uid: u32) {
-        let journal = self.ledger.journals.get(&uid);
-        if let Some(journal) = journal.filter(|journal| journal.is_to_be_kept()) {
-            cx.turn.ask(KeepRecords(journal.batch(uid)));
+    /// Has the end of a game put on disk, if it is to be.
+    fn keep_records(&mut self, cx: &mut Context<'_>, uid: u32) {
+        let process_ends = self.ledger.ending;
+        let Some(journal) = self.ledger.journals.get_mut(&uid) else {
+            return;
+        };
+        if journal.keeping.is_none() && journal.is_to_be_kept(process_ends) {
+            journal.keeping = Some(journal.waiting.len());
+            let question = KeepRecords(journal.batch(uid));
+            self.pending.ask(&mut cx.turn, question, Keeping { uid });
         }
+    }
+
+    /// The end of a game is on disk, or can't be: then the back office tries again with each batch.
+    fn kept(&mut self, cx: &mut Context<'_>, uid: u32, on_disk: bool) {
+        if let Some(journal) = self.ledger.journals.get_mut(&uid) {
+            journal.kept = journal.keeping.take().unwrap_or_default();
+            journal.on_disk = on_disk;
+        }
+        self.keep_records(cx, uid);
+        self.send_records(cx, uid);
     }
 
     fn send_records(&mut self, cx: &mut Context<'_>, uid: u32) {
         let Some(journal) = self.ledger.journals.get_mut(&uid) else {
             return;
         };
-        if !journal.busy && !journal.waiting.is_empty() {
+        let waits_for_disk =
+            journal.keeping.is_some() || (journal.is_to_be_kept(false) && !self.ledger.ending);
+        if !journal.busy && !journal.waiting.is_empty() && !waits_for_disk {
             journal.busy = true;
             journal.sent = journal.waiting.len();
-            let question = WriteRecords(journal.batch(uid));
+            let question = WriteRecords {
+                batch: journal.batch(uid),
+                on_disk: journal.on_disk,
+            };
             self.pending.ask(&mut cx.turn, question, Writing { uid });
         }
     }
@@ -249,7 +308,7 @@ impl Games {
         journal.sent = 0;
         let (mut refused, mut tried) = (Vec::new(), Vec::new());
         for done in &written.done {
-            let mut line = journal.waiting.pop_front();
+            let mut line = journal.settle_first();
             tried.extend(line.as_mut().and_then(Entry::tried));
             if done.refused {
                 cx.metrics.store_errors.up();
@@ -266,6 +325,7 @@ impl Games {
             journal.failures = 0;
             journal.busy = false;
         }
+        journal.on_disk &= !written.off_disk;
         self.drop_settled_book(uid);
         self.settled(cx, written.done);
         for seat in tried {
@@ -275,6 +335,8 @@ impl Games {
             self.leave(cx, seat, Leaving::Aborted);
             cx.post(seat.conn.shard, SessionMail::LinkEnded(seat));
         }
+        // Before anything else, even if the store is to be asked only after a pause.
+        self.keep_records(cx, uid);
         if !written.unavailable {
             self.send_records(cx, uid);
         }
@@ -302,7 +364,7 @@ impl Games {
         let mut uids: Vec<u32> = self.ledger.journals.keys().copied().collect();
         uids.sort_unstable();
         for uid in uids {
-            self.keep_book(cx, uid);
+            self.keep_records(cx, uid);
         }
     }
 }

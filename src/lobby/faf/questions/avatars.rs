@@ -2,7 +2,7 @@
 
 use crate::{
     faf::model::account::Avatar,
-    question::{Question, StoreFailure},
+    question::{Lane, Question, StoreFailure},
 };
 
 /// All avatars of a player, by their account id.
@@ -11,6 +11,7 @@ pub struct ListAvatars(pub u32);
 
 impl Question for ListAvatars {
     type Answer = Result<Vec<Avatar>, StoreFailure>;
+    const LANE: Lane = Lane::Other;
 }
 
 /// Has a player show one of their avatars, or none.
@@ -25,6 +26,7 @@ pub struct SelectAvatar {
 impl Question for SelectAvatar {
     /// What they show now; `None`: they have no such avatar, and nothing has changed.
     type Answer = Result<Option<Option<Avatar>>, StoreFailure>;
+    const LANE: Lane = Lane::Other;
 }
 
 /// What a player shows, by their account id, after somebody else has changed it in the database (spec: faf-lifecycle 12.4).
@@ -33,4 +35,5 @@ pub struct ChangedAvatar(pub u32);
 
 impl Question for ChangedAvatar {
     type Answer = Result<Option<Avatar>, StoreFailure>;
+    const LANE: Lane = Lane::Other;
 }

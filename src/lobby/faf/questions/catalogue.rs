@@ -1,6 +1,6 @@
 //! What players look up: coop missions and the mod vault (spec: faf-messages 3.16 and 3.17).
 
-use crate::question::{Question, StoreFailure};
+use crate::question::{Lane, Question, StoreFailure};
 
 /// All coop missions.
 #[derive(Clone, Debug)]
@@ -9,6 +9,7 @@ pub struct Missions;
 impl Question for Missions {
     /// In the order of the table.
     type Answer = Result<Vec<Mission>, StoreFailure>;
+    const LANE: Lane = Lane::Other;
 }
 
 /// A row of `coop_map`.
@@ -33,6 +34,7 @@ pub struct VaultMods;
 impl Question for VaultMods {
     /// Best liked first.
     type Answer = Result<Vec<VaultMod>, StoreFailure>;
+    const LANE: Lane = Lane::Other;
 }
 
 /// A row of `table_mod`.
@@ -75,6 +77,7 @@ pub struct LikeMod {
 
 impl Question for LikeMod {
     type Answer = Result<Like, StoreFailure>;
+    const LANE: Lane = Lane::Other;
 }
 
 /// What came of liking a mod.
@@ -94,4 +97,5 @@ pub struct DownloadMod(pub String);
 
 impl Question for DownloadMod {
     type Answer = Result<(), StoreFailure>;
+    const LANE: Lane = Lane::Other;
 }

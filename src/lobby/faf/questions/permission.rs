@@ -1,6 +1,6 @@
 //! What not everybody may do.
 
-use crate::question::{Question, StoreFailure};
+use crate::question::{Lane, Question, StoreFailure};
 
 /// Whether a player may do something that not everybody may (spec: faf-messages 3.15).
 #[derive(Clone, Debug)]
@@ -13,4 +13,5 @@ pub struct HasPermission {
 
 impl Question for HasPermission {
     type Answer = Result<bool, StoreFailure>;
+    const LANE: Lane = Lane::Other;
 }

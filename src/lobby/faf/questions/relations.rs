@@ -2,7 +2,7 @@
 
 use crate::{
     faf::model::account::Relation,
-    question::{Question, StoreFailure},
+    question::{Lane, Question, StoreFailure},
 };
 
 /// Sets or replaces a friend or foe. Unknown subjects are ignored.
@@ -19,6 +19,7 @@ pub struct SetRelation {
 impl Question for SetRelation {
     /// Whether the row is there now; false: unknown subject.
     type Answer = Result<bool, StoreFailure>;
+    const LANE: Lane = Lane::Other;
 }
 
 /// Removes a subject from the list, whatever they were.
@@ -32,4 +33,5 @@ pub struct ClearRelation {
 
 impl Question for ClearRelation {
     type Answer = Result<(), StoreFailure>;
+    const LANE: Lane = Lane::Other;
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::{
     faf::model::account::{Account, Ban},
-    question::{Question, StoreFailure},
+    question::{Lane, Question, StoreFailure},
 };
 
 /// Verify, check bans, record the login, load everything about the player (spec: faf-lifecycle 3.2–3.4, 6).
@@ -35,7 +35,7 @@ impl Login {
 
 impl Question for Login {
     type Answer = Result<Box<Account>, LoginRefusal>;
-    const CROWD: bool = true;
+    const LANE: Lane = Lane::SignIn;
 }
 
 /// How somebody proves who they are.

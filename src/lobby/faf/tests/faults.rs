@@ -13,7 +13,11 @@ use super::{
 
 /// An office that does its work, or says that the database is away, or that a statement failed.
 fn moody(seed: u64, moody: Rc<Cell<bool>>) -> impl FnMut(Ask) -> Answer {
-    let mut office = office();
+    let paper = Paper {
+        keeps_get_lost: true,
+        ..Paper::default()
+    };
+    let mut office = office_with(Rc::new(RefCell::new(paper)));
     let mut rng = SmallRng::seed_from_u64(seed);
     move |ask| match rng.random_range(0..10) {
         0 | 1 if moody.get() => ask.failed(StoreFailure::Unavailable),

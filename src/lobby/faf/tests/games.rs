@@ -631,6 +631,47 @@ fn what_is_not_settled_at_the_very_end_is_kept() {
     });
 }
 
+// The launch waits for the store, and so does everything after it; the process may be killed at any moment.
+#[test]
+fn an_end_was_only_in_memory_while_an_earlier_batch_waited() {
+    each_with_paper(|mut sim, shards, paper| {
+        paper.borrow_mut().faults = vec![0; 100];
+        let (host, login_id, uid) = launched(&mut sim, shards, json!({}));
+        both_report(&mut sim, host, login_id);
+        assert!(paper.borrow().kept.is_empty(), "it is not over");
+        ended(&mut sim, host);
+        ended(&mut sim, login_id);
+        let kept = paper.borrow().kept.clone();
+        assert_eq!(kept.len(), 1);
+        assert_eq!(kept[0].uid, uid);
+        let first = kept[0].records.first().expect("a record");
+        assert!(matches!(**first, Record::Launch(_)));
+        let end = |record: &Arc<Record>| matches!(**record, Record::Finish(_));
+        assert!(kept[0].records.iter().any(end));
+        // It is kept until it is settled, and no longer.
+        sim.advance(Duration::from_secs(120));
+        assert_eq!(paper.borrow().kept.len(), 1);
+        paper.borrow_mut().faults.clear();
+        sim.advance(Duration::from_secs(60));
+        assert!(paper.borrow().kept.is_empty());
+        assert_eq!(published(&sim), [RESULTS]);
+    });
+}
+
+#[test]
+fn a_full_disk_keeps_no_result_from_the_store() {
+    each_with_paper(|mut sim, shards, paper| {
+        paper.borrow_mut().disk_is_full = true;
+        let (host, login_id, _) = launched(&mut sim, shards, json!({}));
+        minutes(&mut sim, 3);
+        both_report(&mut sim, host, login_id);
+        ended(&mut sim, host);
+        ended(&mut sim, login_id);
+        tick(&mut sim);
+        assert_eq!(published(&sim), [RESULTS, RATING, RATING]);
+    });
+}
+
 // The store is away, and the end comes while people play: their games end with their connections.
 #[test]
 fn games_that_ended_with_the_process_were_neither_written_nor_kept() {
@@ -638,6 +679,7 @@ fn games_that_ended_with_the_process_were_neither_written_nor_kept() {
         paper.borrow_mut().faults = vec![0; 100];
         let (host, login_id, uid) = launched(&mut sim, shards, json!({}));
         both_report(&mut sim, host, login_id);
+        paper.borrow_mut().ending = true;
         sim.stop(Stopping::Now);
         sim.settle();
         let paper = paper.borrow();

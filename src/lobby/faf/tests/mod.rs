@@ -111,11 +111,8 @@ fn office() -> impl FnMut(Ask) -> Answer {
 fn office_with(paper: Rc<RefCell<Paper>>) -> impl FnMut(Ask) -> Answer {
     let mut next_game = 100;
     move |ask| match ask {
-        Ask::WriteRecords(question) => Answer::WriteRecords(paper.borrow_mut().write(*question.0)),
-        Ask::KeepRecords(question) => {
-            paper.borrow_mut().kept.push(*question.0);
-            Answer::KeepRecords(())
-        }
+        Ask::WriteRecords(question) => Answer::WriteRecords(paper.borrow_mut().write(question)),
+        Ask::KeepRecords(question) => Answer::KeepRecords(paper.borrow_mut().keep(*question.0)),
         Ask::Login(Login { credentials, .. }) => {
             let name = match credentials {
                 Credentials::Password { login, .. } => login,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::faf::{
     achievements, events,
-    ledger::{Batch, Done, Launched, Record, Written},
+    ledger::{Batch, Done, Launched, Record, WriteRecords, Written},
     ratings::Rating,
     results,
     validity::Validity,
@@ -22,12 +22,18 @@ pub(super) struct Paper {
     pub scores: BTreeMap<(u32, u32), (i8, &'static str)>,
     /// Ratings: (player, leaderboard) -> (rating, games).
     pub ratings: BTreeMap<(u32, String), (Rating, u32)>,
-    /// Batches that were kept for the next start.
+    /// Files on disk: ends of games that are not settled.
     pub kept: Vec<Batch>,
+    /// The disk is full.
+    pub disk_is_full: bool,
     /// How many records each of the next batches may settle before the store is gone.
     pub faults: Vec<usize>,
     /// The answers to the next batches get lost after everything is written.
     pub lost_answers: usize,
+    /// The disk may be asked in vain without this knowing.
+    pub keeps_get_lost: bool,
+    /// The process ends: the back office keeps an end itself.
+    pub ending: bool,
     /// Launches are refused for good.
     pub refuses_launches: bool,
     /// Games that have been rated.
@@ -35,7 +41,24 @@ pub(super) struct Paper {
 }
 
 impl Paper {
-    pub(super) fn write(&mut self, batch: Batch) -> Written {
+    pub(super) fn keep(&mut self, batch: Batch) -> Result<(), StoreFailure> {
+        if self.disk_is_full {
+            return Err(StoreFailure::Failed);
+        }
+        self.kept.retain(|kept| kept.uid != batch.uid);
+        self.kept.push(batch);
+        Ok(())
+    }
+
+    pub(super) fn write(&mut self, WriteRecords { batch, on_disk }: WriteRecords) -> Written {
+        let tells_the_end = batch
+            .records
+            .iter()
+            .any(|record| matches!(**record, Record::Finish(_)));
+        assert!(
+            on_disk || self.disk_is_full || self.keeps_get_lost || self.ending || !tells_the_end,
+            "the store was asked first"
+        );
         let mut room = if self.faults.is_empty() {
             usize::MAX
         } else {
@@ -54,6 +77,10 @@ impl Paper {
             let done = self.settle(batch.uid, &mut written.launched, record);
             self.records.push((batch.uid, Record::clone(record)));
             written.done.push(done);
+        }
+        if !written.unavailable && (tells_the_end || on_disk) {
+            written.off_disk = true;
+            self.kept.retain(|kept| kept.uid != batch.uid);
         }
         if self.lost_answers > 0 {
             self.lost_answers -= 1;
