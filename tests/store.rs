@@ -404,7 +404,7 @@ async fn all_unavailable(url: &str, settings: StoreSettings) {
     assert!(begun.elapsed() < within, "{:?}", begun.elapsed());
     let handler = FafHandler::new(
         store,
-        Arc::new(KeyRing::new(None).unwrap()),
+        Arc::new(KeyRing::new(None, Arc::default()).unwrap()),
         None,
         AuthMode::Open,
     );
@@ -480,7 +480,7 @@ async fn a_locked_file_turns_every_sign_in_away_in_time() {
     let store = Store::open(&bench.url, &hasty()).await.unwrap();
     let handler = Arc::new(FafHandler::new(
         Arc::new(store),
-        Arc::new(KeyRing::new(None).unwrap()),
+        Arc::new(KeyRing::new(None, Arc::default()).unwrap()),
         None,
         AuthMode::Open,
     ));

@@ -1,25 +1,46 @@
 //! The keys that login tokens are signed with, and the check of a token (spec: faf-lifecycle 3.2).
 //!
 //! [`verify`] is pure: keys and time go in. [`KeyRing`] is what fetches the keys and keeps them fresh.
+//!
+//! A token may name a key that nobody here knows: the identity provider has changed it, or a stranger has made the name up.
+//! Only a fetch can tell, so there is one at once, but one for all who wait, and not more often than every few seconds.
 
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use metrics::SharedCounter;
 use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::{http_client, refresh, signature, unix_now};
 use crate::BoxedLocal;
 
-/// Without any keys every login tries a fetch, but not more often than this.
+/// Logins without any keys, or with a key that is not known, cause a fetch, but not more often than this.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// A fetch may take this long; somebody may be waiting in front of a login window.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Sign-ins with an unknown key that wait for a fetch. More are refused: half of all sign-ins that are handled at once must
+/// not depend on what strangers write into tokens while the key server hangs.
+const UNKNOWN_WAITING: usize = 32;
 /// A key document is a few kilobytes. What is longer than this is something else.
 const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 /// The scope that lets somebody in.
 const SCOPE: &str = "lobby";
+
+metrics::metrics! {
+    /// What is counted of the keys.
+    pub struct Metrics {
+        /// Fetches of the keys for login tokens.
+        fetches: SharedCounter = Sum "muster_keys_fetches_total";
+        /// Fetches of the keys for login tokens that brought none.
+        fetches_failed: SharedCounter = Sum "muster_keys_fetches_failed_total";
+        /// Tokens with a key that is not known, not even after a fetch if one was due.
+        unknown: SharedCounter = Sum "muster_keys_unknown_total";
+    }
+}
 
 /// Why a token is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +111,13 @@ impl Keys {
         } else {
             Ok(Self(keys))
         }
+    }
+
+    /// Whether the key is among them that a token says it is signed with. One that names none needs none.
+    fn fit(&self, token: &str) -> bool {
+        let header = jsonwebtoken::decode_header(token).ok();
+        let kid = header.and_then(|header| header.kid);
+        kid.is_none_or(|kid| self.0.contains_key(&kid))
     }
 
     /// How many there are.
@@ -171,6 +199,9 @@ pub struct KeyRing {
     keys: RwLock<Option<Arc<Keys>>>,
     /// Held during a fetch, so there is one at a time; inside, when the last one ended.
     fetched: tokio::sync::Mutex<Option<Instant>>,
+    /// Places for those who wait because of an unknown key.
+    waiting: Semaphore,
+    metrics: Arc<Metrics>,
 }
 
 impl KeyRing {
@@ -178,13 +209,15 @@ impl KeyRing {
     ///
     /// # Errors
     /// [`KeysError::Http`] if the TLS set-up is refused.
-    pub fn new(url: Option<String>) -> Result<Self, KeysError> {
+    pub fn new(url: Option<String>, metrics: Arc<Metrics>) -> Result<Self, KeysError> {
         let client = http_client(FETCH_TIMEOUT)?;
         Ok(Self {
             url,
             client,
             keys: RwLock::default(),
             fetched: tokio::sync::Mutex::default(),
+            waiting: Semaphore::new(UNKNOWN_WAITING),
+            metrics,
         })
     }
 
@@ -193,7 +226,7 @@ impl KeyRing {
     /// # Errors
     /// [`KeysError::Http`] if the TLS set-up is refused.
     pub fn fixed(keys: Keys) -> Result<Self, KeysError> {
-        let ring = Self::new(None)?;
+        let ring = Self::new(None, Arc::default())?;
         ring.put(keys);
         Ok(ring)
     }
@@ -205,11 +238,37 @@ impl KeyRing {
             return Some(keys);
         }
         let mut fetched = self.fetched.lock().await;
-        if self.known().is_none() && fetched.is_none_or(|at| at.elapsed() >= RETRY_AFTER) {
+        if self.known().is_none() {
+            self.fetch_if_due(&mut fetched).await;
+        }
+        self.known()
+    }
+
+    /// The keys to check this token with: as [`KeyRing::current`], but if the token's key is not among them, fetched anew
+    /// if that is due. Then it may still not be.
+    pub async fn for_token(&self, token: &str) -> Option<Arc<Keys>> {
+        let mut keys = self.current().await?;
+        if !keys.fit(token)
+            && let Ok(_place) = self.waiting.try_acquire()
+        {
+            let mut fetched = self.fetched.lock().await;
+            keys = self.known()?;
+            if !keys.fit(token) {
+                self.fetch_if_due(&mut fetched).await;
+                keys = self.known()?;
+            }
+        }
+        if !keys.fit(token) {
+            self.metrics.unknown.up();
+        }
+        Some(keys)
+    }
+
+    async fn fetch_if_due(&self, fetched: &mut Option<Instant>) {
+        if fetched.is_none_or(|at| at.elapsed() >= RETRY_AFTER) {
             self.fetch_and_log().await;
             *fetched = Some(Instant::now());
         }
-        self.known()
     }
 
     /// Fetches the keys now. A failure keeps the old ones and is only logged.
@@ -250,6 +309,9 @@ impl KeyRing {
     }
 
     async fn fetch_and_log(&self) {
+        if self.url.is_some() {
+            self.metrics.fetches.up();
+        }
         match self.fetch().await {
             Ok(keys) => {
                 tracing::debug!(keys = keys.len(), "fetched the keys for login tokens");
@@ -257,6 +319,7 @@ impl KeyRing {
             }
             Err(KeysError::Unconfigured) => {}
             Err(error) => {
+                self.metrics.fetches_failed.up();
                 tracing::warn!(%error, cause = ?std::error::Error::source(&error), "no new keys")
             }
         }

@@ -148,7 +148,7 @@ fn serve(status: &'static str, body: Vec<u8>) -> (String, Arc<AtomicUsize>) {
 #[tokio::test]
 async fn keys_are_fetched_once_for_all_who_wait() {
     let (url, served) = serve("200 OK", JWKS.to_vec());
-    let ring = KeyRing::new(Some(url)).unwrap();
+    let ring = KeyRing::new(Some(url), Arc::default()).unwrap();
     let (a, b, c) = tokio::join!(ring.current(), ring.current(), ring.current());
     assert!(a.is_some() && b.is_some() && c.is_some());
     assert_eq!(served.load(Ordering::SeqCst), 1);
@@ -161,7 +161,7 @@ async fn a_failed_fetch_is_not_repeated_at_once() {
         ("200 OK", vec![b' '; MAX_DOCUMENT_BYTES + 1]),
     ] {
         let (url, served) = serve(status, body);
-        let ring = KeyRing::new(Some(url)).unwrap();
+        let ring = KeyRing::new(Some(url), Arc::default()).unwrap();
         let (a, b) = tokio::join!(ring.current(), ring.current());
         assert!(a.is_none() && b.is_none());
         assert_eq!(served.load(Ordering::SeqCst), 1);
@@ -171,8 +171,78 @@ async fn a_failed_fetch_is_not_repeated_at_once() {
 #[tokio::test]
 async fn a_failed_refresh_keeps_the_old_keys() {
     let (url, _) = serve("503 Later", Vec::new());
-    let ring = KeyRing::new(Some(url)).unwrap();
+    let ring = KeyRing::new(Some(url), Arc::default()).unwrap();
     ring.put(Keys::from_jwks(JWKS).unwrap());
     ring.refresh().await;
     assert_eq!(ring.current().await.unwrap().len(), 1);
+}
+
+/// A ring with an old key, and a key server that has only `k1`; how often that was asked.
+fn rotated() -> (KeyRing, Arc<AtomicUsize>) {
+    let (url, served) = serve("200 OK", JWKS.to_vec());
+    let ring = KeyRing::new(Some(url), Arc::default()).unwrap();
+    let mut old = Keys::from_jwks(JWKS).unwrap();
+    let key = old.0.remove("k1").unwrap();
+    old.0.insert("k0".to_owned(), key);
+    ring.put(old);
+    (ring, served)
+}
+
+// Tokens of the new key were refused until the clock's next ten minutes.
+#[tokio::test]
+async fn a_new_key_was_not_known_before_the_next_ten_minutes() {
+    let (ring, served) = rotated();
+    let claims = json!({"sub": "1", "scp": ["lobby"]});
+    let token = sign_as(Some("k1"), "RS256", &claims);
+    let (a, b, c) = tokio::join!(
+        ring.for_token(&token),
+        ring.for_token(&token),
+        ring.for_token(&token)
+    );
+    for keys in [a, b, c] {
+        assert_eq!(verify(&token, &keys.unwrap(), NOW), Ok(1));
+    }
+    assert_eq!(served.load(Ordering::SeqCst), 1, "one for all");
+}
+
+#[tokio::test]
+async fn keys_that_strangers_make_up_cost_one_fetch_in_a_while() {
+    let (ring, served) = rotated();
+    let claims = json!({"sub": "1", "scp": ["lobby"]});
+    let good = sign_as(Some("k1"), "RS256", &claims);
+    for round in 1..=2 {
+        for number in 0..100 {
+            let bad = sign_as(Some(&format!("nobody's {number}")), "RS256", &claims);
+            let keys = ring.for_token(&bad).await.unwrap();
+            assert_eq!(verify(&bad, &keys, NOW), Err(TokenError::Invalid));
+        }
+        assert_eq!(served.load(Ordering::SeqCst), round);
+        let keys = ring.for_token(&good).await.unwrap();
+        assert_eq!(verify(&good, &keys, NOW), Ok(1));
+        tokio::time::pause();
+        tokio::time::advance(RETRY_AFTER).await;
+        tokio::time::resume();
+    }
+    assert_eq!(ring.metrics.unknown.value(), 200);
+}
+
+// The key server hangs: who comes with a made-up key must not take all places of those who sign in.
+#[tokio::test]
+async fn no_more_than_some_wait_for_an_unknown_key() {
+    let (ring, served) = rotated();
+    let claims = json!({"sub": "1", "scp": ["lobby"]});
+    let bad = sign_as(Some("x"), "RS256", &claims);
+    let _hanging = ring.fetched.lock().await;
+    let mut waiting = Vec::new();
+    for _ in 0..UNKNOWN_WAITING {
+        let mut one = Box::pin(ring.for_token(&bad));
+        let polled = futures_lite::future::poll_once(&mut one).await;
+        assert!(polled.is_none(), "it waits");
+        waiting.push(one);
+    }
+    let keys = ring.for_token(&bad).await.unwrap();
+    assert_eq!(verify(&bad, &keys, NOW), Err(TokenError::Invalid));
+    let known = sign_as(Some("k0"), "RS256", &claims);
+    assert!(ring.for_token(&known).await.unwrap().fit(&known));
+    assert_eq!(served.load(Ordering::SeqCst), 0);
 }

@@ -7,7 +7,7 @@ use std::{
 
 use metrics::{LabelledGauge, Registry};
 use muster::{
-    backoffice::{broker::Broker, runner, spool, store},
+    backoffice::{broker::Broker, keys, runner, spool, store},
     engine,
     lobbies::LobbyMetrics,
     lobby::faf,
@@ -49,6 +49,7 @@ pub(super) struct Counting<'a> {
     pub(super) office: Arc<runner::Metrics>,
     pub(super) store: Arc<store::Metrics>,
     pub(super) spool: Arc<spool::Metrics>,
+    pub(super) keys: Arc<keys::Metrics>,
     pub(super) broker: Arc<Broker>,
     pub(super) log: Arc<log::Metrics>,
     pub(super) process: Process,
@@ -66,6 +67,7 @@ impl Counting<'_> {
         registry.add("none", self.office);
         registry.add("none", self.store);
         registry.add("none", self.spool);
+        registry.add("none", self.keys);
         registry.add("none", self.broker);
         registry.add("none", self.log);
         registry.add("none", Arc::new(self.process));
@@ -88,6 +90,7 @@ mod tests {
             office: Arc::default(),
             store: Arc::default(),
             spool: Arc::default(),
+            keys: Arc::default(),
             broker: Arc::new(Broker::new(1)),
             log: Arc::default(),
             process: Process::default(),

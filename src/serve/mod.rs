@@ -125,6 +125,7 @@ async fn run(
         office: office.asker().metrics(),
         store: progress.store.clone(),
         spool: progress.spool.clone(),
+        keys: progress.keys.clone(),
         broker: broker.clone(),
         log: log.metrics(),
         process: Process::started(progress.first_game.load(Ordering::Acquire)),

@@ -13,7 +13,7 @@ use muster::{
     backoffice::{
         country::{Countries, Download},
         faf::{AuthMode, FafHandler, settings, store::Store},
-        keys::KeyRing,
+        keys::{self, KeyRing},
         policy::Policy,
         refresh,
         runner::{self, BackOffice, PerLane},
@@ -60,6 +60,8 @@ pub(super) struct Progress {
     pub(super) store: Arc<store::Metrics>,
     /// What is counted of finished games on disk.
     pub(super) spool: Arc<spool::Metrics>,
+    /// What is counted of the keys for login tokens.
+    pub(super) keys: Arc<keys::Metrics>,
 }
 
 /// Starts the back office: store, keys, policy server, and the handler that answers with them.
@@ -76,13 +78,14 @@ pub(super) fn open(
         metrics: progress.store.clone(),
         ..StoreSettings::default()
     };
-    let spool_metrics = progress.spool.clone();
+    let (spool_metrics, keys_metrics) = (progress.spool.clone(), progress.keys.clone());
     let setup = move || async move {
         let store = Arc::new(Store::open(&store_url, &store_settings).await?);
         if sign_in.auth == AuthMode::Open {
             store.seed().await?;
         }
-        let keys = Arc::new(KeyRing::new(sign_in.keys_url().map(str::to_owned))?);
+        let keys_url = sign_in.keys_url().map(str::to_owned);
+        let keys = Arc::new(KeyRing::new(keys_url, keys_metrics)?);
         let policy = sign_in.policy_server().map(Policy::new).transpose()?;
         let countries = Arc::new(countries);
         countries.load().await;

@@ -106,7 +106,7 @@ impl Bench {
     pub(crate) fn handler(&self, mode: AuthMode) -> FafHandler {
         FafHandler::new(
             self.store.clone(),
-            Arc::new(KeyRing::new(None).unwrap()),
+            Arc::new(KeyRing::new(None, Arc::default()).unwrap()),
             None,
             mode,
         )

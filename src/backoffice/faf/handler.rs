@@ -156,7 +156,8 @@ impl FafHandler {
                 self.by_password(&login, &password).await?
             }
             Credentials::Token(token) => {
-                let keys = self.keys.current().await.ok_or(LoginRefusal::Internal)?;
+                let keys = self.keys.for_token(&token).await;
+                let keys = keys.ok_or(LoginRefusal::Internal)?;
                 let id = keys::verify(&token, &keys, unix_now() as i64).map_err(not_accepted)?;
                 let found = self.store.find(Who::Id(id)).await.map_err(refused)?;
                 found.ok_or(LoginRefusal::UnknownId)?
