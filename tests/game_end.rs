@@ -9,10 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use serde_json::json;
 use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection, sqlite::SqliteConnectOptions};
 use support::{
-    player::Player,
+    player::{Player, hello},
     server::{Backend, Server, Setup},
 };
 
@@ -168,6 +169,56 @@ fn a_crash_lost_an_end_while_the_launch_waited_for_the_store() {
     server.restart().unwrap();
     until("the ratings", || is_rated(&server));
     until("the game to be forgotten", || !kept(&server, uid).exists());
+}
+
+/// Killed at any moment of a game's end, with the store locked or not, while others sign in: what has ended is rated, and
+/// nothing twice. `MUSTER_KILLS` says how often.
+#[test]
+fn killed_at_any_moment_no_ended_game_is_lost_and_none_counts_twice() {
+    const TOTAL: &str =
+        "SELECT CAST(SUM(total_games) AS TEXT) FROM leaderboard_rating WHERE login_id IN (11, 12)";
+    const TWICE: &str = "SELECT CAST(game_player_stats_id AS TEXT) FROM leaderboard_rating_journal \
+         GROUP BY game_player_stats_id HAVING COUNT(*) > 1";
+    let kills = std::env::var("MUSTER_KILLS").map_or(4, |kills| kills.parse().unwrap());
+    let mut rng = SmallRng::seed_from_u64(kills);
+    let mut server = start(2, &[]);
+    for kill in 1..=kills {
+        let (mut host, mut guest, uid) = seated(&server);
+        // Before the launch, after it, or not at all.
+        let locked_at = rng.random_range(0..3);
+        let mut lock = (locked_at == 0).then(|| Lock::take(&server));
+        host.game("GameState", json!(["Launching"]));
+        heard(&mut host);
+        if locked_at == 1 {
+            lock = Some(Lock::take(&server));
+        }
+        let mut others: Vec<Player> = (0..8).map(|_| Player::connected(&server)).collect();
+        for other in &mut others {
+            other.send(&hello("mira"));
+        }
+        finish(&mut host, &mut guest);
+        let row = format!(
+            "SELECT result FROM game_player_stats WHERE gameId = {uid} AND after_mean IS NOT NULL"
+        );
+        until("the end to be on disk", || {
+            kept(&server, uid).exists() || server.database.rows(&row).unwrap().len() == 2
+        });
+        thread::sleep(Duration::from_millis(rng.random_range(0..40)));
+        server.crash();
+        if rng.random_bool(0.5) {
+            drop(lock.take());
+        }
+        // The next start finds it, even if the store is still locked for a while.
+        server.restart().unwrap();
+        drop(lock);
+        until("the ratings", || {
+            server.database.rows(&row).unwrap().len() == 2
+        });
+        until("the game to be forgotten", || !kept(&server, uid).exists());
+        assert_eq!(server.database.rows(TWICE).unwrap(), [""; 0]);
+        let total = server.database.rows(TOTAL).unwrap();
+        assert_eq!(total, [(2 * kill).to_string()], "kill {kill}");
+    }
 }
 
 // checklist: faf 476

@@ -20,7 +20,8 @@ settings::settings! {
         /// The database: "sqlite:FILE" for the embedded one, "mysql://USER:PASSWORD@HOST:PORT/NAME" for MariaDB.
         /// "{data_dir}" stands for server.data_dir.
         url: String = "store.url", prefixed(&["sqlite:", "mysql:", "mariadb:"]), "sqlite:{data_dir}/muster.db?mode=rwc";
-        /// Size of the database connection pool.
+        /// Connections to a MariaDB or MySQL server for sign-ins. Half as many each are for what games must have written
+        /// down and for everything else, so that none of these has to wait for another.
         connections: u32 = "store.connections", number(1, 1024), "8", unit("connections");
     }
 }

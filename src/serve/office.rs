@@ -16,7 +16,7 @@ use muster::{
         keys::{self, KeyRing},
         policy::Policy,
         refresh,
-        runner::{self, BackOffice, PerLane},
+        runner::{self, BackOffice, PerLane, SpawnError},
         spool::{self, Spool},
         store::{self, StoreSettings},
         unix_now,
@@ -128,12 +128,17 @@ pub(super) fn open(
             }
         })
     };
-    runner::spawn(
+    let started = runner::spawn(
         runner::questions(config.queue.asks, |(_, _, ask): &Asked| ask.lane()),
         PerLane::new(at_once),
         setup,
-    )
-    .context("the back office can't start")
+    );
+    // As it is, the set-up's error tells its causes as well.
+    let started = started.map_err(|error| match error {
+        SpawnError::Setup(error) => error,
+        error => error.into(),
+    });
+    started.context("the back office can't start")
 }
 
 /// Reads what is needed before anything is answered; false if not all of it is known.

@@ -29,13 +29,14 @@ pub const CALL_DEADLINE: Duration = Duration::from_secs(8);
 /// After this the MariaDB or MySQL server itself gives up on a statement, so that what was abandoned here does not go
 /// on there.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(8);
-/// Connections to a MariaDB or MySQL server. One thread asks, so more would only queue over there.
+/// Connections to a MariaDB or MySQL server for sign-ins; half as many are for what games must have written down, and for
+/// everything else. One thread asks, so more would only queue over there.
 pub const MAX_CONNECTIONS: u32 = 16;
 
-/// Runs `$body` with the pool of whichever back end a database is.
+/// Runs `$body` with one of a database's pools, of whichever back end it is.
 macro_rules! on_either {
-    ($database:expr, $pool:ident => $body:expr) => {
-        match &$database.pool {
+    ($chosen:expr, $pool:ident => $body:expr) => {
+        match &$chosen {
             $crate::store::Pool::Sqlite($pool) => $body,
             $crate::store::Pool::MySql($pool) => $body,
         }
@@ -44,7 +45,7 @@ macro_rules! on_either {
 pub(crate) use on_either;
 
 /// The two back ends.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Pool {
     Sqlite(SqlitePool),
     MySql(MySqlPool),
@@ -53,7 +54,14 @@ pub(crate) enum Pool {
 /// A database. Shared by reference; every method may be called concurrently.
 #[derive(Debug)]
 pub(crate) struct Database {
-    pub(crate) pool: Pool,
+    /// For what only reads.
+    pub(crate) read: Pool,
+    /// For what writes. The embedded store has one connection that does.
+    pub(crate) write: Pool,
+    /// For what games must have written down: on a server of its own connections.
+    pub(crate) records: Pool,
+    /// For signing in to a server, with connections of its own.
+    pub(crate) sign_in: Pool,
     pub(crate) watch: Arc<Watch>,
 }
 
@@ -73,20 +81,24 @@ impl Database {
     /// [`StoreError`]
     pub(crate) async fn ready(&self) -> Result<(), StoreError> {
         self.call("ready", async {
-            on_either!(self, pool => sqlx::query("SELECT 1").execute(pool).await.map(|_| ()))
+            on_either!(self.read, pool => sqlx::query("SELECT 1").execute(pool).await.map(|_| ()))
         })
         .await
     }
 
     /// Closes all connections; what is under way is finished first, as long as it takes no longer than a call may.
     pub(crate) async fn close(&self) {
-        let closing = async { on_either!(self, pool => pool.close().await) };
+        let closing = async {
+            for pool in [&self.read, &self.write, &self.records, &self.sign_in] {
+                on_either!(*pool, pool => pool.close().await);
+            }
+        };
         let _ = tokio::time::timeout(self.watch.deadline(), closing).await;
     }
 
     /// Whether it is embedded.
     pub(crate) fn is_embedded(&self) -> bool {
-        matches!(self.pool, Pool::Sqlite(_))
+        matches!(self.read, Pool::Sqlite(_))
     }
 
     /// How a transaction that writes begins. An embedded one's takes the write lock at once, as one that only reads at
@@ -102,7 +114,7 @@ impl Database {
     /// Whether a statement is understood: the way to find out which revision of the shared schema this is.
     pub(crate) async fn probe(&self, statement: &'static str) -> sqlx::Result<bool> {
         let outcome =
-            on_either!(self, pool => sqlx::query(statement).execute(pool).await.map(|_| ()));
+            on_either!(self.read, pool => sqlx::query(statement).execute(pool).await.map(|_| ()));
         match outcome {
             Ok(()) => Ok(true),
             Err(error) if failure::kind(&error) == StoreFailure::Failed => Ok(false),

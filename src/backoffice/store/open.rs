@@ -1,6 +1,7 @@
 //! Opening a database: which back end a URL means, how its connections are set up, and how an embedded one is brought up to
 //! date.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +15,8 @@ use super::{
     failure,
 };
 
-/// Connections to the embedded store's file: one writer at a time anyway, a few readers beside it.
-const SQLITE_CONNECTIONS: u32 = 4;
+/// Connections to the embedded store's file that read, beside the one that writes.
+const SQLITE_READERS: u32 = 3;
 /// How long a statement waits for another process that writes to the same file, say `muster account`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -53,16 +54,23 @@ pub enum OpenError {
     #[error("the store's URL is not understood")]
     Url,
     /// The file was written by a newer muster.
-    #[error("the embedded store is of version {found}, this program knows up to {known}")]
+    #[error("the store's file {} is of version {found}, this program knows up to {known}", file.display())]
     Newer {
+        /// The embedded store.
+        file: PathBuf,
         /// What the file says.
-        found: i64,
+        found: usize,
         /// What this program can do.
         known: usize,
     },
     /// The embedded store's file can't be opened or brought up to date.
-    #[error("the embedded store can't be opened")]
-    Embedded(#[source] sqlx::Error),
+    #[error("the store's file {} can't be opened", file.display())]
+    Embedded {
+        /// The embedded store.
+        file: PathBuf,
+        /// What SQLite says: no permission, no database, a full disk.
+        source: sqlx::Error,
+    },
 }
 
 impl Database {
@@ -77,84 +85,109 @@ impl Database {
         settings: &StoreSettings,
         migrations: &[&'static str],
     ) -> Result<Self, OpenError> {
-        let pool = if url.starts_with("sqlite:") {
-            Pool::Sqlite(open_sqlite(url, settings, migrations).await?)
+        let watch = failure::Watch::new(settings.call_deadline, settings.metrics.clone());
+        let watch = Arc::new(watch);
+        if url.starts_with("sqlite:") {
+            open_sqlite(url, settings, migrations, watch).await
         } else if let Some(rest) = url
             .strip_prefix("mysql://")
             .or_else(|| url.strip_prefix("mariadb://"))
         {
-            Pool::MySql(open_mysql(rest, settings)?)
+            open_mysql(rest, settings, watch)
         } else {
-            return Err(OpenError::Scheme);
-        };
-        let watch = failure::Watch::new(settings.call_deadline, settings.metrics.clone());
-        Ok(Database {
-            pool,
-            watch: Arc::new(watch),
-        })
+            Err(OpenError::Scheme)
+        }
     }
 }
 
+/// One connection writes, with what it has committed on the disk before it says so: a game that is settled goes from where
+/// finished games are kept. Those that read can't write, so that nobody waits for this process's own lock.
 async fn open_sqlite(
     url: &str,
     settings: &StoreSettings,
     migrations: &[&'static str],
-) -> Result<SqlitePool, OpenError> {
+    watch: Arc<failure::Watch>,
+) -> Result<Database, OpenError> {
     let in_memory = url.contains(":memory:") || url.contains("mode=memory");
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|_| OpenError::Url)?
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal)
+        .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true);
-    let pool = SqlitePoolOptions::new()
-        // A database in memory is one connection: it must not be doubled, and never be dropped for being idle.
-        .max_connections(if in_memory { 1 } else { SQLITE_CONNECTIONS })
-        .min_connections(1)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .acquire_timeout(settings.acquire_timeout)
-        .connect_with(options)
-        .await
-        .map_err(OpenError::Embedded)?;
-    migrate(&pool, migrations).await?;
-    Ok(pool)
-}
-
-/// Does the steps that are missing, each together with its number or not at all. Two processes that start at once are
-/// kept apart by the write lock.
-async fn migrate(pool: &SqlitePool, migrations: &[&'static str]) -> Result<(), OpenError> {
-    let mut transaction = pool
-        .begin_with("BEGIN IMMEDIATE")
-        .await
-        .map_err(OpenError::Embedded)?;
-    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(OpenError::Embedded)?;
-    let done = usize::try_from(found).unwrap_or(usize::MAX);
-    if done > migrations.len() {
+    let file = options.get_filename().to_owned();
+    let embedded = |source| OpenError::Embedded {
+        file: file.clone(),
+        source,
+    };
+    let pool = |connections| {
+        SqlitePoolOptions::new()
+            .max_connections(connections)
+            // A database in memory is one connection: it must never be dropped for being idle.
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .acquire_timeout(settings.acquire_timeout)
+    };
+    let writer = pool(1).connect_with(options.clone()).await;
+    let writer = writer.map_err(embedded)?;
+    let found = migrate(&writer, migrations).await.map_err(embedded)?;
+    if found > migrations.len() {
         return Err(OpenError::Newer {
+            file,
             found,
             known: migrations.len(),
         });
     }
-    for (step, text) in migrations.iter().enumerate().skip(done) {
-        transaction
-            .execute(sqlx::raw_sql(*text))
-            .await
-            .map_err(OpenError::Embedded)?;
+    let reader = if in_memory {
+        writer.clone()
+    } else {
+        let options = options.pragma("query_only", "ON");
+        let reader = pool(SQLITE_READERS).connect_with(options).await;
+        reader.map_err(embedded)?
+    };
+    Ok(Database {
+        read: Pool::Sqlite(reader),
+        write: Pool::Sqlite(writer.clone()),
+        records: Pool::Sqlite(writer.clone()),
+        sign_in: Pool::Sqlite(writer),
+        watch,
+    })
+}
+
+/// Does the steps that are missing, each together with its number or not at all. Two processes that start at once are
+/// kept apart by the write lock, which one with nothing to do does not take: somebody may have it for long. Gives the
+/// number of the last step that was done, perhaps by a newer program.
+async fn migrate(pool: &SqlitePool, migrations: &[&'static str]) -> sqlx::Result<usize> {
+    const DONE: &str = "PRAGMA user_version";
+    let number = |found: i64| usize::try_from(found).unwrap_or(usize::MAX);
+    let found = number(sqlx::query_scalar(DONE).fetch_one(pool).await?);
+    if found >= migrations.len() {
+        return Ok(found);
+    }
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let found: i64 = sqlx::query_scalar(DONE)
+        .fetch_one(&mut *transaction)
+        .await?;
+    let found = number(found);
+    for (step, text) in migrations.iter().enumerate().skip(found) {
+        transaction.execute(sqlx::raw_sql(*text)).await?;
         let number = format!("PRAGMA user_version = {}", step + 1);
         transaction
             .execute(sqlx::raw_sql(AssertSqlSafe(number.as_str())))
-            .await
-            .map_err(OpenError::Embedded)?;
+            .await?;
     }
-    transaction.commit().await.map_err(OpenError::Embedded)
+    transaction.commit().await?;
+    Ok(found.max(migrations.len()))
 }
 
-fn open_mysql(rest: &str, settings: &StoreSettings) -> Result<MySqlPool, OpenError> {
+/// Three pools, so that whatever holds up one kind of question leaves the others their connections.
+fn open_mysql(
+    rest: &str,
+    settings: &StoreSettings,
+    watch: Arc<failure::Watch>,
+) -> Result<Database, OpenError> {
     // UTC, and counts of matched rather than of changed rows (spec: faf-database 1); the latter is how this driver
     // always connects.
     let mut options = MySqlConnectOptions::from_str(&format!("mysql://{rest}"))
@@ -164,8 +197,25 @@ fn open_mysql(rest: &str, settings: &StoreSettings) -> Result<MySqlPool, OpenErr
         // What a server takes by itself depends on its version.
         options = options.collation("utf8mb4_unicode_ci");
     }
-    Ok(MySqlPoolOptions::new()
-        .max_connections(settings.max_connections)
+    let pool = |connections| Pool::MySql(mysql_pool(connections, settings, options.clone()));
+    let some = settings.max_connections.div_ceil(2);
+    let general = pool(some);
+    Ok(Database {
+        read: general.clone(),
+        write: general,
+        records: pool(some),
+        sign_in: pool(settings.max_connections),
+        watch,
+    })
+}
+
+fn mysql_pool(
+    connections: u32,
+    settings: &StoreSettings,
+    options: MySqlConnectOptions,
+) -> MySqlPool {
+    MySqlPoolOptions::new()
+        .max_connections(connections)
         .acquire_timeout(settings.acquire_timeout)
         .after_connect(|connection, _| {
             Box::pin(async move {
@@ -186,5 +236,5 @@ fn open_mysql(rest: &str, settings: &StoreSettings) -> Result<MySqlPool, OpenErr
                 Ok(())
             })
         })
-        .connect_lazy_with(options))
+        .connect_lazy_with(options)
 }

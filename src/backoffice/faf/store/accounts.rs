@@ -49,7 +49,7 @@ impl Store {
         let row: Option<FoundRow> = self
             .database
             .call("account by name", async {
-                on_either!(self.database, pool => sqlx::query_as(SQL).bind(login).fetch_optional(pool).await)
+                on_either!(self.database.sign_in, pool => sqlx::query_as(SQL).bind(login).fetch_optional(pool).await)
             })
             .await?;
         row.map(|row| found(row).map_err(|_| UNREADABLE))
@@ -67,7 +67,7 @@ impl Store {
         let row: Option<FoundRow> = self
             .database
             .call("account by id", async {
-                on_either!(self.database, pool => sqlx::query_as(SQL).bind(i64::from(id)).fetch_optional(pool).await)
+                on_either!(self.database.sign_in, pool => sqlx::query_as(SQL).bind(i64::from(id)).fetch_optional(pool).await)
             })
             .await?;
         row.map(|row| found(row).map_err(|_| UNREADABLE))
@@ -84,7 +84,7 @@ impl Store {
         let row: Option<(Option<String>, Option<String>)> = self
             .database
             .call("ban", async {
-                on_either!(self.database, pool => sqlx::query_as(SQL).bind(i64::from(player_id)).fetch_optional(pool).await)
+                on_either!(self.database.read, pool => sqlx::query_as(SQL).bind(i64::from(player_id)).fetch_optional(pool).await)
             })
             .await?;
         Ok(row.and_then(|(reason, expires_at)| ban_in_force(reason, expires_at, unix_now())))
@@ -105,7 +105,7 @@ impl Store {
         let (ip, user_agent) = (stored_ip(from), user_agent.map(stored_user_agent));
         self.database
             .call("record login", async {
-                on_either!(self.database, pool => {
+                on_either!(self.database.sign_in, pool => {
                     let query = sqlx::query(SQL).bind(ip).bind(user_agent).bind(i64::from(id));
                     query.execute(pool).await.map(|_| ())
                 })
@@ -128,7 +128,7 @@ impl Store {
         let row: Option<(i64,)> = self
             .database
             .call("permission", async {
-                on_either!(self.database, pool => {
+                on_either!(self.database.read, pool => {
                     let query = sqlx::query_as(SQL).bind(i64::from(player_id)).bind(permission);
                     query.fetch_optional(pool).await
                 })

@@ -72,7 +72,7 @@ impl Store {
         const INSERT: &str = "INSERT INTO login (id, login, password, email) VALUES (?, ?, ?, ?)";
         const ID: &str = "SELECT CAST(id AS SIGNED) FROM login WHERE login = ?";
         self.database.call("create account", async {
-            let outcome = on_either!(self.database, pool => {
+            let outcome = on_either!(self.database.write, pool => {
                 let query = sqlx::query(INSERT).bind(id.map(i64::from)).bind(login).bind(password).bind(email);
                 query.execute(pool).await.map(|_| ())
             });
@@ -80,7 +80,7 @@ impl Store {
                 Err(sqlx::Error::Database(error)) if error.is_unique_violation() => return Ok(None),
                 outcome => outcome?,
             }
-            let id: i64 = on_either!(self.database, pool => sqlx::query_scalar(ID).bind(login).fetch_one(pool).await?);
+            let id: i64 = on_either!(self.database.read, pool => sqlx::query_scalar(ID).bind(login).fetch_one(pool).await?);
             narrow(id).map(Some)
         })
         .await
@@ -98,7 +98,7 @@ impl Store {
         self.database
             .call("list accounts", async {
                 let rows: Vec<(i64, String, Option<String>, Option<String>)> =
-                    on_either!(self.database, pool => sqlx::query_as(SQL).fetch_all(pool).await?);
+                    on_either!(self.database.read, pool => sqlx::query_as(SQL).fetch_all(pool).await?);
                 let line = |(id, login, last_login, until): (
                     i64,
                     String,
@@ -128,7 +128,7 @@ impl Store {
     pub async fn ban(&self, ban: &NewBan<'_>) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO ban (player_id, author_id, reason, expires_at, level) VALUES (?, ?, ?, ?, ?)";
         self.database.call("ban", async {
-            on_either!(self.database, pool => {
+            on_either!(self.database.write, pool => {
                 let query = sqlx::query(SQL).bind(i64::from(ban.player_id)).bind(i64::from(ban.author_id));
                 let query = query.bind(ban.reason).bind(ban.expires_at.map(time::format)).bind(ban.level.as_sql());
                 query.execute(pool).await.map(|_| ())
@@ -152,7 +152,7 @@ impl Store {
         let now = time::format(unix_now());
         self.database
             .call("unban", async {
-                on_either!(self.database, pool => {
+                on_either!(self.database.write, pool => {
                     let query = sqlx::query(SQL).bind(&now).bind(i64::from(author_id)).bind(reason);
                     let query = query.bind(i64::from(player_id)).bind(&now);
                     query.execute(pool).await.map(|done| done.rows_affected())

@@ -25,7 +25,7 @@ impl Store {
         let rows: Vec<Row> = self
             .database
             .call("avatars", async {
-                on_either!(self.database, pool => {
+                on_either!(self.database.read, pool => {
                     sqlx::query_as(SQL).bind(i64::from(player_id)).bind(AVATARS).fetch_all(pool).await
                 })
             })
@@ -49,7 +49,7 @@ impl Store {
                 self.show_avatar(player_id, None).await?;
                 return Ok(Some(None));
             };
-            let granted: Option<Row> = on_either!(self.database, pool => {
+            let granted: Option<Row> = on_either!(self.database.read, pool => {
                 sqlx::query_as(GRANTED).bind(i64::from(player_id)).bind(url).fetch_optional(pool).await?
             });
             let Some(granted) = granted else {
@@ -69,7 +69,7 @@ impl Store {
         let has_avatar_id = self.has_avatar_id().await?;
         let id = i64::from(player_id);
         let write = async || {
-            on_either!(self.database, pool => {
+            on_either!(self.database.write, pool => {
                 let mut transaction = pool.begin().await?;
                 sqlx::query(FLAGS).bind(avatar_id).bind(id).execute(&mut *transaction).await?;
                 if has_avatar_id {
@@ -102,7 +102,7 @@ impl Store {
             .database
             .call("changed avatar", async {
                 let has_avatar_id = self.has_avatar_id().await?;
-                on_either!(self.database, pool => {
+                on_either!(self.database.write, pool => {
                     if has_avatar_id {
                         sqlx::query(FLAGS).bind(id).bind(id).execute(pool).await?;
                     }

@@ -52,7 +52,7 @@ impl Store {
             .collect();
         let known = self.database.call("add game", async {
             let game_type = self.victory(&launch.victory).await?;
-            on_either!(self.database, pool => {
+            on_either!(self.database.records, pool => {
                 let mut transaction = pool.begin_with(self.database.begin()).await?;
                 let row: Option<(i64, i64)> = sqlx::query_as(KNOWN).bind(id).fetch_optional(&mut *transaction).await?;
                 if let Some(row) = row {
@@ -103,7 +103,7 @@ impl Store {
         const COLUMN: &str = "SELECT CAST(COLUMN_TYPE AS CHAR) FROM information_schema.COLUMNS \
              WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'game_stats' AND COLUMN_NAME = 'gameType'";
         let probe = async || -> sqlx::Result<bool> {
-            let Pool::MySql(pool) = &self.database.pool else {
+            let Pool::MySql(pool) = &self.database.records else {
                 return Ok(true);
             };
             let column: Option<String> = sqlx::query_scalar(COLUMN).fetch_optional(pool).await?;
@@ -134,7 +134,7 @@ impl Store {
              WHERE NOT EXISTS (SELECT 1 FROM game_desync WHERE game_id = ? AND player_id = ?)";
         let (game, player) = (i64::from(uid), i64::from(player_id));
         self.database.call("add desync", async {
-            on_either!(self.database, pool => {
+            on_either!(self.database.records, pool => {
                 let query = sqlx::query(SQL).bind(game).bind(player).bind(game_time_s).bind(game).bind(player);
                 query.execute(pool).await.map(|_| ())
             })
@@ -158,7 +158,7 @@ impl Store {
              (SELECT 1 FROM teamkills WHERE teamkiller = ? AND victim = ? AND game_id = ? AND gametime = ?)";
         let values = [killer.into(), victim.into(), uid.into(), game_time_s];
         self.database.call("add team kill", async {
-            on_either!(self.database, pool => {
+            on_either!(self.database.records, pool => {
                 let query = values.iter().chain(&values).fold(sqlx::query(SQL), |query, value: &i64| query.bind(*value));
                 query.execute(pool).await.map(|_| ())
             })
@@ -184,7 +184,7 @@ impl Store {
         let (game, filename) = (i64::from(uid), format!("maps/{folder}.zip"));
         let players = i64::try_from(players).unwrap_or(i64::MAX);
         self.database.call("add operation", async {
-            on_either!(self.database, pool => {
+            on_either!(self.database.records, pool => {
                 let query = sqlx::query(SQL).bind(game).bind(i64::from(secondary)).bind(time).bind(players)
                     .bind(filename).bind(game);
                 query.execute(pool).await.map(|_| ())
@@ -201,7 +201,7 @@ impl Store {
         const SQL: &str = "UPDATE game_stats SET endTime = ? WHERE id = ?";
         self.database
             .call("set end", async {
-                on_either!(self.database, pool => {
+                on_either!(self.database.records, pool => {
                     let query = sqlx::query(SQL).bind(time::format(unix)).bind(i64::from(uid));
                     query.execute(pool).await.map(|_| ())
                 })
@@ -242,7 +242,7 @@ impl Store {
              WHERE gameId = ? AND playerId = ?";
         const VALIDITY: &str = "UPDATE game_stats SET validity = ? WHERE id = ?";
         let now = time::format(unix_now());
-        on_either!(self.database, pool => {
+        on_either!(self.database.records, pool => {
             let mut transaction = pool.begin_with(self.database.begin()).await?;
             for score in scores {
                 sqlx::query(SCORE).bind(i64::from(score.score)).bind(&now).bind(score.outcome.name())

@@ -62,12 +62,16 @@ impl Store {
     ) -> Boxed<'a, Result<Self, OpenError>> {
         Box::pin(async move {
             let database = Database::open(url, settings, &MIGRATIONS).await?;
-            let sign_ins = match &database.pool {
-                Pool::Sqlite(pool) => {
-                    Some(sign_ins::Desk::open(pool.clone(), database.watch.clone()))
-                }
+            let sign_ins = match (&database.read, &database.sign_in) {
+                (Pool::Sqlite(read), Pool::Sqlite(write)) => Some(sign_ins::Desk::open(
+                    sign_ins::Pools {
+                        read: read.clone(),
+                        write: write.clone(),
+                    },
+                    database.watch.clone(),
+                )),
                 // There, connections work side by side.
-                Pool::MySql(_) => None,
+                _ => None,
             };
             Ok(Self {
                 database,

@@ -36,7 +36,7 @@ impl Store {
             Relation::Foe => "FOE",
         };
         let write = async || {
-            on_either!(self.database, pool => {
+            on_either!(self.database.write, pool => {
                 let query = sqlx::query(SQL).bind(status).bind(i64::from(player)).bind(i64::from(subject));
                 query.execute(pool).await.map(|done| done.rows_affected() > 0)
             })
@@ -59,7 +59,7 @@ impl Store {
         const SQL: &str = "DELETE FROM friends_and_foes WHERE user_id = ? AND subject_id = ?";
         self.database
             .call("clear relation", async {
-                on_either!(self.database, pool => {
+                on_either!(self.database.write, pool => {
                     let query = sqlx::query(SQL).bind(i64::from(player)).bind(i64::from(subject));
                     query.execute(pool).await.map(|_| ())
                 })
@@ -80,7 +80,7 @@ impl Store {
                     .probe("SELECT ip FROM game_join_log WHERE 1 = 0")
             };
             let has_ip = *self.has_join_ip.get_or_try_init(probe).await?;
-            on_either!(self.database, pool => if has_ip {
+            on_either!(self.database.write, pool => if has_ip {
                 sqlx::query(SQL).bind(player).bind(game).bind(ip).execute(pool).await.map(|_| ())
             } else {
                 sqlx::query(WITHOUT_IP).bind(player).bind(game).execute(pool).await.map(|_| ())
@@ -105,7 +105,7 @@ impl Store {
         let row: Option<(i64, i64)> = self
             .database
             .call("map by folder", async {
-                on_either!(self.database, pool => sqlx::query_as(SQL).bind(filename).fetch_optional(pool).await)
+                on_either!(self.database.read, pool => sqlx::query_as(SQL).bind(filename).fetch_optional(pool).await)
             })
             .await?;
         let Some((id, ranked)) = row else {
@@ -129,7 +129,7 @@ impl Store {
             for some in uids.chunks(MOD_UIDS_PER_STATEMENT) {
                 let marks = vec!["?"; some.len()].join(", ");
                 let sql = format!("SELECT uid, name FROM table_mod WHERE uid IN ({marks})");
-                let rows: Vec<(String, String)> = on_either!(self.database, pool => {
+                let rows: Vec<(String, String)> = on_either!(self.database.read, pool => {
                     // Its text differs with the number of uids: not worth a place among the prepared statements.
                     let query = sqlx::query_as(AssertSqlSafe(sql.as_str())).persistent(false);
                     some.iter().fold(query, |query, uid| query.bind(uid.as_str())).fetch_all(pool).await?
@@ -150,7 +150,7 @@ impl Store {
         let id: i64 = self
             .database
             .call("highest game id", async {
-                on_either!(self.database, pool => sqlx::query_scalar(SQL).fetch_one(pool).await)
+                on_either!(self.database.read, pool => sqlx::query_scalar(SQL).fetch_one(pool).await)
             })
             .await?;
         narrow(id).map_err(|_| StoreError::Unfit("no game has such a number"))

@@ -68,7 +68,7 @@ impl Store {
         self.database.call("load account", async {
             let sql = sql(self.has_avatar_id().await?, "= ?");
             let id = i64::from(who.id);
-            let mut rows: Vec<Row> = on_either!(self.database, pool => {
+            let mut rows: Vec<Row> = on_either!(self.database.sign_in, pool => {
                 let query = (0..PLACES).fold(sqlx::query_as(AssertSqlSafe(sql.as_str())), |query, _| query.bind(id));
                 query.fetch_all(pool).await?
             });

@@ -90,7 +90,7 @@ impl Store {
              LEFT JOIN map_pool_map_version e ON e.map_pool_id = p.id \
              LEFT JOIN map_version v ON v.id = e.map_version_id ORDER BY p.id, e.id";
         let pools: Vec<PoolRow> =
-            on_either!(self.database, pool => sqlx::query_as(POOLS).fetch_all(pool).await?);
+            on_either!(self.database.read, pool => sqlx::query_as(POOLS).fetch_all(pool).await?);
         let pools = pools_of(pools)?;
 
         let vetoes = self.has_vetoes.get_or_try_init(|| {
@@ -119,7 +119,7 @@ impl Store {
              JOIN game_featuredMods f ON f.id = q.featured_mod_id JOIN leaderboard l ON l.id = q.leaderboard_id \
              WHERE q.enabled = 1 ORDER BY q.id, {id}"
         );
-        let brackets: Vec<BracketRow> = on_either!(self.database, pool => sqlx::query_as(AssertSqlSafe(brackets.as_str())).fetch_all(pool).await?);
+        let brackets: Vec<BracketRow> = on_either!(self.database.read, pool => sqlx::query_as(AssertSqlSafe(brackets.as_str())).fetch_all(pool).await?);
 
         let mut queues: Vec<QueueSetup> = Vec::new();
         let mut last_seen = None;
@@ -158,7 +158,7 @@ impl Store {
         const SQL: &str = "SELECT AVG(shown), COUNT(*) FROM \
              (SELECT rating_mean_before - 3 * rating_deviation_before AS shown FROM leaderboard_rating_journal \
               WHERE leaderboard_id = ? ORDER BY id DESC LIMIT ?) AS newest";
-        let (peak, rows): (Option<f64>, i64) = on_either!(self.database, pool => {
+        let (peak, rows): (Option<f64>, i64) = on_either!(self.database.read, pool => {
             sqlx::query_as(SQL).bind(leaderboard).bind(PEAK_ROWS).fetch_one(pool).await?
         });
         let peak = peak.unwrap_or(PEAK_DEFAULT);
@@ -179,7 +179,7 @@ impl Store {
         queue_id: u32,
         limit: u32,
     ) -> Result<Vec<u32>, StoreError> {
-        let since = match self.database.pool {
+        let since = match self.database.read {
             Pool::Sqlite(_) => "datetime('now', '-1 day')",
             Pool::MySql(_) => "NOW() - INTERVAL 1 DAY",
         };
@@ -191,7 +191,7 @@ impl Store {
         );
         self.database
             .call("played maps", async {
-                let maps: Vec<Option<i64>> = on_either!(self.database, pool => {
+                let maps: Vec<Option<i64>> = on_either!(self.database.read, pool => {
                     sqlx::query_scalar(AssertSqlSafe(sql.as_str()))
                         .bind(i64::from(player_id))
                         .bind(i64::from(queue_id))

@@ -147,7 +147,7 @@ impl Store {
         let uid = i64::from(game.uid);
         let players: Vec<u32> = game.players().map(|(id, _)| id).collect();
         let now = time::format(unix_now());
-        on_either!(self.database, pool => {
+        on_either!(self.database.records, pool => {
             let mut transaction = pool.begin_with(self.database.begin()).await?;
             let before: i64 = sqlx::query_scalar(BEFORE).bind(uid).fetch_one(&mut *transaction).await?;
             if before > 0 {

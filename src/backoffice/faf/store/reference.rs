@@ -19,7 +19,7 @@ impl Store {
         const RANKED: &str = "SELECT uid FROM table_mod WHERE ranked = 1";
         self.database
             .call("reference data", async {
-                let (leaderboards, featured, ranked) = on_either!(self.database, pool => {
+                let (leaderboards, featured, ranked) = on_either!(self.database.read, pool => {
                     let mut connection = pool.acquire().await?;
                     let leaderboards: Vec<(i64, String, Option<String>)> =
                         sqlx::query_as(LEADERBOARDS).fetch_all(&mut *connection).await?;

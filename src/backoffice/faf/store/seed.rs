@@ -17,7 +17,7 @@ impl Store {
     pub fn seed(&self) -> Boxed<'_, Result<(), StoreError>> {
         Box::pin(async move {
             const LEADERBOARDS: &str = "SELECT COUNT(*) FROM leaderboard";
-            let Pool::Sqlite(pool) = &self.database.pool else {
+            let Pool::Sqlite(pool) = &self.database.write else {
                 return Ok(());
             };
             self.database

@@ -116,6 +116,15 @@ pub(super) struct Desk {
     watch: Arc<Watch>,
 }
 
+/// The connections of the embedded store.
+#[derive(Clone, Debug)]
+pub(super) struct Pools {
+    /// Several that only read.
+    pub(super) read: SqlitePool,
+    /// One that writes.
+    pub(super) write: SqlitePool,
+}
+
 /// A question, and where its answer goes.
 struct Waiting<Q: Grouped> {
     question: Q,
@@ -139,18 +148,18 @@ trait Grouped: Sized + Send + Sync {
 
     /// An answer for each, in their order.
     fn answer(
-        pool: &SqlitePool,
+        pools: &Pools,
         group: &[Self],
     ) -> impl Future<Output = sqlx::Result<Vec<sqlx::Result<Self::Answer>>>> + Send;
 }
 
 impl Desk {
     /// Opens the handler. It is kept until it is dropped, by tasks of the runtime that this is called in.
-    pub(super) fn open(pool: SqlitePool, watch: Arc<Watch>) -> Self {
+    pub(super) fn open(pools: Pools, watch: Arc<Watch>) -> Self {
         let (reading, asked) = mpsc::channel(GROUP);
-        tokio::spawn(keep(pool.clone(), watch.clone(), asked));
+        tokio::spawn(keep(pools.clone(), watch.clone(), asked));
         let (writing, asked) = mpsc::channel(GROUP);
-        tokio::spawn(keep(pool, watch.clone(), asked));
+        tokio::spawn(keep(pools, watch.clone(), asked));
         Self {
             reading,
             writing,
@@ -178,7 +187,7 @@ impl Desk {
 }
 
 /// Handles group after group, until nobody can come any more.
-async fn keep(pool: SqlitePool, watch: Arc<Watch>, mut asked: mpsc::Receiver<Asked>) {
+async fn keep(pools: Pools, watch: Arc<Watch>, mut asked: mpsc::Receiver<Asked>) {
     let mut group = Vec::with_capacity(GROUP);
     while asked.recv_many(&mut group, GROUP).await > 0 {
         let (mut finding, mut making, mut entering) = (Vec::new(), Vec::new(), Vec::new());
@@ -189,12 +198,12 @@ async fn keep(pool: SqlitePool, watch: Arc<Watch>, mut asked: mpsc::Receiver<Ask
                 Asked::Enter(waiting) => entering.push(waiting),
             }
         }
-        let (pool, watch) = (pool.clone(), watch.clone());
+        let (pools, watch) = (pools.clone(), watch.clone());
         // A panic ends this group, not the handler.
         let settled = tokio::spawn(async move {
-            settle(&pool, &watch, finding).await;
-            settle(&pool, &watch, making).await;
-            settle(&pool, &watch, entering).await;
+            settle(&pools, &watch, finding).await;
+            settle(&pools, &watch, making).await;
+            settle(&pools, &watch, entering).await;
         });
         if let Err(error) = settled.await {
             tracing::error!(%error, "a group of sign-ins was dropped");
@@ -203,7 +212,7 @@ async fn keep(pool: SqlitePool, watch: Arc<Watch>, mut asked: mpsc::Receiver<Ask
 }
 
 /// Answers those of a group who still wait.
-async fn settle<Q: Grouped>(pool: &SqlitePool, watch: &Watch, mut group: Vec<Waiting<Q>>) {
+async fn settle<Q: Grouped>(pools: &Pools, watch: &Watch, mut group: Vec<Waiting<Q>>) {
     group.retain(|waiting| !waiting.reply.is_closed());
     if group.is_empty() {
         return;
@@ -212,14 +221,14 @@ async fn settle<Q: Grouped>(pool: &SqlitePool, watch: &Watch, mut group: Vec<Wai
         .into_iter()
         .map(|waiting| (waiting.question, waiting.reply))
         .unzip();
-    let answers = match watch.call(Q::WHAT, Q::answer(pool, &questions)).await {
+    let answers = match watch.call(Q::WHAT, Q::answer(pools, &questions)).await {
         Ok(answers) => answers,
         Err(error) if error.failure() == StoreFailure::Failed && questions.len() > 1 => {
             for (question, reply) in questions.iter().zip(replies) {
                 if reply.is_closed() {
                     continue;
                 }
-                let alone = Q::answer(pool, slice::from_ref(question));
+                let alone = Q::answer(pools, slice::from_ref(question));
                 let answer = match watch.call(Q::WHAT, alone).await {
                     Ok(answers) => own::<Q>(watch, answers.into_iter().next()),
                     Err(error) => Err(error),
@@ -269,7 +278,7 @@ impl Grouped for Who {
     }
 
     async fn answer(
-        pool: &SqlitePool,
+        pools: &Pools,
         group: &[Self],
     ) -> sqlx::Result<Vec<sqlx::Result<Option<Found>>>> {
         let mut answers: Vec<_> = group.iter().map(|_| Ok(None)).collect();
@@ -282,7 +291,7 @@ impl Grouped for Who {
             Self::Id(id) => Some(*id),
         });
         let (names, ids): (Vec<_>, Vec<_>) = (names.collect(), ids.collect());
-        let mut connection = pool.acquire().await?;
+        let mut connection = pools.read.acquire().await?;
         look_up(&mut connection, BY_NAME, &names, &mut answers).await?;
         look_up(&mut connection, BY_ID, &ids, &mut answers).await?;
         Ok(answers)
@@ -299,7 +308,7 @@ impl Grouped for Newcomer {
     }
 
     async fn answer(
-        pool: &SqlitePool,
+        pools: &Pools,
         group: &[Self],
     ) -> sqlx::Result<Vec<sqlx::Result<Option<Found>>>> {
         // Of two who want the same name, the first gets it.
@@ -309,9 +318,8 @@ impl Grouped for Newcomer {
         let rows = json(&group.iter().map(row).collect::<Vec<_>>())?;
         let names: Vec<_> = group.iter().map(|new| Some(new.login.as_str())).collect();
         let mut answers: Vec<_> = group.iter().map(|_| Ok(None)).collect();
-        let mut connection = pool.acquire().await?;
-        let query = sqlx::query(INSERT).bind(rows);
-        query.execute(&mut *connection).await?;
+        sqlx::query(INSERT).bind(rows).execute(&pools.write).await?;
+        let mut connection = pools.read.acquire().await?;
         look_up(&mut connection, BY_NAME, &names, &mut answers).await?;
         Ok(answers)
     }
@@ -356,7 +364,7 @@ impl Grouped for Arrival {
         Asked::Enter(waiting)
     }
 
-    async fn answer(pool: &SqlitePool, group: &[Self]) -> sqlx::Result<Vec<sqlx::Result<Account>>> {
+    async fn answer(pools: &Pools, group: &[Self]) -> sqlx::Result<Vec<sqlx::Result<Account>>> {
         const NOTED: &str = "UPDATE login \
              SET ip = j.value ->> 0, user_agent = j.value ->> 1, last_login = CURRENT_TIMESTAMP \
              FROM json_each(?) j WHERE login.id = j.value ->> 2";
@@ -369,9 +377,8 @@ impl Grouped for Arrival {
                 (id, (stored_ip(arrival.from), user_agent, id))
             })
             .collect();
-        let mut connection = pool.acquire().await?;
         let query = sqlx::query(NOTED).bind(json(&noted.values().collect::<Vec<_>>())?);
-        query.execute(&mut *connection).await?;
+        query.execute(&pools.write).await?;
 
         let ids = json(&noted.keys().collect::<Vec<_>>())?;
         let sql = portrait::sql(true, "IN (SELECT value FROM json_each(?))");
@@ -379,7 +386,7 @@ impl Grouped for Arrival {
             .fold(sqlx::query_as(AssertSqlSafe(sql.as_str())), |query, _| {
                 query.bind(&ids)
             });
-        let mut rows: Vec<portrait::Row> = query.fetch_all(&mut *connection).await?;
+        let mut rows: Vec<portrait::Row> = query.fetch_all(&pools.read).await?;
         portrait::sort(&mut rows);
         let account = |arrival: &Self| portrait::account(&arrival.who, &rows);
         Ok(group.iter().map(account).collect())

@@ -47,7 +47,7 @@ impl Store {
         type Row = (i64, i64, Option<String>, Option<String>, String);
         self.database.call("missions", async {
             let rows: Vec<Row> =
-                on_either!(self.database, pool => sqlx::query_as(SQL).bind(MISSIONS).fetch_all(pool).await?);
+                on_either!(self.database.read, pool => sqlx::query_as(SQL).bind(MISSIONS).fetch_all(pool).await?);
             let mut missions = Vec::with_capacity(rows.len());
             for (id, campaign, name, description, filename) in rows {
                 if !(0..CAMPAIGNS).contains(&campaign) {
@@ -79,7 +79,7 @@ impl Store {
         let sql = format!("SELECT {MOD_COLUMNS} FROM table_mod ORDER BY likes DESC, id LIMIT ?");
         self.database.call("vault", async {
             let rows: Vec<ModRow> =
-                on_either!(self.database, pool => sqlx::query_as(AssertSqlSafe(sql.as_str())).bind(VAULT_MODS).fetch_all(pool).await?);
+                on_either!(self.database.read, pool => sqlx::query_as(AssertSqlSafe(sql.as_str())).bind(VAULT_MODS).fetch_all(pool).await?);
             Ok(rows.into_iter().filter_map(vault_mod).collect())
         })
         .await
@@ -114,8 +114,8 @@ impl Store {
         let sql = format!("SELECT {MOD_COLUMNS} FROM table_mod WHERE uid = ?");
 
         // In this order: a like in between is noticed when ours is counted.
-        let found: Option<(i64, Option<String>)> = on_either!(self.database, pool => sqlx::query_as(LIKERS).bind(uid).fetch_optional(pool).await?);
-        let row: Option<ModRow> = on_either!(self.database, pool => sqlx::query_as(AssertSqlSafe(sql.as_str())).bind(uid).fetch_optional(pool).await?);
+        let found: Option<(i64, Option<String>)> = on_either!(self.database.read, pool => sqlx::query_as(LIKERS).bind(uid).fetch_optional(pool).await?);
+        let row: Option<ModRow> = on_either!(self.database.read, pool => sqlx::query_as(AssertSqlSafe(sql.as_str())).bind(uid).fetch_optional(pool).await?);
         let (Some(mut liked), Some((mod_id, likers))) = (row.and_then(vault_mod), found) else {
             return Ok(Some(Like::Unknown));
         };
@@ -140,7 +140,7 @@ impl Store {
             return Ok(Some(Like::Again));
         }
         let counted = match likers {
-            Some(before) => on_either!(self.database, pool => {
+            Some(before) => on_either!(self.database.write, pool => {
                 let query = sqlx::query(COUNT).bind(&text).bind(mod_id).bind(before);
                 query.execute(pool).await?.rows_affected() > 0
             }),
@@ -161,12 +161,12 @@ impl Store {
         const FIRST: &str = "INSERT INTO mod_stats (mod_id, times_played, likes, likers, downloads) VALUES (?, 0, 0, '[]', 1)";
         self.database.call("download", async {
             let mod_id: Option<i64> =
-                on_either!(self.database, pool => sqlx::query_scalar(MOD).bind(uid).fetch_optional(pool).await?);
+                on_either!(self.database.read, pool => sqlx::query_scalar(MOD).bind(uid).fetch_optional(pool).await?);
             let Some(mod_id) = mod_id else {
                 return Ok(());
             };
             let count = async || {
-                on_either!(self.database, pool => {
+                on_either!(self.database.write, pool => {
                     sqlx::query(COUNT).bind(mod_id).execute(pool).await.map(|done| done.rows_affected() > 0)
                 })
             };
@@ -186,7 +186,7 @@ impl Store {
         mod_id: i64,
         likers: Option<&str>,
     ) -> sqlx::Result<bool> {
-        let outcome = on_either!(self.database, pool => {
+        let outcome = on_either!(self.database.write, pool => {
             let query = sqlx::query(insert).bind(mod_id);
             let query = match likers {
                 Some(likers) => query.bind(likers),
