@@ -134,7 +134,22 @@ on_both! {
         let campaigns: Vec<_> = missions.iter().map(|m| (m.id, m.campaign)).collect();
         assert_eq!(campaigns, [(1, 0), (2, 1), (3, 2), (4, 3), (5, 4)]);
         assert_eq!(missions[1].name, "Aeon Campaign map");
-        assert_eq!(missions[1].filename, "maps/scmp_coop_124.v0000.zip");
+        assert_eq!(missions[1].filename.as_deref(), Some("maps/scmp_coop_124.v0000.zip"));
+    }
+
+    // One such row cost the whole list.
+    async fn rows_with_nothing_in_them_harm_nobody(bench: &Bench) {
+        if bench.store.is_embedded() {
+            return; // its schema has no such rows
+        }
+        bench.sql("INSERT INTO coop_map (id, type, name, description, version, filename) VALUES (77, 4, NULL, NULL, 1, NULL)").await;
+        let missions = bench.store.missions().await.unwrap();
+        let last = missions.last().unwrap();
+        assert_eq!((last.id, last.name.as_str(), last.filename.as_deref()), (77, "", None));
+        assert!(missions.len() > 5);
+        bench.sql("INSERT INTO friends_and_foes (user_id, subject_id, status) VALUES (3, 4, NULL)").await;
+        let account = bench.store.load_account(&Identity { id: 3, login: "Rhiza".into() }).await.unwrap();
+        assert_eq!((account.friends, account.foes), (vec![], vec![4]));
     }
 
     // checklist: faf 283
@@ -186,11 +201,20 @@ on_both! {
         }
     }
 
-    async fn a_full_list_of_likers_stays_as_it_is(bench: &Bench) {
-        let full = format!("[{}1]", "1000000,".repeat(8_191));
-        bench.sql(&format!("UPDATE mod_stats SET likers = '{full}' WHERE mod_id = 1")).await;
+    // The column holds more than 65,535 bytes; a mod that so many like could not be liked any more.
+    async fn a_list_of_likers_has_room_for_all(bench: &Bench) {
+        let many = format!("[{}1]", "1000000,".repeat(20_000));
+        bench.sql(&format!("UPDATE mod_stats SET likers = '{many}' WHERE mod_id = 1")).await;
+        let liked = bench.store.like_mod(77_777_777, "foo").await.unwrap();
+        assert!(matches!(liked, Like::Counted(_)), "{liked:?}");
+        assert_eq!(stats(bench, 1, "likers").await, many.replace("1]", "1,77777777]"));
         assert_eq!(bench.store.like_mod(77_777_777, "foo").await.unwrap(), Like::Again);
-        assert_eq!(stats(bench, 1, "likers").await, full);
+    }
+
+    async fn a_list_of_likers_that_is_no_text_is_repaired(bench: &Bench) {
+        bench.sql("UPDATE mod_stats SET likers = X'FF00' WHERE mod_id = 1").await;
+        assert!(matches!(bench.store.like_mod(1, "foo").await, Ok(Like::Counted(_))));
+        assert_eq!(stats(bench, 1, "likers").await, "[1]");
     }
 
     async fn many_like_at_one_time_and_all_count(bench: &Bench) {

@@ -10,8 +10,8 @@ use crate::store::{StoreError, on_either, time};
 const MISSIONS: i64 = 1000;
 /// Mods one list holds, at most (spec: faf-messages 3.17).
 const VAULT_MODS: i64 = 100;
-/// Bytes that `mod_stats.likers` holds (spec: faf-database 1, ltext).
-const LIKERS_BYTES: usize = 65_535;
+/// Bytes of `mod_stats.likers`, at most: more players than there are, and no danger to a packet of the database.
+const LIKERS_BYTES: usize = 4 << 20;
 /// How often a like is tried when others like the same mod at the same moment.
 const LIKE_ATTEMPTS: usize = 8;
 /// Kinds of mission that have a name (spec: faf-messages 5.16).
@@ -44,7 +44,7 @@ impl Store {
     pub async fn missions(&self) -> Result<Vec<Mission>, StoreError> {
         const SQL: &str = "SELECT CAST(id AS SIGNED), CAST(type AS SIGNED), name, description, filename \
              FROM coop_map ORDER BY id LIMIT ?";
-        type Row = (i64, i64, Option<String>, Option<String>, String);
+        type Row = (i64, i64, Option<String>, Option<String>, Option<String>);
         self.database.call("missions", async {
             let rows: Vec<Row> =
                 on_either!(self.database.read, pool => sqlx::query_as(SQL).bind(MISSIONS).fetch_all(pool).await?);
@@ -114,15 +114,15 @@ impl Store {
         let sql = format!("SELECT {MOD_COLUMNS} FROM table_mod WHERE uid = ?");
 
         // In this order: a like in between is noticed when ours is counted.
-        let found: Option<(i64, Option<String>)> = on_either!(self.database.read, pool => sqlx::query_as(LIKERS).bind(uid).fetch_optional(pool).await?);
+        let found: Option<(i64, Option<Vec<u8>>)> = on_either!(self.database.read, pool => sqlx::query_as(LIKERS).bind(uid).fetch_optional(pool).await?);
         let row: Option<ModRow> = on_either!(self.database.read, pool => sqlx::query_as(AssertSqlSafe(sql.as_str())).bind(uid).fetch_optional(pool).await?);
         let (Some(mut liked), Some((mod_id, likers))) = (row.and_then(vault_mod), found) else {
             return Ok(Some(Like::Unknown));
         };
-        // What is no list of players is taken for an empty one (spec: faf-messages 3.17), and repaired.
+        // The real column holds bytes. What is no list of players is taken for an empty one (spec: faf-messages 3.17), and repaired.
         let mut list: Vec<serde_json::Value> = likers
             .as_deref()
-            .and_then(|text| serde_json::from_str(text).ok())
+            .and_then(|bytes| serde_json::from_slice(bytes).ok())
             .unwrap_or_default();
         if list
             .iter()
@@ -141,7 +141,12 @@ impl Store {
         }
         let counted = match likers {
             Some(before) => on_either!(self.database.write, pool => {
-                let query = sqlx::query(COUNT).bind(&text).bind(mod_id).bind(before);
+                let query = sqlx::query(COUNT).bind(&text).bind(mod_id);
+                // As text where it is some: to the embedded store that is another thing than the same bytes.
+                let query = match std::str::from_utf8(&before) {
+                    Ok(before) => query.bind(before),
+                    Err(_) => query.bind(&*before),
+                };
                 query.execute(pool).await?.rows_affected() > 0
             }),
             None => self.first_of_mod(FIRST, mod_id, Some(&text)).await?,

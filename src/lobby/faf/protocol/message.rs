@@ -227,8 +227,8 @@ pub(in crate::faf) struct CoopInfo<'a> {
     pub name: &'a str,
     /// Description, as players read it.
     pub description: &'a str,
-    /// Archive of the map in the vault.
-    pub filename: &'a str,
+    /// Archive of the map in the vault; null where the database has none.
+    pub filename: Option<&'a str>,
     /// `coop`.
     pub featured_mod: &'a str,
 }

@@ -23,8 +23,8 @@ pub struct Mission {
     pub name: String,
     /// Description, as players read it.
     pub description: String,
-    /// `maps/….zip`.
-    pub filename: String,
+    /// `maps/….zip`; not every row has one.
+    pub filename: Option<String>,
 }
 
 /// The mods that are liked best.

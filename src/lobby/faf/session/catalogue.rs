@@ -121,7 +121,7 @@ impl Request for ListingMissions {
                 campaign,
                 name: &mission.name,
                 description: &mission.description,
-                filename: &mission.filename,
+                filename: mission.filename.as_deref(),
                 featured_mod: "coop",
             };
             cx.turn.send(conn, message::encode(&message));

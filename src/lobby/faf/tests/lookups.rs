@@ -60,7 +60,7 @@ pub(super) fn answer(ask: Ask) -> Answer {
                 campaign,
                 name: "Name".into(),
                 description: "Text".into(),
-                filename: "maps/m.zip".into(),
+                filename: (campaign == 0).then(|| "maps/m.zip".into()),
             })
             .into())),
         Ask::VaultMods(_) => Answer::VaultMods(Ok(vec![
@@ -195,8 +195,12 @@ fn coop_missions() {
     each(|mut sim, _| {
         let a = player(&mut sim, 1, 0);
         let list = say(&mut sim, a, json!({"command": "coop_list"}));
-        let info = |uid: u32, campaign: &str| json!({"command": "coop_info", "uid": uid, "type": campaign, "name": "Name", "description": "Text", "filename": "maps/m.zip", "featured_mod": "coop"});
-        assert_eq!(list, [info(1, "FA Campaign"), info(5, "Custom Missions")]);
+        let info = |uid: u32, campaign: &str, file: Value| json!({"command": "coop_info", "uid": uid, "type": campaign, "name": "Name", "description": "Text", "filename": file, "featured_mod": "coop"});
+        let expected = [
+            info(1, "FA Campaign", json!("maps/m.zip")),
+            info(5, "Custom Missions", Value::Null),
+        ];
+        assert_eq!(list, expected);
     });
 }
 
