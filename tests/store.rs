@@ -474,6 +474,25 @@ async fn a_locked_file_is_unavailable_and_comes_back() {
     outcome.unwrap();
 }
 
+// Whoever joined waited until that could be noted, for five seconds and more.
+#[tokio::test]
+async fn a_locked_file_held_up_who_joined() {
+    let bench = Bench::sqlite().await;
+    let mut other = SqliteConnection::connect(&bench.url).await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    let handler = bench.handler(AuthMode::Database);
+    let join = Join {
+        player_id: 1,
+        game_id: Some(5),
+        address: HERE,
+    };
+    let begun = Instant::now();
+    let answer = handler.handle(join.into()).await;
+    assert!(matches!(answer, Answer::Join(Ok(None))));
+    assert!(begun.elapsed() < Duration::from_secs(4));
+    other.execute("ROLLBACK").await.unwrap();
+}
+
 #[tokio::test]
 async fn a_locked_file_turns_every_sign_in_away_in_time() {
     let bench = Bench::sqlite().await;

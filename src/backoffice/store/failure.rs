@@ -105,13 +105,34 @@ impl Watch {
         }
     }
 
+    /// Runs one call that nobody should wait for, with a deadline of its own. A failure is counted; logging it is the
+    /// caller's business.
+    pub(crate) async fn call_quietly<T>(
+        &self,
+        deadline: Duration,
+        work: impl Future<Output = sqlx::Result<T>>,
+    ) -> Result<T, StoreError> {
+        match tokio::time::timeout(deadline, work).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(self.counted(error)),
+            Err(_) => {
+                self.metrics.failures.of(&["TimeoutError", NO_CODE]).up();
+                Err(StoreError::TimedOut)
+            }
+        }
+    }
+
     /// Counts and logs a failure, and tells its kind.
     pub(crate) fn failed(&self, what: &'static str, error: Error) -> StoreError {
+        self.log.warn(what, &error);
+        self.counted(error)
+    }
+
+    fn counted(&self, error: Error) -> StoreError {
         self.metrics
             .failures
             .of(&[class(&error), &code(&error)])
             .up();
-        self.log.warn(what, &error);
         match kind(&error) {
             StoreFailure::Unavailable => StoreError::Unavailable(Arc::new(error)),
             StoreFailure::Failed => StoreError::Refused(Arc::new(error)),

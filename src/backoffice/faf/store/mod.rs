@@ -18,6 +18,8 @@ mod seed;
 mod sign_ins;
 mod vault;
 
+use std::sync::atomic::AtomicBool;
+
 use tokio::sync::OnceCell;
 
 pub use accounts::{Found, Identity};
@@ -44,6 +46,8 @@ pub struct Store {
     has_avatar_id: OnceCell<bool>,
     /// Whether `game_join_log.ip` exists (spec: faf-messages 3.8, N#1048). Found out once.
     has_join_ip: OnceCell<bool>,
+    /// The last attempt to join was not noted, and the log tells so.
+    join_log_fails: AtomicBool,
     /// Whether `game_stats.gameType` holds names, not numbers (spec: faf-database 2.2, N#1040). Found out once.
     has_victory_names: OnceCell<bool>,
     /// Whether `matchmaker_queue_map_pool` has vetoes (spec: faf-database 2.5, N#1033). Found out once.
@@ -79,6 +83,7 @@ impl Store {
                 maps: MapCache::default(),
                 has_avatar_id: OnceCell::new(),
                 has_join_ip: OnceCell::new(),
+                join_log_fails: AtomicBool::new(false),
                 has_victory_names: OnceCell::new(),
                 has_vetoes: OnceCell::new(),
             })

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use lobby::faf::questions::{Map, Relation};
 use sqlx::AssertSqlSafe;
@@ -15,6 +17,8 @@ use crate::store::{StoreError, is_deadlock, on_either};
 const MAP_CACHE: usize = 256;
 /// Most mod uids put into one statement. A game has a handful; a list longer than this is somebody's experiment.
 const MOD_UIDS_PER_STATEMENT: usize = 250;
+/// Longest that somebody who joins a game waits for that to be noted.
+const JOIN_LOG_DEADLINE: Duration = Duration::from_millis(500);
 
 impl Store {
     /// Makes `subject_id` a friend or foe, whatever they were before. `false` if nothing came of it: oneself, or nobody's
@@ -67,14 +71,14 @@ impl Store {
             .await
     }
 
-    /// Notes an attempt to join a game (spec: faf-messages 3.8, N#1048). Failing is logged and has no other consequence:
-    /// it must not prevent joining.
+    /// Notes an attempt to join a game (spec: faf-messages 3.8, N#1048). Failing must not prevent joining, nor delay it for
+    /// long: it is counted, and logged once until it works again, since the table may not be there at all.
     pub async fn log_join(&self, player_id: u32, game_id: u32, from: IpAddr) {
         const SQL: &str = "INSERT INTO game_join_log (player_id, game_id, ip) VALUES (?, ?, ?)";
         const WITHOUT_IP: &str = "INSERT INTO game_join_log (player_id, game_id) VALUES (?, ?)";
         let (player, game) = (i64::from(player_id), i64::from(game_id));
         let ip = from.to_canonical().to_string();
-        let outcome = self.database.call("log join", async {
+        let work = async {
             let probe = || {
                 self.database
                     .probe("SELECT ip FROM game_join_log WHERE 1 = 0")
@@ -85,9 +89,18 @@ impl Store {
             } else {
                 sqlx::query(WITHOUT_IP).bind(player).bind(game).execute(pool).await.map(|_| ())
             })
-        });
-        // The failure is in the log already.
-        let _ = outcome.await;
+        };
+        let watch = &self.database.watch;
+        let failed = watch.call_quietly(JOIN_LOG_DEADLINE, work).await.err();
+        let failed_before = self
+            .join_log_fails
+            .swap(failed.is_some(), Ordering::Relaxed);
+        if let Some(error) = failed
+            && !failed_before
+        {
+            tracing::warn!(%error, cause = ?std::error::Error::source(&error),
+                "attempts to join are not noted in game_join_log; not told again until they are");
+        }
     }
 
     /// The map whose file is `maps/{folder}.zip`, compared without case (spec: faf-lifecycle 11). Known ones are
