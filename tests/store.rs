@@ -154,6 +154,19 @@ on_both! {
         assert_eq!(bench.look("SELECT CAST(COUNT(*) AS CHAR) FROM game_join_log WHERE game_id = 5").await, "1");
     }
 
+    async fn the_newest_migration_is_found(bench: &Bench) {
+        let newest = async |table| bench.store.newest_migration(table).await.unwrap();
+        assert_eq!(newest("flyway_schema_history").await, None);
+        if bench.store.is_embedded() {
+            return;
+        }
+        bench.sql("CREATE TABLE migrations (version VARCHAR(50), success TINYINT(1) NOT NULL)").await;
+        assert_eq!(newest("migrations").await, None);
+        bench.sql("INSERT INTO migrations VALUES ('99', 1), ('136.1', 1), (NULL, 1), ('137', 0)").await;
+        assert_eq!(newest("migrations").await, Some(136));
+        assert_eq!(newest("migrations; DROP TABLE login").await, None);
+    }
+
     async fn a_login_is_recorded_with_a_cut_user_agent(bench: &Bench) {
         let long = "ü".repeat(60);
         bench.store.record_login(1, "::ffff:192.0.2.7".parse().unwrap(), Some(&long)).await.unwrap();

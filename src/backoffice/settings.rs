@@ -23,6 +23,9 @@ settings::settings! {
         /// Connections to a MariaDB or MySQL server for sign-ins. Half as many each are for what games must have written
         /// down and for everything else, so that none of these has to wait for another.
         connections: u32 = "store.connections", number(1, 1024), "8", unit("connections");
+        /// Where a shared database lists the migrations of its schema. If that is old, or the table is not there, the log
+        /// warns of it at the start. Empty: nobody looks.
+        migrations: Option<String> = "store.migrations_table", text(), "flyway_schema_history";
     }
 }
 

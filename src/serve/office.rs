@@ -72,7 +72,10 @@ pub(super) fn open(
 ) -> anyhow::Result<BackOffice<Asked>> {
     let (store_url, sign_in) = (config.store.url.clone(), config.sign_in.clone());
     let countries = countries(config.countries.clone());
-    let data_dir = config.server.data_dir.clone();
+    let (data_dir, migrations) = (
+        config.server.data_dir.clone(),
+        config.store.migrations.clone(),
+    );
     let store_settings = StoreSettings {
         max_connections: config.store.connections,
         metrics: progress.store.clone(),
@@ -118,7 +121,13 @@ pub(super) fn open(
         let (reader, told) = (handler.clone(), mesh.clone());
         tokio::task::spawn_local(async move {
             let refresh = async || tell_reference(&reader, &told, &progress.loaded).await;
-            refresh::keep_fresh(unix_now, known, refresh).await;
+            let fresh = refresh::keep_fresh(unix_now, known, refresh);
+            let looked = async {
+                if let Some(table) = &migrations {
+                    reader.warn_of_old_schema(table).await;
+                }
+            };
+            tokio::join!(looked, fresh);
         });
         Ok::<_, anyhow::Error>(move |(shard, ticket, ask): Asked| {
             let (handler, mesh) = (handler.clone(), mesh.clone());

@@ -141,6 +141,11 @@ impl FafHandler {
         })
     }
 
+    /// Warns of a shared schema that is too old: see [`Store::warn_of_old_schema`].
+    pub fn warn_of_old_schema<'a>(&'a self, table: &'a str) -> Boxed<'a, ()> {
+        Box::pin(self.store.warn_of_old_schema(table))
+    }
+
     /// Answers one question. Always ends: whatever is asked outside has a deadline.
     pub fn handle(&self, ask: Ask) -> Boxed<'_, Answer> {
         Box::pin(ask.answered_by(self))

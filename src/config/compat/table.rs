@@ -159,6 +159,7 @@ pub(super) const NAMES: &[Name] = &[
     part("DB_LOGIN", Type::Text, "root"),
     part("DB_PASSWORD", Type::Text, "banana"),
     part("DB_NAME", Type::Text, "faf"),
+    key("DB_FLYWAY_TABLE", Type::Text, "store.migrations_table"),
     part("MQ_USER", Type::Text, "faf-python-server"),
     part("MQ_PASSWORD", Type::Text, "banana"),
     part("MQ_SERVER", Type::Text, "127.0.0.1"),

@@ -9,6 +9,7 @@ mod accounts;
 mod admin;
 mod avatars;
 mod games;
+mod migrations;
 mod play;
 mod portrait;
 mod queues;
