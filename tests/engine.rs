@@ -225,6 +225,7 @@ impl Server {
                 asked: None,
                 waiting: None,
                 closed: counted.clone(),
+                broken: false,
             },
         )
         .expect("the engine starts");

@@ -37,7 +37,7 @@ pub(super) struct Paper {
     /// Launches are refused for good.
     pub refuses_launches: bool,
     /// Games that have been rated.
-    rated: Vec<u32>,
+    pub rated: Vec<u32>,
 }
 
 impl Paper {
