@@ -405,6 +405,7 @@ impl Server {
                 connections: None,
                 opened_per_second: None,
             },
+            peer_timeout: Duration::from_secs(90),
             handshake: Duration::from_secs(10),
             seed: Some(1),
         };
@@ -415,7 +416,15 @@ impl Server {
                 ask: Arc::new(|_, _, ask| match ask {}),
                 publish: Arc::new(|event| match event {}),
             },
-            |shard: ShardId| Vcmi::new(shard, 1, Arc::new(vcmi::Settings::default())),
+            |shard: ShardId| {
+                // One user says thousands of lines.
+                let settings = vcmi::Settings {
+                    commands_per_second: None,
+                    caused_bytes_per_second: None,
+                    ..vcmi::Settings::default()
+                };
+                Vcmi::new(shard, 1, Arc::new(settings))
+            },
         )
         .expect("the engine starts");
         let address = engine.addresses[0].1;

@@ -161,7 +161,8 @@ fn listen(settings: &Settings) -> io::Result<Opened> {
     let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
     for listener in &settings.listeners {
         let Listener { name, address, .. } = listener;
-        let opened = runtime::listen(*address, listener.strangers.is_some())
+        let strangers = listener.strangers.is_some();
+        let opened = runtime::listen(*address, strangers, settings.peer_timeout)
             .map_err(|e| io::Error::new(e.kind(), format!("{name} on {address}: {e}")))?;
         addresses.push((name.clone(), opened.local_addr()?));
         listeners.push(opened);

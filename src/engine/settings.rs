@@ -20,6 +20,9 @@ settings::settings! {
         address_limits: AddressLimits;
         /// What connections may hold together.
         memory: MemoryLimits;
+        /// A connection whose peer has acknowledged nothing that was sent for this long is ended: its line is dead. Silent
+        /// peers are asked after two thirds of it.
+        peer_timeout: Duration = "limits.peer_timeout_s", number(15, 86_400), "90", unit("s");
         /// Where to listen.
         listeners: Vec<Listener>, always Vec::new();
         /// Time for the PROXY header and the WebSocket upgrade.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use socket2::{Domain, SockRef, Type};
+use socket2::{Domain, SockRef, TcpKeepalive, Type};
 
 use super::{Doorbell, Socket};
 
@@ -69,24 +69,39 @@ pub(super) fn trust(socket: &OwnedFd) {
     let _ = SockRef::from(socket).set_tcp_notsent_lowat(UNSENT_BYTES); // else it takes less at a time
 }
 
-/// Buffers for what the other side of a relay sends in a burst.
+/// Time after which a relayed connection is ended whose peer has acknowledged nothing, or has taken nothing: the kernel does
+/// not tell one from the other. A slow reader slows its writer and is waited for, as a game may think for minutes.
+const RELAY_TIMEOUT: Duration = Duration::from_secs(900);
+
+/// Buffers for what the other side of a relay sends in a burst, and patience with one that does not read.
 pub(super) fn widen(socket: &OwnedFd) {
     let socket = SockRef::from(socket);
+    let _ = socket.set_tcp_user_timeout(Some(RELAY_TIMEOUT)); // not to be had: it ends earlier
     let _ = socket.set_send_buffer_size(RELAY_BUFFER); // the kernel cuts it to what it allows
     let _ = socket.set_recv_buffer_size(RELAY_BUFFER);
     let _ = socket.set_tcp_notsent_lowat(RELAY_BUFFER as u32);
 }
 
-/// A listening socket. What it accepts inherits its options: no delay, since every write is all that is due, and how much
-/// the kernel takes, which is less if they are of `strangers`.
+/// A listening socket. What it accepts inherits its options: no delay, since every write is all that is due; how much the
+/// kernel takes, which is less if they are of `strangers`; and an end when the peer has acknowledged nothing for
+/// `peer_timeout`. By itself the kernel retransmits for a quarter of an hour, and meanwhile keep-alive does not ask. Where
+/// nothing waits to be acknowledged, keep-alive does, in time for that end.
 ///
 /// # Errors
 /// The address can't be listened on.
-pub(crate) fn listen(address: SocketAddr, strangers: bool) -> io::Result<TcpListener> {
+pub(crate) fn listen(
+    address: SocketAddr,
+    strangers: bool,
+    peer_timeout: Duration,
+) -> io::Result<TcpListener> {
     let protocol = Some(socket2::Protocol::TCP);
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, protocol)?;
     socket.set_reuse_address(true)?;
-    socket.set_keepalive(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(peer_timeout * 2 / 3)
+        .with_interval(peer_timeout / 9);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_user_timeout(Some(peer_timeout))?;
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_notsent_lowat(if strangers {
         STRANGER_UNSENT_BYTES
@@ -120,4 +135,33 @@ pub(crate) fn wait_for_any(bell: &Doorbell, listeners: &[TcpListener], longest: 
     });
     // SAFETY: the entries are live and as many as is said. Interrupted or not, the caller looks for itself.
     unsafe { libc::poll(all.as_mut_ptr(), all.len() as libc::nfds_t, longest) };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpStream};
+
+    use super::*;
+
+    /// A dead line is noticed because of this alone: nobody sets it on what was accepted.
+    #[test]
+    fn an_accepted_socket_gives_a_silent_peer_up() {
+        let timeout = Duration::from_secs(90);
+        let listener = listen((Ipv4Addr::LOCALHOST, 0).into(), false, timeout).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let socket = SockRef::from(&accepted);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(timeout));
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(
+            socket.tcp_keepalive_time().unwrap(),
+            Duration::from_secs(60)
+        );
+        assert_eq!(
+            socket.tcp_keepalive_interval().unwrap(),
+            Duration::from_secs(10)
+        );
+        widen(&accepted.into());
+    }
 }

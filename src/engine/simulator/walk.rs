@@ -125,6 +125,7 @@ pub(super) fn settings(
         connections: 9,
         memory: MemoryLimits::default(),
         address_limits,
+        peer_timeout: Duration::from_secs(90),
         handshake: Duration::from_millis(800),
         seed: Some(1),
     }
