@@ -144,6 +144,7 @@ impl<D: Asks> Bench<D> {
         };
         let origin = Origin {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            counted: None,
             format: Format::JsonLines,
             protocol: Protocol::default(),
         };

@@ -220,6 +220,7 @@ impl Bench {
         };
         let origin = Origin {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            counted: None,
             format: Format::JsonLines,
             protocol: Protocol::default(),
         };

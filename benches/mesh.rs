@@ -86,6 +86,7 @@ fn measure(busy: bool) -> Histogram<u64> {
             connections: Some(1),
             opened_per_second: Some(1),
         },
+        ipv6_prefix: 64,
         peer_timeout: Duration::from_secs(90),
         handshake: RUN,
         seed: Some(1),

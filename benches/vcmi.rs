@@ -405,6 +405,7 @@ impl Server {
                 connections: None,
                 opened_per_second: None,
             },
+            ipv6_prefix: 64,
             peer_timeout: Duration::from_secs(90),
             handshake: Duration::from_secs(10),
             seed: Some(1),

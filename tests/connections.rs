@@ -44,6 +44,15 @@ fn upgraded(server: &Server, header: Option<(&'static str, &str)>) -> WebSocket<
     tungstenite::client(request, stream).unwrap().0
 }
 
+/// Whether a WebSocket with this header is let in; it stays as long as what is returned.
+fn let_in(server: &Server, name: &'static str, value: &str) -> Option<WebSocket<TcpStream>> {
+    let address = server.address(Transport::WebSocket).unwrap();
+    let mut request = format!("ws://{address}/").into_client_request().unwrap();
+    request.headers_mut().insert(name, value.parse().unwrap());
+    let stream = TcpStream::connect(address).unwrap();
+    Some(tungstenite::client(request, stream).ok()?.0)
+}
+
 /// Signs orion in over a WebSocket and reads until he is welcome.
 fn welcome(socket: &mut WebSocket<TcpStream>) {
     socket
@@ -72,6 +81,40 @@ fn the_address_behind_a_reverse_proxy() {
         welcome(&mut upgraded(&server, forwarded));
         assert_eq!(stored_ip(&server), "127.0.0.1", "{deaf:?}");
     }
+}
+
+#[test]
+fn an_address_behind_a_reverse_proxy_may_have_a_port() {
+    let server = server(&[]);
+    for (value, address) in [
+        ("192.0.2.7:4711", "192.0.2.7"),
+        ("[2001:db8::7]:4711", "2001:db8::7"),
+        ("::ffff:192.0.2.8", "192.0.2.8"),
+    ] {
+        welcome(&mut upgraded(&server, Some(("x-real-ip", value))));
+        assert_eq!(stored_ip(&server), address);
+    }
+}
+
+/// The proxy adds the address that it sees at the right; what stands before it is the client's own word, which neither names
+/// nor exempts it.
+#[test]
+fn a_list_of_forwarded_addresses_is_believed_from_the_right() {
+    const NAME: &str = "x-forwarded-for";
+    let server = server(&[
+        "faf.ws_forwarded_header=X-Forwarded-For",
+        "limits.connections_per_address=3",
+    ]);
+    let claimed = "127.0.0.1, 198.51.100.8";
+    let mut inside: Vec<_> = (0..3)
+        .map(|_| let_in(&server, NAME, claimed).unwrap())
+        .collect();
+    assert!(let_in(&server, NAME, claimed).is_none());
+    assert!(let_in(&server, NAME, "203.0.113.5,198.51.100.8").is_none());
+    welcome(&mut inside[0]);
+    assert_eq!(stored_ip(&server), "198.51.100.8");
+    let local: Vec<_> = (0..4).map(|_| let_in(&server, NAME, "127.0.0.1")).collect();
+    assert_eq!(local.iter().flatten().count(), 3, "named, so not exempt");
 }
 
 // checklist: faf 43, 97

@@ -185,6 +185,7 @@ fn settings(shards: u16) -> Settings {
             connections: Some(3),
             opened_per_second: Some(1_000),
         },
+        ipv6_prefix: 64,
         peer_timeout: Duration::from_secs(90),
         handshake: Duration::from_secs(10),
         seed: Some(1),

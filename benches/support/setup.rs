@@ -34,6 +34,7 @@ pub(crate) fn one_shard(connections: usize) -> Settings {
             connections: None,
             opened_per_second: None,
         },
+        ipv6_prefix: 64,
         peer_timeout: Duration::from_secs(90),
         handshake: Duration::from_secs(10),
         seed: Some(1),

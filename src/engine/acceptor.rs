@@ -124,12 +124,14 @@ impl<D: Dialect> Accepting<D> {
     fn take_in(&self, socket: std::os::fd::OwnedFd, address: IpAddr, listener: usize) {
         // Behind a proxy the real address comes later; then it is checked.
         let admitted = !self.settings.listeners[listener].may_rename(address);
-        if admitted && let Err(refusal) = self.admission.enter(address, self.started.elapsed()) {
+        if admitted
+            && let Err(refusal) = self.admission.enter(address, false, self.started.elapsed())
+        {
             return self.metrics.refused(refusal).up();
         }
         let Some(shard) = self.admission.place() else {
             if admitted {
-                self.admission.leave(address);
+                self.admission.leave(address, false);
             }
             return self.metrics.refused_full.up();
         };

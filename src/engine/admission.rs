@@ -1,11 +1,14 @@
 //! Who may connect: how many connections there may be, and a limit per address on connections and on how fast they are
 //! opened. Exact for the whole process: what all shards share, touched when a connection comes and when it goes.
 //!
-//! Loopback is exempt from the limits per address: behind it sit the operator's own proxies and load tests.
+//! Loopback is exempt from the limits per address: behind it sit the operator's own proxies and load tests. An address that
+//! was only named, by a proxy or in a header, never is: what a client says of itself must not open a door.
+//!
+//! An IPv6 network counts as one address, because nobody has only one address of it.
 
 use std::{
     hash::{BuildHasher, RandomState},
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -55,6 +58,7 @@ struct Part {
 #[derive(Debug)]
 pub(super) struct Admission {
     limits: AddressLimits,
+    ipv6_prefix: u32,
     most: usize,
     shards: Box<[CachePadded<AtomicUsize>]>,
     parts: [Mutex<Part>; PARTS],
@@ -63,9 +67,10 @@ pub(super) struct Admission {
 
 impl Admission {
     /// Nobody is there yet, and at most so many may come.
-    pub(super) fn new(shards: u16, most: usize, limits: AddressLimits) -> Self {
+    pub(super) fn new(shards: u16, most: usize, limits: AddressLimits, ipv6_prefix: u32) -> Self {
         Admission {
             limits,
+            ipv6_prefix: ipv6_prefix.clamp(1, 128),
             most,
             shards: (0..shards).map(|_| CachePadded::default()).collect(),
             parts: Default::default(),
@@ -99,14 +104,28 @@ impl Admission {
         }
     }
 
-    /// Counts a connection of this address in.
+    /// What limits per address count this one under: itself, or the IPv6 network it is in. None: it is exempt.
+    pub(super) fn counted(&self, address: IpAddr, named: bool) -> Option<IpAddr> {
+        match address.to_canonical() {
+            address if address.is_loopback() && !named => None,
+            IpAddr::V6(address) => {
+                let network = u128::MAX << (128 - self.ipv6_prefix);
+                Some(IpAddr::from(Ipv6Addr::from_bits(
+                    address.to_bits() & network,
+                )))
+            }
+            address => Some(address),
+        }
+    }
+
+    /// Counts a connection of this address in; `named`: it is not its socket's, but was named by its peer.
     ///
     /// # Errors
     /// A limit forbids it: it is not counted as open, but as a try.
-    pub(super) fn enter(&self, address: IpAddr, now: Duration) -> Result<(), Refusal> {
-        if address.is_loopback() {
+    pub(super) fn enter(&self, address: IpAddr, named: bool, now: Duration) -> Result<(), Refusal> {
+        let Some(address) = self.counted(address, named) else {
             return Ok(());
-        }
+        };
         let mut part = self.part(address);
         if part.second != now.as_secs() {
             part.second = now.as_secs();
@@ -127,7 +146,10 @@ impl Admission {
     }
 
     /// Counts a connection out that was let in under this address.
-    pub(super) fn leave(&self, address: IpAddr) {
+    pub(super) fn leave(&self, address: IpAddr, named: bool) {
+        let Some(address) = self.counted(address, named) else {
+            return;
+        };
         let mut part = self.part(address);
         let Some(open) = part.open.get_mut(&address) else {
             return;
@@ -173,25 +195,25 @@ mod tests {
 
     #[test]
     fn an_address_has_a_number_and_a_rate() {
-        let admission = Admission::new(1, 10, LIMITS);
+        let admission = Admission::new(1, 10, LIMITS, 64);
         let a: IpAddr = "192.0.2.1".parse().expect("an address");
         let at = Duration::from_secs(7);
-        assert_eq!(admission.enter(a, at), Ok(()));
-        assert_eq!(admission.enter(a, at), Ok(()));
-        assert_eq!(admission.enter(a, at), Err(Refusal::TooMany));
-        assert_eq!(admission.enter(a, at), Err(Refusal::TooFast));
-        admission.leave(a);
-        assert_eq!(admission.enter(a, Duration::from_secs(8)), Ok(()));
+        assert_eq!(admission.enter(a, false, at), Ok(()));
+        assert_eq!(admission.enter(a, false, at), Ok(()));
+        assert_eq!(admission.enter(a, false, at), Err(Refusal::TooMany));
+        assert_eq!(admission.enter(a, false, at), Err(Refusal::TooFast));
+        admission.leave(a, false);
+        assert_eq!(admission.enter(a, false, Duration::from_secs(8)), Ok(()));
     }
 
     #[test]
     fn nothing_is_kept_of_addresses_that_left() {
-        let admission = Admission::new(1, 10, LIMITS);
+        let admission = Admission::new(1, 10, LIMITS, 64);
         for n in 0..20_000u32 {
             let a = IpAddr::from((0x0a00_0000 + n).to_be_bytes());
             let at = Duration::from_secs(u64::from(n / 100));
-            assert_eq!(admission.enter(a, at), Ok(()));
-            admission.leave(a);
+            assert_eq!(admission.enter(a, false, at), Ok(()));
+            admission.leave(a, false);
         }
         let parts = admission
             .parts
@@ -202,7 +224,7 @@ mod tests {
 
     #[test]
     fn the_emptiest_shard_gets_the_next_and_there_is_an_end() {
-        let admission = Admission::new(3, 5, LIMITS);
+        let admission = Admission::new(3, 5, LIMITS, 64);
         let placed: Vec<_> = (0..6)
             .map(|_| admission.place().map(ShardId::local))
             .collect();
@@ -210,5 +232,56 @@ mod tests {
         admission.vacate(ShardId::new(0, 1));
         admission.vacate(ShardId::new(0, 1));
         assert_eq!(admission.place(), Some(ShardId::new(0, 1)));
+    }
+
+    /// Whoever has one address of a network has all of them.
+    #[test]
+    fn an_ipv6_network_is_one_address() {
+        let admission = Admission::new(1, 10, LIMITS, 64);
+        let at = Duration::from_secs(7);
+        let enter = |address: &str| {
+            let address = address.parse().expect("an address");
+            admission.enter(address, false, at)
+        };
+        assert_eq!(enter("2001:db8:1:2::1"), Ok(()));
+        assert_eq!(enter("2001:db8:1:2:ffff::1"), Ok(()));
+        assert_eq!(enter("2001:db8:1:2::3"), Err(Refusal::TooMany));
+        assert_eq!(enter("2001:db8:1:3::1"), Ok(()));
+        for address in ["2001:db8:1:2::1", "2001:db8:1:2::3", "2001:db8:1:3::9"] {
+            admission.leave(address.parse().expect("an address"), false);
+        }
+        let (_, counted) = admission.counts();
+        assert_eq!(counted, 0);
+    }
+
+    #[test]
+    fn an_ipv4_address_is_itself_however_it_is_written() {
+        let admission = Admission::new(1, 10, LIMITS, 64);
+        let counted = |address: &str, named| {
+            let address: IpAddr = address.parse().expect("an address");
+            admission.counted(address, named).map(|a| a.to_string())
+        };
+        assert_eq!(
+            counted("::ffff:192.0.2.7", true).as_deref(),
+            Some("192.0.2.7")
+        );
+        assert_eq!(counted("::ffff:127.0.0.1", false), None);
+        assert_eq!(counted("::1", false), None);
+        let whole = Admission::new(1, 10, LIMITS, 128);
+        let address: IpAddr = "2001:db8::1".parse().expect("an address");
+        assert_eq!(whole.counted(address, false), Some(address));
+    }
+
+    /// Anybody can say in a header that they come from here.
+    #[test]
+    fn a_named_loopback_address_is_not_exempt() {
+        let admission = Admission::new(1, 10, LIMITS, 64);
+        let (a, at) = (IpAddr::from([127, 0, 0, 1]), Duration::from_secs(7));
+        for _ in 0..10 {
+            assert_eq!(admission.enter(a, false, at), Ok(()));
+        }
+        assert_eq!(admission.enter(a, true, at), Ok(()));
+        assert_eq!(admission.enter(a, true, at), Ok(()));
+        assert_eq!(admission.enter(a, true, at), Err(Refusal::TooMany));
     }
 }

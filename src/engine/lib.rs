@@ -103,6 +103,7 @@ impl Engine {
             settings.shards,
             settings.connections,
             settings.address_limits,
+            settings.ipv6_prefix,
         );
         let incarnation = incarnation(settings.seed);
         let (settings, admission) = (Arc::new(settings), Arc::new(admission));

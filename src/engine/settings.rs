@@ -20,6 +20,9 @@ settings::settings! {
         address_limits: AddressLimits;
         /// What connections may hold together.
         memory: MemoryLimits;
+        /// Leading bits of an IPv6 address that limits per address look at: everybody has a network of 64 bits to
+        /// themselves, and could otherwise come from any number of addresses.
+        ipv6_prefix: u32 = "limits.ipv6_prefix_bits", number(16, 128), "64", unit("bits");
         /// A connection whose peer has acknowledged nothing that was sent for this long is ended: its line is dead. Silent
         /// peers are asked after two thirds of it.
         peer_timeout: Duration = "limits.peer_timeout_s", number(15, 86_400), "90", unit("s");

@@ -144,7 +144,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             admitted,
         } = accepted;
         if self.ending {
-            return self.discount(address, admitted);
+            return self.discount(address, false, admitted);
         }
         let settings = &self.settings.listeners[usize::from(listener)];
         let (format, proxy, trusted) = (settings.format, settings.proxy, settings.trusts(address));
@@ -177,14 +177,15 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let Some(conn) = self.conns.find(id) else {
             return false;
         };
-        if conn.admitted && conn.address == address {
+        let address = address.to_canonical();
+        if conn.admitted && conn.named && conn.address == address {
             return true;
         }
         if std::mem::take(&mut conn.admitted) {
-            self.admission.leave(conn.address);
+            self.admission.leave(conn.address, conn.named);
         }
-        conn.address = address;
-        match self.admission.enter(address, now) {
+        (conn.address, conn.named) = (address, true);
+        match self.admission.enter(address, true, now) {
             Ok(()) => conn.admitted = true,
             Err(refusal) => self.metrics.refused(refusal).up(),
         }
@@ -201,6 +202,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         }
         let origin = Origin {
             address: conn.address,
+            counted: self.admission.counted(conn.address, conn.named),
             format: conn.format,
             protocol: self.settings.listeners[usize::from(conn.listener)].protocol,
         };
@@ -263,7 +265,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         }
         // A socket that came to be relayed was counted where it came from.
         if conn.home().is_none() {
-            self.discount(conn.address, conn.admitted);
+            self.discount(conn.address, conn.named, conn.admitted);
             self.metrics.ended.up();
         }
     }
@@ -273,9 +275,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         self.io.forget(Key::of(id), conn.blocked_since.is_some());
     }
 
-    fn discount(&mut self, address: IpAddr, admitted: bool) {
+    fn discount(&mut self, address: IpAddr, named: bool, admitted: bool) {
         if admitted {
-            self.admission.leave(address);
+            self.admission.leave(address, named);
         }
         self.admission.vacate(self.id);
     }

@@ -42,6 +42,8 @@ pub(super) struct Conn<S> {
     pub(super) listener: u16,
     /// The peer's address, as far as it is known.
     pub(super) address: IpAddr,
+    /// It is not the socket's own address: a proxy has named it.
+    pub(super) named: bool,
     /// Counted under this address by admission.
     pub(super) admitted: bool,
     /// The dialect was told of it and must be told of its end.
@@ -119,6 +121,7 @@ impl<S: Socket> Conn<S> {
             format,
             listener,
             address,
+            named: false,
             admitted: false,
             opened: false,
             stage: Stage::Open,

@@ -53,6 +53,9 @@ pub struct Protocol(pub u8);
 pub struct Origin {
     /// The client's address, after PROXY and forwarded-for headers.
     pub address: IpAddr,
+    /// What limits per address count it under: the address, or the IPv6 network it is in. None: they do not apply to it,
+    /// since it comes from this machine itself.
+    pub counted: Option<IpAddr>,
     /// The format of its listener.
     pub format: Format,
     /// The protocol of its listener.

@@ -181,6 +181,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         self.clients.insert(conn, Client::default());
         let origin = Origin {
             address: self.address,
+            counted: Some(self.address).filter(|address| !address.is_loopback()),
             format: self.format,
             protocol: self.protocol,
         };

@@ -1,5 +1,7 @@
 //! How much a peer may say at once.
 
+use settings::Cidr;
+
 /// What [`ReadLimits::documents`] is, unless somebody wants it otherwise.
 pub const MESSAGE_DOCUMENTS: usize = 1_000;
 
@@ -18,6 +20,8 @@ pub struct ReadLimits {
     /// Header that carries the client's address behind a reverse proxy; empty: not read.
     /// It is believed only if the decoder was told that the peer is trusted.
     pub ws_forwarded_header: String,
+    /// Addresses of proxies, which are passed over in a list of addresses.
+    pub ws_trusted: Vec<Cidr>,
 }
 
 impl Default for ReadLimits {
@@ -28,6 +32,7 @@ impl Default for ReadLimits {
             upgrade_bytes: 8 << 10,
             ws_path: "/,/ws".into(),
             ws_forwarded_header: "X-Real-IP".into(),
+            ws_trusted: Vec::new(),
         }
     }
 }

@@ -106,7 +106,7 @@ impl Scene {
             incarnation: 0,
             settings,
             mesh: mesh.clone(),
-            admission: Arc::new(Admission::new(1, 9, address_limits)),
+            admission: Arc::new(Admission::new(1, 9, address_limits, 64)),
             outside: Outside {
                 ask: Arc::new(|_, _, ()| Ok(())),
                 publish: Arc::new(|()| true),

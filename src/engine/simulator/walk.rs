@@ -125,6 +125,7 @@ pub(super) fn settings(
         connections: 9,
         memory: MemoryLimits::default(),
         address_limits,
+        ipv6_prefix: 64,
         peer_timeout: Duration::from_secs(90),
         handshake: Duration::from_millis(800),
         seed: Some(1),
@@ -183,7 +184,12 @@ impl Walk {
         let settings = settings(plan.shards, plan.outbox, plan.address_limits);
         let settings = Arc::new(settings);
         let metrics = (0..plan.shards).map(|_| Arc::new(Metrics::default()));
-        let admission = Admission::new(settings.shards, settings.connections, plan.address_limits);
+        let admission = Admission::new(
+            settings.shards,
+            settings.connections,
+            plan.address_limits,
+            64,
+        );
         let mut walk = Walk {
             chance,
             incarnation: seed as u16,
@@ -352,12 +358,12 @@ impl Walk {
         let address = IpAddr::from([10, 0, 0, self.chance.below(4) as u8]);
         let admitted = listener != PROXY;
         let now = lock(&self.network).now;
-        if admitted && let Err(refusal) = self.admission.enter(address, now) {
+        if admitted && let Err(refusal) = self.admission.enter(address, false, now) {
             return self.refusals.refused(refusal).up();
         }
         let Some(shard) = self.admission.place() else {
             if admitted {
-                self.admission.leave(address);
+                self.admission.leave(address, false);
             }
             return self.refusals.refused_full.up();
         };

@@ -35,7 +35,8 @@ settings::settings! {
         /// Paths of the WebSocket upgrade, separated by commas; any other is a 404. Clients of newer FAF deployments use /ws.
         ws_path: String = "faf.ws_path", prefixed(&["/"]), "/,/ws";
         /// Request header that carries the client's address behind a reverse proxy. Empty: not read. Believed only
-        /// from peers in faf.ws_trusted.
+        /// from peers in faf.ws_trusted. "X-Forwarded-For" and "Forwarded" are lists that proxies append to: of these the
+        /// last address is taken that is not in faf.ws_trusted; of any other header the first.
         ws_forwarded_header: String = "faf.ws_forwarded_header", text(), "X-Real-IP";
         /// Address blocks of the reverse proxies whose forwarded header is believed.
         ws_trusted: Vec<Cidr> = "faf.ws_trusted", blocks(), "127.0.0.0/8,::1/128";
@@ -74,6 +75,7 @@ impl ListenerSettings {
             upgrade_bytes: self.upgrade_bytes,
             ws_path: self.ws_path.clone(),
             ws_forwarded_header: self.ws_forwarded_header.clone(),
+            ws_trusted: self.ws_trusted.clone(),
             ..ReadLimits::default()
         }
     }

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use sha1::{Digest, Sha1};
 
+use super::forwarded;
 use crate::{ReadLimits, WireError};
 
 /// RFC 6455, 1.3.
@@ -59,10 +60,10 @@ pub(super) fn parse(input: &[u8], limits: &ReadLimits) -> Result<Option<Upgrade>
         Err(_) => return Err(refuse("not HTTP", "400 Bad Request")),
     };
     let key = key(&request, limits)?;
-    let forwarded = Some(limits.ws_forwarded_header.as_str())
-        .filter(|name| !name.is_empty())
-        .and_then(|name| header(&request, name))
-        .and_then(|value| value.split(',').next()?.trim().parse().ok());
+    let name = &*limits.ws_forwarded_header;
+    let forwarded = (!name.is_empty())
+        .then(|| forwarded::address(name, values(&request, name), &limits.ws_trusted))
+        .flatten();
     let answer = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n",
         accept_key(key)
@@ -128,12 +129,15 @@ fn path(target: &str) -> &str {
     }
 }
 
-/// The values of a header's lines, those that are text.
-fn values<'a>(request: &'a httparse::Request<'_, '_>, name: &str) -> impl Iterator<Item = &'a str> {
+/// The values of a header's lines, in order; one that is no text is empty.
+fn values<'a>(
+    request: &'a httparse::Request<'_, '_>,
+    name: &str,
+) -> impl DoubleEndedIterator<Item = &'a str> {
     let lines = request.headers.iter();
     lines
         .filter(move |header| header.name.eq_ignore_ascii_case(name))
-        .filter_map(|header| std::str::from_utf8(header.value).ok())
+        .map(|header| std::str::from_utf8(header.value).unwrap_or_default())
         .map(str::trim)
 }
 

@@ -7,6 +7,7 @@
 
 mod client;
 mod documents;
+mod forwarded;
 mod frame;
 mod handshake;
 mod text;
