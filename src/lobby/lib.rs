@@ -10,6 +10,7 @@ pub mod kept;
 pub mod lobbies;
 mod map;
 pub mod question;
+pub mod rate;
 mod registration;
 pub mod router;
 mod shard;

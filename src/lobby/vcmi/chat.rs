@@ -24,7 +24,7 @@ impl Lobby {
             (Channel::Global, _) => self.spread(USERS, line),
             (Channel::Room, Some(room)) => {
                 let players = self.players(room);
-                self.send_each(&players, &line);
+                self.offer_each(&players, &line);
             }
             (Channel::Room, None) => {
                 let in_channel: Vec<ConnId> = self
@@ -32,7 +32,7 @@ impl Lobby {
                     .filter(|user| user.channel == Channel::Room)
                     .map(|user| user.conn)
                     .collect();
-                self.send_each(&in_channel, &line);
+                self.offer_each(&in_channel, &line);
             }
         }
         Flow::GoOn

@@ -15,13 +15,17 @@ use super::{
     mail::{Delivery, Mail, ToLobby},
     syntax,
 };
-use crate::{Audience, Closing, ConnId};
+use crate::{Audience, Closing, ConnId, Origin};
 
 /// A connection of this shard.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Peer {
     /// It has not sent a whole packet: it is neither, and in no list (spec: vcmi-proxy 3).
-    Fresh { address: IpAddr, accepted: Duration },
+    Fresh {
+        /// What limits per address count it under; none: they do not apply to it.
+        counted: Option<IpAddr>,
+        accepted: Duration,
+    },
     /// A launcher.
     Launcher { signed_in: bool },
     /// A game that is still greeting.
@@ -37,9 +41,12 @@ impl Peer {
 }
 
 impl Vcmi {
-    pub(super) fn accepted(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId, address: IpAddr) {
+    pub(super) fn accepted(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId, origin: Origin) {
+        let Origin {
+            address, counted, ..
+        } = origin;
         let accepted = turn.now.mono;
-        self.peers.insert(conn, Peer::Fresh { address, accepted });
+        self.peers.insert(conn, Peer::Fresh { counted, accepted });
         turn.wake_at(accepted + self.settings.handshake, Timer::Handshake(conn));
         self.tell_lobby(turn, ToLobby::Knock { address });
     }
@@ -49,7 +56,7 @@ impl Vcmi {
         let Some(peer) = self.peers.get_mut(&conn) else {
             return;
         };
-        if let Peer::Fresh { address, accepted } = *peer {
+        if let Peer::Fresh { counted, accepted } = *peer {
             if syntax::is_game(body) {
                 *peer = Peer::Greeting(Box::default());
                 self.tell_lobby(turn, ToLobby::Pipe { conn });
@@ -57,7 +64,7 @@ impl Vcmi {
                 *peer = Peer::Launcher { signed_in: false };
                 let enter = ToLobby::Enter {
                     conn,
-                    address,
+                    counted,
                     accepted,
                 };
                 self.tell_lobby(turn, enter);
@@ -140,7 +147,9 @@ impl Vcmi {
         let Some(lobby) = &mut self.lobby else {
             return;
         };
+        lobby.now = turn.now.mono;
         input(lobby, turn);
+        lobby.arm_lists(turn);
         for (shard, deliveries) in lobby.letters() {
             if shard == turn.shard {
                 self.show(turn, deliveries);
@@ -155,6 +164,9 @@ impl Vcmi {
         for delivery in deliveries {
             match delivery {
                 Delivery::Send(conn, bytes) => turn.send(conn, bytes),
+                Delivery::Offer(conn, bytes) => {
+                    turn.fan_out(Audience::Connections([conn].into()), bytes);
+                }
                 Delivery::Spread(topic, bytes) => turn.fan_out(Audience::Topic(topic), bytes),
                 Delivery::Enter(conn, topic) => turn.enter(conn, topic),
                 Delivery::Leave(conn, topic) => turn.leave(conn, topic),

@@ -7,7 +7,7 @@ use super::{
     mail::Delivery,
     message,
     settings::{REMEMBERED, VERSION_CHARS},
-    users::{MODERN, OLD_USERS},
+    users::OLD_USERS,
 };
 use crate::ConnId;
 
@@ -38,13 +38,13 @@ impl Lobby {
         user.name = name.to_owned();
         let modern = user.is_modern();
         self.names.insert(name.to_owned(), conn);
-        let users = self.users_text();
-        self.spread(MODERN, users.clone());
+        self.spread_newcomer();
         self.update_topics(conn);
         self.deliver(conn.shard, Delivery::Welcome(conn));
         let sessions = self.sessions_text();
         self.send(conn, &sessions);
         if modern {
+            let users = self.users_text();
             self.send(conn, &users);
         }
         let others = self.names.len() - 1;
@@ -52,6 +52,8 @@ impl Lobby {
         let hint = if modern { "" } else { HINT };
         let text = format!("Here available {others} users, currently playing {playing}{hint}");
         self.send(conn, &message::system(text));
+        // How much there is to be told is not the newcomer's doing.
+        self.caused = 0;
         Flow::GoOn
     }
 

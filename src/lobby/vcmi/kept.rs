@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Vcmi,
+    budget::Debts,
     gateway::Peer,
     handshake::Role,
+    lists::Lists,
     lobby::Lobby,
     room::{Room, RoomId},
     session::{Pipe, Session},
@@ -44,6 +46,8 @@ pub(super) struct KeptLobby {
     draining: bool,
     rooms_created: u64,
     sessions_started: u64,
+    lists: Lists,
+    debts: Debts,
 }
 
 impl Keep for Vcmi {
@@ -98,6 +102,8 @@ impl Lobby {
             draining,
             rooms_created,
             sessions_started,
+            lists,
+            debts,
             // Shared with the shard.
             metrics: _,
             // Its place, and what it was told.
@@ -114,6 +120,7 @@ impl Lobby {
             // Empty between two turns.
             letters: _,
             caused: _,
+            now: _,
         } = self;
         KeptLobby {
             users: users.iter().map(|(c, user)| (*c, user.clone())).collect(),
@@ -127,6 +134,8 @@ impl Lobby {
             draining: *draining,
             rooms_created: *rooms_created,
             sessions_started: *sessions_started,
+            lists: lists.clone(),
+            debts: debts.clone(),
         }
     }
 
@@ -146,6 +155,8 @@ impl Lobby {
             draining,
             rooms_created,
             sessions_started,
+            lists,
+            debts,
         } = kept;
         for (conn, user) in users {
             self.take_user(conn, user)?;
@@ -174,6 +185,8 @@ impl Lobby {
         self.draining = draining;
         self.rooms_created = rooms_created;
         self.sessions_started = sessions_started;
+        self.lists = lists;
+        self.debts = debts;
         Ok(())
     }
 

@@ -11,14 +11,16 @@ use bytes::Bytes;
 
 use super::{
     VcmiTurn,
+    budget::Debts,
+    lists::Lists,
     mail::{Delivery, ToLobby},
     message,
     metrics::Metrics,
     room::{Room, RoomId},
     session::{Pipe, Session, Uuids},
-    settings::{ANSWER_BYTES, COMMANDS, REMEMBERED, Settings},
+    settings::{COMMANDS, REMEMBERED, Settings},
     syntax,
-    users::{EVERYBODY, MODERN_USERS, User},
+    users::User,
 };
 use crate::{
     ConnId, ShardId, Topic,
@@ -67,10 +69,16 @@ pub(super) struct Lobby {
     pub(super) foreigners: BTreeSet<ConnId>,
     /// Launchers of each shard.
     pub(super) launchers: Vec<u32>,
+    /// What was told of users and rooms, and is to be.
+    pub(super) lists: Lists,
+    /// What addresses have used up whose launchers have gone.
+    pub(super) debts: Debts,
     /// What is to go out to each shard's clients.
     pub(super) letters: Vec<Vec<Delivery>>,
-    /// Bytes of what the present packet has caused, a broadcast counted once.
+    /// Bytes of what the present command has caused, a broadcast counted once.
     pub(super) caused: usize,
+    /// The time of the present turn.
+    pub(super) now: Duration,
 }
 
 impl Lobby {
@@ -103,8 +111,11 @@ impl Lobby {
             metrics,
             foreigners: BTreeSet::new(),
             launchers: vec![0; shards],
+            lists: Lists::default(),
+            debts: Debts::default(),
             letters: vec![Vec::new(); shards],
             caused: 0,
+            now: Duration::ZERO,
         }
     }
 
@@ -119,9 +130,9 @@ impl Lobby {
             }
             ToLobby::Enter {
                 conn,
-                address,
+                counted,
                 accepted,
-            } => self.enter(conn, address, accepted),
+            } => self.enter(conn, counted, accepted),
             ToLobby::Packet { conn, body } => {
                 self.packet(turn, conn, &body);
                 if conn.shard != self.shard {
@@ -145,7 +156,7 @@ impl Lobby {
     }
 
     /// A launcher is there (spec: vcmi-proxy 12: the lobby may be full).
-    fn enter(&mut self, conn: ConnId, address: IpAddr, accepted: Duration) {
+    fn enter(&mut self, conn: ConnId, counted: Option<IpAddr>, accepted: Duration) {
         let most = self
             .settings
             .capacity
@@ -157,7 +168,9 @@ impl Lobby {
             self.deliver(conn.shard, Delivery::Close(conn));
             return;
         }
-        self.count_in(conn, User::new(conn, address, accepted));
+        let mut user = User::new(conn, counted, accepted);
+        user.budget = self.debts.of(counted);
+        self.count_in(conn, user);
     }
 
     /// Puts a launcher into the lists of all.
@@ -179,6 +192,7 @@ impl Lobby {
         if user.is_signed_in() {
             self.names.remove(&user.name);
         }
+        self.debts.left(user.counted, user.budget, self.now);
         Some(user)
     }
 
@@ -187,24 +201,32 @@ impl Lobby {
         let Some(user) = self.users.get(&conn) else {
             return;
         };
-        if !user.is_signed_in() && !self.prefix(conn, body) {
+        let signed_in = user.is_signed_in();
+        if !self.may_go_on(conn) {
+            let _ = self.flooded(conn);
+            return;
+        }
+        self.charge_packet(conn, body.len());
+        if !signed_in && !self.prefix(conn, body) {
             return;
         }
         let charset = self.users.get(&conn).map_or(Charset::UTF_8, |u| u.charset);
         let text = charset.decode(body);
-        self.caused = 0;
         for (index, (tag, value)) in syntax::commands(&text).enumerate() {
             if index == COMMANDS {
                 self.metrics.over_limit.up();
                 let _ = self.refuse(conn, "Too many commands in one packet");
                 return;
             }
-            if self.command(turn, conn, tag, value) == Flow::Stop {
+            if !self.may_go_on(conn) {
+                let _ = self.flooded(conn);
                 return;
             }
-            if self.caused > ANSWER_BYTES {
-                self.metrics.over_limit.up();
-                let _ = self.refuse(conn, "Too many answers to one packet");
+            self.caused = 0;
+            let flow = self.command(turn, conn, tag, value);
+            self.charge_commands(conn, 1);
+            self.charge_caused(conn);
+            if flow == Flow::Stop {
                 return;
             }
         }
@@ -316,6 +338,16 @@ impl Lobby {
         self.deliver(conn.shard, Delivery::Send(conn, bytes));
     }
 
+    /// To one launcher, in its encoding, because another one has said something: a reader that is behind misses it.
+    pub(super) fn offer(&mut self, conn: ConnId, text: &str) {
+        self.caused += text.len();
+        let Some(user) = self.users.get(&conn) else {
+            return;
+        };
+        let bytes = Bytes::copy_from_slice(&user.charset.encode(text));
+        self.deliver(conn.shard, Delivery::Offer(conn, bytes));
+    }
+
     /// To these launchers.
     pub(super) fn send_each(&mut self, conns: &[ConnId], text: &str) {
         for &conn in conns {
@@ -323,17 +355,30 @@ impl Lobby {
         }
     }
 
-    /// To everybody of a topic: encoded once, but for those of another encoding.
+    /// The same to these.
+    pub(super) fn offer_each(&mut self, conns: &[ConnId], text: &str) {
+        for &conn in conns {
+            self.offer(conn, text);
+        }
+    }
+
+    /// To everybody of a topic: encoded once for each encoding.
     pub(super) fn spread(&mut self, topic: Topic, text: String) {
-        let foreigners: Vec<ConnId> = self
-            .foreigners
-            .iter()
-            .copied()
-            .filter(|conn| self.users.get(conn).is_some_and(|user| user.hears(topic)))
-            .collect();
         self.caused += text.len();
-        for conn in foreigners {
-            self.write(conn, &text);
+        let mut encoded: Vec<(Charset, Bytes)> = Vec::new();
+        for conn in &self.foreigners {
+            let Some(user) = self.users.get(conn).filter(|user| user.hears(topic)) else {
+                continue;
+            };
+            let known = encoded.iter().find(|(charset, _)| *charset == user.charset);
+            let bytes = known.map(|(_, bytes)| bytes.clone()).unwrap_or_else(|| {
+                let bytes = Bytes::copy_from_slice(&user.charset.encode(&text));
+                encoded.push((user.charset, bytes.clone()));
+                bytes
+            });
+            if let Some(letter) = self.letters.get_mut(conn.shard.local()) {
+                letter.push(Delivery::Offer(*conn, bytes));
+            }
         }
         let bytes = Bytes::from(text);
         for (letter, &launchers) in self.letters.iter_mut().zip(&self.launchers) {
@@ -365,29 +410,6 @@ impl Lobby {
             .iter()
             .filter_map(|(_, conn)| self.users.get(conn));
         users.filter(|user| user.is_signed_in())
-    }
-
-    /// The list of users.
-    pub(super) fn users_text(&self) -> String {
-        let names: Vec<&str> = self.signed_in().map(|user| user.name.as_str()).collect();
-        message::users(names.into_iter())
-    }
-
-    /// The list of rooms.
-    pub(super) fn sessions_text(&self) -> String {
-        message::sessions(self.rooms.values().map(Room::line))
-    }
-
-    /// Everybody is told of the rooms.
-    pub(super) fn spread_sessions(&mut self) {
-        let text = self.sessions_text();
-        self.spread(EVERYBODY, text);
-    }
-
-    /// Users of today's launchers are told who is there.
-    pub(super) fn spread_users(&mut self) {
-        let text = self.users_text();
-        self.spread(MODERN_USERS, text);
     }
 
     /// The present state, for somebody who missed something.

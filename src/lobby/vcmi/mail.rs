@@ -29,8 +29,8 @@ pub enum ToLobby {
     Enter {
         /// The launcher's connection.
         conn: ConnId,
-        /// Of the client.
-        address: IpAddr,
+        /// What limits per address count it under; none: they do not apply to it.
+        counted: Option<IpAddr>,
         /// Monotonic; users are listed in this order.
         accepted: Duration,
     },
@@ -76,6 +76,8 @@ pub enum ToLobby {
 pub enum Delivery {
     /// Bytes to one client.
     Send(ConnId, Bytes),
+    /// Bytes to one client, unless more waits for it than is good: then it is sent the present state later.
+    Offer(ConnId, Bytes),
     /// Bytes to everybody of a topic.
     Spread(Topic, Bytes),
     /// The client is in this topic.

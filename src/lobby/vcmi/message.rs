@@ -122,6 +122,10 @@ pub(super) fn chat(version: u8, user: &str, channel: &str, text: &str) -> String
 pub(super) const PEOPLE: &str = "People in lobby";
 /// Said to a player who got into a room.
 pub(super) const ROOM_CHAT: &str = "You are in the room chat.";
+/// Said to a launcher whose command was not done because it says or causes too much.
+pub(super) const TOO_MUCH: &str = "You are sending too much. Please wait a moment";
+/// Said to one that goes on nevertheless, before it is disconnected.
+pub(super) const FLOODED: &str = "You are sending too much and have been disconnected";
 /// Said to everybody when the process is to end.
 pub(super) const GOING_DOWN: &str =
     "The server is going down. Running games go on for now; no new room can be opened.";

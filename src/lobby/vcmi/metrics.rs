@@ -17,6 +17,12 @@ metrics::metrics! {
         ignored: Counter = PerShard "muster_vcmi_ignored_total";
         /// Things refused or cut because a limit was reached.
         over_limit: Counter = PerShard "muster_vcmi_over_limit_total";
+        /// Commands and packets refused because their launcher said or caused too much in a time.
+        flood_refusals: Counter = PerShard "muster_vcmi_flood_refusals_total";
+        /// Launchers disconnected because they went on saying or causing too much.
+        flooders: Counter = PerShard "muster_vcmi_flooders_total";
+        /// Changes of the lists of users and rooms that were told later, together with others.
+        lists_deferred: Counter = PerShard "muster_vcmi_lists_deferred_total";
         /// Connections that did not sign in, or name a session, in time.
         handshake_timeouts: Counter = PerShard "muster_vcmi_handshake_timeouts_total";
         /// Lines of chat that launchers sent.

@@ -10,6 +10,8 @@
 //! | `start`, `pipes` | a room becomes a session; the sessions, and which game is relayed to which |
 //! | `room`, `mod_list`, `session` | a room, its mods, a started game, as the lobby keeps them |
 //! | `syntax`, `message` | what comes in, what goes out |
+//! | `lists` | when everybody is told who and what is there |
+//! | `budget`, `flood` | how much one launcher may say and cause; what is done about one that goes beyond |
 //! | `kept` | what goes on in another process |
 //! | `mail`, `settings`, `metrics` | what shards tell each other; configuration and limits; what is counted |
 //!
@@ -17,12 +19,15 @@
 //! time, so that all clients see the same order whatever the number of shards. What a packet causes for a shard's clients
 //! is one letter to that shard, so it leaves in one write per client. A relayed byte never passes through here.
 
+mod budget;
 mod chat;
+mod flood;
 mod gateway;
 mod greeting;
 mod handshake;
 mod kept;
 mod leaving;
+mod lists;
 mod lobby;
 mod mail;
 mod message;
@@ -77,6 +82,8 @@ pub enum Timer {
     Idle(u64),
     /// The session's games should have come.
     Awaited(u64),
+    /// What has changed of the lists may be told.
+    Lists,
 }
 
 impl Vcmi {
@@ -118,7 +125,7 @@ impl Dialect for Vcmi {
     type Timer = Timer;
 
     fn on_open(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId, origin: Origin) {
-        self.accepted(turn, conn, origin.address);
+        self.accepted(turn, conn, origin);
     }
 
     fn on_frame(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId, body: &mut [u8]) {
@@ -151,6 +158,7 @@ impl Dialect for Vcmi {
             Timer::Awaited(session) => {
                 self.in_lobby(turn, |lobby, _| lobby.no_longer_awaited(session))
             }
+            Timer::Lists => self.in_lobby(turn, |lobby, _| lobby.lists_due()),
         }
     }
 

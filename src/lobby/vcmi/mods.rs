@@ -52,7 +52,7 @@ impl Lobby {
                 .map(|(name, version)| (name, version.replace('&', ":")))
                 .collect();
             let text = message::mods_other(self.name_of(conn), split.iter().map(pair));
-            self.send(host, &text);
+            self.offer(host, &text);
         }
         Flow::GoOn
     }

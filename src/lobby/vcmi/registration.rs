@@ -26,8 +26,9 @@ impl Lobby for Vcmi {
         let settings = &settings.listener;
         let (format, read) = (Format::Packets, settings.read_limits());
         let outbox = OutboxLimits {
-            // A launcher that misses something can't be told what: it is dropped rather than skipped.
-            soft_bytes: settings.outbox_bytes,
+            // Nobody is dropped for what another one says: who is behind misses chat, and is told of users and rooms when it
+            // has read what waits.
+            soft_bytes: settings.outbox_bytes / 2,
             hard_bytes: settings.outbox_bytes,
             stuck: settings.outbox_stuck,
         };

@@ -1,12 +1,14 @@
 //! A room before its game starts: opening one and getting in (spec: vcmi-proxy 7.5 to 7.9).
 
+use std::net::IpAddr;
+
 use super::{
     chat::already_exists,
     greeting::NAME_CHARS,
     lobby::{Flow, Lobby},
     message,
     room::{Player, Room, RoomId},
-    settings::PASSWORD_BYTES,
+    settings::{PASSWORD_BYTES, WRONG_PASSWORD},
     syntax,
     users::{MODERN_VERSION, Place},
 };
@@ -56,7 +58,7 @@ impl Lobby {
         if user.place != Place::Outside {
             return self.ignore();
         }
-        let address = user.address;
+        let counted = user.counted;
         if self.room_names.contains_key(name) {
             return self.refuse(conn, &already_exists(name));
         }
@@ -77,7 +79,7 @@ impl Lobby {
         if self.draining {
             return self.refuse(conn, message::GOING_DOWN);
         }
-        if self.has_enough_rooms(address) {
+        if self.has_enough_rooms(counted) {
             self.metrics.over_limit.up();
             return self.refuse(conn, "Too many rooms from your address");
         }
@@ -100,19 +102,15 @@ impl Lobby {
         Flow::GoOn
     }
 
-    fn has_enough_rooms(&self, address: std::net::IpAddr) -> bool {
-        let Some(most) = self
-            .settings
-            .rooms_per_address
-            .filter(|_| !address.is_loopback())
-        else {
+    fn has_enough_rooms(&self, counted: Option<IpAddr>) -> bool {
+        let (Some(most), Some(_)) = (self.settings.rooms_per_address, counted) else {
             return false;
         };
         let hosts = self
             .rooms
             .values()
             .filter_map(|room| self.users.get(&room.host));
-        hosts.filter(|host| host.address == address).count() >= most as usize
+        hosts.filter(|host| host.counted == counted).count() >= most as usize
     }
 
     pub(super) fn count(&mut self, conn: ConnId, number: &str) -> Flow {
@@ -195,6 +193,7 @@ impl Lobby {
         };
         if !room.password.is_empty() && room.password != text {
             user.place = Place::Outside;
+            self.charge_commands(conn, WRONG_PASSWORD);
             return self.refuse(conn, "Incorrect password");
         }
         if room.is_full() {

@@ -6,6 +6,7 @@ use settings::Address;
 use wire::ReadLimits;
 
 use crate::StrangerLimits;
+use crate::rate::Rate;
 
 settings::settings! {
     /// Where the lobby listens, what a client may say at once, and how much may wait for one.
@@ -18,7 +19,8 @@ settings::settings! {
         address: Address = "vcmi.address", address(), "auto:5002";
         /// Longest packet of a client; the largest real one is a list of mods. A longer one ends the connection.
         packet_bytes: usize = "vcmi.packet_bytes", number(1024, 1 << 26), "1048576", unit("bytes");
-        /// A launcher for which more than this waits unread is disconnected.
+        /// A launcher for which more than this waits unread is disconnected. With more than half of it, it gets no
+        /// broadcasts until it has read what waits, and then the present lists.
         outbox_bytes: usize = "vcmi.outbox_bytes", number(65_536, 1 << 30), "1048576", unit("bytes");
         /// A launcher that has taken nothing for this long while something waits is disconnected.
         outbox_stuck: Duration = "vcmi.outbox_stuck_s", number(1, 86_400), "30", unit("s");
@@ -61,6 +63,15 @@ settings::settings! {
         room_name_chars: usize = "vcmi.room_name_chars", number(3, 255), "64", unit("characters");
         /// Longest line of chat.
         chat_bytes: usize = "vcmi.chat_bytes", number(256, 1 << 20), "131072", unit("bytes");
+        /// Commands of one launcher in a second in the long run; 2000 at once. It is refused more, and disconnected if it
+        /// goes on. 0: no limit.
+        commands_per_second: Option<u32> = "vcmi.commands_per_second", number(0, 1_000_000), "50", unit("commands/s");
+        /// Bytes that one launcher may have others and itself be sent in a second in the long run, what goes to everybody
+        /// counted once; 256 KiB at once. It is refused more, and disconnected if it goes on. 0: no limit.
+        caused_bytes_per_second: Option<u32> = "vcmi.caused_bytes_per_second", number(0, 1 << 30), "32768", unit("bytes/s");
+        /// While the lists of users and rooms change so fast that telling everybody at once would cost too much, they are
+        /// told this often.
+        list_interval: Duration = "vcmi.list_interval_ms", number(10, 60_000), "1000", unit("ms");
     }
 }
 
@@ -79,9 +90,28 @@ settings::settings! {
 
 /// Commands of one packet. Launchers send four; the reference drops a client at about a thousand (spec: vcmi-proxy 5).
 pub(super) const COMMANDS: usize = 1_000;
-/// Bytes of answers and broadcasts after which the rest of a packet is dropped. Launchers cause some kilobytes; the longest
-/// single answer is the mods of a room.
-pub(super) const ANSWER_BYTES: usize = 4 << 20;
+/// Commands of one launcher at once: two packets as long as they may be. Launchers send four when they open a room.
+pub(super) const COMMANDS_BURST: u32 = 2 * COMMANDS as u32;
+/// Bytes of a packet that count as much as a command: reading them is as much work.
+pub(super) const PACKET_BYTES: usize = 1_024;
+/// Bytes that one launcher may cause at once: two lines of chat as long as they may be. A room opened and left costs some
+/// hundred. Well below what may wait for a launcher that reads slowly.
+pub(super) const CAUSED_BURST: u32 = 256 << 10;
+/// Commands that a wrong password counts as: one guess a second.
+pub(super) const WRONG_PASSWORD: u64 = 50;
+/// Refusals for saying too much after which a launcher is disconnected: a person who is told so stops.
+pub(super) const STRIKES: Rate = Rate {
+    per_second: 1,
+    burst: 20,
+};
+/// Addresses of which it is remembered what they owe.
+pub(super) const DEBTORS: usize = 4_096;
+/// Bytes that go out for lists to all launchers together while each change is told at once. A thousand users and a hundred
+/// rooms are lists of 14 kB, so a list costs 14 MB there; below some hundred users no change ever waits.
+pub(super) const LISTS: Rate = Rate {
+    per_second: 4 << 20,
+    burst: 8 << 20,
+};
 /// Bytes of a room's password; the launcher has one line for it.
 pub(super) const PASSWORD_BYTES: usize = 256;
 /// Characters of a game's version; real ones are like `1.4.5`.
@@ -89,7 +119,7 @@ pub(super) const VERSION_CHARS: usize = 64;
 /// Mods of one room; VCMI's repository has a few hundred.
 pub(super) const MODS: usize = 4_096;
 /// Bytes of the names and versions of a room's mods: each is a line of text.
-pub(super) const MODS_BYTES: usize = 512 << 10;
+pub(super) const MODS_BYTES: usize = 128 << 10;
 /// Bytes of everything a game says before it is relayed; real ones say 74.
 pub(super) const GREETING_BYTES: usize = 1_024;
 /// Different addresses, and names, that are counted for `ROOT`; beyond these the numbers stand still.

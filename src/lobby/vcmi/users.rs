@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::room::RoomId;
+use super::{budget::Budget, room::RoomId};
 use crate::{ConnId, Topic};
 use wire::charset::Charset;
 
@@ -60,7 +60,8 @@ pub(super) enum Place {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct User {
     pub(super) conn: ConnId,
-    pub(super) address: IpAddr,
+    /// What limits per address count it under; none: they do not apply to it.
+    pub(super) counted: Option<IpAddr>,
     /// The place in lists of users: when its socket was accepted.
     pub(super) accepted: Duration,
     /// Of the protocol; not of the game.
@@ -71,15 +72,17 @@ pub(super) struct User {
     pub(super) game_version: String,
     pub(super) channel: Channel,
     pub(super) place: Place,
+    /// What it has said and caused of late.
+    pub(super) budget: Budget,
     /// The topics it is in, a bit each.
     topics: u8,
 }
 
 impl User {
-    pub(super) fn new(conn: ConnId, address: IpAddr, accepted: Duration) -> Self {
+    pub(super) fn new(conn: ConnId, counted: Option<IpAddr>, accepted: Duration) -> Self {
         User {
             conn,
-            address,
+            counted,
             accepted,
             version: 0,
             charset: Charset::UTF_8,
@@ -87,6 +90,7 @@ impl User {
             game_version: String::new(),
             channel: Channel::default(),
             place: Place::default(),
+            budget: Budget::default(),
             topics: 0,
         }
     }

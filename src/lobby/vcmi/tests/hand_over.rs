@@ -100,6 +100,9 @@ const SETTINGS: Settings = Settings {
     name_chars: 32,
     room_name_chars: 64,
     chat_bytes: 128 << 10,
+    commands_per_second: Some(50),
+    caused_bytes_per_second: Some(32 << 10),
+    list_interval: std::time::Duration::from_secs(1),
 };
 
 fn hand_over(sim: &mut Sim) {

@@ -1,6 +1,7 @@
 //! The VCMI lobby in the simulator, on one and two shards.
 
 mod chat;
+mod flood;
 mod hand_over;
 mod limits;
 mod login;
