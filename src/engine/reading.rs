@@ -167,6 +167,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 };
             }
         }
+        if conn.paused {
+            return Next::Wait;
+        }
         let (unread, ended, readable) = (conn.unread, conn.ended, conn.readable);
         // A client that does not read is not read from (spec: faf-wire 7).
         if conn.outbox.bytes()
@@ -306,7 +309,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             let Some(conn) = self.conns.find(id) else {
                 return input.len();
             };
-            if share.frames == 0 || conn.hold != Hold::No || conn.is_ending() {
+            if share.frames == 0 || conn.hold != Hold::No || conn.paused || conn.is_ending() {
                 conn.unread = at < input.len();
                 return at;
             }

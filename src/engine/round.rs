@@ -191,6 +191,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 Due::Handshake(id) => self.end_if_silent(id),
                 Due::Stuck(id) => self.end_if_stuck(id, now),
                 Due::Linger(id) => self.remove(id),
+                Due::Resume(id) => self.resume(id),
                 Due::Unpark => self.unpark(now),
             }
             self.drain_local();

@@ -462,6 +462,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             Effect::Hold(conn) => self.hold(conn, Hold::Still),
             Effect::Watch(conn) => self.hold(conn, Hold::Watching),
             Effect::Release(conn) => self.hold(conn, Hold::No),
+            Effect::Pause(conn, until) => self.pause(conn, until),
             Effect::ExpectRaw(conn, bytes) => {
                 if let Some(conn) = self.conns.find(conn) {
                     conn.rare().raw = Some(bytes);
@@ -486,6 +487,23 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             if hold != Hold::Still {
                 self.enqueue(id);
             }
+        }
+    }
+
+    /// The connection is not heard until then. One timer at a time: it is not heard meanwhile, so nobody asks again.
+    fn pause(&mut self, id: ConnId, until: Duration) {
+        if let Some(conn) = self.conns.find(id)
+            && !std::mem::replace(&mut conn.paused, true)
+        {
+            self.timers.set(until, Due::Resume(id));
+        }
+    }
+
+    /// The pause of a connection is over.
+    pub(super) fn resume(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.find(id) {
+            conn.paused = false;
+            self.enqueue(id);
         }
     }
 

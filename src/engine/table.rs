@@ -67,6 +67,8 @@ pub(super) struct Conn<S> {
     /// The peer has ended its side, and everything is read.
     pub(super) ended: bool,
     pub(super) hold: Hold,
+    /// Frames wait until a timer is due, whatever else they wait for.
+    pub(super) paused: bool,
     /// Is in the shard's list of connections that go on when the others had their turn, which no connection is in twice.
     pub(super) queued: bool,
     /// Waits for a congested mesh.
@@ -135,6 +137,7 @@ impl<S: Socket> Conn<S> {
             to_end: false,
             ended: false,
             hold: Hold::No,
+            paused: false,
             queued: false,
             parked: false,
             outbox: Outbox::default(),

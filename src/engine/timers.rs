@@ -15,6 +15,8 @@ pub(super) enum Due<T> {
     Stuck(ConnId),
     /// The peer has had time to read our last words.
     Linger(ConnId),
+    /// The connection may be heard again.
+    Resume(ConnId),
     /// A pause of reading may be over.
     Unpark,
 }

@@ -37,6 +37,8 @@ pub struct Client {
     pub closed: Option<Closing>,
     /// Whether its frames wait.
     pub held: bool,
+    /// Until when they wait besides.
+    pub paused: Option<Duration>,
     /// The connection that it is relayed to.
     pub peer: Option<ConnId>,
     /// Frames sent and not handled yet.
@@ -280,17 +282,26 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         self.settle();
         while let Some(at) = self.next_timer().filter(|&at| at <= until) {
             self.now = at.max(self.now);
-            self.fire(at);
+            if !self.end_pauses() {
+                self.fire(at);
+            }
             self.settle();
         }
         self.now = until;
     }
 
+    /// Connections whose pause is over go on. Whether there are any.
+    fn end_pauses(&mut self) -> bool {
+        let over = |client: &&mut Client| client.paused.is_some_and(|until| until <= self.now);
+        let over = self.clients.values_mut().filter(over);
+        over.map(|client| client.paused = None).count() > 0
+    }
+
     fn next_timer(&self) -> Option<Duration> {
-        self.shards
-            .iter()
-            .filter_map(|s| s.timers.keys().next().map(|key| key.0))
-            .min()
+        let timers = self.shards.iter();
+        let timers = timers.filter_map(|s| s.timers.keys().next().map(|key| key.0));
+        let pauses = self.clients.values().filter_map(|client| client.paused);
+        timers.chain(pauses).min()
     }
 
     /// Fires one timer that is due at this time, of a random shard.
@@ -324,7 +335,11 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             for (&conn, client) in &self.clients {
                 if client.closed.is_some() && !client.over {
                     jobs.push(Job::End(conn));
-                } else if client.closed.is_none() && !client.held && !client.outgoing.is_empty() {
+                } else if client.closed.is_none()
+                    && !client.held
+                    && client.paused.is_none()
+                    && !client.outgoing.is_empty()
+                {
                     jobs.push(Job::Frame(conn));
                 }
             }
@@ -462,6 +477,11 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             Effect::Ask(ticket, ask) => state.asks.push((ticket, ask)),
             Effect::Publish(event) => self.published.push(event),
             Effect::Hold(conn) | Effect::Watch(conn) => self.hold(conn, true),
+            Effect::Pause(conn, until) => {
+                if let Some(client) = self.clients.get_mut(&conn) {
+                    client.paused = Some(until);
+                }
+            }
             Effect::ExpectRaw(..) => {} // frames come whole here, with or without a header
             Effect::SignedIn(_) | Effect::Keeps(..) => {} // nothing is limited here
             Effect::Join(joint) => self.join(*joint),

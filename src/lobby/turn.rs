@@ -137,6 +137,8 @@ pub enum Effect<D: Vocabulary> {
     Watch(ConnId),
     /// Frames of this connection are handled again.
     Release(ConnId),
+    /// Frames of this connection wait until this monotonic time, whatever else they wait for.
+    Pause(ConnId, Duration),
     /// The next frame of this connection, whose frame is being handled, is so many bytes without a header.
     ExpectRaw(ConnId, u32),
     /// This connection has proved who it is.
@@ -172,6 +174,7 @@ impl<D: Vocabulary> Effect<D> {
             Effect::Hold(conn) => Effect::Hold(conn),
             Effect::Watch(conn) => Effect::Watch(conn),
             Effect::Release(conn) => Effect::Release(conn),
+            Effect::Pause(conn, until) => Effect::Pause(conn, until),
             Effect::ExpectRaw(conn, bytes) => Effect::ExpectRaw(conn, bytes),
             Effect::SignedIn(conn) => Effect::SignedIn(conn),
             Effect::Keeps(conn, bytes) => Effect::Keeps(conn, bytes),
@@ -280,6 +283,12 @@ impl<D: Vocabulary> Turn<'_, D> {
     /// Like [`Turn::hold`], for long: some of what arrives is kept, and the connection's end is noticed.
     pub fn watch(&mut self, conn: ConnId) {
         self.effects.push(Effect::Watch(conn));
+    }
+
+    /// Holds back the further frames of a connection of this shard until this monotonic time, whether it is released before or
+    /// not. It says too much.
+    pub fn pause(&mut self, conn: ConnId, until: Duration) {
+        self.effects.push(Effect::Pause(conn, until));
     }
 
     /// The connection whose frame is being handled sends so many bytes without a header next

@@ -14,8 +14,8 @@ use crate::{
 };
 use lobby::{Audience, ConnId, Dialect, Origin, OutboxLimits, Relay, ShardId, Turn};
 
-/// A dialect that does what it is told: `x` 9 sends nine letters, `all` 9 broadcasts them, `wait` and `meet` relay two,
-/// `in` signs in, `hold` holds for good.
+/// A dialect that does what it is told: `x` 9 sends nine letters, `all` 9 broadcasts them, `pause` 9 hears nothing for nine
+/// milliseconds, `wait` and `meet` relay two, `in` signs in, `hold` holds for good.
 #[derive(Default)]
 pub(super) struct Puppet {
     conns: Vec<ConnId>,
@@ -47,6 +47,10 @@ impl Dialect for Puppet {
                 Audience::Connections(Rc::new([self.conns[number]])),
                 "named",
             ),
+            "pause" => {
+                let until = turn.now.mono + Duration::from_millis(number as u64);
+                turn.pause(conn, until);
+            }
             "wait" => {
                 turn.subscribe(conn);
                 turn.watch(conn);
@@ -250,4 +254,21 @@ fn what_was_broadcast_right_before_a_relay_came_in_the_midst_of_it() {
     scene.say(source, "all 3\nmeet\n");
     scene.say(source, "relayed");
     assert_eq!(scene.hear(target), "xxx\nmet\nrelayed");
+}
+
+#[test]
+fn a_paused_connection_is_heard_when_its_time_has_come() {
+    let mut scene = Scene::new();
+    let [client, other] = [(); 2].map(|()| scene.connect(10_000));
+    scene.say(client, "x 1\npause 100\nx 2\n");
+    scene.say(client, "x 3\n");
+    scene.say(other, "x 1\n");
+    assert_eq!(scene.hear(client), "x\n");
+    assert_eq!(scene.hear(other), "x\n");
+    lock(&scene.network).now += Duration::from_millis(99);
+    scene.go();
+    assert_eq!(scene.hear(client), "");
+    lock(&scene.network).now += Duration::from_millis(1);
+    scene.go();
+    assert_eq!(scene.hear(client), "xx\nxxx\n");
 }

@@ -109,6 +109,10 @@ metrics::metrics! {
         game_messages_ignored: Counter = PerShard "muster_faf_game_messages_ignored_total";
         /// Things that were not kept because a limit was reached.
         over_limit: Counter = PerShard "muster_faf_over_limit_total";
+        /// Times a client was heard later because it had said too much.
+        pauses: Counter = PerShard "muster_faf_pauses_total";
+        /// Changes of a game that everybody is told later because it has changed too much.
+        game_news_deferred: Counter = PerShard "muster_faf_game_news_deferred_total";
         /// Batches of games' records that had to be tried again.
         ledger_retries: Counter = PerShard "muster_faf_ledger_retries_total";
         /// Games that ended although somebody who only watched them had not reported it.

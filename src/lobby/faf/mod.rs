@@ -272,7 +272,7 @@ impl Faf {
             let changes = Changes {
                 tick: number,
                 players: roles.sessions.changes(&roles.directory.picture),
-                games: roles.games.changes(),
+                games: roles.games.changes(turn.now.mono, &roles.metrics),
                 queues,
             };
             roles.directory.tick_ends(&mut turn, changes);

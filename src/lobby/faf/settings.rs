@@ -10,7 +10,7 @@ use wire::{Format, ReadLimits};
 use crate::{
     OutboxLimits, StoppingSettings, StrangerLimits,
     faf::{
-        model::{game::GameType, ratings::Rating},
+        model::{game::GameType, pace::Pace, ratings::Rating},
         rules::{matchmaking::MatchmakingSettings, votes::ResultVotes},
     },
 };
@@ -95,6 +95,8 @@ settings::settings! {
         allow_password_login: bool = "faf.allow_password_login", flag(), "true", live;
         /// Sign-ins being worked on at one time, on each shard; further ones wait their turn.
         logins_in_flight: usize = "limits.logins_in_flight", number(1, 1_000_000), "256", unit("logins"), live;
+        /// How fast one client may say things.
+        pace: Pace;
         /// The website named in texts for players.
         www_url: String = "faf.www_url", prefixed(&["http://", "https://"]), "https://www.faforever.com", live;
         /// Where the mod vault is: the beginning of its links.

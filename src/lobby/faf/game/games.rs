@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
 
@@ -14,6 +14,8 @@ use crate::{
             state::{Game, GameState},
         },
         mail::directory::{DirectoryMail, GameUpdate},
+        metrics::Metrics,
+        model::limits::GAME_NEWS,
         model::seat::Seat,
         questions::Answer,
     },
@@ -102,15 +104,22 @@ impl Games {
         }
     }
 
-    /// What has changed since this was asked last, each game as it is now. A game that has ended is not found any more.
-    pub(in crate::faf) fn changes(&mut self) -> Vec<GameUpdate> {
+    /// What has changed since this was asked last, each game as it is now. A game that has ended is not found any more. One
+    /// whose host changes it too much waits, until it is launched.
+    pub(in crate::faf) fn changes(&mut self, now: Duration, metrics: &Metrics) -> Vec<GameUpdate> {
         self.unshown.clear();
         let mut games = Vec::with_capacity(self.dirty.len());
         for uid in std::mem::take(&mut self.dirty) {
             let Some(game) = self.games.get_mut(&uid) else {
                 continue;
             };
+            if game.state == GameState::Lobby && game.told.wait(now, GAME_NEWS).is_some() {
+                metrics.game_news_deferred.up();
+                self.changed(uid);
+                continue;
+            }
             let update = game.update();
+            game.told.charge(now, update.body.len() as u64, GAME_NEWS);
             if update.ended {
                 game.removed = true;
                 if game.is_deserted() {

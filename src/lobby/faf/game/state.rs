@@ -6,23 +6,27 @@
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
-use crate::faf::{
-    game::launching::Launching,
-    mail::directory::GameUpdate,
-    model::{
-        game::{Creation, GameType, Launch},
-        limits,
-        options::{
-            OptionValue, Options, VICTORIES, default_options, map_folder, option, set, title,
+use crate::{
+    faf::{
+        game::launching::Launching,
+        mail::directory::GameUpdate,
+        model::{
+            game::{Creation, GameType, Launch},
+            limits,
+            options::{
+                OptionValue, Options, VICTORIES, bytes_of, default_options, map_folder, option,
+                set, size, title,
+            },
+            seat::Seat,
         },
-        seat::Seat,
+        rules::{
+            results::{ArmyResult, Participant},
+            validity::Team,
+            visibility::{RatingRange, Rule},
+            votes::ResultVotes,
+        },
     },
-    rules::{
-        results::{ArmyResult, Participant},
-        validity::Team,
-        visibility::{RatingRange, Rule},
-        votes::ResultVotes,
-    },
+    rate::Meter,
 };
 
 /// State of a game (spec: faf-lifecycle 10.1).
@@ -93,6 +97,8 @@ pub(in crate::faf) struct Game {
     pub sim_mods: Vec<(String, String)>,
     /// Option Slots.
     pub max_players: i64,
+    /// Bytes that everybody was told of it of late.
+    pub told: Meter,
     /// When the host opened, Unix.
     pub hosted_at: Option<Duration>,
     /// When it was launched, Unix.
@@ -163,6 +169,7 @@ impl Game {
             ais: Vec::new(),
             sim_mods: Vec::new(),
             max_players: 12,
+            told: Meter::default(),
             hosted_at: None,
             launched_at: None,
             finished_at: None,
@@ -357,6 +364,11 @@ impl Game {
         key: &str,
         value: OptionValue,
     ) -> bool {
+        let options = self.player_options.iter().find(|(player, _)| *player == id);
+        let options = options.map(|(_, options)| options);
+        if !self.has_room(options, key, &value, limits::PLAYER_OPTION_BYTES) {
+            return false;
+        }
         let at = match self
             .player_options
             .iter()
@@ -390,6 +402,11 @@ impl Game {
         key: &str,
         value: OptionValue,
     ) -> bool {
+        let options = self.ais.iter().find(|(ai, _)| **ai == *name);
+        let options = options.map(|(_, options)| options);
+        if !self.has_room(options, key, &value, limits::PLAYER_OPTION_BYTES) {
+            return false;
+        }
         if let Some((_, options)) = self.ais.iter_mut().find(|(ai, _)| **ai == *name) {
             return set(options, key, value, limits::PLAYER_OPTIONS);
         }
@@ -444,7 +461,32 @@ impl Game {
             }
             _ => value,
         };
-        Some(set(&mut self.options, key, value, limits::GAME_OPTIONS))
+        let has_room = self.has_room(Some(&self.options), key, &value, limits::OPTION_BYTES);
+        Some(has_room && set(&mut self.options, key, value, limits::GAME_OPTIONS))
+    }
+
+    /// Whether all options together take no more than they may if this one of these is set.
+    fn has_room(
+        &self,
+        options: Option<&Options>,
+        key: &str,
+        value: &OptionValue,
+        longest: usize,
+    ) -> bool {
+        let too_long = key.len() + value.len() > longest;
+        if too_long || key == "Team" && value.len() > limits::TEAM_BYTES {
+            return false;
+        }
+        let old = options.and_then(|options| option(options, key));
+        let old = old.map_or(0, |old| size(key, old));
+        self.options_bytes() - old + size(key, value) <= limits::OPTIONS_BYTES
+    }
+
+    /// Bytes that all options take.
+    pub(in crate::faf) fn options_bytes(&self) -> usize {
+        let players = self.player_options.iter().map(|(_, options)| options);
+        let others = players.chain(self.ais.iter().map(|(_, options)| options));
+        others.map(bytes_of).sum::<usize>() + bytes_of(&self.options)
     }
 
     /// Ids and names of the players of the game (spec: faf-lifecycle 10.1, at the end).

@@ -86,8 +86,10 @@ pub enum SessionMail {
     Rated(Vec<RatingChange>),
     /// A relayed message for a player's game, in encoded form.
     Ice {
-        /// The connection that is told.
+        /// The connection that is told, if it is in this game.
         to: ConnId,
+        /// Uid of the sender's game.
+        uid: u32,
         /// The message as it is sent, without framing.
         body: Bytes,
     },

@@ -1,11 +1,21 @@
 //! Limits nobody may pass: each bounds something a stranger could otherwise make grow.
 
+use crate::rate::Rate;
+
 /// Characters of a game title (spec: faf-messages 3.7: the column's width).
 pub(in crate::faf) const TITLE_CHARS: usize = 128;
 /// Bytes of a game password, a mod name and a map folder; clients offer at most a line of text.
 pub(in crate::faf) const FIELD_BYTES: usize = 256;
 /// Bytes of a token; real ones are below 2 KiB.
 pub(in crate::faf) const TOKEN_BYTES: usize = 16 << 10;
+/// Bytes of what one game sends another through the lobby, as it is passed on. Candidates and descriptions of ICE have some
+/// kilobytes.
+pub(in crate::faf) const ICE_BYTES: usize = 32 << 10;
+/// Bytes of that from one player: a host who is back sends some kilobytes to each of 15 others.
+pub(in crate::faf) const ICE: Rate = Rate {
+    per_second: 64 << 10,
+    burst: 1 << 20,
+};
 /// Characters of a user agent that are kept (the column has 50).
 pub(in crate::faf) const USER_AGENT_CHARS: usize = 50;
 /// User agents and versions that are told apart in metrics, on one shard: a stranger may call themselves anything.
@@ -20,10 +30,27 @@ pub(in crate::faf) const CONFIGURED_PLAYERS: usize = 128;
 pub(in crate::faf) const PLAYER_OPTIONS: usize = 64;
 /// AIs of one game: twice the slots.
 pub(in crate::faf) const AIS: usize = 32;
-/// Bytes of an option's key and value together.
+/// Bytes of an option's key and value together; the longest is a list of restricted units.
 pub(in crate::faf) const OPTION_BYTES: usize = 4096;
+/// The same of a player's or an AI's option: names and numbers.
+pub(in crate::faf) const PLAYER_OPTION_BYTES: usize = 512;
+/// Bytes of a team's name, which everybody is told: real ones are numbers.
+pub(in crate::faf) const TEAM_BYTES: usize = 16;
+/// Bytes of all options of a game, of its players and of its AIs, each with [`OPTION_COST`] more: 16 players, as many AIs and
+/// a hundred options take some 30 KiB.
+pub(in crate::faf) const OPTIONS_BYTES: usize = 128 << 10;
+/// What an option takes beside its key and value.
+pub(in crate::faf) const OPTION_COST: usize = 40;
 /// Sim mods of one game.
 pub(in crate::faf) const SIM_MODS: usize = 128;
+/// Bytes of their uids and names as everybody is told them: a hundred with 36 characters and a name each take 8 KiB.
+pub(in crate::faf) const SIM_MODS_BYTES: usize = 16 << 10;
+/// Bytes of what everybody is told of one game until it is launched; beyond that a change waits. With 12 players and some mods
+/// it is 3 KB, so that a game may change with each tick.
+pub(in crate::faf) const GAME_NEWS: Rate = Rate {
+    per_second: 8 << 10,
+    burst: 256 << 10,
+};
 /// Results one game keeps: what 16 reporters may say.
 pub(in crate::faf) const RESULTS: usize = 16 * RESULTS_OF_ONE;
 /// Of these, results in one player's words: 16 armies, some repetitions.

@@ -5,6 +5,7 @@ pub(in crate::faf) mod factions;
 pub(in crate::faf) mod game;
 pub(in crate::faf) mod limits;
 pub(in crate::faf) mod options;
+pub(in crate::faf) mod pace;
 pub(in crate::faf) mod player_state;
 pub(in crate::faf) mod pools;
 pub mod ratings;

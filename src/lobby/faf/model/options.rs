@@ -130,6 +130,17 @@ pub(in crate::faf) fn wire_value<S: Serializer>(
 /// Options in the order they were first set.
 pub(in crate::faf) type Options = Vec<(Box<str>, OptionValue)>;
 
+/// Bytes that options take.
+pub(in crate::faf) fn bytes_of(options: &Options) -> usize {
+    let bytes = |(key, value): &(Box<str>, OptionValue)| size(key, value);
+    options.iter().map(bytes).sum()
+}
+
+/// Bytes that an option takes.
+pub(in crate::faf) fn size(key: &str, value: &OptionValue) -> usize {
+    key.len() + value.len() + limits::OPTION_COST
+}
+
 /// Sets an option; false if a limit forbids it.
 pub(in crate::faf) fn set(
     options: &mut Options,
@@ -137,9 +148,6 @@ pub(in crate::faf) fn set(
     value: OptionValue,
     limit: usize,
 ) -> bool {
-    if key.len() + value.len() > limits::OPTION_BYTES {
-        return false;
-    }
     if let Some((_, old)) = options.iter_mut().find(|(k, _)| **k == *key) {
         *old = value;
     } else if options.len() < limit {

@@ -5,7 +5,7 @@ use crate::{
     ConnId,
     faf::{
         context::Context,
-        model::player_state::PlayerState,
+        model::{pace::STORE_COST, player_state::PlayerState},
         protocol::{
             message,
             request::{Outcome, Refusal},
@@ -32,6 +32,18 @@ const BEFORE_LOGIN: [&str; 7] = [
     "pong",
 ];
 
+/// Commands for which the store is asked, some of them for long lists.
+const COSTLY: [&str; 8] = [
+    "admin",
+    "avatar",
+    "coop_list",
+    "game_host",
+    "game_join",
+    "modvault",
+    "social_add",
+    "social_remove",
+];
+
 impl Sessions {
     pub(in crate::faf) fn frame(
         &mut self,
@@ -40,8 +52,14 @@ impl Sessions {
         reader: &mut JsonReader,
         body: &mut [u8],
     ) {
-        if self.table.get(conn).is_none_or(|s| s.closing) {
+        let Some(session) = self.table.get_mut(conn).filter(|s| !s.closing) else {
             return;
+        };
+        let now = cx.turn.now.mono;
+        session.said.frame(now, body.len(), &cx.settings.pace);
+        if let Some(until) = session.said.unheard_until(now, &cx.settings.pace) {
+            cx.metrics.pauses.up();
+            cx.turn.pause(conn, until);
         }
         // What idle players say needs no parser: there are many of them, and each finds the caches cold.
         if *body == *message::PING {
@@ -80,6 +98,10 @@ impl Sessions {
             cx.metrics.unauthenticated(command);
             self.close(cx, conn);
             return Ok(());
+        }
+        if COSTLY.contains(&command) {
+            let now = cx.turn.now.mono;
+            session.said.cost(now, STORE_COST, &cx.settings.pace);
         }
         match message.get("target").and_then(|target| target.as_str()) {
             Some("game") if session.link.is_some() => {

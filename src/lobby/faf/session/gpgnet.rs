@@ -232,6 +232,8 @@ impl Sessions {
                     .split_whitespace()
                     .filter(|uid| uid.len() <= limits::FIELD_BYTES);
                 let uids: Vec<String> = uids.take(limits::SIM_MODS).map(str::to_owned).collect();
+                let named = text.split_whitespace().nth(uids.len()).is_none();
+                cx.metrics.over_limit.add(u64::from(!named));
                 if uids.is_empty() {
                     return Some(Step::Report(GameReport::Mods(
                         uids.into_iter().map(|uid| (uid, String::new())).collect(),
@@ -266,6 +268,7 @@ impl Sessions {
             return self.leave_game(cx, seat.conn, Leaving::Aborted);
         };
         let mut mods: Vec<(String, String)> = Vec::with_capacity(uids.len());
+        let mut bytes = 0;
         for uid in uids.into_iter() {
             if mods.iter().any(|(known, _)| *known == uid) {
                 continue;
@@ -274,6 +277,11 @@ impl Sessions {
                 .iter()
                 .find(|(known, _)| *known == uid)
                 .map_or(UNKNOWN_MOD, |(_, name)| name);
+            bytes += written(&uid) + written(name);
+            if bytes > limits::SIM_MODS_BYTES {
+                cx.metrics.over_limit.up();
+                break;
+            }
             let name = name.to_owned();
             mods.push((uid, name));
         }
@@ -286,8 +294,15 @@ impl Sessions {
         );
     }
 
-    /// spec: faf-messages 4.7. The hot path of a lobby: the text is copied once, into the message.
+    /// spec: faf-messages 4.7; but only to players of the same game, whose games are the only ones that have anything to say
+    /// to each other. The hot path of a lobby: the text is copied once, into the message.
     fn relay(&mut self, cx: &mut Context<'_>, sender: Seat, to: Value<'_>, text: Value<'_>) {
+        if text
+            .as_str()
+            .is_some_and(|text| text.len() > limits::ICE_BYTES)
+        {
+            return cx.metrics.over_limit.up();
+        }
         let Some(receiver) = player_id(to)
             .and_then(|id| cx.directory.player(id))
             .map(|p| p.conn)
@@ -295,9 +310,7 @@ impl Sessions {
             cx.metrics.game_messages_ignored.up();
             return;
         };
-        if receiver.shard == cx.turn.shard
-            && self.table.get(receiver).is_none_or(|s| s.link.is_none())
-        {
+        if receiver.shard == cx.turn.shard && !self.is_in_game(receiver, sender.uid) {
             return;
         }
         let mut body = Vec::with_capacity(64 + 2 * text.len());
@@ -306,6 +319,15 @@ impl Sessions {
         body.push(b',');
         text.write(&mut body);
         body.extend_from_slice(br#"],"target":"game"}"#);
+        let now = cx.turn.now.mono;
+        let fits = body.len() <= limits::ICE_BYTES
+            && self
+                .table
+                .get_mut(sender.conn)
+                .is_some_and(|s| s.ice.take(now, body.len() as u64, limits::ICE));
+        if !fits {
+            return cx.metrics.over_limit.up();
+        }
         if receiver.shard == cx.turn.shard {
             cx.turn.send(receiver, body);
         } else {
@@ -313,6 +335,7 @@ impl Sessions {
                 receiver.shard,
                 SessionMail::Ice {
                     to: receiver,
+                    uid: sender.uid,
                     body: body.into(),
                 },
             );
@@ -323,11 +346,17 @@ impl Sessions {
         &mut self,
         cx: &mut Context<'_>,
         to: ConnId,
+        uid: u32,
         body: bytes::Bytes,
     ) {
-        if self.table.get(to).is_some_and(|s| s.link.is_some()) {
+        if self.is_in_game(to, uid) {
             cx.turn.send(to, body);
         }
+    }
+
+    fn is_in_game(&self, conn: ConnId, uid: u32) -> bool {
+        let link = self.table.get(conn).and_then(|s| s.link.as_deref());
+        link.is_some_and(|link| link.seat.uid == uid)
     }
 }
 
@@ -362,6 +391,16 @@ fn read_result(
         _ => return None,
     };
     Some(Step::Report(report))
+}
+
+/// Bytes of a text as it is told: what is not plain is escaped.
+fn written(text: &str) -> usize {
+    let bytes = |c: char| match c {
+        '"' | '\\' => 2,
+        ' '..='~' => 1,
+        c => 6 * c.len_utf16(),
+    };
+    text.chars().map(bytes).sum()
 }
 
 /// Whether a text may be a JSON object with the key `stats`. A document of a hundred kilobytes is read where it may take

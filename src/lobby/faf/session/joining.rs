@@ -12,7 +12,10 @@ use crate::{
             game::{GameMail, GameReport, Leaving},
             session::{JoinRefusal, RestoreRefusal},
         },
-        model::{account::Ban, game::Launch, player_state::PlayerState, seat::Seat},
+        model::{
+            account::Ban, game::Launch, pace::WRONG_PASSWORD_COST, player_state::PlayerState,
+            seat::Seat,
+        },
         protocol::{
             message,
             request::{self, Outcome, Refusal},
@@ -96,7 +99,15 @@ impl Sessions {
                 "game_not_ready",
                 "The game you are trying to join is not ready.",
             ),
-            JoinRefusal::BadPassword => ("bad_password", "Bad password (it's case sensitive)."),
+            JoinRefusal::BadPassword => {
+                if let Some(session) = self.table.get_mut(conn) {
+                    let now = cx.turn.now.mono;
+                    session
+                        .said
+                        .cost(now, WRONG_PASSWORD_COST, &cx.settings.pace);
+                }
+                ("bad_password", "Bad password (it's case sensitive).")
+            }
             JoinRefusal::Foe => {
                 return self.refused(
                     cx,

@@ -94,6 +94,8 @@ impl Sessions {
             number: cx.turn.rng.random_range(0..=4_294_967_294),
             next_serial: 0,
             address: origin.address,
+            said: Default::default(),
+            ice: Default::default(),
             login_until,
             old_client: false,
             closing: false,

@@ -67,7 +67,7 @@ impl Sessions {
             SessionMail::SetPlaying(seat) => self.set_playing(cx, &seat),
             SessionMail::Reported(seat) => self.report_written(cx, &seat),
             SessionMail::Rated(changes) => self.rated(cx, &changes),
-            SessionMail::Ice { to, body } => self.ice_arrived(cx, to, body),
+            SessionMail::Ice { to, uid, body } => self.ice_arrived(cx, to, uid, body),
             SessionMail::Reveal {
                 to,
                 player_id,

@@ -9,10 +9,11 @@ use std::{net::IpAddr, time::Duration};
 use crate::{
     ConnId,
     faf::{
-        model::{account::Account, player_state::PlayerState, seat::Seat},
+        model::{account::Account, pace::Said, player_state::PlayerState, seat::Seat},
         questions::Login,
         session::player::Player,
     },
+    rate::Meter,
 };
 
 /// State of a game connection (spec: faf-lifecycle 10.1). ENDED is the absence of a link.
@@ -61,6 +62,10 @@ pub(in crate::faf) struct Session {
     pub address: IpAddr,
     /// When it must have logged in.
     pub login_until: Duration,
+    /// What it has said of late.
+    pub said: Said,
+    /// Bytes that its game has sent to others of late.
+    pub ice: Meter,
     /// Said `InitiateTest` once (spec: faf-messages 2).
     pub old_client: bool,
     /// Is being closed: whatever still arrives is dropped.

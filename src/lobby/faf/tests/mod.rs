@@ -17,6 +17,7 @@ mod outside;
 mod paper;
 mod parties;
 mod ratings;
+mod reach;
 mod relations;
 mod robustness;
 mod same_twice;
