@@ -70,6 +70,7 @@ async fn hello(
         unique_id: "hash".to_owned(),
         session: 1,
         address: HERE,
+        counted: None,
         user_agent: None,
     };
     match handler.handle(login.into()).await {
@@ -263,6 +264,7 @@ on_both! {
             unique_id: String::new(),
             session: 1,
             address: HERE,
+            counted: None,
             user_agent: None,
         };
         assert!(matches!(handler.handle(token.into()).await, Answer::Login(Err(LoginRefusal::Internal))));
@@ -275,7 +277,7 @@ on_both! {
         let login = async |claims: serde_json::Value| {
             let credentials = Credentials::Token(tokens::token("k1", &claims));
             let unique_id = String::new();
-            let login = Login { credentials, unique_id, session: 1, address: HERE, user_agent: None };
+            let login = Login { credentials, unique_id, session: 1, address: HERE, counted: None, user_agent: None };
             match handler.handle(login.into()).await {
                 Answer::Login(outcome) => outcome.map(|account| account.login.into_string()),
                 other => panic!("{other:?}"),

@@ -101,6 +101,7 @@ pub(super) fn open(
         };
         let (handler, kept) = FafHandler::new(store, keys.clone(), policy, sign_in.auth)
             .with_countries(countries.clone())
+            .with_attempt_limits(sign_in.attempts)
             .with_spool(Spool::open(&games, spool_metrics).with_context(unread)?)
             .with_context(unread)?;
         let handler = Rc::new(handler);

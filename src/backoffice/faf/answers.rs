@@ -13,7 +13,13 @@ use super::FafHandler;
 
 impl Answers<Login> for FafHandler {
     async fn answer(&self, login: Login) -> Result<Box<Account>, LoginRefusal> {
-        let who = self.identify(login.credentials).await?;
+        let attempt = self
+            .attempts
+            .begin(login.counted, login.credentials.account());
+        let attempt = attempt.ok_or(LoginRefusal::TooMany)?;
+        let who = self.identify(login.credentials).await;
+        self.attempts.end(attempt, who.as_ref().err());
+        let who = who?;
         self.sign_in(
             who,
             &login.unique_id,

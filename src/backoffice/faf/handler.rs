@@ -12,6 +12,7 @@ use lobby::faf::questions::{Account, Answer, Ask, Credentials, LoginRefusal};
 use lobby::faf::reference::Reference;
 use lobby::question::StoreFailure;
 
+use super::attempts::{AttemptLimits, Attempts};
 use super::store::{Arrival, Found, Identity, Store, Who};
 use crate::country::Countries;
 use crate::keys::{self, KeyRing, TokenError};
@@ -43,6 +44,8 @@ pub struct FafHandler {
     keys: Arc<KeyRing>,
     policy: Option<Policy>,
     mode: AuthMode,
+    /// How often signing in has failed.
+    pub(super) attempts: Attempts,
     countries: Option<Arc<Countries>>,
     /// The last game number given out, read from the store once (spec: faf-lifecycle 11).
     last_game: OnceCell<AtomicU32>,
@@ -77,6 +80,7 @@ impl FafHandler {
             keys,
             policy,
             mode,
+            attempts: Attempts::new(AttemptLimits::default()),
             countries: None,
             last_game: OnceCell::new(),
             reference: Mutex::default(),
@@ -84,6 +88,13 @@ impl FafHandler {
             spool: None,
             kept_game: 0,
         }
+    }
+
+    /// The same, with these limits on failures to sign in.
+    #[must_use]
+    pub fn with_attempt_limits(mut self, limits: AttemptLimits) -> Self {
+        self.attempts = Attempts::new(limits);
+        self
     }
 
     /// The same, which also knows the countries of addresses.

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::AuthMode;
+use super::{AttemptLimits, AuthMode};
 
 settings::settings! {
     /// Who may sign in, and who is asked about it.
@@ -16,6 +16,8 @@ settings::settings! {
         auth: AuthMode = "faf.auth", word(AuthMode::WORDS), "open";
         /// The second word needed to offer open sign-in to other machines. Anybody can then be anybody.
         open_beyond_loopback: bool = "faf.open_beyond_loopback", flag(), "false";
+        /// How often signing in may fail.
+        attempts: AttemptLimits;
         /// Where the public keys for tokens are fetched. Empty: sign-in by token is off. "auto": FAF's own key server
         /// if faf.auth is "database", otherwise off.
         jwks_url: Option<String> = "faf.jwks_url", text(), "auto";

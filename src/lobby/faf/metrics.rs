@@ -111,6 +111,10 @@ metrics::metrics! {
         over_limit: Counter = PerShard "muster_faf_over_limit_total";
         /// Times a client was heard later because it had said too much.
         pauses: Counter = PerShard "muster_faf_pauses_total";
+        /// Sign-ins refused because their address or account had failed too often.
+        sign_ins_too_many: Counter = PerShard "muster_faf_sign_ins_too_many_total";
+        /// Connections ended because they failed to sign in too often.
+        sign_in_closes: Counter = PerShard "muster_faf_sign_in_closes_total";
         /// Changes of a game that everybody is told later because it has changed too much.
         game_news_deferred: Counter = PerShard "muster_faf_game_news_deferred_total";
         /// Batches of games' records that had to be tried again.

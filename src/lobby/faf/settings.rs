@@ -97,6 +97,8 @@ settings::settings! {
         logins_in_flight: usize = "limits.logins_in_flight", number(1, 1_000_000), "256", unit("logins"), live;
         /// How fast one client may say things.
         pace: Pace;
+        /// Failures to sign in after which a connection is ended.
+        sign_in_failures: u32 = "limits.sign_in_failures", number(1, 1_000_000), "10", unit("failures"), live;
         /// The website named in texts for players.
         www_url: String = "faf.www_url", prefixed(&["http://", "https://"]), "https://www.faforever.com", live;
         /// Where the mod vault is: the beginning of its links.

@@ -18,6 +18,8 @@ pub struct Login {
     pub session: u32,
     /// Stored in `login.ip`.
     pub address: IpAddr,
+    /// What limits per address count it under; none: they do not apply to it.
+    pub counted: Option<IpAddr>,
     /// Stored in `login.user_agent`, cut to the column's 50 characters.
     pub user_agent: Option<String>,
 }
@@ -52,6 +54,16 @@ pub enum Credentials {
     Token(String),
 }
 
+impl Credentials {
+    /// The account they are for, as far as that is known before they are looked at.
+    pub fn account(&self) -> Option<&str> {
+        match self {
+            Credentials::Password { login, .. } => Some(login),
+            Credentials::Token(_) => None,
+        }
+    }
+}
+
 /// Why a login came to nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LoginRefusal {
@@ -63,6 +75,8 @@ pub enum LoginRefusal {
     NoPermission,
     /// No account with the token's id.
     UnknownId,
+    /// The address or the account has had too many failures; nothing was looked at.
+    TooMany,
     /// A ban is in force.
     Banned(Ban),
     /// Keys or policy server unreachable: `invalid`, then close.

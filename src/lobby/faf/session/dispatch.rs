@@ -196,7 +196,7 @@ impl Sessions {
                     conn,
                     message::encode(&message::AuthenticationFailed { text: reason }),
                 );
-                false
+                self.has_failed_too_often(cx, conn)
             }
             Refusal::Fatal(reason) => {
                 cx.metrics.client_errors.up();
@@ -235,6 +235,17 @@ impl Sessions {
         if ends {
             self.close(cx, conn);
         }
+    }
+
+    /// One more failure to sign in. Whether that is the end: a person does not try as often.
+    fn has_failed_too_often(&mut self, cx: &mut Context<'_>, conn: ConnId) -> bool {
+        let Some(session) = self.table.get_mut(conn) else {
+            return false;
+        };
+        session.failures += 1;
+        let ends = session.failures >= cx.settings.sign_in_failures;
+        cx.metrics.sign_in_closes.add(u64::from(ends));
+        ends
     }
 
     /// Asks the back office for something, and does not hear the client until it has answered.

@@ -94,8 +94,10 @@ impl Sessions {
             number: cx.turn.rng.random_range(0..=4_294_967_294),
             next_serial: 0,
             address: origin.address,
+            counted: origin.counted,
             said: Default::default(),
             ice: Default::default(),
+            failures: 0,
             login_until,
             old_client: false,
             closing: false,
@@ -244,6 +246,7 @@ impl Sessions {
             unique_id,
             session: session.number,
             address: session.address,
+            counted: session.counted,
             user_agent: session.user_agent.as_deref().map(str::to_owned),
         };
         let request = Identifying { token };
@@ -296,6 +299,9 @@ impl Sessions {
                     cx.metrics.refused_token.up();
                 } else {
                     cx.metrics.refused_password.up();
+                }
+                if refusal == LoginRefusal::TooMany {
+                    cx.metrics.sign_ins_too_many.up();
                 }
                 return Err(login_refusal(refusal));
             }
@@ -421,6 +427,9 @@ fn login_refusal(refusal: LoginRefusal) -> Refusal {
             Refusal::Authentication("Token does not have permission to login to the lobby server")
         }
         LoginRefusal::UnknownId => Refusal::Authentication("Cannot find user id"),
+        LoginRefusal::TooMany => Refusal::Authentication(
+            "Too many failed attempts to sign in. Please wait a minute and try again.",
+        ),
         LoginRefusal::Banned(ban) => Refusal::Banned(ban),
         LoginRefusal::Internal => Refusal::Invalid,
         LoginRefusal::Store(error) => Refusal::Store(error),

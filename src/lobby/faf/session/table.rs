@@ -62,10 +62,14 @@ pub(in crate::faf) struct Session {
     pub address: IpAddr,
     /// When it must have logged in.
     pub login_until: Duration,
+    /// What limits per address count it under; none: they do not apply to it.
+    pub counted: Option<IpAddr>,
     /// What it has said of late.
     pub said: Said,
     /// Bytes that its game has sent to others of late.
     pub ice: Meter,
+    /// How often it has failed to sign in.
+    pub failures: u32,
     /// Said `InitiateTest` once (spec: faf-messages 2).
     pub old_client: bool,
     /// Is being closed: whatever still arrives is dropped.

@@ -1,4 +1,5 @@
-//! What one player may do to others: messages between games, how much a client may say, how long a game may keep others busy.
+//! What one player may do to others: messages between games, how much a client may say, how long a game may keep others busy,
+//! how often signing in may fail.
 
 use super::*;
 use crate::faf::{Metrics, model::pace::Pace};
@@ -143,6 +144,21 @@ fn a_pause_and_an_answer_are_both_waited_for() {
     sim.stalled = false;
     sim.advance(Duration::from_secs(30));
     assert!(commands(&sim.take(conn)).contains(&"matchmaker_info"));
+}
+
+#[test]
+fn a_connection_ends_after_some_failures_to_sign_in() {
+    each(|mut sim, _| {
+        let conn = sim.connect(0);
+        let wrong = json!({"command": "hello", "login": "bad", "password": "x", "unique_id": "u"});
+        for n in 1..=10 {
+            assert!(sim.client(conn).closed.is_none(), "{n}");
+            let answer = say(&mut sim, conn, wrong.clone());
+            assert_eq!(commands(&answer), ["authentication_failed"]);
+        }
+        assert!(sim.client(conn).closed.is_some());
+        assert_eq!(metrics(&sim)[0].sign_in_closes.value(), 1);
+    });
 }
 
 /// Everything that a host may set, as long as it may be.
