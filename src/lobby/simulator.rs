@@ -75,6 +75,8 @@ pub struct Simulator<D: Dialect> {
     mail: BTreeMap<(ShardId, ShardId), VecDeque<Parcel<D>>>,
     clients: BTreeMap<ConnId, Client>,
     now: Duration,
+    /// The Unix time at which the monotonic clock began.
+    epoch: Duration,
     rng: StdRng,
     timers: u64,
     office: Office<D>,
@@ -124,6 +126,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             mail: BTreeMap::new(),
             clients: BTreeMap::new(),
             now: Duration::from_secs(1000),
+            epoch: EPOCH,
             rng: StdRng::seed_from_u64(seed),
             timers: 0,
             office,
@@ -139,6 +142,15 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             simulator.turn(shard, |dialect, turn| dialect.on_start(turn));
         }
         simulator
+    }
+
+    /// Puts the clock for people back, or forward, so many seconds, as somebody does who sets it.
+    pub fn set_clock(&mut self, seconds: i64) {
+        let by = Duration::from_secs(seconds.unsigned_abs());
+        self.epoch = match seconds < 0 {
+            true => self.epoch - by,
+            false => self.epoch + by,
+        };
     }
 
     /// A shard's state.
@@ -419,7 +431,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             shards,
             now: Now {
                 mono: self.now,
-                unix: EPOCH + self.now,
+                unix: self.epoch + self.now,
             },
             rng: &mut state.rng,
             next_ticket: &mut state.next_ticket,

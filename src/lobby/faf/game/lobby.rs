@@ -74,7 +74,7 @@ impl Games {
             cx.metrics.game_messages_ignored.up();
             return;
         }
-        for playing in game.freeze(cx.turn.now.unix) {
+        for playing in game.freeze(cx.turn.now) {
             cx.post(playing.conn.shard, SessionMail::SetPlaying(playing));
         }
         self.launched(cx, seat);

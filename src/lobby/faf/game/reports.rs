@@ -3,26 +3,29 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::faf::{
-    context::{Context, Timer},
-    game::{
-        games::Games,
-        state::{Game, GameState},
-    },
-    ledger::{Launch, Placed, Record},
-    mail::{game::GameReport, session::SessionMail},
-    model::{
-        game::GameType,
-        limits,
-        options::{OptionValue, option},
-        ratings::Rating,
-        reference::Reference,
-        seat::Seat,
-    },
-    rules::{
-        achievements::{Statistics, Subject},
-        results::{self, ArmyResult, Finished, ResultVotes, Rules},
-        validity::{self, Setup, Validity},
+use crate::{
+    Now,
+    faf::{
+        context::{Context, Timer},
+        game::{
+            games::Games,
+            state::{Game, GameState},
+        },
+        ledger::{Launch, Placed, Record},
+        mail::{game::GameReport, session::SessionMail},
+        model::{
+            game::GameType,
+            limits,
+            options::{OptionValue, option},
+            ratings::Rating,
+            reference::Reference,
+            seat::Seat,
+        },
+        rules::{
+            achievements::{Statistics, Subject},
+            results::{self, ArmyResult, Finished, ResultVotes, Rules},
+            validity::{self, Setup, Validity},
+        },
     },
 };
 
@@ -59,9 +62,7 @@ impl Games {
         }
         let is_late = game.state == GameState::Ended;
         let counts = !is_late || (game.launched_at.is_some() && comes_late(&report));
-        let since_launch = game
-            .launched_at
-            .map(|at| cx.turn.now.unix.saturating_sub(at));
+        let since_launch = game.since_launch(cx.turn.now);
         let kept = counts
             .then(|| game.keep_report(seat, report, since_launch, votes))
             .flatten();
@@ -102,10 +103,8 @@ impl Games {
                 ladder_outcome_override: cx.settings.ladder_outcome_override,
                 votes: cx.settings.result_votes,
             };
-            let finished = self
-                .games
-                .get(&uid)
-                .map(|game| game.finished(rules, cx.turn.now.unix));
+            let finished = self.games.get(&uid);
+            let finished = finished.map(|game| game.finished(rules, cx.turn.now));
             if let Some(finished) = finished {
                 self.record(cx, uid, Record::Finish(Box::new(finished)), None);
             }
@@ -353,8 +352,8 @@ impl Game {
         }
     }
 
-    fn finished(&self, rules: Rules, now_unix: Duration) -> Finished {
-        let since_launch = now_unix.saturating_sub(self.launched_at.unwrap_or(now_unix));
+    fn finished(&self, rules: Rules, now: Now) -> Finished {
+        let since_launch = self.since_launch(now).unwrap_or_default();
         Finished {
             uid: self.uid,
             game_type: self.game_type,
@@ -366,7 +365,7 @@ impl Game {
             desyncs: self.counted_desyncs(rules.votes),
             enforce_rating: self.enforce_rating,
             duration_s: since_launch.as_secs_f64(),
-            ended_at: now_unix.as_secs_f64(),
+            ended_at: now.unix.as_secs_f64(),
             stats: self.stats.clone(),
             rules,
         }

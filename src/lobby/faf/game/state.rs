@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    Now,
     faf::{
         game::launching::Launching,
         mail::directory::GameUpdate,
@@ -103,6 +104,9 @@ pub(in crate::faf) struct Game {
     pub hosted_at: Option<Duration>,
     /// When it was launched, Unix.
     pub launched_at: Option<Duration>,
+    /// The same by the clock that never jumps: how long a game lasted may not depend on somebody who sets the other.
+    #[serde(default)]
+    pub launched_mono: Option<Duration>,
     /// When the simulation had finished, Unix.
     pub finished_at: Option<Duration>,
     /// Frozen at launch.
@@ -172,6 +176,7 @@ impl Game {
             told: Meter::default(),
             hosted_at: None,
             launched_at: None,
+            launched_mono: None,
             finished_at: None,
             participants: Vec::new(),
             results: Vec::new(),
@@ -315,9 +320,15 @@ impl Game {
         }
     }
 
+    /// How long it has been running, once it is launched.
+    pub(in crate::faf) fn since_launch(&self, now: Now) -> Option<Duration> {
+        self.launched_mono.map(|at| now.mono.saturating_sub(at))
+    }
+
     /// Freezes the participants; gives their seats (spec: faf-lifecycle 10.5).
-    pub(in crate::faf) fn freeze(&mut self, now_unix: Duration) -> Vec<Seat> {
-        self.launched_at = Some(now_unix);
+    pub(in crate::faf) fn freeze(&mut self, now: Now) -> Vec<Seat> {
+        self.launched_at = Some(now.unix);
+        self.launched_mono = Some(now.mono);
         self.state = GameState::Live;
         self.hosting = false;
         let mut seats = Vec::new();

@@ -563,7 +563,11 @@ fn who_is_back_before_his_old_connection_was_missed_plays_once() {
     }
     assert!(game.set_player_option(7, "Army", OptionValue::Int(1)));
     assert_eq!(
-        game.freeze(Duration::from_secs(1)).len(),
+        game.freeze(crate::Now {
+            mono: Duration::from_secs(1),
+            unix: Duration::from_secs(1_000),
+        })
+        .len(),
         2,
         "both are told"
     );

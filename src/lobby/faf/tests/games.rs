@@ -400,6 +400,23 @@ fn a_short_game_counts_only_if_that_is_wanted() {
     }
 }
 
+#[test]
+fn how_long_a_game_lasted_does_not_depend_on_who_sets_the_clock() {
+    for hour in [-3600, 3600] {
+        for (played_minutes, expected) in [(3, Validity::Valid), (0, Validity::TooShort)] {
+            each_with_paper(|mut sim, shards, paper| {
+                let (host, login_id, uid) = launched(&mut sim, shards, json!({}));
+                sim.set_clock(hour);
+                minutes(&mut sim, played_minutes);
+                both_report(&mut sim, host, login_id);
+                ended(&mut sim, host);
+                ended(&mut sim, login_id);
+                assert_eq!(paper.borrow().validity[&uid], expected, "{hour}");
+            });
+        }
+    }
+}
+
 // checklist: faf 456, 457, 491, 492
 #[test]
 fn desyncs_and_team_kills_are_written_down() {
