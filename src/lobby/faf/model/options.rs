@@ -203,10 +203,30 @@ pub(in crate::faf) fn default_options(folder: &str, coop: bool) -> Options {
         .collect()
 }
 
-/// A title by the rules: trimmed, ASCII, not empty, cut (spec: faf-messages 4.2).
-pub(in crate::faf) fn title(text: &str) -> Option<&str> {
-    let text = text.trim();
-    (text.is_ascii() && !text.is_empty()).then(|| &text[..text.len().min(limits::TITLE_CHARS)])
+/// A title by the rules: trimmed, ASCII, not empty, cut (spec: faf-messages 4.2). Everybody is shown it, so what is in it
+/// stands in a line and moves nobody's cursor.
+pub(in crate::faf) fn title(text: &str) -> Option<String> {
+    let shown = printable(text);
+    let shown = shown.trim();
+    let good = text.is_ascii() && !shown.is_empty();
+    good.then(|| shown[..shown.len().min(limits::TITLE_CHARS)].to_owned())
+}
+
+/// The text without characters that do something where they should only be shown: control characters, separators of lines and
+/// paragraphs, and those that turn the direction of writing.
+pub(in crate::faf) fn printable(text: &str) -> String {
+    let active =
+        |c: &char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().filter(|c| !active(c)).collect()
+}
+
+/// The name of a map's folder. It becomes part of a path on everybody's machine, so it leads nowhere else: of a path it is the
+/// last component.
+pub(in crate::faf) fn folder(text: &str) -> Option<String> {
+    let text = printable(text).to_lowercase();
+    let mut parts = text.rsplit(['/', '\\', ':']).map(str::trim);
+    let name = parts.find(|part| !part.is_empty() && !part.chars().all(|c| c == '.'))?;
+    Some(name.to_owned())
 }
 
 /// The third component of a scenario path, the root counting as one (spec: faf-messages 4.2).
@@ -215,6 +235,37 @@ pub(in crate::faf) fn map_folder(path: &str) -> Option<String> {
     let mut parts = path
         .split(['/', '\\'])
         .filter(|part| !part.is_empty() && *part != ".");
-    let folder = parts.nth(if absolute { 1 } else { 2 })?.to_lowercase();
+    let folder = folder(parts.nth(if absolute { 1 } else { 2 })?)?;
     (folder.len() <= limits::FIELD_BYTES).then_some(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_and_maps_say_something_and_do_nothing() {
+        for (typed, shown) in [
+            ("  Orion's arena ", Some("Orion's arena")),
+            ("a\x1b[31m\r\nb\0", Some("a[31mb")),
+            (" \n\t\x7f", None),
+            ("été", None),
+        ] {
+            assert_eq!(title(typed).as_deref(), shown, "{typed:?}");
+        }
+        for (typed, named) in [
+            ("SCMP_009", Some("scmp_009")),
+            ("adaptive_world.v0012", Some("adaptive_world.v0012")),
+            ("../../../etc/passwd", Some("passwd")),
+            ("..\\..\\windows", Some("windows")),
+            ("c:\\x", Some("x")),
+            ("a/..", Some("a")),
+            ("...", None),
+            ("/", None),
+            ("x\n\u{2028}y", Some("xy")),
+        ] {
+            assert_eq!(folder(typed).as_deref(), named, "{typed:?}");
+        }
+        assert_eq!(map_folder("/maps/../up/up_scenario.lua"), None);
+    }
 }

@@ -7,6 +7,10 @@ use crate::faf::{
 };
 use wire::json::Value;
 
+/// The mod and the map of whoever names none.
+const MOD: &str = "faf";
+const MAP: &str = "scmp_007";
+
 /// `game_host` of a player of this name: the fields in the order of their checks (spec: faf-messages 3.7).
 pub(in crate::faf) fn game_host(message: Value<'_>, login: &str) -> Outcome<Box<Creation>> {
     let friends_only = match message.get("visibility").and_then(|v| v.as_str()) {
@@ -26,17 +30,22 @@ pub(in crate::faf) fn game_host(message: Value<'_>, login: &str) -> Outcome<Box<
         return Err(Refusal::client("Title must contain only ascii characters."));
     }
     let title = options::title(wanted).ok_or(Refusal::client("Title must not be empty."))?;
-    let lower = |key: &str, default: &str| -> Outcome<Box<str>> {
-        let mut text = request::optional_text(message, key)?
-            .unwrap_or(default)
-            .to_lowercase();
-        request::cut(&mut text, limits::FIELD_BYTES);
-        Ok(text.into())
+    let text = |key: &str, default: &'static str| -> Outcome<&str> {
+        Ok(request::optional_text(message, key)?.unwrap_or(default))
     };
+    let cut = |mut text: String| -> Box<str> {
+        request::cut(&mut text, limits::FIELD_BYTES);
+        text.into()
+    };
+    let featured_mod = match options::printable(text("mod", MOD)?) {
+        none if none.is_empty() => MOD.to_owned(),
+        name => name.to_lowercase(),
+    };
+    let folder = options::folder(text("mapname", MAP)?);
     let creation = Creation {
         title: title.into(),
-        featured_mod: lower("mod", "faf")?,
-        folder: lower("mapname", "scmp_007")?,
+        featured_mod: cut(featured_mod),
+        folder: cut(folder.unwrap_or_else(|| MAP.to_owned())),
         friends_only,
         password: request::password(message),
         rating_min: request::optional_float(message, "rating_min")?,
