@@ -162,7 +162,10 @@ impl Store {
             sqlx::query_as(SQL).bind(leaderboard).bind(PEAK_ROWS).fetch_one(pool).await?
         });
         let peak = peak.unwrap_or(PEAK_DEFAULT);
-        if rows < PEAK_ROWS_EXPECTED || !PEAK_EXPECTED.contains(&peak) {
+        if rows < PEAK_ROWS_EXPECTED && self.is_embedded() {
+            // A lobby of one's own, where little has been played yet: nothing is wrong with that.
+            tracing::debug!(leaderboard = name, peak, rows, "a rating peak of few games");
+        } else if rows < PEAK_ROWS_EXPECTED || !PEAK_EXPECTED.contains(&peak) {
             tracing::warn!(leaderboard = name, peak, rows, "a strange rating peak");
         }
         Ok(peak)
