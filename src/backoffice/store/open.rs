@@ -1,7 +1,9 @@
 //! Opening a database: which back end a URL means, how its connections are set up, and how an embedded one is brought up to
 //! date.
 
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,8 @@ use super::{
 
 /// Connections to the embedded store's file that read, beside the one that writes.
 const SQLITE_READERS: u32 = 3;
+/// What SQLite writes at a time, at least.
+const PAGE_BYTES: usize = 4096;
 /// How long a statement waits for another process that writes to the same file, say `muster account`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -64,12 +68,12 @@ pub enum OpenError {
         known: usize,
     },
     /// The embedded store's file can't be opened or brought up to date.
-    #[error("the store's file {} can't be opened", file.display())]
+    #[error("the store's file {} can't be opened: {why}", file.display())]
     Embedded {
         /// The embedded store.
         file: PathBuf,
-        /// What SQLite says: no permission, no database, a full disk.
-        source: sqlx::Error,
+        /// What SQLite says (no database, a full disk), and what the system says where SQLite only knows that it could not.
+        why: String,
     },
 }
 
@@ -117,9 +121,9 @@ async fn open_sqlite(
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true);
     let file = options.get_filename().to_owned();
-    let embedded = |source| OpenError::Embedded {
+    let embedded = |error: sqlx::Error| OpenError::Embedded {
+        why: reason(&error, &file),
         file: file.clone(),
-        source,
     };
     let pool = |connections| {
         SqlitePoolOptions::new()
@@ -182,6 +186,34 @@ async fn migrate(pool: &SqlitePool, migrations: &[&'static str]) -> sqlx::Result
     Ok(found.max(migrations.len()))
 }
 
+/// What SQLite says, and what the system says of the same file.
+fn reason(error: &sqlx::Error, file: &Path) -> String {
+    let said = match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        error => error.to_string(),
+    };
+    match try_out(file) {
+        Ok(()) => said,
+        Err(error) => format!("{said}: {error}"),
+    }
+}
+
+/// What the embedded store needs: a file that can be read and written, and a folder that takes files beside it.
+fn try_out(file: &Path) -> io::Result<()> {
+    if let Err(error) = File::options().read(true).write(true).open(file)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let beside = file.with_extension("tried");
+    let written = File::create(&beside).and_then(|mut new| {
+        new.write_all(&[0; PAGE_BYTES])?;
+        new.sync_all()
+    });
+    let _ = fs::remove_file(&beside); // not there if it could not be made
+    written
+}
+
 /// Three pools, so that whatever holds up one kind of question leaves the others their connections.
 fn open_mysql(
     rest: &str,
@@ -237,4 +269,36 @@ fn mysql_pool(
             })
         })
         .connect_lazy_with(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn refusal(url: &str) -> String {
+        let opened = Database::open(url, &StoreSettings::default(), &[]).await;
+        opened.expect_err("must be refused").to_string()
+    }
+
+    #[tokio::test]
+    async fn a_store_that_cant_be_opened_says_which_file_and_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("muster.db");
+        fs::write(&file, "this is no database ".repeat(100)).unwrap();
+        let text = refusal(&format!("sqlite:{}", file.display())).await;
+        assert!(text.contains("muster.db"), "{text}");
+        assert!(text.ends_with("file is not a database"), "{text}");
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+        let text = refusal(&format!("sqlite:{}", file.display())).await;
+        assert!(
+            text.contains("muster.db") && text.contains("Is a directory"),
+            "{text}"
+        );
+        let text = refusal("sqlite:/nowhere/at/all/muster.db").await;
+        assert!(
+            text.contains("/nowhere/at/all/muster.db") && text.contains("No such file"),
+            "{text}"
+        );
+    }
 }
