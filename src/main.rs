@@ -101,7 +101,7 @@ fn prepare() -> anyhow::Result<Prepared> {
         return Ok(Prepared::Done);
     }
     if cli.options.check_config {
-        for note in &config.notes {
+        for note in config.replaces.iter().chain(&config.notes) {
             log::complain(note);
         }
         log::say("the configuration is fine\n");
@@ -126,6 +126,9 @@ fn prepare() -> anyhow::Result<Prepared> {
 impl Started {
     /// Does what was asked.
     fn run(self) -> anyhow::Result<ExitCode> {
+        if let Some(replaces) = &self.config.replaces {
+            tracing::info!("{replaces}");
+        }
         for note in &self.config.notes {
             tracing::warn!("{note}");
         }

@@ -15,6 +15,7 @@ use self::table::{Means, NAMES, Name, Type};
 use super::{
     error::{ConfigError, Place},
     groups::{find, nearest_of},
+    service_links,
     sources::Given,
 };
 
@@ -23,6 +24,10 @@ use super::{
 pub(super) struct Found {
     /// In our own words.
     pub(super) given: Vec<Given>,
+    /// This is a deployment of that server, whose defaults are meant too.
+    pub(super) deployed: bool,
+    /// That, and how it is known, in words.
+    pub(super) replaces: Option<String>,
     /// What somebody should know about it.
     pub(super) notes: Vec<String>,
 }
@@ -56,22 +61,36 @@ pub(super) fn read(
 ) -> Result<Found, ConfigError> {
     let mut found = Found::default();
     let mut olds = Olds::new();
-    for (variable, text) in environment {
-        if let Some(name) = NAMES.iter().find(|name| name.name == variable) {
-            let place = Place::Environment(variable.clone());
-            let old = name
-                .kind
-                .parse(text)
-                .ok_or_else(|| bad(&place, name, format!("{text:?}")))?;
-            olds.insert(name.name, (old, place));
-        } else if let Some(why) = table::gone(variable) {
+    let named = environment.iter().filter_map(|(variable, text)| {
+        let name = NAMES.iter().find(|name| name.name == variable)?;
+        (!service_links::is_one(variable, text)).then_some((name, variable, text))
+    });
+    let sign = sign(named.clone().map(|(name, ..)| name.name), file);
+    for (name, variable, text) in named {
+        let place = Place::Environment(variable.clone());
+        let old = name.kind.parse(text);
+        // Other programs have variables of such names, too.
+        if sign.is_none()
+            && COMMON.contains(&name.name)
+            && !old.as_ref().is_some_and(|old| name.has_a_word_for(old))
+        {
+            found.notes.push(format!(
+                "{place}: {text:?} means nothing here, and is passed over: without a database or a file of a FAF lobby \
+                 server it is somebody else's"
+            ));
+            continue;
+        }
+        let old = old.ok_or_else(|| bad(&place, name, format!("{text:?}")))?;
+        olds.insert(name.name, (old, place));
+    }
+    for (variable, _) in environment {
+        if let Some(why) = table::gone(variable) {
             let place = Place::Environment(variable.clone());
             let note = format!("{place}: {variable} has no effect here: {why}");
             found.notes.push(note);
         }
     }
-    // Whoever names a database or a file has that server's deployment, and means its defaults too.
-    let deployed = file.is_some() || olds.keys().any(|name| name.starts_with("DB_"));
+    let deployed = sign.is_some();
     if let Some(file) = file {
         read_file(file, &mut olds, &mut found.notes)?;
     }
@@ -80,6 +99,13 @@ pub(super) fn read(
         deployed,
     };
     found.given = composer.all()?;
+    found.deployed = deployed;
+    found.replaces = sign.map(|sign| {
+        format!(
+            "in the place of a FAF lobby server, whose settings and defaults count (there is {sign}): accounts are in \
+             its database, and there is no VCMI lobby unless it is asked for"
+        )
+    });
     for (name, (_, place)) in &olds {
         let unused = NAMES.iter().find(|known| known.name == *name);
         if let Some(Means::Nothing(why)) = unused.map(|known| known.means) {
@@ -90,6 +116,44 @@ pub(super) fn read(
     }
     Ok(found)
 }
+
+/// Whether this is a name of that server's.
+pub(super) fn knows(variable: &str) -> bool {
+    NAMES.iter().any(|name| name.name == variable)
+}
+
+/// What says that this is a deployment of that server, so that its defaults are meant too: its file, or its database in the
+/// words that are its alone. `DB_NAME` and the like are said to many programs, and count beside something else of its own.
+fn sign(names: impl Iterator<Item = &'static str> + Clone, file: Option<&Path>) -> Option<String> {
+    if let Some(file) = file {
+        return Some(format!("the file {}", file.display()));
+    }
+    let own = |name: &&str| !COMMON.contains(name);
+    let variable = |name| format!("the variable {name}");
+    let database = names.clone().find(|name| name.starts_with("DB_"))?;
+    let mut databases = names.clone().filter(|name| name.starts_with("DB_"));
+    databases
+        .find(|name| own(name))
+        .or_else(|| names.clone().find(own).map(|_| database))
+        .map(variable)
+}
+
+/// Names that programs of all kinds have for their settings.
+const COMMON: &[&str] = &[
+    "DB_PORT",
+    "DB_PASSWORD",
+    "DB_NAME",
+    "LISTEN",
+    "LOG_LEVEL",
+    "METRICS_PORT",
+    "ENABLE_METRICS",
+    "WWW_URL",
+    "CONTENT_URL",
+    "API_CLIENT_ID",
+    "API_CLIENT_SECRET",
+    "API_TOKEN_URI",
+    "API_BASE_URL",
+];
 
 fn read_file(file: &Path, olds: &mut Olds, notes: &mut Vec<String>) -> Result<(), ConfigError> {
     let shown = file.display().to_string();
@@ -134,6 +198,18 @@ fn bad(place: &Place, name: &Name, value: String) -> ConfigError {
         key: name.name,
         value,
         allowed: name.kind.to_string(),
+    }
+}
+
+impl Name {
+    /// Whether a value of its type is one of its words, if it has a list of them: others mean nothing.
+    fn has_a_word_for(&self, old: &Old) -> bool {
+        match self.means {
+            Means::Word(key, words) => {
+                find(key).is_some_and(|key| key.kind.parse(&word(old, words)).is_some())
+            }
+            _ => true,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `groups` | all groups of settings, one line each; what each setting is stands beside the code that it governs |
 //! | `sources` | file, environment and flags, checked against the settings' keys |
+//! | `service_links` | variables of the environment that look like settings and are none |
 //! | `compat` | the file and the environment of the server that this one replaces |
 //! | `resolve` | what depends on something else, and contradictions |
 //! | `print` | the commented file of `--print-config` and the reference page |
@@ -17,11 +18,12 @@ mod error;
 mod groups;
 mod print;
 mod resolve;
+mod service_links;
 mod sources;
 
 use std::{ops::Deref, path::PathBuf};
 
-use settings::{Key, Values};
+use settings::{Key, PREFIX, Value, Values};
 
 pub use error::{ConfigError, Place};
 pub use groups::{Log, LogFormat, Server, Settings};
@@ -53,7 +55,9 @@ pub struct Change {
 #[derive(Clone, Debug)]
 pub struct Config {
     settings: Settings,
-    /// What somebody should know about the settings of the replaced server.
+    /// That the settings of the replaced server count, and why.
+    pub replaces: Option<String>,
+    /// What somebody should know about the settings of the replaced server, or about variables that were passed over.
     pub notes: Vec<String>,
     values: Values,
 }
@@ -74,14 +78,21 @@ impl Config {
     pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
         let mut values = Values::defaults(groups::keys());
         let compat = compat::read(&sources.environment, sources.compat_file.as_deref())?;
-        sources::overlay(&mut values, compat.given);
         let file = sources.file.as_deref().map(sources::from_file);
-        sources::overlay(&mut values, file.transpose()?.unwrap_or_default());
-        let environment = sources::from_environment(&sources.environment)?;
-        sources::overlay(&mut values, environment);
-        sources::overlay(&mut values, sources::from_flags(&sources.flags)?);
+        let mut own = file.transpose()?.unwrap_or_default();
+        own.extend(sources::from_environment(&sources.environment)?);
+        own.extend(sources::from_flags(&sources.flags)?);
+        let asked = own.iter().any(|given| given.key.group() == "vcmi");
+        sources::overlay(&mut values, compat.given);
+        if let Some(enabled) = groups::find("vcmi.enabled").filter(|_| compat.deployed && !asked) {
+            // The replaced server has no such lobby.
+            values.set(enabled, Value::Flag(false));
+        }
+        sources::overlay(&mut values, own);
         let mut config = Config::resolve(values)?;
+        config.replaces = compat.replaces;
         config.notes = compat.notes;
+        config.notes.extend(passed_over(&sources.environment));
         Ok(config)
     }
 
@@ -89,6 +100,7 @@ impl Config {
     fn resolve(values: Values) -> Result<Config, ConfigError> {
         Ok(Config {
             settings: resolve::resolve(&values)?,
+            replaces: None,
             notes: Vec::new(),
             values,
         })
@@ -109,6 +121,18 @@ impl Config {
     pub fn print(&self) -> String {
         print::commented(&self.values)
     }
+}
+
+/// Says that there are variables which only look like settings.
+fn passed_over(environment: &[(String, String)]) -> Option<String> {
+    let links = environment.iter().filter(|(name, text)| {
+        (name.starts_with(PREFIX) || compat::knows(name)) && service_links::is_one(name, text)
+    });
+    let names: Vec<&str> = links.map(|(name, _)| name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        let names = names.join(", ");
+        format!("not settings but what Kubernetes says of a service, and passed over: {names}")
+    })
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! What depends on the machine or on another setting, and what does not go together.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
     thread::available_parallelism,
 };
 
 use backoffice::settings::Database;
 use lobby::lobbies::Router;
-use settings::{Group, Values};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use settings::{Group, HostAddress, Values};
 
 use super::{error::ConfigError, groups::Settings};
 
@@ -32,11 +34,19 @@ pub(super) fn resolve(values: &Values) -> Result<Settings, ConfigError> {
     Ok(settings)
 }
 
-/// `{data_dir}` is filled in.
+/// What stands for itself in the path of a URL; everything else is written as `%` and its number.
+const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// `{data_dir}` is filled in: the store is a URL, in which a folder's name may not mean anything else.
 fn in_data_dir(store: &mut Database, data_dir: &Path) {
-    store.url = store
-        .url
-        .replace("{data_dir}", &data_dir.display().to_string());
+    let folder = data_dir.as_os_str().as_encoded_bytes();
+    let folder = percent_encode(folder, IN_A_PATH).to_string();
+    store.url = store.url.replace("{data_dir}", &folder);
 }
 
 /// Where a listener is whose host is "auto": loopback as long as sign-in is open and nobody asked for more.
@@ -44,6 +54,84 @@ fn auto_host(settings: &Settings) -> IpAddr {
     match settings.sign_in.is_confined() {
         true => Ipv4Addr::LOCALHOST.into(),
         false => Ipv4Addr::UNSPECIFIED.into(),
+    }
+}
+
+/// Two that would listen on the same port of the same address.
+fn meet(settings: &Settings) -> Option<String> {
+    let listeners = Router::listeners(&settings.lobbies).into_iter();
+    let http = &settings.http;
+    let endpoints = [
+        ("http/control", http.control),
+        ("http/health", http.health),
+        ("http/metrics", http.metrics),
+    ];
+    let all: Vec<(String, Where)> = listeners
+        .map(|listener| (listener.name, Where::At(listener.address)))
+        .chain(endpoints.into_iter().filter_map(|(name, address)| {
+            let place = match address {
+                HostAddress::Off => return None,
+                HostAddress::Host(port) => Where::OfThisHost(port),
+                HostAddress::Fixed(address) => Where::At(address),
+            };
+            Some((name.to_owned(), place))
+        }))
+        .collect();
+    for (i, (name, place)) in all.iter().enumerate() {
+        if let Some((other, there)) = all[..i].iter().find(|(_, there)| there.meets(*place)) {
+            return Some(format!(
+                "{name} would listen on {place}, where {other} is already ({there})"
+            ));
+        }
+    }
+    None
+}
+
+/// Where something listens.
+#[derive(Clone, Copy)]
+enum Where {
+    At(SocketAddr),
+    /// On the address of this host's name, which is not known yet.
+    OfThisHost(u16),
+}
+
+impl Where {
+    /// Whether two can't both be had. Port 0 is any free one.
+    fn meets(self, other: Where) -> bool {
+        let (here, there) = (self.port(), other.port());
+        if here != there || here == 0 {
+            return false;
+        }
+        match (self, other) {
+            (Where::At(a), Where::At(b)) => {
+                let (a, b) = (a.ip().to_canonical(), b.ip().to_canonical());
+                // That of IPv6 is everywhere in IPv4 too.
+                let covers = |wide: IpAddr, other: IpAddr| {
+                    wide.is_unspecified() && (wide.is_ipv6() || other.is_ipv4())
+                };
+                a == b || covers(a, b) || covers(b, a)
+            }
+            (Where::At(a), Where::OfThisHost(_)) | (Where::OfThisHost(_), Where::At(a)) => {
+                a.ip().is_unspecified()
+            }
+            (Where::OfThisHost(_), Where::OfThisHost(_)) => true,
+        }
+    }
+
+    fn port(self) -> u16 {
+        match self {
+            Where::At(address) => address.port(),
+            Where::OfThisHost(port) => port,
+        }
+    }
+}
+
+impl fmt::Display for Where {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Where::At(address) => write!(f, "{address}"),
+            Where::OfThisHost(port) => write!(f, "host:{port}"),
+        }
     }
 }
 
@@ -55,6 +143,9 @@ fn contradictions(settings: &Settings) -> Result<(), ConfigError> {
              faf.websocket_address, vcmi.address"
                 .into(),
         );
+    }
+    if let Some(text) = meet(settings) {
+        return refuse(text);
     }
     let outbox = &settings.lobbies.faf.outbox;
     if outbox.hard_bytes < outbox.soft_bytes {

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::{
     error::{ConfigError, Place},
     groups::{find, keys, nearest},
+    service_links,
 };
 
 /// Environment variables that are read elsewhere and are no keys.
@@ -100,11 +101,14 @@ fn is_number(value: &DeValue<'_>) -> bool {
     matches!(value, DeValue::Integer(_) | DeValue::Float(_))
 }
 
-/// Reads variables that start with [`PREFIX`]; others are not ours.
+/// Reads variables that start with [`PREFIX`]; others are not ours, nor are those of a service that happens to be called
+/// as we are.
 pub(super) fn from_environment(variables: &[(String, String)]) -> Result<Vec<Given>, ConfigError> {
-    let ours = variables
-        .iter()
-        .filter(|(name, _)| name.starts_with(PREFIX) && !NOT_KEYS.contains(&name.as_str()));
+    let ours = variables.iter().filter(|(name, text)| {
+        name.starts_with(PREFIX)
+            && !NOT_KEYS.contains(&name.as_str())
+            && !service_links::is_one(name, text)
+    });
     ours.map(|(variable, text)| {
         let place = Place::Environment(variable.clone());
         let key = keys()

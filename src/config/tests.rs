@@ -188,3 +188,59 @@ fn the_printed_file_means_the_same() {
                 .any(|block| block.contains("11.1.1.1".parse().unwrap()))
     );
 }
+
+#[test]
+fn a_folders_name_means_nothing_in_the_stores_url() {
+    for (folder, path) in [
+        ("lobby%20data", "lobby%2520data"),
+        ("/srv/a b?c#d", "/srv/a%20b%3Fc%23d"),
+        ("/srv/plätze", "/srv/pl%C3%A4tze"),
+        ("/srv/mode=memory", "/srv/mode%3Dmemory"),
+    ] {
+        let config = load("", &[], &[("server.data_dir", folder)]).unwrap();
+        assert_eq!(
+            config.store.url,
+            format!("sqlite:{path}/muster.db?mode=rwc")
+        );
+    }
+}
+
+#[test]
+fn two_that_would_listen_in_one_place_are_refused() {
+    for (json, other, address) in [
+        ("127.0.0.1:9000", "vcmi.address", "127.0.0.1:9000"),
+        ("127.0.0.1:9000", "http.metrics_address", "127.0.0.1:9000"),
+        ("127.0.0.1:9000", "http.health_address", "0.0.0.0:9000"),
+        ("127.0.0.1:9000", "http.health_address", "[::]:9000"),
+        (
+            "[::ffff:127.0.0.1]:9000",
+            "http.health_address",
+            "127.0.0.1:9000",
+        ),
+        ("127.0.0.1:4000", "http.health_address", "host:4000"),
+    ] {
+        let set = [
+            ("faf.json_address", json),
+            (
+                "http.control_address",
+                if address.starts_with("host") {
+                    "host:4000"
+                } else {
+                    ""
+                },
+            ),
+            (other, address),
+        ];
+        let text = refusal("", &[], &set);
+        assert!(text.contains("where"), "{text}");
+    }
+    for (json, other) in [
+        ("127.0.0.1:9000", "127.0.0.2:9000"),
+        ("127.0.0.1:0", "127.0.0.1:0"),
+        ("127.0.0.1:9000", "[::1]:9000"),
+        ("127.0.0.1:9000", "host:9000"),
+    ] {
+        let set = [("faf.json_address", json), ("http.metrics_address", other)];
+        load("", &[], &set).unwrap();
+    }
+}

@@ -212,7 +212,7 @@ fn a_value_that_is_not_understood_is_told_with_its_place() {
             .contains("config.yml: not understood: the top level is no mapping")
     );
     assert!(refusal(&[], Some("a: [\n")).contains("config.yml: not understood:"));
-    assert!(refusal(&[("LOG_LEVEL", "LOUD"), ("DB_PORT", "x")], None).contains("DB_PORT"));
+    assert!(refusal(&[("DB_SERVER", "db"), ("DB_PORT", "x")], None).contains("DB_PORT"));
 }
 
 #[test]
@@ -412,4 +412,99 @@ fn changes_are_told_without_passwords() {
         ("broker.url", "\"amqp://u:***@h:1/v\"".to_owned(), true),
     ];
     assert_eq!(told, expected);
+}
+
+/// As in a cluster with services called `muster`, `db` and `mq`.
+#[test]
+fn what_kubernetes_says_of_services_is_no_setting() {
+    let environment: &[(&str, &str)] = &[
+        ("MUSTER_SERVICE_HOST", "10.0.0.1"),
+        ("MUSTER_PORT", "tcp://10.0.0.1:8002"),
+        ("DB_PORT", "tcp://10.0.0.3:3306"),
+        ("DB_PORT_3306_TCP_ADDR", "10.0.0.3"),
+        ("MQ_PORT", "tcp://10.0.0.4:5672"),
+    ];
+    let plain = config(&Typed {
+        environment,
+        ..Typed::default()
+    });
+    assert_eq!(plain.sign_in.auth, AuthMode::Open);
+    assert_eq!((&plain.replaces, &plain.broker.url), (&None, &None));
+    let [note] = &plain.notes[..] else {
+        panic!("{:?}", plain.notes);
+    };
+    assert!(
+        note.contains("MUSTER_PORT") && note.contains("DB_PORT"),
+        "{note}"
+    );
+    let typo = load(&Typed {
+        environment: &[("MUSTER_LOG_LEVLE", "info")],
+        ..Typed::default()
+    });
+    assert!(typo.unwrap_err().to_string().contains("MUSTER_LOG_LEVEL"));
+}
+
+#[test]
+fn only_its_own_settings_mean_a_deployment_of_that_server() {
+    let read = |environment| {
+        config(&Typed {
+            environment,
+            ..Typed::default()
+        })
+    };
+    for environment in [
+        &[
+            ("DB_HOST", "db"),
+            ("DB_USER", "app"),
+            ("DB_PASSWORD", "x"),
+            ("DB_NAME", "app"),
+        ][..],
+        &[("DB_PORT", "5432"), ("LOG_LEVEL", "verbose")],
+        &[("LOG_LEVEL", "debug"), ("METRICS_PORT", "9100")],
+    ] {
+        let config = read(environment);
+        assert_eq!(
+            (config.sign_in.auth, &config.replaces),
+            (AuthMode::Open, &None)
+        );
+        assert!(config.lobbies.vcmi.listener.enabled);
+    }
+    for environment in [
+        &[("DB_SERVER", "db")][..],
+        &[("DB_LOGIN", "faf")],
+        &[
+            ("DB_PASSWORD", "x"),
+            ("HYDRA_JWKS_URI", "http://hydra/jwks.json"),
+        ],
+    ] {
+        let config = read(environment);
+        assert_eq!(config.sign_in.auth, AuthMode::Database);
+        assert!(
+            config
+                .replaces
+                .as_deref()
+                .is_some_and(|text| text.contains("DB_"))
+        );
+    }
+}
+
+#[test]
+fn in_that_servers_place_there_is_a_vcmi_lobby_only_if_it_is_asked_for() {
+    let enabled = |set, toml| {
+        let typed = Typed {
+            environment: &[("DB_SERVER", "db")],
+            set,
+            toml,
+            ..Typed::default()
+        };
+        config(&typed).lobbies.vcmi.listener.enabled
+    };
+    assert!(!enabled(&[], None));
+    assert!(enabled(&[("vcmi.enabled", "true")], None));
+    assert!(enabled(&[("vcmi.address", "127.0.0.1:5002")], None));
+    assert!(enabled(&[], Some("[vcmi]\naddress = \"0.0.0.0:5002\"\n")));
+    assert!(!enabled(
+        &[("vcmi.enabled", "false")],
+        Some("[vcmi]\naddress = \"0.0.0.0:5002\"\n")
+    ));
 }
