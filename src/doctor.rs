@@ -13,8 +13,17 @@ const KERNEL_NEEDED: (u32, u32) = (5, 13);
 const KERNEL_WANTED: (u32, u32) = (6, 1);
 /// Locked memory that each executor insists on.
 const MEMLOCK_BYTES_PER_SHARD: u64 = 512 << 10;
-/// Descriptors for everything but client connections: database, logs, rings, listeners.
-const SPARE_DESCRIPTORS: u64 = 512;
+/// Descriptors of the process whatever its size, twice those of one that has just started: listeners, threads' polls, the
+/// broker, keys, files of finished games.
+const OWN_DESCRIPTORS: u64 = 64;
+/// Descriptors of a shard: rings, bells, and another ring while one is renewed.
+const DESCRIPTORS_PER_SHARD: u64 = 8;
+/// Files of the embedded store.
+const STORE_DESCRIPTORS: u64 = 12;
+/// Endpoints for operators.
+const ENDPOINTS: u64 = 3;
+/// With fewer clients than this it is no server.
+const LEAST_CONNECTIONS: u64 = 16;
 /// Listen backlog the listeners ask for; `somaxconn` cuts it.
 const BACKLOG_WANTED: u64 = 4096;
 /// Fewer local ports than this hamper a proxy or a load test on the same machine.
@@ -109,7 +118,7 @@ pub fn judge(machine: &Machine, config: &Config) -> Vec<Check> {
         kernel(machine),
         ring(machine),
         memlock(machine, config.engine.shards),
-        open_files(machine, config.engine.connections),
+        open_files(machine, config),
         somaxconn(machine),
         cores(machine, config.engine.shards),
         huge_pages(machine),
@@ -247,19 +256,43 @@ fn memlock(machine: &Machine, shards: u16) -> Check {
     )
 }
 
-fn open_files(machine: &Machine, connections: usize) -> Check {
-    let wanted = connections as u64 + SPARE_DESCRIPTORS;
+fn open_files(machine: &Machine, config: &Config) -> Check {
+    let connections = config.engine.connections;
+    let own = own_descriptors(config);
+    let wanted = connections as u64 + own;
     let (soft, hard) = machine.open_files;
     let shown = |limit: Option<u64>| limit.map_or("unlimited".into(), |limit| limit.to_string());
+    // Start-up raises the soft limit to the hard one, so the hard one decides.
+    let verdict = match hard {
+        Some(hard) if hard < own + LEAST_CONNECTIONS => Verdict::Fail,
+        Some(hard) if hard < wanted => Verdict::Warn,
+        _ => Verdict::Ok,
+    };
     check(
         "open files",
         format!("{} (hard limit {})", shown(soft), shown(hard)),
         format!("{wanted} for limits.connections = {connections}"),
-        // Start-up raises the soft limit to the hard one, so the hard one decides.
-        ok_or(hard.is_none_or(|hard| hard >= wanted), Verdict::Warn),
+        verdict,
         "Raise LimitNOFILE in the unit (tuning/muster.service) or nofile in limits.conf, or lower \
          limits.connections: beyond the limit connections are refused.",
     )
+}
+
+/// Descriptors that are kept for the server itself: no client gets them.
+pub fn own_descriptors(config: &Config) -> u64 {
+    let store = u64::from(config.store.connections).max(STORE_DESCRIPTORS);
+    let endpoints = ENDPOINTS * backoffice::http::CONNECTIONS as u64;
+    OWN_DESCRIPTORS + DESCRIPTORS_PER_SHARD * u64::from(config.engine.shards) + store + endpoints
+}
+
+/// How many may be connected: what was configured, or as many as there are descriptors for.
+pub fn connections(machine: &Machine, config: &Config) -> usize {
+    let wanted = config.engine.connections;
+    let (_, hard) = machine.open_files;
+    hard.map_or(wanted, |hard| {
+        let left = hard.saturating_sub(own_descriptors(config));
+        wanted.min(usize::try_from(left).unwrap_or(usize::MAX))
+    })
 }
 
 fn somaxconn(machine: &Machine) -> Check {
@@ -419,6 +452,10 @@ mod tests {
             Verdict::Warn
         );
         assert_eq!(
+            verdict(&with(|m| m.open_files.1 = Some(150)), "open files"),
+            Verdict::Fail
+        );
+        assert_eq!(
             verdict(&with(|m| m.somaxconn = Some(128)), "somaxconn"),
             Verdict::Warn
         );
@@ -437,6 +474,19 @@ mod tests {
             ),
             Verdict::Warn
         );
+    }
+
+    #[test]
+    fn the_server_keeps_some_descriptors_for_itself() {
+        let with = |hard| {
+            let mut machine = good();
+            machine.open_files.1 = hard;
+            connections(&machine, &config())
+        };
+        assert_eq!((with(None), with(Some(1 << 20))), (100_000, 100_000));
+        let own = own_descriptors(&config());
+        assert_eq!(with(Some(own + 400)), 400);
+        assert_eq!(with(Some(10)), 0);
     }
 
     #[test]

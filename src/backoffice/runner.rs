@@ -220,8 +220,8 @@ pub enum SpawnError<E: Display> {
     /// The thread or its reactor.
     #[error("the back office's thread could not be started: {0}")]
     Thread(#[from] io::Error),
-    /// What the set-up said.
-    #[error("{0}")]
+    /// What the set-up said, with its causes.
+    #[error("{0:#}")]
     Setup(E),
     /// The set-up panicked.
     #[error("the back office's set-up panicked")]
@@ -284,6 +284,11 @@ impl<Q> BackOffice<Q> {
     /// A place to put questions.
     pub fn asker(&self) -> Asker<Q> {
         self.asker.clone()
+    }
+
+    /// Whether its thread has ended, though nobody has stopped it.
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
     }
 
     /// Closes the runner and waits until what was asked is answered, or [`STOP_DEADLINE`] is over. Blocks.

@@ -4,6 +4,7 @@
 //! can get lost: not in an operation that a ring has under way, and not in the queue of a shard that is stopped.
 
 use std::{
+    fs::File,
     io::{self, ErrorKind},
     net::{IpAddr, TcpListener},
     sync::Arc,
@@ -24,6 +25,9 @@ use metrics::Counter;
 /// Pause after `accept` failed, mostly for want of descriptors: at once again would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Least time between two lines of the log about that.
+const LOG_PAUSE: Duration = Duration::from_secs(1);
+
 /// Connections taken from one listening socket before the others get their turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
@@ -41,6 +45,11 @@ struct Accepting<D: Dialect> {
     metrics: Arc<Metrics>,
     bell: Doorbell,
     started: Instant,
+    /// Kept open, so that it can be closed when there is no other.
+    spare: Option<File>,
+    /// When a failure was last logged, and how many there have been since.
+    logged: Option<Duration>,
+    failures: u64,
 }
 
 impl Acceptor {
@@ -66,6 +75,9 @@ impl Acceptor {
             metrics,
             bell,
             started,
+            spare: spare(),
+            logged: None,
+            failures: 0,
         };
         let thread = std::thread::Builder::new()
             .name("acceptor".into())
@@ -82,7 +94,7 @@ impl Acceptor {
 }
 
 impl<D: Dialect> Accepting<D> {
-    fn run(self) {
+    fn run(mut self) {
         let _end = self.mesh.ending(Part::Acceptor);
         let mut pause = false;
         while !self.mesh.is_closing() {
@@ -92,12 +104,15 @@ impl<D: Dialect> Accepting<D> {
                 (&self.listeners, None)
             };
             runtime::wait_for_any(&self.bell, listeners, longest);
-            pause = (0..self.listeners.len()).any(|listener| !self.accept(listener));
+            pause = false;
+            for listener in 0..self.listeners.len() {
+                pause |= !self.accept(listener);
+            }
         }
     }
 
     /// Takes in those who wait at one listening socket, some at a time. False: there is something wrong.
-    fn accept(&self, listener: usize) -> bool {
+    fn accept(&mut self, listener: usize) -> bool {
         for _ in 0..ACCEPTS_PER_TURN {
             match self.listeners[listener].accept() {
                 Ok((socket, peer)) => {
@@ -111,14 +126,42 @@ impl<D: Dialect> Accepting<D> {
                         ErrorKind::ConnectionAborted | ErrorKind::Interrupted
                     ) => {}
                 Err(error) => {
-                    self.metrics.accept_errors.up();
-                    let name = &self.settings.listeners[listener].name;
-                    tracing::warn!(%error, listener = name, "accept failed");
-                    return false;
+                    self.failed(listener, &error);
+                    if !runtime::is_out_of_descriptors(&error) || !self.refuse(listener) {
+                        return false;
+                    }
                 }
             }
         }
         true
+    }
+
+    /// Counts a failure, and logs it now and then.
+    fn failed(&mut self, listener: usize, error: &io::Error) {
+        self.metrics.accept_errors.up();
+        self.failures += 1;
+        let now = self.started.elapsed();
+        if self.logged.is_none_or(|at| now >= at + LOG_PAUSE) {
+            let name = &self.settings.listeners[listener].name;
+            let times = std::mem::take(&mut self.failures);
+            tracing::warn!(%error, listener = name, times, "accept failed");
+            self.logged = Some(now);
+        }
+    }
+
+    /// There is no descriptor for whoever comes next: with the one that is kept for this they are told, by being closed.
+    /// False: it is gone as well.
+    fn refuse(&mut self, listener: usize) -> bool {
+        if self.spare.take().is_none() {
+            self.spare = spare();
+            return false;
+        }
+        let refused = self.listeners[listener].accept().is_ok();
+        self.spare = spare();
+        if refused {
+            self.metrics.refused_descriptors.up();
+        }
+        refused
     }
 
     fn take_in(&self, socket: std::os::fd::OwnedFd, address: IpAddr, listener: usize) {
@@ -143,6 +186,11 @@ impl<D: Dialect> Accepting<D> {
         };
         self.mesh.post(shard, Inbound::Accepted(Box::new(accepted)));
     }
+}
+
+/// A descriptor to be given up for somebody else.
+fn spare() -> Option<File> {
+    File::open("/dev/null").ok()
 }
 
 impl Metrics {

@@ -30,6 +30,8 @@ metrics::metrics! {
         refused_address: Counter = PerShard "muster_refused_address_total";
         /// Connections refused because their address opens them too fast.
         refused_rate: Counter = PerShard "muster_refused_rate_total";
+        /// Connections refused because the process had no descriptor left.
+        refused_descriptors: Counter = PerShard "muster_refused_descriptors_total";
         /// Connections that the system failed to accept.
         accept_errors: Counter = PerShard "muster_accept_errors_total";
         /// Connections that have ended, for whatever reason.

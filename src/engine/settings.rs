@@ -14,7 +14,8 @@ settings::settings! {
         /// Pin each shard to its core, if a core is left for everything else. Switch off where several servers share a
         /// machine.
         pin: bool = "server.pin", flag(), "true";
-        /// Connections of the whole server; more are closed at once. Each needs a file descriptor.
+        /// Connections of the whole server; more are closed at once. Each needs a file descriptor: if the process may not
+        /// have as many, and some for itself, there are fewer.
         connections: usize = "limits.connections", number(1, 10_000_000), "100000", unit("connections");
         /// Limits on one address.
         address_limits: AddressLimits;

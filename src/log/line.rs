@@ -43,6 +43,18 @@ pub(super) fn of(event: &Event<'_>, style: Style, at: SystemTime) -> String {
     line
 }
 
+/// Words of the program that are no event: as they are for people, an object for programs.
+pub(super) fn notice(text: &str, style: Style) -> String {
+    if style != Style::Json {
+        return format!("{text}\n");
+    }
+    let mut fields = Fields {
+        message: text.to_owned(),
+        ..Fields::default()
+    };
+    object(&mut fields, Level::WARN, "muster", SystemTime::now()) + "\n"
+}
+
 fn text(event: &Event<'_>, level: &str, target: &str, at: SystemTime) -> String {
     let mut fields = Fields::default();
     event.record(&mut fields);
@@ -71,12 +83,16 @@ fn text(event: &Event<'_>, level: &str, target: &str, at: SystemTime) -> String 
 fn json(event: &Event<'_>, level: Level, target: &str, at: SystemTime) -> String {
     let mut fields = Fields::default();
     event.record(&mut fields);
+    object(&mut fields, level, target, at)
+}
+
+fn object(fields: &mut Fields, level: Level, target: &str, at: SystemTime) -> String {
     let mut line = format!(
         "{{\"timestamp\":\"{}\",\"level\":\"{level}\",\"target\":\"{target}\",\"fields\":{{",
         moment(at)
     );
     let message = std::mem::take(&mut fields.message);
-    let all = std::iter::once(("message", Of::Text(message))).chain(fields.others);
+    let all = std::iter::once(("message", Of::Text(message))).chain(fields.others.drain(..));
     let mut left = LINE_BYTES;
     for (i, (name, value)) in all.enumerate() {
         if i > 0 {

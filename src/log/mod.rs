@@ -52,6 +52,7 @@ pub type Level = Box<dyn Fn(&str)>;
 /// The running log. Dropped, it writes what is still waiting, for as long as somebody takes it.
 pub struct Log {
     writer: Arc<Writer>,
+    style: Style,
 }
 
 impl Log {
@@ -63,7 +64,7 @@ impl Log {
     /// # Panics
     /// If it is started twice.
     pub fn start(level: &str, style: Style) -> io::Result<(Log, Level)> {
-        let writer = Writer::start(io::stderr())?;
+        let writer = Writer::start(io::stderr(), style)?;
         let (filtered, handle) = reload::Layer::new(filter(level));
         let lines = Lines {
             writer: writer.clone(),
@@ -79,12 +80,12 @@ impl Log {
                 tracing::warn!(%error, "the log's level stays");
             }
         });
-        Ok((Log { writer }, level))
+        Ok((Log { writer, style }, level))
     }
 
-    /// Puts a line for people among the others as it is.
+    /// Puts words for people among the lines, as they are where people read; they may be several lines.
     pub fn notice(&self, text: &str) {
-        self.writer.put(format!("{text}\n"));
+        self.writer.put(line::notice(text, self.style));
     }
 
     /// What it counts.

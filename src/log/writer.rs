@@ -12,7 +12,10 @@ use std::{
 
 use crossbeam::queue::ArrayQueue;
 
-use super::Metrics;
+use super::{
+    Metrics,
+    line::{self, Style},
+};
 
 /// Lines that wait to be written; more are lost.
 const LINES: usize = 8192;
@@ -31,6 +34,7 @@ pub(super) struct Writer {
     /// Lines that were put into the queue and neither written nor given up yet.
     waiting: AtomicUsize,
     sleeping: AtomicBool,
+    style: Style,
     pub(super) metrics: Arc<Metrics>,
     thread: std::sync::OnceLock<Thread>,
 }
@@ -40,12 +44,13 @@ impl Writer {
     ///
     /// # Errors
     /// No thread is to be had.
-    pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<Arc<Writer>> {
+    pub(super) fn start(out: impl Write + Send + 'static, style: Style) -> io::Result<Arc<Writer>> {
         let writer = Arc::new(Writer {
             queue: ArrayQueue::new(LINES),
             bytes: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             sleeping: AtomicBool::new(false),
+            style,
             metrics: Arc::default(),
             thread: std::sync::OnceLock::new(),
         });
@@ -136,8 +141,8 @@ impl Writer {
     fn tell_losses(&self, batch: &mut Vec<u8>, told: &mut u64) {
         let lost = self.metrics.lost.value();
         if lost > *told {
-            let text = format!("muster: {} lines of this log were lost\n", lost - *told);
-            batch.extend_from_slice(text.as_bytes());
+            let text = format!("muster: {} lines of this log were lost", lost - *told);
+            batch.extend_from_slice(line::notice(&text, self.style).as_bytes());
             *told = lost;
         }
     }
@@ -187,6 +192,10 @@ mod tests {
         }
     }
 
+    fn started(reader: Reader) -> Arc<Writer> {
+        Writer::start(reader, Style::Plain).unwrap()
+    }
+
     fn patient(holds: impl Fn() -> bool) {
         let begun = Instant::now();
         while !holds() {
@@ -199,11 +208,10 @@ mod tests {
     fn a_reader_that_stands_still_costs_lines_and_nobodys_time() {
         let (permits, waiting) = channel();
         let taken = Arc::new(Mutex::new(Vec::new()));
-        let writer = Writer::start(Reader {
+        let writer = started(Reader {
             permits: waiting,
             taken: taken.clone(),
-        })
-        .unwrap();
+        });
         for number in 0..3 * LINES {
             writer.put(format!("{number}\n"));
         }
@@ -221,11 +229,10 @@ mod tests {
     #[test]
     fn lines_are_bounded_by_their_bytes_too() {
         let (_permits, waiting) = channel();
-        let writer = Writer::start(Reader {
+        let writer = started(Reader {
             permits: waiting,
             taken: Arc::default(),
-        })
-        .unwrap();
+        });
         for _ in 0..200 {
             writer.put("x".repeat(64 << 10));
         }
@@ -237,11 +244,10 @@ mod tests {
     fn a_reader_that_is_gone_or_a_full_disk_is_counted_and_tried_again() {
         let (permits, waiting) = channel();
         let taken = Arc::new(Mutex::new(Vec::new()));
-        let writer = Writer::start(Reader {
+        let writer = started(Reader {
             permits: waiting,
             taken: taken.clone(),
-        })
-        .unwrap();
+        });
         permits.send(Err(ErrorKind::StorageFull.into())).unwrap();
         writer.put("one\n".into());
         patient(|| writer.metrics.lost.value() == 1);

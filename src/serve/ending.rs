@@ -12,7 +12,7 @@ use super::reload::Current;
 
 /// How often an orderly stop looks whether the last game has ended.
 const DRAIN_CHECK: Duration = Duration::from_millis(50);
-/// How often it is looked whether every thread of the engine is alive.
+/// How often it is looked whether every part is alive.
 const LOSS_CHECK: Duration = Duration::from_millis(250);
 /// Time for the other shards to say good-bye when one is lost.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -105,11 +105,15 @@ impl Stops {
     }
 }
 
-/// Until a thread of the engine has ended that was not told to; says which. Then nothing of the server can be relied on, and
-/// those who are on the other shards are told good-bye.
-pub(super) async fn loss(mesh: &Mesh<Router>, phase: &Cell<Phase>) -> anyhow::Error {
+/// Until `lost` says that a part of the server has ended which nobody told to. Then nothing of it can be relied on, and those
+/// who are on the other shards are told good-bye.
+pub(super) async fn loss(
+    lost: impl Fn() -> Option<String>,
+    mesh: &Mesh<Router>,
+    phase: &Cell<Phase>,
+) -> anyhow::Error {
     let lost = loop {
-        match mesh.lost() {
+        match lost() {
             Some(lost) => break lost,
             None => sleep(LOSS_CHECK).await,
         }

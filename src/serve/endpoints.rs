@@ -1,10 +1,10 @@
 //! The HTTP endpoints: where each listens, and what it serves.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
 use muster::{
-    backoffice::http::{self, Site},
+    backoffice::http::{self, Counts, Site},
     settings::HostAddress,
 };
 use tokio::{
@@ -28,6 +28,7 @@ impl Endpoint {
         name: &'static str,
         wanted: HostAddress,
         site: impl Site,
+        counts: &Arc<Counts>,
     ) -> anyhow::Result<Endpoint> {
         let resolved = resolve(wanted).await?;
         let listener = match resolved {
@@ -41,7 +42,7 @@ impl Endpoint {
             wanted,
             address: address.transpose()?,
             change,
-            task: spawn_local(http::keep(name, listener, changed, site)),
+            task: spawn_local(http::keep(name, listener, changed, site, counts.clone())),
         })
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use metrics::{LabelledGauge, Registry};
 use muster::{
-    backoffice::{broker::Broker, keys, runner, spool, store},
+    backoffice::{broker::Broker, http, keys, runner, spool, store},
     engine,
     lobbies::LobbyMetrics,
     lobby::faf,
@@ -52,6 +52,7 @@ pub(super) struct Counting<'a> {
     pub(super) keys: Arc<keys::Metrics>,
     pub(super) broker: Arc<Broker>,
     pub(super) log: Arc<log::Metrics>,
+    pub(super) http: Arc<http::Counts>,
     pub(super) process: Process,
 }
 
@@ -70,6 +71,7 @@ impl Counting<'_> {
         registry.add("none", self.keys);
         registry.add("none", self.broker);
         registry.add("none", self.log);
+        registry.add("none", self.http);
         registry.add("none", Arc::new(self.process));
         registry
     }
@@ -93,6 +95,7 @@ mod tests {
             keys: Arc::default(),
             broker: Arc::new(Broker::new(1)),
             log: Arc::default(),
+            http: Arc::default(),
             process: Process::default(),
         };
         counting.registry().definitions()

@@ -8,12 +8,15 @@
 //! | `outside` | the broker: its settings, and what becomes of what it says |
 //! | `reload` | reading the configuration again, and what takes effect at once |
 //! | `ending` | signals, the drain, the end |
+//! | `folder`, `holder` | who has the data folder, or a port, when it is not us |
 //!
 //! Three kinds of threads: one per shard, the back office's, and the main one, which serves everything around the lobby
 //! (broker, HTTP, configuration, signals) on a tokio runtime of its own, so that none of it delays an answer to a player.
 
 mod ending;
 mod endpoints;
+mod folder;
+mod holder;
 mod metrics;
 mod office;
 mod outside;
@@ -21,6 +24,7 @@ mod reload;
 
 use std::{
     cell::{Cell, RefCell},
+    io,
     process::ExitCode,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
@@ -32,6 +36,7 @@ use muster::{
         broker::Broker,
         faf::{AuthMode, control::Control},
         http::{
+            Counts,
             health::{Health, Phase},
             metrics::Metrics,
         },
@@ -41,8 +46,9 @@ use muster::{
     doctor,
     engine::{self, Engine, Mesh, Outside},
     lobbies::{LobbyMetrics, Of, Router},
-    lobby::ShardId,
+    lobby::{ShardId, faf::news::News},
     log::{self, Level, Log},
+    settings::HostAddress,
 };
 use tokio::{
     runtime::Runtime,
@@ -52,6 +58,7 @@ use tokio::{
 
 pub(crate) use self::ending::Signals;
 use self::{
+    ending::Stops,
     endpoints::Endpoint,
     metrics::{Counting, Process},
     office::{Asked, Progress},
@@ -69,36 +76,73 @@ pub(crate) fn serve(
 ) -> anyhow::Result<ExitCode> {
     let _ = rlimit::increase_nofile_limit(u64::MAX); // the doctor says if it is still too low
     muster::engine::use_small_pages();
-    if let Some(failures) = doctor::failures(&doctor::judge(&doctor::Machine::read(), &config)) {
+    let machine = doctor::Machine::read();
+    if let Some(failures) = doctor::failures(&doctor::judge(&machine, &config)) {
         bail!("this machine can't run the server:\n{failures}");
     }
+    let connections = doctor::connections(&machine, &config);
+    say_how_many(connections, &config);
     std::fs::create_dir_all(&config.server.data_dir)
         .with_context(|| format!("can't create {}", config.server.data_dir.display()))?;
-    let run = run(signals, sources, &config, log, level);
-    LocalSet::new().block_on(runtime, run)?;
+    let _claim = folder::claim(&config.server.data_dir)?;
+    let run = run(signals, sources, &config, connections, log, level);
+    LocalSet::new()
+        .block_on(runtime, run)
+        .map_err(|error| with_holder(error, &config))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says how many may be connected, and if those are fewer than was wished for.
+fn say_how_many(connections: usize, config: &Config) {
+    let (wanted, kept) = (config.engine.connections, doctor::own_descriptors(config));
+    if connections < wanted {
+        tracing::info!(
+            connections,
+            kept,
+            "limits.connections is {wanted}, but fewer can be had: the process may not open more (LimitNOFILE, `ulimit -n`), \
+             and keeps some of that for itself"
+        );
+    } else {
+        tracing::info!(connections, kept, "limits.connections can be had");
+    }
+}
+
+/// If an address is taken: by whom.
+fn with_holder(error: anyhow::Error, config: &Config) -> anyhow::Error {
+    let taken = |cause: &(dyn std::error::Error + 'static)| {
+        let cause = cause.downcast_ref::<io::Error>();
+        cause.is_some_and(|cause| cause.kind() == io::ErrorKind::AddrInUse)
+    };
+    if !error.chain().any(taken) {
+        return error;
+    }
+    let http = [config.http.control, config.http.health, config.http.metrics];
+    let endpoints = http.into_iter().filter_map(|address| match address {
+        HostAddress::Fixed(address) => Some(address),
+        _ => None,
+    });
+    let listeners = Router::listeners(&config.lobbies).into_iter();
+    let mut all = listeners.map(|listener| listener.address).chain(endpoints);
+    match all.find_map(|address| Some((address, holder::of(address)?))) {
+        Some((address, holder)) => error.context(format!("{address} is in use by {holder}")),
+        None => error,
+    }
 }
 
 async fn run(
     signals: Signals,
     sources: Sources,
     config: &Config,
+    connections: usize,
     log: &Log,
     level: Level,
 ) -> anyhow::Result<()> {
-    let shards = config.engine.shards;
-    let mesh = Mesh::<Router>::new(shards);
+    let mesh = Mesh::<Router>::new(config.engine.shards);
     let progress = Arc::new(Progress::default());
+    let http = Arc::<Counts>::default();
     let phase = Rc::new(Cell::new(Phase::Starting));
-    let mut health = Endpoint::open("http/health", config.http.health, {
-        let (progress, mesh, phase) = (progress.clone(), mesh.clone(), phase.clone());
-        Health(move || match phase.get() {
-            _ if mesh.lost().is_some() => Phase::Failed,
-            Phase::Ready if !progress.loaded.load(Ordering::Acquire) => Phase::Starting,
-            phase => phase,
-        })
-    })
-    .await?;
+    let site = health(&progress, &mesh, &phase);
+    let mut health = Endpoint::open("http/health", config.http.health, site, &http).await?;
 
     let broker = Arc::new(Broker::new(config.broker.backlog));
     let (broker_settings, wanted) = watch::channel(outside::broker_settings(config));
@@ -111,14 +155,11 @@ async fn run(
         move || office::open(&config, mesh, progress)
     })
     .await??;
-    let lobbies = LobbyMetrics::new(shards);
-    let engine = start_engine(config, &mesh, &office, &broker, &lobbies)?;
+    let lobbies = LobbyMetrics::new(mesh.shards());
+    let engine = start_engine(config, connections, &mesh, &office, &broker, &lobbies)?;
 
-    let mut control = Endpoint::open("http/control", config.http.control, {
-        let mesh = mesh.clone();
-        Control::new(shards, move |news| mesh.tell(|| Of::Faf(news.clone())))
-    })
-    .await?;
+    let site = control(&mesh);
+    let mut control = Endpoint::open("http/control", config.http.control, site, &http).await?;
     let counting = Counting {
         engine: &engine.metrics,
         lobbies: &lobbies,
@@ -128,19 +169,19 @@ async fn run(
         keys: progress.keys.clone(),
         broker: broker.clone(),
         log: log.metrics(),
+        http: http.clone(),
         process: Process::started(progress.first_game.load(Ordering::Acquire)),
     };
     let site = Metrics(counting.registry());
-    let mut metrics = Endpoint::open("http/metrics", config.http.metrics, site).await?;
+    let mut metrics = Endpoint::open("http/metrics", config.http.metrics, site, &http).await?;
     phase.set(Phase::Ready);
     announce(config, log, &engine, &[&control, &health, &metrics]);
 
-    let current = Rc::new(RefCell::new(config.clone()));
-    let (mut stops, hangup) = signals.split();
-    let mut reload = Reload {
+    let (stops, hangup) = signals.split();
+    let reload = Reload {
         hangup,
         sources,
-        current: current.clone(),
+        current: Rc::new(RefCell::new(config.clone())),
         level,
         broker: broker_settings,
         control: &mut control,
@@ -148,11 +189,7 @@ async fn run(
         metrics: &mut metrics,
         mesh: mesh.clone(),
     };
-    tokio::select! {
-        () = stops.wait(current, &mesh, &phase) => {}
-        lost = ending::loss(&mesh, &phase) => return Err(lost),
-        () = reload.run() => {}
-    }
+    until_the_end(stops, reload, &office, &phase).await?;
     phase.set(Phase::Stopped);
     // From the inside to the outside: whoever still has something to hand on ends before the one they hand it to.
     spawn_blocking(move || engine.join()).await?;
@@ -165,8 +202,53 @@ async fn run(
     Ok(())
 }
 
+/// Serves until a signal ends it.
+///
+/// # Errors
+/// A part of the server is lost.
+async fn until_the_end(
+    mut stops: Stops,
+    mut reload: Reload<'_>,
+    office: &BackOffice<Asked>,
+    phase: &Cell<Phase>,
+) -> anyhow::Result<()> {
+    let (current, mesh) = (reload.current.clone(), reload.mesh.clone());
+    let lost = || {
+        let office = || office.has_ended().then(|| "the back office".to_owned());
+        mesh.lost().map(|part| part.to_string()).or_else(office)
+    };
+    tokio::select! {
+        () = stops.wait(current, &mesh, phase) => Ok(()),
+        lost = ending::loss(lost, &mesh, phase) => Err(lost),
+        () = reload.run() => Ok(()),
+    }
+}
+
+/// Whether the server serves. It asks nobody who could keep it waiting.
+fn health(
+    progress: &Arc<Progress>,
+    mesh: &Arc<Mesh<Router>>,
+    phase: &Rc<Cell<Phase>>,
+) -> Health<impl Fn() -> Phase + use<>> {
+    let (progress, mesh, phase) = (progress.clone(), mesh.clone(), phase.clone());
+    Health(move || match phase.get() {
+        _ if mesh.lost().is_some() => Phase::Failed,
+        Phase::Ready if !progress.loaded.load(Ordering::Acquire) => Phase::Starting,
+        phase => phase,
+    })
+}
+
+/// All games and players, as the shards know them.
+fn control(mesh: &Arc<Mesh<Router>>) -> Control<impl Fn(News) + use<>> {
+    let mesh = mesh.clone();
+    Control::new(mesh.shards(), move |news| {
+        mesh.tell(|| Of::Faf(news.clone()))
+    })
+}
+
 fn start_engine(
     config: &Config,
+    connections: usize,
     mesh: &Arc<Mesh<Router>>,
     office: &BackOffice<Asked>,
     broker: &Arc<Broker>,
@@ -178,6 +260,7 @@ fn start_engine(
     Engine::start(
         engine::Settings {
             listeners: Router::listeners(&config.lobbies),
+            connections,
             ..config.engine.clone()
         },
         mesh.clone(),

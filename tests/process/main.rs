@@ -3,6 +3,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod descriptors;
+mod endpoints;
+mod folder;
 mod log;
 mod signals;
 

@@ -4,16 +4,20 @@
 //! |---|---|
 //! | `health` | whether the server serves |
 //! | `metrics` | everything that is counted, as Prometheus reads it |
+//! | `seats` | the places for connections, and who makes room |
 //!
 //! They run beside the back office, never on it, and never make a shard wait. Who can reach them may read everything:
-//! their addresses are loopback unless somebody says otherwise. Connections, requests and their time are bounded.
+//! their addresses are loopback unless somebody says otherwise. Connections, requests and their time are bounded, for each
+//! endpoint by itself, so that a probe is answered whatever else is asked.
 
 pub mod health;
 pub mod metrics;
+mod seats;
 
 use crate::BoxedLocal;
-use std::{convert::Infallible, io, net::SocketAddr, rc::Rc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
+use ::metrics::SharedCounter;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
@@ -24,18 +28,32 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use seats::{Seat, Seats};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
-    task::JoinSet,
+    task::yield_now,
 };
 
-/// Connections of one endpoint; its users are a scraper, a probe and an operator.
-const CONNECTIONS: usize = 64;
+::metrics::metrics! {
+    /// What the endpoints count.
+    pub struct Counts {
+        /// Connections to the endpoints that were closed to make room for another.
+        evicted: SharedCounter = Sum "muster_http_evicted_total";
+        /// Connections to the endpoints that were refused because all others were being answered.
+        refused: SharedCounter = Sum "muster_http_refused_total";
+        /// Connections that the system failed to accept for an endpoint.
+        accept_errors: SharedCounter = Sum "muster_http_accept_errors_total";
+    }
+}
+
+/// Connections of one endpoint; its users are a scraper, a probe and an operator. One more takes the place of one that says
+/// nothing.
+pub const CONNECTIONS: usize = 16;
 /// Bytes of a request's head.
 const HEAD_BYTES: usize = 16 << 10;
 /// Time for a request's head, and between two requests of one connection.
-const HEAD_TIME: Duration = Duration::from_secs(30);
+const HEAD_TIME: Duration = Duration::from_secs(5);
 /// Time for everything on one connection: whoever reads slowly is cut off.
 const CONNECTION_TIME: Duration = Duration::from_secs(300);
 /// Pause after a failed accept: there may be no descriptors left.
@@ -67,13 +85,14 @@ pub async fn keep(
     listener: Option<TcpListener>,
     wanted: watch::Receiver<Option<SocketAddr>>,
     site: impl Site,
+    counts: Arc<Counts>,
 ) {
     let site = Rc::new(site);
     let get: Get = Rc::new(move |path| {
         let site = site.clone();
         Box::pin(async move { site.get(&path).await })
     });
-    keep_boxed(name, listener, wanted, get).await;
+    keep_boxed(name, listener, wanted, get, counts).await;
 }
 
 /// A site of whatever type, given a path.
@@ -84,8 +103,9 @@ fn keep_boxed(
     listener: Option<TcpListener>,
     wanted: watch::Receiver<Option<SocketAddr>>,
     get: Get,
+    counts: Arc<Counts>,
 ) -> BoxedLocal<'static, ()> {
-    Box::pin(keep_site(name, listener, wanted, get))
+    Box::pin(keep_site(name, listener, wanted, get, counts))
 }
 
 async fn keep_site(
@@ -93,11 +113,12 @@ async fn keep_site(
     mut listener: Option<TcpListener>,
     mut wanted: watch::Receiver<Option<SocketAddr>>,
     site: Get,
+    counts: Arc<Counts>,
 ) {
-    let mut connections = JoinSet::new();
+    let mut seats = Seats::new(CONNECTIONS, counts);
     loop {
         tokio::select! {
-            () = accept(listener.as_ref(), &site, &mut connections) => {}
+            () = accept(listener.as_ref(), &site, &mut seats) => {}
             changed = wanted.changed() => {
                 if changed.is_err() {
                     return;
@@ -123,20 +144,17 @@ async fn keep_site(
 }
 
 /// Accepts for ever; may be dropped at any await.
-async fn accept(listener: Option<&TcpListener>, site: &Get, connections: &mut JoinSet<()>) {
+async fn accept(listener: Option<&TcpListener>, site: &Get, seats: &mut Seats) {
     let Some(listener) = listener else {
         return std::future::pending().await;
     };
     loop {
         tokio::select! {
-            Some(_) = connections.join_next() => {}
+            () = seats.vacated() => {}
             accepted = listener.accept() => match accepted {
-                // One too many is closed at once.
-                Ok((stream, _)) if connections.len() < CONNECTIONS => {
-                    connections.spawn_local(serve(stream, site.clone()));
-                }
-                Ok(_) => {}
+                Ok((stream, _)) => seats.take(|seat| serve(stream, site.clone(), seat)),
                 Err(error) => {
+                    seats.counts.accept_errors.up();
                     tracing::debug!(%error, "accept failed");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
@@ -146,11 +164,16 @@ async fn accept(listener: Option<&TcpListener>, site: &Get, connections: &mut Jo
 }
 
 /// One connection, to its end.
-async fn serve(stream: TcpStream, site: Get) {
+async fn serve(stream: TcpStream, site: Get, seat: Seat) {
     let _ = stream.set_nodelay(true); // refused: a little slower
     let service = service_fn(move |request: Request<Incoming>| {
-        let site = site.clone();
-        async move { Ok::<_, Infallible>(answer(&site, &request).await) }
+        let (site, seat) = (site.clone(), seat.clone());
+        async move {
+            let _answering = seat.answering();
+            // Requests may come many at a time: the others' turn comes between any two.
+            yield_now().await;
+            Ok::<_, Infallible>(answer(&site, &request).await)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

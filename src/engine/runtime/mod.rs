@@ -25,7 +25,7 @@ pub use memory::use_small_pages;
 
 pub(super) use doorbell::Doorbell;
 pub(super) use ring::Ring;
-pub(super) use socket::{listen, wait_for_any};
+pub(super) use socket::{is_out_of_descriptors, listen, wait_for_any};
 pub(super) use threads::{Thread, allowed_cpus, or_end_the_process, spawn};
 
 /// What was awaited.

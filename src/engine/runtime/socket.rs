@@ -114,6 +114,11 @@ pub(crate) fn listen(
     Ok(socket.into())
 }
 
+/// Whether a call failed because the process, or the machine, can't have another descriptor.
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
 /// Waits until the bell rings or one of the listening sockets has a connection; nothing is taken out of either. Sockets
 /// that are left out are not waited for.
 pub(crate) fn wait_for_any(bell: &Doorbell, listeners: &[TcpListener], longest: Option<Duration>) {
