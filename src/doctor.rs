@@ -280,7 +280,8 @@ fn open_files(machine: &Machine, config: &Config) -> Check {
 
 /// Descriptors that are kept for the server itself: no client gets them.
 pub fn own_descriptors(config: &Config) -> u64 {
-    let store = u64::from(config.store.connections).max(STORE_DESCRIPTORS);
+    // A database server's pools have so many in all, at the most.
+    let store = (2 * u64::from(config.store.connections)).max(STORE_DESCRIPTORS);
     let endpoints = ENDPOINTS * backoffice::http::CONNECTIONS as u64;
     OWN_DESCRIPTORS + DESCRIPTORS_PER_SHARD * u64::from(config.engine.shards) + store + endpoints
 }

@@ -150,11 +150,7 @@ async fn run(
         let (broker, mesh) = (broker.clone(), mesh.clone());
         async move { broker.run(wanted, outside::ToShards { mesh }).await }
     });
-    let office = spawn_blocking({
-        let (config, mesh, progress) = (config.clone(), mesh.clone(), progress.clone());
-        move || office::open(&config, mesh, progress)
-    })
-    .await??;
+    let office = office::opened(config, &mesh, &progress).await?;
     let lobbies = LobbyMetrics::new(mesh.shards());
     let engine = start_engine(config, connections, &mesh, &office, &broker, &lobbies)?;
 

@@ -64,8 +64,18 @@ pub(super) struct Progress {
     pub(super) keys: Arc<keys::Metrics>,
 }
 
+/// Starts the back office, which may take a while, and lets others have the thread meanwhile.
+pub(super) async fn opened(
+    config: &Config,
+    mesh: &Arc<Mesh<Router>>,
+    progress: &Arc<Progress>,
+) -> anyhow::Result<BackOffice<Asked>> {
+    let (config, mesh, progress) = (config.clone(), mesh.clone(), progress.clone());
+    tokio::task::spawn_blocking(move || open(&config, mesh, progress)).await?
+}
+
 /// Starts the back office: store, keys, policy server, and the handler that answers with them.
-pub(super) fn open(
+fn open(
     config: &Config,
     mesh: Arc<Mesh<Router>>,
     progress: Arc<Progress>,
