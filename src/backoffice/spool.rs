@@ -14,9 +14,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use std::time::Duration;
+
 use metrics::SharedCounter;
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::Semaphore;
 
+/// A disk that has not taken a game after this time hangs. The store is asked all the same, and the game is no worse off
+/// than without a disk.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// Threads that wait for the disk at one time, hanging or not.
+const AT_ONCE: usize = 8;
 /// The ending of a whole file.
 const ENDING: &str = "game";
 /// The ending of one that is being written.
@@ -36,6 +44,7 @@ metrics::metrics! {
 #[derive(Clone, Debug)]
 pub struct Spool {
     folder: PathBuf,
+    at_once: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
 
@@ -56,8 +65,11 @@ impl Spool {
                 fs::remove_file(path)?;
             }
         }
-        let folder = folder.to_owned();
-        Ok(Spool { folder, metrics })
+        Ok(Spool {
+            folder: folder.to_owned(),
+            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            metrics,
+        })
     }
 
     /// Keeps a game's batch, in the place of its last one.
@@ -67,7 +79,7 @@ impl Spool {
     pub async fn keep(&self, uid: u32, batch: &impl Serialize) -> io::Result<()> {
         let folder = self.folder.clone();
         let outcome = match serde_json::to_vec(batch) {
-            Ok(text) => blocking(move || write(&folder, uid, &text)).await,
+            Ok(text) => self.on_disk(move || write(&folder, uid, &text)).await,
             Err(error) => Err(error.into()),
         };
         match &outcome {
@@ -83,12 +95,31 @@ impl Spool {
     /// The game is settled.
     pub async fn forget(&self, uid: u32) {
         let path = file(&self.folder, uid);
-        if let Err(error) = blocking(move || fs::remove_file(path)).await
+        if let Err(error) = self.on_disk(move || fs::remove_file(path)).await
             && error.kind() != io::ErrorKind::NotFound
         {
             self.metrics.failed.up();
             tracing::error!(%error, game = uid, "a settled game can't be removed from disk");
         }
+    }
+
+    /// Does some work on the disk, on a thread that may wait for it. What hangs keeps its place until it no longer does.
+    async fn on_disk(
+        &self,
+        work: impl FnOnce() -> io::Result<()> + Send + 'static,
+    ) -> io::Result<()> {
+        let whole = async {
+            let place = self.at_once.clone().acquire_owned().await;
+            let place = place.map_err(io::Error::other)?;
+            let work = tokio::task::spawn_blocking(move || {
+                let _place = place;
+                work()
+            });
+            work.await.map_err(io::Error::other)?
+        };
+        tokio::time::timeout(DEADLINE, whole)
+            .await
+            .unwrap_or(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// What is there, in no order. A file that can't be read is put aside.
@@ -141,13 +172,6 @@ fn write_durably(path: &Path, text: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => outcome,
-        Err(error) => Err(io::Error::other(error)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +219,20 @@ mod tests {
         fs::write(folder.path().join("8.game"), "[8,").unwrap();
         assert_eq!(ends(&spool), [(7, 2.0)]);
         assert!(folder.path().join("8.unreadable").exists());
+    }
+
+    // However many it is asked for, no more threads than some wait, and nobody waits for ever.
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_hangs_is_not_waited_for_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = opened(folder.path());
+        let places = u32::try_from(AT_ONCE).unwrap();
+        let hanging = spool.at_once.clone().acquire_many_owned(places).await;
+        let refused = spool.keep(7, &(7, 2.0)).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
+        drop(hanging);
+        spool.keep(7, &(7, 2.0)).await.unwrap();
+        assert_eq!(ends(&spool), [(7, 2.0)]);
     }
 
     // Each attempt on a full disk left a file for good.
