@@ -22,6 +22,11 @@ impl Store {
             };
             self.database
                 .call("seed", async {
+                    // The write lock may be somebody's for long, and only the first start needs it.
+                    let there: i64 = sqlx::query_scalar(LEADERBOARDS).fetch_one(pool).await?;
+                    if there > 0 {
+                        return Ok(());
+                    }
                     let mut transaction = pool.begin_with(self.database.begin()).await?;
                     let leaderboards: i64 = sqlx::query_scalar(LEADERBOARDS)
                         .fetch_one(&mut *transaction)
