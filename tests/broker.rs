@@ -4,6 +4,7 @@
 mod support;
 
 use std::{
+    io::Read,
     process::Command,
     sync::{
         Arc,
@@ -29,6 +30,7 @@ use muster::{
 use serde_json::{Value, json};
 use support::{
     player::Player,
+    proxy::{Line, Proxy},
     server::{Backend, Server, Setup},
 };
 use tokio::{
@@ -499,6 +501,69 @@ async fn other_settings_mean_another_connection_and_exchange() {
             assert_eq!(next(&mut incoming).await.data, b"{\"n\":1}");
             change.send_replace(None);
             until(|| !broker.is_connected()).await;
+            broker.close();
+            task.await.unwrap();
+        })
+        .await;
+}
+
+// A broker that accepts and says nothing: with each attempt one more connection and one more thread stayed.
+#[tokio::test]
+async fn attempts_to_reach_a_broker_that_hangs_piled_up() {
+    let hanging = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("amqp://{}/%2f", hanging.local_addr().unwrap());
+    let accepted = std::thread::spawn(move || {
+        let (mut first, _) = hanging.accept().unwrap();
+        let second = hanging.accept().unwrap();
+        first.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut said = Vec::new();
+        first.read_to_end(&mut said).unwrap();
+        drop(second);
+        said
+    });
+    let broker = Arc::new(Broker::new(16));
+    let (_settings, wanted) = watch::channel(settings(&url, "x"));
+    let running = broker.clone();
+    let local = LocalSet::new();
+    let task = local.spawn_local(async move { running.run(wanted, Deaf).await });
+    local
+        .run_until(async {
+            until(|| accepted.is_finished()).await;
+            broker.close();
+            task.await.unwrap();
+        })
+        .await;
+    let said = accepted.join().unwrap();
+    assert_eq!(said, b"AMQP\0\0\x09\x01", "and then the end");
+}
+
+#[tokio::test]
+async fn what_is_published_while_the_line_is_cut_arrives_afterwards() {
+    let Some(url) = url() else { return };
+    let _stays = BROKER.read().await;
+    let exchange = exchange();
+    let service = Service::new(&url, &exchange).await;
+    let mut incoming = service.listen("success.#").await;
+    let (head, rest) = url.rsplit_once('@').unwrap();
+    let (address, vhost) = rest.split_once('/').unwrap();
+    let proxy = Proxy::new(address.to_owned());
+    let behind = format!("{head}@{}/{vhost}", proxy.address);
+    let broker = Arc::new(Broker::new(16));
+    let (_settings, wanted) = watch::channel(settings(&behind, &exchange));
+    let running = broker.clone();
+    let local = LocalSet::new();
+    let task = local.spawn_local(async move { running.run(wanted, Deaf).await });
+    local
+        .run_until(async {
+            for round in 0..3 {
+                until(|| broker.is_connected()).await;
+                proxy.set(Line::Cut);
+                until(|| !broker.is_connected()).await;
+                assert!(broker.publish(event(true, round)));
+                proxy.set(Line::Whole);
+                let arrived = next(&mut incoming).await.data;
+                assert_eq!(arrived, format!("{{\"n\":{round}}}").into_bytes());
+            }
             broker.close();
             task.await.unwrap();
         })
