@@ -205,7 +205,10 @@ impl Game {
         votes: ResultVotes,
     ) -> Option<(bool, Option<Record>)> {
         let reporter = seat.player_id;
-        if !self.has_a_say(reporter, votes) {
+        // A desync of somebody who watches is written down like others': it says something of their game, if not of the result.
+        let has_a_say = self.has_a_say(reporter, votes);
+        let is_noted = matches!(report, GameReport::Desync) && since_launch.is_some();
+        if !has_a_say && !is_noted {
             return None;
         }
         let mut record = None;
@@ -248,7 +251,7 @@ impl Game {
                 fits
             }
             GameReport::Desync => {
-                self.desyncs = self.desyncs.saturating_add(1);
+                self.desyncs = self.desyncs.saturating_add(u32::from(has_a_say));
                 let first = !self.desync_reporters.contains(&reporter);
                 let kept = first && keep(&mut self.desync_reporters, reporter, limits::SEATS);
                 if kept {

@@ -106,7 +106,7 @@ fn whoever_only_watches_a_game_decides_nothing() {
         duel.report(2, "JsonStats", json!([r#"{"stats":[]}"#]));
         let kinds = duel.paper.borrow().kinds(duel.uid).join(" ");
         if votes == ResultVotes::Fair {
-            assert_eq!(kinds, "launch");
+            assert_eq!(kinds, "launch desync");
             assert_eq!(duel.all_ended(), WON_AND_LOST);
         } else {
             assert_eq!(kinds, "launch desync teamkill statistics");
