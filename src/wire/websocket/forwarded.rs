@@ -8,24 +8,18 @@ use std::net::{IpAddr, SocketAddr};
 
 use settings::Cidr;
 
-/// The address that the headers of this name give, `values` in the order in which they came.
-pub(super) fn address<'a>(
-    name: &str,
-    values: impl DoubleEndedIterator<Item = &'a str>,
-    trusted: &[Cidr],
-) -> Option<IpAddr> {
+/// The address that a header of this name gives.
+pub(super) fn address(name: &str, value: &str, trusted: &[Cidr]) -> Option<IpAddr> {
     let is_standard = name.eq_ignore_ascii_case("Forwarded");
     let ends = name.len().saturating_sub("Forwarded-For".len());
     let is_list = name
         .get(ends..)
         .is_some_and(|end| end.eq_ignore_ascii_case("Forwarded-For"));
     if !is_standard && !is_list {
-        let mut values = values;
-        return node(values.next()?.split(',').next()?);
+        return node(value.split(',').next()?);
     }
-    let hops = values.rev().flat_map(|value| value.rsplit(','));
     let mut last = None;
-    for hop in hops {
+    for hop in value.rsplit(',') {
         let hop = if is_standard { for_of(hop) } else { Some(hop) };
         let Some(address) = hop.and_then(node) else {
             break;
@@ -69,7 +63,7 @@ mod tests {
             .iter()
             .map(|block| block.parse().unwrap())
             .collect();
-        address(name, values.iter().copied(), &trusted).map(|address| address.to_string())
+        address(name, &values.join(","), &trusted).map(|address| address.to_string())
     }
 
     #[test]
@@ -88,6 +82,7 @@ mod tests {
             (&["10.0.0.9, 10.0.0.1"], Some("10.0.0.9")),
             (&["198.51.100.7, unknown"], None),
             (&["198.51.100.7, unknown, 10.0.0.1"], Some("10.0.0.1")),
+            (&["\u{fffd}, 198.51.100.7"], Some("198.51.100.7")),
             (&["198.51.100.7,"], None),
             (&[""], None),
             (&[], None),

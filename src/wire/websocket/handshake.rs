@@ -62,7 +62,7 @@ pub(super) fn parse(input: &[u8], limits: &ReadLimits) -> Result<Option<Upgrade>
     let key = key(&request, limits)?;
     let name = &*limits.ws_forwarded_header;
     let forwarded = (!name.is_empty())
-        .then(|| forwarded::address(name, values(&request, name), &limits.ws_trusted))
+        .then(|| forwarded::address(name, &joined(&request, name), &limits.ws_trusted))
         .flatten();
     let answer = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n",
@@ -130,10 +130,7 @@ fn path(target: &str) -> &str {
 }
 
 /// The values of a header's lines, in order; one that is no text is empty.
-fn values<'a>(
-    request: &'a httparse::Request<'_, '_>,
-    name: &str,
-) -> impl DoubleEndedIterator<Item = &'a str> {
+fn values<'a>(request: &'a httparse::Request<'_, '_>, name: &str) -> impl Iterator<Item = &'a str> {
     let lines = request.headers.iter();
     lines
         .filter(move |header| header.name.eq_ignore_ascii_case(name))
@@ -144,6 +141,16 @@ fn values<'a>(
 /// The first value of a header.
 fn header<'a>(request: &'a httparse::Request<'_, '_>, name: &str) -> Option<&'a str> {
     values(request, name).next()
+}
+
+/// A header's lines as one list. What is no text is replaced: it must not hide what a proxy has added to it.
+fn joined(request: &httparse::Request<'_, '_>, name: &str) -> String {
+    let lines = request.headers.iter();
+    let lines = lines.filter(|header| header.name.eq_ignore_ascii_case(name));
+    let lines: Vec<_> = lines
+        .map(|header| String::from_utf8_lossy(header.value))
+        .collect();
+    lines.join(",")
 }
 
 /// Whether a header's list has this token; the lines of one header are one list (RFC 9110, 5.3).
@@ -262,6 +269,21 @@ mod tests {
         for target in ["http://lobby/ws", "ftp://lobby/", "/http://lobby/", "lobby"] {
             assert_eq!(with("GET / ", &format!("GET {target} ")), "404", "{target}");
         }
+    }
+
+    /// Else whoever sends such bytes has the proxy's address, which no limit counts.
+    #[test]
+    fn bytes_that_are_no_text_do_not_hide_the_address_behind_them() {
+        let limits = ReadLimits {
+            ws_forwarded_header: "X-Forwarded-For".into(),
+            ..ReadLimits::default()
+        };
+        let header = b"X-Forwarded-For: \xff\xfe, 198.51.100.7\r\nHost";
+        let request = request();
+        let (before, after) = request.split_once("Host").unwrap();
+        let request = [before.as_bytes(), header, after.as_bytes()].concat();
+        let upgrade = parse(&request, &limits).unwrap().unwrap();
+        assert_eq!(upgrade.forwarded, Some("198.51.100.7".parse().unwrap()));
     }
 
     #[test]
