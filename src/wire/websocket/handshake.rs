@@ -213,7 +213,7 @@ mod tests {
             "101"
         );
         assert_eq!(status(&request()[..60]), "incomplete");
-        assert_eq!(status(&request().replace("GET / ", "GET /ws ")), "404");
+        assert_eq!(status(&request().replace("GET / ", "GET /other ")), "404");
         assert_eq!(status(&request().replace("GET / ", "POST / ")), "405");
         assert_eq!(
             status(&request().replace("Version: 13", "Version: 8")),
@@ -266,7 +266,12 @@ mod tests {
         ] {
             assert_eq!(with("GET / ", &format!("GET {target} ")), "101", "{target}");
         }
-        for target in ["http://lobby/ws", "ftp://lobby/", "/http://lobby/", "lobby"] {
+        for target in [
+            "http://lobby/other",
+            "ftp://lobby/",
+            "/http://lobby/",
+            "lobby",
+        ] {
             assert_eq!(with("GET / ", &format!("GET {target} ")), "404", "{target}");
         }
     }
