@@ -2,8 +2,9 @@
 //!
 //! One reader per connection: first the HTTP upgrade, then frames. What its messages hold, JSON documents as text or
 //! binary messages, is apart from that. A message that comes in one frame is unmasked where it lies and given out as a
-//! slice of the input; only fragments and documents spread over frames are copied. A frame
-//! is touched once, when it is whole. Nothing is waited for, or kept, beyond the limit of a message.
+//! slice of the input; only fragments and documents spread over frames are copied. A frame is unmasked once, when it is
+//! whole; before that its text is only looked at, so that what can't become UTF-8 is refused as it comes. Nothing is waited
+//! for, or kept, beyond the limit of a message.
 
 mod client;
 mod documents;
@@ -11,14 +12,14 @@ mod forwarded;
 mod frame;
 mod handshake;
 mod text;
-
-use simdutf8::basic::from_utf8;
+mod utf8;
 
 pub use client::{ClientReader, client_handshake, encode_client_binary, encode_client_text};
 pub use handshake::accept_key;
 
 use self::frame::{CLOSE_BAD_TEXT, CLOSE_POLICY, CLOSE_PROTOCOL, CLOSE_TOO_LONG, Head, Opcode};
 use self::text::Text;
+use self::utf8::Utf8;
 use super::lines::strip;
 use super::{ReadLimits, Scratch, Step, WireError};
 
@@ -45,6 +46,10 @@ pub struct Reader {
     /// Opcode of the message that fragments are gathered for.
     fragmented: Option<Opcode>,
     fragments: Vec<u8>,
+    /// The text of the present message.
+    utf8: Utf8,
+    /// Bytes of the payload at the front of the input that `utf8` has been shown, while the frame is not whole.
+    shown: usize,
     content: Content,
 }
 
@@ -65,6 +70,9 @@ struct Pending {
     /// The forwarded address was given out.
     peer_told: bool,
 }
+
+/// How much of a frame that is not whole is unmasked at a time to be looked at.
+const LOOK_BYTES: usize = 512;
 
 /// What there is to do after a data frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,6 +116,8 @@ impl Reader {
             }),
             fragmented: None,
             fragments: Vec::new(),
+            utf8: Utf8::default(),
+            shown: 0,
             content,
         }
     }
@@ -159,7 +169,10 @@ impl Reader {
             // Admitted, so below the limit or that of a control frame.
             let end = start + head.payload as usize;
             if end > input.len() {
-                return Step::More { consumed: at };
+                return match self.look_at(&head, &input[start..]) {
+                    Ok(()) => Step::More { consumed: at },
+                    Err(broken) => fail(broken),
+                };
             }
             frame::apply_mask(&mut input[start..end], head.mask);
             at = end;
@@ -194,30 +207,52 @@ impl Reader {
         payload: &[u8],
         gathered: &mut Vec<u8>,
     ) -> Result<Outcome, Broken> {
-        if head.fin && head.opcode != Opcode::Continuation {
-            return self.message(head.opcode, payload, Outcome::Here);
+        let opcode = self.fragmented.unwrap_or(head.opcode);
+        let shown = std::mem::take(&mut self.shown);
+        if opcode == Opcode::Text && !self.utf8.takes(&payload[shown..], head.fin) {
+            return Err((CLOSE_BAD_TEXT, WireError::BadText));
         }
-        let opcode = *self.fragmented.get_or_insert(head.opcode);
+        if head.fin && self.fragmented.is_none() {
+            return Ok(self.message(opcode, payload, Outcome::Here));
+        }
+        self.fragmented = Some(opcode);
         self.fragments.extend_from_slice(payload);
         if !head.fin {
             return Ok(Outcome::Nothing);
         }
         self.fragmented = None;
         *gathered = std::mem::take(&mut self.fragments);
-        self.message(opcode, gathered, Outcome::Gathered)
+        Ok(self.message(opcode, gathered, Outcome::Gathered))
+    }
+
+    /// Looks at what has come of a frame that is not whole.
+    fn look_at(&mut self, head: &Head, payload: &[u8]) -> Result<(), Broken> {
+        let opcode = match head.opcode {
+            Opcode::Continuation => self.fragmented,
+            opcode => Some(opcode),
+        };
+        if opcode != Some(Opcode::Text) {
+            return Ok(());
+        }
+        let mut piece = [0; LOOK_BYTES];
+        while let Some(masked) = payload.get(self.shown..).filter(|rest| !rest.is_empty()) {
+            let len = masked.len().min(LOOK_BYTES);
+            let piece = &mut piece[..len];
+            piece.copy_from_slice(&masked[..len]);
+            let mut mask = head.mask;
+            mask.rotate_left(self.shown % head.mask.len());
+            frame::apply_mask(piece, mask);
+            self.shown += len;
+            if !self.utf8.takes(piece, false) {
+                return Err((CLOSE_BAD_TEXT, WireError::BadText));
+            }
+        }
+        Ok(())
     }
 
     /// What there is to do after a whole message, which is `place`.
-    fn message(
-        &mut self,
-        opcode: Opcode,
-        message: &[u8],
-        place: Outcome,
-    ) -> Result<Outcome, Broken> {
-        if opcode == Opcode::Text && from_utf8(message).is_err() {
-            return Err((CLOSE_BAD_TEXT, WireError::BadText));
-        }
-        Ok(match &mut self.content {
+    fn message(&mut self, opcode: Opcode, message: &[u8], place: Outcome) -> Outcome {
+        match &mut self.content {
             Content::Binary if opcode == Opcode::Binary => place,
             Content::Binary => Outcome::Nothing,
             Content::Documents(text) => {
@@ -230,7 +265,7 @@ impl Reader {
                     Outcome::Nothing
                 }
             }
-        })
+        }
     }
 
     fn step_upgrade<'a>(&mut self, input: &[u8], limits: &ReadLimits) -> Step<'a> {

@@ -199,6 +199,34 @@ fn broken_frames_end_the_stream() {
     );
 }
 
+// The rest of the message was waited for and kept before it was refused.
+#[test]
+fn text_that_cannot_become_utf8_is_refused_before_its_message_is_whole() {
+    let refused = [Event::Fail(
+        WireError::BadText,
+        b"\x88\x02\x03\xef".to_vec(),
+    )];
+    let begin = "\"\u{3ba}\u{1f600}".as_bytes();
+    for bad in [&b"\xf4\x90"[..], b"\xed\xa0", b"\xff", b"\xe2\x28"] {
+        // In fragments, the character itself in two of them.
+        let (front, back) = bad.split_at(bad.len() / 2);
+        let frames = [raw(0x01, begin), raw(0x00, front), raw(0x00, back)];
+        assert_eq!(read(&frames), refused, "{bad:x?} in fragments");
+        // In a frame that is not whole, byte by byte.
+        let frame = raw(0x81, &[begin, bad, &[b' '; 900]].concat());
+        let (mut reader, mut bytes) = (open_reader(), Vec::new());
+        let limits = ReadLimits::default();
+        let at = frame.iter().position(|byte| {
+            bytes.push(*byte);
+            !events(&mut reader, &mut bytes, &limits).is_empty()
+        });
+        let head = frame.len() - begin.len() - bad.len() - 900;
+        assert_eq!(at, Some(head + begin.len() + bad.len() - 1), "{bad:x?}");
+    }
+    // Bytes that are no text may be anything.
+    assert_eq!(read(&[raw(0x02, b"\"\xf4\x90")]), []);
+}
+
 #[test]
 fn the_forwarded_address_comes_before_the_answer() {
     let request = String::from_utf8(client_handshake("localhost", "/", KEY)).unwrap();
