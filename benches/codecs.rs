@@ -114,7 +114,7 @@ fn decoding(criterion: &mut Criterion) {
         let mut stream = Vec::new();
         for _ in 0..MESSAGES {
             match format {
-                Format::WebSocket => {
+                Format::WebSocket | Format::WebSocketText => {
                     websocket::encode_client_text(MESSAGE, [7, 77, 1, 200], &mut stream)
                 }
                 Format::WebSocketBinary => {

@@ -112,6 +112,7 @@ const fn protocol(format: Format) -> &'static str {
         Format::WebSocket => "WebSocketProtocol",
         Format::Packets => "VcmiProxyProtocol",
         Format::WebSocketBinary => "WebSocketBinaryProtocol",
+        Format::WebSocketText => "WebSocketTextProtocol",
         Format::PrefixedBigEndian => "PrefixedBigEndianProtocol",
         Format::PrefixedLittleEndian => "PrefixedLittleEndianProtocol",
     }

@@ -36,6 +36,7 @@ impl Decoder {
             Format::WebSocketBinary => {
                 Inner::WebSocket(Box::new(websocket::Reader::binary(trusted)))
             }
+            Format::WebSocketText => Inner::WebSocket(Box::new(websocket::Reader::text(trusted))),
             Format::Packets => Inner::Packets(packets::Reader::default()),
             Format::PrefixedBigEndian => Inner::Prefixed(ByteOrder::Big),
             Format::PrefixedLittleEndian => Inner::Prefixed(ByteOrder::Little),
@@ -179,6 +180,12 @@ mod tests {
                         [1, 2, 3, 4],
                         &mut out,
                     );
+                }
+            }
+            Format::WebSocketText => {
+                out = websocket::client_handshake("localhost", "/", "dGhlIHNhbXBsZSBub25jZQ==");
+                for body in bodies {
+                    websocket::encode_client_text(body.as_bytes(), [1, 2, 3, 4], &mut out);
                 }
             }
             Format::Packets => bodies

@@ -16,6 +16,8 @@ pub enum Format {
     Packets,
     /// RFC 6455; one binary message per message (spec: cockatrice-wire 2).
     WebSocketBinary,
+    /// RFC 6455; one text message per message, as it is.
+    WebSocketText,
     /// `u32` big-endian length and body, both ways (spec: cockatrice-wire 2.1).
     PrefixedBigEndian,
     /// `u32` little-endian length and body, both ways (spec: vcmi-lobby2 2).
@@ -24,12 +26,13 @@ pub enum Format {
 
 impl Format {
     /// Every format, in the order of [`Format::index`].
-    pub const ALL: [Format; 7] = [
+    pub const ALL: [Format; 8] = [
         Format::JsonLines,
         Format::QDataStream,
         Format::WebSocket,
         Format::Packets,
         Format::WebSocketBinary,
+        Format::WebSocketText,
         Format::PrefixedBigEndian,
         Format::PrefixedLittleEndian,
     ];
@@ -49,11 +52,15 @@ impl Format {
 
     /// Whether a connection begins with a request and its answer, before the first frame.
     pub fn has_upgrade(self) -> bool {
-        matches!(self, Format::WebSocket | Format::WebSocketBinary)
+        matches!(
+            self,
+            Format::WebSocket | Format::WebSocketBinary | Format::WebSocketText
+        )
     }
 
     /// Appends one message. For the formats of text ([`Format::JsonLines`], [`Format::QDataStream`],
-    /// [`Format::WebSocket`]) `body` is JSON without a final newline, pure ASCII; for the others any bytes.
+    /// [`Format::WebSocket`]) `body` is JSON without a final newline, pure ASCII; for [`Format::WebSocketText`] UTF-8; for the
+    /// others any bytes.
     ///
     /// Ping and pong have frames of their own in [`Format::QDataStream`] (spec: faf-wire 4.1), so they must go out
     /// through here and not in parts.
@@ -75,6 +82,7 @@ impl Format {
             Format::QDataStream => qdatastream::encode_head(len, out),
             Format::WebSocket => websocket::encode_text_head(len + self.tail().len(), out),
             Format::WebSocketBinary => websocket::encode_binary_head(len, out),
+            Format::WebSocketText => websocket::encode_text_head(len, out),
             Format::PrefixedBigEndian => ByteOrder::Big.encode_length(len, out),
             Format::PrefixedLittleEndian => ByteOrder::Little.encode_length(len, out),
         }
@@ -91,7 +99,7 @@ impl Format {
     /// What the server says last when it ends a connection in good order; empty where closing says it.
     pub fn close_frame(self) -> Vec<u8> {
         match self {
-            Format::WebSocket | Format::WebSocketBinary => websocket::close_frame(),
+            format if format.has_upgrade() => websocket::close_frame(),
             _ => Vec::new(),
         }
     }

@@ -184,7 +184,9 @@ impl Client {
         let out = &mut self.written;
         match self.format {
             _ if std::mem::take(&mut self.bare) => out.extend_from_slice(body),
-            Format::WebSocket => websocket::encode_client_text(body, mask, out),
+            Format::WebSocket | Format::WebSocketText => {
+                websocket::encode_client_text(body, mask, out);
+            }
             Format::WebSocketBinary => websocket::encode_client_binary(body, mask, out),
             Format::Packets => packets::encode(body, out),
             Format::JsonLines if !ended => out.extend_from_slice(body),

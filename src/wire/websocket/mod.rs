@@ -1,7 +1,7 @@
 //! WebSocket, the server's end (RFC 6455; spec: faf-wire 5).
 //!
-//! One reader per connection: first the HTTP upgrade, then frames. What its messages hold, JSON documents as text or
-//! binary messages, is apart from that. A message that comes in one frame is unmasked where it lies and given out as a
+//! One reader per connection: first the HTTP upgrade, then frames. What its messages hold, JSON documents or
+//! messages of one kind, is apart from that. A message that comes in one frame is unmasked where it lies and given out as a
 //! slice of the input; only fragments and documents spread over frames are copied. A frame is unmasked once, when it is
 //! whole; before that its text is only looked at, so that what can't become UTF-8 is refused as it comes. Nothing is waited
 //! for, or kept, beyond the limit of a message.
@@ -58,8 +58,8 @@ pub struct Reader {
 enum Content {
     /// JSON documents, however they are spread over messages of whichever kind.
     Documents(Text),
-    /// Binary messages, whole; text is left out.
-    Binary,
+    /// Messages of this kind, whole; others are left out.
+    Messages(Opcode),
 }
 
 /// The upgrade is still to come.
@@ -104,7 +104,12 @@ impl Reader {
 
     /// A reader of binary messages for a fresh connection; `trusted`: the forwarded-for header is believed.
     pub fn binary(trusted: bool) -> Self {
-        Reader::new(trusted, Content::Binary)
+        Reader::new(trusted, Content::Messages(Opcode::Binary))
+    }
+
+    /// A reader of text messages for a fresh connection; `trusted`: the forwarded-for header is believed.
+    pub fn text(trusted: bool) -> Self {
+        Reader::new(trusted, Content::Messages(Opcode::Text))
     }
 
     fn new(trusted: bool, content: Content) -> Self {
@@ -126,7 +131,7 @@ impl Reader {
     pub(super) fn held(&self) -> usize {
         let documents = match &self.content {
             Content::Documents(text) => text.held(),
-            Content::Binary => 0,
+            Content::Messages(_) => 0,
         };
         self.fragments.capacity() + documents
     }
@@ -253,8 +258,8 @@ impl Reader {
     /// What there is to do after a whole message, which is `place`.
     fn message(&mut self, opcode: Opcode, message: &[u8], place: Outcome) -> Outcome {
         match &mut self.content {
-            Content::Binary if opcode == Opcode::Binary => place,
-            Content::Binary => Outcome::Nothing,
+            Content::Messages(kind) if *kind == opcode => place,
+            Content::Messages(_) => Outcome::Nothing,
             Content::Documents(text) => {
                 if text.is_blank(message) {
                     Outcome::Blank
@@ -319,7 +324,7 @@ impl Reader {
         let limit = limits.message_bytes;
         let held = match &self.content {
             Content::Documents(text) => text.kept(),
-            Content::Binary => 0,
+            Content::Messages(_) => 0,
         };
         let kept = (held + self.fragments.len()) as u64;
         if head.payload.saturating_add(kept) > limit as u64 {

@@ -421,3 +421,19 @@ fn a_message_has_so_many_documents_and_no_more() {
         "blank ones count"
     );
 }
+
+#[test]
+fn text_messages_are_frames_as_they_are_and_binary_is_left_out() {
+    let mut input = client_handshake("localhost", "/", KEY);
+    for frame in [
+        raw(0x81, b" hi\n"),
+        raw(0x82, b"\xff"),
+        raw(0x01, b"\xe2\x82"),
+        raw(0x80, b"\xac"),
+        raw(0x81, b""),
+    ] {
+        input.extend_from_slice(&frame);
+    }
+    let got = events(&mut Reader::text(false), &mut input, &ReadLimits::default());
+    assert_eq!(got[1..], bodies(&[" hi\n", "\u{20ac}", ""]));
+}
