@@ -2,8 +2,9 @@
 //!
 //! Time is virtual and moves only in [`Simulator::advance`]. Mail between each pair of shards keeps its order, and mail
 //! of different pairs overtakes each other at random; so do answers of the back office. With `eager` mail a shard has
-//! its mail before it handles a frame, as in the engine; without, mail may be delayed as on a network. Mail is always
-//! written and read again on its way, as it would be between machines.
+//! its mail before it handles a frame, as in the engine; without, mail may be delayed as on a network. Mail is
+//! written and read again on its way, as it would be between machines, unless whoever drives it has no time for that
+//! (`written_mail`).
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -90,6 +91,8 @@ pub struct Simulator<D: Dialect> {
     pub published: Vec<D::Event>,
     /// Whether a shard always has its mail before it handles a frame.
     pub eager: bool,
+    /// Whether mail is written, read again and compared on its way, which takes most of a simulation's time.
+    pub written_mail: bool,
     /// Whether the back office keeps everybody waiting: no answer comes.
     pub stalled: bool,
     /// Told of every effect, for tests that compare whole runs.
@@ -135,6 +138,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             published: Vec::new(),
             eager: true,
+            written_mail: true,
             stalled: false,
             observer: None,
         };
@@ -485,7 +489,14 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             }
             Effect::Enter(conn, topic) => drop(state.topics.insert((topic, conn))),
             Effect::Leave(conn, topic) => drop(state.topics.remove(&(topic, conn))),
-            Effect::Mail(to, mail) => self.post(shard, to, Parcel::Mail(travelled(&mail))),
+            Effect::Mail(to, mail) => {
+                let mail = if self.written_mail {
+                    travelled(&mail)
+                } else {
+                    mail
+                };
+                self.post(shard, to, Parcel::Mail(mail));
+            }
             Effect::Ask(ticket, ask) => state.asks.push((ticket, ask)),
             Effect::Publish(event) => self.published.push(event),
             Effect::Hold(conn) | Effect::Watch(conn) => self.hold(conn, true),

@@ -19,7 +19,7 @@
 //! | `protocol` | how what comes in is read; what goes out, with its names on the wire |
 //! | `mail`, `topology`, `context` | what roles say to each other; which shard has what; what a role has in hand in a turn |
 //!
-//! `kept` says what of all roles goes on in another process.
+//! `kept` says what of all roles goes on in another process, `consistency` what must hold of all shards together.
 //!
 //! A message of a client, `game_join` say: `session::dispatch` finds its handler, `Sessions::game_join`. That asks the back
 //! office (`questions::Join`) and goes on with the answer (`Joining` in the same file), which mails `GameMail::Join` to the
@@ -29,6 +29,7 @@
 //! reused, so that late mail finds nothing. Mail to a role of the same shard is handled within the turn, right after the
 //! method that has sent it, and its effects stand where it was sent (`context`).
 
+pub mod consistency;
 mod context;
 mod coordinator;
 mod directory;

@@ -12,7 +12,7 @@
 //! | `syntax`, `message` | what comes in, what goes out |
 //! | `lists` | when everybody is told who and what is there |
 //! | `budget`, `flood` | how much one launcher may say and cause; what is done about one that goes beyond |
-//! | `kept` | what goes on in another process |
+//! | `kept`, `consistency` | what goes on in another process; what must hold of all shards together |
 //! | `mail`, `settings`, `metrics` | what shards tell each other; configuration and limits; what is counted |
 //!
 //! Invariants: everything that more than one client can see is in the lobby and is changed there only, one packet at a
@@ -21,6 +21,7 @@
 
 mod budget;
 mod chat;
+pub mod consistency;
 mod flood;
 mod gateway;
 mod greeting;

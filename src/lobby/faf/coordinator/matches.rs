@@ -98,7 +98,6 @@ impl Match {
     }
 
     /// Whether somebody is in it.
-    #[cfg(test)]
     pub(in crate::faf) fn has(&self, login_id: &LoginId) -> bool {
         self.players().any(|player| player.login_id == *login_id)
     }

@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-#[cfg(test)]
 use crate::faf::model::player_state::PlayerState;
 use crate::{
     Now,
@@ -196,7 +195,6 @@ impl Matchmaker {
 
     /// Whether a player without a game may be in this state, by what the matchmaker has them down for. Whoever has left
     /// a match's game is free before the match is over.
-    #[cfg(test)]
     pub(in crate::faf) fn agrees_with(&self, login_id: &LoginId, state: PlayerState) -> bool {
         let matched = self.matches.values().any(|found| found.has(login_id));
         match state {

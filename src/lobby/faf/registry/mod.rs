@@ -78,7 +78,6 @@ impl Registry {
     }
 
     /// Whether nobody claims anything.
-    #[cfg(test)]
     pub(in crate::faf) fn is_empty(&self) -> bool {
         self.claims.is_empty()
     }

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::{
     robustness::{self, values, with},
-    walk::{SHARDS, check, party_frames, random_frames},
+    walk::{SHARDS, party_frames, random_frames, settled},
     *,
 };
 
@@ -134,7 +134,7 @@ fn troubled_walk(seed: u64) -> Sim {
     sim.stalled = false;
     trouble.set(false);
     sim.settle();
-    check(&mut sim, seed);
+    settled(&mut sim, seed);
     // Everybody does what ends whatever they are in; nobody's game process ever comes up again.
     for &conn in &conns {
         sim.send(conn, game("GameState", json!(["Ended"])).to_string());
@@ -145,7 +145,7 @@ fn troubled_walk(seed: u64) -> Sim {
         );
     }
     sim.advance(Duration::from_secs(200));
-    check(&mut sim, seed);
+    settled(&mut sim, seed);
     for shard in 0..SHARDS {
         let faf = sim.dialect(shard);
         assert!(

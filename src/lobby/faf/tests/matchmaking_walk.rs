@@ -5,7 +5,7 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::{
     searches::{players, search, searches},
-    walk::check,
+    walk::settled,
     *,
 };
 use crate::faf::Metrics;
@@ -111,7 +111,7 @@ pub(super) fn walk_in(mut sim: Sim, seed: u64) -> Sim {
         }
     }
     sim.settle();
-    check(&mut sim, seed);
+    settled(&mut sim, seed);
     come_to_rest(&mut sim, seed, &conns);
     sim
 }
@@ -127,7 +127,7 @@ fn come_to_rest(sim: &mut Sim, seed: u64, conns: &[ConnId]) {
         }
         sim.advance(Duration::from_secs(200));
     }
-    check(sim, seed);
+    settled(sim, seed);
     let matchmaker = &sim.dialect(0).roles.coordinator.matchmaker;
     assert!(
         matchmaker.matches.is_empty(),

@@ -64,15 +64,6 @@ impl Faf {
     }
 }
 
-impl super::Roles {
-    /// Whether no answer of the back office is waited for.
-    fn waits_for_nothing(&self) -> bool {
-        self.sessions.pending.is_empty()
-            && self.games.pending.is_empty()
-            && self.coordinator.pending.is_empty()
-    }
-}
-
 /// Player `pN` has id N; `bad` is nobody; p90 is banned later; p8 and p9 have ratings.
 fn account(id: u32) -> Account {
     let ratings = match id {

@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::*;
-use crate::vcmi::users::Place;
+use crate::vcmi::consistency;
 
 const NAMES: [&str; 6] = ["alice", "bobby", "carol", "david", "erika", "frank"];
 const ROOMS: [&str; 2] = ["room one", "room two"];
@@ -26,35 +26,6 @@ pub(super) fn packet(rng: &mut SmallRng) -> Vec<u8> {
         13 => "<CHANNEL>room<MSG>hello".into(),
         14 => (0..rng.random_range(0..40)).map(|_| rng.random()).collect(),
         _ => "<HERE><HOSTMODE>1<MSG>x".into(),
-    }
-}
-
-/// Everything that must hold whenever nothing is on its way.
-fn check(sim: &Sim) {
-    let lobby = (0..sim.shards()).find_map(|shard| sim.dialect(shard).lobby.as_deref());
-    let lobby = lobby.expect("there is a lobby");
-    assert_eq!(lobby.order.len(), lobby.users.len());
-    assert_eq!(lobby.room_names.len(), lobby.rooms.len());
-    for (conn, user) in &lobby.users {
-        assert!(
-            sim.client(*conn).closed.is_none(),
-            "whoever is gone is forgotten"
-        );
-        if user.is_signed_in() {
-            assert_eq!(lobby.names.get(&user.name), Some(conn));
-        }
-        if let Place::Inside(room) = user.place {
-            let players = &lobby.rooms[&room].players;
-            assert_eq!(players.iter().filter(|p| p.conn == *conn).count(), 1);
-        }
-    }
-    assert_eq!(lobby.names.len(), lobby.signed_in().count());
-    for (id, room) in &lobby.rooms {
-        assert_eq!(room.players[0].conn, room.host);
-        assert!(room.players.len() <= room.seats);
-        for player in &room.players {
-            assert_eq!(lobby.users[&player.conn].place, Place::Inside(*id));
-        }
     }
 }
 
@@ -108,7 +79,7 @@ fn walk(mut sim: Sim, seed: u64) {
         }
         if step % 25 == 0 {
             sim.settle();
-            check(&sim);
+            consistency::check(&sim);
             for &conn in &conns {
                 assert!(!sim.client(conn).held || sim.client(conn).closed.is_some());
                 heard(&mut sim, conn);
@@ -120,9 +91,6 @@ fn walk(mut sim: Sim, seed: u64) {
         sim.disconnect(conn);
     }
     sim.settle();
-    check(&sim);
-    let lobby = (0..sim.shards()).find_map(|shard| sim.dialect(shard).lobby.as_deref());
-    let lobby = lobby.expect("there is a lobby");
-    assert!(lobby.users.is_empty() && lobby.rooms.is_empty() && lobby.pipes.is_empty());
-    assert!((0..sim.shards()).all(|shard| sim.dialect(shard).peers.is_empty()));
+    consistency::check(&sim);
+    consistency::check_nobody(&sim);
 }
