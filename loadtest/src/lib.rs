@@ -35,3 +35,11 @@ pub mod slo;
 mod worker;
 
 pub use run::run;
+
+/// How its clients read what a server sends, for whoever tests that alone.
+pub mod reading {
+    pub use crate::protocols::{
+        faf::framing::{Frame, Framer, FramingError, Incoming, Transport, accept_of},
+        vcmi::packets::Messages,
+    };
+}

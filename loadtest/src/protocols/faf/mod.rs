@@ -8,7 +8,7 @@
 //! | `framing/`, `output` | bytes ↔ messages for the three transports |
 //! | `markers`, `seen` | probes that carry their intended time, and who has seen which |
 
-mod framing;
+pub(crate) mod framing;
 mod markers;
 mod output;
 mod plan;

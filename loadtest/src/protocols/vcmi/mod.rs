@@ -9,7 +9,7 @@
 //!
 //! Like the rest of the tester this is a reading of the protocol of its own.
 
-mod packets;
+pub(crate) mod packets;
 mod player;
 mod session;
 mod user;

@@ -57,14 +57,14 @@ pub(super) fn chat_due_us(message: &str) -> Option<u64> {
 
 /// Messages out of a stream of bytes.
 #[derive(Debug, Default)]
-pub(super) struct Messages {
+pub struct Messages {
     rest: Vec<u8>,
 }
 
 impl Messages {
     /// Takes the next bytes and tells `sink` each message in them, without its head. Messages have no end: the last of what
     /// has come counts as whole, as it does for real launchers, except for a line of chat, whose end is known.
-    pub(super) fn push(&mut self, bytes: &[u8], sink: &mut dyn FnMut(&str)) {
+    pub fn push(&mut self, bytes: &[u8], sink: &mut dyn FnMut(&str)) {
         self.rest.extend_from_slice(bytes);
         let mut at = 0;
         while let Some(head) = memmem::find(&self.rest[at..], HEAD) {

@@ -17,7 +17,8 @@ mod qdatastream;
 mod tests;
 mod websocket;
 
-pub(crate) use self::websocket::{accept_of, websocket_close, websocket_pong};
+pub use self::websocket::accept_of;
+pub(crate) use self::websocket::{websocket_close, websocket_pong};
 use self::{
     lines::Lines,
     qdatastream::{Blocks, narrow, widen},
@@ -33,7 +34,7 @@ const KEEP_BUFFER_BYTES: usize = 16 << 10;
 
 /// One of the ways a client may speak to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Transport {
+pub enum Transport {
     /// One JSON object per line over TCP.
     Json,
     /// `u32` block holding a UTF-16BE `QString`, over TCP.
@@ -55,7 +56,7 @@ impl Transport {
 
 /// The server broke the framing; the connection is of no further use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum FramingError {
+pub enum FramingError {
     /// Longer than a client is willing to hold.
     #[error("a frame of more than {MAX_FRAME_BYTES} bytes")]
     TooLong,
@@ -72,7 +73,7 @@ pub(crate) enum FramingError {
 
 /// The text of one message, borrowed from the read buffer wherever possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Frame<'a> {
+pub struct Frame<'a> {
     /// ASCII/UTF-8 text, or UTF-16BE code units if `wide`.
     pub bytes: &'a [u8],
     /// UTF-16BE rather than UTF-8.
@@ -83,7 +84,7 @@ pub(crate) struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// The message as UTF-8; copies only what came as UTF-16.
-    pub(crate) fn text(&self) -> Cow<'a, [u8]> {
+    pub fn text(&self) -> Cow<'a, [u8]> {
         if self.wide {
             Cow::Owned(narrow(self.bytes).into_bytes())
         } else {
@@ -94,7 +95,7 @@ impl<'a> Frame<'a> {
 
 /// What came in.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Incoming<'a> {
+pub enum Incoming<'a> {
     /// The transport is ready for messages (a finished WebSocket upgrade; never sent for plain TCP).
     Opened,
     /// A message.
@@ -171,7 +172,7 @@ pub(crate) fn encode(transport: Transport, json: &str, mask: &mut u32, out: &mut
 
 /// Reads one connection's incoming bytes.
 #[derive(Debug)]
-pub(crate) struct Framer {
+pub struct Framer {
     codec: Codec,
 }
 
@@ -184,7 +185,7 @@ enum Codec {
 
 impl Framer {
     /// A framer for `transport`, and the bytes to send before anything else (the upgrade request of a WebSocket).
-    pub(crate) fn open(transport: Transport, host: &str, nonce: [u8; 16]) -> (Framer, Vec<u8>) {
+    pub fn open(transport: Transport, host: &str, nonce: [u8; 16]) -> (Framer, Vec<u8>) {
         let mut hello = Vec::new();
         let codec = match transport {
             Transport::Json => Codec::Lines(Lines::default()),
@@ -203,7 +204,7 @@ impl Framer {
     }
 
     /// Takes the next bytes of the stream, cut anywhere, and tells `sink` everything that is complete.
-    pub(crate) fn push(
+    pub fn push(
         &mut self,
         chunk: &[u8],
         sink: &mut dyn FnMut(Incoming<'_>),

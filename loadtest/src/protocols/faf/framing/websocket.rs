@@ -178,7 +178,7 @@ fn check_upgrade(answer: &[u8], accept: &str) -> Result<(), FramingError> {
 }
 
 /// RFC 6455 section 4.2.2: the digest a server answers `key` with.
-pub(crate) fn accept_of(key: &str) -> String {
+pub fn accept_of(key: &str) -> String {
     let mut digest = Sha1::new();
     digest.update(key.as_bytes());
     digest.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
