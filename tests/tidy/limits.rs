@@ -32,6 +32,36 @@ fn quoted(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
 }
 
+/// The names in a cell that are keys or constants. Other words explain, and so does what is in round brackets.
+fn names(cell: &str) -> Vec<&str> {
+    let outside = cell
+        .split('(')
+        .enumerate()
+        .filter_map(|(at, part)| match at {
+            0 => Some(part),
+            _ => part.split_once(')').map(|(_, after)| after),
+        });
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/');
+    outside
+        .flat_map(|text| text.split(move |c| !is_part(c)))
+        .filter(|name| is_key(name) || is_constant(name))
+        .collect()
+}
+
+fn is_key(name: &str) -> bool {
+    let is_word = |word: &str| {
+        let all = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        !word.is_empty() && word.chars().all(all)
+    };
+    let parts = name.split_once('.');
+    parts.is_some_and(|(group, key)| is_word(group) && is_word(key) && key != "rs")
+}
+
+fn is_constant(name: &str) -> bool {
+    let all = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    name.len() > 1 && name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(all)
+}
+
 /// What is wrong with the page, where `config` is the page of the settings and `code` all of the code.
 fn faults(page: &str, config: &str, code: &str) -> Vec<String> {
     let mut faults = Vec::new();
@@ -42,11 +72,8 @@ fn faults(page: &str, config: &str, code: &str) -> Vec<String> {
     } in rows(page)
     {
         let mut fault = |what: String| faults.push(format!("docs/limits.md:{line}: {what}"));
-        if quoted(name).next().is_none() {
-            fault(format!("`{name}` names nothing between backticks"));
-        }
-        for name in quoted(name) {
-            let there = if name.contains('.') {
+        for name in names(name) {
+            let there = if is_key(name) {
                 config.contains(&format!("\n| `{name}` |"))
             } else {
                 code.contains(&format!("const {name}:"))
@@ -56,7 +83,8 @@ fn faults(page: &str, config: &str, code: &str) -> Vec<String> {
             }
         }
         for counter in quoted(counter) {
-            if !code.contains(&format!("\"{counter}\"")) {
+            let name = counter.split('{').next().unwrap_or_default();
+            if !code.contains(&format!("\"{name}\"")) {
                 fault(format!("nothing counts `{counter}`"));
             }
         }
@@ -96,9 +124,17 @@ fn what_is_not_there_is_found_out() {
             "| `limits.a`, `MOST` | 1 | r | `muster_x_total` | closed |",
             0,
         ),
+        (
+            "| limits.a, MOST (`LEAST`, `b.rs`) | 1 | r | – | closed |",
+            0,
+        ),
+        (
+            "| files in `data/games` | 1 | r | `muster_x_total{a=\"b\"}` | closed |",
+            0,
+        ),
         ("| `limits.b` | 1 | r | none | closed |", 1),
+        ("| limits.b and LEAST | 1 | r | none | closed |", 2),
         ("| `LEAST` | 1 | r | `muster_y_total` | closed |", 2),
-        ("| something | 1 | r | none | closed |", 1),
     ] {
         let found = faults(&format!("{head}{row}\n"), config, code);
         assert_eq!(found.len(), wrong, "{row}: {found:?}");
