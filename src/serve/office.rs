@@ -27,6 +27,7 @@ use muster::{
     lobby::{
         ShardId, Ticket,
         faf::{
+            ledger::Batch,
             news::News,
             questions::{Answer, Ask},
         },
@@ -80,66 +81,10 @@ fn open(
     mesh: Arc<Mesh<Router>>,
     progress: Arc<Progress>,
 ) -> anyhow::Result<BackOffice<Asked>> {
-    let (store_url, sign_in) = (config.store.url.clone(), config.sign_in.clone());
-    let countries = countries(config.countries.clone());
-    let (data_dir, migrations) = (
-        config.server.data_dir.clone(),
-        config.store.migrations.clone(),
-    );
-    let store_settings = StoreSettings {
-        max_connections: config.store.connections,
-        metrics: progress.store.clone(),
-        ..StoreSettings::default()
-    };
-    let (spool_metrics, keys_metrics) = (progress.spool.clone(), progress.keys.clone());
+    let asks = config.queue.asks;
+    let config = config.clone();
     let setup = move || async move {
-        let store = Arc::new(Store::open(&store_url, &store_settings).await?);
-        if sign_in.auth == AuthMode::Open {
-            store.seed().await?;
-        }
-        let keys_url = sign_in.keys_url().map(str::to_owned);
-        let keys = Arc::new(KeyRing::new(keys_url, keys_metrics)?);
-        let policy = sign_in.policy_server().map(Policy::new).transpose()?;
-        let countries = Arc::new(countries);
-        countries.load().await;
-        let games = data_dir.join("games");
-        let unread = || {
-            format!(
-                "unsettled games of an earlier run in {} can't be read",
-                games.display()
-            )
-        };
-        let (handler, kept) = FafHandler::new(store, keys.clone(), policy, sign_in.auth)
-            .with_countries(countries.clone())
-            .with_attempt_limits(sign_in.attempts)
-            .with_spool(Spool::open(&games, spool_metrics).with_context(unread)?)
-            .with_context(unread)?;
-        let handler = Rc::new(handler);
-        tokio::task::spawn_local(async move { countries.keep_fresh(unix_now).await });
-        let known = warm_up(&handler, &mesh, &progress).await;
-        tokio::task::spawn_local(async move { keys.keep_fresh().await });
-        let (replayer, shards) = (handler.clone(), mesh.clone());
-        tokio::task::spawn_local(async move {
-            // Any shard can tell what came of it; there is always a first.
-            let tell = |done| {
-                shards.post(
-                    ShardId::new(0, 0),
-                    Inbound::Notice(Of::Faf(News::Settled(done))),
-                )
-            };
-            replayer.replay(kept, tell).await;
-        });
-        let (reader, told) = (handler.clone(), mesh.clone());
-        tokio::task::spawn_local(async move {
-            let refresh = async || tell_reference(&reader, &told, &progress.loaded).await;
-            let fresh = refresh::keep_fresh(unix_now, known, refresh);
-            let looked = async {
-                if let Some(table) = &migrations {
-                    reader.warn_of_old_schema(table).await;
-                }
-            };
-            tokio::join!(looked, fresh);
-        });
+        let handler = set_up(&config, &mesh, &progress).await?;
         Ok::<_, anyhow::Error>(move |(shard, ticket, ask): Asked| {
             let (handler, mesh) = (handler.clone(), mesh.clone());
             async move {
@@ -149,7 +94,7 @@ fn open(
         })
     };
     let started = runner::spawn(
-        runner::questions(config.queue.asks, |(_, _, ask): &Asked| ask.lane()),
+        runner::questions(asks, |(_, _, ask): &Asked| ask.lane()),
         PerLane::new(at_once),
         setup,
     );
@@ -159,6 +104,69 @@ fn open(
         error => error.into(),
     });
     started.context("the back office can't start")
+}
+
+/// Makes the handler, and begins what is done beside its answers.
+async fn set_up(
+    config: &Config,
+    mesh: &Arc<Mesh<Router>>,
+    progress: &Arc<Progress>,
+) -> anyhow::Result<Rc<FafHandler>> {
+    let sign_in = config.sign_in.clone();
+    let store_settings = StoreSettings {
+        max_connections: config.store.connections,
+        metrics: progress.store.clone(),
+        ..StoreSettings::default()
+    };
+    let store = Arc::new(Store::open(&config.store.url, &store_settings).await?);
+    if sign_in.auth == AuthMode::Open {
+        store.seed().await?;
+    }
+    let keys_url = sign_in.keys_url().map(str::to_owned);
+    let keys = Arc::new(KeyRing::new(keys_url, progress.keys.clone())?);
+    let policy = sign_in.policy_server().map(Policy::new).transpose()?;
+    let countries = Arc::new(countries(config.countries.clone()));
+    countries.load().await;
+    let games = config.server.data_dir.join("games");
+    let unread = || {
+        format!(
+            "unsettled games of an earlier run in {} can't be read",
+            games.display()
+        )
+    };
+    let spool = Spool::open(&games, progress.spool.clone()).with_context(unread)?;
+    let (handler, kept) = FafHandler::new(store, keys.clone(), policy, sign_in.auth)
+        .with_countries(countries.clone())
+        .with_attempt_limits(sign_in.attempts)
+        .with_spool(spool)
+        .with_context(unread)?;
+    let handler = Rc::new(handler);
+    tokio::task::spawn_local(async move { countries.keep_fresh(unix_now).await });
+    let known = warm_up(&handler, mesh, progress).await;
+    tokio::task::spawn_local(async move { keys.keep_fresh().await });
+    tokio::task::spawn_local(replay(handler.clone(), mesh.clone(), kept));
+    if let Some(table) = config.store.migrations.clone() {
+        let reader = handler.clone();
+        tokio::task::spawn_local(async move { reader.warn_of_old_schema(&table).await });
+    }
+    let (reader, told, progress) = (handler.clone(), mesh.clone(), progress.clone());
+    tokio::task::spawn_local(async move {
+        let refresh = async || tell_reference(&reader, &told, &progress.loaded).await;
+        refresh::keep_fresh(unix_now, known, refresh).await;
+    });
+    Ok(handler)
+}
+
+/// Settles what an earlier process has left.
+async fn replay(handler: Rc<FafHandler>, mesh: Arc<Mesh<Router>>, kept: Vec<Batch>) {
+    // Any shard can tell what came of it; there is always a first.
+    let tell = |done| {
+        mesh.post(
+            ShardId::new(0, 0),
+            Inbound::Notice(Of::Faf(News::Settled(done))),
+        )
+    };
+    handler.replay(kept, tell).await;
 }
 
 /// Reads what is needed before anything is answered; false if not all of it is known.
