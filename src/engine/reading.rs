@@ -32,6 +32,9 @@ const SCRATCH_BYTES: usize = 64 << 10;
 /// resets it and may destroy what the peer has not read yet.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// What is read of an ended connection and thrown away: whoever goes on sending at full speed has not stopped to read.
+const DISCARDED_BYTES: usize = 32 << 20;
+
 /// What a connection may do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
@@ -248,7 +251,16 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     }
 
     fn discard(&mut self, id: ConnId, share: &mut Share) {
-        self.with_input(id, share, |_, _, _| ());
+        self.with_input(id, share, |shard, bytes, _| {
+            if !bytes.is_empty()
+                && let Some(conn) = shard.conns.find(id)
+            {
+                conn.rare().discarded += bytes.len();
+                if conn.rare().discarded > DISCARDED_BYTES {
+                    conn.closing = Some(Closing::Abort);
+                }
+            }
+        });
     }
 
     fn arrived(&mut self, id: ConnId, bytes: &mut [u8], share: &mut Share) {

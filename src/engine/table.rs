@@ -97,6 +97,8 @@ pub(super) struct Conn<S> {
 pub(super) struct Rare {
     /// The next frame is so many bytes without a header.
     pub(super) raw: Option<u32>,
+    /// Bytes that came after its end.
+    pub(super) discarded: usize,
     /// Bytes that the dialect keeps of what it said.
     pub(super) kept: usize,
     /// A relay that begins with this connection's socket, which is to be handed over.

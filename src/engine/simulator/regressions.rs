@@ -12,10 +12,10 @@ use crate::{
     admission::Admission,
     shard::{Place, Shard},
 };
-use lobby::{Audience, ConnId, Dialect, Origin, OutboxLimits, Relay, ShardId, Turn};
+use lobby::{Audience, Closing, ConnId, Dialect, Origin, OutboxLimits, Relay, ShardId, Turn};
 
 /// A dialect that does what it is told: `x` 9 sends nine letters, `all` 9 broadcasts them, `pause` 9 hears nothing for nine
-/// milliseconds, `wait` and `meet` relay two, `in` signs in, `hold` holds for good.
+/// milliseconds, `end` is the end, `wait` and `meet` relay two, `in` signs in, `hold` holds for good.
 #[derive(Default)]
 pub(super) struct Puppet {
     conns: Vec<ConnId>,
@@ -51,6 +51,7 @@ impl Dialect for Puppet {
                 let until = turn.now.mono + Duration::from_millis(number as u64);
                 turn.pause(conn, until);
             }
+            "end" => turn.close(conn, Closing::Flushed),
             "wait" => {
                 turn.subscribe(conn);
                 turn.watch(conn);
@@ -271,4 +272,22 @@ fn a_paused_connection_is_heard_when_its_time_has_come() {
     lock(&scene.network).now += Duration::from_millis(1);
     scene.go();
     assert_eq!(scene.hear(client), "xx\nxxx\n");
+}
+
+// A client that is disconnected for what it sends may go on sending, and was read from for two seconds at full speed.
+#[test]
+fn an_ended_connection_that_goes_on_sending_is_not_read_for_long() {
+    let mut scene = Scene::new();
+    let client = scene.connect(10_000);
+    scene.say(client, "end\n");
+    assert_eq!(scene.shard.conns.len(), 1, "it may still read");
+    let much = "x".repeat(1 << 20);
+    for _ in 0..31 {
+        scene.say(client, &much);
+    }
+    assert_eq!(scene.shard.conns.len(), 1);
+    for _ in 0..2 {
+        scene.say(client, &much);
+    }
+    assert_eq!(scene.shard.conns.len(), 0);
 }

@@ -13,7 +13,7 @@ const COMMANDS_BURST: u32 = 4_000;
 const BYTES_BURST: u32 = 32 << 20;
 /// A client is heard again after this time, whatever it has said.
 const LONGEST: Duration = Duration::from_secs(10);
-/// Messages that one counts as that has the store asked for long lists, or written to.
+/// Messages that one counts as that has the store asked, or a long list made.
 pub(in crate::faf) const STORE_COST: u64 = 10;
 /// Messages that a wrong password of a game counts as.
 pub(in crate::faf) const WRONG_PASSWORD_COST: u64 = 250;

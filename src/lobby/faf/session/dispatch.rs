@@ -32,13 +32,14 @@ const BEFORE_LOGIN: [&str; 7] = [
     "pong",
 ];
 
-/// Commands for which the store is asked, some of them for long lists.
-const COSTLY: [&str; 8] = [
+/// Commands for which the store is asked, or a long list is made.
+const COSTLY: [&str; 9] = [
     "admin",
     "avatar",
     "coop_list",
     "game_host",
     "game_join",
+    "matchmaker_info",
     "modvault",
     "social_add",
     "social_remove",
