@@ -1,10 +1,13 @@
 //! A dialect is added to a server by one line: a third lobby beside the two that there are, on real sockets, with settings,
-//! a listener and a framing, and metrics of its own.
+//! a listener and a framing, and metrics of its own; and one more that only repeats, for the Autobahn cases.
 
 #![allow(
     unreachable_pub,
     reason = "what a server is made of is public elsewhere"
 )]
+
+#[path = "router/autobahn.rs"]
+mod autobahn;
 
 use std::{
     convert::Infallible,
