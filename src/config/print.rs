@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use settings::{Key, Kind, Value, Values};
+use settings::{Key, Kind, Quoted, Value, Values};
 
 use super::groups::{HEADINGS, keys};
 
@@ -91,7 +91,7 @@ pub(super) fn shown(key: &Key, value: &Value) -> String {
     match (key.kind, value) {
         (_, Value::Text(secret)) if key.secret && !secret.is_empty() => "\"***\"".to_owned(),
         (Kind::Prefixed(_) | Kind::PrefixedOrOff(_), Value::Text(url)) => {
-            format!("{:?}", without_password(url))
+            Quoted(&without_password(url)).to_string()
         }
         _ => value.to_string(),
     }

@@ -160,6 +160,21 @@ fn contradictions_are_refused() {
     );
 }
 
+// They were written with escapes that TOML does not know, and the printed file could not be read.
+#[test]
+fn control_characters_are_printed_as_toml_has_them() {
+    let url = "https://a\u{1e}\u{0}\u{200b}\u{301}\u{7f}\t\"\\";
+    let config = load(
+        "",
+        &[],
+        &[("faf.www_url", url), ("faf.ws_forwarded_header", "\u{1}")],
+    );
+    let printed = config.unwrap().print();
+    let again = load(&printed, &[], &[]).unwrap();
+    assert_eq!(again.lobbies.faf.dialect.www_url, url);
+    assert_eq!(again.print(), printed);
+}
+
 #[test]
 fn the_printed_file_means_the_same() {
     let config = load(

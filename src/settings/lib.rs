@@ -27,7 +27,7 @@ pub use kind::{
     Kind, address, blocks, decimal, decimals, flag, host_address, log_levels, number, prefixed,
     prefixed_or_off, text, word,
 };
-pub use value::{Decimal, Setting, Value, Values};
+pub use value::{Decimal, Quoted, Setting, Value, Values};
 
 /// Settings that belong together: a struct that [`settings!`] has made.
 pub trait Group: Sized {

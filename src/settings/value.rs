@@ -1,6 +1,11 @@
 //! Values of keys, and what they are in code.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+    path::PathBuf,
+    time::Duration,
+};
 
 use super::{Address, Cidr, HostAddress, Key};
 
@@ -58,9 +63,38 @@ impl fmt::Display for Value {
                 let numbers: Vec<f64> = all.iter().map(|decimal| decimal.0).collect();
                 write!(f, "{numbers:?}")
             }
-            Value::Text(text) => write!(f, "{text:?}"),
-            Value::List(list) => write!(f, "{list:?}"),
+            Value::Text(text) => Quoted(text).fmt(f),
+            Value::List(list) => {
+                f.write_char('[')?;
+                for (at, text) in list.iter().enumerate() {
+                    f.write_str(if at == 0 { "" } else { ", " })?;
+                    Quoted(text).fmt(f)?;
+                }
+                f.write_char(']')
+            }
         }
+    }
+}
+
+/// A text as a basic string of TOML: in quotes, with the escapes that TOML knows.
+#[derive(Clone, Copy, Debug)]
+pub struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for character in self.0.chars() {
+            match character {
+                '"' | '\\' => write!(f, "\\{character}")?,
+                '\n' => f.write_str("\\n")?,
+                '\r' => f.write_str("\\r")?,
+                '\t' => f.write_str("\\t")?,
+                // What is in no way visible is written so that it is.
+                _ if character.is_control() => write!(f, "\\u{:04X}", u32::from(character))?,
+                _ => f.write_char(character)?,
+            }
+        }
+        f.write_char('"')
     }
 }
 
