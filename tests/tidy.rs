@@ -110,7 +110,15 @@ type File = (String, String, Source);
 fn every_file_keeps_the_rules() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut paths = Vec::new();
-    for folder in ["src", "tests", "benches", "loadtest/src"] {
+    for folder in [
+        "src",
+        "tests",
+        "benches",
+        "loadtest/src",
+        "fuzz/src",
+        "fuzz/tests",
+        "fuzz/libfuzzer/targets",
+    ] {
         rust_files(&root.join(folder), &mut paths);
     }
     assert!(paths.len() > 3, "no source found below {}", root.display());

@@ -1,0 +1,4 @@
+//! `codecs` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| (muster_fuzz::target("codecs").run)(data));

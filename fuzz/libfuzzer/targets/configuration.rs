@@ -1,0 +1,4 @@
+//! `configuration` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| (muster_fuzz::target("configuration").run)(data));

@@ -1,0 +1,4 @@
+//! `proxy` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| (muster_fuzz::target("proxy").run)(data));

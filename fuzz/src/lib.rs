@@ -1,0 +1,121 @@
+//! Everything that reads what strangers send, each driven by bytes: what libFuzzer mutates, and what `tests/corpus.rs` replays.
+//!
+//! | file | what is driven, and what must hold |
+//! |---|---|
+//! | `codecs` | every decoder: any split of the stream gives what the whole gives |
+//! | `websocket`, `frames`, `qdatastream` | streams made of parts, beside a naive reading of the same parts |
+//! | `proxy`, `charset`, `json` | one function each, beside its inverse or another reader |
+//! | `faf`, `vcmi`, `router` | a lobby in the simulator, by programs of what its clients do (`play`) |
+//! | `tokens`, `statistics`, `configuration`, `spool` | what is read from tokens, key documents, games, files |
+//! | `swarm` | the load tester's own decoders |
+//! | `seeds`, `mutate` | inputs to begin with, and inputs near them |
+//!
+//! A target panics if something does not hold; it neither prints nor keeps anything from one input to the next. Nothing here
+//! knows libFuzzer: `libfuzzer/` is a workspace of its own that links these functions with it.
+
+mod charset;
+mod codecs;
+mod configuration;
+mod faf;
+mod frames;
+mod input;
+mod json;
+pub mod mutate;
+mod office;
+mod play;
+mod proxy;
+mod qdatastream;
+mod router;
+pub mod seeds;
+mod spool;
+mod statistics;
+mod swarm;
+mod templates;
+mod tokens;
+mod vcmi;
+mod websocket;
+
+/// A function of bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name: that of its folder in `corpus`, and of its binary.
+    pub name: &'static str,
+    /// Tries one input.
+    ///
+    /// # Panics
+    /// If something does not hold.
+    pub run: fn(&[u8]),
+}
+
+/// Every target there is.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "charset",
+        run: charset::run,
+    },
+    Target {
+        name: "codecs",
+        run: codecs::run,
+    },
+    Target {
+        name: "configuration",
+        run: configuration::run,
+    },
+    Target {
+        name: "faf",
+        run: faf::run,
+    },
+    Target {
+        name: "frames",
+        run: frames::run,
+    },
+    Target {
+        name: "json",
+        run: json::run,
+    },
+    Target {
+        name: "proxy",
+        run: proxy::run,
+    },
+    Target {
+        name: "qdatastream",
+        run: qdatastream::run,
+    },
+    Target {
+        name: "router",
+        run: router::run,
+    },
+    Target {
+        name: "spool",
+        run: spool::run,
+    },
+    Target {
+        name: "statistics",
+        run: statistics::run,
+    },
+    Target {
+        name: "swarm",
+        run: swarm::run,
+    },
+    Target {
+        name: "tokens",
+        run: tokens::run,
+    },
+    Target {
+        name: "vcmi",
+        run: vcmi::run,
+    },
+    Target {
+        name: "websocket",
+        run: websocket::run,
+    },
+];
+
+/// The target of this name.
+///
+/// # Panics
+/// If there is none.
+pub fn target(name: &str) -> Target {
+    let found = TARGETS.iter().find(|target| target.name == name);
+    *found.unwrap_or_else(|| panic!("no target is called {name}"))
+}
