@@ -298,7 +298,7 @@ fn queue(id: u32, name: &str, rating_type: &str, team_size: u32) -> QueueSetup {
         name: name.into(),
         featured_mod: "faf".into(),
         rating_type: rating_type.into(),
-        team_size: team_size.try_into().expect("teams are small"),
+        team_size,
         game_options: Vec::new(),
         rating_peak: 1000.0,
         brackets: vec![Bracket {
