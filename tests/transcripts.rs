@@ -318,7 +318,7 @@ fn query(record: &str, name: &str, columns: usize, phase: &str) -> Option<String
             let whose = if phase == "several avatars" { 51 } else { 50 };
             ("idAvatar, selected", format!("avatars WHERE idUser = {whose} ORDER BY idAvatar"))
         }
-        ("modvault", "stats", 4) => ("mod_id, CAST(likes AS DECIMAL(9, 1)), likers, downloads", "mod_stats ORDER BY mod_id".to_owned()),
+        ("modvault", "stats", 4) => ("mod_id, CAST(likes AS DECIMAL(9, 1)), CAST(likers AS CHAR), downloads", "mod_stats ORDER BY mod_id".to_owned()),
         ("modvault", "stats", 2) => ("mod_id, downloads", "mod_stats ORDER BY mod_id".to_owned()),
         ("social", "rows", 2) => {
             let whose = if phase == "id as text" { 5 } else { 7 };

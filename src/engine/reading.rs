@@ -10,7 +10,7 @@ use std::{io::ErrorKind, time::Duration};
 use super::{
     runtime::Io,
     shard::Shard,
-    table::{Hold, Stage},
+    table::{Conn, Hold, Stage},
     timers::Due,
 };
 use lobby::{Closing, ConnId, Dialect};
@@ -64,6 +64,21 @@ enum Next {
 pub(super) struct Share {
     bytes: usize,
     frames: usize,
+}
+
+/// What a connection does of which only the end is left.
+fn next_of_ending<S>(conn: &Conn<S>) -> Next {
+    if conn.closing == Some(Closing::Abort) {
+        return Next::Remove;
+    }
+    let all_sent = conn.outbox.is_empty();
+    match (conn.stage, conn.ended, conn.readable) {
+        (Stage::Open, ..) if all_sent => Next::Linger,
+        (Stage::Open, ..) => Next::Wait,
+        (Stage::Lingering, true, _) if all_sent => Next::Remove,
+        (Stage::Lingering, false, true) => Next::Discard,
+        (Stage::Lingering, ..) => Next::Wait,
+    }
 }
 
 impl<D: Dialect, I: Io> Shard<D, I> {
@@ -121,22 +136,11 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let Some(conn) = self.conns.find(id) else {
             return Next::Wait;
         };
-        if conn.closing == Some(Closing::Abort) {
-            return Next::Remove;
-        }
-        if conn.socket.is_none() {
+        if conn.socket.is_none() && conn.closing != Some(Closing::Abort) {
             return Next::Wait; // it has moved
         }
-        let all_sent = conn.outbox.is_empty();
-        if conn.stage == Stage::Lingering {
-            return match (conn.ended, conn.readable) {
-                (true, _) if all_sent => Next::Remove,
-                (false, true) => Next::Discard,
-                _ => Next::Wait,
-            };
-        }
-        if conn.is_ending() {
-            return if all_sent { Next::Linger } else { Next::Wait };
+        if conn.is_ending() || conn.stage == Stage::Lingering {
+            return next_of_ending(conn);
         }
         if conn
             .rare

@@ -139,6 +139,7 @@ fn every_walk_ends_well_and_all_of_them_meet_everything() {
     // Not the shards', or not in these walks.
     let beyond = [
         "muster_accept_errors_total",
+        "muster_refused_descriptors_total",
         "muster_publish_dropped_total",
         "muster_ended_memory_total",
         "muster_health_checks_total",

@@ -10,6 +10,6 @@ mod read;
 mod tolerance;
 mod write;
 
-pub use outline::Outline;
+pub use outline::{Extent, Outline};
 pub use read::{Doc, Elements, Entries, JsonReader, MAX_DEPTH, NotJson, Value};
 pub use write::{to_json, write_json, write_text};
