@@ -212,7 +212,7 @@ mod tests {
             permits: waiting,
             taken: taken.clone(),
         });
-        for number in 0..3 * LINES {
+        for number in 0..6 * LINES {
             writer.put(format!("{number}\n"));
         }
         let lost = writer.metrics.lost.value();
@@ -220,7 +220,7 @@ mod tests {
         for _ in 0..1000 {
             permits.send(Ok(())).unwrap();
         }
-        patient(|| writer.metrics.written.value() + lost == 3 * LINES as u64);
+        patient(|| writer.metrics.written.value() + lost == 6 * LINES as u64);
         let text = String::from_utf8(taken.lock().unwrap().clone()).unwrap();
         assert!(text.starts_with("0\n"));
         assert!(text.contains(&format!("muster: {lost} lines of this log were lost\n")));
