@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bench::{Bench, on_both};
+use bench::{Bench, UNLIMITED, on_both};
 use muster::backoffice::faf::store::{Arrival, BanLevel, Identity, NewBan, Store};
 use muster::backoffice::faf::{AuthMode, FafHandler};
 use muster::backoffice::keys::{KeyRing, Keys};
@@ -512,12 +512,9 @@ async fn a_locked_file_held_up_who_joined() {
 async fn a_locked_file_turns_every_sign_in_away_in_time() {
     let bench = Bench::sqlite().await;
     let store = Store::open(&bench.url, &hasty()).await.unwrap();
-    let handler = Arc::new(FafHandler::new(
-        Arc::new(store),
-        Arc::new(KeyRing::new(None, Arc::default()).unwrap()),
-        None,
-        AuthMode::Open,
-    ));
+    let keys = Arc::new(KeyRing::new(None, Arc::default()).unwrap());
+    let handler = FafHandler::new(Arc::new(store), keys, None, AuthMode::Open);
+    let handler = Arc::new(handler.with_attempt_limits(UNLIMITED));
     let mut other = SqliteConnection::connect(&bench.url).await.unwrap();
     other.execute("BEGIN IMMEDIATE").await.unwrap();
     let begun = Instant::now();

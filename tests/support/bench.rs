@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use muster::backoffice::faf::store::Store;
-use muster::backoffice::faf::{AuthMode, FafHandler};
+use muster::backoffice::faf::{AttemptLimits, AuthMode, FafHandler};
 use muster::backoffice::keys::KeyRing;
 use muster::backoffice::store::StoreSettings;
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, SqliteConnection};
@@ -20,6 +20,11 @@ pub(crate) struct Bench {
     pub(crate) url: String,
     _folder: Option<tempfile::TempDir>,
 }
+
+pub(crate) const UNLIMITED: AttemptLimits = AttemptLimits {
+    per_address: None,
+    per_account: None,
+};
 
 impl Bench {
     pub(crate) async fn sqlite() -> Self {
@@ -103,6 +108,7 @@ impl Bench {
         text.unwrap_or_else(|| "NULL".to_owned())
     }
 
+    /// One that lets anybody try to sign in as often as they like: many do so at once here.
     pub(crate) fn handler(&self, mode: AuthMode) -> FafHandler {
         FafHandler::new(
             self.store.clone(),
@@ -110,6 +116,7 @@ impl Bench {
             None,
             mode,
         )
+        .with_attempt_limits(UNLIMITED)
     }
 
     pub(crate) async fn drop_database(&self) {
