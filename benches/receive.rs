@@ -155,10 +155,6 @@ impl Way {
 }
 
 /// The server, with one shard. Its threads accept, so the clients get the descriptors of their own.
-#[expect(
-    clippy::result_large_err,
-    reason = "the engine gives back what nobody takes"
-)]
 fn muster(load: Load, count: usize) -> (Measured, String) {
     // The engine's threads may run where this one may: from the clients' core the shard would not get away.
     unpin();

@@ -67,7 +67,7 @@ async fn hello(
             login: login.to_owned(),
             password: password.to_owned(),
         },
-        unique_id: "hash".to_owned(),
+        unique_id: "hash".into(),
         session: 1,
         address: HERE,
         counted: None,
@@ -261,7 +261,7 @@ on_both! {
         // No keys are to be had.
         let token = Login {
             credentials: Credentials::Token("a.b.c".to_owned()),
-            unique_id: String::new(),
+            unique_id: "".into(),
             session: 1,
             address: HERE,
             counted: None,
@@ -276,7 +276,7 @@ on_both! {
         let handler = FafHandler::new(bench.store.clone(), ring, None, AuthMode::Database);
         let login = async |claims: serde_json::Value| {
             let credentials = Credentials::Token(tokens::token("k1", &claims));
-            let unique_id = String::new();
+            let unique_id = "".into();
             let login = Login { credentials, unique_id, session: 1, address: HERE, counted: None, user_agent: None };
             match handler.handle(login.into()).await {
                 Answer::Login(outcome) => outcome.map(|account| account.login.into_string()),

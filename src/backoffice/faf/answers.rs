@@ -25,7 +25,7 @@ impl Answers<Login> for FafHandler {
             &login.unique_id,
             login.session,
             login.address,
-            login.user_agent,
+            login.user_agent.map(String::from),
         )
         .await
     }

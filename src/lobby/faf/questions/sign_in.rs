@@ -13,7 +13,7 @@ pub struct Login {
     /// The proof.
     pub credentials: Credentials,
     /// Opaque hardware hash for the policy server.
-    pub unique_id: String,
+    pub unique_id: Box<str>,
     /// The connection's session number.
     pub session: u32,
     /// Stored in `login.ip`.
@@ -21,7 +21,7 @@ pub struct Login {
     /// What limits per address count it under; none: they do not apply to it.
     pub counted: Option<IpAddr>,
     /// Stored in `login.user_agent`, cut to the column's 50 characters.
-    pub user_agent: Option<String>,
+    pub user_agent: Option<Box<str>>,
 }
 
 impl Login {

@@ -243,11 +243,11 @@ impl Sessions {
         cx.turn.hold(conn);
         let login = Login {
             credentials,
-            unique_id,
+            unique_id: unique_id.into(),
             session: session.number,
             address: session.address,
             counted: session.counted,
-            user_agent: session.user_agent.as_deref().map(str::to_owned),
+            user_agent: session.user_agent.clone(),
         };
         let request = Identifying { token };
         let held = Held { conn, request };
