@@ -13,6 +13,8 @@ pub(crate) struct OneShard<D: Dialect> {
     dialect: D,
     rng: StdRng,
     next_ticket: u64,
+    /// When the next turn is.
+    pub(crate) mono: Duration,
     pub(crate) effects: Vec<Effect<D>>,
 }
 
@@ -22,6 +24,7 @@ impl<D: Dialect> OneShard<D> {
             dialect,
             rng: StdRng::seed_from_u64(1),
             next_ticket: 0,
+            mono: Duration::from_secs(1000),
             effects: Vec::new(),
         }
     }
@@ -32,7 +35,7 @@ impl<D: Dialect> OneShard<D> {
             shard: SHARD,
             shards: 1,
             now: Now {
-                mono: Duration::from_secs(1000),
+                mono: self.mono,
                 unix: Duration::from_secs(1_708_794_947),
             },
             rng: &mut self.rng,

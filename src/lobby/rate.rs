@@ -43,8 +43,16 @@ impl Meter {
     /// How long it is until anything may be used again; `None`: now.
     pub fn wait(self, now: Duration, rate: Rate) -> Option<Duration> {
         let owed = self.even_at.saturating_sub(nanos(now));
+        // Multiplied instead of divided: this is asked for each message of everybody, and nearly always the answer is "now".
+        let (owed_units, burst) = (
+            u128::from(owed) * u128::from(rate.per_second.max(1)),
+            u128::from(rate.burst) * u128::from(NANOS),
+        );
+        if owed == 0 || owed_units < burst {
+            return None;
+        }
         let allowed = rate.nanos(rate.burst.into());
-        (owed > 0 && owed >= allowed).then(|| Duration::from_nanos((owed - allowed).max(1)))
+        Some(Duration::from_nanos((owed - allowed).max(1)))
     }
 
     /// Uses so much, even if it is more than there is: it is waited for afterwards. For what is known only when it is done.

@@ -11,6 +11,8 @@ use crate::rate::{Meter, Rate};
 const COMMANDS_BURST: u32 = 4_000;
 /// Bytes at once: three messages as long as they may be.
 const BYTES_BURST: u32 = 32 << 20;
+/// Messages up to this length are bounded by their number alone: a thousand of them are a MiB.
+const SHORT_BYTES: usize = 1 << 10;
 /// A client is heard again after this time, whatever it has said.
 const LONGEST: Duration = Duration::from_secs(10);
 /// Messages that one counts as that has the store asked, or a long list made.
@@ -56,7 +58,9 @@ impl Said {
     /// A message of so many bytes.
     pub(in crate::faf) fn frame(&mut self, now: Duration, bytes: usize, pace: &Pace) {
         self.cost(now, 1, pace);
-        if let Some(rate) = pace.bytes() {
+        if bytes > SHORT_BYTES
+            && let Some(rate) = pace.bytes()
+        {
             self.bytes.charge(now, bytes as u64, rate);
         }
     }
