@@ -60,10 +60,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             return;
         }
         let format = conn.format;
-        let soft_bytes = self
-            .settings
-            .outbox(conn.listener, conn.signed_in)
-            .soft_bytes;
+        let soft_bytes = self.settings.outbox(conn).soft_bytes;
         let slow = conn.outbox.bytes() > soft_bytes;
         let (outbox, mut copies, mut skipped) = (&mut conn.outbox, 0, 0);
         let of = (&self.topics, &conn.topics);
@@ -180,12 +177,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 socket,
                 buffer,
             });
-        } else if conn.outbox.bytes()
-            > self
-                .settings
-                .outbox(conn.listener, conn.signed_in)
-                .soft_bytes
-        {
+        } else if conn.outbox.bytes() > self.settings.outbox(conn).soft_bytes {
             conn.stale = true;
             self.metrics.broadcasts_skipped.add(common.messages);
             return;
@@ -295,13 +287,21 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     fn wrote_all(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.find(id) {
             conn.outbox.finish(&mut self.spare);
-            let (goes_on, held) = (conn.goes_on_when_empty(), conn.held);
-            if held > 0 {
-                self.count_held(id);
-            }
-            if goes_on {
-                self.ran_empty(id);
-            }
+        }
+        self.emptied(id);
+    }
+
+    /// Nothing is left in the outbox: it is not held any more, and what has waited for that goes on.
+    fn emptied(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
+        let (goes_on, held) = (conn.goes_on_when_empty(), conn.held);
+        if held > 0 {
+            self.count_held(id);
+        }
+        if goes_on {
+            self.ran_empty(id);
         }
     }
 
@@ -347,13 +347,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 Err(_) => return self.abort(id),
             }
         }
-        let (goes_on, held) = (conn.goes_on_when_empty(), conn.held);
-        if held > 0 {
-            self.count_held(id);
-        }
-        if goes_on {
-            self.ran_empty(id);
-        }
+        self.emptied(id);
     }
 
     /// The socket that was full takes bytes again.
@@ -397,10 +391,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let Some(conn) = self.conns.find(id) else {
             return;
         };
-        let hard_bytes = self
-            .settings
-            .outbox(conn.listener, conn.signed_in)
-            .hard_bytes;
+        let hard_bytes = self.settings.outbox(conn).hard_bytes;
         if conn.outbox.bytes() > hard_bytes && conn.closing != Some(Closing::Abort) {
             self.metrics.ended_outbox_full.up();
             self.abort(id);
@@ -420,7 +411,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         conn.blocked_since = Some(now);
         self.io.await_writable(Key::of(id), socket);
         if !std::mem::replace(&mut conn.stuck_timer, true) {
-            let at = now + self.settings.outbox(conn.listener, conn.signed_in).stuck;
+            let at = now + self.settings.outbox(conn).stuck;
             self.timers.set(at, Due::Stuck(id));
         }
         self.count_held(id);
@@ -437,7 +428,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let Some(since) = conn.blocked_since else {
             return;
         };
-        let stuck = self.settings.outbox(conn.listener, conn.signed_in).stuck;
+        let stuck = self.settings.outbox(conn).stuck;
         let relayed = conn.peer().is_some() && !conn.is_ending();
         let due = if relayed { now } else { since } + stuck;
         if now < due {

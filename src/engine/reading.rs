@@ -179,12 +179,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         }
         let (unread, ended, readable) = (conn.unread, conn.ended, conn.readable);
         // A client that does not read is not read from (spec: faf-wire 7).
-        if conn.outbox.bytes()
-            > self
-                .settings
-                .outbox(conn.listener, conn.signed_in)
-                .soft_bytes
-        {
+        if conn.outbox.bytes() > self.settings.outbox(conn).soft_bytes {
             return Next::Wait;
         }
         match (unread, ended, readable) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{admission::AddressLimits, memory::MemoryLimits};
+use super::{admission::AddressLimits, memory::MemoryLimits, table::Conn};
 use lobby::{Listener, OutboxLimits};
 
 settings::settings! {
@@ -37,8 +37,8 @@ settings::settings! {
 }
 
 impl Settings {
-    /// What may wait for a client of this listener that has, or has not, signed in.
-    pub(crate) fn outbox(&self, listener: u16, signed_in: bool) -> &OutboxLimits {
-        self.listeners[usize::from(listener)].outbox(signed_in)
+    /// What may wait for the client of this connection: by its listener, and whether it has signed in.
+    pub(super) fn outbox<S>(&self, conn: &Conn<S>) -> &OutboxLimits {
+        self.listeners[usize::from(conn.listener)].outbox(conn.signed_in)
     }
 }

@@ -20,6 +20,12 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// The rate that a setting names; none, if it says that there is no limit.
+    pub fn limit(per_second: Option<u32>, burst: u32) -> Option<Rate> {
+        let per_second = per_second?;
+        Some(Rate { per_second, burst })
+    }
+
     /// How long it takes to refill so much.
     fn nanos(self, amount: u64) -> u64 {
         let per_second = u64::from(self.per_second.max(1));

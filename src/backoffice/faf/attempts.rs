@@ -46,10 +46,7 @@ const REMEMBERED: usize = if cfg!(test) { 100 } else { 1 << 16 };
 const SWEEP: Duration = Duration::from_secs(1);
 
 fn rate(per_minute: Option<u32>, burst: u32) -> Option<Rate> {
-    Some(Rate {
-        per_second: per_minute?,
-        burst: burst * FAILURE as u32,
-    })
+    Rate::limit(per_minute, burst * FAILURE as u32)
 }
 
 /// Where an attempt comes from and what it is for; to be ended.

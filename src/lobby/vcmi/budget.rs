@@ -65,19 +65,11 @@ impl Budget {
 }
 
 fn commands(settings: &Settings) -> Option<Rate> {
-    let per_second = settings.commands_per_second?;
-    Some(Rate {
-        per_second,
-        burst: COMMANDS_BURST,
-    })
+    Rate::limit(settings.commands_per_second, COMMANDS_BURST)
 }
 
 fn caused(settings: &Settings) -> Option<Rate> {
-    let per_second = settings.caused_bytes_per_second?;
-    Some(Rate {
-        per_second,
-        burst: CAUSED_BURST,
-    })
+    Rate::limit(settings.caused_bytes_per_second, CAUSED_BURST)
 }
 
 /// What addresses owe of which nobody may be there: no more than [`DEBTORS`], the rest is forgiven.

@@ -33,17 +33,11 @@ settings::settings! {
 
 impl Pace {
     fn commands(&self) -> Option<Rate> {
-        self.commands.map(|per_second| Rate {
-            per_second,
-            burst: COMMANDS_BURST,
-        })
+        Rate::limit(self.commands, COMMANDS_BURST)
     }
 
     fn bytes(&self) -> Option<Rate> {
-        self.bytes.map(|per_second| Rate {
-            per_second,
-            burst: BYTES_BURST,
-        })
+        Rate::limit(self.bytes, BYTES_BURST)
     }
 }
 
