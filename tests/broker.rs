@@ -382,6 +382,22 @@ fn settings(url: &str, exchange: &str) -> Option<BrokerSettings> {
     })
 }
 
+/// Runs the broker beside `script`, and then to its orderly end.
+async fn while_it_runs(
+    broker: &Arc<Broker>,
+    wanted: watch::Receiver<Option<BrokerSettings>>,
+    script: impl Future<Output = ()>,
+) {
+    let (local, running) = (LocalSet::new(), broker.clone());
+    let task = local.spawn_local(async move { running.run(wanted, Deaf).await });
+    let until_its_end = async {
+        script.await;
+        broker.close();
+        task.await.unwrap();
+    };
+    local.run_until(until_its_end).await;
+}
+
 // checklist: faf 501
 #[tokio::test]
 async fn a_stopped_broker_is_waited_for_with_a_bounded_backlog() {
@@ -394,35 +410,29 @@ async fn a_stopped_broker_is_waited_for_with_a_bounded_backlog() {
         .await;
     let broker = Arc::new(Broker::new(3));
     let (_settings, wanted) = watch::channel(settings(&url, &exchange));
-    let local = LocalSet::new();
-    let running = broker.clone();
-    let task = local.spawn_local(async move { running.run(wanted, Deaf).await });
-    local
-        .run_until(async {
-            until(|| broker.is_connected()).await;
-            assert!(broker.publish(event(false, 1)) && broker.publish(event(true, 2)));
-            until(|| broker.metrics().confirmed.value() == 2).await;
+    while_it_runs(&broker, wanted, async {
+        until(|| broker.is_connected()).await;
+        assert!(broker.publish(event(false, 1)) && broker.publish(event(true, 2)));
+        until(|| broker.metrics().confirmed.value() == 2).await;
 
-            control("stop");
-            until(|| !broker.is_connected()).await;
-            assert!(!broker.publish(event(false, 3)), "may be lost, and is");
-            for number in 4..7 {
-                assert!(broker.publish(event(true, number)));
-            }
-            until(|| broker.backlog() <= 3).await;
-            // What the task holds in its hand is beside the backlog; the backlog itself is bounded.
-            while broker.publish(event(true, 99)) {}
-            assert_eq!(broker.metrics().dropped_transient.value(), 1);
-            assert_eq!(broker.metrics().dropped_persistent.value(), 1);
-            assert_eq!(broker.backlog(), 3);
+        control("stop");
+        until(|| !broker.is_connected()).await;
+        assert!(!broker.publish(event(false, 3)), "may be lost, and is");
+        for number in 4..7 {
+            assert!(broker.publish(event(true, number)));
+        }
+        until(|| broker.backlog() <= 3).await;
+        // What the task holds in its hand is beside the backlog; the backlog itself is bounded.
+        while broker.publish(event(true, 99)) {}
+        assert_eq!(broker.metrics().dropped_transient.value(), 1);
+        assert_eq!(broker.metrics().dropped_persistent.value(), 1);
+        assert_eq!(broker.backlog(), 3);
 
-            control("start");
-            until(|| broker.is_connected() && broker.backlog() == 0).await;
-            assert!(broker.publish(event(true, 7)));
-            broker.close();
-            task.await.unwrap();
-        })
-        .await;
+        control("start");
+        until(|| broker.is_connected() && broker.backlog() == 0).await;
+        assert!(broker.publish(event(true, 7)));
+    })
+    .await;
     assert!(!broker.publish(event(false, 8)), "closed");
     assert_eq!(broker.metrics().connections.value(), 2);
     // 1 was transient: the broker has forgotten it over its stop, which shows that 2 was persistent.
@@ -444,31 +454,25 @@ async fn during_an_alarm_of_the_broker_connections_piled_up_and_events_were_doub
         .await;
     let broker = Arc::new(Broker::new(300));
     let (_settings, wanted) = watch::channel(settings(&url, &exchange));
-    let local = LocalSet::new();
-    let running = broker.clone();
-    let task = local.spawn_local(async move { running.run(wanted, Deaf).await });
-    local
-        .run_until(async {
-            until(|| broker.is_connected()).await;
-            control("alarm");
-            // It says so to whoever publishes something.
-            assert!(broker.publish(event(true, 1)));
-            until(|| broker.metrics().blocked.value() == 1.0).await;
-            assert!(!broker.publish(event(false, 0)), "may be lost, and is");
-            for number in 2..=300 {
-                assert!(broker.publish(event(true, number)));
-            }
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            assert!(broker.backlog() >= 299, "nothing is taken meanwhile");
-            assert!(broker.metrics().in_hand.value() <= 1.0);
-            control("calm");
-            until(|| broker.metrics().confirmed.value() == 300).await;
-            assert_eq!(broker.metrics().blocked.value(), 0.0);
-            assert!(broker.publish(event(false, 0)));
-            broker.close();
-            task.await.unwrap();
-        })
-        .await;
+    while_it_runs(&broker, wanted, async {
+        until(|| broker.is_connected()).await;
+        control("alarm");
+        // It says so to whoever publishes something.
+        assert!(broker.publish(event(true, 1)));
+        until(|| broker.metrics().blocked.value() == 1.0).await;
+        assert!(!broker.publish(event(false, 0)), "may be lost, and is");
+        for number in 2..=300 {
+            assert!(broker.publish(event(true, number)));
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(broker.backlog() >= 299, "nothing is taken meanwhile");
+        assert!(broker.metrics().in_hand.value() <= 1.0);
+        control("calm");
+        until(|| broker.metrics().confirmed.value() == 300).await;
+        assert_eq!(broker.metrics().blocked.value(), 0.0);
+        assert!(broker.publish(event(false, 0)));
+    })
+    .await;
     assert_eq!(broker.metrics().connections.value(), 1);
     let kept = service.emptied(&queue).await;
     let mut expected: Vec<String> = (1..=300).map(|n| format!("{{\"n\":{n}}}")).collect();
@@ -486,25 +490,19 @@ async fn other_settings_mean_another_connection_and_exchange() {
     let mut incoming = service.listen("#").await;
     let broker = Arc::new(Broker::new(16));
     let (change, wanted) = watch::channel(None);
-    let local = LocalSet::new();
-    let running = broker.clone();
-    let task = local.spawn_local(async move { running.run(wanted, Deaf).await });
-    local
-        .run_until(async {
-            let connections = || broker.metrics().connections.value();
-            assert!(!broker.publish(event(true, 0)), "no broker is configured");
-            change.send_replace(settings(&url, &first));
-            until(|| connections() == 1 && broker.is_connected()).await;
-            change.send_replace(settings(&url, &second));
-            until(|| connections() == 2 && broker.is_connected()).await;
-            assert!(broker.publish(event(true, 1)));
-            assert_eq!(next(&mut incoming).await.data, b"{\"n\":1}");
-            change.send_replace(None);
-            until(|| !broker.is_connected()).await;
-            broker.close();
-            task.await.unwrap();
-        })
-        .await;
+    while_it_runs(&broker, wanted, async {
+        let connections = || broker.metrics().connections.value();
+        assert!(!broker.publish(event(true, 0)), "no broker is configured");
+        change.send_replace(settings(&url, &first));
+        until(|| connections() == 1 && broker.is_connected()).await;
+        change.send_replace(settings(&url, &second));
+        until(|| connections() == 2 && broker.is_connected()).await;
+        assert!(broker.publish(event(true, 1)));
+        assert_eq!(next(&mut incoming).await.data, b"{\"n\":1}");
+        change.send_replace(None);
+        until(|| !broker.is_connected()).await;
+    })
+    .await;
 }
 
 // A broker that accepts and says nothing: with each attempt one more connection and one more thread stayed.
@@ -523,16 +521,10 @@ async fn attempts_to_reach_a_broker_that_hangs_piled_up() {
     });
     let broker = Arc::new(Broker::new(16));
     let (_settings, wanted) = watch::channel(settings(&url, "x"));
-    let running = broker.clone();
-    let local = LocalSet::new();
-    let task = local.spawn_local(async move { running.run(wanted, Deaf).await });
-    local
-        .run_until(async {
-            until(|| accepted.is_finished()).await;
-            broker.close();
-            task.await.unwrap();
-        })
-        .await;
+    while_it_runs(&broker, wanted, async {
+        until(|| accepted.is_finished()).await;
+    })
+    .await;
     let said = accepted.join().unwrap();
     assert_eq!(said, b"AMQP\0\0\x09\x01", "and then the end");
 }
@@ -550,24 +542,18 @@ async fn what_is_published_while_the_line_is_cut_arrives_afterwards() {
     let behind = format!("{head}@{}/{vhost}", proxy.address);
     let broker = Arc::new(Broker::new(16));
     let (_settings, wanted) = watch::channel(settings(&behind, &exchange));
-    let running = broker.clone();
-    let local = LocalSet::new();
-    let task = local.spawn_local(async move { running.run(wanted, Deaf).await });
-    local
-        .run_until(async {
-            for round in 0..3 {
-                until(|| broker.is_connected()).await;
-                proxy.set(Line::Cut);
-                until(|| !broker.is_connected()).await;
-                assert!(broker.publish(event(true, round)));
-                proxy.set(Line::Whole);
-                let arrived = next(&mut incoming).await.data;
-                assert_eq!(arrived, format!("{{\"n\":{round}}}").into_bytes());
-            }
-            broker.close();
-            task.await.unwrap();
-        })
-        .await;
+    while_it_runs(&broker, wanted, async {
+        for round in 0..3 {
+            until(|| broker.is_connected()).await;
+            proxy.set(Line::Cut);
+            until(|| !broker.is_connected()).await;
+            assert!(broker.publish(event(true, round)));
+            proxy.set(Line::Whole);
+            let arrived = next(&mut incoming).await.data;
+            assert_eq!(arrived, format!("{{\"n\":{round}}}").into_bytes());
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -580,16 +566,10 @@ async fn a_broker_that_is_not_there_does_not_keep_the_end_waiting_for_long() {
     );
     drop(nobody);
     let (_settings, wanted) = watch::channel(settings(&url, "x"));
-    let running = broker.clone();
-    let local = LocalSet::new();
-    let task = local.spawn_local(async move { running.run(wanted, Deaf).await });
-    local
-        .run_until(async {
-            until(|| broker.publish(event(true, 1))).await;
-            broker.close();
-            task.await.unwrap();
-        })
-        .await;
+    while_it_runs(&broker, wanted, async {
+        until(|| broker.publish(event(true, 1))).await;
+    })
+    .await;
     let lost = broker.metrics().dropped_persistent.value();
     assert!(lost >= 1, "what was left is counted");
 }
