@@ -7,7 +7,7 @@
 use std::{io, time::Duration};
 
 use super::{
-    runtime::{Event, Io, Key, What},
+    runtime::{Event, Io, Key, Waited, What},
     shard::Shard,
     strangers::STRANGER_FRAMES_PER_ROUND,
     timers::Due,
@@ -87,9 +87,11 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         } else {
             Some(Duration::ZERO)
         };
-        let waited = self.io.wait(until, events);
+        let waited = self.io.wait(self.now, until, events);
         inbox.wake();
-        if waited? {
+        let Waited { now, renewed } = waited?;
+        self.now = now;
+        if renewed {
             self.watch_again();
         }
         Ok(())
@@ -100,7 +102,10 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         self.metrics.rounds.up();
         self.strangers.frames = STRANGER_FRAMES_PER_ROUND;
         self.drain_inbox();
-        for some in events.chunks(EVENTS_PER_FLUSH) {
+        for (index, some) in events.chunks(EVENTS_PER_FLUSH).enumerate() {
+            if index > 0 {
+                self.look_up_now();
+            }
             for event in some {
                 self.drain_inbox();
                 self.happened(*event);
@@ -109,6 +114,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         }
         events.clear();
         self.wake_due();
+        if !self.queued.is_empty() || !self.strangers.queued.is_empty() {
+            self.look_up_now();
+        }
         for _ in 0..self.queued.len() {
             let Some(id) = self.queued.pop_front() else {
                 break;
@@ -181,7 +189,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
 
     /// Handles the deadlines that have passed.
     fn wake_due(&mut self) {
-        let now = self.io.now();
+        let now = self.now;
         for _ in 0..DEADLINES_PER_ROUND {
             let Some(due) = self.timers.pop(now) else {
                 return;

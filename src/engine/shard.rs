@@ -58,6 +58,9 @@ pub(super) struct Shard<D: Dialect, I: Io> {
     pub(super) conns: Table<I::Socket>,
     pub(super) timers: Timers<D::Timer>,
     dialect: D,
+    /// The time as it was last looked up: after a wait, after what may take long, and after each frame. To look it up costs
+    /// an idle shard more than to see that nothing is due.
+    pub(super) now: Duration,
     rng: StdRng,
     next_ticket: u64,
     pub(super) mesh: Arc<Mesh<D, I::Socket>>,
@@ -108,6 +111,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             memory: Memory::new(settings.memory, settings.shards),
             settings,
             metrics,
+            now: io.now(),
             io,
             conns: Table::new(id, incarnation),
             timers: Timers::default(),
@@ -212,14 +216,14 @@ impl<D: Dialect, I: Io> Shard<D, I> {
 
     /// A frame arrived.
     pub(super) fn receive(&mut self, id: ConnId, body: &mut [u8]) {
-        let begun = self.io.now();
+        let begun = self.now;
         self.metrics.frames_in.up();
         tracing::trace!(?id, text = %String::from_utf8_lossy(body), "received");
         self.turn_at(begun, Some(id), |dialect, turn| {
             dialect.on_frame(turn, id, body);
         });
         self.drain_local();
-        let took = self.io.now().saturating_sub(begun);
+        let took = self.look_up_now().saturating_sub(begun);
         self.metrics.handling.took(took);
     }
 
@@ -309,7 +313,14 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         culprit: Option<ConnId>,
         f: impl FnOnce(&mut D, &mut Turn<'_, D>),
     ) {
-        self.turn_at(self.io.now(), culprit, f);
+        let now = self.look_up_now();
+        self.turn_at(now, culprit, f);
+    }
+
+    /// Looks up what time it is.
+    pub(super) fn look_up_now(&mut self) -> Duration {
+        self.now = self.io.now();
+        self.now
     }
 
     fn turn_at(

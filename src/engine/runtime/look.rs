@@ -33,6 +33,11 @@ impl Look {
         self.expected = true;
     }
 
+    /// The next wait may look, and is to be measured exactly.
+    pub(super) fn is_expected(&self) -> bool {
+        self.allowed && self.expected
+    }
+
     /// A wait begins that may sleep: until when it looks before.
     pub(super) fn until(&mut self, now: Duration) -> Option<Duration> {
         let expected = std::mem::take(&mut self.expected);

@@ -87,6 +87,16 @@ pub(super) struct Unfinished {
     pub(super) outcome: io::Result<usize>,
 }
 
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Waited {
+    /// When.
+    pub(super) now: Duration,
+    /// Everything that was watched or awaited up to now is forgotten, and must be asked for anew; nothing that was noticed
+    /// before is told.
+    pub(super) renewed: bool,
+}
+
 /// The machine as a shard sees it. Nothing but [`Io::wait`] blocks.
 pub(super) trait Io {
     /// A connected socket; dropping it closes it.
@@ -102,12 +112,16 @@ pub(super) trait Io {
     fn expect_more(&mut self);
 
     /// Waits until something has happened, the shard's doorbell rings, or `until` has come, and adds what has happened to
-    /// `events`. With a time that has passed it only looks. True: everything that was watched or awaited up to now is
-    /// forgotten, and must be asked for anew; nothing that was noticed before is told.
+    /// `events`. With a time that has passed it only looks. `now` is the time as it was last looked up.
     ///
     /// # Errors
     /// The ring has failed and a new one is not to be had: the shard cannot go on.
-    fn wait(&mut self, until: Option<Duration>, events: &mut Vec<Event>) -> io::Result<bool>;
+    fn wait(
+        &mut self,
+        now: Duration,
+        until: Option<Duration>,
+        events: &mut Vec<Event>,
+    ) -> io::Result<Waited>;
 
     /// From now on [`What::Readable`] is told whenever something new arrives, and soon if something is there already.
     fn watch(&mut self, key: Key, socket: &Self::Socket);

@@ -20,7 +20,7 @@ use std::{
 
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
 
-use super::{Doorbell, Event, Io, Job, Key, Unfinished, What, look::Look, socket};
+use super::{Doorbell, Event, Io, Job, Key, Unfinished, Waited, What, look::Look, socket};
 
 /// Sends of one submission. Large enough that the crossing into the kernel no longer counts.
 const BATCH: usize = 256;
@@ -135,14 +135,14 @@ impl Ring {
     }
 
     /// Sees to it that a wait ends when this time has come; it may end before.
-    fn wake_at(&mut self, at: Duration, now: Duration) {
+    fn wake_at(&mut self, at: Duration) {
         if self.timeouts.last().is_some_and(|&earliest| earliest <= at) {
             return;
         }
         if !self.make_room(1) {
             return; // it is looked at anew after the ring was renewed
         }
-        *self.timeout = types::Timespec::from(at.saturating_sub(now));
+        *self.timeout = types::Timespec::from(at.saturating_sub(self.now()));
         let timeout = opcode::Timeout::new(&raw const *self.timeout);
         let timeout = timeout.build().user_data(TIME);
         if let Some(ring) = &mut self.ring {
@@ -306,30 +306,41 @@ impl Io for Ring {
         mono.saturating_add(self.epoch)
     }
 
-    fn wait(&mut self, until: Option<Duration>, events: &mut Vec<Event>) -> io::Result<bool> {
-        let now = self.now();
-        self.set_clock(now);
+    fn wait(
+        &mut self,
+        now: Duration,
+        until: Option<Duration>,
+        events: &mut Vec<Event>,
+    ) -> io::Result<Waited> {
+        let begun = if self.look.is_expected() {
+            self.now()
+        } else {
+            now
+        };
         let only_look =
-            until.is_some_and(|at| at <= now) || !self.noticed.is_empty() || self.renewed;
-        if only_look || self.comes_at_once(until, now) {
+            until.is_some_and(|at| at <= begun) || !self.noticed.is_empty() || self.renewed;
+        if only_look || self.comes_at_once(until, begun) {
             if self.has_work() {
                 self.enter(0);
             }
         } else {
             if let Some(at) = until {
-                self.wake_at(at, now);
+                self.wake_at(at);
             }
             self.enter(1);
         }
+        let now = self.now();
+        self.set_clock(now);
         if !only_look {
-            self.look.waited(self.now().saturating_sub(now));
+            self.look.waited(now.saturating_sub(begun));
         }
         self.reap(&mut []);
         events.append(&mut self.noticed);
         if self.ring.is_none() {
             return Err(io::Error::other("the shard's ring has failed"));
         }
-        Ok(std::mem::take(&mut self.renewed))
+        let renewed = std::mem::take(&mut self.renewed);
+        Ok(Waited { now, renewed })
     }
 
     fn expect_more(&mut self) {

@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::Chance;
-use crate::runtime::{Event, Io, Job, Key, Socket, Unfinished, What};
+use crate::runtime::{Event, Io, Job, Key, Socket, Unfinished, Waited, What};
 
 /// How often what goes wrong, in 1,024ths of the times it could.
 #[derive(Clone, Debug, Default)]
@@ -605,10 +605,18 @@ impl Io for SimIo {
 
     fn expect_more(&mut self) {} // nobody sleeps
 
-    fn wait(&mut self, _: Option<Duration>, events: &mut Vec<Event>) -> io::Result<bool> {
+    fn wait(
+        &mut self,
+        _: Duration,
+        _: Option<Duration>,
+        events: &mut Vec<Event>,
+    ) -> io::Result<Waited> {
         let mut network = lock(&self.network);
         network.hand_out(self.shard, events);
-        Ok(std::mem::take(&mut network.rings[self.shard].renewed))
+        Ok(Waited {
+            now: network.now,
+            renewed: std::mem::take(&mut network.rings[self.shard].renewed),
+        })
     }
 
     fn watch(&mut self, key: Key, socket: &SimSocket) {

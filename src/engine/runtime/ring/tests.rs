@@ -24,10 +24,15 @@ fn pair() -> (OwnedFd, UnixStream) {
     (ours.into(), theirs)
 }
 
+fn wait(ring: &mut Ring, until: Option<Duration>, events: &mut Vec<Event>) -> Waited {
+    let now = ring.now();
+    ring.wait(now, until, events).expect("there is a ring")
+}
+
 fn events(ring: &mut Ring, until: Option<Duration>) -> Vec<What> {
     let mut events = Vec::new();
-    let renewed = ring.wait(until, &mut events).expect("the ring works");
-    assert!(!renewed, "nothing has failed");
+    let waited = wait(ring, until, &mut events);
+    assert!(!waited.renewed, "nothing has failed");
     assert!(events.iter().all(|event| event.key == KEY && !event.over));
     events.into_iter().map(|event| event.what).collect()
 }
@@ -79,8 +84,7 @@ fn a_socket_that_something_has_just_happened_to_is_let_go() {
     };
     let mut told = Vec::new();
     let closed = (0..100).any(|_| {
-        ring.wait(Some(Duration::ZERO), &mut told)
-            .expect("the ring works");
+        wait(&mut ring, Some(Duration::ZERO), &mut told);
         ended(&mut theirs)
     });
     assert!(closed, "the ring keeps the socket open");
@@ -157,8 +161,8 @@ fn a_wait_ends_in_time_whatever_was_waited_for_before() {
         [wait_for(ms(20)), wait_for(ms(5)), wait_for(ms(10))],
         [0; 3]
     );
-    ring.wake_at(later, ring.now());
-    ring.wake_at(later + ms(5), ring.now());
+    ring.wake_at(later);
+    ring.wake_at(later + ms(5));
     let soon = ring.now() + ms(5);
     while ring.now() < soon {
         assert_eq!(events(&mut ring, Some(soon)), []);
@@ -208,11 +212,8 @@ fn a_failed_call_left_sends_of_freed_memory_in_the_queue() {
         }]
     ));
     drop(secret);
-    let renewed = ring.wait(PATIENCE, &mut Vec::new());
-    assert!(
-        renewed.expect("there is a new ring"),
-        "all must be asked for anew"
-    );
+    let waited = wait(&mut ring, PATIENCE, &mut Vec::new());
+    assert!(waited.renewed, "all must be asked for anew");
     ring.watch(KEY, &ours);
     unfinished.clear();
     assert_eq!(ring.send_all(&[job(&ours, b"hello")], &mut unfinished), 5);
@@ -238,7 +239,7 @@ fn a_socket_that_was_watched_while_the_ring_failed_was_never_closed() {
     ring.watch(KEY, &ours);
     ring.await_writable(KEY, &ours);
     let mut told = Vec::new();
-    assert!(ring.wait(PATIENCE, &mut told).expect("there is a new ring"));
+    assert!(wait(&mut ring, PATIENCE, &mut told).renewed);
     assert_eq!(told, []);
     ring.watch(KEY, &ours);
     let there = What::Readable { to_end: false };
