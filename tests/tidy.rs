@@ -80,6 +80,15 @@ const RULES: &[Rule] = &[
         why: "another process may go on with a lobby's state",
     },
     Rule {
+        holds: "src/lobby/faf/",
+        but: &[
+            "src/lobby/faf/protocol/",
+            "src/lobby/faf/rules/achievements.rs",
+        ],
+        names: &["wire::json::Value", "wire::json::*"],
+        why: "what clients say is read in protocol/incoming; handlers get it typed",
+    },
+    Rule {
         holds: "src/config/",
         but: &[],
         names: &[
@@ -518,6 +527,16 @@ fn a_bad_file_is_found_out() {
             "3: `lobby::vcmi`",
         ),
         ("src/engine/a.rs", "//! a\nuse lobby::*;\n", "2: `lobby::*`"),
+        (
+            "src/lobby/faf/session/a.rs",
+            "//! a\nuse wire::json::{JsonReader, Value};\n",
+            "2: `wire::json::Value`",
+        ),
+        (
+            "src/lobby/faf/session/a.rs",
+            "//! a\nuse wire::json;\nfn f(message: json::Value<'_>) {}\n",
+            "3: `wire::json::Value`",
+        ),
         (
             "src/config/a.rs",
             "//! a\nfn f() { std::thread::spawn(g); }\n",

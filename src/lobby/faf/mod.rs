@@ -21,9 +21,10 @@
 //!
 //! `kept` says what of all roles goes on in another process, `consistency` what must hold of all shards together.
 //!
-//! A message of a client, `game_join` say: `session::dispatch` finds its handler, `Sessions::game_join`. That asks the back
-//! office (`questions::Join`) and goes on with the answer (`Joining` in the same file), which mails `GameMail::Join` to the
-//! game's owner; `Games::join_wanted` decides, and its `SessionMail::JoinAnswer` ends in `Sessions::join_answered`.
+//! A message of a client, `game_join` say: `session::dispatch` finds its handler, `Sessions::game_join`, which gets it as it is
+//! read in `protocol::incoming`, a `GameJoin`. That asks the back office (`questions::Join`) and goes on with the answer
+//! (`Joining` in the same file), which mails `GameMail::Join` to the game's owner; `Games::join_wanted` decides, and its
+//! `SessionMail::JoinAnswer` ends in `Sessions::join_answered`.
 //!
 //! Invariants: state of another role is reached by mail only. Every piece of mail names what it is about by something never
 //! reused, so that late mail finds nothing. Mail to a role of the same shard is handled within the turn, right after the

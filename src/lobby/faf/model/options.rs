@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::faf::model::limits;
-use wire::json::{self, Value};
+use wire::json;
 
 /// Victory conditions the server knows (spec: faf-messages 4.2, N#1040).
 pub(in crate::faf) const VICTORIES: [&str; 5] = [
@@ -32,28 +32,6 @@ pub enum OptionValue {
 }
 
 impl OptionValue {
-    /// Takes a value out of a message.
-    pub fn read(value: Value<'_>) -> Self {
-        if value.is_null() {
-            return OptionValue::Null;
-        }
-        if let Some(n) = value.as_i64() {
-            return OptionValue::Int(n);
-        }
-        if let Some(n) = value.as_f64() {
-            return OptionValue::Float(n);
-        }
-        if let Some(b) = value.as_bool() {
-            return OptionValue::Bool(b);
-        }
-        if let Some(text) = value.as_str() {
-            return OptionValue::Text(text.into());
-        }
-        let mut out = Vec::new();
-        value.write(&mut out);
-        OptionValue::Json(String::from_utf8_lossy(&out).into())
-    }
-
     /// Takes a value out of configuration.
     pub(in crate::faf) fn from_json(value: &serde_json::Value) -> Self {
         match value {

@@ -8,42 +8,22 @@ use crate::{
     faf::{
         context::Context,
         mail::session::SessionMail,
-        model::limits,
         protocol::{
+            incoming::admin::{Action, Admin},
             message,
-            request::{self, Outcome, Refusal},
+            request::Outcome,
         },
         questions::HasPermission,
         session::{
-            continuations::{Action, Next, Request},
+            continuations::{Next, Request},
             sessions::Sessions,
         },
     },
     question::StoreFailure,
 };
-use wire::json::Value;
 
 impl Action {
-    /// `None` if it is ignored whoever asks.
-    fn read(message: Value<'_>) -> Outcome<Option<Self>> {
-        let user = || request::required_integer(message, "user_id");
-        let action = message.get("action").ok_or(Refusal::Garbage)?.as_str();
-        Ok(match action {
-            Some("closeFA") => Some(Action::CloseGame(user())),
-            Some("closelobby") => Some(Action::CloseLobby(user())),
-            Some("broadcast") => message.get("message").filter(Value::truthy).map(|text| {
-                let text = text.as_str().map(|text| {
-                    let mut text = text.to_owned();
-                    request::cut(&mut text, limits::BROADCAST_BYTES);
-                    text
-                });
-                Action::Broadcast(text.ok_or(Refusal::Invalid))
-            }),
-            Some("join_channel") => Some(Action::JoinChannel(channel(message))),
-            _ => None,
-        })
-    }
-
+    /// What whoever asks for it must have.
     fn permission(&self) -> &'static str {
         match self {
             Action::CloseGame(_) | Action::CloseLobby(_) => "ADMIN_KICK_SERVER",
@@ -53,41 +33,19 @@ impl Action {
     }
 }
 
-/// Who is to join which channel.
-fn channel(message: Value<'_>) -> Outcome<(Vec<i64>, String)> {
-    let users = message.get("user_ids").ok_or(Refusal::Garbage)?;
-    if !users.is_array() {
-        return Err(Refusal::Invalid);
-    }
-    let users: Outcome<Vec<i64>> = users
-        .elements()
-        .take(limits::CHANNEL_GUESTS)
-        .map(request::integer)
-        .collect();
-    let mut channel = request::required_text(message, "channel")?.to_owned();
-    request::cut(&mut channel, limits::FIELD_BYTES);
-    Ok((users?, channel))
-}
-
 impl Sessions {
-    pub(in crate::faf) fn admin(
-        &mut self,
-        cx: &mut Context<'_>,
-        conn: ConnId,
-        message: Value<'_>,
-    ) -> Outcome {
-        let Some(action) = Action::read(message)? else {
-            return Ok(());
+    pub(in crate::faf) fn admin(&mut self, cx: &mut Context<'_>, conn: ConnId, wanted: Admin) {
+        let Some(action) = wanted.action else {
+            return;
         };
         let Some(player) = self.table.get(conn).and_then(|s| s.player.as_deref()) else {
-            return Ok(());
+            return;
         };
         let question = HasPermission {
             player_id: player.account.id,
             permission: action.permission(),
         };
         self.ask_held(cx, conn, question, action);
-        Ok(())
     }
 
     /// At the shard of somebody who is to go.

@@ -5,11 +5,8 @@ use crate::{
     ConnId,
     faf::{
         context::Context,
-        model::{account::Avatar, limits},
-        protocol::{
-            message,
-            request::{Outcome, Refusal},
-        },
+        model::account::Avatar,
+        protocol::{incoming::social::AvatarAction, message, request::Outcome},
         questions::{ChangedAvatar, ListAvatars, SelectAvatar},
         session::{
             continuations::{Following, Listing, Next, Request, Selecting},
@@ -18,35 +15,27 @@ use crate::{
     },
     question::{Continuation, StoreFailure},
 };
-use wire::json::Value;
 
 impl Sessions {
     pub(in crate::faf) fn avatar(
         &mut self,
         cx: &mut Context<'_>,
         conn: ConnId,
-        message: Value<'_>,
-    ) -> Outcome {
-        let action = message.get("action").and_then(|action| action.as_str());
+        action: AvatarAction<'_>,
+    ) {
         let Some(player) = self.table.get(conn).and_then(|s| s.player.as_deref()) else {
-            return Ok(());
+            return;
         };
         let player_id = player.account.id;
         match action {
-            Some("list_avatar") => self.ask_held(cx, conn, ListAvatars(player_id), Listing),
-            Some("select") => {
-                let chosen = message.get("avatar").ok_or(Refusal::Garbage)?;
-                let url = chosen.as_str().filter(|url| url.len() <= limits::URL_BYTES);
-                // What is no address is no avatar of theirs: ignored like any other that they do not own.
-                if url.is_none() && !chosen.is_null() {
-                    return Ok(());
-                }
+            AvatarAction::List => self.ask_held(cx, conn, ListAvatars(player_id), Listing),
+            AvatarAction::Select(url) => {
                 let url = url.map(str::to_owned);
                 self.ask_held(cx, conn, SelectAvatar { player_id, url }, Selecting);
             }
-            _ => return Err(Refusal::Garbage),
+            // Ignored like any other that they do not own.
+            AvatarAction::SelectUnknown => {}
         }
-        Ok(())
     }
 
     /// Somebody else has changed it in the database: the player's own shard looks what it is now.

@@ -7,10 +7,10 @@ use crate::{
     ConnId,
     faf::{
         context::Context,
-        model::limits,
         protocol::{
+            incoming::catalogue::Modvault,
             message,
-            request::{self, Outcome, Refusal},
+            request::{Outcome, Refusal},
         },
         questions::{DownloadMod, Like, LikeMod, Mission, Missions, VaultMod, VaultMods},
         session::{
@@ -20,7 +20,6 @@ use crate::{
     },
     question::StoreFailure,
 };
-use wire::json::Value;
 
 /// By the number of a mission's campaign (spec: faf-messages 5.16).
 const CAMPAIGNS: [&str; 5] = [
@@ -48,29 +47,23 @@ impl Sessions {
         &mut self,
         cx: &mut Context<'_>,
         conn: ConnId,
-        message: Value<'_>,
-    ) -> Outcome {
-        let kind = message.get("type").and_then(|kind| kind.as_str());
-        let uid = || -> Outcome<String> {
-            let mut uid = request::required_text(message, "uid")?.to_owned();
-            request::cut(&mut uid, limits::FIELD_BYTES);
-            Ok(uid)
-        };
+        wanted: Modvault<'_>,
+    ) {
         let Some(player) = self.table.get(conn).and_then(|s| s.player.as_deref()) else {
-            return Ok(());
+            return;
         };
         let player_id = player.account.id;
-        match kind {
-            Some("start") => self.ask_held(cx, conn, VaultMods, ListingMods),
-            Some("like") => {
-                let uid = uid()?;
+        match wanted {
+            Modvault::Start => self.ask_held(cx, conn, VaultMods, ListingMods),
+            Modvault::Like(uid) => {
+                let uid = uid.to_owned();
                 self.ask_held(cx, conn, LikeMod { player_id, uid }, Liking);
             }
             // spec: faf-messages 3.17, recommended: what was meant is done
-            Some("download") => self.ask_held(cx, conn, DownloadMod(uid()?), Downloading),
-            _ => return Err(Refusal::Garbage),
+            Modvault::Download(uid) => {
+                self.ask_held(cx, conn, DownloadMod(uid.to_owned()), Downloading);
+            }
         }
-        Ok(())
     }
 
     fn send_mod(&self, cx: &mut Context<'_>, conn: ConnId, vault_mod: &VaultMod) {

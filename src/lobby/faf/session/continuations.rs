@@ -5,7 +5,7 @@ use crate::{
     faf::{
         context::Context,
         model::{account::Relation, game::Creation, seat::Seat},
-        protocol::request::Outcome,
+        protocol::{incoming::admin::Action, request::Outcome},
         questions::Answer,
         session::sessions::Sessions,
     },
@@ -127,16 +127,3 @@ pub(in crate::faf) struct Liking;
 /// They have downloaded a mod.
 #[derive(Debug)]
 pub(in crate::faf) struct Downloading;
-
-/// What is asked for. The fields are read at once but judged only after the permission.
-#[derive(Debug)]
-pub(in crate::faf) enum Action {
-    /// Kill a player's game.
-    CloseGame(Outcome<i64>),
-    /// End a player's connection.
-    CloseLobby(Outcome<i64>),
-    /// Tell everybody something.
-    Broadcast(Outcome<String>),
-    /// Have players join a chat channel.
-    JoinChannel(Outcome<(Vec<i64>, String)>),
-}

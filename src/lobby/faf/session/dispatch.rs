@@ -7,6 +7,7 @@ use crate::{
         context::Context,
         model::{pace::STORE_COST, player_state::PlayerState},
         protocol::{
+            incoming::{Message, gpgnet::GameMessage},
             message,
             request::{Outcome, Refusal},
             size, text,
@@ -19,7 +20,7 @@ use crate::{
     },
     question::{Continuation, Question, StoreFailure},
 };
-use wire::json::{JsonReader, Value};
+use wire::json::JsonReader;
 
 /// Commands that are heard before login (spec: faf-messages 2, item 2).
 const BEFORE_LOGIN: [&str; 7] = [
@@ -74,7 +75,7 @@ impl Sessions {
             return self.refused(cx, conn, refusal);
         }
         let outcome = match reader.parse(body) {
-            Ok(doc) => self.dispatch(cx, conn, doc.root()),
+            Ok(doc) => Message::of(&doc).and_then(|message| self.dispatch(cx, conn, message)),
             // spec: faf-observed, Connection: bad JSON ends the connection silently
             Err(_) => Err(Refusal::Garbage),
         };
@@ -83,15 +84,9 @@ impl Sessions {
         }
     }
 
-    fn dispatch(&mut self, cx: &mut Context<'_>, conn: ConnId, message: Value<'_>) -> Outcome {
-        if !message.is_object() {
-            return Err(Refusal::Invalid);
-        }
-        let command = message
-            .get("command")
-            .ok_or(Refusal::Garbage)?
-            .as_str()
-            .unwrap_or_default();
+    /// From a message to whom it is for (spec: faf-messages 2).
+    fn dispatch(&mut self, cx: &mut Context<'_>, conn: ConnId, message: Message<'_>) -> Outcome {
+        let command = message.command;
         let Some(session) = self.table.get_mut(conn) else {
             return Ok(());
         };
@@ -104,27 +99,35 @@ impl Sessions {
             let now = cx.turn.now.mono;
             session.said.cost(now, STORE_COST, &cx.settings.pace);
         }
-        match message.get("target").and_then(|target| target.as_str()) {
-            Some("game") if session.link.is_some() => {
-                self.game_message(cx, conn, command, message);
-                return Ok(());
+        match message.target {
+            Some("game") => {
+                if session.link.is_some() {
+                    self.game_message(cx, conn, GameMessage::read(message));
+                }
+                Ok(())
             }
-            Some("game") => return Ok(()),
             Some("connectivity") if command == "InitiateTest" => {
                 session.old_client = true;
-                return Err(Refusal::client(
+                Err(Refusal::client(
                     "Your client version is no longer supported. Please update to the newest version: \
                      https://faforever.com",
-                ));
+                ))
             }
-            _ => {}
+            _ => {
+                self.guards(conn, command)?;
+                self.command(cx, conn, message)
+            }
         }
-        match command {
+    }
+
+    /// From a command to its handler, which gets the message as it is read there.
+    fn command(&mut self, cx: &mut Context<'_>, conn: ConnId, message: Message<'_>) -> Outcome {
+        match message.command {
             "ping" => cx.turn.send(conn, message::PONG),
             "pong" | "match_ready" | "is_ready_response" | "unready_party" => {}
-            "ask_session" => return self.ask_session(cx, conn, message),
-            "hello" => return self.hello(cx, conn, message),
-            "auth" => return self.auth(cx, conn, message),
+            "ask_session" => self.ask_session(cx, conn, message.read()?),
+            "hello" => self.hello(cx, conn, message.read()?)?,
+            "auth" => self.auth(cx, conn, message.read()?)?,
             "create_account" => {
                 return Err(Refusal::client(
                     "FAF no longer supports direct registration. Please use the website to register.",
@@ -132,28 +135,42 @@ impl Sessions {
             }
             "matchmaker_info" => self.matchmaker_info(cx, conn),
             "ice_servers" => cx.turn.send(conn, message::ICE_SERVERS),
-            "game_host" => return self.game_host(cx, conn, message),
-            "game_join" => return self.game_join(cx, conn, message),
-            "restore_game_session" => return self.restore_game_session(cx, conn, message),
-            "game_matchmaking" => return self.game_matchmaking(cx, conn, message),
-            "set_player_vetoes" => return self.set_player_vetoes(cx, conn, message),
-            "avatar" => return self.avatar(cx, conn, message),
-            "admin" => return self.admin(cx, conn, message),
+            "game_host" => self.game_host(cx, conn, message.read()),
+            "game_join" => self.game_join(cx, conn, message.read()?),
+            "restore_game_session" => self.restore_game_session(cx, conn, message.read()?),
+            "game_matchmaking" => self.game_matchmaking(cx, conn, message.read()?),
+            "set_player_vetoes" => self.set_player_vetoes(cx, conn, message.read()?),
+            "avatar" => self.avatar(cx, conn, message.read()?),
+            "admin" => self.admin(cx, conn, message.read()?),
             "coop_list" => self.coop_list(cx, conn),
-            "modvault" => return self.modvault(cx, conn, message),
-            "invite_to_party" => return self.invite_to_party(cx, conn, message),
-            "accept_party_invite" => return self.accept_party_invite(cx, conn, message),
-            "kick_player_from_party" => return self.kick_from_party(cx, conn, message),
+            "modvault" => self.modvault(cx, conn, message.read()?),
+            "invite_to_party" => self.invite_to_party(cx, conn, message.read()?)?,
+            "accept_party_invite" => self.accept_party_invite(cx, conn, message.read()?)?,
+            "kick_player_from_party" => self.kick_player_from_party(cx, conn, message.read()?)?,
             "leave_party" => self.leave_party(cx, conn),
-            "set_party_factions" => return self.set_party_factions(cx, conn, message),
-            "social_add" => return self.social_add(cx, conn, message),
-            "social_remove" => return self.social_remove(cx, conn, message),
+            "set_party_factions" => self.set_party_factions(cx, conn, message.read()?),
+            "social_add" => self.social_add(cx, conn, message.read()?),
+            "social_remove" => self.social_remove(cx, conn, message.read()?),
             _ => return Err(Refusal::Invalid),
         }
         Ok(())
     }
 
-    pub(in crate::faf) fn refuse_old_client(&self, conn: ConnId) -> Outcome {
+    /// What is checked of a command before any of its fields is read (spec: faf-messages 2.2).
+    fn guards(&self, conn: ConnId, command: &str) -> Outcome {
+        match command {
+            "game_matchmaking" => self.refuse_old_client(conn),
+            "game_host" => self.guard(conn, "host a game"),
+            "game_join" => self.guard(conn, "join a game"),
+            "restore_game_session" => self.guard(conn, "reconnect to a game"),
+            "invite_to_party" => self.idle_guard(conn, "invite a player"),
+            "accept_party_invite" => self.idle_guard(conn, "join a party"),
+            "kick_player_from_party" => self.idle_guard(conn, "kick a player"),
+            _ => Ok(()),
+        }
+    }
+
+    fn refuse_old_client(&self, conn: ConnId) -> Outcome {
         match self.table.get(conn) {
             Some(session) if session.old_client => Err(Refusal::client(
                 "Cannot join game. Please update your client to the newest version.",
@@ -162,13 +179,13 @@ impl Sessions {
         }
     }
 
-    /// The guards of commands that begin a game (spec: faf-messages 2.2).
-    pub(in crate::faf) fn guard(&self, conn: ConnId, what: &str) -> Outcome {
+    /// The guards of commands that begin a game.
+    fn guard(&self, conn: ConnId, what: &str) -> Outcome {
         self.refuse_old_client(conn)?;
         self.idle_guard(conn, what)
     }
 
-    /// The guard of commands that are for players who do nothing else (spec: faf-messages 2.2).
+    /// The guard of commands that are for players who do nothing else.
     pub(in crate::faf) fn idle_guard(&self, conn: ConnId, what: &str) -> Outcome {
         match self.table.get(conn).map_or(PlayerState::Idle, |s| s.state) {
             PlayerState::Idle => Ok(()),

@@ -1,7 +1,8 @@
-//! What the game process reports through its player's connection (spec: faf-messages 4).
+//! What is done about what the game process reports through its player's connection (spec: faf-messages 4). How it is read:
+//! `protocol::incoming::gpgnet`.
 //!
-//! The player's shard types and checks a message and acts on what concerns only the player; everything else becomes an
-//! [`GameReport`] for the game's owner. Malformed messages have no effect but a counter.
+//! The player's shard acts on what concerns only the player; everything else becomes a [`GameReport`] for the game's owner.
+//! Messages that are malformed or from the wrong player have no effect but a counter.
 
 use crate::{
     ConnId,
@@ -12,9 +13,12 @@ use crate::{
             session::SessionMail,
         },
         model::{limits, options::OptionValue, player_state::PlayerState, seat::Seat},
-        protocol::request::{self, integer},
+        protocol::{
+            incoming::gpgnet::{GameMessage, GameState, IceMsg, Setting},
+            request::Outcome,
+        },
         questions::ModNames,
-        rules::results::{ArmyResult, Outcome},
+        rules::results::ArmyResult,
         session::{
             continuations::{NamingMods, Next, Request},
             sessions::Sessions,
@@ -23,7 +27,6 @@ use crate::{
     },
     question::StoreFailure,
 };
-use wire::json::Value;
 
 /// Name of a sim mod that is not in the vault.
 const UNKNOWN_MOD: &str = "Unknown sim mod";
@@ -45,7 +48,7 @@ impl Request for NamingMods {
         cx: &mut Context<'_>,
         _: ConnId,
         names: Result<Vec<(String, String)>, StoreFailure>,
-    ) -> request::Outcome<Next> {
+    ) -> Outcome<Next> {
         sessions.mods_named(cx, self.seat, self.uids, names);
         Ok(Next::Go)
     }
@@ -56,8 +59,7 @@ impl Sessions {
         &mut self,
         cx: &mut Context<'_>,
         conn: ConnId,
-        command: &str,
-        message: Value<'_>,
+        message: Option<GameMessage<'_>>,
     ) {
         let Some(link) = self
             .table
@@ -66,24 +68,7 @@ impl Sessions {
         else {
             return;
         };
-        let args = message.get("args");
-        if args.is_some_and(|args| !args.is_array()) {
-            cx.metrics.game_messages_ignored.up();
-            return;
-        }
-        let all = || args.into_iter().flat_map(|args| args.elements());
-        let mut first = [None; 5];
-        let count = all().count();
-        for (place, value) in first.iter_mut().zip(all()) {
-            *place = Some(value);
-        }
-        if command == "IceMsg" {
-            if let ([Some(to), Some(text), ..], 2) = (first, count) {
-                self.relay(cx, link.seat, to, text);
-            }
-            return;
-        }
-        match self.read(cx, conn, &link, command, first, count) {
+        match message.and_then(|message| self.said_by_game(cx, conn, &link, message)) {
             Some(Step::Report(report)) => {
                 if matches!(report, GameReport::OperationComplete(..)) {
                     self.await_record(cx, conn);
@@ -104,70 +89,64 @@ impl Sessions {
         }
     }
 
-    /// One message, typed; `None` if it is unknown or malformed, or comes from the wrong player.
-    fn read(
+    /// `None` if it comes from the wrong player, or at the wrong time.
+    fn said_by_game(
         &mut self,
         cx: &mut Context<'_>,
         conn: ConnId,
         link: &Link,
-        command: &str,
-        args: [Option<Value<'_>>; 5],
-        count: usize,
+        message: GameMessage<'_>,
     ) -> Option<Step> {
-        match (command, args, count) {
-            ("GameState", [Some(state), ..], 1) => self.game_state(cx, conn, link, state.as_str()?),
-            ("GameOption" | "GameMods" | "PlayerOption" | "AIOption" | "ClearSlot", ..) => {
+        let report = match message {
+            GameMessage::GameState(state) => return self.game_state(cx, conn, link, state),
+            GameMessage::Setting(setting) => {
                 let is_hosting = self.table.get(conn)?.state == PlayerState::Hosting;
                 (is_hosting && link.is_host).then_some(())?;
-                self.read_setting(cx, link.seat, command, args, count)
+                return Some(self.set(cx, link.seat, setting));
             }
-            ("JsonStats", [Some(text), ..], 1) => {
-                let text = text.as_str()?;
-                if text.len() > limits::STATS_BYTES {
-                    cx.metrics.over_limit.up();
-                    return Some(Step::Done);
-                }
-                let stats = looks_like_stats(text).then(|| GameReport::Stats(text.to_owned()))?;
-                Some(Step::Report(stats))
+            GameMessage::IceMsg(message) => {
+                self.relay(cx, link.seat, &message);
+                return Some(Step::Done);
             }
-            ("TeamkillReport", _, 5)
-            | ("Rehost" | "Bottleneck" | "BottleneckCleared" | "Disconnected", ..)
-            | ("LaunchStatus" | "Chat", _, 1)
-            | ("GameFull", _, 0) => Some(Step::Done),
-            _ => read_result(link.seat.player_id, command, args, count),
-        }
+            GameMessage::JsonStats(text) if text.len() > limits::STATS_BYTES => {
+                cx.metrics.over_limit.up();
+                return Some(Step::Done);
+            }
+            GameMessage::JsonStats(text) => GameReport::Stats(text.to_owned()),
+            GameMessage::GameResult(result) => GameReport::Result(ArmyResult {
+                reporter: link.seat.player_id,
+                army: result.army,
+                outcome: result.outcome,
+                score: result.score,
+                metadata: result.metadata,
+            }),
+            GameMessage::OperationComplete { secondary, time } => {
+                GameReport::OperationComplete(secondary, time.into())
+            }
+            GameMessage::EnforceRating => GameReport::EnforceRating,
+            GameMessage::TeamkillHappened {
+                time,
+                victim,
+                killer,
+            } => GameReport::Teamkill(time, victim, killer),
+            GameMessage::GameEnded => GameReport::GameEnded,
+            GameMessage::Desync => GameReport::Desync,
+            GameMessage::Nothing => return Some(Step::Done),
+        };
+        Some(Step::Report(report))
     }
 
     /// What a host sets.
-    fn read_setting(
-        &mut self,
-        cx: &mut Context<'_>,
-        seat: Seat,
-        command: &str,
-        args: [Option<Value<'_>>; 5],
-        count: usize,
-    ) -> Option<Step> {
-        let setting = match (command, args, count) {
-            ("GameOption", [Some(key), Some(value), ..], 2) => {
-                GameReport::GameOption(key.as_str()?.into(), OptionValue::read(value))
-            }
-            ("GameMods", [Some(kind), Some(value), ..], 2) => {
-                return self.game_mods(cx, seat, kind.as_str()?, value);
-            }
-            ("PlayerOption", [Some(id), Some(key), Some(value), ..], 3) => {
-                let (id, key) = (player_id(id)?, key.as_str()?.into());
-                GameReport::PlayerOption(id, key, OptionValue::read(value))
-            }
-            ("AIOption", [Some(name), Some(key), Some(value), ..], 3) => {
-                let (name, key) = (name.as_str()?.into(), key.as_str()?.into());
-                GameReport::AiOption(name, key, OptionValue::read(value))
-            }
-            ("ClearSlot", [Some(slot), ..], 1) => {
-                GameReport::ClearSlot(OptionValue::Int(integer(slot).ok()?))
-            }
-            _ => return None,
-        };
-        Some(Step::Report(setting))
+    fn set(&mut self, cx: &mut Context<'_>, seat: Seat, setting: Setting<'_>) -> Step {
+        Step::Report(match setting {
+            Setting::Game(key, value) => GameReport::GameOption(key.into(), value),
+            Setting::ActiveMods(0) => GameReport::Mods(Vec::new()),
+            Setting::ActiveMods(_) => GameReport::Touch,
+            Setting::Mods(uids) => return self.game_mods(cx, seat, uids),
+            Setting::Player(id, key, value) => GameReport::PlayerOption(id, key.into(), value),
+            Setting::Ai(name, key, value) => GameReport::AiOption(name.into(), key.into(), value),
+            Setting::ClearSlot(slot) => GameReport::ClearSlot(OptionValue::Int(slot)),
+        })
     }
 
     /// spec: faf-messages 4.1.
@@ -176,75 +155,57 @@ impl Sessions {
         cx: &mut Context<'_>,
         conn: ConnId,
         link: &Link,
-        state: &str,
+        state: GameState,
     ) -> Option<Step> {
         let session = self.table.get_mut(conn)?;
         let login: Box<str> = session.player.as_ref()?.account.login.clone();
         let event = match state {
-            "Idle" if link.state == LinkState::Connected => return Some(Step::Done),
-            "Idle" if link.is_host => {
+            GameState::Idle if link.state == LinkState::Connected => return Some(Step::Done),
+            GameState::Idle if link.is_host => {
                 session.link.as_mut()?.state = LinkState::Connected;
                 self.set_state(cx, conn, PlayerState::Hosting);
                 GameReport::HostIdle { login }
             }
-            "Idle" => {
+            GameState::Idle => {
                 session.link.as_mut()?.state = LinkState::Initialized;
                 self.set_state(cx, conn, PlayerState::Joining);
                 return Some(Step::Done);
             }
-            "Lobby" if session.state == PlayerState::Hosting => GameReport::HostLobby,
-            "Lobby"
+            GameState::Lobby if session.state == PlayerState::Hosting => GameReport::HostLobby,
+            GameState::Lobby
                 if session.state == PlayerState::Joining
                     && link.state == LinkState::Initialized =>
             {
                 cx.turn.hold(conn);
                 GameReport::Connect { login }
             }
-            "Launching" => {
+            GameState::Launching => {
                 (session.state == PlayerState::Hosting).then_some(())?;
                 GameReport::Launching
             }
-            "Ended" => {
+            GameState::Ended => {
                 self.leave_game(cx, conn, Leaving::Ended);
                 return Some(Step::Done);
             }
-            _ => GameReport::Touch,
+            GameState::Lobby | GameState::Other => GameReport::Touch,
         };
         Some(Step::Report(event))
     }
 
     /// spec: faf-messages 4.3. The names are looked up first, so the connection waits.
-    fn game_mods(
-        &mut self,
-        cx: &mut Context<'_>,
-        seat: Seat,
-        kind: &str,
-        value: Value<'_>,
-    ) -> Option<Step> {
-        match kind {
-            "activated" if integer(value).ok()? == 0 => {
-                Some(Step::Report(GameReport::Mods(Vec::new())))
-            }
-            "activated" => Some(Step::Report(GameReport::Touch)),
-            "uids" => {
-                let text = value.as_str()?;
-                let uids = text
-                    .split_whitespace()
-                    .filter(|uid| uid.len() <= limits::FIELD_BYTES);
-                let uids: Vec<String> = uids.take(limits::SIM_MODS).map(str::to_owned).collect();
-                let named = text.split_whitespace().nth(uids.len()).is_none();
-                cx.metrics.over_limit.add(u64::from(!named));
-                if uids.is_empty() {
-                    return Some(Step::Report(GameReport::Mods(
-                        uids.into_iter().map(|uid| (uid, String::new())).collect(),
-                    )));
-                }
-                let question = ModNames(uids.clone());
-                self.ask_held(cx, seat.conn, question, NamingMods { seat, uids });
-                Some(Step::Done)
-            }
-            _ => None,
+    fn game_mods(&mut self, cx: &mut Context<'_>, seat: Seat, text: &str) -> Step {
+        let uids = text
+            .split_whitespace()
+            .filter(|uid| uid.len() <= limits::FIELD_BYTES);
+        let uids: Vec<String> = uids.take(limits::SIM_MODS).map(str::to_owned).collect();
+        let named = text.split_whitespace().nth(uids.len()).is_none();
+        cx.metrics.over_limit.add(u64::from(!named));
+        if uids.is_empty() {
+            return Step::Report(GameReport::Mods(Vec::new()));
         }
+        let question = ModNames(uids.clone());
+        self.ask_held(cx, seat.conn, question, NamingMods { seat, uids });
+        Step::Done
     }
 
     fn mods_named(
@@ -295,30 +256,19 @@ impl Sessions {
     }
 
     /// spec: faf-messages 4.7; but only to players of the same game, whose games are the only ones that have anything to say
-    /// to each other. The hot path of a lobby: the text is copied once, into the message.
-    fn relay(&mut self, cx: &mut Context<'_>, sender: Seat, to: Value<'_>, text: Value<'_>) {
-        if text
-            .as_str()
-            .is_some_and(|text| text.len() > limits::ICE_BYTES)
-        {
+    /// to each other.
+    fn relay(&mut self, cx: &mut Context<'_>, sender: Seat, message: &IceMsg<'_>) {
+        if message.text_bytes() > limits::ICE_BYTES {
             return cx.metrics.over_limit.up();
         }
-        let Some(receiver) = player_id(to)
-            .and_then(|id| cx.directory.player(id))
-            .map(|p| p.conn)
-        else {
-            cx.metrics.game_messages_ignored.up();
-            return;
+        let receiver = message.receiver.and_then(|id| cx.directory.player(id));
+        let Some(receiver) = receiver.map(|player| player.conn) else {
+            return cx.metrics.game_messages_ignored.up();
         };
         if receiver.shard == cx.turn.shard && !self.is_in_game(receiver, sender.uid) {
             return;
         }
-        let mut body = Vec::with_capacity(64 + 2 * text.len());
-        body.extend_from_slice(br#"{"command":"IceMsg","args":["#);
-        body.extend_from_slice(itoa::Buffer::new().format(sender.player_id).as_bytes());
-        body.push(b',');
-        text.write(&mut body);
-        body.extend_from_slice(br#"],"target":"game"}"#);
+        let body = message.from_sender(sender.player_id);
         let now = cx.turn.now.mono;
         let fits = body.len() <= limits::ICE_BYTES
             && self
@@ -360,39 +310,6 @@ impl Sessions {
     }
 }
 
-/// What a player's game says of how it goes.
-fn read_result(
-    reporter: u32,
-    command: &str,
-    args: [Option<Value<'_>>; 5],
-    count: usize,
-) -> Option<Step> {
-    let report = match (command, args, count) {
-        ("GameResult", [Some(army), Some(text), ..], 2) => {
-            let army = integer(army).ok()?;
-            GameReport::Result(game_result(reporter, army, text.as_str()?)?)
-        }
-        ("OperationComplete", [Some(primary), Some(secondary), Some(time), ..], 3) => {
-            true_like(primary).then_some(())?;
-            let time = time.as_str();
-            let time = time.filter(|time| time.len() <= limits::FIELD_BYTES)?;
-            GameReport::OperationComplete(true_like(secondary), time.into())
-        }
-        ("EnforceRating", _, 0) => GameReport::EnforceRating,
-        ("TeamkillHappened", [Some(time), Some(victim), _, Some(killer), _], 5) => {
-            let (victim, killer) = (player_id(victim)?, player_id(killer)?);
-            if victim == 0 || killer == 0 {
-                return Some(Step::Done);
-            }
-            GameReport::Teamkill(integer(time).ok()?, victim, killer)
-        }
-        ("GameEnded", ..) => GameReport::GameEnded,
-        ("Desync", ..) => GameReport::Desync,
-        _ => return None,
-    };
-    Some(Step::Report(report))
-}
-
 /// Bytes of a text as it is told: what is not plain is escaped.
 fn written(text: &str) -> usize {
     let bytes = |c: char| match c {
@@ -401,53 +318,4 @@ fn written(text: &str) -> usize {
         c => 6 * c.len_utf16(),
     };
     text.chars().map(bytes).sum()
-}
-
-/// Whether a text may be a JSON object with the key `stats`. A document of a hundred kilobytes is read where it may take
-/// its time.
-fn looks_like_stats(text: &str) -> bool {
-    text.trim_start().starts_with('{')
-        && memchr::memmem::find(text.as_bytes(), b"\"stats\"").is_some()
-}
-
-fn player_id(value: Value<'_>) -> Option<u32> {
-    u32::try_from(integer(value).ok()?).ok()
-}
-
-/// spec: faf-messages 4.6.
-fn true_like(value: Value<'_>) -> bool {
-    value.as_bool() == Some(true)
-        || value.as_f64() == Some(1.0)
-        || value.as_str().is_some_and(|text| {
-            ["true", "on", "yes"]
-                .iter()
-                .any(|yes| text.eq_ignore_ascii_case(yes))
-        })
-}
-
-/// spec: faf-messages 4.5.
-fn game_result(reporter: u32, army: i64, text: &str) -> Option<ArmyResult> {
-    if text.len() > limits::FIELD_BYTES {
-        return None;
-    }
-    let text = text.to_lowercase();
-    let mut words = text.split_whitespace().rev();
-    let score = words.next()?.parse().ok()?;
-    let outcome = match words.next()? {
-        "victory" => Outcome::Victory,
-        "defeat" => Outcome::Defeat,
-        "draw" => Outcome::Draw,
-        "mutual_draw" => Outcome::MutualDraw,
-        _ => return None,
-    };
-    let mut metadata: Vec<String> = words.map(str::to_owned).collect();
-    metadata.sort_unstable();
-    metadata.dedup();
-    Some(ArmyResult {
-        reporter,
-        army,
-        outcome,
-        score,
-        metadata,
-    })
 }

@@ -7,7 +7,8 @@ use crate::{
         mail::game::{self, GameMail, Leaving},
         model::{game::Launch, player_state::PlayerState, seat::Seat},
         protocol::{
-            commands, message,
+            incoming::games::GameHost,
+            message,
             request::{Outcome, Refusal},
         },
         questions::{Host, HostGrant},
@@ -19,21 +20,19 @@ use crate::{
     },
     question::StoreFailure,
 };
-use wire::json::Value;
 
 impl Sessions {
-    /// Reads everything, but acts on nothing before the ban check has answered.
+    /// Whether the game may be like that is known at once, but nobody is told before the ban check has answered.
     pub(in crate::faf) fn game_host(
         &mut self,
         cx: &mut Context<'_>,
         conn: ConnId,
-        message: Value<'_>,
-    ) -> Outcome {
-        self.guard(conn, "host a game")?;
+        wanted: Outcome<GameHost<'_>>,
+    ) {
         let Some(player) = self.table.get(conn).and_then(|s| s.player.as_deref()) else {
-            return Ok(());
+            return;
         };
-        let mut wanted = commands::game_host(message, &player.account.login);
+        let mut wanted = wanted.and_then(|wanted| wanted.creation(&player.account.login));
         // spec: faf-lifecycle 11, at the end
         if wanted.is_ok() && (cx.draining || !cx.initialised) {
             wanted = Err(Refusal::Disabled("game_host"));
@@ -43,7 +42,6 @@ impl Sessions {
             create: wanted.as_ref().ok().map(|wanted| wanted.folder.to_string()),
         };
         self.ask_held(cx, conn, question, Hosting(wanted));
-        Ok(())
     }
 
     /// Tells a player's client to launch the game; their relation to it begins.

@@ -17,8 +17,9 @@ use crate::{
             seat::Seat,
         },
         protocol::{
+            incoming::games::{GameJoin, RestoreGameSession},
             message,
-            request::{self, Outcome, Refusal},
+            request::{Outcome, Refusal},
         },
         questions::Join,
         session::{
@@ -29,7 +30,6 @@ use crate::{
     },
     question::StoreFailure,
 };
-use wire::json::Value;
 
 impl Sessions {
     /// spec: faf-messages 3.8.
@@ -37,24 +37,20 @@ impl Sessions {
         &mut self,
         cx: &mut Context<'_>,
         conn: ConnId,
-        message: Value<'_>,
-    ) -> Outcome {
-        self.guard(conn, "join a game")?;
+        GameJoin { uid, password }: GameJoin,
+    ) {
         let Some(session) = self.table.get(conn) else {
-            return Ok(());
+            return;
         };
         let Some(player) = session.player.as_deref() else {
-            return Ok(());
+            return;
         };
-        let uid = request::required_integer(message, "uid");
         let question = Join {
             player_id: player.account.id,
             game_id: uid.as_ref().ok().and_then(|&uid| u32::try_from(uid).ok()),
             address: session.address,
         };
-        let password = request::password(message);
         self.ask_held(cx, conn, question, Joining { uid, password });
-        Ok(())
     }
 
     pub(in crate::faf) fn join_answered(
@@ -135,23 +131,20 @@ impl Sessions {
         &mut self,
         cx: &mut Context<'_>,
         conn: ConnId,
-        message: Value<'_>,
-    ) -> Outcome {
-        self.guard(conn, "reconnect to a game")?;
-        let uid = request::required_integer(message, "game_id")?;
-        let owner = u32::try_from(uid)
+        wanted: RestoreGameSession,
+    ) {
+        let owner = u32::try_from(wanted.game_id)
             .ok()
             .and_then(|uid| cx.directory.game(uid))
             .map(|game| (game.uid, game.owner));
         let Some((uid, owner)) = owner else {
-            restore_refused(cx, conn, RestoreRefusal::Gone);
-            return Ok(());
+            return restore_refused(cx, conn, RestoreRefusal::Gone);
         };
         let Some(session) = self.table.get_mut(conn) else {
-            return Ok(());
+            return;
         };
         let Some(seat) = session.seat(uid) else {
-            return Ok(());
+            return;
         };
         let login = session
             .player
@@ -160,7 +153,6 @@ impl Sessions {
             .into();
         cx.turn.hold(conn);
         cx.post(owner, GameMail::Restore { seat, login });
-        Ok(())
     }
 
     pub(in crate::faf) fn restore_answered(

@@ -20,9 +20,10 @@ use crate::{
         },
         model::{account::Account, limits, player_state::PlayerState, time::iso8601},
         protocol::{
+            incoming::sign_in::{AskSession, Auth, Hello},
             message,
             player_info::Entry,
-            request::{self, Outcome, Refusal},
+            request::{Outcome, Refusal},
             text,
         },
         questions::{Credentials, Login, LoginRefusal},
@@ -34,7 +35,6 @@ use crate::{
         },
     },
 };
-use wire::json::Value;
 
 const OFFICIAL_CLIENT: &str = "downlords-faf-client";
 const SIGNED_IN_HERE: &str = "You are already signed in from this location!";
@@ -154,12 +154,13 @@ impl Sessions {
         &mut self,
         cx: &mut Context<'_>,
         conn: ConnId,
-        message: Value<'_>,
-    ) -> Outcome {
-        let user_agent = request::optional_text(message, "user_agent")?;
-        let version = message.get("version").and_then(|version| version.as_str());
+        AskSession {
+            user_agent,
+            version,
+        }: AskSession<'_>,
+    ) {
         let Some(session) = self.table.get_mut(conn) else {
-            return Ok(());
+            return;
         };
         session.client = cx
             .clients
@@ -182,7 +183,6 @@ impl Sessions {
                 session: session.number,
             }),
         );
-        Ok(())
     }
 
     /// spec: faf-messages 3.3.
@@ -190,24 +190,18 @@ impl Sessions {
         &mut self,
         cx: &mut Context<'_>,
         conn: ConnId,
-        message: Value<'_>,
+        hello: Hello<'_>,
     ) -> Outcome {
-        let mut login = request::required_text(message, "login")?.trim().to_owned();
-        let mut password = request::required_text(message, "password")?.to_owned();
-        let unique_id = request::required_text(message, "unique_id")?.to_owned();
         if !cx.settings.allow_password_login {
             return Err(Refusal::Fatal(
                 "Username password login has been disabled please use a different client to login",
             ));
         }
-        request::cut(&mut login, limits::FIELD_BYTES);
-        request::cut(&mut password, limits::FIELD_BYTES);
-        self.identify(
-            cx,
-            conn,
-            Credentials::Password { login, password },
-            unique_id,
-        );
+        let credentials = Credentials::Password {
+            login: hello.login.to_owned(),
+            password: hello.password.to_owned(),
+        };
+        self.identify(cx, conn, credentials, hello.unique_id);
         Ok(())
     }
 
@@ -216,15 +210,14 @@ impl Sessions {
         &mut self,
         cx: &mut Context<'_>,
         conn: ConnId,
-        message: Value<'_>,
+        auth: Auth<'_>,
     ) -> Outcome {
-        let token = request::required_text(message, "token")?.to_owned();
-        let unique_id = request::required_text(message, "unique_id")?.to_owned();
-        if token.len() > limits::TOKEN_BYTES {
+        if auth.token.len() > limits::TOKEN_BYTES {
             cx.metrics.refused_token.up();
             return Err(Refusal::Authentication("Token signature was invalid"));
         }
-        self.identify(cx, conn, Credentials::Token(token), unique_id);
+        let credentials = Credentials::Token(auth.token.to_owned());
+        self.identify(cx, conn, credentials, auth.unique_id);
         Ok(())
     }
 
@@ -233,12 +226,11 @@ impl Sessions {
         cx: &mut Context<'_>,
         conn: ConnId,
         credentials: Credentials,
-        mut unique_id: String,
+        unique_id: &str,
     ) {
         let Some(session) = self.table.get_mut(conn) else {
             return;
         };
-        request::cut(&mut unique_id, limits::TOKEN_BYTES);
         let token = matches!(credentials, Credentials::Token(_));
         cx.turn.hold(conn);
         let login = Login {

@@ -12,23 +12,25 @@ use crate::{
             session::SessionMail,
         },
         model::{player_state::PlayerState, seat::LoginId},
-        protocol::request::{self, Outcome, Refusal},
+        protocol::{
+            incoming::parties::{
+                AcceptPartyInvite, InviteToParty, KickPlayerFromParty, SetPartyFactions,
+            },
+            request::{Outcome, Refusal},
+        },
         session::{sessions::Sessions, table::Session},
     },
 };
-use wire::json::Value;
 
 impl Sessions {
     pub(in crate::faf) fn invite_to_party(
         &mut self,
         cx: &mut Context<'_>,
         conn: ConnId,
-        message: Value<'_>,
+        wanted: InviteToParty,
     ) -> Outcome {
-        self.idle_guard(conn, "invite a player")?;
-        let recipient_id = request::required_integer(message, "recipient_id")?;
         let (recipient_id, recipient) = self
-            .online_player(cx, recipient_id)
+            .online_player(cx, wanted.recipient_id)
             .ok_or(Refusal::client("The invited player doesn't exist"))?;
         let Some(login_id) = self.login_id(conn) else {
             return Ok(());
@@ -100,27 +102,23 @@ impl Sessions {
         &mut self,
         cx: &mut Context<'_>,
         conn: ConnId,
-        message: Value<'_>,
+        wanted: AcceptPartyInvite,
     ) -> Outcome {
-        self.idle_guard(conn, "join a party")?;
-        let inviter_id = request::required_integer(message, "sender_id")?;
         let (inviter_id, _) = self
-            .online_player(cx, inviter_id)
+            .online_player(cx, wanted.sender_id)
             .ok_or(Refusal::client("The inviting player doesn't exist"))?;
         self.ask_coordinator(cx, conn, PlayerRequest::Accept { inviter_id });
         Ok(())
     }
 
-    pub(in crate::faf) fn kick_from_party(
+    pub(in crate::faf) fn kick_player_from_party(
         &mut self,
         cx: &mut Context<'_>,
         conn: ConnId,
-        message: Value<'_>,
+        wanted: KickPlayerFromParty,
     ) -> Outcome {
-        self.idle_guard(conn, "kick a player")?;
-        let player_id = request::required_integer(message, "kicked_player_id")?;
         let (player_id, _) = self
-            .online_player(cx, player_id)
+            .online_player(cx, wanted.kicked_player_id)
             .ok_or(Refusal::client("The kicked player doesn't exist"))?;
         self.ask_coordinator(cx, conn, PlayerRequest::Kick { player_id });
         Ok(())
@@ -134,12 +132,9 @@ impl Sessions {
         &mut self,
         cx: &mut Context<'_>,
         conn: ConnId,
-        message: Value<'_>,
-    ) -> Outcome {
-        let factions = request::factions(message.get("factions").ok_or(Refusal::Garbage)?)?
-            .ok_or(Refusal::client("You must select at least one faction."))?;
-        self.ask_coordinator(cx, conn, PlayerRequest::SetFactions(factions));
-        Ok(())
+        wanted: SetPartyFactions,
+    ) {
+        self.ask_coordinator(cx, conn, PlayerRequest::SetFactions(wanted.factions));
     }
 
     /// Asks the coordinator for something, and does not hear the player until it has answered.

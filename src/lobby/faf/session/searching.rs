@@ -16,20 +16,16 @@ use crate::{
             directory::DirectoryMail,
             session::CoordinatorEvent,
         },
-        model::{factions::Factions, limits, player_state::PlayerState, seat::LoginId},
+        model::{factions::Factions, player_state::PlayerState, seat::LoginId},
         protocol::{
-            commands, matchmaking, message,
+            incoming::matchmaking::{GameMatchmaking, SearchState, SetPlayerVetoes},
+            matchmaking, message,
             player_info::Entry,
-            request::{self, Outcome, Refusal},
         },
         rules::{matcher::Rating, matchmaking::vetoes},
         session::sessions::Sessions,
     },
 };
-use wire::json::Value;
-
-/// The queue of requests that name none.
-const DEFAULT_QUEUE: &str = "ladder1v1";
 
 impl Sessions {
     /// spec: faf-messages 3.6.
@@ -42,31 +38,21 @@ impl Sessions {
         &mut self,
         cx: &mut Context<'_>,
         conn: ConnId,
-        message: Value<'_>,
-    ) -> Outcome {
-        self.refuse_old_client(conn)?;
-        let state = message.get("state").ok_or(Refusal::Garbage)?;
-        let state = state.as_str().unwrap_or_default();
-        let queue = request::optional_text(message, "queue_name")?;
-        let alias = request::optional_text(message, "mod")?;
-        let mut queue = queue.or(alias).unwrap_or(DEFAULT_QUEUE).to_owned();
-        request::cut(&mut queue, limits::FIELD_BYTES);
-        let queue = queue.into_boxed_str();
-        if state == "stop" {
-            self.ask_coordinator(cx, conn, PlayerRequest::StopSearch { queue });
-            return Ok(());
+        wanted: GameMatchmaking<'_>,
+    ) {
+        let queue = wanted.queue_name.into();
+        if wanted.state == SearchState::Stop {
+            return self.ask_coordinator(cx, conn, PlayerRequest::StopSearch { queue });
         }
-        let faction = message.get("faction").filter(|value| !value.is_null());
         let wanted = SearchWanted {
             queue,
-            start: state == "start",
-            factions: faction.map(|value| {
-                let read = request::faction(value).map(Factions::only);
-                read.map_err(|_| CoordinatorRefusal::BadValue)
+            start: wanted.state == SearchState::Start,
+            factions: wanted.faction.map(|faction| {
+                let only = faction.map(Factions::only);
+                only.map_err(|_| CoordinatorRefusal::BadValue)
             }),
         };
         self.ask_coordinator(cx, conn, PlayerRequest::Search(wanted));
-        Ok(())
     }
 
     /// spec: faf-messages 3.11.
@@ -74,12 +60,10 @@ impl Sessions {
         &mut self,
         cx: &mut Context<'_>,
         conn: ConnId,
-        message: Value<'_>,
-    ) -> Outcome {
-        let wanted =
-            commands::set_player_vetoes(message).ok_or(Refusal::client("invalid veto data"))?;
-        let clipped = vetoes::clip(&cx.reference.queues, &wanted);
-        if !vetoes::same(&wanted, &clipped) {
+        wanted: SetPlayerVetoes,
+    ) {
+        let clipped = vetoes::clip(&cx.reference.queues, &wanted.vetoes);
+        if !vetoes::same(&wanted.vetoes, &clipped) {
             cx.turn
                 .send(conn, matchmaking::vetoes_info(false, &clipped));
         }
@@ -87,7 +71,6 @@ impl Sessions {
         if let Some(player) = session.and_then(|s| s.player.as_deref_mut()) {
             player.vetoes = clipped.into();
         }
-        Ok(())
     }
 
     /// The pools may have changed: every player's vetoes are cut again (spec: faf-matchmaking 9.2).

@@ -9,8 +9,8 @@ use crate::{
         mail::game::{GameMail, GameReport},
         model::{account::Relation, limits},
         protocol::{
-            commands,
-            request::{Outcome, Refusal},
+            incoming::social::{Named, SocialAdd, SocialRemove},
+            request::Outcome,
         },
         questions::{ClearRelation, SetRelation},
         rules::visibility::Rule,
@@ -21,20 +21,23 @@ use crate::{
     },
     question::StoreFailure,
 };
-use wire::json::Value;
 
 impl Sessions {
     pub(in crate::faf) fn social_add(
         &mut self,
         cx: &mut Context<'_>,
         conn: ConnId,
-        message: Value<'_>,
-    ) -> Outcome {
-        let Some((subject, relation)) = commands::social(message)? else {
-            return Ok(());
+        wanted: SocialAdd,
+    ) {
+        let Some(Named {
+            subject_id,
+            relation,
+        }) = wanted.named
+        else {
+            return;
         };
         let Some(player) = self.table.get(conn).and_then(|s| s.player.as_deref()) else {
-            return Ok(());
+            return;
         };
         let list = match relation {
             Relation::Friend => &player.account.friends,
@@ -42,12 +45,12 @@ impl Sessions {
         };
         let player_id = player.account.id;
         // Oneself and ids that cannot exist are ignored like unknown ones (recommended).
-        let Some(subject_id) = subject.filter(|&id| id != player_id && !list.contains(&id)) else {
-            return Ok(());
+        let Some(subject_id) = subject_id.filter(|&id| id != player_id && !list.contains(&id))
+        else {
+            return;
         };
         if list.len() >= limits::RELATIONS {
-            cx.metrics.over_limit.up();
-            return Ok(());
+            return cx.metrics.over_limit.up();
         }
         let question = SetRelation {
             player_id,
@@ -59,28 +62,25 @@ impl Sessions {
             relation,
         };
         self.ask_held(cx, conn, question, relating);
-        Ok(())
     }
 
     pub(in crate::faf) fn social_remove(
         &mut self,
         cx: &mut Context<'_>,
         conn: ConnId,
-        message: Value<'_>,
-    ) -> Outcome {
-        let (subject, _) = commands::social(message)?.ok_or(Refusal::Garbage)?;
+        wanted: SocialRemove,
+    ) {
         let Some(player) = self.table.get(conn).and_then(|s| s.player.as_deref()) else {
-            return Ok(());
+            return;
         };
-        let Some(subject_id) = subject else {
-            return Ok(());
+        let Some(subject_id) = wanted.subject_id else {
+            return;
         };
         let question = ClearRelation {
             player_id: player.account.id,
             subject_id,
         };
         self.ask_held(cx, conn, question, Unrelating { subject_id });
-        Ok(())
     }
 
     /// The database has taken it; `relation` is what the subject is now.
