@@ -1,0 +1,5 @@
+//! Cockatrice's messages, and its card table as pure rules.
+//!
+//! Nothing here knows a connection, a room, a clock or a shard: `lobby::cockatrice` does.
+
+pub mod messages;
