@@ -118,7 +118,7 @@ on_both! {
         assert_eq!(test.groups, ["faf_server_administrators"]);
         assert_eq!((test.clan.as_deref(), test.avatar), (Some("678"), None));
         assert_eq!(test.ratings, [rating("global", 2000.0, 125.0, 5), rating("ladder_1v1", 2000.0, 125.0, 5)]);
-        assert_eq!((test.friends, test.foes), (vec![], vec![400]));
+        assert_eq!((test.friends.to_vec(), test.foes.to_vec()), (vec![], vec![400]));
         let rhiza = store.load_account(&named(3, "Rhiza")).await.unwrap();
         assert_eq!(rhiza.ratings[0], rating("global", 1650.0, 62.52, 2));
         // Six significant digits of 1765.5119 and 500.12345.
@@ -193,7 +193,7 @@ on_both! {
         let store = &bench.store;
         let lists = async || {
             let account = store.load_account(&named(1, "test")).await.unwrap();
-            (account.friends, account.foes)
+            (account.friends.to_vec(), account.foes.to_vec())
         };
         assert!(store.set_relation(1, 2, Relation::Friend).await.unwrap());
         assert!(store.set_relation(1, 400, Relation::Friend).await.unwrap());

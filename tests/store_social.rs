@@ -149,7 +149,7 @@ on_both! {
         assert!(missions.len() > 5);
         bench.sql("INSERT INTO friends_and_foes (user_id, subject_id, status) VALUES (3, 4, NULL)").await;
         let account = bench.store.load_account(&Identity { id: 3, login: "Rhiza".into() }).await.unwrap();
-        assert_eq!((account.friends, account.foes), (vec![], vec![4]));
+        assert_eq!((account.friends.to_vec(), account.foes.to_vec()), (vec![], vec![4]));
     }
 
     // checklist: faf 283

@@ -143,12 +143,13 @@ fn account(id: u32) -> Account {
         }],
         _ => Vec::new(),
     };
+    let (friends, foes): (&[u32], &[u32]) = if id == 1 { (&[5], &[6]) } else { (&[], &[]) };
     Account {
         id,
         login: format!("p{id}").into(),
-        ratings,
-        friends: if id == 1 { vec![5] } else { Vec::new() },
-        foes: if id == 1 { vec![6] } else { Vec::new() },
+        ratings: ratings.into(),
+        friends: friends.into(),
+        foes: foes.into(),
         ..Account::default()
     }
 }

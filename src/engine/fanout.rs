@@ -8,7 +8,10 @@ use ahash::AHashMap;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::topics::{Memberships, Topics};
+use super::{
+    table::Fanned,
+    topics::{Memberships, Topics},
+};
 use lobby::{Audience, ConnId, Topic};
 use wire::Format;
 
@@ -61,11 +64,6 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// How many broadcasts there are.
-    pub(super) fn len(&self) -> usize {
-        self.items.len()
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
@@ -73,6 +71,14 @@ impl Batch {
     /// Tells this batch from those before and after it.
     pub(super) fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Where it ends now.
+    pub(super) fn here(&self) -> Fanned {
+        Fanned {
+            batch: self.number,
+            upto: self.items.len() as u32,
+        }
     }
 
     /// Adds a broadcast behind the others; one to a topic without members here is left out.
@@ -273,7 +279,7 @@ mod tests {
         push(Audience::Topic(Topic(10)), "nobody");
         push(Audience::TopicBut(Topic(9), Rc::new([conn(7)])), "not7");
         push(Audience::Subscribers, "all2");
-        assert_eq!(batch.len(), 6);
+        assert_eq!(batch.here().upto, 6);
         let mut say = |who, memberships: &Memberships, from| {
             heard(&mut batch, &topics, who, memberships, from)
         };

@@ -11,6 +11,7 @@ use super::{
     fanout::{Common, Ordinals},
     runtime::{Handle, Io, Job, Key, Socket, Unfinished},
     shard::Shard,
+    table::Fanned,
     timers::Due,
 };
 use lobby::{Closing, ConnId, Dialect};
@@ -51,12 +52,12 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let Some(conn) = self.conns.find(id).filter(|conn| conn.takes()) else {
             return;
         };
-        let now = (self.batch.number(), self.batch.len() as u32);
+        let now = self.batch.here();
         let from = match std::mem::replace(&mut conn.fanned, now) {
-            (batch, from) if batch == now.0 => from,
+            Fanned { batch, upto } if batch == now.batch => upto,
             _ => 0,
         };
-        if from == now.1 || conn.topics.is_empty() && !self.batch.names(id) {
+        if from == now.upto || conn.topics.is_empty() && !self.batch.names(id) {
             return;
         }
         let format = conn.format;
@@ -144,7 +145,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         if conn.is_ending() {
             return;
         }
-        if conn.fanned.0 == self.batch.number() {
+        if conn.fanned.batch == self.batch.number() {
             return self.catch_up(id);
         }
         let Some(socket) = conn.socket.as_ref().map(Socket::handle) else {
@@ -152,7 +153,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         };
         let format = conn.format;
         let batch = &mut self.batch;
-        let here = (batch.number(), batch.len() as u32);
+        let here = batch.here();
         let mut make = |ordinals: &[u32]| {
             commons.all.push(batch.common(format, ordinals));
             commons.all.len() as u32 - 1
@@ -408,7 +409,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             return;
         };
         self.metrics.writes_blocked.up();
-        conn.blocked_since = Some(now);
+        conn.blocked_since = Some(now.into());
         self.io.await_writable(Key::of(id), socket);
         if !std::mem::replace(&mut conn.stuck_timer, true) {
             let at = now + self.settings.outbox(conn).stuck;
@@ -430,7 +431,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         };
         let stuck = self.settings.outbox(conn).stuck;
         let relayed = conn.peer().is_some() && !conn.is_ending();
-        let due = if relayed { now } else { since } + stuck;
+        let due = if relayed { now } else { since.into() } + stuck;
         if now < due {
             conn.stuck_timer = true;
             return self.timers.set(due, Due::Stuck(id));

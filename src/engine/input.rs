@@ -6,9 +6,12 @@
 /// Room that is not given back, however little of it is in use.
 const ROOMY: usize = 4 << 10;
 
-/// Bytes of an unfinished frame, or frames that wait. Empty, it holds no memory.
+/// Bytes of an unfinished frame, or frames that wait. Empty, it holds no memory but a pointer: most connections are idle.
 #[derive(Debug, Default)]
-pub(super) struct Input {
+pub(super) struct Input(Option<Box<Waiting>>);
+
+#[derive(Debug, Default)]
+struct Waiting {
     bytes: Vec<u8>,
     /// The first byte that is not handled.
     at: usize,
@@ -17,7 +20,7 @@ pub(super) struct Input {
 impl Input {
     /// Bytes that are not handled.
     pub(super) fn len(&self) -> usize {
-        self.bytes.len() - self.at
+        self.0.as_ref().map_or(0, |waiting| waiting.len())
     }
 
     /// Nothing waits.
@@ -27,23 +30,56 @@ impl Input {
 
     /// Bytes of memory it takes.
     pub(super) fn held(&self) -> usize {
-        self.bytes.capacity()
+        self.0
+            .as_ref()
+            .map_or(0, |waiting| waiting.bytes.capacity())
     }
 
     /// What is not handled; whoever handles it may overwrite it.
     pub(super) fn unhandled(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.at..]
+        match &mut self.0 {
+            Some(waiting) => &mut waiting.bytes[waiting.at..],
+            None => &mut [],
+        }
     }
 
     /// What is not handled; afterwards nothing is there.
     pub(super) fn take(&mut self) -> Vec<u8> {
-        let Input { mut bytes, at } = std::mem::take(self);
+        let Some(waiting) = self.0.take() else {
+            return Vec::new();
+        };
+        let Waiting { mut bytes, at } = *waiting;
         bytes.drain(..at);
         bytes
     }
 
     /// More was read. What is moved to the front is at the most as much as was handled since the last time.
     pub(super) fn extend(&mut self, more: &[u8]) {
+        if !more.is_empty() {
+            self.0.get_or_insert_default().extend(more);
+        }
+    }
+
+    /// The first `count` bytes are handled. Room that one rare message has made is given back.
+    pub(super) fn consume(&mut self, count: usize) {
+        let Some(waiting) = &mut self.0 else {
+            return;
+        };
+        waiting.at += count;
+        if waiting.len() == 0 {
+            self.0 = None;
+        } else {
+            waiting.shrink();
+        }
+    }
+}
+
+impl Waiting {
+    fn len(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    fn extend(&mut self, more: &[u8]) {
         if self.at >= self.len() {
             self.bytes.drain(..self.at);
             self.at = 0;
@@ -51,13 +87,9 @@ impl Input {
         self.bytes.extend_from_slice(more);
     }
 
-    /// The first `count` bytes are handled. Room that one rare message has made is given back.
-    pub(super) fn consume(&mut self, count: usize) {
-        self.at += count;
-        let (left, room) = (self.len(), self.bytes.capacity());
-        if left == 0 {
-            *self = Input::default();
-        } else if room > ROOMY && left < room / 4 {
+    fn shrink(&mut self) {
+        let room = self.bytes.capacity();
+        if room > ROOMY && self.len() < room / 4 {
             self.bytes = self.bytes[self.at..].to_vec();
             self.at = 0;
         }

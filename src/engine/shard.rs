@@ -578,7 +578,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             return;
         }
         // What was broadcast before it came is not for it.
-        conn.fanned = (self.batch.number(), self.batch.len() as u32);
+        conn.fanned = self.batch.here();
         self.topics.enter(topic, id.slot, &mut conn.topics);
     }
 
@@ -638,7 +638,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         conn.closing = Some(how);
         let peer = conn.peer();
         if peer.is_some() && conn.blocked_since.is_some() {
-            conn.blocked_since = Some(self.io.now()); // a relay waits for its reader, its end does not
+            conn.blocked_since = Some(self.io.now().into()); // a relay waits for its reader, its end does not
         }
         self.mark_dirty(id);
         self.enqueue(id);

@@ -1,6 +1,9 @@
 //! A shard's connections, by slot.
 
-use std::{cmp::Reverse, collections::BinaryHeap, net::IpAddr, time::Duration};
+use std::{
+    cmp::Reverse, collections::BinaryHeap, net::IpAddr, num::NonZeroU64, os::fd::OwnedFd,
+    time::Duration,
+};
 
 use super::{
     input::Input,
@@ -29,6 +32,41 @@ pub(super) enum Stage {
     Open,
     /// The dialect has no part in it any more: its peer reads our last words, and what it sends is thrown away.
     Lingering,
+}
+
+/// A time of the shard's clock, in half the room that it takes where it is reckoned with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moment(NonZeroU64);
+
+impl From<Duration> for Moment {
+    fn from(time: Duration) -> Moment {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        Moment(NonZeroU64::new(nanos).unwrap_or(NonZeroU64::MIN))
+    }
+}
+
+impl From<Moment> for Duration {
+    fn from(Moment(nanos): Moment) -> Duration {
+        Duration::from_nanos(nanos.get())
+    }
+}
+
+/// How far a connection has come through the broadcasts of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fanned {
+    /// The batch in which its broadcasts were looked through last.
+    pub(super) batch: u64,
+    /// Up to where.
+    pub(super) upto: u32,
+}
+
+impl Default for Fanned {
+    fn default() -> Fanned {
+        Fanned {
+            batch: u64::MAX,
+            upto: 0,
+        }
+    }
 }
 
 /// One connection: its socket, its reader's state, what it is owed. Small, because most are idle most of the time: what
@@ -81,12 +119,11 @@ pub(super) struct Conn<S> {
     /// Missed broadcasts because it reads slowly.
     pub(super) stale: bool,
     /// The socket took less than was offered; it says when it takes more. The time is that of the last progress.
-    pub(super) blocked_since: Option<Duration>,
+    pub(super) blocked_since: Option<Moment>,
     /// A timer looks whether it is stuck.
     pub(super) stuck_timer: bool,
     pub(super) topics: Memberships,
-    /// The batch in which its broadcasts were looked through last, and up to where.
-    pub(super) fanned: (u64, u32),
+    pub(super) fanned: Fanned,
 
     /// What few connections have.
     pub(super) rare: Option<Box<Rare>>,
@@ -148,7 +185,7 @@ impl<S: Socket> Conn<S> {
             blocked_since: None,
             stuck_timer: false,
             topics: Memberships::new(),
-            fanned: (u64::MAX, 0),
+            fanned: Fanned::default(),
             rare: None,
         }
     }
@@ -205,6 +242,10 @@ const PIECE: usize = if cfg!(test) { 4 } else { 256 };
 
 /// A connection's place, with its generation.
 type Slot<S> = Option<(u32, Conn<S>)>;
+
+/// What each connection costs the table: more of them than of anything else lie in a shard's memory.
+const SLOT_BYTES: usize = 184;
+const _: () = assert!(size_of::<Slot<OwnedFd>>() <= SLOT_BYTES);
 
 /// A piece of the table: it never moves, so a growing table copies nothing.
 #[derive(Debug)]

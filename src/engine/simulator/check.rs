@@ -118,7 +118,8 @@ impl Walk {
             "wire {wire} is owed {} bytes, and nobody writes them",
             conn.outbox.bytes()
         );
-        let since = conn.blocked_since.map(|since| (since, one.taken));
+        let since = conn.blocked_since.map(Duration::from);
+        let since = since.map(|since| (since, one.taken));
         let relayed = conn.peer().is_some();
         must!(
             relayed || !is_younger(since, one.blocked),

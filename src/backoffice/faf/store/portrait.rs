@@ -177,7 +177,10 @@ mod tests {
         let second = account(2).unwrap();
         assert_eq!(second.groups, ["first", "second"]);
         assert_eq!(second.clan.as_deref(), Some("TAG"));
-        assert_eq!((second.friends, second.foes), (vec![4], vec![9]));
+        assert_eq!(
+            (second.friends.to_vec(), second.foes.to_vec()),
+            (vec![4], vec![9])
+        );
         assert_eq!(account(1).unwrap().friends, [5]);
         // A rating without a number is their failure alone.
         assert!(account(3).is_err());

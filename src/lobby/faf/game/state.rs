@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
+use thin_vec::ThinVec;
 
 use crate::{
     Now,
@@ -76,9 +77,9 @@ pub(in crate::faf) struct Game {
     /// Technical name of the leaderboard that the game is rated in.
     pub rating_type: Box<str>,
     /// Host's friends.
-    pub host_friends: Vec<u32>,
+    pub host_friends: ThinVec<u32>,
     /// Host's foes.
-    pub host_foes: Vec<u32>,
+    pub host_foes: ThinVec<u32>,
     /// Connected, in the order of connecting.
     pub members: Vec<Member>,
     /// Let in, but not connected yet.
@@ -162,8 +163,8 @@ impl Game {
             },
             creation,
             rating_type: crate::faf::model::ratings::GLOBAL.into(),
-            host_friends: Vec::new(),
-            host_foes: Vec::new(),
+            host_friends: ThinVec::new(),
+            host_foes: ThinVec::new(),
             members: Vec::new(),
             waiting: Vec::new(),
             known: Vec::new(),
@@ -538,10 +539,10 @@ impl Game {
             friends: if friends_only {
                 self.host_friends.clone()
             } else {
-                Vec::new()
+                ThinVec::new()
             },
             foes: if friends_only {
-                Vec::new()
+                ThinVec::new()
             } else {
                 self.host_foes.clone()
             },

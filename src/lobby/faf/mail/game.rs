@@ -1,6 +1,7 @@
 //! What a game's owner is told.
 
 use serde::{Deserialize, Serialize};
+use thin_vec::ThinVec;
 
 use crate::faf::{
     model::{
@@ -75,9 +76,9 @@ pub struct Host {
     /// Their name.
     pub login: Box<str>,
     /// Account ids of their friends.
-    pub friends: Vec<u32>,
+    pub friends: ThinVec<u32>,
     /// Account ids of their foes.
-    pub foes: Vec<u32>,
+    pub foes: ThinVec<u32>,
 }
 
 /// How a player leaves (spec: faf-lifecycle 10.7).

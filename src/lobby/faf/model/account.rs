@@ -1,6 +1,7 @@
 //! What is known of an account, and what one player is to another.
 
 use serde::{Deserialize, Serialize};
+use thin_vec::ThinVec;
 
 /// A ban in force (spec: faf-lifecycle 3.7).
 #[derive(Clone, Debug, PartialEq)]
@@ -12,7 +13,7 @@ pub struct Ban {
 }
 
 /// Everything that is loaded about a player at login. Kept for as long as they are there: nothing of it has room to spare,
-/// and what few have is behind a pointer.
+/// what few have is behind a pointer, and so are lists, which are empty for many.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Account {
     /// `login.id`.
@@ -20,7 +21,7 @@ pub struct Account {
     /// `login.login`, in its stored spelling.
     pub login: Box<str>,
     /// Technical names of the player's groups.
-    pub groups: Vec<String>,
+    pub groups: ThinVec<String>,
     /// What they show.
     pub avatar: Option<Box<Avatar>>,
     /// Clan tag.
@@ -28,22 +29,23 @@ pub struct Account {
     /// Two-letter code, or empty.
     pub country: Box<str>,
     /// Stored ratings.
-    pub ratings: Vec<StoredRating>,
+    pub ratings: ThinVec<StoredRating>,
     /// Technical names of other leaderboards that were looked at in this session: they are shown, too.
-    pub opened: Vec<String>,
+    pub opened: Box<[Box<str>]>,
     /// In table order.
-    pub friends: Vec<u32>,
+    pub friends: ThinVec<u32>,
     /// In table order.
-    pub foes: Vec<u32>,
+    pub foes: ThinVec<u32>,
 }
 
 impl Account {
     /// Notes that a leaderboard is looked at from now on; false if it was before.
     pub fn open_rating(&mut self, leaderboard: &str) -> bool {
         let known = self.ratings.iter().any(|r| r.leaderboard == leaderboard)
-            || self.opened.iter().any(|name| name == leaderboard);
+            || self.opened.iter().any(|name| **name == *leaderboard);
         if !known {
-            self.opened.push(leaderboard.to_owned());
+            let opened = self.opened.iter().cloned();
+            self.opened = opened.chain([leaderboard.into()]).collect();
         }
         !known
     }
@@ -89,8 +91,8 @@ pub enum Relation {
 
 /// Puts a subject on one of two lists, or on none.
 pub(in crate::faf) fn relate(
-    friends: &mut Vec<u32>,
-    foes: &mut Vec<u32>,
+    friends: &mut ThinVec<u32>,
+    foes: &mut ThinVec<u32>,
     subject: u32,
     relation: Option<Relation>,
 ) {

@@ -4,6 +4,7 @@
 //! a broadcast. A rule without exceptions costs nothing.
 
 use serde::{Deserialize, Serialize};
+use thin_vec::ThinVec;
 
 /// What decides about seeing one game.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -13,9 +14,9 @@ pub struct Rule {
     /// Only the host's friends.
     pub friends_only: bool,
     /// The host's friends, if they matter.
-    pub friends: Vec<u32>,
+    pub friends: ThinVec<u32>,
     /// The host's foes, if they matter.
-    pub foes: Vec<u32>,
+    pub foes: ThinVec<u32>,
     /// Players connected in the game, in case of an exception.
     pub members: Vec<u32>,
     /// Displayed rating that is needed, if it is enforced.

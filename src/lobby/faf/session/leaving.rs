@@ -60,7 +60,7 @@ impl Sessions {
         };
         session.state = PlayerState::Idle;
         if then != AfterSignOut::Claim
-            && let Some(claiming) = session.claiming.take()
+            && let Some(claiming) = session.sign_in().claiming.take()
         {
             unclaim(cx, claiming.account.id, conn);
         }
@@ -85,7 +85,10 @@ impl Sessions {
 
     fn forget(&mut self, cx: &mut Context<'_>, conn: ConnId) {
         if let Some(session) = self.table.remove(conn) {
-            self.deadlines.remove(session.login_until, conn);
+            let signing_in = session.signing_in.as_ref();
+            if let Some(until) = signing_in.and_then(|signing_in| signing_in.until) {
+                self.deadlines.remove(until, conn);
+            }
             cx.clients.closed(session.client);
         }
     }

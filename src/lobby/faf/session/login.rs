@@ -10,6 +10,7 @@ use std::{
 
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
+use thin_vec::ThinVec;
 
 use crate::{
     ConnId, Origin,
@@ -31,7 +32,7 @@ use crate::{
             continuations::{Held, Identifying, Next, Request},
             player::{self, Player},
             sessions::Sessions,
-            table::{Claiming, Session},
+            table::{Claiming, Session, SigningIn},
         },
     },
 };
@@ -87,7 +88,7 @@ impl Sessions {
     /// A connection is there and has to sign in.
     pub(in crate::faf) fn opened(&mut self, cx: &mut Context<'_>, conn: ConnId, origin: Origin) {
         let client = cx.clients.opened();
-        let login_until = cx.turn.now.mono + cx.settings.login_timeout;
+        let until = cx.turn.now.mono + cx.settings.login_timeout;
         self.table.insert(Session {
             conn,
             // spec: faf-messages 3.1
@@ -98,20 +99,20 @@ impl Sessions {
             said: Default::default(),
             ice: Default::default(),
             failures: 0,
-            login_until,
             old_client: false,
             closing: false,
             state: Default::default(),
             in_coordinator: false,
             awaits_record: false,
             client,
-            user_agent: None,
-            waiting_login: None,
-            claiming: None,
+            signing_in: Some(Box::new(SigningIn {
+                until: Some(until),
+                ..SigningIn::default()
+            })),
             player: None,
             link: None,
         });
-        self.await_login(cx, conn, login_until);
+        self.await_login(cx, conn, until);
     }
 
     /// Somebody has come and has to log in.
@@ -165,7 +166,7 @@ impl Sessions {
         session.client = cx
             .clients
             .named(session.client, user_agent, version, cx.metrics);
-        session.user_agent = user_agent.map(|ua| {
+        session.sign_in().user_agent = user_agent.map(|ua| {
             ua.chars()
                 .take(limits::USER_AGENT_CHARS)
                 .collect::<String>()
@@ -239,7 +240,7 @@ impl Sessions {
             session: session.number,
             address: session.address,
             counted: session.counted,
-            user_agent: session.user_agent.clone(),
+            user_agent: session.sign_in().user_agent.clone(),
         };
         let request = Identifying { token };
         let held = Held { conn, request };
@@ -249,7 +250,7 @@ impl Sessions {
             return;
         }
         cx.turn.keeps(conn, login.bytes());
-        session.waiting_login = Some(Box::new(login));
+        session.sign_in().waiting = Some(Box::new(login));
         self.logins.waiting.push_back(held);
         self.admit_logins(cx);
     }
@@ -261,7 +262,7 @@ impl Sessions {
                 return;
             };
             let session = self.table.get_mut(held.conn).filter(|s| !s.closing);
-            let Some(login) = session.and_then(|session| session.waiting_login.take()) else {
+            let Some(login) = session.and_then(|session| session.sign_in().waiting.take()) else {
                 continue; // gone while waiting
             };
             cx.turn.keeps(held.conn, 0);
@@ -316,14 +317,14 @@ impl Sessions {
             }
             // Of another player: the first one leaves before (spec: faf-lifecycle 3.4, recommended).
             Some(_) => {
-                session.claiming = Some(Box::new(Claiming {
+                session.sign_in().claiming = Some(Box::new(Claiming {
                     account: *account,
                     token,
                 }));
                 self.sign_out(cx, conn, Leaving::Lost, AfterSignOut::Claim);
             }
             None => {
-                session.claiming = Some(Box::new(Claiming {
+                session.sign_in().claiming = Some(Box::new(Claiming {
                     account: *account,
                     token,
                 }));
@@ -335,8 +336,8 @@ impl Sessions {
 
     /// Claims to be the player whose account this connection has proved to be its.
     pub(in crate::faf) fn claim(&mut self, cx: &mut Context<'_>, conn: ConnId) {
-        let session = self.table.get(conn);
-        if let Some(claiming) = session.and_then(|s| s.claiming.as_deref()) {
+        let session = self.table.get_mut(conn);
+        if let Some(claiming) = session.and_then(|s| s.claiming()) {
             let player_id = claiming.account.id;
             let home = cx.topology.home(player_id);
             cx.post(home, RegistryMail::Claim { player_id, conn });
@@ -354,16 +355,22 @@ impl Sessions {
         let Some(session) = self.table.get_mut(conn) else {
             return;
         };
-        let Some(claiming) = session.claiming.take_if(|c| c.account.id == player_id) else {
+        let signing_in = session.sign_in();
+        let Some(claiming) = signing_in
+            .claiming
+            .take_if(|claiming| claiming.account.id == player_id)
+        else {
             return;
         };
-        session.user_agent = None; // written down with the sign-in
+        if let Some(until) = signing_in.until {
+            self.deadlines.remove(until, conn);
+        }
+        session.signing_in = None; // what the client is called was written down with the sign-in
         let Claiming { mut account, token } = *claiming;
-        self.deadlines.remove(session.login_until, conn);
         account.friends.truncate(limits::RELATIONS);
         account.foes.truncate(limits::RELATIONS);
         let (channels, power) = player::channels_and_power(&account);
-        account.groups = Vec::new();
+        account.groups = ThinVec::new();
         let basis = cx.basis();
         let object = message::encode(&Entry::new(&account, basis, true));
         let login: Box<str> = account.login.clone();

@@ -1,5 +1,7 @@
 //! A player's side of a match's start (spec: faf-matchmaking 8.2, 8.3).
 
+use thin_vec::ThinVec;
+
 use crate::{
     ShardId,
     faf::{
@@ -47,7 +49,7 @@ impl Sessions {
     }
 
     /// The host's friends and foes, if they are still there.
-    fn lists_of(&self, host: &LoginId) -> Option<(Vec<u32>, Vec<u32>)> {
+    fn lists_of(&self, host: &LoginId) -> Option<(ThinVec<u32>, ThinVec<u32>)> {
         let player = self.table.get(host.conn)?.player.as_deref()?;
         let account = (player.epoch == host.epoch).then_some(&player.account)?;
         Some((account.friends.clone(), account.foes.clone()))

@@ -13,7 +13,7 @@ impl Sessions {
     pub(in crate::faf) fn rated(&mut self, cx: &mut Context<'_>, changes: &[RatingChange]) {
         // Somebody whose login is on its way was read from the store before.
         for session in self.table.iter_mut() {
-            if let Some(claiming) = session.claiming.as_deref_mut() {
+            if let Some(claiming) = session.claiming() {
                 let id = claiming.account.id;
                 for change in changes.iter().filter(|change| change.player_id == id) {
                     rated(&mut claiming.account, change);

@@ -49,6 +49,20 @@ pub(in crate::faf) struct Claiming {
     pub token: bool,
 }
 
+/// What a session needs until somebody has signed in, or once more if another one does.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(in crate::faf) struct SigningIn {
+    /// When it must have logged in; none: somebody has.
+    pub until: Option<Duration>,
+    /// As the client named itself.
+    pub user_agent: Option<Box<str>>,
+    /// What a sign-in that waits for its turn will ask. It goes with the session, if that ends before.
+    #[serde(skip)]
+    pub waiting: Option<Box<Login>>,
+    /// Whose claim is on its way.
+    pub claiming: Option<Box<Claiming>>,
+}
+
 /// One connection's session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::faf) struct Session {
@@ -60,8 +74,6 @@ pub(in crate::faf) struct Session {
     pub next_serial: u32,
     /// Where it comes from.
     pub address: IpAddr,
-    /// When it must have logged in.
-    pub login_until: Duration,
     /// What limits per address count it under; none: they do not apply to it.
     pub counted: Option<IpAddr>,
     /// What it has said of late.
@@ -84,13 +96,8 @@ pub(in crate::faf) struct Session {
     /// For metrics.
     #[serde(skip)]
     pub client: crate::faf::metrics::ClientKind,
-    /// As the client named itself.
-    pub user_agent: Option<Box<str>>,
-    /// What a sign-in that waits for its turn will ask. It goes with the session, if that ends before.
-    #[serde(skip)]
-    pub waiting_login: Option<Box<Login>>,
     /// On the way to being logged in.
-    pub claiming: Option<Box<Claiming>>,
+    pub signing_in: Option<Box<SigningIn>>,
     /// Logged in.
     pub player: Option<Box<Player>>,
     /// In a game.
@@ -98,6 +105,16 @@ pub(in crate::faf) struct Session {
 }
 
 impl Session {
+    /// What is known of a sign-in under way.
+    pub(in crate::faf) fn sign_in(&mut self) -> &mut SigningIn {
+        self.signing_in.get_or_insert_default()
+    }
+
+    /// The account whose claim is on its way.
+    pub(in crate::faf) fn claiming(&mut self) -> Option<&mut Claiming> {
+        self.signing_in.as_mut()?.claiming.as_deref_mut()
+    }
+
     /// A fresh seat of this session in a game.
     pub(in crate::faf) fn seat(&mut self, uid: u32) -> Option<Seat> {
         let player_id = self.player.as_ref()?.account.id;

@@ -763,7 +763,10 @@ fn social_lists() {
             .get(a)
             .and_then(|s| s.player.as_deref());
         let account = &lists.expect("logged in").account;
-        assert_eq!((&account.friends, &account.foes), (&vec![5], &vec![6, 3]));
+        assert_eq!(
+            (&account.friends[..], &account.foes[..]),
+            (&[5][..], &[6, 3][..])
+        );
         say(&mut sim, a, json!({"command": "social_remove"}));
         assert!(sim.client(a).closed.is_some());
     });

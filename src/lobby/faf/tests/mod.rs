@@ -80,9 +80,9 @@ fn account(id: u32) -> Account {
     Account {
         id,
         login: format!("p{id}").into(),
-        ratings,
-        friends,
-        foes,
+        ratings: ratings.into(),
+        friends: friends.into(),
+        foes: foes.into(),
         ..Account::default()
     }
 }
