@@ -169,7 +169,7 @@ mod tests {
             ),
             (
                 "a",
-                r#""visibility":"friends","mapname":[],"rating_min":"x""#,
+                r#""visibility":"friends","mapname":[1],"rating_min":"x""#,
                 Refusal::Invalid,
             ),
         ] {
