@@ -4,13 +4,14 @@
 mod support;
 
 use std::{
+    collections::BTreeSet,
     io::Read,
     process::Command,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_lite::StreamExt;
@@ -380,6 +381,7 @@ fn settings(url: &str, exchange: &str) -> Option<BrokerSettings> {
         host: "here".to_owned(),
         name: "test".to_owned(),
     })
+        confirm: Duration::from_secs(30),
 }
 
 /// Runs the broker beside `script`, and then to its orderly end.
@@ -536,10 +538,7 @@ async fn what_is_published_while_the_line_is_cut_arrives_afterwards() {
     let exchange = exchange();
     let service = Service::new(&url, &exchange).await;
     let mut incoming = service.listen("success.#").await;
-    let (head, rest) = url.rsplit_once('@').unwrap();
-    let (address, vhost) = rest.split_once('/').unwrap();
-    let proxy = Proxy::new(address.to_owned());
-    let behind = format!("{head}@{}/{vhost}", proxy.address);
+    let (proxy, behind) = Proxy::before(&url);
     let broker = Arc::new(Broker::new(16));
     let (_settings, wanted) = watch::channel(settings(&behind, &exchange));
     while_it_runs(&broker, wanted, async {
@@ -557,6 +556,49 @@ async fn what_is_published_while_the_line_is_cut_arrives_afterwards() {
 }
 
 #[tokio::test]
+// It takes what is sent and answers nothing any more, as one does whose machine is gone.
+#[tokio::test]
+async fn a_broker_that_stalls_is_given_up_in_time_and_costs_nothing() {
+    let Some(url) = url() else { return };
+    let _stays = BROKER.read().await;
+    let exchange = exchange();
+    let service = Service::new(&url, &exchange).await;
+    let mut incoming = service.listen("success.#").await;
+    let (proxy, behind) = Proxy::before(&url);
+    let broker = Arc::new(Broker::new(16));
+    let confirm = Duration::from_secs(1);
+    let wanted = settings(&behind, &exchange).map(|settings| BrokerSettings {
+        confirm,
+        ..settings
+    });
+    let (_settings, wanted) = watch::channel(wanted);
+    while_it_runs(&broker, wanted, async {
+        until(|| broker.is_connected()).await;
+        assert!(broker.publish(event(true, 0)));
+        until(|| broker.metrics().confirmed.value() == 1).await;
+        proxy.set(Line::Stalled);
+        let stalled = Instant::now();
+        assert!(broker.publish(event(true, 1)));
+        until(|| !broker.is_connected()).await;
+        assert!(stalled.elapsed() >= confirm, "given up too early");
+        assert!(!broker.publish(event(false, 99)), "may be lost, and is");
+        // What was in hand waits beside the backlog, which is bounded; all of it is sent when the line is whole.
+        let mut last = 1;
+        while broker.publish(event(true, last + 1)) {
+            last += 1;
+        }
+        assert_eq!(last, 17);
+        proxy.set(Line::Whole);
+        let mut missing: BTreeSet<String> = (0..=last).map(|n| format!("{{\"n\":{n}}}")).collect();
+        while !missing.is_empty() {
+            let told = next(&mut incoming).await.data;
+            missing.remove(&String::from_utf8(told).unwrap());
+        }
+    })
+    .await;
+    assert_eq!(broker.backlog(), 0);
+}
+
 async fn a_broker_that_is_not_there_does_not_keep_the_end_waiting_for_long() {
     let broker = Arc::new(Broker::new(16));
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

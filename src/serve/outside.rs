@@ -19,6 +19,7 @@ pub(super) fn broker_settings(config: &Config) -> Option<BrokerSettings> {
         name: format!("muster on {host}"),
         host,
     })
+        confirm: config.broker.confirm,
 }
 
 /// Passes what the broker says on to the shards.

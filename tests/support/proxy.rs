@@ -56,6 +56,15 @@ impl Proxy {
         proxy
     }
 
+    /// In front of whom a URL with a user and a path names; and the URL of that.
+    pub(crate) fn before(url: &str) -> (Proxy, String) {
+        let (head, rest) = url.rsplit_once('@').unwrap();
+        let (address, path) = rest.split_once('/').unwrap();
+        let proxy = Proxy::new(address.to_owned());
+        let url = format!("{head}@{}/{path}", proxy.address);
+        (proxy, url)
+    }
+
     /// From now on the line is so.
     pub(crate) fn set(&self, line: Line) {
         self.line.store(line as u8, Ordering::SeqCst);

@@ -13,6 +13,9 @@
 //! server runs without a broker.
 //!
 //! A broker in an alarm (out of memory, or of disk) says so and reads nothing more from who publishes. It is waited for
+//! A broker that has stalled is found by what it does not confirm (`broker.confirm_s`), or by its missing heartbeats if there is
+//! nothing to confirm. The connection is then given up, and the next one begins with what was not confirmed.
+//!
 //! on the same connection, however long that takes: what has been sent is then confirmed, and nothing arrives twice.
 
 mod incoming;
@@ -69,6 +72,8 @@ pub struct BrokerSettings {
 }
 
 /// Who takes what comes from outside.
+    /// A broker that has not confirmed a batch after this time, and is in no alarm, has lost it.
+    pub confirm: Duration,
 pub trait Listener {
     /// Whether there is room for more.
     fn has_room(&self) -> bool;

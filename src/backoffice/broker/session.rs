@@ -24,9 +24,6 @@ use lobby::Event;
 
 /// A broker that has not let us in after this time is not there.
 const CONNECT: Duration = Duration::from_secs(10);
-/// A broker that has not confirmed a batch after this time, and is in no alarm, has lost it. What it has not lost arrives
-/// twice, so this is longer than a busy disk takes.
-const CONFIRM: Duration = Duration::from_secs(30);
 /// How often that time is looked at.
 const CONFIRM_CHECK: Duration = Duration::from_millis(250);
 /// A broker that has not said good-bye after this time is left without.
@@ -83,6 +80,8 @@ pub(super) struct Outgoing {
     connection: Connection,
     publishing: Channel,
     exchange: String,
+    /// How long a batch may take to be confirmed. What the broker has not lost arrives twice.
+    confirm: Duration,
     _socket: CloseOnDrop,
 }
 
@@ -139,6 +138,7 @@ impl Session {
                 connection,
                 publishing,
                 exchange: settings.exchange.clone(),
+                confirm: settings.confirm,
                 _socket: close_on_drop,
             },
             notifications,
@@ -189,11 +189,11 @@ impl Outgoing {
 
     /// Until a batch should have been confirmed. The time of an alarm does not count, since the broker reads nothing then.
     async fn overdue(&self) {
-        let mut left = CONFIRM;
+        let mut left = self.confirm;
         while !left.is_zero() {
             tokio::time::sleep(CONFIRM_CHECK).await;
             left = if self.connection.status().blocked() {
-                CONFIRM
+                self.confirm
             } else {
                 left.saturating_sub(CONFIRM_CHECK)
             };
