@@ -371,6 +371,7 @@ fn event(persistent: bool, number: usize) -> Event {
         key: "success.rating.update",
         persistent,
         body: format!("{{\"n\":{number}}}").into(),
+        file: None,
     }
 }
 
@@ -380,8 +381,8 @@ fn settings(url: &str, exchange: &str) -> Option<BrokerSettings> {
         exchange: exchange.to_owned(),
         host: "here".to_owned(),
         name: "test".to_owned(),
-    })
         confirm: Duration::from_secs(30),
+    })
 }
 
 /// Runs the broker beside `script`, and then to its orderly end.
@@ -555,7 +556,6 @@ async fn what_is_published_while_the_line_is_cut_arrives_afterwards() {
     .await;
 }
 
-#[tokio::test]
 // It takes what is sent and answers nothing any more, as one does whose machine is gone.
 #[tokio::test]
 async fn a_broker_that_stalls_is_given_up_in_time_and_costs_nothing() {
@@ -599,6 +599,7 @@ async fn a_broker_that_stalls_is_given_up_in_time_and_costs_nothing() {
     assert_eq!(broker.backlog(), 0);
 }
 
+#[tokio::test]
 async fn a_broker_that_is_not_there_does_not_keep_the_end_waiting_for_long() {
     let broker = Arc::new(Broker::new(16));
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

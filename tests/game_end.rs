@@ -4,16 +4,19 @@ mod support;
 
 use std::{
     fs,
+    net::TcpListener,
     path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection, sqlite::SqliteConnectOptions};
 use support::{
+    exchange::Exchange,
     player::{Player, hello},
+    proxy::{Line, Proxy},
     server::{Backend, Server, Setup},
 };
 
@@ -171,8 +174,25 @@ fn a_crash_lost_an_end_while_the_launch_waited_for_the_store() {
     until("the game to be forgotten", || !kept(&server, uid).exists());
 }
 
+/// The events that the broker does not have yet, as they are on disk.
+fn untold(server: &Server) -> Vec<(String, Value)> {
+    let mut events = Vec::new();
+    for file in fs::read_dir(server.folder().join("events")).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "events") {
+            let Ok(text) = fs::read(path) else { continue }; // it has just gone
+            let kept: Value = serde_json::from_slice(&text).unwrap();
+            events.extend(kept["events"].as_array().unwrap().iter().map(|event| {
+                let text = |of: &str| event[of].as_str().unwrap().to_owned();
+                (text("key"), serde_json::from_str(&text("body")).unwrap())
+            }));
+        }
+    }
+    events
+}
+
 /// Killed at any moment of a game's end, with the store locked or not, while others sign in: what has ended is rated, and
-/// nothing twice. `MUSTER_KILLS` says how often.
+/// nothing twice; and the broker will be told of it. `MUSTER_KILLS` says how often.
 #[test]
 fn killed_at_any_moment_no_ended_game_is_lost_and_none_counts_twice() {
     const TOTAL: &str =
@@ -181,8 +201,11 @@ fn killed_at_any_moment_no_ended_game_is_lost_and_none_counts_twice() {
          GROUP BY game_player_stats_id HAVING COUNT(*) > 1";
     let kills = std::env::var("MUSTER_KILLS").map_or(4, |kills| kills.parse().unwrap());
     let mut rng = SmallRng::seed_from_u64(kills);
+    // A broker that takes nothing: whatever it was to be told is on disk.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let broker = format!("broker.url=amqp://u:p@{}/%2f", silent.local_addr().unwrap());
     // Open: its start puts what is missing into the store, and here finds it locked.
-    let mut server = start(2, &["faf.auth=open"]);
+    let mut server = start(2, &["faf.auth=open", &broker]);
     for kill in 1..=kills {
         let (mut host, mut guest, uid) = seated(&server);
         // Before the launch, after it, or not at all.
@@ -219,7 +242,49 @@ fn killed_at_any_moment_no_ended_game_is_lost_and_none_counts_twice() {
         assert_eq!(server.database.rows(TWICE).unwrap(), [""; 0]);
         let total = server.database.rows(TOTAL).unwrap();
         assert_eq!(total, [(2 * kill).to_string()], "kill {kill}");
+        let results = untold(&server);
+        let results = results
+            .iter()
+            .filter(|(key, _)| key == "success.gameResults.create");
+        let is_told = results.into_iter().any(|(_, body)| body["game_id"] == uid);
+        assert!(is_told, "kill {kill}: nobody will be told of it");
     }
+}
+
+// The game was settled and forgotten, and what it had to tell was in memory only.
+#[test]
+fn a_crash_lost_what_the_broker_had_not_been_told_of_a_settled_game() {
+    // Whoever has no broker tests as far as the disk.
+    let exchange = Exchange::make().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("amqp://u:p@{}/%2f", silent.local_addr().unwrap());
+    let (proxy, url) = Proxy::before(exchange.as_ref().map_or(&nobody, |exchange| &exchange.url));
+    proxy.set(Line::Stalled);
+    let name = exchange.as_ref().map_or("x", |exchange| &exchange.name);
+    let broker = [
+        format!("broker.url={url}"),
+        format!("broker.exchange={name}"),
+    ];
+    let mut server = start(2, &broker.each_ref().map(String::as_str));
+    let (mut host, mut guest, uid) = playing(&server);
+    finish(&mut host, &mut guest);
+    until("the ratings", || is_rated(&server));
+    until("the events to be kept", || !untold(&server).is_empty());
+    until("the game to be forgotten", || !kept(&server, uid).exists());
+    server.crash();
+    assert!(!untold(&server).is_empty());
+    proxy.set(Line::Whole);
+    server.restart().unwrap();
+    let Some(mut exchange) = exchange else {
+        eprintln!("no MUSTER_TEST_AMQP, not tested to the end");
+        assert!(!untold(&server).is_empty());
+        return;
+    };
+    for key in ["success.gameResults.create", "success.rating.update"] {
+        let told = |(of, body): &(String, Value)| of == key && body["game_id"] == uid;
+        exchange.take(told).unwrap();
+    }
+    until("the events to go", || untold(&server).is_empty());
 }
 
 // checklist: faf 476

@@ -1,5 +1,7 @@
 //! What an operator may choose about the back office: queues, the store, the broker, endpoints.
 
+use std::time::Duration;
+
 use settings::HostAddress;
 
 settings::settings! {
@@ -41,11 +43,11 @@ settings::settings! {
         /// Events that must not be lost (results, ratings) and wait while the broker is away, at most. More are dropped
         /// and counted.
         backlog: usize = "broker.backlog", number(16, 1 << 20), "16384", unit("events");
-    }
-}
         /// A broker that has not confirmed an event after this time, and is in no alarm, has stalled: the connection is given
         /// up, and what was sent on it is sent again on the next. It should be longer than a busy disk takes.
         confirm: Duration = "broker.confirm_s", number(1, 3600), "30", unit("s"), live;
+    }
+}
 
 settings::settings! {
     /// Endpoints for operators and their programs.

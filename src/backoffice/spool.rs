@@ -1,4 +1,5 @@
-//! Finished games that are not settled yet, on disk: one file each, so that a crash loses no results.
+//! What a crash must not lose, on disk, one file each: finished games that are not settled yet, and events that the broker
+//! has not confirmed (`broker::outbox`).
 //!
 //! A file is there as a whole or not at all: it is written beside its place, made durable, and put there, which is made
 //! durable as well before it counts. That is before the store is asked for the first time. It goes when its batch is
@@ -25,8 +26,8 @@ use tokio::sync::Semaphore;
 const DEADLINE: Duration = Duration::from_secs(5);
 /// Threads that wait for the disk at one time, hanging or not.
 const AT_ONCE: usize = 8;
-/// The ending of a whole file.
-const ENDING: &str = "game";
+/// The ending of a game's file.
+const GAME: &str = "game";
 /// The ending of one that is being written.
 const UNFINISHED: &str = "new";
 
@@ -44,16 +45,30 @@ metrics::metrics! {
 #[derive(Clone, Debug)]
 pub struct Spool {
     folder: PathBuf,
+    ending: &'static str,
     at_once: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
 
 impl Spool {
-    /// Opens the folder, creating it if need be, and clears it of what was never finished. It must be nobody else's.
+    /// Opens the folder of finished games, creating it if need be, and clears it of what was never finished. It must be nobody
+    /// else's.
     ///
     /// # Errors
     /// If it can't be created or read.
     pub fn open(folder: &Path, metrics: Arc<Metrics>) -> io::Result<Self> {
+        Self::open_for(folder, GAME, metrics)
+    }
+
+    /// The same, for files of another ending.
+    ///
+    /// # Errors
+    /// If it can't be created or read.
+    pub fn open_for(
+        folder: &Path,
+        ending: &'static str,
+        metrics: Arc<Metrics>,
+    ) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         if let Some(parent) = folder.parent().filter(|path| !path.as_os_str().is_empty()) {
             File::open(parent)?.sync_all()?;
@@ -67,40 +82,55 @@ impl Spool {
         }
         Ok(Spool {
             folder: folder.to_owned(),
+            ending,
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
             metrics,
         })
     }
 
-    /// Keeps a game's batch, in the place of its last one.
+    /// Keeps what belongs under a number, the batch of a game say, in the place of what is there.
     ///
     /// # Errors
-    /// If it can't be written durably, which is logged and counted. The game is then no worse off than without.
-    pub async fn keep(&self, uid: u32, batch: &impl Serialize) -> io::Result<()> {
-        let folder = self.folder.clone();
-        let outcome = match serde_json::to_vec(batch) {
-            Ok(text) => self.on_disk(move || write(&folder, uid, &text)).await,
+    /// If it can't be written durably, which is logged and counted. It is then no worse off than without.
+    pub async fn keep(&self, number: impl Into<u64>, kept: &impl Serialize) -> io::Result<()> {
+        let place = self.file(number.into());
+        let named = place.clone();
+        let outcome = match serde_json::to_vec(kept) {
+            Ok(text) => self.on_disk(move || write(&place, &text)).await,
             Err(error) => Err(error.into()),
         };
         match &outcome {
             Ok(()) => self.metrics.kept.up(),
             Err(error) => {
                 self.metrics.failed.up();
-                tracing::error!(%error, game = uid, "a finished game can't be kept on disk");
+                tracing::error!(%error, file = %named.display(), "what a crash must not lose can't be kept on disk");
             }
         }
         outcome
     }
 
-    /// The game is settled.
-    pub async fn forget(&self, uid: u32) {
-        let path = file(&self.folder, uid);
-        if let Err(error) = self.on_disk(move || fs::remove_file(path)).await
-            && error.kind() != io::ErrorKind::NotFound
-        {
+    /// The game of this number is settled.
+    pub async fn forget(&self, number: impl Into<u64>) {
+        self.forget_all(vec![number.into()]).await;
+    }
+
+    /// What belongs to these numbers is no longer needed.
+    pub async fn forget_all(&self, numbers: Vec<u64>) {
+        let files: Vec<PathBuf> = numbers.into_iter().map(|n| self.file(n)).collect();
+        let remove = move || {
+            let removed = files.iter().map(fs::remove_file);
+            let is_there = |error: &io::Error| error.kind() != io::ErrorKind::NotFound;
+            let failures = removed.filter_map(Result::err).filter(is_there);
+            failures.last().map_or(Ok(()), Err) // each of them has been tried
+        };
+        if let Err(error) = self.on_disk(remove).await {
             self.metrics.failed.up();
-            tracing::error!(%error, game = uid, "a settled game can't be removed from disk");
+            tracing::error!(%error, folder = %self.folder.display(), "what is settled can't be removed from disk");
         }
+    }
+
+    fn file(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{number}.{}", self.ending))
     }
 
     /// Does some work on the disk, on a thread that may wait for it. What hangs keeps its place until it no longer does.
@@ -130,14 +160,14 @@ impl Spool {
         let mut batches = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
-            if path.extension().is_none_or(|ending| ending != ENDING) {
+            if path.extension().is_none_or(|ending| ending != self.ending) {
                 continue;
             }
             let text = fs::read(&path)?;
             match serde_json::from_slice::<B>(&text) {
                 Ok(batch) => batches.push(batch),
                 Err(error) => {
-                    tracing::error!(%error, file = %path.display(), "a kept game can't be read and is put aside");
+                    tracing::error!(%error, file = %path.display(), "a kept file can't be read and is put aside");
                     fs::rename(&path, path.with_extension("unreadable"))?;
                 }
             }
@@ -146,24 +176,21 @@ impl Spool {
     }
 }
 
-fn file(folder: &Path, uid: u32) -> PathBuf {
-    folder.join(format!("{uid}.{ENDING}"))
-}
-
-/// Beside the place, made durable, then into the place.
-fn write(folder: &Path, uid: u32, text: &[u8]) -> io::Result<()> {
-    let place = file(folder, uid);
+/// Beside the place, made durable, then into the place, which is made durable as well.
+fn write(place: &Path, text: &[u8]) -> io::Result<()> {
     // A name of its own: at the very end a game may be kept from two sides at once.
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let beside = place.with_extension(format!("{number}.{UNFINISHED}"));
-    let written = write_durably(&beside, text).and_then(|()| fs::rename(&beside, &place));
+    let written = write_durably(&beside, text).and_then(|()| fs::rename(&beside, place));
     if let Err(error) = written {
         // If this fails as well, the next start does it.
         let _ = fs::remove_file(&beside);
         return Err(error);
     }
-    File::open(folder)?.sync_all()
+    place
+        .parent()
+        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 fn write_durably(path: &Path, text: &[u8]) -> io::Result<()> {
@@ -200,14 +227,14 @@ mod tests {
     async fn what_is_kept_is_there_after_a_restart_until_it_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let spool = opened(&folder.path().join("games"));
-        for (uid, at) in [(12, 1.0), (7, 2.0), (12, 3.0)] {
+        for (uid, at) in [(12_u32, 1.0), (7, 2.0), (12, 3.0)] {
             spool.keep(uid, &(uid, at)).await.unwrap();
         }
         assert_eq!(spool.metrics.kept.value(), 3);
         let again = opened(&folder.path().join("games"));
         assert_eq!(ends(&again), [(7, 2.0), (12, 3.0)]);
-        again.forget(12).await;
-        again.forget(99).await;
+        again.forget(12_u32).await;
+        again.forget(99_u32).await;
         assert_eq!(ends(&again), [(7, 2.0)]);
     }
 
@@ -215,7 +242,7 @@ mod tests {
     async fn half_a_file_does_not_keep_the_others_from_being_read() {
         let folder = tempfile::tempdir().unwrap();
         let spool = opened(folder.path());
-        spool.keep(7, &(7, 2.0)).await.unwrap();
+        spool.keep(7_u32, &(7, 2.0)).await.unwrap();
         fs::write(folder.path().join("8.game"), "[8,").unwrap();
         assert_eq!(ends(&spool), [(7, 2.0)]);
         assert!(folder.path().join("8.unreadable").exists());
@@ -228,10 +255,10 @@ mod tests {
         let spool = opened(folder.path());
         let places = u32::try_from(AT_ONCE).unwrap();
         let hanging = spool.at_once.clone().acquire_many_owned(places).await;
-        let refused = spool.keep(7, &(7, 2.0)).await.unwrap_err();
+        let refused = spool.keep(7_u32, &(7, 2.0)).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
         drop(hanging);
-        spool.keep(7, &(7, 2.0)).await.unwrap();
+        spool.keep(7_u32, &(7, 2.0)).await.unwrap();
         assert_eq!(ends(&spool), [(7, 2.0)]);
     }
 
@@ -243,7 +270,7 @@ mod tests {
         // A folder in the file's place fails the last step, whoever runs this; a full disk fails one before.
         fs::create_dir_all(folder.path().join("7.game/x")).unwrap();
         for _ in 0..3 {
-            spool.keep(7, &(7, 2.0)).await.unwrap_err();
+            spool.keep(7_u32, &(7, 2.0)).await.unwrap_err();
         }
         assert_eq!(spool.metrics.failed.value(), 3);
         assert_eq!(names(folder.path()), ["7.game"]);
@@ -252,7 +279,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_crash_has_left_unfinished_goes_at_the_start() {
         let folder = tempfile::tempdir().unwrap();
-        opened(folder.path()).keep(7, &(7, 2.0)).await.unwrap();
+        opened(folder.path()).keep(7_u32, &(7, 2.0)).await.unwrap();
         fs::write(folder.path().join("8.3.new"), "[8,").unwrap();
         fs::write(folder.path().join("9.unreadable"), "[9,").unwrap();
         assert_eq!(ends(&opened(folder.path())), [(7, 2.0)]);

@@ -11,6 +11,8 @@ pub struct Event {
     pub persistent: bool,
     /// JSON text.
     pub body: Bytes,
+    /// The number of the file that has it until the broker does, if there is one. The back office gives it; no lobby does.
+    pub file: Option<u64>,
 }
 
 impl Event {
@@ -20,6 +22,7 @@ impl Event {
             key,
             persistent: true,
             body,
+            file: None,
         }
     }
 
@@ -29,6 +32,7 @@ impl Event {
             key,
             persistent: false,
             body,
+            file: None,
         }
     }
 }

@@ -144,13 +144,14 @@ async fn run(
     let site = health(&progress, &mesh, &phase);
     let mut health = Endpoint::open("http/health", config.http.health, site, &http).await?;
 
-    let broker = Arc::new(Broker::new(config.broker.backlog));
+    let (broker, outbox) = outside::broker(config)?;
     let (broker_settings, wanted) = watch::channel(outside::broker_settings(config));
     let broker_task = spawn_local({
         let (broker, mesh) = (broker.clone(), mesh.clone());
         async move { broker.run(wanted, outside::ToShards { mesh }).await }
     });
-    let office = office::opened(config, &mesh, &progress).await?;
+    let office = office::opened(config, &mesh, &progress, &outbox).await?;
+    let republishing = spawn_local(outside::republish(outbox, broker.clone()));
     let lobbies = LobbyMetrics::new(mesh.shards());
     let engine = start_engine(config, connections, &mesh, &office, &broker, &lobbies)?;
 
@@ -190,6 +191,7 @@ async fn run(
     // From the inside to the outside: whoever still has something to hand on ends before the one they hand it to.
     spawn_blocking(move || engine.join()).await?;
     spawn_blocking(move || office.stop()).await?;
+    republishing.abort();
     broker.close();
     broker_task.await?;
     control.stop().await;

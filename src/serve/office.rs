@@ -11,6 +11,7 @@ use std::{
 use anyhow::Context;
 use muster::{
     backoffice::{
+        broker::Outbox,
         country::{Countries, Download},
         faf::{AuthMode, FafHandler, settings, store::Store},
         keys::{self, KeyRing},
@@ -70,9 +71,11 @@ pub(super) async fn opened(
     config: &Config,
     mesh: &Arc<Mesh<Router>>,
     progress: &Arc<Progress>,
+    outbox: &Arc<Outbox>,
 ) -> anyhow::Result<BackOffice<Asked>> {
     let (config, mesh, progress) = (config.clone(), mesh.clone(), progress.clone());
-    tokio::task::spawn_blocking(move || open(&config, mesh, progress)).await?
+    let outbox = outbox.clone();
+    tokio::task::spawn_blocking(move || open(&config, mesh, progress, outbox)).await?
 }
 
 /// Starts the back office: store, keys, policy server, and the handler that answers with them.
@@ -80,11 +83,12 @@ fn open(
     config: &Config,
     mesh: Arc<Mesh<Router>>,
     progress: Arc<Progress>,
+    outbox: Arc<Outbox>,
 ) -> anyhow::Result<BackOffice<Asked>> {
     let asks = config.queue.asks;
     let config = config.clone();
     let setup = move || async move {
-        let handler = set_up(&config, &mesh, &progress).await?;
+        let handler = set_up(&config, &mesh, &progress, outbox).await?;
         Ok::<_, anyhow::Error>(move |(shard, ticket, ask): Asked| {
             let (handler, mesh) = (handler.clone(), mesh.clone());
             async move {
@@ -111,6 +115,7 @@ async fn set_up(
     config: &Config,
     mesh: &Arc<Mesh<Router>>,
     progress: &Arc<Progress>,
+    outbox: Arc<Outbox>,
 ) -> anyhow::Result<Rc<FafHandler>> {
     let sign_in = config.sign_in.clone();
     let store_settings = StoreSettings {
@@ -138,6 +143,7 @@ async fn set_up(
     let (handler, kept) = FafHandler::new(store, keys.clone(), policy, sign_in.auth)
         .with_countries(countries.clone())
         .with_attempt_limits(sign_in.attempts)
+        .with_outbox(outbox)
         .with_spool(spool)
         .with_context(unread)?;
     let handler = Rc::new(handler);

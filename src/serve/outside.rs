@@ -1,13 +1,14 @@
-//! The broker at the server's side: its settings, and what becomes of what it says.
+//! The broker at the server's side: its settings, what waits for it on disk, and what becomes of what it says.
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use muster::{
-    backoffice::broker::{BrokerSettings, Incoming, Listener},
+    backoffice::broker::{Broker, BrokerSettings, Incoming, Listener, Outbox},
     config::Config,
     engine::Mesh,
     lobbies::{Of, Router},
-    lobby::faf::news::News,
+    lobby::faf::{events, news::News},
 };
 
 /// What the configuration says of the broker; `None`: there is none.
@@ -18,8 +19,34 @@ pub(super) fn broker_settings(config: &Config) -> Option<BrokerSettings> {
         exchange: config.broker.exchange.clone(),
         name: format!("muster on {host}"),
         host,
-    })
         confirm: config.broker.confirm,
+    })
+}
+
+/// The way to the broker, and the folder of events that it does not have yet.
+///
+/// # Errors
+/// The folder can't be read.
+pub(super) fn broker(config: &Config) -> anyhow::Result<(Arc<Broker>, Arc<Outbox>)> {
+    let folder = config.server.data_dir.join("events");
+    let outbox = Outbox::open(&folder, config.broker.backlog, events::kept_key);
+    let unread = || {
+        format!(
+            "events of an earlier run in {} can't be read",
+            folder.display()
+        )
+    };
+    let outbox = Arc::new(outbox.with_context(unread)?);
+    // Known before anything is settled: the broker's task learns it at its first turn only.
+    outbox.set_wanted(config.broker.url.is_some());
+    let broker = Broker::new(config.broker.backlog).with_outbox(outbox.clone());
+    Ok((Arc::new(broker), outbox))
+}
+
+/// Publishes what an earlier process has left there, once there is a broker.
+pub(super) async fn republish(outbox: Arc<Outbox>, broker: Arc<Broker>) {
+    let publish = |event| broker.publish(event);
+    outbox.republish(|| broker.has_room(), publish).await;
 }
 
 /// Passes what the broker says on to the shards.

@@ -2,6 +2,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
+//! | `outbox` | on disk: what must not be lost, until the broker has it |
 //! | `queues` | the bounded queues that shards put messages into |
 //! | `session` | one connection: declarations, a batch out, messages in |
 //! | `socket` | the socket under it, so that it can be closed whatever the broker does |
@@ -12,19 +13,20 @@
 //! confirmed it, so after a broken connection it may arrive twice, and it is never lost while there is room. The
 //! server runs without a broker.
 //!
-//! A broker in an alarm (out of memory, or of disk) says so and reads nothing more from who publishes. It is waited for
 //! A broker that has stalled is found by what it does not confirm (`broker.confirm_s`), or by its missing heartbeats if there is
 //! nothing to confirm. The connection is then given up, and the next one begins with what was not confirmed.
 //!
+//! A broker in an alarm (out of memory, or of disk) says so and reads nothing more from who publishes. It is waited for
 //! on the same connection, however long that takes: what has been sent is then confirmed, and nothing arrives twice.
 
 mod incoming;
+mod outbox;
 mod queues;
 mod session;
 mod socket;
 
 use crate::BoxedLocal;
-use std::{cell::RefCell, convert::Infallible, time::Duration};
+use std::{cell::RefCell, convert::Infallible, sync::Arc, time::Duration};
 
 use futures_lite::{StreamExt, stream};
 use lapin::{Consumer, types::FieldTable};
@@ -33,6 +35,7 @@ use rand::{RngExt, rngs::SmallRng};
 use tokio::sync::watch;
 
 pub use incoming::{Incoming, ParseError};
+pub use outbox::Outbox;
 pub use queues::Metrics;
 pub use session::Broken;
 
@@ -69,11 +72,11 @@ pub struct BrokerSettings {
     pub host: String,
     /// Name of the connection, for people who look at the broker.
     pub name: String,
+    /// A broker that has not confirmed a batch after this time, and is in no alarm, has lost it.
+    pub confirm: Duration,
 }
 
 /// Who takes what comes from outside.
-    /// A broker that has not confirmed a batch after this time, and is in no alarm, has lost it.
-    pub confirm: Duration,
 pub trait Listener {
     /// Whether there is room for more.
     fn has_room(&self) -> bool;
@@ -85,6 +88,8 @@ pub trait Listener {
 #[derive(Debug)]
 pub struct Broker {
     queues: Queues,
+    /// What is in files until the broker has it.
+    outbox: Option<Arc<Outbox>>,
     closing: watch::Sender<bool>,
     /// The broker is in an alarm.
     blocked: watch::Sender<bool>,
@@ -93,6 +98,9 @@ pub struct Broker {
 impl Source for Broker {
     fn each(&self, visit: &mut Visit<'_>) {
         self.metrics().each(visit);
+        if let Some(outbox) = &self.outbox {
+            outbox.metrics().each(visit);
+        }
     }
 }
 
@@ -108,9 +116,22 @@ impl Broker {
     pub fn new(backlog: usize) -> Self {
         Broker {
             queues: Queues::new(backlog),
+            outbox: None,
             closing: watch::Sender::new(false),
             blocked: watch::Sender::new(false),
         }
+    }
+
+    /// The same, which says what it has delivered, so that it goes from disk.
+    #[must_use]
+    pub fn with_outbox(mut self, outbox: Arc<Outbox>) -> Self {
+        self.outbox = Some(outbox);
+        self
+    }
+
+    /// Whether there is room for more than what happens now: half of the backlog is for that.
+    pub fn has_room(&self) -> bool {
+        self.queues.has_room()
     }
 
     /// Takes a message without waiting; false: it was dropped, and counted.
@@ -173,15 +194,18 @@ impl Broker {
             () = self.report() => {}
         }
         self.queues.set_connected(false);
+        self.tidy().await;
         let mut left = hand.take();
         left.extend(self.queues.take(usize::MAX));
-        let persistent = left.iter().filter(|event| event.persistent).count();
         left.iter()
             .for_each(|event| self.queues.metrics.dropped(event));
-        if persistent > 0 {
+        left.retain(|event| event.persistent);
+        if !left.is_empty() {
+            let on_disk = left.iter().filter(|event| event.file.is_some()).count();
             tracing::warn!(
-                persistent,
-                "events were not delivered to the broker before the end"
+                events = left.len(),
+                on_disk,
+                "events were not delivered to the broker before the end; the next start publishes those that are on disk"
             );
         }
     }
@@ -197,6 +221,9 @@ impl Broker {
         loop {
             let wanted = settings.borrow_and_update().clone();
             self.queues.set_configured(wanted.is_some());
+            if let Some(outbox) = &self.outbox {
+                outbox.set_wanted(wanted.is_some());
+            }
             let nothing_to_say = || hand.borrow().is_empty() && self.queues.backlog() == 0;
             if self.is_closing() && (wanted.is_none() || nothing_to_say()) {
                 return;
@@ -326,6 +353,9 @@ impl Broker {
             let fates = out.publish(&batch).await?;
             hand.borrow_mut().clear();
             self.queues.metrics.in_hand.set(0.0);
+            if let Some(outbox) = &self.outbox {
+                outbox.delivered(&batch);
+            }
             for (fate, event) in fates.into_iter().zip(&batch) {
                 match fate {
                     PublishResult::Confirmed => self.queues.metrics.confirmed.up(),
@@ -335,6 +365,14 @@ impl Broker {
                     }
                 }
             }
+            self.tidy().await;
+        }
+    }
+
+    /// Has what was delivered go from disk.
+    async fn tidy(&self) {
+        if let Some(outbox) = &self.outbox {
+            outbox.tidy().await;
         }
     }
 

@@ -27,6 +27,9 @@ metrics::metrics! {
         dropped_transient: SharedCounter = Sum "muster_broker_dropped_transient_total";
         /// Persistent events dropped: no broker configured, no room, or still there at the end.
         dropped_persistent: SharedCounter = Sum "muster_broker_dropped_persistent_total";
+        /// Persistent events for which there was no room, or that were still there at the end, but are on disk: the next start
+        /// publishes them.
+        deferred: SharedCounter = Sum "muster_broker_deferred_total";
         /// Connections made to the broker.
         connections: SharedCounter = Sum "muster_broker_connections_total";
         /// Messages of other services that were passed on to shards.
@@ -45,9 +48,11 @@ metrics::metrics! {
 }
 
 impl Metrics {
-    /// One dropped message.
+    /// One message that this process does not deliver.
     pub(super) fn dropped(&self, event: &Event) {
-        if event.persistent {
+        if event.file.is_some() {
+            self.deferred.up();
+        } else if event.persistent {
             self.dropped_persistent.up();
         } else {
             self.dropped_transient.up();
@@ -172,6 +177,12 @@ impl Queues {
         &self.metrics
     }
 
+    /// Whether a broker is configured, and less than half of what may wait for it does.
+    pub(super) fn has_room(&self) -> bool {
+        let queue = &self.persistent.queue;
+        self.configured.load(Ordering::Acquire) && queue.len() * 2 < queue.capacity()
+    }
+
     /// How many must not be lost and wait.
     pub(super) fn backlog(&self) -> usize {
         self.persistent.queue.len()
@@ -187,6 +198,7 @@ mod tests {
             key: "a.b",
             persistent,
             body: vec![b' '; bytes].into(),
+            file: None,
         }
     }
 
@@ -233,6 +245,19 @@ mod tests {
             .collect();
         assert_eq!(taken, [true, false]);
         assert!(queues.push(event(false, LANE_BYTES)));
+    }
+
+    #[test]
+    fn what_is_on_disk_is_not_lost_for_want_of_room() {
+        let queues = Queues::new(1);
+        queues.set_configured(true);
+        let kept = || Event {
+            file: Some(1),
+            ..event(true, 1)
+        };
+        assert!(queues.push(kept()) && !queues.push(kept()));
+        assert_eq!(dropped(&queues), (0, 0));
+        assert_eq!(queues.metrics.deferred.value(), 1);
     }
 
     #[test]

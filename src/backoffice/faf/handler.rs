@@ -14,6 +14,7 @@ use lobby::question::StoreFailure;
 
 use super::attempts::{AttemptLimits, Attempts};
 use super::store::{Arrival, Found, Identity, Store, Who};
+use crate::broker::Outbox;
 use crate::country::Countries;
 use crate::keys::{self, KeyRing, TokenError};
 use crate::policy::Policy;
@@ -55,6 +56,8 @@ pub struct FafHandler {
     pub(super) rating: tokio::sync::Mutex<()>,
     /// Where finished games are kept until they are settled.
     pub(super) spool: Option<Spool>,
+    /// Where events are kept until the broker has them.
+    pub(super) outbox: Option<Arc<Outbox>>,
     /// The highest number of a game that was found there at the start.
     kept_game: u32,
 }
@@ -86,6 +89,7 @@ impl FafHandler {
             reference: Mutex::default(),
             rating: tokio::sync::Mutex::default(),
             spool: None,
+            outbox: None,
             kept_game: 0,
         }
     }
@@ -115,6 +119,13 @@ impl FafHandler {
         self.kept_game = kept.last().map_or(0, |batch| batch.uid);
         self.spool = Some(spool);
         Ok((self, kept))
+    }
+
+    /// The same, which puts the events that come of games there before it forgets the games.
+    #[must_use]
+    pub fn with_outbox(mut self, outbox: Arc<Outbox>) -> Self {
+        self.outbox = Some(outbox);
+        self
     }
 
     /// Reference data as loaded last.

@@ -26,7 +26,7 @@ const REPLAY_PAUSE: Duration = Duration::from_secs(5);
 
 impl FafHandler {
     /// Settles as much of a batch as the store takes now. What tells of a game's end is put on disk first, unless it is
-    /// there already; when all is settled, it goes from there.
+    /// there already; when all is settled, it goes from there, and the events that came of it are there instead.
     pub fn write(&self, batch: Batch, on_disk: bool) -> Boxed<'_, Written> {
         Box::pin(async move {
             let tells_the_end = batch
@@ -37,22 +37,12 @@ impl FafHandler {
                 // It was tried, and counted. The store may take what the disk does not.
                 let _ = self.keep(&batch).await;
             }
-            let mut written = Written {
-                launched: batch.launched,
-                ..Written::default()
-            };
-            for record in &batch.records {
-                let outcome = self.settle(batch.uid, &mut written.launched, record).await;
-                match outcome {
-                    Ok(done) => written.done.push(done),
-                    Err(StoreFailure::Unavailable) => {
-                        written.unavailable = true;
-                        return written;
-                    }
-                    Err(StoreFailure::Failed) => written.done.push(refused(batch.uid, record)),
-                }
-            }
+            let mut written = self.settle_all(&batch).await;
+            // Before anybody is told, and before the file goes of which they could be made again.
+            let events_are_kept = self.keep_events(&mut written).await;
             if (tells_the_end || on_disk)
+                && !written.unavailable
+                && events_are_kept
                 && let Some(spool) = &self.spool
             {
                 spool.forget(batch.uid).await;
@@ -60,6 +50,35 @@ impl FafHandler {
             }
             written
         })
+    }
+
+    /// Settles the records of a batch in order, up to the first that the store can't take now.
+    async fn settle_all(&self, batch: &Batch) -> Written {
+        let mut written = Written {
+            launched: batch.launched,
+            ..Written::default()
+        };
+        for record in &batch.records {
+            let outcome = self.settle(batch.uid, &mut written.launched, record).await;
+            match outcome {
+                Ok(done) => written.done.push(done),
+                Err(StoreFailure::Unavailable) => {
+                    written.unavailable = true;
+                    break;
+                }
+                Err(StoreFailure::Failed) => written.done.push(refused(batch.uid, record)),
+            }
+        }
+        written
+    }
+
+    /// Puts the events on disk that came of a batch, until the broker has them; false: they should be there and are not.
+    async fn keep_events(&self, written: &mut Written) -> bool {
+        let Some(outbox) = &self.outbox else {
+            return true;
+        };
+        let events = written.done.iter_mut().flat_map(|done| &mut done.events);
+        outbox.keep(events).await
     }
 
     /// Keeps a batch on disk until it is settled, by this process or by the next.

@@ -27,6 +27,17 @@ const GAME_RESULTS: &str = "success.gameResults.create";
 /// A rating that has changed.
 const RATING_UPDATE: &str = "success.rating.update";
 
+/// The routing key of an event that must not be lost, from its text; `None` if it is of none.
+pub fn kept_key(text: &str) -> Option<&'static str> {
+    let keys = [
+        GAME_RESULTS,
+        RATING_UPDATE,
+        achievements::ACHIEVEMENT_UPDATE,
+        achievements::EVENT_UPDATE,
+    ];
+    keys.into_iter().find(|key| *key == text)
+}
+
 #[derive(Serialize)]
 struct GameResults<'a> {
     game_id: u32,

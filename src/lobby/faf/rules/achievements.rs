@@ -379,9 +379,9 @@ fn tell(player: u32, facts: &Facts<'_>, messages: &mut Vec<Event>) {
 }
 
 /// Routing key of an achievement's change.
-const ACHIEVEMENT_UPDATE: &str = "request.achievement.update";
+pub(in crate::faf) const ACHIEVEMENT_UPDATE: &str = "request.achievement.update";
 /// Routing key of an event.
-const EVENT_UPDATE: &str = "request.event.update";
+pub(in crate::faf) const EVENT_UPDATE: &str = "request.event.update";
 
 /// How many commanders each army killed, by its name; nothing if any army does not say (spec: faf-ratings-results 5).
 pub(in crate::faf) fn commander_kills(texts: &[Arc<str>]) -> Vec<(String, i64)> {
