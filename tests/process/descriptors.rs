@@ -1,12 +1,18 @@
 //! A process that may not have many descriptors.
 
-use std::{io::Read, net::TcpStream, process::Command};
+use std::{
+    fs,
+    io::{self, Read, Write},
+    net::{SocketAddr, TcpStream},
+    process::Command,
+    time::Instant,
+};
 
 use serde_json::json;
 
 use super::{
-    PATIENCE, command, launched, metric,
-    support::{http::get, player::Player, script::Transport},
+    PATIENCE, command, launched, logging, metric,
+    support::{http::get, player::Player, script::Transport, server::Server},
     until,
 };
 
@@ -42,4 +48,94 @@ fn the_server_keeps_descriptors_for_itself_and_refuses_plainly() {
     let mut player = Player::connected(&server);
     player.send(&json!({"command": "ping"}));
     player.until("pong");
+}
+
+/// What a process has open.
+fn open_descriptors(pid: u32) -> Vec<u32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+    let names = entries.map(|entry| entry.file_name().into_string().unwrap());
+    names.map(|name| name.parse().unwrap()).collect()
+}
+
+/// Has the process open nothing further: its limit is what it has open, with connections in all the gaps.
+fn take_all_descriptors(server: &Server, address: SocketAddr) -> Vec<TcpStream> {
+    let pid = server.pid();
+    let limit = open_descriptors(pid).into_iter().max().unwrap() + 1;
+    let mut prlimit = Command::new("prlimit");
+    prlimit.args([
+        "--pid",
+        &pid.to_string(),
+        &format!("--nofile={limit}:{limit}"),
+    ]);
+    assert!(prlimit.status().unwrap().success());
+    let mut crowd = Vec::new();
+    loop {
+        let before = open_descriptors(pid).len();
+        if before == limit as usize {
+            break;
+        }
+        crowd.push(TcpStream::connect(address).unwrap());
+        until("it is accepted", || open_descriptors(pid).len() > before);
+    }
+    crowd
+}
+
+/// Whether whoever comes is told at once that there is no room: the connection ends.
+fn is_refused(address: SocketAddr) -> io::Result<bool> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    match stream.read(&mut [0; 16]) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(true),
+        read => Ok(read? == 0),
+    }
+}
+
+/// Asks on a connection that stays; the first line of the answer.
+fn asked(probe: &mut TcpStream) -> String {
+    probe
+        .write_all(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        probe.read_exact(&mut byte).unwrap();
+        answer.extend(byte);
+    }
+    let answer = String::from_utf8(answer).unwrap();
+    answer.lines().next().unwrap().to_owned()
+}
+
+// Beyond what the server keeps for itself: somebody lowers the limit, or the reserve was too small.
+#[test]
+fn without_a_single_descriptor_newcomers_are_refused_and_those_who_are_in_stay() {
+    const NEWCOMERS: usize = 300;
+    let (server, log) = logging(&[]);
+    let address = server.address(Transport::Json).unwrap();
+    let mut player = Player::connected(&server);
+    let mut probe = TcpStream::connect(server.listener("http/health").unwrap()).unwrap();
+    probe.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert!(asked(&mut probe).contains(" 200"));
+    let crowd = take_all_descriptors(&server, address);
+    let begin = Instant::now();
+    for number in 0..NEWCOMERS {
+        assert!(is_refused(address).unwrap(), "newcomer {number}");
+        if number % 30 == 0 {
+            assert!(asked(&mut probe).contains(" 200"));
+        }
+    }
+    let lines = log().matches("accept failed").count();
+    let seconds = begin.elapsed().as_secs() as usize + 1;
+    assert!(
+        (1..=seconds).contains(&lines),
+        "{lines} lines in {seconds} s"
+    );
+    player.send(&json!({"command": "ping"}));
+    player.until("pong");
+    drop(crowd);
+    until("there is room again", || {
+        metric(&server, "muster_refused_descriptors_total") >= NEWCOMERS as f64
+    });
+    let mut newcomer = Player::connected(&server);
+    newcomer.send(&json!({"command": "ping"}));
+    newcomer.until("pong");
 }

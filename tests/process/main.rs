@@ -7,6 +7,7 @@ mod descriptors;
 mod endpoints;
 mod folder;
 mod log;
+mod loss;
 mod signals;
 
 use std::{

@@ -296,6 +296,11 @@ impl Server {
         run(Command::new("kill").args([&format!("-{name}"), &pid]))
     }
 
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its own folder.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
