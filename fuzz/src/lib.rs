@@ -15,6 +15,7 @@
 
 mod charset;
 mod codecs;
+#[cfg(feature = "back-office")]
 mod configuration;
 mod faf;
 mod frames;
@@ -27,10 +28,13 @@ mod proxy;
 mod qdatastream;
 mod router;
 pub mod seeds;
+#[cfg(feature = "back-office")]
 mod spool;
 mod statistics;
+#[cfg(feature = "load-tester")]
 mod swarm;
 mod templates;
+#[cfg(feature = "back-office")]
 mod tokens;
 mod vcmi;
 mod websocket;
@@ -47,7 +51,7 @@ pub struct Target {
     pub run: fn(&[u8]),
 }
 
-/// Every target there is.
+/// Every target there is, in a build with every feature; without, those that are built.
 pub const TARGETS: &[Target] = &[
     Target {
         name: "charset",
@@ -57,6 +61,7 @@ pub const TARGETS: &[Target] = &[
         name: "codecs",
         run: codecs::run,
     },
+    #[cfg(feature = "back-office")]
     Target {
         name: "configuration",
         run: configuration::run,
@@ -85,6 +90,7 @@ pub const TARGETS: &[Target] = &[
         name: "router",
         run: router::run,
     },
+    #[cfg(feature = "back-office")]
     Target {
         name: "spool",
         run: spool::run,
@@ -93,10 +99,12 @@ pub const TARGETS: &[Target] = &[
         name: "statistics",
         run: statistics::run,
     },
+    #[cfg(feature = "load-tester")]
     Target {
         name: "swarm",
         run: swarm::run,
     },
+    #[cfg(feature = "back-office")]
     Target {
         name: "tokens",
         run: tokens::run,

@@ -7,7 +7,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use config::{Config, Sources};
 use serde_json::Value;
 use wire::{Format, websocket};
 
@@ -237,13 +236,6 @@ fn written() -> Vec<Seed> {
         bytes.extend_from_slice(rest.as_bytes());
         bytes
     };
-    let ours = Config::load(&Sources::default())
-        .map(|config| config.print())
-        .unwrap_or_default();
-    let ours: Vec<&str> = ours
-        .lines()
-        .filter(|line| !line.starts_with('#') && !line.is_empty())
-        .collect();
     vec![
         seed("tokens", "jwks", choice(0, JWKS)),
         seed(
@@ -259,7 +251,7 @@ fn written() -> Vec<Seed> {
             framed(&[0, 0, 1], STATISTICS, STATISTICS),
         ),
         seed("configuration", "compat", choice(0, COMPAT)),
-        seed("configuration", "ours", choice(1, &ours.join("\n"))),
+        seed("configuration", "ours", choice(1, &our_configuration())),
         seed(
             "configuration",
             "environment",
@@ -320,4 +312,24 @@ fn written() -> Vec<Seed> {
         ),
         seed("frames", "lines", vec![0, 3, 2, b'{', b'}', 0]),
     ]
+}
+
+/// The lines of a configuration file that says everything.
+#[cfg(feature = "back-office")]
+fn our_configuration() -> String {
+    use config::{Config, Sources};
+
+    let printed = Config::load(&Sources::default())
+        .map(|config| config.print())
+        .unwrap_or_default();
+    let lines = printed
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Its target is not built.
+#[cfg(not(feature = "back-office"))]
+fn our_configuration() -> String {
+    String::new()
 }
