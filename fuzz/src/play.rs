@@ -44,8 +44,10 @@ pub(crate) trait Lobby {
 pub(crate) struct Play<L: Lobby> {
     pub(crate) lobby: L,
     pub(crate) sim: Simulator<L::Dialect>,
-    pub(crate) conns: Vec<ConnId>,
+    /// The clients, each from its first step on: most programs need few of them.
+    conns: Vec<Option<ConnId>>,
     settles: bool,
+    ends_late: bool,
     said_bytes: usize,
 }
 
@@ -69,15 +71,12 @@ impl<L: Lobby<Dialect: Dialect<Mail: std::fmt::Debug>>> Play<L> {
         // Slow: what mail looks like between machines is tried on one input of eight.
         sim.written_mail = flags & 0x38 == 0x38;
         lobby.begin(&mut sim);
-        let conns = (0..clients)
-            .map(|who| lobby.join(&mut sim, who, who as u16 % shards))
-            .collect();
-        sim.settle();
         Play {
             lobby,
             sim,
-            conns,
+            conns: vec![None; clients],
             settles: flags & 0x40 != 0,
+            ends_late: flags & 0x80 != 0,
             said_bytes: 0,
         }
     }
@@ -90,19 +89,30 @@ impl<L: Lobby<Dialect: Dialect<Mail: std::fmt::Debug>>> Play<L> {
             }
             let op = input.byte();
             let who = input.below(self.conns.len());
-            self.step(op, who, input);
-            if self.sim.client(self.conns[who]).closed.is_some() {
-                self.sim.settle();
-                self.join(who);
-            }
+            let conn = self.conn_of(who);
+            self.step(op, who, conn, input);
         }
     }
 
-    fn step(&mut self, op: u8, who: usize, input: &mut Input<'_>) {
-        let conn = self.conns[who];
+    /// The connection of a client: a new one, if there is none or it has ended.
+    fn conn_of(&mut self, who: usize) -> ConnId {
+        let lives = |conn: &ConnId| self.sim.client(*conn).closed.is_none();
+        if let Some(conn) = self.conns[who].filter(lives) {
+            return conn;
+        }
+        let shard = who as u16 % self.sim.shards();
+        let conn = self.lobby.join(&mut self.sim, who, shard);
+        self.conns[who] = Some(conn);
+        if self.settles {
+            self.sim.settle();
+        }
+        conn
+    }
+
+    fn step(&mut self, op: u8, who: usize, conn: ConnId, input: &mut Input<'_>) {
         match op {
             0..=2 => self.sim.settle(),
-            3 => self.sim.advance(Duration::from_secs(1)),
+            3 => self.sim.advance(Duration::from_secs(input.byte().into())),
             4 => self.sim.advance(Duration::from_secs(35)),
             5 => self.sim.disconnect(conn),
             6 => {
@@ -126,11 +136,6 @@ impl<L: Lobby<Dialect: Dialect<Mail: std::fmt::Debug>>> Play<L> {
                 }
             }
         }
-    }
-
-    fn join(&mut self, who: usize) {
-        let shard = who as u16 % self.sim.shards();
-        self.conns[who] = self.lobby.join(&mut self.sim, who, shard);
     }
 
     fn say(&mut self, conn: ConnId, frame: Vec<u8>) {
@@ -159,10 +164,15 @@ impl<L: Lobby<Dialect: Dialect<Mail: std::fmt::Debug>>> Play<L> {
         self.lobby.begin(&mut self.sim);
     }
 
+    /// The last connection of each client that has come.
+    pub(crate) fn conns(&self) -> impl Iterator<Item = ConnId> {
+        self.conns.iter().copied().flatten()
+    }
+
     /// Clients read what they were sent.
-    pub(crate) fn listen(&mut self) {
+    fn listen(&mut self) {
         for (who, conn) in self.conns.iter().enumerate() {
-            for message in self.sim.take_raw(*conn) {
+            for message in conn.map_or_else(Vec::new, |conn| self.sim.take_raw(conn)) {
                 self.lobby.heard(who, &message);
             }
         }
@@ -174,13 +184,15 @@ impl<L: Lobby<Dialect: Dialect<Mail: std::fmt::Debug>>> Play<L> {
         self.sim.settle();
     }
 
-    /// Everybody goes, and after `patience` the process is to end: nothing is left that would keep it.
+    /// Everybody goes, and the process is to end, soon or after `patience`: nothing is left then that would keep it.
     pub(crate) fn end(&mut self, patience: Duration) {
         self.listen();
-        for conn in &self.conns {
+        for conn in self.conns.iter().flatten() {
             self.sim.disconnect(*conn);
         }
-        self.sim.advance(patience);
+        if self.ends_late {
+            self.sim.advance(patience);
+        }
         self.sim.stop(Stopping::Drain);
         self.sim.advance(patience);
         for shard in 0..self.sim.shards() {

@@ -33,8 +33,8 @@ pub(crate) fn run(data: &[u8]) {
     play.rest();
     consistency::check(&play.sim);
     play.sim.advance(PATIENCE);
-    for conn in &play.conns {
-        let client = play.sim.client(*conn);
+    for conn in play.conns() {
+        let client = play.sim.client(conn);
         assert!(
             client.closed.is_some() || client.peer.is_some() || !client.held,
             "{conn:?} is held for ever"

@@ -81,6 +81,10 @@ pub struct Simulator<D: Dialect> {
     rng: StdRng,
     timers: u64,
     office: Office<D>,
+    /// Empty between two steps; kept for its room.
+    jobs: Vec<Job>,
+    /// Empty between two turns; kept for its room.
+    effects: Vec<Effect<D>>,
     /// What connections say they speak.
     pub format: Format,
     /// The protocol of their listener.
@@ -133,6 +137,8 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             rng: StdRng::seed_from_u64(seed),
             timers: 0,
             office,
+            jobs: Vec::new(),
+            effects: Vec::new(),
             format: Format::JsonLines,
             protocol: Protocol::default(),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -336,7 +342,8 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
 
     /// Does one thing that may happen now; false if there is none.
     pub fn step(&mut self) -> bool {
-        let mut jobs: Vec<Job> = Vec::new();
+        let mut jobs = std::mem::take(&mut self.jobs);
+        jobs.clear();
         for (&(from, to), queue) in &self.mail {
             if !queue.is_empty() {
                 jobs.push(Job::Parcel(from, to));
@@ -360,12 +367,16 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
                 }
             }
         }
-        if jobs.is_empty() {
-            return false;
+        let chosen = (!jobs.is_empty()).then(|| self.rng.random_range(0..jobs.len()));
+        let job = chosen.map(|at| jobs.swap_remove(at));
+        self.jobs = jobs;
+        match job {
+            Some(job) => {
+                self.run(job);
+                true
+            }
+            None => false,
         }
-        let job = jobs.swap_remove(self.rng.random_range(0..jobs.len()));
-        self.run(job);
-        true
     }
 
     fn run(&mut self, job: Job) {
@@ -429,7 +440,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
     fn turn(&mut self, shard: ShardId, input: impl FnOnce(&mut D, &mut Turn<'_, D>)) {
         let shards = self.shards.len() as u16;
         let state = &mut self.shards[shard.local()];
-        let mut effects = Vec::new();
+        let mut effects = std::mem::take(&mut self.effects);
         let mut turn = Turn {
             shard,
             shards,
@@ -442,12 +453,13 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             effects: &mut effects,
         };
         input(&mut state.dialect, &mut turn);
-        for effect in effects {
+        for effect in effects.drain(..) {
             if let Some(observer) = &mut self.observer {
                 observer(shard, &effect);
             }
             self.carry_out(shard, effect);
         }
+        self.effects = effects;
     }
 
     fn carry_out(&mut self, shard: ShardId, effect: Effect<D>) {
