@@ -2,4 +2,6 @@
 //!
 //! Nothing here knows a connection, a room, a clock or a shard: `lobby::cockatrice` does.
 
+pub mod deck;
 pub mod messages;
+pub mod text;
