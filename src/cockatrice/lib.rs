@@ -3,5 +3,6 @@
 //! Nothing here knows a connection, a room, a clock or a shard: `lobby::cockatrice` does.
 
 pub mod deck;
+pub mod game;
 pub mod messages;
 pub mod text;

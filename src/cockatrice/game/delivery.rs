@@ -1,0 +1,331 @@
+//! What a game sends: events of one container gathered in two versions, encoded once each, and who gets which
+//! (spec: cockatrice-table 2).
+//!
+//! What somebody may not know is decided by what is put into the two versions, and by nothing behind that.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::{Game, ParticipantId};
+use crate::messages::{GameEvent, GameEventBody, GameEventContext, GameEventContextBody, Message};
+
+/// Who gets a delivery, ascending.
+pub type Recipients = SmallVec<[ParticipantId; 8]>;
+
+/// One message for some of a game's participants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Those who are connected among those whom it concerns.
+    pub to: Recipients,
+    /// An encoded [`ServerMessage`](crate::messages::ServerMessage).
+    pub body: Bytes,
+}
+
+/// What others than the participants have to know of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// The game's record changed in more than one field: the room gets [`Game::info`] (checklist 158).
+    Record,
+    /// A round began or ended: the room gets room_id, game_id and this.
+    Started(bool),
+    /// A participant is no longer one.
+    Removed(ParticipantId),
+    /// A round's replay is whole.
+    Replay(super::replay::FinishedReplay),
+    /// The game is over. Whoever took part in it, with whether as a player, is told of the replays.
+    Closed(Vec<(Box<str>, bool)>),
+}
+
+/// What came of a call, in the order in which it is to be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Out {
+    /// What is to be sent.
+    pub deliveries: Vec<Delivery>,
+    /// What concerns the room, the accounts or the back office.
+    pub news: Vec<News>,
+}
+
+/// Which version an event is part of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    All,
+    Private,
+    Others,
+}
+
+/// Encoded entries of a container's event list, in one version or in two.
+#[derive(Default)]
+struct Part {
+    private_id: Option<ParticipantId>,
+    private: Vec<u8>,
+    /// Absent as long as both are the same.
+    others: Option<Vec<u8>>,
+    context: Option<GameEventContextBody<'static>>,
+}
+
+impl Part {
+    fn is_empty(&self) -> bool {
+        self.private.is_empty() && self.others.as_ref().is_none_or(Vec::is_empty)
+    }
+
+    fn push(&mut self, whom: For, event: &GameEvent<'_>) {
+        if whom != For::All && self.others.is_none() {
+            self.others = Some(self.private.clone());
+        }
+        if whom != For::Others {
+            put_entry(&mut self.private, event);
+        }
+        match &mut self.others {
+            Some(others) if whom == For::All => put_entry(others, event),
+            Some(others) if whom == For::Others => put_entry(others, event),
+            _ => {}
+        }
+    }
+
+    fn append(&mut self, later: Part) {
+        if later.others.is_some() && self.others.is_none() {
+            self.others = Some(self.private.clone());
+        }
+        if let Some(others) = &mut self.others {
+            others.extend_from_slice(later.others.as_ref().unwrap_or(&later.private));
+        }
+        self.private.extend_from_slice(&later.private);
+        self.private_id = later.private_id.or(self.private_id);
+        self.context = later.context.or(self.context.take());
+    }
+}
+
+/// The events of a container that is being handled.
+///
+/// Each command has one private receiver; where two commands of a container have different ones the events go out in as many
+/// containers, so that nobody gets what was meant for another.
+#[derive(Default)]
+pub(super) struct Collected {
+    done: Vec<Part>,
+    current: Part,
+}
+
+impl Collected {
+    pub(super) fn push(
+        &mut self,
+        whom: For,
+        about: Option<ParticipantId>,
+        body: GameEventBody<'_>,
+    ) {
+        let event = GameEvent {
+            player_id: about,
+            body: Some(body),
+        };
+        self.current.push(whom, &event);
+    }
+
+    /// Who gets the private version of what the current command collects; the last one named counts.
+    pub(super) fn private_to(&mut self, id: ParticipantId) {
+        self.current.private_id = Some(id);
+    }
+
+    pub(super) fn set_context(&mut self, context: GameEventContextBody<'static>) {
+        self.current.context = Some(context);
+    }
+
+    /// The current command is done.
+    pub(super) fn end_command(&mut self) {
+        let part = std::mem::take(&mut self.current);
+        if part.is_empty() {
+            return;
+        }
+        match self.done.last_mut() {
+            Some(last)
+                if part.private_id.is_none()
+                    || last.private_id.is_none()
+                    || part.private_id == last.private_id =>
+            {
+                last.append(part);
+            }
+            _ => self.done.push(part),
+        }
+    }
+}
+
+impl Game {
+    /// Sends what was collected, the private version first.
+    pub(super) fn flush(
+        &mut self,
+        collected: &mut Collected,
+        forced_by: Option<ParticipantId>,
+        out: &mut Out,
+    ) {
+        collected.end_command();
+        for part in collected.done.drain(..) {
+            let context = part
+                .context
+                .map(|body| GameEventContext { body: Some(body) });
+            let frame = |entries: &[u8]| {
+                container(Some(self.id), entries, context.as_ref(), None, forced_by)
+            };
+            let (mut private, mut others) = (Recipients::new(), Recipients::new());
+            for participant in self.participants.iter().filter(|one| one.connected) {
+                let sees = part.others.is_none()
+                    || part.private_id == Some(participant.id)
+                    || self.sees_all(participant);
+                if sees {
+                    private.push(participant.id)
+                } else {
+                    others.push(participant.id)
+                }
+            }
+            if !part.private.is_empty() {
+                deliver(out, private, || message(&frame(&part.private)));
+            }
+            if let Some(entries) = part.others.as_ref().filter(|entries| !entries.is_empty()) {
+                deliver(out, others, || message(&frame(entries)));
+            }
+            self.record(&part.private, context.as_ref(), forced_by);
+        }
+    }
+
+    /// Sends an event to all at once, ahead of whatever is being collected.
+    pub(super) fn send_at_once(
+        &mut self,
+        about: Option<ParticipantId>,
+        body: GameEventBody<'_>,
+        out: &mut Out,
+    ) {
+        self.send_to_all_but(None, about, body, out);
+    }
+
+    /// As [`send_at_once`](Self::send_at_once), except to one.
+    pub(super) fn send_to_all_but(
+        &mut self,
+        but: Option<ParticipantId>,
+        about: Option<ParticipantId>,
+        body: GameEventBody<'_>,
+        out: &mut Out,
+    ) {
+        self.send_entries(but, &entry(about, body), out);
+    }
+
+    /// Sends encoded entries of an event list at once.
+    pub(super) fn send_entries(
+        &mut self,
+        but: Option<ParticipantId>,
+        entries: &[u8],
+        out: &mut Out,
+    ) {
+        let to = self.connected().filter(|&id| Some(id) != but).collect();
+        deliver(out, to, || {
+            message(&container(Some(self.id), entries, None, None, None))
+        });
+        self.record(entries, None, None);
+    }
+
+    /// Sends an event to one; it is no part of a replay.
+    pub(super) fn send_to(
+        &self,
+        id: ParticipantId,
+        about: Option<ParticipantId>,
+        body: GameEventBody<'_>,
+        out: &mut Out,
+    ) {
+        let to = self.connected().filter(|&one| one == id).collect();
+        deliver(out, to, || self.message_of(about, body));
+    }
+
+    /// An encoded message with one event of this game.
+    pub(super) fn message_of(
+        &self,
+        about: Option<ParticipantId>,
+        body: GameEventBody<'_>,
+    ) -> Bytes {
+        message(&container(
+            Some(self.id),
+            &entry(about, body),
+            None,
+            None,
+            None,
+        ))
+    }
+
+    fn connected(&self) -> impl Iterator<Item = ParticipantId> {
+        let connected = self.participants.iter().filter(|one| one.connected);
+        connected.map(|one| one.id)
+    }
+}
+
+/// Nothing is encoded that nobody gets.
+pub(super) fn deliver(out: &mut Out, to: Recipients, body: impl FnOnce() -> Bytes) {
+    if !to.is_empty() {
+        let body = body();
+        out.deliveries.push(Delivery { to, body });
+    }
+}
+
+/// An event as an entry of an event list.
+pub(super) fn entry(about: Option<ParticipantId>, body: GameEventBody<'_>) -> Vec<u8> {
+    let event = GameEvent {
+        player_id: about,
+        body: Some(body),
+    };
+    let mut entries = Vec::with_capacity(event.encoded_len() + 4);
+    put_entry(&mut entries, &event);
+    entries
+}
+
+fn put_entry(out: &mut Vec<u8>, event: &GameEvent<'_>) {
+    put_block(out, 2, event.encoded_len());
+    event.encode(out);
+}
+
+/// An encoded `GameEventContainer` around encoded entries.
+pub(super) fn container(
+    game: Option<u32>,
+    entries: &[u8],
+    context: Option<&GameEventContext<'_>>,
+    seconds_elapsed: Option<u32>,
+    forced_by: Option<ParticipantId>,
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(entries.len() + 32);
+    if let Some(game) = game {
+        put_number(&mut out, 1, u64::from(game));
+    }
+    out.extend_from_slice(entries);
+    if let Some(context) = context {
+        put_block(&mut out, 3, context.encoded_len());
+        context.encode(&mut out);
+    }
+    if let Some(seconds) = seconds_elapsed {
+        put_number(&mut out, 4, u64::from(seconds));
+    }
+    if let Some(judge) = forced_by {
+        put_number(&mut out, 5, judge.unsigned_abs().into());
+    }
+    out
+}
+
+/// An encoded `ServerMessage` with an encoded container.
+fn message(container: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(container.len() + 8);
+    put_number(&mut out, 1, 2);
+    put_block(&mut out, 4, container.len());
+    out.extend_from_slice(container);
+    out.into()
+}
+
+fn put_number(out: &mut Vec<u8>, field: u8, value: u64) {
+    out.push(field << 3);
+    put_varint(out, value);
+}
+
+/// The head of a field of so many bytes. Fields above 15 do not occur here.
+pub(super) fn put_block(out: &mut Vec<u8>, field: u8, len: usize) {
+    out.push(field << 3 | 2);
+    put_varint(out, len as u64);
+}
+
+pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
