@@ -2,6 +2,8 @@
 //!
 //! Nothing here knows a connection, a room, a clock or a shard: `lobby::cockatrice` does.
 
+pub mod accounts;
+mod art;
 pub mod deck;
 pub mod game;
 pub mod messages;

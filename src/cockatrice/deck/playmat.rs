@@ -2,45 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::messages::PlaymatParams;
-
-/// Most UTF-16 units of a card's name and of its printing's id that a player may set.
-const MOST_UNITS: usize = 255;
-
-/// A number of a playmat: what it is when missing, and the range it is brought into.
-struct Range {
-    missing: f64,
-    least: f64,
-    most: f64,
-}
-
-const MARGIN: Range = Range {
-    missing: 0.07,
-    least: 0.0,
-    most: 0.95,
-};
-const OFFSET: Range = Range {
-    missing: 0.33,
-    least: 0.0,
-    most: 1.0,
-};
-const ZOOM: Range = Range {
-    missing: 1.0,
-    least: 0.1,
-    most: 4.0,
+use crate::{
+    art::{self, Range, ZOOM, is_long},
+    messages::PlaymatParams,
 };
 
-impl Range {
-    /// The number, or what stands for one that is missing or not a number.
-    fn of(&self, number: Option<f64>) -> f64 {
-        let number = number.filter(|number| !number.is_nan());
-        number.map_or(self.missing, |number| number.clamp(self.least, self.most))
-    }
-
-    fn read(&self, text: &str) -> f64 {
-        self.of(text.trim().parse().ok())
-    }
-}
+const MARGIN: Range = art::margin(0.07);
+const OFFSET: Range = art::offset(0.33);
 
 /// A card's art, and which part of it is shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,10 +73,10 @@ impl Playmat {
     pub(super) fn set_attribute(&mut self, name: &str, value: String) {
         match name {
             "providerId" => self.provider_id = value.into(),
-            "marginPctL" => self.margin_left = MARGIN.read(&value),
-            "marginPctR" => self.margin_right = MARGIN.read(&value),
-            "verticalOffset" => self.vertical_offset = OFFSET.read(&value),
-            "zoom" => self.zoom = ZOOM.read(&value),
+            "marginPctL" => self.margin_left = read(&MARGIN, &value),
+            "marginPctR" => self.margin_right = read(&MARGIN, &value),
+            "verticalOffset" => self.vertical_offset = read(&OFFSET, &value),
+            "zoom" => self.zoom = read(&ZOOM, &value),
             _ => {}
         }
     }
@@ -132,6 +100,6 @@ impl Playmat {
     }
 }
 
-fn is_long(text: &str) -> bool {
-    text.encode_utf16().nth(MOST_UNITS).is_some()
+fn read(range: &Range, text: &str) -> f64 {
+    range.of(text.trim().parse().ok())
 }
