@@ -6,5 +6,6 @@ pub mod accounts;
 mod art;
 pub mod deck;
 pub mod game;
+pub mod flood;
 pub mod messages;
 pub mod text;
