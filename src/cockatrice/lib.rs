@@ -8,4 +8,5 @@ pub mod deck;
 pub mod game;
 pub mod flood;
 pub mod messages;
+pub mod rooms;
 pub mod text;
