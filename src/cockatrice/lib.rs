@@ -9,4 +9,5 @@ pub mod game;
 pub mod flood;
 pub mod messages;
 pub mod rooms;
+pub mod settings_ini;
 pub mod text;
