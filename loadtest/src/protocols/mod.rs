@@ -1,5 +1,6 @@
 //! The protocols there are. One more is a folder here, its `mod`, and its line in the list.
 
+pub(crate) mod cockatrice;
 pub(crate) mod faf;
 pub(crate) mod vcmi;
 
@@ -47,6 +48,8 @@ protocols! {
     Faf in faf,
     /// The VCMI proxy lobby: --clients users chat at --rate lines per second in all, --games games are relayed.
     Vcmi in vcmi,
+    /// Cockatrice: --clients users chat in the first room at --rate lines per second in all, --tables games are played.
+    Cockatrice in cockatrice,
 }
 
 /// A value that several protocols have is listed once.

@@ -1,0 +1,282 @@
+//! Cockatrice: users who chat in a room, and tables at which two play and others watch.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `session` | one client: signs in, enters the room, chats |
+//! | `seat` | what it does and hears at a table |
+//! | `messages` | what is said, as bytes; frames out of what is heard |
+//! | `protobuf` | fields of messages |
+//!
+//! Like the rest of the tester this is a reading of the protocol of its own.
+
+mod messages;
+mod protobuf;
+mod seat;
+mod session;
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use self::seat::{Role, Seat};
+use self::session::CockatriceSession;
+use crate::cli::Arguments;
+use crate::metrics::{Metrics as _, metrics};
+use crate::plan::{Plan, Server, Workload};
+use crate::protocol::{Outcome, Protocol, Setup};
+use crate::report::statistics;
+use crate::slo::Unit;
+
+type Context = crate::worker::Context<Cockatrice>;
+
+/// Moves of a table that may be on their way at once.
+const DUE_KEPT: usize = 256;
+
+/// Options of this protocol.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CockatriceOptions {
+    /// Tables of the protocol cockatrice, two players each.
+    #[arg(long, default_value_t = 4)]
+    tables: usize,
+    /// Spectators of each table.
+    #[arg(long, default_value_t = 0)]
+    table_spectators: usize,
+    /// Commands in a second at each table; two of five are moves of a card.
+    #[arg(long, default_value_t = 2.0)]
+    table_rate: f64,
+    /// Port of the Cockatrice lobby.
+    #[arg(long, default_value_t = 4747)]
+    port_cockatrice: u16,
+}
+
+/// The protocol, decided for a run.
+#[derive(Debug)]
+pub(crate) struct Cockatrice {
+    /// Who chat.
+    users: usize,
+    tables: usize,
+    spectators: usize,
+    act_period: Duration,
+}
+
+/// Something a client has to do at a certain time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Task {
+    /// Say that it lives.
+    Ping,
+    /// Say a line.
+    Chat,
+    /// See whether the table's game is there.
+    Look,
+    /// Do the next thing at the table.
+    Act,
+}
+
+/// What the clients of a run share.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// Lines of chat sent.
+    lines: AtomicU64,
+    tables: Vec<Table>,
+}
+
+/// What those at a table know of each other.
+#[derive(Debug)]
+struct Table {
+    /// The game's number and 1; 0 while there is none.
+    game: AtomicU64,
+    /// Moves made.
+    moves: AtomicU64,
+    /// When each was due, the last ones.
+    due_us: Vec<AtomicU64>,
+}
+
+impl Table {
+    fn new() -> Table {
+        Table {
+            game: AtomicU64::new(0),
+            moves: AtomicU64::new(0),
+            due_us: (0..DUE_KEPT).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    /// A move is sent that was due then.
+    fn moved(&self, due_us: u64) {
+        let number = self.moves.load(Ordering::Acquire);
+        self.due_us[number as usize % DUE_KEPT].store(due_us, Ordering::Release);
+        self.moves.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// When the move of that number was due.
+    fn due_us(&self, number: u64) -> u64 {
+        self.due_us[number as usize % DUE_KEPT].load(Ordering::Acquire)
+    }
+}
+
+metrics! {
+    /// What is measured of this lobby.
+    CockatriceMetrics
+    counts {
+        /// Lines of chat sent.
+        chat_lines,
+        /// Lines of chat that users did not hear.
+        chat_lost,
+        /// Cards moved.
+        moves,
+        /// Moves that others at the table did not see.
+        moves_lost,
+        /// Commands that the server refused.
+        commands_refused,
+        /// Hidden cards that were told to somebody who may not see them.
+        hidden_told,
+    }
+    latencies {
+        /// Intended time of a line of chat to its arrival at a user.
+        chat,
+        /// Intended time of a card's move to its arrival at somebody at the table.
+        card_move,
+    }
+    others {}
+}
+
+impl Cockatrice {
+    /// Clients at tables.
+    fn seats(&self) -> usize {
+        self.tables * (2 + self.spectators)
+    }
+
+    /// Where that client sits, if it does not chat.
+    fn seat(&self, index: usize) -> Option<Seat> {
+        if index >= self.seats() {
+            return None;
+        }
+        let role = match index % (2 + self.spectators) {
+            player @ 0..2 => Role::Player(player as u8),
+            _ => Role::Spectator,
+        };
+        Some(Seat::new(index / (2 + self.spectators), role))
+    }
+
+    fn act_period_us(&self) -> u64 {
+        self.act_period.as_micros() as u64
+    }
+
+    /// When a table's step is due, counted from the beginning of the measured phase: tables take turns.
+    fn act_us(&self, table: usize, step: u64) -> u64 {
+        let offset = self.act_period_us() * table as u64 / self.tables.max(1) as u64;
+        offset + step * self.act_period_us()
+    }
+}
+
+impl Protocol for Cockatrice {
+    type Options = CockatriceOptions;
+    type State = State;
+    type Metrics = CockatriceMetrics;
+    type Task = Task;
+    type Session = CockatriceSession;
+
+    const FIGURES: &'static [(&'static str, Unit)] = &[
+        ("users", Unit::Count),
+        ("tables", Unit::Count),
+        ("server_cpu_s", Unit::Count),
+        ("server_rss_bytes", Unit::Bytes),
+    ];
+
+    fn setup(
+        arguments: &Arguments,
+        options: &CockatriceOptions,
+    ) -> anyhow::Result<Setup<Cockatrice>> {
+        let rate = options.table_rate;
+        anyhow::ensure!(
+            (0.001..=1_000.0).contains(&rate),
+            "--table-rate is between 0.001 and 1000 commands a second"
+        );
+        let protocol = Cockatrice {
+            users: arguments.clients,
+            tables: options.tables,
+            spectators: options.table_spectators,
+            act_period: Duration::from_secs_f64(1.0 / rate),
+        };
+        let clients = protocol.seats() + arguments.clients;
+        Ok(Setup {
+            protocol,
+            servers: vec![Server {
+                transport: "Cockatrice",
+                address: (arguments.address()?, options.port_cockatrice).into(),
+            }],
+            clients,
+            sources: arguments.clients.max(1),
+            workload: Workload::Steady,
+        })
+    }
+
+    fn state(&self, _plan: &Plan) -> State {
+        State {
+            lines: AtomicU64::new(0),
+            tables: (0..self.tables).map(|_| Table::new()).collect(),
+        }
+    }
+
+    fn settings(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("users", json!(self.users)),
+            ("tables", json!(self.tables)),
+            ("table_spectators", json!(self.spectators)),
+            ("table_rate", json!(1.0 / self.act_period.as_secs_f64())),
+        ]
+    }
+
+    fn figures(&self, outcome: &Outcome<'_, Cockatrice>) -> Vec<(String, f64)> {
+        let own = &outcome.recorder.metrics;
+        let mut figures = vec![
+            ("users".to_owned(), self.users as f64),
+            ("tables".to_owned(), self.tables as f64),
+        ];
+        for (name, histogram) in [("chat", &own.chat), ("card_move", &own.card_move)] {
+            if !histogram.is_empty() {
+                let all = statistics(histogram);
+                figures.extend(all.map(|(statistic, us)| (format!("{name}_{statistic}_us"), us)));
+            }
+        }
+        let server = outcome.server;
+        let cpu = server.ready.zip(server.finished);
+        figures.extend(cpu.map(|(before, after)| {
+            let seconds = after.cpu_seconds - before.cpu_seconds;
+            ("server_cpu_s".to_owned(), seconds)
+        }));
+        figures.extend(
+            server
+                .finished
+                .map(|usage| ("server_rss_bytes".to_owned(), usage.rss_bytes as f64)),
+        );
+        figures
+    }
+
+    fn failures(metrics: &CockatriceMetrics) -> Vec<(u64, &'static str)> {
+        vec![
+            (metrics.commands_refused, "commands refused"),
+            (
+                metrics.hidden_told,
+                "hidden cards told to those who may not see them",
+            ),
+        ]
+    }
+
+    fn live(metrics: &CockatriceMetrics) -> Vec<(&'static str, u64)> {
+        vec![("moves", metrics.moves)]
+    }
+
+    fn summary(&self, outcome: &Outcome<'_, Cockatrice>) -> String {
+        let counts = outcome.recorder.metrics.counts().into_iter();
+        let figures = counts
+            .map(|(name, count)| (name.to_owned(), count as f64))
+            .chain(self.figures(outcome));
+        let mut text = String::new();
+        for (name, value) in figures {
+            let _infallible = writeln!(text, "{name:<28} {value:>16.1}");
+        }
+        text
+    }
+}

@@ -1,0 +1,229 @@
+//! One client: someone who chats, or one who sits at a table. All sign in, enter the first room and say that they live.
+
+use super::messages::{self, Commands, Frames};
+use super::protobuf::Message;
+use super::seat::Seat;
+use super::{Cockatrice, Context, Task};
+use crate::connection::{Connection, Stage};
+use crate::protocol::Session;
+use std::sync::atomic::Ordering;
+
+/// How often a client says that it lives (spec: cockatrice-wire 4).
+const PING_US: u64 = 3_000_000;
+
+// Kinds of messages from the server, by field.
+const RESPONSE: u32 = 2;
+const SESSION_EVENT: u32 = 3;
+const GAME_EVENTS: u32 = 4;
+const ROOM_EVENT: u32 = 5;
+
+const EVENT_IDENTIFICATION: u32 = 500;
+const EVENT_CLOSED: u32 = 1002;
+const EVENT_GAME_JOINED: u32 = 1009;
+const EVENT_ROOM_SAY: u32 = 1002;
+
+const OK: u64 = 1;
+
+#[derive(Debug)]
+pub(crate) struct CockatriceSession {
+    /// Number among all clients.
+    index: usize,
+    commands: Commands,
+    frames: Frames,
+    /// Numbers of the commands whose answers lead on.
+    login_id: u64,
+    room_id: u64,
+    in_room: bool,
+    /// Lines of chat of this run heard.
+    heard: u64,
+    /// Where it plays or watches, if it does not chat.
+    seat: Option<Box<Seat>>,
+}
+
+impl Session<Cockatrice> for CockatriceSession {
+    /// Those at tables come first: their games take longest to get ready.
+    fn new(index: usize, context: &Context) -> CockatriceSession {
+        CockatriceSession {
+            index,
+            commands: Commands::default(),
+            frames: Frames::default(),
+            login_id: 0,
+            room_id: 0,
+            in_room: false,
+            heard: 0,
+            seat: context.shared.protocol.seat(index).map(Box::new),
+        }
+    }
+
+    fn on_connect(&mut self, _host: &str, connection: &mut Connection, context: &Context) {
+        messages::hello(connection.output());
+        let spread = (self.index as u64 * 7_919) % PING_US;
+        context.schedule(
+            context.now_us() + PING_US + spread,
+            connection.slot,
+            Task::Ping,
+        );
+    }
+
+    fn on_bytes(
+        &mut self,
+        bytes: &[u8],
+        connection: &mut Connection,
+        context: &Context,
+    ) -> anyhow::Result<()> {
+        let mut frames = std::mem::take(&mut self.frames);
+        let pushed = frames.push(bytes, &mut |body| {
+            context.recorder.borrow_mut().common.messages_in += 1;
+            self.on_message(Message(body), connection, context);
+        });
+        self.frames = frames;
+        pushed
+    }
+
+    fn on_task(&mut self, task: Task, due_us: u64, connection: &mut Connection, context: &Context) {
+        match task {
+            Task::Ping if connection.stage() == Stage::Away => {}
+            Task::Ping => {
+                self.commands.ping(connection.output());
+                context.schedule(due_us + PING_US, connection.slot, Task::Ping);
+            }
+            Task::Chat => self.chat(due_us, connection, context),
+            Task::Look | Task::Act => {
+                if let Some(seat) = &mut self.seat {
+                    seat.on_task(task, due_us, &mut self.commands, connection, context);
+                }
+            }
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.in_room && self.seat.as_ref().is_none_or(|seat| seat.is_ready())
+    }
+
+    fn on_measure(&mut self, from_us: u64, connection: &Connection, context: &Context) {
+        match &mut self.seat {
+            Some(seat) => seat.on_measure(from_us, connection, context),
+            None => {
+                let chatter = self.index - context.shared.protocol.seats();
+                let first_us = from_us + context.shared.schedule.due_us(chatter, 0);
+                context.schedule_while_measuring(first_us, connection.slot, Task::Chat);
+            }
+        }
+    }
+
+    fn missing(&self, _connection: &Connection, context: &Context) -> u64 {
+        let seat = self.seat.as_ref();
+        self.unheard(context) + seat.map_or(0, |seat| seat.missing(context))
+    }
+
+    fn account(&self, context: &Context) {
+        let unheard = self.unheard(context);
+        let unseen = self.seat.as_ref().map_or(0, |seat| seat.missing(context));
+        let mut recorder = context.recorder.borrow_mut();
+        recorder.common.lost += unheard + unseen;
+        recorder.metrics.chat_lost += unheard;
+        recorder.metrics.moves_lost += unseen;
+    }
+}
+
+impl CockatriceSession {
+    fn on_message(&mut self, message: Message<'_>, connection: &mut Connection, context: &Context) {
+        if let Some(response) = message.message(RESPONSE) {
+            self.on_response(response, connection, context);
+        } else if let Some(event) = message.message(SESSION_EVENT) {
+            self.on_session_event(event, connection, context);
+        } else if let Some(event) = message.message(ROOM_EVENT) {
+            let said = event.message(EVENT_ROOM_SAY).and_then(|say| say.block(2));
+            if let Some(due_us) = said.and_then(messages::chat_due_us) {
+                let late_us = context.now_us().saturating_sub(due_us).max(1);
+                let mut recorder = context.recorder.borrow_mut();
+                recorder.delivered(late_us);
+                recorder.metrics.chat.saturating_record(late_us);
+                self.heard += 1;
+            }
+        } else if let Some(events) = message.message(GAME_EVENTS)
+            && let Some(seat) = &mut self.seat
+        {
+            seat.on_game_events(events, connection, context);
+        }
+    }
+
+    fn on_response(
+        &mut self,
+        response: Message<'_>,
+        connection: &mut Connection,
+        context: &Context,
+    ) {
+        let (id, code) = (response.number(1), response.number(2));
+        let (id, code) = (id.unwrap_or(0), code.unwrap_or(0));
+        if code != OK {
+            if id == self.login_id {
+                connection.refuse(format!("refused with code {code}"));
+                connection.close();
+            } else {
+                let metrics = &mut context.recorder.borrow_mut().metrics;
+                metrics.commands_refused += 1;
+                context
+                    .shared
+                    .record_error(format!("a command was refused with code {code}"));
+            }
+            return;
+        }
+        if id == self.login_id {
+            connection.signed_in(context);
+            self.commands.join_room(connection.output());
+            self.room_id = self.commands.last_id();
+        } else if id == self.room_id && !self.in_room {
+            self.in_room = true;
+            if let Some(seat) = &mut self.seat {
+                seat.on_room(&mut self.commands, connection, context);
+            }
+        }
+    }
+
+    fn on_session_event(
+        &mut self,
+        event: Message<'_>,
+        connection: &mut Connection,
+        context: &Context,
+    ) {
+        if event.message(EVENT_IDENTIFICATION).is_some() {
+            let (login, password) = context.shared.plan.accounts.of(self.index);
+            self.commands.login(connection.output(), &login, &password);
+            self.login_id = self.commands.last_id();
+        } else if let Some(closed) = event.message(EVENT_CLOSED) {
+            let reason = closed.number(1).unwrap_or(0);
+            connection.refuse(format!("closed by the server for reason {reason}"));
+        } else if let Some(joined) = event.message(EVENT_GAME_JOINED)
+            && let Some(seat) = &mut self.seat
+        {
+            seat.on_joined(joined, &mut self.commands, connection, context);
+        }
+    }
+
+    /// A line was due.
+    fn chat(&mut self, due_us: u64, connection: &mut Connection, context: &Context) {
+        if !context.shared.is_measuring_at(due_us) {
+            return;
+        }
+        if connection.is_signed_in() && !connection.is_backlogged() {
+            context.state().lines.fetch_add(1, Ordering::AcqRel);
+            context.recorder.borrow_mut().metrics.chat_lines += 1;
+            self.commands.say(connection.output(), due_us);
+        } else {
+            context.recorder.borrow_mut().common.unsent += 1;
+        }
+        let next_us = due_us + context.shared.schedule.period_us();
+        context.schedule_while_measuring(next_us, connection.slot, Task::Chat);
+    }
+
+    /// Lines sent and not heard so far.
+    fn unheard(&self, context: &Context) -> u64 {
+        let lines = context.state().lines.load(Ordering::Acquire);
+        if self.in_room {
+            lines.saturating_sub(self.heard)
+        } else {
+            0
+        }
+    }
+}
