@@ -17,6 +17,10 @@ use super::{
 /// Most elements inside each other; the native form has four.
 const MOST_DEPTH: usize = 64;
 
+/// Most tags, references and stretches of text: of a deck with as many entries as there may be, on lines of their own, and with
+/// as many moves. Each costs as much as a hundred bytes of a name.
+const MOST_EVENTS: usize = 200_000;
+
 /// Most attributes of an element; the native form has five. Looking for one that is there twice costs their square.
 const MOST_ATTRIBUTES: usize = 64;
 
@@ -127,12 +131,14 @@ struct Reading {
     plan: Plan,
     step: Move,
     /// How much there is of what is bounded.
+    events: usize,
     entries: usize,
     zones: usize,
 }
 
 impl Reading {
     fn event(&mut self, event: &Event<'_>) -> Result<(), Stop> {
+        count(&mut self.events, 1, MOST_EVENTS)?;
         match event {
             Event::Start(tag) => self.start(tag),
             Event::End(_) => self.end(),

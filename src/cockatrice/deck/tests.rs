@@ -339,6 +339,8 @@ fn bombs_do_nothing() {
                     <cockatrice_deck><deckname>N</deckname><comments>&b;</comments></cockatrice_deck>";
     let deck = read(entities);
     assert_eq!((deck.name(), &*deck.comments), ("N", ""));
+    let elements = format!("<cockatrice_deck>{}", "<a/>".repeat(100_001));
+    assert_eq!(Deck::read(elements.as_bytes()), Err(TooLarge));
     let deep = format!("<cockatrice_deck>{}", "<zone name='main'>".repeat(100_000));
     assert!(Deck::read(deep.as_bytes()).is_ok());
     let attributes: String = (0..100_000).map(|n| format!(" a{n}=''")).collect();
