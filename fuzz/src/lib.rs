@@ -5,6 +5,7 @@
 //! | `codecs` | every decoder: any split of the stream gives what the whole gives |
 //! | `websocket`, `frames`, `qdatastream` | streams made of parts, beside a naive reading of the same parts |
 //! | `proxy`, `charset`, `json` | one function each, beside its inverse or another reader |
+//! | `cockatrice` | its commands, decks, settings and texts: what was read, written and read again is the same |
 //! | `faf`, `vcmi`, `router` | a lobby in the simulator, by programs of what its clients do (`play`) |
 //! | `tokens`, `statistics`, `configuration`, `spool` | what is read from tokens, key documents, games, files |
 //! | `swarm` | the load tester's own decoders |
@@ -14,6 +15,7 @@
 //! knows libFuzzer: `libfuzzer/` is a workspace of its own that links these functions with it.
 
 mod charset;
+mod cockatrice;
 mod codecs;
 #[cfg(feature = "back-office")]
 mod configuration;
@@ -56,6 +58,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "charset",
         run: charset::run,
+    },
+    Target {
+        name: "cockatrice",
+        run: cockatrice::run,
     },
     Target {
         name: "codecs",

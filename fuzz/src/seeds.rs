@@ -35,6 +35,9 @@ const CLAIMS: &str = r#"{"sub":"11","scp":["lobby"],"exp":1700000001,"iat":1,"nb
 const HEADER: &str = r#"{"alg":"RS256","typ":"JWT","kid":"k1"}"#;
 const STATISTICS: &str = r#"{"stats":[{"name":"p1","type":"Human","faction":1,"general":{"score":5,"kills":{"count":3}},"units":{"air":{"built":3,"lost":1,"kills":2},"cdr":{"lost":0,"kills":3}},"blueprints":{"ual0001":{"built":1,"lowest_health":400}}},{"name":"p2","type":"Human","faction":"AEON"}]}"#;
 const COMPAT: &str = "DB_SERVER: here\nDB_PORT: 3306\nLISTEN:\n  - ADDRESS: 0.0.0.0\n    PORT: 8001\n    PROTOCOL: QDataStreamProtocol\n    PROXY: true\nLADDER_1V1_OUTCOME_OVERRIDE: false\nNEWBIE_MIN_GAMES: 10\nQUEUE_POP_TIME_MAX: 90.5\nGEO_IP_LICENSE_KEY:\n";
+const DECK: &str = "<?xml version=\"1.0\"?><cockatrice_deck version=\"1\"><deckname>D &amp; d</deckname><bannerCard providerId=\"b\">B</bannerCard><playmatCard providerId=\"p\" zoom=\"2.5\" marginPctL=\"0.1\">M</playmatCard><comments>a\nb</comments><tags><tag>t</tag></tags><zone name=\"main\"><card number=\"4\" name=\"Forest\" setShortName=\"S\" collectorNumber=\"1\" uuid=\"u\"/></zone><zone name=\"side\"><card number=\"-1\" name=\"&#198;ther\"/></zone><sideboard_plan><name/><move_card_to_zone><card_name>Forest</card_name><start_zone>main</start_zone><target_zone>side</target_zone></move_card_to_zone></sideboard_plan></cockatrice_deck>";
+const SERVATRICE: &str = "[server]\nname=\"A server\"\nport=4747 ; comment\n[rooms]\nroomlist\\size=1\nroomlist\\1\\name=\"General\\nroom\"\nroomlist\\1\\game_types\\1\\name=@ByteArray(x)\n[security]\ntrusted_sources=\"127.0.0.1,::1\", a\n[%General]\na%20b=\\x41\\\n2\n";
+const CARD_ART: &str = r#"{"card_name":"A","card_provider_id":"p","marginPctL":0.3,"zoom":9}"#;
 const BATCH: &str = r#"{"uid":7,"launched":{"validity":"Valid","map_id":7,"stored":true},"records":[{"Desync":{"player_id":1,"game_time_s":3}},{"Ended":5.0},{"Statistics":{"texts":["{}"],"rating_type":"global","players":[{"id":1,"login":"p1","outcome":"Victory"}]}}]}"#;
 
 /// Every seed there is.
@@ -280,6 +283,20 @@ fn written() -> Vec<Seed> {
         seed("charset", "gb18030", framed(&[], "gb18030", "\u{4e2d}")),
         seed("charset", "latin1", framed(&[], "ISO-8859-1", "\u{e9}")),
         seed("charset", "sjis", framed(&[], "shift_jis", "\u{65e5}")),
+        seed(
+            "cockatrice",
+            "say",
+            b"\0\x08\x04\xa0\x01\x00\xb2\x06\x07\xca\x3e\x04\x0a\x02hi".to_vec(),
+        ),
+        seed(
+            "cockatrice",
+            "ban",
+            b"\0\x08\x07\xba\x06\x0a\xc2\x3e\x07\x0a\x03bob\x18\x05".to_vec(),
+        ),
+        seed("cockatrice", "deck", choice(1, DECK)),
+        seed("cockatrice", "servatrice", choice(2, SERVATRICE)),
+        seed("cockatrice", "address", choice(3, "h.x+y@googlemail.com")),
+        seed("cockatrice", "card-art", choice(3, CARD_ART)),
         seed("qdatastream", "merged", vec![0, 2, 3, 10]),
         seed(
             "swarm",

@@ -5,8 +5,8 @@
 pub mod accounts;
 mod art;
 pub mod deck;
-pub mod game;
 pub mod flood;
+pub mod game;
 pub mod messages;
 pub mod rooms;
 pub mod settings_ini;
