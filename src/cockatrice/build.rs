@@ -1,6 +1,12 @@
 //! Makes Rust of `messages.schema`: a struct for each message, with its reading and writing by Protocol Buffers (proto2). What
 //! they have in common is written by hand in `messages/`. No compiler of protocols is needed on the machine that builds.
 
+#![expect(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    reason = "this runs when the package is built; what is forbidden is forbidden to the package"
+)]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     env,
