@@ -186,6 +186,19 @@ mod tests {
     }
 
     #[test]
+    fn a_window_is_kept() {
+        let mut window = Window::default();
+        let quiet = rmp_serde::to_vec_named(&window).expect("plain data");
+        assert!(quiet.len() < 16 && size_of::<Window>() == 8);
+        window.attempt(5, 50, &CHAT);
+        window.attempt(6, 5, &CHAT);
+        let kept = rmp_serde::to_vec_named(&window).expect("plain data");
+        let mut read: Window = rmp_serde::from_slice(&kept).expect("what was kept");
+        assert_eq!(read, window);
+        assert!(!read.attempt(7, 6, &CHAT));
+    }
+
+    #[test]
     fn playing_does_not_count() {
         let free = GameCommandBody::MoveCard(CommandMoveCard::default());
         assert!(!counts(&free));

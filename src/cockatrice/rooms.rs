@@ -220,6 +220,18 @@ mod tests {
     }
 
     #[test]
+    fn a_history_is_kept() {
+        let mut history = History::new(2);
+        history.push("ann", "one", 7);
+        let kept = rmp_serde::to_vec_named(&history).expect("plain data");
+        let mut read: History = rmp_serde::from_slice(&kept).expect("what was kept");
+        assert_eq!(read, history);
+        read.push("ann", "two", 8);
+        read.push("ann", "three", 9);
+        assert_eq!(told(&read), ["ann: two", "ann: three"]);
+    }
+
+    #[test]
     fn removed_lines_keep_their_place() {
         let mut history = History::new(5);
         for (name, said) in [("ann", "a"), ("bob", "b"), ("ann", "c"), ("ann", "d")] {

@@ -73,26 +73,34 @@ struct Zone {
     items: Vec<Item>,
 }
 
-/// What a zone lists.
+/// What a zone lists. There may be thousands of entries in what is kept of a game, so their names are short there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Item {
+    #[serde(rename = "c")]
     Card(Card),
+    #[serde(rename = "z")]
     Zone(Zone),
 }
 
 /// Some copies of a card.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Card {
+    #[serde(rename = "n")]
     number: i32,
+    #[serde(rename = "t")]
     name: Box<str>,
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     printing: Option<Box<Printing>>,
 }
 
 /// Which printing of a card.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Printing {
+    #[serde(rename = "s", default, skip_serializing_if = "is_empty")]
     set: Box<str>,
+    #[serde(rename = "c", default, skip_serializing_if = "is_empty")]
     collector_number: Box<str>,
+    #[serde(rename = "p", default, skip_serializing_if = "is_empty")]
     provider_id: Box<str>,
 }
 
@@ -274,4 +282,8 @@ impl Deck {
 
 fn copies<'a>(cards: impl Iterator<Item = &'a Card>) -> impl Iterator<Item = &'a Card> {
     cards.flat_map(|card| std::iter::repeat_n(card, card.copies()))
+}
+
+fn is_empty(text: &str) -> bool {
+    text.is_empty()
 }

@@ -40,6 +40,18 @@ fn hashes_are_those_of_the_reference() {
     let islands = of(&[("main", &[("60", "Island")])]);
     assert_eq!(islands.hash(), "nhed40dn");
     assert_eq!(Deck::default().hash(), "r8sq7riu");
+    let one = of(&[
+        ("main", &[("1", "Island")]),
+        ("side", &[("1", "Forest"), ("1", "Plains")]),
+    ]);
+    assert_eq!((&*one.hash(), one.sideboard_size()), ("dbnvbv2r", 2));
+    let twelve = [
+        "Alpha", "Bravo", "Charlie", "Delta", "Echo", "Foxtrot", "Golf", "Hotel", "India",
+        "Juliett", "Kilo", "Lima",
+    ];
+    let side = ["Side One", "Side Two", "Side Three"].map(|name| ("1", name));
+    let twelve = of(&[("main", &twelve.map(|name| ("1", name))), ("side", &side)]);
+    assert_eq!(twelve.hash(), "lcni8otv");
     let twice = [("2", "Forest"), ("1", "Island"), ("1", "Forest")];
     assert_eq!(of(&[("main", &twice)]).hash(), "vap0vk42");
     let provided = of(&[
@@ -203,6 +215,22 @@ fn the_native_form_is_written_as_it_is_specified() {
         "<?xml version=\"1.0\"?><cockatrice_deck version=\"1\"><lastLoadedTimestamp/><deckname/><format/>\
          <bannerCard providerId=\"\"/><comments/><tags></tags></cockatrice_deck>"
     );
+}
+
+#[test]
+fn a_deck_is_kept_whole_and_small() {
+    let deck = inside(
+        "<deckname>N</deckname><comments>c</comments><tags><tag>t</tag></tags>\
+         <playmatCard zoom='2.12345'>M</playmatCard><bannerCard>B</bannerCard>\
+         <zone name='main'><card number='1' name='A'/><card number='2' name='B' setShortName='S' uuid='u'/>\
+         <zone name='inner'/></zone><sideboard_plan><name/><move_card_to_zone/></sideboard_plan>",
+    );
+    let kept = rmp_serde::to_vec_named(&deck).expect("plain data");
+    let read: Deck = rmp_serde::from_slice(&kept).expect("what was kept");
+    assert_eq!(read, deck);
+    let entries = [("1", "Twelve chars"); 1000];
+    let large = rmp_serde::to_vec_named(&of(&[("main", &entries)])).expect("plain data");
+    assert!(large.len() < 1000 * (12 + 12), "{}", large.len());
 }
 
 #[test]
