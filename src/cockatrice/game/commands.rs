@@ -5,7 +5,7 @@
 
 use rand::Rng;
 
-use super::{Game, LeaveReason, Out, ParticipantId, delivery::Collected, delivery::For, limits};
+use super::{Game, LeaveReason, Out, ParticipantId, delivery::Collected, limits};
 use crate::messages::{
     CommandJudge, CommandKickFromGame, EventGameSay, GameCommand, GameCommandBody, GameEventBody,
     ResponseBody, ResponseCode,
@@ -51,12 +51,14 @@ pub(super) struct Turn<'a, 'c> {
     pub(super) collected: Collected,
     pub(super) body: Option<ResponseBody<'static>>,
     forced_by: Option<ParticipantId>,
+    /// How many commands within judges' commands there were.
+    inner: usize,
 }
 
 impl Turn<'_, '_> {
     /// Collects an event that is the same for all.
     pub(super) fn tell(&mut self, about: ParticipantId, body: GameEventBody<'_>) {
-        self.collected.push(For::All, Some(about), body);
+        self.collected.tell(about, body);
     }
 }
 
@@ -84,6 +86,7 @@ impl Game {
             collected: Collected::default(),
             body: None,
             forced_by: None,
+            inner: 0,
         };
         for command in commands.iter().rev() {
             if let Err(code) = self.command(by, command, &mut turn) {
@@ -104,8 +107,9 @@ impl Game {
     }
 
     /// What has to wait until the response is out: a round's start, the end of a game that nobody plays any more.
-    pub fn after_response(&mut self, _cx: &mut Cx<'_>, out: &mut Out) {
+    pub fn after_response(&mut self, cx: &mut Cx<'_>, out: &mut Out) {
         self.close_if_due(out);
+        self.start_if_ready(cx, out);
     }
 
     fn command(
@@ -143,7 +147,11 @@ impl Game {
         }
         turn.forced_by = Some(actor.id);
         let target = judge.target_id();
-        if self.player(target).is_none() || judge.game_command.len() > limits::JUDGE_COMMANDS {
+        turn.inner += judge.game_command.len();
+        if self.player(target).is_none()
+            || judge.game_command.len() > limits::JUDGE_COMMANDS
+            || turn.inner > limits::INNER_COMMANDS
+        {
             return Err(ResponseCode::RespContextError);
         }
         let forced = Actor {
@@ -171,16 +179,76 @@ impl Game {
         command: &GameCommandBody<'_>,
         turn: &mut Turn<'_, '_>,
     ) -> Verdict {
+        use GameCommandBody::*;
+        if turn.collected.bytes() > limits::CONTAINER_BYTES {
+            return Err(ResponseCode::RespContextError);
+        }
         match command {
-            GameCommandBody::LeaveGame(_) => {
+            LeaveGame(_) => {
                 self.remove(actor.id, LeaveReason::Left, turn.out);
-                Ok(())
+                return Ok(());
             }
-            GameCommandBody::KickFromGame(kick) => self.kick_command(actor, kick, turn),
-            GameCommandBody::GameSay(say) => {
-                let text = say.message.clone().unwrap_or_default();
-                self.say(actor, &text, turn)
+            KickFromGame(kick) => return self.kick_command(actor, kick, turn),
+            GameSay(say) => {
+                return self.say(actor, say.message.as_deref().unwrap_or_default(), turn);
             }
+            NextTurn(_) => return self.next_turn_command(actor, turn),
+            SetActivePhase(command) => return self.set_active_phase(actor, command, turn),
+            ReverseTurn(_) => return self.reverse_turn(actor, turn),
+            _ => {}
+        }
+        // What is left is for players; a judge in a judge is for nobody.
+        let player = self
+            .player(actor.id)
+            .ok_or(ResponseCode::RespFunctionNotAllowed)?;
+        let conceded = player.conceded;
+        match command {
+            Judge(_) => Err(ResponseCode::RespFunctionNotAllowed),
+            DeckSelect(command) => self.deck_select(actor, command, turn),
+            SetSideboardLock(command) => self.set_sideboard_lock(actor, command, turn),
+            SetSideboardPlan(command) => self.set_sideboard_plan(actor, command),
+            SetPlaymat(command) => self.set_playmat(actor, command, turn),
+            ReadyStart(command) => self.ready_start(actor, command, turn),
+            Concede(_) => self.concede(actor, turn),
+            Unconcede(_) => self.unconcede(actor, turn),
+            ChangeZoneProperties(command) => self.change_zone(actor, command, turn),
+            RollDie(_) if conceded => Err(ResponseCode::RespContextError),
+            RollDie(command) => self.roll_die(actor, command, turn),
+            _ if !self.started => Err(ResponseCode::RespGameNotStarted),
+            DumpZone(command) => self.dump_zone(actor, command, turn),
+            _ if conceded => Err(ResponseCode::RespContextError),
+            command => self.at_table(actor, command, turn),
+        }
+    }
+
+    /// The commands of somebody who plays.
+    fn at_table(
+        &mut self,
+        actor: Actor,
+        command: &GameCommandBody<'_>,
+        turn: &mut Turn<'_, '_>,
+    ) -> Verdict {
+        use GameCommandBody::*;
+        let events = &mut turn.collected;
+        match command {
+            Shuffle(command) => self.shuffle_command(actor, command, turn),
+            Mulligan(command) => self.mulligan(actor, command, turn),
+            DrawCards(command) => self.draw_command(actor, command, turn),
+            UndoDraw(_) => self.undo_draw(actor, turn),
+            MoveCard(command) => self.move_card(actor, command, turn),
+            RevealCards(command) => self.reveal_cards(actor, command, turn),
+            FlipCard(command) => self.flip_card(actor, command, events),
+            AttachCard(command) => self.attach_card(actor, command, events),
+            CreateToken(command) => self.create_token(actor, command, events),
+            CreateArrow(command) => self.create_arrow(actor, command, events),
+            DeleteArrow(command) => self.delete_arrow(actor, command, events),
+            SetCardAttr(command) => self.set_card_attr(actor, command, events),
+            SetCardCounter(command) => self.set_card_counter(actor, command, events),
+            IncCardCounter(command) => self.inc_card_counter(actor, command, events),
+            IncCounter(command) => self.inc_counter(actor, command, turn),
+            CreateCounter(command) => self.create_counter(actor, command, turn),
+            SetCounter(command) => self.set_counter(actor, command, turn),
+            DelCounter(command) => self.del_counter(actor, command, turn),
             _ => Err(ResponseCode::RespFunctionNotAllowed),
         }
     }

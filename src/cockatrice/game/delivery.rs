@@ -119,6 +119,19 @@ impl Collected {
         self.current.push(whom, &event);
     }
 
+    /// Collects an event that is the same for all.
+    pub(super) fn tell(&mut self, about: ParticipantId, body: GameEventBody<'_>) {
+        self.push(For::All, Some(about), body);
+    }
+
+    /// Bytes collected so far.
+    pub(super) fn bytes(&self) -> usize {
+        let parts = self.done.iter().chain([&self.current]);
+        parts
+            .map(|part| part.private.len() + part.others.as_ref().map_or(0, Vec::len))
+            .sum()
+    }
+
     /// Who gets the private version of what the current command collects; the last one named counts.
     pub(super) fn private_to(&mut self, id: ParticipantId) {
         self.current.private_id = Some(id);

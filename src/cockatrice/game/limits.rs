@@ -1,15 +1,11 @@
 //! How much of what a game may hold (spec: cockatrice-table 14). Whatever is beyond is refused with `RespContextError`, except
 //! where it says otherwise.
 
-/// Cards of a deck, main and side together.
-pub const DECK_CARDS: usize = 10_000;
-/// Bytes of the names and providers of a deck's cards, each copy counted: what a snapshot of them all may take.
-pub const DECK_TEXT_BYTES: usize = 2 * 1024 * 1024;
-/// Moves of a sideboard plan.
-pub const PLAN_MOVES: usize = 10_000;
 /// Cards of one table.
 pub const TABLE_CARDS: usize = 2_000;
-/// Tokens of a player that are somewhere.
+/// Cards of a player in all zones, before another gives him more.
+pub const BOARD_CARDS: usize = 20_000;
+/// Cards of a player above those of his deck, before he makes another token.
 pub const TOKENS: usize = 1_000;
 /// Counters of a player.
 pub const COUNTERS: usize = 100;
@@ -23,10 +19,16 @@ pub const ATTACHMENTS: usize = 500;
 pub const MOVED_CARDS: usize = 10_000;
 /// Cards of one revelation.
 pub const REVEALED_CARDS: usize = 10_000;
+/// Bytes of the names of one revelation's cards.
+pub const REVEALED_BYTES: usize = 4 * 1024 * 1024;
 /// Commands of one container; the rest is not looked at.
 pub const COMMANDS: usize = 100;
 /// Commands within a judge's command.
 pub const JUDGE_COMMANDS: usize = 100;
+/// Commands within all judge's commands of a container.
+pub const INNER_COMMANDS: usize = 1_000;
+/// Bytes of the events of a container, before another command of it is handled: a card's name may be long.
+pub const CONTAINER_BYTES: usize = 4 * 1024 * 1024;
 /// Spectators of a game; one more gets `RespSpectatorsNotAllowed`.
 pub const SPECTATORS: usize = 100;
 /// Participants whose names are kept for the replays; those who come later are not told of them.

@@ -6,13 +6,29 @@
 //! as it is, with serde. No rule of any card game is known here: only where cards are, and who may see them.
 
 mod admission;
+mod arrows;
+mod attach;
+mod attributes;
+mod board;
+mod card;
+mod chance;
 mod commands;
+mod counters;
+mod decks;
 mod delivery;
+mod grid;
 pub mod limits;
+mod looks;
+mod moves;
+mod moving;
 mod participants;
 mod removal;
 pub mod replay;
+mod rounds;
 mod snapshot;
+mod tokens;
+mod turns;
+mod zone;
 
 #[cfg(test)]
 mod tests;
@@ -80,8 +96,12 @@ pub struct Game {
     next_id: ParticipantId,
     host: ParticipantId,
     started: bool,
+    /// There was a round before, or is one.
+    has_been_started: bool,
     active_player: ParticipantId,
     active_phase: i32,
+    /// Arrows count through all rounds.
+    next_arrow: i32,
     /// Turns go the other way round; outlasts rounds.
     reversed: bool,
     /// A ready command came: whether a start was forced. Looked at after the response.
@@ -117,8 +137,10 @@ impl Game {
             next_id: 0,
             host: 0,
             started: false,
+            has_been_started: false,
             active_player: -1,
             active_phase: -1,
+            next_arrow: 1,
             reversed: false,
             start_due: None,
             close_due: false,
@@ -132,6 +154,8 @@ impl Game {
             game.replay = Some(Replay::begin(&game));
         }
         let creator = game.add(creator, role);
+        // Nobody is there to be told; the replay has it.
+        game.announce(creator, out);
         if !role.is_spectator() {
             game.send_at_once(
                 Some(creator),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Game, News, Out, ParticipantId, limits};
+use super::{Game, News, Out, ParticipantId, board::Board, decks::Selected, limits};
 use crate::messages::{EventJoin, GameEventBody, ServerInfoPlayerProperties, decode};
 
 /// Bits of a user's level.
@@ -83,6 +83,9 @@ pub(super) struct Player {
     pub(super) ready: bool,
     pub(super) conceded: bool,
     pub(super) sideboard_locked: bool,
+    pub(super) deck: Option<Box<Selected>>,
+    /// While a round goes on that he has not conceded.
+    pub(super) board: Option<Box<Board>>,
 }
 
 impl Player {
@@ -91,6 +94,8 @@ impl Player {
             ready: false,
             conceded: false,
             sideboard_locked: true,
+            deck: None,
+            board: None,
         }
     }
 }
@@ -112,6 +117,10 @@ impl Participant {
             properties.conceded = Some(player.conceded);
             properties.ready_start = Some(player.ready);
             properties.sideboard_locked = Some(player.sideboard_locked);
+            if let Some(selected) = &player.deck {
+                properties.deck_hash = Some((&*selected.hash).into());
+                properties.playmat_params = Some(selected.playmat());
+            }
         }
         properties
     }
@@ -123,13 +132,7 @@ impl Game {
     pub fn join(&mut self, person: Person, role: Role, out: &mut Out) -> ParticipantId {
         let is_creator = person.name == self.creator.name;
         let id = self.add(person, role);
-        if let Some(newcomer) = self.participant(id) {
-            let join = EventJoin {
-                player_properties: Some(newcomer.properties(true)),
-            };
-            let entries = super::delivery::entry(None, GameEventBody::Join(join));
-            self.send_entries(Some(id), &entries, out);
-        }
+        self.announce(id, out);
         if is_creator && !role.is_spectator() && self.host != id {
             self.host = id;
             self.send_at_once(
@@ -140,6 +143,18 @@ impl Game {
         }
         out.news.push(News::Record);
         id
+    }
+
+    /// Tells the others of a newcomer.
+    pub(super) fn announce(&mut self, id: ParticipantId, out: &mut Out) {
+        let Some(newcomer) = self.participant(id) else {
+            return;
+        };
+        let join = EventJoin {
+            player_properties: Some(newcomer.properties(true)),
+        };
+        let entries = super::delivery::entry(None, GameEventBody::Join(join));
+        self.send_entries(Some(id), &entries, out);
     }
 
     pub(super) fn add(&mut self, person: Person, role: Role) -> ParticipantId {
@@ -209,6 +224,14 @@ impl Game {
 
     pub(super) fn player_mut(&mut self, id: ParticipantId) -> Option<&mut Player> {
         self.participant_mut(id)?.player.as_deref_mut()
+    }
+
+    pub(super) fn board(&self, id: ParticipantId) -> Option<&Board> {
+        self.player(id)?.board.as_deref()
+    }
+
+    pub(super) fn board_mut(&mut self, id: ParticipantId) -> Option<&mut Board> {
+        self.player_mut(id)?.board.as_deref_mut()
     }
 
     /// Players with their ids, ascending.

@@ -129,6 +129,8 @@ impl Game {
             return;
         };
         let mut collected = Collected::default();
+        self.clear_away(id, false, &mut collected);
+        self.drop_board(id);
         let reason = Some(reason.on_the_wire());
         collected.push(
             For::All,
@@ -152,6 +154,9 @@ impl Game {
         }
         if gone.player.is_some() {
             self.stop_if_decided(out);
+            if self.started && self.active_player == id {
+                self.next_turn(out);
+            }
         }
         out.news.push(News::Record);
     }
@@ -189,6 +194,7 @@ impl Game {
         for participant in &mut self.participants {
             if let Some(player) = &mut participant.player {
                 player.conceded = false;
+                player.board = None;
             }
         }
         self.broadcast_state(out);

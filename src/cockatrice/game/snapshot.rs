@@ -2,10 +2,19 @@
 
 use bytes::Bytes;
 
-use super::{Game, Out, ParticipantId, delivery, delivery::Recipients, participants::Participant};
+use super::{
+    Game, Out, ParticipantId,
+    board::{Arrow, Counter},
+    card::Card,
+    delivery,
+    delivery::Recipients,
+    participants::Participant,
+    zone::{Zone, ZoneName},
+};
 use crate::messages::{
     EventGameJoined, EventGameStateChanged, GameEventBody, ServerInfoGameType, ServerInfoPlayer,
-    ServerMessage, ServerMessageType, SessionEvent, SessionEventBody, encode,
+    ServerInfoZone, ServerMessage, ServerMessageType, SessionEvent, SessionEventBody, ZoneType,
+    encode,
 };
 
 /// For whose eyes a snapshot is.
@@ -114,12 +123,69 @@ impl Game {
     fn player_info<'a>(
         &'a self,
         one: &'a Participant,
-        _view: View,
+        view: View,
         with_user: bool,
     ) -> ServerInfoPlayer<'a> {
-        ServerInfoPlayer {
+        let mut info = ServerInfoPlayer {
             properties: Some(one.properties(with_user)),
             ..ServerInfoPlayer::default()
+        };
+        let Some(player) = &one.player else {
+            return info;
+        };
+        let is_own = view.own == Some(one.id);
+        if let Some(selected) = player
+            .deck
+            .as_ref()
+            .filter(|_| is_own || self.rules.share_decklists_on_load)
+        {
+            info.deck_list = Some(selected.deck.write().into());
         }
+        if let Some(board) = &player.board {
+            let zones = board.zones();
+            info.zone_list = zones
+                .map(|(name, zone)| zone_info(name, zone, is_own || view.sees_all))
+                .collect();
+            info.counter_list = board.counters.iter().map(Counter::info).collect();
+            info.arrow_list = board.arrows.iter().map(Arrow::info).collect();
+        }
+        info
+    }
+
+    /// Begins a replay of people who joined before it (spec: cockatrice-table 12).
+    pub(super) fn record_state(&mut self) {
+        let view = View {
+            own: None,
+            sees_all: true,
+        };
+        let state = EventGameStateChanged {
+            seconds_elapsed: Some(0),
+            active_player_id: Some(self.active_player),
+            active_phase: Some(self.active_phase),
+            ..self.state(view, true)
+        };
+        let entries = delivery::entry(None, GameEventBody::GameStateChanged(state));
+        self.record(&entries, None, None);
+    }
+}
+
+/// Hidden zones' cards are listed for nobody, a hand's for whom it concerns.
+fn zone_info(name: ZoneName, zone: &Zone, sees_hands: bool) -> ServerInfoZone<'_> {
+    let is_listed = match name.kind() {
+        ZoneType::HiddenZone => false,
+        ZoneType::PrivateZone => sees_hands,
+        ZoneType::PublicZone => true,
+    };
+    ServerInfoZone {
+        name: Some(name.name().into()),
+        r#type: Some(name.kind()),
+        with_coords: Some(name.has_coords()),
+        card_count: Some(zone.cards.len() as i32),
+        card_list: match is_listed {
+            true => zone.cards.iter().map(Card::in_snapshot).collect(),
+            false => Vec::new(),
+        },
+        always_reveal_top_card: Some(zone.always_reveal_top),
+        always_look_at_top_card: Some(zone.always_look_at_top),
     }
 }

@@ -271,6 +271,7 @@ fn a_game_that_never_began_has_a_replay() {
     assert_eq!(
         names,
         [
+            "Join",
             "0: GameHostChanged",
             "Join",
             "0: GameSay message=\"hi\"",

@@ -1,4 +1,7 @@
 //! Games played through their commands, as clients would see them.
 
+mod invariants;
 mod lobby;
+mod play;
 mod room;
+mod start;
