@@ -388,6 +388,7 @@ impl Server {
                 name: "vcmi".into(),
                 address: (Ipv4Addr::LOCALHOST, 0).into(),
                 format: Format::Packets,
+                greeting: b"",
                 protocol: Protocol::default(),
                 outbox: OutboxLimits {
                     soft_bytes: 1 << 20,

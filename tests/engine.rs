@@ -168,6 +168,7 @@ fn settings(shards: u16) -> Settings {
             name: "probe".into(),
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             format: Format::JsonLines,
+            greeting: b"",
             protocol: Protocol::default(),
             outbox: OutboxLimits {
                 soft_bytes: 256 << 10,
@@ -313,6 +314,20 @@ fn until(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(start.elapsed() < PATIENCE, "never: {what}");
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn a_greeting_comes_first_and_as_it_is() {
+    let mut settings = settings(1);
+    settings.listeners[0].greeting = b"<greeting>";
+    let server = Server::start(settings);
+    let mut client = TcpStream::connect(server.address).unwrap();
+    client
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    let mut greeting = [0; 10];
+    client.read_exact(&mut greeting).unwrap();
+    assert_eq!(&greeting, b"<greeting>");
 }
 
 #[test]

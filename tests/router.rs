@@ -77,6 +77,7 @@ impl Lobby for Echo {
             name: "echo".to_owned(),
             address,
             format: Format::PrefixedBigEndian,
+            greeting: b"",
             protocol: Protocol::default(),
             outbox: OutboxLimits::default(),
             read: ReadLimits::default(),

@@ -17,6 +17,7 @@ pub(crate) fn one_shard(connections: usize) -> Settings {
             name: "bench".into(),
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             format: Format::JsonLines,
+            greeting: b"",
             protocol: Protocol::default(),
             outbox: OutboxLimits {
                 soft_bytes: 1 << 20,

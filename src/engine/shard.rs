@@ -204,12 +204,17 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         if std::mem::replace(&mut conn.opened, true) {
             return;
         }
+        let listener = &self.settings.listeners[usize::from(conn.listener)];
+        let greeting = listener.greeting;
         let origin = Origin {
             address: conn.address,
             counted: self.admission.counted(conn.address, conn.named),
             format: conn.format,
-            protocol: self.settings.listeners[usize::from(conn.listener)].protocol,
+            protocol: listener.protocol,
         };
+        if !greeting.is_empty() {
+            self.reply_raw(id, greeting);
+        }
         self.turn(Some(id), |dialect, turn| dialect.on_open(turn, id, origin));
         self.drain_local();
     }

@@ -58,6 +58,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// How its byte stream is laid out.
     pub format: Format,
+    /// What a client is sent as soon as its connection is there, as it is, in front of every message.
+    pub greeting: &'static [u8],
     /// What is spoken there. A router's list fills it in.
     pub protocol: Protocol,
     /// How much may wait for one of its clients.

@@ -99,6 +99,8 @@ impl Format {
     /// What the server says last when it ends a connection in good order; empty where closing says it.
     pub fn close_frame(self) -> Vec<u8> {
         match self {
+            // As that protocol's own server ends (spec: cockatrice-wire 14).
+            Format::WebSocketBinary => websocket::close_frame_going_away(),
             format if format.has_upgrade() => websocket::close_frame(),
             _ => Vec::new(),
         }

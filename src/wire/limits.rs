@@ -15,7 +15,7 @@ pub struct ReadLimits {
     pub documents: usize,
     /// Longest HTTP request head of a WebSocket upgrade, in bytes.
     pub upgrade_bytes: usize,
-    /// Paths on which the WebSocket upgrade is accepted, with commas between them; any other is a plain 404.
+    /// Paths on which the WebSocket upgrade is accepted, with commas between them; any other is a plain 404. `*` is any path.
     pub ws_path: String,
     /// Header that carries the client's address behind a reverse proxy; empty: not read.
     /// It is believed only if the decoder was told that the peer is trusted.

@@ -56,6 +56,7 @@ fn listener(name: &str, format: Format) -> Listener {
         name: name.to_owned(),
         address: (Ipv4Addr::LOCALHOST, 0).into(),
         format,
+        greeting: b"",
         protocol: Protocol::default(),
         outbox: OutboxLimits {
             soft_bytes: MESSAGE_BYTES,

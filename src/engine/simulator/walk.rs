@@ -111,6 +111,7 @@ pub(super) fn settings(
         name: String::new(),
         address: (Ipv4Addr::LOCALHOST, 0).into(),
         format,
+        greeting: b"",
         protocol: Protocol::default(),
         outbox,
         read: ReadLimits::default(),

@@ -36,6 +36,7 @@ impl Lobby for Faf {
                 name: name.to_owned(),
                 address,
                 format,
+                greeting: b"",
                 protocol: Protocol::default(),
                 outbox: *outbox,
                 strangers: Some(strangers.within(format, *outbox, read.clone())),

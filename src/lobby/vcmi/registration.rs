@@ -36,6 +36,7 @@ impl Lobby for Vcmi {
             name: "vcmi".to_owned(),
             address,
             format,
+            greeting: b"",
             protocol: Protocol::default(),
             outbox,
             strangers: Some(strangers.within(format, outbox, read.clone())),

@@ -13,6 +13,7 @@ const MASKED: u8 = 0x80;
 const CONTROL_MAX_BYTES: u64 = 125;
 
 pub(super) const CLOSE_NORMAL: u16 = 1000;
+pub(super) const CLOSE_GOING_AWAY: u16 = 1001;
 pub(super) const CLOSE_PROTOCOL: u16 = 1002;
 pub(super) const CLOSE_BAD_TEXT: u16 = 1007;
 pub(super) const CLOSE_POLICY: u16 = 1008;

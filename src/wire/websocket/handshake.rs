@@ -88,7 +88,7 @@ fn key<'a>(
     }
     let path = path(request.path.unwrap_or_default());
     let mut served = limits.ws_path.split(',').map(str::trim);
-    if !served.any(|served| served == path) {
+    if !served.any(|served| served == path || served == "*") {
         return Err(refuse("unknown path", "404 Not Found"));
     }
     if request.version != Some(1)

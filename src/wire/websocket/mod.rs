@@ -38,6 +38,11 @@ pub fn close_frame() -> Vec<u8> {
     frame::close(frame::CLOSE_NORMAL)
 }
 
+/// The close frame of a server that goes away from its client.
+pub fn close_frame_going_away() -> Vec<u8> {
+    frame::close(frame::CLOSE_GOING_AWAY)
+}
+
 /// Reads the upgrade, then frames.
 #[derive(Debug)]
 pub struct Reader {

@@ -85,6 +85,19 @@ fn both_default_paths_are_served() {
     }
 }
 
+#[test]
+fn a_star_is_any_path() {
+    let limits = ReadLimits {
+        ws_path: "*".into(),
+        ..ReadLimits::default()
+    };
+    for path in ["/", "/servatrice", "/a/b?c"] {
+        let request = super::client_handshake("h", path, "dGhlIHNhbXBsZSBub25jZQ==");
+        let upgrade = super::handshake::parse(&request, &limits);
+        assert!(upgrade.is_ok(), "{path}");
+    }
+}
+
 fn read(frames: &[Vec<u8>]) -> Vec<Event> {
     let limits = ReadLimits {
         message_bytes: 1000,
