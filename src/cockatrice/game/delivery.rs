@@ -57,6 +57,8 @@ pub(super) enum For {
 #[derive(Default)]
 struct Part {
     private_id: Option<ParticipantId>,
+    /// What is private in it may be known to that one only.
+    is_secret: bool,
     private: Vec<u8>,
     /// Absent as long as both are the same.
     others: Option<Vec<u8>>,
@@ -91,6 +93,7 @@ impl Part {
         }
         self.private.extend_from_slice(&later.private);
         self.private_id = later.private_id.or(self.private_id);
+        self.is_secret |= later.is_secret;
         self.context = later.context.or(self.context.take());
     }
 }
@@ -132,9 +135,17 @@ impl Collected {
             .sum()
     }
 
-    /// Who gets the private version of what the current command collects; the last one named counts.
+    /// Who gets the private version of what the current command collects.
     pub(super) fn private_to(&mut self, id: ParticipantId) {
         self.current.private_id = Some(id);
+        self.current.is_secret = true;
+    }
+
+    /// Likewise where nothing of it is a secret: the last one counts, unless there is a secret.
+    pub(super) fn private_by_the_way(&mut self, id: ParticipantId) {
+        if !self.current.is_secret {
+            self.current.private_id = Some(id);
+        }
     }
 
     pub(super) fn set_context(&mut self, context: GameEventContextBody<'static>) {

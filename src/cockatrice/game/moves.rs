@@ -109,7 +109,11 @@ impl Game {
                 mv.x = self.card_count(mv.to) as i32;
             }
         }
-        events.private_to(mv.actor);
+        match mv.reason {
+            // Cards of tables, which are not turned over: nothing of it is a secret.
+            Reason::Consequence => events.private_by_the_way(mv.actor),
+            _ => events.private_to(mv.actor),
+        }
         let (mut survived, mut tops) = (0, Tops::default());
         for moving in cards {
             if self.move_one(&mv, moving, survived, &mut tops, events) {

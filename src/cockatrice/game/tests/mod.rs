@@ -1,7 +1,11 @@
 //! Games played through their commands, as clients would see them.
 
+mod attachments;
+mod cards;
 mod invariants;
+mod library;
 mod lobby;
+mod moving;
 mod play;
 mod room;
 mod start;
