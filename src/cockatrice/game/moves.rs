@@ -262,7 +262,7 @@ impl Game {
         let mut stashed = *taken.card.take_stashed()?;
         stashed.id = self.board_mut(mv.from.player)?.new_card_id();
         (stashed.x, stashed.y) = (taken.card.x, taken.card.y);
-        super::tokens::announce(mv.from, &stashed, events);
+        super::tokens::announce_stashed(mv.from, &stashed, events);
         Some(Taken {
             id: stashed.id,
             was_face_down: stashed.face_down,

@@ -15,13 +15,31 @@ use super::{
 use crate::{
     messages::{
         CardAttribute, CommandAttachCard, CommandCreateToken, EventCreateToken, EventDestroyCard,
-        GameEventBody, ResponseCode, TargetMode, Text,
+        GameEventBody, ResponseCode, TargetMode, Text, ZoneType,
     },
     text,
 };
 
-/// Tells of a card that appears; what it is, if it lies face down, to its maker only.
-pub(super) fn announce(place: Place, card: &Card, events: &mut Collected) {
+/// Who is told what a card is that appears.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Named {
+    ToAll,
+    ToMaker,
+    ToNobody,
+}
+
+/// Tells of a card that lay below a token: what it is, to those who may see it where it is.
+pub(super) fn announce_stashed(place: Place, card: &Card, events: &mut Collected) {
+    let named = match place.zone.kind() {
+        _ if card.face_down => Named::ToMaker,
+        ZoneType::PublicZone => Named::ToAll,
+        ZoneType::PrivateZone => Named::ToMaker,
+        ZoneType::HiddenZone => Named::ToNobody,
+    };
+    announce(place, card, named, events);
+}
+
+fn announce(place: Place, card: &Card, named: Named, events: &mut Collected) {
     let event = EventCreateToken {
         zone_name: Some(place.zone.name().into()),
         card_id: Some(card.id),
@@ -35,17 +53,20 @@ pub(super) fn announce(place: Place, card: &Card, events: &mut Collected) {
         card_provider_id: Some((&*card.print.provider).into()),
         face_down: Some(card.face_down),
     };
-    if !card.face_down {
-        return events.tell(place.player, GameEventBody::CreateToken(event));
-    }
-    let others = EventCreateToken {
+    let nameless = EventCreateToken {
         card_name: None,
         card_provider_id: None,
         ..event.clone()
     };
     let about = Some(place.player);
-    events.push(For::Private, about, GameEventBody::CreateToken(event));
-    events.push(For::Others, about, GameEventBody::CreateToken(others));
+    match named {
+        Named::ToAll => events.tell(place.player, GameEventBody::CreateToken(event)),
+        Named::ToNobody => events.tell(place.player, GameEventBody::CreateToken(nameless)),
+        Named::ToMaker => {
+            events.push(For::Private, about, GameEventBody::CreateToken(event));
+            events.push(For::Others, about, GameEventBody::CreateToken(nameless));
+        }
+    }
 }
 
 impl Game {
@@ -135,17 +156,22 @@ impl Game {
             let rare = token.rare_mut();
             (rare.color, rare.pt) = (color, pt);
         }
+        let named = if token.face_down {
+            Named::ToMaker
+        } else {
+            Named::ToAll
+        };
         let zone = board.zone_mut(place.zone);
         if place.zone.has_coords() {
             let farthest = limits::FARTHEST;
             let (x, y) = (x.clamp(-farthest, farthest), y.clamp(0, farthest));
             let x = zone.placed(x, y, &token.print.name, token.face_down);
             (token.x, token.y) = (x, y);
-            announce(place, &token, events);
+            announce(place, &token, named, events);
             zone.lay(token.clone());
         } else {
             (token.x, token.y) = (x.max(0), y.max(0));
-            announce(place, &token, events);
+            announce(place, &token, named, events);
             (token.x, token.y) = (0, 0);
             zone.put(token.clone(), x, place.zone.is_hidden(), false);
         }

@@ -7,5 +7,8 @@ mod library;
 mod lobby;
 mod moving;
 mod play;
+mod random;
 mod room;
+mod showing;
 mod start;
+mod turns;
