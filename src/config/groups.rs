@@ -81,6 +81,7 @@ pub(super) const HEADINGS: &[(&str, &str)] = &[
         "Queues, searches and matches of the FAF lobby",
     ),
     ("vcmi", "The VCMI proxy lobby"),
+    ("cockatrice", "The Cockatrice lobby"),
     ("store", "The database"),
     ("broker", "The event broker (RabbitMQ)"),
     ("http", "Endpoints for operators and their programs"),

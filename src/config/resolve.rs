@@ -140,10 +140,16 @@ fn contradictions(settings: &Settings) -> Result<(), ConfigError> {
     if Router::listeners(&settings.lobbies).is_empty() {
         return refuse(
             "no listener is on: set one of faf.qdatastream_address, faf.json_address, \
-             faf.websocket_address, vcmi.address"
+             faf.websocket_address, vcmi.address, or cockatrice.enabled"
                 .into(),
         );
     }
+    settings
+        .lobbies
+        .cockatrice
+        .dialect
+        .room_list()
+        .map_err(ConfigError::Contradiction)?;
     if let Some(text) = meet(settings) {
         return refuse(text);
     }

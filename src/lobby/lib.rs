@@ -4,6 +4,7 @@
 //! starts a thread, draws its own random numbers or speaks SQL, so a whole lobby can be run in a simulator from a seed.
 //! One value of a dialect is the state of one shard; it never sees another shard's state, only its mail.
 
+pub mod cockatrice;
 mod event;
 pub mod faf;
 pub mod kept;

@@ -1,11 +1,12 @@
 //! The lobbies of this server: one line each.
 
-use crate::{faf::Faf, vcmi::Vcmi};
+use crate::{cockatrice::Cockatrice, faf::Faf, vcmi::Vcmi};
 
 crate::router! {
     /// Every lobby on one shard.
     pub struct Router {
         FAF => faf: Faf,
         VCMI => vcmi: Vcmi,
+        COCKATRICE => cockatrice: Cockatrice,
     }
 }

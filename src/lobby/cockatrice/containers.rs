@@ -1,0 +1,407 @@
+//! Containers of commands: how they are read, in which order their commands are done, and their one answer
+//! (spec: cockatrice-wire 6, 7).
+//!
+//! A command that needs another role is waited for; meanwhile nothing more of its connection is handled.
+
+use bytes::Bytes;
+use cockatrice::messages::{
+    CommandContainer, ResponseCode, RoomCommand, RoomCommandBody, SessionCommand,
+    SessionCommandBody, decode,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Cockatrice, CockatriceTurn,
+    login::Newcomer,
+    mail::Reply,
+    protocol::{self, outline},
+    settings::{COMMAND_BYTES, COMMANDS, LIST_COST, SHORT_BYTES},
+    users::Gather,
+};
+use crate::{ConnId, ShardId};
+
+/// What has come of a command so far.
+pub(super) enum Flow {
+    /// It is done.
+    Done(Reply),
+    /// A role on this shard answers later.
+    Wait(ShardId),
+}
+
+impl Flow {
+    /// It is done, with nothing but a code.
+    pub(super) fn code(code: ResponseCode) -> Flow {
+        Flow::Done(Reply::code(code))
+    }
+}
+
+/// Which commands of a container are done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Group {
+    Session,
+    Room,
+    Game,
+    /// None: the connection waits to be let in.
+    Admission,
+}
+
+/// A container that is being handled, as far as it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Work {
+    group: Group,
+    cmd_id: u64,
+    /// The container, if more of its commands are to be done.
+    container: Bytes,
+    /// How many of its commands are still to be done: the last of these is next.
+    left: usize,
+    answer: Reply,
+    /// The connection is held.
+    held: bool,
+    /// Rooms that are asked for a user's games, and what they have answered.
+    pub(super) gather: Option<Gather>,
+    /// Who it is that signs in.
+    pub(super) newcomer: Option<Newcomer>,
+}
+
+impl Work {
+    fn new(group: Group, cmd_id: u64, left: usize) -> Self {
+        Work {
+            group,
+            cmd_id,
+            container: Bytes::new(),
+            left,
+            answer: Reply::code(ResponseCode::RespOk),
+            held: false,
+            gather: None,
+            newcomer: None,
+        }
+    }
+
+    /// Waiting to be let in.
+    pub(super) fn admission() -> Self {
+        Work::new(Group::Admission, 0, 0)
+    }
+
+    /// A command's result becomes part of the answer: the code of a failure, and whatever is to be sent.
+    fn add(&mut self, reply: Reply) {
+        if reply.code != ResponseCode::RespOk {
+            self.answer.code = reply.code;
+        }
+        if reply.body.is_some() {
+            self.answer.body = reply.body;
+        }
+        self.answer.before.extend(reply.before);
+        self.answer.after.extend(reply.after);
+    }
+}
+
+impl Cockatrice {
+    /// A message of a client.
+    pub(super) fn frame(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, body: &[u8]) {
+        let Some(session) = self.sessions.get_mut(&conn).filter(|session| !session.gone) else {
+            return;
+        };
+        if body.len() > SHORT_BYTES && !outline::is_one_text(body) {
+            self.metrics.over_limit.up();
+            return;
+        }
+        let Ok(container) = decode::<CommandContainer<'_>>(body) else {
+            self.metrics.garbage.up();
+            return;
+        };
+        if !session.greeted {
+            match container.cmd_id {
+                None => self.identify(turn, conn),
+                Some(_) => self.metrics.garbage.up(),
+            }
+            return;
+        }
+        session.heard = self.ticks;
+        self.container(turn, conn, body, &container);
+        self.end_if_failed(turn, conn);
+        self.keep_pace(turn, conn, body.len(), &container);
+    }
+
+    /// Who sends too much is heard later.
+    fn keep_pace(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        bytes: usize,
+        container: &CommandContainer<'_>,
+    ) {
+        let (Some(rate), Some(session)) = (self.settings.pace(), self.sessions.get_mut(&conn))
+        else {
+            return;
+        };
+        let cost = bytes / COMMAND_BYTES + commands(container).max(1);
+        let lists = container.session_command.iter().filter(|c| is_list(c));
+        let cost = cost as u64 + LIST_COST * lists.count() as u64;
+        let now = turn.now.mono;
+        session.pace.charge(now, cost, rate);
+        if let Some(wait) = session.pace.wait(now, rate) {
+            self.metrics.pauses.up();
+            turn.pause(conn, now + wait);
+        }
+    }
+
+    /// Does the one group of commands that counts.
+    fn container(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        body: &[u8],
+        container: &CommandContainer<'_>,
+    ) {
+        let cmd_id = container.cmd_id.unwrap_or(u64::MAX);
+        let refuse = |code, turn: &mut CockatriceTurn<'_>| {
+            turn.send(conn, protocol::response(cmd_id, code, &[]));
+        };
+        if commands(container) > COMMANDS {
+            self.metrics.over_limit.up();
+            return refuse(ResponseCode::RespContextError, turn);
+        }
+        if !container.game_command.is_empty() {
+            let work = Work::new(Group::Game, cmd_id, 0);
+            match self.game_commands(conn, body, container) {
+                Ok(shard) => self.begin_wait(turn, conn, work, shard),
+                Err(code) => refuse(code, turn),
+            }
+        } else if !container.room_command.is_empty() {
+            let work = Work::new(Group::Room, cmd_id, container.room_command.len());
+            self.go_on(turn, conn, body, container, work);
+        } else if !container.session_command.is_empty() {
+            let work = Work::new(Group::Session, cmd_id, container.session_command.len());
+            self.go_on(turn, conn, body, container, work);
+        } else if !container.moderator_command.is_empty() || !container.admin_command.is_empty() {
+            // Nobody has such a level before there are accounts (spec: cockatrice-behaviour 8, 9).
+            refuse(ResponseCode::RespLoginNeeded, turn);
+        } else {
+            refuse(ResponseCode::RespInvalidCommand, turn);
+        }
+    }
+
+    /// Does commands, the last one first, until one has to be waited for or all are done.
+    fn go_on(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        body: &[u8],
+        container: &CommandContainer<'_>,
+        mut work: Work,
+    ) {
+        while work.left > 0 {
+            work.left -= 1;
+            let flow = match work.group {
+                Group::Session => match container.session_command.get(work.left) {
+                    Some(command) => self.session_command(turn, conn, command, &mut work),
+                    None => break,
+                },
+                _ => match container.room_command.get(work.left) {
+                    Some(command) => self.room_command(conn, container.room_id(), command),
+                    None => break,
+                },
+            };
+            match flow {
+                Flow::Done(reply) => work.add(reply),
+                Flow::Wait(shard) => {
+                    if work.left > 0 && work.container.is_empty() {
+                        work.container = Bytes::copy_from_slice(body);
+                    }
+                    return self.begin_wait(turn, conn, work, shard);
+                }
+            }
+        }
+        self.answer(turn, conn, work);
+    }
+
+    /// The connection waits for a role on this shard.
+    pub(super) fn begin_wait(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        mut work: Work,
+        shard: ShardId,
+    ) {
+        // What is on this shard answers before the next message is handled.
+        if shard != self.shard && !work.held {
+            work.held = true;
+            turn.hold(conn);
+        }
+        if let Some(session) = self.sessions.get_mut(&conn) {
+            session.work = Some(Box::new(work));
+        }
+    }
+
+    /// What was waited for is there.
+    pub(super) fn reply(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, reply: Reply) {
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return;
+        };
+        let Some(mut work) = session.work.take() else {
+            return;
+        };
+        if session.gone {
+            return self.depart(conn);
+        }
+        work.add(reply);
+        let held = work.held;
+        if work.left > 0 {
+            let body = work.container.clone();
+            match decode::<CommandContainer<'_>>(&body) {
+                Ok(container) => self.go_on(turn, conn, &body, &container, *work),
+                Err(_) => self.answer(turn, conn, *work),
+            }
+        } else {
+            self.answer(turn, conn, *work);
+        }
+        let is_waiting = |session: &super::session::Session| session.work.is_some();
+        if held && !self.sessions.get(&conn).is_some_and(is_waiting) {
+            turn.release(conn);
+        }
+    }
+
+    /// A wait that no container began is over.
+    pub(super) fn end_wait(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId) {
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return;
+        };
+        if session.work.take().is_some_and(|work| work.held) {
+            turn.release(conn);
+        }
+        if session.gone {
+            self.depart(conn);
+        }
+    }
+
+    /// Answers a container: what comes in front, the response, what comes behind (spec: cockatrice-wire 5.1).
+    fn answer(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, work: Work) {
+        let Reply {
+            code,
+            body,
+            before,
+            after,
+        } = work.answer;
+        for message in before {
+            turn.send(conn, message);
+        }
+        let body = body.as_deref().unwrap_or_default();
+        turn.send(conn, protocol::response(work.cmd_id, code, body));
+        for message in after {
+            turn.send(conn, message);
+        }
+    }
+
+    fn session_command(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        command: &SessionCommand<'_>,
+        work: &mut Work,
+    ) -> Flow {
+        use SessionCommandBody as Command;
+        // Some do without having signed in (spec: cockatrice-behaviour 3).
+        match &command.body {
+            Some(Command::Ping(_)) => return Flow::code(ResponseCode::RespOk),
+            Some(Command::Login(login)) => return self.login(turn, conn, login, work),
+            // Without accounts no name is known (spec: cockatrice-wire 10.1).
+            Some(Command::RequestPasswordSalt(_)) => return Flow::code(ResponseCode::RespOk),
+            Some(Command::Register(_)) => {
+                return Flow::code(ResponseCode::RespRegistrationDisabled);
+            }
+            Some(Command::Activate(_)) => return Flow::code(ResponseCode::RespActivationFailed),
+            Some(
+                Command::ForgotPasswordRequest(_)
+                | Command::ForgotPasswordReset(_)
+                | Command::ForgotPasswordChallenge(_),
+            ) => return Flow::code(ResponseCode::RespFunctionNotAllowed),
+            _ => {}
+        }
+        let Some(user) = self.user(conn) else {
+            return Flow::code(ResponseCode::RespLoginNeeded);
+        };
+        let has_account_rights = user.password_right;
+        match &command.body {
+            Some(Command::ListUsers(_)) => self.list_users(turn, conn),
+            Some(Command::GetUserInfo(asked)) => self.user_info(conn, &asked.user_name()),
+            Some(Command::GetGamesOfUser(asked)) => {
+                self.games_of_user(conn, &asked.user_name(), work)
+            }
+            Some(Command::Message(message)) => self.private_message(conn, message),
+            Some(Command::ListRooms(_)) => self.list_rooms(turn, conn),
+            Some(Command::JoinRoom(join)) => self.join_room(conn, join.room_id()),
+            Some(command) => Flow::code(without_accounts(command, has_account_rights)),
+            None => Flow::code(ResponseCode::RespFunctionNotAllowed),
+        }
+    }
+
+    fn room_command(&mut self, conn: ConnId, room: u32, command: &RoomCommand<'_>) -> Flow {
+        use RoomCommandBody as Command;
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return Flow::code(ResponseCode::RespLoginNeeded);
+        };
+        if session.user.is_none() {
+            return Flow::code(ResponseCode::RespLoginNeeded);
+        }
+        if !session.rooms.contains(&room) {
+            return Flow::code(ResponseCode::RespNotInRoom);
+        }
+        session.acts(self.ticks);
+        match &command.body {
+            Some(Command::LeaveRoom(_)) => self.leave_room(conn, room),
+            Some(Command::RoomSay(say)) => self.room_say(conn, room, say),
+            Some(Command::CreateGame(create)) => self.create_game(conn, room, create),
+            Some(Command::JoinGame(join)) => self.join_game(conn, room, join),
+            None => Flow::code(ResponseCode::RespInvalidCommand),
+        }
+    }
+}
+
+impl super::session::Session {
+    /// Its user does something that is not mere presence (spec: cockatrice-wire 4).
+    pub(super) fn acts(&mut self, tick: u64) {
+        self.acted = tick;
+        self.warned = false;
+    }
+}
+
+/// The answer to a command that needs an account, on a server that has none.
+fn without_accounts(command: &SessionCommandBody<'_>, password_right: bool) -> ResponseCode {
+    use SessionCommandBody as Command;
+    if !password_right {
+        return ResponseCode::RespFunctionNotAllowed;
+    }
+    match command {
+        Command::AddToList(_) | Command::DeckUpload(_) => ResponseCode::RespNameNotFound,
+        Command::DeckList(_) | Command::RemoveFromList(_) | Command::AccountPassword(_) => {
+            ResponseCode::RespContextError
+        }
+        Command::AccountEdit(_) => ResponseCode::RespWrongPassword,
+        Command::DeckDownload(_)
+        | Command::DeckDel(_)
+        | Command::DeckDelDir(_)
+        | Command::DeckNewDir(_)
+        | Command::ReplayModifyMatch(_)
+        | Command::ReplayDeleteMatch(_)
+        | Command::ReplaySubmitCode(_) => ResponseCode::RespNameNotFound,
+        Command::ReplayDownload(_) | Command::ReplayGetCode(_) => ResponseCode::RespAccessDenied,
+        _ => ResponseCode::RespInternalError,
+    }
+}
+
+fn commands(container: &CommandContainer<'_>) -> usize {
+    container.session_command.len()
+        + container.game_command.len()
+        + container.room_command.len()
+        + container.moderator_command.len()
+        + container.admin_command.len()
+}
+
+/// Whether the answer is a long list.
+fn is_list(command: &SessionCommand<'_>) -> bool {
+    use SessionCommandBody as Command;
+    matches!(
+        command.body,
+        Some(Command::ListUsers(_) | Command::GetGamesOfUser(_) | Command::JoinRoom(_))
+    )
+}

@@ -1,0 +1,289 @@
+//! Creating and joining games (spec: cockatrice-behaviour 5.2, 5.3), and what a participant's commands must pass before
+//! they go to the game.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use cockatrice::{
+    flood,
+    game::{Applicant, Game, Out, ParticipantId, Person, Role, Rules},
+    messages::{
+        CommandContainer, CommandCreateGame, CommandJoinGame, GameCommand, GameCommandBody,
+        ResponseCode, decode, encode,
+    },
+    text,
+};
+
+use super::{
+    Cockatrice,
+    containers::Flow,
+    directory::Listed,
+    games::{Seat, Table},
+    mail::{GameCommands, Reply, ToGame, ToRoom, ToSession},
+    settings::Method,
+};
+use crate::{ConnId, ShardId};
+
+/// Life at the start of a round, unless its creator says otherwise.
+const STARTING_LIFE: u32 = 20;
+
+impl Cockatrice {
+    // ---- on the participant's shard ----------------------------------------------------------------------------
+
+    pub(super) fn create_game(
+        &mut self,
+        conn: ConnId,
+        room: u32,
+        create: &CommandCreateGame<'_>,
+    ) -> Flow {
+        let Some(who) = self.user(conn).map(|user| user.listed(conn)) else {
+            return Flow::code(ResponseCode::RespLoginNeeded);
+        };
+        if self.draining {
+            return Flow::code(ResponseCode::RespContextError);
+        }
+        let command = encode(create).into();
+        self.tell_room(room, ToRoom::Create { who, command });
+        Flow::Wait(self.topology.room(room))
+    }
+
+    pub(super) fn join_game(
+        &mut self,
+        conn: ConnId,
+        room: u32,
+        join: &CommandJoinGame<'_>,
+    ) -> Flow {
+        let Some(who) = self.user(conn).map(|user| user.listed(conn)) else {
+            return Flow::code(ResponseCode::RespLoginNeeded);
+        };
+        let command = encode(join).into();
+        self.tell_room(room, ToRoom::Enter { who, command });
+        Flow::Wait(self.topology.room(room))
+    }
+
+    /// Sends a container's commands to their game, if they may go there (spec: cockatrice-behaviour 6, 7).
+    pub(super) fn game_commands(
+        &mut self,
+        conn: ConnId,
+        body: &[u8],
+        container: &CommandContainer<'_>,
+    ) -> Result<ShardId, ResponseCode> {
+        let game = container.game_id();
+        let session = self.sessions.get_mut(&conn);
+        let session = session.ok_or(ResponseCode::RespLoginNeeded)?;
+        if session.user.is_none() {
+            return Err(ResponseCode::RespLoginNeeded);
+        }
+        if !session.games.contains_key(&game) {
+            return Err(ResponseCode::RespNotInRoom);
+        }
+        session.acts(self.ticks);
+        let commands = &container.game_command;
+        let from = self.first_obeyed(conn, commands);
+        if from == commands.len() {
+            return Err(ResponseCode::RespChatFlood);
+        }
+        let mut may_say = VecDeque::new();
+        for command in commands[from..].iter().rev() {
+            self.count_said(conn, command, &mut may_say);
+        }
+        let commands = GameCommands {
+            conn,
+            container: Bytes::copy_from_slice(body),
+            from,
+            may_say,
+        };
+        self.tell_game(game, ToGame::Commands(commands));
+        Ok(self.topology.game(game))
+    }
+
+    /// Counts commands, the last one first, until there are too many: that one and those in front of it are not obeyed.
+    fn first_obeyed(&mut self, conn: ConnId, commands: &[GameCommand<'_>]) -> usize {
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return 0;
+        };
+        let limits = self.settings.play();
+        let window = &mut session.commands;
+        for (index, command) in commands.iter().enumerate().rev() {
+            let may = match command.body.as_ref().is_none_or(flood::counts) {
+                true => window.attempt(self.ticks, 0, &limits),
+                false => window.is_within(self.ticks, &limits),
+            };
+            if !may {
+                self.metrics.floods.up();
+                return index + 1;
+            }
+        }
+        0
+    }
+
+    /// Counts what a command says; a judge may have several say something.
+    fn count_said(&mut self, conn: ConnId, command: &GameCommand<'_>, may: &mut VecDeque<bool>) {
+        match &command.body {
+            Some(GameCommandBody::GameSay(say)) => {
+                let bytes = say.message.as_deref().map_or(0, <[u8]>::len);
+                may.push_back(self.may_talk(conn, bytes));
+            }
+            Some(GameCommandBody::Judge(judge)) => {
+                for command in &judge.game_command {
+                    self.count_said(conn, command, may);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    // ---- on the room's shard -----------------------------------------------------------------------------------
+
+    pub(super) fn created(&mut self, room: u32, who: Listed, command: &[u8], now_s: u64) {
+        let conn = who.conn;
+        let Ok(create) = decode::<CommandCreateGame<'_>>(command) else {
+            return self.reply_to(conn, Reply::code(ResponseCode::RespInvalidCommand));
+        };
+        let may_judge = who.level.is_judge() || self.settings.create_as_judge;
+        let judge = create.join_as_judge() && may_judge;
+        let spectator = create.join_as_spectator();
+        let password = create.password.as_deref().unwrap_or_default();
+        let is_exempt = who.level.is_judge() && judge && spectator;
+        let too_many = !is_exempt && self.has_enough_games(room, &who.name);
+        if password.len() > text::PASSWORD_BYTES || too_many {
+            self.metrics.over_limit.up();
+            return self.reply_to(conn, Reply::code(ResponseCode::RespContextError));
+        }
+        self.games_begun += 1;
+        let id = self.topology.game_id(self.shard, self.games_begun);
+        let rules = self.rules_of(room, &create);
+        let role = match spectator {
+            true => Role::Spectator { judge },
+            false => Role::Player { judge },
+        };
+        let mut out = Out::default();
+        let (game, creator) = Game::create(id, rules, person(&who), role, now_s, &mut out);
+        let seats = BTreeMap::from([(creator, Seat { conn, silent: 0 })]);
+        let table = Table {
+            room,
+            game,
+            seats,
+            replays: Vec::new(),
+        };
+        self.tables.insert(id, table);
+        if let Some(state) = self.rooms.get_mut(&room) {
+            state.games.insert(id);
+        }
+        self.metrics.games.up();
+        // The room gets it with its types, this once.
+        out.news.clear();
+        self.deliver(id, out);
+        self.admit(id, creator, conn);
+        self.spread_game(id, true);
+        self.room_changed(room);
+    }
+
+    /// Whether a user has created as many games of a room as there may be.
+    fn has_enough_games(&self, room: u32, name: &str) -> bool {
+        let Ok(most) = usize::try_from(self.settings.games_per_user) else {
+            return false;
+        };
+        let games = self.rooms.get(&room).map(|state| &state.games);
+        let tables = games
+            .into_iter()
+            .flatten()
+            .filter_map(|game| self.tables.get(game));
+        let own = tables.filter(|table| *table.game.creator().name == *name);
+        own.count() >= most
+    }
+
+    fn rules_of(&self, room: u32, create: &CommandCreateGame<'_>) -> Rules {
+        let described = self.room_settings.get(room as usize);
+        let types = described.map_or(0, |room| room.game_types.len()) as u32;
+        // Of the room's own types only: others mean nothing (spec: cockatrice-behaviour 17.6).
+        let ids = create.game_type_ids.iter().take(text::LIST_ENTRIES);
+        let game_types = ids.copied().filter(|id| *id < types).map(|id| id as i32);
+        let description = create.description.as_deref().unwrap_or_default();
+        let password = create.password.as_deref().unwrap_or_default();
+        Rules {
+            room_id: room as i32,
+            description: text::clean(&text::name(description)).into(),
+            password: String::from_utf8_lossy(password).into(),
+            max_players: create.max_players(),
+            game_types: game_types.collect(),
+            only_buddies: create.only_buddies(),
+            only_registered: create.only_registered() && self.settings.method != Method::Nothing,
+            spectators_allowed: create.spectators_allowed(),
+            spectators_need_password: create.spectators_need_password(),
+            spectators_can_talk: create.spectators_can_talk(),
+            spectators_see_everything: create.spectators_see_everything(),
+            share_decklists_on_load: create.share_decklists_on_load(),
+            starting_life_total: create.starting_life_total.unwrap_or(STARTING_LIFE) as i32,
+            record_replays: true,
+        }
+    }
+
+    pub(super) fn game_entered(&mut self, room: u32, who: Listed, command: &[u8]) {
+        let conn = who.conn;
+        let Ok(join) = decode::<CommandJoinGame<'_>>(command) else {
+            return self.reply_to(conn, Reply::code(ResponseCode::RespInvalidCommand));
+        };
+        let password = join.password.as_deref().unwrap_or_default();
+        let judge = join.join_as_judge();
+        let role = match join.spectator() {
+            true => Role::Spectator { judge },
+            false => Role::Player { judge },
+        };
+        let applicant = Applicant {
+            name: &who.name,
+            level: who.level.bits(),
+            registered: who.level.is_registered(),
+            is_buddy: false,
+            is_ignored: false,
+            password,
+            override_restrictions: join.override_restrictions(),
+            role,
+        };
+        let game = u32::try_from(join.game_id()).unwrap_or_default();
+        let table = self
+            .tables
+            .get_mut(&game)
+            .filter(|table| table.room == room);
+        let verdict = match &table {
+            _ if password.len() > text::PASSWORD_BYTES => Err(ResponseCode::RespWrongPassword),
+            None => Err(ResponseCode::RespNameNotFound),
+            Some(table) => table.game.may_join(&applicant),
+        };
+        let Some(table) = table.filter(|_| verdict.is_ok()) else {
+            let code = verdict.err().unwrap_or(ResponseCode::RespNameNotFound);
+            return self.reply_to(conn, Reply::code(code));
+        };
+        let mut out = Out::default();
+        let id = table.game.join(person(&who), role, &mut out);
+        table.seats.insert(id, Seat { conn, silent: 0 });
+        // The newcomer is among those who hear of a host that has changed, and of the game's record in its room.
+        self.deliver(game, out);
+        self.admit(game, id, conn);
+    }
+
+    /// Tells a participant that they are one: the answer, and what the game looks like to them.
+    fn admit(&mut self, game: u32, id: ParticipantId, conn: ConnId) {
+        let Some(table) = self.tables.get(&game) else {
+            return;
+        };
+        let joined = table.game.joined(id, false, Vec::new());
+        let snapshot = table.game.snapshot_for(id);
+        let reply = Reply {
+            after: joined.into_iter().chain(snapshot).collect(),
+            ..Reply::code(ResponseCode::RespOk)
+        };
+        self.post.session(conn, ToSession::Entered(game));
+        self.reply_to(conn, reply);
+    }
+}
+
+fn person(user: &Listed) -> Person {
+    Person {
+        name: user.name.clone(),
+        level: user.level.bits(),
+        registered: user.level.is_registered(),
+        profile: user.public.clone(),
+        public: user.public.clone(),
+    }
+}

@@ -1,0 +1,275 @@
+//! Games, as far as the lobby has to do with them: creating, joining, the way of commands to a game and of what it says to
+//! its participants (spec: cockatrice-behaviour 5). What happens in one is `cockatrice::game`'s business.
+//!
+//! A game lives where its room does; its participants are anywhere, and need not be in the room.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use cockatrice::{
+    game::{Cx, Game, News, Out, ParticipantId},
+    messages::{CommandContainer, ResponseCode, ServerInfoGame, decode, encode},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Cockatrice, CockatriceTurn,
+    mail::{Delivery, GameCommands, Item, Reply, ToGame, ToSession},
+    protocol::{self, raw},
+};
+use crate::{ConnId, ShardId};
+
+/// A game and the connections of those who are in it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Table {
+    pub(super) room: u32,
+    pub(super) game: Game,
+    pub(super) seats: BTreeMap<ParticipantId, Seat>,
+    /// Seconds that its rounds lasted, of which there are replays.
+    pub(super) replays: Vec<u32>,
+}
+
+/// A participant's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Seat {
+    pub(super) conn: ConnId,
+    /// Ticks since something came from it.
+    pub(super) silent: i32,
+}
+
+impl Table {
+    /// Which participant a connection is.
+    fn participant(&self, conn: ConnId) -> Option<ParticipantId> {
+        let seat = self.seats.iter().find(|(_, seat)| seat.conn == conn);
+        seat.map(|(&id, _)| id)
+    }
+}
+
+impl Cockatrice {
+    /// Something for a game that lives here.
+    pub(super) fn in_game(&mut self, turn: &mut CockatriceTurn<'_>, game: u32, message: ToGame) {
+        match message {
+            ToGame::Commands(commands) => self.commanded(turn, game, commands),
+            ToGame::Lost(conn) => self.connection_lost(game, conn),
+            ToGame::Ping(conn, silent) => {
+                let Some(table) = self.tables.get_mut(&game) else {
+                    return;
+                };
+                let seat = table.seats.values_mut().find(|seat| seat.conn == conn);
+                if let Some(seat) = seat {
+                    seat.silent = silent;
+                }
+            }
+        }
+    }
+
+    fn commanded(&mut self, turn: &mut CockatriceTurn<'_>, game: u32, commands: GameCommands) {
+        let GameCommands {
+            conn,
+            container,
+            from,
+            mut may_say,
+        } = commands;
+        let not_there = Reply::code(ResponseCode::RespNotInRoom);
+        let Some(table) = self.tables.get_mut(&game) else {
+            return self.reply_to(conn, not_there);
+        };
+        let Some(by) = table.participant(conn) else {
+            return self.reply_to(conn, not_there);
+        };
+        let Ok(container) = decode::<CommandContainer<'_>>(&container) else {
+            return self.reply_to(conn, Reply::code(ResponseCode::RespInvalidCommand));
+        };
+        let obeyed = container.game_command.get(from..).unwrap_or_default();
+        self.metrics.game_commands.add(obeyed.len() as u64);
+        let mut said = |_: ParticipantId, _: usize| may_say.pop_front().unwrap_or(true);
+        let mut cx = Cx {
+            rng: turn.rng,
+            may_say: &mut said,
+            stored_deck: &|_| None,
+        };
+        let mut out = Out::default();
+        let answer = table.game.commands(by, obeyed, &mut cx, &mut out);
+        let mut reply = Reply::code(answer.code);
+        if from > 0 {
+            reply.code = ResponseCode::RespChatFlood;
+        }
+        reply.body = answer.body.map(protocol::extension);
+        self.deliver(game, out);
+        self.reply_to(conn, reply);
+        // What comes behind the answer.
+        let Some(table) = self.tables.get_mut(&game) else {
+            return;
+        };
+        let mut out = Out::default();
+        let mut cx = Cx {
+            rng: turn.rng,
+            may_say: &mut |_, _| true,
+            stored_deck: &|_| None,
+        };
+        table.game.after_response(&mut cx, &mut out);
+        self.deliver(game, out);
+    }
+
+    fn connection_lost(&mut self, game: u32, conn: ConnId) {
+        let Some(table) = self.tables.get_mut(&game) else {
+            return;
+        };
+        let Some(id) = table.participant(conn) else {
+            return;
+        };
+        let mut out = Out::default();
+        table.game.disconnected(id, &mut out);
+        self.deliver(game, out);
+        // Nothing more goes there, whether the game keeps the place or not.
+        if let Some(table) = self.tables.get_mut(&game) {
+            table.seats.remove(&id);
+        }
+    }
+
+    /// A tick of this shard's games.
+    pub(super) fn tick_games(&mut self) {
+        let inactivity = self.settings.game_inactivity;
+        let inactivity_s = inactivity.map_or(0, |time| time.as_secs() as i64);
+        let games: Vec<u32> = self.tables.keys().copied().collect();
+        for game in games {
+            let Some(Table {
+                game: state, seats, ..
+            }) = self.tables.get_mut(&game)
+            else {
+                continue;
+            };
+            let mut out = Out::default();
+            let mut silent = |id: ParticipantId| {
+                let silent = seats.get(&id).map_or(0, |seat| seat.silent);
+                u32::try_from(silent).unwrap_or_default()
+            };
+            state.second(&mut silent, inactivity_s, &mut out);
+            // Nobody could ask for them: there is no place yet where replays are kept.
+            drop(state.take_recorded());
+            self.deliver(game, out);
+        }
+    }
+
+    /// Sends what a game says to whom it is for, and has done what else comes of it.
+    pub(super) fn deliver(&mut self, game: u32, out: Out) {
+        for delivery in out.deliveries {
+            let Some(table) = self.tables.get(&game) else {
+                return;
+            };
+            let mut shards: BTreeMap<ShardId, Vec<ConnId>> = BTreeMap::new();
+            for id in &delivery.to {
+                if let Some(seat) = table.seats.get(id) {
+                    shards.entry(seat.conn.shard).or_default().push(seat.conn);
+                }
+            }
+            for (shard, conns) in shards {
+                let each = Delivery::SendEach(conns, delivery.body.clone());
+                self.post.to(shard, Item::Show(each));
+            }
+        }
+        for news in out.news {
+            self.game_news(game, news);
+        }
+    }
+
+    fn game_news(&mut self, game: u32, news: News) {
+        match news {
+            News::Record => self.spread_game(game, false),
+            News::Started(started) => self.spread_part(game, |record| {
+                record.started = Some(started);
+            }),
+            News::Removed(id) => {
+                let table = self.tables.get_mut(&game);
+                if let Some(seat) = table.and_then(|table| table.seats.remove(&id)) {
+                    self.post.session(seat.conn, ToSession::Removed(game));
+                }
+            }
+            News::Replay(replay) => {
+                if let Some(table) = self.tables.get_mut(&game) {
+                    table.replays.push(replay.duration_s);
+                }
+            }
+            News::Closed(took_part) => self.closed(game, &took_part),
+        }
+    }
+
+    /// A game's record. Its types are for those who get it for the first time: clients add them to those they have
+    /// (spec: cockatrice-behaviour 13.7).
+    pub(super) fn game_record(&self, game: u32, with_types: bool) -> Option<Vec<u8>> {
+        let mut record = self.tables.get(&game)?.game.info();
+        if !with_types {
+            record.game_types.clear();
+        }
+        Some(encode(&record))
+    }
+
+    /// Tells the room of a game.
+    pub(super) fn spread_game(&mut self, game: u32, with_types: bool) {
+        let room = self.tables.get(&game).map(|table| table.room);
+        if let Some((room, record)) = room.zip(self.game_record(game, with_types)) {
+            let list = protocol::list_games(room, &protocol::listed(1, &record));
+            self.spread(room, list);
+        }
+    }
+
+    /// Tells the room what has changed of a game, and nothing else.
+    fn spread_part(&mut self, game: u32, change: impl FnOnce(&mut ServerInfoGame<'_>)) {
+        let Some(room) = self.tables.get(&game).map(|table| table.room) else {
+            return;
+        };
+        let mut record = ServerInfoGame {
+            room_id: Some(room as i32),
+            game_id: Some(game as i32),
+            ..ServerInfoGame::default()
+        };
+        change(&mut record);
+        let list = protocol::list_games(room, &protocol::listed(1, &encode(&record)));
+        self.spread(room, list);
+    }
+
+    /// A game is over: whoever is still in it is out, the room hears of it, and then of it nothing more.
+    fn closed(&mut self, game: u32, took_part: &[(Box<str>, bool)]) {
+        self.spread_part(game, |record| record.closed = Some(true));
+        let Some(table) = self.tables.remove(&game) else {
+            return;
+        };
+        self.metrics.games_closed.up();
+        for seat in table.seats.values() {
+            self.post.session(seat.conn, ToSession::Removed(game));
+        }
+        if let Some(room) = self.rooms.get_mut(&table.room) {
+            room.games.remove(&game);
+        }
+        self.room_changed(table.room);
+        let added = self.replay_added(&table, took_part);
+        for (name, _) in took_part {
+            if let Some(user) = self.directory.users.get(name) {
+                let conn = user.conn;
+                let send = Delivery::Send(conn, added.clone());
+                self.post.to(conn.shard, Item::Show(send));
+            }
+        }
+    }
+
+    fn replay_added(&self, table: &Table, took_part: &[(Box<str>, bool)]) -> Bytes {
+        let room = self.room_settings.get(table.room as usize);
+        let room = room.map_or("", |room| &room.name);
+        protocol::replay_added(&table.game, room, &table.replays, took_part)
+    }
+
+    /// The games of a room that a user is in, as entries of an answer.
+    pub(super) fn games_of(&self, room: u32, name: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        let games = self.rooms.get(&room).map(|state| &state.games);
+        for game in games.into_iter().flatten() {
+            let table = self.tables.get(game);
+            if table.is_some_and(|table| table.game.participant_named(name).is_some())
+                && let Some(record) = self.game_record(*game, true)
+            {
+                raw::block(&mut out, 2, &record);
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,133 @@
+//! What goes on in another process: everything of a shard that clients can notice.
+//!
+//! The state is taken apart by name, so that a new field does not compile before it is either kept or left out.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Cockatrice, desk::Desk, directory::Directory, games::Table, registry::Registry, rooms::Room,
+    session::Session,
+};
+use crate::{
+    ConnId, Keep,
+    kept::{Counted, Damaged, ensure},
+};
+
+/// State of a shard, kept.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Kept {
+    sessions: BTreeMap<ConnId, Session>,
+    ticks: u64,
+    next_tick: Duration,
+    sessions_begun: u64,
+    games_begun: u32,
+    directory: Directory,
+    desk: Desk,
+    registry: Registry,
+    rooms: BTreeMap<u32, Room>,
+    tables: BTreeMap<u32, Table>,
+    draining: bool,
+    counted: Counted,
+}
+
+impl Keep for Cockatrice {
+    type Kept = Kept;
+
+    fn keep(&self) -> Kept {
+        let Cockatrice {
+            sessions,
+            ticks,
+            next_tick,
+            sessions_begun,
+            games_begun,
+            directory,
+            desk,
+            registry,
+            rooms,
+            tables,
+            draining,
+            metrics,
+            // Its place, and what it was told.
+            settings: _,
+            room_settings: _,
+            shard: _,
+            topology: _,
+            // Empty between two turns.
+            post: _,
+        } = self;
+        Kept {
+            sessions: sessions.iter().map(|(c, s)| (*c, s.clone())).collect(),
+            ticks: *ticks,
+            next_tick: *next_tick,
+            sessions_begun: *sessions_begun,
+            games_begun: *games_begun,
+            directory: directory.clone(),
+            desk: desk.clone(),
+            registry: registry.clone(),
+            rooms: rooms.clone(),
+            tables: tables.clone(),
+            draining: *draining,
+            counted: Counted::of(&**metrics),
+        }
+    }
+
+    fn revive(&mut self, kept: Kept) -> Result<(), Damaged> {
+        self.check(&kept)?;
+        let Kept {
+            sessions,
+            ticks,
+            next_tick,
+            sessions_begun,
+            games_begun,
+            directory,
+            desk,
+            registry,
+            rooms,
+            tables,
+            draining,
+            counted,
+        } = kept;
+        self.sessions = sessions.into_iter().collect();
+        self.ticks = ticks;
+        self.next_tick = next_tick;
+        self.sessions_begun = sessions_begun;
+        self.games_begun = games_begun;
+        self.directory = directory;
+        self.desk = desk;
+        self.registry = registry;
+        self.rooms = rooms;
+        self.tables = tables;
+        self.draining = draining;
+        counted.add_to(&*self.metrics);
+        Ok(())
+    }
+}
+
+impl Cockatrice {
+    /// What is said twice is the same, and of this place.
+    fn check(&self, kept: &Kept) -> Result<(), Damaged> {
+        let here = |conn: &ConnId| conn.shard == self.shard;
+        ensure(
+            kept.sessions.keys().all(here),
+            "a connection is of another shard",
+        )?;
+        let rooms = kept.rooms.keys().eq(self.rooms.keys());
+        ensure(rooms, "a room is on another shard, or there is none")?;
+        ensure(
+            kept.directory.rooms.len() == self.room_settings.len(),
+            "there are other rooms",
+        )?;
+        let listed = kept.directory.users.iter();
+        let named = listed.clone().all(|(name, user)| *name == user.name);
+        ensure(named, "a user has two names")?;
+        for (game, table) in &kept.tables {
+            let room = kept.rooms.get(&table.room);
+            let known = room.is_some_and(|room| room.games.contains(game));
+            ensure(known, "a game is in no room")?;
+        }
+        let games: usize = kept.rooms.values().map(|room| room.games.len()).sum();
+        ensure(games == kept.tables.len(), "a room has a game that is not")
+    }
+}

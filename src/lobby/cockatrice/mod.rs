@@ -1,0 +1,306 @@
+//! The Cockatrice lobby (spec: cockatrice-wire, cockatrice-behaviour): one value of [`Cockatrice`] is the state of one shard.
+//!
+//! | file | concept |
+//! |---|---|
+//! | `session` | a connection: how it begins, how long it may be silent, how it ends |
+//! | `containers` | what a client sends: reading it, the order of its commands, the one answer |
+//! | `login`, `registry`, `desk` | signing in; who has which name; who may connect |
+//! | `directory`, `users` | everybody's picture of who is there; lists of users, private messages |
+//! | `room_list`, `rooms` | which rooms there are; a room: its members, what they say |
+//! | `game_entry`, `games` | creating and joining games; a game's place in its room, and the way to its participants |
+//! | `protocol` | what goes out, and how long messages are looked at |
+//! | `kept` | what goes on in another process |
+//! | `mail`, `topology` | what roles tell each other, and which shard has what |
+//! | `settings`, `metrics`, `registration` | configuration and limits; what is counted; its listeners |
+//!
+//! Who is where: a connection on the shard it landed on; a name at its home; a room with its games on one shard; the picture of
+//! users and rooms on every shard. Each hands the others mail, and does not know whether they are on its own shard.
+//!
+//! Invariants: what several clients are told is put together once. What members of a room can see of each other has passed
+//! that room's shard, one thing after the other. Nothing of a connection is handled while it waits for another role.
+
+mod containers;
+mod desk;
+mod directory;
+mod game_entry;
+mod games;
+mod kept;
+mod login;
+mod mail;
+mod metrics;
+mod protocol;
+mod registration;
+mod registry;
+mod room_list;
+mod rooms;
+mod session;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod topology;
+mod users;
+
+use std::{collections::BTreeMap, convert::Infallible, rc::Rc, sync::Arc, time::Duration};
+
+use cockatrice::messages::CloseReason;
+use serde::{Deserialize, Serialize};
+
+pub use mail::Mail;
+pub use metrics::Metrics;
+pub use room_list::RoomSettings;
+pub use settings::{ListenerSettings, LobbySettings, Method, Settings};
+
+use self::{
+    desk::Desk,
+    directory::Directory,
+    games::Table,
+    mail::{Delivery, Item, Post, ToSession},
+    registry::Registry,
+    rooms::Room,
+    session::Session,
+    topology::Topology,
+};
+use super::{ConnId, Dialect, Origin, ShardId, Source, Stopping, Ticket, Turn, map::IdMap};
+
+/// A turn of this dialect.
+type CockatriceTurn<'a> = Turn<'a, Cockatrice>;
+
+/// The Cockatrice lobby on one shard.
+#[derive(Debug)]
+pub struct Cockatrice {
+    settings: Arc<Settings>,
+    room_settings: Rc<[RoomSettings]>,
+    shard: ShardId,
+    topology: Topology,
+    /// Connections of this shard.
+    sessions: IdMap<ConnId, Session>,
+    /// Ticks since the start.
+    ticks: u64,
+    /// When the next one is due.
+    next_tick: Duration,
+    /// Sessions that have begun here, and games.
+    sessions_begun: u64,
+    games_begun: u32,
+    directory: Directory,
+    /// Used on one shard only.
+    desk: Desk,
+    /// Names whose home is here.
+    registry: Registry,
+    /// Rooms that live here.
+    rooms: BTreeMap<u32, Room>,
+    /// Their games.
+    tables: BTreeMap<u32, Table>,
+    /// The process is to end: no game begins.
+    draining: bool,
+    /// What this input has caused.
+    post: Post,
+    metrics: Arc<Metrics>,
+}
+
+/// What a timer was set for.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub enum Timer {
+    /// Connections, rooms and games are looked at.
+    Tick,
+}
+
+impl Cockatrice {
+    /// The state of shard `shard` of `shards`.
+    ///
+    /// # Panics
+    /// The settings describe no rooms; whoever reads them checks that.
+    pub fn new(shard: ShardId, shards: u16, settings: Arc<Settings>) -> Self {
+        let topology = Topology::new(shard.node(), shards);
+        let rooms = settings.room_list();
+        let room_settings: Rc<[RoomSettings]> = rooms.expect("checked when it was read").into();
+        let numbers = 0..room_settings.len() as u32;
+        let here = numbers.filter(|&room| topology.room(room) == shard);
+        Cockatrice {
+            rooms: here
+                .map(|room| (room, new_room(&room_settings, room)))
+                .collect(),
+            directory: Directory::of_rooms(room_settings.len()),
+            settings,
+            room_settings,
+            shard,
+            topology,
+            sessions: IdMap::default(),
+            ticks: 0,
+            next_tick: Duration::ZERO,
+            sessions_begun: 0,
+            games_begun: 0,
+            desk: Desk::default(),
+            registry: Registry::default(),
+            tables: BTreeMap::new(),
+            draining: false,
+            post: Post::new(shard),
+            metrics: Arc::default(),
+        }
+    }
+
+    /// From now on this shard counts there.
+    pub fn reporting_to(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Handles an input, then what it has caused here, and sends what it has caused elsewhere.
+    fn input<'a>(
+        &mut self,
+        turn: &mut CockatriceTurn<'a>,
+        handle: impl FnOnce(&mut Self, &mut CockatriceTurn<'a>),
+    ) {
+        handle(self, turn);
+        while let Some(item) = self.post.next() {
+            self.item(turn, item);
+        }
+        self.post.send(turn);
+    }
+
+    fn item(&mut self, turn: &mut CockatriceTurn<'_>, item: Item) {
+        match item {
+            Item::Desk(message) => self.at_desk(message),
+            Item::Registry(message) => self.at_home(message),
+            Item::Directory(change) => self.in_directory(turn, change),
+            Item::Room(room, message) => {
+                let unix_ms = turn.now.unix.as_millis() as u64;
+                self.in_room(room, message, unix_ms);
+            }
+            Item::Game(game, message) => self.in_game(turn, game, message),
+            Item::Session(conn, message) => self.in_session(turn, conn, message),
+            Item::Show(delivery) => show(turn, delivery),
+        }
+    }
+
+    fn in_session(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, message: ToSession) {
+        match message {
+            ToSession::Admitted(refused) => self.admitted(turn, conn, refused),
+            ToSession::Granted(name) => self.granted(turn, conn, name),
+            ToSession::Evicted => self.evicted(turn, conn),
+            ToSession::Reply(reply) => self.reply(turn, conn, reply),
+            ToSession::GamesOf(room, games) => self.games_told(turn, conn, room, games),
+            ToSession::Entered(game) => {
+                if let Some(session) = self.sessions.get_mut(&conn) {
+                    session.games.insert(game, 0);
+                }
+            }
+            ToSession::Removed(game) => {
+                if let Some(session) = self.sessions.get_mut(&conn) {
+                    session.games.remove(&game);
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self, turn: &mut CockatriceTurn<'_>) {
+        self.ticks += 1;
+        self.tick_sessions(turn);
+        self.tick_games();
+        self.tick_rooms();
+        // In steps, however late this one is; those that were missed are not made up for.
+        self.next_tick = (self.next_tick + self.settings.tick).max(turn.now.mono);
+        turn.wake_at(self.next_tick, Timer::Tick);
+    }
+
+    /// Says the same to all connections.
+    fn say_to_all(&self, turn: &mut CockatriceTurn<'_>, message: &bytes::Bytes) {
+        let mut conns: Vec<ConnId> = self.sessions.keys().copied().collect();
+        conns.sort_unstable();
+        for conn in conns {
+            turn.send(conn, message.clone());
+        }
+    }
+}
+
+fn new_room(described: &[RoomSettings], room: u32) -> Room {
+    let described = described.get(room as usize);
+    Room::new(described.map_or(0, |described| described.history))
+}
+
+/// Does something for clients of this shard.
+fn show(turn: &mut CockatriceTurn<'_>, delivery: Delivery) {
+    match delivery {
+        Delivery::Send(conn, message) => turn.send(conn, message),
+        Delivery::SendEach(conns, message) => {
+            for conn in conns {
+                turn.send(conn, message.clone());
+            }
+        }
+        Delivery::Spread(topic, message) => turn.fan_out(super::Audience::Topic(topic), message),
+        Delivery::Enter(conn, topic) => turn.enter(conn, topic),
+        Delivery::Leave(conn, topic) => turn.leave(conn, topic),
+    }
+}
+
+impl Dialect for Cockatrice {
+    type Mail = Mail;
+    type Ask = Infallible;
+    type Answer = Infallible;
+    type Event = Infallible;
+    type Notice = Infallible;
+    type Timer = Timer;
+
+    fn on_start(&mut self, turn: &mut CockatriceTurn<'_>) {
+        self.next_tick = turn.now.mono + self.settings.tick;
+        turn.wake_at(self.next_tick, Timer::Tick);
+    }
+
+    fn on_open(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, origin: Origin) {
+        self.input(turn, |lobby, turn| lobby.opened(turn, conn, origin));
+    }
+
+    fn on_frame(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, body: &mut [u8]) {
+        self.input(turn, |lobby, turn| lobby.frame(turn, conn, body));
+    }
+
+    fn on_close(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId) {
+        self.input(turn, |lobby, _| lobby.depart(conn));
+    }
+
+    fn on_mail(&mut self, turn: &mut CockatriceTurn<'_>, _: ShardId, mail: Mail) {
+        self.input(turn, |lobby, turn| {
+            for item in mail {
+                lobby.item(turn, item);
+            }
+        });
+    }
+
+    fn on_answer(&mut self, _: &mut CockatriceTurn<'_>, _: Ticket, answer: Infallible) {
+        match answer {}
+    }
+
+    fn on_notice(&mut self, _: &mut CockatriceTurn<'_>, news: Infallible) {
+        match news {}
+    }
+
+    fn on_timer(&mut self, turn: &mut CockatriceTurn<'_>, timer: Timer) {
+        match timer {
+            Timer::Tick => self.input(turn, |lobby, turn| lobby.tick(turn)),
+        }
+    }
+
+    fn on_stopping(&mut self, turn: &mut CockatriceTurn<'_>, step: Stopping) {
+        match step {
+            Stopping::Drain => {
+                self.draining = true;
+                self.say_to_all(turn, &protocol::server_shutdown("", 0));
+            }
+            Stopping::Now => {
+                let closed = protocol::connection_closed(CloseReason::ServerShutdown, None);
+                self.say_to_all(turn, &closed);
+            }
+        }
+    }
+
+    fn is_drained(&self) -> bool {
+        self.tables.is_empty()
+    }
+
+    fn refuse(ask: Infallible) -> Infallible {
+        ask
+    }
+
+    fn metrics(&self) -> Vec<&dyn Source> {
+        vec![&*self.metrics]
+    }
+}

@@ -1,0 +1,245 @@
+//! A room, on its shard: who is in it, what was said, entering and leaving (spec: cockatrice-behaviour 4).
+//!
+//! Everything that members can see of each other goes through here, one thing after the other, so that all see the same
+//! order whatever shard they are on. What they are told is put together once, and sent to each shard that has members.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use cockatrice::{
+    accounts::Privilege,
+    messages::{CommandRoomSay, ResponseCode},
+    rooms::History,
+    text,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Cockatrice,
+    containers::Flow,
+    directory::{Listed, members},
+    mail::{Delivery, Item, Reply, ToRoom, ToSession},
+    protocol::{self, raw},
+};
+use crate::{ConnId, ShardId};
+
+/// What extends the answer to who enters a room.
+const JOIN_ROOM: u32 = 1000;
+
+/// A room's state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Room {
+    /// By name, the order in which lists show them.
+    pub(super) members: BTreeMap<Box<str>, Listed>,
+    /// Which member a connection is.
+    names: BTreeMap<ConnId, Box<str>>,
+    /// How many members each shard has.
+    shards: BTreeMap<ShardId, u32>,
+    /// What was said, the oldest first.
+    history: History,
+    /// Its games.
+    pub(super) games: BTreeSet<u32>,
+    /// The tick in which everybody was told last how many are in it.
+    pub(super) told_in: Option<u64>,
+    /// They are more or fewer since.
+    pub(super) changed: bool,
+}
+
+impl Room {
+    /// Nobody is in it, and it keeps so many lines.
+    pub(super) fn new(lines: usize) -> Self {
+        Room {
+            history: History::new(lines),
+            ..Room::default()
+        }
+    }
+
+    fn enter(&mut self, member: Listed) {
+        *self.shards.entry(member.conn.shard).or_default() += 1;
+        self.names.insert(member.conn, member.name.clone());
+        self.members.insert(member.name.clone(), member);
+    }
+
+    /// Whoever the connection was in it.
+    fn leave(&mut self, conn: ConnId) -> Option<Box<str>> {
+        let name = self.names.remove(&conn)?;
+        self.members.remove(&name);
+        if let Some(count) = self.shards.get_mut(&conn.shard) {
+            *count -= 1;
+            if *count == 0 {
+                self.shards.remove(&conn.shard);
+            }
+        }
+        Some(name)
+    }
+
+    /// Members and games.
+    pub(super) fn counts(&self) -> (u32, u32) {
+        (self.members.len() as u32, self.games.len() as u32)
+    }
+}
+
+impl Cockatrice {
+    // ---- on the member's shard ---------------------------------------------------------------------------------
+
+    /// Somebody wants to enter a room (spec: cockatrice-behaviour 4.3).
+    pub(super) fn join_room(&mut self, conn: ConnId, room: u32) -> Flow {
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return Flow::code(ResponseCode::RespLoginNeeded);
+        };
+        let Some(user) = &session.user else {
+            return Flow::code(ResponseCode::RespLoginNeeded);
+        };
+        if session.rooms.contains(&room) {
+            return Flow::code(ResponseCode::RespContextError);
+        }
+        let Some(described) = self.room_settings.get(room as usize) else {
+            return Flow::code(ResponseCode::RespNameNotFound);
+        };
+        if !described.admits(user.level, Privilege::None) {
+            return Flow::code(ResponseCode::RespUserLevelTooLow);
+        }
+        let member = user.listed(conn);
+        session.rooms.insert(room);
+        self.tell_room(room, ToRoom::Join(member));
+        Flow::Wait(self.topology.room(room))
+    }
+
+    pub(super) fn leave_room(&mut self, conn: ConnId, room: u32) -> Flow {
+        if let Some(session) = self.sessions.get_mut(&conn) {
+            session.rooms.remove(&room);
+        }
+        self.tell_room(room, ToRoom::Leave(conn));
+        Flow::Wait(self.topology.room(room))
+    }
+
+    pub(super) fn room_say(&mut self, conn: ConnId, room: u32, say: &CommandRoomSay<'_>) -> Flow {
+        let said = say.message();
+        if !self.may_talk(conn, say.message.as_deref().map_or(0, <[u8]>::len)) {
+            return Flow::code(ResponseCode::RespChatFlood);
+        }
+        let text = text::one_line(&said).into_owned();
+        self.tell_room(room, ToRoom::Say { conn, text });
+        Flow::Wait(self.topology.room(room))
+    }
+
+    // ---- on the room's shard -----------------------------------------------------------------------------------
+
+    pub(super) fn in_room(&mut self, room: u32, message: ToRoom, unix_ms: u64) {
+        match message {
+            ToRoom::Join(member) => self.entered(room, member),
+            ToRoom::Leave(conn) => {
+                self.left(room, conn);
+                self.reply_to(conn, Reply::code(ResponseCode::RespOk));
+            }
+            ToRoom::Gone(conn) => self.left(room, conn),
+            ToRoom::Say { conn, text } => {
+                self.said(room, conn, &text, unix_ms);
+                self.reply_to(conn, Reply::code(ResponseCode::RespOk));
+            }
+            ToRoom::Create { who, command } => self.created(room, who, &command, unix_ms / 1000),
+            ToRoom::Enter { who, command } => self.game_entered(room, who, &command),
+            ToRoom::GamesOf { conn, name } => {
+                let games = self.games_of(room, &name);
+                self.post
+                    .session(conn, ToSession::GamesOf(room, games.into()));
+            }
+        }
+    }
+
+    pub(super) fn reply_to(&mut self, conn: ConnId, reply: Reply) {
+        self.post.session(conn, ToSession::Reply(reply));
+    }
+
+    fn entered(&mut self, room: u32, member: Listed) {
+        let conn = member.conn;
+        let before = self
+            .rooms
+            .get(&room)
+            .and_then(|state| state.members.get(&member.name));
+        if let Some(before) = before.map(|before| before.conn) {
+            self.left(room, before); // an older session of that name, of whose end is not known here yet
+        }
+        self.spread(room, protocol::room_joined(room, &member.public));
+        let Some(state) = self.rooms.get_mut(&room) else {
+            return;
+        };
+        state.enter(member);
+        let enter = Delivery::Enter(conn, members(room));
+        self.post.to(conn.shard, Item::Show(enter));
+        self.room_changed(room);
+        let Some(state) = self.rooms.get(&room) else {
+            return;
+        };
+        let mut after: Vec<Bytes> = Vec::new();
+        for line in state.history.lines() {
+            after.push(protocol::room_history(room, line.told(), line.time_ms()));
+        }
+        let described = self.room_settings.get(room as usize);
+        let welcome = described.map_or("", |described| &described.join_message);
+        after.push(protocol::room_welcome(room, welcome));
+        let body = protocol::listed(1, &self.full_room(room));
+        let reply = Reply {
+            body: Some(protocol::listed(JOIN_ROOM, &body).into()),
+            after,
+            ..Reply::code(ResponseCode::RespOk)
+        };
+        self.reply_to(conn, reply);
+    }
+
+    /// A room's record with everything in it: members, games, game types.
+    fn full_room(&self, room: u32) -> Vec<u8> {
+        let Some(state) = self.rooms.get(&room) else {
+            return Vec::new();
+        };
+        // How many there are is known here before it is everywhere.
+        let mut record = self.room_with_types(room, state.counts());
+        for game in &state.games {
+            if let Some(info) = self.game_record(*game, true) {
+                raw::block(&mut record, 7, &info);
+            }
+        }
+        for member in state.members.values() {
+            raw::block(&mut record, 8, &member.public);
+        }
+        record
+    }
+
+    fn left(&mut self, room: u32, conn: ConnId) {
+        let Some(name) = self
+            .rooms
+            .get_mut(&room)
+            .and_then(|state| state.leave(conn))
+        else {
+            return;
+        };
+        let leave = Delivery::Leave(conn, members(room));
+        self.post.to(conn.shard, Item::Show(leave));
+        self.spread(room, protocol::room_left(room, &name));
+        self.room_changed(room);
+    }
+
+    fn said(&mut self, room: u32, conn: ConnId, said: &str, at_ms: u64) {
+        let Some(state) = self.rooms.get_mut(&room) else {
+            return;
+        };
+        let Some(name) = state.names.get(&conn).cloned() else {
+            return;
+        };
+        let message = protocol::room_say(room, &name, said);
+        state.history.push(&name, said, at_ms);
+        self.metrics.room_lines.up();
+        self.spread(room, message);
+    }
+
+    /// Tells all members of a room.
+    pub(super) fn spread(&mut self, room: u32, message: Bytes) {
+        let Some(state) = self.rooms.get(&room) else {
+            return;
+        };
+        for &shard in state.shards.keys() {
+            let spread = Delivery::Spread(members(room), message.clone());
+            self.post.to(shard, Item::Show(spread));
+        }
+    }
+}

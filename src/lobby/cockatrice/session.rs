@@ -1,0 +1,292 @@
+//! A connection: how it begins, how long it may be silent, how it ends (spec: cockatrice-wire 3, 4, 9, 14).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use bytes::Bytes;
+use cockatrice::{accounts::Level, flood::Window, messages::CloseReason};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Cockatrice, CockatriceTurn,
+    containers::Work,
+    directory::Listed,
+    mail::{Item, ToDesk, ToDirectory, ToGame, ToRegistry, ToRoom, Visitor},
+    protocol,
+};
+use crate::{Closing, ConnId, Origin, rate::Meter};
+
+/// How a client is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Transport {
+    /// It begins with an empty container, and is told who it talks to then.
+    Tcp,
+    /// It is told at once.
+    WebSocket,
+}
+
+/// A connection of this shard.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Session {
+    pub(super) visitor: Visitor,
+    pub(super) address: IpAddr,
+    /// It has been told who it talks to: its containers are handled.
+    pub(super) greeted: bool,
+    /// The desk counts it.
+    pub(super) counted: bool,
+    /// The tick in which a container of it was handled last.
+    pub(super) heard: u64,
+    /// The tick in which its user did something last that is not mere presence.
+    pub(super) acted: u64,
+    /// Its user was told of being idle.
+    pub(super) warned: bool,
+    /// Sign-ins that have failed.
+    pub(super) failures: u8,
+    /// Who it is, once it has signed in.
+    pub(super) user: Option<Box<User>>,
+    /// The rooms that it is in, or about to be.
+    pub(super) rooms: BTreeSet<u32>,
+    /// The games that it is in, and what they know of its silence.
+    pub(super) games: BTreeMap<u32, i32>,
+    /// What it has said of late.
+    pub(super) chat: Window,
+    /// What it has done in games of late.
+    pub(super) commands: Window,
+    /// What it has asked for of late.
+    pub(super) pace: Meter,
+    /// The container that is being handled, while something is waited for.
+    pub(super) work: Option<Box<Work>>,
+    /// It has ended, and is forgotten as soon as what is waited for is there.
+    pub(super) gone: bool,
+}
+
+/// Who a connection is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct User {
+    pub(super) name: Box<str>,
+    pub(super) level: Level,
+    /// Whether a password was asked for, and right.
+    pub(super) password_right: bool,
+    /// The record in public form.
+    pub(super) public: Bytes,
+    /// Names the session where sessions are written down; otherwise the largest number.
+    pub(super) session_id: u64,
+    pub(super) client_id: Box<str>,
+    pub(super) client_version: Box<str>,
+}
+
+impl Session {
+    fn new(origin: Origin, tick: u64) -> Self {
+        let transport = match origin.format.has_upgrade() {
+            true => Transport::WebSocket,
+            false => Transport::Tcp,
+        };
+        Session {
+            visitor: Visitor {
+                counted: origin.counted,
+                transport,
+            },
+            address: origin.address,
+            greeted: false,
+            counted: false,
+            heard: tick,
+            acted: tick,
+            warned: false,
+            failures: 0,
+            user: None,
+            rooms: BTreeSet::new(),
+            games: BTreeMap::new(),
+            chat: Window::default(),
+            commands: Window::default(),
+            pace: Meter::default(),
+            work: None,
+            gone: false,
+        }
+    }
+}
+
+impl Cockatrice {
+    pub(super) fn opened(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, origin: Origin) {
+        let session = Session::new(origin, self.ticks);
+        let at_once = session.visitor.transport == Transport::WebSocket;
+        self.sessions.insert(conn, session);
+        if at_once {
+            self.identify(turn, conn);
+        }
+    }
+
+    /// Tells a client who it talks to, and asks whether it may stay.
+    pub(super) fn identify(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId) {
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return;
+        };
+        session.greeted = true;
+        let visitor = session.visitor;
+        turn.send(conn, protocol::identification(&self.settings.name));
+        if self.counts_connections(visitor) {
+            self.begin_wait(turn, conn, Work::admission(), self.topology.desk());
+            self.tell_desk(ToDesk::Enter(conn, visitor));
+        }
+    }
+
+    /// The desk has decided.
+    pub(super) fn admitted(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        refused: Option<CloseReason>,
+    ) {
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return;
+        };
+        session.counted = refused.is_none();
+        let is_gone = session.gone;
+        self.end_wait(turn, conn);
+        if let Some(reason) = refused.filter(|_| !is_gone) {
+            self.metrics.turned_away.up();
+            self.end_with(turn, conn, protocol::connection_closed(reason, None));
+        }
+    }
+
+    /// A newer session of the same name ends this one (spec: cockatrice-wire 10.2 item 8).
+    pub(super) fn evicted(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId) {
+        let Some(session) = self.sessions.get(&conn).filter(|session| !session.gone) else {
+            return;
+        };
+        debug_assert!(session.user.is_some(), "it holds a name");
+        self.metrics.replaced.up();
+        const WHY: &str = "You have been logged out due to logging in at another location.";
+        let now = turn.now.unix.as_secs() as u32;
+        let closed = protocol::connection_closed(CloseReason::Loggedinelsewere, Some((WHY, now)));
+        self.end_with(turn, conn, closed);
+    }
+
+    /// Ends a connection with a last word.
+    pub(super) fn end_with(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, last: Bytes) {
+        turn.send(conn, last);
+        self.end(turn, conn);
+    }
+
+    /// Ends a connection.
+    pub(super) fn end(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId) {
+        turn.close(conn, Closing::Flushed);
+        self.depart(conn);
+    }
+
+    /// A connection is no more: its user leaves rooms and games, and is no longer there (spec: cockatrice-wire 4). While
+    /// something is waited for it stays until that has come, so that what it has said is heard before it is gone.
+    pub(super) fn depart(&mut self, conn: ConnId) {
+        match self.sessions.get_mut(&conn) {
+            None => return,
+            Some(session) if session.work.is_some() => {
+                session.gone = true;
+                return;
+            }
+            Some(_) => {}
+        }
+        let Some(session) = self.sessions.remove(&conn) else {
+            return;
+        };
+        if session.counted {
+            self.tell_desk(ToDesk::Leave(session.visitor));
+        }
+        for &room in &session.rooms {
+            self.tell_room(room, ToRoom::Gone(conn));
+        }
+        for &game in session.games.keys() {
+            self.tell_game(game, ToGame::Lost(conn));
+        }
+        if let Some(user) = session.user {
+            let name = user.name;
+            self.tell_everywhere(ToDirectory::Left {
+                name: name.clone(),
+                conn,
+            });
+            self.tell_home(&name.clone(), ToRegistry::Release { name, conn });
+        }
+    }
+
+    pub(super) fn tell_room(&mut self, room: u32, message: ToRoom) {
+        let shard = self.topology.room(room);
+        self.post.to(shard, Item::Room(room, message));
+    }
+
+    pub(super) fn tell_game(&mut self, game: u32, message: ToGame) {
+        let shard = self.topology.game(game);
+        self.post.to(shard, Item::Game(game, message));
+    }
+
+    /// A tick of this shard's connections: who has been silent or idle for too long goes, games are told of silence.
+    pub(super) fn tick_sessions(&mut self, turn: &mut CockatriceTurn<'_>) {
+        let (mut silent, mut idle, mut warned, mut pings) = (vec![], vec![], vec![], vec![]);
+        for (&conn, session) in &mut self.sessions {
+            if session.gone {
+                continue;
+            }
+            let silence = self.ticks - session.heard;
+            if silence > self.settings.inactivity {
+                silent.push(conn);
+                continue;
+            }
+            match self.settings.idle.filter(|_| session.may_be_idle()) {
+                Some(most) if session.warned && self.ticks - session.acted > most => {
+                    idle.push(conn);
+                    continue;
+                }
+                Some(most)
+                    if !session.warned && self.ticks - session.acted >= (most * 9).div_ceil(10) =>
+                {
+                    session.warned = true;
+                    warned.push(conn);
+                }
+                _ => {}
+            }
+            let silence = i32::try_from(silence).unwrap_or(i32::MAX);
+            for (&game, told) in &mut session.games {
+                if *told != silence {
+                    *told = silence;
+                    pings.push((conn, game, silence));
+                }
+            }
+        }
+        // In an order that is everybody's, not the map's.
+        for list in [&mut silent, &mut idle, &mut warned] {
+            list.sort_unstable();
+        }
+        pings.sort_unstable();
+        for (conn, game, silence) in pings {
+            self.tell_game(game, ToGame::Ping(conn, silence));
+        }
+        for conn in warned {
+            turn.send(conn, protocol::idle_warning());
+        }
+        self.metrics.inactive.add(silent.len() as u64);
+        self.metrics.idle.add(idle.len() as u64);
+        for conn in silent.into_iter().chain(idle) {
+            self.end(turn, conn);
+        }
+    }
+}
+
+impl Session {
+    /// Whether being idle ends it: everybody's but that of staff (spec: cockatrice-wire 4; behaviour 17.3).
+    fn may_be_idle(&self) -> bool {
+        self.user
+            .as_ref()
+            .is_none_or(|user| !user.level.is_moderator())
+    }
+}
+
+impl User {
+    /// As everybody may see them.
+    pub(super) fn listed(&self, conn: ConnId) -> Listed {
+        Listed {
+            name: self.name.clone(),
+            conn,
+            level: self.level,
+            public: self.public.clone(),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What an operator may choose about the Cockatrice lobby, and the limits nobody may pass.
+
+use std::{net::SocketAddr, time::Duration};
+
+use cockatrice::flood::Limits;
+use settings::Address;
+use wire::{Format, ReadLimits};
+
+use crate::{StrangerLimits, rate::Rate};
+
+settings::settings! {
+    /// Where the lobby listens, what a client may say at once, and how much may wait for one.
+    #[derive(Clone, Debug)]
+    pub struct ListenerSettings {
+        /// Whether the Cockatrice lobby is there at all.
+        enabled: bool = "cockatrice.enabled", flag(), "false";
+        /// Its listener for clients over TCP, which is what they use for every port but 443, 80, 4748 and 8080. "auto" as
+        /// host follows the FAF listeners: 127.0.0.1 while those offer open sign-in on loopback, otherwise 0.0.0.0. Port 0:
+        /// any free port. "": off.
+        tcp_address: Address = "cockatrice.tcp_address", address(), "auto:4747";
+        /// Its listener for clients over WebSocket, at any path. "": off.
+        websocket_address: Address = "cockatrice.websocket_address", address(), "auto:4748";
+        /// Header of a WebSocket request that carries the client's address behind a reverse proxy. "": not read. It is
+        /// believed from addresses on networks of one's own.
+        websocket_ip_header: String = "cockatrice.websocket_ip_header", text(), "";
+        /// Longest message of a client. The longest real ones are decks and pictures of up to 2,097,151 bytes. A longer one
+        /// ends the connection.
+        message_bytes: usize = "cockatrice.message_bytes", number(1024, 1 << 26), "2200000", unit("bytes");
+        /// A client for which more than this waits unread is disconnected. Lists of all users and games must fit.
+        outbox_bytes: usize = "cockatrice.outbox_bytes", number(65_536, 1 << 30), "16777216", unit("bytes");
+        /// A client that has taken nothing for this long while something waits is disconnected.
+        outbox_stuck: Duration = "cockatrice.outbox_stuck_s", number(1, 86_400), "60", unit("s");
+    }
+}
+
+impl ListenerSettings {
+    /// Its listeners: name, format, address.
+    pub fn listeners(&self) -> impl Iterator<Item = (&'static str, Format, SocketAddr)> {
+        let all = [
+            (
+                "cockatrice/tcp",
+                Format::PrefixedBigEndian,
+                self.tcp_address,
+            ),
+            (
+                "cockatrice/websocket",
+                Format::WebSocketBinary,
+                self.websocket_address,
+            ),
+        ];
+        let enabled = self.enabled;
+        let on = move |(name, format, address): (_, _, Address)| {
+            let socket = address.socket().filter(|_| enabled)?;
+            Some((name, format, socket))
+        };
+        all.into_iter().filter_map(on)
+    }
+
+    /// What its listeners read.
+    pub fn read_limits(&self) -> ReadLimits {
+        ReadLimits {
+            message_bytes: self.message_bytes,
+            ws_path: "*".to_owned(),
+            ws_forwarded_header: self.websocket_ip_header.clone(),
+            ..ReadLimits::default()
+        }
+    }
+}
+
+/// How people prove who they are (spec: cockatrice-wire 10.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// They do not: everybody is an unknown user.
+    Nothing,
+    /// By one password for everybody.
+    Password,
+}
+
+settings::words! { Method { Nothing = "none", Password = "password" } }
+
+settings::settings! {
+    /// Configuration of the dialect (spec: cockatrice-behaviour 15).
+    #[derive(Clone, Debug)]
+    pub struct Settings {
+        /// The name that clients are shown.
+        name: String = "cockatrice.name", text(), "My Cockatrice server";
+        /// How people sign in: "none", everybody under any name, or "password", whoever knows the one password.
+        method: Method = "cockatrice.auth", word(Method::WORDS), "none";
+        /// The one password of cockatrice.auth = "password".
+        password: String = "cockatrice.password", text(), "";
+        /// What everybody is told after signing in; HTML.
+        message: String = "cockatrice.server_message", text(), "";
+        /// Rooms, as a JSON list of objects: name, description, auto_join, join_message, history (lines kept), game_types (a
+        /// list of names), permission (none, registered, moderator, administrator), privilege (none, privileged, vip, donator).
+        /// "": one room, "General room".
+        rooms: String = "cockatrice.rooms", text(), "";
+        /// How often connections and games are looked at: what is counted in ticks is counted in these.
+        tick: Duration = "cockatrice.tick_ms", number(10, 600_000), "1000", unit("ms");
+        /// A client that has sent nothing whole for more ticks than this is disconnected. Clients send something every three
+        /// seconds.
+        inactivity: u64 = "cockatrice.inactivity_ticks", number(1, 1_000_000), "15", unit("ticks");
+        /// Somebody who has neither talked nor played for more ticks than this is disconnected, and warned before. 0: nobody.
+        idle: Option<u64> = "cockatrice.idle_ticks", number(0, 10_000_000), "3600", unit("ticks");
+        /// Whether a client must say which installation it is.
+        require_client_id: bool = "cockatrice.require_client_id", flag(), "false";
+        /// Features that a client must have, with commas between them.
+        required_features: String = "cockatrice.required_features", text(), "";
+        /// Connections from one address. 0: no limit. Loopback is exempt.
+        per_address: Option<u32> = "cockatrice.connections_per_address", number(0, 10_000_000), "4", unit("connections");
+        /// Connections over TCP. 0: no limit of its own.
+        most_tcp: Option<u32> = "cockatrice.max_users_tcp", number(0, 10_000_000), "0", unit("connections");
+        /// Connections over WebSocket. 0: no limit of its own.
+        most_websocket: Option<u32> = "cockatrice.max_users_websocket", number(0, 10_000_000), "0", unit("connections");
+        /// Users who are signed in; further ones are told that the server is full. 0: no limit of its own.
+        most_users: Option<u32> = "cockatrice.max_users_total", number(0, 10_000_000), "0", unit("users");
+        /// Over how long what one user says in rooms, games and privately is counted. 0: it is not.
+        chat_interval: Option<Duration> = "cockatrice.chat_interval_s", number(0, 3600), "10", unit("s");
+        /// Messages of one user in that time; further ones are refused.
+        chat_messages: u32 = "cockatrice.chat_messages", number(1, 1_000_000), "15", unit("messages");
+        /// Bytes of one user's messages in that time; further ones are refused.
+        chat_bytes: u32 = "cockatrice.chat_bytes", number(1, 1 << 30), "1000", unit("bytes");
+        /// Over how long one user's commands in games are counted. 0: they are not.
+        command_interval: Option<Duration> = "cockatrice.game_command_interval_s", number(0, 3600), "10", unit("s");
+        /// Such commands in that time, moving and drawing cards not counted; further ones are refused.
+        game_commands: u32 = "cockatrice.game_commands", number(1, 1_000_000), "20", unit("commands");
+        /// Open games of one user in a room. -1: no limit.
+        games_per_user: i64 = "cockatrice.games_per_user", number(-1, 1_000_000), "5", unit("games");
+        /// A game whose players are all disconnected is closed after this time. 0: never.
+        game_inactivity: Option<Duration> = "cockatrice.game_inactivity_s", number(0, 1_000_000), "120", unit("s");
+        /// Whether everybody may create a game as a judge.
+        create_as_judge: bool = "cockatrice.allow_create_as_judge", flag(), "false";
+        /// Commands of one client in a second in the long run; 1000 at once. It is heard later if it sends more. 0: no limit.
+        commands_per_second: Option<u32> = "cockatrice.commands_per_second", number(0, 1_000_000), "100", unit("commands/s");
+    }
+}
+
+settings::settings! {
+    /// Everything that an operator may choose about the lobby.
+    #[derive(Clone, Debug)]
+    pub struct LobbySettings {
+        /// Where it listens.
+        listener: ListenerSettings;
+        /// What the dialect is told.
+        dialect: Settings;
+        /// What holds until somebody has signed in.
+        strangers: StrangerLimits;
+    }
+}
+
+impl Settings {
+    /// How much one client may say.
+    pub(super) fn pace(&self) -> Option<Rate> {
+        Rate::limit(self.commands_per_second, COMMANDS_BURST)
+    }
+
+    /// How much one user may say.
+    pub(super) fn chat(&self) -> Limits {
+        Limits {
+            interval: self.ticks(self.chat_interval),
+            count: self.chat_messages,
+            bytes: self.chat_bytes,
+        }
+    }
+
+    /// How much one user may do in games.
+    pub(super) fn play(&self) -> Limits {
+        Limits {
+            interval: self.ticks(self.command_interval),
+            count: self.game_commands,
+            bytes: u32::MAX,
+        }
+    }
+
+    /// How many ticks this time is, one at least; 0 if there is none.
+    fn ticks(&self, time: Option<Duration>) -> u32 {
+        let Some(time) = time else {
+            return 0;
+        };
+        let ticks = time.as_millis() / self.tick.as_millis().max(1);
+        u32::try_from(ticks).unwrap_or(u32::MAX).max(1)
+    }
+}
+
+/// Commands in one container; clients send one, and some tens when many cards are touched at once.
+pub(super) const COMMANDS: usize = 1_000;
+/// Commands of one client at once: a container as long as it may be. Signing in with all tabs open takes some ten, and the user
+/// list asks for a screenful of pictures.
+pub(super) const COMMANDS_BURST: u32 = COMMANDS as u32;
+/// Bytes of a message that count as much as a command.
+pub(super) const COMMAND_BYTES: usize = 4_096;
+/// Commands that a list of all users, or somebody's games, counts as.
+pub(super) const LIST_COST: u64 = 10;
+/// Failed sign-ins of one connection after which it is ended: a person stops to think before.
+pub(super) const SIGN_IN_FAILURES: u8 = 10;
+/// Commands that a failed sign-in counts as.
+pub(super) const FAILURE_COST: u64 = 100;
+/// Rooms of a server; each is a topic, and a line of everybody's list.
+pub(super) const ROOMS: usize = 1_000;
+/// Longest message that is read without being looked at first: what it becomes in memory is some hundred times as long at most.
+pub(super) const SHORT_BYTES: usize = 65_536;
+/// Fields of a longer message, of its command and of that command's content: it holds one text, and little else.
+pub(super) const LONG_FIELDS: usize = 8;

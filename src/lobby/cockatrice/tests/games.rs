@@ -1,0 +1,248 @@
+//! Games: creating, joining, talking, leaving, what rooms are told.
+
+use cockatrice::messages::{CommandGameSay, CommandKickFromGame, CommandLeaveGame, CommandRollDie};
+
+use super::*;
+
+fn talk(text: &str) -> GameCommandBody<'_> {
+    GameCommandBody::GameSay(CommandGameSay {
+        message: Some(text.into()),
+    })
+}
+
+fn leave() -> GameCommandBody<'static> {
+    GameCommandBody::LeaveGame(CommandLeaveGame::default())
+}
+
+/// Creates a game. Its id.
+fn created(sim: &mut Sim, conn: ConnId) -> u32 {
+    let answer = ask(sim, conn, room(10, 0, create(2)));
+    let joined = answer.iter().find_map(|m| m.strip_prefix("in game "));
+    let id = joined.and_then(|m| m.split(' ').next()).expect("a game");
+    id.parse().expect("a number")
+}
+
+#[test]
+fn a_game_is_created_joined_and_closed() {
+    each(|mut sim| {
+        let (ann, bob) = (member(&mut sim, "ann"), member(&mut sim, "bob"));
+        hush(&mut sim, &[ann]);
+        sim.send(ann, room(10, 0, create(2)));
+        sim.settle();
+        let answer = heard_but_lists(&mut sim, ann);
+        let id = 1;
+        let expected = [
+            format!("game {id} GameHostChanged"),
+            "10 RespOk".to_owned(),
+            format!("in game {id} as 0"),
+            format!("game {id} GameStateChanged"),
+        ];
+        assert_eq!(answer, expected);
+        assert_eq!(heard(&mut sim, bob), [format!("0 games {id}:1+1")]);
+        sim.send(bob, room(10, 0, enter(1, false)));
+        sim.settle();
+        assert_eq!(
+            heard_but_lists(&mut sim, bob),
+            [
+                "10 RespOk".to_owned(),
+                format!("in game {id} as 1"),
+                format!("game {id} GameStateChanged")
+            ]
+        );
+        let seen = heard(&mut sim, ann);
+        assert!(seen.contains(&format!("game {id} Join")), "{seen:?}");
+        assert!(
+            seen.contains(&format!("0 games {id}:2+0")),
+            "no types twice: {seen:?}"
+        );
+        let answer = ask(&mut sim, bob, game(11, 1, vec![talk("hi")]));
+        assert_eq!(answer, ["game 1 say hi", "11 RespOk"]);
+        assert_eq!(heard(&mut sim, ann), ["game 1 say hi"]);
+        let answer = ask(&mut sim, bob, game(12, 1, vec![leave()]));
+        assert!(answer.contains(&"12 RespOk".to_owned()), "{answer:?}");
+        assert_eq!(
+            ask(&mut sim, bob, game(13, 1, vec![talk("x")])),
+            ["13 RespNotInRoom"]
+        );
+        hush(&mut sim, &[ann, bob]);
+        sim.send(ann, game(12, 1, vec![leave()]));
+        sim.settle();
+        assert_eq!(heard_but_lists(&mut sim, ann), ["12 RespOk", "ReplayAdded"]);
+        assert_eq!(
+            heard(&mut sim, bob),
+            ["0 games 1:0+0 closed", "ReplayAdded"]
+        );
+        let carol = user(&mut sim, "carol");
+        let answer = ask(&mut sim, carol, session(2, join(0)));
+        assert_eq!(answer[0], "2 RespOk room 0 ann,bob,carol games 0");
+    });
+}
+
+#[test]
+fn joining_is_refused_in_order() {
+    each(|mut sim| {
+        let (ann, bob) = (member(&mut sim, "ann"), member(&mut sim, "bob"));
+        let carol = member(&mut sim, "carol");
+        let id = created(&mut sim, ann) as i32;
+        let joins = |sim: &mut Sim, conn, id, spectator| {
+            let answer = ask(sim, conn, room(20, 0, enter(id, spectator)));
+            let answer = answer.into_iter().find(|m| m.starts_with("20 "));
+            answer.expect("an answer")
+        };
+        assert_eq!(joins(&mut sim, ann, id, false), "20 RespContextError");
+        assert_eq!(joins(&mut sim, bob, id + 1, false), "20 RespNameNotFound");
+        assert_eq!(joins(&mut sim, bob, -1, false), "20 RespNameNotFound");
+        assert_eq!(joins(&mut sim, bob, id, false), "20 RespOk");
+        assert_eq!(joins(&mut sim, carol, id, false), "20 RespGameFull");
+        assert_eq!(joins(&mut sim, carol, id, true), "20 RespOk");
+    });
+}
+
+#[test]
+fn a_lost_connection_and_a_kick_take_somebody_out() {
+    each(|mut sim| {
+        let (ann, bob) = (member(&mut sim, "ann"), member(&mut sim, "bob"));
+        let carol = member(&mut sim, "carol");
+        let id = created(&mut sim, ann);
+        ask(&mut sim, bob, room(20, 0, enter(id as i32, false)));
+        ask(&mut sim, carol, room(20, 0, enter(id as i32, true)));
+        hush(&mut sim, &[ann, bob, carol]);
+        let kick = GameCommandBody::KickFromGame(CommandKickFromGame { player_id: Some(2) });
+        let refused = ask(&mut sim, bob, game(30, id, vec![kick.clone()]));
+        assert_eq!(refused, ["30 RespFunctionNotAllowed"]);
+        ask(&mut sim, ann, game(31, id, vec![kick]));
+        let seen = heard(&mut sim, carol);
+        assert!(seen.contains(&format!("game {id} Kicked")), "{seen:?}");
+        assert_eq!(
+            ask(&mut sim, carol, game(32, id, vec![talk("x")])),
+            ["32 RespNotInRoom"]
+        );
+        hush(&mut sim, &[bob]);
+        sim.disconnect(ann);
+        sim.settle();
+        let seen = heard(&mut sim, bob);
+        for event in ["Leave", "GameHostChanged", "GameStateChanged"] {
+            assert!(seen.contains(&format!("game {id} {event}")), "{seen:?}");
+        }
+        sim.disconnect(bob);
+        sim.settle();
+        assert!((0..sim.shards()).all(|shard| sim.dialect(shard).tables.is_empty()));
+    });
+}
+
+#[test]
+fn leaving_the_room_is_not_leaving_the_game() {
+    each(|mut sim| {
+        let (ann, bob) = (member(&mut sim, "ann"), member(&mut sim, "bob"));
+        let id = created(&mut sim, ann);
+        let leave_room = RoomCommandBody::LeaveRoom(Default::default());
+        ask(&mut sim, ann, room(11, 0, leave_room));
+        let answer = ask(&mut sim, ann, game(12, id, vec![talk("still here")]));
+        assert_eq!(
+            answer,
+            [format!("game {id} say still here"), "12 RespOk".to_owned()]
+        );
+        hush(&mut sim, &[ann]);
+        ask(&mut sim, bob, room(20, 0, enter(id as i32, false)));
+        assert_eq!(
+            heard(&mut sim, ann),
+            [format!("game {id} Join")],
+            "no news of the room"
+        );
+    });
+}
+
+#[test]
+fn participants_see_how_long_others_are_silent() {
+    each(|mut sim| {
+        let (ann, bob) = (member(&mut sim, "ann"), member(&mut sim, "bob"));
+        let id = created(&mut sim, ann);
+        ask(&mut sim, bob, room(20, 0, enter(id as i32, false)));
+        hush(&mut sim, &[ann, bob]);
+        for _ in 0..4 {
+            tick(&mut sim);
+        }
+        let changed = format!("game {id} PlayerPropertiesChanged,PlayerPropertiesChanged");
+        assert!(heard(&mut sim, ann).contains(&changed));
+    });
+}
+
+#[test]
+fn too_many_commands_are_refused_and_card_moves_are_not_counted() {
+    let few = Settings {
+        game_commands: 3,
+        ..settings()
+    };
+    each_with(few, |mut sim| {
+        let ann = member(&mut sim, "ann");
+        let id = created(&mut sim, ann);
+        let roll = || GameCommandBody::RollDie(CommandRollDie::default());
+        for cmd in 0..3 {
+            let answer = ask(&mut sim, ann, game(cmd, id, vec![roll()]));
+            assert_ne!(
+                answer.last().expect("an answer"),
+                &format!("{cmd} RespChatFlood")
+            );
+        }
+        assert_eq!(
+            ask(&mut sim, ann, game(4, id, vec![leave()])),
+            ["4 RespChatFlood"]
+        );
+        let draw = GameCommandBody::DrawCards(Default::default());
+        assert_eq!(
+            ask(&mut sim, ann, game(5, id, vec![draw])),
+            ["5 RespChatFlood"]
+        );
+        sim.advance(Duration::from_secs(10));
+        let answer = ask(&mut sim, ann, game(6, id, vec![leave()]));
+        assert!(answer.contains(&"6 RespOk".to_owned()));
+    });
+}
+
+#[test]
+fn one_user_has_only_so_many_games_of_a_room() {
+    each(|mut sim| {
+        let ann = member(&mut sim, "ann");
+        for _ in 0..5 {
+            created(&mut sim, ann);
+        }
+        assert_eq!(
+            ask(&mut sim, ann, room(20, 0, create(2))),
+            ["20 RespContextError"]
+        );
+    });
+}
+
+#[test]
+fn what_is_told_of_a_host_is_public() {
+    each(|mut sim| {
+        let (ann, bob) = (member(&mut sim, "ann"), member(&mut sim, "bob"));
+        hush(&mut sim, &[bob]);
+        created(&mut sim, ann);
+        let raw = sim.take_raw(bob);
+        let list = raw.iter().find_map(|bytes| {
+            let message: ServerMessage<'_> = decode(bytes).ok()?;
+            match message.room_event?.body? {
+                RoomEventBody::ListGames(list) => Some(list),
+                _ => None,
+            }
+        });
+        let list = list.expect("a list");
+        let host = list.game_list[0].host_info.as_ref().expect("a host");
+        assert_eq!(host.name(), "ann");
+        assert!(host.address.is_none() && host.session_id.is_none());
+    });
+}
+
+#[test]
+fn a_deck_is_taken() {
+    each(|mut sim| {
+        let ann = member(&mut sim, "ann");
+        let id = created(&mut sim, ann);
+        let answer = ask(&mut sim, ann, game(20, id, vec![deck()]));
+        assert!(
+            answer.last().expect("an answer").starts_with("20 "),
+            "{answer:?}"
+        );
+    });
+}
