@@ -1,16 +1,11 @@
 //! What an action at a card table costs, from a container's bytes to the messages that leave, and what a game takes.
 //!
-//! `cargo bench -p muster-cockatrice --bench table`. A turn's actions of two players with decks of sixty cards, without sockets: a
+//! `cargo bench --bench card_table`. A turn's actions of two players with decks of sixty cards, without sockets: a
 //! card is drawn, played, tapped, put under the library; replays are recorded and thrown away. The second line has twenty
 //! spectators. The third reads a container alone. Bytes of a game are counted by an allocator that counts.
 
 #![allow(missing_docs, reason = "criterion_group makes a public function")]
 #![allow(unsafe_code, reason = "an allocator that counts")]
-#![allow(
-    clippy::disallowed_types,
-    clippy::disallowed_methods,
-    reason = "a benchmark is no part of the layer"
-)]
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -18,11 +13,11 @@ use std::{
     sync::atomic::{AtomicI64, Ordering},
 };
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use muster_cockatrice::{
+use cockatrice::{
     game::{Cx, Game, Out, Person, Role, Rules},
     messages::*,
 };
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rand::{SeedableRng, rngs::StdRng};
 
 struct Counting;
@@ -31,13 +26,17 @@ static LIVE: AtomicI64 = AtomicI64::new(0);
 
 // SAFETY: everything is the system allocator's; only sizes are added up.
 unsafe impl GlobalAlloc for Counting {
+    // SAFETY: what the caller holds to is handed on.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LIVE.fetch_add(layout.size() as i64, Ordering::Relaxed);
+        // SAFETY: as above.
         unsafe { System.alloc(layout) }
     }
 
+    // SAFETY: what the caller holds to is handed on.
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
         LIVE.fetch_sub(layout.size() as i64, Ordering::Relaxed);
+        // SAFETY: as above.
         unsafe { System.dealloc(at, layout) }
     }
 }
