@@ -9,6 +9,7 @@
 //! | `room_list`, `rooms` | which rooms there are; a room: its members, what they say |
 //! | `game_entry`, `games` | creating and joining games; a game's place in its room, and the way to its participants |
 //! | `protocol` | what goes out, and how long messages are looked at |
+//! | [`account`], [`questions`] | what is known of an account; what the back office is asked |
 //! | `kept` | what goes on in another process |
 //! | `mail`, `topology` | what roles tell each other, and which shard has what |
 //! | `settings`, `metrics`, `registration` | configuration and limits; what is counted; its listeners |
@@ -19,6 +20,7 @@
 //! Invariants: what several clients are told is put together once. What members of a room can see of each other has passed
 //! that room's shard, one thing after the other. Nothing of a connection is handled while it waits for another role.
 
+pub mod account;
 mod containers;
 mod desk;
 mod directory;
@@ -29,6 +31,7 @@ mod login;
 mod mail;
 mod metrics;
 mod protocol;
+pub mod questions;
 mod registration;
 mod registry;
 mod room_list;

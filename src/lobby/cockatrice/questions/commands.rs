@@ -1,0 +1,372 @@
+//! Which command is which question. Texts are cut here (spec: cockatrice-wire 8); what the protocol refuses instead of cutting
+//! (passwords, names of card art) is answered here.
+
+use std::{borrow::Cow, net::IpAddr};
+
+use bytes::Bytes;
+use cockatrice::{
+    accounts::CardArt,
+    messages::{
+        AdminCommandBody, CommandAccountEdit, CommandAccountPassword, CommandDeckUpload,
+        CommandReport, ModeratorCommandBody, ResponseCode, SessionCommandBody, Text,
+    },
+    text,
+};
+
+use super::{
+    AccountChange, Ask, AskDecks, AskReplays, AskReports, BanKeys, ChangeAccount, DeckRequest,
+    List, ListChange, Moderate, ModeratorRequest, NewReport, Password, PasswordSalt, Register,
+    Registration, ReplayRequest, ReportRequest, Who,
+};
+
+/// What a command is: a question, or answered already.
+pub type Asked = Result<Ask, ResponseCode>;
+
+fn name(field: &Option<Text<'_>>) -> Box<str> {
+    some_name(field).unwrap_or_default()
+}
+
+fn some_name(field: &Option<Text<'_>>) -> Option<Box<str>> {
+    field.as_ref().map(|bytes| text::name(bytes).into())
+}
+
+fn long(field: &Option<Text<'_>>) -> Box<str> {
+    let cut: Option<Cow<'_, str>> = field.as_ref().map(|bytes| text::text(bytes));
+    cut.unwrap_or_default().into()
+}
+
+/// The two forms of a password; `Err`: one is longer than it may be.
+fn password(plain: &Option<Text<'_>>, hashed: &Option<Text<'_>>) -> Result<Password, ()> {
+    let fits = |sent: &Text<'_>| match sent.len() <= text::PASSWORD_BYTES {
+        true => Ok(sent.lossy().into()),
+        false => Err(()),
+    };
+    match (plain, hashed) {
+        (Some(plain), _) if !plain.is_empty() => fits(plain).map(Password::Plain),
+        (_, Some(hashed)) => fits(hashed).map(Password::Hashed),
+        _ => Ok(Password::Missing),
+    }
+}
+
+/// A command of somebody who need not have signed in; `None`: it is none of these.
+pub fn by_anybody(
+    command: &SessionCommandBody<'_>,
+    address: IpAddr,
+    counted: Option<IpAddr>,
+) -> Option<Asked> {
+    use SessionCommandBody as Command;
+    let register = |what, name: Box<str>, client_id| {
+        let register = Register {
+            what,
+            name,
+            client_id,
+            address,
+            counted,
+        };
+        Some(Ok(register.into()))
+    };
+    let account = |field| text::clean(&name(field)).into_boxed_str();
+    match command {
+        Command::RequestPasswordSalt(it) => {
+            let name = account(&it.user_name);
+            Some(Ok(PasswordSalt { name }.into()))
+        }
+        Command::Register(it) => {
+            let Ok(password) = password(&it.password, &it.hashed_password) else {
+                return Some(Err(ResponseCode::RespRegistrationFailed));
+            };
+            let new = Registration::New {
+                password,
+                email: name(&it.email),
+                country: name(&it.country),
+                real_name: name(&it.real_name),
+            };
+            register(new, account(&it.user_name), name(&it.clientid))
+        }
+        Command::Activate(it) => {
+            let token = name(&it.token);
+            let activate = Registration::Activate { token };
+            register(activate, account(&it.user_name), name(&it.clientid))
+        }
+        Command::ForgotPasswordRequest(it) => {
+            let name_of = account(&it.user_name);
+            register(Registration::Forgotten, name_of, name(&it.clientid))
+        }
+        Command::ForgotPasswordChallenge(it) => {
+            let email = name(&it.email);
+            let challenge = Registration::Challenge { email };
+            register(challenge, account(&it.user_name), name(&it.clientid))
+        }
+        Command::ForgotPasswordReset(it) => {
+            let Ok(password) = password(&it.new_password, &it.hashed_new_password) else {
+                return Some(Err(ResponseCode::RespContextError));
+            };
+            let token = name(&it.token);
+            let reset = Registration::Reset { token, password };
+            register(reset, account(&it.user_name), name(&it.clientid))
+        }
+        _ => None,
+    }
+}
+
+/// A command of somebody with an account; `None`: it is none that the store answers.
+pub fn by_registered(who: &Who, command: &SessionCommandBody<'_>) -> Option<Asked> {
+    use SessionCommandBody as Command;
+    let change = |change| {
+        let who = who.clone();
+        Some(Ok(ChangeAccount { who, change }.into()))
+    };
+    let decks = |request| {
+        let owner = who.id;
+        Some(Ok(AskDecks { owner, request }.into()))
+    };
+    let replays = |request| {
+        let who = who.clone();
+        Some(Ok(AskReplays { who, request }.into()))
+    };
+    let reports = |request| {
+        let who = who.clone();
+        Some(Ok(AskReports { who, request }.into()))
+    };
+    match command {
+        Command::AddToList(it) => list(&it.list, &it.user_name, true).map_or_else(
+            || Some(Err(ResponseCode::RespContextError)),
+            |it| change(AccountChange::Add(it)),
+        ),
+        Command::RemoveFromList(it) => list(&it.list, &it.user_name, false).map_or_else(
+            || Some(Err(ResponseCode::RespContextError)),
+            |it| change(AccountChange::Remove(it)),
+        ),
+        Command::AccountEdit(it) => match edit(it) {
+            Ok(edit) => change(edit),
+            Err(code) => Some(Err(code)),
+        },
+        Command::AccountPassword(it) => match new_password(it) {
+            Ok(new) => change(new),
+            Err(code) => Some(Err(code)),
+        },
+        Command::AccountImage(it) => {
+            let image = it.image.as_deref().unwrap_or_default();
+            let image = Bytes::copy_from_slice(text::image(image));
+            change(AccountChange::Image(image))
+        }
+        Command::SetCardArtParams(it) => match CardArt::from_command(it) {
+            Some(art) => change(AccountChange::CardArt(art)),
+            None => Some(Err(ResponseCode::RespInvalidData)),
+        },
+        Command::DeckList(_) => decks(DeckRequest::List),
+        Command::DeckNewDir(it) => decks(DeckRequest::NewFolder {
+            path: name(&it.path),
+            name: name(&it.dir_name),
+        }),
+        Command::DeckDelDir(it) => decks(DeckRequest::DeleteFolder(name(&it.path))),
+        Command::DeckUpload(it) => match upload(it) {
+            Ok(upload) => decks(upload),
+            Err(code) => Some(Err(code)),
+        },
+        Command::DeckDownload(it) => decks(DeckRequest::Download(it.deck_id())),
+        Command::DeckDel(it) => decks(DeckRequest::Delete(it.deck_id())),
+        Command::ReplayList(_) => replays(ReplayRequest::List),
+        Command::ReplayDownload(it) => replays(ReplayRequest::Download(it.replay_id())),
+        Command::ReplayModifyMatch(it) => replays(ReplayRequest::Modify {
+            game: it.game_id(),
+            do_not_hide: it.do_not_hide(),
+        }),
+        Command::ReplayDeleteMatch(it) => replays(ReplayRequest::Delete(it.game_id())),
+        Command::ReplayGetCode(it) => replays(ReplayRequest::GetCode(it.game_id())),
+        Command::ReplaySubmitCode(it) => replays(ReplayRequest::SubmitCode(name(&it.replay_code))),
+        Command::Report(it) => reports(ReportRequest::New(report(it))),
+        Command::ReportMyList(_) => reports(ReportRequest::Own),
+        Command::ReportDetails(it) => reports(ReportRequest::Details(it.report_id())),
+        Command::ReportAddComment(it) => reports(ReportRequest::Comment {
+            report: it.report_id(),
+            text: long(&it.comment),
+        }),
+        _ => None,
+    }
+}
+
+fn list(list: &Option<Text<'_>>, user: &Option<Text<'_>>, on: bool) -> Option<ListChange> {
+    let list = List::of(&name(list))?;
+    let name = name(user);
+    Some(ListChange { list, name, on })
+}
+
+fn edit(it: &CommandAccountEdit<'_>) -> Result<AccountChange, ResponseCode> {
+    let check = it.password_check.as_ref();
+    if check.is_some_and(|check| check.len() > text::PASSWORD_BYTES) {
+        return Err(ResponseCode::RespWrongPassword);
+    }
+    Ok(AccountChange::Edit {
+        real_name: some_name(&it.real_name),
+        email: some_name(&it.email),
+        country: some_name(&it.country),
+        password_check: check.map(|check| check.lossy().into()),
+    })
+}
+
+fn new_password(it: &CommandAccountPassword<'_>) -> Result<AccountChange, ResponseCode> {
+    let old = it.old_password();
+    if it
+        .old_password
+        .as_ref()
+        .is_some_and(|old| old.len() > text::PASSWORD_BYTES)
+    {
+        return Err(ResponseCode::RespWrongPassword);
+    }
+    let new = password(&it.new_password, &it.hashed_new_password);
+    Ok(AccountChange::Password {
+        old: old.into(),
+        new: new.map_err(|()| ResponseCode::RespContextError)?,
+    })
+}
+
+fn upload(it: &CommandDeckUpload<'_>) -> Result<DeckRequest, ResponseCode> {
+    let Some(deck) = &it.deck_list else {
+        return Err(ResponseCode::RespInvalidData);
+    };
+    let deck = match text::file(deck) {
+        Cow::Borrowed(whole) => Bytes::copy_from_slice(whole.as_bytes()),
+        Cow::Owned(cut) => cut.into(),
+    };
+    Ok(DeckRequest::Upload {
+        path: some_name(&it.path),
+        id: it.deck_id,
+        deck,
+    })
+}
+
+fn report(it: &CommandReport<'_>) -> NewReport {
+    let chat_log = it.chat_log.as_ref().map(|log| text::end_of_text(log));
+    NewReport {
+        about: name(&it.reported_user),
+        game: it.game_id(),
+        room: None,
+        category: name(&it.category),
+        description: long(&it.description),
+        chat_log: chat_log.unwrap_or_default().into(),
+    }
+}
+
+/// A command of a moderator.
+pub fn by_moderator(who: &Who, command: &ModeratorCommandBody<'_>) -> Ask {
+    use ModeratorCommandBody as Command;
+    use ModeratorRequest as Request;
+    let reports = |request| {
+        let who = who.clone();
+        AskReports { who, request }.into()
+    };
+    let replays = |request| {
+        let who = who.clone();
+        AskReplays { who, request }.into()
+    };
+    let request = match command {
+        Command::BanFromServer(it) => Request::Ban {
+            keys: BanKeys {
+                name: name(&it.user_name),
+                address: name(&it.address),
+                client_id: name(&it.clientid),
+            },
+            minutes: it.minutes(),
+            reason: long(&it.reason),
+            visible_reason: long(&it.visible_reason),
+        },
+        Command::GetBanHistory(it) => Request::BanHistory(name(&it.user_name)),
+        Command::WarnUser(it) => Request::Warn {
+            name: name(&it.user_name),
+            reason: long(&it.reason),
+            client_id: name(&it.clientid),
+        },
+        Command::GetWarnHistory(it) => Request::WarnHistory(name(&it.user_name)),
+        Command::ViewLogHistory(it) => Request::Log {
+            name: name(&it.user_name),
+            address: name(&it.ip_address),
+            game_name: name(&it.game_name),
+            game_id: name(&it.game_id),
+            message: long(&it.message),
+            places: it
+                .log_location
+                .iter()
+                .map(|it| text::name(it).into())
+                .collect(),
+            hours: it.date_range(),
+            most: it.maximum_results(),
+        },
+        Command::GrantReplayAccess(it) => {
+            return replays(ReplayRequest::Grant {
+                game: it.replay_id(),
+                moderator: name(&it.moderator_name),
+            });
+        }
+        Command::ForceActivateUser(it) => Request::ForceActivate(name(&it.username_to_activate)),
+        Command::GetAdminNotes(it) => Request::Notes(name(&it.user_name)),
+        Command::UpdateAdminNotes(it) => Request::SetNotes {
+            name: name(&it.user_name),
+            notes: long(&it.notes),
+        },
+        Command::AddCardArtRule(it) => Request::AddArtRule {
+            card: it.card_name().into(),
+            provider: it.card_provider_id().into(),
+            mode: name(&it.mode),
+            reason: name(&it.reason),
+        },
+        Command::RemoveCardArtRule(it) => Request::RemoveArtRule {
+            card: name(&it.card_name),
+            provider: name(&it.card_provider_id),
+        },
+        Command::ListCardArtRules(_) => Request::ArtRules,
+        Command::GetUserSessions(it) => Request::Sessions {
+            name: name(&it.user_name),
+            most: it.limit(),
+        },
+        Command::GetUserAlts(it) => Request::Alts(name(&it.user_name)),
+        Command::GetModeratorLastLogins(_) => Request::ModeratorLogins,
+        Command::RemoveUserAvatar(it) => Request::RemoveAvatar(name(&it.user_name)),
+        Command::ReportList(it) => {
+            return reports(ReportRequest::List {
+                unresolved_only: it.unresolved_only(),
+                offset: it.offset(),
+                limit: it.limit(),
+            });
+        }
+        Command::ReportAssign(it) => return reports(ReportRequest::Assign(it.report_id())),
+        Command::ReportResolve(it) => {
+            return reports(ReportRequest::Resolve {
+                report: it.report_id(),
+                note: long(&it.resolution_note),
+                dismissed: it.dismissed(),
+            });
+        }
+        Command::ReplayDownloadByGameId(it) => {
+            return replays(ReplayRequest::DownloadByGame(it.game_id()));
+        }
+        Command::ReportUserInfo(it) => {
+            return reports(ReportRequest::UserInfo(name(&it.user_name)));
+        }
+        Command::ReportStats(_) => return reports(ReportRequest::Stats),
+        Command::GetWarnList(it) => Request::WarnList {
+            name: name(&it.user_name),
+            client_id: name(&it.user_clientid),
+        },
+    };
+    let who = who.clone();
+    Moderate { who, request }.into()
+}
+
+/// A command of an administrator; `None`: it is none that the store answers.
+pub fn by_admin(who: &Who, command: &AdminCommandBody<'_>) -> Option<Ask> {
+    use AdminCommandBody as Command;
+    let request = match command {
+        Command::AdjustMod(it) => ModeratorRequest::Adjust {
+            name: name(&it.user_name),
+            moderator: it.should_be_mod,
+            judge: it.should_be_judge,
+        },
+        Command::ResetUserPassword(it) => ModeratorRequest::ResetPassword(name(&it.user_name)),
+        Command::UpdateServerMessage(_) | Command::ShutdownServer(_) | Command::ReloadConfig(_) => {
+            return None;
+        }
+    };
+    let who = who.clone();
+    Some(Moderate { who, request }.into())
+}

@@ -1,0 +1,69 @@
+//! What the Cockatrice dialect asks the back office, and what comes back.
+//!
+//! Plain data: texts are cut to the lengths of the protocol before they are asked with (spec: cockatrice-wire 8). A command
+//! that only the store can answer becomes a question of its subject, and its answer is an [`Outcome`]: the code and content of the
+//! response, as they are written, and whom else it concerns. Who may ask is the dialect's business, who may see what the
+//! question's.
+
+mod account;
+mod commands;
+mod decks;
+mod games;
+mod moderation;
+mod outcome;
+mod registration;
+mod replays;
+mod reports;
+mod sign_in;
+
+pub use self::{
+    account::{AccountChange, ChangeAccount, List, ListChange},
+    commands::{Asked, by_admin, by_anybody, by_moderator, by_registered},
+    decks::{AskDecks, DeckForGame, DeckRequest},
+    games::{KeepGame, LogLine, NewGame, PlayedGame, Recorded, StoreGame, WriteLog},
+    moderation::{BanKeys, Moderate, ModeratorRequest},
+    outcome::{Change, Notice, Outcome, Pending, event, notification},
+    registration::{Register, Registration},
+    replays::{AskReplays, ReplayRequest},
+    reports::{AskReports, NewReport, ReportRequest},
+    sign_in::{
+        CloseSession, OpenSession, Opened, Password, PasswordSalt, Refusal, ServerMessage, SignIn,
+        SignedIn,
+    },
+};
+
+/// Who asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Who {
+    /// Account id; 0: no account.
+    pub id: u32,
+    /// The name, in its stored spelling.
+    pub name: Box<str>,
+    /// Address, for rows that tell it.
+    pub address: Box<str>,
+    /// Which installation it is, as the client says.
+    pub client_id: Box<str>,
+    /// Whether it may see what moderators may.
+    pub is_moderator: bool,
+    /// Signed in with the password in clear, which counts as knowing it (spec: cockatrice-behaviour 3.3, AccountEdit).
+    pub showed_password: bool,
+}
+
+crate::questions! {
+    PasswordSalt,
+    SignIn,
+    OpenSession,
+    CloseSession,
+    ServerMessage,
+    Register,
+    ChangeAccount,
+    AskDecks,
+    DeckForGame,
+    AskReplays,
+    AskReports,
+    Moderate,
+    NewGame,
+    KeepGame,
+    StoreGame,
+    WriteLog,
+}

@@ -1,0 +1,158 @@
+//! What comes of a command that the store answers.
+
+use bytes::Bytes;
+use cockatrice::messages::{
+    EventNotifyUser, NotificationType, ResponseBody, ResponseCode, SessionEvent, SessionEventBody,
+    encode,
+};
+
+use crate::question::{MayFail, StoreFailure};
+
+/// What comes of a command.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Code of the response.
+    pub code: ResponseCode,
+    /// What extends the response: its number and content.
+    pub body: Option<(u32, Bytes)>,
+    /// Encoded `SessionEvent`s for whoever asked, in front of the response.
+    pub before: Vec<Bytes>,
+    /// For others, if they are there.
+    pub notices: Vec<Notice>,
+    /// What changes at once, beside the store.
+    pub change: Option<Change>,
+}
+
+/// What changes for those who are there.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// The record of whoever asked. `told`: everybody who lists users is told of it.
+    Record {
+        /// Their account as it is now.
+        account: Box<crate::cockatrice::account::Account>,
+        /// Whether as an update of the user list (spec: cockatrice-behaviour 3.2).
+        told: bool,
+    },
+    /// Whom whoever asked has on that list now.
+    List(super::ListChange),
+    /// Sessions of these users end: they are banned by what their client is.
+    Banned(Vec<Box<str>>),
+    /// The user's rights are other ones now. `false`: they have lost some, and their session ends.
+    Rights(Box<str>, bool),
+}
+
+/// Something for a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// To whom.
+    pub to: Box<str>,
+    /// An encoded `SessionEvent`.
+    pub event: Bytes,
+    /// What is to be noted when it has been delivered; otherwise it is delivered when they sign in.
+    pub pending: Option<Pending>,
+}
+
+/// Which notice it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pending {
+    /// That a report was resolved: its id.
+    Resolved(u32),
+    /// That a report was commented, to its reporter: the comment's id.
+    ToReporter(u32),
+    /// That a report was commented, to whom it is assigned: the comment's id.
+    ToAssignee(u32),
+}
+
+impl Outcome {
+    /// Nothing but a code.
+    pub fn code(code: ResponseCode) -> Self {
+        Outcome {
+            code,
+            body: None,
+            before: Vec::new(),
+            notices: Vec::new(),
+            change: None,
+        }
+    }
+
+    /// `RespOk`.
+    pub fn ok() -> Self {
+        Outcome::code(ResponseCode::RespOk)
+    }
+
+    /// `RespOk` with content.
+    pub fn with(body: ResponseBody<'_>) -> Self {
+        Outcome::ok().and(body)
+    }
+
+    /// The same, with that content.
+    #[must_use]
+    pub fn and(mut self, body: ResponseBody<'_>) -> Self {
+        let number = body.number();
+        self.body = Some((number, content(body).into()));
+        self
+    }
+}
+
+impl MayFail for Outcome {
+    /// Neither an unreachable store nor one that refuses is the client's fault (spec: cockatrice-wire 6.3).
+    fn failed(_: StoreFailure) -> Self {
+        Outcome::code(ResponseCode::RespInternalError)
+    }
+}
+
+/// The content of an extension, without what stands in front of it in the shell.
+fn content(body: ResponseBody<'_>) -> Vec<u8> {
+    use ResponseBody as Body;
+    match &body {
+        Body::JoinRoom(one) => encode(one),
+        Body::ListUsers(one) => encode(one),
+        Body::GetGamesOfUser(one) => encode(one),
+        Body::GetUserInfo(one) => encode(one),
+        Body::DumpZone(one) => encode(one),
+        Body::Login(one) => encode(one),
+        Body::DeckList(one) => encode(one),
+        Body::DeckDownload(one) => encode(one),
+        Body::DeckUpload(one) => encode(one),
+        Body::Register(one) => encode(one),
+        Body::Activate(one) => encode(one),
+        Body::AdjustMod(one) => encode(one),
+        Body::BanHistory(one) => encode(one),
+        Body::WarnHistory(one) => encode(one),
+        Body::WarnList(one) => encode(one),
+        Body::ViewLogHistory(one) => encode(one),
+        Body::ForgotPasswordRequest(one) => encode(one),
+        Body::PasswordSalt(one) => encode(one),
+        Body::GetAdminNotes(one) => encode(one),
+        Body::ReplayList(one) => encode(one),
+        Body::ReplayDownload(one) => encode(one),
+        Body::ReplayGetCode(one) => encode(one),
+        Body::ListCardArtRules(one) => encode(one),
+        Body::ReplayDownloadByGameId(one) => encode(one),
+        Body::ReportList(one) => encode(one),
+        Body::ReportUserInfo(one) => encode(one),
+        Body::ReportStats(one) => encode(one),
+        Body::ReportMyList(one) => encode(one),
+        Body::ReportDetails(one) => encode(one),
+        Body::UserSessions(one) => encode(one),
+        Body::UserAlts(one) => encode(one),
+        Body::ModeratorLastLogins(one) => encode(one),
+        Body::ResetUserPassword(one) => encode(one),
+        Body::RemoveUserAvatar(one) => encode(one),
+    }
+}
+
+/// An encoded event.
+pub fn event(body: SessionEventBody<'_>) -> Bytes {
+    encode(&SessionEvent { body: Some(body) }).into()
+}
+
+/// A notification for a user, as an event.
+pub fn notification(kind: NotificationType, title: &str, content: &str) -> Bytes {
+    event(SessionEventBody::NotifyUser(EventNotifyUser {
+        r#type: Some(kind),
+        warning_reason: None,
+        custom_title: Some(title.into()),
+        custom_content: Some(content.into()),
+    }))
+}
