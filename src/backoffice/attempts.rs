@@ -16,7 +16,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lobby::faf::questions::LoginRefusal;
 use lobby::rate::{Meter, Rate};
 
 settings::settings! {
@@ -45,13 +44,24 @@ const REMEMBERED: usize = if cfg!(test) { 100 } else { 1 << 16 };
 /// A full table is looked through at most this often.
 const SWEEP: Duration = Duration::from_secs(1);
 
+/// What came of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// They are in.
+    In,
+    /// The proof was no good.
+    Failed,
+    /// It came to nothing, and that was not for the proof.
+    Otherwise,
+}
+
 fn rate(per_minute: Option<u32>, burst: u32) -> Option<Rate> {
     Rate::limit(per_minute, burst * FAILURE as u32)
 }
 
 /// Where an attempt comes from and what it is for; to be ended.
 #[derive(Debug)]
-pub(super) struct Attempt {
+pub(crate) struct Attempt {
     address: Option<IpAddr>,
     account: Option<u64>,
     /// It comes from where the account was last.
@@ -68,7 +78,7 @@ struct AccountState {
 
 /// What has failed of late.
 #[derive(Debug)]
-pub(super) struct Attempts {
+pub(crate) struct Attempts {
     address_rate: Option<Rate>,
     account_rate: Option<Rate>,
     begun: Instant,
@@ -85,10 +95,22 @@ struct Tables {
 }
 
 impl Attempts {
-    pub(super) fn new(limits: AttemptLimits) -> Self {
+    pub(crate) fn new(limits: AttemptLimits) -> Self {
+        Attempts::with_rates(
+            rate(limits.per_address, ADDRESS_BURST),
+            rate(limits.per_account, ACCOUNT_BURST),
+        )
+    }
+
+    /// Attempts of another kind: so many a minute from one address, and so many at once.
+    pub(crate) fn per_address(per_minute: Option<u32>, burst: u32) -> Self {
+        Attempts::with_rates(rate(per_minute, burst), None)
+    }
+
+    fn with_rates(address_rate: Option<Rate>, account_rate: Option<Rate>) -> Self {
         Attempts {
-            address_rate: rate(limits.per_address, ADDRESS_BURST),
-            account_rate: rate(limits.per_account, ACCOUNT_BURST),
+            address_rate,
+            account_rate,
             begun: Instant::now(),
             hasher: RandomState::new(),
             tables: Mutex::default(),
@@ -96,13 +118,13 @@ impl Attempts {
     }
 
     /// Somebody wants to sign in. None: there were too many failures.
-    pub(super) fn begin(&self, address: Option<IpAddr>, account: Option<&str>) -> Option<Attempt> {
+    pub(crate) fn begin(&self, address: Option<IpAddr>, account: Option<&str>) -> Option<Attempt> {
         self.begin_at(self.begun.elapsed(), address, account)
     }
 
     /// It is known what came of it.
-    pub(super) fn end(&self, attempt: Attempt, refusal: Option<&LoginRefusal>) {
-        self.end_at(self.begun.elapsed(), attempt, refusal);
+    pub(crate) fn end(&self, attempt: Attempt, came: Came) {
+        self.end_at(self.begun.elapsed(), attempt, came);
     }
 
     fn begin_at(
@@ -140,17 +162,8 @@ impl Attempts {
         Some(attempt)
     }
 
-    fn end_at(&self, now: Duration, attempt: Attempt, refusal: Option<&LoginRefusal>) {
-        let failed = matches!(
-            refusal,
-            Some(
-                LoginRefusal::BadPassword
-                    | LoginRefusal::BadToken
-                    | LoginRefusal::NoPermission
-                    | LoginRefusal::UnknownId
-            )
-        );
-        if failed {
+    fn end_at(&self, now: Duration, attempt: Attempt, came: Came) {
+        if came == Came::Failed {
             return;
         }
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
@@ -161,7 +174,7 @@ impl Attempts {
             meter.refund(FAILURE, rate);
             meter.charge(now, SUCCESS, rate);
         }
-        if refusal.is_none()
+        if came == Came::In
             && let Some(account) = attempt.account
             && let Some(state) = tables.account(account)
         {
@@ -221,7 +234,7 @@ impl Tables {
 mod tests {
     use super::*;
 
-    const BAD: Option<&LoginRefusal> = Some(&LoginRefusal::BadPassword);
+    const BAD: Came = Came::Failed;
 
     fn address(last: u8) -> Option<IpAddr> {
         Some(IpAddr::from([192, 0, 2, last]))
@@ -274,7 +287,7 @@ mod tests {
         let at = Duration::from_secs(100);
         for n in 0..900 {
             let attempt = attempts.begin_at(at, address(1), Some(&format!("pupil{n}")));
-            attempts.end_at(at, attempt.unwrap(), None);
+            attempts.end_at(at, attempt.unwrap(), Came::In);
         }
     }
 
@@ -283,7 +296,7 @@ mod tests {
         let attempts = Attempts::new(AttemptLimits::default());
         let at = Duration::from_secs(100);
         let attempt = attempts.begin_at(at, address(9), Some("orion")).unwrap();
-        attempts.end_at(at, attempt, None);
+        attempts.end_at(at, attempt, Came::In);
         assert_eq!(guesses(&attempts, 100, address(1), |_| "orion".into()), 20);
         assert!(attempts.begin_at(at, address(2), Some("orion")).is_none());
         assert!(attempts.begin_at(at, address(9), Some("orion")).is_some());
@@ -297,7 +310,7 @@ mod tests {
         let at = Duration::from_secs(100);
         for _ in 0..100 {
             let attempt = attempts.begin_at(at, address(1), Some("orion")).unwrap();
-            attempts.end_at(at, attempt, Some(&LoginRefusal::Internal));
+            attempts.end_at(at, attempt, Came::Otherwise);
         }
     }
 

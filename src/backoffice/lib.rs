@@ -2,6 +2,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | `attempts` | how often signing in may fail, for an address and for an account |
 //! | [`faf`] | what only the FAF lobby has: its questions' answers, its tables |
 //! | [`store`] | databases: embedded SQLite, or the shared MariaDB; deadlines and failures of calls |
 //! | [`keys`] | the public keys that login tokens are checked with, and the check |
@@ -18,6 +19,7 @@
 //! and gets its answer as mail. Everything that goes outside has a deadline, so that a server that hangs costs an
 //! answer "unavailable" and never a question without an answer.
 
+mod attempts;
 pub mod broker;
 pub mod country;
 pub mod faf;
@@ -30,6 +32,8 @@ pub mod settings;
 mod signature;
 pub mod spool;
 pub mod store;
+
+pub use attempts::AttemptLimits;
 
 use std::{
     pin::Pin,

@@ -10,6 +10,7 @@ use lobby::faf::questions::{
 use lobby::question::{Answers, StoreFailure};
 
 use super::FafHandler;
+use crate::attempts::Came;
 
 impl Answers<Login> for FafHandler {
     async fn answer(&self, login: Login) -> Result<Box<Account>, LoginRefusal> {
@@ -18,7 +19,7 @@ impl Answers<Login> for FafHandler {
             .begin(login.counted, login.credentials.account());
         let attempt = attempt.ok_or(LoginRefusal::TooMany)?;
         let who = self.identify(login.credentials).await;
-        self.attempts.end(attempt, who.as_ref().err());
+        self.attempts.end(attempt, came(who.as_ref().err()));
         let who = who?;
         self.sign_in(
             who,
@@ -28,6 +29,20 @@ impl Answers<Login> for FafHandler {
             login.user_agent.map(String::from),
         )
         .await
+    }
+}
+
+/// What came of an attempt to sign in.
+fn came(refusal: Option<&LoginRefusal>) -> Came {
+    match refusal {
+        None => Came::In,
+        Some(
+            LoginRefusal::BadPassword
+            | LoginRefusal::BadToken
+            | LoginRefusal::NoPermission
+            | LoginRefusal::UnknownId,
+        ) => Came::Failed,
+        Some(_) => Came::Otherwise,
     }
 }
 

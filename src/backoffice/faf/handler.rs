@@ -12,8 +12,8 @@ use lobby::faf::questions::{Account, Answer, Ask, Credentials, LoginRefusal};
 use lobby::faf::reference::Reference;
 use lobby::question::StoreFailure;
 
-use super::attempts::{AttemptLimits, Attempts};
 use super::store::{Arrival, Found, Identity, Store, Who};
+use crate::attempts::{AttemptLimits, Attempts};
 use crate::broker::Outbox;
 use crate::country::Countries;
 use crate::keys::{self, KeyRing, TokenError};

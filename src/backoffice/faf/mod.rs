@@ -3,7 +3,6 @@
 //! | module | what it is |
 //! |---|---|
 //! | `answers` | how each question is answered |
-//! | `attempts` | how often signing in may fail, for an address and for an account |
 //! | `handler` | what the answers are put together from: store, keys, policy server and country file; signing in |
 //! | [`store`] | everything in SQL, accounts to games and ratings |
 //! | `ledger` | writes down what happened in games, and rates them |
@@ -13,12 +12,11 @@
 
 pub mod account;
 mod answers;
-mod attempts;
 pub mod control;
 mod handler;
 mod ledger;
 pub mod settings;
 pub mod store;
 
-pub use attempts::AttemptLimits;
+pub use crate::AttemptLimits;
 pub use handler::{AuthMode, FafHandler, is_login_name};
