@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | `attempts` | how often signing in may fail, for an address and for an account |
+//! | [`cockatrice`] | what only the Cockatrice lobby has: accounts, decks, replays, moderation |
 //! | [`faf`] | what only the FAF lobby has: its questions' answers, its tables |
 //! | [`store`] | databases: embedded SQLite, or the shared MariaDB; deadlines and failures of calls |
 //! | [`keys`] | the public keys that login tokens are checked with, and the check |
@@ -21,6 +22,7 @@
 
 mod attempts;
 pub mod broker;
+pub mod cockatrice;
 pub mod country;
 pub mod faf;
 pub mod http;

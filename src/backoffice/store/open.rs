@@ -33,6 +33,9 @@ pub struct StoreSettings {
     pub call_deadline: Duration,
     /// See [`MAX_CONNECTIONS`]. The embedded store has its own number.
     pub max_connections: u32,
+    /// Has a MariaDB or MySQL server fill in columns that a statement leaves out, and cut what is too long for its column: what a
+    /// schema relies on whose columns are not all known.
+    pub lenient: bool,
     /// Where failed statements are counted.
     pub metrics: Arc<Metrics>,
 }
@@ -43,6 +46,7 @@ impl Default for StoreSettings {
             acquire_timeout: ACQUIRE_TIMEOUT,
             call_deadline: CALL_DEADLINE,
             max_connections: MAX_CONNECTIONS,
+            lenient: false,
             metrics: Arc::default(),
         }
     }
@@ -246,11 +250,16 @@ fn mysql_pool(
     settings: &StoreSettings,
     options: MySqlConnectOptions,
 ) -> MySqlPool {
+    let lenient = settings.lenient;
     MySqlPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(settings.acquire_timeout)
-        .after_connect(|connection, _| {
+        .after_connect(move |connection, _| {
             Box::pin(async move {
+                if lenient {
+                    let mode = "SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION'";
+                    connection.execute(sqlx::raw_sql(mode)).await?;
+                }
                 // MariaDB counts seconds, MySQL milliseconds under another name and for SELECT only. A server that
                 // knows neither is still of use: the deadline here holds anyway.
                 let seconds = STATEMENT_TIMEOUT.as_secs();

@@ -1,0 +1,229 @@
+//! What `muster account --lobby cockatrice …` does. Each function returns what is to be printed.
+
+use std::fmt::Write as _;
+
+use cockatrice::accounts::{Level, hash};
+use lobby::cockatrice::questions::BanKeys;
+
+use super::passwords::token;
+use super::store::{Column, Found, NewAccount, Store};
+use crate::{Boxed, store::StoreError};
+
+/// Characters of a name, at most: the column's.
+const NAME_CHARACTERS: usize = 35;
+
+/// Why nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// Not a name for an account.
+    #[error("a name has 1 to 35 letters, digits, `_`, `.` or `-`")]
+    BadName,
+    /// Somebody has it.
+    #[error("there is an account of that name already")]
+    Taken,
+    /// Nobody has it.
+    #[error("there is no account of that name")]
+    Unknown,
+    /// An empty password, or a ban that would end at once or never be over.
+    #[error("{0}")]
+    BadValue(&'static str),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What an account may do beside what everybody may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// Nothing.
+    User,
+    /// A judge in games.
+    Judge,
+    /// A moderator.
+    Moderator,
+    /// An administrator, who is a moderator too.
+    Administrator,
+}
+
+impl Right {
+    fn bits(self) -> u32 {
+        match self {
+            Right::User => 0,
+            Right::Judge => 4,
+            Right::Moderator => 2,
+            Right::Administrator => 1,
+        }
+    }
+}
+
+/// Makes an account; without a password, makes one up and tells it.
+///
+/// # Errors
+/// [`AccountError`]
+pub fn add<'a>(
+    store: &'a Store,
+    name: &'a str,
+    password: Option<&'a str>,
+    right: Right,
+) -> Boxed<'a, Result<String, AccountError>> {
+    Box::pin(async move {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+        if !(1..=NAME_CHARACTERS).contains(&name.len()) || !name.chars().all(is_plain) {
+            return Err(AccountError::BadName);
+        }
+        if password == Some("") {
+            return Err(AccountError::BadValue(
+                "a password has at least one character",
+            ));
+        }
+        let made_up = password.is_none().then(|| token());
+        let password = password.or(made_up.as_deref()).unwrap_or_default();
+        let new = NewAccount {
+            name,
+            password: &hash(password, &token()),
+            email: "",
+            country: "",
+            real_name: "",
+            token: None,
+            admin: right.bits(),
+        };
+        let id = store.create(&new).await?.ok_or(AccountError::Taken)?;
+        Ok(match made_up {
+            Some(password) => format!("added {name} (id {id}), password {password}\n"),
+            None => format!("added {name} (id {id})\n"),
+        })
+    })
+}
+
+/// One line per account: id, name, what it is.
+///
+/// # Errors
+/// [`AccountError`]
+pub fn list(store: &Store) -> Boxed<'_, Result<String, AccountError>> {
+    Box::pin(async move {
+        let mut text = String::new();
+        for account in store.all().await? {
+            let _ = writeln!(
+                text,
+                "{:>8}  {:<35}  {}",
+                account.id,
+                account.name,
+                rights(account.level())
+            );
+        }
+        Ok(text)
+    })
+}
+
+fn rights(level: Level) -> &'static str {
+    match (level.is_admin(), level.is_moderator(), level.is_judge()) {
+        (true, ..) => "administrator",
+        (_, true, true) => "moderator, judge",
+        (_, true, _) => "moderator",
+        (_, _, true) => "judge",
+        _ => "user",
+    }
+}
+
+/// Makes an account what it is to be from its next login on.
+///
+/// # Errors
+/// [`AccountError`]
+pub fn set_right<'a>(
+    store: &'a Store,
+    name: &'a str,
+    right: Right,
+) -> Boxed<'a, Result<String, AccountError>> {
+    Box::pin(async move {
+        let Found { account, .. } = found(store, name).await?;
+        store.set(account.id, Column::Admin(right.bits())).await?;
+        let told = rights(Level::of_account(right.bits()));
+        Ok(format!("{} is now: {told}\n", account.name))
+    })
+}
+
+/// Keeps somebody out, forever unless told how long.
+///
+/// # Errors
+/// [`AccountError`]
+pub fn ban<'a>(
+    store: &'a Store,
+    name: &'a str,
+    reason: &'a str,
+    hours: Option<u32>,
+) -> Boxed<'a, Result<String, AccountError>> {
+    Box::pin(async move {
+        let minutes = hours.map_or(Some(0), |hours| hours.checked_mul(60).filter(|m| *m > 0));
+        let minutes = minutes.ok_or(AccountError::BadValue(
+            "hours are more than 0 and less than 71 million",
+        ))?;
+        let Found { account, .. } = found(store, name).await?;
+        let keys = BanKeys {
+            name: account.name.clone(),
+            ..BanKeys::default()
+        };
+        store.ban(0, &keys, minutes, reason, reason).await?;
+        Ok(match hours {
+            Some(hours) => format!("banned {} for {hours} hours\n", account.name),
+            None => format!("banned {} forever\n", account.name),
+        })
+    })
+}
+
+/// Lifts all bans of a name.
+///
+/// # Errors
+/// [`AccountError`]
+pub fn unban<'a>(store: &'a Store, name: &'a str) -> Boxed<'a, Result<String, AccountError>> {
+    Box::pin(async move {
+        Ok(match store.lift(name).await? {
+            0 => format!("{name} was not banned\n"),
+            _ => format!("{name} may come back\n"),
+        })
+    })
+}
+
+async fn found(store: &Store, name: &str) -> Result<Found, AccountError> {
+    store.find(name).await?.ok_or(AccountError::Unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreSettings;
+
+    #[tokio::test]
+    async fn an_account_from_cradle_to_pardon() {
+        let settings = StoreSettings::default();
+        let store = Store::open("sqlite::memory:", "", 1, &settings)
+            .await
+            .unwrap();
+        let added = add(&store, "Ann", Some("secret"), Right::Administrator).await;
+        assert_eq!(added.unwrap(), "added Ann (id 1)\n");
+        let again = add(&store, "ANN", None, Right::User).await;
+        assert!(matches!(again, Err(AccountError::Taken)));
+        let bad = add(&store, "A n n", None, Right::User).await;
+        assert!(matches!(bad, Err(AccountError::BadName)));
+        let told = add(&store, "bob.b", None, Right::User).await.unwrap();
+        assert!(told.starts_with("added bob.b (id 2), password "), "{told}");
+        let right = set_right(&store, "BOB.B", Right::Judge).await;
+        assert_eq!(right.unwrap(), "bob.b is now: judge\n");
+        let lines = list(&store).await.unwrap();
+        assert!(
+            lines.contains("Ann ") && lines.contains("administrator"),
+            "{lines}"
+        );
+        let banned = ban(&store, "bob.b", "rude", Some(2)).await;
+        assert_eq!(banned.unwrap(), "banned bob.b for 2 hours\n");
+        let too_long = ban(&store, "bob.b", "rude", Some(u32::MAX)).await;
+        assert!(matches!(too_long, Err(AccountError::BadValue(_))));
+        assert_eq!(
+            unban(&store, "bob.b").await.unwrap(),
+            "bob.b may come back\n"
+        );
+        assert_eq!(
+            unban(&store, "bob.b").await.unwrap(),
+            "bob.b was not banned\n"
+        );
+    }
+}

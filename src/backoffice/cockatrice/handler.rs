@@ -1,0 +1,256 @@
+//! The handler where the Cockatrice dialect's questions are answered: what it keeps for all of them, and signing in
+//! (spec: cockatrice-wire 10).
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use cockatrice::{
+    accounts::{BadExpression, NameRules, salt_of},
+    messages::{NotificationType, ResponseCode},
+};
+use lobby::{
+    cockatrice::questions::{
+        Answer, Ask, BanKeys, CloseSession, List, OpenSession, Opened, Outcome, PasswordSalt,
+        Pending, PlayedGame, Refusal, ServerMessage, SignIn, SignedIn, Who, notification,
+    },
+    question::{Answers, StoreFailure},
+};
+
+use super::{
+    passwords::{Checked, Passwords},
+    settings::Accounts,
+    store::{Ban, Store},
+};
+use crate::{
+    AttemptLimits, Boxed,
+    attempts::{Attempts, Came},
+    spool::Spool,
+    store::StoreError,
+};
+
+/// Accounts from one address at once.
+const REGISTRATIONS: u32 = 20;
+
+/// The handler where the Cockatrice dialect's questions are answered.
+#[derive(Debug)]
+pub struct CockatriceHandler {
+    pub(super) store: Arc<Store>,
+    pub(super) settings: Accounts,
+    pub(super) names: NameRules,
+    pub(super) passwords: Passwords,
+    /// How often signing in, and tokens, have failed.
+    pub(super) attempts: Attempts,
+    /// How many accounts were made.
+    pub(super) registrations: Attempts,
+    /// Where games that are over are kept until they are stored.
+    pub(super) spool: Option<Spool>,
+    /// Numbers of reports, as they were when somebody asked.
+    pub(super) report_stats: Mutex<Option<(Instant, Bytes)>>,
+}
+
+impl CockatriceHandler {
+    /// A handler.
+    ///
+    /// # Errors
+    /// An expression for disallowed names that is none.
+    pub fn new(
+        store: Arc<Store>,
+        settings: Accounts,
+        attempts: AttemptLimits,
+    ) -> Result<Self, BadExpression> {
+        Ok(CockatriceHandler {
+            names: NameRules::new(settings.names.rules())?,
+            passwords: Passwords::new(settings.strong_passwords),
+            attempts: Attempts::new(attempts),
+            registrations: Attempts::per_address(settings.registration.per_minute, REGISTRATIONS),
+            spool: None,
+            report_stats: Mutex::default(),
+            store,
+            settings,
+        })
+    }
+
+    /// Has games that are over kept on disk until they are stored. Gives those that an earlier process has left, for
+    /// [`CockatriceHandler::replay`].
+    ///
+    /// # Errors
+    /// If the folder can't be read.
+    pub fn with_spool(mut self, spool: Spool) -> io::Result<(Self, Vec<PlayedGame>)> {
+        let kept = spool.kept()?;
+        self.spool = Some(spool);
+        Ok((self, kept))
+    }
+
+    /// Answers one question. Always ends: whatever is asked outside has a deadline.
+    pub fn handle(&self, ask: Ask) -> Boxed<'_, Answer> {
+        Box::pin(ask.answered_by(self))
+    }
+
+    /// Who is it, and may they in? (spec: cockatrice-wire 10.3)
+    async fn identify(&self, asked: SignIn) -> Result<SignedIn, Refusal> {
+        if !self.names.allow(&asked.name) {
+            return Err(Refusal::BadName(self.names.told().into()));
+        }
+        let keys = BanKeys {
+            name: asked.name.clone(),
+            address: asked.address.to_canonical().to_string().into(),
+            client_id: asked.client_id,
+        };
+        if let Some(Ban { reason, until }) = self.store.ban_of(&keys).await.map_err(refused)? {
+            return Err(Refusal::Banned { reason, until });
+        }
+        let Some(found) = self.store.find(&asked.name).await.map_err(refused)? else {
+            let taken = self.store.taken_numbers(&asked.name).await;
+            return Ok(SignedIn::Unknown {
+                taken: taken.map_err(refused)?,
+            });
+        };
+        if !found.active {
+            return Err(Refusal::Inactive);
+        }
+        let showed_password = matches!(
+            asked.password,
+            lobby::cockatrice::questions::Password::Plain(_)
+        );
+        match self.passwords.check(asked.password, &found.password).await {
+            Checked::Wrong => return Err(Refusal::WrongPassword),
+            Checked::Right => {}
+            Checked::Outdated(form) => {
+                let replaced =
+                    self.store
+                        .replace_password_form(found.account.id, &found.password, &form);
+                replaced.await.map_err(refused)?;
+            }
+        }
+        if found.must_change {
+            return Err(Refusal::MustChangePassword);
+        }
+        let mut account = Box::new(found.account);
+        account.buddies = self
+            .store
+            .list(account.id, List::Buddy)
+            .await
+            .map_err(refused)?;
+        account.ignored = self
+            .store
+            .list(account.id, List::Ignore)
+            .await
+            .map_err(refused)?;
+        account.showed_password = showed_password;
+        Ok(SignedIn::Registered(account))
+    }
+
+    /// Encoded events that somebody has missed; they count as delivered now.
+    pub(super) async fn missed(&self, name: &str) -> Result<Vec<Bytes>, StoreError> {
+        let missed = self.store.missed(name).await?;
+        let (events, pending): (Vec<Bytes>, Vec<Pending>) =
+            missed.iter().map(super::reports::notice).unzip();
+        self.store.delivered(&pending).await?;
+        Ok(events)
+    }
+
+    /// Writes down that something was tried, if that is wanted. A failure is only logged: it must not keep anybody from anything.
+    pub(super) async fn audit(
+        &self,
+        who: &Who,
+        action: &'static str,
+        details: &str,
+        code: ResponseCode,
+    ) {
+        let success = matches!(
+            code,
+            ResponseCode::RespOk
+                | ResponseCode::RespRegistrationAccepted
+                | ResponseCode::RespRegistrationAcceptedNeedsActivation
+                | ResponseCode::RespActivationAccepted
+        );
+        if self.settings.moderation.audit {
+            let _ = self.store.audit(who, action, details, success).await; // the store has logged why
+        }
+    }
+}
+
+/// Somebody's notification that is written by hand.
+pub(super) fn told(title: &str, content: &str) -> Bytes {
+    notification(NotificationType::Custom, title, content)
+}
+
+fn refused(error: StoreError) -> Refusal {
+    Refusal::Store(error.failure())
+}
+
+/// The outcome of a command, of which a store that fails is none of the client's doing.
+pub(super) fn settled(outcome: Result<Outcome, StoreError>) -> Outcome {
+    outcome.unwrap_or_else(|_| Outcome::code(ResponseCode::RespInternalError))
+}
+
+impl Answers<PasswordSalt> for CockatriceHandler {
+    async fn answer(
+        &self,
+        PasswordSalt { name }: PasswordSalt,
+    ) -> Result<Option<Box<str>>, StoreFailure> {
+        let found = self.store.find(&name).await?;
+        Ok(found.map(|found| salt_of(&found.password).into()))
+    }
+}
+
+impl Answers<SignIn> for CockatriceHandler {
+    async fn answer(&self, asked: SignIn) -> Result<SignedIn, Refusal> {
+        let attempt = self.attempts.begin(asked.counted, Some(&asked.name));
+        let attempt = attempt.ok_or(Refusal::TooMany)?;
+        let who = self.identify(asked).await;
+        let came = match &who {
+            Ok(_) => Came::In,
+            Err(Refusal::WrongPassword) => Came::Failed,
+            Err(_) => Came::Otherwise,
+        };
+        self.attempts.end(attempt, came);
+        who
+    }
+}
+
+impl Answers<OpenSession> for CockatriceHandler {
+    async fn answer(
+        &self,
+        OpenSession {
+            who,
+            websocket,
+            client_version,
+        }: OpenSession,
+    ) -> Result<Opened, StoreFailure> {
+        let (name, client_id) = (&*who.name, &*who.client_id);
+        let session = self
+            .store
+            .open_session(name, &who.address, client_id, websocket);
+        let session = session.await?;
+        if who.id == 0 {
+            return Ok(Opened {
+                session,
+                missed: Vec::new(),
+            });
+        }
+        self.store
+            .note_login(who.id, client_id, &client_version, name)
+            .await?;
+        Ok(Opened {
+            session,
+            missed: self.missed(name).await?,
+        })
+    }
+}
+
+impl Answers<CloseSession> for CockatriceHandler {
+    async fn answer(&self, CloseSession(session): CloseSession) {
+        let _ = self.store.close_session(session).await; // the store has logged why; the next start closes it
+    }
+}
+
+impl Answers<ServerMessage> for CockatriceHandler {
+    async fn answer(&self, _: ServerMessage) -> Result<Option<Box<str>>, StoreFailure> {
+        Ok(self.store.server_message().await?)
+    }
+}

@@ -1,0 +1,33 @@
+//! The Cockatrice lobby's back office: everything that is asked and stored for it. Nothing outside of this folder knows of
+//! Cockatrice.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `handler` | what the answers are put together from; signing in |
+//! | `registering` | new accounts, forgotten passwords |
+//! | `changing` | what people change about their accounts and lists |
+//! | `decks`, `replays`, `reports`, `moderating` | the commands of these subjects |
+//! | `games` | what games leave: numbers, replays, what was said |
+//! | `passwords` | what is stored of a password |
+//! | [`mail`] | mail that tells tokens |
+//! | [`store`] | everything in SQL |
+//! | [`settings`](mod@settings) | what an operator may choose about all of it |
+//! | [`account`] | what `muster account --lobby cockatrice …` does |
+
+pub mod account;
+mod changing;
+mod decks;
+mod games;
+mod handler;
+pub mod mail;
+mod moderating;
+mod passwords;
+mod registering;
+mod replays;
+mod reports;
+pub mod settings;
+pub mod store;
+#[cfg(test)]
+mod tests;
+
+pub use handler::CockatriceHandler;

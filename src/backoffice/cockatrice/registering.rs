@@ -1,0 +1,304 @@
+//! New accounts, and forgotten passwords (spec: cockatrice-behaviour 3.3).
+
+use cockatrice::{
+    accounts::{Email, is_listed},
+    messages::{ResponseBody, ResponseCode, ResponseForgotPasswordRequest, ResponseRegister},
+};
+use lobby::{
+    cockatrice::questions::{BanKeys, Outcome, Password, Register, Registration, Who},
+    question::Answers,
+};
+use subtle::ConstantTimeEq as _;
+
+use super::{
+    CockatriceHandler,
+    handler::settled,
+    passwords,
+    store::{Ban, NewAccount},
+};
+use crate::{attempts::Came, store::StoreError};
+
+/// The name that the server itself speaks under.
+const OWN_NAME: &str = "servatrice";
+
+/// What somebody is told whose provider of e-mail is not on the list.
+const NOT_ON_LIST: &str = "The email address provider used during registration has not been approved for use on this server.";
+
+impl Answers<Register> for CockatriceHandler {
+    async fn answer(&self, asked: Register) -> Outcome {
+        let who = Who {
+            name: asked.name.clone(),
+            address: asked.address.to_canonical().to_string().into(),
+            client_id: asked.client_id.clone(),
+            ..Who::default()
+        };
+        let action = match &asked.what {
+            Registration::New { .. } => "REGISTER_ACCOUNT",
+            Registration::Activate { .. } => "ACTIVATE_ACCOUNT",
+            Registration::Forgotten => "PASSWORD_RESET_REQUEST",
+            Registration::Challenge { .. } => "PASSWORD_RESET_CHALLENGE",
+            Registration::Reset { .. } => "PASSWORD_RESET",
+        };
+        // Whoever guesses at tokens or addresses is as one who guesses at passwords.
+        let counted = match &asked.what {
+            Registration::New { .. } => None,
+            _ => Some(&*asked.name),
+        };
+        let attempt = match counted {
+            Some(name) => self.attempts.begin(asked.counted, Some(name)),
+            None => self.registrations.begin(asked.counted, None),
+        };
+        let Some(attempt) = attempt else {
+            return Outcome::code(ResponseCode::RespTooManyRequests);
+        };
+        let is_new = counted.is_none();
+        let outcome = settled(self.register(asked, &who).await);
+        let ended = (!is_new, outcome.code);
+        match ended {
+            (true, code) => self.attempts.end(attempt, came(code)),
+            // Only an account that was made counts.
+            (false, code) => self.registrations.end(
+                attempt,
+                match code {
+                    ResponseCode::RespRegistrationAccepted
+                    | ResponseCode::RespRegistrationAcceptedNeedsActivation => Came::Failed,
+                    _ => Came::Otherwise,
+                },
+            ),
+        }
+        self.audit(&who, action, "", outcome.code).await;
+        outcome
+    }
+}
+
+/// What a try at somebody else's account counts as.
+fn came(code: ResponseCode) -> Came {
+    match code {
+        ResponseCode::RespActivationFailed | ResponseCode::RespFunctionNotAllowed => Came::Failed,
+        _ => Came::Otherwise,
+    }
+}
+
+fn denied(code: ResponseCode, reason: &str, until: Option<u64>) -> Outcome {
+    Outcome::code(code).and(ResponseBody::Register(ResponseRegister {
+        denied_reason_str: Some(reason.into()),
+        denied_end_time: until,
+    }))
+}
+
+/// The answer to a request for a new password.
+fn requested(challenge_email: bool) -> Outcome {
+    Outcome::with(ResponseBody::ForgotPasswordRequest(
+        ResponseForgotPasswordRequest {
+            challenge_email: Some(challenge_email),
+        },
+    ))
+}
+
+/// Whether a token is the one that is stored. Of an account without one nothing is.
+fn is_token(sent: &str, stored: &str) -> bool {
+    !stored.is_empty() && bool::from(sent.as_bytes().ct_eq(stored.as_bytes()))
+}
+
+impl CockatriceHandler {
+    async fn register(&self, asked: Register, who: &Who) -> Result<Outcome, StoreError> {
+        let name = &asked.name;
+        match asked.what {
+            Registration::New {
+                password,
+                email,
+                country,
+                real_name,
+            } => {
+                let keys = BanKeys {
+                    name: who.name.clone(),
+                    address: who.address.clone(),
+                    client_id: who.client_id.clone(),
+                };
+                if let Some(refusal) = self.refuses(&keys, &email, &password).await? {
+                    return Ok(refusal);
+                }
+                self.make(name, password, &email, &country, &real_name)
+                    .await
+            }
+            Registration::Activate { token } => self.activate(name, &token).await,
+            Registration::Forgotten => {
+                if self.settings.recovery.enabled && self.settings.recovery.challenge {
+                    return Ok(requested(true));
+                }
+                self.forgotten(who, None).await
+            }
+            Registration::Challenge { email } => {
+                if !self.settings.recovery.challenge {
+                    return Ok(Outcome::code(ResponseCode::RespFunctionNotAllowed));
+                }
+                self.forgotten(who, Some(&email)).await
+            }
+            Registration::Reset { token, password } => self.reset(name, &token, password).await,
+        }
+    }
+
+    /// Why there is no new account, in the order of the checks.
+    async fn refuses(
+        &self,
+        keys: &BanKeys,
+        email: &str,
+        password: &Password,
+    ) -> Result<Option<Outcome>, StoreError> {
+        let rules = &self.settings.registration;
+        let refuse = |code| Ok(Some(Outcome::code(code)));
+        if !rules.enabled {
+            return refuse(ResponseCode::RespRegistrationDisabled);
+        }
+        let cleaned = Email::clean(email);
+        if rules.email_required && cleaned.is_none() {
+            return refuse(ResponseCode::RespEmailRequiredToRegister);
+        }
+        if let Some(cleaned) = &cleaned {
+            let allowed = &rules.allowed_providers;
+            if !allowed.is_empty() && !is_listed(allowed, cleaned.domain()) {
+                let code = ResponseCode::RespEmailBlackListed;
+                return Ok(Some(denied(code, NOT_ON_LIST, None)));
+            }
+            if is_listed(&rules.denied_providers, cleaned.domain()) {
+                return refuse(ResponseCode::RespEmailBlackListed);
+            }
+        }
+        if !self.names.allow(&keys.name) {
+            let code = ResponseCode::RespUsernameInvalid;
+            return Ok(Some(denied(code, &self.names.told(), None)));
+        }
+        if keys.name.eq_ignore_ascii_case(OWN_NAME) {
+            return refuse(ResponseCode::RespUsernameInvalid);
+        }
+        if self.store.find(&keys.name).await?.is_some() {
+            return refuse(ResponseCode::RespUserAlreadyExists);
+        }
+        if let (Some(most), Some(_)) = (rules.accounts_per_email, &cleaned) {
+            let stored = Email::stored(email);
+            if self.store.accounts_of_email(&stored).await? >= i64::from(most) {
+                return refuse(ResponseCode::RespTooManyRequests);
+            }
+        }
+        if let Some(Ban { reason, until }) = self.store.ban_of(keys).await? {
+            let code = ResponseCode::RespUserIsBanned;
+            return Ok(Some(denied(code, &reason, until)));
+        }
+        match password {
+            Password::Plain(plain) if self.is_short(plain) => {
+                refuse(ResponseCode::RespPasswordTooShort)
+            }
+            Password::Missing => refuse(ResponseCode::RespPasswordTooShort),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether a new password is shorter than it may be.
+    pub(super) fn is_short(&self, plain: &str) -> bool {
+        plain.chars().count() < self.settings.registration.min_password
+    }
+
+    async fn make(
+        &self,
+        name: &str,
+        password: Password,
+        email: &str,
+        country: &str,
+        real_name: &str,
+    ) -> Result<Outcome, StoreError> {
+        let Some(password) = self.passwords.store(password).await else {
+            return Ok(Outcome::code(ResponseCode::RespRegistrationFailed));
+        };
+        let rules = &self.settings.registration;
+        let token = passwords::token();
+        let needs_activation = rules.email_required && rules.activation;
+        let new = NewAccount {
+            name,
+            password: &password,
+            email: &Email::stored(email),
+            country,
+            real_name,
+            token: needs_activation.then_some(&*token),
+            admin: 0,
+        };
+        let Ok(Some(_)) = self.store.create(&new).await else {
+            return Ok(Outcome::code(ResponseCode::RespRegistrationFailed));
+        };
+        Ok(Outcome::code(match needs_activation {
+            true => ResponseCode::RespRegistrationAcceptedNeedsActivation,
+            false => ResponseCode::RespRegistrationAccepted,
+        }))
+    }
+
+    async fn activate(&self, name: &str, token: &str) -> Result<Outcome, StoreError> {
+        let found = self.store.find(name).await?;
+        let found = found.filter(|found| {
+            !found.active && *found.account.name == *name && is_token(token, &found.token)
+        });
+        let activated = match &found {
+            Some(found) => self.store.activate(found).await?,
+            None => false,
+        };
+        Ok(Outcome::code(match activated {
+            true => ResponseCode::RespActivationAccepted,
+            false => ResponseCode::RespActivationFailed,
+        }))
+    }
+
+    async fn forgotten(&self, who: &Who, email: Option<&str>) -> Result<Outcome, StoreError> {
+        let refused = Outcome::code(ResponseCode::RespFunctionNotAllowed);
+        let recovery = &self.settings.recovery;
+        if !recovery.enabled {
+            return Ok(refused);
+        }
+        let Some(found) = self.store.find(&who.name).await? else {
+            return Ok(refused);
+        };
+        if email.is_some_and(|email| !Email::is_same(email, &found.account.email)) {
+            return Ok(refused);
+        }
+        let life_s = recovery.token_life.as_secs_f64();
+        let name = &*found.account.name;
+        if self.store.has_request(name, life_s).await? {
+            return Ok(requested(false));
+        }
+        let keys = BanKeys {
+            name: name.into(),
+            address: who.address.clone(),
+            client_id: who.client_id.clone(),
+        };
+        if self.store.ban_of(&keys).await?.is_some() {
+            return Ok(refused);
+        }
+        let token = passwords::token();
+        self.store.request_password(name, &token).await?;
+        Ok(requested(false))
+    }
+
+    async fn reset(
+        &self,
+        name: &str,
+        token: &str,
+        password: Password,
+    ) -> Result<Outcome, StoreError> {
+        let refused = Outcome::code(ResponseCode::RespFunctionNotAllowed);
+        let recovery = &self.settings.recovery;
+        let Some(found) = self.store.find(name).await?.filter(|_| recovery.enabled) else {
+            return Ok(refused);
+        };
+        let name = &*found.account.name;
+        let life_s = recovery.token_life.as_secs_f64();
+        let is_right = is_token(
+            &token.to_ascii_lowercase(),
+            &found.token.to_ascii_lowercase(),
+        );
+        if !is_right || !self.store.has_request(name, life_s).await? {
+            return Ok(refused);
+        }
+        let Some(password) = self.passwords.store(password).await else {
+            return Ok(Outcome::code(ResponseCode::RespContextError));
+        };
+        self.store.set_password(name, &password, false).await?;
+        Ok(Outcome::ok())
+    }
+}

@@ -1,0 +1,155 @@
+//! What an operator may choose about accounts of the Cockatrice lobby (spec: cockatrice-behaviour 15).
+
+use std::{path::PathBuf, time::Duration};
+
+use cockatrice::accounts::NameSettings;
+
+settings::settings! {
+    /// Where accounts are, and what they may be.
+    #[derive(Clone, Debug)]
+    pub struct Accounts {
+        /// The database of the Cockatrice lobby: "sqlite:FILE" for one of its own, "mysql://USER:PASSWORD@HOST:PORT/NAME" for the
+        /// reference server's, of schema version 36. "{data_dir}" stands for server.data_dir.
+        store_url: String = "cockatrice.store_url", prefixed(&["sqlite:", "mysql:", "mariadb:"]), "sqlite:{data_dir}/cockatrice.db?mode=rwc";
+        /// What the names of its tables begin with on a MariaDB or MySQL server.
+        prefix: String = "cockatrice.store_prefix", text(), "cockatrice_";
+        /// This server's number in tables that several servers share.
+        server: u32 = "cockatrice.server_id", number(0, 2_147_483_647), "0";
+        /// Whether a slow hash (Argon2) is stored of what clients send as a password, which is the stored value itself otherwise:
+        /// whoever reads the database then can't sign in. The reference server does not understand it. What is stored of an account
+        /// changes when it is signed in to.
+        strong_passwords: bool = "cockatrice.strong_passwords", flag(), "false";
+        /// Which names accounts may have.
+        names: Names;
+        /// New accounts.
+        registration: Registration;
+        /// Forgotten passwords.
+        recovery: Recovery;
+        /// How mail is sent.
+        mail: Mail;
+        /// What moderators can do.
+        moderation: Moderation;
+    }
+}
+
+settings::settings! {
+    /// Which names accounts, and with accounts guests, may have (spec: cockatrice-wire 10.6).
+    #[derive(Clone, Debug)]
+    pub struct Names {
+        /// Shortest name.
+        min_length: usize = "cockatrice.name_min_length", number(1, 35), "6", unit("characters");
+        /// Longest name.
+        max_length: usize = "cockatrice.name_max_length", number(1, 35), "12", unit("characters");
+        /// Whether a name may have small letters.
+        lowercase: bool = "cockatrice.name_lowercase", flag(), "true";
+        /// Whether a name may have capital letters.
+        uppercase: bool = "cockatrice.name_uppercase", flag(), "true";
+        /// Whether a name may have digits.
+        digits: bool = "cockatrice.name_digits", flag(), "true";
+        /// Other characters that a name may have.
+        punctuation: String = "cockatrice.name_punctuation", text(), "_";
+        /// Whether a name may begin with one of them.
+        punctuation_prefix: bool = "cockatrice.name_punctuation_prefix", flag(), "false";
+        /// Words that no name may have in it, in any case, with commas between them.
+        words: String = "cockatrice.name_disallowed_words", text(), "";
+        /// Regular expressions that no name may match as a whole, with commas between them.
+        expressions: String = "cockatrice.name_disallowed_expressions", text(), "";
+        /// What people are told instead of the disallowed words. Empty: the words.
+        displayed_words: Option<String> = "cockatrice.name_displayed_words", text(), "";
+    }
+}
+
+impl Names {
+    /// For the rules.
+    pub(super) fn rules(&self) -> NameSettings {
+        NameSettings {
+            min_length: self.min_length,
+            max_length: self.max_length,
+            lowercase: self.lowercase,
+            uppercase: self.uppercase,
+            digits: self.digits,
+            punctuation_prefix: self.punctuation_prefix,
+            punctuation: self.punctuation.clone(),
+            words: self.words.clone(),
+            expressions: self.expressions.clone(),
+            displayed_words: self.displayed_words.clone(),
+        }
+    }
+}
+
+settings::settings! {
+    /// New accounts (spec: cockatrice-behaviour 3.3).
+    #[derive(Clone, Debug)]
+    pub struct Registration {
+        /// Whether people may make accounts.
+        enabled: bool = "cockatrice.registration", flag(), "false";
+        /// Whether that takes an e-mail address.
+        email_required: bool = "cockatrice.registration_email", flag(), "true";
+        /// Whether a token is sent to that address, without which the account can't be used.
+        activation: bool = "cockatrice.registration_activation", flag(), "true";
+        /// Accounts of one e-mail address. 0: no limit.
+        accounts_per_email: Option<u32> = "cockatrice.accounts_per_email", number(0, 1_000_000), "0", unit("accounts");
+        /// Providers of e-mail, with commas between them, whose addresses are not taken.
+        denied_providers: String = "cockatrice.email_denied_providers", text(), "";
+        /// The only providers whose addresses are taken. Empty: all.
+        allowed_providers: String = "cockatrice.email_allowed_providers", text(), "";
+        /// Shortest password.
+        min_password: usize = "cockatrice.min_password_length", number(0, 255), "6", unit("characters");
+        /// Accounts that may be made from one address in a minute in the long run; 20 at once. Loopback is exempt. 0: no limit.
+        per_minute: Option<u32> = "cockatrice.registrations_per_minute_per_address", number(0, 1_000_000), "5", unit("accounts/min");
+    }
+}
+
+settings::settings! {
+    /// Forgotten passwords (spec: cockatrice-behaviour 3.3).
+    #[derive(Clone, Debug)]
+    pub struct Recovery {
+        /// Whether a token for a new password is sent to an account's e-mail address.
+        enabled: bool = "cockatrice.password_recovery", flag(), "false";
+        /// How long that token counts.
+        token_life: Duration = "cockatrice.password_recovery_s", number(60, 31_536_000), "3600", unit("s");
+        /// Whether whoever asks for it has to know the address.
+        challenge: bool = "cockatrice.password_recovery_challenge", flag(), "false";
+    }
+}
+
+settings::settings! {
+    /// How mail is sent.
+    #[derive(Clone, Debug)]
+    pub struct Mail {
+        /// Folder where each mail is put as a file, for another program to send. Empty: none.
+        folder: Option<PathBuf> = "cockatrice.mail_folder", text(), "";
+        /// Program that sends a mail which it reads from its standard input, with arguments after spaces: "sendmail -t" for example.
+        /// Empty: none. With neither, no mail is sent.
+        command: Option<String> = "cockatrice.mail_command", text(), "";
+        /// Who mail is from.
+        sender: String = "cockatrice.mail_sender", text(), "cockatrice@localhost";
+        /// Subject of the mail that activates an account.
+        activation_subject: String = "cockatrice.activation_subject", text(), "Cockatrice server account activation token";
+        /// Its text; %username and %token stand for the account's.
+        activation_text: String = "cockatrice.activation_text", text(), "Hello %username, the token for your new account is: %token";
+        /// Subject of the mail for a forgotten password.
+        recovery_subject: String = "cockatrice.password_recovery_subject", text(), "Cockatrice server password recovery";
+        /// Its text; %username and %token stand for the account's.
+        recovery_text: String = "cockatrice.password_recovery_text", text(), "Hello %username, the token for a new password is: %token";
+    }
+}
+
+settings::settings! {
+    /// What moderators can do, and what users can ask of them.
+    #[derive(Clone, Debug)]
+    pub struct Moderation {
+        /// What users are warned of, with commas between them; each perhaps followed by | and a level.
+        warnings: String = "cockatrice.official_warnings", text(), "";
+        /// Addresses that are never banned, with commas between them.
+        trusted: String = "cockatrice.trusted_sources", text(), "127.0.0.1,::1";
+        /// Whether moderators may read what was said.
+        log_query: bool = "cockatrice.log_query", flag(), "false";
+        /// Whether attempts to register, activate and recover are written down.
+        audit: bool = "cockatrice.audit", flag(), "true";
+        /// Reports of one user in a day. 0: no limit.
+        reports_per_day: Option<u32> = "cockatrice.reports_per_day", number(0, 1_000_000), "10", unit("reports");
+        /// Comments of one user on reports in an hour. 0: no limit.
+        comments_per_hour: Option<u32> = "cockatrice.report_comments_per_hour", number(0, 1_000_000), "30", unit("comments");
+    }
+}

@@ -1,0 +1,55 @@
+//! Mail that waits to be sent (spec: cockatrice-behaviour 16).
+
+use super::{
+    Store,
+    sql::{On, values},
+};
+use crate::store::StoreError;
+
+/// Mails that are looked at together.
+const AT_ONCE: u32 = 20;
+
+/// A mail with a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cockatrice) struct Waiting {
+    /// It activates an account; otherwise it allows a new password.
+    pub(in crate::cockatrice) is_activation: bool,
+    pub(in crate::cockatrice) name: String,
+    pub(in crate::cockatrice) email: String,
+    pub(in crate::cockatrice) token: String,
+}
+
+impl Store {
+    /// Some of the mail that waits. What has neither address nor token is none.
+    pub(in crate::cockatrice) async fn waiting_mail(&self) -> Result<Vec<Waiting>, StoreError> {
+        type Row = (String, Option<String>, Option<String>);
+        let new = "SELECT u.name, u.email, CAST(u.token AS CHAR) FROM ~activation_emails m JOIN ~users u ON u.name = m.name \
+             WHERE u.active = 0 LIMIT ?";
+        let forgotten = "SELECT u.name, u.email, CAST(u.token AS CHAR) FROM ~forgot_password m JOIN ~users u ON u.name = m.name \
+             WHERE m.emailed = 0 LIMIT ?";
+        let mut waiting = Vec::new();
+        for (is_activation, text) in [(true, new), (false, forgotten)] {
+            let rows: Vec<Row> = self
+                .rows(On::Read, "waiting mail", (text, values![AT_ONCE]))
+                .await?;
+            waiting.extend(rows.into_iter().map(|(name, email, token)| Waiting {
+                is_activation,
+                name,
+                email: email.unwrap_or_default(),
+                token: token.unwrap_or_default().trim_end_matches('\0').to_owned(),
+            }));
+        }
+        Ok(waiting)
+    }
+
+    /// A mail was sent.
+    pub(in crate::cockatrice) async fn mail_sent(&self, mail: &Waiting) -> Result<(), StoreError> {
+        let text = match mail.is_activation {
+            true => "DELETE FROM ~activation_emails WHERE name = ?",
+            false => "UPDATE ~forgot_password SET emailed = 1 WHERE name = ?",
+        };
+        self.run(On::Write, "mail sent", (text, values![&*mail.name]))
+            .await?;
+        Ok(())
+    }
+}

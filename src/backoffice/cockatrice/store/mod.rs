@@ -1,0 +1,139 @@
+//! The Cockatrice lobby's store (spec: cockatrice-behaviour 16): typed questions to its database.
+//!
+//! One text of a statement serves both back ends. Three habits make that possible: integers and times are read as `CAST(… AS
+//! SIGNED)` and `CAST(… AS CHAR)`; times are written by this program, in UTC; whatever is compared with the present is compared in
+//! Rust. Names of accounts are compared without case by the columns themselves. On a server every statement is one that a session
+//! without strict mode understands, as the schema relies on that.
+
+mod accounts;
+mod decks;
+mod games;
+mod log;
+mod mail;
+mod moderation;
+mod replays;
+mod reports;
+mod schema;
+mod sessions;
+mod sql;
+
+pub use accounts::NewAccount;
+pub(super) use accounts::{Column, Found};
+pub(super) use decks::{File, Folder, MOST_DECKS};
+pub(super) use log::{Said, Search};
+pub(super) use moderation::Ban;
+pub(super) use replays::Match;
+pub(super) use reports::{Comment, Missed, Of, Report, Stats};
+pub use schema::SCHEMA_VERSION;
+pub(super) use sessions::{Alt, Visit};
+
+use crate::{
+    Boxed,
+    store::{Database, OpenError, StoreError, StoreSettings, time},
+    unix_now,
+};
+
+/// The steps that make the embedded store what it is today. A step that has been released is never changed; a new one is added.
+const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sqlite.sql")];
+
+/// What the embedded store's tables' names begin with.
+const PREFIX: &str = "cockatrice_";
+
+/// The store. Shared by reference; every method may be called concurrently.
+#[derive(Debug)]
+pub struct Store {
+    database: Database,
+    prefix: String,
+    /// The id of this server in tables that several share.
+    server: i64,
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// The database itself.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A prefix that is no name.
+    #[error("a prefix of tables has letters, digits and _ only, at most 32")]
+    Prefix,
+    /// A schema of another version.
+    #[error("the database's schema is of version {found}, this program needs {SCHEMA_VERSION}")]
+    Version {
+        /// What it says.
+        found: i64,
+    },
+    /// Columns that are not there.
+    #[error("the database's schema lacks {0}")]
+    Lacks(String),
+}
+
+impl Store {
+    /// Opens the store that `url` names. An embedded one is created and migrated. A MariaDB or MySQL server need not be up yet;
+    /// if it is, its schema is looked at. `prefix`: what its tables' names begin with. `server`: this server's id there.
+    ///
+    /// # Errors
+    /// [`Unusable`]
+    pub fn open<'a>(
+        url: &'a str,
+        prefix: &'a str,
+        server: u32,
+        settings: &'a StoreSettings,
+    ) -> Boxed<'a, Result<Self, Unusable>> {
+        Box::pin(async move {
+            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            if prefix.len() > 32 || !prefix.chars().all(is_name) {
+                return Err(Unusable::Prefix);
+            }
+            let settings = StoreSettings {
+                lenient: true,
+                ..settings.clone()
+            };
+            let database = Database::open(url, &settings, &MIGRATIONS).await?;
+            let embedded = database.is_embedded();
+            let store = Store {
+                database,
+                prefix: if embedded { PREFIX } else { prefix }.to_owned(),
+                server: server.into(),
+            };
+            if !embedded {
+                store.check_schema().await?;
+            }
+            Ok(store)
+        })
+    }
+
+    /// Whether the database answers at all.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.database.ready().await
+    }
+
+    /// Closes all connections; what is under way is finished first, as long as it takes no longer than a call may.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+
+    /// Whether this is the embedded store.
+    pub fn is_embedded(&self) -> bool {
+        self.database.is_embedded()
+    }
+}
+
+/// The present, as the database writes it.
+fn now() -> String {
+    time::format(unix_now())
+}
+
+/// The moment so many seconds ago.
+fn ago(seconds: f64) -> String {
+    time::format(unix_now() - seconds)
+}
+
+/// Unix seconds of a database's time; 0 of none.
+fn seconds(text: Option<&str>) -> u64 {
+    text.and_then(time::parse)
+        .map_or(0, |at| at.max(0.0) as u64)
+}

@@ -1,0 +1,238 @@
+//! One way to run a statement on either back end: its text, with `~` where the tables' prefix goes, and its values.
+
+use std::borrow::Cow;
+
+use sqlx::{AssertSqlSafe, FromRow, mysql::MySqlRow, sqlite::SqliteRow};
+
+use super::Store;
+use crate::store::{Pool, StoreError};
+
+/// A value of a statement.
+#[derive(Clone, Debug)]
+pub(super) enum Value<'a> {
+    Int(i64),
+    Text(Cow<'a, str>),
+    Bytes(&'a [u8]),
+    Null,
+}
+
+impl From<u32> for Value<'_> {
+    fn from(number: u32) -> Self {
+        Value::Int(number.into())
+    }
+}
+
+impl From<i32> for Value<'_> {
+    fn from(number: i32) -> Self {
+        Value::Int(number.into())
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
+        Value::Int(number)
+    }
+}
+
+impl From<bool> for Value<'_> {
+    fn from(flag: bool) -> Self {
+        Value::Int(flag.into())
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Value::Text(text.into())
+    }
+}
+
+impl From<String> for Value<'_> {
+    fn from(text: String) -> Self {
+        Value::Text(text.into())
+    }
+}
+
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Value::Bytes(bytes)
+    }
+}
+
+impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Value::Null, Into::into)
+    }
+}
+
+/// Values of a statement, in the order of its question marks.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => {
+        vec![$($crate::cockatrice::store::sql::Value::from($value)),*]
+    };
+}
+pub(super) use values;
+
+/// A statement, and its values.
+pub(super) type Statement<'a> = (&'static str, Vec<Value<'a>>);
+
+/// A row of either back end.
+pub(super) trait Row:
+    for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, MySqlRow> + Send + Unpin
+{
+}
+
+impl<T> Row for T where
+    T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, MySqlRow> + Send + Unpin
+{
+}
+
+/// What a statement has done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Done {
+    /// Rows that it found to change.
+    pub(super) rows: u64,
+    /// The id of the row that it has put in.
+    pub(super) id: i64,
+}
+
+/// Which connections a statement runs on.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum On {
+    /// Those that read.
+    Read,
+    /// Those that write.
+    Write,
+    /// Those of sign-ins.
+    SignIn,
+    /// Those of what must be written down.
+    Records,
+}
+
+macro_rules! bound {
+    ($query:expr, $values:expr) => {
+        $values
+            .into_iter()
+            .fold($query, |query, value| match value {
+                Value::Int(number) => query.bind(number),
+                Value::Text(text) => query.bind(text.into_owned()),
+                Value::Bytes(bytes) => query.bind(bytes.to_vec()),
+                Value::Null => query.bind(None::<String>),
+            })
+    };
+}
+
+impl Store {
+    fn pool(&self, on: On) -> &Pool {
+        match on {
+            On::Read => &self.database.read,
+            On::Write => &self.database.write,
+            On::SignIn => &self.database.sign_in,
+            On::Records => &self.database.records,
+        }
+    }
+
+    /// A statement's text with the tables' prefix.
+    fn prefixed(&self, text: &str) -> String {
+        text.replace('~', &self.prefix)
+    }
+
+    /// All rows that a statement finds.
+    pub(super) async fn rows<T: Row>(
+        &self,
+        on: On,
+        what: &'static str,
+        (text, values): Statement<'_>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.rows_of(on, what, self.prefixed(text), values).await
+    }
+
+    /// The same, for a text that was put together of parts of this program's own.
+    pub(super) async fn rows_of<T: Row>(
+        &self,
+        on: On,
+        what: &'static str,
+        text: String,
+        values: Vec<Value<'_>>,
+    ) -> Result<Vec<T>, StoreError> {
+        let text = self.prefixed(&text);
+        self.database
+            .call(what, async {
+                match self.pool(on) {
+                    Pool::Sqlite(pool) => {
+                        let query = sqlx::query_as(AssertSqlSafe(text));
+                        bound!(query, values).fetch_all(pool).await
+                    }
+                    Pool::MySql(pool) => {
+                        let query = sqlx::query_as(AssertSqlSafe(text));
+                        bound!(query, values).fetch_all(pool).await
+                    }
+                }
+            })
+            .await
+    }
+
+    /// The first row that a statement finds.
+    pub(super) async fn row<T: Row>(
+        &self,
+        on: On,
+        what: &'static str,
+        statement: Statement<'_>,
+    ) -> Result<Option<T>, StoreError> {
+        Ok(self.rows(on, what, statement).await?.into_iter().next())
+    }
+
+    /// Runs a statement that changes something.
+    pub(super) async fn run(
+        &self,
+        on: On,
+        what: &'static str,
+        statement: Statement<'_>,
+    ) -> Result<Done, StoreError> {
+        let done = self.run_all(on, what, vec![statement]).await?;
+        done.into_iter()
+            .next()
+            .ok_or(StoreError::Unfit("a statement that was not run"))
+    }
+
+    /// Runs statements, all of them or none.
+    pub(super) async fn run_all(
+        &self,
+        on: On,
+        what: &'static str,
+        statements: Vec<Statement<'_>>,
+    ) -> Result<Vec<Done>, StoreError> {
+        let begin = self.database.begin();
+        let mut done = Vec::with_capacity(statements.len());
+        self.database
+            .call(what, async {
+                match self.pool(on) {
+                    Pool::Sqlite(pool) => {
+                        let mut transaction = pool.begin_with(begin).await?;
+                        for (text, values) in statements {
+                            let query = sqlx::query(AssertSqlSafe(self.prefixed(text)));
+                            let ran = bound!(query, values).execute(&mut *transaction).await?;
+                            done.push(Done {
+                                rows: ran.rows_affected(),
+                                id: ran.last_insert_rowid(),
+                            });
+                        }
+                        transaction.commit().await
+                    }
+                    Pool::MySql(pool) => {
+                        let mut transaction = pool.begin_with(begin).await?;
+                        for (text, values) in statements {
+                            let query = sqlx::query(AssertSqlSafe(self.prefixed(text)));
+                            let ran = bound!(query, values).execute(&mut *transaction).await?;
+                            done.push(Done {
+                                rows: ran.rows_affected(),
+                                id: i64::try_from(ran.last_insert_id()).unwrap_or(0),
+                            });
+                        }
+                        transaction.commit().await
+                    }
+                }
+            })
+            .await?;
+        Ok(done)
+    }
+}

@@ -1,0 +1,276 @@
+//! A store with some accounts on either back end, and the macro that runs each test on both.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use cockatrice::{
+    accounts::{hash, salt_of},
+    messages::{Response, ResponseBody, ResponseCode, decode, encode},
+};
+use lobby::cockatrice::questions::{
+    Answer, Ask, Outcome, Password, Refusal, SignIn, SignedIn, Who,
+};
+use settings::{Group as _, Values};
+use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, SqliteConnection};
+
+use crate::{
+    AttemptLimits,
+    cockatrice::{
+        CockatriceHandler,
+        settings::Accounts,
+        store::{NewAccount, Store},
+    },
+    store::StoreSettings,
+};
+
+const SCHEMA: &str = include_str!("../../../../tests/fixtures/cockatrice-schema.mysql.sql");
+const SALT: &str = "0123456789abcdef";
+
+pub(super) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+const UNLIMITED: AttemptLimits = AttemptLimits {
+    per_address: None,
+    per_account: None,
+};
+
+/// Name, password, bits of its rights, address, country, real name.
+const ACCOUNTS: [(&str, &str, u32, &str, &str, &str); 5] = [
+    ("rootuser", "rootpass1", 1, "root@example.org", "", ""),
+    ("modmary", "modpass12", 2, "mary@example.org", "gb", ""),
+    (
+        "alicea",
+        "alicepass",
+        0,
+        "alice@example.org",
+        "de",
+        "Alice A",
+    ),
+    ("bobbyb", "bobbypass", 0, "bob@example.org", "", ""),
+    ("carolc", "carolpass", 0, "carol@example.org", "", ""),
+];
+
+/// A handler, and a way to look behind its back.
+pub(super) struct Bench {
+    pub(super) handler: CockatriceHandler,
+    pub(super) store: Arc<Store>,
+    pub(super) url: String,
+    folder: Option<tempfile::TempDir>,
+}
+
+/// The settings' defaults, with names as short as those of the recorded dialogues.
+pub(super) fn settings() -> Accounts {
+    let mut settings = Accounts::read(&Values::defaults(&Accounts::keys()));
+    settings.names.min_length = 4;
+    settings.names.punctuation = "_.-".to_owned();
+    settings.names.words = "badword".to_owned();
+    settings
+}
+
+/// An empty database of the reference's schema; its URL.
+pub(super) async fn mysql_database(server: &str) -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("muster_cockatrice_{}_{number}", std::process::id());
+    let url = format!("{}/{name}", server.trim_end_matches('/'));
+    let create = format!("CREATE DATABASE {name}");
+    run(server, &create).await;
+    run(&url, SCHEMA).await;
+    url
+}
+
+pub(super) async fn run(url: &str, text: &str) {
+    if url.starts_with("sqlite:") {
+        let mut connection = SqliteConnection::connect(url).await.unwrap();
+        let text = sqlx::raw_sql(AssertSqlSafe(text));
+        connection.execute(text).await.unwrap();
+    } else {
+        let mut connection = MySqlConnection::connect(url).await.unwrap();
+        let text = sqlx::raw_sql(AssertSqlSafe(text));
+        connection.execute(text).await.unwrap();
+    }
+}
+
+impl Bench {
+    pub(super) async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("cockatrice.db").display());
+        Bench::of(url, Some(folder)).await
+    }
+
+    pub(super) async fn mysql(server: &str) -> Self {
+        Bench::of(mysql_database(server).await, None).await
+    }
+
+    async fn of(url: String, folder: Option<tempfile::TempDir>) -> Self {
+        let store = Store::open(&url, "cockatrice_", 3, &StoreSettings::default()).await;
+        let store = Arc::new(store.unwrap());
+        for (name, password, admin, email, country, real_name) in ACCOUNTS {
+            let new = NewAccount {
+                name,
+                password: &hash(password, SALT),
+                email,
+                country,
+                real_name,
+                token: None,
+                admin,
+            };
+            store.create(&new).await.unwrap().unwrap();
+        }
+        let handler = CockatriceHandler::new(store.clone(), settings(), UNLIMITED).unwrap();
+        Bench {
+            handler,
+            store,
+            url,
+            folder,
+        }
+    }
+
+    /// Another handler of the same store.
+    pub(super) fn with(&self, change: impl FnOnce(&mut Accounts)) -> CockatriceHandler {
+        let mut settings = settings();
+        change(&mut settings);
+        CockatriceHandler::new(self.store.clone(), settings, UNLIMITED).unwrap()
+    }
+
+    pub(super) async fn sql(&self, text: &str) {
+        run(&self.url, text).await;
+    }
+
+    /// One text, or the word for nothing.
+    pub(super) async fn look(&self, query: &str) -> String {
+        let text: Option<String> = if self.url.starts_with("sqlite:") {
+            let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
+            let query = sqlx::query_scalar(AssertSqlSafe(query));
+            query.fetch_one(&mut connection).await.unwrap()
+        } else {
+            let mut connection = MySqlConnection::connect(&self.url).await.unwrap();
+            let query = sqlx::query_scalar(AssertSqlSafe(query));
+            query.fetch_one(&mut connection).await.unwrap()
+        };
+        text.unwrap_or_else(|| "NULL".to_owned())
+    }
+
+    pub(super) async fn end(self) {
+        self.store.close().await;
+        if self.folder.is_none() {
+            let name = self.url.rsplit('/').next().unwrap();
+            self.sql(&format!("DROP DATABASE {name}")).await;
+        }
+    }
+
+    /// Whoever has this account.
+    pub(super) async fn who(&self, name: &str) -> Who {
+        let found = self.store.find(name).await.unwrap().unwrap();
+        Who {
+            id: found.account.id,
+            is_moderator: found.account.level().is_moderator(),
+            name: found.account.name,
+            address: "192.0.2.7".into(),
+            client_id: format!("cid-{name}").into(),
+            showed_password: false,
+        }
+    }
+
+    /// What comes of a command.
+    pub(super) async fn outcome(&self, ask: impl Into<Ask>) -> Outcome {
+        outcome(&self.handler, ask).await
+    }
+
+    pub(super) async fn code(&self, ask: impl Into<Ask>) -> ResponseCode {
+        self.outcome(ask).await.code
+    }
+
+    pub(super) async fn sign_in(&self, name: &str, password: &str) -> Result<SignedIn, Refusal> {
+        sign_in(&self.handler, name, Password::Plain(password.into())).await
+    }
+}
+
+pub(super) async fn outcome(handler: &CockatriceHandler, ask: impl Into<Ask>) -> Outcome {
+    match handler.handle(ask.into()).await {
+        Answer::Register(outcome)
+        | Answer::ChangeAccount(outcome)
+        | Answer::AskDecks(outcome)
+        | Answer::AskReplays(outcome)
+        | Answer::AskReports(outcome)
+        | Answer::Moderate(outcome) => outcome,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(super) async fn sign_in(
+    handler: &CockatriceHandler,
+    name: &str,
+    password: Password,
+) -> Result<SignedIn, Refusal> {
+    let ask = SignIn {
+        name: name.into(),
+        password,
+        client_id: format!("cid-{name}").into(),
+        address: HERE,
+        counted: Some(HERE),
+    };
+    match handler.handle(ask.into()).await {
+        Answer::SignIn(answer) => answer,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The hash that a client sends.
+pub(super) fn hashed(password: &str, stored: &str) -> Password {
+    Password::Hashed(hash(password, salt_of(stored)).into())
+}
+
+/// What a response says, as a client reads it.
+pub(super) fn said(outcome: &Outcome, look: impl FnOnce(ResponseBody<'_>)) {
+    let (number, content) = outcome.body.as_ref().expect("a content");
+    let shell = Response {
+        cmd_id: Some(1),
+        response_code: Some(outcome.code),
+        body: None,
+    };
+    let mut bytes = encode(&shell);
+    let mut varint = |mut value: u64| {
+        while value >= 0x80 {
+            bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
+    };
+    varint(u64::from(*number) << 3 | 2);
+    varint(content.len() as u64);
+    bytes.extend_from_slice(content);
+    let response: Response<'_> = decode(&bytes).expect("a response");
+    look(response.body.expect("a known content"));
+}
+
+/// Defines each test twice: `name::sqlite`, and `name::mysql`, which is passed over without a server.
+macro_rules! on_both {
+    ($(async fn $name:ident($bench:ident: &Bench) $body:block)+) => {$(
+        mod $name {
+            use super::*;
+
+            async fn body($bench: &Bench) $body
+
+            #[tokio::test]
+            async fn sqlite() {
+                body(&Bench::sqlite().await).await;
+            }
+
+            #[tokio::test]
+            async fn mysql() {
+                let Ok(server) = std::env::var("MUSTER_TEST_MYSQL") else {
+                    eprintln!("no MUSTER_TEST_MYSQL, passed over");
+                    return;
+                };
+                let bench = Bench::mysql(&server).await;
+                body(&bench).await;
+                bench.end().await;
+            }
+        }
+    )+};
+}
+pub(super) use on_both;
