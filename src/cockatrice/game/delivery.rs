@@ -184,27 +184,36 @@ impl Game {
             let context = part
                 .context
                 .map(|body| GameEventContext { body: Some(body) });
-            let frame = |entries: &[u8]| {
-                container(Some(self.id), entries, context.as_ref(), None, forced_by)
+            let private = Container {
+                game: Some(self.id),
+                entries: &part.private,
+                context: context.as_ref(),
+                seconds_elapsed: None,
+                forced_by,
             };
-            let (mut private, mut others) = (Recipients::new(), Recipients::new());
+            let others = part.others.as_deref().unwrap_or_default();
+            let (mut insiders, mut rest) = (Recipients::new(), Recipients::new());
             for participant in self.participants.iter().filter(|one| one.connected) {
                 let sees = part.others.is_none()
                     || part.private_id == Some(participant.id)
                     || self.sees_all(participant);
                 if sees {
-                    private.push(participant.id)
+                    insiders.push(participant.id)
                 } else {
-                    others.push(participant.id)
+                    rest.push(participant.id)
                 }
             }
             if !part.private.is_empty() {
-                deliver(out, private, || message(&frame(&part.private)));
+                deliver(out, insiders, || private.message());
             }
-            if let Some(entries) = part.others.as_ref().filter(|entries| !entries.is_empty()) {
-                deliver(out, others, || message(&frame(entries)));
+            if !others.is_empty() {
+                let others = Container {
+                    entries: others,
+                    ..private
+                };
+                deliver(out, rest, || others.message());
             }
-            self.record(&part.private, context.as_ref(), forced_by);
+            self.record(private);
         }
     }
 
@@ -237,10 +246,9 @@ impl Game {
         out: &mut Out,
     ) {
         let to = self.connected().filter(|&id| Some(id) != but).collect();
-        deliver(out, to, || {
-            message(&container(Some(self.id), entries, None, None, None))
-        });
-        self.record(entries, None, None);
+        let container = Container::of(self.id, entries);
+        deliver(out, to, || container.message());
+        self.record(container);
     }
 
     /// Sends an event to one; it is no part of a replay.
@@ -261,13 +269,7 @@ impl Game {
         about: Option<ParticipantId>,
         body: GameEventBody<'_>,
     ) -> Bytes {
-        message(&container(
-            Some(self.id),
-            &entry(about, body),
-            None,
-            None,
-            None,
-        ))
+        Container::of(self.id, &entry(about, body)).message()
     }
 
     fn connected(&self) -> impl Iterator<Item = ParticipantId> {
@@ -296,43 +298,92 @@ pub(super) fn entry(about: Option<ParticipantId>, body: GameEventBody<'_>) -> Ve
 }
 
 fn put_entry(out: &mut Vec<u8>, event: &GameEvent<'_>) {
-    put_block(out, 2, event.encoded_len());
+    let len = event.encoded_len();
+    out.reserve(len + LONGEST_HEAD);
+    put_block(out, 2, len);
     event.encode(out);
 }
 
-/// An encoded `GameEventContainer` around encoded entries.
-pub(super) fn container(
-    game: Option<u32>,
-    entries: &[u8],
-    context: Option<&GameEventContext<'_>>,
-    seconds_elapsed: Option<u32>,
-    forced_by: Option<ParticipantId>,
-) -> Vec<u8> {
-    let mut out = Vec::with_capacity(entries.len() + 32);
-    if let Some(game) = game {
-        put_number(&mut out, 1, u64::from(game));
-    }
-    out.extend_from_slice(entries);
-    if let Some(context) = context {
-        put_block(&mut out, 3, context.encoded_len());
-        context.encode(&mut out);
-    }
-    if let Some(seconds) = seconds_elapsed {
-        put_number(&mut out, 4, u64::from(seconds));
-    }
-    if let Some(judge) = forced_by {
-        put_number(&mut out, 5, judge.unsigned_abs().into());
-    }
-    out
+/// A tag of one byte and a varint.
+const LONGEST_HEAD: usize = 11;
+
+/// A `GameEventContainer` of encoded entries.
+#[derive(Clone, Copy)]
+pub(super) struct Container<'a> {
+    /// Replays name no game.
+    pub(super) game: Option<u32>,
+    pub(super) entries: &'a [u8],
+    pub(super) context: Option<&'a GameEventContext<'static>>,
+    /// Of replays only.
+    pub(super) seconds_elapsed: Option<u32>,
+    pub(super) forced_by: Option<ParticipantId>,
 }
 
-/// An encoded `ServerMessage` with an encoded container.
-fn message(container: &[u8]) -> Bytes {
-    let mut out = Vec::with_capacity(container.len() + 8);
-    put_number(&mut out, 1, 2);
-    put_block(&mut out, 4, container.len());
-    out.extend_from_slice(container);
-    out.into()
+impl<'a> Container<'a> {
+    /// One of a game, without a context.
+    pub(super) fn of(game: u32, entries: &'a [u8]) -> Container<'a> {
+        Container {
+            game: Some(game),
+            entries,
+            context: None,
+            seconds_elapsed: None,
+            forced_by: None,
+        }
+    }
+
+    fn judge(&self) -> Option<u32> {
+        self.forced_by.map(ParticipantId::unsigned_abs)
+    }
+
+    /// Bytes that it is written in.
+    pub(super) fn len(&self) -> usize {
+        let number = |value: Option<u32>| value.map_or(0, |value| 1 + varint_len(u64::from(value)));
+        let context = self
+            .context
+            .map_or(0, |context| block_len(context.encoded_len()));
+        number(self.game)
+            + self.entries.len()
+            + context
+            + number(self.seconds_elapsed)
+            + number(self.judge())
+    }
+
+    /// Writes it.
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
+        if let Some(game) = self.game {
+            put_number(out, 1, u64::from(game));
+        }
+        out.extend_from_slice(self.entries);
+        if let Some(context) = self.context {
+            put_block(out, 3, context.encoded_len());
+            context.encode(out);
+        }
+        if let Some(seconds) = self.seconds_elapsed {
+            put_number(out, 4, u64::from(seconds));
+        }
+        if let Some(judge) = self.judge() {
+            put_number(out, 5, u64::from(judge));
+        }
+    }
+
+    /// Writes it as a whole `ServerMessage`.
+    fn message(&self) -> Bytes {
+        let len = self.len();
+        let mut out = Vec::with_capacity(2 + block_len(len));
+        put_number(&mut out, 1, 2);
+        put_block(&mut out, 4, len);
+        self.put(&mut out);
+        out.into()
+    }
+}
+
+/// Bytes of a field of so many bytes, with its head.
+pub(super) fn block_len(len: usize) -> usize {
+    1 + varint_len(len as u64) + len
+}
+
+fn varint_len(value: u64) -> usize {
+    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
 }
 
 fn put_number(out: &mut Vec<u8>, field: u8, value: u64) {

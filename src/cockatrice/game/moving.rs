@@ -124,10 +124,11 @@ impl Game {
                 let cards = zone.cards.iter().enumerate();
                 cards.map(|(place, card)| (card.id, place)).collect()
             });
+        let several = named.len() > 1;
         let (mut cards, mut known) = (Vec::with_capacity(named.len()), BTreeSet::new());
         for named in named {
             let id = named.card_id();
-            if named.card_id.is_some() && !known.insert(id) {
+            if several && named.card_id.is_some() && !known.insert(id) {
                 continue;
             }
             let place = match &index {

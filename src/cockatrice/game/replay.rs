@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Game, ParticipantId, delivery, limits};
-use crate::messages::{GameEventContext, encode};
+use super::{Game, delivery, limits};
+use crate::messages::encode;
 
 /// What is recorded of the round that goes on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,27 +63,27 @@ impl Replay {
 }
 
 impl Game {
-    /// Records encoded entries of an event list.
-    pub(super) fn record(
-        &mut self,
-        entries: &[u8],
-        context: Option<&GameEventContext<'_>>,
-        forced_by: Option<ParticipantId>,
-    ) {
+    /// Records a container that was sent.
+    pub(super) fn record(&mut self, sent: delivery::Container<'_>) {
+        let seconds = self.seconds;
         let Some(replay) = &mut self.replay else {
             return;
         };
-        if replay.cut || entries.is_empty() {
+        if replay.cut || sent.entries.is_empty() {
             return;
         }
-        let seconds = self.seconds.saturating_sub(replay.begun_s);
-        let container = delivery::container(None, entries, context, Some(seconds), forced_by);
-        if replay.taken + replay.recorded.len() + container.len() > limits::REPLAY_BYTES {
+        let recorded = delivery::Container {
+            game: None,
+            seconds_elapsed: Some(seconds.saturating_sub(replay.begun_s)),
+            ..sent
+        };
+        let len = recorded.len();
+        if replay.taken + replay.recorded.len() + delivery::block_len(len) > limits::REPLAY_BYTES {
             replay.cut = true;
             return;
         }
-        delivery::put_block(&mut replay.recorded, 3, container.len());
-        replay.recorded.extend_from_slice(&container);
+        delivery::put_block(&mut replay.recorded, 3, len);
+        recorded.put(&mut replay.recorded);
     }
 
     /// Bytes of the replay that goes on which stand in memory.

@@ -95,7 +95,7 @@ impl Game {
             };
             let entries =
                 delivery::entry(None, GameEventBody::GameStateChanged(self.broadcast(view)));
-            self.record(&entries, None, None);
+            self.record(delivery::Container::of(self.id, &entries));
         }
     }
 
@@ -165,7 +165,7 @@ impl Game {
             ..self.state(view, true)
         };
         let entries = delivery::entry(None, GameEventBody::GameStateChanged(state));
-        self.record(&entries, None, None);
+        self.record(delivery::Container::of(self.id, &entries));
     }
 }
 

@@ -336,7 +336,7 @@ fn conceding_out_of_turn() {
             "Unconcede"
         ]
     );
-    assert_eq!(room.ids(1, Hand), []);
+    assert!(room.ids(1, Hand).is_empty());
     assert_eq!(room.code(1, unconcede()), RespContextError);
 }
 
