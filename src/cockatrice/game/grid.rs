@@ -235,15 +235,8 @@ impl Zone {
 #[cfg(test)]
 impl Zone {
     /// What is remembered of each row: y, the next free column, the open piles.
-    pub(super) fn grid(&self) -> Vec<(i32, i32, Vec<(String, i32)>)> {
+    pub(super) fn grid(&self) -> impl Iterator<Item = (i32, i32, &[(Arc<Print>, i32)])> {
         let rows = self.rows.iter();
-        rows.map(|row| {
-            let open = row
-                .open
-                .iter()
-                .map(|(print, base)| (print.name.to_string(), *base));
-            (row.y, row.next_free, open.collect())
-        })
-        .collect()
+        rows.map(|row| (row.y, row.next_free, &row.open[..]))
     }
 }

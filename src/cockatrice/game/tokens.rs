@@ -20,21 +20,21 @@ use crate::{
     text,
 };
 
-/// Who is told what a card is that appears.
+/// To whom a card that appears is named.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Named {
-    ToAll,
-    ToMaker,
-    ToNobody,
+    All,
+    Maker,
+    Nobody,
 }
 
 /// Tells of a card that lay below a token: what it is, to those who may see it where it is.
 pub(super) fn announce_stashed(place: Place, card: &Card, events: &mut Collected) {
     let named = match place.zone.kind() {
-        _ if card.face_down => Named::ToMaker,
-        ZoneType::PublicZone => Named::ToAll,
-        ZoneType::PrivateZone => Named::ToMaker,
-        ZoneType::HiddenZone => Named::ToNobody,
+        _ if card.face_down => Named::Maker,
+        ZoneType::PublicZone => Named::All,
+        ZoneType::PrivateZone => Named::Maker,
+        ZoneType::HiddenZone => Named::Nobody,
     };
     announce(place, card, named, events);
 }
@@ -60,9 +60,9 @@ fn announce(place: Place, card: &Card, named: Named, events: &mut Collected) {
     };
     let about = Some(place.player);
     match named {
-        Named::ToAll => events.tell(place.player, GameEventBody::CreateToken(event)),
-        Named::ToNobody => events.tell(place.player, GameEventBody::CreateToken(nameless)),
-        Named::ToMaker => {
+        Named::All => events.tell(place.player, GameEventBody::CreateToken(event)),
+        Named::Nobody => events.tell(place.player, GameEventBody::CreateToken(nameless)),
+        Named::Maker => {
             events.push(For::Private, about, GameEventBody::CreateToken(event));
             events.push(For::Others, about, GameEventBody::CreateToken(nameless));
         }
@@ -152,14 +152,14 @@ impl Game {
         if !annotation.is_empty() {
             token.rare_mut().annotation = annotation;
         }
-        if !token.face_down && !(color.is_empty() && pt.is_empty()) {
+        if !(token.face_down || color.is_empty() && pt.is_empty()) {
             let rare = token.rare_mut();
             (rare.color, rare.pt) = (color, pt);
         }
         let named = if token.face_down {
-            Named::ToMaker
+            Named::Maker
         } else {
-            Named::ToAll
+            Named::All
         };
         let zone = board.zone_mut(place.zone);
         if place.zone.has_coords() {

@@ -48,12 +48,13 @@ impl Room {
                 table.pile(next_free, y).iter().all(Option::is_none),
                 "next free is taken"
             );
-            for (name, base) in open {
-                let pile = table.pile(base, y);
-                assert!(
-                    pile.iter().flatten().any(|card| *card.print.name == *name),
-                    "no {name} in {base}"
-                );
+            for (print, base) in open {
+                let pile = table.pile(*base, y);
+                let has_one = pile
+                    .iter()
+                    .flatten()
+                    .any(|card| card.print.name == print.name);
+                assert!(has_one, "no {print:?} in {base}");
             }
         }
     }

@@ -257,7 +257,7 @@ fn looking_after_conceding() {
 fn what_was_looked_at_is_known() {
     let mut room = Room::two();
     let within = |from, to| mv(&[from], "deck", (0, "deck"), to, 0);
-    let mut names = |room: &mut Room, body| {
+    let names = |room: &mut Room, body| {
         room.does(0, body);
         room.seen(0)[0].contains("card_name")
     };

@@ -4,6 +4,7 @@ mod attachments;
 mod cards;
 mod invariants;
 mod library;
+mod limits;
 mod lobby;
 mod moving;
 mod play;

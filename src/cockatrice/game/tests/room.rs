@@ -113,11 +113,7 @@ impl Room {
 }
 
 pub(super) fn line(event: &GameEvent<'_>) -> String {
-    let body = event
-        .body
-        .as_ref()
-        .map(|body| terse(body))
-        .unwrap_or_default();
+    let body = event.body.as_ref().map(terse).unwrap_or_default();
     match event.player_id {
         Some(id) => format!("{id}: {body}"),
         None => body,
