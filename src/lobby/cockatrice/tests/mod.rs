@@ -1,10 +1,12 @@
 //! The Cockatrice lobby in the simulator, on one, two and three shards.
 
+mod dialogues;
 mod games;
 mod hand_over;
 mod login;
 mod robust;
 mod rooms;
+mod schema;
 mod users;
 
 use std::{sync::Arc, time::Duration};
