@@ -5,6 +5,7 @@
 mod support;
 
 mod client;
+mod swarm;
 
 use client::Client;
 use cockatrice::messages::{
