@@ -22,7 +22,7 @@ pub const REVEALED_CARDS: usize = 10_000;
 /// Bytes of the names of one revelation's cards.
 pub const REVEALED_BYTES: usize = 4 * 1024 * 1024;
 /// Commands of one container; the rest is not looked at.
-pub const COMMANDS: usize = 100;
+pub const COMMANDS: usize = 1_000;
 /// Commands within a judge's command.
 pub const JUDGE_COMMANDS: usize = 100;
 /// Commands within all judge's commands of a container.
