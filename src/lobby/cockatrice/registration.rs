@@ -39,12 +39,12 @@ impl Lobby for Cockatrice {
             hard_bytes: settings.outbox_bytes,
             stuck: settings.outbox_stuck,
         };
-        let read = settings.read_limits();
         let own = OWN_NETWORKS
             .iter()
             .filter_map(|network| network.parse().ok());
         let own: Vec<Cidr> = own.collect();
         let listener = |(name, format, address): (&str, Format, SocketAddr)| {
+            let read = settings.read_limits(format);
             let forwarded = format.has_upgrade() && !settings.websocket_ip_header.is_empty();
             Listener {
                 name: name.to_owned(),
@@ -54,7 +54,7 @@ impl Lobby for Cockatrice {
                 protocol: Protocol::default(),
                 outbox,
                 strangers: Some(strangers.within(format, outbox, read.clone())),
-                read: read.clone(),
+                read,
                 proxy: false,
                 trusted: if forwarded { own.clone() } else { Vec::new() },
             }

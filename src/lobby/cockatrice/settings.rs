@@ -57,9 +57,13 @@ impl ListenerSettings {
     }
 
     /// What its listeners read.
-    pub fn read_limits(&self) -> ReadLimits {
+    pub fn read_limits(&self, format: Format) -> ReadLimits {
+        let most = match format.has_upgrade() {
+            true => WEBSOCKET_MESSAGE_BYTES,
+            false => usize::MAX,
+        };
         ReadLimits {
-            message_bytes: self.message_bytes,
+            message_bytes: self.message_bytes.min(most),
             ws_path: "*".to_owned(),
             ws_forwarded_header: self.websocket_ip_header.clone(),
             ..ReadLimits::default()
@@ -181,6 +185,8 @@ impl Settings {
     }
 }
 
+/// Longest message over WebSocket, as in the reference (spec: cockatrice-wire 2).
+const WEBSOCKET_MESSAGE_BYTES: usize = 1_500_000;
 /// Commands in one container; clients send one, and some tens when many cards are touched at once.
 pub(super) const COMMANDS: usize = 1_000;
 /// Commands of one client at once: a container as long as it may be. Signing in with all tabs open takes some ten, and the user
