@@ -9,9 +9,9 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ParticipantId,
     card::{Card, Print},
     chance,
+    ids::ParticipantId,
     zone::{Zone, ZoneName},
 };
 use crate::{

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::ParticipantId;
+use super::ids::ParticipantId;
 use crate::messages::{ServerInfoCard, ServerInfoCardCounter};
 
 /// What is printed on a card: shared by its copies.

@@ -4,6 +4,7 @@ use super::{
     Game, ParticipantId,
     commands::{Actor, Turn, Verdict},
     participants::Player,
+    selected::Selected,
 };
 use crate::{
     deck::{Deck, Move, Playmat},
@@ -14,32 +15,6 @@ use crate::{
         ServerInfoPlayerProperties,
     },
 };
-
-/// A deck that was selected.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(super) struct Selected {
-    pub(super) deck: Deck,
-    /// The eight characters it is compared by.
-    pub(super) hash: Box<str>,
-}
-
-impl Selected {
-    /// All six fields, of a deck without a playmat too.
-    pub(super) fn playmat(&self) -> PlaymatParams<'_> {
-        if let Some(playmat) = self.deck.playmat() {
-            return playmat.params();
-        }
-        let none = PlaymatParams::default();
-        PlaymatParams {
-            card_name: Some("".into()),
-            card_provider_id: Some("".into()),
-            margin_pct_l: Some(none.margin_pct_l()),
-            margin_pct_r: Some(none.margin_pct_r()),
-            vertical_offset: Some(none.vertical_offset()),
-            zoom: Some(none.zoom()),
-        }
-    }
-}
 
 /// What is told when properties of a player changed.
 pub(super) fn changed(properties: ServerInfoPlayerProperties<'_>) -> GameEventBody<'_> {

@@ -17,6 +17,7 @@ mod counters;
 mod decks;
 mod delivery;
 mod grid;
+mod ids;
 pub mod limits;
 mod looks;
 mod moves;
@@ -25,6 +26,7 @@ mod participants;
 mod removal;
 pub mod replay;
 mod rounds;
+mod selected;
 mod snapshot;
 mod tokens;
 mod turns;
@@ -37,6 +39,7 @@ pub use self::{
     admission::Applicant,
     commands::{Answer, Cx},
     delivery::{Delivery, News, Out, Recipients},
+    ids::ParticipantId,
     participants::{Person, Role},
     removal::LeaveReason,
 };
@@ -45,9 +48,6 @@ use serde::{Deserialize, Serialize};
 
 use self::{participants::Participant, replay::Replay};
 use crate::messages::{GameEventBody, ServerInfoGame, decode};
-
-/// Whom something is about: players and spectators count from 0 within a game, and no number is given twice.
-pub type ParticipantId = i32;
 
 /// What a game was created with (spec: cockatrice-behaviour 5.1, 5.2).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Game, News, Out, ParticipantId, board::Board, decks::Selected, limits};
+use super::{Game, News, Out, ParticipantId, board::Board, limits, selected::Selected};
 use crate::messages::{EventJoin, GameEventBody, ServerInfoPlayerProperties, decode};
 
 /// Bits of a user's level.

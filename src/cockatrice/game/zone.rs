@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ParticipantId, card::Card, grid::Row};
+use super::{card::Card, grid::Row, ids::ParticipantId};
 use crate::messages::ZoneType;
 
 /// The zones there are, as they are listed: by name.
