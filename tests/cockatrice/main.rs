@@ -9,10 +9,10 @@ mod swarm;
 
 use client::Client;
 use cockatrice::messages::{
-    CommandCreateGame, CommandGameSay, CommandJoinGame, CommandJoinRoom, CommandLeaveGame,
-    CommandListRooms, CommandListUsers, CommandLogin, CommandRoomSay, GameCommandBody,
-    GameEventBody, ResponseBody, ResponseCode, RoomCommandBody, RoomEventBody, SessionCommandBody,
-    SessionEventBody,
+    CommandCreateGame, CommandDeckSelect, CommandGameSay, CommandJoinGame, CommandJoinRoom,
+    CommandLeaveGame, CommandListRooms, CommandListUsers, CommandLogin, CommandReadyStart,
+    CommandRollDie, CommandRoomSay, GameCommandBody, GameEventBody, ResponseBody, ResponseCode,
+    RoomCommandBody, RoomEventBody, SessionCommandBody, SessionEventBody,
 };
 use support::server::{Backend, Server, Setup};
 
@@ -134,6 +134,7 @@ fn play(ann: &mut Client, bob: &mut Client) {
             assert_eq!(said, expected);
         }
     }
+    begin(ann, bob, game);
     let leave = GameCommandBody::LeaveGame(CommandLeaveGame::default());
     let answer = bob.game(game, leave.clone());
     assert_eq!(answer.response_code, Some(ResponseCode::RespOk));
@@ -146,6 +147,43 @@ fn play(ann: &mut Client, bob: &mut Client) {
             RoomEventBody::ListGames(list) => list.game_list[0].closed().then_some(()),
             _ => None,
         }
+    });
+}
+
+/// Both take a deck and are ready: the round begins, and a die is rolled.
+fn begin(ann: &mut Client, bob: &mut Client, game: i32) {
+    const DECK: &str = r#"<cockatrice_deck version="1"><zone name="main"><card number="20" name="Forest"/></zone></cockatrice_deck>"#;
+    for client in [&mut *ann, &mut *bob] {
+        let deck = CommandDeckSelect {
+            deck: Some(DECK.into()),
+            ..CommandDeckSelect::default()
+        };
+        let answer = client.game(game, GameCommandBody::DeckSelect(deck));
+        assert_eq!(answer.response_code, Some(ResponseCode::RespOk));
+        let ready = CommandReadyStart {
+            ready: Some(true),
+            ..CommandReadyStart::default()
+        };
+        let answer = client.game(game, GameCommandBody::ReadyStart(ready));
+        assert_eq!(answer.response_code, Some(ResponseCode::RespOk));
+    }
+    for client in [&mut *ann, &mut *bob] {
+        let seen = client.until_game_event("a round", |event| match event {
+            GameEventBody::GameStateChanged(state) if state.game_started() => {
+                Some(state.player_list.len())
+            }
+            _ => None,
+        });
+        assert_eq!(seen, 2);
+    }
+    let roll = CommandRollDie {
+        sides: Some(6),
+        count: Some(1),
+    };
+    let answer = bob.game(game, GameCommandBody::RollDie(roll));
+    assert_eq!(answer.response_code, Some(ResponseCode::RespOk));
+    ann.until_game_event("a die", |event| {
+        matches!(event, GameEventBody::RollDie(_)).then_some(())
     });
 }
 
