@@ -227,10 +227,12 @@ impl Answers<OpenSession> for CockatriceHandler {
             .store
             .open_session(name, &who.address, client_id, websocket);
         let session = session.await?;
+        let message = self.store.server_message().await?;
         if who.id == 0 {
             return Ok(Opened {
                 session,
                 missed: Vec::new(),
+                message,
             });
         }
         self.store
@@ -239,6 +241,7 @@ impl Answers<OpenSession> for CockatriceHandler {
         Ok(Opened {
             session,
             missed: self.missed(name).await?,
+            message,
         })
     }
 }

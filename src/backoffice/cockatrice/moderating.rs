@@ -79,6 +79,18 @@ impl CockatriceHandler {
                 };
                 self.view_log(search).await
             }
+            request => self.look_after(who, request).await,
+        }
+    }
+
+    /// What moderators do about accounts, and what they may show.
+    async fn look_after(
+        &self,
+        who: &Who,
+        request: ModeratorRequest,
+    ) -> Result<Outcome, StoreError> {
+        use ModeratorRequest as Request;
+        match request {
             Request::ForceActivate(name) => self.force_activate(who, &name).await,
             Request::Notes(name) => self.notes(&name).await,
             Request::SetNotes { name, notes } => {
@@ -114,6 +126,8 @@ impl CockatriceHandler {
                 judge,
             } => self.adjust(&name, moderator, judge).await,
             Request::ResetPassword(name) => self.reset_password(who, &name).await,
+            // The others are answered already.
+            _ => Ok(Outcome::code(ResponseCode::RespInvalidCommand)),
         }
     }
 

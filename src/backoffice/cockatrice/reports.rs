@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cockatrice::messages::{
     NotificationType, ReportCategoryCount, ReportTopUser, ResponseBody, ResponseCode,
     ResponseReportDetails, ResponseReportList, ResponseReportMyList, ResponseReportStats,
-    ResponseReportUserInfo, ServerInfoReport, ServerInfoReportComment, encode,
+    ResponseReportUserInfo, ServerInfoReport, ServerInfoReportComment,
 };
 use lobby::{
     cockatrice::questions::{
@@ -31,8 +31,6 @@ const MOST: u32 = 1_000;
 const RECENT: u32 = 10;
 /// How long numbers of reports stay what they were.
 const STATS_LIFE: Duration = Duration::from_secs(60);
-/// Number of `Response_ReportStats` in a response.
-const STATS: u32 = 1212;
 
 impl Answers<AskReports> for CockatriceHandler {
     async fn answer(&self, AskReports { who, request }: AskReports) -> Outcome {
@@ -284,16 +282,14 @@ impl CockatriceHandler {
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
         };
         let known = kept(&lock());
-        let told = match known {
-            Some(told) => told,
-            None => {
-                let told: Bytes = encode(&numbers(&self.store.report_stats().await?)).into();
-                *lock() = Some((Instant::now(), told.clone()));
-                told
-            }
-        };
-        let mut outcome = Outcome::ok();
-        outcome.body = Some((STATS, told));
+        if known.is_some() {
+            let mut outcome = Outcome::ok();
+            outcome.body = known;
+            return Ok(outcome);
+        }
+        let stats = self.store.report_stats().await?;
+        let outcome = Outcome::with(ResponseBody::ReportStats(numbers(&stats)));
+        *lock() = outcome.body.clone().map(|told| (Instant::now(), told));
         Ok(outcome)
     }
 }

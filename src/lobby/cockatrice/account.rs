@@ -5,9 +5,10 @@ use cockatrice::{
     accounts::{CardArt, Level, Privilege},
     messages::{PawnColorsOverride, ServerInfoUser},
 };
+use serde::{Deserialize, Serialize};
 
 /// An account.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Account {
     /// Its number.
     pub id: u32,

@@ -226,22 +226,13 @@ pub(super) fn hashed(password: &str, stored: &str) -> Password {
 
 /// What a response says, as a client reads it.
 pub(super) fn said(outcome: &Outcome, look: impl FnOnce(ResponseBody<'_>)) {
-    let (number, content) = outcome.body.as_ref().expect("a content");
+    let content = outcome.body.as_ref().expect("a content");
     let shell = Response {
         cmd_id: Some(1),
         response_code: Some(outcome.code),
         body: None,
     };
     let mut bytes = encode(&shell);
-    let mut varint = |mut value: u64| {
-        while value >= 0x80 {
-            bytes.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        bytes.push(value as u8);
-    };
-    varint(u64::from(*number) << 3 | 2);
-    varint(content.len() as u64);
     bytes.extend_from_slice(content);
     let response: Response<'_> = decode(&bytes).expect("a response");
     look(response.body.expect("a known content"));

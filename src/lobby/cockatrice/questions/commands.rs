@@ -111,11 +111,36 @@ pub fn by_anybody(
 
 /// A command of somebody with an account; `None`: it is none that the store answers.
 pub fn by_registered(who: &Who, command: &SessionCommandBody<'_>) -> Option<Asked> {
+    of_account(who, command).or_else(|| of_what_is_stored(who, command))
+}
+
+/// Commands about the account itself, and its lists.
+fn of_account(who: &Who, command: &SessionCommandBody<'_>) -> Option<Asked> {
     use SessionCommandBody as Command;
-    let change = |change| {
-        let who = who.clone();
-        Some(Ok(ChangeAccount { who, change }.into()))
+    let change = match command {
+        Command::AddToList(it) => list(&it.list, &it.user_name, true).map(AccountChange::Add),
+        Command::RemoveFromList(it) => {
+            list(&it.list, &it.user_name, false).map(AccountChange::Remove)
+        }
+        Command::AccountEdit(it) => edit(it),
+        Command::AccountPassword(it) => new_password(it),
+        Command::AccountImage(it) => {
+            let image = it.image.as_deref().unwrap_or_default();
+            let image = Bytes::copy_from_slice(text::image(image));
+            Ok(AccountChange::Image(image))
+        }
+        Command::SetCardArtParams(it) => CardArt::from_command(it)
+            .map(AccountChange::CardArt)
+            .ok_or(ResponseCode::RespInvalidData),
+        _ => return None,
     };
+    let who = who.clone();
+    Some(change.map(|change| ChangeAccount { who, change }.into()))
+}
+
+/// Commands about decks, replays and reports.
+fn of_what_is_stored(who: &Who, command: &SessionCommandBody<'_>) -> Option<Asked> {
+    use SessionCommandBody as Command;
     let decks = |request| {
         let owner = who.id;
         Some(Ok(AskDecks { owner, request }.into()))
@@ -129,31 +154,6 @@ pub fn by_registered(who: &Who, command: &SessionCommandBody<'_>) -> Option<Aske
         Some(Ok(AskReports { who, request }.into()))
     };
     match command {
-        Command::AddToList(it) => list(&it.list, &it.user_name, true).map_or_else(
-            || Some(Err(ResponseCode::RespContextError)),
-            |it| change(AccountChange::Add(it)),
-        ),
-        Command::RemoveFromList(it) => list(&it.list, &it.user_name, false).map_or_else(
-            || Some(Err(ResponseCode::RespContextError)),
-            |it| change(AccountChange::Remove(it)),
-        ),
-        Command::AccountEdit(it) => match edit(it) {
-            Ok(edit) => change(edit),
-            Err(code) => Some(Err(code)),
-        },
-        Command::AccountPassword(it) => match new_password(it) {
-            Ok(new) => change(new),
-            Err(code) => Some(Err(code)),
-        },
-        Command::AccountImage(it) => {
-            let image = it.image.as_deref().unwrap_or_default();
-            let image = Bytes::copy_from_slice(text::image(image));
-            change(AccountChange::Image(image))
-        }
-        Command::SetCardArtParams(it) => match CardArt::from_command(it) {
-            Some(art) => change(AccountChange::CardArt(art)),
-            None => Some(Err(ResponseCode::RespInvalidData)),
-        },
         Command::DeckList(_) => decks(DeckRequest::List),
         Command::DeckNewDir(it) => decks(DeckRequest::NewFolder {
             path: name(&it.path),
@@ -186,10 +186,14 @@ pub fn by_registered(who: &Who, command: &SessionCommandBody<'_>) -> Option<Aske
     }
 }
 
-fn list(list: &Option<Text<'_>>, user: &Option<Text<'_>>, on: bool) -> Option<ListChange> {
-    let list = List::of(&name(list))?;
+fn list(
+    list: &Option<Text<'_>>,
+    user: &Option<Text<'_>>,
+    on: bool,
+) -> Result<ListChange, ResponseCode> {
+    let list = List::of(&name(list)).ok_or(ResponseCode::RespContextError)?;
     let name = name(user);
-    Some(ListChange { list, name, on })
+    Ok(ListChange { list, name, on })
 }
 
 fn edit(it: &CommandAccountEdit<'_>) -> Result<AccountChange, ResponseCode> {
@@ -249,18 +253,20 @@ fn report(it: &CommandReport<'_>) -> NewReport {
 }
 
 /// A command of a moderator.
-pub fn by_moderator(who: &Who, command: &ModeratorCommandBody<'_>) -> Ask {
+pub fn by_moderator(who: &Who, command: &ModeratorCommandBody<'_>) -> Option<Ask> {
+    let request = of_conduct(command).or_else(|| of_accounts(command));
+    if let Some(request) = request {
+        let who = who.clone();
+        return Some(Moderate { who, request }.into());
+    }
+    of_queue(who, command)
+}
+
+/// Commands about how people behave.
+fn of_conduct(command: &ModeratorCommandBody<'_>) -> Option<ModeratorRequest> {
     use ModeratorCommandBody as Command;
     use ModeratorRequest as Request;
-    let reports = |request| {
-        let who = who.clone();
-        AskReports { who, request }.into()
-    };
-    let replays = |request| {
-        let who = who.clone();
-        AskReplays { who, request }.into()
-    };
-    let request = match command {
+    Some(match command {
         Command::BanFromServer(it) => Request::Ban {
             keys: BanKeys {
                 name: name(&it.user_name),
@@ -292,18 +298,32 @@ pub fn by_moderator(who: &Who, command: &ModeratorCommandBody<'_>) -> Ask {
             hours: it.date_range(),
             most: it.maximum_results(),
         },
-        Command::GrantReplayAccess(it) => {
-            return replays(ReplayRequest::Grant {
-                game: it.replay_id(),
-                moderator: name(&it.moderator_name),
-            });
-        }
+        Command::GetWarnList(it) => Request::WarnList {
+            name: name(&it.user_name),
+            client_id: name(&it.user_clientid),
+        },
+        _ => return None,
+    })
+}
+
+/// Commands about accounts, and what they may show.
+fn of_accounts(command: &ModeratorCommandBody<'_>) -> Option<ModeratorRequest> {
+    use ModeratorCommandBody as Command;
+    use ModeratorRequest as Request;
+    Some(match command {
         Command::ForceActivateUser(it) => Request::ForceActivate(name(&it.username_to_activate)),
         Command::GetAdminNotes(it) => Request::Notes(name(&it.user_name)),
         Command::UpdateAdminNotes(it) => Request::SetNotes {
             name: name(&it.user_name),
             notes: long(&it.notes),
         },
+        Command::GetUserSessions(it) => Request::Sessions {
+            name: name(&it.user_name),
+            most: it.limit(),
+        },
+        Command::GetUserAlts(it) => Request::Alts(name(&it.user_name)),
+        Command::GetModeratorLastLogins(_) => Request::ModeratorLogins,
+        Command::RemoveUserAvatar(it) => Request::RemoveAvatar(name(&it.user_name)),
         Command::AddCardArtRule(it) => Request::AddArtRule {
             card: it.card_name().into(),
             provider: it.card_provider_id().into(),
@@ -315,42 +335,42 @@ pub fn by_moderator(who: &Who, command: &ModeratorCommandBody<'_>) -> Ask {
             provider: name(&it.card_provider_id),
         },
         Command::ListCardArtRules(_) => Request::ArtRules,
-        Command::GetUserSessions(it) => Request::Sessions {
-            name: name(&it.user_name),
-            most: it.limit(),
-        },
-        Command::GetUserAlts(it) => Request::Alts(name(&it.user_name)),
-        Command::GetModeratorLastLogins(_) => Request::ModeratorLogins,
-        Command::RemoveUserAvatar(it) => Request::RemoveAvatar(name(&it.user_name)),
-        Command::ReportList(it) => {
-            return reports(ReportRequest::List {
-                unresolved_only: it.unresolved_only(),
-                offset: it.offset(),
-                limit: it.limit(),
-            });
-        }
-        Command::ReportAssign(it) => return reports(ReportRequest::Assign(it.report_id())),
-        Command::ReportResolve(it) => {
-            return reports(ReportRequest::Resolve {
-                report: it.report_id(),
-                note: long(&it.resolution_note),
-                dismissed: it.dismissed(),
-            });
+        _ => return None,
+    })
+}
+
+/// Commands about reports, and the replays that belong to them.
+fn of_queue(who: &Who, command: &ModeratorCommandBody<'_>) -> Option<Ask> {
+    use ModeratorCommandBody as Command;
+    let who = who.clone();
+    let request = match command {
+        Command::GrantReplayAccess(it) => {
+            let request = ReplayRequest::Grant {
+                game: it.replay_id(),
+                moderator: name(&it.moderator_name),
+            };
+            return Some(AskReplays { who, request }.into());
         }
         Command::ReplayDownloadByGameId(it) => {
-            return replays(ReplayRequest::DownloadByGame(it.game_id()));
+            let request = ReplayRequest::DownloadByGame(it.game_id());
+            return Some(AskReplays { who, request }.into());
         }
-        Command::ReportUserInfo(it) => {
-            return reports(ReportRequest::UserInfo(name(&it.user_name)));
-        }
-        Command::ReportStats(_) => return reports(ReportRequest::Stats),
-        Command::GetWarnList(it) => Request::WarnList {
-            name: name(&it.user_name),
-            client_id: name(&it.user_clientid),
+        Command::ReportList(it) => ReportRequest::List {
+            unresolved_only: it.unresolved_only(),
+            offset: it.offset(),
+            limit: it.limit(),
         },
+        Command::ReportAssign(it) => ReportRequest::Assign(it.report_id()),
+        Command::ReportResolve(it) => ReportRequest::Resolve {
+            report: it.report_id(),
+            note: long(&it.resolution_note),
+            dismissed: it.dismissed(),
+        },
+        Command::ReportUserInfo(it) => ReportRequest::UserInfo(name(&it.user_name)),
+        Command::ReportStats(_) => ReportRequest::Stats,
+        _ => return None,
     };
-    let who = who.clone();
-    Moderate { who, request }.into()
+    Some(AskReports { who, request }.into())
 }
 
 /// A command of an administrator; `None`: it is none that the store answers.
@@ -369,4 +389,51 @@ pub fn by_admin(who: &Who, command: &AdminCommandBody<'_>) -> Option<Ask> {
     };
     let who = who.clone();
     Some(Moderate { who, request }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use cockatrice::messages::{CommandAccountPassword, CommandAddToList, CommandReportStats};
+
+    use super::*;
+
+    #[test]
+    fn passwords_are_refused_and_texts_cut() {
+        let long = "x".repeat(256);
+        let old = SessionCommandBody::AccountPassword(CommandAccountPassword {
+            old_password: Some((&*long).into()),
+            new_password: Some("newpass99".into()),
+            ..CommandAccountPassword::default()
+        });
+        let asked = by_registered(&Who::default(), &old);
+        assert!(matches!(asked, Some(Err(ResponseCode::RespWrongPassword))));
+        let add = SessionCommandBody::AddToList(CommandAddToList {
+            list: Some("buddy".into()),
+            user_name: Some((&*long).into()),
+        });
+        match by_registered(&Who::default(), &add) {
+            Some(Ok(Ask::ChangeAccount(ChangeAccount {
+                change: AccountChange::Add(change),
+                ..
+            }))) => assert_eq!(change.name.len(), 255),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_unknown_list_is_no_question() {
+        let add = SessionCommandBody::AddToList(CommandAddToList {
+            list: Some("enemy".into()),
+            user_name: Some("bobbyb".into()),
+        });
+        let asked = by_registered(&Who::default(), &add);
+        assert!(matches!(asked, Some(Err(ResponseCode::RespContextError))));
+    }
+
+    #[test]
+    fn every_subject_has_its_question() {
+        let stats = ModeratorCommandBody::ReportStats(CommandReportStats::default());
+        let asked = by_moderator(&Who::default(), &stats);
+        assert!(matches!(asked, Some(Ask::AskReports(_))));
+    }
 }

@@ -6,15 +6,18 @@ use cockatrice::messages::{
     encode,
 };
 
-use crate::question::{MayFail, StoreFailure};
+use crate::{
+    cockatrice::protocol,
+    question::{MayFail, StoreFailure},
+};
 
 /// What comes of a command.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// Code of the response.
     pub code: ResponseCode,
-    /// What extends the response: its number and content.
-    pub body: Option<(u32, Bytes)>,
+    /// What extends the response, as it is written there.
+    pub body: Option<Bytes>,
     /// Encoded `SessionEvent`s for whoever asked, in front of the response.
     pub before: Vec<Bytes>,
     /// For others, if they are there.
@@ -88,8 +91,7 @@ impl Outcome {
     /// The same, with that content.
     #[must_use]
     pub fn and(mut self, body: ResponseBody<'_>) -> Self {
-        let number = body.number();
-        self.body = Some((number, content(body).into()));
+        self.body = Some(protocol::extension(body));
         self
     }
 }
@@ -98,47 +100,6 @@ impl MayFail for Outcome {
     /// Neither an unreachable store nor one that refuses is the client's fault (spec: cockatrice-wire 6.3).
     fn failed(_: StoreFailure) -> Self {
         Outcome::code(ResponseCode::RespInternalError)
-    }
-}
-
-/// The content of an extension, without what stands in front of it in the shell.
-fn content(body: ResponseBody<'_>) -> Vec<u8> {
-    use ResponseBody as Body;
-    match &body {
-        Body::JoinRoom(one) => encode(one),
-        Body::ListUsers(one) => encode(one),
-        Body::GetGamesOfUser(one) => encode(one),
-        Body::GetUserInfo(one) => encode(one),
-        Body::DumpZone(one) => encode(one),
-        Body::Login(one) => encode(one),
-        Body::DeckList(one) => encode(one),
-        Body::DeckDownload(one) => encode(one),
-        Body::DeckUpload(one) => encode(one),
-        Body::Register(one) => encode(one),
-        Body::Activate(one) => encode(one),
-        Body::AdjustMod(one) => encode(one),
-        Body::BanHistory(one) => encode(one),
-        Body::WarnHistory(one) => encode(one),
-        Body::WarnList(one) => encode(one),
-        Body::ViewLogHistory(one) => encode(one),
-        Body::ForgotPasswordRequest(one) => encode(one),
-        Body::PasswordSalt(one) => encode(one),
-        Body::GetAdminNotes(one) => encode(one),
-        Body::ReplayList(one) => encode(one),
-        Body::ReplayDownload(one) => encode(one),
-        Body::ReplayGetCode(one) => encode(one),
-        Body::ListCardArtRules(one) => encode(one),
-        Body::ReplayDownloadByGameId(one) => encode(one),
-        Body::ReportList(one) => encode(one),
-        Body::ReportUserInfo(one) => encode(one),
-        Body::ReportStats(one) => encode(one),
-        Body::ReportMyList(one) => encode(one),
-        Body::ReportDetails(one) => encode(one),
-        Body::UserSessions(one) => encode(one),
-        Body::UserAlts(one) => encode(one),
-        Body::ModeratorLastLogins(one) => encode(one),
-        Body::ResetUserPassword(one) => encode(one),
-        Body::RemoveUserAvatar(one) => encode(one),
     }
 }
 

@@ -129,6 +129,8 @@ pub struct Opened {
     pub session: u64,
     /// Encoded `SessionEvent`s that could not be delivered before, oldest first; they count as delivered now.
     pub missed: Vec<Bytes>,
+    /// The newest message of this server to everybody.
+    pub message: Option<Box<str>>,
 }
 
 /// A session is over.
