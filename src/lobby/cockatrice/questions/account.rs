@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use cockatrice::accounts::CardArt;
 
-use super::{Outcome, Password, Who};
+use super::{outcome::Outcome, sign_in::Password, who::Who};
 use crate::question::{Lane, Question};
 
 /// A change, or a look at another account.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::question::{Lane, Question, StoreFailure};
 
 /// Something about somebody's decks.

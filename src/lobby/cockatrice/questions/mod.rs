@@ -15,6 +15,7 @@ mod registration;
 mod replays;
 mod reports;
 mod sign_in;
+mod who;
 
 pub use self::{
     account::{AccountChange, ChangeAccount, List, ListChange},
@@ -30,24 +31,8 @@ pub use self::{
         CloseSession, OpenSession, Opened, Password, PasswordSalt, Refusal, ServerMessage, SignIn,
         SignedIn,
     },
+    who::Who,
 };
-
-/// Who asks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Who {
-    /// Account id; 0: no account.
-    pub id: u32,
-    /// The name, in its stored spelling.
-    pub name: Box<str>,
-    /// Address, for rows that tell it.
-    pub address: Box<str>,
-    /// Which installation it is, as the client says.
-    pub client_id: Box<str>,
-    /// Whether it may see what moderators may.
-    pub is_moderator: bool,
-    /// Signed in with the password in clear, which counts as knowing it (spec: cockatrice-behaviour 3.3, AccountEdit).
-    pub showed_password: bool,
-}
 
 crate::questions! {
     PasswordSalt,

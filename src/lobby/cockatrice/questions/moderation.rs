@@ -1,6 +1,6 @@
 //! What moderators and administrators do (spec: cockatrice-behaviour 8, 9).
 
-use super::{Outcome, Who};
+use super::{outcome::Outcome, who::Who};
 use crate::question::{Lane, Question};
 
 /// Something that a moderator does.

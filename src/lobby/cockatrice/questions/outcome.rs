@@ -37,7 +37,7 @@ pub enum Change {
         told: bool,
     },
     /// Whom whoever asked has on that list now.
-    List(super::ListChange),
+    List(super::account::ListChange),
     /// Sessions of these users end: they are banned by what their client is.
     Banned(Vec<Box<str>>),
     /// The user's rights are other ones now. `false`: they have lost some, and their session ends.

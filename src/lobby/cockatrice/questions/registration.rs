@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Outcome, Password};
+use super::{outcome::Outcome, sign_in::Password};
 use crate::question::{Lane, Question};
 
 /// Something about an account, by whoever says that it is theirs.

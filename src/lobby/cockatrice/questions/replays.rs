@@ -1,6 +1,6 @@
 //! Replays of games (spec: cockatrice-behaviour 12).
 
-use super::{Outcome, Who};
+use super::{outcome::Outcome, who::Who};
 use crate::question::{Lane, Question};
 
 /// Something about replays.

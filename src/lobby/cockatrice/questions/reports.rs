@@ -1,6 +1,9 @@
 //! Reports of users about users (spec: cockatrice-behaviour 10).
 
-use super::{Outcome, Pending, Who};
+use super::{
+    outcome::{Outcome, Pending},
+    who::Who,
+};
 use crate::question::{Lane, Question};
 
 /// Something about reports.

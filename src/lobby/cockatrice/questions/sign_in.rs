@@ -110,7 +110,7 @@ impl From<StoreFailure> for Refusal {
 #[derive(Clone, Debug)]
 pub struct OpenSession {
     /// Who.
-    pub who: super::Who,
+    pub who: super::who::Who,
     /// Over a WebSocket.
     pub websocket: bool,
     /// The client's version.
