@@ -121,7 +121,7 @@ impl Spool {
             let removed = files.iter().map(fs::remove_file);
             let is_there = |error: &io::Error| error.kind() != io::ErrorKind::NotFound;
             let failures = removed.filter_map(Result::err).filter(is_there);
-            failures.last().map_or(Ok(()), Err) // each of them has been tried
+            failures.reduce(|_, last| last).map_or(Ok(()), Err) // each of them has been tried
         };
         if let Err(error) = self.on_disk(remove).await {
             self.metrics.failed.up();

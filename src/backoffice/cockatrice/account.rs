@@ -76,7 +76,7 @@ pub fn add<'a>(
                 "a password has at least one character",
             ));
         }
-        let made_up = password.is_none().then(|| token());
+        let made_up = password.is_none().then(token);
         let password = password.or(made_up.as_deref()).unwrap_or_default();
         let new = NewAccount {
             name,

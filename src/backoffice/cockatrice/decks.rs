@@ -165,9 +165,7 @@ fn folder_at(folders: &[Folder], path: &str) -> Option<i64> {
         let is_it = |folder: &&Folder| folder.parent == parent && folder.name == **name;
         folders.iter().find(is_it).map(|folder| folder.id)
     };
-    deck::folders(path)
-        .iter()
-        .try_fold(0, |parent, name| down(parent, name))
+    deck::folders(path).iter().try_fold(0, down)
 }
 
 /// Folders and decks by the folder they are in.

@@ -299,7 +299,8 @@ impl Store {
         let to_assignee = "SELECT CAST(c.id AS SIGNED), CAST(c.report_id AS SIGNED), c.author_name, c.comment_text \
              FROM ~report_comments c JOIN ~reports r ON r.id = c.report_id WHERE r.assigned_mod_name = ? \
              AND c.assignee_notified = 0 ORDER BY c.id LIMIT ?";
-        let kinds: [(_, fn(u32) -> Pending); 2] = [
+        type Kind = (&'static str, fn(u32) -> Pending);
+        let kinds: [Kind; 2] = [
             (to_reporter, Pending::ToReporter),
             (to_assignee, Pending::ToAssignee),
         ];

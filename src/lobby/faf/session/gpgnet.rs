@@ -268,7 +268,7 @@ impl Sessions {
         if receiver.shard == cx.turn.shard && !self.is_in_game(receiver, sender.uid) {
             return;
         }
-        let body = message.from_sender(sender.player_id);
+        let body = message.as_said_by(sender.player_id);
         let now = cx.turn.now.mono;
         let fits = body.len() <= limits::ICE_BYTES
             && self

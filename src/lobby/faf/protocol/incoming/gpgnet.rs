@@ -106,7 +106,7 @@ impl IceMsg<'_> {
     }
 
     /// As the receiver gets it. The hot path of a lobby: what is passed on is copied once.
-    pub(in crate::faf) fn from_sender(&self, player_id: u32) -> Vec<u8> {
+    pub(in crate::faf) fn as_said_by(&self, player_id: u32) -> Vec<u8> {
         let mut body = Vec::with_capacity(64 + 2 * self.content.len());
         body.extend_from_slice(br#"{"command":"IceMsg","args":["#);
         body.extend_from_slice(itoa::Buffer::new().format(player_id).as_bytes());
