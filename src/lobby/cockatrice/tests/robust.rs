@@ -168,3 +168,129 @@ fn check_agreement(sim: &Sim) {
     }
     assert_eq!(signed_in, first.directory.users.len());
 }
+
+fn ping() -> SessionCommandBody<'static> {
+    SessionCommandBody::Ping(Default::default())
+}
+
+#[test]
+fn a_container_without_a_command_is_refused() {
+    each(|mut sim| {
+        let conn = connect(&mut sim);
+        let nothing = CommandContainer {
+            cmd_id: Some(5),
+            ..CommandContainer::default()
+        };
+        assert_eq!(
+            ask(&mut sim, conn, encode(&nothing)),
+            ["5 RespInvalidCommand"]
+        );
+        let nameless = CommandContainer {
+            session_command: vec![SessionCommand { body: Some(ping()) }],
+            ..CommandContainer::default()
+        };
+        let answer = ask(&mut sim, conn, encode(&nameless));
+        assert_eq!(answer, [format!("{} RespOk", u64::MAX)]);
+    });
+}
+
+#[test]
+fn unknown_commands_are_refused() {
+    let unknown = || vec![SessionCommand { body: None }];
+    let session = || CommandContainer {
+        cmd_id: Some(1),
+        session_command: unknown(),
+        ..CommandContainer::default()
+    };
+    let room = || CommandContainer {
+        cmd_id: Some(1),
+        room_command: vec![RoomCommand { body: None }],
+        ..CommandContainer::default()
+    };
+    let game = || CommandContainer {
+        cmd_id: Some(1),
+        game_id: Some(1),
+        game_command: vec![GameCommand { body: None }],
+        ..CommandContainer::default()
+    };
+    let moderator = || CommandContainer {
+        cmd_id: Some(1),
+        moderator_command: vec![Default::default()],
+        ..CommandContainer::default()
+    };
+    each(|mut sim| {
+        let stranger = connect(&mut sim);
+        for container in [session(), room(), game(), moderator()] {
+            let answer = ask(&mut sim, stranger, encode(&container));
+            assert_eq!(answer, ["1 RespLoginNeeded"]);
+        }
+        let ann = member(&mut sim, "ann");
+        let answer = ask(&mut sim, ann, encode(&session()));
+        assert_eq!(answer, ["1 RespFunctionNotAllowed"]);
+        let answer = ask(&mut sim, ann, encode(&room()));
+        assert_eq!(answer, ["1 RespInvalidCommand"], "of room 0");
+        let answer = ask(&mut sim, ann, encode(&game()));
+        assert_eq!(answer, ["1 RespNotInRoom"]);
+        ask(&mut sim, ann, super::room(2, 0, create(2)));
+        let answer = ask(&mut sim, ann, encode(&game()));
+        assert_eq!(answer, ["1 RespInvalidCommand"]);
+    });
+}
+
+#[test]
+fn what_is_not_utf_8_is_replaced_in_rooms() {
+    each(|mut sim| {
+        let ann = member(&mut sim, "ann");
+        let say = RoomCommandBody::RoomSay(CommandRoomSay {
+            message: Some((&b"a\xffb"[..]).into()),
+        });
+        let answer = ask(&mut sim, ann, room(3, 0, say));
+        assert_eq!(answer, ["0 ann: a\u{fffd}b", "3 RespOk"]);
+    });
+}
+
+#[test]
+fn others_see_who_was_timed_out_leave() {
+    each(|mut sim| {
+        let silent = member(&mut sim, "silent");
+        let ann = member(&mut sim, "ann");
+        let list = SessionCommandBody::ListUsers(Default::default());
+        ask(&mut sim, ann, session(3, list));
+        hush(&mut sim, &[ann]);
+        let mut seen = Vec::new();
+        for _ in 0..6 {
+            sim.advance(Duration::from_secs(3));
+            seen.extend(heard(&mut sim, ann));
+            ask(&mut sim, ann, session(4, ping()));
+        }
+        assert!(sim.client(silent).closed.is_some());
+        for event in ["0 left silent", "left silent"] {
+            assert!(seen.iter().any(|seen| seen == event), "{event}: {seen:?}");
+        }
+    });
+}
+
+#[test]
+fn talking_resets_the_idle_clock() {
+    let short = Settings {
+        idle: Some(20),
+        ..settings()
+    };
+    each_with(short, |mut sim| {
+        let (talker, looker) = (member(&mut sim, "talker"), member(&mut sim, "looker"));
+        for second in 0..30 {
+            tick(&mut sim);
+            ask(&mut sim, talker, session(9, ping()));
+            ask(
+                &mut sim,
+                looker,
+                session(9, SessionCommandBody::ListUsers(Default::default())),
+            );
+            if second == 15 {
+                ask(&mut sim, talker, room(3, 0, say("x")));
+            }
+        }
+        assert!(sim.client(looker).closed.is_some());
+        assert!(sim.client(talker).closed.is_none());
+    });
+}
