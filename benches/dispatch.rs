@@ -21,6 +21,7 @@ use muster::{
     lobbies::{Of, Router},
     lobby::{
         ConnId, Dialect, Effect, Origin, Protocol, Ticket, Turn,
+        cockatrice::Cockatrice,
         faf::{
             Faf, Settings,
             news::News,
@@ -46,7 +47,9 @@ fn alone() -> Bench<Faf> {
 
 fn in_the_router() -> Bench<Router> {
     let faf = Faf::new(SHARD, 1, Arc::new(Settings::default()));
-    Bench::new(Router::new(faf, Vcmi::new(SHARD, 1, Arc::default())))
+    let vcmi = Vcmi::new(SHARD, 1, Arc::default());
+    let cockatrice = Cockatrice::new(SHARD, 1, Arc::default());
+    Bench::new(Router::new(faf, vcmi, cockatrice))
 }
 
 /// FAF, by itself or in the router: what passes between it and the back office.
@@ -72,7 +75,7 @@ impl Asks for Router {
     fn question(ask: &Self::Ask) -> &Ask {
         match ask {
             Of::Faf(ask) => ask,
-            Of::Vcmi(never) => match *never {},
+            Of::Vcmi(never) | Of::Cockatrice(never) => match *never {},
         }
     }
     fn answer(answer: Answer) -> Self::Answer {

@@ -46,7 +46,7 @@ use glommio::{LocalExecutorBuilder, Placement, io::BufferedFile};
 use muster::{
     engine::{Engine, Mesh, Outside},
     lobbies::Router,
-    lobby::{Stopping, faf::Faf, vcmi::Vcmi},
+    lobby::{Stopping, cockatrice::Cockatrice, faf::Faf, vcmi::Vcmi},
 };
 use socket2::SockRef;
 
@@ -169,7 +169,8 @@ fn muster(load: Load, count: usize) -> (Measured, String) {
         },
         move |shard| {
             let faf = Faf::new(shard, 1, Arc::clone(&faf));
-            Router::new(faf, Vcmi::new(shard, 1, Arc::clone(&vcmi)))
+            let vcmi = Vcmi::new(shard, 1, Arc::clone(&vcmi));
+            Router::new(faf, vcmi, Cockatrice::new(shard, 1, Arc::default()))
         },
     )
     .expect("the engine starts");

@@ -1,10 +1,11 @@
 //! Both lobbies on the same shards: neither is told of the other's clients, and when all have gone nothing is left of either.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use lobby::{
     ConnId, ShardId,
+    cockatrice::Cockatrice,
     faf::news::News,
     lobbies::{Of, Router},
     simulator::Simulator,
@@ -50,6 +51,7 @@ impl Lobby for Both {
         Router::new(
             faf::shard(id, shards, fresh),
             vcmi::shard(id, shards, fresh),
+            Cockatrice::new(id, shards, Arc::default()),
         )
     }
 
