@@ -29,7 +29,7 @@ metrics::metrics! {
         idle: Counter = PerShard "muster_cockatrice_idle_closes_total";
         /// Lines said in rooms.
         room_lines: Counter = PerShard "muster_cockatrice_room_lines_total";
-        /// Private messages.
+        /// Private messages that users have sent each other.
         private_lines: Counter = PerShard "muster_cockatrice_private_lines_total";
         /// Changes of a room's numbers that were told later, together with others.
         room_updates_deferred: Counter = PerShard "muster_cockatrice_room_updates_deferred_total";
@@ -37,7 +37,7 @@ metrics::metrics! {
         games: Counter = PerShard "muster_cockatrice_games_total";
         /// Games that were closed.
         games_closed: Counter = PerShard "muster_cockatrice_games_closed_total";
-        /// Commands in games.
+        /// Commands that were given in games.
         game_commands: Counter = PerShard "muster_cockatrice_game_commands_total";
     }
 }
