@@ -1,7 +1,7 @@
 //! What a protocol has to provide: its options, what a client of it does, and what it measures. Sockets, schedule, live view,
 //! goals and report are the same for all.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -172,6 +172,30 @@ pub(crate) struct Outcome<'a, P: Protocol> {
     pub(crate) assembled_us: u64,
     /// Clients connected at once.
     pub(crate) connected: i64,
+}
+
+impl<P: Protocol> Outcome<'_, P> {
+    /// What the server took: CPU while it was measured, memory at the end.
+    pub(crate) fn server_figures(&self) -> impl Iterator<Item = (String, f64)> {
+        let finished = self.server.finished;
+        let cpu = self.server.ready.zip(finished).map(|(before, after)| {
+            let seconds = after.cpu_seconds - before.cpu_seconds;
+            ("server_cpu_s".to_owned(), seconds)
+        });
+        let memory = finished.map(|usage| ("server_rss_bytes".to_owned(), usage.rss_bytes as f64));
+        cpu.into_iter().chain(memory)
+    }
+
+    /// All counts of the protocol and these figures, a line each.
+    pub(crate) fn lines(&self, figures: Vec<(String, f64)>) -> String {
+        let counts = self.recorder.metrics.counts().into_iter();
+        let counts = counts.map(|(name, count)| (name.to_owned(), count as f64));
+        let mut text = String::new();
+        for (name, value) in counts.chain(figures) {
+            let _infallible = writeln!(text, "{name:<28} {value:>16.1}");
+        }
+        text
+    }
 }
 
 /// A protocol whose type is known to itself only.

@@ -322,6 +322,16 @@ pub(crate) fn statistics(histogram: &Histogram<u64>) -> impl Iterator<Item = (&'
     })
 }
 
+/// The statistics of a latency as figures in µs, if anything was measured.
+pub(crate) fn latency_figures(
+    name: &str,
+    histogram: &Histogram<u64>,
+) -> impl Iterator<Item = (String, f64)> {
+    let measured = (!histogram.is_empty()).then(|| statistics(histogram));
+    let figure = move |(statistic, us)| (format!("{name}_{statistic}_us"), us);
+    measured.into_iter().flatten().map(figure)
+}
+
 fn json_of(histogram: &Histogram<u64>) -> serde_json::Value {
     let mut all = serde_json::Map::new();
     all.insert("count".to_owned(), json!(histogram.len()));

@@ -14,7 +14,6 @@ mod protobuf;
 mod seat;
 mod session;
 
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -23,10 +22,10 @@ use serde_json::{Value, json};
 use self::seat::{Role, Seat};
 use self::session::CockatriceSession;
 use crate::cli::Arguments;
-use crate::metrics::{Metrics as _, metrics};
+use crate::metrics::metrics;
 use crate::plan::{Plan, Server, Workload};
 use crate::protocol::{Outcome, Protocol, Setup};
-use crate::report::statistics;
+use crate::report::latency_figures;
 use crate::slo::Unit;
 
 type Context = crate::worker::Context<Cockatrice>;
@@ -235,22 +234,9 @@ impl Protocol for Cockatrice {
             ("tables".to_owned(), self.tables as f64),
         ];
         for (name, histogram) in [("chat", &own.chat), ("card_move", &own.card_move)] {
-            if !histogram.is_empty() {
-                let all = statistics(histogram);
-                figures.extend(all.map(|(statistic, us)| (format!("{name}_{statistic}_us"), us)));
-            }
+            figures.extend(latency_figures(name, histogram));
         }
-        let server = outcome.server;
-        let cpu = server.ready.zip(server.finished);
-        figures.extend(cpu.map(|(before, after)| {
-            let seconds = after.cpu_seconds - before.cpu_seconds;
-            ("server_cpu_s".to_owned(), seconds)
-        }));
-        figures.extend(
-            server
-                .finished
-                .map(|usage| ("server_rss_bytes".to_owned(), usage.rss_bytes as f64)),
-        );
+        figures.extend(outcome.server_figures());
         figures
     }
 
@@ -269,14 +255,6 @@ impl Protocol for Cockatrice {
     }
 
     fn summary(&self, outcome: &Outcome<'_, Cockatrice>) -> String {
-        let counts = outcome.recorder.metrics.counts().into_iter();
-        let figures = counts
-            .map(|(name, count)| (name.to_owned(), count as f64))
-            .chain(self.figures(outcome));
-        let mut text = String::new();
-        for (name, value) in figures {
-            let _infallible = writeln!(text, "{name:<28} {value:>16.1}");
-        }
-        text
+        outcome.lines(self.figures(outcome))
     }
 }

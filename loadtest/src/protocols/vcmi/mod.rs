@@ -14,17 +14,16 @@ mod player;
 mod session;
 mod user;
 
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU8, AtomicU64};
 
 use serde_json::{Value, json};
 
 use self::session::VcmiSession;
 use crate::cli::Arguments;
-use crate::metrics::{Metrics as _, metrics};
+use crate::metrics::metrics;
 use crate::plan::{Plan, Server, Workload};
 use crate::protocol::{Outcome, Protocol, Setup};
-use crate::report::statistics;
+use crate::report::latency_figures;
 use crate::slo::Unit;
 
 type Context = crate::worker::Context<Vcmi>;
@@ -158,27 +157,14 @@ impl Protocol for Vcmi {
             ("chat", &own.chat),
             ("relay_round_trip", &own.relay_round_trip),
         ] {
-            if !histogram.is_empty() {
-                let all = statistics(histogram);
-                figures.extend(all.map(|(statistic, us)| (format!("{name}_{statistic}_us"), us)));
-            }
+            figures.extend(latency_figures(name, histogram));
         }
         if own.relay_us > 0 {
             // Bytes a microsecond are megabytes a second; of one game while the others do the same.
             let rate = own.relayed_bytes as f64 / own.relay_us as f64;
             figures.push(("relay_mb_per_s_and_game".to_owned(), rate));
         }
-        let server = outcome.server;
-        let cpu = server.ready.zip(server.finished);
-        figures.extend(cpu.map(|(before, after)| {
-            let seconds = after.cpu_seconds - before.cpu_seconds;
-            ("server_cpu_s".to_owned(), seconds)
-        }));
-        figures.extend(
-            server
-                .finished
-                .map(|usage| ("server_rss_bytes".to_owned(), usage.rss_bytes as f64)),
-        );
+        figures.extend(outcome.server_figures());
         figures
     }
 
@@ -195,14 +181,6 @@ impl Protocol for Vcmi {
 
     /// The figures that have always stood here, a line each.
     fn summary(&self, outcome: &Outcome<'_, Vcmi>) -> String {
-        let counts = outcome.recorder.metrics.counts().into_iter();
-        let figures = counts
-            .map(|(name, count)| (name.to_owned(), count as f64))
-            .chain(self.figures(outcome));
-        let mut text = String::new();
-        for (name, value) in figures {
-            let _infallible = writeln!(text, "{name:<28} {value:>16.1}");
-        }
-        text
+        outcome.lines(self.figures(outcome))
     }
 }
