@@ -380,10 +380,10 @@ impl Schema {
         for field in &message.fields {
             let (name, number) = (ident(&field.name), field.number);
             let one = match &field.kind[..] {
-                "string" | "bytes" => format!("put_bytes(out, {number}, one)"),
+                "string" | "bytes" => format!("raw::block(out, {number}, one)"),
                 "double" => format!("put_double(out, {number}, *one)"),
                 kind if self.is_message(kind) => format!("put_message(out, {number}, one)"),
-                kind => format!("put_varint(out, {number}, {})", self.write_scalar(kind)),
+                kind => format!("raw::number(out, {number}, {})", self.write_scalar(kind)),
             };
             let _ = writeln!(out, "        for one in self.{name}.iter() {{ {one}; }}");
         }

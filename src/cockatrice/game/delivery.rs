@@ -7,7 +7,9 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::{Game, ParticipantId};
-use crate::messages::{GameEvent, GameEventBody, GameEventContext, GameEventContextBody, Message};
+use crate::messages::{
+    GameEvent, GameEventBody, GameEventContext, GameEventContextBody, Message, raw,
+};
 
 /// Who gets a delivery, ascending.
 pub type Recipients = SmallVec<[ParticipantId; 8]>;
@@ -300,7 +302,7 @@ pub(super) fn entry(about: Option<ParticipantId>, body: GameEventBody<'_>) -> Ve
 fn put_entry(out: &mut Vec<u8>, event: &GameEvent<'_>) {
     let len = event.encoded_len();
     out.reserve(len + LONGEST_HEAD);
-    put_block(out, 2, len);
+    raw::head(out, 2, len);
     event.encode(out);
 }
 
@@ -337,70 +339,44 @@ impl<'a> Container<'a> {
 
     /// Bytes that it is written in.
     pub(super) fn len(&self) -> usize {
-        let number = |value: Option<u32>| value.map_or(0, |value| 1 + varint_len(u64::from(value)));
+        let number = |field, value: Option<u32>| {
+            value.map_or(0, |value| raw::number_len(field, u64::from(value)))
+        };
         let context = self
             .context
-            .map_or(0, |context| block_len(context.encoded_len()));
-        number(self.game)
+            .map_or(0, |context| raw::block_len(3, context.encoded_len()));
+        number(1, self.game)
             + self.entries.len()
             + context
-            + number(self.seconds_elapsed)
-            + number(self.judge())
+            + number(4, self.seconds_elapsed)
+            + number(5, self.judge())
     }
 
     /// Writes it.
     pub(super) fn put(&self, out: &mut Vec<u8>) {
         if let Some(game) = self.game {
-            put_number(out, 1, u64::from(game));
+            raw::number(out, 1, u64::from(game));
         }
         out.extend_from_slice(self.entries);
         if let Some(context) = self.context {
-            put_block(out, 3, context.encoded_len());
+            raw::head(out, 3, context.encoded_len());
             context.encode(out);
         }
         if let Some(seconds) = self.seconds_elapsed {
-            put_number(out, 4, u64::from(seconds));
+            raw::number(out, 4, u64::from(seconds));
         }
         if let Some(judge) = self.judge() {
-            put_number(out, 5, u64::from(judge));
+            raw::number(out, 5, u64::from(judge));
         }
     }
 
     /// Writes it as a whole `ServerMessage`.
     fn message(&self) -> Bytes {
         let len = self.len();
-        let mut out = Vec::with_capacity(2 + block_len(len));
-        put_number(&mut out, 1, 2);
-        put_block(&mut out, 4, len);
+        let mut out = Vec::with_capacity(2 + raw::block_len(4, len));
+        raw::number(&mut out, 1, 2);
+        raw::head(&mut out, 4, len);
         self.put(&mut out);
         out.into()
     }
-}
-
-/// Bytes of a field of so many bytes, with its head.
-pub(super) fn block_len(len: usize) -> usize {
-    1 + varint_len(len as u64) + len
-}
-
-fn varint_len(value: u64) -> usize {
-    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
-}
-
-fn put_number(out: &mut Vec<u8>, field: u8, value: u64) {
-    out.push(field << 3);
-    put_varint(out, value);
-}
-
-/// The head of a field of so many bytes. Fields above 15 do not occur here.
-pub(super) fn put_block(out: &mut Vec<u8>, field: u8, len: usize) {
-    out.push(field << 3 | 2);
-    put_varint(out, len as u64);
-}
-
-pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }

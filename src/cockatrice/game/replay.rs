@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{Game, delivery, limits};
-use crate::messages::encode;
+use crate::messages::{encode, raw};
 
 /// What is recorded of the round that goes on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,11 +49,10 @@ impl Replay {
     fn finish(mut self, now_s: u32) -> FinishedReplay {
         let duration_s = now_s.saturating_sub(self.begun_s);
         let mut encoded = Vec::with_capacity(self.info.len() + self.recorded.len() + 16);
-        delivery::put_block(&mut encoded, 2, self.info.len());
+        raw::head(&mut encoded, 2, self.info.len());
         encoded.extend_from_slice(&self.info);
         encoded.append(&mut self.recorded);
-        encoded.push(4 << 3);
-        delivery::put_varint(&mut encoded, u64::from(duration_s));
+        raw::number(&mut encoded, 4, u64::from(duration_s));
         FinishedReplay {
             encoded: encoded.into(),
             duration_s,
@@ -78,11 +77,11 @@ impl Game {
             ..sent
         };
         let len = recorded.len();
-        if replay.taken + replay.recorded.len() + delivery::block_len(len) > limits::REPLAY_BYTES {
+        if replay.taken + replay.recorded.len() + raw::block_len(3, len) > limits::REPLAY_BYTES {
             replay.cut = true;
             return;
         }
-        delivery::put_block(&mut replay.recorded, 3, len);
+        raw::head(&mut replay.recorded, 3, len);
         recorded.put(&mut replay.recorded);
     }
 

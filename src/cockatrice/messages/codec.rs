@@ -1,5 +1,7 @@
 //! Protocol Buffers' encoding: tags, varints, blocks (<https://protobuf.dev/programming-guides/encoding/>).
 
+use super::raw::{self, varint, varint_len};
+
 /// How deep messages may stand within one another, as in Google's own implementations.
 const DEEPEST: u32 = 100;
 
@@ -64,7 +66,7 @@ impl<'a> Reader<'a> {
         }
         let (number, kind) = self.tag()?;
         let value = match kind {
-            0 => Value::Varint(varint(&mut self.rest)?),
+            0 => Value::Varint(read_varint(&mut self.rest)?),
             1 => Value::Fixed64(self.fixed64()?),
             2 => Value::Bytes(self.block()?),
             3 => self.skip_group(number)?,
@@ -78,7 +80,7 @@ impl<'a> Reader<'a> {
     }
 
     fn tag(&mut self) -> Result<(u32, u8), Malformed> {
-        let tag = u32::try_from(varint(&mut self.rest)?).map_err(|_| Malformed)?;
+        let tag = u32::try_from(read_varint(&mut self.rest)?).map_err(|_| Malformed)?;
         match tag >> 3 {
             0 => Err(Malformed),
             number => Ok((number, (tag & 7) as u8)),
@@ -97,7 +99,7 @@ impl<'a> Reader<'a> {
     }
 
     fn block(&mut self) -> Result<&'a [u8], Malformed> {
-        let length = varint(&mut self.rest)?;
+        let length = read_varint(&mut self.rest)?;
         self.take(usize::try_from(length).map_err(|_| Malformed)?)
     }
 
@@ -107,7 +109,7 @@ impl<'a> Reader<'a> {
         while let Some(&innermost) = open.last() {
             let (number, kind) = self.tag()?;
             match kind {
-                0 => drop(varint(&mut self.rest)?),
+                0 => drop(read_varint(&mut self.rest)?),
                 1 => drop(self.take(8)?),
                 2 => drop(self.block()?),
                 3 if open.len() as u32 + self.depth < DEEPEST => open.push(number),
@@ -132,11 +134,11 @@ impl<'a> Packed<'a> {
         if self.0.is_empty() {
             return Ok(None);
         }
-        varint(&mut self.0).map(Some)
+        read_varint(&mut self.0).map(Some)
     }
 }
 
-fn varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
+fn read_varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
     let mut value = 0;
     for (index, &byte) in rest.iter().take(10).enumerate() {
         value |= u64::from(byte & 0x7f) << (7 * index);
@@ -157,10 +159,6 @@ pub(super) fn unzigzag(value: u64) -> i32 {
     (value >> 1) as i32 ^ -((value & 1) as i32)
 }
 
-pub(super) fn varint_len(value: u64) -> usize {
-    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
-}
-
 pub(super) fn tag_len(number: u32) -> usize {
     varint_len(u64::from(number) << 3)
 }
@@ -170,32 +168,12 @@ pub(super) fn block_len(len: usize) -> usize {
     varint_len(len as u64) + len
 }
 
-fn push_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-pub(super) fn put_varint(out: &mut Vec<u8>, number: u32, value: u64) {
-    push_varint(out, u64::from(number) << 3);
-    push_varint(out, value);
-}
-
 pub(super) fn put_double(out: &mut Vec<u8>, number: u32, value: f64) {
-    push_varint(out, u64::from(number) << 3 | 1);
+    varint(out, u64::from(number) << 3 | 1);
     out.extend_from_slice(&value.to_le_bytes());
 }
 
-pub(super) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
-    push_varint(out, u64::from(number) << 3 | 2);
-    push_varint(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
-}
-
 pub(super) fn put_message<'a>(out: &mut Vec<u8>, number: u32, message: &impl Message<'a>) {
-    push_varint(out, u64::from(number) << 3 | 2);
-    push_varint(out, message.encoded_len() as u64);
+    raw::head(out, number, message.encoded_len());
     message.encode(out);
 }

@@ -5,6 +5,7 @@
 //! those that extend it. Unknown fields are skipped.
 
 mod codec;
+pub mod raw;
 mod text;
 
 #[cfg(test)]
@@ -14,9 +15,10 @@ mod tests;
 mod generated {
     use super::{
         codec::{
-            Malformed, Message, Packed, Reader, Value, block_len, put_bytes, put_double,
-            put_message, put_varint, tag_len, unzigzag, varint_len, zigzag,
+            Malformed, Message, Packed, Reader, Value, block_len, put_double, put_message, tag_len,
+            unzigzag, zigzag,
         },
+        raw::{self, varint_len},
         text::{Octets, Text},
     };
 

@@ -1,10 +1,10 @@
-//! Fields of Protocol Buffers put together by hand, where a part of a message is there in bytes already.
+//! Fields of Protocol Buffers, written one by one: by every message, and by hand where a part of one is there in bytes already.
 
 /// How fields are marked whose content is a block of bytes: texts, messages.
 const BLOCK: u64 = 2;
 
 /// Appends a number in base 128.
-fn varint(out: &mut Vec<u8>, mut value: u64) {
+pub(super) fn varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -12,35 +12,36 @@ fn varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-fn varint_len(value: u64) -> usize {
+/// How long that is.
+pub(super) fn varint_len(value: u64) -> usize {
     (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
 }
 
 /// Appends a field that is a number.
-pub(in crate::cockatrice) fn number(out: &mut Vec<u8>, field: u32, value: u64) {
+pub fn number(out: &mut Vec<u8>, field: u32, value: u64) {
     varint(out, u64::from(field) << 3);
     varint(out, value);
 }
 
 /// Appends a field that is a block of bytes.
-pub(in crate::cockatrice) fn block(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
+pub fn block(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
     head(out, field, bytes.len());
     out.extend_from_slice(bytes);
 }
 
 /// Appends what stands in front of a block of so many bytes.
-pub(in crate::cockatrice) fn head(out: &mut Vec<u8>, field: u32, len: usize) {
+pub fn head(out: &mut Vec<u8>, field: u32, len: usize) {
     varint(out, u64::from(field) << 3 | BLOCK);
     varint(out, len as u64);
 }
 
 /// How long such a field is altogether.
-pub(in crate::cockatrice) fn block_len(field: u32, len: usize) -> usize {
+pub fn block_len(field: u32, len: usize) -> usize {
     varint_len(u64::from(field) << 3 | BLOCK) + varint_len(len as u64) + len
 }
 
 /// Length of a field that is a number.
-pub(in crate::cockatrice) fn number_len(field: u32, value: u64) -> usize {
+pub fn number_len(field: u32, value: u64) -> usize {
     varint_len(u64::from(field) << 3) + varint_len(value)
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use cockatrice::accounts::Level;
+use cockatrice::{accounts::Level, messages::raw};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -102,7 +102,7 @@ impl Cockatrice {
         let users = self.directory.users.values();
         let mut out = Vec::with_capacity(users.len() * 32);
         for user in users {
-            protocol::raw::block(&mut out, field, &user.public);
+            raw::block(&mut out, field, &user.public);
         }
         out
     }

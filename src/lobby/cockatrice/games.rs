@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use cockatrice::{
     game::{Cx, Game, News, Out, ParticipantId},
-    messages::{CommandContainer, ResponseCode, ServerInfoGame, decode, encode},
+    messages::{CommandContainer, ResponseCode, ServerInfoGame, decode, encode, raw},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
     Cockatrice, CockatriceTurn,
     mail::{Delivery, GameCommands, Item, Reply, ToGame, ToSession},
-    protocol::{self, raw},
+    protocol,
 };
 use crate::{ConnId, ShardId};
 

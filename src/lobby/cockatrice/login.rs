@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cockatrice::{
     accounts::{Features, Level},
-    messages::{CommandLogin, ResponseBody, ResponseCode, ResponseLogin},
+    messages::{CommandLogin, ResponseBody, ResponseCode, ResponseLogin, raw},
     text,
 };
 
@@ -176,7 +176,7 @@ impl Cockatrice {
         }));
         let mut body = protocol::listed(1, &public);
         for feature in &newcomer.missing {
-            protocol::raw::block(&mut body, 6, feature.as_bytes());
+            raw::block(&mut body, 6, feature.as_bytes());
         }
         let reply = Reply {
             body: Some(protocol::listed(RESPONSE_LOGIN, &body).into()),

@@ -4,7 +4,7 @@
 
 use cockatrice::{
     accounts::{Level, Privilege},
-    messages::{ResponseCode, ServerInfoGameType, ServerInfoRoom, encode},
+    messages::{ResponseCode, ServerInfoGameType, ServerInfoRoom, encode, raw},
     rooms::{MOST_LINES, Permission, Required, may_enter},
 };
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use super::{
     containers::Flow,
     directory::ROOMS as ROOM_NEWS,
     mail::{Reply, ToDirectory},
-    protocol::{self, raw},
+    protocol,
     settings::{ROOMS, Settings},
 };
 use crate::ConnId;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use cockatrice::{
     accounts::Privilege,
-    messages::{CommandRoomSay, ResponseCode},
+    messages::{CommandRoomSay, ResponseCode, raw},
     rooms::History,
     text,
 };
@@ -19,7 +19,7 @@ use super::{
     containers::Flow,
     directory::{Listed, members},
     mail::{Delivery, Item, Reply, ToRoom, ToSession},
-    protocol::{self, raw},
+    protocol,
 };
 use crate::{ConnId, ShardId};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use cockatrice::messages::{CommandMessage, ResponseCode, ServerInfoUser, decode, encode};
+use cockatrice::messages::{CommandMessage, ResponseCode, ServerInfoUser, decode, encode, raw};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     containers::{Flow, Work},
     directory::USERS,
     mail::{Delivery, Item, Reply, ToRoom},
-    protocol::{self, raw},
+    protocol,
     session::User,
 };
 use crate::ConnId;

@@ -3,7 +3,6 @@
 //! Records of users and games are kept as they are written, and go into messages as they are.
 
 pub(super) mod outline;
-pub(super) mod raw;
 
 use bytes::Bytes;
 use cockatrice::{
@@ -13,7 +12,7 @@ use cockatrice::{
         EventRoomSay, EventServerIdentification, EventServerMessage, EventServerShutdown,
         EventUserLeft, EventUserMessage, Message, NotificationType, Response, ResponseBody,
         ResponseCode, RoomMessageType, ServerInfoReplay, ServerInfoReplayMatch, ServerInfoUser,
-        encode,
+        encode, raw,
     },
 };
 
