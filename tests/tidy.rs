@@ -31,7 +31,7 @@ const CIRCLE: usize = 6;
 const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[];
 
 /// Circles that were larger when the rule came: a file in each, and its present size. It can only shrink.
-const LARGE_CIRCLES: &[(&str, usize)] = &[("src/lobby/cockatrice/containers.rs", 12)];
+const LARGE_CIRCLES: &[(&str, usize)] = &[];
 
 /// Folders that are packages, or with `src/` the rest; the first that fits counts.
 const PACKAGES: &[&str] = &[

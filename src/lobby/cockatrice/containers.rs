@@ -8,92 +8,14 @@ use cockatrice::messages::{
     CommandContainer, ResponseCode, RoomCommand, RoomCommandBody, SessionCommand,
     SessionCommandBody, decode,
 };
-use serde::{Deserialize, Serialize};
 
 use super::{
     Cockatrice, CockatriceTurn,
-    login::Newcomer,
-    mail::Reply,
     protocol::{self, outline},
     settings::{COMMAND_BYTES, COMMANDS, LIST_COST, SHORT_BYTES},
-    users::Gather,
+    state::work::{Flow, Group, Reply, Work},
 };
 use crate::{ConnId, ShardId};
-
-/// What has come of a command so far.
-pub(super) enum Flow {
-    /// It is done.
-    Done(Reply),
-    /// A role on this shard answers later.
-    Wait(ShardId),
-}
-
-impl Flow {
-    /// It is done, with nothing but a code.
-    pub(super) fn code(code: ResponseCode) -> Flow {
-        Flow::Done(Reply::code(code))
-    }
-}
-
-/// Which commands of a container are done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Group {
-    Session,
-    Room,
-    Game,
-    /// None: the connection waits to be let in.
-    Admission,
-}
-
-/// A container that is being handled, as far as it is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Work {
-    group: Group,
-    cmd_id: u64,
-    /// The container, if more of its commands are to be done.
-    container: Bytes,
-    /// How many of its commands are still to be done: the last of these is next.
-    left: usize,
-    answer: Reply,
-    /// The connection is held.
-    held: bool,
-    /// Rooms that are asked for a user's games, and what they have answered.
-    pub(super) gather: Option<Gather>,
-    /// Who it is that signs in.
-    pub(super) newcomer: Option<Newcomer>,
-}
-
-impl Work {
-    fn new(group: Group, cmd_id: u64, left: usize) -> Self {
-        Work {
-            group,
-            cmd_id,
-            container: Bytes::new(),
-            left,
-            answer: Reply::code(ResponseCode::RespOk),
-            held: false,
-            gather: None,
-            newcomer: None,
-        }
-    }
-
-    /// Waiting to be let in.
-    pub(super) fn admission() -> Self {
-        Work::new(Group::Admission, 0, 0)
-    }
-
-    /// A command's result becomes part of the answer: the code of a failure, and whatever is to be sent.
-    fn add(&mut self, reply: Reply) {
-        if reply.code != ResponseCode::RespOk {
-            self.answer.code = reply.code;
-        }
-        if reply.body.is_some() {
-            self.answer.body = reply.body;
-        }
-        self.answer.before.extend(reply.before);
-        self.answer.after.extend(reply.after);
-    }
-}
 
 impl Cockatrice {
     /// A message of a client.
@@ -255,7 +177,7 @@ impl Cockatrice {
         } else {
             self.answer(turn, conn, *work);
         }
-        let is_waiting = |session: &super::session::Session| session.work.is_some();
+        let is_waiting = |session: &super::state::session::Session| session.work.is_some();
         if held && !self.sessions.get(&conn).is_some_and(is_waiting) {
             turn.release(conn);
         }
@@ -354,14 +276,6 @@ impl Cockatrice {
             Some(Command::JoinGame(join)) => self.join_game(conn, room, join),
             None => Flow::code(ResponseCode::RespInvalidCommand),
         }
-    }
-}
-
-impl super::session::Session {
-    /// Its user does something that is not mere presence (spec: cockatrice-wire 4).
-    pub(super) fn acts(&mut self, tick: u64) {
-        self.acted = tick;
-        self.warned = false;
     }
 }
 

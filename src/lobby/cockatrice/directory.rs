@@ -3,59 +3,15 @@
 //! Records are kept as they are written, so a list is put together without reading any. What shards tell of one name may
 //! arrive in either order: a connection says which of two is meant.
 
-use std::collections::BTreeMap;
-
-use bytes::Bytes;
-use cockatrice::{accounts::Level, messages::raw};
-use serde::{Deserialize, Serialize};
+use cockatrice::messages::raw;
 
 use super::{
     Cockatrice, CockatriceTurn,
     mail::{Item, ToDirectory},
     protocol,
+    state::directory::{ROOMS, USERS},
 };
-use crate::{Audience, ConnId, Topic};
-
-/// Who is told of users that come and go.
-pub(super) const USERS: Topic = Topic(1);
-/// Who is told how many are in the rooms.
-pub(super) const ROOMS: Topic = Topic(2);
-/// The members of room 0; those of the others follow.
-const MEMBERS: u64 = 16;
-
-/// The members of a room.
-pub(super) fn members(room: u32) -> Topic {
-    Topic(MEMBERS + u64::from(room))
-}
-
-/// A user as everybody may see them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listed {
-    pub(super) name: Box<str>,
-    pub(super) conn: ConnId,
-    pub(super) level: Level,
-    /// The record of a user in public form.
-    pub(super) public: Bytes,
-}
-
-/// The picture.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Directory {
-    /// By name, the order in which lists show them.
-    pub(super) users: BTreeMap<Box<str>, Listed>,
-    /// Members and games of each room.
-    pub(super) rooms: Vec<(u32, u32)>,
-}
-
-impl Directory {
-    /// Nobody is there, in so many rooms.
-    pub(super) fn of_rooms(rooms: usize) -> Self {
-        Directory {
-            users: BTreeMap::new(),
-            rooms: vec![(0, 0); rooms],
-        }
-    }
-}
+use crate::Audience;
 
 impl Cockatrice {
     /// Changes this shard's picture, and tells those here who want to know.

@@ -16,11 +16,13 @@ use cockatrice::{
 
 use super::{
     Cockatrice,
-    containers::Flow,
-    directory::Listed,
-    games::{Seat, Table},
-    mail::{GameCommands, Reply, ToGame, ToRoom, ToSession},
+    mail::{GameCommands, ToGame, ToRoom, ToSession},
     settings::Method,
+    state::{
+        directory::Listed,
+        table::{Seat, Table},
+        work::{Flow, Reply},
+    },
 };
 use crate::{ConnId, ShardId};
 

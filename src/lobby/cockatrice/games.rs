@@ -7,43 +7,17 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use cockatrice::{
-    game::{Cx, Game, News, Out, ParticipantId},
+    game::{Cx, News, Out, ParticipantId},
     messages::{CommandContainer, ResponseCode, ServerInfoGame, decode, encode, raw},
 };
-use serde::{Deserialize, Serialize};
 
 use super::{
     Cockatrice, CockatriceTurn,
-    mail::{Delivery, GameCommands, Item, Reply, ToGame, ToSession},
+    mail::{Delivery, GameCommands, Item, ToGame, ToSession},
     protocol,
+    state::{table::Table, work::Reply},
 };
 use crate::{ConnId, ShardId};
-
-/// A game and the connections of those who are in it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Table {
-    pub(super) room: u32,
-    pub(super) game: Game,
-    pub(super) seats: BTreeMap<ParticipantId, Seat>,
-    /// Seconds that its rounds lasted, of which there are replays.
-    pub(super) replays: Vec<u32>,
-}
-
-/// A participant's connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Seat {
-    pub(super) conn: ConnId,
-    /// Ticks since something came from it.
-    pub(super) silent: i32,
-}
-
-impl Table {
-    /// Which participant a connection is.
-    fn participant(&self, conn: ConnId) -> Option<ParticipantId> {
-        let seat = self.seats.iter().find(|(_, seat)| seat.conn == conn);
-        seat.map(|(&id, _)| id)
-    }
-}
 
 impl Cockatrice {
     /// Something for a game that lives here.

@@ -7,8 +7,11 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cockatrice, desk::Desk, directory::Directory, games::Table, registry::Registry, rooms::Room,
-    session::Session,
+    Cockatrice,
+    state::{
+        desk::Desk, directory::Directory, registry::Registry, room::Room, session::Session,
+        table::Table,
+    },
 };
 use crate::{
     ConnId, Keep,

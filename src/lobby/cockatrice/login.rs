@@ -10,26 +10,19 @@ use cockatrice::{
 
 use super::{
     Cockatrice, CockatriceTurn,
-    containers::{Flow, Work},
-    directory::Listed,
-    mail::{Reply, ToDirectory, ToRegistry},
+    mail::{ToDirectory, ToRegistry},
     protocol,
-    session::User,
     settings::{FAILURE_COST, Method, SIGN_IN_FAILURES},
+    state::{
+        directory::Listed,
+        session::User,
+        work::{Flow, Newcomer, Reply, Work},
+    },
 };
 use crate::ConnId;
 
 /// What extends the answer to a sign-in.
 const RESPONSE_LOGIN: u32 = 1005;
-
-/// Somebody whose name is being found.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(super) struct Newcomer {
-    password_right: bool,
-    client_id: Box<str>,
-    client_version: Box<str>,
-    missing: Vec<Box<str>>,
-}
 
 impl Cockatrice {
     /// Checks a sign-in, and asks for the name.

@@ -3,17 +3,14 @@
 //! All that an input causes for another shard is one letter, in the order in which it was caused; what it causes for its own
 //! shard is done right after it, in the same order.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    net::IpAddr,
-};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
-use cockatrice::messages::{CloseReason, ResponseCode};
+use cockatrice::messages::CloseReason;
 use serde::{Deserialize, Serialize};
 
-use super::{CockatriceTurn, directory::Listed, session::Transport};
-use crate::{ConnId, ShardId, Topic};
+use super::state::{directory::Listed, visitor::Visitor, work::Reply};
+use crate::{ConnId, Topic};
 
 /// What one shard tells another.
 pub type Mail = Vec<Item>;
@@ -44,14 +41,6 @@ pub enum ToDesk {
     Enter(ConnId, Visitor),
     /// A connection that was let in has gone.
     Leave(Visitor),
-}
-
-/// What a connection counts as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Visitor {
-    /// What limits per address count it under; none: they do not apply to it.
-    pub(super) counted: Option<IpAddr>,
-    pub(super) transport: Transport,
 }
 
 /// For a name's home.
@@ -140,29 +129,6 @@ pub enum ToSession {
     Removed(u32),
 }
 
-/// What came of a command.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Reply {
-    pub(super) code: ResponseCode,
-    /// What extends the answer, as it is written.
-    pub(super) body: Option<Bytes>,
-    /// What is sent in front of the answer, and behind it.
-    pub(super) before: Vec<Bytes>,
-    pub(super) after: Vec<Bytes>,
-}
-
-impl Reply {
-    /// Nothing but a code.
-    pub(super) fn code(code: ResponseCode) -> Reply {
-        Reply {
-            code,
-            body: None,
-            before: Vec::new(),
-            after: Vec::new(),
-        }
-    }
-}
-
 /// What is done for the clients of a shard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Delivery {
@@ -176,47 +142,4 @@ pub enum Delivery {
     Enter(ConnId, Topic),
     /// From now on it is not.
     Leave(ConnId, Topic),
-}
-
-/// What an input has caused and is not done or sent yet.
-#[derive(Debug, Default)]
-pub(super) struct Post {
-    shard: Option<ShardId>,
-    own: VecDeque<Item>,
-    others: BTreeMap<ShardId, Mail>,
-}
-
-impl Post {
-    pub(super) fn new(shard: ShardId) -> Self {
-        Post {
-            shard: Some(shard),
-            ..Post::default()
-        }
-    }
-
-    /// For this shard's role.
-    pub(super) fn to(&mut self, shard: ShardId, item: Item) {
-        if self.shard == Some(shard) {
-            self.own.push_back(item);
-        } else {
-            self.others.entry(shard).or_default().push(item);
-        }
-    }
-
-    /// For a connection.
-    pub(super) fn session(&mut self, conn: ConnId, what: ToSession) {
-        self.to(conn.shard, Item::Session(conn, what));
-    }
-
-    /// The next thing to be done here.
-    pub(super) fn next(&mut self) -> Option<Item> {
-        self.own.pop_front()
-    }
-
-    /// Sends what is for other shards.
-    pub(super) fn send(&mut self, turn: &mut CockatriceTurn<'_>) {
-        while let Some((shard, mail)) = self.others.pop_first() {
-            turn.mail(shard, mail);
-        }
-    }
 }

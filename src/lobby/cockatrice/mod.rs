@@ -11,7 +11,8 @@
 //! | `protocol` | what goes out, and how long messages are looked at |
 //! | [`account`], [`questions`] | what is known of an account; what the back office is asked |
 //! | `kept` | what goes on in another process |
-//! | `mail`, `topology` | what roles tell each other, and which shard has what |
+//! | `state` | what a shard knows: plain data, of which the roles above are the life |
+//! | `mail`, `post`, `topology` | what roles tell each other, how it gets there, and which shard has what |
 //! | `settings`, `metrics`, `registration` | configuration and limits; what is counted; its listeners |
 //!
 //! Who is where: a connection on the shard it landed on; a name at its home; a room with its games on one shard; the picture of
@@ -30,6 +31,7 @@ mod kept;
 mod login;
 mod mail;
 mod metrics;
+mod post;
 mod protocol;
 pub mod questions;
 mod registration;
@@ -38,6 +40,7 @@ mod room_list;
 mod rooms;
 mod session;
 mod settings;
+mod state;
 #[cfg(test)]
 mod tests;
 mod topology;
@@ -54,13 +57,12 @@ pub use room_list::RoomSettings;
 pub use settings::{ListenerSettings, LobbySettings, Method, Settings};
 
 use self::{
-    desk::Desk,
-    directory::Directory,
-    games::Table,
-    mail::{Delivery, Item, Post, ToSession},
-    registry::Registry,
-    rooms::Room,
-    session::Session,
+    mail::{Delivery, Item, ToSession},
+    post::Post,
+    state::{
+        desk::Desk, directory::Directory, registry::Registry, room::Room, session::Session,
+        table::Table,
+    },
     topology::Topology,
 };
 use super::{ConnId, Dialect, Origin, ShardId, Source, Stopping, Ticket, Turn, map::IdMap};

@@ -3,35 +3,12 @@
 //! A name and the numbered ones that it becomes have one home, so one look finds one that is free. Where a newer session
 //! replaces an older one it waits until that has gone, so that everybody sees the one leave before the other comes.
 
-use std::collections::{BTreeMap, VecDeque};
-
-use serde::{Deserialize, Serialize};
-
 use super::{
     Cockatrice,
     mail::{Item, ToRegistry, ToSession},
+    state::registry::Claim,
 };
 use crate::ConnId;
-
-/// The names whose home is here.
-pub(super) type Registry = BTreeMap<Box<str>, Claim>;
-
-/// Who has a name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Claim {
-    pub(super) holder: ConnId,
-    /// Who gets it when the holder has gone. The first one is next.
-    pub(super) waiting: VecDeque<ConnId>,
-}
-
-impl Claim {
-    fn of(holder: ConnId) -> Self {
-        Claim {
-            holder,
-            waiting: VecDeque::new(),
-        }
-    }
-}
 
 impl Cockatrice {
     pub(super) fn at_home(&mut self, message: ToRegistry) {

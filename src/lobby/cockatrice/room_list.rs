@@ -11,11 +11,13 @@ use serde::Deserialize;
 
 use super::{
     Cockatrice, CockatriceTurn,
-    containers::Flow,
-    directory::ROOMS as ROOM_NEWS,
-    mail::{Reply, ToDirectory},
+    mail::ToDirectory,
     protocol,
     settings::{ROOMS, Settings},
+    state::{
+        directory::ROOMS as ROOM_NEWS,
+        work::{Flow, Reply},
+    },
 };
 use crate::ConnId;
 

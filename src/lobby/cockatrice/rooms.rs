@@ -3,81 +3,26 @@
 //! Everything that members can see of each other goes through here, one thing after the other, so that all see the same
 //! order whatever shard they are on. What they are told is put together once, and sent to each shard that has members.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use bytes::Bytes;
 use cockatrice::{
     accounts::Privilege,
     messages::{CommandRoomSay, ResponseCode, raw},
-    rooms::History,
     text,
 };
-use serde::{Deserialize, Serialize};
 
 use super::{
     Cockatrice,
-    containers::Flow,
-    directory::{Listed, members},
-    mail::{Delivery, Item, Reply, ToRoom, ToSession},
+    mail::{Delivery, Item, ToRoom, ToSession},
     protocol,
+    state::{
+        directory::{Listed, members},
+        work::{Flow, Reply},
+    },
 };
-use crate::{ConnId, ShardId};
+use crate::ConnId;
 
 /// What extends the answer to who enters a room.
 const JOIN_ROOM: u32 = 1000;
-
-/// A room's state.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Room {
-    /// By name, the order in which lists show them.
-    pub(super) members: BTreeMap<Box<str>, Listed>,
-    /// Which member a connection is.
-    names: BTreeMap<ConnId, Box<str>>,
-    /// How many members each shard has.
-    shards: BTreeMap<ShardId, u32>,
-    /// What was said, the oldest first.
-    history: History,
-    /// Its games.
-    pub(super) games: BTreeSet<u32>,
-    /// The tick in which everybody was told last how many are in it.
-    pub(super) told_in: Option<u64>,
-    /// They are more or fewer since.
-    pub(super) changed: bool,
-}
-
-impl Room {
-    /// Nobody is in it, and it keeps so many lines.
-    pub(super) fn new(lines: usize) -> Self {
-        Room {
-            history: History::new(lines),
-            ..Room::default()
-        }
-    }
-
-    fn enter(&mut self, member: Listed) {
-        *self.shards.entry(member.conn.shard).or_default() += 1;
-        self.names.insert(member.conn, member.name.clone());
-        self.members.insert(member.name.clone(), member);
-    }
-
-    /// Whoever the connection was in it.
-    fn leave(&mut self, conn: ConnId) -> Option<Box<str>> {
-        let name = self.names.remove(&conn)?;
-        self.members.remove(&name);
-        if let Some(count) = self.shards.get_mut(&conn.shard) {
-            *count -= 1;
-            if *count == 0 {
-                self.shards.remove(&conn.shard);
-            }
-        }
-        Some(name)
-    }
-
-    /// Members and games.
-    pub(super) fn counts(&self) -> (u32, u32) {
-        (self.members.len() as u32, self.games.len() as u32)
-    }
-}
 
 impl Cockatrice {
     // ---- on the member's shard ---------------------------------------------------------------------------------

@@ -1,111 +1,15 @@
 //! A connection: how it begins, how long it may be silent, how it ends (spec: cockatrice-wire 3, 4, 9, 14).
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
-
 use bytes::Bytes;
-use cockatrice::{accounts::Level, flood::Window, messages::CloseReason};
-use serde::{Deserialize, Serialize};
+use cockatrice::messages::CloseReason;
 
 use super::{
     Cockatrice, CockatriceTurn,
-    containers::Work,
-    directory::Listed,
-    mail::{Item, ToDesk, ToDirectory, ToGame, ToRegistry, ToRoom, Visitor},
+    mail::{Item, ToDesk, ToDirectory, ToGame, ToRegistry, ToRoom},
     protocol,
+    state::{session::Session, visitor::Transport, work::Work},
 };
-use crate::{Closing, ConnId, Origin, rate::Meter};
-
-/// How a client is connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Transport {
-    /// It begins with an empty container, and is told who it talks to then.
-    Tcp,
-    /// It is told at once.
-    WebSocket,
-}
-
-/// A connection of this shard.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Session {
-    pub(super) visitor: Visitor,
-    pub(super) address: IpAddr,
-    /// It has been told who it talks to: its containers are handled.
-    pub(super) greeted: bool,
-    /// The desk counts it.
-    pub(super) counted: bool,
-    /// The tick in which a container of it was handled last.
-    pub(super) heard: u64,
-    /// The tick in which its user did something last that is not mere presence.
-    pub(super) acted: u64,
-    /// Its user was told of being idle.
-    pub(super) warned: bool,
-    /// Sign-ins that have failed.
-    pub(super) failures: u8,
-    /// Who it is, once it has signed in.
-    pub(super) user: Option<Box<User>>,
-    /// The rooms that it is in, or about to be.
-    pub(super) rooms: BTreeSet<u32>,
-    /// The games that it is in, and what they know of its silence.
-    pub(super) games: BTreeMap<u32, i32>,
-    /// What it has said of late.
-    pub(super) chat: Window,
-    /// What it has done in games of late.
-    pub(super) commands: Window,
-    /// What it has asked for of late.
-    pub(super) pace: Meter,
-    /// The container that is being handled, while something is waited for.
-    pub(super) work: Option<Box<Work>>,
-    /// It has ended, and is forgotten as soon as what is waited for is there.
-    pub(super) gone: bool,
-}
-
-/// Who a connection is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct User {
-    pub(super) name: Box<str>,
-    pub(super) level: Level,
-    /// Whether a password was asked for, and right.
-    pub(super) password_right: bool,
-    /// The record in public form.
-    pub(super) public: Bytes,
-    /// Names the session where sessions are written down; otherwise the largest number.
-    pub(super) session_id: u64,
-    pub(super) client_id: Box<str>,
-    pub(super) client_version: Box<str>,
-}
-
-impl Session {
-    fn new(origin: Origin, tick: u64) -> Self {
-        let transport = match origin.format.has_upgrade() {
-            true => Transport::WebSocket,
-            false => Transport::Tcp,
-        };
-        Session {
-            visitor: Visitor {
-                counted: origin.counted,
-                transport,
-            },
-            address: origin.address,
-            greeted: false,
-            counted: false,
-            heard: tick,
-            acted: tick,
-            warned: false,
-            failures: 0,
-            user: None,
-            rooms: BTreeSet::new(),
-            games: BTreeMap::new(),
-            chat: Window::default(),
-            commands: Window::default(),
-            pace: Meter::default(),
-            work: None,
-            gone: false,
-        }
-    }
-}
+use crate::{Closing, ConnId, Origin};
 
 impl Cockatrice {
     pub(super) fn opened(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, origin: Origin) {
@@ -266,27 +170,6 @@ impl Cockatrice {
         self.metrics.idle.add(idle.len() as u64);
         for conn in silent.into_iter().chain(idle) {
             self.end(turn, conn);
-        }
-    }
-}
-
-impl Session {
-    /// Whether being idle ends it: everybody's but that of staff (spec: cockatrice-wire 4; behaviour 17.3).
-    fn may_be_idle(&self) -> bool {
-        self.user
-            .as_ref()
-            .is_none_or(|user| !user.level.is_moderator())
-    }
-}
-
-impl User {
-    /// As everybody may see them.
-    pub(super) fn listed(&self, conn: ConnId) -> Listed {
-        Listed {
-            name: self.name.clone(),
-            conn,
-            level: self.level,
-            public: self.public.clone(),
         }
     }
 }

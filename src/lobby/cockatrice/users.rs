@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use cockatrice::messages::{CommandMessage, ResponseCode, ServerInfoUser, decode, encode, raw};
-use serde::{Deserialize, Serialize};
 
 use super::{
     Cockatrice, CockatriceTurn,
-    containers::{Flow, Work},
-    directory::USERS,
-    mail::{Delivery, Item, Reply, ToRoom},
+    mail::{Delivery, Item, ToRoom},
     protocol,
-    session::User,
+    state::{
+        directory::USERS,
+        session::User,
+        work::{Flow, Gather, Reply, Work},
+    },
 };
 use crate::ConnId;
 
@@ -20,15 +21,6 @@ use crate::ConnId;
 const LIST_USERS: u32 = 1001;
 const GAMES_OF_USER: u32 = 1002;
 const USER_INFO: u32 = 1003;
-
-/// What rooms say of a user's games.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Gather {
-    /// Rooms that have not answered.
-    pub(super) left: usize,
-    /// Games of each room, as entries of the answer.
-    games: BTreeMap<u32, Bytes>,
-}
 
 impl Cockatrice {
     /// Who the connection is, if it has signed in.

@@ -136,7 +136,7 @@ fn walk(shards: u16, seed: u64, method: Method) {
         assert!(lobby.sessions.is_empty() && lobby.registry.is_empty());
         assert!(lobby.directory.users.is_empty() && lobby.tables.is_empty());
         assert!(lobby.desk.is_empty());
-        let empty = |room: &crate::cockatrice::rooms::Room| room.counts() == (0, 0);
+        let empty = |room: &crate::cockatrice::state::room::Room| room.counts() == (0, 0);
         assert!(lobby.rooms.values().all(empty));
     }
 }

@@ -1,0 +1,52 @@
+//! What an input causes: for this shard, and for others.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{
+    CockatriceTurn,
+    mail::{Item, Mail, ToSession},
+};
+use crate::{ConnId, ShardId};
+
+/// What an input has caused and is not done or sent yet.
+#[derive(Debug, Default)]
+pub(super) struct Post {
+    shard: Option<ShardId>,
+    own: VecDeque<Item>,
+    others: BTreeMap<ShardId, Mail>,
+}
+
+impl Post {
+    pub(super) fn new(shard: ShardId) -> Self {
+        Post {
+            shard: Some(shard),
+            ..Post::default()
+        }
+    }
+
+    /// For this shard's role.
+    pub(super) fn to(&mut self, shard: ShardId, item: Item) {
+        if self.shard == Some(shard) {
+            self.own.push_back(item);
+        } else {
+            self.others.entry(shard).or_default().push(item);
+        }
+    }
+
+    /// For a connection.
+    pub(super) fn session(&mut self, conn: ConnId, what: ToSession) {
+        self.to(conn.shard, Item::Session(conn, what));
+    }
+
+    /// The next thing to be done here.
+    pub(super) fn next(&mut self) -> Option<Item> {
+        self.own.pop_front()
+    }
+
+    /// Sends what is for other shards.
+    pub(super) fn send(&mut self, turn: &mut CockatriceTurn<'_>) {
+        while let Some((shard, mail)) = self.others.pop_first() {
+            turn.mail(shard, mail);
+        }
+    }
+}

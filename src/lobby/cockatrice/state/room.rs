@@ -1,0 +1,62 @@
+//! A room: who is in it, and what was said.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cockatrice::rooms::History;
+use serde::{Deserialize, Serialize};
+
+use super::directory::Listed;
+use crate::{ConnId, ShardId};
+
+/// A room's state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Room {
+    /// By name, the order in which lists show them.
+    pub(crate) members: BTreeMap<Box<str>, Listed>,
+    /// Which member a connection is.
+    pub(crate) names: BTreeMap<ConnId, Box<str>>,
+    /// How many members each shard has.
+    pub(crate) shards: BTreeMap<ShardId, u32>,
+    /// What was said, the oldest first.
+    pub(crate) history: History,
+    /// Its games.
+    pub(crate) games: BTreeSet<u32>,
+    /// The tick in which everybody was told last how many are in it.
+    pub(crate) told_in: Option<u64>,
+    /// They are more or fewer since.
+    pub(crate) changed: bool,
+}
+
+impl Room {
+    /// Nobody is in it, and it keeps so many lines.
+    pub(crate) fn new(lines: usize) -> Self {
+        Room {
+            history: History::new(lines),
+            ..Room::default()
+        }
+    }
+
+    pub(crate) fn enter(&mut self, member: Listed) {
+        *self.shards.entry(member.conn.shard).or_default() += 1;
+        self.names.insert(member.conn, member.name.clone());
+        self.members.insert(member.name.clone(), member);
+    }
+
+    /// Whoever the connection was in it.
+    pub(crate) fn leave(&mut self, conn: ConnId) -> Option<Box<str>> {
+        let name = self.names.remove(&conn)?;
+        self.members.remove(&name);
+        if let Some(count) = self.shards.get_mut(&conn.shard) {
+            *count -= 1;
+            if *count == 0 {
+                self.shards.remove(&conn.shard);
+            }
+        }
+        Some(name)
+    }
+
+    /// Members and games.
+    pub(crate) fn counts(&self) -> (u32, u32) {
+        (self.members.len() as u32, self.games.len() as u32)
+    }
+}

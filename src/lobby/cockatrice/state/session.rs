@@ -1,0 +1,126 @@
+//! A connection, and who it is.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use bytes::Bytes;
+use cockatrice::{accounts::Level, flood::Window};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    directory::Listed,
+    visitor::{Transport, Visitor},
+    work::Work,
+};
+use crate::{ConnId, Origin, rate::Meter};
+
+/// A connection of this shard.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Session {
+    pub(crate) visitor: Visitor,
+    pub(crate) address: IpAddr,
+    /// It has been told who it talks to: its containers are handled.
+    pub(crate) greeted: bool,
+    /// The desk counts it.
+    pub(crate) counted: bool,
+    /// The tick in which a container of it was handled last.
+    pub(crate) heard: u64,
+    /// The tick in which its user did something last that is not mere presence.
+    pub(crate) acted: u64,
+    /// Its user was told of being idle.
+    pub(crate) warned: bool,
+    /// Sign-ins that have failed.
+    pub(crate) failures: u8,
+    /// Who it is, once it has signed in.
+    pub(crate) user: Option<Box<User>>,
+    /// The rooms that it is in, or about to be.
+    pub(crate) rooms: BTreeSet<u32>,
+    /// The games that it is in, and what they know of its silence.
+    pub(crate) games: BTreeMap<u32, i32>,
+    /// What it has said of late.
+    pub(crate) chat: Window,
+    /// What it has done in games of late.
+    pub(crate) commands: Window,
+    /// What it has asked for of late.
+    pub(crate) pace: Meter,
+    /// The container that is being handled, while something is waited for.
+    pub(crate) work: Option<Box<Work>>,
+    /// It has ended, and is forgotten as soon as what is waited for is there.
+    pub(crate) gone: bool,
+}
+
+/// Who a connection is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct User {
+    pub(crate) name: Box<str>,
+    pub(crate) level: Level,
+    /// Whether a password was asked for, and right.
+    pub(crate) password_right: bool,
+    /// The record in public form.
+    pub(crate) public: Bytes,
+    /// Names the session where sessions are written down; otherwise the largest number.
+    pub(crate) session_id: u64,
+    pub(crate) client_id: Box<str>,
+    pub(crate) client_version: Box<str>,
+}
+
+impl Session {
+    pub(crate) fn new(origin: Origin, tick: u64) -> Self {
+        let transport = match origin.format.has_upgrade() {
+            true => Transport::WebSocket,
+            false => Transport::Tcp,
+        };
+        Session {
+            visitor: Visitor {
+                counted: origin.counted,
+                transport,
+            },
+            address: origin.address,
+            greeted: false,
+            counted: false,
+            heard: tick,
+            acted: tick,
+            warned: false,
+            failures: 0,
+            user: None,
+            rooms: BTreeSet::new(),
+            games: BTreeMap::new(),
+            chat: Window::default(),
+            commands: Window::default(),
+            pace: Meter::default(),
+            work: None,
+            gone: false,
+        }
+    }
+}
+
+impl Session {
+    /// Whether being idle ends it: everybody's but that of staff (spec: cockatrice-wire 4; behaviour 17.3).
+    pub(crate) fn may_be_idle(&self) -> bool {
+        self.user
+            .as_ref()
+            .is_none_or(|user| !user.level.is_moderator())
+    }
+}
+
+impl Session {
+    /// Its user does something that is not mere presence (spec: cockatrice-wire 4).
+    pub(crate) fn acts(&mut self, tick: u64) {
+        self.acted = tick;
+        self.warned = false;
+    }
+}
+
+impl User {
+    /// As everybody may see them.
+    pub(crate) fn listed(&self, conn: ConnId) -> Listed {
+        Listed {
+            name: self.name.clone(),
+            conn,
+            level: self.level,
+            public: self.public.clone(),
+        }
+    }
+}

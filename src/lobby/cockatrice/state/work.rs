@@ -1,0 +1,125 @@
+//! What a connection waits with: a container that is being handled, as far as it is.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use cockatrice::messages::ResponseCode;
+use serde::{Deserialize, Serialize};
+
+use crate::ShardId;
+
+/// What came of a command.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    pub(crate) code: ResponseCode,
+    /// What extends the answer, as it is written.
+    pub(crate) body: Option<Bytes>,
+    /// What is sent in front of the answer, and behind it.
+    pub(crate) before: Vec<Bytes>,
+    pub(crate) after: Vec<Bytes>,
+}
+
+impl Reply {
+    /// Nothing but a code.
+    pub(crate) fn code(code: ResponseCode) -> Reply {
+        Reply {
+            code,
+            body: None,
+            before: Vec::new(),
+            after: Vec::new(),
+        }
+    }
+}
+
+/// What has come of a command so far.
+pub(crate) enum Flow {
+    /// It is done.
+    Done(Reply),
+    /// A role on this shard answers later.
+    Wait(ShardId),
+}
+
+impl Flow {
+    /// It is done, with nothing but a code.
+    pub(crate) fn code(code: ResponseCode) -> Flow {
+        Flow::Done(Reply::code(code))
+    }
+}
+
+/// Which commands of a container are done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Group {
+    Session,
+    Room,
+    Game,
+    /// None: the connection waits to be let in.
+    Admission,
+}
+
+/// A container that is being handled, as far as it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Work {
+    pub(crate) group: Group,
+    pub(crate) cmd_id: u64,
+    /// The container, if more of its commands are to be done.
+    pub(crate) container: Bytes,
+    /// How many of its commands are still to be done: the last of these is next.
+    pub(crate) left: usize,
+    pub(crate) answer: Reply,
+    /// The connection is held.
+    pub(crate) held: bool,
+    /// Rooms that are asked for a user's games, and what they have answered.
+    pub(crate) gather: Option<Gather>,
+    /// Who it is that signs in.
+    pub(crate) newcomer: Option<Newcomer>,
+}
+
+impl Work {
+    pub(crate) fn new(group: Group, cmd_id: u64, left: usize) -> Self {
+        Work {
+            group,
+            cmd_id,
+            container: Bytes::new(),
+            left,
+            answer: Reply::code(ResponseCode::RespOk),
+            held: false,
+            gather: None,
+            newcomer: None,
+        }
+    }
+
+    /// Waiting to be let in.
+    pub(crate) fn admission() -> Self {
+        Work::new(Group::Admission, 0, 0)
+    }
+
+    /// A command's result becomes part of the answer: the code of a failure, and whatever is to be sent.
+    pub(crate) fn add(&mut self, reply: Reply) {
+        if reply.code != ResponseCode::RespOk {
+            self.answer.code = reply.code;
+        }
+        if reply.body.is_some() {
+            self.answer.body = reply.body;
+        }
+        self.answer.before.extend(reply.before);
+        self.answer.after.extend(reply.after);
+    }
+}
+
+/// What rooms say of a user's games.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Gather {
+    /// Rooms that have not answered.
+    pub(crate) left: usize,
+    /// Games of each room, as entries of the answer.
+    pub(crate) games: BTreeMap<u32, Bytes>,
+}
+
+/// Somebody whose name is being found.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Newcomer {
+    pub(crate) password_right: bool,
+    pub(crate) client_id: Box<str>,
+    pub(crate) client_version: Box<str>,
+    pub(crate) missing: Vec<Box<str>>,
+}
