@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use lobby::{
     ConnId, ShardId,
-    cockatrice::Cockatrice,
+    cockatrice::{Cockatrice, questions::Ask},
     faf::news::News,
     lobbies::{Of, Router},
+    question::StoreFailure,
     simulator::Simulator,
 };
 use wire::Format;
@@ -30,6 +31,7 @@ pub(crate) fn run(data: &[u8]) {
     let answer = move |ask| match ask {
         Of::Faf(ask) => Of::Faf(office.answer(ask)),
         Of::Vcmi(never) => match never {},
+        Of::Cockatrice(ask) => Of::Cockatrice(Ask::failed(&ask, StoreFailure::Unavailable)),
     };
     let lobby = Both(vcmi::Games::default());
     let mut play = Play::new(lobby, CLIENTS, &mut input, Box::new(answer));

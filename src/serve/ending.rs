@@ -8,7 +8,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::reload::Current;
+use super::{orders::Orders, reload::Current};
 
 /// How often an orderly stop looks whether the last game has ended.
 const DRAIN_CHECK: Duration = Duration::from_millis(50);
@@ -74,9 +74,16 @@ impl Stops {
         current: Current,
         mesh: &Mesh<Router>,
         phase: &Cell<Phase>,
+        orders: &Orders,
     ) {
         loop {
             tokio::select! {
+                () = orders.stop.notified() => {
+                    // Everybody was told long before.
+                    tracing::info!("stopping at once, as an administrator has ordered");
+                    phase.set(Phase::Draining);
+                    return mesh.stop(Stopping::Now);
+                }
                 _ = self.terminate.recv() => break,
                 _ = self.interrupt.recv() => break,
                 _ = self.counters.recv() => mesh.report(),

@@ -5,6 +5,7 @@
 //! | `office` | the back office: store, keys, policy server, and the handler that answers |
 //! | `endpoints` | control, health and metrics over HTTP |
 //! | `metrics` | who counts |
+//! | `orders` | what administrators of a lobby may ask of the process |
 //! | `outside` | the broker: its settings, and what becomes of what it says |
 //! | `reload` | reading the configuration again, and what takes effect at once |
 //! | `ending` | signals, the drain, the end |
@@ -19,6 +20,7 @@ mod folder;
 mod holder;
 mod metrics;
 mod office;
+mod orders;
 mod outside;
 mod reload;
 
@@ -62,6 +64,7 @@ use self::{
     endpoints::Endpoint,
     metrics::{Counting, Process},
     office::{Asked, Progress},
+    orders::Orders,
     reload::Reload,
 };
 
@@ -153,7 +156,9 @@ async fn run(
     let office = office::opened(config, &mesh, &progress, &outbox).await?;
     let republishing = spawn_local(outside::republish(outbox, broker.clone()));
     let lobbies = LobbyMetrics::new(mesh.shards());
-    let engine = start_engine(config, connections, &mesh, &office, &broker, &lobbies)?;
+    let orders = Arc::<Orders>::default();
+    let outside = (&office, &broker, &orders);
+    let engine = start_engine(config, connections, &mesh, outside, &lobbies)?;
 
     let site = control(&mesh);
     let mut control = Endpoint::open("http/control", config.http.control, site, &http).await?;
@@ -177,6 +182,7 @@ async fn run(
     let (stops, hangup) = signals.split();
     let reload = Reload {
         hangup,
+        orders,
         sources,
         current: Rc::new(RefCell::new(config.clone())),
         level,
@@ -211,12 +217,13 @@ async fn until_the_end(
     phase: &Cell<Phase>,
 ) -> anyhow::Result<()> {
     let (current, mesh) = (reload.current.clone(), reload.mesh.clone());
+    let orders = reload.orders.clone();
     let lost = || {
         let office = || office.has_ended().then(|| "the back office".to_owned());
         mesh.lost().map(|part| part.to_string()).or_else(office)
     };
     tokio::select! {
-        () = stops.wait(current, &mesh, phase) => Ok(()),
+        () = stops.wait(current, &mesh, phase, &orders) => Ok(()),
         lost = ending::loss(lost, &mesh, phase) => Err(lost),
         () = reload.run() => Ok(()),
     }
@@ -248,11 +255,10 @@ fn start_engine(
     config: &Config,
     connections: usize,
     mesh: &Arc<Mesh<Router>>,
-    office: &BackOffice<Asked>,
-    broker: &Arc<Broker>,
+    (office, broker, orders): (&BackOffice<Asked>, &Arc<Broker>, &Arc<Orders>),
     lobbies: &LobbyMetrics,
 ) -> anyhow::Result<Engine> {
-    let (asker, broker) = (office.asker(), broker.clone());
+    let (asker, broker, orders) = (office.asker(), broker.clone(), orders.clone());
     let shards = config.engine.shards;
     let (settings, metrics) = (config.lobbies.clone(), lobbies.clone());
     Engine::start(
@@ -268,9 +274,11 @@ fn start_engine(
                 Of::Faf(ask) => asker
                     .try_ask((shard, ticket, ask))
                     .map_err(|(_, _, ask)| Of::Faf(ask)),
+                Of::Cockatrice(ask) => Err(Of::Cockatrice(ask)),
             }),
             publish: Arc::new(move |event| match event {
                 Of::Faf(event) => broker.publish(event),
+                Of::Cockatrice(event) => orders.take(event),
             }),
         },
         move |shard: ShardId| Router::new_shard(shard, shards, &settings, &metrics),

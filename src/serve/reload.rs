@@ -11,7 +11,7 @@ use muster::{
 };
 use tokio::{signal::unix::Signal, sync::watch};
 
-use super::{endpoints::Endpoint, outside};
+use super::{endpoints::Endpoint, orders::Orders, outside};
 
 /// The configuration in effect: that of the start, with everything live as it is now.
 pub(super) type Current = Rc<RefCell<Config>>;
@@ -20,6 +20,8 @@ pub(super) type Current = Rc<RefCell<Config>>;
 pub(super) struct Reload<'a> {
     /// "Read it again."
     pub(super) hangup: Signal,
+    /// The same, by an administrator of a lobby.
+    pub(super) orders: Arc<Orders>,
     pub(super) sources: Sources,
     pub(super) current: Current,
     pub(super) level: Level,
@@ -31,13 +33,14 @@ pub(super) struct Reload<'a> {
 }
 
 impl Reload<'_> {
-    /// Reads the files again now and then, and on SIGHUP. Never ends; may be dropped at any await.
+    /// Reads the files again now and then, on SIGHUP, and when an administrator wants it. Never ends; may be dropped at any await.
     pub(super) async fn run(&mut self) {
         loop {
             let period = self.current.borrow().server.config_refresh;
             tokio::select! {
                 () = pause(period) => {}
                 _ = self.hangup.recv() => {}
+                () = self.orders.reload.notified() => {}
             }
             self.read_again().await;
         }

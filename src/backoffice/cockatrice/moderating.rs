@@ -1,5 +1,7 @@
 //! What moderators and administrators do (spec: cockatrice-behaviour 8, 9, 18.7).
 
+use std::fmt::Write as _;
+
 use cockatrice::{
     accounts::Level,
     messages::{
@@ -14,7 +16,7 @@ use cockatrice::{
 };
 use lobby::{
     cockatrice::questions::{
-        BanKeys, Change, Moderate, ModeratorRequest, Notice, Outcome, Password, Who, event,
+        BanKeys, Banned, Change, Moderate, ModeratorRequest, Notice, Outcome, Password, Who, event,
     },
     question::Answers,
 };
@@ -25,7 +27,7 @@ use super::{
     passwords,
     store::{Alt, Column, Said, Search, Visit},
 };
-use crate::store::StoreError;
+use crate::{store::StoreError, unix_now};
 
 /// Sessions that are told, at most.
 const SESSIONS: u32 = 500;
@@ -131,7 +133,7 @@ impl CockatriceHandler {
         }
     }
 
-    /// The dialect ends the sessions of an address and a name itself; whose installation it is, only the store knows.
+    /// Whose installation it is, only the store knows: those sessions end if neither a name nor an address says whose.
     async fn ban(
         &self,
         who: &Who,
@@ -151,11 +153,18 @@ impl CockatriceHandler {
         self.store
             .ban(who.id, &keys, minutes, reason, visible_reason)
             .await?;
+        let users = match keys.name.is_empty() && keys.address.is_empty() {
+            true => self.store.of_client(&keys.client_id).await?,
+            false => Vec::from_iter(Some(keys.name.clone()).filter(|name| !name.is_empty())),
+        };
         let mut outcome = Outcome::ok();
-        if keys.name.is_empty() && keys.address.is_empty() {
-            let banned = self.store.of_client(&keys.client_id).await?;
-            outcome.change = Some(Change::Banned(banned));
-        }
+        outcome.staff = Some(ban_told(&who.name, &keys, minutes, reason, visible_reason));
+        outcome.change = Some(Change::Banned(Box::new(Banned {
+            users,
+            address: keys.address,
+            reason: visible_reason.into(),
+            until_s: (minutes > 0).then(|| unix_now() as u64 + u64::from(minutes) * 60),
+        })));
         Ok(outcome)
     }
 
@@ -193,6 +202,10 @@ impl CockatriceHandler {
             .warn(&who.name, id, name, reason, client_id)
             .await?;
         let mut outcome = Outcome::ok();
+        outcome.staff = Some(format!(
+            "{} has sent a warning with the following information\n    Username: {name}\n    Reason: {reason}",
+            who.name
+        ).into());
         let warning = EventNotifyUser {
             r#type: Some(NotificationType::Warning),
             warning_reason: Some(reason.into()),
@@ -449,6 +462,24 @@ impl CockatriceHandler {
         });
         Ok(outcome)
     }
+}
+
+/// What staff is told of a ban.
+fn ban_told(by: &str, keys: &BanKeys, minutes: u32, reason: &str, visible: &str) -> Box<str> {
+    let mut told = format!("{by} has placed a ban with the following information");
+    let whom = [
+        ("Username", &keys.name),
+        ("IP Address", &keys.address),
+        ("Client ID", &keys.client_id),
+    ];
+    for (what, value) in whom.iter().filter(|(_, value)| !value.is_empty()) {
+        let _ = write!(told, "\n    {what}: {value}");
+    }
+    let _ = write!(
+        told,
+        "\n    Length: {minutes} minute(s)\n    Internal Reason: {reason}\n    Visible Reason: {visible}"
+    );
+    told.into()
 }
 
 fn disabled(place: &str) -> Said {

@@ -96,11 +96,40 @@ impl Cockatrice {
             let work = Work::new(Group::Session, cmd_id, container.session_command.len());
             self.go_on(turn, conn, body, container, work);
         } else if !container.moderator_command.is_empty() || !container.admin_command.is_empty() {
-            // Nobody has such a level before there are accounts (spec: cockatrice-behaviour 8, 9).
-            refuse(ResponseCode::RespLoginNeeded, turn);
+            self.of_staff(turn, conn, body, container, cmd_id);
         } else {
             refuse(ResponseCode::RespInvalidCommand, turn);
         }
+    }
+
+    /// Commands of a moderator, or of an administrator: the rights are those of the sign-in (spec: cockatrice-behaviour 8, 9).
+    fn of_staff(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        body: &[u8],
+        container: &CommandContainer<'_>,
+        cmd_id: u64,
+    ) {
+        let (moderator, admin) = (&container.moderator_command, &container.admin_command);
+        let (group, left) = match moderator.is_empty() {
+            false => (Group::Moderator, moderator.len()),
+            true => (Group::Admin, admin.len()),
+        };
+        let level = self.user(conn).map(|user| user.level);
+        let may = level.is_some_and(|level| match group {
+            Group::Admin => level.is_admin(),
+            _ => level.is_moderator(),
+        });
+        if !may {
+            let refused = protocol::response(cmd_id, ResponseCode::RespLoginNeeded, &[]);
+            return turn.send(conn, refused);
+        }
+        if let Some(session) = self.sessions.get_mut(&conn) {
+            session.acts(self.ticks);
+        }
+        let work = Work::new(group, cmd_id, left);
+        self.go_on(turn, conn, body, container, work);
     }
 
     /// Does commands, the last one first, until one has to be waited for or all are done.
@@ -114,15 +143,8 @@ impl Cockatrice {
     ) {
         while work.left > 0 {
             work.left -= 1;
-            let flow = match work.group {
-                Group::Session => match container.session_command.get(work.left) {
-                    Some(command) => self.session_command(turn, conn, command, &mut work),
-                    None => break,
-                },
-                _ => match container.room_command.get(work.left) {
-                    Some(command) => self.room_command(conn, container.room_id(), command),
-                    None => break,
-                },
+            let Some(flow) = self.command(turn, conn, container, &mut work) else {
+                break;
             };
             match flow {
                 Flow::Done(reply) => work.add(reply),
@@ -132,9 +154,55 @@ impl Cockatrice {
                     }
                     return self.begin_wait(turn, conn, work, shard);
                 }
+                Flow::Asked => {
+                    if work.left > 0 && work.container.is_empty() {
+                        work.container = Bytes::copy_from_slice(body);
+                    }
+                    return self.begin_wait_outside(turn, conn, work);
+                }
             }
         }
         self.answer(turn, conn, work);
+    }
+
+    /// Does the command that is next; `None`: there is none.
+    fn command(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        container: &CommandContainer<'_>,
+        work: &mut Work,
+    ) -> Option<Flow> {
+        let next = work.left;
+        Some(match work.group {
+            Group::Session => {
+                let command = container.session_command.get(next)?;
+                self.session_command(turn, conn, command, work)
+            }
+            Group::Moderator => {
+                let command = container.moderator_command.get(next)?;
+                self.moderator_command(turn, conn, command.body.as_ref(), work)
+            }
+            Group::Admin => {
+                let command = container.admin_command.get(next)?;
+                self.admin_command(turn, conn, command.body.as_ref())
+            }
+            Group::Room | Group::Game | Group::Admission => {
+                let command = container.room_command.get(next)?;
+                self.room_command(conn, container.room_id(), command)
+            }
+        })
+    }
+
+    /// The connection waits for the back office.
+    fn begin_wait_outside(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, mut work: Work) {
+        if !work.held {
+            work.held = true;
+            turn.hold(conn);
+        }
+        if let Some(session) = self.sessions.get_mut(&conn) {
+            session.work = Some(Box::new(work));
+        }
     }
 
     /// The connection waits for a role on this shard.
@@ -163,10 +231,16 @@ impl Cockatrice {
         let Some(mut work) = session.work.take() else {
             return;
         };
+        work.add(reply);
+        if work.waits > 1 {
+            work.waits -= 1;
+            session.work = Some(work);
+            return;
+        }
+        work.waits = 1;
         if session.gone {
             return self.depart(conn);
         }
-        work.add(reply);
         let held = work.held;
         if work.left > 0 {
             let body = work.container.clone();
@@ -226,6 +300,11 @@ impl Cockatrice {
         match &command.body {
             Some(Command::Ping(_)) => return Flow::code(ResponseCode::RespOk),
             Some(Command::Login(login)) => return self.login(turn, conn, login, work),
+            Some(command) if self.has_accounts() => {
+                if let Some(flow) = self.of_anybody(turn, conn, command) {
+                    return flow;
+                }
+            }
             // Without accounts no name is known (spec: cockatrice-wire 10.1).
             Some(Command::RequestPasswordSalt(_)) => return Flow::code(ResponseCode::RespOk),
             Some(Command::Register(_)) => {
@@ -245,13 +324,14 @@ impl Cockatrice {
         let has_account_rights = user.password_right;
         match &command.body {
             Some(Command::ListUsers(_)) => self.list_users(turn, conn),
-            Some(Command::GetUserInfo(asked)) => self.user_info(conn, &asked.user_name()),
+            Some(Command::GetUserInfo(asked)) => self.user_info(turn, conn, &asked.user_name()),
             Some(Command::GetGamesOfUser(asked)) => {
                 self.games_of_user(conn, &asked.user_name(), work)
             }
-            Some(Command::Message(message)) => self.private_message(conn, message),
+            Some(Command::Message(message)) => self.private_message(conn, message, work),
             Some(Command::ListRooms(_)) => self.list_rooms(turn, conn),
             Some(Command::JoinRoom(join)) => self.join_room(conn, join.room_id()),
+            Some(command) if self.has_accounts() => self.of_registered(turn, conn, command),
             Some(command) => Flow::code(without_accounts(command, has_account_rights)),
             None => Flow::code(ResponseCode::RespFunctionNotAllowed),
         }

@@ -25,6 +25,17 @@ impl Cockatrice {
                 }
                 turn.fan_out(Audience::Topic(USERS), joined);
             }
+            ToDirectory::Changed { user, told } => {
+                let known = self.directory.users.get_mut(&user.name);
+                if let Some(known) = known.filter(|known| known.conn == user.conn) {
+                    if told {
+                        let joined = protocol::user_joined(&user.public);
+                        turn.fan_out(Audience::Topic(USERS), joined);
+                    }
+                    *known = user;
+                }
+            }
+            ToDirectory::Lists { owner, change } => self.lists_changed(&owner, &change),
             ToDirectory::Left { name, conn } => {
                 let users = &mut self.directory.users;
                 if users.get(&name).is_some_and(|user| user.conn == conn) {

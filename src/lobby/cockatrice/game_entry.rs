@@ -16,10 +16,10 @@ use cockatrice::{
 
 use super::{
     Cockatrice,
-    mail::{GameCommands, ToGame, ToRoom, ToSession},
+    mail::{Entrant, GameCommands, ToGame, ToRoom, ToSession},
     settings::Method,
     state::{
-        directory::Listed,
+        lists::Lists,
         table::{Seat, Table},
         work::{Flow, Reply},
     },
@@ -38,14 +38,20 @@ impl Cockatrice {
         room: u32,
         create: &CommandCreateGame<'_>,
     ) -> Flow {
-        let Some(who) = self.user(conn).map(|user| user.listed(conn)) else {
+        let Some(user) = self.user(conn) else {
             return Flow::code(ResponseCode::RespLoginNeeded);
         };
+        let (who, lists) = (user.entrant(conn), user.lists.clone());
         if self.draining {
             return Flow::code(ResponseCode::RespContextError);
         }
         let command = encode(create).into();
-        self.tell_room(room, ToRoom::Create { who, command });
+        let create = ToRoom::Create {
+            who,
+            lists,
+            command,
+        };
+        self.tell_room(room, create);
         Flow::Wait(self.topology.room(room))
     }
 
@@ -55,7 +61,7 @@ impl Cockatrice {
         room: u32,
         join: &CommandJoinGame<'_>,
     ) -> Flow {
-        let Some(who) = self.user(conn).map(|user| user.listed(conn)) else {
+        let Some(who) = self.user(conn).map(|user| user.entrant(conn)) else {
             return Flow::code(ResponseCode::RespLoginNeeded);
         };
         let command = encode(join).into();
@@ -76,9 +82,8 @@ impl Cockatrice {
         if session.user.is_none() {
             return Err(ResponseCode::RespLoginNeeded);
         }
-        if !session.games.contains_key(&game) {
-            return Err(ResponseCode::RespNotInRoom);
-        }
+        let taking = session.games.get(&game);
+        let room = taking.ok_or(ResponseCode::RespNotInRoom)?.room;
         session.acts(self.ticks);
         let commands = &container.game_command;
         let from = self.first_obeyed(conn, commands);
@@ -95,8 +100,8 @@ impl Cockatrice {
             from,
             may_say,
         };
-        self.tell_game(game, ToGame::Commands(commands));
-        Ok(self.topology.game(game))
+        self.tell_game(room, game, ToGame::Commands(commands));
+        Ok(self.topology.room(room))
     }
 
     /// Counts commands, the last one first, until there are too many: that one and those in front of it are not obeyed.
@@ -137,7 +142,15 @@ impl Cockatrice {
 
     // ---- on the room's shard -----------------------------------------------------------------------------------
 
-    pub(super) fn created(&mut self, room: u32, who: Listed, command: &[u8], now_s: u64) {
+    pub(super) fn created(
+        &mut self,
+        room: u32,
+        entrant: Entrant,
+        lists: Lists,
+        command: &[u8],
+        now_s: u64,
+    ) {
+        let who = &entrant.listed;
         let conn = who.conn;
         let Ok(create) = decode::<CommandCreateGame<'_>>(command) else {
             return self.reply_to(conn, Reply::code(ResponseCode::RespInvalidCommand));
@@ -160,12 +173,13 @@ impl Cockatrice {
             false => Role::Player { judge },
         };
         let mut out = Out::default();
-        let (game, creator) = Game::create(id, rules, person(&who), role, now_s, &mut out);
+        let (game, creator) = Game::create(id, rules, person(&entrant), role, now_s, &mut out);
         let seats = BTreeMap::from([(creator, Seat { conn, silent: 0 })]);
         let table = Table {
             room,
             game,
             seats,
+            lists,
             replays: Vec::new(),
         };
         self.tables.insert(id, table);
@@ -221,7 +235,8 @@ impl Cockatrice {
         }
     }
 
-    pub(super) fn game_entered(&mut self, room: u32, who: Listed, command: &[u8]) {
+    pub(super) fn game_entered(&mut self, room: u32, entrant: Entrant, command: &[u8]) {
+        let who = &entrant.listed;
         let conn = who.conn;
         let Ok(join) = decode::<CommandJoinGame<'_>>(command) else {
             return self.reply_to(conn, Reply::code(ResponseCode::RespInvalidCommand));
@@ -232,17 +247,18 @@ impl Cockatrice {
             true => Role::Spectator { judge },
             false => Role::Player { judge },
         };
+        let game = u32::try_from(join.game_id()).unwrap_or_default();
+        let lists = self.tables.get(&game).map(|table| &table.lists);
         let applicant = Applicant {
             name: &who.name,
             level: who.level.bits(),
             registered: who.level.is_registered(),
-            is_buddy: false,
-            is_ignored: false,
+            is_buddy: lists.is_some_and(|lists| lists.has_buddy(&who.name)),
+            is_ignored: lists.is_some_and(|lists| lists.ignores(&who.name)),
             password,
             override_restrictions: join.override_restrictions(),
             role,
         };
-        let game = u32::try_from(join.game_id()).unwrap_or_default();
         let table = self
             .tables
             .get_mut(&game)
@@ -257,7 +273,7 @@ impl Cockatrice {
             return self.reply_to(conn, Reply::code(code));
         };
         let mut out = Out::default();
-        let id = table.game.join(person(&who), role, &mut out);
+        let id = table.game.join(person(&entrant), role, &mut out);
         table.seats.insert(id, Seat { conn, silent: 0 });
         // The newcomer is among those who hear of a host that has changed, and of the game's record in its room.
         self.deliver(game, out);
@@ -275,17 +291,20 @@ impl Cockatrice {
             after: joined.into_iter().chain(snapshot).collect(),
             ..Reply::code(ResponseCode::RespOk)
         };
-        self.post.session(conn, ToSession::Entered(game));
+        self.post
+            .session(conn, ToSession::Entered(game, table.room));
         self.reply_to(conn, reply);
     }
 }
 
-fn person(user: &Listed) -> Person {
+/// Somebody as a game knows them.
+pub(super) fn person(who: &Entrant) -> Person {
+    let user = &who.listed;
     Person {
         name: user.name.clone(),
         level: user.level.bits(),
         registered: user.level.is_registered(),
-        profile: user.public.clone(),
+        profile: who.profile.clone(),
         public: user.public.clone(),
     }
 }

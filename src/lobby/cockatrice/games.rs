@@ -13,9 +13,15 @@ use cockatrice::{
 
 use super::{
     Cockatrice, CockatriceTurn,
-    mail::{Delivery, GameCommands, Item, ToGame, ToSession},
+    game_entry::person,
+    mail::{Delivery, Entrant, GameCommands, Item, ToGame, ToRegistry, ToSession},
     protocol,
-    state::{table::Table, work::Reply},
+    questions::ListChange,
+    room_list::RoomSettings,
+    state::{
+        table::{Seat, Table},
+        work::Reply,
+    },
 };
 use crate::{ConnId, ShardId};
 
@@ -25,6 +31,7 @@ impl Cockatrice {
         match message {
             ToGame::Commands(commands) => self.commanded(turn, game, commands),
             ToGame::Lost(conn) => self.connection_lost(game, conn),
+            ToGame::Returned(who) => self.returned(game, &who),
             ToGame::Ping(conn, silent) => {
                 let Some(table) = self.tables.get_mut(&game) else {
                     return;
@@ -98,6 +105,56 @@ impl Cockatrice {
         // Nothing more goes there, whether the game keeps the place or not.
         if let Some(table) = self.tables.get_mut(&game) {
             table.seats.remove(&id);
+        }
+    }
+
+    /// Somebody is back: if they have a place they take it again, and are told of the game behind the answer to their sign-in
+    /// (spec: cockatrice-behaviour 5.8).
+    fn returned(&mut self, game: u32, who: &Entrant) {
+        let conn = who.listed.conn;
+        let reply = self.seated_again(game, who).unwrap_or_default();
+        let reply = Reply {
+            after: reply,
+            ..Reply::code(ResponseCode::RespOk)
+        };
+        self.reply_to(conn, reply);
+    }
+
+    fn seated_again(&mut self, game: u32, who: &Entrant) -> Option<Vec<Bytes>> {
+        let conn = who.listed.conn;
+        let id = self
+            .tables
+            .get(&game)?
+            .game
+            .participant_named(&who.listed.name)?;
+        // That the connection before is lost may be heard of later: it is now, and then of no importance.
+        if let Some(seat) = self.tables.get(&game)?.seats.get(&id) {
+            self.connection_lost(game, seat.conn);
+        }
+        let table = self.tables.get_mut(&game)?;
+        table.game.participant_named(&who.listed.name)?;
+        table.seats.insert(id, Seat { conn, silent: 0 });
+        let room = table.room;
+        let mut out = Out::default();
+        table.game.returned(id, person(who), &mut out);
+        self.deliver(game, out);
+        let table = self.tables.get(&game)?;
+        let described = self.room_settings.get(room as usize);
+        let types = described.map(RoomSettings::types).unwrap_or_default();
+        let joined = table.game.joined(id, true, types);
+        let told = joined.into_iter().chain(table.game.snapshot_for(id));
+        let told = told.collect();
+        self.post.session(conn, ToSession::Entered(game, room));
+        Some(told)
+    }
+
+    /// Somebody has changed one of their lists, which counts for the games that they have created.
+    pub(super) fn lists_changed(&mut self, owner: &str, change: &ListChange) {
+        for table in self.tables.values_mut() {
+            let creator = table.game.creator();
+            if creator.registered && *creator.name == *owner {
+                table.lists.change(change);
+            }
         }
     }
 
@@ -216,6 +273,13 @@ impl Cockatrice {
             room.games.remove(&game);
         }
         self.room_changed(table.room);
+        for (name, _) in took_part {
+            let forget = ToRegistry::Forget {
+                name: name.clone(),
+                game,
+            };
+            self.tell_home(name, forget);
+        }
         let added = self.replay_added(&table, took_part);
         for (name, _) in took_part {
             if let Some(user) = self.directory.users.get(name) {

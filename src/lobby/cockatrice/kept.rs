@@ -10,7 +10,7 @@ use super::{
     Cockatrice,
     state::{
         desk::Desk, directory::Directory, registry::Registry, room::Room, session::Session,
-        table::Table,
+        shutdown::Shutdown, table::Table,
     },
 };
 use crate::{
@@ -32,6 +32,7 @@ pub struct Kept {
     rooms: BTreeMap<u32, Room>,
     tables: BTreeMap<u32, Table>,
     draining: bool,
+    shutdown: Option<Shutdown>,
     counted: Counted,
 }
 
@@ -51,14 +52,16 @@ impl Keep for Cockatrice {
             rooms,
             tables,
             draining,
+            shutdown,
             metrics,
             // Its place, and what it was told.
             settings: _,
             room_settings: _,
             shard: _,
             topology: _,
-            // Empty between two turns.
+            // Empty between two turns, and while no answer is on its way.
             post: _,
+            pending: _,
         } = self;
         Kept {
             sessions: sessions.iter().map(|(c, s)| (*c, s.clone())).collect(),
@@ -72,6 +75,7 @@ impl Keep for Cockatrice {
             rooms: rooms.clone(),
             tables: tables.clone(),
             draining: *draining,
+            shutdown: shutdown.clone(),
             counted: Counted::of(&**metrics),
         }
     }
@@ -90,6 +94,7 @@ impl Keep for Cockatrice {
             rooms,
             tables,
             draining,
+            shutdown,
             counted,
         } = kept;
         self.sessions = sessions.into_iter().collect();
@@ -103,6 +108,7 @@ impl Keep for Cockatrice {
         self.rooms = rooms;
         self.tables = tables;
         self.draining = draining;
+        self.shutdown = shutdown;
         counted.add_to(&*self.metrics);
         Ok(())
     }

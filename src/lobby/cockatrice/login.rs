@@ -1,25 +1,28 @@
-//! Signing in (spec: cockatrice-wire 10).
+//! Signing in (spec: cockatrice-wire 10): the checks that need nobody else, the name, and the welcome. Where there are accounts
+//! the office says in between who it is.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use cockatrice::{
-    accounts::{Features, Level},
-    messages::{CommandLogin, ResponseBody, ResponseCode, ResponseLogin, raw},
+    accounts::{Features, Level, Privilege},
+    messages::{CommandLogin, ResponseBody, ResponseCode, ResponseLogin, Text, encode, raw},
     text,
 };
 
 use super::{
     Cockatrice, CockatriceTurn,
-    mail::{ToDirectory, ToRegistry},
+    account::{Account, Form},
+    mail::{Entrant, ToDirectory, ToGame, ToRegistry, ToSession},
     protocol,
+    questions::Opened,
     settings::{FAILURE_COST, Method, SIGN_IN_FAILURES},
     state::{
-        directory::Listed,
+        lists::Lists,
         session::User,
         work::{Flow, Newcomer, Reply, Work},
     },
 };
-use crate::ConnId;
+use crate::{ConnId, ShardId};
 
 /// What extends the answer to a sign-in.
 const RESPONSE_LOGIN: u32 = 1005;
@@ -49,16 +52,33 @@ impl Cockatrice {
             client_id: text::clean(&text::name(bytes(&login.clientid))).into(),
             client_version: text::clean(&text::name(bytes(&login.clientver))).into(),
             missing: listed.missing().map(Box::from).collect(),
+            account: None,
+            games: BTreeMap::new(),
         });
         let name: Box<str> = text::login_name(bytes(&login.user_name)).into();
+        match self.has_accounts() {
+            true => self.ask_who(turn, conn, name, login),
+            false => Flow::Wait(self.claim_name(conn, name, password_right, Vec::new())),
+        }
+    }
+
+    /// Asks for a name, at its home, which this gives. `taken` are the numbers that do not make it a free one.
+    pub(super) fn claim_name(
+        &mut self,
+        conn: ConnId,
+        name: Box<str>,
+        replaces: bool,
+        taken: Vec<u32>,
+    ) -> ShardId {
         let home = self.topology.home(&name);
         let claim = ToRegistry::Claim {
             name: name.clone(),
             conn,
-            replaces: password_right,
+            replaces,
+            taken,
         };
         self.tell_home(&name, claim);
-        Flow::Wait(home)
+        home
     }
 
     /// The checks in their order (spec: cockatrice-wire 10.2). Whether a password was asked for, and right.
@@ -90,26 +110,35 @@ impl Cockatrice {
         if client_id.is_empty() && self.settings.require_client_id {
             return refuse(ResponseCode::RespClientIdRequired);
         }
-        let password_right = match self.settings.method {
-            Method::Nothing => false,
-            Method::Password if password == self.settings.password.as_bytes() => true,
-            Method::Password => return refuse(ResponseCode::RespWrongPassword),
-        };
-        // Refused before anybody is told of them (spec: cockatrice-behaviour 17.2, 17.3).
-        let there = self.directory.users.len();
-        if self
-            .settings
-            .most_users
-            .is_some_and(|most| there >= most as usize)
-        {
-            self.metrics.over_limit.up();
-            return refuse(ResponseCode::RespServerFull);
+        match self.settings.method {
+            // Who it is, and so whether there is room for them, is not known yet.
+            Method::Accounts => return Ok(false),
+            Method::Password if password != self.settings.password.as_bytes() => {
+                return refuse(ResponseCode::RespWrongPassword);
+            }
+            Method::Nothing | Method::Password => {}
         }
-        Ok(password_right)
+        match self.is_full_for(Privilege::None) {
+            true => refuse(ResponseCode::RespServerFull),
+            false => Ok(self.settings.method == Method::Password),
+        }
+    }
+
+    /// Whether there are too many users already for somebody. Refused before anybody is told of them (spec:
+    /// cockatrice-behaviour 17.2, 17.3); whoever has a privilege always finds room.
+    pub(super) fn is_full_for(&self, privilege: Privilege) -> bool {
+        let there = self.directory.users.len();
+        let most = self.settings.most_users;
+        let is_full =
+            privilege == Privilege::None && most.is_some_and(|most| there >= most as usize);
+        if is_full {
+            self.metrics.over_limit.up();
+        }
+        is_full
     }
 
     /// A wrong password counts as many commands.
-    fn sign_in_failed(&mut self, now: Duration, conn: ConnId) {
+    pub(super) fn sign_in_failed(&mut self, now: Duration, conn: ConnId) {
         let Some(session) = self.sessions.get_mut(&conn) else {
             return;
         };
@@ -128,61 +157,159 @@ impl Cockatrice {
         }
     }
 
+    /// The connection has the name: it is this user from now on, as soon as the session is written down where sessions are.
+    pub(super) fn granted(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        name: Option<Box<str>>,
+        games: BTreeMap<u32, u32>,
+    ) {
+        let Some(name) = name else {
+            self.metrics.logins_refused.up();
+            return self.reply(turn, conn, Reply::code(ResponseCode::RespContextError));
+        };
+        let session = self.sessions.get_mut(&conn);
+        let work = session.and_then(|session| session.work.as_mut());
+        match work.and_then(|work| work.newcomer.as_mut()) {
+            Some(newcomer) => newcomer.games = games,
+            None => {
+                let release = ToRegistry::Release {
+                    name: name.clone(),
+                    conn,
+                    games,
+                };
+                return self.tell_home(&name, release);
+            }
+        }
+        match self.has_accounts() {
+            true => self.note_session(turn, conn, name),
+            false => self.welcome(turn, conn, name, Opened::default()),
+        }
+    }
+
     /// The connection is this user from now on: everybody is told, and then they are.
-    pub(super) fn granted(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, name: Box<str>) {
-        let sessions_before = self.sessions_begun;
+    pub(super) fn welcome(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        name: Box<str>,
+        opened: Opened,
+    ) {
+        let begun = self.sessions_begun + 1;
         let Some(session) = self.sessions.get_mut(&conn) else {
             return;
         };
         let newcomer = session.work.as_mut().and_then(|work| work.newcomer.take());
-        let Some(newcomer) = newcomer.filter(|_| !session.gone) else {
+        let Some(mut newcomer) = newcomer else {
+            return;
+        };
+        if session.gone {
+            self.session_over(opened.session);
             let release = ToRegistry::Release {
                 name: name.clone(),
                 conn,
+                games: newcomer.games,
             };
             self.tell_home(&name, release);
             return self.reply(turn, conn, Reply::code(ResponseCode::RespOk));
+        }
+        self.sessions_begun = begun;
+        let games = std::mem::take(&mut newcomer.games);
+        let reply = self.welcome_reply(&newcomer, &name, &opened);
+        let session_id = match self.settings.method {
+            Method::Nothing => u64::MAX,
+            Method::Password => self.topology.session_id(self.shard, begun),
+            Method::Accounts => opened.session,
         };
-        self.sessions_begun = sessions_before + 1;
-        let level = Level::UNREGISTERED;
-        let public = protocol::unregistered(&name, level.bits());
-        session.user = Some(Box::new(User {
-            name: name.clone(),
-            level,
-            password_right: newcomer.password_right,
-            public: public.clone(),
-            session_id: match self.settings.method {
-                Method::Nothing => u64::MAX,
-                Method::Password => self.topology.session_id(self.shard, self.sessions_begun),
-            },
-            client_id: newcomer.client_id,
-            client_version: newcomer.client_version,
-        }));
+        let user = new_user(name, newcomer, session_id);
+        let (entrant, listed) = (user.entrant(conn), user.listed(conn));
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return;
+        };
+        session.user = Some(Box::new(user));
         session.acts(self.ticks);
         self.metrics.logins.up();
         turn.signed_in(conn);
-        self.tell_everywhere(ToDirectory::Joined(Listed {
-            name,
-            conn,
-            level,
-            public: public.clone(),
-        }));
-        let mut body = protocol::listed(1, &public);
+        self.tell_everywhere(ToDirectory::Joined(listed));
+        self.resume(conn, entrant, &games, reply);
+    }
+
+    /// Takes up games again, and then answers the sign-in: each game tells what it looks like behind the answer.
+    fn resume(&mut self, conn: ConnId, entrant: Entrant, games: &BTreeMap<u32, u32>, reply: Reply) {
+        let session = self.sessions.get_mut(&conn);
+        let work = session.and_then(|session| session.work.as_mut());
+        if let Some(work) = work.filter(|_| !games.is_empty()) {
+            work.waits = games.len();
+            work.add(reply);
+        } else {
+            // Behind the news of it, so that whoever is told of here is told before the newcomer.
+            return self.post.session(conn, ToSession::Reply(reply));
+        }
+        for (&game, &room) in games {
+            self.tell_game(room, game, ToGame::Returned(entrant.clone()));
+        }
+    }
+
+    /// The answer to a sign-in, with what comes in front of it and behind it (spec: cockatrice-wire 10, 10.4).
+    fn welcome_reply(&self, newcomer: &Newcomer, name: &str, opened: &Opened) -> Reply {
+        let account = newcomer.account.as_deref();
+        let profile = match account {
+            Some(account) => encode(&account.record(Form::Profile)),
+            None => protocol::unregistered(name, Level::UNREGISTERED.bits()).to_vec(),
+        };
+        let mut body = protocol::listed(1, &profile);
+        let lists = account.map(|account| [(2, &account.buddies), (3, &account.ignored)]);
+        for (field, list) in lists.into_iter().flatten() {
+            for entry in list {
+                raw::block(&mut body, field, &encode(&entry.record(Form::Entry)));
+            }
+        }
         for feature in &newcomer.missing {
             raw::block(&mut body, 6, feature.as_bytes());
         }
-        let reply = Reply {
+        let missed = opened.missed.iter();
+        let message = opened.message.as_deref();
+        let mut after = vec![protocol::server_message(
+            message.unwrap_or(&self.settings.message),
+        )];
+        after.extend(self.shutdown_told());
+        Reply {
             body: Some(protocol::listed(RESPONSE_LOGIN, &body).into()),
-            after: vec![protocol::server_message(&self.settings.message)],
+            before: missed.map(|event| protocol::session(event)).collect(),
+            after,
             ..Reply::code(ResponseCode::RespOk)
-        };
-        // Behind the news of it, so that whoever is told of here is told before the newcomer.
-        self.post
-            .session(conn, super::mail::ToSession::Reply(reply));
+        }
+    }
+}
+
+/// Whoever has signed in. Of the account's lists only the names are remembered.
+fn new_user(name: Box<str>, newcomer: Newcomer, session_id: u64) -> User {
+    let mut account = newcomer.account;
+    let lists = account.as_deref().map(Lists::of).unwrap_or_default();
+    if let Some(account) = &mut account {
+        (account.buddies, account.ignored) = (Vec::new(), Vec::new());
+    }
+    let level = account
+        .as_deref()
+        .map_or(Level::UNREGISTERED, Account::level);
+    User {
+        public: match &account {
+            Some(account) => encode(&account.record(Form::Public)).into(),
+            None => protocol::unregistered(&name, level.bits()),
+        },
+        name,
+        level,
+        password_right: newcomer.password_right,
+        account,
+        lists,
+        session_id,
+        client_id: newcomer.client_id,
+        client_version: newcomer.client_version,
     }
 }
 
 /// The bytes of a text that may be absent.
-fn bytes<'a>(text: &'a Option<cockatrice::messages::Text<'_>>) -> &'a [u8] {
+pub(super) fn bytes<'a>(text: &'a Option<Text<'_>>) -> &'a [u8] {
     text.as_deref().unwrap_or_default()
 }

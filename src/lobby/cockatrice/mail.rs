@@ -3,13 +3,19 @@
 //! All that an input causes for another shard is one letter, in the order in which it was caused; what it causes for its own
 //! shard is done right after it, in the same order.
 
-use std::collections::VecDeque;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use cockatrice::messages::CloseReason;
 use serde::{Deserialize, Serialize};
 
-use super::state::{directory::Listed, visitor::Visitor, work::Reply};
+use super::{
+    questions::ListChange,
+    state::{directory::Listed, lists::Lists, visitor::Visitor, work::Reply},
+};
 use crate::{ConnId, Topic};
 
 /// What one shard tells another.
@@ -30,6 +36,14 @@ pub enum Item {
     Game(u32, ToGame),
     /// A connection; where it is.
     Session(ConnId, ToSession),
+    /// An administrator ends the server in so many minutes, at this monotonic time; everywhere.
+    Shutdown {
+        reason: Box<str>,
+        minutes: u32,
+        ends: Duration,
+    },
+    /// Sessions of somebody who is no longer welcome; everywhere.
+    Eject(Box<Eject>),
     /// Something for clients; where they are.
     Show(Delivery),
 }
@@ -52,9 +66,18 @@ pub enum ToRegistry {
         name: Box<str>,
         conn: ConnId,
         replaces: bool,
+        /// Numbers that the name does not get: there are accounts of those names.
+        taken: Vec<u32>,
     },
-    /// The connection is no longer this user, or no longer wants to be.
-    Release { name: Box<str>, conn: ConnId },
+    /// The connection is no longer this user, or no longer wants to be. `games`, with their rooms, are those in which they keep
+    /// a place.
+    Release {
+        name: Box<str>,
+        conn: ConnId,
+        games: BTreeMap<u32, u32>,
+    },
+    /// In that game they have no place any more.
+    Forget { name: Box<str>, game: u32 },
 }
 
 /// For everybody's picture of the lobby.
@@ -62,6 +85,10 @@ pub enum ToRegistry {
 pub enum ToDirectory {
     /// Somebody has signed in.
     Joined(Listed),
+    /// Somebody's record is another one. `told`: those who list users are told of it.
+    Changed { user: Listed, told: bool },
+    /// Somebody has changed one of their lists, which counts for games that they have created.
+    Lists { owner: Box<str>, change: ListChange },
     /// Somebody has gone, from this connection.
     Left { name: Box<str>, conn: ConnId },
     /// A room has so many members and games.
@@ -73,6 +100,14 @@ pub enum ToDirectory {
 pub enum ToRoom {
     /// They enter it.
     Join(Listed),
+    /// Their record is another one.
+    Changed(Listed),
+    /// A moderator takes back what somebody has said last.
+    Purge {
+        conn: ConnId,
+        name: Box<str>,
+        lines: u32,
+    },
     /// They leave it by command.
     Leave(ConnId),
     /// They are gone.
@@ -80,9 +115,13 @@ pub enum ToRoom {
     /// They say something.
     Say { conn: ConnId, text: String },
     /// They create a game: the container's command as it came.
-    Create { who: Listed, command: Bytes },
+    Create {
+        who: Entrant,
+        lists: Lists,
+        command: Bytes,
+    },
     /// They join one of its games.
-    Enter { who: Listed, command: Bytes },
+    Enter { who: Entrant, command: Bytes },
     /// Somebody asks which of its games this user is in.
     GamesOf { conn: ConnId, name: Box<str> },
 }
@@ -94,8 +133,18 @@ pub enum ToGame {
     Commands(GameCommands),
     /// A participant's connection is lost.
     Lost(ConnId),
+    /// A participant is back, and waits to be told of the game.
+    Returned(Entrant),
     /// It is so many ticks since something came from a participant.
     Ping(ConnId, i32),
+}
+
+/// Somebody who enters a game.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entrant {
+    pub(super) listed: Listed,
+    /// The record in profile form.
+    pub(super) profile: Bytes,
 }
 
 /// What a participant does with one container.
@@ -115,18 +164,40 @@ pub struct GameCommands {
 pub enum ToSession {
     /// It may stay, or why not.
     Admitted(Option<CloseReason>),
-    /// It is this user from now on.
-    Granted(Box<str>),
+    /// It has this name from now on, and a place in these games, which are in these rooms; or too many have the name.
+    Granted(Option<Box<str>>, BTreeMap<u32, u32>),
     /// A newer session of its name ends it.
     Evicted,
     /// What came of its command.
     Reply(Reply),
     /// These games, as entries of an answer, are one room's of the user that it asked for.
     GamesOf(u32, Bytes),
-    /// It is in this game, as the participant of a command.
-    Entered(u32),
+    /// Somebody wants to see its user's record, with what staff may see.
+    Look { asker: ConnId, staff: bool },
+    /// Somebody wants to do something that its user may not want of them.
+    May {
+        asker: ConnId,
+        name: Box<str>,
+        /// Staff may do it whatever the user wants.
+        exempt: bool,
+    },
+    /// The user whom it concerns has no objection.
+    Agreed,
+    /// It is in this game of this room, as the participant of a command.
+    Entered(u32, u32),
     /// It is no longer in it.
     Removed(u32),
+}
+
+/// Whose sessions end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Eject {
+    /// Users of these names.
+    pub(super) names: Vec<Box<str>>,
+    /// Everybody at this address; empty: nobody because of it.
+    pub(super) address: Box<str>,
+    /// What they are told.
+    pub(super) last: Bytes,
 }
 
 /// What is done for the clients of a shard.
@@ -136,6 +207,8 @@ pub enum Delivery {
     Send(ConnId, Bytes),
     /// One to several.
     SendEach(Vec<ConnId>, Bytes),
+    /// One to everybody who has signed in.
+    SendAll(Bytes),
     /// One to all in a topic.
     Spread(Topic, Bytes),
     /// From now on it is in that topic.

@@ -27,6 +27,8 @@ metrics::metrics! {
         inactive: Counter = PerShard "muster_cockatrice_inactive_closes_total";
         /// Users disconnected because they did nothing for too long.
         idle: Counter = PerShard "muster_cockatrice_idle_closes_total";
+        /// Sessions ended by moderators and administrators.
+        ejected: Counter = PerShard "muster_cockatrice_ejected_total";
         /// Lines said in rooms.
         room_lines: Counter = PerShard "muster_cockatrice_room_lines_total";
         /// Private messages that users have sent each other.

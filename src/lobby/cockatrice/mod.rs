@@ -9,6 +9,8 @@
 //! | `room_list`, `rooms` | which rooms there are; a room: its members, what they say |
 //! | `game_entry`, `games` | creating and joining games; a game's place in its room, and the way to its participants |
 //! | `protocol` | what goes out, and how long messages are looked at |
+//! | `office` | signing in with an account, and the commands that the store answers |
+//! | `shutdown`, `event` | the end of the server, as administrators announce it |
 //! | [`account`], [`questions`] | what is known of an account; what the back office is asked |
 //! | `kept` | what goes on in another process |
 //! | `state` | what a shard knows: plain data, of which the roles above are the life |
@@ -25,12 +27,14 @@ pub mod account;
 mod containers;
 mod desk;
 mod directory;
+mod event;
 mod game_entry;
 mod games;
 mod kept;
 mod login;
 mod mail;
 mod metrics;
+mod office;
 mod post;
 mod protocol;
 pub mod questions;
@@ -40,6 +44,7 @@ mod room_list;
 mod rooms;
 mod session;
 mod settings;
+mod shutdown;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -51,6 +56,7 @@ use std::{collections::BTreeMap, convert::Infallible, rc::Rc, sync::Arc, time::D
 use cockatrice::messages::CloseReason;
 use serde::{Deserialize, Serialize};
 
+pub use event::Event;
 pub use mail::Mail;
 pub use metrics::Metrics;
 pub use room_list::RoomSettings;
@@ -58,14 +64,19 @@ pub use settings::{ListenerSettings, LobbySettings, Method, Settings};
 
 use self::{
     mail::{Delivery, Item, ToSession},
+    office::Waiting,
     post::Post,
     state::{
         desk::Desk, directory::Directory, registry::Registry, room::Room, session::Session,
-        table::Table,
+        session::Taking, shutdown::Shutdown, table::Table,
     },
     topology::Topology,
 };
-use super::{ConnId, Dialect, Origin, ShardId, Source, Stopping, Ticket, Turn, map::IdMap};
+use super::{
+    ConnId, Dialect, Origin, ShardId, Source, Stopping, Ticket, Turn,
+    map::IdMap,
+    question::{Pending, StoreFailure},
+};
 
 /// A turn of this dialect.
 type CockatriceTurn<'a> = Turn<'a, Cockatrice>;
@@ -97,6 +108,10 @@ pub struct Cockatrice {
     tables: BTreeMap<u32, Table>,
     /// The process is to end: no game begins.
     draining: bool,
+    /// The end that an administrator has announced.
+    shutdown: Option<Shutdown>,
+    /// What answers of the back office are waited for with.
+    pending: Pending<Waiting>,
     /// What this input has caused.
     post: Post,
     metrics: Arc<Metrics>,
@@ -138,6 +153,8 @@ impl Cockatrice {
             registry: Registry::default(),
             tables: BTreeMap::new(),
             draining: false,
+            shutdown: None,
+            pending: Pending::default(),
             post: Post::new(shard),
             metrics: Arc::default(),
         }
@@ -173,20 +190,33 @@ impl Cockatrice {
             }
             Item::Game(game, message) => self.in_game(turn, game, message),
             Item::Session(conn, message) => self.in_session(turn, conn, message),
-            Item::Show(delivery) => show(turn, delivery),
+            Item::Shutdown {
+                reason,
+                minutes,
+                ends,
+            } => self.shutdown_ordered(turn, reason, minutes, ends),
+            Item::Eject(eject) => self.ejected(turn, &eject),
+            Item::Show(delivery) => self.show(turn, delivery),
         }
     }
 
     fn in_session(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, message: ToSession) {
         match message {
             ToSession::Admitted(refused) => self.admitted(turn, conn, refused),
-            ToSession::Granted(name) => self.granted(turn, conn, name),
+            ToSession::Granted(name, games) => self.granted(turn, conn, name, games),
             ToSession::Evicted => self.evicted(turn, conn),
             ToSession::Reply(reply) => self.reply(turn, conn, reply),
             ToSession::GamesOf(room, games) => self.games_told(turn, conn, room, games),
-            ToSession::Entered(game) => {
+            ToSession::Look { asker, staff } => self.looked_at(conn, asker, staff),
+            ToSession::May {
+                asker,
+                name,
+                exempt,
+            } => self.may(conn, asker, &name, exempt),
+            ToSession::Agreed => self.has_agreed(turn, conn),
+            ToSession::Entered(game, room) => {
                 if let Some(session) = self.sessions.get_mut(&conn) {
-                    session.games.insert(game, 0);
+                    session.games.insert(game, Taking { room, silence: 0 });
                 }
             }
             ToSession::Removed(game) => {
@@ -202,9 +232,36 @@ impl Cockatrice {
         self.tick_sessions(turn);
         self.tick_games();
         self.tick_rooms();
+        self.tick_shutdown(turn);
         // In steps, however late this one is; those that were missed are not made up for.
         self.next_tick = (self.next_tick + self.settings.tick).max(turn.now.mono);
         turn.wake_at(self.next_tick, Timer::Tick);
+    }
+
+    /// Does something for clients of this shard.
+    fn show(&self, turn: &mut CockatriceTurn<'_>, delivery: Delivery) {
+        match delivery {
+            Delivery::Send(conn, message) => turn.send(conn, message),
+            Delivery::SendEach(conns, message) => {
+                for conn in conns {
+                    turn.send(conn, message.clone());
+                }
+            }
+            Delivery::SendAll(message) => {
+                let sessions = self.sessions.iter();
+                let users = sessions.filter(|(_, session)| session.user.is_some());
+                let mut conns: Vec<ConnId> = users.map(|(&conn, _)| conn).collect();
+                conns.sort_unstable();
+                for conn in conns {
+                    turn.send(conn, message.clone());
+                }
+            }
+            Delivery::Spread(topic, message) => {
+                turn.fan_out(super::Audience::Topic(topic), message);
+            }
+            Delivery::Enter(conn, topic) => turn.enter(conn, topic),
+            Delivery::Leave(conn, topic) => turn.leave(conn, topic),
+        }
     }
 
     /// Says the same to all connections.
@@ -222,26 +279,11 @@ fn new_room(described: &[RoomSettings], room: u32) -> Room {
     Room::new(described.map_or(0, |described| described.history))
 }
 
-/// Does something for clients of this shard.
-fn show(turn: &mut CockatriceTurn<'_>, delivery: Delivery) {
-    match delivery {
-        Delivery::Send(conn, message) => turn.send(conn, message),
-        Delivery::SendEach(conns, message) => {
-            for conn in conns {
-                turn.send(conn, message.clone());
-            }
-        }
-        Delivery::Spread(topic, message) => turn.fan_out(super::Audience::Topic(topic), message),
-        Delivery::Enter(conn, topic) => turn.enter(conn, topic),
-        Delivery::Leave(conn, topic) => turn.leave(conn, topic),
-    }
-}
-
 impl Dialect for Cockatrice {
     type Mail = Mail;
-    type Ask = Infallible;
-    type Answer = Infallible;
-    type Event = Infallible;
+    type Ask = questions::Ask;
+    type Answer = questions::Answer;
+    type Event = Event;
     type Notice = Infallible;
     type Timer = Timer;
 
@@ -270,8 +312,15 @@ impl Dialect for Cockatrice {
         });
     }
 
-    fn on_answer(&mut self, _: &mut CockatriceTurn<'_>, _: Ticket, answer: Infallible) {
-        match answer {}
+    fn on_answer(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        ticket: Ticket,
+        answer: questions::Answer,
+    ) {
+        if let Some(waiting) = self.pending.take(ticket) {
+            self.input(turn, |lobby, turn| waiting.resume(lobby, turn, answer));
+        }
     }
 
     fn on_notice(&mut self, _: &mut CockatriceTurn<'_>, news: Infallible) {
@@ -291,7 +340,7 @@ impl Dialect for Cockatrice {
                 self.say_to_all(turn, &protocol::server_shutdown("", 0));
             }
             Stopping::Now => {
-                let closed = protocol::connection_closed(CloseReason::ServerShutdown, None);
+                let closed = protocol::connection_closed(CloseReason::ServerShutdown, None, None);
                 self.say_to_all(turn, &closed);
             }
         }
@@ -301,8 +350,8 @@ impl Dialect for Cockatrice {
         self.tables.is_empty()
     }
 
-    fn refuse(ask: Infallible) -> Infallible {
-        ask
+    fn refuse(ask: questions::Ask) -> questions::Answer {
+        ask.failed(StoreFailure::Unavailable)
     }
 
     fn metrics(&self) -> Vec<&dyn Source> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{
     CockatriceTurn,
     mail::{Item, Mail, ToSession},
+    questions::Ask,
 };
 use crate::{ConnId, ShardId};
 
@@ -14,6 +15,8 @@ pub(super) struct Post {
     shard: Option<ShardId>,
     own: VecDeque<Item>,
     others: BTreeMap<ShardId, Mail>,
+    /// Questions whose answer nobody waits for.
+    asks: Vec<Ask>,
 }
 
 impl Post {
@@ -38,15 +41,23 @@ impl Post {
         self.to(conn.shard, Item::Session(conn, what));
     }
 
+    /// For the back office; nobody waits for its answer.
+    pub(super) fn ask(&mut self, question: impl Into<Ask>) {
+        self.asks.push(question.into());
+    }
+
     /// The next thing to be done here.
     pub(super) fn next(&mut self) -> Option<Item> {
         self.own.pop_front()
     }
 
-    /// Sends what is for other shards.
+    /// Sends what is for other shards, and for the back office.
     pub(super) fn send(&mut self, turn: &mut CockatriceTurn<'_>) {
         while let Some((shard, mail)) = self.others.pop_first() {
             turn.mail(shard, mail);
+        }
+        for ask in self.asks.drain(..) {
+            turn.ask(ask);
         }
     }
 }

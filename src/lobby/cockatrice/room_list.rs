@@ -109,7 +109,7 @@ impl RoomSettings {
     }
 
     /// Its game types as records have them.
-    fn types(&self) -> Vec<ServerInfoGameType<'_>> {
+    pub(super) fn types(&self) -> Vec<ServerInfoGameType<'_>> {
         let types = self.game_types.iter().enumerate();
         types
             .map(|(id, name)| ServerInfoGameType {

@@ -5,7 +5,6 @@
 
 use bytes::Bytes;
 use cockatrice::{
-    accounts::Privilege,
     messages::{CommandRoomSay, ResponseCode, raw},
     text,
 };
@@ -41,7 +40,7 @@ impl Cockatrice {
         let Some(described) = self.room_settings.get(room as usize) else {
             return Flow::code(ResponseCode::RespNameNotFound);
         };
-        if !described.admits(user.level, Privilege::None) {
+        if !described.admits(user.level, user.privilege()) {
             return Flow::code(ResponseCode::RespUserLevelTooLow);
         }
         let member = user.listed(conn);
@@ -77,12 +76,21 @@ impl Cockatrice {
                 self.left(room, conn);
                 self.reply_to(conn, Reply::code(ResponseCode::RespOk));
             }
+            ToRoom::Changed(member) => self.changed(room, member),
+            ToRoom::Purge { conn, name, lines } => {
+                self.purged(room, &name, lines);
+                self.reply_to(conn, Reply::code(ResponseCode::RespOk));
+            }
             ToRoom::Gone(conn) => self.left(room, conn),
             ToRoom::Say { conn, text } => {
                 self.said(room, conn, &text, unix_ms);
                 self.reply_to(conn, Reply::code(ResponseCode::RespOk));
             }
-            ToRoom::Create { who, command } => self.created(room, who, &command, unix_ms / 1000),
+            ToRoom::Create {
+                who,
+                lists,
+                command,
+            } => self.created(room, who, lists, &command, unix_ms / 1000),
             ToRoom::Enter { who, command } => self.game_entered(room, who, &command),
             ToRoom::GamesOf { conn, name } => {
                 let games = self.games_of(room, &name);
@@ -162,6 +170,23 @@ impl Cockatrice {
         self.post.to(conn.shard, Item::Show(leave));
         self.spread(room, protocol::room_left(room, &name));
         self.room_changed(room);
+    }
+
+    /// A member's record is another one.
+    fn changed(&mut self, room: u32, member: Listed) {
+        let state = self.rooms.get_mut(&room);
+        let known = state.and_then(|state| state.members.get_mut(&member.name));
+        if let Some(known) = known.filter(|known| known.conn == member.conn) {
+            *known = member;
+        }
+    }
+
+    /// What somebody has said last is taken back (spec: cockatrice-behaviour 8).
+    fn purged(&mut self, room: u32, name: &str, lines: u32) {
+        if let Some(state) = self.rooms.get_mut(&room) {
+            state.history.blank(name, lines);
+            self.spread(room, protocol::room_purged(room, name, lines));
+        }
     }
 
     fn said(&mut self, room: u32, conn: ConnId, said: &str, at_ms: u64) {

@@ -28,7 +28,8 @@ impl Cockatrice {
         };
         session.greeted = true;
         let visitor = session.visitor;
-        turn.send(conn, protocol::identification(&self.settings.name));
+        let hello = protocol::identification(&self.settings.name, self.has_accounts());
+        turn.send(conn, hello);
         if self.counts_connections(visitor) {
             self.begin_wait(turn, conn, Work::admission(), self.topology.desk());
             self.tell_desk(ToDesk::Enter(conn, visitor));
@@ -50,7 +51,7 @@ impl Cockatrice {
         self.end_wait(turn, conn);
         if let Some(reason) = refused.filter(|_| !is_gone) {
             self.metrics.turned_away.up();
-            self.end_with(turn, conn, protocol::connection_closed(reason, None));
+            self.end_with(turn, conn, protocol::connection_closed(reason, None, None));
         }
     }
 
@@ -63,7 +64,8 @@ impl Cockatrice {
         self.metrics.replaced.up();
         const WHY: &str = "You have been logged out due to logging in at another location.";
         let now = turn.now.unix.as_secs() as u32;
-        let closed = protocol::connection_closed(CloseReason::Loggedinelsewere, Some((WHY, now)));
+        let reason = CloseReason::Loggedinelsewere;
+        let closed = protocol::connection_closed(reason, Some(WHY), Some(now));
         self.end_with(turn, conn, closed);
     }
 
@@ -99,16 +101,22 @@ impl Cockatrice {
         for &room in &session.rooms {
             self.tell_room(room, ToRoom::Gone(conn));
         }
-        for &game in session.games.keys() {
-            self.tell_game(game, ToGame::Lost(conn));
+        for (&game, taking) in &session.games {
+            self.tell_game(taking.room, game, ToGame::Lost(conn));
         }
         if let Some(user) = session.user {
+            self.session_over(user.session_id);
+            let mut games = session.games;
+            // Nobody keeps a place for guests.
+            games.retain(|_, _| user.level.is_registered());
+            let games = games.iter().map(|(&game, taking)| (game, taking.room));
+            let games = games.collect();
             let name = user.name;
             self.tell_everywhere(ToDirectory::Left {
                 name: name.clone(),
                 conn,
             });
-            self.tell_home(&name.clone(), ToRegistry::Release { name, conn });
+            self.tell_home(&name.clone(), ToRegistry::Release { name, conn, games });
         }
     }
 
@@ -117,8 +125,9 @@ impl Cockatrice {
         self.post.to(shard, Item::Room(room, message));
     }
 
-    pub(super) fn tell_game(&mut self, game: u32, message: ToGame) {
-        let shard = self.topology.game(game);
+    /// Tells a game of that room.
+    pub(super) fn tell_game(&mut self, room: u32, game: u32, message: ToGame) {
+        let shard = self.topology.room(room);
         self.post.to(shard, Item::Game(game, message));
     }
 
@@ -148,10 +157,10 @@ impl Cockatrice {
                 _ => {}
             }
             let silence = i32::try_from(silence).unwrap_or(i32::MAX);
-            for (&game, told) in &mut session.games {
-                if *told != silence {
-                    *told = silence;
-                    pings.push((conn, game, silence));
+            for (&game, taking) in &mut session.games {
+                if taking.silence != silence {
+                    taking.silence = silence;
+                    pings.push((conn, taking.room, game, silence));
                 }
             }
         }
@@ -160,8 +169,8 @@ impl Cockatrice {
             list.sort_unstable();
         }
         pings.sort_unstable();
-        for (conn, game, silence) in pings {
-            self.tell_game(game, ToGame::Ping(conn, silence));
+        for (conn, room, game, silence) in pings {
+            self.tell_game(room, game, ToGame::Ping(conn, silence));
         }
         for conn in warned {
             turn.send(conn, protocol::idle_warning());

@@ -78,9 +78,11 @@ pub enum Method {
     Nothing,
     /// By one password for everybody.
     Password,
+    /// By the password of their account; whoever has a name that no account has is let in without.
+    Accounts,
 }
 
-settings::words! { Method { Nothing = "none", Password = "password" } }
+settings::words! { Method { Nothing = "none", Password = "password", Accounts = "sql" } }
 
 settings::settings! {
     /// Configuration of the dialect (spec: cockatrice-behaviour 15).
@@ -88,11 +90,15 @@ settings::settings! {
     pub struct Settings {
         /// The name that clients are shown.
         name: String = "cockatrice.name", text(), "My Cockatrice server";
-        /// How people sign in: "none", everybody under any name, or "password", whoever knows the one password.
+        /// How people sign in: "none", everybody under any name; "password", whoever knows the one password; "sql", with the
+        /// password of their account, see cockatrice.store_url.
         method: Method = "cockatrice.auth", word(Method::WORDS), "none";
+        /// Whether only people with an account may sign in, where there are accounts.
+        registered_only: bool = "cockatrice.registered_only", flag(), "false";
         /// The one password of cockatrice.auth = "password".
         password: String = "cockatrice.password", text(), "";
-        /// What everybody is told after signing in; HTML.
+        /// What everybody is told after signing in; HTML. Where there are accounts the store's newest message counts, if it has
+        /// one.
         message: String = "cockatrice.server_message", text(), "";
         /// Rooms, as a JSON list of objects: name, description, auto_join, join_message, history (lines kept), game_types (a
         /// list of names), permission (none, registered, moderator, administrator), privilege (none, privileged, vip, donator).

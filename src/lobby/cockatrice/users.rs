@@ -7,12 +7,13 @@ use cockatrice::messages::{CommandMessage, ResponseCode, ServerInfoUser, decode,
 
 use super::{
     Cockatrice, CockatriceTurn,
-    mail::{Delivery, Item, ToRoom},
+    account::Form,
+    mail::{Delivery, Item, ToRoom, ToSession},
     protocol,
     state::{
         directory::USERS,
-        session::User,
-        work::{Flow, Gather, Reply, Work},
+        session::{Session, User},
+        work::{Flow, Gather, Reply, Then, Work},
     },
 };
 use crate::ConnId;
@@ -38,23 +39,59 @@ impl Cockatrice {
     }
 
     /// What is known of somebody; of whom nothing is known, the name (spec: cockatrice-behaviour 3.2).
-    pub(super) fn user_info(&self, conn: ConnId, name: &str) -> Flow {
+    pub(super) fn user_info(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        name: &str,
+    ) -> Flow {
+        let staff = self.is_staff(conn);
+        let there = self.directory.users.get(name).map(|user| user.conn);
         let record = if name.is_empty() {
             self.own_record(conn)
-        } else {
-            match self.directory.users.get(name) {
-                Some(user) => user.public.to_vec(),
-                None => encode(&ServerInfoUser {
-                    name: Some(name.into()),
-                    user_level: Some(1),
-                    ..ServerInfoUser::default()
-                }),
+        } else if let Some(there) = there {
+            if there.shard != self.shard {
+                let look = ToSession::Look { asker: conn, staff };
+                self.post.session(there, look);
+                return Flow::Wait(there.shard);
             }
+            self.profile_of(there, staff)
+        } else if self.has_accounts() {
+            return self.look_up(turn, conn, name);
+        } else {
+            encode(&ServerInfoUser {
+                name: Some(name.into()),
+                user_level: Some(1),
+                ..ServerInfoUser::default()
+            })
         };
-        Flow::Done(Reply {
-            body: Some(protocol::listed(USER_INFO, &protocol::listed(1, &record)).into()),
-            ..Reply::code(ResponseCode::RespOk)
-        })
+        Flow::Done(told_of(&record))
+    }
+
+    /// Somebody elsewhere wants to see the record of a user of this shard.
+    pub(super) fn looked_at(&mut self, conn: ConnId, asker: ConnId, staff: bool) {
+        let reply = told_of(&self.profile_of(conn, staff));
+        self.post.session(asker, ToSession::Reply(reply));
+    }
+
+    /// The record of the user of a connection, as others may see it. Staff sees more (spec: cockatrice-behaviour 2).
+    fn profile_of(&self, conn: ConnId, staff: bool) -> Vec<u8> {
+        let session = self.sessions.get(&conn);
+        let Some((session, user)) = session.and_then(|s| Some((s, s.user.as_ref()?))) else {
+            return Vec::new();
+        };
+        let profile = user.profile();
+        if !staff {
+            return profile.into();
+        }
+        let mut record: ServerInfoUser<'_> = decode(&profile).unwrap_or_default();
+        with_session(&mut record, session, user);
+        encode(&record)
+    }
+
+    fn is_staff(&self, conn: ConnId) -> bool {
+        self.user(conn)
+            .is_some_and(|user| user.level.is_moderator())
     }
 
     /// Everything that is known of the user of a connection, for themselves (spec: cockatrice-behaviour 2).
@@ -63,20 +100,109 @@ impl Cockatrice {
         let Some((session, user)) = session.and_then(|s| Some((s, s.user.as_ref()?))) else {
             return Vec::new();
         };
-        let mut record: ServerInfoUser<'_> = decode(&user.public).unwrap_or_default();
-        record.address = Some(session.address.to_string().into());
-        record.session_id = Some(user.session_id);
-        record.clientid = (!user.client_id.is_empty()).then(|| (&*user.client_id).into());
+        let mut record: ServerInfoUser<'_> = match &user.account {
+            Some(account) => account.record(Form::Own),
+            None => decode(&user.public).unwrap_or_default(),
+        };
+        with_session(&mut record, session, user);
         encode(&record)
     }
 
     /// A message to one user, who may be oneself: both get it (spec: cockatrice-behaviour 3.2).
-    pub(super) fn private_message(&mut self, conn: ConnId, message: &CommandMessage<'_>) -> Flow {
+    pub(super) fn private_message(
+        &mut self,
+        conn: ConnId,
+        message: &CommandMessage<'_>,
+        work: &mut Work,
+    ) -> Flow {
         let receiver = message.user_name();
         let Some(to) = self.directory.users.get(&*receiver).map(|user| user.conn) else {
             return Flow::code(ResponseCode::RespNameNotFound);
         };
         let text = message.message.as_deref().unwrap_or_default();
+        let tell = Then::Tell {
+            to,
+            receiver: (*receiver).into(),
+            text: Bytes::copy_from_slice(text),
+        };
+        self.if_wanted(conn, to, tell, false, work)
+    }
+
+    /// Does something about the user of another connection, unless they ignore whoever does it.
+    fn if_wanted(
+        &mut self,
+        conn: ConnId,
+        to: ConnId,
+        then: Then,
+        exempt: bool,
+        work: &mut Work,
+    ) -> Flow {
+        if !self.has_accounts() {
+            return self.agreed(conn, then, work);
+        }
+        let Some(name) = self.user(conn).map(|user| user.name.clone()) else {
+            return Flow::code(ResponseCode::RespLoginNeeded);
+        };
+        if to.shard != self.shard {
+            work.then = Some(then);
+            let may = ToSession::May {
+                asker: conn,
+                name,
+                exempt,
+            };
+            self.post.session(to, may);
+            return Flow::Wait(to.shard);
+        }
+        match self.objects(to, &name, exempt) {
+            Some(code) => Flow::code(code),
+            None => self.agreed(conn, then, work),
+        }
+    }
+
+    /// Why the user of a connection of this shard wants nothing of somebody, if they do not.
+    fn objects(&self, conn: ConnId, name: &str, exempt: bool) -> Option<ResponseCode> {
+        let Some(user) = self.user(conn) else {
+            return Some(ResponseCode::RespNameNotFound);
+        };
+        let objects = user.lists.ignores(name) && !exempt;
+        objects.then_some(ResponseCode::RespInIgnoreList)
+    }
+
+    /// Somebody elsewhere wants to do something that the user of this connection may not want of them.
+    pub(super) fn may(&mut self, conn: ConnId, asker: ConnId, name: &str, exempt: bool) {
+        let told = match self.objects(conn, name, exempt) {
+            Some(code) => ToSession::Reply(Reply::code(code)),
+            None => ToSession::Agreed,
+        };
+        self.post.session(asker, told);
+    }
+
+    /// The user whom it concerns has no objection.
+    pub(super) fn has_agreed(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId) {
+        let session = self.sessions.get_mut(&conn);
+        let Some(mut work) = session.and_then(|session| session.work.take()) else {
+            return;
+        };
+        let flow = match work.then.take() {
+            Some(then) => self.agreed(conn, then, &mut work),
+            None => Flow::code(ResponseCode::RespInternalError),
+        };
+        if let Some(session) = self.sessions.get_mut(&conn) {
+            session.work = Some(work);
+        }
+        if let Flow::Done(reply) = flow {
+            self.reply(turn, conn, reply);
+        }
+    }
+
+    fn agreed(&mut self, conn: ConnId, then: Then, work: &mut Work) -> Flow {
+        match then {
+            Then::Tell { to, receiver, text } => self.tell_privately(conn, to, &receiver, &text),
+            Then::Games(name) => self.gather_games(conn, &name, work),
+        }
+    }
+
+    fn tell_privately(&mut self, conn: ConnId, to: ConnId, receiver: &str, text: &[u8]) -> Flow {
         if !self.may_talk(conn, text.len()) {
             return Flow::code(ResponseCode::RespChatFlood);
         }
@@ -88,7 +214,7 @@ impl Cockatrice {
             return Flow::code(ResponseCode::RespLoginNeeded);
         };
         self.metrics.private_lines.up();
-        let said = protocol::user_message(&user.name, &receiver, text);
+        let said = protocol::user_message(&user.name, receiver, text);
         let mut reply = Reply::code(ResponseCode::RespOk);
         if to == conn {
             reply.before.push(said.clone());
@@ -113,11 +239,17 @@ impl Cockatrice {
         may
     }
 
-    /// Asks every room which of its games a user is in.
+    /// The games that a user is in, unless they ignore whoever asks.
     pub(super) fn games_of_user(&mut self, conn: ConnId, name: &str, work: &mut Work) -> Flow {
-        if !self.directory.users.contains_key(name) {
+        let Some(there) = self.directory.users.get(name).map(|user| user.conn) else {
             return Flow::code(ResponseCode::RespNameNotFound);
-        }
+        };
+        let exempt = self.is_staff(conn);
+        self.if_wanted(conn, there, Then::Games(name.into()), exempt, work)
+    }
+
+    /// Asks every room which of its games a user is in.
+    fn gather_games(&mut self, conn: ConnId, name: &str, work: &mut Work) -> Flow {
         let rooms = self.rooms_there_are();
         work.gather = Some(Gather {
             left: rooms.len(),
@@ -170,5 +302,22 @@ impl Cockatrice {
             ..Reply::code(ResponseCode::RespOk)
         };
         self.reply(turn, conn, reply);
+    }
+}
+
+/// The answer to who looks at a record.
+fn told_of(record: &[u8]) -> Reply {
+    Reply {
+        body: Some(protocol::listed(USER_INFO, &protocol::listed(1, record)).into()),
+        ..Reply::code(ResponseCode::RespOk)
+    }
+}
+
+/// Puts into a record what is known of the session.
+fn with_session(record: &mut ServerInfoUser<'_>, session: &Session, user: &User) {
+    record.address = Some(session.address.to_canonical().to_string().into());
+    record.session_id = Some(user.session_id);
+    if !user.client_id.is_empty() {
+        record.clientid = Some(user.client_id.clone().into_string().into());
     }
 }

@@ -2,7 +2,8 @@
 
 use cockatrice::messages::{ResponseBody, ResponseCode as Code};
 use lobby::cockatrice::questions::{
-    BanKeys, Change, Moderate, ModeratorRequest as Request, OpenSession, Outcome, Refusal, Who,
+    BanKeys, Banned, Change, Moderate, ModeratorRequest as Request, OpenSession, Outcome, Refusal,
+    Who,
 };
 
 use super::{
@@ -83,7 +84,10 @@ on_both! {
         let mary = bench.who("modmary").await;
         visit(bench, "bobbyb").await;
         let outcome = bench.outcome(by(&mary, ban("", "", "cid-bobbyb", 0))).await;
-        assert_eq!(outcome.change, Some(Change::Banned(vec!["bobbyb".into()])));
+        let banned = Banned { users: vec!["bobbyb".into()], reason: "be nice".into(), ..Banned::default() };
+        assert_eq!(outcome.change, Some(Change::Banned(Box::new(banned))));
+        let told = outcome.staff.expect("staff is told");
+        assert!(told.starts_with("modmary has placed a ban with the following information\n    Client ID: cid-bobbyb\n    Length: 0 minute(s)"), "{told}");
         let forever = Err(Refusal::Banned { reason: "be nice".into(), until: None });
         assert_eq!(bench.sign_in("bobbyb", "bobbypass").await, forever);
         assert!(bench.sign_in("carolc", "carolpass").await.is_ok());

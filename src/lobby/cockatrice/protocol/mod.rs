@@ -8,11 +8,11 @@ use bytes::Bytes;
 use cockatrice::{
     game::Game,
     messages::{
-        CloseReason, EventConnectionClosed, EventLeaveRoom, EventNotifyUser, EventReplayAdded,
-        EventRoomSay, EventServerIdentification, EventServerMessage, EventServerShutdown,
-        EventUserLeft, EventUserMessage, Message, NotificationType, Response, ResponseBody,
-        ResponseCode, RoomMessageType, ServerInfoReplay, ServerInfoReplayMatch, ServerInfoUser,
-        encode, raw,
+        CloseReason, EventConnectionClosed, EventLeaveRoom, EventNotifyUser, EventRemoveMessages,
+        EventReplayAdded, EventRoomSay, EventServerIdentification, EventServerMessage,
+        EventServerShutdown, EventUserLeft, EventUserMessage, Message, NotificationType, Response,
+        ResponseBody, ResponseCode, RoomMessageType, ServerInfoReplay, ServerInfoReplayMatch,
+        ServerInfoUser, ServerOptions, encode, raw,
     },
 };
 
@@ -76,6 +76,11 @@ fn session_event<'a>(number: u32, event: &impl Message<'a>) -> Bytes {
     message(SESSION_EVENT, &[], &listed(number, &encode(event)))
 }
 
+/// An event of a session that was put together elsewhere.
+pub(super) fn session(event: &[u8]) -> Bytes {
+    message(SESSION_EVENT, &[], event)
+}
+
 /// An event of a room. Its id is written as the schema's `sint32`, and never negative.
 fn room_event(room: u32, number: u32, content: &[u8]) -> Bytes {
     message(ROOM_EVENT, &[(1, zigzag(room))], &listed(number, content))
@@ -87,22 +92,26 @@ fn zigzag(value: u32) -> u64 {
 }
 
 /// What a connection is told first, or after its handshake.
-pub(super) fn identification(name: &str) -> Bytes {
+pub(super) fn identification(name: &str, has_accounts: bool) -> Bytes {
     let event = EventServerIdentification {
         server_name: Some(name.into()),
         server_version: Some(concat!("muster ", env!("CARGO_PKG_VERSION")).into()),
         protocol_version: Some(PROTOCOL_VERSION),
-        server_options: None,
+        server_options: has_accounts.then_some(ServerOptions::SupportsPasswordHash),
     };
     session_event(500, &event)
 }
 
 /// The connection is about to be ended.
-pub(super) fn connection_closed(reason: CloseReason, told: Option<(&str, u32)>) -> Bytes {
+pub(super) fn connection_closed(
+    reason: CloseReason,
+    told: Option<&str>,
+    until_s: Option<u32>,
+) -> Bytes {
     let event = EventConnectionClosed {
         reason: Some(reason),
-        reason_str: told.map(|(text, _)| text.into()),
-        end_time: told.map(|(_, at)| at),
+        reason_str: told.map(Into::into),
+        end_time: until_s,
     };
     session_event(1002, &event)
 }
@@ -201,6 +210,15 @@ pub(super) fn room_left(room: u32, name: &str) -> Bytes {
         name: Some(name.into()),
     };
     room_event(room, 1000, &encode(&event))
+}
+
+/// What somebody has said last in the room is taken back.
+pub(super) fn room_purged(room: u32, name: &str, lines: u32) -> Bytes {
+    let event = EventRemoveMessages {
+        name: Some(name.into()),
+        amount: Some(lines),
+    };
+    room_event(room, 1004, &encode(&event))
 }
 
 /// Somebody says something in the room.

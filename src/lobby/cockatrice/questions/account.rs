@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use cockatrice::accounts::CardArt;
+use serde::{Deserialize, Serialize};
 
 use super::{outcome::Outcome, sign_in::Password, who::Who};
 use crate::question::{Lane, Question};
@@ -54,7 +55,7 @@ pub enum AccountChange {
 }
 
 /// Somebody on a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListChange {
     /// Which list.
     pub list: List,
@@ -65,7 +66,7 @@ pub struct ListChange {
 }
 
 /// A list of people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum List {
     /// Friends.
     Buddy,

@@ -23,7 +23,7 @@ pub use self::{
     decks::{AskDecks, DeckForGame, DeckRequest},
     games::{KeepGame, LogLine, NewGame, PlayedGame, Recorded, StoreGame, WriteLog},
     moderation::{BanKeys, Moderate, ModeratorRequest},
-    outcome::{Change, Notice, Outcome, Pending, event, notification},
+    outcome::{Banned, Change, Notice, Outcome, Pending, event, notification},
     registration::{Register, Registration},
     replays::{AskReplays, ReplayRequest},
     reports::{AskReports, NewReport, ReportRequest},

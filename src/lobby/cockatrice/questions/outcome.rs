@@ -24,6 +24,8 @@ pub struct Outcome {
     pub notices: Vec<Notice>,
     /// What changes at once, beside the store.
     pub change: Option<Change>,
+    /// What moderators and administrators who are there are told, whoever asked too.
+    pub staff: Option<Box<str>>,
 }
 
 /// What changes for those who are there.
@@ -38,10 +40,23 @@ pub enum Change {
     },
     /// Whom whoever asked has on that list now.
     List(super::account::ListChange),
-    /// Sessions of these users end: they are banned by what their client is.
-    Banned(Vec<Box<str>>),
+    /// Somebody is banned: sessions end.
+    Banned(Box<Banned>),
     /// The user's rights are other ones now. `false`: they have lost some, and their session ends.
     Rights(Box<str>, bool),
+}
+
+/// Whose sessions end because of a ban.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Banned {
+    /// Users of these names.
+    pub users: Vec<Box<str>>,
+    /// Everybody at this address; empty: nobody because of it.
+    pub address: Box<str>,
+    /// What they are told of it; empty: nothing.
+    pub reason: Box<str>,
+    /// Until when, Unix seconds; `None`: for good.
+    pub until_s: Option<u64>,
 }
 
 /// Something for a user.
@@ -75,6 +90,7 @@ impl Outcome {
             before: Vec::new(),
             notices: Vec::new(),
             change: None,
+            staff: None,
         }
     }
 

@@ -3,9 +3,11 @@
 
 pub(super) mod desk;
 pub(super) mod directory;
+pub(super) mod lists;
 pub(super) mod registry;
 pub(super) mod room;
 pub(super) mod session;
+pub(super) mod shutdown;
 pub(super) mod table;
 pub(super) mod visitor;
 pub(super) mod work;

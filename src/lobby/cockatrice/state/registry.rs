@@ -7,7 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::ConnId;
 
 /// The names whose home is here.
-pub(crate) type Registry = BTreeMap<Box<str>, Claim>;
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Registry {
+    /// Those that somebody has.
+    pub(crate) claims: BTreeMap<Box<str>, Claim>,
+    /// The games, with their rooms, in which somebody who has gone has a place.
+    pub(crate) left_behind: BTreeMap<Box<str>, BTreeMap<u32, u32>>,
+}
 
 /// Who has a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,15 +6,27 @@ use std::{
 };
 
 use bytes::Bytes;
-use cockatrice::{accounts::Level, flood::Window};
+use cockatrice::{
+    accounts::{Level, Privilege},
+    flood::Window,
+    messages::encode,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
     directory::Listed,
+    lists::Lists,
     visitor::{Transport, Visitor},
     work::Work,
 };
-use crate::{ConnId, Origin, rate::Meter};
+use crate::{
+    ConnId, Origin,
+    cockatrice::{
+        account::{Account, Form},
+        mail::Entrant,
+    },
+    rate::Meter,
+};
 
 /// A connection of this shard.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,8 +49,8 @@ pub(crate) struct Session {
     pub(crate) user: Option<Box<User>>,
     /// The rooms that it is in, or about to be.
     pub(crate) rooms: BTreeSet<u32>,
-    /// The games that it is in, and what they know of its silence.
-    pub(crate) games: BTreeMap<u32, i32>,
+    /// The games that it is in.
+    pub(crate) games: BTreeMap<u32, Taking>,
     /// What it has said of late.
     pub(crate) chat: Window,
     /// What it has done in games of late.
@@ -51,13 +63,26 @@ pub(crate) struct Session {
     pub(crate) gone: bool,
 }
 
+/// That somebody is in a game.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Taking {
+    /// The game's room.
+    pub(crate) room: u32,
+    /// What the game was told last of how long nothing came from them.
+    pub(crate) silence: i32,
+}
+
 /// Who a connection is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct User {
     pub(crate) name: Box<str>,
     pub(crate) level: Level,
     /// Whether a password was asked for, and right.
     pub(crate) password_right: bool,
+    /// Its account, if it has one, without lists.
+    pub(crate) account: Option<Box<Account>>,
+    /// Whom it has on its lists.
+    pub(crate) lists: Lists,
     /// The record in public form.
     pub(crate) public: Bytes,
     /// Names the session where sessions are written down; otherwise the largest number.
@@ -97,11 +122,11 @@ impl Session {
 }
 
 impl Session {
-    /// Whether being idle ends it: everybody's but that of staff (spec: cockatrice-wire 4; behaviour 17.3).
+    /// Whether being idle ends it: everybody's but that of staff and of those who have a privilege (spec: cockatrice-wire 4;
+    /// behaviour 17.3).
     pub(crate) fn may_be_idle(&self) -> bool {
-        self.user
-            .as_ref()
-            .is_none_or(|user| !user.level.is_moderator())
+        let may = |user: &User| !user.level.is_moderator() && user.privilege() == Privilege::None;
+        self.user.as_deref().is_none_or(may)
     }
 }
 
@@ -122,5 +147,27 @@ impl User {
             level: self.level,
             public: self.public.clone(),
         }
+    }
+
+    /// As the participants of a game may see them.
+    pub(crate) fn entrant(&self, conn: ConnId) -> Entrant {
+        Entrant {
+            listed: self.listed(conn),
+            profile: self.profile(),
+        }
+    }
+
+    /// The record in profile form.
+    pub(crate) fn profile(&self) -> Bytes {
+        match &self.account {
+            Some(account) => encode(&account.record(Form::Profile)).into(),
+            None => self.public.clone(),
+        }
+    }
+
+    /// What it has for supporting the server.
+    pub(crate) fn privilege(&self) -> Privilege {
+        let account = self.account.as_deref();
+        account.map_or(Privilege::None, |account| account.privilege)
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use cockatrice::game::{Game, ParticipantId};
 use serde::{Deserialize, Serialize};
 
+use super::lists::Lists;
 use crate::ConnId;
 
 /// A game and the connections of those who are in it.
@@ -13,6 +14,8 @@ pub(crate) struct Table {
     pub(crate) room: u32,
     pub(crate) game: Game,
     pub(crate) seats: BTreeMap<ParticipantId, Seat>,
+    /// Whom its creator has on their lists.
+    pub(crate) lists: Lists,
     /// Seconds that its rounds lasted, of which there are replays.
     pub(crate) replays: Vec<u32>,
 }

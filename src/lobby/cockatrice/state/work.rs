@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cockatrice::messages::ResponseCode;
 use serde::{Deserialize, Serialize};
 
-use crate::ShardId;
+use crate::{ConnId, ShardId, cockatrice::account::Account};
 
 /// What came of a command.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub(crate) enum Flow {
     Done(Reply),
     /// A role on this shard answers later.
     Wait(ShardId),
+    /// The back office answers later.
+    Asked,
 }
 
 impl Flow {
@@ -52,6 +54,8 @@ pub(crate) enum Group {
     Session,
     Room,
     Game,
+    Moderator,
+    Admin,
     /// None: the connection waits to be let in.
     Admission,
 }
@@ -68,6 +72,12 @@ pub(crate) struct Work {
     pub(crate) answer: Reply,
     /// The connection is held.
     pub(crate) held: bool,
+    /// How many answers are waited for before it goes on.
+    pub(crate) waits: usize,
+    /// What somebody has said is gone from rooms already, as the command that comes next wants.
+    pub(crate) purged: bool,
+    /// What is done as soon as the user whom it concerns has agreed.
+    pub(crate) then: Option<Then>,
     /// Rooms that are asked for a user's games, and what they have answered.
     pub(crate) gather: Option<Gather>,
     /// Who it is that signs in.
@@ -83,6 +93,9 @@ impl Work {
             left,
             answer: Reply::code(ResponseCode::RespOk),
             held: false,
+            waits: 1,
+            purged: false,
+            then: None,
             gather: None,
             newcomer: None,
         }
@@ -115,11 +128,28 @@ pub(crate) struct Gather {
     pub(crate) games: BTreeMap<u32, Bytes>,
 }
 
+/// What needs the leave of the user whom it concerns: they may not want to hear of whoever does it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Then {
+    /// Tells them something.
+    Tell {
+        to: ConnId,
+        receiver: Box<str>,
+        text: Bytes,
+    },
+    /// Looks at the games they are in.
+    Games(Box<str>),
+}
+
 /// Somebody whose name is being found.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Newcomer {
     pub(crate) password_right: bool,
     pub(crate) client_id: Box<str>,
     pub(crate) client_version: Box<str>,
     pub(crate) missing: Vec<Box<str>>,
+    /// Its account, if it has one.
+    pub(crate) account: Option<Box<Account>>,
+    /// The games, with their rooms, in which they have a place.
+    pub(crate) games: BTreeMap<u32, u32>,
 }

@@ -20,8 +20,8 @@ use cockatrice::messages::{
 use settings::{Group, Values};
 use wire::Format;
 
-use super::{Cockatrice, Method, Settings};
-use crate::{ConnId, simulator::Simulator};
+use super::{Cockatrice, Method, Settings, questions::Ask};
+use crate::{ConnId, question::StoreFailure, simulator::Simulator};
 
 pub(super) type Sim = Simulator<Cockatrice>;
 
@@ -35,7 +35,7 @@ fn simulator(shards: u16, seed: u64, settings: Settings) -> Sim {
         shards,
         seed,
         |shard| Cockatrice::new(shard, shards, settings.clone()),
-        Box::new(|ask| match ask {}),
+        Box::new(|ask: Ask| ask.failed(StoreFailure::Failed)),
     );
     sim.format = Format::PrefixedBigEndian;
     sim

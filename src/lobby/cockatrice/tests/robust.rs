@@ -133,7 +133,10 @@ fn walk(shards: u16, seed: u64, method: Method) {
     sim.settle();
     for shard in 0..shards {
         let lobby = sim.dialect(shard);
-        assert!(lobby.sessions.is_empty() && lobby.registry.is_empty());
+        assert!(
+            lobby.sessions.is_empty()
+                && lobby.registry == crate::cockatrice::state::registry::Registry::default()
+        );
         assert!(lobby.directory.users.is_empty() && lobby.tables.is_empty());
         assert!(lobby.desk.is_empty());
         let empty = |room: &crate::cockatrice::state::room::Room| room.counts() == (0, 0);
@@ -159,8 +162,8 @@ fn check_agreement(sim: &Sim) {
                 let home = sim.dialect_on(lobby.topology.room(room));
                 assert_eq!(home.rooms[&room].members[&user.name].conn, *conn);
             }
-            for &game in session.games.keys() {
-                let home = sim.dialect_on(lobby.topology.game(game));
+            for (&game, taking) in &session.games {
+                let home = sim.dialect_on(lobby.topology.room(taking.room));
                 let seats = &home.tables[&game].seats;
                 assert!(seats.values().any(|seat| seat.conn == *conn));
             }

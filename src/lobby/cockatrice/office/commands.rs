@@ -1,0 +1,217 @@
+//! Commands that the store answers: those of people, with or without an account, of moderators and of administrators
+//! (spec: cockatrice-behaviour 3, 8 to 12).
+
+use cockatrice::messages::{
+    AdminCommandBody, CommandShutdownServer, ModeratorCommandBody, ResponseCode, SessionCommandBody,
+};
+
+use super::Announcing;
+use crate::{
+    ConnId,
+    cockatrice::{
+        Cockatrice, CockatriceTurn, Event,
+        mail::{Item, ToRoom},
+        questions::{
+            self, AccountChange, Ask, AskReports, ChangeAccount, ReportRequest, ServerMessage, Who,
+        },
+        state::work::{Flow, Work},
+    },
+};
+
+impl Cockatrice {
+    /// A command for which nobody need have signed in; `None`: it is none that the store answers.
+    pub(in crate::cockatrice) fn of_anybody(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        command: &SessionCommandBody<'_>,
+    ) -> Option<Flow> {
+        let session = self.sessions.get(&conn)?;
+        let counted = session.visitor.counted;
+        let asked = questions::by_anybody(command, session.address, counted)?;
+        Some(self.ask(turn, conn, asked))
+    }
+
+    /// A command for which one must have an account.
+    pub(in crate::cockatrice) fn of_registered(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        command: &SessionCommandBody<'_>,
+    ) -> Flow {
+        let Some(who) = self.who(conn) else {
+            return Flow::code(ResponseCode::RespFunctionNotAllowed);
+        };
+        match questions::by_registered(&who, command) {
+            Some(Ok(Ask::AskReports(report))) => {
+                let report = self.with_room(conn, report);
+                self.ask(turn, conn, Ok(report.into()))
+            }
+            Some(asked) => self.ask(turn, conn, asked),
+            None => Flow::code(ResponseCode::RespFunctionNotAllowed),
+        }
+    }
+
+    /// A report of what happened in a game tells its room, if whoever reports is in it (spec: cockatrice-behaviour 18.5).
+    fn with_room(&self, conn: ConnId, mut asked: AskReports) -> AskReports {
+        if let ReportRequest::New(report) = &mut asked.request {
+            let session = self.sessions.get(&conn);
+            let game = u32::try_from(report.game).ok();
+            let taking = session.zip(game).and_then(|(s, game)| s.games.get(&game));
+            report.room = taking.map(|taking| taking.room).filter(|room| *room > 0);
+        }
+        asked
+    }
+
+    /// What the store knows of somebody who is not there.
+    pub(in crate::cockatrice) fn look_up(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        name: &str,
+    ) -> Flow {
+        let question = ChangeAccount {
+            who: self.who(conn).unwrap_or_default(),
+            change: AccountChange::Look(name.into()),
+        };
+        self.ask(turn, conn, Ok(question.into()))
+    }
+
+    /// Who the connection is, if it has an account.
+    pub(in crate::cockatrice) fn who(&self, conn: ConnId) -> Option<Who> {
+        let session = self.sessions.get(&conn)?;
+        let user = session.user.as_ref()?;
+        let account = user.account.as_ref()?;
+        Some(Who {
+            id: account.id,
+            name: user.name.clone(),
+            address: session.address.to_canonical().to_string().into(),
+            client_id: user.client_id.clone(),
+            is_moderator: user.level.is_moderator(),
+            showed_password: account.showed_password,
+        })
+    }
+
+    /// A moderator's command.
+    pub(in crate::cockatrice) fn moderator_command(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        command: Option<&ModeratorCommandBody<'_>>,
+        work: &mut Work,
+    ) -> Flow {
+        let Some((who, command)) = self.who(conn).zip(command) else {
+            return Flow::code(ResponseCode::RespFunctionNotAllowed);
+        };
+        if !std::mem::take(&mut work.purged)
+            && let Some(flow) = self.purge(conn, command, work)
+        {
+            return flow;
+        }
+        match questions::by_moderator(&who, command) {
+            Some(ask) => self.ask(turn, conn, Ok(ask)),
+            None => Flow::code(ResponseCode::RespFunctionNotAllowed),
+        }
+    }
+
+    /// What somebody who is banned or warned has said last goes from the moderator's rooms, if that is wanted: before anything
+    /// else. The command comes again when it has.
+    fn purge(
+        &mut self,
+        conn: ConnId,
+        command: &ModeratorCommandBody<'_>,
+        work: &mut Work,
+    ) -> Option<Flow> {
+        use ModeratorCommandBody as Command;
+        let (name, lines) = match command {
+            Command::BanFromServer(ban) if has_key(ban) => (ban.user_name(), ban.remove_messages()),
+            Command::WarnUser(warn) => (warn.user_name(), warn.remove_messages()),
+            _ => return None,
+        };
+        let session = self.sessions.get(&conn)?;
+        let rooms: Vec<u32> = session.rooms.iter().copied().collect();
+        if lines == 0 || name.is_empty() || rooms.is_empty() {
+            return None;
+        }
+        work.purged = true;
+        work.left += 1;
+        work.waits = rooms.len();
+        let mut waits_for = self.shard;
+        for room in rooms {
+            let name = (*name).into();
+            self.tell_room(room, ToRoom::Purge { conn, name, lines });
+            let shard = self.topology.room(room);
+            if shard != self.shard {
+                waits_for = shard;
+            }
+        }
+        Some(Flow::Wait(waits_for))
+    }
+
+    /// An administrator's command (spec: cockatrice-behaviour 9).
+    pub(in crate::cockatrice) fn admin_command(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        command: Option<&AdminCommandBody<'_>>,
+    ) -> Flow {
+        use AdminCommandBody as Command;
+        let Some((who, command)) = self.who(conn).zip(command) else {
+            return Flow::code(ResponseCode::RespFunctionNotAllowed);
+        };
+        if let Some(ask) = questions::by_admin(&who, command) {
+            return self.ask(turn, conn, Ok(ask));
+        }
+        match command {
+            Command::UpdateServerMessage(_) => {
+                self.pending.ask(turn, ServerMessage, Announcing(conn));
+                Flow::Asked
+            }
+            Command::ShutdownServer(shutdown) => {
+                self.shut_down(turn, &who, shutdown);
+                Flow::code(ResponseCode::RespOk)
+            }
+            Command::ReloadConfig(_) => {
+                turn.publish(Event::Reload);
+                Flow::code(ResponseCode::RespOk)
+            }
+            Command::AdjustMod(_) | Command::ResetUserPassword(_) => {
+                Flow::code(ResponseCode::RespInternalError)
+            }
+        }
+    }
+
+    fn shut_down(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        who: &Who,
+        command: &CommandShutdownServer<'_>,
+    ) {
+        let minutes = command.minutes();
+        let by = who.name.clone();
+        turn.publish(Event::StopAnnounced { by, minutes });
+        let reason = command
+            .reason
+            .as_ref()
+            .map(|reason| cockatrice::text::text(reason));
+        let ends = turn.now.mono + std::time::Duration::from_secs(60 * u64::from(minutes));
+        for shard in self.topology.all() {
+            let reason = reason.as_deref().unwrap_or_default().into();
+            self.post.to(
+                shard,
+                Item::Shutdown {
+                    reason,
+                    minutes,
+                    ends,
+                },
+            );
+        }
+    }
+}
+
+/// Whether a ban says who is banned.
+fn has_key(ban: &cockatrice::messages::CommandBanFromServer<'_>) -> bool {
+    let keys = [&ban.user_name, &ban.address, &ban.clientid];
+    keys.iter()
+        .any(|key| key.as_deref().is_some_and(|key| !key.is_empty()))
+}

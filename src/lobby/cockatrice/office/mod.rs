@@ -1,0 +1,123 @@
+//! What the back office answers: signing in with an account, and the commands of which only the store knows the answer.
+//!
+//! Whoever waits for an answer is held. What an answer changes of whoever asked is changed before they hear of it.
+//!
+//! | file | concept |
+//! |---|---|
+//! | `sign_in` | who it is that signs in, and that their session is written down |
+//! | `commands` | commands of people, moderators and administrators, as questions |
+//! | `changes` | what an answer changes for those who are there |
+
+mod changes;
+mod commands;
+mod sign_in;
+
+use std::marker::PhantomData;
+
+use cockatrice::messages::ResponseCode;
+
+use self::sign_in::{Identifying, Opening, Salting};
+use super::{
+    Cockatrice, CockatriceTurn,
+    questions::{
+        Answer, Ask, AskDecks, AskReplays, AskReports, Asked, ChangeAccount, Moderate, Outcome,
+        Register, ServerMessage,
+    },
+    settings::Method,
+    state::work::Flow,
+};
+use crate::{
+    ConnId,
+    question::{Asker, Continuation, Question, StoreFailure},
+};
+
+crate::continuations! {
+    Waiting of Cockatrice:
+    PasswordSalt => Salting,
+    SignIn => Identifying,
+    OpenSession => Opening,
+    Register => Replying<Register>,
+    ChangeAccount => Replying<ChangeAccount>,
+    AskDecks => Replying<AskDecks>,
+    AskReplays => Replying<AskReplays>,
+    AskReports => Replying<AskReports>,
+    Moderate => Replying<Moderate>,
+    ServerMessage => Announcing,
+}
+
+impl Asker for Cockatrice {
+    type Context<'a> = CockatriceTurn<'a>;
+}
+
+/// A command that the store answers, with whoever sent it.
+#[derive(Debug)]
+pub(super) struct Replying<Q> {
+    conn: ConnId,
+    of: PhantomData<Q>,
+}
+
+impl<Q: Question<Answer = Outcome>> Continuation for Replying<Q> {
+    type Asker = Cockatrice;
+    type Question = Q;
+    fn resume(self, lobby: &mut Cockatrice, turn: &mut CockatriceTurn<'_>, outcome: Outcome) {
+        lobby.settled(turn, self.conn, outcome);
+    }
+}
+
+/// An administrator who has everybody told the server's message.
+#[derive(Debug)]
+pub(super) struct Announcing(ConnId);
+
+impl Continuation for Announcing {
+    type Asker = Cockatrice;
+    type Question = ServerMessage;
+    fn resume(
+        self,
+        lobby: &mut Cockatrice,
+        _: &mut CockatriceTurn<'_>,
+        message: Result<Option<Box<str>>, StoreFailure>,
+    ) {
+        lobby.announce(self.0, message);
+    }
+}
+
+impl Cockatrice {
+    /// Whether people have accounts.
+    pub(super) fn has_accounts(&self) -> bool {
+        self.settings.method == Method::Accounts
+    }
+
+    /// A question whose answer becomes the answer to a command.
+    fn ask(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, asked: Asked) -> Flow {
+        let pending = &mut self.pending;
+        match asked {
+            Err(code) => return Flow::code(code),
+            Ok(Ask::PasswordSalt(question)) => pending.ask(turn, question, Salting(conn)),
+            Ok(Ask::Register(question)) => pending.ask(turn, question, replying(conn)),
+            Ok(Ask::ChangeAccount(question)) => pending.ask(turn, question, replying(conn)),
+            Ok(Ask::AskDecks(question)) => pending.ask(turn, question, replying(conn)),
+            Ok(Ask::AskReplays(question)) => pending.ask(turn, question, replying(conn)),
+            Ok(Ask::AskReports(question)) => pending.ask(turn, question, replying(conn)),
+            Ok(Ask::Moderate(question)) => pending.ask(turn, question, replying(conn)),
+            Ok(
+                Ask::SignIn(_)
+                | Ask::OpenSession(_)
+                | Ask::CloseSession(_)
+                | Ask::ServerMessage(_)
+                | Ask::DeckForGame(_)
+                | Ask::NewGame(_)
+                | Ask::KeepGame(_)
+                | Ask::StoreGame(_)
+                | Ask::WriteLog(_),
+            ) => return Flow::code(ResponseCode::RespInternalError), // no command is one of these
+        }
+        Flow::Asked
+    }
+}
+
+fn replying<Q>(conn: ConnId) -> Replying<Q> {
+    Replying {
+        conn,
+        of: PhantomData,
+    }
+}

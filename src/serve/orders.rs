@@ -1,0 +1,31 @@
+//! What lobbies may ask of the process: an administrator of one can end it, or have the configuration read again.
+
+use muster::lobby::cockatrice::Event;
+use tokio::sync::Notify;
+
+/// What was ordered and is not done yet. Ordering it again changes nothing.
+#[derive(Debug, Default)]
+pub(super) struct Orders {
+    /// The process is to end, without waiting for games.
+    pub(super) stop: Notify,
+    /// The configuration is to be read again.
+    pub(super) reload: Notify,
+}
+
+impl Orders {
+    /// Takes an order of the Cockatrice lobby; it always can.
+    pub(super) fn take(&self, event: Event) -> bool {
+        match event {
+            Event::StopAnnounced { by, minutes } => {
+                tracing::warn!(
+                    by = &*by,
+                    minutes,
+                    "an administrator of the Cockatrice lobby ends the server"
+                );
+            }
+            Event::Stop => self.stop.notify_one(),
+            Event::Reload => self.reload.notify_one(),
+        }
+        true
+    }
+}
