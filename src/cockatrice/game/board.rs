@@ -34,17 +34,20 @@ pub(super) struct Board {
     pub(super) dealt: usize,
 }
 
-/// A colour as far as its maker gave it.
+/// A colour as far as its maker gave it. It is always told of, even if nothing of it was given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Paint(Option<[Option<u32>; 4]>);
+pub(super) struct Paint([Option<u32>; 4]);
 
 impl Paint {
     pub(super) fn of(color: Option<&Color>) -> Paint {
-        Paint(color.map(|color| [color.r, color.g, color.b, color.a]))
+        color.map_or(Paint::default(), |color| {
+            Paint([color.r, color.g, color.b, color.a])
+        })
     }
 
-    pub(super) fn color(self) -> Option<Color> {
-        self.0.map(|[r, g, b, a]| Color { r, g, b, a })
+    pub(super) fn color(self) -> Color {
+        let [r, g, b, a] = self.0;
+        Color { r, g, b, a }
     }
 }
 
@@ -63,7 +66,7 @@ impl Counter {
         ServerInfoCounter {
             id: Some(self.id),
             name: Some((&*self.name).into()),
-            counter_color: self.color.color(),
+            counter_color: Some(self.color.color()),
             radius: Some(self.radius),
             count: Some(self.value),
         }
@@ -110,7 +113,7 @@ impl Arrow {
             target_player_id: Some(player),
             target_zone: card.map(|card| card.zone.name().into()),
             target_card_id: card.map(|card| card.card),
-            arrow_color: self.color.color(),
+            arrow_color: Some(self.color.color()),
         }
     }
 
@@ -269,7 +272,7 @@ fn first_counters(life: i32) -> Vec<Counter> {
         .map(|(id, (name, radius, [r, g, b]))| Counter {
             id,
             name: name.into(),
-            color: Paint(Some([Some(r), Some(g), Some(b), None])),
+            color: Paint([Some(r), Some(g), Some(b), None]),
             radius,
             value: if id == 0 { life } else { 0 },
         })

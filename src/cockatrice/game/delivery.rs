@@ -8,7 +8,8 @@ use smallvec::SmallVec;
 
 use super::{Game, ParticipantId};
 use crate::messages::{
-    GameEvent, GameEventBody, GameEventContext, GameEventContextBody, Message, raw,
+    GameEvent, GameEventBody, GameEventContext, GameEventContextBody, Message, ServerInfoGame,
+    encode, raw,
 };
 
 /// Who gets a delivery, ascending.
@@ -26,8 +27,9 @@ pub struct Delivery {
 /// What others than the participants have to know of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// The game's record changed in more than one field: the room gets [`Game::info`] (checklist 158).
-    Record,
+    /// The game's record changed in more than one field: the room gets it as it was then (checklist 158), encoded. Without the
+    /// game's types: clients add them to those that they have (behaviour 13.7).
+    Record(Bytes),
     /// A round began or ended: the room gets room_id, game_id and this.
     Started(bool),
     /// A participant is no longer one.
@@ -174,6 +176,15 @@ impl Collected {
 }
 
 impl Game {
+    /// The room is to be told of the game as it is now.
+    pub(super) fn tell_record(&self, out: &mut Out) {
+        let record = ServerInfoGame {
+            game_types: Vec::new(),
+            ..self.info()
+        };
+        out.news.push(News::Record(encode(&record).into()));
+    }
+
     /// Sends what was collected, the private version first.
     pub(super) fn flush(
         &mut self,

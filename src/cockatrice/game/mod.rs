@@ -117,7 +117,7 @@ pub struct Game {
 }
 
 impl Game {
-    /// A new game with its creator in it as participant 0. What is sent to the room is [`News::Record`]'s (checklist 137, 138).
+    /// A new game with its creator in it as participant 0. The room is sent [`Game::info`] (checklist 137, 138).
     ///
     /// `now_s` is the Unix second.
     pub fn create(
@@ -163,7 +163,7 @@ impl Game {
                 out,
             );
         }
-        out.news.push(News::Record);
+        game.tell_record(out);
         (game, creator)
     }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Game, News, Out, ParticipantId, board::Board, limits, selected::Selected};
+use super::{Game, Out, ParticipantId, board::Board, limits, selected::Selected};
 use crate::messages::{EventJoin, GameEventBody, ServerInfoPlayerProperties, decode};
 
 /// Bits of a user's level.
@@ -141,7 +141,7 @@ impl Game {
                 out,
             );
         }
-        out.news.push(News::Record);
+        self.tell_record(out);
         id
     }
 

@@ -158,7 +158,7 @@ impl Game {
                 self.next_turn(out);
             }
         }
-        out.news.push(News::Record);
+        self.tell_record(out);
     }
 
     pub(super) fn close_if_due(&mut self, out: &mut Out) {

@@ -191,7 +191,7 @@ impl Cockatrice {
         out.news.clear();
         self.deliver(id, out);
         self.admit(id, creator, conn);
-        self.spread_game(id, true);
+        self.spread_game(id);
         self.room_changed(room);
     }
 

@@ -206,7 +206,7 @@ impl Cockatrice {
 
     fn game_news(&mut self, game: u32, news: News) {
         match news {
-            News::Record => self.spread_game(game, false),
+            News::Record(record) => self.spread_record(game, &record),
             News::Started(started) => self.spread_part(game, |record| {
                 record.started = Some(started);
             }),
@@ -225,21 +225,21 @@ impl Cockatrice {
         }
     }
 
-    /// A game's record. Its types are for those who get it for the first time: clients add them to those they have
-    /// (spec: cockatrice-behaviour 13.7).
-    pub(super) fn game_record(&self, game: u32, with_types: bool) -> Option<Vec<u8>> {
-        let mut record = self.tables.get(&game)?.game.info();
-        if !with_types {
-            record.game_types.clear();
-        }
-        Some(encode(&record))
+    /// A game's record, with its types: for those who get it for the first time.
+    pub(super) fn game_record(&self, game: u32) -> Option<Vec<u8>> {
+        Some(encode(&self.tables.get(&game)?.game.info()))
     }
 
-    /// Tells the room of a game.
-    pub(super) fn spread_game(&mut self, game: u32, with_types: bool) {
-        let room = self.tables.get(&game).map(|table| table.room);
-        if let Some((room, record)) = room.zip(self.game_record(game, with_types)) {
-            let list = protocol::list_games(room, &protocol::listed(1, &record));
+    /// Tells the room of a game that is new.
+    pub(super) fn spread_game(&mut self, game: u32) {
+        if let Some(record) = self.game_record(game) {
+            self.spread_record(game, &record);
+        }
+    }
+
+    fn spread_record(&mut self, game: u32, record: &[u8]) {
+        if let Some(room) = self.tables.get(&game).map(|table| table.room) {
+            let list = protocol::list_games(room, &protocol::listed(1, record));
             self.spread(room, list);
         }
     }
@@ -255,8 +255,7 @@ impl Cockatrice {
             ..ServerInfoGame::default()
         };
         change(&mut record);
-        let list = protocol::list_games(room, &protocol::listed(1, &encode(&record)));
-        self.spread(room, list);
+        self.spread_record(game, &encode(&record));
     }
 
     /// A game is over: whoever is still in it is out, the room hears of it, and then of it nothing more.
@@ -303,7 +302,7 @@ impl Cockatrice {
         for game in games.into_iter().flatten() {
             let table = self.tables.get(game);
             if table.is_some_and(|table| table.game.participant_named(name).is_some())
-                && let Some(record) = self.game_record(*game, true)
+                && let Some(record) = self.game_record(*game)
             {
                 raw::block(&mut out, 2, &record);
             }

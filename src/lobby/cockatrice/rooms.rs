@@ -148,7 +148,7 @@ impl Cockatrice {
         // How many there are is known here before it is everywhere.
         let mut record = self.room_with_types(room, state.counts());
         for game in &state.games {
-            if let Some(info) = self.game_record(*game, true) {
+            if let Some(info) = self.game_record(*game) {
                 raw::block(&mut record, 7, &info);
             }
         }

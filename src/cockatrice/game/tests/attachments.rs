@@ -158,14 +158,14 @@ fn arrows() {
     assert_eq!(
         room.seen(1),
         [
-            "0: CreateArrow arrow_info={id=1 start_player_id=0 start_zone=\"table\" start_card_id=0 target_player_id=1 target_zone=\"table\" target_card_id=0}"
+            "0: CreateArrow arrow_info={id=1 start_player_id=0 start_zone=\"table\" start_card_id=0 target_player_id=1 target_zone=\"table\" target_card_id=0 arrow_color={}}"
         ]
     );
     room.does(0, arrow((0, 0), (1, None)));
     assert_eq!(
         room.seen(1),
         [
-            "0: CreateArrow arrow_info={id=2 start_player_id=0 start_zone=\"table\" start_card_id=0 target_player_id=1}"
+            "0: CreateArrow arrow_info={id=2 start_player_id=0 start_zone=\"table\" start_card_id=0 target_player_id=1 arrow_color={}}"
         ]
     );
     assert_eq!(room.code(0, arrow((0, 0), (1, None))), RespContextError);

@@ -345,7 +345,7 @@ fn a_card_transforms() {
     let arrow = |maker, old, info: &str| {
         [
             format!("{maker}: DeleteArrow arrow_id={old}"),
-            format!("{maker}: CreateArrow arrow_info={{{info}}}"),
+            format!("{maker}: CreateArrow arrow_info={{{info} arrow_color={{}}}}"),
         ]
     };
     let mut expected = vec![

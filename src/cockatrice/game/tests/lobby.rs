@@ -158,10 +158,12 @@ fn leaving_and_hosts() {
         ["0: Leave reason=UserLeft", "1: GameHostChanged"]
     );
     assert!(seen[2].starts_with("GameStateChanged"), "{seen:?}");
-    assert_eq!(
-        room.out.news,
-        [News::Removed(0), News::Started(false), News::Record]
-    );
+    let [News::Removed(0), News::Started(false), News::Record(record)] = &room.out.news[..] else {
+        panic!("{:?}", room.out.news);
+    };
+    let record: ServerInfoGame<'_> = decode(record).expect("a record");
+    assert_eq!((record.player_count(), record.spectators_count()), (1, 1));
+    assert!(!record.started() && record.game_types.is_empty());
     // The creator comes back and is host again.
     assert_eq!(room.joins("alice", PLAYER), 3);
     assert_eq!(room.seen(3), ["3: GameHostChanged"]);
