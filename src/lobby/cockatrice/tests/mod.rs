@@ -1,5 +1,6 @@
 //! The Cockatrice lobby in the simulator, on one, two and three shards.
 
+mod decks;
 mod dialogues;
 mod games;
 mod hand_over;
@@ -7,6 +8,7 @@ mod login;
 mod robust;
 mod rooms;
 mod schema;
+mod table;
 mod users;
 
 use std::{sync::Arc, time::Duration};

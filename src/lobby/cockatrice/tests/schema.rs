@@ -166,6 +166,11 @@ impl Schema {
         match (field.kind.as_str(), value) {
             ("bool", Value::Bool(flag)) => numeral(out, number, u64::from(*flag)),
             ("string", Value::String(text)) => block(out, number, text.as_bytes()),
+            ("double", value) => {
+                push(out, u64::from(number) << 3 | 1);
+                let value = value.as_f64().expect("a number");
+                out.extend_from_slice(&value.to_bits().to_le_bytes());
+            }
             ("sint32", value) => {
                 let value = value.as_i64().expect("a number");
                 numeral(out, number, (value << 1 ^ value >> 63) as u64);
