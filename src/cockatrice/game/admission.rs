@@ -47,7 +47,8 @@ impl Game {
             self.meets_restrictions(who)?;
         }
         let spectates = who.role.is_spectator();
-        if !spectates && (self.started || self.player_count() >= self.rules.max_players) {
+        let most = self.rules.max_players.min(limits::PLAYERS);
+        if !spectates && (self.started || self.player_count() >= most) {
             return Err(ResponseCode::RespGameFull);
         }
         let spectators = self.participants.len() - self.player_count() as usize;

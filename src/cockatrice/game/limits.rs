@@ -29,6 +29,8 @@ pub const JUDGE_COMMANDS: usize = 100;
 pub const INNER_COMMANDS: usize = 1_000;
 /// Bytes of the events of a container, before another command of it is handled: a card's name may be long.
 pub const CONTAINER_BYTES: usize = 4 * 1024 * 1024;
+/// Players of a game, whatever its creator said; one more gets `RespGameFull`.
+pub const PLAYERS: u32 = 100;
 /// Spectators of a game; one more gets `RespSpectatorsNotAllowed`.
 pub const SPECTATORS: usize = 100;
 /// Participants whose names are kept for the replays; those who come later are not told of them.

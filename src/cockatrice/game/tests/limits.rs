@@ -2,7 +2,7 @@
 
 use super::{play::*, room::*};
 use crate::{
-    game::limits,
+    game::{Applicant, Role, limits},
     messages::{ResponseCode::*, *},
 };
 
@@ -151,14 +151,8 @@ fn tables_are_bounded() {
     room.does(1, mv(&[0], "deck", (1, "grave"), 0, 0));
 }
 
-/// 100 look on; the next is not let in.
-#[test]
-fn spectators_are_bounded() {
-    let mut room = Room::new(rules(2), person("alice"), PLAYER);
-    for number in 0..limits::SPECTATORS {
-        room.joins(&format!("spectator{number}"), SPECTATOR);
-    }
-    let one_more = crate::game::Applicant {
+fn late(role: Role) -> Applicant<'static> {
+    Applicant {
         name: "late",
         level: 1,
         registered: false,
@@ -166,14 +160,32 @@ fn spectators_are_bounded() {
         is_ignored: false,
         password: b"",
         override_restrictions: false,
-        role: SPECTATOR,
-    };
-    assert_eq!(room.game.may_join(&one_more), Err(RespSpectatorsNotAllowed));
+        role,
+    }
+}
+
+/// 100 play, although the game is for more.
+#[test]
+fn players_are_bounded() {
+    let mut room = Room::new(rules(1_000_000), person("alice"), PLAYER);
+    for number in 1..limits::PLAYERS {
+        assert_eq!(room.game.may_join(&late(PLAYER)), Ok(()));
+        room.joins(&format!("player{number}"), PLAYER);
+    }
+    assert_eq!(room.game.may_join(&late(PLAYER)), Err(RespGameFull));
+    assert_eq!(room.game.may_join(&late(SPECTATOR)), Ok(()));
+}
+
+/// 100 look on; the next is not let in.
+#[test]
+fn spectators_are_bounded() {
+    let mut room = Room::new(rules(2), person("alice"), PLAYER);
+    for number in 0..limits::SPECTATORS {
+        room.joins(&format!("spectator{number}"), SPECTATOR);
+    }
     assert_eq!(
-        room.game.may_join(&crate::game::Applicant {
-            role: PLAYER,
-            ..one_more
-        }),
-        Ok(())
+        room.game.may_join(&late(SPECTATOR)),
+        Err(RespSpectatorsNotAllowed)
     );
+    assert_eq!(room.game.may_join(&late(PLAYER)), Ok(()));
 }
