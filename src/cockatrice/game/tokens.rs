@@ -172,8 +172,9 @@ impl Game {
         } else {
             (token.x, token.y) = (x.max(0), y.max(0));
             announce(place, &token, named, events);
-            (token.x, token.y) = (0, 0);
-            zone.put(token.clone(), x, place.zone.is_hidden(), false);
+            let at = std::mem::take(&mut token.x);
+            token.y = 0;
+            zone.put(token.clone(), at, place.zone.is_hidden(), false);
         }
         if token.face_down {
             let mut event = moves::attr_set(id, CardAttribute::AttrFaceDown, "1".into());

@@ -265,6 +265,18 @@ fn tokens_are_made() {
             }),
         );
     }
+    // A pile has it where the event says that it is.
+    for name in ["Lower", "Upper"] {
+        room.does(
+            0,
+            make(CommandCreateToken {
+                zone: Some("grave".into()),
+                ..token(name, -1, 0)
+            }),
+        );
+        assert!(room.seen(1)[0].contains(" x=0 y=0 "));
+    }
+    assert_eq!(room.ids(0, Grave), [23, 22]);
     assert_eq!(
         room.code(
             0,
