@@ -10,6 +10,7 @@ mod moving;
 mod play;
 mod random;
 mod room;
+mod secrecy;
 mod showing;
 mod start;
 mod turns;

@@ -1,23 +1,21 @@
-//! Games of commands at random: nothing breaks, nothing that is hidden gets out, the same seed gives the same bytes, and a game
-//! that is kept and read back goes on as it would have.
-
-use std::collections::BTreeSet;
+//! Games of commands at random: nothing breaks, the same seed gives the same bytes, and a game that is kept and read back goes on
+//! as it would have.
 
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
-use super::{play::*, room::*};
+use super::{play::*, room::*, secrecy::own_deck};
 use crate::{
-    game::{card::Card, zone::ZoneName, *},
+    game::{zone::ZoneName, *},
     messages::*,
 };
 
 const ZONES: [&str; 7] = ["deck", "grave", "hand", "rfg", "sb", "stack", "table"];
 
 /// What a player may try.
-struct Player<'a> {
-    rng: &'a mut StdRng,
-    room: &'a Room,
-    by: i32,
+pub(super) struct Player<'a> {
+    pub(super) rng: &'a mut StdRng,
+    pub(super) room: &'a Room,
+    pub(super) by: i32,
 }
 
 impl Player<'_> {
@@ -31,7 +29,7 @@ impl Player<'_> {
         }
     }
 
-    fn yes(&mut self) -> bool {
+    pub(super) fn yes(&mut self) -> bool {
         self.rng.random_range(0..4) == 0
     }
 
@@ -181,23 +179,24 @@ impl Player<'_> {
         }
     }
 
+    pub(super) fn reveals(&mut self) -> GameCommandBody<'static> {
+        let zone = self.zone();
+        GameCommandBody::RevealCards(CommandRevealCards {
+            zone_name: Some(zone.into()),
+            card_id: match self.yes() {
+                true => vec![],
+                false => vec![self.card(self.by, zone)],
+            },
+            player_id: (!self.yes()).then(|| self.number(4)),
+            grant_write_access: Some(self.yes()),
+            top_cards: self.yes().then(|| self.number(3)),
+        })
+    }
+
     /// Any command.
-    fn does(&mut self) -> GameCommandBody<'static> {
+    pub(super) fn does(&mut self) -> GameCommandBody<'static> {
         match self.rng.random_range(0..20) {
-            0 => {
-                let zone = self.zone();
-                GameCommandBody::RevealCards(CommandRevealCards {
-                    zone_name: Some(zone.into()),
-                    card_id: if self.yes() {
-                        vec![]
-                    } else {
-                        vec![self.card(self.by, zone)]
-                    },
-                    player_id: self.yes().then(|| self.number(4)),
-                    grant_write_access: Some(self.yes()),
-                    top_cards: self.yes().then(|| self.number(3)),
-                })
-            }
+            0 => self.reveals(),
             1 => GameCommandBody::ChangeZoneProperties(CommandChangeZoneProperties {
                 zone_name: Some(self.zone().into()),
                 always_reveal_top_card: self.yes().then(|| self.yes()),
@@ -214,22 +213,19 @@ impl Player<'_> {
             4 => GameCommandBody::SetSideboardLock(CommandSetSideboardLock {
                 locked: Some(self.yes()),
             }),
-            5 if self.yes() => select(&cod(&TWELVE, &SIDE)),
+            5 => {
+                let player = self.somebody();
+                let GameCommandBody::DumpZone(mut command) = dump(player, "deck", self.number(5))
+                else {
+                    return undo();
+                };
+                command.is_reversed = Some(true);
+                GameCommandBody::DumpZone(command)
+            }
+            6 if self.yes() => select(&cod(&TWELVE, &SIDE)),
             _ => self.plays(),
         }
     }
-}
-
-/// Cards of somebody, each with a name and a printing of its own.
-fn own_deck(owner: &str) -> String {
-    let list = |from: usize, to: usize| -> String {
-        (from..to).map(|n| format!("<card number=\"1\" name=\"name-{owner}-{n:02};\" uuid=\"print-{owner}-{n:02};\"/>")).collect()
-    };
-    format!(
-        "<cockatrice_deck version=\"1\"><zone name=\"main\">{}</zone><zone name=\"side\">{}</zone></cockatrice_deck>",
-        list(0, 20),
-        list(20, 24)
-    )
 }
 
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
@@ -295,106 +291,5 @@ fn whatever_is_tried() {
     for seed in 0..40 {
         let plain = walk(seed, 150, false);
         assert!(plain == walk(seed, 150, true), "seed {seed}");
-    }
-}
-
-/// The cards somebody may see: open ones, the own hand, and what he looked at in his library.
-fn visible(room: &Room, by: i32, names: &mut BTreeSet<String>) {
-    fn add(names: &mut BTreeSet<String>, card: &Card) {
-        names.insert(card.print.name.to_string());
-        names.insert(card.print.provider.to_string());
-        if let Some(stashed) = card.rare().and_then(|rare| rare.stashed.as_ref()) {
-            add(names, stashed);
-        }
-    }
-    for (player, state) in room.game.players() {
-        let Some(board) = &state.board else { continue };
-        for (name, zone) in board.zones() {
-            for (place, card) in zone.cards.iter().enumerate() {
-                let is_open = name.is_public() && !card.face_down;
-                let is_mine = player == by
-                    && (name == ZoneName::Hand || name.is_hidden() && zone.is_looked_at(place));
-                if is_open || is_mine {
-                    add(names, card);
-                }
-            }
-        }
-    }
-}
-
-/// What of cards' names and printings is in bytes, deck lists of snapshots apart.
-fn named_in(body: &[u8], by: i32) -> BTreeSet<String> {
-    let mut message: ServerMessage<'_> = decode(body).expect("a message");
-    if let Some(container) = &mut message.game_event_container {
-        for event in &mut container.event_list {
-            if let Some(GameEventBody::GameStateChanged(state)) = &mut event.body {
-                for player in &mut state.player_list {
-                    let id = player
-                        .properties
-                        .as_ref()
-                        .and_then(|properties| properties.player_id);
-                    assert!(player.deck_list.is_none() || id == Some(by));
-                    player.deck_list = None;
-                }
-            }
-        }
-    }
-    let bytes = encode(&message);
-    let text = String::from_utf8_lossy(&bytes);
-    let found = ["name-", "print-"]
-        .into_iter()
-        .flat_map(|start| text.match_indices(start));
-    found
-        .map(|(at, _)| {
-            text[at..]
-                .split_inclusive(';')
-                .next()
-                .unwrap_or_default()
-                .to_owned()
-        })
-        .collect()
-}
-
-/// Nobody is sent the name or the printing of a card that he may see neither before nor after.
-#[test]
-fn what_is_hidden_stays_hidden() {
-    for seed in 0..40 {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let mut room = begin(false);
-        for step in 0..150 {
-            let mut allowed: [BTreeSet<String>; 4] = Default::default();
-            let by = rng.random_range(0..3);
-            let body = Player {
-                rng: &mut rng,
-                room: &room,
-                by,
-            }
-            .plays();
-            let text = format!("{body:?}");
-            for (who, names) in allowed.iter_mut().enumerate() {
-                visible(&room, who as i32, names);
-            }
-            room.gives(by, vec![body]);
-            room.check();
-            for (who, names) in allowed.iter_mut().enumerate() {
-                visible(&room, who as i32, names);
-                for delivery in room
-                    .out
-                    .deliveries
-                    .iter()
-                    .filter(|one| one.to.contains(&(who as i32)))
-                {
-                    let named = named_in(&delivery.body, who as i32);
-                    let secret: Vec<_> = named.difference(names).collect();
-                    assert!(
-                        secret.is_empty(),
-                        "seed {seed} step {step}: {who} learns {secret:?} by {by}: {text}"
-                    );
-                }
-                let snapshot = room.game.snapshot_for(who as i32).expect("a snapshot");
-                assert!(named_in(&snapshot, who as i32).is_subset(names));
-            }
-            round_again(&mut room);
-        }
     }
 }
