@@ -1,4 +1,9 @@
 //! Recording of rounds: every container in its private version, as `GameReplay` holds it (spec: cockatrice-table 12).
+//!
+//! What is recorded grows with every command, so whoever holds the game takes it out in pieces: when
+//! [`recorded_bytes`](Game::recorded_bytes) are worth it, [`take_recorded`](Game::take_recorded) gives them, to be appended to what
+//! it gave before. Between calls, all that stands in memory is of the round whose replay goes on; [`News::Replay`](super::News) ends
+//! it, and what is taken after that call is the next one's. A game then costs no more memory the longer it lasts.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -25,7 +30,7 @@ pub(super) struct Replay {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FinishedReplay {
     /// An encoded `GameReplay` without replay_id, to be put behind what [`Game::take_recorded`] gave since its begin: fields may
-    /// stand in any order.
+    /// stand in any order, and those that repeat are in theirs.
     pub encoded: Bytes,
     /// Seconds that it lasts.
     pub duration_s: u32,
@@ -92,7 +97,8 @@ impl Game {
             .map_or(0, |replay| replay.recorded.len())
     }
 
-    /// Takes what was recorded so far, to be kept elsewhere and put before the rest ([`FinishedReplay::encoded`]).
+    /// Takes what was recorded since the last time, to be kept elsewhere and put before the rest ([`FinishedReplay::encoded`]).
+    /// Empty where nothing is recorded.
     pub fn take_recorded(&mut self) -> Vec<u8> {
         let Some(replay) = &mut self.replay else {
             return Vec::new();

@@ -9,6 +9,7 @@ mod lobby;
 mod moving;
 mod play;
 mod random;
+mod replays;
 mod room;
 mod secrecy;
 mod showing;

@@ -432,22 +432,3 @@ fn replays_of_two_rounds() {
     assert!(lines[1].starts_with("GameStateChanged") && !lines[1].contains("user_info"));
     assert_eq!(lines.last().map(String::as_str), Some("GameClosed"));
 }
-
-/// A replay that is too long ends, and says so.
-#[test]
-fn a_replay_is_bounded() {
-    let mut room = Room::two();
-    let text: &'static str = "x".repeat(1 << 20).leak();
-    for _ in 0..20 {
-        room.does(0, say(text));
-        room.game.take_recorded();
-    }
-    room.does(0, leave());
-    room.does(1, leave());
-    let cut = room
-        .out
-        .news
-        .iter()
-        .any(|news| matches!(news, News::Replay(replay) if replay.cut));
-    assert!(cut);
-}
