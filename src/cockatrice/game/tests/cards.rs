@@ -85,6 +85,11 @@ fn attributes() {
         Some(annotation.clone())
     );
     assert!(room.seen(1)[0].contains(&annotation));
+    for attribute in [AttrColor, AttrPT] {
+        room.does(0, attr(Some(0), attribute, long));
+        let cut = format!("attr_value=\"{annotation}\"");
+        assert!(room.seen(1)[0].ends_with(&cut), "{attribute:?}");
+    }
 }
 
 /// 1115 to 1117.

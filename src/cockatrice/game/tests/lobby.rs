@@ -138,7 +138,21 @@ fn talking() {
     assert_eq!(room.code(0, say("one\ntwo")), ResponseCode::RespOk);
     assert_eq!(room.seen(1), ["0: GameSay message=\"one\\ntwo\""]);
     assert_eq!(room.seen(0), room.seen(1));
+    // 1208: of any length.
+    let long: &'static str = "x".repeat(5_000).leak();
+    assert_eq!(room.code(0, say(long)), ResponseCode::RespOk);
+    assert_eq!(room.seen(1), [format!("0: GameSay message={long:?}")]);
     assert_eq!(room.code(7, say("who")), ResponseCode::RespNotInRoom);
+    // Moderators, administrators and judges talk wherever they look on.
+    for level in [5, 9, 17] {
+        let staff = Person {
+            level,
+            ..person("staff")
+        };
+        let id = room.game.join(staff, SPECTATOR, &mut room.out);
+        assert_eq!(room.code(id, say("quiet")), ResponseCode::RespOk);
+        assert_eq!(room.code(id, leave()), ResponseCode::RespOk);
+    }
     room.chat_allowed = false;
     assert_eq!(room.code(0, say("more")), ResponseCode::RespChatFlood);
     assert!(room.out.deliveries.is_empty());
@@ -195,6 +209,13 @@ fn kicking() {
     assert_eq!(room.code(0, kick(2)), ResponseCode::RespOk);
     assert_eq!(room.seen(2), ["Kicked"]);
     assert_eq!(room.seen(1), ["2: Leave reason=UserKicked"]);
+    // 1206: he took part, and is told of the replay.
+    room.out = Out::default();
+    room.game.close(&mut room.out);
+    let Some(News::Closed(took_part)) = room.out.news.last() else {
+        panic!("{:?}", room.out.news);
+    };
+    assert!(took_part.contains(&("carol".into(), false)));
 }
 
 /// 194 to 199.

@@ -246,6 +246,9 @@ fn what_goes_with_a_move() {
     };
     assert_eq!(room.seen(1)[1..3], attrs(0, 0));
     room.does(0, counter(0, 1, 5));
+    for on in [CardAttribute::AttrAttacking, CardAttribute::AttrDoesntUntap] {
+        room.does(0, attr(Some(0), on, "1"));
+    }
     room.does(0, attr(Some(0), CardAttribute::AttrColor, "red"));
     room.does(0, attr(Some(0), CardAttribute::AttrAnnotation, "note"));
     room.does(0, mv(&[0], "table", (0, "stack"), 0, 0));
@@ -260,6 +263,7 @@ fn what_goes_with_a_move() {
         ),
         (false, "", &[][..], "note", "red")
     );
+    assert!(!card.attacking && !card.doesnt_untap);
     room.does(0, mv(&[0], "stack", (0, "grave"), 0, 0));
     let card = room.board(0).zone(Grave).card(0).expect("it is there");
     assert_eq!((card.annotation(), card.color()), ("", "red"));
@@ -357,6 +361,8 @@ fn piles_close_up() {
     assert_eq!(positions(&room, 1).len(), 3);
     assert_eq!(positions(&room, 0), ["0@-1>9", "1@-1>0", "2@-1>1"]);
     assert_eq!(room.seen(0)[3], "MoveCard");
+    let card = room.board(0).table().card(1).expect("it is there");
+    assert_eq!(card.counters(), [(0, 1)]);
     room.does(0, mv(&[1], "table", (0, "grave"), 0, 0));
     assert_eq!(positions(&room, 0), ["1@-1>0", "2@-1>0"]);
     room.does(0, mv(&[2], "table", (0, "table"), 9, 0));

@@ -119,6 +119,48 @@ fn pieces_belong_to_their_round() {
     panic!("no replay of the first round");
 }
 
+/// 1205: who was kicked is seen to leave, not to be told so; connections that come and go are there, and how silent they are.
+#[test]
+fn connections_are_recorded() {
+    let mut room = Room::new(rules(3), person("alice"), PLAYER);
+    let bob = Person {
+        registered: true,
+        ..person("bob")
+    };
+    room.game.join(bob.clone(), PLAYER, &mut room.out);
+    room.joins("carol", SPECTATOR);
+    room.game.disconnected(1, &mut room.out);
+    room.game.second(&mut |id| id as u32, 0, &mut room.out);
+    room.game.returned(1, bob, &mut room.out);
+    let player_id = Some(2);
+    room.does(
+        0,
+        GameCommandBody::KickFromGame(CommandKickFromGame { player_id }),
+    );
+    let pieces = room.game.take_recorded();
+    let read: GameReplay<'_> = decode(&pieces).expect("fields of a replay");
+    let contexts = read
+        .event_list
+        .iter()
+        .filter_map(|one| one.context.as_ref()?.body.as_ref());
+    let contexts: Vec<String> = contexts.map(terse).collect();
+    assert_eq!(
+        contexts,
+        [
+            "ConnectionStateChanged",
+            "PingChanged",
+            "ConnectionStateChanged"
+        ]
+    );
+    let events = read.event_list.iter().flat_map(|one| &one.event_list);
+    let events: Vec<String> = events.map(line).collect();
+    assert_eq!(
+        events.last().map(String::as_str),
+        Some("2: Leave reason=UserKicked")
+    );
+    assert!(!events.iter().any(|line| line == "Kicked"));
+}
+
 /// A replay that is too long ends, and says so; taking it out in pieces does not make it longer.
 #[test]
 fn a_replay_is_bounded() {

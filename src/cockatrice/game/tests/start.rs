@@ -222,6 +222,45 @@ fn cards_are_dealt_by_the_plan() {
     );
 }
 
+/// 1010, 1011, 1015: what a deck's file says is played: printings, names of any length, and its own plan although the sideboard is
+/// locked; other zones and other plans are not.
+#[test]
+fn what_a_file_says_is_played() {
+    let long = "n".repeat(300);
+    let plan = |name, card, from, to| {
+        format!(
+            "<sideboard_plan><name>{name}</name><move_card_to_zone><card_name>{card}</card_name><start_zone>{from}</start_zone><target_zone>{to}</target_zone></move_card_to_zone></sideboard_plan>"
+        )
+    };
+    let deck = format!(
+        "<cockatrice_deck version=\"1\"><zone name=\"main\"><card number=\"1\" name=\"{long}\" uuid=\"abc-1\"/><card number=\"1\" name=\"A\"/></zone><zone name=\"side\"><card number=\"1\" name=\"S\"/></zone><zone name=\"tokens\"><card number=\"5\" name=\"T\"/></zone>{}{}</cockatrice_deck>",
+        plan("", "A", "main", "side"),
+        plan("other", "S", "side", "main"),
+    );
+    let mut room = Room::new(rules(1), person("alice"), PLAYER);
+    room.does(0, select(&deck));
+    room.does(0, ready());
+    assert_eq!(room.ids(0, ZoneName::Sb), [2, 1]);
+    room.does(0, draw(9));
+    assert_eq!(
+        room.seen(0),
+        [format!(
+            "0: DrawCards number=1 cards=[{{id=0 name=\"{long}\" provider_id=\"abc-1\"}}]"
+        )]
+    );
+}
+
+/// 174: where somebody is missing, nothing begins although all are ready.
+#[test]
+fn a_game_that_is_not_full_waits() {
+    let mut room = lobby(3);
+    for id in [0, 1] {
+        room.does(id, select(""));
+        room.does(id, ready());
+    }
+    assert!(!room.game.is_started());
+}
+
 /// 172, 173, 1025 to 1028: what is sent when a round begins.
 #[test]
 fn a_round_begins() {

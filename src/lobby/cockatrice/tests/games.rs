@@ -199,6 +199,41 @@ fn too_many_commands_are_refused_and_card_moves_are_not_counted() {
     });
 }
 
+/// Who asks to be a judge of the own game is one where the server allows it, and otherwise has an ordinary game. Its description may
+/// be empty.
+#[test]
+fn a_creator_is_a_judge_if_that_is_allowed() {
+    for allowed in [false, true] {
+        let set = Settings {
+            create_as_judge: allowed,
+            ..settings()
+        };
+        each_with(set, |mut sim| {
+            let ann = member(&mut sim, "ann");
+            let RoomCommandBody::CreateGame(mut command) = create(2) else {
+                panic!()
+            };
+            command.join_as_judge = Some(true);
+            command.description = Some("".into());
+            hush(&mut sim, &[ann]);
+            sim.send(ann, room(10, 0, RoomCommandBody::CreateGame(command)));
+            sim.settle();
+            let messages = sim.take_raw(ann);
+            let joined = messages.iter().find_map(|bytes| {
+                let message: ServerMessage<'_> = decode(bytes).expect("a message");
+                match message.session_event?.body? {
+                    SessionEventBody::GameJoined(joined) => {
+                        let game = joined.game_info.as_ref().expect("a game");
+                        Some((joined.judge(), game.description().to_string()))
+                    }
+                    _ => None,
+                }
+            });
+            assert_eq!(joined, Some((allowed, String::new())));
+        });
+    }
+}
+
 #[test]
 fn one_user_has_only_so_many_games_of_a_room() {
     each(|mut sim| {
