@@ -61,7 +61,7 @@ impl Game {
             zone_info: Some(info),
         }));
         if is_hidden {
-            zone.looked_at = u32::try_from(number).unwrap_or(0).min(size as u32);
+            zone.looked_at = u32::try_from(number).unwrap_or(0);
             zone.looked_at_below = if reversed { shown as u32 } else { 0 };
             let event = EventDumpZone {
                 zone_owner_id: Some(player),

@@ -77,7 +77,7 @@ impl ZoneName {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Zone {
     pub(super) cards: VecDeque<Card>,
-    /// Of a hidden zone: how many on top its owner is taken to know.
+    /// Of a hidden zone: how many on top its owner is taken to know; more than there are, if he wanted to see more.
     pub(super) looked_at: u32,
     /// Likewise from the bottom, after a reversed dump.
     pub(super) looked_at_below: u32,
@@ -159,10 +159,16 @@ impl Zone {
     }
 
     fn count_put(&mut self, place: i32, at: usize, known: bool) {
-        if i64::from(self.looked_at) >= i64::from(place) {
+        let looked_at = self.looked_at as usize;
+        // Where more was looked at than there is, what is put behind all others is not among it.
+        let place = match looked_at > self.cards.len() {
+            true => at,
+            false => usize::try_from(place).unwrap_or(0),
+        };
+        if looked_at >= place {
             self.looked_at = match known {
-                true => self.looked_at + 1,
-                false => u32::try_from(place).unwrap_or(0),
+                true => self.looked_at.saturating_add(1),
+                false => place as u32,
             };
         }
         let below = (self.cards.len() - at) as u32;

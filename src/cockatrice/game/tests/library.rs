@@ -277,6 +277,14 @@ fn what_was_looked_at_is_known() {
     room.does(0, dump(0, "deck", 3));
     room.does(0, mv(&[room.ids(0, Hand)[0]], "hand", (0, "deck"), 0, 0));
     assert!(!names(&mut room, within(0, 5)));
+    // Who wants to see more than there are knows all, wherever he puts it; not what comes from elsewhere.
+    room.does(0, dump(0, "deck", 50));
+    assert!(names(&mut room, within(3, -1)));
+    let last = room.ids(0, Deck).len() as i32 - 1;
+    assert!(names(&mut room, within(last, 0)));
+    let card = room.ids(0, Hand)[0];
+    room.does(0, mv(&[card], "hand", (0, "deck"), 99, 0));
+    assert!(!names(&mut room, within(last + 1, 0)));
     // Of a dump of all nothing stays known.
     room.does(0, dump(0, "deck", -1));
     assert!(!names(&mut room, within(0, 5)));
