@@ -23,8 +23,10 @@ settings::settings! {
         sign_in: backoffice::faf::settings::SignIn;
         /// Which country an address is in.
         countries: backoffice::faf::settings::Countries;
-        /// Where accounts and games are stored.
+        /// Where accounts and games of the FAF lobby are stored.
         store: backoffice::settings::Database;
+        /// Accounts of the Cockatrice lobby.
+        cockatrice: backoffice::cockatrice::settings::Accounts;
         /// The event broker.
         broker: backoffice::settings::Broker;
         /// Endpoints for operators.

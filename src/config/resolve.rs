@@ -7,7 +7,6 @@ use std::{
     thread::available_parallelism,
 };
 
-use backoffice::settings::Database;
 use lobby::lobbies::Router;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use settings::{Group, HostAddress, Values};
@@ -24,7 +23,9 @@ pub(super) fn resolve(values: &Values) -> Result<Settings, ConfigError> {
     if *shards == 0 {
         *shards = available_parallelism().map_or(1, |cores| cores.get().min(256) as u16);
     }
-    in_data_dir(&mut settings.store, &settings.server.data_dir);
+    for url in [&mut settings.store.url, &mut settings.cockatrice.store_url] {
+        *url = in_data_dir(url, &settings.server.data_dir);
+    }
     settings.countries = settings.countries.in_folder(&settings.server.data_dir);
     let host = auto_host(&settings);
     for address in settings.lobbies.addresses() {
@@ -34,6 +35,9 @@ pub(super) fn resolve(values: &Values) -> Result<Settings, ConfigError> {
     Ok(settings)
 }
 
+/// A store that nobody else can have.
+const IN_MEMORY: &str = "sqlite::memory:";
+
 /// What stands for itself in the path of a URL; everything else is written as `%` and its number.
 const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/')
@@ -42,11 +46,11 @@ const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'~');
 
-/// `{data_dir}` is filled in: the store is a URL, in which a folder's name may not mean anything else.
-fn in_data_dir(store: &mut Database, data_dir: &Path) {
+/// `{data_dir}` is filled in: a store is a URL, in which a folder's name may not mean anything else.
+fn in_data_dir(url: &str, data_dir: &Path) -> String {
     let folder = data_dir.as_os_str().as_encoded_bytes();
     let folder = percent_encode(folder, IN_A_PATH).to_string();
-    store.url = store.url.replace("{data_dir}", &folder);
+    url.replace("{data_dir}", &folder)
 }
 
 /// Where a listener is whose host is "auto": loopback as long as sign-in is open and nobody asked for more.
@@ -150,6 +154,16 @@ fn contradictions(settings: &Settings) -> Result<(), ConfigError> {
         .dialect
         .room_list()
         .map_err(ConfigError::Contradiction)?;
+    if let Some(fault) = settings.cockatrice.fault() {
+        return refuse(fault);
+    }
+    let embedded = settings.store.url.starts_with("sqlite:") && settings.store.url != IN_MEMORY;
+    if embedded && settings.store.url == settings.cockatrice.store_url {
+        return refuse(
+            "store.url and cockatrice.store_url are the same: each lobby has a file of its own"
+                .into(),
+        );
+    }
     if let Some(text) = meet(settings) {
         return refuse(text);
     }

@@ -217,6 +217,10 @@ fn a_folders_name_means_nothing_in_the_stores_url() {
             config.store.url,
             format!("sqlite:{path}/muster.db?mode=rwc")
         );
+        assert_eq!(
+            config.cockatrice.store_url,
+            format!("sqlite:{path}/cockatrice.db?mode=rwc")
+        );
     }
 }
 
@@ -257,5 +261,33 @@ fn two_that_would_listen_in_one_place_are_refused() {
     ] {
         let set = [("faf.json_address", json), ("http.metrics_address", other)];
         load("", &[], &set).unwrap();
+    }
+}
+
+#[test]
+fn accounts_of_cockatrice_that_could_not_be_are_refused() {
+    for (set, wanted) in [
+        (
+            [("cockatrice.name_min_length", "13")].as_slice(),
+            "is above cockatrice.name_max_length (12)",
+        ),
+        (
+            &[("cockatrice.name_disallowed_expressions", "good.*,bad(")],
+            "cockatrice.name_disallowed_expressions: regex parse error",
+        ),
+        (
+            &[("cockatrice.store_prefix", "a; DROP")],
+            "cockatrice.store_prefix = \"a; DROP\" is not allowed",
+        ),
+        (
+            &[(
+                "cockatrice.store_url",
+                "sqlite:{data_dir}/muster.db?mode=rwc",
+            )],
+            "store.url and cockatrice.store_url are the same",
+        ),
+    ] {
+        let text = refusal("", &[], set);
+        assert!(text.contains(wanted), "{text}");
     }
 }

@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use cockatrice::accounts::NameSettings;
+use cockatrice::accounts::{NameRules, NameSettings};
+
+use super::store::is_prefix;
 
 settings::settings! {
     /// Where accounts are, and what they may be.
@@ -29,6 +31,31 @@ settings::settings! {
         mail: Mail;
         /// What moderators can do.
         moderation: Moderation;
+    }
+}
+
+impl Accounts {
+    /// What does not go together or means nothing, in words that name the key.
+    pub fn fault(&self) -> Option<String> {
+        let Names {
+            min_length,
+            max_length,
+            ..
+        } = self.names;
+        if min_length > max_length {
+            return Some(format!(
+                "cockatrice.name_min_length ({min_length}) is above cockatrice.name_max_length ({max_length}): no name would be allowed"
+            ));
+        }
+        if let Err(error) = NameRules::new(self.names.rules()) {
+            return Some(format!("cockatrice.name_disallowed_expressions: {error}"));
+        }
+        (!is_prefix(&self.prefix)).then(|| {
+            format!(
+                "cockatrice.store_prefix = {:?} is not allowed; allowed are letters, digits and _, at most 32",
+                self.prefix
+            )
+        })
     }
 }
 

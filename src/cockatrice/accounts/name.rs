@@ -60,7 +60,7 @@ pub struct BadExpression(String);
 
 impl fmt::Display for BadExpression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "users/disallowedregexp: {}", self.0)
+        f.write_str(&self.0)
     }
 }
 

@@ -81,8 +81,7 @@ impl Store {
         settings: &'a StoreSettings,
     ) -> Boxed<'a, Result<Self, Unusable>> {
         Box::pin(async move {
-            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            if prefix.len() > 32 || !prefix.chars().all(is_name) {
+            if !is_prefix(prefix) {
                 return Err(Unusable::Prefix);
             }
             let settings = StoreSettings {
@@ -120,6 +119,11 @@ impl Store {
     pub fn is_embedded(&self) -> bool {
         self.database.is_embedded()
     }
+}
+
+/// Whether tables' names may begin with it: it becomes part of statements.
+pub(super) fn is_prefix(text: &str) -> bool {
+    text.len() <= 32 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// The present, as the database writes it.
