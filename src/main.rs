@@ -10,7 +10,7 @@ use clap::Parser;
 use muster::{
     config::{
         Config, LogFormat, Sources,
-        cli::{Account, Cli, Command},
+        cli::{Account, AccountsOf, Cli, Command},
     },
     doctor,
     log::{self, Log},
@@ -55,7 +55,7 @@ enum Todo {
     Doctor {
         json: bool,
     },
-    Account(Account),
+    Account(AccountsOf, Account),
 }
 
 impl Todo {
@@ -72,7 +72,7 @@ impl Todo {
                 Todo::Serve(runtime, signals)
             }
             Command::Doctor { json } => Todo::Doctor { json },
-            Command::Account { action } => Todo::Account(action),
+            Command::Account { lobby, action } => Todo::Account(lobby, action),
         })
     }
 }
@@ -138,7 +138,9 @@ impl Started {
                 serve::serve(&runtime, signals, sources, config, &self.log, self.level)
             }
             Todo::Doctor { json } => Ok(examine(&self.config, json)),
-            Todo::Account(action) => accounts::run(&self.config, action).context("accounts"),
+            Todo::Account(lobby, action) => {
+                accounts::run(&self.config, lobby, action).context("accounts")
+            }
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use backoffice::cockatrice::account::Right;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A lobby server.
 #[derive(Clone, Debug, Parser)]
@@ -66,10 +67,23 @@ pub enum Command {
     },
     /// Look after accounts in the database.
     Account {
+        /// Whose accounts.
+        #[arg(long, value_enum, default_value_t, global = true)]
+        lobby: AccountsOf,
         /// What to do with them.
         #[command(subcommand)]
         action: Account,
     },
+}
+
+/// A lobby that has accounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum AccountsOf {
+    /// Those in store.url.
+    #[default]
+    Faf,
+    /// Those in cockatrice.store_url.
+    Cockatrice,
 }
 
 /// What to do with accounts.
@@ -82,12 +96,31 @@ pub enum Account {
         /// Password; not given: one is made up and printed.
         #[arg(long)]
         password: Option<String>,
-        /// Number of the account; not given: the next free one.
+        /// Number of the account; not given: the next free one. FAF only.
         #[arg(long)]
         id: Option<u32>,
+        /// user, judge, moderator or administrator; may be repeated. Cockatrice only.
+        #[arg(long = "right", value_name = "RIGHT")]
+        rights: Vec<Right>,
     },
-    /// List all accounts with their bans.
+    /// List all accounts, those of FAF with their bans, those of Cockatrice with their rights.
     List,
+    /// Say what an account may do, from its next sign-in on. Cockatrice only.
+    SetRight {
+        /// Name that the account signs in with.
+        login: String,
+        /// user, judge, moderator or administrator; several count together.
+        #[arg(required = true, value_name = "RIGHT")]
+        rights: Vec<Right>,
+    },
+    /// Give an account another password. Cockatrice only.
+    SetPassword {
+        /// Name that the account signs in with.
+        login: String,
+        /// The password; not given: one is made up and printed.
+        #[arg(long)]
+        password: Option<String>,
+    },
     /// Ban an account.
     Ban {
         /// Name that the account signs in with.
@@ -147,11 +180,12 @@ mod tests {
 
     #[test]
     fn accounts() {
-        let Some(Command::Account { action }) =
+        let Some(Command::Account { lobby, action }) =
             parse("muster account ban orion --reason spam --hours 46").command
         else {
             panic!("no account command")
         };
+        assert_eq!(lobby, AccountsOf::Faf);
         assert_eq!(
             action,
             Account::Ban {
@@ -161,5 +195,19 @@ mod tests {
             }
         );
         assert!(Cli::try_parse_from(["muster", "account", "ban", "orion"]).is_err());
+        for line in [
+            "muster account --lobby cockatrice set-right ann judge moderator",
+            "muster account set-right ann judge moderator --lobby cockatrice",
+        ] {
+            let Some(Command::Account { lobby, action }) = parse(line).command else {
+                panic!("no account command")
+            };
+            assert_eq!(lobby, AccountsOf::Cockatrice);
+            let rights = vec![Right::Judge, Right::Moderator];
+            let login = "ann".to_owned();
+            assert_eq!(action, Account::SetRight { login, rights });
+        }
+        let king = "muster account set-right ann king".split_whitespace();
+        assert!(Cli::try_parse_from(king).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! What `muster account --lobby cockatrice …` does. Each function returns what is to be printed.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, str::FromStr};
 
 use cockatrice::accounts::{Level, hash};
 use lobby::cockatrice::questions::BanKeys;
@@ -32,6 +32,8 @@ pub enum AccountError {
     Store(#[from] StoreError),
 }
 
+const NO_PASSWORD: AccountError = AccountError::BadValue("a password has at least one character");
+
 /// What an account may do beside what everybody may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Right {
@@ -45,15 +47,34 @@ pub enum Right {
     Administrator,
 }
 
-impl Right {
-    fn bits(self) -> u32 {
-        match self {
+/// As they are typed and shown.
+const RIGHTS: [(&str, Right); 4] = [
+    ("user", Right::User),
+    ("judge", Right::Judge),
+    ("moderator", Right::Moderator),
+    ("administrator", Right::Administrator),
+];
+
+impl FromStr for Right {
+    type Err = &'static str;
+
+    fn from_str(word: &str) -> Result<Right, Self::Err> {
+        let right = RIGHTS.iter().find(|(known, _)| *known == word);
+        let right = right.map(|(_, right)| *right);
+        right.ok_or("a right is user, judge, moderator or administrator")
+    }
+}
+
+/// Several rights as a column has them (spec: cockatrice-behaviour 1).
+fn bits(rights: &[Right]) -> u32 {
+    rights.iter().fold(0, |bits, right| {
+        bits | match right {
             Right::User => 0,
             Right::Judge => 4,
             Right::Moderator => 2,
             Right::Administrator => 1,
         }
-    }
+    })
 }
 
 /// Makes an account; without a password, makes one up and tells it.
@@ -64,7 +85,7 @@ pub fn add<'a>(
     store: &'a Store,
     name: &'a str,
     password: Option<&'a str>,
-    right: Right,
+    rights: &'a [Right],
 ) -> Boxed<'a, Result<String, AccountError>> {
     Box::pin(async move {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
@@ -72,9 +93,7 @@ pub fn add<'a>(
             return Err(AccountError::BadName);
         }
         if password == Some("") {
-            return Err(AccountError::BadValue(
-                "a password has at least one character",
-            ));
+            return Err(NO_PASSWORD);
         }
         let made_up = password.is_none().then(token);
         let password = password.or(made_up.as_deref()).unwrap_or_default();
@@ -85,7 +104,7 @@ pub fn add<'a>(
             country: "",
             real_name: "",
             token: None,
-            admin: right.bits(),
+            admin: bits(rights),
         };
         let id = store.create(&new).await?.ok_or(AccountError::Taken)?;
         Ok(match made_up {
@@ -108,14 +127,14 @@ pub fn list(store: &Store) -> Boxed<'_, Result<String, AccountError>> {
                 "{:>8}  {:<35}  {}",
                 account.id,
                 account.name,
-                rights(account.level())
+                shown(account.level())
             );
         }
         Ok(text)
     })
 }
 
-fn rights(level: Level) -> &'static str {
+fn shown(level: Level) -> &'static str {
     match (level.is_admin(), level.is_moderator(), level.is_judge()) {
         (true, ..) => "administrator",
         (_, true, true) => "moderator, judge",
@@ -132,13 +151,38 @@ fn rights(level: Level) -> &'static str {
 pub fn set_right<'a>(
     store: &'a Store,
     name: &'a str,
-    right: Right,
+    rights: &'a [Right],
 ) -> Boxed<'a, Result<String, AccountError>> {
     Box::pin(async move {
         let Found { account, .. } = found(store, name).await?;
-        store.set(account.id, Column::Admin(right.bits())).await?;
-        let told = rights(Level::of_account(right.bits()));
+        store.set(account.id, Column::Admin(bits(rights))).await?;
+        let told = shown(Level::of_account(bits(rights)));
         Ok(format!("{} is now: {told}\n", account.name))
+    })
+}
+
+/// Gives an account another password, or one that is made up and told. It then counts at once and need not be changed.
+///
+/// # Errors
+/// [`AccountError`]
+pub fn set_password<'a>(
+    store: &'a Store,
+    name: &'a str,
+    password: Option<&'a str>,
+) -> Boxed<'a, Result<String, AccountError>> {
+    Box::pin(async move {
+        if password == Some("") {
+            return Err(NO_PASSWORD);
+        }
+        let Found { account, .. } = found(store, name).await?;
+        let made_up = password.is_none().then(token);
+        let password = password.or(made_up.as_deref()).unwrap_or_default();
+        let stored = hash(password, &token());
+        store.set_password(&account.name, &stored, false).await?;
+        Ok(match made_up {
+            Some(password) => format!("{} has the password {password}\n", account.name),
+            None => format!("{} has that password\n", account.name),
+        })
     })
 }
 
@@ -190,6 +234,8 @@ async fn found(store: &Store, name: &str) -> Result<Found, AccountError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cockatrice::accounts::salt_of;
+
     use crate::store::StoreSettings;
 
     #[tokio::test]
@@ -198,16 +244,25 @@ mod tests {
         let store = Store::open("sqlite::memory:", "", 1, &settings)
             .await
             .unwrap();
-        let added = add(&store, "Ann", Some("secret"), Right::Administrator).await;
+        let added = add(&store, "Ann", Some("secret"), &[Right::Administrator]).await;
         assert_eq!(added.unwrap(), "added Ann (id 1)\n");
-        let again = add(&store, "ANN", None, Right::User).await;
+        let again = add(&store, "ANN", None, &[Right::User]).await;
         assert!(matches!(again, Err(AccountError::Taken)));
-        let bad = add(&store, "A n n", None, Right::User).await;
+        let bad = add(&store, "A n n", None, &[Right::User]).await;
         assert!(matches!(bad, Err(AccountError::BadName)));
-        let told = add(&store, "bob.b", None, Right::User).await.unwrap();
+        let told = add(&store, "bob.b", None, &[Right::User]).await.unwrap();
         assert!(told.starts_with("added bob.b (id 2), password "), "{told}");
-        let right = set_right(&store, "BOB.B", Right::Judge).await;
-        assert_eq!(right.unwrap(), "bob.b is now: judge\n");
+        let right = set_right(&store, "BOB.B", &[Right::Judge, Right::Moderator]).await;
+        assert_eq!(right.unwrap(), "bob.b is now: moderator, judge\n");
+        assert_eq!("administrator".parse(), Ok(Right::Administrator));
+        assert!("king".parse::<Right>().is_err());
+        let told = set_password(&store, "bob.b", Some("other")).await;
+        assert_eq!(told.unwrap(), "bob.b has that password\n");
+        let found = store.find("bob.b").await.unwrap().unwrap();
+        let sent = hash("other", salt_of(&found.password));
+        assert_eq!(found.password, sent);
+        let nobody = set_password(&store, "nobody", None).await;
+        assert!(matches!(nobody, Err(AccountError::Unknown)));
         let lines = list(&store).await.unwrap();
         assert!(
             lines.contains("Ann ") && lines.contains("administrator"),
