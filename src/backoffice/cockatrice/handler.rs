@@ -48,6 +48,8 @@ pub struct CockatriceHandler {
     pub(super) registrations: Attempts,
     /// Where games that are over are kept until they are stored.
     pub(super) spool: Option<Spool>,
+    /// When the server began.
+    pub(super) begun: Instant,
     /// Numbers of reports, as they were when somebody asked.
     pub(super) report_stats: Mutex<Option<(Instant, Bytes)>>,
 }
@@ -68,6 +70,7 @@ impl CockatriceHandler {
             attempts: Attempts::new(attempts),
             registrations: Attempts::per_address(settings.registration.per_minute, REGISTRATIONS),
             spool: None,
+            begun: Instant::now(),
             report_stats: Mutex::default(),
             store,
             settings,

@@ -8,6 +8,7 @@
 //! | `changing` | what people change about their accounts and lists |
 //! | `decks`, `replays`, `reports`, `moderating` | the commands of these subjects |
 //! | `games` | what games leave: numbers, replays, what was said |
+//! | `status` | how busy the server is, for other programs |
 //! | `passwords` | what is stored of a password |
 //! | [`mail`] | mail that tells tokens |
 //! | [`store`] | everything in SQL |
@@ -26,6 +27,7 @@ mod registering;
 mod replays;
 mod reports;
 pub mod settings;
+mod status;
 pub mod store;
 #[cfg(test)]
 mod tests;

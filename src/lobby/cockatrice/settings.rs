@@ -106,6 +106,9 @@ settings::settings! {
         rooms: String = "cockatrice.rooms", text(), "";
         /// How often connections and games are looked at: what is counted in ticks is counted in these.
         tick: Duration = "cockatrice.tick_ms", number(10, 600_000), "1000", unit("ms");
+        /// How often users, moderators and games are counted in the table "uptime" of a MariaDB or MySQL server, which other
+        /// programs read. 0: never. The embedded store has no such table.
+        status_update: Option<Duration> = "cockatrice.status_update_ms", number(0, 86_400_000), "15000", unit("ms");
         /// A client that has sent nothing whole for more ticks than this is disconnected. Clients send something every three
         /// seconds.
         inactivity: u64 = "cockatrice.inactivity_ticks", number(1, 1_000_000), "15", unit("ticks");

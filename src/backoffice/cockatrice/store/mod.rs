@@ -6,6 +6,7 @@
 //! without strict mode understands, as the schema relies on that.
 
 mod accounts;
+mod columns;
 mod decks;
 mod games;
 mod log;
@@ -16,6 +17,7 @@ mod reports;
 mod schema;
 mod sessions;
 mod sql;
+mod status;
 
 pub use accounts::NewAccount;
 pub(super) use accounts::{Column, Found};

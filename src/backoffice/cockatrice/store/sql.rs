@@ -132,7 +132,7 @@ impl Store {
     }
 
     /// A statement's text with the tables' prefix.
-    fn prefixed(&self, text: &str) -> String {
+    pub(super) fn prefixed(&self, text: &str) -> String {
         text.replace('~', &self.prefix)
     }
 
@@ -192,6 +192,31 @@ impl Store {
         done.into_iter()
             .next()
             .ok_or(StoreError::Unfit("a statement that was not run"))
+    }
+
+    /// The same, for a text that was put together of parts of this program's own.
+    pub(super) async fn run_of(
+        &self,
+        on: On,
+        what: &'static str,
+        text: String,
+        values: Vec<Value<'_>>,
+    ) -> Result<(), StoreError> {
+        let text = self.prefixed(&text);
+        self.database
+            .call(what, async {
+                match self.pool(on) {
+                    Pool::Sqlite(pool) => {
+                        let query = sqlx::query(AssertSqlSafe(text));
+                        bound!(query, values).execute(pool).await.map(|_| ())
+                    }
+                    Pool::MySql(pool) => {
+                        let query = sqlx::query(AssertSqlSafe(text));
+                        bound!(query, values).execute(pool).await.map(|_| ())
+                    }
+                }
+            })
+            .await
     }
 
     /// Runs statements, all of them or none.

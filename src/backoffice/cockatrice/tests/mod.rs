@@ -12,5 +12,6 @@ mod registering;
 mod reports;
 mod schema;
 mod sign_in;
+mod status;
 
 use bench::{Bench, on_both};

@@ -15,6 +15,7 @@ mod registration;
 mod replays;
 mod reports;
 mod sign_in;
+mod status;
 mod who;
 
 pub use self::{
@@ -31,6 +32,7 @@ pub use self::{
         CloseSession, OpenSession, Opened, Password, PasswordSalt, Refusal, ServerMessage, SignIn,
         SignedIn,
     },
+    status::NoteStatus,
     who::Who,
 };
 
@@ -51,4 +53,5 @@ crate::questions! {
     KeepGame,
     StoreGame,
     WriteLog,
+    NoteStatus,
 }
