@@ -280,6 +280,14 @@ fn accounts_of_cockatrice_that_could_not_be_are_refused() {
             "cockatrice.store_prefix = \"a; DROP\" is not allowed",
         ),
         (
+            &[("cockatrice.smtp_url", "smtp://mail?tls=perhaps")],
+            "cockatrice.smtp_url is not understood",
+        ),
+        (
+            &[("cockatrice.mail_sender", "nobody")],
+            "cockatrice.mail_sender = \"nobody\" is no address",
+        ),
+        (
             &[(
                 "cockatrice.store_url",
                 "sqlite:{data_dir}/muster.db?mode=rwc",

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use cockatrice::accounts::{NameRules, NameSettings};
 
-use super::store::is_prefix;
+use super::{mail, store::is_prefix};
 
 settings::settings! {
     /// Where accounts are, and what they may be.
@@ -49,6 +49,9 @@ impl Accounts {
         }
         if let Err(error) = NameRules::new(self.names.rules()) {
             return Some(format!("cockatrice.name_disallowed_expressions: {error}"));
+        }
+        if let Some(fault) = mail::fault(&self.mail) {
+            return Some(fault);
         }
         (!is_prefix(&self.prefix)).then(|| {
             format!(
@@ -147,9 +150,16 @@ settings::settings! {
         /// Folder where each mail is put as a file, for another program to send. Empty: none.
         folder: Option<PathBuf> = "cockatrice.mail_folder", text(), "";
         /// Program that sends a mail which it reads from its standard input, with arguments after spaces: "sendmail -t" for example.
-        /// Empty: none. With neither, no mail is sent.
+        /// Empty: none.
         command: Option<String> = "cockatrice.mail_command", text(), "";
-        /// Who mail is from.
+        /// Mail server that takes mail by SMTP: "smtps://USER:PASSWORD@HOST:PORT" with TLS from the beginning,
+        /// "smtp://USER:PASSWORD@HOST:PORT?tls=required" with STARTTLS, "?tls=opportunistic" with STARTTLS if the server offers it,
+        /// "smtp://HOST:PORT" without. User and password are percent-encoded. Empty: none. Without folder, command and server no mail
+        /// is sent.
+        smtp_url: Option<String> = "cockatrice.smtp_url", prefixed_or_off(&["smtp://", "smtps://"]), "";
+        /// Whether the mail server may show any certificate: whoever is between can then read the mail, and the password.
+        smtp_accept_all_certificates: bool = "cockatrice.smtp_accept_all_certificates", flag(), "false";
+        /// Who mail is from: an address, or "NAME <ADDRESS>".
         sender: String = "cockatrice.mail_sender", text(), "cockatrice@localhost";
         /// Subject of the mail that activates an account.
         activation_subject: String = "cockatrice.activation_subject", text(), "Cockatrice server account activation token";

@@ -6,11 +6,11 @@ use super::{
 };
 use crate::store::StoreError;
 
-/// Mails that are looked at together.
-const AT_ONCE: u32 = 20;
+/// Mails of a kind that are looked at together.
+const AT_ONCE: u32 = 1_000;
 
 /// A mail with a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::cockatrice) struct Waiting {
     /// It activates an account; otherwise it allows a new password.
     pub(in crate::cockatrice) is_activation: bool,

@@ -23,6 +23,7 @@ pub use accounts::NewAccount;
 pub(super) use accounts::{Column, Found};
 pub(super) use decks::{File, Folder, MOST_DECKS};
 pub(super) use log::{Said, Search};
+pub(super) use mail::Waiting;
 pub(super) use moderation::Ban;
 pub(super) use replays::Match;
 pub(super) use reports::{Comment, Missed, Of, Report, Stats};

@@ -115,9 +115,9 @@ on_both! {
         assert!(Mailer::new(mail.clone(), Default::default()).is_none());
         mail.folder = Some(folder.path().join("mail"));
         mail.activation_text = "%username: %token".to_owned();
-        let mailer = Mailer::new(mail, Default::default()).unwrap();
+        let mut mailer = Mailer::new(mail, Default::default()).unwrap();
         for _ in 0..2 {
-            mailer.round(&bench.store).await;
+            mailer.round(&bench.store, std::time::Instant::now()).await;
         }
         let mails: Vec<_> = std::fs::read_dir(folder.path().join("mail")).unwrap().collect();
         assert_eq!(mails.len(), 1, "no mail is sent twice");
