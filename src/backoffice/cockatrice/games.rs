@@ -14,7 +14,8 @@ impl Answers<NewGame> for CockatriceHandler {
 }
 
 impl Answers<KeepGame> for CockatriceHandler {
-    async fn answer(&self, KeepGame(played): KeepGame) -> Result<(), StoreFailure> {
+    async fn answer(&self, KeepGame(mut played): KeepGame) -> Result<(), StoreFailure> {
+        self.without_what_is_not_kept(&mut played);
         match &self.spool {
             Some(spool) => {
                 let kept = spool.keep(played.game, &*played).await;
@@ -26,7 +27,8 @@ impl Answers<KeepGame> for CockatriceHandler {
 }
 
 impl Answers<StoreGame> for CockatriceHandler {
-    async fn answer(&self, StoreGame(played): StoreGame) -> Result<Vec<u32>, StoreFailure> {
+    async fn answer(&self, StoreGame(mut played): StoreGame) -> Result<Vec<u32>, StoreFailure> {
+        self.without_what_is_not_kept(&mut played);
         let ids = self.store.store_game(&played).await?;
         if let Some(spool) = &self.spool {
             spool.forget(played.game).await;
@@ -36,12 +38,24 @@ impl Answers<StoreGame> for CockatriceHandler {
 }
 
 impl Answers<WriteLog> for CockatriceHandler {
-    async fn answer(&self, WriteLog(lines): WriteLog) {
+    async fn answer(&self, WriteLog(mut lines): WriteLog) {
+        lines.retain(|line| self.settings.records.logs(line.place));
+        if lines.is_empty() {
+            return;
+        }
         let _ = self.store.write_log(&lines).await; // the store has logged why
     }
 }
 
 impl CockatriceHandler {
+    /// Takes the replays from a game, if they are not to be stored: nobody may see them then.
+    fn without_what_is_not_kept(&self, played: &mut PlayedGame) {
+        if !self.settings.records.replays {
+            played.replays.clear();
+            played.audience.clear();
+        }
+    }
+
     /// Stores the games that an earlier process has left on disk. What the store does not take now is tried again after `pause`;
     /// what it refuses stays on disk, and is logged.
     pub async fn replay(&self, kept: Vec<PlayedGame>, pause: std::time::Duration) {

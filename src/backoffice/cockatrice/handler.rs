@@ -171,7 +171,7 @@ impl CockatriceHandler {
                 | ResponseCode::RespRegistrationAcceptedNeedsActivation
                 | ResponseCode::RespActivationAccepted
         );
-        if self.settings.moderation.audit {
+        if self.settings.records.audits(action) {
             let _ = self.store.audit(who, action, details, success).await; // the store has logged why
         }
     }

@@ -17,6 +17,10 @@ settings::settings! {
         prefix: String = "cockatrice.store_prefix", text(), "cockatrice_";
         /// This server's number in tables that several servers share.
         server: u32 = "cockatrice.server_id", number(0, 2_147_483_647), "0";
+        /// Whether rooms are those that the tables "rooms" and "rooms_gametypes" of a MariaDB or MySQL server have for
+        /// cockatrice.server_id, in place of cockatrice.rooms. They are read at the start, which waits for the database the first
+        /// time; later what was read last counts until it is there.
+        rooms_in_store: bool = "cockatrice.rooms_in_store", flag(), "false";
         /// Whether a slow hash (Argon2) is stored of what clients send as a password, which is the stored value itself otherwise:
         /// whoever reads the database then can't sign in. The reference server does not understand it. What is stored of an account
         /// changes when it is signed in to.
@@ -31,6 +35,8 @@ settings::settings! {
         mail: Mail;
         /// What moderators can do.
         moderation: Moderation;
+        /// What is kept of what people do.
+        records: Records;
     }
 }
 
@@ -49,6 +55,13 @@ impl Accounts {
         }
         if let Err(error) = NameRules::new(self.names.rules()) {
             return Some(format!("cockatrice.name_disallowed_expressions: {error}"));
+        }
+        if self.rooms_in_store && self.store_url.starts_with("sqlite:") {
+            return Some(
+                "cockatrice.rooms_in_store: the embedded store has no rooms; set cockatrice.rooms, or cockatrice.store_url to a \
+                 MariaDB or MySQL server"
+                    .to_owned(),
+            );
         }
         if let Some(fault) = mail::fault(&self.mail) {
             return Some(fault);
@@ -182,11 +195,73 @@ settings::settings! {
         trusted: String = "cockatrice.trusted_sources", text(), "127.0.0.1,::1";
         /// Whether moderators may read what was said.
         log_query: bool = "cockatrice.log_query", flag(), "false";
-        /// Whether attempts to register, activate and recover are written down.
-        audit: bool = "cockatrice.audit", flag(), "true";
         /// Reports of one user in a day. 0: no limit.
         reports_per_day: Option<u32> = "cockatrice.reports_per_day", number(0, 1_000_000), "10", unit("reports");
         /// Comments of one user on reports in an hour. 0: no limit.
         comments_per_hour: Option<u32> = "cockatrice.report_comments_per_hour", number(0, 1_000_000), "30", unit("comments");
+    }
+}
+
+settings::settings! {
+    /// What is kept of what people do.
+    #[derive(Clone, Debug)]
+    pub struct Records {
+        /// Whether replays of games are stored. The games themselves always are.
+        replays: bool = "cockatrice.store_replays", flag(), "true";
+        /// Whether what is said in rooms is stored, for moderators.
+        room_messages: bool = "cockatrice.log_room_messages", flag(), "false";
+        /// Whether what is said in games is.
+        game_messages: bool = "cockatrice.log_game_messages", flag(), "false";
+        /// Whether what users say to each other is.
+        private_messages: bool = "cockatrice.log_private_messages", flag(), "false";
+        /// Whether it is written down who did what about accounts. Without it neither of the next two counts.
+        audit: bool = "cockatrice.audit", flag(), "true";
+        /// Whether attempts to register and to activate an account are.
+        audit_registration: bool = "cockatrice.audit_registration", flag(), "true";
+        /// Whether attempts to get a new password for a forgotten one are.
+        audit_recovery: bool = "cockatrice.audit_recovery", flag(), "true";
+    }
+}
+
+impl Records {
+    /// Whether something about accounts is written down: an action of the table `audit`.
+    pub(super) fn audits(&self, action: &str) -> bool {
+        self.audit
+            && match action {
+                "REGISTER_ACCOUNT" | "ACTIVATE_ACCOUNT" => self.audit_registration,
+                "PASSWORD_RESET_REQUEST" | "PASSWORD_RESET_CHALLENGE" | "PASSWORD_RESET" => {
+                    self.audit_recovery
+                }
+                _ => true,
+            }
+    }
+
+    /// Whether what is said at such a place is stored.
+    pub(super) fn logs(&self, place: &str) -> bool {
+        match place {
+            "room" => self.room_messages,
+            "game" => self.game_messages,
+            _ => self.private_messages,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_action_is_written_down_if_it_is_wanted() {
+        let records = Records {
+            audit_registration: false,
+            ..Records::default()
+        };
+        assert!(!records.audits("REGISTER_ACCOUNT") && !records.audits("ACTIVATE_ACCOUNT"));
+        assert!(records.audits("PASSWORD_RESET_REQUEST") && records.audits("REMOVE_USER_AVATAR"));
+        let records = Records {
+            audit: false,
+            ..Records::default()
+        };
+        assert!(!records.audits("REMOVE_USER_AVATAR"));
     }
 }

@@ -14,6 +14,7 @@ mod mail;
 mod moderation;
 mod replays;
 mod reports;
+mod rooms;
 mod schema;
 mod sessions;
 mod sql;

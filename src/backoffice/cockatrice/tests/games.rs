@@ -105,6 +105,31 @@ on_both! {
         assert_eq!(bench.look(types).await, "Standard, Draft");
     }
 
+    async fn what_is_not_wanted_is_not_stored(bench: &Bench) {
+        let handler = bench.with(|settings| {
+            settings.records.replays = false;
+            settings.records.private_messages = false;
+        });
+        let game = new_game(bench).await;
+        let answer = handler.handle(StoreGame(played(game)).into()).await;
+        assert!(matches!(answer, Answer::StoreGame(Ok(ids)) if ids.is_empty()));
+        let count = async |table| bench.look(&format!("SELECT CAST(COUNT(*) AS CHAR) FROM cockatrice_{table}")).await;
+        assert_eq!((count("replays").await, count("replays_access").await), ("0".to_owned(), "0".to_owned()));
+        assert_eq!(count("games_players").await, "2");
+        let line = |place| LogLine {
+            at_s: unix_now() as u64,
+            sender_id: 1,
+            sender: "alicea".into(),
+            address: "192.0.2.7".into(),
+            text: "hello".into(),
+            place,
+            target_id: 0,
+            target: "somewhere".into(),
+        };
+        handler.handle(WriteLog(vec![line("room"), line("chat"), line("game")]).into()).await;
+        assert_eq!(count("log").await, "2");
+    }
+
     async fn a_game_is_shared_by_its_code_or_granted(bench: &Bench) {
         let game = new_game(bench).await;
         stored(bench, &played(game)).await;

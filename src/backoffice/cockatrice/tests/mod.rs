@@ -10,6 +10,7 @@ mod games;
 mod moderation;
 mod registering;
 mod reports;
+mod rooms;
 mod schema;
 mod sign_in;
 mod status;
