@@ -124,6 +124,11 @@ impl<C> Pending<C> {
         self.0.insert(ticket, continuation.into());
     }
 
+    /// Puts aside what the answer to a question that was asked under this ticket is waited for with.
+    pub(crate) fn put(&mut self, ticket: Ticket, continuation: C) {
+        self.0.insert(ticket, continuation);
+    }
+
     /// What the question of this ticket is waited for with; from now on it is not.
     pub fn take(&mut self, ticket: Ticket) -> Option<C> {
         self.0.remove(&ticket)

@@ -1,11 +1,23 @@
 //! What games leave: numbers, replays, what was said (spec: cockatrice-behaviour 5, 12).
 
+use std::{
+    collections::VecDeque,
+    io,
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
 use lobby::{
-    cockatrice::questions::{KeepGame, NewGame, PlayedGame, StoreGame, WriteLog},
+    cockatrice::questions::{KeepGame, KeepPiece, NewGame, PlayedGame, StoreGame, WriteLog},
     question::{Answers, StoreFailure},
 };
 
-use super::CockatriceHandler;
+use super::{CockatriceHandler, pieces::Pieces};
+use crate::spool::Spool;
+
+/// Games that wait in memory for a store that can't be reached; they are on disk as well.
+const MOST_UNSTORED: usize = 10_000;
 
 impl Answers<NewGame> for CockatriceHandler {
     async fn answer(&self, new: NewGame) -> Result<u32, StoreFailure> {
@@ -13,68 +25,133 @@ impl Answers<NewGame> for CockatriceHandler {
     }
 }
 
+impl Answers<KeepPiece> for CockatriceHandler {
+    async fn answer(&self, piece: KeepPiece) -> Result<(), StoreFailure> {
+        let Some(kept) = &self.kept else {
+            return Err(StoreFailure::Failed);
+        };
+        let (game, kept) = (piece.game, kept.pieces.keep(piece).await);
+        kept.map_err(|error| {
+            tracing::error!(%error, game, "a piece of a replay can't be put on disk; it stays in memory");
+            StoreFailure::Unavailable
+        })
+    }
+}
+
 impl Answers<KeepGame> for CockatriceHandler {
-    async fn answer(&self, KeepGame(mut played): KeepGame) -> Result<(), StoreFailure> {
-        self.without_what_is_not_kept(&mut played);
-        match &self.spool {
-            Some(spool) => {
-                let kept = spool.keep(played.game, &*played).await;
-                kept.map_err(|_| StoreFailure::Unavailable)
-            }
-            None => Ok(()),
+    async fn answer(&self, KeepGame(played): KeepGame) -> Result<(), StoreFailure> {
+        let Some(Kept { spool, pieces, .. }) = &self.kept else {
+            return Ok(());
+        };
+        if let Err(error) = pieces.settle(&played).await {
+            let game = played.game;
+            tracing::error!(%error, game, "pieces of a replay can't be made durable");
         }
+        let kept = spool.keep(played.game, &*played).await;
+        kept.map_err(|_| StoreFailure::Unavailable)
     }
 }
 
 impl Answers<StoreGame> for CockatriceHandler {
-    async fn answer(&self, StoreGame(mut played): StoreGame) -> Result<Vec<u32>, StoreFailure> {
-        self.without_what_is_not_kept(&mut played);
-        let ids = self.store.store_game(&played).await?;
-        if let Some(spool) = &self.spool {
-            spool.forget(played.game).await;
+    async fn answer(&self, StoreGame(played): StoreGame) -> Result<Vec<u32>, StoreFailure> {
+        let Some(kept) = &self.kept else {
+            return Ok(self.store.store_game(&played).await?);
+        };
+        let game = played.game;
+        let whole = kept.pieces.whole(played.clone()).await;
+        match self.store.store_game(&whole).await {
+            Ok(ids) => {
+                kept.spool.forget(game).await;
+                kept.pieces.forget(&played).await;
+                Ok(ids)
+            }
+            Err(error) => {
+                let failure = error.failure();
+                if failure == StoreFailure::Unavailable {
+                    kept.later(played);
+                } else {
+                    tracing::error!(
+                        game,
+                        "a game is not taken by the database; it stays on disk"
+                    );
+                }
+                Err(failure)
+            }
         }
-        Ok(ids)
     }
 }
 
 impl Answers<WriteLog> for CockatriceHandler {
-    async fn answer(&self, WriteLog(mut lines): WriteLog) {
-        lines.retain(|line| self.settings.records.logs(line.place));
-        if lines.is_empty() {
-            return;
-        }
+    async fn answer(&self, WriteLog(lines): WriteLog) {
         let _ = self.store.write_log(&lines).await; // the store has logged why
     }
 }
 
+/// What is on disk of games: those that are over and not in the store yet, and pieces of replays.
+#[derive(Debug)]
+pub(super) struct Kept {
+    spool: Spool,
+    pieces: Pieces,
+    /// Games that the store could not take when it was asked.
+    unstored: Mutex<VecDeque<Box<PlayedGame>>>,
+}
+
+impl Kept {
+    /// Opens both folders. Gives the games that an earlier process has left.
+    ///
+    /// # Errors
+    /// If one can't be read.
+    pub(super) fn open(spool: Spool, pieces: &Path) -> io::Result<(Self, Vec<PlayedGame>)> {
+        let games: Vec<PlayedGame> = spool.kept()?;
+        let pieces = Pieces::open(pieces, &games)?;
+        let kept = Kept {
+            spool,
+            pieces,
+            unstored: Mutex::default(),
+        };
+        Ok((kept, games))
+    }
+
+    fn unstored(&self) -> MutexGuard<'_, VecDeque<Box<PlayedGame>>> {
+        self.unstored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A game is to be stored when the store can be reached. Beyond so many only the next start does it.
+    fn later(&self, played: Box<PlayedGame>) {
+        let mut unstored = self.unstored();
+        if unstored.len() < MOST_UNSTORED {
+            unstored.push_back(played);
+        } else {
+            let game = played.game;
+            tracing::warn!(
+                game,
+                "too many games wait for the database: this one is stored after the next start"
+            );
+        }
+    }
+}
+
 impl CockatriceHandler {
-    /// Takes the replays from a game, if they are not to be stored: nobody may see them then.
-    fn without_what_is_not_kept(&self, played: &mut PlayedGame) {
-        if !self.settings.records.replays {
-            played.replays.clear();
-            played.audience.clear();
+    /// Stores the games that an earlier process has left on disk, and from then on those that the store could not take when they
+    /// were over: until the end, after a pause each time. What the store refuses stays on disk, and is logged.
+    pub async fn keep_storing(&self, left: Vec<PlayedGame>, pause: Duration) {
+        if let Some(kept) = &self.kept {
+            kept.unstored().extend(left.into_iter().map(Box::new));
+        }
+        loop {
+            self.store_again().await;
+            tokio::time::sleep(pause).await;
         }
     }
 
-    /// Stores the games that an earlier process has left on disk. What the store does not take now is tried again after `pause`;
-    /// what it refuses stays on disk, and is logged.
-    pub async fn replay(&self, kept: Vec<PlayedGame>, pause: std::time::Duration) {
-        for played in kept {
-            let game = played.game;
-            loop {
-                let stored = self.answer(StoreGame(Box::new(played.clone()))).await;
-                match stored {
-                    Err(StoreFailure::Unavailable) => tokio::time::sleep(pause).await,
-                    Err(StoreFailure::Failed) => {
-                        tracing::error!(
-                            game,
-                            "a game of an earlier run is not taken by the database"
-                        );
-                        break;
-                    }
-                    Ok(_) => break,
-                }
-            }
+    /// Asks the store once more for each game that waits for it; what it can't take now waits on.
+    pub(super) async fn store_again(&self) {
+        let Some(kept) = &self.kept else {
+            return;
+        };
+        let waiting = std::mem::take(&mut *kept.unstored());
+        for played in waiting {
+            let _ = self.answer(StoreGame(played)).await; // it waits on, or that it can't be stored is logged
         }
     }
 }

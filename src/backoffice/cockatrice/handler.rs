@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    path::Path,
     sync::{Arc, Mutex},
     time::Instant,
 };
@@ -21,6 +22,7 @@ use lobby::{
 };
 
 use super::{
+    games::Kept,
     passwords::{Checked, Passwords},
     settings::Accounts,
     store::{Ban, Store},
@@ -46,8 +48,8 @@ pub struct CockatriceHandler {
     pub(super) attempts: Attempts,
     /// How many accounts were made.
     pub(super) registrations: Attempts,
-    /// Where games that are over are kept until they are stored.
-    pub(super) spool: Option<Spool>,
+    /// What is on disk of games.
+    pub(super) kept: Option<Kept>,
     /// When the server began.
     pub(super) begun: Instant,
     /// Numbers of reports, as they were when somebody asked.
@@ -69,7 +71,7 @@ impl CockatriceHandler {
             passwords: Passwords::new(settings.strong_passwords),
             attempts: Attempts::new(attempts),
             registrations: Attempts::per_address(settings.registration.per_minute, REGISTRATIONS),
-            spool: None,
+            kept: None,
             begun: Instant::now(),
             report_stats: Mutex::default(),
             store,
@@ -77,15 +79,19 @@ impl CockatriceHandler {
         })
     }
 
-    /// Has games that are over kept on disk until they are stored. Gives those that an earlier process has left, for
-    /// [`CockatriceHandler::replay`].
+    /// Has games that are over kept in the spool until they are stored, and pieces of replays in that folder. Gives the games that
+    /// an earlier process has left, for [`CockatriceHandler::keep_storing`].
     ///
     /// # Errors
-    /// If the folder can't be read.
-    pub fn with_spool(mut self, spool: Spool) -> io::Result<(Self, Vec<PlayedGame>)> {
-        let kept = spool.kept()?;
-        self.spool = Some(spool);
-        Ok((self, kept))
+    /// If a folder can't be read.
+    pub fn with_spool(
+        mut self,
+        spool: Spool,
+        pieces: &Path,
+    ) -> io::Result<(Self, Vec<PlayedGame>)> {
+        let (kept, left) = Kept::open(spool, pieces)?;
+        self.kept = Some(kept);
+        Ok((self, left))
     }
 
     /// Answers one question. Always ends: whatever is asked outside has a deadline.

@@ -7,6 +7,7 @@
 //! | `registering` | new accounts, forgotten passwords |
 //! | `changing` | what people change about their accounts and lists |
 //! | `decks`, `replays`, `reports`, `moderating` | the commands of these subjects |
+//! | `pieces` | what is on disk of the replays of games that go on |
 //! | `games` | what games leave: numbers, replays, what was said |
 //! | `status` | how busy the server is, for other programs |
 //! | `passwords` | what is stored of a password |
@@ -23,6 +24,7 @@ mod handler;
 pub mod mail;
 mod moderating;
 mod passwords;
+mod pieces;
 mod registering;
 mod replays;
 mod reports;

@@ -35,7 +35,7 @@ settings::settings! {
         mail: Mail;
         /// What moderators can do.
         moderation: Moderation;
-        /// What is kept of what people do.
+        /// What is written down of what people do about accounts.
         records: Records;
     }
 }
@@ -203,17 +203,9 @@ settings::settings! {
 }
 
 settings::settings! {
-    /// What is kept of what people do.
+    /// What is written down of what people do about accounts.
     #[derive(Clone, Debug)]
     pub struct Records {
-        /// Whether replays of games are stored. The games themselves always are.
-        replays: bool = "cockatrice.store_replays", flag(), "true";
-        /// Whether what is said in rooms is stored, for moderators.
-        room_messages: bool = "cockatrice.log_room_messages", flag(), "false";
-        /// Whether what is said in games is.
-        game_messages: bool = "cockatrice.log_game_messages", flag(), "false";
-        /// Whether what users say to each other is.
-        private_messages: bool = "cockatrice.log_private_messages", flag(), "false";
         /// Whether it is written down who did what about accounts. Without it neither of the next two counts.
         audit: bool = "cockatrice.audit", flag(), "true";
         /// Whether attempts to register and to activate an account are.
@@ -234,15 +226,6 @@ impl Records {
                 }
                 _ => true,
             }
-    }
-
-    /// Whether what is said at such a place is stored.
-    pub(super) fn logs(&self, place: &str) -> bool {
-        match place {
-            "room" => self.room_messages,
-            "game" => self.game_messages,
-            _ => self.private_messages,
-        }
     }
 }
 

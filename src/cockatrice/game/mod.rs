@@ -42,6 +42,7 @@ pub use self::{
     ids::ParticipantId,
     participants::{Person, Role},
     removal::LeaveReason,
+    replay::FinishedReplay,
 };
 
 use serde::{Deserialize, Serialize};

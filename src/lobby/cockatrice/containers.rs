@@ -84,11 +84,7 @@ impl Cockatrice {
             return refuse(ResponseCode::RespContextError, turn);
         }
         if !container.game_command.is_empty() {
-            let work = Work::new(Group::Game, cmd_id, 0);
-            match self.game_commands(conn, body, container) {
-                Ok(shard) => self.begin_wait(turn, conn, work, shard),
-                Err(code) => refuse(code, turn),
-            }
+            self.of_participant(turn, conn, body, container, cmd_id);
         } else if !container.room_command.is_empty() {
             let work = Work::new(Group::Room, cmd_id, container.room_command.len());
             self.go_on(turn, conn, body, container, work);
@@ -189,13 +185,18 @@ impl Cockatrice {
             }
             Group::Room | Group::Game | Group::Admission => {
                 let command = container.room_command.get(next)?;
-                self.room_command(conn, container.room_id(), command)
+                self.room_command(turn, conn, container.room_id(), command)
             }
         })
     }
 
     /// The connection waits for the back office.
-    fn begin_wait_outside(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, mut work: Work) {
+    pub(super) fn begin_wait_outside(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        mut work: Work,
+    ) {
         if !work.held {
             work.held = true;
             turn.hold(conn);
@@ -326,9 +327,9 @@ impl Cockatrice {
             Some(Command::ListUsers(_)) => self.list_users(turn, conn),
             Some(Command::GetUserInfo(asked)) => self.user_info(turn, conn, &asked.user_name()),
             Some(Command::GetGamesOfUser(asked)) => {
-                self.games_of_user(conn, &asked.user_name(), work)
+                self.games_of_user(turn, conn, &asked.user_name(), work)
             }
-            Some(Command::Message(message)) => self.private_message(conn, message, work),
+            Some(Command::Message(message)) => self.private_message(turn, conn, message, work),
             Some(Command::ListRooms(_)) => self.list_rooms(turn, conn),
             Some(Command::JoinRoom(join)) => self.join_room(conn, join.room_id()),
             Some(command) if self.has_accounts() => self.of_registered(turn, conn, command),
@@ -337,7 +338,13 @@ impl Cockatrice {
         }
     }
 
-    fn room_command(&mut self, conn: ConnId, room: u32, command: &RoomCommand<'_>) -> Flow {
+    fn room_command(
+        &mut self,
+        turn: &CockatriceTurn<'_>,
+        conn: ConnId,
+        room: u32,
+        command: &RoomCommand<'_>,
+    ) -> Flow {
         use RoomCommandBody as Command;
         let Some(session) = self.sessions.get_mut(&conn) else {
             return Flow::code(ResponseCode::RespLoginNeeded);
@@ -351,7 +358,7 @@ impl Cockatrice {
         session.acts(self.ticks);
         match &command.body {
             Some(Command::LeaveRoom(_)) => self.leave_room(conn, room),
-            Some(Command::RoomSay(say)) => self.room_say(conn, room, say),
+            Some(Command::RoomSay(say)) => self.room_say(turn, conn, room, say),
             Some(Command::CreateGame(create)) => self.create_game(conn, room, create),
             Some(Command::JoinGame(join)) => self.join_game(conn, room, join),
             None => Flow::code(ResponseCode::RespInvalidCommand),

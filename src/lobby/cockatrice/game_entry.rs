@@ -1,7 +1,7 @@
 //! Creating and joining games (spec: cockatrice-behaviour 5.2, 5.3), and what a participant's commands must pass before
 //! they go to the game.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use cockatrice::{
@@ -15,19 +15,35 @@ use cockatrice::{
 };
 
 use super::{
-    Cockatrice,
+    Cockatrice, CockatriceTurn,
     mail::{Entrant, GameCommands, ToGame, ToRoom, ToSession},
+    protocol,
+    questions::Place,
     settings::Method,
     state::{
         lists::Lists,
-        table::{Seat, Table},
-        work::{Flow, Reply},
+        table::{Seat, Spilled, Table},
+        work::{Flow, Group, Reply, Work},
     },
 };
 use crate::{ConnId, ShardId};
 
 /// Life at the start of a round, unless its creator says otherwise.
 const STARTING_LIFE: u32 = 20;
+
+/// Stored decks in one container; a client asks for one.
+const DECKS: usize = 4;
+
+/// A game that is about to begin in a room.
+#[derive(Debug)]
+pub(super) struct NewGameAt {
+    pub(super) room: u32,
+    pub(super) rules: Rules,
+    role: Role,
+    lists: Lists,
+    now_s: u64,
+    pub(super) entrant: Entrant,
+}
 
 impl Cockatrice {
     // ---- on the participant's shard ----------------------------------------------------------------------------
@@ -69,12 +85,77 @@ impl Cockatrice {
         Flow::Wait(self.topology.room(room))
     }
 
-    /// Sends a container's commands to their game, if they may go there (spec: cockatrice-behaviour 6, 7).
-    pub(super) fn game_commands(
+    /// A participant's container: to their game, as soon as the decks that it asks for are there.
+    pub(super) fn of_participant(
         &mut self,
+        turn: &mut CockatriceTurn<'_>,
         conn: ConnId,
         body: &[u8],
         container: &CommandContainer<'_>,
+        cmd_id: u64,
+    ) {
+        let mut work = Work::new(Group::Game, cmd_id, 0);
+        let decks = self.decks_wanted(conn, container);
+        if decks.is_empty() {
+            let to = self.game_commands(turn, conn, body, container, BTreeMap::new());
+            return match to {
+                Ok(shard) => self.begin_wait(turn, conn, work, shard),
+                Err(code) => turn.send(conn, protocol::response(cmd_id, code, &[])),
+            };
+        }
+        if decks.len() > DECKS {
+            self.metrics.over_limit.up();
+            let refused = protocol::response(cmd_id, ResponseCode::RespContextError, &[]);
+            return turn.send(conn, refused);
+        }
+        work.container = Bytes::copy_from_slice(body);
+        work.waits = decks.len();
+        self.fetch_decks(turn, conn, decks);
+        self.begin_wait_outside(turn, conn, work);
+    }
+
+    /// The stored decks that a participant with an account asks for.
+    fn decks_wanted(&self, conn: ConnId, container: &CommandContainer<'_>) -> BTreeSet<i32> {
+        let user = self.user(conn);
+        if user.is_none_or(|user| user.account.is_none()) {
+            return BTreeSet::new();
+        }
+        let wanted = container.game_command.iter().flat_map(|command| {
+            let own = stored_deck(command);
+            let judged = match &command.body {
+                Some(GameCommandBody::Judge(judge)) => &*judge.game_command,
+                _ => &[],
+            };
+            own.into_iter().chain(judged.iter().filter_map(stored_deck))
+        });
+        wanted.collect()
+    }
+
+    /// The decks that a container asks for are there.
+    pub(super) fn decks_fetched(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        body: &[u8],
+        decks: BTreeMap<i32, Bytes>,
+    ) {
+        let sent = match decode::<CommandContainer<'_>>(body) {
+            Ok(container) => self.game_commands(turn, conn, body, &container, decks),
+            Err(_) => Err(ResponseCode::RespInvalidCommand),
+        };
+        if let Err(code) = sent {
+            self.reply(turn, conn, Reply::code(code));
+        }
+    }
+
+    /// Sends a container's commands to their game, if they may go there (spec: cockatrice-behaviour 6, 7).
+    fn game_commands(
+        &mut self,
+        turn: &CockatriceTurn<'_>,
+        conn: ConnId,
+        body: &[u8],
+        container: &CommandContainer<'_>,
+        decks: BTreeMap<i32, Bytes>,
     ) -> Result<ShardId, ResponseCode> {
         let game = container.game_id();
         let session = self.sessions.get_mut(&conn);
@@ -94,11 +175,16 @@ impl Cockatrice {
         for command in commands[from..].iter().rev() {
             self.count_said(conn, command, &mut may_say);
         }
+        let is_said = !may_say.is_empty();
+        let at_s = turn.now.unix.as_secs();
+        let speaker = is_said.then(|| self.speaker(conn, at_s, Place::Game));
         let commands = GameCommands {
             conn,
             container: Bytes::copy_from_slice(body),
             from,
             may_say,
+            decks,
+            speaker: speaker.flatten(),
         };
         self.tell_game(room, game, ToGame::Commands(commands));
         Ok(self.topology.room(room))
@@ -165,13 +251,36 @@ impl Cockatrice {
             self.metrics.over_limit.up();
             return self.reply_to(conn, Reply::code(ResponseCode::RespContextError));
         }
+        let new = NewGameAt {
+            room,
+            rules: self.rules_of(room, &create),
+            role: match spectator {
+                true => Role::Spectator { judge },
+                false => Role::Player { judge },
+            },
+            lists,
+            now_s,
+            entrant,
+        };
+        if self.has_accounts() {
+            return self.ask_number(new);
+        }
         self.games_begun += 1;
         let id = self.topology.game_id(self.shard, self.games_begun);
-        let rules = self.rules_of(room, &create);
-        let role = match spectator {
-            true => Role::Spectator { judge },
-            false => Role::Player { judge },
-        };
+        self.begin_game(id, new);
+    }
+
+    /// A game begins.
+    pub(super) fn begin_game(&mut self, id: u32, new: NewGameAt) {
+        let NewGameAt {
+            room,
+            rules,
+            role,
+            lists,
+            now_s,
+            entrant,
+        } = new;
+        let conn = entrant.listed.conn;
         let mut out = Out::default();
         let (game, creator) = Game::create(id, rules, person(&entrant), role, now_s, &mut out);
         let seats = BTreeMap::from([(creator, Seat { conn, silent: 0 })]);
@@ -181,6 +290,8 @@ impl Cockatrice {
             seats,
             lists,
             replays: Vec::new(),
+            spilled: Spilled::default(),
+            closing: false,
         };
         self.tables.insert(id, table);
         if let Some(state) = self.rooms.get_mut(&room) {
@@ -231,7 +342,7 @@ impl Cockatrice {
             spectators_see_everything: create.spectators_see_everything(),
             share_decklists_on_load: create.share_decklists_on_load(),
             starting_life_total: create.starting_life_total.unwrap_or(STARTING_LIFE) as i32,
-            record_replays: true,
+            record_replays: self.settings.store_replays,
         }
     }
 
@@ -262,7 +373,7 @@ impl Cockatrice {
         let table = self
             .tables
             .get_mut(&game)
-            .filter(|table| table.room == room);
+            .filter(|table| table.room == room && !table.closing);
         let verdict = match &table {
             _ if password.len() > text::PASSWORD_BYTES => Err(ResponseCode::RespWrongPassword),
             None => Err(ResponseCode::RespNameNotFound),
@@ -306,5 +417,13 @@ pub(super) fn person(who: &Entrant) -> Person {
         registered: user.level.is_registered(),
         profile: who.profile.clone(),
         public: user.public.clone(),
+    }
+}
+
+/// The stored deck that a command asks for.
+fn stored_deck(command: &GameCommand<'_>) -> Option<i32> {
+    match &command.body {
+        Some(GameCommandBody::DeckSelect(select)) => select.deck_id,
+        _ => None,
     }
 }

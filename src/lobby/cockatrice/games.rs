@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use cockatrice::{
     game::{Cx, News, Out, ParticipantId},
-    messages::{CommandContainer, ResponseCode, ServerInfoGame, decode, encode, raw},
+    messages::{
+        CommandContainer, GameCommand, GameCommandBody, ResponseCode, ServerInfoGame, decode,
+        encode, raw,
+    },
 };
 
 use super::{
@@ -18,10 +21,7 @@ use super::{
     protocol,
     questions::ListChange,
     room_list::RoomSettings,
-    state::{
-        table::{Seat, Table},
-        work::Reply,
-    },
+    state::{table::Seat, work::Reply},
 };
 use crate::{ConnId, ShardId};
 
@@ -50,9 +50,12 @@ impl Cockatrice {
             container,
             from,
             mut may_say,
+            decks,
+            speaker,
         } = commands;
         let not_there = Reply::code(ResponseCode::RespNotInRoom);
-        let Some(table) = self.tables.get_mut(&game) else {
+        let table = self.tables.get_mut(&game);
+        let Some(table) = table.filter(|table| !table.closing) else {
             return self.reply_to(conn, not_there);
         };
         let Some(by) = table.participant(conn) else {
@@ -63,14 +66,25 @@ impl Cockatrice {
         };
         let obeyed = container.game_command.get(from..).unwrap_or_default();
         self.metrics.game_commands.add(obeyed.len() as u64);
-        let mut said = |_: ParticipantId, _: usize| may_say.pop_front().unwrap_or(true);
+        let mut said = 0;
+        let mut may_say = |_: ParticipantId, _: usize| {
+            let may = may_say.pop_front().unwrap_or(true);
+            said += usize::from(may);
+            may
+        };
         let mut cx = Cx {
             rng: turn.rng,
-            may_say: &mut said,
-            stored_deck: &|_| None,
+            may_say: &mut may_say,
+            stored_deck: &|id| decks.get(&id).map(|deck| &**deck),
         };
         let mut out = Out::default();
         let answer = table.game.commands(by, obeyed, &mut cx, &mut out);
+        if let Some(speaker) = speaker.filter(|_| said > 0) {
+            let description = table.game.rules().description.clone();
+            for text in obeyed.iter().rev().filter_map(text_said).take(said) {
+                self.log(speaker.clone(), text, game, &description);
+            }
+        }
         let mut reply = Reply::code(answer.code);
         if from > 0 {
             reply.code = ResponseCode::RespChatFlood;
@@ -79,7 +93,8 @@ impl Cockatrice {
         self.deliver(game, out);
         self.reply_to(conn, reply);
         // What comes behind the answer.
-        let Some(table) = self.tables.get_mut(&game) else {
+        let table = self.tables.get_mut(&game);
+        let Some(table) = table.filter(|table| !table.closing) else {
             return;
         };
         let mut out = Out::default();
@@ -99,9 +114,11 @@ impl Cockatrice {
         let Some(id) = table.participant(conn) else {
             return;
         };
-        let mut out = Out::default();
-        table.game.disconnected(id, &mut out);
-        self.deliver(game, out);
+        if !table.closing {
+            let mut out = Out::default();
+            table.game.disconnected(id, &mut out);
+            self.deliver(game, out);
+        }
         // Nothing more goes there, whether the game keeps the place or not.
         if let Some(table) = self.tables.get_mut(&game) {
             table.seats.remove(&id);
@@ -131,7 +148,7 @@ impl Cockatrice {
         if let Some(seat) = self.tables.get(&game)?.seats.get(&id) {
             self.connection_lost(game, seat.conn);
         }
-        let table = self.tables.get_mut(&game)?;
+        let table = self.tables.get_mut(&game).filter(|table| !table.closing)?;
         table.game.participant_named(&who.listed.name)?;
         table.seats.insert(id, Seat { conn, silent: 0 });
         let room = table.room;
@@ -164,26 +181,33 @@ impl Cockatrice {
         let inactivity_s = inactivity.map_or(0, |time| time.as_secs() as i64);
         let games: Vec<u32> = self.tables.keys().copied().collect();
         for game in games {
-            let Some(Table {
-                game: state, seats, ..
-            }) = self.tables.get_mut(&game)
-            else {
+            let table = self.tables.get_mut(&game);
+            let Some(table) = table.filter(|table| !table.closing) else {
                 continue;
             };
+            let (state, seats) = (&mut table.game, &table.seats);
             let mut out = Out::default();
             let mut silent = |id: ParticipantId| {
                 let silent = seats.get(&id).map_or(0, |seat| seat.silent);
                 u32::try_from(silent).unwrap_or_default()
             };
             state.second(&mut silent, inactivity_s, &mut out);
-            // Nobody could ask for them: there is no place yet where replays are kept.
-            drop(state.take_recorded());
             self.deliver(game, out);
+            self.spill(game);
+        }
+    }
+
+    /// Does what comes of something in a game; if that is its end, as soon as what is left of it is kept.
+    pub(super) fn deliver(&mut self, game: u32, out: Out) {
+        let ends = |news: &News| matches!(news, News::Closed(_));
+        match self.has_accounts() && out.news.iter().any(ends) {
+            true => self.keep_ended(game, out),
+            false => self.carry_out(game, out),
         }
     }
 
     /// Sends what a game says to whom it is for, and has done what else comes of it.
-    pub(super) fn deliver(&mut self, game: u32, out: Out) {
+    pub(super) fn carry_out(&mut self, game: u32, out: Out) {
         for delivery in out.deliveries {
             let Some(table) = self.tables.get(&game) else {
                 return;
@@ -217,8 +241,9 @@ impl Cockatrice {
                 }
             }
             News::Replay(replay) => {
+                let keeps = self.keeps_replays();
                 if let Some(table) = self.tables.get_mut(&game) {
-                    table.replays.push(replay.duration_s);
+                    table.round_recorded(&replay, keeps);
                 }
             }
             News::Closed(took_part) => self.closed(game, &took_part),
@@ -261,6 +286,7 @@ impl Cockatrice {
     /// A game is over: whoever is still in it is out, the room hears of it, and then of it nothing more.
     fn closed(&mut self, game: u32, took_part: &[(Box<str>, bool)]) {
         self.spread_part(game, |record| record.closed = Some(true));
+        let played = self.played(game, took_part);
         let Some(table) = self.tables.remove(&game) else {
             return;
         };
@@ -279,20 +305,9 @@ impl Cockatrice {
             };
             self.tell_home(name, forget);
         }
-        let added = self.replay_added(&table, took_part);
-        for (name, _) in took_part {
-            if let Some(user) = self.directory.users.get(name) {
-                let conn = user.conn;
-                let send = Delivery::Send(conn, added.clone());
-                self.post.to(conn.shard, Item::Show(send));
-            }
+        if let Some(played) = played.filter(|_| !self.has_accounts()) {
+            self.tell_of_replays(&played, &[]);
         }
-    }
-
-    fn replay_added(&self, table: &Table, took_part: &[(Box<str>, bool)]) -> Bytes {
-        let room = self.room_settings.get(table.room as usize);
-        let room = room.map_or("", |room| &room.name);
-        protocol::replay_added(&table.game, room, &table.replays, took_part)
     }
 
     /// The games of a room that a user is in, as entries of an answer.
@@ -308,5 +323,13 @@ impl Cockatrice {
             }
         }
         out
+    }
+}
+
+/// What a command says to everybody in the game.
+fn text_said<'a>(command: &'a GameCommand<'_>) -> Option<&'a [u8]> {
+    match &command.body {
+        Some(GameCommandBody::GameSay(say)) => say.message.as_deref(),
+        _ => None,
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Cockatrice,
+    questions::LogLine,
     state::{
         desk::Desk, directory::Directory, registry::Registry, room::Room, session::Session,
         shutdown::Shutdown, table::Table,
@@ -33,6 +34,8 @@ pub struct Kept {
     tables: BTreeMap<u32, Table>,
     draining: bool,
     shutdown: Option<Shutdown>,
+    log: Vec<LogLine>,
+    next_status: Duration,
     counted: Counted,
 }
 
@@ -53,6 +56,8 @@ impl Keep for Cockatrice {
             tables,
             draining,
             shutdown,
+            log,
+            next_status,
             metrics,
             // Its place, and what it was told.
             settings: _,
@@ -76,6 +81,8 @@ impl Keep for Cockatrice {
             tables: tables.clone(),
             draining: *draining,
             shutdown: shutdown.clone(),
+            log: log.clone(),
+            next_status: *next_status,
             counted: Counted::of(&**metrics),
         }
     }
@@ -95,6 +102,8 @@ impl Keep for Cockatrice {
             tables,
             draining,
             shutdown,
+            log,
+            next_status,
             counted,
         } = kept;
         self.sessions = sessions.into_iter().collect();
@@ -109,6 +118,8 @@ impl Keep for Cockatrice {
         self.tables = tables;
         self.draining = draining;
         self.shutdown = shutdown;
+        self.log = log;
+        self.next_status = next_status;
         counted.add_to(&*self.metrics);
         Ok(())
     }

@@ -13,7 +13,7 @@ use cockatrice::messages::CloseReason;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    questions::ListChange,
+    questions::{ListChange, LogLine},
     state::{directory::Listed, lists::Lists, visitor::Visitor, work::Reply},
 };
 use crate::{ConnId, Topic};
@@ -157,6 +157,10 @@ pub struct GameCommands {
     pub(super) from: usize,
     /// Whether what is said may be, in the order in which it would be.
     pub(super) may_say: VecDeque<bool>,
+    /// The stored decks that they ask for, as far as there are such.
+    pub(super) decks: BTreeMap<i32, Bytes>,
+    /// Who it is, if what is said in games is written down.
+    pub(super) speaker: Option<LogLine>,
 }
 
 /// For a connection.
@@ -181,8 +185,8 @@ pub enum ToSession {
         /// Staff may do it whatever the user wants.
         exempt: bool,
     },
-    /// The user whom it concerns has no objection.
-    Agreed,
+    /// The user whom it concerns, who has this account (0: none), has no objection.
+    Agreed(u32),
     /// It is in this game of this room, as the participant of a command.
     Entered(u32, u32),
     /// It is no longer in it.

@@ -9,6 +9,8 @@
 //! | `room_list`, `rooms` | which rooms there are; a room: its members, what they say |
 //! | `game_entry`, `games` | creating and joining games; a game's place in its room, and the way to its participants |
 //! | `protocol` | what goes out, and how long messages are looked at |
+//! | `recording` | replays, and what is left of a game that is over |
+//! | `log` | what was said, and how busy the server is, for the store |
 //! | `office` | signing in with an account, and the commands that the store answers |
 //! | `shutdown`, `event` | the end of the server, as administrators announce it |
 //! | [`account`], [`questions`] | what is known of an account; what the back office is asked |
@@ -31,6 +33,7 @@ mod event;
 mod game_entry;
 mod games;
 mod kept;
+mod log;
 mod login;
 mod mail;
 mod metrics;
@@ -38,6 +41,7 @@ mod office;
 mod post;
 mod protocol;
 pub mod questions;
+mod recording;
 mod registration;
 mod registry;
 mod room_list;
@@ -66,6 +70,7 @@ use self::{
     mail::{Delivery, Item, ToSession},
     office::Waiting,
     post::Post,
+    questions::LogLine,
     state::{
         desk::Desk, directory::Directory, registry::Registry, room::Room, session::Session,
         session::Taking, shutdown::Shutdown, table::Table,
@@ -110,6 +115,10 @@ pub struct Cockatrice {
     draining: bool,
     /// The end that an administrator has announced.
     shutdown: Option<Shutdown>,
+    /// What was said since the last tick, where that is written down.
+    log: Vec<LogLine>,
+    /// When the store is told next how busy it is here.
+    next_status: Duration,
     /// What answers of the back office are waited for with.
     pending: Pending<Waiting>,
     /// What this input has caused.
@@ -154,6 +163,8 @@ impl Cockatrice {
             tables: BTreeMap::new(),
             draining: false,
             shutdown: None,
+            log: Vec::new(),
+            next_status: Duration::ZERO,
             pending: Pending::default(),
             post: Post::new(shard),
             metrics: Arc::default(),
@@ -176,7 +187,7 @@ impl Cockatrice {
         while let Some(item) = self.post.next() {
             self.item(turn, item);
         }
-        self.post.send(turn);
+        self.post.send(turn, &mut self.pending);
     }
 
     fn item(&mut self, turn: &mut CockatriceTurn<'_>, item: Item) {
@@ -213,7 +224,7 @@ impl Cockatrice {
                 name,
                 exempt,
             } => self.may(conn, asker, &name, exempt),
-            ToSession::Agreed => self.has_agreed(turn, conn),
+            ToSession::Agreed(account) => self.has_agreed(turn, conn, account),
             ToSession::Entered(game, room) => {
                 if let Some(session) = self.sessions.get_mut(&conn) {
                     session.games.insert(game, Taking { room, silence: 0 });
@@ -231,6 +242,7 @@ impl Cockatrice {
         self.ticks += 1;
         self.tick_sessions(turn);
         self.tick_games();
+        self.tick_log(turn.now.mono);
         self.tick_rooms();
         self.tick_shutdown(turn);
         // In steps, however late this one is; those that were missed are not made up for.

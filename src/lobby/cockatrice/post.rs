@@ -5,9 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{
     CockatriceTurn,
     mail::{Item, Mail, ToSession},
+    office::Waiting,
     questions::Ask,
 };
-use crate::{ConnId, ShardId};
+use crate::{
+    ConnId, ShardId,
+    question::{Continuation, Pending},
+};
 
 /// What an input has caused and is not done or sent yet.
 #[derive(Debug, Default)]
@@ -15,8 +19,8 @@ pub(super) struct Post {
     shard: Option<ShardId>,
     own: VecDeque<Item>,
     others: BTreeMap<ShardId, Mail>,
-    /// Questions whose answer nobody waits for.
-    asks: Vec<Ask>,
+    /// Questions, and what their answers are waited for with.
+    asks: Vec<(Ask, Option<Waiting>)>,
 }
 
 impl Post {
@@ -43,7 +47,17 @@ impl Post {
 
     /// For the back office; nobody waits for its answer.
     pub(super) fn ask(&mut self, question: impl Into<Ask>) {
-        self.asks.push(question.into());
+        self.asks.push((question.into(), None));
+    }
+
+    /// For the back office; this goes on with its answer.
+    pub(super) fn ask_for<K>(&mut self, question: K::Question, continuation: K)
+    where
+        K: Continuation + Into<Waiting>,
+        K::Question: Into<Ask>,
+    {
+        let waiting = continuation.into();
+        self.asks.push((question.into(), Some(waiting)));
     }
 
     /// The next thing to be done here.
@@ -52,12 +66,15 @@ impl Post {
     }
 
     /// Sends what is for other shards, and for the back office.
-    pub(super) fn send(&mut self, turn: &mut CockatriceTurn<'_>) {
+    pub(super) fn send(&mut self, turn: &mut CockatriceTurn<'_>, pending: &mut Pending<Waiting>) {
         while let Some((shard, mail)) = self.others.pop_first() {
             turn.mail(shard, mail);
         }
-        for ask in self.asks.drain(..) {
-            turn.ask(ask);
+        for (ask, waiting) in self.asks.drain(..) {
+            let ticket = turn.ask(ask);
+            if let Some(waiting) = waiting {
+                pending.put(ticket, waiting);
+            }
         }
     }
 }

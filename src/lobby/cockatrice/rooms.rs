@@ -10,9 +10,10 @@ use cockatrice::{
 };
 
 use super::{
-    Cockatrice,
+    Cockatrice, CockatriceTurn,
     mail::{Delivery, Item, ToRoom, ToSession},
     protocol,
+    questions::Place,
     state::{
         directory::{Listed, members},
         work::{Flow, Reply},
@@ -57,12 +58,23 @@ impl Cockatrice {
         Flow::Wait(self.topology.room(room))
     }
 
-    pub(super) fn room_say(&mut self, conn: ConnId, room: u32, say: &CommandRoomSay<'_>) -> Flow {
+    pub(super) fn room_say(
+        &mut self,
+        turn: &CockatriceTurn<'_>,
+        conn: ConnId,
+        room: u32,
+        say: &CommandRoomSay<'_>,
+    ) -> Flow {
         let said = say.message();
         if !self.may_talk(conn, say.message.as_deref().map_or(0, <[u8]>::len)) {
             return Flow::code(ResponseCode::RespChatFlood);
         }
         let text = text::one_line(&said).into_owned();
+        if let Some(line) = self.speaker(conn, turn.now.unix.as_secs(), Place::Room) {
+            let settings = self.room_settings.clone();
+            let name = settings.get(room as usize).map_or("", |room| &room.name);
+            self.log(line, text.as_bytes(), room, name);
+        }
         self.tell_room(room, ToRoom::Say { conn, text });
         Flow::Wait(self.topology.room(room))
     }

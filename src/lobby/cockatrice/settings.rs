@@ -140,6 +140,14 @@ settings::settings! {
         games_per_user: i64 = "cockatrice.games_per_user", number(-1, 1_000_000), "5", unit("games");
         /// A game whose players are all disconnected is closed after this time. 0: never.
         game_inactivity: Option<Duration> = "cockatrice.game_inactivity_s", number(0, 1_000_000), "120", unit("s");
+        /// Whether replays of games are kept for those who took part, where there are accounts.
+        store_replays: bool = "cockatrice.store_replays", flag(), "true";
+        /// Whether what is said in rooms is written down for moderators, where there are accounts.
+        log_rooms: bool = "cockatrice.log_room_messages", flag(), "false";
+        /// Whether what is said in games is.
+        log_games: bool = "cockatrice.log_game_messages", flag(), "false";
+        /// Whether private messages are.
+        log_private: bool = "cockatrice.log_private_messages", flag(), "false";
         /// Whether everybody may create a game as a judge.
         create_as_judge: bool = "cockatrice.allow_create_as_judge", flag(), "false";
         /// Commands of one client in a second in the long run; 1000 at once. It is heard later if it sends more. 0: no limit.

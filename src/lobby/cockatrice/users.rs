@@ -10,6 +10,7 @@ use super::{
     account::Form,
     mail::{Delivery, Item, ToRoom, ToSession},
     protocol,
+    questions::Place,
     state::{
         directory::USERS,
         session::{Session, User},
@@ -111,6 +112,7 @@ impl Cockatrice {
     /// A message to one user, who may be oneself: both get it (spec: cockatrice-behaviour 3.2).
     pub(super) fn private_message(
         &mut self,
+        turn: &CockatriceTurn<'_>,
         conn: ConnId,
         message: &CommandMessage<'_>,
         work: &mut Work,
@@ -125,12 +127,13 @@ impl Cockatrice {
             receiver: (*receiver).into(),
             text: Bytes::copy_from_slice(text),
         };
-        self.if_wanted(conn, to, tell, false, work)
+        self.if_wanted(turn, conn, to, tell, false, work)
     }
 
     /// Does something about the user of another connection, unless they ignore whoever does it.
     fn if_wanted(
         &mut self,
+        turn: &CockatriceTurn<'_>,
         conn: ConnId,
         to: ConnId,
         then: Then,
@@ -138,7 +141,7 @@ impl Cockatrice {
         work: &mut Work,
     ) -> Flow {
         if !self.has_accounts() {
-            return self.agreed(conn, then, work);
+            return self.agreed(turn, conn, then, 0, work);
         }
         let Some(name) = self.user(conn).map(|user| user.name.clone()) else {
             return Flow::code(ResponseCode::RespLoginNeeded);
@@ -154,37 +157,37 @@ impl Cockatrice {
             return Flow::Wait(to.shard);
         }
         match self.objects(to, &name, exempt) {
-            Some(code) => Flow::code(code),
-            None => self.agreed(conn, then, work),
+            Err(code) => Flow::code(code),
+            Ok(account) => self.agreed(turn, conn, then, account, work),
         }
     }
 
-    /// Why the user of a connection of this shard wants nothing of somebody, if they do not.
-    fn objects(&self, conn: ConnId, name: &str, exempt: bool) -> Option<ResponseCode> {
-        let Some(user) = self.user(conn) else {
-            return Some(ResponseCode::RespNameNotFound);
-        };
-        let objects = user.lists.ignores(name) && !exempt;
-        objects.then_some(ResponseCode::RespInIgnoreList)
+    /// Why the user of a connection of this shard wants nothing of somebody; otherwise their account, 0 for none.
+    fn objects(&self, conn: ConnId, name: &str, exempt: bool) -> Result<u32, ResponseCode> {
+        let user = self.user(conn).ok_or(ResponseCode::RespNameNotFound)?;
+        match user.lists.ignores(name) && !exempt {
+            true => Err(ResponseCode::RespInIgnoreList),
+            false => Ok(user.account.as_ref().map_or(0, |account| account.id)),
+        }
     }
 
     /// Somebody elsewhere wants to do something that the user of this connection may not want of them.
     pub(super) fn may(&mut self, conn: ConnId, asker: ConnId, name: &str, exempt: bool) {
         let told = match self.objects(conn, name, exempt) {
-            Some(code) => ToSession::Reply(Reply::code(code)),
-            None => ToSession::Agreed,
+            Err(code) => ToSession::Reply(Reply::code(code)),
+            Ok(account) => ToSession::Agreed(account),
         };
         self.post.session(asker, told);
     }
 
     /// The user whom it concerns has no objection.
-    pub(super) fn has_agreed(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId) {
+    pub(super) fn has_agreed(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, account: u32) {
         let session = self.sessions.get_mut(&conn);
         let Some(mut work) = session.and_then(|session| session.work.take()) else {
             return;
         };
         let flow = match work.then.take() {
-            Some(then) => self.agreed(conn, then, &mut work),
+            Some(then) => self.agreed(turn, conn, then, account, &mut work),
             None => Flow::code(ResponseCode::RespInternalError),
         };
         if let Some(session) = self.sessions.get_mut(&conn) {
@@ -195,9 +198,25 @@ impl Cockatrice {
         }
     }
 
-    fn agreed(&mut self, conn: ConnId, then: Then, work: &mut Work) -> Flow {
+    fn agreed(
+        &mut self,
+        turn: &CockatriceTurn<'_>,
+        conn: ConnId,
+        then: Then,
+        account: u32,
+        work: &mut Work,
+    ) -> Flow {
         match then {
-            Then::Tell { to, receiver, text } => self.tell_privately(conn, to, &receiver, &text),
+            Then::Tell { to, receiver, text } => {
+                let flow = self.tell_privately(conn, to, &receiver, &text);
+                let at_s = turn.now.unix.as_secs();
+                let is_told =
+                    matches!(&flow, Flow::Done(reply) if reply.code == ResponseCode::RespOk);
+                if is_told && let Some(line) = self.speaker(conn, at_s, Place::Chat) {
+                    self.log(line, &text, account, &receiver);
+                }
+                flow
+            }
             Then::Games(name) => self.gather_games(conn, &name, work),
         }
     }
@@ -240,12 +259,18 @@ impl Cockatrice {
     }
 
     /// The games that a user is in, unless they ignore whoever asks.
-    pub(super) fn games_of_user(&mut self, conn: ConnId, name: &str, work: &mut Work) -> Flow {
+    pub(super) fn games_of_user(
+        &mut self,
+        turn: &CockatriceTurn<'_>,
+        conn: ConnId,
+        name: &str,
+        work: &mut Work,
+    ) -> Flow {
         let Some(there) = self.directory.users.get(name).map(|user| user.conn) else {
             return Flow::code(ResponseCode::RespNameNotFound);
         };
         let exempt = self.is_staff(conn);
-        self.if_wanted(conn, there, Then::Games(name.into()), exempt, work)
+        self.if_wanted(turn, conn, there, Then::Games(name.into()), exempt, work)
     }
 
     /// Asks every room which of its games a user is in.

@@ -126,7 +126,7 @@ fn line_values(line: &LogLine) -> Vec<Value<'_>> {
         &*line.sender,
         &*line.address,
         &*line.text,
-        line.place,
+        line.place.name(),
         line.target_id,
         &*line.target,
     ]

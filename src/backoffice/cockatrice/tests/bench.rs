@@ -67,9 +67,6 @@ pub(super) fn settings() -> Accounts {
     settings.names.min_length = 4;
     settings.names.punctuation = "_.-".to_owned();
     settings.names.words = "badword".to_owned();
-    settings.records.room_messages = true;
-    settings.records.game_messages = true;
-    settings.records.private_messages = true;
     settings
 }
 

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use cockatrice::messages::{GameReplay, ResponseBody, ResponseCode as Code, decode, encode};
 use lobby::cockatrice::questions::{
-    Answer, AskReplays, KeepGame, LogLine, Moderate, ModeratorRequest, NewGame, PlayedGame,
-    Recorded, ReplayRequest, StoreGame, Who, WriteLog,
+    Answer, AskReplays, KeepGame, KeepPiece, LogLine, Moderate, ModeratorRequest, NewGame, Place,
+    PlayedGame, Recorded, ReplayRequest, StoreGame, Who, WriteLog,
 };
 
 use super::{
@@ -45,6 +45,7 @@ fn played(game: u32) -> Box<PlayedGame> {
         audience: vec!["alicea".into(), "bobbyb".into(), "carolc".into()],
         replays: vec![Recorded {
             encoded: Bytes::from(encode(&replay)),
+            on_disk: 0,
             duration_s: 7,
         }],
         ..PlayedGame::default()
@@ -105,31 +106,6 @@ on_both! {
         assert_eq!(bench.look(types).await, "Standard, Draft");
     }
 
-    async fn what_is_not_wanted_is_not_stored(bench: &Bench) {
-        let handler = bench.with(|settings| {
-            settings.records.replays = false;
-            settings.records.private_messages = false;
-        });
-        let game = new_game(bench).await;
-        let answer = handler.handle(StoreGame(played(game)).into()).await;
-        assert!(matches!(answer, Answer::StoreGame(Ok(ids)) if ids.is_empty()));
-        let count = async |table| bench.look(&format!("SELECT CAST(COUNT(*) AS CHAR) FROM cockatrice_{table}")).await;
-        assert_eq!((count("replays").await, count("replays_access").await), ("0".to_owned(), "0".to_owned()));
-        assert_eq!(count("games_players").await, "2");
-        let line = |place| LogLine {
-            at_s: unix_now() as u64,
-            sender_id: 1,
-            sender: "alicea".into(),
-            address: "192.0.2.7".into(),
-            text: "hello".into(),
-            place,
-            target_id: 0,
-            target: "somewhere".into(),
-        };
-        handler.handle(WriteLog(vec![line("room"), line("chat"), line("game")]).into()).await;
-        assert_eq!(count("log").await, "2");
-    }
-
     async fn a_game_is_shared_by_its_code_or_granted(bench: &Bench) {
         let game = new_game(bench).await;
         stored(bench, &played(game)).await;
@@ -172,7 +148,7 @@ on_both! {
             target_id: 5,
             target: target.into(),
         };
-        let lines = vec![line("room", "logged words", "General"), line("chat", "logged pm", "bobbyb"), line("game", "gg", "a game")];
+        let lines = vec![line(Place::Room, "logged words", "General"), line(Place::Chat, "logged pm", "bobbyb"), line(Place::Game, "gg", "a game")];
         bench.handler.handle(WriteLog(lines).into()).await;
         let mary = bench.who("modmary").await;
         let search = |name: &str, message: &str, places: &[&str]| Moderate {
@@ -214,38 +190,55 @@ on_both! {
 async fn a_game_that_is_over_outlives_the_process() {
     let bench = Bench::sqlite().await;
     let folder = tempfile::tempdir().unwrap();
-    let spool = || Spool::open(folder.path(), Default::default()).unwrap();
+    let (games, pieces) = (folder.path().join("games"), folder.path().join("replays"));
+    let spool = || Spool::open(&games, Default::default()).unwrap();
     let game = new_game(&bench).await;
-    let (first, kept) = bench.with(|_| {}).with_spool(spool()).unwrap();
-    assert!(kept.is_empty());
-    let answer = first.handle(KeepGame(played(game)).into()).await;
+    let mut played = played(game);
+    // Its replay begins on disk.
+    let whole = std::mem::take(&mut played.replays[0].encoded);
+    played.replays[0].on_disk = 1;
+    played.replays[0].encoded = whole.slice(1..);
+    let (first, left) = bench.with(|_| {}).with_spool(spool(), &pieces).unwrap();
+    assert!(left.is_empty());
+    let piece = KeepPiece {
+        game,
+        round: 0,
+        offset: 0,
+        bytes: whole.slice(..1),
+    };
+    let answer = first.handle(piece.into()).await;
+    assert!(matches!(answer, Answer::KeepPiece(Ok(()))));
+    let answer = first.handle(KeepGame(played.clone()).into()).await;
     assert!(matches!(answer, Answer::KeepGame(Ok(()))));
     drop(first); // killed before the store had it
-    let (second, kept) = bench.with(|_| {}).with_spool(spool()).unwrap();
-    assert_eq!(kept, [*played_like(&kept, game)]);
-    second
-        .replay(kept, std::time::Duration::from_millis(1))
-        .await;
+    let (second, left) = bench.with(|_| {}).with_spool(spool(), &pieces).unwrap();
+    assert_eq!(left, [*played]);
+    let storing = second.keep_storing(left, std::time::Duration::from_millis(1));
     let alice = bench.who("alicea").await;
-    said(
-        &bench.outcome(of(&alice, ReplayRequest::List)).await,
-        |body| {
-            let ResponseBody::ReplayList(told) = body else {
-                panic!("{body:?}")
-            };
-            assert_eq!(told.match_list.len(), 1);
-        },
-    );
-    let (_, kept) = bench.with(|_| {}).with_spool(spool()).unwrap();
-    assert!(kept.is_empty(), "what is stored is no longer kept");
-}
-
-/// The game as it was kept: its times are those of then.
-fn played_like(kept: &[PlayedGame], game: u32) -> Box<PlayedGame> {
-    let kept = kept.first().expect("one is kept");
-    Box::new(PlayedGame {
-        started_s: kept.started_s,
-        finished_s: kept.finished_s,
-        ..*played(game)
-    })
+    let is_there = async || {
+        let mut games = 0;
+        said(
+            &bench.outcome(of(&alice, ReplayRequest::List)).await,
+            |body| {
+                let ResponseBody::ReplayList(told) = body else {
+                    panic!("{body:?}")
+                };
+                games = told.match_list.len();
+            },
+        );
+        games == 1
+    };
+    let stored = async {
+        while !is_there().await || std::fs::read_dir(&games).unwrap().count() > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        () = storing => {}
+        () = stored => {}
+    }
+    let replays = "SELECT CAST(COUNT(*) AS CHAR) FROM cockatrice_replays WHERE id_game = 1";
+    assert_eq!(bench.look(replays).await, "1");
+    let (_, left) = bench.with(|_| {}).with_spool(spool(), &pieces).unwrap();
+    assert!(left.is_empty(), "what is stored is no longer kept");
 }

@@ -49,7 +49,7 @@ impl Cockatrice {
                 let before = self.change_record(conn, account);
                 self.post.session(conn, ToSession::Reply(reply));
                 if before {
-                    self.spread_record(conn, told);
+                    self.spread_user(conn, told);
                 }
             }
             Some(Change::List(change)) => {
@@ -133,7 +133,7 @@ impl Cockatrice {
     }
 
     /// Others see a user's record as it is now.
-    fn spread_record(&mut self, conn: ConnId, told: bool) {
+    fn spread_user(&mut self, conn: ConnId, told: bool) {
         let Some(session) = self.sessions.get(&conn) else {
             return;
         };

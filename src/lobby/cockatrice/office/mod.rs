@@ -6,23 +6,29 @@
 //! |---|---|
 //! | `sign_in` | who it is that signs in, and that their session is written down |
 //! | `commands` | commands of people, moderators and administrators, as questions |
+//! | `games` | numbers of games, and stored decks |
 //! | `changes` | what an answer changes for those who are there |
 
 mod changes;
 mod commands;
+mod games;
 mod sign_in;
 
 use std::marker::PhantomData;
 
 use cockatrice::messages::ResponseCode;
 
-use self::sign_in::{Identifying, Opening, Salting};
+use self::{
+    games::{Fetching, Numbering},
+    sign_in::{Identifying, Opening, Salting},
+};
 use super::{
     Cockatrice, CockatriceTurn,
     questions::{
         Answer, Ask, AskDecks, AskReplays, AskReports, Asked, ChangeAccount, Moderate, Outcome,
         Register, ServerMessage,
     },
+    recording::{Keeping, Spilling, Storing},
     settings::Method,
     state::work::Flow,
 };
@@ -43,6 +49,11 @@ crate::continuations! {
     AskReports => Replying<AskReports>,
     Moderate => Replying<Moderate>,
     ServerMessage => Announcing,
+    NewGame => Numbering,
+    DeckForGame => Fetching,
+    KeepPiece => Spilling,
+    KeepGame => Keeping,
+    StoreGame => Storing,
 }
 
 impl Asker for Cockatrice {
@@ -106,7 +117,9 @@ impl Cockatrice {
                 | Ask::ServerMessage(_)
                 | Ask::DeckForGame(_)
                 | Ask::NewGame(_)
+                | Ask::KeepPiece(_)
                 | Ask::KeepGame(_)
+                | Ask::NoteStatus(_)
                 | Ask::StoreGame(_)
                 | Ask::WriteLog(_),
             ) => return Flow::code(ResponseCode::RespInternalError), // no command is one of these

@@ -5,16 +5,15 @@
 pub(super) mod outline;
 
 use bytes::Bytes;
-use cockatrice::{
-    game::Game,
-    messages::{
-        CloseReason, EventConnectionClosed, EventLeaveRoom, EventNotifyUser, EventRemoveMessages,
-        EventReplayAdded, EventRoomSay, EventServerIdentification, EventServerMessage,
-        EventServerShutdown, EventUserLeft, EventUserMessage, Message, NotificationType, Response,
-        ResponseBody, ResponseCode, RoomMessageType, ServerInfoReplay, ServerInfoReplayMatch,
-        ServerInfoUser, ServerOptions, encode, raw,
-    },
+use cockatrice::messages::{
+    CloseReason, EventConnectionClosed, EventLeaveRoom, EventNotifyUser, EventRemoveMessages,
+    EventReplayAdded, EventRoomSay, EventServerIdentification, EventServerMessage,
+    EventServerShutdown, EventUserLeft, EventUserMessage, Message, NotificationType, Response,
+    ResponseBody, ResponseCode, RoomMessageType, ServerInfoReplay, ServerInfoReplayMatch,
+    ServerInfoUser, ServerOptions, encode, raw,
 };
+
+use super::questions::PlayedGame;
 
 /// What a client over TCP is sent first, without a length in front (spec: cockatrice-wire 3.1).
 pub(super) const GREETING: &[u8] =
@@ -170,29 +169,26 @@ pub(super) fn list_rooms(rooms: &[u8]) -> Bytes {
     message(SESSION_EVENT, &[], &listed(LIST_ROOMS, rooms))
 }
 
-/// A game is over that the receiver took part in: what is known of its replays (spec: cockatrice-behaviour 5.10).
-pub(super) fn replay_added(
-    game: &Game,
-    room: &str,
-    durations: &[u32],
-    took_part: &[(Box<str>, bool)],
-) -> Bytes {
-    let name = &*game.rules().description;
-    let replays = durations.iter().map(|&duration| ServerInfoReplay {
-        replay_id: Some(-1),
-        replay_name: Some(name.into()),
-        duration: Some(duration),
+/// A game is over that the receiver took part in: what is known of its replays (spec: cockatrice-behaviour 5.10). Those without
+/// an id are in no store.
+pub(super) fn replay_added(played: &PlayedGame, ids: &[u32]) -> Bytes {
+    let id = |index: usize| ids.get(index).map_or(-1, |&id| id as i32);
+    let replays = played.replays.iter().enumerate();
+    let replays = replays.map(|(index, replay)| ServerInfoReplay {
+        replay_id: Some(id(index)),
+        replay_name: Some((&*played.description).into()),
+        duration: Some(replay.duration_s),
     });
-    let players = took_part.iter().filter(|(_, plays)| *plays);
+    let players = played.players.iter();
     let event = EventReplayAdded {
         match_info: Some(ServerInfoReplayMatch {
             replay_list: replays.collect(),
-            game_id: Some(game.id() as i32),
-            room_name: Some(room.into()),
-            time_started: Some(game.created_s() as u32),
-            length: Some(game.seconds()),
-            game_name: Some(name.into()),
-            player_names: players.map(|(name, _)| (&**name).into()).collect(),
+            game_id: Some(played.game as i32),
+            room_name: Some((&*played.room).into()),
+            time_started: Some(played.started_s as u32),
+            length: Some(played.finished_s.saturating_sub(played.started_s) as u32),
+            game_name: Some((&*played.description).into()),
+            player_names: players.map(|name| (&**name).into()).collect(),
             do_not_hide: None,
         }),
     };

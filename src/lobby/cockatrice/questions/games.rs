@@ -50,13 +50,33 @@ pub struct PlayedGame {
     pub replays: Vec<Recorded>,
 }
 
-/// A replay.
+/// A replay. What was put on disk while it was recorded stands in front of the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recorded {
-    /// An encoded `GameReplay`, without its id.
+    /// Bytes of it that are on disk ([`KeepPiece`]).
+    pub on_disk: u64,
+    /// The rest of an encoded `GameReplay`, without its id.
     pub encoded: Bytes,
     /// Seconds that it lasts.
     pub duration_s: u32,
+}
+
+/// Keeps a piece of the replay of a game that goes on, in its place: twice does no harm.
+#[derive(Clone, Debug)]
+pub struct KeepPiece {
+    /// Which game.
+    pub game: u32,
+    /// Which of its replays, from 0.
+    pub round: u32,
+    /// So many bytes come before it.
+    pub offset: u64,
+    /// The piece.
+    pub bytes: Bytes,
+}
+
+impl Question for KeepPiece {
+    type Answer = Result<(), StoreFailure>;
+    const LANE: Lane = Lane::Disk;
 }
 
 /// Keeps a game that is over on disk until it is in the store: before anybody is told that it is over.
@@ -87,8 +107,30 @@ impl Question for WriteLog {
     const LANE: Lane = Lane::Records;
 }
 
+/// Where something was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    /// In a room.
+    Room,
+    /// In a game.
+    Game,
+    /// To one user.
+    Chat,
+}
+
+impl Place {
+    /// As the store and moderators call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Place::Room => "room",
+            Place::Game => "game",
+            Place::Chat => "chat",
+        }
+    }
+}
+
 /// What somebody said.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
     /// When, Unix seconds.
     pub at_s: u64,
@@ -100,8 +142,8 @@ pub struct LogLine {
     pub address: Box<str>,
     /// What.
     pub text: Box<str>,
-    /// `room`, `game` or `chat`.
-    pub place: &'static str,
+    /// Where.
+    pub place: Place,
     /// Number of the room, the game, or the account that was spoken to.
     pub target_id: u32,
     /// Name of it.

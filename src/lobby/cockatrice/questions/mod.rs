@@ -22,7 +22,9 @@ pub use self::{
     account::{AccountChange, ChangeAccount, List, ListChange},
     commands::{Asked, by_admin, by_anybody, by_moderator, by_registered},
     decks::{AskDecks, DeckForGame, DeckRequest},
-    games::{KeepGame, LogLine, NewGame, PlayedGame, Recorded, StoreGame, WriteLog},
+    games::{
+        KeepGame, KeepPiece, LogLine, NewGame, Place, PlayedGame, Recorded, StoreGame, WriteLog,
+    },
     moderation::{BanKeys, Moderate, ModeratorRequest},
     outcome::{Banned, Change, Notice, Outcome, Pending, event, notification},
     registration::{Register, Registration},
@@ -50,6 +52,7 @@ crate::questions! {
     AskReports,
     Moderate,
     NewGame,
+    KeepPiece,
     KeepGame,
     StoreGame,
     WriteLog,

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use cockatrice::game::{Game, ParticipantId};
 use serde::{Deserialize, Serialize};
 
 use super::lists::Lists;
-use crate::ConnId;
+use crate::{ConnId, cockatrice::questions::Recorded};
 
 /// A game and the connections of those who are in it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -16,8 +17,23 @@ pub(crate) struct Table {
     pub(crate) seats: BTreeMap<ParticipantId, Seat>,
     /// Whom its creator has on their lists.
     pub(crate) lists: Lists,
-    /// Seconds that its rounds lasted, of which there are replays.
-    pub(crate) replays: Vec<u32>,
+    /// Replays of the rounds that are over.
+    pub(crate) replays: Vec<Recorded>,
+    /// What is on disk of the round that goes on.
+    pub(crate) spilled: Spilled,
+    /// It is over, and goes as soon as what is left of it is on disk: nobody can do anything in it any more.
+    pub(crate) closing: bool,
+}
+
+/// What is on disk of a replay that goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Spilled {
+    /// Bytes that are there.
+    pub(crate) bytes: u64,
+    /// What comes next, and is kept until it is there.
+    pub(crate) next: Bytes,
+    /// It is on its way.
+    pub(crate) under_way: bool,
 }
 
 /// A participant's connection.

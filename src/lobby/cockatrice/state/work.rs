@@ -80,6 +80,8 @@ pub(crate) struct Work {
     pub(crate) then: Option<Then>,
     /// Rooms that are asked for a user's games, and what they have answered.
     pub(crate) gather: Option<Gather>,
+    /// The stored decks that its commands ask for, as far as they have come.
+    pub(crate) decks: BTreeMap<i32, Bytes>,
     /// Who it is that signs in.
     pub(crate) newcomer: Option<Newcomer>,
 }
@@ -97,6 +99,7 @@ impl Work {
             purged: false,
             then: None,
             gather: None,
+            decks: BTreeMap::new(),
             newcomer: None,
         }
     }

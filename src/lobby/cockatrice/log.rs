@@ -1,0 +1,85 @@
+//! What is written down in the store: what was said, where an operator wants that, and how busy the server is
+//! (spec: cockatrice-behaviour 15 `logging`, 16).
+//!
+//! Lines go out once a tick, all together. What the back office does not take is lost and counted there: nobody waits for it.
+
+use std::time::Duration;
+
+use cockatrice::text;
+
+use super::{
+    Cockatrice,
+    questions::{LogLine, NoteStatus, Place, WriteLog},
+};
+use crate::ConnId;
+
+/// Lines that wait for the tick; then they are asked at once. More than all users of a shard can say in one.
+const LINES: usize = 1_000;
+
+impl Cockatrice {
+    /// Whether what is said there is written down.
+    pub(super) fn logs(&self, place: Place) -> bool {
+        let settings = &self.settings;
+        self.has_accounts()
+            && match place {
+                Place::Room => settings.log_rooms,
+                Place::Game => settings.log_games,
+                Place::Chat => settings.log_private,
+            }
+    }
+
+    /// Who says something, as a line of the log tells it.
+    pub(super) fn speaker(&self, conn: ConnId, at_s: u64, place: Place) -> Option<LogLine> {
+        let session = self.sessions.get(&conn).filter(|_| self.logs(place))?;
+        let user = session.user.as_ref()?;
+        Some(LogLine {
+            at_s,
+            sender_id: user.account.as_ref().map_or(0, |account| account.id),
+            sender: user.name.clone(),
+            address: session.address.to_canonical().to_string().into(),
+            text: Box::default(),
+            place,
+            target_id: 0,
+            target: Box::default(),
+        })
+    }
+
+    /// Something was said.
+    pub(super) fn log(&mut self, line: LogLine, said: &[u8], target_id: u32, target: &str) {
+        self.log.push(LogLine {
+            text: text::text(said).into(),
+            target_id,
+            target: target.into(),
+            ..line
+        });
+        if self.log.len() >= LINES {
+            self.write_log();
+        }
+    }
+
+    fn write_log(&mut self) {
+        if !self.log.is_empty() {
+            let lines = std::mem::take(&mut self.log);
+            self.post.ask(WriteLog(lines));
+        }
+    }
+
+    /// A tick.
+    pub(super) fn tick_log(&mut self, now: Duration) {
+        self.write_log();
+        let Some(period) = self.settings.status_update.filter(|_| self.has_accounts()) else {
+            return;
+        };
+        if self.shard != self.topology.desk() || now < self.next_status {
+            return;
+        }
+        self.next_status = now + period;
+        let users = &self.directory.users;
+        let moderators = users.values().filter(|user| user.level.is_moderator());
+        self.post.ask(NoteStatus {
+            users: users.len() as u32,
+            moderators: moderators.count() as u32,
+            games: self.directory.rooms.iter().map(|(_, games)| games).sum(),
+        });
+    }
+}
