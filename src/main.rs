@@ -92,6 +92,7 @@ fn prepare() -> anyhow::Result<Prepared> {
     let sources = Sources {
         file: cli.options.config.clone(),
         compat_file: cli.options.configuration_file.clone(),
+        servatrice_ini: cli.options.compat.clone(),
         environment: environment(),
         flags: cli.options.flags(),
     };
@@ -126,7 +127,7 @@ fn prepare() -> anyhow::Result<Prepared> {
 impl Started {
     /// Does what was asked.
     fn run(self) -> anyhow::Result<ExitCode> {
-        if let Some(replaces) = &self.config.replaces {
+        for replaces in &self.config.replaces {
             tracing::info!("{replaces}");
         }
         for note in &self.config.notes {

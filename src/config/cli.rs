@@ -26,6 +26,9 @@ pub struct Options {
     /// Configuration file of the FAF lobby server that this one replaces (YAML).
     #[arg(long, value_name = "FILE", env = "CONFIGURATION_FILE", global = true)]
     pub configuration_file: Option<PathBuf>,
+    /// Configuration file of the Cockatrice server that this one replaces (servatrice.ini).
+    #[arg(long, value_name = "FILE", env = "MUSTER_COMPAT", global = true)]
+    pub compat: Option<PathBuf>,
     /// Set one configuration key; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair, global = true)]
     pub set: Vec<(String, String)>,

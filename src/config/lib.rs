@@ -5,7 +5,8 @@
 //! | `groups` | all groups of settings, one line each; what each setting is stands beside the code that it governs |
 //! | `sources` | file, environment and flags, checked against the settings' keys |
 //! | `service_links` | variables of the environment that look like settings and are none |
-//! | `compat` | the file and the environment of the server that this one replaces |
+//! | `compat` | the file and the environment of the FAF server that this one replaces |
+//! | `servatrice` | the file and the environment of the Cockatrice server that this one replaces |
 //! | `resolve` | what depends on something else, and contradictions |
 //! | `print` | the commented file of `--print-config` and the reference page |
 //! | `cli` | the command line |
@@ -18,12 +19,13 @@ mod error;
 mod groups;
 mod print;
 mod resolve;
+mod servatrice;
 mod service_links;
 mod sources;
 
 use std::{ops::Deref, path::PathBuf};
 
-use settings::{Key, PREFIX, Value, Values};
+use settings::{Key, Kind, PREFIX, Value, Values};
 
 pub use error::{ConfigError, Place};
 pub use groups::{Log, LogFormat, Server, Settings};
@@ -34,8 +36,10 @@ pub use print::reference;
 pub struct Sources {
     /// Our own file.
     pub file: Option<PathBuf>,
-    /// The file of the server this one replaces.
+    /// The file of the FAF server this one replaces.
     pub compat_file: Option<PathBuf>,
+    /// The file of the Cockatrice server this one replaces.
+    pub servatrice_ini: Option<PathBuf>,
     /// All variables of the environment.
     pub environment: Vec<(String, String)>,
     /// `key=value` pairs of the command line.
@@ -55,9 +59,9 @@ pub struct Change {
 #[derive(Clone, Debug)]
 pub struct Config {
     settings: Settings,
-    /// That the settings of the replaced server count, and why.
-    pub replaces: Option<String>,
-    /// What somebody should know about the settings of the replaced server, or about variables that were passed over.
+    /// That the settings of replaced servers count, and why.
+    pub replaces: Vec<String>,
+    /// What somebody should know about the settings of replaced servers, or about variables that were passed over.
     pub notes: Vec<String>,
     values: Values,
 }
@@ -69,6 +73,13 @@ impl Deref for Config {
         &self.settings
     }
 }
+
+/// What says where the FAF lobby listens.
+const FAF_LISTENERS: [&str; 3] = [
+    "faf.qdatastream_address",
+    "faf.json_address",
+    "faf.websocket_address",
+];
 
 impl Config {
     /// Lays everything typed over the defaults; later wins: the replaced server's settings, file, environment, flags.
@@ -82,16 +93,24 @@ impl Config {
         let mut own = file.transpose()?.unwrap_or_default();
         own.extend(sources::from_environment(&sources.environment)?);
         own.extend(sources::from_flags(&sources.flags)?);
-        let asked = own.iter().any(|given| given.key.group() == "vcmi");
-        sources::overlay(&mut values, compat.given);
-        if let Some(enabled) = groups::find("vcmi.enabled").filter(|_| compat.deployed && !asked) {
-            // The replaced server has no such lobby.
-            values.set(enabled, Value::Flag(false));
+        let ini = servatrice::read(&sources.environment, sources.servatrice_ini.as_deref())?;
+        let is_asked = |group: &str| own.iter().any(|given| given.key.group() == group);
+        // A replaced server has no other lobbies.
+        if (compat.deployed || ini.replaces.is_some()) && !is_asked("vcmi") {
+            switch_off(&mut values, "vcmi.enabled");
         }
+        if ini.replaces.is_some() && !compat.deployed && !is_asked("faf") {
+            for name in FAF_LISTENERS {
+                switch_off(&mut values, name);
+            }
+        }
+        sources::overlay(&mut values, compat.given);
+        sources::overlay(&mut values, ini.given);
         sources::overlay(&mut values, own);
         let mut config = Config::resolve(values)?;
-        config.replaces = compat.replaces;
+        config.replaces = compat.replaces.into_iter().chain(ini.replaces).collect();
         config.notes = compat.notes;
+        config.notes.extend(ini.notes);
         config.notes.extend(passed_over(&sources.environment));
         Ok(config)
     }
@@ -100,7 +119,7 @@ impl Config {
     fn resolve(values: Values) -> Result<Config, ConfigError> {
         Ok(Config {
             settings: resolve::resolve(&values)?,
-            replaces: None,
+            replaces: Vec::new(),
             notes: Vec::new(),
             values,
         })
@@ -120,6 +139,17 @@ impl Config {
     /// The effective values as a commented TOML file; the password in `store.url` is masked.
     pub fn print(&self) -> String {
         print::commented(&self.values)
+    }
+}
+
+/// Nobody has asked for it.
+fn switch_off(values: &mut Values, name: &str) {
+    if let Some(key) = groups::find(name) {
+        let off = match key.kind {
+            Kind::Flag => Value::Flag(false),
+            _ => Value::Text(String::new()),
+        };
+        values.set(key, off);
     }
 }
 

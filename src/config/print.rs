@@ -39,7 +39,8 @@ pub fn reference() -> String {
          with the values in effect.\n\n\
          Between the defaults and the TOML file lie the settings of a FAF lobby server that this one replaces, under its\n\
          names, from the environment and from the YAML file that `CONFIGURATION_FILE` or `--configuration-file FILE`\n\
-         names: see `docs/replacing-faf.md`.\n\n\
+         names: see `docs/replacing-faf.md`. Those of a Cockatrice server, from the `servatrice.ini` that `--compat FILE` names, lie\n\
+         there too: see `docs/replacing-servatrice.md`.\n\n\
          The files are read again every `server.config_refresh_s` seconds and on the signal HUP. A key marked *(live)*\n\
          then takes effect at once; a change of any other is logged and waits for the next start.\n",
     );

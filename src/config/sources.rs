@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Environment variables that are read elsewhere and are no keys.
-const NOT_KEYS: &[&str] = &["MUSTER_CONFIG"];
+const NOT_KEYS: &[&str] = &["MUSTER_CONFIG", "MUSTER_COMPAT"];
 
 /// One key with a value of its kind.
 pub(super) struct Given {

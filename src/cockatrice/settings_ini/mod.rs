@@ -82,6 +82,14 @@ impl Settings {
     }
 }
 
+/// All keys that the reference knows, with `#` for numbers of arrays' entries.
+pub fn known() -> impl Iterator<Item = String> {
+    KNOWN.iter().flat_map(|(section, names)| {
+        let names = names.split_whitespace();
+        names.map(move |name| format!("{section}/{name}"))
+    })
+}
+
 /// Whether the reference knows the key.
 fn is_known(key: &str) -> bool {
     let Some((section, name)) = key.split_once('/') else {
