@@ -21,6 +21,11 @@ use super::{
 };
 use crate::ConnId;
 
+/// How many changes of one room everybody is told of in a tick, one by one.
+const ROOM_CHANGES_A_TICK: usize = 20;
+/// How many messages of one room's changes there are in a tick, at the most, but for the first of them.
+const ROOM_NEWS_A_TICK: usize = 10_000;
+
 /// A room as an operator describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -206,13 +211,16 @@ impl Cockatrice {
         protocol::list_rooms(&protocol::listed(1, &encode(&record)))
     }
 
-    /// The room has more or fewer members or games: everybody is told, at most once a tick.
+    /// The room has more or fewer members or games: everybody is told at once, unless there are many changes for many users
+    /// within a tick: those are told of together.
     pub(super) fn room_changed(&mut self, room: u32) {
+        let users = self.directory.users.len().max(1);
+        let most = (ROOM_NEWS_A_TICK / users).clamp(1, ROOM_CHANGES_A_TICK);
         let tick = self.ticks;
         let Some(state) = self.rooms.get_mut(&room) else {
             return;
         };
-        if state.told_in == Some(tick) {
+        if state.told_in == Some(tick) && state.told as usize >= most {
             state.changed = true;
             self.metrics.room_updates_deferred.up();
         } else {
@@ -233,6 +241,8 @@ impl Cockatrice {
         let Some(state) = self.rooms.get_mut(&room) else {
             return;
         };
+        let again = state.told_in == Some(self.ticks);
+        state.told = if again { state.told + 1 } else { 1 };
         (state.told_in, state.changed) = (Some(self.ticks), false);
         let (players, games) = state.counts();
         self.tell_everywhere(ToDirectory::Room {

@@ -23,6 +23,8 @@ pub(crate) struct Room {
     pub(crate) games: BTreeSet<u32>,
     /// The tick in which everybody was told last how many are in it.
     pub(crate) told_in: Option<u64>,
+    /// How often in that tick.
+    pub(crate) told: u32,
     /// They are more or fewer since.
     pub(crate) changed: bool,
 }

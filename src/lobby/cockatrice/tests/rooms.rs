@@ -93,17 +93,31 @@ fn what_was_said_is_told_to_who_enters() {
     });
 }
 
+/// Everybody is told of each change at once; of the last ones together when there are too many in a tick.
 #[test]
-fn rooms_are_listed_and_changes_told_once_a_tick() {
+fn rooms_are_listed_and_changes_told() {
     each_with(with_rooms(), |mut sim| {
         let watcher = user(&mut sim, "watcher");
         let answer = ask(&mut sim, watcher, session(2, list()));
         assert_eq!(answer, ["rooms 0:0/0 1:0/0 2:0/0", "2 RespOk"]);
         let ann = member(&mut sim, "ann");
         assert_eq!(heard(&mut sim, watcher), ["rooms 0:1/0"]);
-        member(&mut sim, "bob");
+        let bob = member(&mut sim, "bob");
+        assert_eq!(heard(&mut sim, watcher), ["rooms 0:2/0"]);
         ask(&mut sim, ann, room(3, 0, create(2)));
-        assert!(heard(&mut sim, watcher).is_empty(), "in the same tick");
+        assert_eq!(heard(&mut sim, watcher), ["rooms 0:2/1"]);
+        let come_and_go = |sim: &mut Sim| {
+            ask(sim, bob, room(4, 0, leave()));
+            ask(sim, bob, session(5, join(0)));
+        };
+        for _ in 0..8 {
+            come_and_go(&mut sim);
+            assert_eq!(heard(&mut sim, watcher), ["rooms 0:1/1", "rooms 0:2/1"]);
+        }
+        come_and_go(&mut sim);
+        assert_eq!(heard(&mut sim, watcher), ["rooms 0:1/1"], "the 20th");
+        come_and_go(&mut sim);
+        assert!(heard(&mut sim, watcher).is_empty(), "too many for a tick");
         tick(&mut sim);
         assert_eq!(heard(&mut sim, watcher), ["rooms 0:2/1"]);
         tick(&mut sim);
