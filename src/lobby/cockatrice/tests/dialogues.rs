@@ -126,12 +126,12 @@ fn recalled<'a>(scenario: &str, step: u64, action: &'a str) -> &'a str {
     }
 }
 
-/// The server of a profile. Ticks are short, so that whatever waits for one is there before the next step.
+/// The server of a profile, with ticks as long as the reference's.
 pub(super) fn server(profile: &str) -> Settings {
     let mut set = Settings {
         name: "Harness server".to_owned(),
         rooms: ROOMS.to_owned(),
-        tick: Duration::from_millis(100),
+        tick: Duration::from_secs(1),
         inactivity: 100_000,
         chat_messages: 1_000,
         chat_bytes: 100_000,
@@ -240,9 +240,9 @@ impl Stage {
         }
     }
 
-    /// Whatever waits for a tick is there afterwards.
+    /// As long as recordings waited for what else might come: less than a tick.
     pub(super) fn pass(&mut self) {
-        self.sim.advance(Duration::from_millis(150));
+        self.sim.advance(Duration::from_millis(260));
     }
 
     pub(super) fn act(&mut self, label: &str, action: &str) {
