@@ -230,7 +230,7 @@ impl Cockatrice {
 
     fn game_news(&mut self, game: u32, news: News) {
         match news {
-            News::Record(record) => self.spread_record(game, &record),
+            News::Record(record) => self.spread_game_record(game, &record),
             News::Started(started) => self.spread_part(game, |record| {
                 record.started = Some(started);
             }),
@@ -258,11 +258,11 @@ impl Cockatrice {
     /// Tells the room of a game that is new.
     pub(super) fn spread_game(&mut self, game: u32) {
         if let Some(record) = self.game_record(game) {
-            self.spread_record(game, &record);
+            self.spread_game_record(game, &record);
         }
     }
 
-    fn spread_record(&mut self, game: u32, record: &[u8]) {
+    fn spread_game_record(&mut self, game: u32, record: &[u8]) {
         if let Some(room) = self.tables.get(&game).map(|table| table.room) {
             let list = protocol::list_games(room, &protocol::listed(1, record));
             self.spread(room, list);
@@ -280,7 +280,7 @@ impl Cockatrice {
             ..ServerInfoGame::default()
         };
         change(&mut record);
-        self.spread_record(game, &encode(&record));
+        self.spread_game_record(game, &encode(&record));
     }
 
     /// A game is over: whoever is still in it is out, the room hears of it, and then of it nothing more.

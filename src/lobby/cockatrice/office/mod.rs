@@ -121,7 +121,8 @@ impl Cockatrice {
                 | Ask::KeepGame(_)
                 | Ask::NoteStatus(_)
                 | Ask::StoreGame(_)
-                | Ask::WriteLog(_),
+                | Ask::WriteLog(_)
+                | Ask::NoteStatus(_),
             ) => return Flow::code(ResponseCode::RespInternalError), // no command is one of these
         }
         Flow::Asked
