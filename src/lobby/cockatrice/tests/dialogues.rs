@@ -150,6 +150,7 @@ pub(super) fn server(profile: &str) -> Settings {
             set.games_per_user = 2;
             set.per_address = Some(2);
         }
+        "sql" => set.method = Method::Accounts,
         _ => assert_eq!(profile, "none"),
     }
     set
@@ -248,7 +249,7 @@ impl Stage {
     pub(super) fn act(&mut self, label: &str, action: &str) {
         match action {
             "disconnect" => {
-                let conn = self.conns[label];
+                let conn = self.conns.remove(label).expect("a connection");
                 self.sim.disconnect(conn);
                 self.sim.settle();
             }
@@ -369,6 +370,9 @@ impl Stage {
 
     /// Reads `Command_NAME WHERE {FIELD=VALUE, ...}`: its group, its name, its fields.
     fn command(&self, text: &str) -> (&'static str, String, Value) {
+        if let Some(text) = text.strip_prefix("judge as player ") {
+            return self.judge(text);
+        }
         let (head, fields) = text.split_once('{').unwrap_or((text, ""));
         let name = head.split(' ').next().expect("a name");
         let message = name.replace('_', "");
@@ -396,6 +400,21 @@ impl Stage {
             };
         }
         (group, name.to_owned(), body)
+    }
+
+    /// Reads `TARGET: NAME {FIELD=VALUE, ...} + ...`: what a judge makes somebody do.
+    fn judge(&self, text: &str) -> (&'static str, String, Value) {
+        let (target, commands) = text.split_once(':').expect("whom, and what");
+        let target: i32 = target.parse().expect("a number");
+        let commands = commands.split(" + ").map(str::trim);
+        let commands = commands.filter(|command| !command.is_empty());
+        let commands = commands.map(|command| {
+            let (_, name, body) = self.command(&format!("Command_{command}"));
+            json!({ name: body })
+        });
+        let commands: Vec<Value> = commands.collect();
+        let body = json!({ "target_id": target, "game_command": commands });
+        ("game_command", "Command_Judge".to_owned(), body)
     }
 
     /// What each client has received since the last time.
@@ -503,7 +522,8 @@ impl Stage {
             }
             (Value::Object(expected), Value::Object(heard)) => {
                 let is_private = |name: &str| {
-                    path.ends_with("/host_info") && matches!(name, "address" | "session_id")
+                    path.ends_with("/host_info")
+                        && matches!(name, "address" | "email" | "id" | "session_id")
                         || path.contains("/Event_ListGames/") && name == "game_types"
                 };
                 let names = expected.keys().chain(heard.keys());

@@ -5,6 +5,7 @@ mod dialogues;
 mod games;
 mod hand_over;
 mod login;
+mod office;
 mod robust;
 mod rooms;
 mod schema;
@@ -37,7 +38,10 @@ fn simulator(shards: u16, seed: u64, settings: Settings) -> Sim {
         shards,
         seed,
         |shard| Cockatrice::new(shard, shards, settings.clone()),
-        Box::new(|ask: Ask| ask.failed(StoreFailure::Failed)),
+        match settings.method {
+            Method::Accounts => Box::new(office::answers()),
+            _ => Box::new(|ask: Ask| ask.failed(StoreFailure::Failed)),
+        },
     );
     sim.format = Format::PrefixedBigEndian;
     sim

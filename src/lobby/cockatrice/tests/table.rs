@@ -35,6 +35,8 @@ games! {
     conn_split_and_batched_frames,
     conn_tcp_handshake,
     game_full_lifecycle,
+    game_judge_role,
+    game_reconnect_running,
     login_features,
     table_always_reveal_top,
     table_arrows,
@@ -56,6 +58,7 @@ games! {
     table_give_card_away,
     table_grid_explicit,
     table_grid_placement,
+    table_judge_spectator,
     table_late_spectator,
     table_leave_running_game,
     table_move_between_piles,
@@ -65,6 +68,7 @@ games! {
     table_mulligan,
     table_player_counters,
     table_playmat,
+    table_reconnect,
     table_reveal_hand,
     table_several_commands_at_once,
     table_shuffle,
@@ -91,8 +95,13 @@ fn play(name: &str, recorded: &str, shards: u16) {
     });
     let head = lines.next().expect("a head");
     let profile = head["profile"].as_str().expect("a profile");
+    let mut set = server(profile);
+    if let Some(seconds) = unrecorded.one("deserted") {
+        let seconds = seconds.parse().expect("a number");
+        set.game_inactivity = Some(Duration::from_secs(seconds));
+    }
     let mut game = Table {
-        stage: Stage::new(simulator(shards, 1, server(profile))),
+        stage: Stage::new(simulator(shards, 1, set)),
         unrecorded,
     };
     game.stage.sent = Some(Default::default());
@@ -154,9 +163,10 @@ struct Table {
 
 impl Table {
     fn set_up(&mut self) {
-        let [players, spectators, room] =
-            ["players", "spectators", "room"].map(|what| self.unrecorded.names(what));
-        for label in players.iter().chain(&spectators).chain(&room) {
+        let [players, spectators, judges, room] =
+            ["players", "spectators", "judges", "room"].map(|what| self.unrecorded.names(what));
+        let game = players.iter().chain(&spectators).chain(&judges);
+        for label in game.chain(&room) {
             self.stage.act(label, &format!("login as {label}"));
             self.give(label, "Command_JoinRoom {room_id=0}");
         }
@@ -177,6 +187,12 @@ impl Table {
         }
         for label in &spectators {
             self.give(label, "Command_JoinGame room=0 {spectator=True}");
+        }
+        for label in &judges {
+            self.give(
+                label,
+                "Command_JoinGame room=0 {spectator=True, join_as_judge=True}",
+            );
         }
         self.begin(&players);
         for line in self.unrecorded.all("before") {
@@ -231,6 +247,7 @@ impl Table {
         let (label, action) = recorded.split_once(": ").unwrap_or_default();
         match words {
             Some("-") => return Ok(()),
+            Some(words) if words.starts_with("wait ") => self.wait(words),
             Some(words) if words.starts_with("look ") => return self.compare_names(words, line),
             words => self.give(label, words.unwrap_or(action)),
         }
@@ -242,6 +259,13 @@ impl Table {
         let differs = self.unrecorded.all(&format!("{step} differs"));
         self.stage.differs = differs.into_iter().map(str::to_owned).collect();
         self.stage.compare(&line["recv"], &heard)
+    }
+
+    /// `wait SECONDS`
+    fn wait(&mut self, words: &str) {
+        let seconds = words.strip_prefix("wait ").and_then(|it| it.parse().ok());
+        let time = Duration::from_secs(seconds.expect("a number"));
+        self.stage.sim.advance(time);
     }
 
     /// `look WHO ZONE [FROM TO] [sorted]`
@@ -288,10 +312,13 @@ impl Table {
 
     /// Gives commands, in one container where there are several.
     fn give(&mut self, label: &str, commands: &str) {
-        let commands: Vec<String> = commands
-            .split(" + ")
-            .map(|command| self.in_full(label, command))
-            .collect();
+        let commands: Vec<String> = match commands.starts_with("judge ") {
+            true => vec![commands.to_owned()],
+            false => commands
+                .split(" + ")
+                .map(|command| self.in_full(label, command))
+                .collect(),
+        };
         match &commands[..] {
             [command] => self.stage.act(label, command),
             commands => {
