@@ -261,6 +261,21 @@ fn a_game_that_is_not_full_waits() {
     assert!(!room.game.is_started());
 }
 
+/// Who is ready stays so when another leaves before the round, and need not say it again.
+#[test]
+fn who_is_ready_stays_ready() {
+    let mut room = lobby(2);
+    room.does(0, select(""));
+    room.does(0, ready());
+    room.does(1, leave());
+    assert!(room.seen(0)[1].contains("game_started=false"));
+    assert!(room.game.player(0).is_some_and(|alice| alice.ready));
+    let id = room.joins("carol", PLAYER);
+    room.does(id, select(""));
+    room.does(id, ready());
+    assert!(room.game.is_started());
+}
+
 /// 172, 173, 1025 to 1028: what is sent when a round begins.
 #[test]
 fn a_round_begins() {

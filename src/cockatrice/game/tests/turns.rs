@@ -293,9 +293,30 @@ fn a_judge_looks_on() {
     room.does(2, reverse());
     assert_eq!(room.code(2, draw(1)), RespFunctionNotAllowed);
     assert_eq!(room.code(2, dump(0, "hand", -1)), RespFunctionNotAllowed);
-    // A player who is made to leave does nothing more, and one who is away is charged nothing.
+    // A player who is made to leave does nothing more.
     room.does(2, judge(1, vec![leave(), say("I am gone")]));
     assert!(!room.seen(0).iter().any(|line| line.contains("gone")));
+}
+
+/// What a judge has somebody say who is away is charged to nobody; of one who is there it counts.
+#[test]
+fn a_judge_speaks_for_somebody_who_is_away() {
+    let mut room = Room::new(rules(2), person("alice"), PLAYER);
+    let bob = Person {
+        registered: true,
+        ..person("bob")
+    };
+    room.game.join(bob, PLAYER, &mut room.out);
+    room.joins("judy", Role::Spectator { judge: true });
+    room.chat_allowed = false;
+    room.does(2, judge(1, vec![say("too much")]));
+    assert!(room.out.deliveries.is_empty());
+    room.game.disconnected(1, &mut room.out);
+    room.does(2, judge(1, vec![say("heard")]));
+    assert_eq!(
+        room.seen(0),
+        ["1: GameSay message=\"heard\"", "forced by 2"]
+    );
 }
 
 /// 1200, and that a judge's revelation for a player comes to the judge.
