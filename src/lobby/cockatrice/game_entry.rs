@@ -40,7 +40,7 @@ pub(super) struct NewGameAt {
     pub(super) room: u32,
     pub(super) rules: Rules,
     role: Role,
-    lists: Lists,
+    lists: Box<Lists>,
     now_s: u64,
     pub(super) entrant: Entrant,
 }
@@ -57,7 +57,7 @@ impl Cockatrice {
         let Some(user) = self.user(conn) else {
             return Flow::code(ResponseCode::RespLoginNeeded);
         };
-        let (who, lists) = (user.entrant(conn), user.lists.clone());
+        let (who, lists) = (user.entrant(conn), Box::new(user.lists.clone()));
         if self.draining {
             return Flow::code(ResponseCode::RespContextError);
         }
@@ -232,7 +232,7 @@ impl Cockatrice {
         &mut self,
         room: u32,
         entrant: Entrant,
-        lists: Lists,
+        lists: Box<Lists>,
         command: &[u8],
         now_s: u64,
     ) {
@@ -288,7 +288,7 @@ impl Cockatrice {
             room,
             game,
             seats,
-            lists,
+            lists: *lists,
             replays: Vec::new(),
             spilled: Spilled::default(),
             closing: false,

@@ -29,10 +29,10 @@ impl Cockatrice {
     }
 
     /// Who says something, as a line of the log tells it.
-    pub(super) fn speaker(&self, conn: ConnId, at_s: u64, place: Place) -> Option<LogLine> {
+    pub(super) fn speaker(&self, conn: ConnId, at_s: u64, place: Place) -> Option<Box<LogLine>> {
         let session = self.sessions.get(&conn).filter(|_| self.logs(place))?;
         let user = session.user.as_ref()?;
-        Some(LogLine {
+        Some(Box::new(LogLine {
             at_s,
             sender_id: user.account.as_ref().map_or(0, |account| account.id),
             sender: user.name.clone(),
@@ -41,16 +41,16 @@ impl Cockatrice {
             place,
             target_id: 0,
             target: Box::default(),
-        })
+        }))
     }
 
     /// Something was said.
-    pub(super) fn log(&mut self, line: LogLine, said: &[u8], target_id: u32, target: &str) {
+    pub(super) fn log(&mut self, line: Box<LogLine>, said: &[u8], target_id: u32, target: &str) {
         self.log.push(LogLine {
             text: text::text(said).into(),
             target_id,
             target: target.into(),
-            ..line
+            ..*line
         });
         if self.log.len() >= LINES {
             self.write_log();

@@ -117,7 +117,7 @@ pub enum ToRoom {
     /// They create a game: the container's command as it came.
     Create {
         who: Entrant,
-        lists: Lists,
+        lists: Box<Lists>,
         command: Bytes,
     },
     /// They join one of its games.
@@ -160,7 +160,7 @@ pub struct GameCommands {
     /// The stored decks that they ask for, as far as there are such.
     pub(super) decks: BTreeMap<i32, Bytes>,
     /// Who it is, if what is said in games is written down.
-    pub(super) speaker: Option<LogLine>,
+    pub(super) speaker: Option<Box<LogLine>>,
 }
 
 /// For a connection.
