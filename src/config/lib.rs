@@ -125,6 +125,11 @@ impl Config {
         })
     }
 
+    /// The settings, for what is found out about them at the start.
+    pub fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
     /// What is different in `new`, in the order in which keys are shown.
     pub fn changes(&self, new: &Config) -> Vec<Change> {
         let keys = groups::keys().iter().copied();

@@ -7,7 +7,7 @@ use std::{
 
 use metrics::{LabelledGauge, Registry};
 use muster::{
-    backoffice::{broker::Broker, http, keys, runner, spool, store},
+    backoffice::{broker::Broker, cockatrice::mail, http, keys, runner, spool, store},
     engine,
     lobbies::LobbyMetrics,
     lobby::faf,
@@ -46,10 +46,11 @@ pub(super) struct Counting<'a> {
     /// By shard; last, what is counted before a connection has one.
     pub(super) engine: &'a [Arc<engine::Metrics>],
     pub(super) lobbies: &'a LobbyMetrics,
-    pub(super) office: Arc<runner::Metrics>,
+    pub(super) offices: Vec<Arc<runner::Metrics>>,
     pub(super) store: Arc<store::Metrics>,
     pub(super) spool: Arc<spool::Metrics>,
     pub(super) keys: Arc<keys::Metrics>,
+    pub(super) mail: Arc<mail::Metrics>,
     pub(super) broker: Arc<Broker>,
     pub(super) log: Arc<log::Metrics>,
     pub(super) http: Arc<http::Counts>,
@@ -65,10 +66,13 @@ impl Counting<'_> {
             registry.add("none", acceptor.clone());
         }
         self.lobbies.add_to(&mut registry);
-        registry.add("none", self.office);
+        for office in self.offices {
+            registry.add("none", office);
+        }
         registry.add("none", self.store);
         registry.add("none", self.spool);
         registry.add("none", self.keys);
+        registry.add("none", self.mail);
         registry.add("none", self.broker);
         registry.add("none", self.log);
         registry.add("none", self.http);
@@ -89,10 +93,11 @@ mod tests {
         let counting = Counting {
             engine: &[Arc::default(), Arc::default()],
             lobbies: &LobbyMetrics::new(1),
-            office: Arc::default(),
+            offices: vec![Arc::default()],
             store: Arc::default(),
             spool: Arc::default(),
             keys: Arc::default(),
+            mail: Arc::default(),
             broker: Arc::new(Broker::new(1)),
             log: Arc::default(),
             http: Arc::default(),

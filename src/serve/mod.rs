@@ -2,7 +2,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `office` | the back office: store, keys, policy server, and the handler that answers |
+//! | `office` | the back offices: stores, keys, policy server, mail, and the handlers that answer |
 //! | `endpoints` | control, health and metrics over HTTP |
 //! | `metrics` | who counts |
 //! | `orders` | what administrators of a lobby may ask of the process |
@@ -11,7 +11,7 @@
 //! | `ending` | signals, the drain, the end |
 //! | `folder`, `holder` | who has the data folder, or a port, when it is not us |
 //!
-//! Three kinds of threads: one per shard, the back office's, and the main one, which serves everything around the lobby
+//! Three kinds of threads: one per shard, one per back office, and the main one, which serves everything around the lobby
 //! (broker, HTTP, configuration, signals) on a tokio runtime of its own, so that none of it delays an answer to a player.
 
 mod ending;
@@ -42,7 +42,6 @@ use muster::{
             health::{Health, Phase},
             metrics::Metrics,
         },
-        runner::BackOffice,
     },
     config::{Config, Sources},
     doctor,
@@ -63,7 +62,7 @@ use self::{
     ending::Stops,
     endpoints::Endpoint,
     metrics::{Counting, Process},
-    office::{Asked, Progress},
+    office::{Offices, Progress},
     orders::Orders,
     reload::Reload,
 };
@@ -153,11 +152,13 @@ async fn run(
         let (broker, mesh) = (broker.clone(), mesh.clone());
         async move { broker.run(wanted, outside::ToShards { mesh }).await }
     });
-    let office = office::opened(config, &mesh, &progress, &outbox).await?;
+    let mut config = config.clone();
+    let offices = office::opened(&mut config, &mesh, &progress, &outbox).await?;
+    let config = &config;
     let republishing = spawn_local(outside::republish(outbox, broker.clone()));
     let lobbies = LobbyMetrics::new(mesh.shards());
     let orders = Arc::<Orders>::default();
-    let outside = (&office, &broker, &orders);
+    let outside = (&offices, &broker, &orders);
     let engine = start_engine(config, connections, &mesh, outside, &lobbies)?;
 
     let site = control(&mesh);
@@ -165,10 +166,11 @@ async fn run(
     let counting = Counting {
         engine: &engine.metrics,
         lobbies: &lobbies,
-        office: office.asker().metrics(),
+        offices: offices.metrics(),
         store: progress.store.clone(),
         spool: progress.spool.clone(),
         keys: progress.keys.clone(),
+        mail: progress.mail.clone(),
         broker: broker.clone(),
         log: log.metrics(),
         http: http.clone(),
@@ -192,11 +194,11 @@ async fn run(
         metrics: &mut metrics,
         mesh: mesh.clone(),
     };
-    until_the_end(stops, reload, &office, &phase).await?;
+    until_the_end(stops, reload, &offices, &phase).await?;
     phase.set(Phase::Stopped);
     // From the inside to the outside: whoever still has something to hand on ends before the one they hand it to.
     spawn_blocking(move || engine.join()).await?;
-    spawn_blocking(move || office.stop()).await?;
+    spawn_blocking(move || offices.stop()).await?;
     republishing.abort();
     broker.close();
     broker_task.await?;
@@ -213,13 +215,13 @@ async fn run(
 async fn until_the_end(
     mut stops: Stops,
     mut reload: Reload<'_>,
-    office: &BackOffice<Asked>,
+    offices: &Offices,
     phase: &Cell<Phase>,
 ) -> anyhow::Result<()> {
     let (current, mesh) = (reload.current.clone(), reload.mesh.clone());
     let orders = reload.orders.clone();
     let lost = || {
-        let office = || office.has_ended().then(|| "the back office".to_owned());
+        let office = || offices.has_ended().then(|| "the back office".to_owned());
         mesh.lost().map(|part| part.to_string()).or_else(office)
     };
     tokio::select! {
@@ -238,7 +240,7 @@ fn health(
     let (progress, mesh, phase) = (progress.clone(), mesh.clone(), phase.clone());
     Health(move || match phase.get() {
         _ if mesh.lost().is_some() => Phase::Failed,
-        Phase::Ready if !progress.loaded.load(Ordering::Acquire) => Phase::Starting,
+        Phase::Ready if !progress.is_complete() => Phase::Starting,
         phase => phase,
     })
 }
@@ -255,10 +257,10 @@ fn start_engine(
     config: &Config,
     connections: usize,
     mesh: &Arc<Mesh<Router>>,
-    (office, broker, orders): (&BackOffice<Asked>, &Arc<Broker>, &Arc<Orders>),
+    (offices, broker, orders): (&Offices, &Arc<Broker>, &Arc<Orders>),
     lobbies: &LobbyMetrics,
 ) -> anyhow::Result<Engine> {
-    let (asker, broker, orders) = (office.asker(), broker.clone(), orders.clone());
+    let (broker, orders) = (broker.clone(), orders.clone());
     let shards = config.engine.shards;
     let (settings, metrics) = (config.lobbies.clone(), lobbies.clone());
     Engine::start(
@@ -269,13 +271,8 @@ fn start_engine(
         },
         mesh.clone(),
         Outside {
-            // Lobbies that ask nothing, or publish nothing, need no arm.
-            ask: Arc::new(move |shard, ticket, ask| match ask {
-                Of::Faf(ask) => asker
-                    .try_ask((shard, ticket, ask))
-                    .map_err(|(_, _, ask)| Of::Faf(ask)),
-                Of::Cockatrice(ask) => Err(Of::Cockatrice(ask)),
-            }),
+            ask: Arc::new(offices.ask()),
+            // Lobbies that publish nothing need no arm.
             publish: Arc::new(move |event| match event {
                 Of::Faf(event) => broker.publish(event),
                 Of::Cockatrice(event) => orders.take(event),
@@ -294,7 +291,8 @@ fn announce(config: &Config, log: &Log, engine: &Engine, endpoints: &[&Endpoint]
     let listening = listeners.chain(endpoints);
     let lines = listening.map(|(name, address)| format!("listening {name} {address}\n"));
     log::say(&(lines.collect::<String>() + "ready\n"));
-    if config.sign_in.auth == AuthMode::Open {
+    let has_faf = config.lobbies.faf.listeners.listeners().next().is_some();
+    if has_faf && config.sign_in.auth == AuthMode::Open {
         log.notice(
             "OPEN SIGN-IN: whoever signs in first under a name owns it. Not for the public.\n\
              Try it:  cargo run --release -p swarm -- run --clients 2000 --profile lobby --duration 20s",

@@ -6,6 +6,7 @@ mod support;
 
 mod accounts;
 mod client;
+mod office;
 mod swarm;
 
 use client::Client;

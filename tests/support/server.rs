@@ -409,7 +409,7 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 /// Runs one piece of work on the database to its end.
-fn wait<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, String> {
+pub(crate) fn wait<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -18,8 +18,8 @@ settings::settings! {
         /// This server's number in tables that several servers share.
         server: u32 = "cockatrice.server_id", number(0, 2_147_483_647), "0";
         /// Whether rooms are those that the tables "rooms" and "rooms_gametypes" of a MariaDB or MySQL server have for
-        /// cockatrice.server_id, in place of cockatrice.rooms. They are read at the start, which waits for the database the first
-        /// time; later what was read last counts until it is there.
+        /// cockatrice.server_id, in place of cockatrice.rooms. They are read at the start; if the database is not there then, they
+        /// are what they were at the start before, and without one before the server does not start.
         rooms_in_store: bool = "cockatrice.rooms_in_store", flag(), "false";
         /// Whether a slow hash (Argon2) is stored of what clients send as a password, which is the stored value itself otherwise:
         /// whoever reads the database then can't sign in. The reference server does not understand it. What is stored of an account

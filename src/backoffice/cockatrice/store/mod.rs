@@ -58,6 +58,9 @@ pub enum Unusable {
     /// The database itself.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// A server that is not there, or does not answer.
+    #[error("the database can't be reached")]
+    Unreached,
     /// A prefix that is no name.
     #[error("a prefix of tables has letters, digits and _ only, at most 32")]
     Prefix,
@@ -99,10 +102,23 @@ impl Store {
                 prefix: if embedded { PREFIX } else { prefix }.to_owned(),
                 server: server.into(),
             };
-            if !embedded {
-                store.check_schema().await?;
+            match store.check_schema().await {
+                Ok(()) | Err(Unusable::Unreached) => Ok(store),
+                Err(error) => Err(error),
             }
-            Ok(store)
+        })
+    }
+
+    /// What a server does before it uses the store: looks at the schema, if it is another project's, and ends the sessions that an
+    /// earlier process of this server has left open, which is none that began after this moment.
+    ///
+    /// # Errors
+    /// [`Unusable`]
+    pub fn begin(&self, begun: f64) -> Boxed<'_, Result<(), Unusable>> {
+        Box::pin(async move {
+            self.check_schema().await?;
+            let closed = self.close_sessions_before(begun).await;
+            closed.map(|_| ()).map_err(|_| Unusable::Unreached)
         })
     }
 

@@ -1,5 +1,7 @@
 //! A schema that another project made: used as it is, if it is the version that is known.
 
+use lobby::question::StoreFailure;
+
 use super::{
     Store, Unusable,
     sql::{On, values},
@@ -41,21 +43,21 @@ const USED: [(&str, &str); 20] = [
 ];
 
 impl Store {
-    /// Whether the schema is the one that is known. A server that is not there now is believed.
+    /// Whether the schema is the one that is known. The embedded store has its own.
     pub(super) async fn check_schema(&self) -> Result<(), Unusable> {
-        if self.ready().await.is_err() {
-            tracing::warn!(
-                "the database of the Cockatrice lobby is not there yet: its schema was not looked at"
-            );
+        if self.is_embedded() {
             return Ok(());
         }
+        self.ready().await.map_err(|_| Unusable::Unreached)?;
         let version = "SELECT CAST(version AS SIGNED) FROM ~schema_version ORDER BY version DESC";
-        let found: Option<(i64,)> = self
-            .row(On::Read, "schema version", (version, values![]))
-            .await
-            .ok()
-            .flatten();
-        let found = found.map_or(0, |(version,)| version);
+        let found = self.row::<(i64,)>(On::Read, "schema version", (version, values![]));
+        let found = match found.await {
+            Ok(found) => found.map_or(0, |(version,)| version),
+            Err(error) if error.failure() == StoreFailure::Unavailable => {
+                return Err(Unusable::Unreached);
+            }
+            Err(_) => 0, // no such table
+        };
         if found != SCHEMA_VERSION {
             return Err(Unusable::Version { found });
         }

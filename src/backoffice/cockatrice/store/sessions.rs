@@ -4,7 +4,7 @@ use super::{
     Store, ago, now, seconds,
     sql::{On, values},
 };
-use crate::store::StoreError;
+use crate::store::{StoreError, time};
 
 /// How far back addresses tell that two accounts are one person's: six months (spec: cockatrice-behaviour 8).
 const ADDRESSES_S: f64 = 183.0 * 86_400.0;
@@ -40,17 +40,17 @@ pub(in crate::cockatrice) struct Alt {
 type Text = Option<String>;
 
 impl Store {
-    /// Ends the sessions that an earlier process of this server has left open.
+    /// Ends the sessions of this server that are open and began before this moment, Unix seconds.
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn close_open_sessions(&self) -> Result<u64, StoreError> {
-        let text = "UPDATE ~sessions SET end_time = ? WHERE id_server = ? AND end_time IS NULL";
+    pub async fn close_sessions_before(&self, begun: f64) -> Result<u64, StoreError> {
+        let text = "UPDATE ~sessions SET end_time = ? WHERE id_server = ? AND end_time IS NULL AND start_time <= ?";
         let done = self
             .run(
                 On::Write,
                 "close open sessions",
-                (text, values![now(), self.server]),
+                (text, values![now(), self.server, time::format(begun)]),
             )
             .await?;
         Ok(done.rows)

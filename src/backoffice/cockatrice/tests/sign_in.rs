@@ -13,6 +13,7 @@ use super::{
     bench::{hashed, sign_in},
     on_both,
 };
+use crate::unix_now;
 
 fn name_of(signed_in: Result<SignedIn, Refusal>) -> String {
     match signed_in {
@@ -112,7 +113,8 @@ on_both! {
         bench.handler.handle(CloseSession(first).into()).await;
         bench.sql("INSERT INTO cockatrice_sessions (user_name, id_server, ip_address, start_time, clientid, connection_type) \
             VALUES ('other', 4, '192.0.2.9', '2026-01-01 00:00:00', '', 'tcp')").await;
-        assert_eq!(bench.store.close_open_sessions().await.unwrap(), 1, "another server's are its own");
+        assert_eq!(bench.store.close_sessions_before(unix_now() - 60.0).await.unwrap(), 0, "they began later");
+        assert_eq!(bench.store.close_sessions_before(unix_now()).await.unwrap(), 1, "another server's are its own");
         let row = "SELECT CONCAT(client_ver, ' ', clientid) FROM cockatrice_user_analytics a \
             JOIN cockatrice_users u ON u.id = a.id WHERE u.name = 'alicea'";
         assert_eq!(bench.look(row).await, "2.10 cid-alicea");

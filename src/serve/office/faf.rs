@@ -1,10 +1,10 @@
-//! The back office: store, keys, policy server, and the handler that answers with them.
+//! FAF's back office: store, keys, policy server, and the handler that answers with them.
 
 use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
@@ -14,82 +14,42 @@ use muster::{
         broker::Outbox,
         country::{Countries, Download},
         faf::{AuthMode, FafHandler, settings, store::Store},
-        keys::{self, KeyRing},
+        keys::KeyRing,
         policy::Policy,
         refresh,
-        runner::{self, BackOffice, PerLane, SpawnError},
-        spool::{self, Spool},
-        store::{self, StoreSettings},
+        runner::BackOffice,
+        spool::Spool,
+        store::StoreSettings,
         unix_now,
     },
     config::Config,
     engine::{Inbound, Mesh},
     lobbies::{Of, Router},
     lobby::{
-        ShardId, Ticket,
+        ShardId,
         faf::{
             ledger::Batch,
             news::News,
             questions::{Answer, Ask},
         },
-        question::{Lane, StoreFailure},
+        question::StoreFailure,
     },
 };
 
-/// A question, who asked, and under which ticket.
-pub(super) type Asked = (ShardId, Ticket, Ask);
+use super::{Asked, Progress};
 
-/// Questions of a lane that the back office works on at one time. More would only wait in the database's pool; the others
-/// are so few that they leave it connections for those who play.
-fn at_once(lane: Lane) -> usize {
-    match lane {
-        Lane::Disk => 8,
-        Lane::Records => 16,
-        Lane::Play => 32,
-        Lane::Other => 2,
-        Lane::SignIn => 64,
-    }
-}
-
-/// What is known of the back office outside of it.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    /// Reference data has been loaded for the first time.
-    pub(super) loaded: AtomicBool,
-    /// The last game number at the start, once it is known.
-    pub(super) first_game: AtomicU32,
-    /// What is counted of the database.
-    pub(super) store: Arc<store::Metrics>,
-    /// What is counted of finished games on disk.
-    pub(super) spool: Arc<spool::Metrics>,
-    /// What is counted of the keys for login tokens.
-    pub(super) keys: Arc<keys::Metrics>,
-}
-
-/// Starts the back office, which may take a while, and lets others have the thread meanwhile.
-pub(super) async fn opened(
-    config: &Config,
-    mesh: &Arc<Mesh<Router>>,
-    progress: &Arc<Progress>,
-    outbox: &Arc<Outbox>,
-) -> anyhow::Result<BackOffice<Asked>> {
-    let (config, mesh, progress) = (config.clone(), mesh.clone(), progress.clone());
-    let outbox = outbox.clone();
-    tokio::task::spawn_blocking(move || open(&config, mesh, progress, outbox)).await?
-}
-
-/// Starts the back office: store, keys, policy server, and the handler that answers with them.
-fn open(
+/// Starts it: store, keys, policy server, and the handler that answers with them.
+pub(super) fn open(
     config: &Config,
     mesh: Arc<Mesh<Router>>,
     progress: Arc<Progress>,
     outbox: Arc<Outbox>,
-) -> anyhow::Result<BackOffice<Asked>> {
+) -> anyhow::Result<BackOffice<Asked<Ask>>> {
     let asks = config.queue.asks;
     let config = config.clone();
     let setup = move || async move {
         let handler = set_up(&config, &mesh, &progress, outbox).await?;
-        Ok::<_, anyhow::Error>(move |(shard, ticket, ask): Asked| {
+        Ok::<_, anyhow::Error>(move |(shard, ticket, ask): Asked<Ask>| {
             let (handler, mesh) = (handler.clone(), mesh.clone());
             async move {
                 let answer = Of::Faf(answer(handler, ask).await);
@@ -97,17 +57,7 @@ fn open(
             }
         })
     };
-    let started = runner::spawn(
-        runner::questions(asks, |(_, _, ask): &Asked| ask.lane()),
-        PerLane::new(at_once),
-        setup,
-    );
-    // As it is, the set-up's error tells its causes as well.
-    let started = started.map_err(|error| match error {
-        SpawnError::Setup(error) => error,
-        error => error.into(),
-    });
-    started.context("the back office can't start")
+    super::start(asks, |(_, _, ask)| ask.lane(), setup)
 }
 
 /// Makes the handler, and begins what is done beside its answers.

@@ -1,0 +1,176 @@
+//! The back offices: each lobby that asks questions has one of its own, so that whatever holds up one's store keeps no other waiting.
+//!
+//! | file | whose |
+//! |---|---|
+//! | `faf` | store, keys, policy server, countries |
+//! | `cockatrice` | accounts, if the lobby has any: store, mail, games that are over |
+
+mod cockatrice;
+mod faf;
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+};
+
+use anyhow::Context;
+use muster::{
+    backoffice::{
+        broker::Outbox,
+        cockatrice::mail,
+        keys,
+        runner::{self, BackOffice, PerLane, SpawnError},
+        spool, store,
+    },
+    config::Config,
+    engine::Mesh,
+    lobbies::{Of, Router},
+    lobby::{
+        Dialect, ShardId, Ticket, cockatrice::questions as of_cockatrice, faf::questions as of_faf,
+        question::Lane,
+    },
+};
+
+/// A question, who asked, and under which ticket.
+type Asked<A> = (ShardId, Ticket, A);
+
+/// A question of any lobby.
+type Question = <Router as Dialect>::Ask;
+
+/// Questions of a lane that a back office works on at one time. More would only wait in the database's pool; the others
+/// are so few that they leave it connections for those who play.
+fn at_once(lane: Lane) -> usize {
+    match lane {
+        Lane::Disk => 8,
+        Lane::Records => 16,
+        Lane::Play => 32,
+        Lane::Other => 2,
+        Lane::SignIn => 64,
+    }
+}
+
+/// What is known of the back offices outside of them.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// FAF's reference data has been loaded for the first time.
+    loaded: AtomicBool,
+    /// Cockatrice's accounts are wanted, and their store has not been reached yet.
+    accounts_awaited: AtomicBool,
+    /// The last game number at the start, once it is known.
+    pub(super) first_game: AtomicU32,
+    /// What is counted of the databases.
+    pub(super) store: Arc<store::Metrics>,
+    /// What is counted of finished games on disk.
+    pub(super) spool: Arc<spool::Metrics>,
+    /// What is counted of the keys for login tokens.
+    pub(super) keys: Arc<keys::Metrics>,
+    /// What is counted of Cockatrice's mail.
+    pub(super) mail: Arc<mail::Metrics>,
+}
+
+impl Progress {
+    /// Whether everything is there that answers need.
+    pub(super) fn is_complete(&self) -> bool {
+        self.loaded.load(Ordering::Acquire) && !self.accounts_awaited.load(Ordering::Acquire)
+    }
+}
+
+/// The running back offices.
+pub(super) struct Offices {
+    faf: BackOffice<Asked<of_faf::Ask>>,
+    cockatrice: Option<BackOffice<Asked<of_cockatrice::Ask>>>,
+}
+
+/// Starts the back offices, which may take a while, and lets others have the thread meanwhile. What the databases say of the
+/// configuration is in it then.
+pub(super) async fn opened(
+    config: &mut Config,
+    mesh: &Arc<Mesh<Router>>,
+    progress: &Arc<Progress>,
+    outbox: &Arc<Outbox>,
+) -> anyhow::Result<Offices> {
+    cockatrice::find_rooms(config).await?;
+    let (config, mesh, progress) = (config.clone(), mesh.clone(), progress.clone());
+    let outbox = outbox.clone();
+    tokio::task::spawn_blocking(move || {
+        let cockatrice = cockatrice::is_wanted(&config)
+            .then(|| cockatrice::open(&config, mesh.clone(), progress.clone()));
+        let cockatrice = cockatrice.transpose()?;
+        let faf = faf::open(&config, mesh, progress, outbox)?;
+        Ok(Offices { faf, cockatrice })
+    })
+    .await?
+}
+
+/// Starts one, with what its `setup` makes to answer.
+fn start<A, S, SF, H, F>(
+    asks: usize,
+    lane: fn(&Asked<A>) -> Lane,
+    setup: S,
+) -> anyhow::Result<BackOffice<Asked<A>>>
+where
+    A: Send + 'static,
+    S: FnOnce() -> SF + Send + 'static,
+    SF: Future<Output = anyhow::Result<H>> + 'static,
+    H: Fn(Asked<A>) -> F + 'static,
+    F: Future<Output = ()> + 'static,
+{
+    let started = runner::spawn(runner::questions(asks, lane), PerLane::new(at_once), setup);
+    // As it is, the set-up's error tells its causes as well.
+    let started = started.map_err(|error| match error {
+        SpawnError::Setup(error) => error,
+        error => error.into(),
+    });
+    started.context("the back office can't start")
+}
+
+impl Offices {
+    /// The way to ask; a question that is not taken is given back.
+    pub(super) fn ask(
+        &self,
+    ) -> impl Fn(ShardId, Ticket, Question) -> Result<(), Question> + Send + Sync + use<> {
+        let faf = self.faf.asker();
+        let cockatrice = self.cockatrice.as_ref().map(BackOffice::asker);
+        // Lobbies that ask nothing need no arm.
+        move |shard, ticket, ask| match ask {
+            Of::Faf(ask) => {
+                let taken = faf.try_ask((shard, ticket, ask));
+                taken.map_err(|(_, _, ask)| Of::Faf(ask))
+            }
+            Of::Cockatrice(ask) => match &cockatrice {
+                Some(asker) => {
+                    let taken = asker.try_ask((shard, ticket, ask));
+                    taken.map_err(|(_, _, ask)| Of::Cockatrice(ask))
+                }
+                None => Err(Of::Cockatrice(ask)),
+            },
+        }
+    }
+
+    /// What each of them counts.
+    pub(super) fn metrics(&self) -> Vec<Arc<runner::Metrics>> {
+        let faf = self.faf.asker().metrics();
+        let cockatrice = self.cockatrice.as_ref();
+        let cockatrice = cockatrice.map(|office| office.asker().metrics());
+        [faf].into_iter().chain(cockatrice).collect()
+    }
+
+    /// Whether one has ended, though nobody has stopped it.
+    pub(super) fn has_ended(&self) -> bool {
+        let cockatrice = self.cockatrice.as_ref();
+        self.faf.has_ended() || cockatrice.is_some_and(BackOffice::has_ended)
+    }
+
+    /// Stops them, when what was asked is answered or takes too long. Blocks.
+    pub(super) fn stop(self) {
+        std::thread::scope(|scope| {
+            if let Some(cockatrice) = self.cockatrice {
+                scope.spawn(|| cockatrice.stop());
+            }
+            self.faf.stop();
+        });
+    }
+}
