@@ -119,7 +119,6 @@ impl Cockatrice {
                 | Ask::NewGame(_)
                 | Ask::KeepPiece(_)
                 | Ask::KeepGame(_)
-                | Ask::NoteStatus(_)
                 | Ask::StoreGame(_)
                 | Ask::WriteLog(_)
                 | Ask::NoteStatus(_),
