@@ -120,8 +120,7 @@ impl Cockatrice {
                 | Ask::KeepPiece(_)
                 | Ask::KeepGame(_)
                 | Ask::StoreGame(_)
-                | Ask::WriteLog(_)
-                | Ask::NoteStatus(_),
+                | Ask::WriteLog(_),
             ) => return Flow::code(ResponseCode::RespInternalError), // no command is one of these
         }
         Flow::Asked
