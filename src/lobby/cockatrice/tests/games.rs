@@ -1,6 +1,9 @@
 //! Games: creating, joining, talking, leaving, what rooms are told.
 
-use cockatrice::messages::{CommandGameSay, CommandKickFromGame, CommandLeaveGame, CommandRollDie};
+use cockatrice::messages::{
+    CommandGameSay, CommandKickFromGame, CommandLeaveGame, CommandReplayDownload, CommandRollDie,
+    GameReplay,
+};
 
 use super::*;
 
@@ -232,6 +235,60 @@ fn a_creator_is_a_judge_if_that_is_allowed() {
             assert_eq!(joined, Some((allowed, String::new())));
         });
     }
+}
+
+/// What is recorded of a long game stands on disk, not in memory; its replay has all of it.
+#[test]
+fn a_long_game_is_recorded_on_disk() {
+    let set = Settings {
+        method: Method::Accounts,
+        game_commands: 100_000,
+        ..settings()
+    };
+    each_with(set, |mut sim| {
+        let ann = member(&mut sim, "alicea");
+        let id = created(&mut sim, ann);
+        let roll = GameCommandBody::RollDie(CommandRollDie {
+            sides: Some(1_000_000),
+            count: Some(100),
+        });
+        for cmd in 0..300 {
+            sim.send(ann, game(cmd, id, vec![roll.clone()]));
+            if cmd % 10 == 0 {
+                tick(&mut sim);
+                let tables = |shard| sim.dialect(shard).tables.values();
+                let tables = (0..sim.shards()).flat_map(tables);
+                let recorded: usize = tables.map(|table| table.game.recorded_bytes()).sum();
+                assert!(recorded < 24 * 1024, "{recorded} after {cmd}");
+            }
+        }
+        sim.settle();
+        hush(&mut sim, &[ann]);
+        sim.send(ann, game(300, id, vec![leave()]));
+        sim.settle();
+        assert_eq!(
+            heard_but_lists(&mut sim, ann),
+            ["300 RespOk", "ReplayAdded"]
+        );
+        let download = CommandReplayDownload { replay_id: Some(1) };
+        let download = SessionCommandBody::ReplayDownload(download);
+        sim.send(ann, session(301, download));
+        sim.settle();
+        let answer = sim.take_raw(ann).pop().expect("an answer");
+        let answer: ServerMessage<'_> = decode(&answer).expect("a message");
+        let answer = answer.response.expect("a response");
+        let Some(ResponseBody::ReplayDownload(replay)) = &answer.body else {
+            panic!("{:?}", answer.response_code);
+        };
+        let replay = replay.replay_data.as_deref().expect("a replay");
+        let replay: GameReplay<'_> = decode(replay).expect("a replay");
+        let events = replay.event_list.iter().flat_map(|one| &one.event_list);
+        let bodies = events.filter_map(|event| event.body.as_ref());
+        assert_eq!(
+            bodies.filter(|body| name_of(*body) == "RollDie").count(),
+            300
+        );
+    });
 }
 
 #[test]

@@ -17,8 +17,8 @@ use std::{sync::Arc, time::Duration};
 use cockatrice::messages::{
     CommandContainer, CommandCreateGame, CommandDeckSelect, CommandJoinGame, CommandJoinRoom,
     CommandLogin, CommandRoomSay, GameCommand, GameCommandBody, GameEventBody, ResponseBody,
-    RoomCommand, RoomCommandBody, RoomEventBody, ServerMessage, SessionCommand, SessionCommandBody,
-    SessionEventBody, decode, encode,
+    ResponseCode, RoomCommand, RoomCommandBody, RoomEventBody, ServerMessage, SessionCommand,
+    SessionCommandBody, SessionEventBody, decode, encode,
 };
 use settings::{Group, Values};
 use wire::Format;

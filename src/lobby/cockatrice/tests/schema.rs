@@ -104,7 +104,10 @@ impl Schema {
                 other => panic!("kind {other}"),
             };
             if let Some(field) = fields.iter().find(|field| field.number == number) {
-                let value = self.value(&field.kind, value, block);
+                let value = match field.name.as_str() {
+                    "replay_data" => replay(self.decode("GameReplay", block)),
+                    _ => self.value(&field.kind, value, block),
+                };
                 if field.repeated {
                     let list = object.entry(&field.name).or_insert_with(|| json!([]));
                     list.as_array_mut().expect("a list").push(value);
@@ -189,6 +192,16 @@ impl Schema {
             .unwrap_or_else(|| panic!("{message} has no {field}"))
             .kind
     }
+}
+
+/// A replay as recorded dialogues have it: without what tells how silent somebody is.
+fn replay(mut replay: Value) -> Value {
+    let fields = replay.as_object_mut().expect("an object");
+    if let Some(Value::Array(mut containers)) = fields.remove("event_list") {
+        containers.retain(|one| one.pointer("/context/Context_PingChanged").is_none());
+        fields.insert("containers".to_owned(), Value::Array(containers));
+    }
+    replay
 }
 
 /// A message's name with the underscore that it has in recorded dialogues.

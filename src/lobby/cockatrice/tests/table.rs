@@ -69,6 +69,7 @@ games! {
     table_player_counters,
     table_playmat,
     table_reconnect,
+    table_replay_content,
     table_reveal_hand,
     table_several_commands_at_once,
     table_shuffle,
