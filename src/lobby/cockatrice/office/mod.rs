@@ -120,7 +120,8 @@ impl Cockatrice {
                 | Ask::KeepPiece(_)
                 | Ask::KeepGame(_)
                 | Ask::StoreGame(_)
-                | Ask::WriteLog(_),
+                | Ask::WriteLog(_)
+                | Ask::NoteStatus(_),
             ) => return Flow::code(ResponseCode::RespInternalError), // no command is one of these
         }
         Flow::Asked
