@@ -2,6 +2,7 @@
 
 mod attachments;
 mod cards;
+mod grid;
 mod invariants;
 mod library;
 mod limits;
