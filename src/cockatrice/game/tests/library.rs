@@ -316,3 +316,65 @@ fn a_reversed_move_shows_nothing_unseen() {
     room.does(0, within(9));
     assert!(!room.seen(0)[0].contains("card_name"));
 }
+
+/// What the mover is told agrees with the count of the specification, whatever is done in whatever order.
+#[test]
+fn looks_are_counted_as_specified() {
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+    for seed in 0..100 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut room = Room::two();
+        room.does(0, draw(3));
+        let mut count = 0;
+        for step in 0..60 {
+            let size = room.ids(0, Deck).len() as i32;
+            let hand = room.ids(0, Hand);
+            let place = rng.random_range(0..size.max(1));
+            let wanted = rng.random_range(-1..=size);
+            let x = if wanted < 0 { size } else { wanted };
+            let is_known = place < count;
+            let mut told = None;
+            match rng.random_range(0..12) {
+                0..2 => {
+                    let number = rng.random_range(-1..size + 4);
+                    room.does(0, dump(0, "deck", number));
+                    count = number.max(0);
+                }
+                2 => {
+                    let number = rng.random_range(0..3).min(size);
+                    room.does(0, draw(number as u32));
+                    count = (count - number).max(0);
+                }
+                3 => {
+                    room.does(0, shuffle(0, 0));
+                    count = 0;
+                }
+                4..7 if !hand.is_empty() => {
+                    room.does(0, mv(&[hand[0]], "hand", (0, "deck"), wanted, 0));
+                    told = Some(false);
+                    count = if count >= x { x } else { count };
+                }
+                7 if size > 1 => {
+                    room.does(0, mv(&[place], "deck", (0, "hand"), -1, 0));
+                    told = Some(true);
+                    count -= i32::from(is_known);
+                }
+                8.. if size > 1 => {
+                    room.does(0, mv(&[place], "deck", (0, "deck"), wanted, 0));
+                    told = Some(is_known);
+                    count -= i32::from(is_known);
+                    count = match count >= x {
+                        true if is_known => count + 1,
+                        true => x,
+                        false => count,
+                    };
+                }
+                _ => {}
+            }
+            if let Some(told) = told {
+                let is_told = room.seen(0)[0].contains("card_name");
+                assert_eq!(is_told, told, "seed {seed} step {step}");
+            }
+        }
+    }
+}
