@@ -167,12 +167,11 @@ impl Cockatrice {
         let room = taking.ok_or(ResponseCode::RespNotInRoom)?.room;
         session.acts(self.ticks);
         let commands = &container.game_command;
-        let from = self.first_obeyed(conn, commands);
-        if from == commands.len() {
+        if !self.may_command(conn, commands) {
             return Err(ResponseCode::RespChatFlood);
         }
         let mut may_say = VecDeque::new();
-        for command in commands[from..].iter().rev() {
+        for command in commands.iter().rev() {
             self.count_said(conn, command, &mut may_say);
         }
         let is_said = !may_say.is_empty();
@@ -181,7 +180,6 @@ impl Cockatrice {
         let commands = GameCommands {
             conn,
             container: Bytes::copy_from_slice(body),
-            from,
             may_say,
             decks,
             speaker: speaker.flatten(),
@@ -190,24 +188,24 @@ impl Cockatrice {
         Ok(self.topology.room(room))
     }
 
-    /// Counts commands, the last one first, until there are too many: that one and those in front of it are not obeyed.
-    fn first_obeyed(&mut self, conn: ConnId, commands: &[GameCommand<'_>]) -> usize {
+    /// Counts commands, the last one first, until there are too many: then none of them is obeyed, so that nothing happens of
+    /// which nobody is told (spec: cockatrice-table 16, D17).
+    fn may_command(&mut self, conn: ConnId, commands: &[GameCommand<'_>]) -> bool {
         let Some(session) = self.sessions.get_mut(&conn) else {
-            return 0;
+            return false;
         };
         let limits = self.settings.play();
         let window = &mut session.commands;
-        for (index, command) in commands.iter().enumerate().rev() {
-            let may = match command.body.as_ref().is_none_or(flood::counts) {
+        let may = commands.iter().rev().all(|command| {
+            match command.body.as_ref().is_none_or(flood::counts) {
                 true => window.attempt(self.ticks, 0, &limits),
                 false => window.is_within(self.ticks, &limits),
-            };
-            if !may {
-                self.metrics.floods.up();
-                return index + 1;
             }
+        });
+        if !may {
+            self.metrics.floods.up();
         }
-        0
+        may
     }
 
     /// Counts what a command says; a judge may have several say something.

@@ -48,7 +48,6 @@ impl Cockatrice {
         let GameCommands {
             conn,
             container,
-            from,
             mut may_say,
             decks,
             speaker,
@@ -64,8 +63,8 @@ impl Cockatrice {
         let Ok(container) = decode::<CommandContainer<'_>>(&container) else {
             return self.reply_to(conn, Reply::code(ResponseCode::RespInvalidCommand));
         };
-        let obeyed = container.game_command.get(from..).unwrap_or_default();
-        self.metrics.game_commands.add(obeyed.len() as u64);
+        let given = &container.game_command;
+        self.metrics.game_commands.add(given.len() as u64);
         let mut said = 0;
         let mut may_say = |_: ParticipantId, _: usize| {
             let may = may_say.pop_front().unwrap_or(true);
@@ -78,17 +77,14 @@ impl Cockatrice {
             stored_deck: &|id| decks.get(&id).map(|deck| &**deck),
         };
         let mut out = Out::default();
-        let answer = table.game.commands(by, obeyed, &mut cx, &mut out);
+        let answer = table.game.commands(by, given, &mut cx, &mut out);
         if let Some(speaker) = speaker.filter(|_| said > 0) {
             let description = table.game.rules().description.clone();
-            for text in obeyed.iter().rev().filter_map(text_said).take(said) {
+            for text in given.iter().rev().filter_map(text_said).take(said) {
                 self.log(speaker.clone(), text, game, &description);
             }
         }
         let mut reply = Reply::code(answer.code);
-        if from > 0 {
-            reply.code = ResponseCode::RespChatFlood;
-        }
         reply.body = answer.body.map(protocol::extension);
         self.deliver(game, out);
         self.reply_to(conn, reply);

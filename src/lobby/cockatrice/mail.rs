@@ -153,8 +153,6 @@ pub struct GameCommands {
     pub(super) conn: ConnId,
     /// The container as it came.
     pub(super) container: Bytes,
-    /// The first of its commands that is obeyed: those in front of it, which would come later, are too many.
-    pub(super) from: usize,
     /// Whether what is said may be, in the order in which it would be.
     pub(super) may_say: VecDeque<bool>,
     /// The stored decks that they ask for, as far as there are such.

@@ -197,8 +197,16 @@ fn too_many_commands_are_refused_and_card_moves_are_not_counted() {
             ["5 RespChatFlood"]
         );
         sim.advance(Duration::from_secs(10));
-        let answer = ask(&mut sim, ann, game(6, id, vec![leave()]));
-        assert!(answer.contains(&"6 RespOk".to_owned()));
+        // Too many of one container are not obeyed at all.
+        let four = || vec![roll(), roll(), roll(), roll()];
+        assert_eq!(ask(&mut sim, ann, game(6, id, four())), ["6 RespChatFlood"]);
+        sim.advance(Duration::from_secs(10));
+        let three = || vec![roll(), roll(), roll()];
+        let answer = ask(&mut sim, ann, game(7, id, three()));
+        assert_eq!(answer.len(), 2, "{answer:?}");
+        sim.advance(Duration::from_secs(10));
+        let answer = ask(&mut sim, ann, game(8, id, vec![leave()]));
+        assert!(answer.contains(&"8 RespOk".to_owned()));
     });
 }
 
