@@ -1,11 +1,16 @@
 //! Can this machine run the server, and how well? The same checks serve `muster doctor` and the start-up.
 //!
 //! Reading the machine ([`Machine::read`]) and judging it ([`judge`]) are apart, so that every verdict can be tested
-//! with made-up machines. It reads `/proc` and `/sys` and tries one io_uring; it changes nothing.
+//! with made-up machines. It reads `/proc` and `/sys` and tries one io_uring; it changes nothing. What the lobbies need beside the
+//! machine ([`lobbies`]) is for `muster doctor` alone.
+
+mod lobbies;
 
 use std::{fmt::Write, fs, io};
 
 use config::Config;
+
+pub use lobbies::lobbies;
 
 /// Oldest kernel with polls that stay armed.
 const KERNEL_NEEDED: (u32, u32) = (5, 13);

@@ -138,7 +138,7 @@ impl Started {
                 let (sources, config) = (self.sources, self.config);
                 serve::serve(&runtime, signals, sources, config, &self.log, self.level)
             }
-            Todo::Doctor { json } => Ok(examine(&self.config, json)),
+            Todo::Doctor { json } => examine(&self.config, json),
             Todo::Account(lobby, action) => {
                 accounts::run(&self.config, lobby, action).context("accounts")
             }
@@ -147,16 +147,20 @@ impl Started {
 }
 
 /// Prints what `doctor` finds; fails if the server could not run here.
-fn examine(config: &Config, json: bool) -> ExitCode {
-    let checks = doctor::judge(&doctor::Machine::read(), config);
+fn examine(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let mut checks = doctor::judge(&doctor::Machine::read(), config);
+    checks.extend(runtime.block_on(doctor::lobbies(config)));
     log::say(&match json {
         true => doctor::json(&checks),
         false => doctor::table(&checks),
     });
-    match doctor::failures(&checks) {
+    Ok(match doctor::failures(&checks) {
         None => ExitCode::SUCCESS,
         Some(_) => ExitCode::FAILURE,
-    }
+    })
 }
 
 /// The variables of the environment, but for those that are no text: none of ours is.

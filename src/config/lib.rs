@@ -61,7 +61,8 @@ pub struct Config {
     settings: Settings,
     /// That the settings of replaced servers count, and why.
     pub replaces: Vec<String>,
-    /// What somebody should know about the settings of replaced servers, or about variables that were passed over.
+    /// What somebody should know: about the settings of replaced servers, about variables that were passed over, and about what
+    /// is hardly meant.
     pub notes: Vec<String>,
     values: Values,
 }
@@ -111,6 +112,7 @@ impl Config {
         config.replaces = compat.replaces.into_iter().chain(ini.replaces).collect();
         config.notes = compat.notes;
         config.notes.extend(ini.notes);
+        config.notes.extend(resolve::doubts(&config.settings));
         config.notes.extend(passed_over(&sources.environment));
         Ok(config)
     }

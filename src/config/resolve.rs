@@ -7,7 +7,7 @@ use std::{
     thread::available_parallelism,
 };
 
-use lobby::lobbies::Router;
+use lobby::{cockatrice::Method, lobbies::Router};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use settings::{Group, HostAddress, Values};
 
@@ -148,15 +148,7 @@ fn contradictions(settings: &Settings) -> Result<(), ConfigError> {
                 .into(),
         );
     }
-    settings
-        .lobbies
-        .cockatrice
-        .dialect
-        .room_list()
-        .map_err(ConfigError::Contradiction)?;
-    if let Some(fault) = settings.cockatrice.fault() {
-        return refuse(fault);
-    }
+    cockatrice(settings).map_err(ConfigError::Contradiction)?;
     let embedded = settings.store.url.starts_with("sqlite:") && settings.store.url != IN_MEMORY;
     if embedded && settings.store.url == settings.cockatrice.store_url {
         return refuse(
@@ -186,4 +178,59 @@ fn contradictions(settings: &Settings) -> Result<(), ConfigError> {
         ));
     }
     Ok(())
+}
+
+/// What does not go together in the Cockatrice lobby's settings.
+fn cockatrice(settings: &Settings) -> Result<(), String> {
+    let lobby = &settings.lobbies.cockatrice;
+    lobby.dialect.room_list()?;
+    if let Some(fault) = settings.cockatrice.fault() {
+        return Err(fault);
+    }
+    if lobby.listener.enabled && lobby.listener.listeners().next().is_none() {
+        return Err(
+            "cockatrice.enabled is set, but cockatrice.tcp_address and cockatrice.websocket_address are both off: nobody could \
+             come in"
+                .to_owned(),
+        );
+    }
+    if lobby.dialect.registered_only && lobby.dialect.method == Method::Nothing {
+        return Err(
+            "cockatrice.registered_only lets in nobody as long as cockatrice.auth is \"none\": there are no accounts"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// What goes together, but hardly as it was meant.
+pub(super) fn doubts(settings: &Settings) -> Vec<String> {
+    let lobby = &settings.lobbies.cockatrice;
+    if !lobby.listener.enabled {
+        return Vec::new();
+    }
+    let mut doubts = Vec::new();
+    let accounts = &settings.cockatrice;
+    let (method, mail) = (lobby.dialect.method, &accounts.mail);
+    if method == Method::Password && lobby.dialect.password.is_empty() {
+        doubts.push(
+            "cockatrice.auth is \"password\", but cockatrice.password is empty: whoever gives no password is let in".to_owned(),
+        );
+    }
+    let (registration, recovery) = (accounts.registration.enabled, accounts.recovery.enabled);
+    if registration && method != Method::Accounts {
+        doubts.push(
+            "cockatrice.registration has no effect unless cockatrice.auth is \"sql\"".to_owned(),
+        );
+    }
+    let has_tokens = (registration && accounts.registration.activation) || recovery;
+    let is_sent = mail.folder.is_some() || mail.command.is_some() || mail.smtp_url.is_some();
+    if method == Method::Accounts && has_tokens && !is_sent {
+        doubts.push(
+            "nothing sends the mail with tokens for accounts (cockatrice.smtp_url, mail_command or mail_folder): they wait in the \
+             database"
+                .to_owned(),
+        );
+    }
+    doubts
 }

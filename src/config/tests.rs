@@ -284,6 +284,22 @@ fn accounts_of_cockatrice_that_could_not_be_are_refused() {
             "cockatrice.smtp_url is not understood",
         ),
         (
+            &[
+                ("cockatrice.enabled", "true"),
+                ("cockatrice.tcp_address", ""),
+                ("cockatrice.websocket_address", ""),
+            ],
+            "are both off",
+        ),
+        (
+            &[("cockatrice.registered_only", "true")],
+            "cockatrice.auth is \"none\"",
+        ),
+        (
+            &[("cockatrice.rooms_in_store", "true")],
+            "the embedded store has no rooms",
+        ),
+        (
             &[("cockatrice.mail_sender", "nobody")],
             "cockatrice.mail_sender = \"nobody\" is no address",
         ),
@@ -298,4 +314,39 @@ fn accounts_of_cockatrice_that_could_not_be_are_refused() {
         let text = refusal("", &[], set);
         assert!(text.contains(wanted), "{text}");
     }
+}
+
+#[test]
+fn what_is_hardly_meant_is_told() {
+    let notes = |set: &[(&str, &str)]| {
+        let enabled = [("cockatrice.enabled", "true")];
+        let flags = flags(&[&enabled, set].concat());
+        Config::load(&Sources {
+            flags,
+            ..Sources::default()
+        })
+        .unwrap()
+        .notes
+    };
+    let registration = ("cockatrice.registration", "true");
+    for (set, wanted) in [
+        (
+            &[("cockatrice.auth", "password")][..],
+            "cockatrice.password is empty",
+        ),
+        (&[registration], "has no effect"),
+        (
+            &[registration, ("cockatrice.auth", "sql")],
+            "nothing sends the mail",
+        ),
+    ] {
+        let notes = notes(set);
+        assert!(
+            matches!(&notes[..], [note] if note.contains(wanted)),
+            "{notes:?}"
+        );
+    }
+    let sent = ("cockatrice.mail_folder", "mail");
+    let good = notes(&[registration, ("cockatrice.auth", "sql"), sent]);
+    assert_eq!(good, [""; 0]);
 }

@@ -96,7 +96,7 @@ settings::settings! {
         /// Whether only people with an account may sign in, where there are accounts.
         registered_only: bool = "cockatrice.registered_only", flag(), "false";
         /// The one password of cockatrice.auth = "password".
-        password: String = "cockatrice.password", text(), "";
+        password: String = "cockatrice.password", text(), "", secret;
         /// What everybody is told after signing in; HTML. Where there are accounts the store's newest message counts, if it has
         /// one.
         message: String = "cockatrice.server_message", text(), "";

@@ -109,6 +109,14 @@ impl Store {
         })
     }
 
+    /// Whether it is there, and its schema is one that is known.
+    ///
+    /// # Errors
+    /// [`Unusable`]
+    pub fn look(&self) -> Boxed<'_, Result<(), Unusable>> {
+        Box::pin(self.check_schema())
+    }
+
     /// What a server does before it uses the store: looks at the schema, if it is another project's, and ends the sessions that an
     /// earlier process of this server has left open, which is none that began after this moment.
     ///

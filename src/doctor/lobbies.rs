@@ -1,0 +1,161 @@
+//! What the lobbies need beside the machine: their ports, and for Cockatrice's accounts a database. Ports are tried, and a database
+//! that is a server's is asked; nothing is changed or made.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+};
+
+use backoffice::{
+    cockatrice::store::{SCHEMA_VERSION, Store, Unusable},
+    store::StoreSettings,
+};
+use config::Config;
+use lobby::{cockatrice::Method, lobbies::Router};
+
+use super::{Check, Verdict, check};
+
+/// The checks, for the lobbies that are switched on. Takes as long as a database takes to be reached.
+pub async fn lobbies(config: &Config) -> Vec<Check> {
+    let listeners = Router::listeners(&config.lobbies).into_iter();
+    let wanted = listeners.map(|listener| (listener.name, listener.address));
+    let mut checks = vec![ports(&wanted.collect::<Vec<_>>())];
+    let cockatrice = &config.lobbies.cockatrice;
+    let has_accounts = cockatrice.dialect.method == Method::Accounts;
+    if cockatrice.listener.enabled && (has_accounts || config.cockatrice.rooms_in_store) {
+        checks.push(accounts(config).await);
+    }
+    checks
+}
+
+/// Whether everything that is to be listened on can be had.
+fn ports(wanted: &[(String, SocketAddr)]) -> Check {
+    let (mut verdict, mut found) = (Verdict::Ok, Vec::new());
+    for (name, address) in wanted {
+        let Err(error) = TcpListener::bind(address) else {
+            continue;
+        };
+        // A server that runs already, say this one.
+        let how_bad = match error.kind() {
+            io::ErrorKind::AddrInUse => Verdict::Warn,
+            _ => Verdict::Fail,
+        };
+        verdict = verdict.max(how_bad);
+        found.push(format!("{name} {address}: {error}"));
+    }
+    let found = match found.is_empty() {
+        true => "free".to_owned(),
+        false => found.join("; "),
+    };
+    check(
+        "ports",
+        found,
+        format!("free for {} listeners", wanted.len()),
+        verdict,
+        "An address in use belongs to another program, or to this server if it runs. One that is not permitted is below 1024 \
+         (CAP_NET_BIND_SERVICE); one that can't be assigned is not this machine's. Change the lobby's address.",
+    )
+}
+
+/// Whether the database of Cockatrice's accounts can be used.
+async fn accounts(config: &Config) -> Check {
+    let chosen = &config.cockatrice;
+    let wanted = format!("a database with the schema of version {SCHEMA_VERSION}");
+    let judged = |found: String, verdict, advice| {
+        check(
+            "cockatrice.store_url",
+            found,
+            wanted.clone(),
+            verdict,
+            advice,
+        )
+    };
+    if chosen.store_url.starts_with("sqlite:") {
+        return judged("a file of its own".to_owned(), Verdict::Ok, "");
+    }
+    let settings = StoreSettings::default();
+    let store = Store::open(&chosen.store_url, &chosen.prefix, chosen.server, &settings);
+    let looked = match store.await {
+        Ok(store) => {
+            let looked = store.look().await;
+            store.close().await;
+            looked
+        }
+        Err(error) => Err(error),
+    };
+    match looked {
+        Ok(()) => judged("it is there".to_owned(), Verdict::Ok, ""),
+        Err(error @ Unusable::Unreached) => judged(
+            error.to_string(),
+            Verdict::Warn,
+            "The server starts without it, but nobody can sign in until it is there: look at host, port, user, password and name \
+             in cockatrice.store_url, and whether the database server runs.",
+        ),
+        Err(error) => judged(
+            error.to_string(),
+            Verdict::Fail,
+            "Bring the schema up to date with Servatrice's own migrations, or look at cockatrice.store_prefix.",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use config::Sources;
+
+    use super::*;
+
+    fn config(set: &[(&str, &str)]) -> Config {
+        let off = [
+            ("faf.qdatastream_address", ""),
+            ("faf.json_address", ""),
+            ("faf.websocket_address", ""),
+            ("vcmi.enabled", "false"),
+            ("cockatrice.enabled", "true"),
+            ("cockatrice.websocket_address", ""),
+        ];
+        let set = off.iter().chain(set);
+        Config::load(&Sources {
+            flags: set
+                .map(|(key, value)| (key.to_string(), value.to_string()))
+                .collect(),
+            ..Sources::default()
+        })
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn ports_in_use_are_told() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let config = config(&[("cockatrice.tcp_address", &address)]);
+        let checks = lobbies(&config).await;
+        let [ports] = &checks[..] else {
+            panic!("{checks:?}");
+        };
+        assert_eq!(ports.verdict, Verdict::Warn);
+        assert!(ports.found.contains("cockatrice/tcp") && ports.found.contains(&address));
+        drop(taken);
+        assert_eq!(lobbies(&config).await[0].verdict, Verdict::Ok);
+        let elsewhere = [("cockatrice.tcp_address", "192.0.2.1:4747")];
+        let elsewhere = self::config(&elsewhere);
+        assert_eq!(lobbies(&elsewhere).await[0].verdict, Verdict::Fail);
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_not_there_is_told() {
+        let set = [
+            ("cockatrice.tcp_address", "127.0.0.1:0"),
+            ("cockatrice.auth", "sql"),
+            ("cockatrice.store_url", "mysql://nobody@127.0.0.1:1/cards"),
+        ];
+        let checks = lobbies(&config(&set)).await;
+        let database = checks.last().unwrap();
+        assert_eq!(
+            (database.name, database.verdict),
+            ("cockatrice.store_url", Verdict::Warn)
+        );
+        let own = lobbies(&config(&set[..2])).await;
+        assert_eq!(own.last().map(|check| check.verdict), Some(Verdict::Ok));
+    }
+}
