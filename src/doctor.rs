@@ -287,6 +287,7 @@ fn open_files(machine: &Machine, config: &Config) -> Check {
 pub fn own_descriptors(config: &Config) -> u64 {
     // A database server's pools have so many in all, at the most.
     let store = (2 * u64::from(config.store.connections)).max(STORE_DESCRIPTORS);
+    let store = store * if lobbies::has_accounts(config) { 2 } else { 1 };
     let endpoints = ENDPOINTS * backoffice::http::CONNECTIONS as u64;
     OWN_DESCRIPTORS + DESCRIPTORS_PER_SHARD * u64::from(config.engine.shards) + store + endpoints
 }

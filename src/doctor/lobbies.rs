@@ -20,12 +20,16 @@ pub async fn lobbies(config: &Config) -> Vec<Check> {
     let listeners = Router::listeners(&config.lobbies).into_iter();
     let wanted = listeners.map(|listener| (listener.name, listener.address));
     let mut checks = vec![ports(&wanted.collect::<Vec<_>>())];
-    let cockatrice = &config.lobbies.cockatrice;
-    let has_accounts = cockatrice.dialect.method == Method::Accounts;
-    if cockatrice.listener.enabled && (has_accounts || config.cockatrice.rooms_in_store) {
+    if has_accounts(config) || config.cockatrice.rooms_in_store {
         checks.push(accounts(config).await);
     }
     checks
+}
+
+/// Whether Cockatrice's lobby has a store.
+pub(super) fn has_accounts(config: &Config) -> bool {
+    let cockatrice = &config.lobbies.cockatrice;
+    cockatrice.listener.enabled && cockatrice.dialect.method == Method::Accounts
 }
 
 /// Whether everything that is to be listened on can be had.

@@ -1,18 +1,20 @@
 //! Who counts in this process: what is listed here is what the metrics endpoint shows.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use metrics::{LabelledGauge, Registry};
 use muster::{
-    backoffice::{broker::Broker, cockatrice::mail, http, keys, runner, spool, store},
+    backoffice::{broker::Broker, http, runner},
     engine,
     lobbies::LobbyMetrics,
     lobby::faf,
     log,
 };
+
+use super::office::Progress;
 
 metrics::metrics! {
     /// What the process says of itself.
@@ -47,14 +49,10 @@ pub(super) struct Counting<'a> {
     pub(super) engine: &'a [Arc<engine::Metrics>],
     pub(super) lobbies: &'a LobbyMetrics,
     pub(super) offices: Vec<Arc<runner::Metrics>>,
-    pub(super) store: Arc<store::Metrics>,
-    pub(super) spool: Arc<spool::Metrics>,
-    pub(super) keys: Arc<keys::Metrics>,
-    pub(super) mail: Arc<mail::Metrics>,
+    pub(super) progress: &'a Progress,
     pub(super) broker: Arc<Broker>,
     pub(super) log: Arc<log::Metrics>,
     pub(super) http: Arc<http::Counts>,
-    pub(super) process: Process,
 }
 
 impl Counting<'_> {
@@ -69,14 +67,15 @@ impl Counting<'_> {
         for office in self.offices {
             registry.add("none", office);
         }
-        registry.add("none", self.store);
-        registry.add("none", self.spool);
-        registry.add("none", self.keys);
-        registry.add("none", self.mail);
+        registry.add("none", self.progress.store.clone());
+        registry.add("none", self.progress.spool.clone());
+        registry.add("none", self.progress.keys.clone());
+        registry.add("none", self.progress.mail.clone());
         registry.add("none", self.broker);
         registry.add("none", self.log);
         registry.add("none", self.http);
-        registry.add("none", Arc::new(self.process));
+        let last_game = self.progress.first_game.load(Ordering::Acquire);
+        registry.add("none", Arc::new(Process::started(last_game)));
         registry
     }
 }
@@ -94,14 +93,10 @@ mod tests {
             engine: &[Arc::default(), Arc::default()],
             lobbies: &LobbyMetrics::new(1),
             offices: vec![Arc::default()],
-            store: Arc::default(),
-            spool: Arc::default(),
-            keys: Arc::default(),
-            mail: Arc::default(),
+            progress: &Progress::default(),
             broker: Arc::new(Broker::new(1)),
             log: Arc::default(),
             http: Arc::default(),
-            process: Process::default(),
         };
         counting.registry().definitions()
     }

@@ -29,7 +29,7 @@ use std::{
     io,
     process::ExitCode,
     rc::Rc,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
 };
 
 use anyhow::{Context, bail};
@@ -61,7 +61,7 @@ pub(crate) use self::ending::Signals;
 use self::{
     ending::Stops,
     endpoints::Endpoint,
-    metrics::{Counting, Process},
+    metrics::Counting,
     office::{Offices, Progress},
     orders::Orders,
     reload::Reload,
@@ -152,14 +152,12 @@ async fn run(
         let (broker, mesh) = (broker.clone(), mesh.clone());
         async move { broker.run(wanted, outside::ToShards { mesh }).await }
     });
-    let mut config = config.clone();
-    let offices = office::opened(&mut config, &mesh, &progress, &outbox).await?;
-    let config = &config;
+    let (offices, config) = office::opened(config, &mesh, &progress, &outbox).await?;
     let republishing = spawn_local(outside::republish(outbox, broker.clone()));
     let lobbies = LobbyMetrics::new(mesh.shards());
     let orders = Arc::<Orders>::default();
     let outside = (&offices, &broker, &orders);
-    let engine = start_engine(config, connections, &mesh, outside, &lobbies)?;
+    let engine = start_engine(&config, connections, &mesh, outside, &lobbies)?;
 
     let site = control(&mesh);
     let mut control = Endpoint::open("http/control", config.http.control, site, &http).await?;
@@ -167,26 +165,22 @@ async fn run(
         engine: &engine.metrics,
         lobbies: &lobbies,
         offices: offices.metrics(),
-        store: progress.store.clone(),
-        spool: progress.spool.clone(),
-        keys: progress.keys.clone(),
-        mail: progress.mail.clone(),
+        progress: &progress,
         broker: broker.clone(),
         log: log.metrics(),
         http: http.clone(),
-        process: Process::started(progress.first_game.load(Ordering::Acquire)),
     };
     let site = Metrics(counting.registry());
     let mut metrics = Endpoint::open("http/metrics", config.http.metrics, site, &http).await?;
     phase.set(Phase::Ready);
-    announce(config, log, &engine, &[&control, &health, &metrics]);
+    announce(&config, log, &engine, &[&control, &health, &metrics]);
 
     let (stops, hangup) = signals.split();
     let reload = Reload {
         hangup,
         orders,
         sources,
-        current: Rc::new(RefCell::new(config.clone())),
+        current: Rc::new(RefCell::new(config)),
         level,
         broker: broker_settings,
         control: &mut control,

@@ -149,20 +149,20 @@ fn folder(config: &Config) -> PathBuf {
     config.server.data_dir.join("cockatrice")
 }
 
-/// Reads the rooms from the store, if they are there. They are fixed from the start on, so a database that is not there now has to
+/// Reads the rooms from the store into the configuration, if they are there. They are fixed from the start on, so a database that is not there now has to
 /// have been read before.
 ///
 /// # Errors
 /// It can't be read and was not, or has rooms that can't be.
-pub(super) async fn find_rooms(config: &mut Config) -> anyhow::Result<()> {
+pub(super) async fn with_rooms(mut config: Config) -> anyhow::Result<Config> {
     let wanted = config.lobbies.cockatrice.listener.enabled && config.cockatrice.rooms_in_store;
     if !wanted {
-        return Ok(());
+        return Ok(config);
     }
-    let store = store(config, &Progress::default()).await?;
+    let store = store(&config, &Progress::default()).await?;
     let read = store.rooms().await;
     store.close().await;
-    let known = folder(config).join("rooms.json");
+    let known = folder(&config).join("rooms.json");
     let rooms = match read {
         Ok(rooms) => {
             remember(&known, &rooms).with_context(|| format!("can't write {}", known.display()))?;
@@ -178,8 +178,10 @@ pub(super) async fn find_rooms(config: &mut Config) -> anyhow::Result<()> {
     };
     let dialect = &mut config.settings_mut().lobbies.cockatrice.dialect;
     dialect.rooms = rooms;
-    let fault = dialect.room_list().err();
-    fault.map_or(Ok(()), |fault| bail!("the database's rooms: {fault}"))
+    match dialect.room_list() {
+        Ok(_) => Ok(config),
+        Err(fault) => bail!("the database's rooms: {fault}"),
+    }
 }
 
 /// Writes the file as a whole or not at all.

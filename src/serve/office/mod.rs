@@ -84,23 +84,22 @@ pub(super) struct Offices {
     cockatrice: Option<BackOffice<Asked<of_cockatrice::Ask>>>,
 }
 
-/// Starts the back offices, which may take a while, and lets others have the thread meanwhile. What the databases say of the
-/// configuration is in it then.
+/// Starts the back offices, which may take a while, and lets others have the thread meanwhile. Gives them with the configuration, in
+/// which is what the databases say of it.
 pub(super) async fn opened(
-    config: &mut Config,
+    config: &Config,
     mesh: &Arc<Mesh<Router>>,
     progress: &Arc<Progress>,
     outbox: &Arc<Outbox>,
-) -> anyhow::Result<Offices> {
-    cockatrice::find_rooms(config).await?;
-    let (config, mesh, progress) = (config.clone(), mesh.clone(), progress.clone());
-    let outbox = outbox.clone();
+) -> anyhow::Result<(Offices, Config)> {
+    let config = cockatrice::with_rooms(config.clone()).await?;
+    let (mesh, progress, outbox) = (mesh.clone(), progress.clone(), outbox.clone());
     tokio::task::spawn_blocking(move || {
         let cockatrice = cockatrice::is_wanted(&config)
             .then(|| cockatrice::open(&config, mesh.clone(), progress.clone()));
         let cockatrice = cockatrice.transpose()?;
         let faf = faf::open(&config, mesh, progress, outbox)?;
-        Ok(Offices { faf, cockatrice })
+        Ok((Offices { faf, cockatrice }, config))
     })
     .await?
 }
