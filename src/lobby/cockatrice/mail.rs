@@ -16,7 +16,7 @@ use super::{
     questions::{ListChange, LogLine},
     state::{directory::Listed, lists::Lists, visitor::Visitor, work::Reply},
 };
-use crate::{ConnId, Topic};
+use crate::{ConnId, ShardId, Topic};
 
 /// What one shard tells another.
 pub type Mail = Vec<Item>;
@@ -30,6 +30,10 @@ pub enum Item {
     Registry(ToRegistry),
     /// Who is there, and how many are in each room; everywhere.
     Directory(ToDirectory),
+    /// What that shard is to tell everywhere, as soon as what was told before has been done here; on a room's shard.
+    Echo(ShardId, ToDirectory),
+    /// What is told everywhere from here.
+    Everywhere(ToDirectory),
     /// A room; where it lives.
     Room(u32, ToRoom),
     /// A game; where its room lives.

@@ -195,6 +195,8 @@ impl Cockatrice {
             Item::Desk(message) => self.at_desk(message),
             Item::Registry(message) => self.at_home(message),
             Item::Directory(change) => self.in_directory(turn, change),
+            Item::Echo(shard, change) => self.post.to(shard, Item::Everywhere(change)),
+            Item::Everywhere(change) => self.tell_everywhere(change),
             Item::Room(room, message) => {
                 let unix_ms = turn.now.unix.as_millis() as u64;
                 self.in_room(room, message, unix_ms);

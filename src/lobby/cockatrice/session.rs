@@ -1,5 +1,7 @@
 //! A connection: how it begins, how long it may be silent, how it ends (spec: cockatrice-wire 3, 4, 9, 14).
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use cockatrice::messages::CloseReason;
 
@@ -112,11 +114,21 @@ impl Cockatrice {
             let games = games.iter().map(|(&game, taking)| (game, taking.room));
             let games = games.collect();
             let name = user.name;
-            self.tell_everywhere(ToDirectory::Left {
-                name: name.clone(),
-                conn,
-            });
+            self.spread_departure(&session.rooms, name.clone(), conn);
             self.tell_home(&name.clone(), ToRegistry::Release { name, conn, games });
+        }
+    }
+
+    /// Everybody is told that a user is gone, when the shard of a room of theirs has told its members: nobody is to hear of somebody
+    /// who is no longer there.
+    fn spread_departure(&mut self, rooms: &BTreeSet<u32>, name: Box<str>, conn: ConnId) {
+        let left = ToDirectory::Left { name, conn };
+        match rooms.last() {
+            Some(&room) => {
+                let shard = self.topology.room(room);
+                self.post.to(shard, Item::Echo(self.shard, left));
+            }
+            None => self.tell_everywhere(left),
         }
     }
 
