@@ -1,20 +1,33 @@
 //! What is written down in the store: what was said, where an operator wants that, and how busy the server is
 //! (spec: cockatrice-behaviour 15 `logging`, 16).
 //!
-//! Lines go out once a tick, all together. What the back office does not take is lost and counted there: nobody waits for it.
+//! Lines go out once a tick, all together, or when a moderator wants to read them. What the back office does not take is lost and counted there: nobody waits for it.
 
 use std::time::Duration;
 
-use cockatrice::text;
+use cockatrice::{messages::ResponseCode, text};
 
 use super::{
-    Cockatrice,
+    Cockatrice, CockatriceTurn,
     questions::{LogLine, NoteStatus, Place, WriteLog},
+    state::work::Reply,
 };
-use crate::ConnId;
+use crate::{ConnId, question::Continuation};
 
 /// Lines that wait for the tick; then they are asked at once. More than all users of a shard can say in one.
 const LINES: usize = 1_000;
+
+/// Somebody who wants to read what was said, of which lines are being written.
+#[derive(Debug)]
+pub(super) struct Writing(ConnId);
+
+impl Continuation for Writing {
+    type Asker = Cockatrice;
+    type Question = WriteLog;
+    fn resume(self, lobby: &mut Cockatrice, _: &mut CockatriceTurn<'_>, (): ()) {
+        lobby.reply_to(self.0, Reply::code(ResponseCode::RespOk));
+    }
+}
 
 impl Cockatrice {
     /// Whether what is said there is written down.
@@ -54,6 +67,24 @@ impl Cockatrice {
         });
         if self.log.len() >= LINES {
             self.write_log();
+        }
+    }
+
+    /// Whether anything that is said is written down.
+    pub(super) fn logs_anything(&self) -> bool {
+        [Place::Room, Place::Game, Place::Chat]
+            .into_iter()
+            .any(|place| self.logs(place))
+    }
+
+    /// Somebody wants to read what was said: what waits for the tick is written at once.
+    pub(super) fn write_log_for(&mut self, conn: ConnId) {
+        match self.log.is_empty() {
+            true => self.reply_to(conn, Reply::code(ResponseCode::RespOk)),
+            false => {
+                let lines = std::mem::take(&mut self.log);
+                self.post.ask_for(WriteLog(lines), Writing(conn));
+            }
         }
     }
 

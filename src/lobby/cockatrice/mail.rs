@@ -46,6 +46,8 @@ pub enum Item {
         minutes: u32,
         ends: Duration,
     },
+    /// What was said is to be in the store: this connection waits for that; everywhere.
+    WriteLog(ConnId),
     /// Sessions of somebody who is no longer welcome; everywhere.
     Eject(Box<Eject>),
     /// Something for clients; where they are.

@@ -208,6 +208,7 @@ impl Cockatrice {
                 minutes,
                 ends,
             } => self.shutdown_ordered(turn, reason, minutes, ends),
+            Item::WriteLog(conn) => self.write_log_for(conn),
             Item::Eject(eject) => self.ejected(turn, &eject),
             Item::Show(delivery) => self.show(turn, delivery),
         }

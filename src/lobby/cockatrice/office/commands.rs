@@ -103,8 +103,8 @@ impl Cockatrice {
         let Some((who, command)) = self.who(conn).zip(command) else {
             return Flow::code(ResponseCode::RespFunctionNotAllowed);
         };
-        if !std::mem::take(&mut work.purged)
-            && let Some(flow) = self.purge(conn, command, work)
+        if !std::mem::take(&mut work.prepared)
+            && let Some(flow) = self.prepare(conn, command, work)
         {
             return flow;
         }
@@ -114,8 +114,34 @@ impl Cockatrice {
         }
     }
 
+    /// What comes before a command; the command comes again when it is done.
+    fn prepare(
+        &mut self,
+        conn: ConnId,
+        command: &ModeratorCommandBody<'_>,
+        work: &mut Work,
+    ) -> Option<Flow> {
+        match command {
+            ModeratorCommandBody::ViewLogHistory(_) if self.logs_anything() => {
+                Some(self.write_all_logs(conn, work))
+            }
+            command => self.purge(conn, command, work),
+        }
+    }
+
+    /// What was said on any shard is in the store before it is looked at.
+    fn write_all_logs(&mut self, conn: ConnId, work: &mut Work) -> Flow {
+        work.prepared = true;
+        work.left += 1;
+        work.waits = self.topology.all().count();
+        for shard in self.topology.all() {
+            self.post.to(shard, Item::WriteLog(conn));
+        }
+        Flow::Asked
+    }
+
     /// What somebody who is banned or warned has said last goes from the moderator's rooms, if that is wanted: before anything
-    /// else. The command comes again when it has.
+    /// else.
     fn purge(
         &mut self,
         conn: ConnId,
@@ -133,7 +159,7 @@ impl Cockatrice {
         if lines == 0 || name.is_empty() || rooms.is_empty() {
             return None;
         }
-        work.purged = true;
+        work.prepared = true;
         work.left += 1;
         work.waits = rooms.len();
         let mut waits_for = self.shard;

@@ -24,6 +24,7 @@ use self::{
 };
 use super::{
     Cockatrice, CockatriceTurn,
+    log::Writing,
     questions::{
         Answer, Ask, AskDecks, AskReplays, AskReports, Asked, ChangeAccount, Moderate, Outcome,
         Register, ServerMessage,
@@ -54,6 +55,7 @@ crate::continuations! {
     KeepPiece => Spilling,
     KeepGame => Keeping,
     StoreGame => Storing,
+    WriteLog => Writing,
 }
 
 impl Asker for Cockatrice {
@@ -120,8 +122,7 @@ impl Cockatrice {
                 | Ask::KeepPiece(_)
                 | Ask::KeepGame(_)
                 | Ask::StoreGame(_)
-                | Ask::WriteLog(_)
-                | Ask::NoteStatus(_),
+                | Ask::WriteLog(_),
             ) => return Flow::code(ResponseCode::RespInternalError), // no command is one of these
         }
         Flow::Asked

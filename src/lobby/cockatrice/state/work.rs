@@ -74,8 +74,8 @@ pub(crate) struct Work {
     pub(crate) held: bool,
     /// How many answers are waited for before it goes on.
     pub(crate) waits: usize,
-    /// What somebody has said is gone from rooms already, as the command that comes next wants.
-    pub(crate) purged: bool,
+    /// What the command that comes next wants done before it is done.
+    pub(crate) prepared: bool,
     /// What is done as soon as the user whom it concerns has agreed.
     pub(crate) then: Option<Then>,
     /// Rooms that are asked for a user's games, and what they have answered.
@@ -96,7 +96,7 @@ impl Work {
             answer: Reply::code(ResponseCode::RespOk),
             held: false,
             waits: 1,
-            purged: false,
+            prepared: false,
             then: None,
             gather: None,
             decks: BTreeMap::new(),
