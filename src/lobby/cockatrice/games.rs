@@ -31,6 +31,7 @@ impl Cockatrice {
         match message {
             ToGame::Commands(commands) => self.commanded(turn, game, commands),
             ToGame::Lost(conn) => self.connection_lost(game, conn),
+            ToGame::Awaits(name) => self.awaits(game, name),
             ToGame::Returned(who) => self.returned(game, &who),
             ToGame::Ping(conn, silent) => {
                 let Some(table) = self.tables.get_mut(&game) else {
@@ -118,6 +119,15 @@ impl Cockatrice {
         // Nothing more goes there, whether the game keeps the place or not.
         if let Some(table) = self.tables.get_mut(&game) {
             table.seats.remove(&id);
+        }
+    }
+
+    /// Somebody has gone, and the home of their name has heard that they keep a place: it may have ended before that was heard.
+    fn awaits(&mut self, game: u32, name: Box<str>) {
+        let table = self.tables.get(&game);
+        let keeps = table.is_some_and(|table| table.game.participant_named(&name).is_some());
+        if !keeps {
+            self.tell_home(&name.clone(), ToRegistry::Forget { name, game });
         }
     }
 

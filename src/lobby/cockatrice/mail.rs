@@ -139,6 +139,8 @@ pub enum ToGame {
     Commands(GameCommands),
     /// A participant's connection is lost.
     Lost(ConnId),
+    /// Somebody who has gone is said to keep a place: their name's home forgets it if there is none any more.
+    Awaits(Box<str>),
     /// A participant is back, and waits to be told of the game.
     Returned(Entrant),
     /// It is so many ticks since something came from a participant.

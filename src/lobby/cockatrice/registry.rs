@@ -10,7 +10,7 @@ use cockatrice::accounts::free_name;
 
 use super::{
     Cockatrice,
-    mail::{Item, ToRegistry, ToSession},
+    mail::{Item, ToGame, ToRegistry, ToSession},
     state::registry::{Claim, Registry},
 };
 use crate::ConnId;
@@ -60,6 +60,9 @@ impl Cockatrice {
                 taken,
             } => self.claim(name, conn, replaces, &taken),
             ToRegistry::Release { name, conn, games } => {
+                for (&game, &room) in &games {
+                    self.tell_game(room, game, ToGame::Awaits(name.clone()));
+                }
                 self.registry.leave_behind(&name, games);
                 self.release(&name, conn);
             }
