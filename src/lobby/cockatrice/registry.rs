@@ -4,7 +4,7 @@
 //! replaces an older one it waits until that has gone, so that everybody sees the one leave before the other comes. The home
 //! also knows in which games somebody has left a place behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cockatrice::accounts::free_name;
 
@@ -18,6 +18,7 @@ use crate::ConnId;
 impl Registry {
     /// The name itself, or with a number behind it, that neither a session nor an account has.
     fn free_name(&self, name: &str, taken: &[u32]) -> Option<Box<str>> {
+        let taken: BTreeSet<u32> = taken.iter().copied().collect();
         let has_account = |candidate: &str| {
             let number = candidate.strip_prefix(name)?.strip_prefix('_')?;
             Some(taken.contains(&number.parse().ok()?))
