@@ -35,7 +35,7 @@ impl Answers<ChangeAccount> for CockatriceHandler {
 impl CockatriceHandler {
     async fn change(&self, who: &Who, change: AccountChange) -> Result<Outcome, StoreError> {
         match change {
-            AccountChange::Look(name) => self.look(&name).await,
+            AccountChange::Look(name) => self.look(who, &name).await,
             AccountChange::Add(change) => self.add_to_list(who, change).await,
             AccountChange::Remove(change) => self.remove_from_list(who, change).await,
             change => {
@@ -163,7 +163,8 @@ impl CockatriceHandler {
     }
 
     /// The profile of somebody who is not there. Of a name that nobody has it is that name (spec: cockatrice-behaviour 3.2).
-    async fn look(&self, name: &str) -> Result<Outcome, StoreError> {
+    /// Moderators are told of the installation as well, by which they may ban somebody.
+    async fn look(&self, who: &Who, name: &str) -> Result<Outcome, StoreError> {
         let found = self.store.find(name).await?;
         let found = found.filter(|found| found.active);
         let nobody = ServerInfoUser {
@@ -171,10 +172,14 @@ impl CockatriceHandler {
             user_level: Some(1),
             ..ServerInfoUser::default()
         };
-        let record = match &found {
+        let mut record = match &found {
             Some(found) => found.account.record(Form::Profile),
             None => nobody,
         };
+        let client_id = found.as_ref().map_or("", |found| &*found.account.client_id);
+        if who.is_moderator && !client_id.is_empty() {
+            record.clientid = Some(client_id.into());
+        }
         Ok(Outcome::with(ResponseBody::GetUserInfo(
             ResponseGetUserInfo {
                 user_info: Some(record),

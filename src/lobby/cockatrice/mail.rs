@@ -183,7 +183,11 @@ pub enum ToSession {
     /// These games, as entries of an answer, are one room's of the user that it asked for.
     GamesOf(u32, Bytes),
     /// Somebody wants to see its user's record, with what staff may see.
-    Look { asker: ConnId, staff: bool },
+    Look {
+        asker: ConnId,
+        name: Box<str>,
+        staff: bool,
+    },
     /// Somebody wants to do something that its user may not want of them.
     May {
         asker: ConnId,

@@ -221,7 +221,9 @@ impl Cockatrice {
             ToSession::Evicted => self.evicted(turn, conn),
             ToSession::Reply(reply) => self.reply(turn, conn, reply),
             ToSession::GamesOf(room, games) => self.games_told(turn, conn, room, games),
-            ToSession::Look { asker, staff } => self.looked_at(conn, asker, staff),
+            ToSession::Look { asker, name, staff } => {
+                self.looked_at(conn, asker, &name, staff);
+            }
             ToSession::May {
                 asker,
                 name,

@@ -52,34 +52,33 @@ impl Cockatrice {
             self.own_record(conn)
         } else if let Some(there) = there {
             if there.shard != self.shard {
-                let look = ToSession::Look { asker: conn, staff };
+                let name = name.into();
+                let asker = conn;
+                let look = ToSession::Look { asker, name, staff };
                 self.post.session(there, look);
                 return Flow::Wait(there.shard);
             }
-            self.profile_of(there, staff)
+            self.profile_of(there, name, staff)
         } else if self.has_accounts() {
             return self.look_up(turn, conn, name);
         } else {
-            encode(&ServerInfoUser {
-                name: Some(name.into()),
-                user_level: Some(1),
-                ..ServerInfoUser::default()
-            })
+            nothing_but_name(name)
         };
         Flow::Done(told_of(&record))
     }
 
     /// Somebody elsewhere wants to see the record of a user of this shard.
-    pub(super) fn looked_at(&mut self, conn: ConnId, asker: ConnId, staff: bool) {
-        let reply = told_of(&self.profile_of(conn, staff));
+    pub(super) fn looked_at(&mut self, conn: ConnId, asker: ConnId, name: &str, staff: bool) {
+        let reply = told_of(&self.profile_of(conn, name, staff));
         self.post.session(asker, ToSession::Reply(reply));
     }
 
-    /// The record of the user of a connection, as others may see it. Staff sees more (spec: cockatrice-behaviour 2).
-    fn profile_of(&self, conn: ConnId, staff: bool) -> Vec<u8> {
+    /// The record of the user of a connection, as others may see it. Staff sees more (spec: cockatrice-behaviour 2). Of somebody who
+    /// has just gone it is their name.
+    fn profile_of(&self, conn: ConnId, name: &str, staff: bool) -> Vec<u8> {
         let session = self.sessions.get(&conn);
         let Some((session, user)) = session.and_then(|s| Some((s, s.user.as_ref()?))) else {
-            return Vec::new();
+            return nothing_but_name(name);
         };
         let profile = user.profile();
         if !staff {
@@ -87,6 +86,9 @@ impl Cockatrice {
         }
         let mut record: ServerInfoUser<'_> = decode(&profile).unwrap_or_default();
         with_session(&mut record, session, user);
+        if !user.client_id.is_empty() {
+            record.clientid = Some(user.client_id.clone().into_string().into());
+        }
         encode(&record)
     }
 
@@ -95,7 +97,8 @@ impl Cockatrice {
             .is_some_and(|user| user.level.is_moderator())
     }
 
-    /// Everything that is known of the user of a connection, for themselves (spec: cockatrice-behaviour 2).
+    /// Everything that is known of the user of a connection, for themselves (spec: cockatrice-behaviour 2). The installation is the
+    /// one that the account was used with before, as the recorded server has it.
     fn own_record(&self, conn: ConnId) -> Vec<u8> {
         let session = self.sessions.get(&conn);
         let Some((session, user)) = session.and_then(|s| Some((s, s.user.as_ref()?))) else {
@@ -330,6 +333,15 @@ impl Cockatrice {
     }
 }
 
+/// The record of somebody of whom nothing is known.
+fn nothing_but_name(name: &str) -> Vec<u8> {
+    encode(&ServerInfoUser {
+        name: Some(name.into()),
+        user_level: Some(1),
+        ..ServerInfoUser::default()
+    })
+}
+
 /// The answer to who looks at a record.
 fn told_of(record: &[u8]) -> Reply {
     Reply {
@@ -338,11 +350,8 @@ fn told_of(record: &[u8]) -> Reply {
     }
 }
 
-/// Puts into a record what is known of the session.
+/// Puts into a record where the session comes from, and its number.
 fn with_session(record: &mut ServerInfoUser<'_>, session: &Session, user: &User) {
     record.address = Some(session.address.to_canonical().to_string().into());
     record.session_id = Some(user.session_id);
-    if !user.client_id.is_empty() {
-        record.clientid = Some(user.client_id.clone().into_string().into());
-    }
 }
