@@ -43,14 +43,13 @@ impl Cockatrice {
         if let Some(told) = outcome.staff {
             self.tell_staff(conn, &told, &mut reply);
         }
-        // What others see of a change comes behind the answer.
+        // What is told of a change comes in front of the answer; sessions that it ends end behind it.
         match outcome.change {
             Some(Change::Record { account, told }) => {
-                let before = self.change_record(conn, account);
-                self.post.session(conn, ToSession::Reply(reply));
-                if before {
+                if self.change_record(conn, account) {
                     self.spread_user(conn, told);
                 }
+                self.post.session(conn, ToSession::Reply(reply));
             }
             Some(Change::List(change)) => {
                 self.change_list(conn, change);
