@@ -252,6 +252,11 @@ impl CockatriceHandler {
         let facts = self.store.facts(id).await?;
         let notes = self.store.notes(id).await?;
         let (recent, total) = self.store.reports(Of::About(name), 0, RECENT).await?;
+        // When they were resolved is told with the reports themselves, not here.
+        let recent = recent.iter().map(|report| ServerInfoReport {
+            resolution_time: None,
+            ..told(report)
+        });
         let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
         let at = |at: u64| i64::try_from(at).ok().filter(|at| *at > 0);
         Ok(Outcome::with(ResponseBody::ReportUserInfo(
@@ -264,7 +269,7 @@ impl CockatriceHandler {
                 is_admin: Some(found.account.level().is_admin()),
                 is_active: Some(found.active),
                 admin_notes: Some(notes.into()),
-                recent_reports: recent.iter().map(told).collect(),
+                recent_reports: recent.collect(),
                 last_login: at(facts.last_login_s),
             },
         )))
