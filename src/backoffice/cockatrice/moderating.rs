@@ -100,7 +100,11 @@ impl CockatriceHandler {
                 let Some(found) = found else {
                     return Ok(Outcome::code(ResponseCode::RespNameNotFound));
                 };
+                // Who writes what stands there changes nobody's notes.
                 let id = found.account.id;
+                if self.store.notes(id).await? == *notes {
+                    return Ok(Outcome::code(ResponseCode::RespNameNotFound));
+                }
                 self.store.set(id, Column::Notes(&notes)).await?;
                 Ok(Outcome::ok())
             }

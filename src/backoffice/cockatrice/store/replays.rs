@@ -134,19 +134,19 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a game is never hidden; false: they may not see it.
+    /// Whether a game is never hidden; false: they may not see it, or that is so already.
     pub(in crate::cockatrice) async fn keep_listed(
         &self,
         viewer: u32,
         game: i32,
         do_not_hide: bool,
     ) -> Result<bool, StoreError> {
-        let text = "UPDATE ~replays_access SET do_not_hide = ? WHERE id_player = ? AND id_game = ?";
+        let text = "UPDATE ~replays_access SET do_not_hide = ? WHERE id_player = ? AND id_game = ? AND do_not_hide <> ?";
         let done = self
             .run(
                 On::Write,
                 "keep listed",
-                (text, values![do_not_hide, viewer, game]),
+                (text, values![do_not_hide, viewer, game, do_not_hide]),
             )
             .await?;
         Ok(done.rows > 0)

@@ -91,7 +91,7 @@ on_both! {
         });
         let keep = ReplayRequest::Modify { game: number, do_not_hide: true };
         assert_eq!(bench.code(of(&alice, keep.clone())).await, Code::RespOk);
-        assert_eq!(bench.code(of(&alice, keep)).await, Code::RespOk, "once more changes nothing");
+        assert_eq!(bench.code(of(&alice, keep)).await, Code::RespNameNotFound, "once more changes nothing");
         for (request, wanted) in [
             (ReplayRequest::Download(id), Code::RespAccessDenied),
             (ReplayRequest::Modify { game: number, do_not_hide: true }, Code::RespNameNotFound),

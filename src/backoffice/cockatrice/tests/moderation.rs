@@ -120,6 +120,7 @@ on_both! {
         assert_eq!(bench.code(notes("nobody1")).await, Code::RespNameNotFound);
         assert_eq!(bench.code(set("nobody1")).await, Code::RespNameNotFound);
         assert_eq!(bench.code(set("alicea")).await, Code::RespOk);
+        assert_eq!(bench.code(set("alicea")).await, Code::RespNameNotFound, "unchanged");
         said(&bench.outcome(notes("alicea")).await, |body| {
             let ResponseBody::GetAdminNotes(told) = body else { panic!("{body:?}") };
             assert_eq!(&*told.notes(), "watch this one");
