@@ -4,6 +4,10 @@
 //! starts a thread, draws its own random numbers or speaks SQL, so a whole lobby can be run in a simulator from a seed.
 //! One value of a dialect is the state of one shard; it never sees another shard's state, only its mail.
 
+// Tests that another package has as well name this one so.
+#[cfg(test)]
+extern crate self as lobby;
+
 pub mod cockatrice;
 mod event;
 pub mod faf;

@@ -193,6 +193,11 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         self.now
     }
 
+    /// The clock for people, as Unix time.
+    pub fn unix(&self) -> Duration {
+        self.epoch + self.now
+    }
+
     /// Opens a connection.
     pub fn connect(&mut self, shard: u16) -> ConnId {
         let state = &mut self.shards[usize::from(shard)];

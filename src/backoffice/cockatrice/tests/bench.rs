@@ -18,6 +18,7 @@ use lobby::cockatrice::questions::{
 use settings::{Group as _, Values};
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, SqliteConnection};
 
+use super::player::accounts::ACCOUNTS;
 use crate::{
     AttemptLimits,
     cockatrice::{
@@ -30,28 +31,15 @@ use crate::{
 
 const SCHEMA: &str = include_str!("../../../../tests/fixtures/cockatrice-schema.mysql.sql");
 const SALT: &str = "0123456789abcdef";
+/// What two of the accounts are besides.
+const BESIDES: &str = "UPDATE cockatrice_users SET privlevel = 'VIP' WHERE name = 'vipvera'; \
+    UPDATE cockatrice_users SET active = 0, token = 'TOKEN0123456789a' WHERE name = 'inacta'";
 
 pub(super) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 const UNLIMITED: AttemptLimits = AttemptLimits {
     per_address: None,
     per_account: None,
 };
-
-/// Name, password, bits of its rights, address, country, real name.
-const ACCOUNTS: [(&str, &str, u32, &str, &str, &str); 5] = [
-    ("rootuser", "rootpass1", 1, "root@example.org", "", ""),
-    ("modmary", "modpass12", 2, "mary@example.org", "gb", ""),
-    (
-        "alicea",
-        "alicepass",
-        0,
-        "alice@example.org",
-        "de",
-        "Alice A",
-    ),
-    ("bobbyb", "bobbypass", 0, "bob@example.org", "", ""),
-    ("carolc", "carolpass", 0, "carol@example.org", "", ""),
-];
 
 /// A handler, and a way to look behind its back.
 pub(super) struct Bench {
@@ -120,6 +108,7 @@ impl Bench {
             };
             store.create(&new).await.unwrap().unwrap();
         }
+        run(&url, BESIDES).await;
         let handler = CockatriceHandler::new(store.clone(), settings(), UNLIMITED).unwrap();
         Bench {
             handler,

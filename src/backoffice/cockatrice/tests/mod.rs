@@ -6,8 +6,11 @@
 mod accounts;
 mod bench;
 mod decks;
+mod dialogues;
 mod games;
 mod moderation;
+#[path = "../../../lobby/cockatrice/tests/player/mod.rs"]
+mod player;
 mod registering;
 mod reports;
 mod rooms;

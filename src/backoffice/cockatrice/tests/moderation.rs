@@ -150,7 +150,10 @@ on_both! {
         said(&bench.outcome(by(&mary, Request::ModeratorLogins)).await, |body| {
             let ResponseBody::ModeratorLastLogins(told) = body else { panic!("{body:?}") };
             let lines: Vec<_> = told.logins.iter().map(|line| (line.user_name().into_owned(), line.user_level(), line.last_login.is_some())).collect();
-            assert_eq!(lines, [("modmary".to_owned(), 7, true), ("rootuser".to_owned(), 15, false)]);
+            let [judge, mary, root] = &lines[..] else { panic!("{lines:?}") };
+            assert_eq!((&*judge.0, judge.1, judge.2), ("judgejim", 19, false));
+            assert_eq!((&*mary.0, mary.1, mary.2), ("modmary", 7, true));
+            assert_eq!((&*root.0, root.1, root.2), ("rootuser", 15, false));
         });
     }
 

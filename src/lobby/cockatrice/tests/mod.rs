@@ -1,14 +1,13 @@
 //! The Cockatrice lobby in the simulator, on one, two and three shards.
 
-mod decks;
 mod dialogues;
 mod games;
 mod hand_over;
 mod login;
 mod office;
+mod player;
 mod robust;
 mod rooms;
-mod schema;
 mod table;
 mod users;
 
@@ -24,25 +23,29 @@ use settings::{Group, Values};
 use wire::Format;
 
 use super::{Cockatrice, Method, Settings, questions::Ask};
-use crate::{ConnId, question::StoreFailure, simulator::Simulator};
-
-pub(super) type Sim = Simulator<Cockatrice>;
+use crate::{
+    ConnId,
+    question::StoreFailure,
+    simulator::{Office, Simulator},
+};
+use player::Sim;
 
 fn settings() -> Settings {
     Settings::read(&Values::defaults(&Settings::keys()))
 }
 
 fn simulator(shards: u16, seed: u64, settings: Settings) -> Sim {
+    let office: Office<Cockatrice> = match settings.method {
+        Method::Accounts => Box::new(office::answers()),
+        _ => Box::new(|ask: Ask| ask.failed(StoreFailure::Failed)),
+    };
+    simulator_with(shards, seed, settings, office)
+}
+
+fn simulator_with(shards: u16, seed: u64, settings: Settings, office: Office<Cockatrice>) -> Sim {
     let settings = Arc::new(settings);
-    let mut sim = Simulator::new(
-        shards,
-        seed,
-        |shard| Cockatrice::new(shard, shards, settings.clone()),
-        match settings.method {
-            Method::Accounts => Box::new(office::answers()),
-            _ => Box::new(|ask: Ask| ask.failed(StoreFailure::Failed)),
-        },
-    );
+    let new = |shard| Cockatrice::new(shard, shards, settings.clone());
+    let mut sim = Simulator::new(shards, seed, new, office);
     sim.format = Format::PrefixedBigEndian;
     sim
 }

@@ -9,18 +9,7 @@ use crate::cockatrice::{
     questions::{Answer, KeepPiece, Opened, Outcome, PlayedGame, ReplayRequest, SignedIn},
 };
 
-use super::*;
-
-/// Names, the column `admin`, countries, real names.
-const ACCOUNTS: [(&str, u32, &str, &str); 7] = [
-    ("rootuser", 1, "", ""),
-    ("modmary", 2, "gb", ""),
-    ("judgejim", 4, "", ""),
-    ("alicea", 0, "de", "Alice A"),
-    ("bobbyb", 0, "", ""),
-    ("carolc", 0, "", ""),
-    ("vipvera", 0, "", ""),
-];
+use super::{player::accounts::ACCOUNTS, *};
 
 /// Whose account a name is, and that its proof is right.
 fn who(name: &str) -> SignedIn {
@@ -28,14 +17,16 @@ fn who(name: &str) -> SignedIn {
     let mut found = numbered.filter(|(_, (known, ..))| *known == name);
     match found.next() {
         None => SignedIn::Unknown { taken: Vec::new() },
-        Some((id, (name, admin, country, real_name))) => SignedIn::Registered(Box::new(Account {
-            id,
-            name: name.into(),
-            admin,
-            country: country.into(),
-            real_name: real_name.into(),
-            ..Account::default()
-        })),
+        Some((id, (name, _, admin, _, country, real_name))) => {
+            SignedIn::Registered(Box::new(Account {
+                id,
+                name: name.into(),
+                admin,
+                country: country.into(),
+                real_name: real_name.into(),
+                ..Account::default()
+            }))
+        }
     }
 }
 

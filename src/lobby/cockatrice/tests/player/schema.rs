@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-const SCHEMA: &str = include_str!("../../../cockatrice/messages.schema");
+const SCHEMA: &str = include_str!("../../../../cockatrice/messages.schema");
 
 /// A field of a message.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ struct Field {
 
 /// What the schema says.
 #[derive(Debug, Default)]
-pub(super) struct Schema {
+pub(crate) struct Schema {
     messages: BTreeMap<String, Vec<Field>>,
     enums: BTreeMap<String, BTreeMap<i64, String>>,
     /// What extends a shell, by number.
@@ -26,7 +26,7 @@ pub(super) struct Schema {
 }
 
 impl Schema {
-    pub(super) fn read() -> Schema {
+    pub(crate) fn read() -> Schema {
         let mut schema = Schema::default();
         let (mut message, mut values) = (String::new(), String::new());
         for line in SCHEMA.lines().filter(|line| !line.starts_with('#')) {
@@ -76,7 +76,7 @@ impl Schema {
     }
 
     /// The shell that a message extends, and its number there.
-    pub(super) fn shell_of(&self, message: &str) -> (&str, u32) {
+    pub(crate) fn shell_of(&self, message: &str) -> (&str, u32) {
         let found = self.extensions.iter().find_map(|(shell, all)| {
             let (number, _) = all.iter().find(|(_, name)| *name == message)?;
             Some((shell.as_str(), *number))
@@ -85,7 +85,7 @@ impl Schema {
     }
 
     /// A message as JSON: fields by name, what extends a shell under its message's name.
-    pub(super) fn decode(&self, message: &str, mut bytes: &[u8]) -> Value {
+    pub(crate) fn decode(&self, message: &str, mut bytes: &[u8]) -> Value {
         let fields = &self.messages[message];
         let mut object = Map::new();
         while !bytes.is_empty() {
@@ -104,8 +104,8 @@ impl Schema {
                 other => panic!("kind {other}"),
             };
             if let Some(field) = fields.iter().find(|field| field.number == number) {
-                let value = match field.name.as_str() {
-                    "replay_data" => replay(self.decode("GameReplay", block)),
+                let value = match &*field.name {
+                    "replay_data" => self.decode("GameReplay", block),
                     _ => self.value(&field.kind, value, block),
                 };
                 if field.repeated {
@@ -144,13 +144,18 @@ impl Schema {
     }
 
     /// The bytes of a message that is given as JSON.
-    pub(super) fn encode(&self, message: &str, object: &Value) -> Vec<u8> {
+    pub(crate) fn encode(&self, message: &str, object: &Value) -> Vec<u8> {
         let mut out = Vec::new();
         for (name, value) in object.as_object().expect("an object") {
             let field = self.messages[message]
                 .iter()
                 .find(|field| field.name == *name);
             let Some(field) = field else {
+                // What nobody knows is written as its number.
+                if let Ok(number) = name.parse() {
+                    block(&mut out, number, &[]);
+                    continue;
+                }
                 let extended = name.replace('_', "");
                 let (_, number) = self.shell_of(&extended);
                 block(&mut out, number, &self.encode(&extended, value));
@@ -169,6 +174,11 @@ impl Schema {
         match (field.kind.as_str(), value) {
             ("bool", Value::Bool(flag)) => numeral(out, number, u64::from(*flag)),
             ("string", Value::String(text)) => block(out, number, text.as_bytes()),
+            // Recorded as `<15 bytes>`.
+            ("bytes", Value::String(text)) => {
+                let count = text.trim_matches(['<', '>']).trim_end_matches(" bytes");
+                block(out, number, &vec![7; count.parse().expect("a number")]);
+            }
             ("double", value) => {
                 push(out, u64::from(number) << 3 | 1);
                 let value = value.as_f64().expect("a number");
@@ -184,7 +194,7 @@ impl Schema {
     }
 
     /// The kind of a message's field.
-    pub(super) fn kind(&self, message: &str, field: &str) -> &str {
+    pub(crate) fn kind(&self, message: &str, field: &str) -> &str {
         let found = self.messages[message]
             .iter()
             .find(|known| known.name == field);
@@ -192,16 +202,6 @@ impl Schema {
             .unwrap_or_else(|| panic!("{message} has no {field}"))
             .kind
     }
-}
-
-/// A replay as recorded dialogues have it: without what tells how silent somebody is.
-fn replay(mut replay: Value) -> Value {
-    let fields = replay.as_object_mut().expect("an object");
-    if let Some(Value::Array(mut containers)) = fields.remove("event_list") {
-        containers.retain(|one| one.pointer("/context/Context_PingChanged").is_none());
-        fields.insert("containers".to_owned(), Value::Array(containers));
-    }
-    replay
 }
 
 /// A message's name with the underscore that it has in recorded dialogues.
