@@ -17,5 +17,6 @@ mod rooms;
 mod schema;
 mod sign_in;
 mod status;
+mod together;
 
 use bench::{Bench, on_both};

@@ -1,5 +1,6 @@
 //! Signing in (spec: cockatrice-wire 10; checklist 62 to 80).
 
+use cockatrice::accounts::hash;
 use lobby::cockatrice::{
     account::Form,
     questions::{
@@ -46,6 +47,20 @@ on_both! {
             let refused = sign_in(&bench.handler, "alicea", wrong).await;
             assert_eq!(refused, Err(Refusal::WrongPassword));
         }
+    }
+
+    async fn a_password_and_its_salt_may_hold_any_character(bench: &Bench) {
+        let stored = hash("pass\0wörd", "0123456789\0bcdef");
+        bench.store.set_password("alicea", &stored, false).await.unwrap();
+        let asked = bench.handler.handle(PasswordSalt { name: "alicea".into() }.into()).await;
+        let Answer::PasswordSalt(Ok(salt)) = asked else { panic!("{asked:?}") };
+        assert_eq!(salt.as_deref(), Some("0123456789\0bcdef"));
+        let hashed = Password::Hashed(stored.into());
+        for proof in [hashed, Password::Plain("pass\0wörd".into())] {
+            assert_eq!(name_of(sign_in(&bench.handler, "alicea", proof).await), "alicea");
+        }
+        let cut = sign_in(&bench.handler, "alicea", Password::Plain("pass".into())).await;
+        assert_eq!(cut, Err(Refusal::WrongPassword));
     }
 
     async fn the_salt_of_a_password_is_told_to_anybody(bench: &Bench) {
