@@ -8,7 +8,8 @@ use std::{
 };
 
 use cockatrice::messages::{
-    CommandListRooms, CommandLogin, Response, ResponseBody, ResponseCode as Code,
+    CommandCreateGame, CommandJoinRoom, CommandLeaveGame, CommandListRooms, CommandLogin,
+    GameCommandBody, Response, ResponseBody, ResponseCode as Code, RoomCommandBody,
     SessionCommandBody, SessionEventBody,
 };
 use sqlx::{
@@ -80,25 +81,42 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// How many sessions are open in the embedded store.
-fn open_sessions(server: &Server) -> i64 {
-    let url = format!("sqlite:{}", server.folder().join("cockatrice.db").display());
+/// A number from the server's embedded store.
+fn count(server: &Server, query: &str) -> i64 {
     let row: SqliteRow = wait(async {
-        let mut connection = SqliteConnection::connect(&url).await?;
-        let count = "SELECT COUNT(*) FROM cockatrice_sessions WHERE end_time IS NULL";
-        sqlx::query(count).fetch_one(&mut connection).await
+        let mut connection = SqliteConnection::connect(&embedded(server)).await?;
+        sqlx::query(AssertSqlSafe(query))
+            .fetch_one(&mut connection)
+            .await
     })
     .expect("a count");
     row.get(0)
 }
 
+fn embedded(server: &Server) -> String {
+    format!("sqlite:{}", server.folder().join("cockatrice.db").display())
+}
+
+/// How many sessions are open in the embedded store.
+fn open_sessions(server: &Server) -> i64 {
+    count(
+        server,
+        "SELECT COUNT(*) FROM cockatrice_sessions WHERE end_time IS NULL",
+    )
+}
+
+/// Adds an account with the password `secret`.
+fn add(server: &Server, name: &str, right: &str) {
+    let mut add = muster(server.folder());
+    add.args(["account", "--lobby", "cockatrice", "add", name]);
+    add.args(["--password", "secret", "--right", right]);
+    assert!(add.output().unwrap().status.success());
+}
+
 #[test]
 fn accounts_sign_in_and_sessions_end_with_the_server() {
     let mut server = server(&[]);
-    let mut add = muster(server.folder());
-    add.args(["account", "--lobby", "cockatrice", "add", "annika"]);
-    add.args(["--password", "secret", "--right", "moderator"]);
-    assert!(add.output().unwrap().status.success());
+    add(&server, "annika", "moderator");
     let mut ann = tcp(&server);
     assert_eq!(
         sign_in(&mut ann, "annika", "wrong"),
@@ -133,6 +151,61 @@ fn accounts_sign_in_and_sessions_end_with_the_server() {
         0,
         "those of the process before are over"
     );
+}
+
+// The store takes nothing while the game ends, and then the process dies.
+#[test]
+fn a_game_that_is_over_survives_a_crash() {
+    let mut server = server(&[]);
+    add(&server, "annika", "user");
+    let mut ann = tcp(&server);
+    assert_eq!(sign_in(&mut ann, "annika", "secret"), Code::RespOk);
+    ann.session(SessionCommandBody::JoinRoom(CommandJoinRoom {
+        room_id: Some(0),
+    }));
+    let create = CommandCreateGame {
+        description: Some("a game of one".into()),
+        max_players: Some(1),
+        ..CommandCreateGame::default()
+    };
+    let created = ann.room(RoomCommandBody::CreateGame(create));
+    assert_eq!(created.response_code, Some(Code::RespOk));
+    let game = ann.until("the game", |message| {
+        match message.session_event.clone()?.body? {
+            SessionEventBody::GameJoined(joined) => Some(joined.game_info?.game_id()),
+            _ => None,
+        }
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let lock = runtime.block_on(async {
+        let mut connection = SqliteConnection::connect(&embedded(&server)).await.unwrap();
+        connection.execute("BEGIN IMMEDIATE").await.unwrap();
+        connection
+    });
+    let leave = GameCommandBody::LeaveGame(CommandLeaveGame::default());
+    ann.game(game, leave);
+    let kept = server.folder().join("cockatrice/games");
+    let files = || std::fs::read_dir(&kept).map_or(0, Iterator::count);
+    until("the game is on disk", || files() > 0);
+    server.crash();
+    runtime.block_on(lock.close()).unwrap();
+    assert_eq!(count(&server, "SELECT COUNT(*) FROM cockatrice_replays"), 0);
+    server.restart().expect("it starts again");
+    until("the game is stored", || {
+        count(
+            &server,
+            "SELECT COUNT(*) FROM cockatrice_games WHERE time_finished IS NOT NULL",
+        ) == 1
+    });
+    assert_eq!(count(&server, "SELECT COUNT(*) FROM cockatrice_replays"), 1);
+    assert_eq!(
+        count(&server, "SELECT COUNT(*) FROM cockatrice_replays_access"),
+        1
+    );
+    until("it is not kept any longer", || files() == 0);
 }
 
 #[test]
