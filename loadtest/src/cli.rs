@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rand::RngExt as _;
+use rand::rngs::SmallRng;
 
 use crate::metrics::Recorder;
 use crate::plan::{Accounts, Plan, Workload};
@@ -18,6 +20,8 @@ use crate::slo;
 
 /// Sign-ins per second while the clients of a steady workload assemble, unless told otherwise.
 const DEFAULT_RAMP: f64 = 500.0;
+/// Length of what tells runs apart: 1.7 million of them.
+const RUN_ID_CHARS: u32 = 4;
 
 /// Load tester for lobby servers.
 #[derive(Debug, Parser)]
@@ -148,6 +152,7 @@ impl Arguments {
         let threads = self.threads.unwrap_or((cores / 2).max(1));
         ensure!(threads > 0, "--threads must be at least 1");
         Ok(Plan {
+            run_id: run_id(),
             clients: setup.clients,
             rate: self.rate,
             sources: setup.sources,
@@ -169,6 +174,7 @@ impl Arguments {
             pin: self.pin,
             strict: self.strict,
             interrupt: Arc::default(),
+            measuring: Arc::default(),
             quiet: self.quiet,
             protocol: Arc::new(setup.protocol),
         })
@@ -231,6 +237,15 @@ impl Arguments {
         );
         Ok(Accounts::Listed(list))
     }
+}
+
+/// Letters and digits that another run hardly has; short, because the names of some lobbies are.
+fn run_id() -> String {
+    let number = rand::make_rng::<SmallRng>().random_range(0..36_u32.pow(RUN_ID_CHARS));
+    let digits = (0..RUN_ID_CHARS).map(|place| number / 36_u32.pow(place) % 36);
+    digits
+        .filter_map(|digit| char::from_digit(digit, 36))
+        .collect()
 }
 
 /// `500ms`, `30s`, `2m`, or a bare number of seconds.

@@ -284,6 +284,13 @@ impl<P: Protocol> Client<P> {
         {
             let common = &mut context.recorder.borrow_mut().common;
             common.unsent += self.owed.len() as u64;
+            // Sign-ins that did not come to an end have been waited for until now.
+            let under_way = self.connection.stage == Stage::SigningIn;
+            let since_us = under_way.then_some(self.connection.since_us);
+            for since_us in self.owed.iter().copied().chain(since_us) {
+                let waited_us = context.now_us().saturating_sub(since_us).max(1);
+                common.login.saturating_record(waited_us);
+            }
             match self.connection.stage {
                 Stage::SigningIn => {
                     common.login_failures += 1;

@@ -10,6 +10,7 @@
 //! | `protocol` | what a protocol has to provide |
 //! | `protocols/` | the protocols: what their clients say, hear and measure |
 //! | `schedule` | intended times |
+//! | `delivery` | latency: from when something was due until who waits for it has it |
 //! | `metrics` | histograms and counts |
 //! | `slo` | goals and whether they were met |
 //! | `procfs` | the server's process and this machine |
@@ -20,6 +21,7 @@
 
 pub mod cli;
 mod connection;
+mod delivery;
 mod live;
 mod metrics;
 pub mod outputs;

@@ -90,7 +90,7 @@ metrics! {
         bytes_out,
     }
     latencies {
-        /// Connecting (or the intended time of a sign-in) to its completion.
+        /// Connecting (or the intended time of a sign-in) to its completion; to the end of the run, if it was not complete then.
         login,
         /// How late the tester itself was: part of every other figure, so it must stay small beside them.
         own_delay,
@@ -116,11 +116,6 @@ impl<M: Metrics> Recorder<M> {
     /// A broadcast reached somebody it was meant for.
     pub(crate) fn delivered(&mut self, latency_us: u64) {
         self.common.deliveries += 1;
-        self.common.recent.saturating_record(latency_us);
-    }
-
-    /// A change reached somebody inside the broadcast of a later one.
-    pub(crate) fn covered(&mut self, latency_us: u64) {
         self.common.recent.saturating_record(latency_us);
     }
 

@@ -12,6 +12,8 @@ use crate::slo::Goal;
 /// What a run does, whatever the protocol; what its clients do is the protocol's.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// Tells this run's names and messages from those of another one against the same server.
+    pub run_id: String,
     /// Number of clients.
     pub clients: usize,
     /// Events per second in all.
@@ -54,6 +56,8 @@ pub struct Plan {
     pub strict: bool,
     /// Set from outside to end the run before its time; what was measured is reported.
     pub interrupt: Arc<AtomicBool>,
+    /// Set by the run once its measured phase has begun, for whoever waits for that.
+    pub measuring: Arc<AtomicBool>,
     /// No live lines.
     pub quiet: bool,
     pub(crate) protocol: Arc<dyn Runnable>,

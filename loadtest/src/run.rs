@@ -197,6 +197,8 @@ impl<P: Protocol> Watch<'_, P> {
         let length = shared.plan.duration + Duration::from_micros(settle_us);
         let steady = shared.plan.workload == Workload::Steady;
         self.wait(length, || {
+            let begun = shared.clock.now_us() >= shared.measured_from_us();
+            shared.plan.measuring.store(begun, Ordering::Relaxed);
             if steady && shared.is_server_gone() {
                 shared.cut_short(Cut::ServerGone);
             }

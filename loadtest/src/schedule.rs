@@ -48,14 +48,35 @@ impl Schedule {
         }
     }
 
+    /// The number of event `turn` (from 0) of `source` among all events.
+    pub(crate) fn number(&self, source: usize, turn: u64) -> u64 {
+        turn * self.sources + source as u64
+    }
+
+    /// Microseconds after the beginning at which the event of this number is due.
+    pub(crate) fn event_due_us(&self, number: u64) -> u64 {
+        (number as f64 / self.per_second * 1e6).round() as u64
+    }
+
     /// Microseconds after the beginning at which event `turn` (from 0) of `source` is due.
     pub(crate) fn due_us(&self, source: usize, turn: u64) -> u64 {
-        let number = turn * self.sources + source as u64;
-        (number as f64 / self.per_second * 1e6).round() as u64
+        self.event_due_us(self.number(source, turn))
+    }
+
+    /// How many events of all sources are due earlier than `time_us` after the beginning.
+    pub(crate) fn events_before(&self, time_us: u64) -> u64 {
+        let alone = Schedule {
+            sources: 1,
+            ..*self
+        };
+        alone.turns_before(0, time_us)
     }
 
     /// How many events of `source` are due earlier than `time_us` after the beginning.
     pub(crate) fn turns_before(&self, source: usize, time_us: u64) -> u64 {
+        if time_us == 0 {
+            return 0;
+        }
         let events = (time_us as f64 / 1e6 * self.per_second) as u64;
         // One too many at first: where a time is rounded to is for `due_us` to say.
         let mut turns = (events / self.sources) + 2;
@@ -87,6 +108,10 @@ mod tests {
             (0..12).map(|number| number * 100_000).collect::<Vec<_>>()
         );
         assert_eq!(schedule.period_us(), 400_000);
+        assert_eq!(schedule.number(3, 2), 11);
+        assert_eq!(schedule.event_due_us(11), schedule.due_us(3, 2));
+        let before = [0, 1, 100_000, 100_001].map(|time_us| schedule.events_before(time_us));
+        assert_eq!(before, [0, 1, 1, 2]);
     }
 
     #[test]

@@ -17,6 +17,8 @@ use swarm::plan::Plan;
 const TICK: Duration = Duration::from_millis(50);
 /// Broadcasts after which a stub that dies does so.
 const LIFE: usize = 10;
+/// How long a stub that stands still does so.
+const STALL: Duration = Duration::from_secs(2);
 /// Options of a run of the program that lasts for some seconds.
 const WATCH: &str = "--profile watch --hosts 2 --rate 20";
 
@@ -30,6 +32,8 @@ enum Mood {
     Refuses,
     /// Closes all connections after some broadcasts.
     Dies,
+    /// Stands still for a while after some broadcasts.
+    Stalls,
 }
 
 #[derive(Default)]
@@ -39,6 +43,7 @@ struct Lobby {
     dirty: Vec<bool>,
     hosts: Vec<SocketAddr>,
     broadcasts: usize,
+    stalled: bool,
 }
 
 /// Starts the stub; gives its port.
@@ -69,17 +74,22 @@ fn broadcast(lobby: &mut Lobby, mood: Mood) {
         dirty,
         hosts,
         broadcasts,
+        stalled,
     } = lobby;
     if mood == Mood::Dies && *broadcasts > LIFE {
         for listener in listeners.drain(..) {
             let _gone = listener.shutdown(Shutdown::Both);
         }
     }
+    if mood == Mood::Stalls && *broadcasts > LIFE && !std::mem::replace(stalled, true) {
+        // Whoever has something to say waits for the lobby meanwhile.
+        thread::sleep(STALL);
+    }
     // A host that hears nothing loses nothing: the last to sign in may be one, so watchers only.
     let watches = |stream: &TcpStream| stream.peer_addr().is_ok_and(|peer| !hosts.contains(&peer));
     let forgotten = match mood {
         Mood::ForgetsOne => listeners.iter().rposition(watches),
-        Mood::Fine | Mood::Refuses | Mood::Dies => None,
+        Mood::Fine | Mood::Refuses | Mood::Dies | Mood::Stalls => None,
     };
     for (uid, changed) in dirty.iter_mut().enumerate() {
         if std::mem::take(changed) {
@@ -208,6 +218,30 @@ fn all_changes_arrive_and_closer_ones_coalesce() {
 }
 
 #[test]
+fn a_stall_counts_for_every_change_that_was_due_in_it() {
+    let port = stub(Mood::Stalls);
+    let goal = "--slo broadcast_p99<1s";
+    let mut plan = plan(port, &format!("{WATCH} {goal}"));
+    plan.duration = Duration::from_secs(5);
+    plan.grace = Duration::from_secs(20);
+    let report = swarm::run(plan.clone()).expect("the run works");
+    assert_eq!(report.failures(), [""; 0], "{report}");
+    let broadcast = report.latency("broadcast").expect("changes came");
+    let delivered = report.latency("delivered").expect("changes came");
+    // 100 changes to 18 watchers, of which 40 were due in the stall: 36 of them waited for more than 0.2 s.
+    assert_eq!(broadcast.len(), 1800, "{report}");
+    let waited = broadcast.count_between(200_000, u64::MAX);
+    assert!((34 * 18..60 * 18).contains(&waited), "{waited}: {report}");
+    assert!(broadcast.max() >= 1_900_000, "{report}");
+    // What has come itself shows little of it.
+    assert!(
+        delivered.count_between(200_000, u64::MAX) < waited / 4,
+        "{report}"
+    );
+    assert_eq!(report.violations(&plan.goals).len(), 1, "{report}");
+}
+
+#[test]
 fn a_watcher_left_out_is_noticed() {
     let plan = plan(
         stub(Mood::ForgetsOne),
@@ -215,6 +249,10 @@ fn a_watcher_left_out_is_noticed() {
     );
     let report = swarm::run(plan.clone()).expect("the run works");
     assert_eq!(report.count("lost"), 22, "{report}");
+    // It has waited for each until the end, the patience of a second included.
+    let broadcast = report.latency("broadcast").expect("changes came");
+    assert_eq!(broadcast.len(), 20 * 18, "{report}");
+    assert!(broadcast.max() >= 1_900_000, "{report}");
     assert_eq!(report.violations(&plan.goals).len(), 1);
     assert!(!report.failures().is_empty());
 }

@@ -1,5 +1,6 @@
 //! The protocols there are. One more is a folder here, its `mod`, and its line in the list.
 
+mod chat;
 pub(crate) mod cockatrice;
 pub(crate) mod faf;
 pub(crate) mod vcmi;

@@ -8,9 +8,6 @@ const GREETING_BYTES: usize = 60;
 /// Longest message that is taken from a server.
 const LONGEST_BYTES: usize = 64 << 20;
 
-/// What a line of chat of ours begins and ends with.
-const CHAT: &str = "due ";
-
 // Fields of a container, and of what it holds.
 const GAME_ID: u32 = 10;
 const ROOM_ID: u32 = 20;
@@ -70,9 +67,8 @@ impl Commands {
         self.session(out, 1015, Writer::new().number(1, 0));
     }
 
-    /// A line of chat that was due at this time.
-    pub(super) fn say(&mut self, out: &mut Vec<u8>, due_us: u64) {
-        let text = format!("{CHAT}{due_us};");
+    /// A line of chat.
+    pub(super) fn say(&mut self, out: &mut Vec<u8>, text: &str) {
         self.room(out, 1001, Writer::new().block(1, text.as_bytes()));
     }
 
@@ -148,12 +144,6 @@ pub(super) fn hello(out: &mut Vec<u8>) {
 fn frame(out: &mut Vec<u8>, body: &[u8]) {
     out.extend_from_slice(&(body.len() as u32).to_be_bytes());
     out.extend_from_slice(body);
-}
-
-/// When the line of chat was due; `None` if it is none of ours.
-pub(super) fn chat_due_us(text: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(text).ok()?;
-    text.strip_prefix(CHAT)?.strip_suffix(';')?.parse().ok()
 }
 
 /// A deck of sixty cards, each of a name that no other deck of the run has.
@@ -234,11 +224,5 @@ mod tests {
                 assert_eq!(got, [&b"one"[..], b"", b"three"], "cut at {cut}");
             }
         }
-    }
-
-    #[test]
-    fn chat_tells_when_it_was_due() {
-        assert_eq!(chat_due_us(b"due 123;"), Some(123));
-        assert_eq!(chat_due_us(b"hello"), None);
     }
 }

@@ -14,9 +14,10 @@ mod protobuf;
 mod seat;
 mod session;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use self::seat::{Role, Seat};
@@ -25,13 +26,14 @@ use crate::cli::Arguments;
 use crate::metrics::metrics;
 use crate::plan::{Plan, Server, Workload};
 use crate::protocol::{Outcome, Protocol, Setup};
+use crate::protocols::chat::Chat;
 use crate::report::latency_figures;
 use crate::slo::Unit;
 
 type Context = crate::worker::Context<Cockatrice>;
 
-/// Moves of a table that may be on their way at once.
-const DUE_KEPT: usize = 256;
+/// No player's number in a game.
+const NOBODY: i64 = i64::MIN;
 
 /// Options of this protocol.
 #[derive(Debug, clap::Args)]
@@ -86,31 +88,23 @@ pub(crate) struct State {
 struct Table {
     /// The game's number and 1; 0 while there is none.
     game: AtomicU64,
-    /// Moves made.
-    moves: AtomicU64,
-    /// When each was due, the last ones.
-    due_us: Vec<AtomicU64>,
+    /// Of each player: its number in the game, and the moves it has made.
+    players: [(AtomicI64, AtomicU64); 2],
 }
 
 impl Table {
     fn new() -> Table {
+        let player = || (AtomicI64::new(NOBODY), AtomicU64::new(0));
         Table {
             game: AtomicU64::new(0),
-            moves: AtomicU64::new(0),
-            due_us: (0..DUE_KEPT).map(|_| AtomicU64::new(0)).collect(),
+            players: [player(), player()],
         }
     }
 
-    /// A move is sent that was due then.
-    fn moved(&self, due_us: u64) {
-        let number = self.moves.load(Ordering::Acquire);
-        self.due_us[number as usize % DUE_KEPT].store(due_us, Ordering::Release);
-        self.moves.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// When the move of that number was due.
-    fn due_us(&self, number: u64) -> u64 {
-        self.due_us[number as usize % DUE_KEPT].load(Ordering::Acquire)
+    /// Which of the two has this number in the game.
+    fn seat_of(&self, player: i32) -> Option<usize> {
+        let numbers = &mut self.players.iter();
+        numbers.position(|(number, _)| number.load(Ordering::Acquire) == i64::from(player))
     }
 }
 
@@ -132,9 +126,9 @@ metrics! {
         hidden_told,
     }
     latencies {
-        /// Intended time of a line of chat to its arrival at a user.
+        /// Intended time of a line of chat to its arrival at a user; to the end of the run, if it did not come.
         chat,
-        /// Intended time of a card's move to its arrival at somebody at the table.
+        /// Intended time of a card's move to its arrival at somebody at the table, likewise.
         card_move,
     }
     others {}
@@ -163,9 +157,27 @@ impl Cockatrice {
     }
 
     /// When a table's step is due, counted from the beginning of the measured phase: tables take turns.
-    fn act_us(&self, table: usize, step: u64) -> u64 {
+    fn step_us(&self, table: usize, step: u64) -> u64 {
         let offset = self.act_period_us() * table as u64 / self.tables.max(1) as u64;
         offset + step * self.act_period_us()
+    }
+}
+
+impl Chat for Cockatrice {
+    const SAY: Task = Task::Chat;
+
+    fn lines(state: &State) -> &AtomicU64 {
+        &state.lines
+    }
+
+    fn chat(metrics: &mut CockatriceMetrics) -> (&mut u64, &mut u64, &mut Histogram<u64>) {
+        let CockatriceMetrics {
+            chat_lines,
+            chat_lost,
+            chat,
+            ..
+        } = metrics;
+        (chat_lines, chat_lost, chat)
     }
 }
 

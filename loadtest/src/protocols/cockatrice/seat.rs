@@ -10,12 +10,18 @@ use super::messages::{self, Commands, Move};
 use super::protobuf::{Message, Value};
 use super::{Context, Task};
 use crate::connection::Connection;
+use crate::delivery::Fate;
 
 /// How often a client looks whether its table's game is there.
 const LOOK_US: u64 = 20_000;
 
 /// Commands of one turn of a player.
 const STEPS: u64 = 5;
+/// Those that move a card.
+const FIRST_MOVE: u64 = 1;
+const SECOND_MOVE: u64 = 3;
+/// The one that ends the turn.
+const LAST_STEP: u64 = 4;
 
 const EVENT_STATE: u32 = 1005;
 const EVENT_DRAW: u32 = 2005;
@@ -38,11 +44,14 @@ pub(super) struct Seat {
     player: i32,
     joined: bool,
     started: bool,
-    /// The card that this turn is about, where it is known.
-    card: Option<i32>,
+    /// The card that this turn is about.
+    card: i32,
+    /// The next thing to do.
     step: u64,
-    /// Moves of the table seen.
-    seen: u64,
+    /// It can't be done before the server has told what became of the one before.
+    waits: bool,
+    /// Moves seen of each player.
+    seen: [u64; 2],
 }
 
 impl Seat {
@@ -58,9 +67,10 @@ impl Seat {
             player: -1,
             joined: false,
             started: false,
-            card: None,
+            card: -1,
             step,
-            seen: 0,
+            waits: false,
+            seen: [0; 2],
         }
     }
 
@@ -89,7 +99,6 @@ impl Seat {
     pub(super) fn on_task(
         &mut self,
         task: Task,
-        due_us: u64,
         commands: &mut Commands,
         connection: &mut Connection,
         context: &Context,
@@ -109,7 +118,7 @@ impl Seat {
                     context.schedule(context.now_us() + LOOK_US, connection.slot, Task::Look);
                 }
             }
-            Task::Act => self.act(due_us, commands, connection, context),
+            Task::Act => self.act(commands, connection, context),
             _ => {}
         }
     }
@@ -128,6 +137,8 @@ impl Seat {
         self.joined = true;
         if let Role::Player(seat) = self.role {
             let table = &context.state().tables[self.table];
+            let number = &table.players[usize::from(seat)].0;
+            number.store(self.player.into(), Ordering::Release);
             table.game.store(self.game + 1, Ordering::Release);
             let deck = messages::deck(&marker(self.table, seat));
             commands.select_deck(connection.output(), self.game, &deck);
@@ -138,68 +149,58 @@ impl Seat {
     pub(super) fn on_measure(&mut self, from_us: u64, connection: &Connection, context: &Context) {
         if let Role::Player(_) = self.role {
             let protocol = &context.shared.protocol;
-            let first_us = from_us + protocol.act_us(self.table, self.step);
+            let first_us = from_us + protocol.step_us(self.table, self.step);
             context.schedule_while_measuring(first_us, connection.slot, Task::Act);
         }
     }
 
-    /// A command of this player is due.
-    fn act(
-        &mut self,
-        due_us: u64,
-        commands: &mut Commands,
-        connection: &mut Connection,
-        context: &Context,
-    ) {
-        if !context.shared.is_measuring_at(due_us) {
-            return;
+    /// Does what is due, one step after the other: one whose card is not known yet waits for it, and those after it wait as
+    /// well. Each counts from its own time.
+    fn act(&mut self, commands: &mut Commands, connection: &mut Connection, context: &Context) {
+        let shared = &context.shared;
+        while !self.waits {
+            let after_us = shared.protocol.step_us(self.table, self.step);
+            let due_us = shared.measured_from_us().saturating_add(after_us);
+            if !shared.is_measuring_at(due_us) {
+                return;
+            }
+            if due_us > context.now_us() {
+                return context.schedule(due_us, connection.slot, Task::Act);
+            }
+            self.say_step(commands, connection.output(), context);
+            self.step = after(self.step);
         }
-        if connection.is_backlogged() {
-            context.recorder.borrow_mut().common.unsent += 1;
-        } else {
-            self.say_step(due_us, commands, connection.output(), context);
-        }
-        let skipped = if self.step % STEPS == STEPS - 1 {
-            STEPS + 1
-        } else {
-            1
-        };
-        self.step += skipped;
-        let next_us = due_us + skipped * context.shared.protocol.act_period_us();
-        context.schedule_while_measuring(next_us, connection.slot, Task::Act);
     }
 
-    fn say_step(
-        &mut self,
-        due_us: u64,
-        commands: &mut Commands,
-        out: &mut Vec<u8>,
-        context: &Context,
-    ) {
-        let (game, player) = (self.game, self.player);
-        match (self.step % STEPS, self.card) {
-            (0, _) => {
-                self.card = None;
+    fn say_step(&mut self, commands: &mut Commands, out: &mut Vec<u8>, context: &Context) {
+        let (game, player, card) = (self.game, self.player, self.card);
+        match self.step % STEPS {
+            0 => {
+                self.waits = true;
                 commands.draw(out, game);
             }
-            (4, _) => commands.next_turn(out, game),
-            // The answer has not come in time: this turn does without.
-            (_, None) => context.recorder.borrow_mut().common.unsent += 1,
-            (2, Some(card)) => commands.tap(out, game, card),
-            (step, Some(card)) => {
-                let (from, to) = if step == 1 {
+            2 => commands.tap(out, game, card),
+            LAST_STEP => commands.next_turn(out, game),
+            step => {
+                let (from, to) = if step == FIRST_MOVE {
                     ("hand", "table")
                 } else {
                     ("table", "deck")
                 };
+                self.waits = true;
+                if let Role::Player(seat) = self.role {
+                    let table = &context.state().tables[self.table];
+                    table.players[usize::from(seat)]
+                        .1
+                        .fetch_add(1, Ordering::AcqRel);
+                }
+                context.recorder.borrow_mut().metrics.moves += 1;
                 let step = Move {
                     player,
                     from,
                     card,
                     to,
                 };
-                context.state().tables[self.table].moved(due_us);
-                context.recorder.borrow_mut().metrics.moves += 1;
                 commands.move_card(out, game, step);
             }
         }
@@ -208,15 +209,19 @@ impl Seat {
     pub(super) fn on_game_events(
         &mut self,
         container: Message<'_>,
+        commands: &mut Commands,
         connection: &mut Connection,
         context: &Context,
     ) {
-        let _ = connection;
+        let waited = self.waits;
         for (field, value) in container.fields() {
             let (2, Value::Block(event)) = (field, value) else {
                 continue;
             };
             self.on_game_event(Message(event), context);
+        }
+        if waited && !self.waits && connection.is_signed_in() {
+            self.act(commands, connection, context);
         }
     }
 
@@ -226,16 +231,17 @@ impl Seat {
         if let Some(state) = event.message(EVENT_STATE) {
             self.started = state.number(2) == Some(1);
         } else if let Some(drawn) = event.message(EVENT_DRAW) {
-            if own {
-                self.card = drawn.message(2).and_then(|card| card.signed(1));
+            if own && let Some(card) = drawn.message(2).and_then(|card| card.signed(1)) {
+                (self.card, self.waits) = (card, false);
             }
         } else if let Some(moved) = event.message(EVENT_MOVE) {
             let zones = [moved.block(4), moved.block(7)];
             is_public = zones.contains(&Some(b"table"));
-            if own && let Some(card) = moved.signed(10) {
-                self.card = Some(card);
+            if own {
+                self.card = moved.signed(10).unwrap_or(self.card);
+                self.waits = false;
             }
-            self.saw_move(context);
+            self.saw_move(event.signed(1).unwrap_or(-1), context);
         }
         if !is_public && self.knows_too_much(event.0) {
             context.recorder.borrow_mut().metrics.hidden_told += 1;
@@ -244,13 +250,27 @@ impl Seat {
         }
     }
 
-    fn saw_move(&mut self, context: &Context) {
-        let due_us = context.state().tables[self.table].due_us(self.seen);
-        self.seen += 1;
-        let late_us = context.now_us().saturating_sub(due_us).max(1);
-        let mut recorder = context.recorder.borrow_mut();
-        recorder.delivered(late_us);
-        recorder.metrics.card_move.saturating_record(late_us);
+    /// Somebody has moved a card: the next of those that this player owes.
+    fn saw_move(&mut self, player: i32, context: &Context) {
+        let Some(seat) = context.state().tables[self.table].seat_of(player) else {
+            return context.protocol_error("a card was moved by somebody who does not play");
+        };
+        let due_us = self.move_due_us(seat, self.seen[seat], context);
+        self.seen[seat] += 1;
+        context.book(due_us, |metrics| &mut metrics.card_move);
+    }
+
+    /// When a player's move of this number is due: two in each of his turns.
+    fn move_due_us(&self, seat: usize, number: u64, context: &Context) -> u64 {
+        let step = if number.is_multiple_of(2) {
+            FIRST_MOVE
+        } else {
+            SECOND_MOVE
+        };
+        let turns = number / 2 * 2 + seat as u64;
+        let shared = &context.shared;
+        let after_us = shared.protocol.step_us(self.table, turns * STEPS + step);
+        shared.measured_from_us().saturating_add(after_us)
     }
 
     /// Whether a card of somebody else's library or hand is named.
@@ -260,16 +280,63 @@ impl Seat {
             .any(|seat| memmem::find(event, marker(self.table, seat).as_bytes()).is_some())
     }
 
-    /// Moves made at the table and not seen so far.
+    /// Moves made at the table and not seen so far; of a player also whether there is one that it still has to make.
     pub(super) fn missing(&self, context: &Context) -> u64 {
-        let moves = context.state().tables[self.table]
-            .moves
-            .load(Ordering::Acquire);
-        if self.joined {
-            moves.saturating_sub(self.seen)
-        } else {
-            0
+        let owes = matches!(self.role, Role::Player(_)) && self.waits;
+        self.unseen(context) + u64::from(owes)
+    }
+
+    fn unseen(&self, context: &Context) -> u64 {
+        if !self.joined {
+            return 0;
         }
+        let players = context.state().tables[self.table].players.iter();
+        let moves = players.map(|(_, moves)| moves.load(Ordering::Acquire));
+        let unseen = moves.zip(self.seen);
+        unseen.map(|(made, seen)| made.saturating_sub(seen)).sum()
+    }
+
+    /// Steps that were due and not done.
+    fn owed(&self, context: &Context) -> u64 {
+        let shared = &context.shared;
+        let is_due = |step: &u64| {
+            let after_us = shared.protocol.step_us(self.table, *step);
+            shared.is_measuring_at(shared.measured_from_us().saturating_add(after_us))
+        };
+        let steps = std::iter::successors(Some(self.step), |step| Some(after(*step)));
+        match self.role {
+            Role::Player(_) => steps.take_while(is_due).count() as u64,
+            Role::Spectator => 0,
+        }
+    }
+
+    /// The run is over: each move that was due and did not come has been waited for until now.
+    pub(super) fn account(&self, context: &Context) {
+        if !self.joined {
+            return;
+        }
+        for seat in 0..2 {
+            let due_us = |number| self.move_due_us(seat, number, context);
+            let is_due = |number: &u64| context.shared.is_measuring_at(due_us(*number));
+            let owed = (self.seen[seat]..).take_while(is_due).count() as u64;
+            let moves = self.seen[seat]..self.seen[seat] + owed;
+            context.book_all(moves, due_us, Fate::Missing, |metrics| {
+                &mut metrics.card_move
+            });
+        }
+        let unseen = self.unseen(context);
+        let recorder = &mut *context.recorder.borrow_mut();
+        recorder.common.lost += unseen;
+        recorder.metrics.moves_lost += unseen;
+        recorder.common.unsent += self.owed(context);
+    }
+}
+
+/// A player's next step: after the last of a turn comes the other one's turn.
+fn after(step: u64) -> u64 {
+    match step % STEPS {
+        LAST_STEP => step + STEPS + 1,
+        _ => step + 1,
     }
 }
 

@@ -6,7 +6,7 @@ use super::seat::Seat;
 use super::{Cockatrice, Context, Task};
 use crate::connection::{Connection, Stage};
 use crate::protocol::Session;
-use std::sync::atomic::Ordering;
+use crate::protocols::chat::Chatter;
 
 /// How often a client says that it lives (spec: cockatrice-wire 4).
 const PING_US: u64 = 3_000_000;
@@ -34,15 +34,15 @@ pub(crate) struct CockatriceSession {
     login_id: u64,
     room_id: u64,
     in_room: bool,
-    /// Lines of chat of this run heard.
-    heard: u64,
-    /// Where it plays or watches, if it does not chat.
+    chatter: Chatter,
+    /// Where it plays or watches, if it only listens to the chat.
     seat: Option<Box<Seat>>,
 }
 
 impl Session<Cockatrice> for CockatriceSession {
     /// Those at tables come first: their games take longest to get ready.
     fn new(index: usize, context: &Context) -> CockatriceSession {
+        let protocol = &context.shared.protocol;
         CockatriceSession {
             index,
             commands: Commands::default(),
@@ -50,8 +50,8 @@ impl Session<Cockatrice> for CockatriceSession {
             login_id: 0,
             room_id: 0,
             in_room: false,
-            heard: 0,
-            seat: context.shared.protocol.seat(index).map(Box::new),
+            chatter: Chatter::new(index.saturating_sub(protocol.seats())),
+            seat: protocol.seat(index).map(Box::new),
         }
     }
 
@@ -90,7 +90,7 @@ impl Session<Cockatrice> for CockatriceSession {
             Task::Chat => self.chat(due_us, connection, context),
             Task::Look | Task::Act => {
                 if let Some(seat) = &mut self.seat {
-                    seat.on_task(task, due_us, &mut self.commands, connection, context);
+                    seat.on_task(task, &mut self.commands, connection, context);
                 }
             }
         }
@@ -103,26 +103,28 @@ impl Session<Cockatrice> for CockatriceSession {
     fn on_measure(&mut self, from_us: u64, connection: &Connection, context: &Context) {
         match &mut self.seat {
             Some(seat) => seat.on_measure(from_us, connection, context),
-            None => {
-                let chatter = self.index - context.shared.protocol.seats();
-                let first_us = from_us + context.shared.schedule.due_us(chatter, 0);
-                context.schedule_while_measuring(first_us, connection.slot, Task::Chat);
-            }
+            None => self.chatter.schedule(connection, context),
         }
     }
 
     fn missing(&self, _connection: &Connection, context: &Context) -> u64 {
         let seat = self.seat.as_ref();
-        self.unheard(context) + seat.map_or(0, |seat| seat.missing(context))
+        let lines = if self.in_room {
+            self.chatter.missing(context)
+        } else {
+            0
+        };
+        lines + seat.map_or(0, |seat| seat.missing(context))
     }
 
     fn account(&self, context: &Context) {
-        let unheard = self.unheard(context);
-        let unseen = self.seat.as_ref().map_or(0, |seat| seat.missing(context));
-        let mut recorder = context.recorder.borrow_mut();
-        recorder.common.lost += unheard + unseen;
-        recorder.metrics.chat_lost += unheard;
-        recorder.metrics.moves_lost += unseen;
+        match &self.seat {
+            Some(seat) => {
+                seat.account(context);
+                self.chatter.account_heard(self.in_room, context);
+            }
+            None => self.chatter.account(self.in_room, context),
+        }
     }
 }
 
@@ -134,17 +136,13 @@ impl CockatriceSession {
             self.on_session_event(event, connection, context);
         } else if let Some(event) = message.message(ROOM_EVENT) {
             let said = event.message(EVENT_ROOM_SAY).and_then(|say| say.block(2));
-            if let Some(due_us) = said.and_then(messages::chat_due_us) {
-                let late_us = context.now_us().saturating_sub(due_us).max(1);
-                let mut recorder = context.recorder.borrow_mut();
-                recorder.delivered(late_us);
-                recorder.metrics.chat.saturating_record(late_us);
-                self.heard += 1;
+            if let Some(Ok(text)) = said.map(std::str::from_utf8) {
+                self.chatter.hear(text, context);
             }
         } else if let Some(events) = message.message(GAME_EVENTS)
             && let Some(seat) = &mut self.seat
         {
-            seat.on_game_events(events, connection, context);
+            seat.on_game_events(events, &mut self.commands, connection, context);
         }
     }
 
@@ -201,29 +199,10 @@ impl CockatriceSession {
         }
     }
 
-    /// A line was due.
+    /// A line is due.
     fn chat(&mut self, due_us: u64, connection: &mut Connection, context: &Context) {
-        if !context.shared.is_measuring_at(due_us) {
-            return;
-        }
-        if connection.is_signed_in() && !connection.is_backlogged() {
-            context.state().lines.fetch_add(1, Ordering::AcqRel);
-            context.recorder.borrow_mut().metrics.chat_lines += 1;
-            self.commands.say(connection.output(), due_us);
-        } else {
-            context.recorder.borrow_mut().common.unsent += 1;
-        }
-        let next_us = due_us + context.shared.schedule.period_us();
-        context.schedule_while_measuring(next_us, connection.slot, Task::Chat);
-    }
-
-    /// Lines sent and not heard so far.
-    fn unheard(&self, context: &Context) -> u64 {
-        let lines = context.state().lines.load(Ordering::Acquire);
-        if self.in_room {
-            lines.saturating_sub(self.heard)
-        } else {
-            0
+        if let Some(text) = self.chatter.line(due_us, connection, context) {
+            self.commands.say(connection.output(), &text);
         }
     }
 }

@@ -24,8 +24,6 @@ use std::time::Duration;
 
 use clap::ValueEnum as _;
 use clap::builder::PossibleValue;
-use rand::RngExt as _;
-use rand::rngs::SmallRng;
 use serde_json::{Value, json};
 
 use self::framing::{Frame, Needle};
@@ -35,6 +33,7 @@ use self::roles::{PartyBoard, Sides};
 use self::seen::Arrival;
 use self::session::FafSession;
 use crate::cli::Arguments;
+use crate::delivery::Fate;
 use crate::metrics::{Recorder, metrics};
 use crate::plan::Plan;
 use crate::protocol::{Outcome, Protocol, Setup};
@@ -145,9 +144,9 @@ metrics! {
         broadcast,
         /// The same of the newest change in each broadcast only. A server that broadcasts seldom looks good here.
         delivered,
-        /// Intended time of a `ping` to its `pong`.
+        /// Intended time of a `ping` to its `pong`; to the end of the run, if it did not come.
         ping,
-        /// Intended time of an IceMsg to its arrival at the peer.
+        /// Intended time of an IceMsg to its arrival at the peer; in the profile ice to the end of the run, if it did not come.
         ice,
         /// Beginning of a search to its match.
         match_wait,
@@ -179,10 +178,9 @@ impl Protocol for Faf {
         plan::setup(arguments, options)
     }
 
-    fn state(&self, _plan: &Plan) -> State {
-        let run_id = format!("{:08x}", rand::make_rng::<SmallRng>().random::<u32>());
+    fn state(&self, plan: &Plan) -> State {
         State {
-            markers: Markers::new(&run_id),
+            markers: Markers::new(&plan.run_id),
             game_info: Needle::new("\"game_info\""),
             boards: (0..self.hosts).map(|_| Board::default()).collect(),
             parties: (0..self.parties()).map(|_| PartyBoard::default()).collect(),
@@ -274,51 +272,44 @@ fn summary(outcome: &Outcome<'_, Faf>) -> String {
 
 /// Books what a watcher got.
 fn arrived(arrival: Arrival, marker: Marker, context: &Context) {
-    let now_us = context.now_us();
-    let recorder = &mut *context.recorder.borrow_mut();
     match arrival {
         Arrival::Fresh { after } => {
-            for sequence in after + 1..marker.sequence {
-                let due_us = change_due_us(marker.source as usize, sequence, context);
-                let latency_us = now_us.saturating_sub(due_us);
-                recorder.covered(latency_us);
-                recorder.metrics.coalesced += 1;
-                recorder.metrics.broadcast.saturating_record(latency_us);
-            }
-            let latency_us = now_us.saturating_sub(marker.intended_us);
-            recorder.delivered(latency_us);
-            // The last changes are no load on a schedule: everybody makes them in the same moment.
-            if context.shared.is_measuring_at(marker.intended_us) {
-                recorder.metrics.broadcast.saturating_record(latency_us);
-                recorder.metrics.delivered.saturating_record(latency_us);
-            }
+            let covered = u64::from(after) + 1..marker.sequence.into();
+            context.recorder.borrow_mut().metrics.coalesced += covered.end - covered.start;
+            let due_us = |sequence| change_due_us(marker.source as usize, sequence, context);
+            context.book_all(covered, due_us, Fate::Covered, |metrics| {
+                &mut metrics.broadcast
+            });
+            // The last changes are no load on a schedule: everybody makes them in the same moment, when nothing is measured.
+            let due_us = marker.intended_us;
+            context.book(due_us, |metrics| &mut metrics.broadcast);
+            context.note(due_us, |metrics| &mut metrics.delivered);
         }
-        Arrival::Repeat => recorder.metrics.repeats += 1,
+        Arrival::Repeat => context.recorder.borrow_mut().metrics.repeats += 1,
         Arrival::Stale => {
+            let recorder = &mut *context.recorder.borrow_mut();
             recorder.metrics.stale += 1;
             recorder.common.protocol_errors += 1;
         }
-        Arrival::Unknown => recorder.common.protocol_errors += 1,
+        Arrival::Unknown => context.recorder.borrow_mut().common.protocol_errors += 1,
     }
 }
 
 /// When a host's change was due: they count up from 1, whether they could be sent or not.
-fn change_due_us(host: usize, sequence: u32, context: &Context) -> u64 {
+fn change_due_us(host: usize, sequence: u64, context: &Context) -> u64 {
     let shared = &context.shared;
-    shared.measured_from_us() + shared.schedule.due_us(host, u64::from(sequence) - 1)
+    shared.measured_from_us() + shared.schedule.due_us(host, sequence - 1)
 }
 
-/// Books an IceMsg by the marker in it.
-fn ice_arrived(text: &[u8], context: &Context) {
+/// Books an IceMsg by the marker in it, and tells it.
+fn ice_arrived(text: &[u8], context: &Context) -> Option<Marker> {
     let frame = Frame {
         bytes: text,
         wide: false,
         cut: false,
     };
-    let metrics = &mut context.recorder.borrow_mut().metrics;
-    metrics.ice_received += 1;
-    if let Some(marker) = context.state().markers.find(&frame) {
-        let latency_us = context.now_us().saturating_sub(marker.intended_us);
-        metrics.ice.saturating_record(latency_us.max(1));
-    }
+    context.recorder.borrow_mut().metrics.ice_received += 1;
+    let marker = context.state().markers.find(&frame)?;
+    context.note(marker.intended_us, |metrics| &mut metrics.ice);
+    Some(marker)
 }

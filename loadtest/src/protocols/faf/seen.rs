@@ -1,5 +1,7 @@
 //! Which watcher has seen which change.
 
+use std::ops::Range;
+
 /// What a watcher has seen of each host's changes.
 ///
 /// The server sends an object at most once per tick and then as it stands, so changes that follow each other closely arrive
@@ -58,15 +60,15 @@ impl Seen {
             .sum()
     }
 
-    /// The same changes, one by one: host and number.
+    /// The numbers of the changes that were due so far (so many of each host) and have not come.
     pub(super) fn all_missing(
         &self,
-        sent: impl Iterator<Item = u32>,
-    ) -> impl Iterator<Item = (usize, u32)> {
-        let hosts = self.newest.iter().zip(sent).enumerate();
-        hosts.flat_map(|(host, (newest, sent))| {
-            (newest + 1..=sent).map(move |sequence| (host, sequence))
-        })
+        due: impl Iterator<Item = u64>,
+    ) -> impl Iterator<Item = (usize, Range<u64>)> {
+        let hosts = self.newest.iter().zip(due).enumerate();
+        hosts
+            .map(|(host, (newest, due))| (host, u64::from(*newest) + 1..due + 1))
+            .filter(|(_, changes)| !changes.is_empty())
     }
 }
 
@@ -89,8 +91,8 @@ mod tests {
         seen.arrive(0, 5);
         seen.arrive(1, 2);
         assert_eq!(seen.missing([5, 4, 1].into_iter()), 3);
-        let all: Vec<(usize, u32)> = seen.all_missing([5, 4, 1].into_iter()).collect();
-        assert_eq!(all, [(1, 3), (1, 4), (2, 1)]);
+        let all: Vec<(usize, Range<u64>)> = seen.all_missing([4, 4, 1].into_iter()).collect();
+        assert_eq!(all, [(1, 3..5), (2, 1..2)]);
     }
 
     #[test]

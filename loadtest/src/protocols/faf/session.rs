@@ -123,6 +123,9 @@ impl Session<Faf> for FafSession {
     }
 
     fn account(&self, context: &Context) {
+        for intended_us in &self.pings {
+            context.note(*intended_us, |metrics| &mut metrics.ping);
+        }
         self.role.account(context);
     }
 }
@@ -165,9 +168,7 @@ impl FafSession {
             }
             Some("pong") => {
                 if let Some(intended_us) = self.pings.pop_front() {
-                    let rtt_us = context.now_us().saturating_sub(intended_us);
-                    let metrics = &mut context.recorder.borrow_mut().metrics;
-                    metrics.ping.saturating_record(rtt_us);
+                    context.note(intended_us, |metrics| &mut metrics.ping);
                 }
             }
             Some("invalid") => context.protocol_error("the server called a message invalid"),

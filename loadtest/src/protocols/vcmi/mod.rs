@@ -16,6 +16,7 @@ mod user;
 
 use std::sync::atomic::{AtomicU8, AtomicU64};
 
+use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use self::session::VcmiSession;
@@ -23,6 +24,7 @@ use crate::cli::Arguments;
 use crate::metrics::metrics;
 use crate::plan::{Plan, Server, Workload};
 use crate::protocol::{Outcome, Protocol, Setup};
+use crate::protocols::chat::Chat;
 use crate::report::latency_figures;
 use crate::slo::Unit;
 
@@ -95,12 +97,30 @@ metrics! {
         players_broken,
     }
     latencies {
-        /// Intended time of a line of chat to its arrival at a user.
+        /// Intended time of a line of chat to its arrival at a user; to the end of the run, if it did not come.
         chat,
-        /// A small message through the relay and back.
+        /// Intended time of a small message through the relay to its return, likewise.
         relay_round_trip,
     }
     others {}
+}
+
+impl Chat for Vcmi {
+    const SAY: Task = Task::Chat;
+
+    fn lines(state: &State) -> &AtomicU64 {
+        &state.lines
+    }
+
+    fn chat(metrics: &mut VcmiMetrics) -> (&mut u64, &mut u64, &mut Histogram<u64>) {
+        let VcmiMetrics {
+            chat_lines,
+            chat_lost,
+            chat,
+            ..
+        } = metrics;
+        (chat_lines, chat_lost, chat)
+    }
 }
 
 impl Protocol for Vcmi {

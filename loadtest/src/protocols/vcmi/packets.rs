@@ -2,12 +2,12 @@
 
 use memchr::memmem;
 
+use crate::protocols::chat::LINE_END;
+
 /// What a message begins with.
 const HEAD: &[u8] = b":>>";
 /// What a line of chat begins with.
 const CHAT: &[u8] = b"MSGCH:";
-/// What a line of chat of ours ends with.
-const CHAT_END: char = ';';
 
 /// A packet on the wire.
 pub(super) fn packet(text: &str) -> Vec<u8> {
@@ -44,15 +44,14 @@ pub(super) fn game_greeting_length(bytes: &[u8]) -> Option<usize> {
     (bytes.len() > at).then_some(at + 1)
 }
 
-/// A line of chat that was due at this time.
-pub(super) fn chat(due_us: u64) -> Vec<u8> {
-    packet(&format!("<MSG>due {due_us}{CHAT_END}"))
+/// A line of chat.
+pub(super) fn chat(text: &str) -> Vec<u8> {
+    packet(&format!("<MSG>{text}"))
 }
 
-/// When the line of chat was due; `None` if it is none of ours.
-pub(super) fn chat_due_us(message: &str) -> Option<u64> {
-    let (_, due) = message.strip_prefix("MSGCH:")?.rsplit_once(":due ")?;
-    due.strip_suffix(CHAT_END)?.parse().ok()
+/// What was said, if this is a line of chat. Names and channels have no colon.
+pub(super) fn chat_text(message: &str) -> Option<&str> {
+    Some(message.strip_prefix("MSGCH:")?.splitn(3, ':').nth(2)?)
 }
 
 /// Messages out of a stream of bytes.
@@ -89,7 +88,7 @@ impl Messages {
 /// Whether this is the beginning of a line of chat.
 fn is_cut(message: &[u8]) -> bool {
     let chat = message.starts_with(CHAT) || CHAT.starts_with(message);
-    chat && message.last() != Some(&(CHAT_END as u8))
+    chat && message.last() != Some(&(LINE_END as u8))
 }
 
 #[cfg(test)]
@@ -98,13 +97,15 @@ mod tests {
 
     #[test]
     fn chat_may_be_cut_anywhere() {
-        let stream = b":>>MSGCH:eve:global:due 12345;:>>MSGCH:bob:global:due 67;";
+        let stream = b":>>MSGCH:eve:global:one: 12345;:>>MSGCH:bob:global:two;";
         for cut in 0..=stream.len() {
-            let (mut messages, mut due) = (Messages::default(), Vec::new());
+            let (mut messages, mut said) = (Messages::default(), Vec::new());
             for part in [&stream[..cut], &stream[cut..]] {
-                messages.push(part, &mut |message| due.extend(chat_due_us(message)));
+                messages.push(part, &mut |message| {
+                    said.extend(chat_text(message).map(str::to_owned));
+                });
             }
-            assert_eq!(due, [12345, 67], "cut at {cut}");
+            assert_eq!(said, ["one: 12345;", "two;"], "cut at {cut}");
         }
     }
 

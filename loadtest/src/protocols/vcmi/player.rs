@@ -17,8 +17,8 @@ const TRIP: [u8; TRIP_BYTES] = [7; TRIP_BYTES];
 const RUSH: [u8; TRIP_BYTES] = [9; TRIP_BYTES];
 /// What is sent without pause, a block at a time.
 static BLOCK: [u8; 64 << 10] = [1; 64 << 10];
-/// Between two small messages: a game sends some in a second, and a busy loop would only measure itself.
-const TRIP_PAUSE_US: u64 = 2_000;
+/// From one small message of a game to the next.
+const TRIP_PERIOD_US: u64 = 2_500;
 /// How often a player looks whether the other one is as far as he must be.
 const LOOK_US: u64 = 20_000;
 
@@ -62,7 +62,11 @@ pub(crate) struct Player {
     inbox: Vec<u8>,
     /// From when on the game is measured.
     from_us: u64,
-    trip_since_us: u64,
+    /// Small messages sent, and come back: each has its time, whether the one before is back or not.
+    trips: u64,
+    returned: u64,
+    /// The message after which the host's game sends without pause has left, then.
+    rush_us: Option<u64>,
     /// Bytes sent, or received, without pause.
     rushed: u64,
 }
@@ -77,7 +81,9 @@ impl Player {
             uuid: String::new(),
             inbox: Vec::new(),
             from_us: 0,
-            trip_since_us: 0,
+            trips: 0,
+            returned: 0,
+            rush_us: None,
             rushed: 0,
         }
     }
@@ -203,6 +209,10 @@ impl Player {
                 context.recorder.borrow_mut().metrics.games += 1;
             }
         }
+        self.play_inbox(connection, context);
+    }
+
+    fn play_inbox(&mut self, connection: &mut Connection, context: &Context) {
         while self.step == Step::Playing && self.inbox.len() >= TRIP_BYTES {
             let rush = self.inbox[..TRIP_BYTES] == RUSH;
             self.inbox.drain(..TRIP_BYTES);
@@ -214,35 +224,53 @@ impl Player {
                 }
                 Side::Host => connection.output().extend_from_slice(&TRIP),
                 Side::Guest => {
-                    let now_us = context.now_us();
-                    let took_us = now_us.saturating_sub(self.trip_since_us).max(1);
-                    let metrics = &mut context.recorder.borrow_mut().metrics;
-                    metrics.relay_round_trip.saturating_record(took_us);
-                    context.schedule(now_us + TRIP_PAUSE_US, connection.slot, Task::Trip);
+                    let due_us = self.from_us + self.trip_us(self.returned, context);
+                    self.returned += 1;
+                    context.note(due_us, |metrics| &mut metrics.relay_round_trip);
+                    self.rush_if_all_returned();
                 }
             }
         }
     }
 
+    /// The guest's game: after its last small message comes what is sent without pause.
+    fn rush_if_all_returned(&mut self) {
+        if let Some(since_us) = self.rush_us
+            && self.returned == self.trips
+        {
+            self.step = Step::Rushing { since_us };
+            self.rushed = std::mem::take(&mut self.inbox).len() as u64;
+        }
+    }
+
+    /// When a small message is due, counted from the beginning of the measured phase: games take turns.
+    fn trip_us(&self, number: u64, context: &Context) -> u64 {
+        let games = context.shared.protocol.games.max(1) as u64;
+        number * TRIP_PERIOD_US + TRIP_PERIOD_US * self.game as u64 / games
+    }
+
     pub(super) fn on_measure(&mut self, from_us: u64, connection: &Connection, context: &Context) {
         self.from_us = from_us;
         if self.side == Side::Guest {
-            context.schedule(from_us, connection.slot, Task::Trip);
+            let first_us = from_us + self.trip_us(0, context);
+            context.schedule(first_us, connection.slot, Task::Trip);
         }
     }
 
     /// The guest's game begins the next round trip, or the second half.
-    pub(super) fn trip(&mut self, connection: &mut Connection, context: &Context) {
+    pub(super) fn trip(&mut self, due_us: u64, connection: &mut Connection, context: &Context) {
         if self.step != Step::Playing || !connection.is_signed_in() {
             return;
         }
-        let now_us = context.now_us();
-        if now_us < self.from_us + half_us(context) {
-            self.trip_since_us = now_us;
+        if due_us < self.from_us + half_us(context) {
+            self.trips += 1;
             connection.output().extend_from_slice(&TRIP);
+            let next_us = self.from_us + self.trip_us(self.trips, context);
+            context.schedule(next_us, connection.slot, Task::Trip);
         } else {
-            self.step = Step::Rushing { since_us: now_us };
             connection.output().extend_from_slice(&RUSH);
+            self.rush_us = Some(context.now_us());
+            self.rush_if_all_returned();
         }
     }
 
@@ -300,7 +328,12 @@ impl Player {
         u64::from(!matches!(self.step, Step::Over | Step::Failed))
     }
 
+    /// The run is over: a small message that has not come back has been waited for until now.
     pub(super) fn account(&self, context: &Context) {
+        for number in self.returned..self.trips {
+            let due_us = self.from_us + self.trip_us(number, context);
+            context.note(due_us, |metrics| &mut metrics.relay_round_trip);
+        }
         if self.step != Step::Over {
             context.recorder.borrow_mut().metrics.players_broken += 1;
             let Player {

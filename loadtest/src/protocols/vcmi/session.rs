@@ -51,7 +51,7 @@ impl Session<Vcmi> for VcmiSession {
         match (self, task) {
             (VcmiSession::User(user), Task::Chat) => user.chat(due_us, connection, context),
             (VcmiSession::Player(player), Task::Look) => player.look(connection, context),
-            (VcmiSession::Player(player), Task::Trip) => player.trip(connection, context),
+            (VcmiSession::Player(player), Task::Trip) => player.trip(due_us, connection, context),
             _ => {}
         }
     }
@@ -79,7 +79,7 @@ impl Session<Vcmi> for VcmiSession {
 
     fn on_measure(&mut self, from_us: u64, connection: &Connection, context: &Context) {
         match self {
-            VcmiSession::User(user) => user.on_measure(from_us, connection, context),
+            VcmiSession::User(user) => user.on_measure(connection, context),
             VcmiSession::Player(player) => player.on_measure(from_us, connection, context),
         }
     }

@@ -1,18 +1,16 @@
-//! Someone who chats: lines leave at their times and carry them, and everybody who hears one books how late it is.
-
-use std::sync::atomic::Ordering;
+//! Someone who chats, and everything else that a launcher's user is told.
 
 use super::packets::{self, Messages};
-use super::{Context, GREETED, Task};
+use super::{Context, GREETED};
 use crate::connection::{Connection, Stage};
+use crate::protocols::chat::Chatter;
 
 #[derive(Debug)]
 pub(crate) struct User {
     /// Number among the users.
     number: usize,
     messages: Messages,
-    /// Lines of chat of this run heard.
-    heard: u64,
+    chatter: Chatter,
 }
 
 impl User {
@@ -20,7 +18,7 @@ impl User {
         User {
             number,
             messages: Messages::default(),
-            heard: 0,
+            chatter: Chatter::new(number),
         }
     }
 
@@ -37,16 +35,12 @@ impl User {
         context: &Context,
     ) {
         let User {
-            messages, heard, ..
+            messages, chatter, ..
         } = self;
         messages.push(bytes, &mut |message| {
             context.recorder.borrow_mut().common.messages_in += 1;
-            if let Some(due_us) = packets::chat_due_us(message) {
-                let late_us = context.now_us().saturating_sub(due_us).max(1);
-                let mut recorder = context.recorder.borrow_mut();
-                recorder.delivered(late_us);
-                recorder.metrics.chat.saturating_record(late_us);
-                *heard += 1;
+            if let Some(text) = packets::chat_text(message) {
+                chatter.hear(text, context);
             } else if message.starts_with(GREETED) && connection.stage() == Stage::SigningIn {
                 connection.signed_in(context);
             } else if message.starts_with("ERROR:") {
@@ -55,38 +49,23 @@ impl User {
         });
     }
 
-    pub(super) fn on_measure(&mut self, from_us: u64, connection: &Connection, context: &Context) {
-        let first_us = from_us + context.shared.schedule.due_us(self.number, 0);
-        context.schedule_while_measuring(first_us, connection.slot, Task::Chat);
+    pub(super) fn on_measure(&self, connection: &Connection, context: &Context) {
+        self.chatter.schedule(connection, context);
     }
 
-    /// A line was due.
+    /// A line is due.
     pub(super) fn chat(&mut self, due_us: u64, connection: &mut Connection, context: &Context) {
-        if !context.shared.is_measuring_at(due_us) {
-            return;
+        if let Some(text) = self.chatter.line(due_us, connection, context) {
+            connection.output().extend_from_slice(&packets::chat(&text));
         }
-        if connection.is_signed_in() && !connection.is_backlogged() {
-            context.state().lines.fetch_add(1, Ordering::AcqRel);
-            context.recorder.borrow_mut().metrics.chat_lines += 1;
-            let line = packets::chat(due_us);
-            connection.output().extend_from_slice(&line);
-        } else {
-            context.recorder.borrow_mut().common.unsent += 1;
-        }
-        let next_us = due_us + context.shared.schedule.period_us();
-        context.schedule_while_measuring(next_us, connection.slot, Task::Chat);
     }
 
     /// Lines sent and not heard so far.
     pub(super) fn missing(&self, context: &Context) -> u64 {
-        let lines = context.state().lines.load(Ordering::Acquire);
-        lines.saturating_sub(self.heard)
+        self.chatter.missing(context)
     }
 
     pub(super) fn account(&self, context: &Context) {
-        let missing = self.missing(context);
-        let mut recorder = context.recorder.borrow_mut();
-        recorder.common.lost += missing;
-        recorder.metrics.chat_lost += missing;
+        self.chatter.account(true, context);
     }
 }

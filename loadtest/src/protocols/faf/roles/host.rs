@@ -85,7 +85,7 @@ impl Host {
                 self.answer(joiner, output, context);
             }
             "IceMsg" => {
-                ice_arrived(text, context);
+                let _marker = ice_arrived(text, context);
                 self.answer(GameCommand::read(text).id(0), output, context);
             }
             _ => {}
@@ -113,7 +113,7 @@ impl Host {
         }
         self.turns += 1;
         self.change(due_us, output, context);
-        let next_us = change_due_us(self.number, self.turns + 1, context);
+        let next_us = change_due_us(self.number, u64::from(self.turns) + 1, context);
         context.schedule_while_measuring(next_us, output.slot(), Task::Work);
     }
 

@@ -91,7 +91,9 @@ impl Joiner {
                 self.step = Step::Outside;
                 context.recorder.borrow_mut().metrics.join_failures += 1;
             }
-            "IceMsg" => ice_arrived(text, context),
+            "IceMsg" => {
+                let _marker = ice_arrived(text, context);
+            }
             _ => {}
         }
     }

@@ -124,6 +124,7 @@ impl Role {
         match self {
             Role::Watch(watcher) => watcher.account(context),
             Role::Host(host) => host.account(context),
+            Role::Pair(peer) => peer.account(context),
             Role::Queue(queuer) => {
                 let mut recorder = context.recorder.borrow_mut();
                 recorder.metrics.stuck += u64::from(queuer.is_stuck());

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::messages::{self, GameCommand};
+use crate::delivery::{Fate, Received};
 use crate::protocols::faf::markers::Marker;
 use crate::protocols::faf::output::Output;
 use crate::protocols::faf::{Context, Task, ice_arrived};
@@ -17,7 +18,10 @@ pub(crate) struct Peer {
     /// The other one's id, 0 until known.
     other: u64,
     joining: bool,
-    sequence: u32,
+    /// Messages that were due so far.
+    turns: u32,
+    /// Messages of the other one that have come.
+    heard: Received,
 }
 
 impl Peer {
@@ -27,7 +31,8 @@ impl Peer {
             hosts,
             other: 0,
             joining: false,
-            sequence: 0,
+            turns: 0,
+            heard: Received::default(),
         }
     }
 
@@ -66,8 +71,38 @@ impl Peer {
                 .store(true, Ordering::Release),
             "JoinGame" | "ConnectToPeer" => self.other = GameCommand::read(text).id(1),
             "game_join_failed" => self.joining = false,
-            "IceMsg" => ice_arrived(text, context),
+            "IceMsg" => {
+                let marker = ice_arrived(text, context);
+                let number = marker.map(|marker| u64::from(marker.sequence));
+                let due = self.due_of_other(context);
+                if let Some(number) = number.filter(|number| *number < due) {
+                    self.heard.insert(number);
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// Number of the other one among all clients.
+    fn other_index(&self) -> usize {
+        2 * self.pair + usize::from(self.hosts)
+    }
+
+    /// How many messages of the other one were due so far.
+    fn due_of_other(&self, context: &Context) -> u64 {
+        let shared = &context.shared;
+        let measured_us = shared.measured_us_until(context.now_us() + 1);
+        let schedule = &shared.schedule;
+        schedule.turns_before(self.other_index(), measured_us)
+    }
+
+    /// The run is over: what was due and has not come has been waited for until now.
+    pub(super) fn account(&self, context: &Context) {
+        let shared = &context.shared;
+        let due_us =
+            |number| shared.measured_from_us() + shared.schedule.due_us(self.other_index(), number);
+        for messages in self.heard.missing(self.due_of_other(context)) {
+            context.book_all(messages, due_us, Fate::Missing, |metrics| &mut metrics.ice);
         }
     }
 
@@ -88,25 +123,23 @@ impl Peer {
         if !shared.is_measuring_at(due_us) {
             return;
         }
+        self.turns += 1;
         if output.is_backlogged() {
             context.recorder.borrow_mut().common.unsent += 1;
         } else {
             let marker = Marker {
                 source: output.index() as u32,
-                sequence: self.sequence,
+                sequence: self.turns - 1,
                 intended_us: due_us,
             };
-            self.sequence += 1;
             output.send(&messages::ice(
                 self.other,
                 &context.state().markers.write(marker),
             ));
             context.recorder.borrow_mut().metrics.ice_sent += 1;
         }
-        context.schedule_while_measuring(
-            due_us + shared.schedule.period_us(),
-            output.slot(),
-            Task::Work,
-        );
+        let turn = u64::from(self.turns);
+        let next_us = shared.measured_from_us() + shared.schedule.due_us(output.index(), turn);
+        context.schedule_while_measuring(next_us, output.slot(), Task::Work);
     }
 }

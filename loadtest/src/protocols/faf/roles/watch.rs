@@ -1,5 +1,6 @@
 //! Someone who looks at the list of games.
 
+use crate::delivery::Fate;
 use crate::protocols::faf::framing::Frame;
 use crate::protocols::faf::seen::Seen;
 use crate::protocols::faf::{Context, arrived, change_due_us};
@@ -39,17 +40,18 @@ impl Watcher {
         self.seen.missing(context.state().sent())
     }
 
-    /// The run is over: what has not come has been waited for until now.
+    /// The run is over: what was due and has not come has been waited for until now, whether its host could send it or not.
     pub(super) fn account(&self, context: &Context) {
-        let now_us = context.now_us();
-        let recorder = &mut *context.recorder.borrow_mut();
-        for (host, sequence) in self.seen.all_missing(context.state().sent()) {
-            recorder.common.lost += 1;
-            let due_us = change_due_us(host, sequence, context);
-            if context.shared.is_measuring_at(due_us) {
-                let waited_us = now_us.saturating_sub(due_us);
-                recorder.metrics.broadcast.saturating_record(waited_us);
-            }
+        let shared = &context.shared;
+        let measured_us = shared.measured_us_until(context.now_us());
+        let due =
+            (0..shared.protocol.hosts).map(|host| shared.schedule.turns_before(host, measured_us));
+        for (host, changes) in self.seen.all_missing(due) {
+            let due_us = |sequence| change_due_us(host, sequence, context);
+            context.book_all(changes, due_us, Fate::Missing, |metrics| {
+                &mut metrics.broadcast
+            });
         }
+        context.recorder.borrow_mut().common.lost += self.missing(context);
     }
 }
