@@ -130,9 +130,10 @@ fn table(server: &Server, spectators: usize) {
         client.room(RoomCommandBody::JoinGame(watch));
         crowd.push(client);
     }
+    let deck = deck();
     for player in [&mut host, &mut guest] {
         let select = CommandDeckSelect {
-            deck: Some(deck().as_str().into()),
+            deck: Some(deck.as_str().into()),
             ..CommandDeckSelect::default()
         };
         player.game(game, GameCommandBody::DeckSelect(select));
@@ -397,7 +398,7 @@ impl Server {
             settings,
             mesh.clone(),
             Outside {
-                ask: Arc::new(Err),
+                ask: Arc::new(|_, _, ask| Err(ask)),
                 publish: Arc::new(|_| true),
             },
             |shard: ShardId| {

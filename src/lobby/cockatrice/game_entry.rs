@@ -25,6 +25,7 @@ use super::{
         table::{Seat, Spilled, Table},
         work::{Flow, Group, Reply, Work},
     },
+    waiting::NewGameAt,
 };
 use crate::{ConnId, ShardId};
 
@@ -33,17 +34,6 @@ const STARTING_LIFE: u32 = 20;
 
 /// Stored decks in one container; a client asks for one.
 const DECKS: usize = 4;
-
-/// A game that is about to begin in a room.
-#[derive(Debug)]
-pub(super) struct NewGameAt {
-    pub(super) room: u32,
-    pub(super) rules: Rules,
-    role: Role,
-    lists: Box<Lists>,
-    now_s: u64,
-    pub(super) entrant: Entrant,
-}
 
 impl Cockatrice {
     // ---- on the participant's shard ----------------------------------------------------------------------------

@@ -11,15 +11,12 @@ use super::{
     Cockatrice, CockatriceTurn,
     questions::{LogLine, NoteStatus, Place, WriteLog},
     state::work::Reply,
+    waiting::Writing,
 };
 use crate::{ConnId, question::Continuation};
 
 /// Lines that wait for the tick; then they are asked at once. More than all users of a shard can say in one.
 const LINES: usize = 1_000;
-
-/// Somebody who wants to read what was said, of which lines are being written.
-#[derive(Debug)]
-pub(super) struct Writing(ConnId);
 
 impl Continuation for Writing {
     type Asker = Cockatrice;

@@ -14,6 +14,7 @@
 //! | `office` | signing in with an account, and the commands that the store answers |
 //! | `shutdown`, `event` | the end of the server, as administrators announce it |
 //! | [`account`], [`questions`] | what is known of an account; what the back office is asked |
+//! | `waiting` | what answers of the back office are waited for with |
 //! | `kept` | what goes on in another process |
 //! | `state` | what a shard knows: plain data, of which the roles above are the life |
 //! | `mail`, `post`, `topology` | what roles tell each other, how it gets there, and which shard has what |
@@ -54,6 +55,7 @@ mod state;
 mod tests;
 mod topology;
 mod users;
+mod waiting;
 
 use std::{collections::BTreeMap, convert::Infallible, rc::Rc, sync::Arc, time::Duration};
 
@@ -68,7 +70,6 @@ pub use settings::{ListenerSettings, LobbySettings, Method, Settings};
 
 use self::{
     mail::{Delivery, Item, ToSession},
-    office::Waiting,
     post::Post,
     questions::LogLine,
     state::{
@@ -76,6 +77,7 @@ use self::{
         session::Taking, shutdown::Shutdown, table::Table,
     },
     topology::Topology,
+    waiting::Waiting,
 };
 use super::{
     ConnId, Dialect, Origin, ShardId, Source, Stopping, Ticket, Turn,

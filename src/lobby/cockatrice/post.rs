@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{
     CockatriceTurn,
     mail::{Item, Mail, ToSession},
-    office::Waiting,
     questions::Ask,
+    waiting::Waiting,
 };
 use crate::{
     ConnId, ShardId,

@@ -13,6 +13,7 @@ use super::{
     protocol,
     questions::{KeepGame, KeepPiece, PlayedGame, Recorded, StoreGame},
     state::table::{Spilled, Table},
+    waiting::{Keeping, Spilling, Storing},
 };
 use crate::question::{Continuation, StoreFailure};
 
@@ -21,13 +22,6 @@ const PIECE_BYTES: usize = 16 * 1024;
 
 /// Replays of one game; rounds after that have none.
 const ROUNDS: usize = 200;
-
-/// A piece of a replay that is being put on disk.
-#[derive(Debug)]
-pub(super) struct Spilling {
-    game: u32,
-    round: u32,
-}
 
 impl Continuation for Spilling {
     type Asker = Cockatrice;
@@ -40,13 +34,6 @@ impl Continuation for Spilling {
     ) {
         lobby.spilled(&self, kept.is_ok());
     }
-}
-
-/// A game that is over, and is being put on disk; then this is done.
-#[derive(Debug)]
-pub(super) struct Keeping {
-    out: Out,
-    played: Box<PlayedGame>,
 }
 
 impl Continuation for Keeping {
@@ -66,10 +53,6 @@ impl Continuation for Keeping {
             .ask(turn, StoreGame(self.played), Storing(played));
     }
 }
-
-/// A game that is over, and is being put into the store.
-#[derive(Debug)]
-pub(super) struct Storing(Box<PlayedGame>);
 
 impl Continuation for Storing {
     type Asker = Cockatrice;

@@ -9,16 +9,12 @@ use crate::{
     ConnId,
     cockatrice::{
         Cockatrice, CockatriceTurn,
-        game_entry::NewGameAt,
         questions::{DeckForGame, NewGame},
         state::work::Reply,
+        waiting::{Fetching, NewGameAt, Numbering},
     },
     question::{Continuation, StoreFailure},
 };
-
-/// A game that waits for its number.
-#[derive(Debug)]
-pub(crate) struct Numbering(NewGameAt);
 
 impl Continuation for Numbering {
     type Asker = Cockatrice;
@@ -37,13 +33,6 @@ impl Continuation for Numbering {
             }
         }
     }
-}
-
-/// A participant who waits for a stored deck.
-#[derive(Debug)]
-pub(crate) struct Fetching {
-    conn: ConnId,
-    id: i32,
 }
 
 impl Continuation for Fetching {

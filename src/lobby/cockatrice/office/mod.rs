@@ -18,56 +18,17 @@ use std::marker::PhantomData;
 
 use cockatrice::messages::ResponseCode;
 
-use self::{
-    games::{Fetching, Numbering},
-    sign_in::{Identifying, Opening, Salting},
-};
 use super::{
     Cockatrice, CockatriceTurn,
-    log::Writing,
-    questions::{
-        Answer, Ask, AskDecks, AskReplays, AskReports, Asked, ChangeAccount, Moderate, Outcome,
-        Register, ServerMessage,
-    },
-    recording::{Keeping, Spilling, Storing},
+    questions::{Ask, Asked, Outcome, ServerMessage},
     settings::Method,
     state::work::Flow,
+    waiting::{Announcing, Replying, Salting},
 };
 use crate::{
     ConnId,
-    question::{Asker, Continuation, Question, StoreFailure},
+    question::{Continuation, Question, StoreFailure},
 };
-
-crate::continuations! {
-    Waiting of Cockatrice:
-    PasswordSalt => Salting,
-    SignIn => Identifying,
-    OpenSession => Opening,
-    Register => Replying<Register>,
-    ChangeAccount => Replying<ChangeAccount>,
-    AskDecks => Replying<AskDecks>,
-    AskReplays => Replying<AskReplays>,
-    AskReports => Replying<AskReports>,
-    Moderate => Replying<Moderate>,
-    ServerMessage => Announcing,
-    NewGame => Numbering,
-    DeckForGame => Fetching,
-    KeepPiece => Spilling,
-    KeepGame => Keeping,
-    StoreGame => Storing,
-    WriteLog => Writing,
-}
-
-impl Asker for Cockatrice {
-    type Context<'a> = CockatriceTurn<'a>;
-}
-
-/// A command that the store answers, with whoever sent it.
-#[derive(Debug)]
-pub(super) struct Replying<Q> {
-    conn: ConnId,
-    of: PhantomData<Q>,
-}
 
 impl<Q: Question<Answer = Outcome>> Continuation for Replying<Q> {
     type Asker = Cockatrice;
@@ -76,10 +37,6 @@ impl<Q: Question<Answer = Outcome>> Continuation for Replying<Q> {
         lobby.settled(turn, self.conn, outcome);
     }
 }
-
-/// An administrator who has everybody told the server's message.
-#[derive(Debug)]
-pub(super) struct Announcing(ConnId);
 
 impl Continuation for Announcing {
     type Asker = Cockatrice;
@@ -122,7 +79,8 @@ impl Cockatrice {
                 | Ask::KeepPiece(_)
                 | Ask::KeepGame(_)
                 | Ask::StoreGame(_)
-                | Ask::WriteLog(_),
+                | Ask::WriteLog(_)
+                | Ask::NoteStatus(_),
             ) => return Flow::code(ResponseCode::RespInternalError), // no command is one of these
         }
         Flow::Asked

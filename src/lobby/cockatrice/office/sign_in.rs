@@ -20,13 +20,10 @@ use crate::{
             visitor::Transport,
             work::{Flow, Reply},
         },
+        waiting::{Identifying, Opening, Salting},
     },
     question::{Continuation, StoreFailure},
 };
-
-/// Somebody who wants to know the salt of a name's password.
-#[derive(Debug)]
-pub(crate) struct Salting(pub(super) ConnId);
 
 impl Continuation for Salting {
     type Asker = Cockatrice;
@@ -57,13 +54,6 @@ impl Continuation for Salting {
     }
 }
 
-/// Somebody who signs in under this name.
-#[derive(Debug)]
-pub(crate) struct Identifying {
-    conn: ConnId,
-    name: Box<str>,
-}
-
 impl Continuation for Identifying {
     type Asker = Cockatrice;
     type Question = SignIn;
@@ -89,13 +79,6 @@ impl Continuation for Identifying {
         lobby.reply(turn, self.conn, refusal);
         lobby.end_if_failed(turn, self.conn);
     }
-}
-
-/// Somebody who has this name, and whose session is being written down.
-#[derive(Debug)]
-pub(crate) struct Opening {
-    conn: ConnId,
-    name: Box<str>,
 }
 
 impl Continuation for Opening {
