@@ -115,11 +115,10 @@ impl Ini<'_> {
                 idle.entry(why).or_default().push(key);
             }
         }
-        notes.extend(
-            idle.into_iter().map(|(why, keys)| {
-                format!("{place}: {} without effect here: {why}", keys.join(", "))
-            }),
-        );
+        notes
+            .extend(idle.into_iter().map(|(why, keys)| {
+                format!("{place}: no effect here: {} ({why})", keys.join(", "))
+            }));
         notes
     }
 

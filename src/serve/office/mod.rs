@@ -128,6 +128,10 @@ where
 
 impl Offices {
     /// The way to ask; a question that is not taken is given back.
+    #[allow(
+        clippy::result_large_err,
+        reason = "it goes back as it came, to whoever refuses it"
+    )]
     pub(super) fn ask(
         &self,
     ) -> impl Fn(ShardId, Ticket, Question) -> Result<(), Question> + Send + Sync + use<> {
