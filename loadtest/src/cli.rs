@@ -20,6 +20,10 @@ use crate::slo;
 
 /// Sign-ins per second while the clients of a steady workload assemble, unless told otherwise.
 const DEFAULT_RAMP: f64 = 500.0;
+/// An event in eleven days; slower ones are due at times that no run gets to.
+const SLOWEST_RATE: f64 = 1e-6;
+/// Longest time that is taken; µs since the start of a run stay far from their limit.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 /// Length of what tells runs apart: 1.7 million of them.
 const RUN_ID_CHARS: u32 = 4;
 
@@ -81,9 +85,10 @@ pub struct Arguments {
     /// Goals, such as 'broadcast_p99<250ms,lost=0'; may be given several times. An unknown name lists the known ones.
     #[arg(long)]
     pub slo: Vec<String>,
-    /// Logins are this and a number, for a server that lets everybody in.
-    #[arg(long, default_value = "swarm")]
-    pub login_prefix: String,
+    /// Logins are this and a number, for a server that lets everybody in. Without it it differs from run to run, so that two
+    /// of them do not sign each other out.
+    #[arg(long)]
+    pub login_prefix: Option<String>,
     /// Password of these logins.
     #[arg(long, default_value = "swarm", hide_default_value = true)]
     pub password: String,
@@ -130,8 +135,8 @@ impl Arguments {
     /// The plan of a run of this protocol.
     pub(crate) fn plan_of<P: Protocol>(&self, options: &P::Options) -> anyhow::Result<Plan> {
         ensure!(
-            self.rate.is_finite() && self.rate > 0.0,
-            "--rate must be more than 0"
+            self.rate.is_finite() && self.rate >= SLOWEST_RATE,
+            "--rate must be {SLOWEST_RATE} at least"
         );
         ensure!(!self.duration.is_zero(), "--duration must be more than 0");
         ensure!(self.per_address > 0, "--per-address must be at least 1");
@@ -151,8 +156,9 @@ impl Arguments {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.unwrap_or((cores / 2).max(1));
         ensure!(threads > 0, "--threads must be at least 1");
+        let run_id = run_id();
         Ok(Plan {
-            run_id: run_id(),
+            run_id: run_id.clone(),
             clients: setup.clients,
             rate: self.rate,
             sources: setup.sources,
@@ -164,7 +170,7 @@ impl Arguments {
             json: self.json.clone(),
             hgrm: self.hgrm.clone(),
             goals: self.goals::<P>()?,
-            accounts: self.accounts()?,
+            accounts: self.accounts(&run_id)?,
             ramp: (ramp > 0.0).then_some(ramp),
             seed: self.seed,
             grace: self.grace,
@@ -208,10 +214,13 @@ impl Arguments {
             .ip())
     }
 
-    fn accounts(&self) -> anyhow::Result<Accounts> {
+    fn accounts(&self, run_id: &str) -> anyhow::Result<Accounts> {
         let Some(path) = &self.accounts else {
             return Ok(Accounts::Numbered {
-                prefix: self.login_prefix.clone(),
+                prefix: self
+                    .login_prefix
+                    .clone()
+                    .unwrap_or_else(|| login_prefix(run_id)),
                 password: self.password.clone(),
             });
         };
@@ -239,6 +248,11 @@ impl Arguments {
     }
 }
 
+/// At most six characters: names of Cockatrice have twelve, and there may be a million of clients.
+fn login_prefix(run_id: &str) -> String {
+    format!("sw{run_id}")
+}
+
 /// Letters and digits that another run hardly has; short, because the names of some lobbies are.
 fn run_id() -> String {
     let number = rand::make_rng::<SmallRng>().random_range(0..36_u32.pow(RUN_ID_CHARS));
@@ -248,22 +262,17 @@ fn run_id() -> String {
         .collect()
 }
 
-/// `500ms`, `30s`, `2m`, or a bare number of seconds.
+/// `500ms`, `30s`, `2m`, `1h 30m`, or a bare number of seconds.
 fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let number: f64 = text[..digits]
-        .parse()
-        .map_err(|_| format!("{text:?} is not a duration such as 30s"))?;
-    let factor = match &text[digits..] {
-        "ms" => 0.001,
-        "s" | "" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        unit => return Err(format!("unknown unit {unit:?}; use ms, s, m or h")),
+    let duration = match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?,
+        Err(_) => humantime::parse_duration(text)
+            .map_err(|error| format!("{error}; write for example 30s"))?,
     };
-    Duration::try_from_secs_f64(number * factor).map_err(|error| error.to_string())
+    if duration > LONGEST {
+        return Err("longer than a year".to_owned());
+    }
+    Ok(duration)
 }
 
 /// The named variant of a list of choices, or the first; what another protocol knows is none of this one's.
@@ -299,9 +308,49 @@ mod tests {
             "--protocol vcmi --slo broadcast_p99<1s",
             "--protocol vcmi -n 0 --games 0",
             "-d 5parsecs",
+            "-d 900y",
+            "-d 1e300",
+            "--rate 1e-300",
         ] {
             assert!(plan(line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn two_runs_have_other_names_unless_told_otherwise() {
+        let logins = || plan("--seed 1").expect("valid").accounts.of(99_999).0;
+        let (one, other) = (logins(), logins());
+        assert_ne!(one, other);
+        assert!(
+            one.len() <= 12 && one.chars().all(char::is_alphanumeric),
+            "{one}"
+        );
+        let named = plan("--login-prefix eve").expect("valid");
+        assert_eq!(named.accounts.of(7).0, "eve7");
+    }
+
+    #[test]
+    fn the_heading_tells_what_runs_against_what() {
+        let plan = plan("--server [::1] --profile lobby --seed 7 -d 90s").expect("valid");
+        let heading = plan.heading();
+        for part in [
+            "faf",
+            "lobby",
+            "json [::1]:8002",
+            "1m 30s",
+            "seed 7",
+            &plan.run_id,
+        ] {
+            assert!(heading.contains(part), "{part}: {heading}");
+        }
+    }
+
+    #[test]
+    fn times_are_written_as_people_do() {
+        let seconds = |text| duration(text).map(|time| time.as_secs_f64());
+        let written = ["500ms", "30s", "2m", "1.5s", "90", "0s", "0.25", "1h 30m"];
+        let read = [0.5, 30.0, 120.0, 1.5, 90.0, 0.0, 0.25, 5_400.0];
+        assert_eq!(written.map(seconds), read.map(Ok));
     }
 
     #[test]

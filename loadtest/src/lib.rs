@@ -13,7 +13,8 @@
 //! | `delivery` | latency: from when something was due until who waits for it has it |
 //! | `metrics` | histograms and counts |
 //! | `slo` | goals and whether they were met |
-//! | `procfs` | the server's process and this machine |
+//! | `machine`, `memory` | the server's process and this machine; what a connection takes of its memory |
+//! | `ring` | whether there is an io_uring, and what to do if not |
 //! | `live`, `report`, `outputs` | what is printed and written |
 //!
 //! Two rules hold everywhere: load leaves at its intended time whatever the server does, and a client costs as little as it
@@ -23,13 +24,15 @@ pub mod cli;
 mod connection;
 mod delivery;
 mod live;
+pub mod machine;
+mod memory;
 mod metrics;
 pub mod outputs;
 pub mod plan;
-pub mod procfs;
 mod protocol;
 mod protocols;
 pub mod report;
+mod ring;
 mod run;
 mod schedule;
 mod shared;

@@ -50,6 +50,7 @@ fn run(plan: Plan, outputs: Outputs) -> anyhow::Result<u8> {
         flag::register_conditional_shutdown(signal, EXIT_FAILED.into(), interrupt)?;
         flag::register(signal, Arc::clone(&plan.interrupt))?;
     }
+    say(&format!("{}\n", plan.heading()));
     let goals = plan.goals.clone();
     let report = swarm::run(plan)?;
     say(&report.to_string());

@@ -63,6 +63,29 @@ pub struct Plan {
     pub(crate) protocol: Arc<dyn Runnable>,
 }
 
+impl Plan {
+    /// The first line of a run: what runs against what.
+    pub fn heading(&self) -> String {
+        let servers = self.servers.iter();
+        let servers = servers.map(|server| {
+            let transport = server.transport.to_lowercase();
+            format!("{transport} {}", server.address)
+        });
+        format!(
+            "swarm {}: protocol {}, profile {}, {} clients to {}, {} a second for {}, seed {}, run {}",
+            env!("CARGO_PKG_VERSION"),
+            self.protocol.name(),
+            self.protocol.profile(),
+            self.clients,
+            servers.collect::<Vec<_>>().join(", "),
+            self.rate,
+            humantime::format_duration(self.duration),
+            self.seed,
+            self.run_id,
+        )
+    }
+}
+
 /// An address of the server, and what is spoken there.
 #[derive(Debug, Clone, Copy)]
 pub struct Server {

@@ -29,6 +29,9 @@ pub(crate) trait Protocol: fmt::Debug + Send + Sync + Sized + 'static {
     /// A client's side of its connections.
     type Session: Session<Self>;
 
+    /// What `--protocol` calls it.
+    const NAME: &'static str;
+
     /// Figures of its own that goals may name, besides its metrics.
     const FIGURES: &'static [(&'static str, Unit)] = &[];
 
@@ -47,6 +50,11 @@ pub(crate) trait Protocol: fmt::Debug + Send + Sync + Sized + 'static {
 
     /// What the clients share at the beginning of a run.
     fn state(&self, plan: &Plan) -> Self::State;
+
+    /// What its clients do in this run, as `--profile` calls it.
+    fn profile(&self) -> String {
+        "default".to_owned()
+    }
 
     /// What the report tells of the protocol's own settings.
     fn settings(&self) -> Vec<(&'static str, Value)> {
@@ -202,6 +210,12 @@ impl<P: Protocol> Outcome<'_, P> {
 pub(crate) trait Runnable: fmt::Debug + Send + Sync {
     fn run(self: Arc<Self>, plan: Plan) -> anyhow::Result<Report>;
 
+    /// What `--protocol` calls it.
+    fn name(&self) -> &'static str;
+
+    /// What its clients do in this run.
+    fn profile(&self) -> String;
+
     /// Names of all latencies it may measure.
     fn latencies(&self) -> Vec<&'static str>;
 }
@@ -209,6 +223,14 @@ pub(crate) trait Runnable: fmt::Debug + Send + Sync {
 impl<P: Protocol> Runnable for P {
     fn run(self: Arc<Self>, plan: Plan) -> anyhow::Result<Report> {
         crate::run::execute(plan, self)
+    }
+
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn profile(&self) -> String {
+        Protocol::profile(self)
     }
 
     fn latencies(&self) -> Vec<&'static str> {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use bytesize::ByteSize;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::machine::{Environment, Usage};
 use crate::metrics::Common;
 use crate::plan::Plan;
-use crate::procfs::{Environment, Usage};
 use crate::protocol::{Outcome, Protocol};
 use crate::slo::{self, Goal, STATISTICS, Violation};
 
@@ -39,8 +40,10 @@ pub struct ServerCost {
     pub cpu_us_per_delivery: Option<f64>,
     /// CPU microseconds from the first connection to the last sign-in, for each sign-in.
     pub cpu_us_per_login: Option<f64>,
-    /// Growth of resident memory for each connection.
+    /// Growth of resident memory for each connection, while they were made.
     pub bytes_per_connection: Option<f64>,
+    /// Why that could not be told.
+    pub not_measurable: Option<&'static str>,
 }
 
 impl ServerCost {
@@ -49,7 +52,7 @@ impl ServerCost {
         pid: Option<u32>,
         [before, ready, measured, finished]: [Option<Usage>; 4],
         storm: bool,
-        connected: i64,
+        memory: Result<f64, &'static str>,
         counts: &Common,
     ) -> ServerCost {
         let cpu =
@@ -74,11 +77,8 @@ impl ServerCost {
             cpu_seconds,
             cpu_us_per_delivery: per(cpu(ready, finished), counts.deliveries),
             cpu_us_per_login: per(signing_in, counts.logins),
-            bytes_per_connection: before.zip(ready).filter(|_| connected > 0).map(
-                |(before, ready)| {
-                    (ready.rss_bytes as f64 - before.rss_bytes as f64) / connected as f64
-                },
-            ),
+            bytes_per_connection: memory.ok(),
+            not_measurable: memory.err(),
         }
     }
 }
@@ -221,6 +221,9 @@ fn common_settings(plan: &Plan) -> serde_json::Map<String, serde_json::Value> {
         .map(|server| format!("{} {}", server.transport, server.address))
         .collect();
     [
+        ("protocol", json!(plan.protocol.name())),
+        ("profile", json!(plan.protocol.profile())),
+        ("run_id", json!(plan.run_id)),
         ("clients", json!(plan.clients)),
         ("rate_per_second", json!(plan.rate)),
         ("duration_s", json!(plan.duration.as_secs_f64())),
@@ -387,10 +390,13 @@ impl Report {
             write!(out, ", {us:.1} µs per login")?;
         }
         if let Some(usage) = server.finished {
-            write!(out, ", RSS {:.1} MiB", usage.rss_bytes as f64 / 1_048_576.0)?;
+            write!(out, ", RSS {}", ByteSize(usage.rss_bytes))?;
         }
         if let Some(bytes) = server.bytes_per_connection {
-            write!(out, ", {:.1} KiB per connection", bytes / 1024.0)?;
+            write!(out, ", {} per connection", ByteSize(bytes as u64))?;
+        }
+        if let Some(why) = server.not_measurable {
+            write!(out, ", memory per connection not measurable: {why}")?;
         }
         writeln!(out)
     }

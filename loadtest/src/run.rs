@@ -3,20 +3,22 @@
 //! assemble (the ramp; everybody signs in and gets ready) → measure (load on its schedule) → finish (last changes, and
 //! patience for what has not come) → stop. The threads follow the phase; every wait has an end.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 
+use crate::machine::{self, Environment, Usage};
+use crate::memory::MemoryCurve;
 use crate::metrics::Recorder;
 use crate::plan::{Plan, Workload};
-use crate::procfs::{self, Environment, Usage};
 use crate::protocol::{Outcome, Protocol};
 use crate::report::{Report, ServerCost};
+use crate::ring;
 use crate::shared::{Cut, Phase, Shared};
 use crate::worker;
 
@@ -30,6 +32,13 @@ const LINE_AFTER_US: u64 = 200_000;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Descriptors besides one for each client.
 const SPARE_DESCRIPTORS: u64 = 256;
+/// Nothing is due at a finer time than a microsecond.
+const MOST_PER_THREAD: f64 = 1e6;
+/// How often, and for how long, it is asked whether a server without clients is still there.
+const KNOCK_US: u64 = 500_000;
+const KNOCK_TIMEOUT: Duration = Duration::from_millis(50);
+/// How often the server's memory is looked at while clients connect.
+const GLANCE_US: u64 = 50_000;
 
 /// Runs the plan. An error means that there is nothing to report; everything else is in the report.
 pub fn run(plan: Plan) -> anyhow::Result<Report> {
@@ -38,6 +47,8 @@ pub fn run(plan: Plan) -> anyhow::Result<Report> {
 
 /// Runs the plan with the protocol it is for.
 pub(crate) fn execute<P: Protocol>(plan: Plan, protocol: Arc<P>) -> anyhow::Result<Report> {
+    offerable(&plan)?;
+    ring::check()?;
     raise_descriptor_limit(plan.clients as u64 + SPARE_DESCRIPTORS)?;
     reach(&plan)?;
     let environment = Environment::here(command_line());
@@ -61,6 +72,9 @@ pub(crate) fn execute<P: Protocol>(plan: Plan, protocol: Arc<P>) -> anyhow::Resu
         shared: &shared,
         threads: &threads,
         next_line_us: 1_000_000 + LINE_AFTER_US,
+        pid,
+        memory: MemoryCurve::default(),
+        next_glance_us: 0,
     };
     let assembled_us = watch.assemble();
     let ready = usage();
@@ -75,6 +89,7 @@ pub(crate) fn execute<P: Protocol>(plan: Plan, protocol: Arc<P>) -> anyhow::Resu
     watch.finish();
     let finished = usage();
     shared.enter(Phase::Stop);
+    let memory = watch.memory;
 
     let mut recorder = join::<P>(threads)?;
     if let Some(Cut::Overloaded(why)) = shared.cut() {
@@ -85,7 +100,7 @@ pub(crate) fn execute<P: Protocol>(plan: Plan, protocol: Arc<P>) -> anyhow::Resu
         pid,
         [before, ready, measured, finished],
         shared.plan.workload != Workload::Steady,
-        connected,
+        memory.slope(),
         &recorder.common,
     );
     let outcome = Outcome {
@@ -104,6 +119,18 @@ pub(crate) fn execute<P: Protocol>(plan: Plan, protocol: Arc<P>) -> anyhow::Resu
         &outcome,
         shared.take_errors(),
     ))
+}
+
+/// A rate beyond what threads can do whatever they do is a slip of the finger, and said before the first connection.
+fn offerable(plan: &Plan) -> anyhow::Result<()> {
+    let most = plan.threads as f64 * MOST_PER_THREAD;
+    ensure!(
+        plan.rate <= most,
+        "--rate {} cannot be offered: {} threads do not do more than {most} things a second",
+        plan.rate,
+        plan.threads
+    );
+    Ok(())
 }
 
 type Thread<P> = thread::JoinHandle<anyhow::Result<Recorder<<P as Protocol>::Metrics>>>;
@@ -132,6 +159,15 @@ fn reach(plan: &Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Nobody listens any more.
+fn refuses(plan: &Plan) -> bool {
+    let mut servers = plan.servers.iter();
+    servers.any(|server| {
+        let answer = TcpStream::connect_timeout(&server.address, KNOCK_TIMEOUT);
+        answer.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    })
+}
+
 /// Why and when a run ended before its time.
 fn in_words<P: Protocol>(cut: &Cut, shared: &Shared<P>, measured_us: u64) -> String {
     let what = match cut {
@@ -152,7 +188,7 @@ fn server_process(plan: &Plan) -> Option<u32> {
     let local = addresses().all(|address| address.ip().is_loopback());
     plan.server_pid.or_else(|| {
         let ports: Vec<u16> = addresses().map(|address| address.port()).collect();
-        local.then(|| procfs::listener(&ports)).flatten()
+        local.then(|| machine::listener(&ports)).flatten()
     })
 }
 
@@ -161,6 +197,10 @@ struct Watch<'a, P: Protocol> {
     shared: &'a Shared<P>,
     threads: &'a [Thread<P>],
     next_line_us: u64,
+    /// The server's process.
+    pid: Option<u32>,
+    memory: MemoryCurve,
+    next_glance_us: u64,
 }
 
 impl<P: Protocol> Watch<'_, P> {
@@ -196,10 +236,21 @@ impl<P: Protocol> Watch<'_, P> {
         shared.measure_from(shared.clock.now_us() + settle_us);
         let length = shared.plan.duration + Duration::from_micros(settle_us);
         let steady = shared.plan.workload == Workload::Steady;
+        let mut next_knock_us = 0;
         self.wait(length, || {
             let begun = shared.clock.now_us() >= shared.measured_from_us();
             shared.plan.measuring.store(begun, Ordering::Relaxed);
-            if steady && shared.is_server_gone() {
+            // Clients of a churn come and go: that none is there says nothing yet.
+            let now_us = shared.clock.now_us();
+            let gone = if steady {
+                shared.is_server_gone()
+            } else if shared.connected() == 0 && now_us >= next_knock_us {
+                next_knock_us = now_us + KNOCK_US;
+                refuses(&shared.plan)
+            } else {
+                false
+            };
+            if gone {
                 shared.cut_short(Cut::ServerGone);
             }
             shared.cut().is_some()
@@ -221,7 +272,7 @@ impl<P: Protocol> Watch<'_, P> {
         self.wait(grace.min(shared.protocol.drain()), || false);
     }
 
-    fn wait(&mut self, limit: Duration, done: impl Fn() -> bool) {
+    fn wait(&mut self, limit: Duration, mut done: impl FnMut() -> bool) {
         let shared = self.shared;
         let until_us = shared.clock.now_us() + limit.as_micros() as u64;
         while shared.clock.now_us() < until_us
@@ -233,6 +284,12 @@ impl<P: Protocol> Watch<'_, P> {
                 shared.cut_short(Cut::Interrupted);
             }
             let now_us = shared.clock.now_us();
+            if shared.phase() == Phase::Assemble && now_us >= self.next_glance_us {
+                self.next_glance_us = now_us + GLANCE_US;
+                if let Some(usage) = self.pid.and_then(Usage::glance) {
+                    self.memory.add(shared.connected(), usage.rss_bytes);
+                }
+            }
             if now_us >= self.next_line_us {
                 self.next_line_us = now_us / 1_000_000 * 1_000_000 + 1_000_000 + LINE_AFTER_US;
                 if !shared.plan.quiet {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use bytesize::ByteSize;
+
 /// How a figure is compared with its goal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Comparison {
@@ -18,7 +20,7 @@ enum Comparison {
 pub enum Unit {
     /// Microseconds; typed with `us`, `ms`, `s` or `m`.
     Time,
-    /// Bytes; typed with `B`, `KiB`, `MiB` or without a unit.
+    /// Bytes; typed with `B`, `KiB`, `MiB`, `kB` and the like, or without a unit.
     Bytes,
     /// A bare number.
     Count,
@@ -153,26 +155,22 @@ fn parse_one(text: &str, known: &Names) -> Result<Goal, GoalError> {
 }
 
 fn parse_limit(text: &str, unit: Unit) -> Result<f64, &'static str> {
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let number: f64 = text[..digits]
-        .parse()
-        .map_err(|_| "it must start with a number")?;
-    let factor = match (unit, text[digits..].trim()) {
-        (Unit::Time, "us" | "µs") => 1.0,
-        (Unit::Time, "ms") => 1e3,
-        (Unit::Time, "s") => 1e6,
-        (Unit::Time, "m" | "min") => 60e6,
-        (Unit::Time, _) => return Err("a time needs us, ms, s or m"),
-        (Unit::Bytes, "" | "B") => 1.0,
-        (Unit::Bytes, "KiB" | "K") => 1024.0,
-        (Unit::Bytes, "MiB" | "M") => 1_048_576.0,
-        (Unit::Bytes, _) => return Err("a size needs B, KiB or MiB"),
-        (Unit::Count, "") => 1.0,
-        (Unit::Count, _) => return Err("a count has no unit"),
-    };
-    Ok(number * factor)
+    match unit {
+        Unit::Time => {
+            let time = humantime::parse_duration(text);
+            let time = time.map_err(|_| "a time needs a number and us, ms, s or m")?;
+            Ok(time.as_secs_f64() * 1e6)
+        }
+        Unit::Bytes => {
+            let size: ByteSize = text
+                .parse()
+                .map_err(|_| "a size needs a number and B, KiB, MiB or GiB")?;
+            Ok(size.as_u64() as f64)
+        }
+        Unit::Count => text
+            .parse()
+            .map_err(|_| "a count is a number without a unit"),
+    }
 }
 
 /// Compares each goal with the figures (times in µs, sizes in bytes). A goal about something that was not measured is not

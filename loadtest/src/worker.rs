@@ -24,6 +24,7 @@ use socket2::{Domain, Socket, Type};
 use crate::connection::{Client, End, Stage};
 use crate::metrics::Recorder;
 use crate::protocol::{Protocol, Session as _};
+use crate::ring;
 use crate::shared::{Cut, Phase, Shared};
 
 /// One for all connections of a thread.
@@ -191,7 +192,7 @@ pub(crate) fn work<P: Protocol>(
         .name("swarm")
         .spin_before_park(Duration::ZERO)
         .make()
-        .map_err(|error| anyhow::anyhow!("cannot start an io_uring executor: {error}"))?;
+        .map_err(|error| anyhow::anyhow!(ring::explain(&error.into())))?;
     Ok(executor.run(async move {
         let worker = Rc::new(Worker::new(shared, thread));
         worker.clone().run(thread).await;

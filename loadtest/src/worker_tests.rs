@@ -50,6 +50,8 @@ impl Protocol for Simple {
     type Task = ();
     type Session = Talker;
 
+    const NAME: &'static str = "simple";
+
     fn setup(_: &Arguments, _: &SimpleOptions) -> anyhow::Result<Setup<Simple>> {
         unreachable!("the plan is made by hand")
     }

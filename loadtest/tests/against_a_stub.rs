@@ -34,6 +34,8 @@ enum Mood {
     Dies,
     /// Stands still for a while after some broadcasts.
     Stalls,
+    /// Takes no connections after some sign-ins.
+    Leaves,
 }
 
 #[derive(Default)]
@@ -60,6 +62,9 @@ fn stub(mood: Mood) -> u16 {
     });
     thread::spawn(move || {
         for (number, stream) in listener.incoming().enumerate() {
+            if mood == Mood::Leaves && number > LIFE {
+                return;
+            }
             let lobby = lobby.clone();
             thread::spawn(move || serve(stream.expect("accepted"), number + 1, &lobby, mood));
         }
@@ -89,7 +94,7 @@ fn broadcast(lobby: &mut Lobby, mood: Mood) {
     let watches = |stream: &TcpStream| stream.peer_addr().is_ok_and(|peer| !hosts.contains(&peer));
     let forgotten = match mood {
         Mood::ForgetsOne => listeners.iter().rposition(watches),
-        Mood::Fine | Mood::Refuses | Mood::Dies | Mood::Stalls => None,
+        Mood::Fine | Mood::Refuses | Mood::Dies | Mood::Stalls | Mood::Leaves => None,
     };
     for (uid, changed) in dirty.iter_mut().enumerate() {
         if std::mem::take(changed) {
@@ -294,11 +299,14 @@ fn a_rate_beyond_all_means_ends_at_once() {
     let begun = Instant::now();
     let port = stub(Mood::Fine);
     for profile in ["watch --hosts 2", "churn"] {
-        let plan = long_plan(port, &format!("--profile {profile} --rate 1e9"));
+        let plan = long_plan(port, &format!("--profile {profile} --rate 2e6"));
         let error = swarm::run(plan).expect_err("nobody can do that");
         assert!(error.to_string().contains("cannot be offered"), "{error:#}");
     }
     assert!(begun.elapsed() < Duration::from_secs(30));
+    // What no thread could do whatever the server does is said before the first connection.
+    let error = swarm::run(long_plan(1, "--rate 1e9 --hosts 2")).expect_err("nobody can");
+    assert!(error.to_string().contains("cannot be offered"), "{error:#}");
 }
 
 #[test]
@@ -311,6 +319,21 @@ fn a_server_that_dies_is_told_with_its_time_and_what_was_measured() {
     assert!(told && !why.contains("before"), "{why}");
     assert!(report.count("deliveries") > 0, "{report}");
     assert_eq!(report.count("closed_by_server"), 20, "{report}");
+    assert!(begun.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn a_churn_ends_with_its_server() {
+    let begun = Instant::now();
+    let mut plan = long_plan(stub(Mood::Leaves), "--profile churn --rate 20");
+    plan.grace = Duration::from_secs(1);
+    let report = swarm::run(plan).expect("the run ends");
+    let why = report.failures().first().expect("it has failed");
+    assert!(
+        why.starts_with("the server closed all connections"),
+        "{why}"
+    );
+    assert!(report.count("logins") > 0, "{report}");
     assert!(begun.elapsed() < Duration::from_secs(30));
 }
 
@@ -424,6 +447,26 @@ fn files_are_opened_before_the_first_connection() {
         let (lines, status) = end(program, output);
         assert_eq!((lines.len(), status), (0, 2), "{option} {lines:#?}");
     }
+}
+
+#[test]
+fn the_first_line_tells_what_runs_and_the_last_how_it_ended() {
+    let mut program = program(1, &format!("{WATCH} --seed 7"));
+    let output = BufReader::new(program.stdout.take().expect("a pipe"));
+    let (lines, status) = end(program, output);
+    let [heading, verdict] = &lines[..] else {
+        panic!("{lines:#?}");
+    };
+    for part in [
+        "protocol faf, profile watch",
+        "json 127.0.0.1:1,",
+        "seed 7",
+        "run ",
+    ] {
+        assert!(heading.contains(part), "{heading}");
+    }
+    assert!(verdict.starts_with("FAILED: no server"), "{verdict}");
+    assert_eq!(status, 1);
 }
 
 #[test]

@@ -188,6 +188,7 @@ impl Protocol for Cockatrice {
     type Task = Task;
     type Session = CockatriceSession;
 
+    const NAME: &'static str = "cockatrice";
     const FIGURES: &'static [(&'static str, Unit)] = &[
         ("users", Unit::Count),
         ("tables", Unit::Count),

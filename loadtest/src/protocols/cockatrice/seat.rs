@@ -89,7 +89,7 @@ impl Seat {
         context: &Context,
     ) {
         if self.role == Role::Player(0) {
-            let description = format!("swarm {}", self.table);
+            let description = format!("swarm {} {}", context.shared.plan.run_id, self.table);
             commands.create_game(connection.output(), &description);
         } else {
             context.schedule(context.now_us() + LOOK_US, connection.slot, Task::Look);

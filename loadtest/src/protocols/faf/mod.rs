@@ -164,6 +164,8 @@ impl Protocol for Faf {
     type Task = Task;
     type Session = FafSession;
 
+    const NAME: &'static str = "faf";
+
     fn profiles() -> Vec<PossibleValue> {
         let all = Profile::value_variants().iter();
         all.filter_map(clap::ValueEnum::to_possible_value).collect()
@@ -188,12 +190,12 @@ impl Protocol for Faf {
         }
     }
 
+    fn profile(&self) -> String {
+        format!("{:?}", self.profile).to_lowercase()
+    }
+
     fn settings(&self) -> Vec<(&'static str, Value)> {
         vec![
-            (
-                "profile",
-                json!(format!("{:?}", self.profile).to_lowercase()),
-            ),
             ("hosts", json!(self.hosts)),
             ("joiners", json!(self.joiners())),
         ]
@@ -247,16 +249,17 @@ fn summary(outcome: &Outcome<'_, Faf>) -> String {
         own.ice_sent,
     );
     if own.matched > 0 {
+        let _infallible = writeln!(
+            text,
+            "matched {}, matches opened {}, played {}, cancelled {}, vanished {}, rated {}",
+            own.matched, own.matches_opened, own.played, own.cancelled, own.vanished, own.rated,
+        );
+    }
+    if !own.quality.is_empty() {
         let at = |quantile| own.quality.value_at_quantile(quantile) as f64 / 1e3;
         let _infallible = writeln!(
             text,
-            "matched {}, matches opened {}, played {}, cancelled {}, vanished {}, rated {}; quality mean {:.3}, p10 {:.3}, p50 {:.3}",
-            own.matched,
-            own.matches_opened,
-            own.played,
-            own.cancelled,
-            own.vanished,
-            own.rated,
+            "quality of the matches: mean {:.3}, p10 {:.3}, p50 {:.3}",
             own.quality.mean() / 1e3,
             at(0.1),
             at(0.5)

@@ -196,11 +196,11 @@ impl FafSession {
         match command {
             "session" if !self.greeted => {
                 self.greeted = true;
-                let index = connection.index;
+                let (index, run_id) = (connection.index, &context.shared.plan.run_id);
                 let (login, password) = context.shared.plan.accounts.of(index);
                 self.encoder.on(connection).send(
                     &json!({"command": "hello", "login": login, "password": sha256_hex(&password),
-                        "unique_id": format!("swarm-{index}")})
+                        "unique_id": format!("swarm-{run_id}-{index}")})
                     .to_string(),
                 );
             }

@@ -130,6 +130,7 @@ impl Protocol for Vcmi {
     type Task = Task;
     type Session = VcmiSession;
 
+    const NAME: &'static str = "vcmi";
     const FIGURES: &'static [(&'static str, Unit)] = &[
         ("chat_deliveries", Unit::Count),
         ("users", Unit::Count),

@@ -52,6 +52,7 @@ enum Step {
 
 #[derive(Debug)]
 pub(crate) struct Player {
+    run_id: String,
     game: usize,
     side: Side,
     step: Step,
@@ -72,8 +73,9 @@ pub(crate) struct Player {
 }
 
 impl Player {
-    pub(super) fn new(game: usize, side: Side) -> Player {
+    pub(super) fn new(run_id: &str, game: usize, side: Side) -> Player {
         Player {
+            run_id: run_id.to_owned(),
             game,
             side,
             step: Step::Meeting,
@@ -89,20 +91,27 @@ impl Player {
     }
 
     fn room(&self) -> String {
-        format!("swarm room {}", self.game)
+        format!("swarm {} {}", self.run_id, self.game)
+    }
+
+    fn name(&self, side: Side) -> String {
+        let side = match side {
+            Side::Host => "host",
+            Side::Guest => "guest",
+        };
+        format!("sw{}{side}{}", self.run_id, self.game)
     }
 
     /// How the room's status tells that the guest has said that he is ready.
     fn ready(&self) -> String {
-        format!(":swarmguest{}:True", self.game)
+        format!(":{}:True", self.name(Side::Guest))
     }
 
     pub(super) fn on_connect(&mut self, connection: &mut Connection) {
         let greeting = match (self.step, self.side) {
             (Step::Starting, Side::Host) => packets::game_greeting("server", &self.uuid),
             (Step::Starting, Side::Guest) => packets::game_greeting("client", &self.uuid),
-            (_, Side::Host) => packets::greeting(&format!("swarmhost{}", self.game)),
-            (_, Side::Guest) => packets::greeting(&format!("swarmguest{}", self.game)),
+            (_, side) => packets::greeting(&self.name(side)),
         };
         connection.output().extend_from_slice(&greeting);
     }
@@ -135,6 +144,7 @@ impl Player {
     fn on_message(&mut self, message: &str, connection: &mut Connection, context: &Context) {
         let progress = &context.state().games[self.game].progress;
         let room = self.room();
+        let own_mods = format!("MODSOTHER:{}", self.name(Side::Host));
         let said = match self.side {
             _ if message.starts_with("ERROR:") => {
                 return context.protocol_error(&format!("a player was told {message}"));
@@ -147,7 +157,7 @@ impl Player {
                 }
                 format!("<NEW>{room}<PSWD><COUNT>2<MODS>swarm&1")
             }
-            Side::Host if message.starts_with("MODSOTHER:swarmhost") => {
+            Side::Host if message.starts_with(&own_mods) => {
                 progress.fetch_max(OPEN, Ordering::AcqRel);
                 return;
             }

@@ -24,7 +24,11 @@ impl Session<Vcmi> for VcmiSession {
         } else {
             Side::Guest
         };
-        VcmiSession::Player(Box::new(Player::new(index / 2, side)))
+        VcmiSession::Player(Box::new(Player::new(
+            &context.shared.plan.run_id,
+            index / 2,
+            side,
+        )))
     }
 
     fn on_connect(&mut self, _host: &str, connection: &mut Connection, context: &Context) {

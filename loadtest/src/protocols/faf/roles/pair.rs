@@ -42,7 +42,8 @@ impl Peer {
 
     pub(super) fn begin(&mut self, output: &mut Output<'_>, context: &Context) {
         if self.hosts {
-            output.send(&messages::game_host(&format!("pair {}", self.pair)));
+            let title = format!("pair {} of {}", self.pair, context.shared.plan.run_id);
+            output.send(&messages::game_host(&title));
         } else {
             context.schedule(context.now_us(), output.slot(), Task::Work);
         }
