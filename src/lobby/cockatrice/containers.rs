@@ -23,6 +23,7 @@ impl Cockatrice {
         let Some(session) = self.sessions.get_mut(&conn).filter(|session| !session.gone) else {
             return;
         };
+        debug_assert!(session.work.is_none(), "what is waited for would be lost");
         if body.len() > SHORT_BYTES && !outline::is_one_text(body) {
             self.metrics.over_limit.up();
             return;

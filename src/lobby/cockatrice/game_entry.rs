@@ -58,7 +58,11 @@ impl Cockatrice {
             command,
         };
         self.tell_room(room, create);
-        Flow::Wait(self.topology.room(room))
+        // Where there are accounts the store gives it a number first, wherever the room is.
+        match self.has_accounts() {
+            true => Flow::Asked,
+            false => Flow::Wait(self.topology.room(room)),
+        }
     }
 
     pub(super) fn join_game(

@@ -56,9 +56,14 @@ impl Cockatrice {
             games: BTreeMap::new(),
         });
         let name: Box<str> = text::login_name(bytes(&login.user_name)).into();
-        match self.has_accounts() {
-            true => self.ask_who(turn, conn, name, login),
-            false => Flow::Wait(self.claim_name(conn, name, password_right, Vec::new())),
+        if self.has_accounts() {
+            return self.ask_who(turn, conn, name, login);
+        }
+        let home = self.claim_name(conn, name, password_right, Vec::new());
+        match password_right {
+            // A session of that name may have to end first, on any shard.
+            true => Flow::Asked,
+            false => Flow::Wait(home),
         }
     }
 

@@ -37,7 +37,7 @@ pub(crate) enum Flow {
     Done(Reply),
     /// A role on this shard answers later.
     Wait(ShardId),
-    /// The back office answers later.
+    /// The answer comes later: of the back office, or when others have done something.
     Asked,
 }
 

@@ -300,6 +300,27 @@ fn a_long_game_is_recorded_on_disk() {
 }
 
 #[test]
+fn whoever_waits_for_a_number_is_not_heard_meanwhile() {
+    let accounts = Settings {
+        method: Method::Accounts,
+        ..settings()
+    };
+    each_with(accounts, |mut sim| {
+        let ann = member(&mut sim, "alicea");
+        sim.stalled = true;
+        sim.send(ann, room(3, 0, create(2)));
+        sim.send(ann, room(4, 0, say("meanwhile")));
+        sim.settle();
+        assert!(heard(&mut sim, ann).is_empty());
+        sim.stalled = false;
+        sim.settle();
+        let mut answers = heard(&mut sim, ann);
+        answers.retain(|line| line.contains("Resp"));
+        assert_eq!(answers, ["3 RespOk", "4 RespOk"]);
+    });
+}
+
+#[test]
 fn one_user_has_only_so_many_games_of_a_room() {
     each(|mut sim| {
         let ann = member(&mut sim, "ann");
