@@ -59,10 +59,10 @@ impl Cockatrice {
 
     /// A newer session of the same name ends this one (spec: cockatrice-wire 10.2 item 8).
     pub(super) fn evicted(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId) {
-        let Some(session) = self.sessions.get(&conn).filter(|session| !session.gone) else {
+        let is_there = |session: &Session| !session.gone;
+        if !self.sessions.get(&conn).is_some_and(is_there) {
             return;
-        };
-        debug_assert!(session.user.is_some(), "it holds a name");
+        }
         self.metrics.replaced.up();
         const WHY: &str = "You have been logged out due to logging in at another location.";
         let now = turn.now.unix.as_secs() as u32;

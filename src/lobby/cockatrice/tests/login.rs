@@ -1,8 +1,12 @@
 //! Connections, signing in, names, the end of sessions.
 
-use cockatrice::messages::{CommandListUsers, CommandPing};
+use cockatrice::{
+    accounts::MOST_SUFFIXES,
+    messages::{CommandListUsers, CommandPing},
+};
 
 use super::*;
+use crate::cockatrice::questions::{Answer, SignedIn};
 
 fn ping() -> SessionCommandBody<'static> {
     SessionCommandBody::Ping(CommandPing::default())
@@ -65,6 +69,33 @@ fn a_taken_name_gets_a_number() {
         let again = ask(&mut sim, conn, session(2, sign_in("other")));
         assert_eq!(again, ["2 RespContextError"]);
     });
+}
+
+#[test]
+fn a_name_of_which_all_numbers_are_taken_is_refused() {
+    for shards in 1..=3 {
+        let mut known = office::answers();
+        let all = move |ask| match ask {
+            Ask::SignIn(_) => Answer::SignIn(Ok(SignedIn::Unknown {
+                taken: (1..=MOST_SUFFIXES).collect(),
+            })),
+            ask => known(ask),
+        };
+        let accounts = Settings {
+            method: Method::Accounts,
+            ..settings()
+        };
+        let mut sim = simulator_with(shards, 0, accounts, Box::new(all));
+        let first = user(&mut sim, "visitor");
+        let conn = connect(&mut sim);
+        let again = ask(&mut sim, conn, session(1, sign_in("visitor")));
+        assert_eq!(again, ["1 RespContextError"]);
+        let other = ask(&mut sim, conn, session(2, sign_in("another")));
+        assert_eq!(other[0], "2 RespOk login another");
+        sim.disconnect(first);
+        sim.settle();
+        user(&mut sim, "visitor");
+    }
 }
 
 fn with_password() -> Settings {

@@ -8,6 +8,7 @@ mod office;
 mod player;
 mod robust;
 mod rooms;
+mod storm;
 mod table;
 mod users;
 

@@ -145,7 +145,7 @@ fn walk(shards: u16, seed: u64, method: Method) {
 }
 
 /// What shards say of each other's users is true.
-fn check_agreement(sim: &Sim) {
+pub(super) fn check_agreement(sim: &Sim) {
     let first = sim.dialect(0);
     let mut signed_in = 0;
     for shard in 0..sim.shards() {
