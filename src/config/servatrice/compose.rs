@@ -28,7 +28,7 @@ impl Composer<'_> {
         self.rooms(&mut given)?;
         self.limits(&mut given)?;
         self.mail(&mut given, notes)?;
-        self.trusted(notes);
+        self.trusted(&mut given)?;
         Ok(given)
     }
 
@@ -236,19 +236,18 @@ impl Composer<'_> {
         Ok(())
     }
 
-    /// Loopback has no limit of connections; nobody else is without.
-    fn trusted(&self, notes: &mut Vec<String>) {
+    /// Who has no limit of connections.
+    fn trusted(&self, given: &mut Vec<Given>) -> Result<(), ConfigError> {
         let key = "security/trusted_sources";
-        let others = self.text(key, "").split(',').map(str::trim);
-        let is_other = |source: &&str| !["", "127.0.0.1", "::1", "localhost"].contains(source);
-        let others: Vec<&str> = others.filter(is_other).collect();
-        if !others.is_empty() {
-            notes.push(format!(
-                "{}: {key}: only loopback is exempt from cockatrice.connections_per_address, not {}",
-                self.ini.place,
-                others.join(", ")
-            ));
-        }
+        let sources = self.text(key, "127.0.0.1,::1").split(',').map(str::trim);
+        let sources = sources.map(|source| match source {
+            "localhost" => "127.0.0.1",
+            source => source,
+        });
+        let sources: Vec<&str> = sources.filter(|source| !source.is_empty()).collect();
+        let all = sources.join(",");
+        given.push(self.ini.give(key, "cockatrice.exempt_addresses", &all)?);
+        Ok(())
     }
 
     fn refuse<T>(&self, why: &str) -> Result<T, ConfigError> {

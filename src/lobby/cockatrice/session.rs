@@ -15,7 +15,9 @@ use crate::{Closing, ConnId, Origin};
 
 impl Cockatrice {
     pub(super) fn opened(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, origin: Origin) {
-        let session = Session::new(origin, self.ticks);
+        let exempt = &self.settings.exempt;
+        let is_exempt = exempt.iter().any(|block| block.contains(origin.address));
+        let session = Session::new(origin, self.ticks, is_exempt);
         let at_once = session.visitor.transport == Transport::WebSocket;
         self.sessions.insert(conn, session);
         if at_once {

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use cockatrice::flood::Limits;
-use settings::Address;
+use settings::{Address, Cidr};
 use wire::{Format, ReadLimits};
 
 use crate::{StrangerLimits, rate::Rate};
@@ -118,8 +118,10 @@ settings::settings! {
         require_client_id: bool = "cockatrice.require_client_id", flag(), "false";
         /// Features that a client must have, with commas between them.
         required_features: String = "cockatrice.required_features", text(), "";
-        /// Connections from one address. 0: no limit. Loopback is exempt.
+        /// Connections from one address. 0: no limit.
         per_address: Option<u32> = "cockatrice.connections_per_address", number(0, 10_000_000), "4", unit("connections");
+        /// Addresses, and blocks of them, that may have any number of connections.
+        exempt: Vec<Cidr> = "cockatrice.exempt_addresses", blocks(), "127.0.0.0/8,::1/128";
         /// Connections over TCP. 0: no limit of its own.
         most_tcp: Option<u32> = "cockatrice.max_users_tcp", number(0, 10_000_000), "0", unit("connections");
         /// Connections over WebSocket. 0: no limit of its own.

@@ -27,7 +27,7 @@ impl Cockatrice {
         command: &SessionCommandBody<'_>,
     ) -> Option<Flow> {
         let session = self.sessions.get(&conn)?;
-        let counted = session.visitor.counted;
+        let counted = session.limited;
         let asked = questions::by_anybody(command, session.address, counted)?;
         Some(self.ask(turn, conn, asked))
     }

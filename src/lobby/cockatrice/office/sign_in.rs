@@ -119,7 +119,7 @@ impl Cockatrice {
             password,
             client_id: text::clean(&text::name(bytes(&login.clientid))).into(),
             address: session.address,
-            counted: session.visitor.counted,
+            counted: session.limited,
         };
         self.pending.ask(turn, question, Identifying { conn, name });
         Flow::Asked

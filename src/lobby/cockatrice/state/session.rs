@@ -33,6 +33,8 @@ use crate::{
 pub(crate) struct Session {
     pub(crate) visitor: Visitor,
     pub(crate) address: IpAddr,
+    /// What limits per address of everybody who has not signed in count it under; none: they do not apply to it.
+    pub(crate) limited: Option<IpAddr>,
     /// It has been told who it talks to: its containers are handled.
     pub(crate) greeted: bool,
     /// The desk counts it.
@@ -92,17 +94,20 @@ pub(crate) struct User {
 }
 
 impl Session {
-    pub(crate) fn new(origin: Origin, tick: u64) -> Self {
+    /// A connection that comes. Those from an address that is not exempt are counted.
+    pub(crate) fn new(origin: Origin, tick: u64, is_exempt: bool) -> Self {
         let transport = match origin.format.has_upgrade() {
             true => Transport::WebSocket,
             false => Transport::Tcp,
         };
         Session {
             visitor: Visitor {
-                counted: origin.counted,
+                counted: (!is_exempt)
+                    .then(|| origin.counted.unwrap_or(origin.address.to_canonical())),
                 transport,
             },
             address: origin.address,
+            limited: origin.counted,
             greeted: false,
             counted: false,
             heard: tick,

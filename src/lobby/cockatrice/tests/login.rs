@@ -226,6 +226,28 @@ fn an_address_has_only_so_many_connections() {
 }
 
 #[test]
+fn an_exempt_address_has_any_number_of_connections() {
+    let exempt = Settings {
+        exempt: vec!["192.0.2.0/24".parse().expect("a block")],
+        ..settings()
+    };
+    each_with(exempt, |mut sim| {
+        sim.address = [192, 0, 2, 7].into();
+        for _ in 0..9 {
+            connect(&mut sim);
+        }
+        // Loopback is one address like others, then.
+        sim.address = [127, 0, 0, 1].into();
+        for _ in 0..4 {
+            connect(&mut sim);
+        }
+        let fifth = sim.connect(0);
+        let answer = ask(&mut sim, fifth, vec![]);
+        assert_eq!(answer, ["identification 14", "closed TooManyConnections"]);
+    });
+}
+
+#[test]
 fn a_transport_has_only_so_many_connections() {
     let few = Settings {
         most_tcp: Some(1),
