@@ -46,7 +46,10 @@ fn matchmaking(shards: u16, options: &str) -> (swarm::report::Report, [u64; 2]) 
     );
     let Command::Run(arguments) = CommandLine::try_parse_from(line.split_whitespace())
         .expect("the command line is in order")
-        .command;
+        .command
+    else {
+        unreachable!("it is `run`");
+    };
     let report = swarm::run(arguments.plan().expect("a sound plan")).expect("the run works");
     let tables = ["matchmaker_queue_game", "leaderboard_rating_journal"];
     let rows = tables.map(|table| {

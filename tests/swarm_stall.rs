@@ -44,7 +44,10 @@ fn swarm(address: SocketAddr, number: usize, options: &str) -> JoinHandle<(Plan,
     );
     let Command::Run(arguments) = CommandLine::try_parse_from(line.split_whitespace())
         .expect("the command line is in order")
-        .command;
+        .command
+    else {
+        unreachable!("it is `run`");
+    };
     let plan = arguments.plan().expect("a sound plan");
     thread::spawn(move || (plan.clone(), swarm::run(plan).expect("the run works")))
 }

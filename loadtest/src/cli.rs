@@ -44,6 +44,24 @@ pub enum Command {
     /// Exit code 0: all well. 1: the run failed (something was lost, closed or refused). 2: the command line makes no sense.
     /// 3: a goal given with --slo was not met.
     Run(Box<Arguments>),
+    /// Compare runs by what they wrote with --json: before and after a change, say.
+    ///
+    /// Exit code 0: nothing that --fail-if names has happened. 2: a file or the command line makes no sense. 3: it has.
+    Compare(Sides),
+}
+
+/// What is compared.
+#[derive(Debug, Args)]
+pub struct Sides {
+    /// JSON of the runs before; several, separated by commas, tell a change from chance.
+    #[arg(value_delimiter = ',', num_args = 1, required = true)]
+    pub before: Vec<PathBuf>,
+    /// JSON of the runs after.
+    #[arg(value_delimiter = ',', num_args = 1, required = true)]
+    pub after: Vec<PathBuf>,
+    /// What must not happen, such as 'broadcast_p99>+10%' or 'deliveries<-5%'; may be given several times.
+    #[arg(long)]
+    pub fail_if: Vec<String>,
 }
 
 /// The options of `swarm run`.
@@ -290,7 +308,9 @@ mod tests {
 
     fn plan(line: &str) -> anyhow::Result<Plan> {
         let words = ["swarm", "run"].into_iter().chain(line.split_whitespace());
-        let Command::Run(arguments) = CommandLine::try_parse_from(words)?.command;
+        let Command::Run(arguments) = CommandLine::try_parse_from(words)?.command else {
+            unreachable!("it is `run`");
+        };
         arguments.plan()
     }
 

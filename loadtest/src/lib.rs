@@ -16,14 +16,18 @@
 //! | `machine`, `memory` | the server's process and this machine; what a connection takes of its memory |
 //! | `ring` | whether there is an io_uring, and what to do if not |
 //! | `live`, `report`, `outputs` | what is printed and written |
+//! | `figures` | histograms as text |
+//! | `compare` | what two sets of runs differ in |
 //!
 //! Two rules hold everywhere: load leaves at its intended time whatever the server does, and a client costs as little as it
 //! can, because on a small machine tester and server share the processor.
 
 pub mod cli;
+pub mod compare;
 mod connection;
 mod delivery;
-mod live;
+mod figures;
+pub mod live;
 pub mod machine;
 mod memory;
 mod metrics;

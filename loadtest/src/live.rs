@@ -1,13 +1,14 @@
-//! The line printed each second while a run goes on.
+//! A run second by second: the line printed while it goes on, and the time series of the report.
 
-use std::fmt::Write as _;
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use hdrhistogram::Histogram;
+use serde::Serialize;
 
-use crate::metrics::{Metrics, Recorder, histogram, merge};
+use crate::metrics::{Common, Metrics, Recorder, histogram, merge};
 
-/// What the threads reported since the last line.
+/// What the threads reported since the last second.
 #[derive(Debug)]
 pub(crate) struct Live {
     recent: Mutex<Recent>,
@@ -18,25 +19,45 @@ struct Recent {
     latency: Histogram<u64>,
     /// Latest counts of each thread.
     threads: Vec<Counts>,
-    /// Sum at the last line.
+    /// Sum at the last second.
     before: Counts,
 }
 
-/// What the line shows as so many per second.
+/// What is shown as so many per second.
 #[derive(Debug, Default, Clone)]
 struct Counts {
+    /// Things that were due, in the measured phase.
+    due: u64,
     logins: u64,
     deliveries: u64,
     bytes_in: u64,
+    errors: u64,
     /// The protocol's own.
     own: Vec<(&'static str, u64)>,
 }
 
 impl Counts {
+    fn new(common: &Common, own: Vec<(&'static str, u64)>) -> Counts {
+        Counts {
+            due: common.own_delay.len(),
+            logins: common.logins,
+            deliveries: common.deliveries,
+            bytes_in: common.bytes_in,
+            errors: common.unsent
+                + common.login_failures
+                + common.setup_failures
+                + common.closed_by_server
+                + common.protocol_errors,
+            own,
+        }
+    }
+
     fn add(&mut self, other: &Counts) {
+        self.due += other.due;
         self.logins += other.logins;
         self.deliveries += other.deliveries;
         self.bytes_in += other.bytes_in;
+        self.errors += other.errors;
         for (place, (name, count)) in other.own.iter().enumerate() {
             match self.own.get_mut(place) {
                 Some((_, sum)) => *sum += count,
@@ -44,6 +65,39 @@ impl Counts {
             }
         }
     }
+}
+
+/// One second of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Second {
+    /// Seconds since the start of the run.
+    pub at_s: f64,
+    /// Phase of the run.
+    pub phase: &'static str,
+    /// Clients connected.
+    pub connected: i64,
+    /// Things that were due and done in the measured phase.
+    pub due: u64,
+    /// Sign-ins completed.
+    pub logins: u64,
+    /// What reached somebody it was meant for.
+    pub deliveries: u64,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Whatever went wrong.
+    pub errors: u64,
+    /// The protocol's own counts.
+    pub own: Vec<(&'static str, u64)>,
+    /// Median latency of what arrived; nothing if nothing did.
+    pub p50_us: Option<u64>,
+    /// Its 99th percentile.
+    pub p99_us: Option<u64>,
+    /// The longest.
+    pub max_us: Option<u64>,
+    /// How many cores the server kept busy since the second before.
+    pub server_cpu: Option<f64>,
+    /// The server's resident memory.
+    pub server_rss_bytes: Option<u64>,
 }
 
 impl Live {
@@ -65,46 +119,68 @@ impl Live {
         own: Vec<(&'static str, u64)>,
     ) {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let common = &mut recorder.common;
-        merge(&mut recent.latency, &common.recent);
-        common.recent.reset();
-        recent.threads[thread] = Counts {
-            logins: common.logins,
-            deliveries: common.deliveries,
-            bytes_in: common.bytes_in,
-            own,
-        };
+        merge(&mut recent.latency, &recorder.common.recent);
+        recorder.common.recent.reset();
+        recent.threads[thread] = Counts::new(&recorder.common, own);
     }
 
-    /// The line for the last second.
-    pub(crate) fn line(&self, seconds: u64, phase: &str, connected: i64) -> String {
+    /// What has happened since the second before.
+    pub(crate) fn second(&self, at_s: f64, phase: &'static str, connected: i64) -> Second {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let mut now = Counts::default();
         for counts in &recent.threads {
             now.add(counts);
         }
         let before = std::mem::replace(&mut recent.before, now.clone());
-        let mut line = format!(
-            "{seconds:>5}s {phase:<8} connected {connected:>6}  logins/s {:>5}  deliveries/s {:>7}  in {:>8.2} MB/s",
-            now.logins - before.logins,
-            now.deliveries - before.deliveries,
-            (now.bytes_in - before.bytes_in) as f64 / 1e6,
-        );
-        for (place, (name, count)) in now.own.iter().enumerate() {
+        let own = now.own.iter().enumerate().map(|(place, (name, count))| {
             let earlier = before.own.get(place).map_or(0, |(_, count)| *count);
-            let _infallible = write!(line, "  {name}/s {:>6}", count - earlier);
-        }
+            (*name, count - earlier)
+        });
         let latency = &recent.latency;
-        for (name, quantile) in [("p50", 0.5), ("p99", 0.99)] {
-            let ms = latency.value_at_quantile(quantile) as f64 / 1e3;
-            let _infallible = if latency.is_empty() {
-                write!(line, "  {name} {:>8} ms", "-")
-            } else {
-                write!(line, "  {name} {ms:>8.1} ms")
-            };
-        }
+        let at = |quantile| (!latency.is_empty()).then(|| latency.value_at_quantile(quantile));
+        let second = Second {
+            at_s,
+            phase,
+            connected,
+            due: now.due - before.due,
+            logins: now.logins - before.logins,
+            deliveries: now.deliveries - before.deliveries,
+            bytes_in: now.bytes_in - before.bytes_in,
+            errors: now.errors - before.errors,
+            own: own.collect(),
+            p50_us: at(0.5),
+            p99_us: at(0.99),
+            max_us: at(1.0),
+            server_cpu: None,
+            server_rss_bytes: None,
+        };
         recent.latency.reset();
-        line
+        second
+    }
+}
+
+impl fmt::Display for Second {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "{:>5.0}s {:<8} connected {:>6}  logins/s {:>5}  deliveries/s {:>7}  in {:>8.2} MB/s",
+            self.at_s.floor(),
+            self.phase,
+            self.connected,
+            self.logins,
+            self.deliveries,
+            self.bytes_in as f64 / 1e6,
+        )?;
+        for (name, count) in &self.own {
+            write!(out, "  {name}/s {count:>6}")?;
+        }
+        for (name, us) in [("p50", self.p50_us), ("p99", self.p99_us)] {
+            match us {
+                Some(us) => write!(out, "  {name} {:>8.1} ms", us as f64 / 1e3)?,
+                None => write!(out, "  {name} {:>8} ms", "-")?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -120,14 +196,14 @@ mod tests {
         recorder.delivered(2_000);
         live.publish(0, &mut recorder, vec![("trips", 5)]);
         live.publish(1, &mut Recorder::<Common>::default(), vec![("trips", 2)]);
-        let line = live.line(1, "measure", 3);
+        let line = live.second(1.2, "measure", 3).to_string();
         assert!(
             line.contains("deliveries/s       1") && line.contains("trips/s      7"),
             "{line}"
         );
         assert!(line.contains("p50      2.0 ms"), "{line}");
         live.publish(0, &mut recorder, vec![("trips", 6)]);
-        let line = live.line(2, "measure", 3);
+        let line = live.second(2.2, "measure", 3).to_string();
         assert!(line.contains("p50        - ms"), "{line}");
         assert!(
             line.contains("deliveries/s       0") && line.contains("trips/s      1"),

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use clap::Parser as _;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+use swarm::cli::{Arguments, Command, CommandLine, Sides};
+use swarm::compare::Comparison;
 use swarm::outputs::Outputs;
 use swarm::plan::Plan;
 
@@ -21,7 +23,28 @@ const EXIT_USAGE: u8 = 2;
 const EXIT_GOAL: u8 = 3;
 
 fn main() -> ExitCode {
-    let swarm::cli::Command::Run(arguments) = swarm::cli::CommandLine::parse().command;
+    match CommandLine::parse().command {
+        Command::Run(arguments) => prepare(&arguments),
+        Command::Compare(sides) => compare(&sides),
+    }
+}
+
+/// Compares what runs have written.
+fn compare(sides: &Sides) -> ExitCode {
+    match Comparison::of(sides) {
+        Ok(comparison) => {
+            say(&comparison.to_string());
+            let failed = !comparison.failures().is_empty();
+            ExitCode::from(if failed { EXIT_GOAL } else { 0 })
+        }
+        Err(error) => {
+            eprintln!("swarm: {error:#}");
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+fn prepare(arguments: &Arguments) -> ExitCode {
     let prepared = arguments.plan().and_then(|plan| {
         let outputs = Outputs::open(&plan)?;
         Ok((plan, outputs))

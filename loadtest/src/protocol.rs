@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::cli::Arguments;
 use crate::connection::Connection;
+use crate::live::Second;
 use crate::metrics::{Metrics, Recorder};
 use crate::plan::{Plan, Server, Workload};
 use crate::report::{Report, ServerCost};
@@ -180,6 +181,8 @@ pub(crate) struct Outcome<'a, P: Protocol> {
     pub(crate) assembled_us: u64,
     /// Clients connected at once.
     pub(crate) connected: i64,
+    /// The run second by second.
+    pub(crate) series: Vec<Second>,
 }
 
 impl<P: Protocol> Outcome<'_, P> {

@@ -8,6 +8,8 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::figures;
+use crate::live::Second;
 use crate::machine::{Environment, Usage};
 use crate::metrics::Common;
 use crate::plan::Plan;
@@ -105,6 +107,8 @@ pub struct Report {
     lateness: Vec<String>,
     /// The protocol's own lines.
     summary: String,
+    heading: String,
+    series: Vec<Second>,
 }
 
 impl Report {
@@ -142,6 +146,8 @@ impl Report {
             failures,
             lateness,
             summary: protocol.summary(outcome),
+            heading: plan.heading(),
+            series: outcome.series.clone(),
         }
     }
 
@@ -164,6 +170,16 @@ impl Report {
     pub fn latency(&self, name: &str) -> Option<&Histogram<u64>> {
         self.measured_latencies()
             .find_map(|(known, histogram)| (known == name).then_some(histogram))
+    }
+
+    /// What ran against what.
+    pub fn heading(&self) -> &str {
+        &self.heading
+    }
+
+    /// The run second by second.
+    pub fn series(&self) -> &[Second] {
+        &self.series
     }
 
     /// The histograms that hold something.
@@ -209,6 +225,7 @@ impl Report {
             "complaints": self.errors,
             "failures": self.failures,
             "own_lateness": self.lateness,
+            "series": self.series,
             "violations": self.violations(goals).iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
     }
@@ -338,6 +355,9 @@ pub(crate) fn latency_figures(
 fn json_of(histogram: &Histogram<u64>) -> serde_json::Value {
     let mut all = serde_json::Map::new();
     all.insert("count".to_owned(), json!(histogram.len()));
+    if let Ok(text) = figures::encode(histogram) {
+        all.insert("histogram".to_owned(), json!(text));
+    }
     all.insert("min".to_owned(), json!(histogram.min()));
     for (name, quantile) in STATISTICS {
         let value = quantile.map_or_else(

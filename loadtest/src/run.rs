@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 
+use crate::live::Second;
 use crate::machine::{self, Environment, Usage};
 use crate::memory::MemoryCurve;
 use crate::metrics::Recorder;
@@ -75,6 +76,8 @@ pub(crate) fn execute<P: Protocol>(plan: Plan, protocol: Arc<P>) -> anyhow::Resu
         pid,
         memory: MemoryCurve::default(),
         next_glance_us: 0,
+        series: Vec::new(),
+        usage: None,
     };
     let assembled_us = watch.assemble();
     let ready = usage();
@@ -89,9 +92,13 @@ pub(crate) fn execute<P: Protocol>(plan: Plan, protocol: Arc<P>) -> anyhow::Resu
     watch.finish();
     let finished = usage();
     shared.enter(Phase::Stop);
-    let memory = watch.memory;
+    let memory = watch.memory.slope();
+    let mut series = watch.series;
 
     let mut recorder = join::<P>(threads)?;
+    // What the threads had not told yet.
+    let at_s = shared.clock.now_us() as f64 / 1e6;
+    series.push(shared.live.second(at_s, Phase::Stop.name(), 0));
     if let Some(Cut::Overloaded(why)) = shared.cut() {
         bail!("{why}");
     }
@@ -100,7 +107,7 @@ pub(crate) fn execute<P: Protocol>(plan: Plan, protocol: Arc<P>) -> anyhow::Resu
         pid,
         [before, ready, measured, finished],
         shared.plan.workload != Workload::Steady,
-        memory.slope(),
+        memory,
         &recorder.common,
     );
     let outcome = Outcome {
@@ -111,6 +118,7 @@ pub(crate) fn execute<P: Protocol>(plan: Plan, protocol: Arc<P>) -> anyhow::Resu
         measured_us,
         assembled_us,
         connected,
+        series,
     };
     Ok(Report::new(
         &shared.plan,
@@ -201,6 +209,9 @@ struct Watch<'a, P: Protocol> {
     pid: Option<u32>,
     memory: MemoryCurve,
     next_glance_us: u64,
+    series: Vec<Second>,
+    /// What the server had used by the last second.
+    usage: Option<(f64, Usage)>,
 }
 
 impl<P: Protocol> Watch<'_, P> {
@@ -272,6 +283,22 @@ impl<P: Protocol> Watch<'_, P> {
         self.wait(grace.min(shared.protocol.drain()), || false);
     }
 
+    /// Keeps what has happened since the second before; gives it as a line.
+    fn second(&mut self, phase: Phase) -> String {
+        let shared = self.shared;
+        let at_s = shared.clock.now_us() as f64 / 1e6;
+        let usage = self.pid.and_then(Usage::glance);
+        let mut second = shared.live.second(at_s, phase.name(), shared.connected());
+        second.server_rss_bytes = usage.map(|usage| usage.rss_bytes);
+        second.server_cpu = usage.zip(self.usage).map(|(now, (then_s, then))| {
+            (now.cpu_seconds - then.cpu_seconds) / (at_s - then_s).max(1e-3)
+        });
+        self.usage = usage.map(|usage| (at_s, usage));
+        let line = second.to_string();
+        self.series.push(second);
+        line
+    }
+
     fn wait(&mut self, limit: Duration, mut done: impl FnMut() -> bool) {
         let shared = self.shared;
         let until_us = shared.clock.now_us() + limit.as_micros() as u64;
@@ -292,9 +319,8 @@ impl<P: Protocol> Watch<'_, P> {
             }
             if now_us >= self.next_line_us {
                 self.next_line_us = now_us / 1_000_000 * 1_000_000 + 1_000_000 + LINE_AFTER_US;
+                let line = self.second(shared.phase());
                 if !shared.plan.quiet {
-                    let (seconds, phase) = (now_us / 1_000_000, shared.phase().name());
-                    let line = shared.live.line(seconds, phase, shared.connected());
                     // Whoever has stopped reading wants no more lines; the run goes on.
                     let _unread = writeln!(std::io::stdout(), "{line}");
                 }

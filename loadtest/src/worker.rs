@@ -254,6 +254,7 @@ impl<P: Protocol> Worker<P> {
             self.context.sleep().await;
         }
         self.stop().await;
+        self.publish(thread);
     }
 
     /// The ramp: client i connects at its place on a fixed schedule.

@@ -121,7 +121,9 @@ impl Session<Simple> for Talker {
 /// One client against this server, until it has closed its connection.
 fn run(habit: Habit, listener: &TcpListener) -> Arc<Shared<Simple>> {
     let words = ["swarm", "run", "-n", "2", "--threads", "1", "--hosts", "1"];
-    let Command::Run(arguments) = CommandLine::parse_from(words).command;
+    let Command::Run(arguments) = CommandLine::parse_from(words).command else {
+        unreachable!("it is `run`");
+    };
     let plan = Plan {
         clients: 1,
         workload: Workload::Steady,

@@ -181,7 +181,10 @@ fn plan(port: u16, more: &str) -> Plan {
     );
     let Command::Run(arguments) = CommandLine::try_parse_from(line.split_whitespace())
         .expect("valid")
-        .command;
+        .command
+    else {
+        unreachable!("it is `run`");
+    };
     arguments.plan().expect("a sound plan")
 }
 
@@ -429,6 +432,17 @@ fn ctrl_c_ends_the_run_and_not_its_report() {
                 .as_str()
                 .is_some_and(|why| why.starts_with("interrupted"))
         );
+        let broadcast = &figures["latency_us"]["broadcast"];
+        let histogram = broadcast["histogram"].as_str().expect("a histogram");
+        assert!(histogram.starts_with("HISTFAAA"), "{histogram}");
+        let series = figures["series"].as_array().expect("seconds");
+        let sum = |name: &str| -> u64 { series.iter().filter_map(|s| s[name].as_u64()).sum() };
+        assert_eq!(
+            Some(sum("deliveries")),
+            figures["counts"]["deliveries"].as_u64()
+        );
+        assert_eq!((sum("logins"), sum("errors")), (20, 0));
+        assert!(series.iter().any(|second| second["p99_us"].is_u64()));
         assert!(folder.join("out-broadcast.hgrm").exists());
         assert!(
             !folder.join("out-ice.hgrm").exists(),

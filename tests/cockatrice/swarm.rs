@@ -16,7 +16,10 @@ fn a_small_swarm_loses_nothing_and_learns_no_secret() {
         );
         let Command::Run(arguments) = CommandLine::try_parse_from(line.split_whitespace())
             .unwrap()
-            .command;
+            .command
+        else {
+            unreachable!("it is `run`");
+        };
         let plan = arguments.plan().unwrap();
         let report = ::swarm::run(plan.clone()).unwrap();
         println!("{report}");

@@ -254,7 +254,9 @@ mod tests {
 
     fn plan(line: &str) -> anyhow::Result<Setup<Faf>> {
         let words = ["swarm", "run"].into_iter().chain(line.split_whitespace());
-        let Command::Run(arguments) = CommandLine::try_parse_from(words)?.command;
+        let Command::Run(arguments) = CommandLine::try_parse_from(words)?.command else {
+            unreachable!("it is `run`");
+        };
         setup(&arguments, &arguments.options.faf)
     }
 

@@ -1,0 +1,46 @@
+//! Histograms as text, as other tools of HdrHistogram read them: V2 with DEFLATE, in base64.
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
+
+/// Largest text that is read: a histogram of this program has some ten thousand buckets.
+const MOST_BYTES: usize = 1 << 20;
+
+/// The histogram as text.
+pub(crate) fn encode(histogram: &Histogram<u64>) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    let written = V2DeflateSerializer::new().serialize(histogram, &mut bytes);
+    written.map_err(|error| anyhow::anyhow!("cannot write a histogram: {error:?}"))?;
+    Ok(STANDARD.encode(bytes))
+}
+
+/// The histogram that this text is.
+pub(crate) fn decode(text: &str) -> anyhow::Result<Histogram<u64>> {
+    anyhow::ensure!(text.len() <= MOST_BYTES, "too long for a histogram");
+    let bytes = STANDARD.decode(text).context("not base64")?;
+    let read = Deserializer::new().deserialize(&mut &bytes[..]);
+    read.map_err(|error| anyhow::anyhow!("not a histogram: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::histogram;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut written = histogram();
+        for us in [1, 1_000, 1_001, 3_000_000] {
+            written.saturating_record(us);
+        }
+        let text = encode(&written).expect("it can be written");
+        assert!(text.starts_with("HISTFAAA"), "{text}");
+        assert_eq!(decode(&text).expect("it can be read"), written);
+        for nonsense in ["", "HIST", "HISTFAAA", "!"] {
+            assert!(decode(nonsense).is_err(), "{nonsense}");
+        }
+    }
+}
