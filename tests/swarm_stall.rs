@@ -7,8 +7,9 @@ mod support;
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser as _;
 use serde_json::json;
@@ -26,7 +27,13 @@ const RATE: u32 = 40;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn server(tick_ms: u32) -> Server {
-    let set = ["faf.auth=open".to_owned(), format!("faf.tick_ms={tick_ms}")];
+    let set = [
+        "faf.auth=open".to_owned(),
+        format!("faf.tick_ms={tick_ms}"),
+        "cockatrice.enabled=true".to_owned(),
+        "cockatrice.tcp_address=127.0.0.1:0".to_owned(),
+        "cockatrice.websocket_address=127.0.0.1:0".to_owned(),
+    ];
     Server::start(&Setup {
         backend: Backend::Sqlite,
         shards: 2,
@@ -36,19 +43,21 @@ fn server(tick_ms: u32) -> Server {
     .expect("the server starts")
 }
 
-/// A run of its own thread; what it measured, and its plan with the goals.
-fn swarm(address: SocketAddr, number: usize, options: &str) -> JoinHandle<(Plan, Report)> {
-    let line = format!(
-        "swarm run --quiet --threads 1 --port-json {} --login-prefix run{number}x --rate {RATE} {options}",
-        address.port()
-    );
+fn plan(options: &str) -> Plan {
+    let line = format!("swarm run --quiet --threads 1 --rate {RATE} {options}");
     let Command::Run(arguments) = CommandLine::try_parse_from(line.split_whitespace())
         .expect("the command line is in order")
         .command
     else {
         unreachable!("it is `run`");
     };
-    let plan = arguments.plan().expect("a sound plan");
+    arguments.plan().expect("a sound plan")
+}
+
+/// A run of its own thread, whose clients have names of their own; what it measured, and its plan with the goals.
+fn swarm(address: SocketAddr, options: &str) -> JoinHandle<(Plan, Report)> {
+    let port = address.port();
+    let plan = plan(&format!("--port-json {} {options}", address.port()));
     thread::spawn(move || (plan.clone(), swarm::run(plan).expect("the run works")))
 }
 
@@ -99,7 +108,7 @@ fn a_stall_shows_in_every_profile_whatever_the_number_of_hosts() {
         let options = format!(
             "--profile {profile} --hosts {hosts} -n {clients} -d 8s --grace 20s --slo broadcast_p99<1200ms"
         );
-        let run = swarm(address, runs.len(), &options);
+        let run = swarm(address, &options);
         runs.push((format!("{profile} with {hosts} hosts"), run));
     }
     wait_for_changes(address, runs.len());
@@ -116,18 +125,89 @@ fn a_stall_shows_in_every_profile_whatever_the_number_of_hosts() {
 }
 
 #[test]
+fn a_stall_shows_in_every_lobby() {
+    let server = server(200);
+    let port = |listener: &str| server.listener(listener).expect("it listens").port();
+    let json = format!("--port-json {}", port("faf/json"));
+    let cards = format!(
+        "--protocol cockatrice --port-cockatrice {} -n 20 --tables 4 --table-spectators 1 --table-rate 10",
+        port("cockatrice/tcp")
+    );
+    let runs = [
+        ("ice", format!("{json} --profile ice -n 20")),
+        ("login", format!("{json} --profile churn -n 100")),
+        (
+            "ping",
+            format!("{json} --profile idle -n 20 --ping-every 200ms"),
+        ),
+        (
+            "chat",
+            format!(
+                "--protocol vcmi --port-vcmi {} -n 20 --games 0",
+                port("vcmi")
+            ),
+        ),
+        (
+            "relay_round_trip",
+            format!(
+                "--protocol vcmi --port-vcmi {} -n 1 --games 2",
+                port("vcmi")
+            ),
+        ),
+        ("chat", cards.clone()),
+        ("card_move", cards),
+    ]
+    .map(|(figure, options)| {
+        // Half of it is for the small messages of games.
+        let length = if figure == "relay_round_trip" {
+            "16s"
+        } else {
+            "8s"
+        };
+        let goal = format!("{figure}_p99<1200ms");
+        let plan = plan(&format!("-d {length} --grace 20s --slo {goal} {options}"));
+        let measuring = plan.measuring.clone();
+        let run = {
+            let plan = plan.clone();
+            thread::spawn(move || swarm::run(plan).expect("the run works"))
+        };
+        (figure, plan, measuring, run)
+    });
+    let begun = Instant::now();
+    for (figure, _, measuring, _) in &runs {
+        while !measuring.load(Ordering::Relaxed) {
+            assert!(begun.elapsed() < PATIENCE, "{figure} does not begin");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+    server.signal("STOP").expect("it can be stopped");
+    thread::sleep(STALL);
+    server.signal("CONT").expect("it can go on");
+    for (figure, plan, _, run) in runs {
+        let report = run.join().expect("no panic");
+        let latency = report.latency(figure).expect("it was measured");
+        assert!(latency.max() >= 2_900_000, "{figure}: {report}");
+        assert_eq!(
+            report.violations(&plan.goals).len(),
+            1,
+            "{figure}: {report}"
+        );
+        assert_eq!(report.count("lost"), 0, "{figure}: {report}");
+    }
+}
+
+#[test]
 fn the_number_of_hosts_does_not_change_the_figure() {
     // As in service: changes of the same game overtake each other inside a tick.
     let server = server(1000);
     let address = server.address(Transport::Json).expect("it listens");
     let runs: Vec<_> = [4, 50, 200]
         .into_iter()
-        .enumerate()
-        .map(|(number, hosts)| {
+        .map(|hosts| {
             let clients = hosts + 10;
             // Many changes, so that where they fall inside a tick evens out.
             let options = format!("--profile watch --hosts {hosts} -n {clients} -d 5s --grace 20s");
-            swarm(address, number, &options)
+            swarm(address, &options)
         })
         .collect();
     let medians: Vec<u64> = runs
