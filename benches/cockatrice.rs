@@ -8,6 +8,11 @@
 //! `cargo bench --bench cockatrice`, or with `-- chat` or `-- table` for a part. The ways take turns, so that whatever else the
 //! machine does hits all alike; medians are printed. The server's shard, or the loop, has one core; the clients the other.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "a question that is refused comes back"
+)]
+
 #[path = "support/threads.rs"]
 mod threads;
 

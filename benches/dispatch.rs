@@ -75,7 +75,8 @@ impl Asks for Router {
     fn question(ask: &Self::Ask) -> &Ask {
         match ask {
             Of::Faf(ask) => ask,
-            Of::Vcmi(never) | Of::Cockatrice(never) => match *never {},
+            Of::Vcmi(never) => match *never {},
+            Of::Cockatrice(ask) => panic!("only FAF is asked for something: {ask:?}"),
         }
     }
     fn answer(answer: Answer) -> Self::Answer {

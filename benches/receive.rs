@@ -21,6 +21,10 @@
     unsafe_code,
     reason = "receives into plain memory, and sets descriptors apart"
 )]
+#![allow(
+    clippy::result_large_err,
+    reason = "a question that is refused comes back"
+)]
 
 #[path = "support/pings.rs"]
 mod pings;

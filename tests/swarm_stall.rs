@@ -56,7 +56,6 @@ fn plan(options: &str) -> Plan {
 
 /// A run of its own thread, whose clients have names of their own; what it measured, and its plan with the goals.
 fn swarm(address: SocketAddr, options: &str) -> JoinHandle<(Plan, Report)> {
-    let port = address.port();
     let plan = plan(&format!("--port-json {} {options}", address.port()));
     thread::spawn(move || (plan.clone(), swarm::run(plan).expect("the run works")))
 }

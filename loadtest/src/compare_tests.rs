@@ -140,7 +140,7 @@ fn nonsense_is_refused() {
         fs::write(&broken, text).expect("written");
         let sides = [sound.clone()];
         assert!(
-            compare(&sides, &[broken.clone()], "deliveries<-1%").is_err(),
+            compare(&sides, std::slice::from_ref(&broken), "deliveries<-1%").is_err(),
             "{text}"
         );
     }

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     PATIENCE, command, launched, logging, metric,
-    support::{http::get, player::Player, script::Transport, server::Server},
+    support::{http::get, player::Player, script::Transport},
     until,
 };
 

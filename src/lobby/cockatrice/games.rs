@@ -82,7 +82,7 @@ impl Cockatrice {
         if let Some(speaker) = speaker.filter(|_| said > 0) {
             let description = table.game.rules().description.clone();
             for text in given.iter().rev().filter_map(text_said).take(said) {
-                self.log(speaker.clone(), text, game, &description);
+                self.log((*speaker).clone(), text, game, &description);
             }
         }
         let mut reply = Reply::code(answer.code);

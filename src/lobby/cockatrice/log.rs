@@ -1,7 +1,8 @@
 //! What is written down in the store: what was said, where an operator wants that, and how busy the server is
 //! (spec: cockatrice-behaviour 15 `logging`, 16).
 //!
-//! Lines go out once a tick, all together, or when a moderator wants to read them. What the back office does not take is lost and counted there: nobody waits for it.
+//! Lines go out once a tick, all together, or when a moderator wants to read them. What the back office does not take is lost
+//! and counted there: nobody waits for it.
 
 use std::time::Duration;
 
@@ -55,12 +56,12 @@ impl Cockatrice {
     }
 
     /// Something was said.
-    pub(super) fn log(&mut self, line: Box<LogLine>, said: &[u8], target_id: u32, target: &str) {
+    pub(super) fn log(&mut self, line: LogLine, said: &[u8], target_id: u32, target: &str) {
         self.log.push(LogLine {
             text: text::text(said).into(),
             target_id,
             target: target.into(),
-            ..*line
+            ..line
         });
         if self.log.len() >= LINES {
             self.write_log();

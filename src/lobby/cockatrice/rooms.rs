@@ -73,7 +73,7 @@ impl Cockatrice {
         if let Some(line) = self.speaker(conn, turn.now.unix.as_secs(), Place::Room) {
             let settings = self.room_settings.clone();
             let name = settings.get(room as usize).map_or("", |room| &room.name);
-            self.log(line, text.as_bytes(), room, name);
+            self.log(*line, text.as_bytes(), room, name);
         }
         self.tell_room(room, ToRoom::Say { conn, text });
         Flow::Wait(self.topology.room(room))

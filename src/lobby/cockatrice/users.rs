@@ -216,7 +216,7 @@ impl Cockatrice {
                 let is_told =
                     matches!(&flow, Flow::Done(reply) if reply.code == ResponseCode::RespOk);
                 if is_told && let Some(line) = self.speaker(conn, at_s, Place::Chat) {
-                    self.log(line, &text, account, &receiver);
+                    self.log(*line, &text, account, &receiver);
                 }
                 flow
             }

@@ -51,7 +51,7 @@ pub(super) fn chat(text: &str) -> Vec<u8> {
 
 /// What was said, if this is a line of chat. Names and channels have no colon.
 pub(super) fn chat_text(message: &str) -> Option<&str> {
-    Some(message.strip_prefix("MSGCH:")?.splitn(3, ':').nth(2)?)
+    message.strip_prefix("MSGCH:")?.splitn(3, ':').nth(2)
 }
 
 /// Messages out of a stream of bytes.
