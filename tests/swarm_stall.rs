@@ -128,8 +128,9 @@ fn a_stall_shows_in_every_lobby() {
     let server = server(200);
     let port = |listener: &str| server.listener(listener).expect("it listens").port();
     let json = format!("--port-json {}", port("faf/json"));
+    // So many users that a stall's lines, said at once, are no flood of anybody's.
     let cards = format!(
-        "--protocol cockatrice --port-cockatrice {} -n 20 --tables 4 --table-spectators 1 --table-rate 10",
+        "--protocol cockatrice --port-cockatrice {} -n 80 --tables 4 --table-spectators 1 --table-rate 10",
         port("cockatrice/tcp")
     );
     let runs = [
