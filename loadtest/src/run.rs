@@ -33,8 +33,8 @@ const LINE_AFTER_US: u64 = 200_000;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Descriptors besides one for each client.
 const SPARE_DESCRIPTORS: u64 = 256;
-/// Nothing is due at a finer time than a microsecond.
-const MOST_PER_THREAD: f64 = 1e6;
+/// What a thread does takes more than two microseconds.
+const MOST_PER_THREAD: f64 = 5e5;
 /// How often, and for how long, it is asked whether a server without clients is still there.
 const KNOCK_US: u64 = 500_000;
 const KNOCK_TIMEOUT: Duration = Duration::from_millis(50);

@@ -307,7 +307,7 @@ fn a_rate_beyond_all_means_ends_at_once() {
         assert!(error.to_string().contains("cannot be offered"), "{error:#}");
     }
     assert!(begun.elapsed() < Duration::from_secs(30));
-    // What no thread could do whatever the server does is said before the first connection.
+    // That is said before the first connection.
     let error = swarm::run(long_plan(1, "--rate 1e9 --hosts 2")).expect_err("nobody can");
     assert!(error.to_string().contains("cannot be offered"), "{error:#}");
 }
