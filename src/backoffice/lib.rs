@@ -24,6 +24,7 @@ mod attempts;
 pub mod broker;
 pub mod cockatrice;
 pub mod country;
+mod disk;
 pub mod faf;
 pub mod http;
 pub mod keys;

@@ -15,15 +15,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use std::time::Duration;
-
 use metrics::SharedCounter;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::Semaphore;
 
-/// A disk that has not taken a game after this time hangs. The store is asked all the same, and the game is no worse off
-/// than without a disk.
-const DEADLINE: Duration = Duration::from_secs(5);
+use crate::disk::Disk;
+
 /// Threads that wait for the disk at one time, hanging or not.
 const AT_ONCE: usize = 8;
 /// The ending of a game's file.
@@ -46,7 +42,7 @@ metrics::metrics! {
 pub struct Spool {
     folder: PathBuf,
     ending: &'static str,
-    at_once: Arc<Semaphore>,
+    disk: Disk,
     metrics: Arc<Metrics>,
 }
 
@@ -83,7 +79,7 @@ impl Spool {
         Ok(Spool {
             folder: folder.to_owned(),
             ending,
-            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            disk: Disk::with_places(AT_ONCE),
             metrics,
         })
     }
@@ -96,7 +92,7 @@ impl Spool {
         let place = self.file(number.into());
         let named = place.clone();
         let outcome = match serde_json::to_vec(kept) {
-            Ok(text) => self.on_disk(move || write(&place, &text)).await,
+            Ok(text) => self.disk.run(move || write(&place, &text)).await,
             Err(error) => Err(error.into()),
         };
         match &outcome {
@@ -123,7 +119,7 @@ impl Spool {
             let failures = removed.filter_map(Result::err).filter(is_there);
             failures.reduce(|_, last| last).map_or(Ok(()), Err) // each of them has been tried
         };
-        if let Err(error) = self.on_disk(remove).await {
+        if let Err(error) = self.disk.run(remove).await {
             self.metrics.failed.up();
             tracing::error!(%error, folder = %self.folder.display(), "what is settled can't be removed from disk");
         }
@@ -131,25 +127,6 @@ impl Spool {
 
     fn file(&self, number: u64) -> PathBuf {
         self.folder.join(format!("{number}.{}", self.ending))
-    }
-
-    /// Does some work on the disk, on a thread that may wait for it. What hangs keeps its place until it no longer does.
-    async fn on_disk(
-        &self,
-        work: impl FnOnce() -> io::Result<()> + Send + 'static,
-    ) -> io::Result<()> {
-        let whole = async {
-            let place = self.at_once.clone().acquire_owned().await;
-            let place = place.map_err(io::Error::other)?;
-            let work = tokio::task::spawn_blocking(move || {
-                let _place = place;
-                work()
-            });
-            work.await.map_err(io::Error::other)?
-        };
-        tokio::time::timeout(DEADLINE, whole)
-            .await
-            .unwrap_or(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// What is there, in no order. A file that can't be read is put aside.
@@ -254,7 +231,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let spool = opened(folder.path());
         let places = u32::try_from(AT_ONCE).unwrap();
-        let hanging = spool.at_once.clone().acquire_many_owned(places).await;
+        let hanging = spool.disk.places.clone().acquire_many_owned(places).await;
         let refused = spool.keep(7_u32, &(7, 2.0)).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
         drop(hanging);

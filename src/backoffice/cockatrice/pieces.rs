@@ -10,16 +10,13 @@ use std::{
     io::{self, Read as _},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
 };
 
 use bytes::Bytes;
 use lobby::cockatrice::questions::{KeepPiece, PlayedGame, Recorded};
-use tokio::sync::Semaphore;
 
-/// A disk that has not done something after this time hangs: it is tried again.
-const DEADLINE: Duration = Duration::from_secs(5);
+use crate::disk::Disk;
+
 /// Threads that wait for the disk at one time.
 const AT_ONCE: usize = 4;
 /// What the names of files end with.
@@ -29,7 +26,7 @@ const ENDING: &str = "replay";
 #[derive(Clone, Debug)]
 pub(super) struct Pieces {
     folder: PathBuf,
-    at_once: Arc<Semaphore>,
+    disk: Disk,
 }
 
 impl Pieces {
@@ -48,7 +45,7 @@ impl Pieces {
         }
         Ok(Pieces {
             folder: folder.to_owned(),
-            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            disk: Disk::with_places(AT_ONCE),
         })
     }
 
@@ -59,15 +56,16 @@ impl Pieces {
     /// Puts a piece in its place.
     pub(super) async fn keep(&self, piece: KeepPiece) -> io::Result<()> {
         let path = self.file(piece.game, piece.round as usize);
-        self.on_disk(move || {
-            let file = OpenOptions::new()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .open(path)?;
-            file.write_all_at(&piece.bytes, piece.offset)
-        })
-        .await
+        self.disk
+            .run(move || {
+                let file = OpenOptions::new()
+                    .create(true)
+                    .truncate(false)
+                    .write(true)
+                    .open(path)?;
+                file.write_all_at(&piece.bytes, piece.offset)
+            })
+            .await
     }
 
     /// Makes durable what a game that is over has on disk.
@@ -77,13 +75,14 @@ impl Pieces {
             return Ok(());
         }
         let folder = self.folder.clone();
-        self.on_disk(move || {
-            for (path, _) in files {
-                File::open(path)?.sync_all()?;
-            }
-            File::open(folder)?.sync_all()
-        })
-        .await
+        self.disk
+            .run(move || {
+                for (path, _) in files {
+                    File::open(path)?.sync_all()?;
+                }
+                File::open(folder)?.sync_all()
+            })
+            .await
     }
 
     /// A game's replays, whole. What can't be read of one is missing from it.
@@ -92,8 +91,9 @@ impl Pieces {
         if files.is_empty() {
             return played;
         }
-        let read =
-            self.on_disk(move || Ok(files.iter().map(|(path, len)| read(path, *len)).collect()));
+        let read = self
+            .disk
+            .run(move || Ok(files.iter().map(|(path, len)| read(path, *len)).collect()));
         let read: Vec<io::Result<Vec<u8>>> = match read.await {
             Ok(read) => read,
             Err(error) => {
@@ -123,7 +123,7 @@ impl Pieces {
         if files.is_empty() {
             return;
         }
-        let removed = self.on_disk(move || {
+        let removed = self.disk.run(move || {
             for (path, _) in files {
                 fs::remove_file(path)?;
             }
@@ -141,24 +141,6 @@ impl Pieces {
         on_disk
             .map(|(round, replay)| (self.file(played.game, round), replay.on_disk))
             .collect()
-    }
-
-    async fn on_disk<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> io::Result<T> + Send + 'static,
-    ) -> io::Result<T> {
-        let whole = async {
-            let place = self.at_once.clone().acquire_owned().await;
-            let place = place.map_err(io::Error::other)?;
-            let work = tokio::task::spawn_blocking(move || {
-                let _place = place;
-                work()
-            });
-            work.await.map_err(io::Error::other)?
-        };
-        tokio::time::timeout(DEADLINE, whole)
-            .await
-            .unwrap_or(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
