@@ -15,7 +15,7 @@ use super::{
     settings::{COMMAND_BYTES, COMMANDS, LIST_COST, SHORT_BYTES},
     state::work::{Flow, Group, Reply, Work},
 };
-use crate::{ConnId, ShardId};
+use crate::ConnId;
 
 impl Cockatrice {
     /// A message of a client.
@@ -143,21 +143,18 @@ impl Cockatrice {
             let Some(flow) = self.command(turn, conn, container, &mut work) else {
                 break;
             };
-            match flow {
-                Flow::Done(reply) => work.add(reply),
-                Flow::Wait(shard) => {
-                    if work.left > 0 && work.container.is_empty() {
-                        work.container = Bytes::copy_from_slice(body);
-                    }
-                    return self.begin_wait(turn, conn, work, shard);
+            let is_here = match flow {
+                Flow::Done(reply) => {
+                    work.add(reply);
+                    continue;
                 }
-                Flow::Asked => {
-                    if work.left > 0 && work.container.is_empty() {
-                        work.container = Bytes::copy_from_slice(body);
-                    }
-                    return self.begin_wait_outside(turn, conn, work);
-                }
+                Flow::Wait(shard) => shard == self.shard,
+                Flow::Asked => false,
+            };
+            if work.left > 0 && work.container.is_empty() {
+                work.container = Bytes::copy_from_slice(body);
             }
+            return self.begin_wait(turn, conn, work, is_here);
         }
         self.answer(turn, conn, work);
     }
@@ -191,32 +188,16 @@ impl Cockatrice {
         })
     }
 
-    /// The connection waits for the back office.
-    pub(super) fn begin_wait_outside(
-        &mut self,
-        turn: &mut CockatriceTurn<'_>,
-        conn: ConnId,
-        mut work: Work,
-    ) {
-        if !work.held {
-            work.held = true;
-            turn.hold(conn);
-        }
-        if let Some(session) = self.sessions.get_mut(&conn) {
-            session.work = Some(Box::new(work));
-        }
-    }
-
-    /// The connection waits for a role on this shard.
+    /// The connection waits, for a role on this shard or for something elsewhere.
     pub(super) fn begin_wait(
         &mut self,
         turn: &mut CockatriceTurn<'_>,
         conn: ConnId,
         mut work: Work,
-        shard: ShardId,
+        is_here: bool,
     ) {
         // What is on this shard answers before the next message is handled.
-        if shard != self.shard && !work.held {
+        if !is_here && !work.held {
             work.held = true;
             turn.hold(conn);
         }

@@ -93,7 +93,7 @@ impl Cockatrice {
         if decks.is_empty() {
             let to = self.game_commands(turn, conn, body, container, BTreeMap::new());
             return match to {
-                Ok(shard) => self.begin_wait(turn, conn, work, shard),
+                Ok(shard) => self.begin_wait(turn, conn, work, shard == self.shard),
                 Err(code) => turn.send(conn, protocol::response(cmd_id, code, &[])),
             };
         }
@@ -105,7 +105,7 @@ impl Cockatrice {
         work.container = Bytes::copy_from_slice(body);
         work.waits = decks.len();
         self.fetch_decks(turn, conn, decks);
-        self.begin_wait_outside(turn, conn, work);
+        self.begin_wait(turn, conn, work, false);
     }
 
     /// The stored decks that a participant with an account asks for.

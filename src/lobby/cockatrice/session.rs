@@ -9,7 +9,11 @@ use super::{
     Cockatrice, CockatriceTurn,
     mail::{Item, ToDesk, ToDirectory, ToGame, ToRegistry, ToRoom},
     protocol,
-    state::{session::Session, visitor::Transport, work::Work},
+    state::{
+        session::Session,
+        visitor::Transport,
+        work::{Flow, Work},
+    },
 };
 use crate::{Closing, ConnId, Origin};
 
@@ -35,7 +39,8 @@ impl Cockatrice {
         let hello = protocol::identification(&self.settings.name, self.has_accounts());
         turn.send(conn, hello);
         if self.counts_connections(visitor) {
-            self.begin_wait(turn, conn, Work::admission(), self.topology.desk());
+            let is_here = self.topology.desk() == self.shard;
+            self.begin_wait(turn, conn, Work::admission(), is_here);
             self.tell_desk(ToDesk::Enter(conn, visitor));
         }
     }
@@ -132,6 +137,23 @@ impl Cockatrice {
             }
             None => self.tell_everywhere(left),
         }
+    }
+
+    /// Asks rooms something that each of them answers. What is waited for is elsewhere if one of them is.
+    pub(super) fn ask_rooms(
+        &mut self,
+        rooms: impl IntoIterator<Item = u32>,
+        mut question: impl FnMut() -> ToRoom,
+    ) -> Flow {
+        let mut waits_for = self.shard;
+        for room in rooms {
+            let shard = self.topology.room(room);
+            if shard != self.shard {
+                waits_for = shard;
+            }
+            self.tell_room(room, question());
+        }
+        Flow::Wait(waits_for)
     }
 
     pub(super) fn tell_room(&mut self, room: u32, message: ToRoom) {

@@ -283,16 +283,10 @@ impl Cockatrice {
             left: rooms.len(),
             games: BTreeMap::new(),
         });
-        let mut elsewhere = self.shard;
-        for room in rooms {
-            let shard = self.topology.room(room);
-            if shard != self.shard {
-                elsewhere = shard;
-            }
-            let name = name.into();
-            self.tell_room(room, ToRoom::GamesOf { conn, name });
-        }
-        Flow::Wait(elsewhere)
+        self.ask_rooms(rooms, || ToRoom::GamesOf {
+            conn,
+            name: name.into(),
+        })
     }
 
     /// A room has answered; the last one makes the answer whole: all rooms, then the games in their order.

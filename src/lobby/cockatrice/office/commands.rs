@@ -162,16 +162,12 @@ impl Cockatrice {
         work.prepared = true;
         work.left += 1;
         work.waits = rooms.len();
-        let mut waits_for = self.shard;
-        for room in rooms {
-            let name = (*name).into();
-            self.tell_room(room, ToRoom::Purge { conn, name, lines });
-            let shard = self.topology.room(room);
-            if shard != self.shard {
-                waits_for = shard;
-            }
-        }
-        Some(Flow::Wait(waits_for))
+        let name = &*name;
+        Some(self.ask_rooms(rooms, || ToRoom::Purge {
+            conn,
+            name: name.into(),
+            lines,
+        }))
     }
 
     /// An administrator's command (spec: cockatrice-behaviour 9).

@@ -124,18 +124,14 @@ impl Session {
             gone: false,
         }
     }
-}
 
-impl Session {
     /// Whether being idle ends it: everybody's but that of staff and of those who have a privilege (spec: cockatrice-wire 4;
     /// behaviour 17.3).
     pub(crate) fn may_be_idle(&self) -> bool {
         let may = |user: &User| !user.level.is_moderator() && user.privilege() == Privilege::None;
         self.user.as_deref().is_none_or(may)
     }
-}
 
-impl Session {
     /// Its user does something that is not mere presence (spec: cockatrice-wire 4).
     pub(crate) fn acts(&mut self, tick: u64) {
         self.acted = tick;
