@@ -13,6 +13,8 @@
     reason = "a question that is refused comes back"
 )]
 
+#[path = "support/setup.rs"]
+mod setup;
 #[path = "support/threads.rs"]
 mod threads;
 
@@ -26,12 +28,12 @@ use std::{
 
 use cockatrice::messages::*;
 use muster::{
-    engine::{AddressLimits, Engine, MemoryLimits, Mesh, Outside, Settings},
+    engine::{Engine, Mesh, Outside},
     lobby::{
-        Listener, OutboxLimits, Protocol, ShardId, Stopping,
+        OutboxLimits, ShardId, Stopping,
         cockatrice::{self as dialect, Cockatrice},
     },
-    wire::{Format, ReadLimits},
+    wire::Format,
 };
 
 use threads::{cpu_of, pin_to, task_named, this_task};
@@ -369,36 +371,12 @@ struct Server {
 impl Server {
     fn start() -> Server {
         let mesh = Mesh::new(1);
-        let settings = Settings {
-            shards: 1,
-            pin: true,
-            listeners: vec![Listener {
-                name: "cockatrice".into(),
-                address: (Ipv4Addr::LOCALHOST, 0).into(),
-                format: Format::PrefixedBigEndian,
-                greeting: b"",
-                protocol: Protocol::default(),
-                outbox: OutboxLimits {
-                    soft_bytes: 16 << 20,
-                    hard_bytes: 16 << 20,
-                    stuck: Duration::from_secs(60),
-                },
-                read: ReadLimits::default(),
-                strangers: None,
-                proxy: false,
-                trusted: Vec::new(),
-            }],
-            connections: 2_000,
-            memory: MemoryLimits::default(),
-            address_limits: AddressLimits {
-                connections: None,
-                opened_per_second: None,
-            },
-            ipv6_prefix: 64,
-            peer_timeout: Duration::from_secs(90),
-            handshake: Duration::from_secs(10),
-            seed: Some(1),
+        let outbox = OutboxLimits {
+            soft_bytes: 16 << 20,
+            hard_bytes: 16 << 20,
+            stuck: Duration::from_secs(60),
         };
+        let settings = setup::one_shard_of(Format::PrefixedBigEndian, outbox, 2_000);
         let engine = Engine::start(
             settings,
             mesh.clone(),

@@ -13,6 +13,8 @@
 
 #![allow(unsafe_code)] // `poll` is only to be had from libc.
 
+#[path = "support/setup.rs"]
+mod setup;
 #[path = "support/threads.rs"]
 mod threads;
 
@@ -30,12 +32,12 @@ use std::{
 };
 
 use muster::{
-    engine::{AddressLimits, Engine, MemoryLimits, Mesh, Outside, Settings},
+    engine::{Engine, Mesh, Outside},
     lobby::{
-        Listener, OutboxLimits, Protocol, ShardId, Stopping,
+        OutboxLimits, ShardId, Stopping,
         vcmi::{self, Vcmi},
     },
-    wire::{Format, ReadLimits, packets},
+    wire::{Format, packets},
 };
 
 use threads::{cpu_of, pin_to, task_named, this_task};
@@ -381,36 +383,12 @@ struct Server {
 impl Server {
     fn start() -> Server {
         let mesh = Mesh::new(1);
-        let settings = Settings {
-            shards: 1,
-            pin: true,
-            listeners: vec![Listener {
-                name: "vcmi".into(),
-                address: (Ipv4Addr::LOCALHOST, 0).into(),
-                format: Format::Packets,
-                greeting: b"",
-                protocol: Protocol::default(),
-                outbox: OutboxLimits {
-                    soft_bytes: 1 << 20,
-                    hard_bytes: 1 << 20,
-                    stuck: Duration::from_secs(30),
-                },
-                read: ReadLimits::default(),
-                strangers: None,
-                proxy: false,
-                trusted: Vec::new(),
-            }],
-            connections: 2_000,
-            memory: MemoryLimits::default(),
-            address_limits: AddressLimits {
-                connections: None,
-                opened_per_second: None,
-            },
-            ipv6_prefix: 64,
-            peer_timeout: Duration::from_secs(90),
-            handshake: Duration::from_secs(10),
-            seed: Some(1),
+        let outbox = OutboxLimits {
+            soft_bytes: 1 << 20,
+            hard_bytes: 1 << 20,
+            stuck: Duration::from_secs(30),
         };
+        let settings = setup::one_shard_of(Format::Packets, outbox, 2_000);
         let engine = Engine::start(
             settings,
             mesh.clone(),

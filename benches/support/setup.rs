@@ -9,21 +9,28 @@ use muster::{
 };
 
 /// JSON lines on any free port, for so many connections, with limits that none of them reaches.
+#[allow(dead_code, reason = "some benchmarks speak another format")]
 pub(crate) fn one_shard(connections: usize) -> Settings {
+    let outbox = OutboxLimits {
+        soft_bytes: 1 << 20,
+        hard_bytes: 1 << 24,
+        stuck: Duration::from_secs(60),
+    };
+    one_shard_of(Format::JsonLines, outbox, connections)
+}
+
+/// The same in another format, with other limits of what waits for a client.
+pub(crate) fn one_shard_of(format: Format, outbox: OutboxLimits, connections: usize) -> Settings {
     Settings {
         shards: 1,
         pin: true,
         listeners: vec![Listener {
             name: "bench".into(),
             address: (Ipv4Addr::LOCALHOST, 0).into(),
-            format: Format::JsonLines,
+            format,
             greeting: b"",
             protocol: Protocol::default(),
-            outbox: OutboxLimits {
-                soft_bytes: 1 << 20,
-                hard_bytes: 1 << 24,
-                stuck: Duration::from_secs(60),
-            },
+            outbox,
             read: ReadLimits::default(),
             strangers: None,
             proxy: false,
