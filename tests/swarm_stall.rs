@@ -138,7 +138,7 @@ fn a_stall_shows_in_every_lobby() {
         ("login", format!("{json} --profile churn -n 100")),
         (
             "ping",
-            format!("{json} --profile idle -n 20 --ping-every 200ms"),
+            format!("{json} --profile idle -n 20 --ping-every 50ms"),
         ),
         (
             "chat",
