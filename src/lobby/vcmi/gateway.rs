@@ -22,6 +22,7 @@ use crate::{Audience, Closing, ConnId, Origin};
 pub(super) enum Peer {
     /// It has not sent a whole packet: it is neither, and in no list (spec: vcmi-proxy 3).
     Fresh {
+        address: IpAddr,
         /// What limits per address count it under; none: they do not apply to it.
         counted: Option<IpAddr>,
         accepted: Duration,
@@ -46,7 +47,12 @@ impl Vcmi {
             address, counted, ..
         } = origin;
         let accepted = turn.now.mono;
-        self.peers.insert(conn, Peer::Fresh { counted, accepted });
+        let fresh = Peer::Fresh {
+            address,
+            counted,
+            accepted,
+        };
+        self.peers.insert(conn, fresh);
         turn.wake_at(accepted + self.settings.handshake, Timer::Handshake(conn));
         self.tell_lobby(turn, ToLobby::Knock { address });
     }
@@ -56,7 +62,12 @@ impl Vcmi {
         let Some(peer) = self.peers.get_mut(&conn) else {
             return;
         };
-        if let Peer::Fresh { counted, accepted } = *peer {
+        if let Peer::Fresh {
+            address,
+            counted,
+            accepted,
+        } = *peer
+        {
             if syntax::is_game(body) {
                 *peer = Peer::Greeting(Box::default());
                 self.tell_lobby(turn, ToLobby::Pipe { conn });
@@ -64,6 +75,7 @@ impl Vcmi {
                 *peer = Peer::Launcher { signed_in: false };
                 let enter = ToLobby::Enter {
                     conn,
+                    address,
                     counted,
                     accepted,
                 };
@@ -150,6 +162,7 @@ impl Vcmi {
         lobby.now = turn.now.mono;
         input(lobby, turn);
         lobby.arm_lists(turn);
+        lobby.arm_health(turn);
         for (shard, deliveries) in lobby.letters() {
             if shard == turn.shard {
                 self.show(turn, deliveries);

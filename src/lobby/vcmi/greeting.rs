@@ -25,6 +25,13 @@ impl Lobby {
         if let Some(why) = self.objection(conn, name) {
             return self.refuse(conn, &why);
         }
+        if let Some(&holder) = self.names.get(name)
+            && !self.gives_way(holder, conn)
+        {
+            let why =
+                format!("Can't connect with the name {name}. This login is already occpupied");
+            return self.refuse(conn, &why);
+        }
         self.metrics.logins.up();
         if self.names_seen.len() < REMEMBERED {
             self.names_seen.insert(name.to_owned());
@@ -80,9 +87,7 @@ impl Lobby {
         if !name.chars().all(is_name_char) {
             return Some("Invalid username".into());
         }
-        self.names
-            .contains_key(name)
-            .then(|| format!("Can't connect with the name {name}. This login is already occpupied"))
+        None
     }
 
     pub(super) fn ver(&mut self, conn: ConnId, text: &str) -> Flow {

@@ -47,6 +47,7 @@ pub(super) struct KeptLobby {
     rooms_created: u64,
     sessions_started: u64,
     lists: Lists,
+    health_armed: bool,
     debts: Debts,
 }
 
@@ -103,6 +104,7 @@ impl Lobby {
             rooms_created,
             sessions_started,
             lists,
+            health_armed,
             debts,
             // Shared with the shard.
             metrics: _,
@@ -135,6 +137,7 @@ impl Lobby {
             rooms_created: *rooms_created,
             sessions_started: *sessions_started,
             lists: lists.clone(),
+            health_armed: *health_armed,
             debts: debts.clone(),
         }
     }
@@ -156,6 +159,7 @@ impl Lobby {
             rooms_created,
             sessions_started,
             lists,
+            health_armed,
             debts,
         } = kept;
         for (conn, user) in users {
@@ -186,6 +190,7 @@ impl Lobby {
         self.rooms_created = rooms_created;
         self.sessions_started = sessions_started;
         self.lists = lists;
+        self.health_armed = health_armed;
         self.debts = debts;
         Ok(())
     }

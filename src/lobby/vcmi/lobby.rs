@@ -71,6 +71,8 @@ pub(super) struct Lobby {
     pub(super) launchers: Vec<u32>,
     /// What was told of users and rooms, and is to be.
     pub(super) lists: Lists,
+    /// A timer is set for asking users whether they are there.
+    pub(super) health_armed: bool,
     /// What addresses have used up whose launchers have gone.
     pub(super) debts: Debts,
     /// What is to go out to each shard's clients.
@@ -112,6 +114,7 @@ impl Lobby {
             foreigners: BTreeSet::new(),
             launchers: vec![0; shards],
             lists: Lists::default(),
+            health_armed: false,
             debts: Debts::default(),
             letters: vec![Vec::new(); shards],
             caused: 0,
@@ -130,9 +133,10 @@ impl Lobby {
             }
             ToLobby::Enter {
                 conn,
+                address,
                 counted,
                 accepted,
-            } => self.enter(conn, counted, accepted),
+            } => self.enter(User::new(conn, address, counted, accepted)),
             ToLobby::Packet { conn, body } => {
                 self.packet(turn, conn, &body);
                 if conn.shard != self.shard {
@@ -156,7 +160,8 @@ impl Lobby {
     }
 
     /// A launcher is there (spec: vcmi-proxy 12: the lobby may be full).
-    fn enter(&mut self, conn: ConnId, counted: Option<IpAddr>, accepted: Duration) {
+    fn enter(&mut self, mut user: User) {
+        let conn = user.conn;
         let most = self
             .settings
             .capacity
@@ -168,8 +173,7 @@ impl Lobby {
             self.deliver(conn.shard, Delivery::Close(conn));
             return;
         }
-        let mut user = User::new(conn, counted, accepted);
-        user.budget = self.debts.of(counted);
+        user.budget = self.debts.of(user.counted);
         self.count_in(conn, user);
     }
 
@@ -278,7 +282,7 @@ impl Lobby {
             "CHANNEL" => self.channel(conn, value),
             "HERE" => self.here(conn),
             "ROOT" => self.root(conn, value),
-            "ALIVE" => Flow::GoOn,
+            "ALIVE" => self.alive(conn),
             "NEW" => self.new_room(conn, value),
             "PSWD" => self.pswd(conn, value),
             "COUNT" => self.count(conn, value),

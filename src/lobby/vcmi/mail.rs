@@ -29,6 +29,8 @@ pub enum ToLobby {
     Enter {
         /// The launcher's connection.
         conn: ConnId,
+        /// Of the client.
+        address: IpAddr,
         /// What limits per address count it under; none: they do not apply to it.
         counted: Option<IpAddr>,
         /// Monotonic; users are listed in this order.

@@ -118,6 +118,8 @@ pub(super) fn chat(version: u8, user: &str, channel: &str, text: &str) -> String
     }
 }
 
+/// Asks a launcher of version 4 and up whether it is there; it says `<ALIVE>`.
+pub(super) const HEALTH: &str = ":>>HEALTH:";
 /// What stands above the list of names for old launchers; the names follow, each on a line of its own.
 pub(super) const PEOPLE: &str = "People in lobby";
 /// Said to a player who got into a room.

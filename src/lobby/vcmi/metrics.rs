@@ -25,6 +25,8 @@ metrics::metrics! {
         lists_deferred: Counter = PerShard "muster_vcmi_lists_deferred_total";
         /// Connections that did not sign in, or name a session, in time.
         handshake_timeouts: Counter = PerShard "muster_vcmi_handshake_timeouts_total";
+        /// Users disconnected because they did not say that they are still there.
+        silent: Counter = PerShard "muster_vcmi_silent_total";
         /// Lines of chat that launchers sent.
         chat_lines: Counter = PerShard "muster_vcmi_chat_lines_total";
         /// Rooms that were created by launchers.

@@ -11,6 +11,7 @@
 //! | `room`, `mod_list`, `session` | a room, its mods, a started game, as the lobby keeps them |
 //! | `syntax`, `message` | what comes in, what goes out |
 //! | `lists` | when everybody is told who and what is there |
+//! | `health` | whether launchers are still there |
 //! | `budget`, `flood` | how much one launcher may say and cause; what is done about one that goes beyond |
 //! | `kept`, `consistency` | what goes on in another process; what must hold of all shards together |
 //! | `mail`, `settings`, `metrics` | what shards tell each other; configuration and limits; what is counted |
@@ -26,6 +27,7 @@ mod flood;
 mod gateway;
 mod greeting;
 mod handshake;
+mod health;
 mod kept;
 mod leaving;
 mod lists;
@@ -85,6 +87,8 @@ pub enum Timer {
     Awaited(u64),
     /// What has changed of the lists may be told.
     Lists,
+    /// Users may be asked whether they are still there.
+    Health,
 }
 
 impl Vcmi {
@@ -160,6 +164,7 @@ impl Dialect for Vcmi {
                 self.in_lobby(turn, |lobby, _| lobby.no_longer_awaited(session))
             }
             Timer::Lists => self.in_lobby(turn, |lobby, _| lobby.lists_due()),
+            Timer::Health => self.in_lobby(turn, |lobby, _| lobby.health_due()),
         }
     }
 

@@ -69,6 +69,10 @@ settings::settings! {
         /// Bytes that one launcher may have others and itself be sent in a second in the long run, what goes to everybody
         /// counted once; 256 KiB at once. It is refused more, and disconnected if it goes on. 0: no limit.
         caused_bytes_per_second: Option<u32> = "vcmi.caused_bytes_per_second", number(0, 1 << 30), "32768", unit("bytes/s");
+        /// Users of launchers of version 4 and up are asked this often whether they are still there, at least every 10 s; one
+        /// that has not answered by the next time is disconnected, and earlier if the same address asks for its name. The
+        /// launchers of VCMI answer, other programs may not. 0: nobody is asked.
+        health: Option<Duration> = "vcmi.health_s", number(0, 3600), "0", unit("s");
         /// While the lists of users and rooms change so fast that telling everybody at once would cost too much, they are
         /// told this often.
         list_interval: Duration = "vcmi.list_interval_ms", number(10, 60_000), "1000", unit("ms");
@@ -124,5 +128,7 @@ pub(super) const MODS_BYTES: usize = 128 << 10;
 pub(super) const GREETING_BYTES: usize = 1_024;
 /// Different addresses, and names, that are counted for `ROOT`; beyond these the numbers stand still.
 pub(super) const REMEMBERED: usize = 1 << 20;
+/// How long a user who was asked whether they are there may take before somebody at the same address gets their name.
+pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// How long an orderly end of the process waits for the games of a session that has just started.
 pub(super) const AWAITED: Duration = Duration::from_secs(60);

@@ -60,6 +60,7 @@ pub(super) enum Place {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct User {
     pub(super) conn: ConnId,
+    pub(super) address: IpAddr,
     /// What limits per address count it under; none: they do not apply to it.
     pub(super) counted: Option<IpAddr>,
     /// The place in lists of users: when its socket was accepted.
@@ -72,6 +73,8 @@ pub(super) struct User {
     pub(super) game_version: String,
     pub(super) channel: Channel,
     pub(super) place: Place,
+    /// When it was asked whether it is there; none: it has answered since.
+    pub(super) asked: Option<Duration>,
     /// What it has said and caused of late.
     pub(super) budget: Budget,
     /// The topics it is in, a bit each.
@@ -79,9 +82,15 @@ pub(super) struct User {
 }
 
 impl User {
-    pub(super) fn new(conn: ConnId, counted: Option<IpAddr>, accepted: Duration) -> Self {
+    pub(super) fn new(
+        conn: ConnId,
+        address: IpAddr,
+        counted: Option<IpAddr>,
+        accepted: Duration,
+    ) -> Self {
         User {
             conn,
+            address,
             counted,
             accepted,
             version: 0,
@@ -90,6 +99,7 @@ impl User {
             game_version: String::new(),
             channel: Channel::default(),
             place: Place::default(),
+            asked: None,
             budget: Budget::default(),
             topics: 0,
         }

@@ -101,6 +101,7 @@ const SETTINGS: Settings = Settings {
     room_name_chars: 64,
     chat_bytes: 128 << 10,
     commands_per_second: Some(50),
+    health: Some(std::time::Duration::from_secs(10)),
     caused_bytes_per_second: Some(32 << 10),
     list_interval: std::time::Duration::from_secs(1),
 };

@@ -1,5 +1,7 @@
 //! Launchers that are gone.
 
+use std::time::Duration;
+
 use super::*;
 
 /// checklist: vcmi 84, 9
@@ -79,5 +81,117 @@ fn others_are_lost() {
         sim.disconnect(b);
         sim.settle();
         assert_eq!(heard(&mut sim, a), ["USERS:1:alice"]);
+    });
+}
+
+/// Settings with which users are asked every 30 s.
+fn asking() -> Settings {
+    Settings {
+        health: Some(Duration::from_secs(30)),
+        ..Settings::default()
+    }
+}
+
+/// Time passes, and what is due happens.
+fn pass(sim: &mut Sim, seconds: u64) {
+    sim.advance(Duration::from_secs(seconds));
+    sim.settle();
+}
+
+/// checklist: vcmi 49
+#[test]
+fn nobody_is_asked_unless_that_is_wanted() {
+    each(|mut sim| {
+        let a = user(&mut sim, 5, "alice");
+        pass(&mut sim, 3_600);
+        assert!(heard(&mut sim, a).is_empty());
+        assert_eq!(say(&mut sim, a, "<ALIVE><MSG>x").len(), 1);
+    });
+}
+
+#[test]
+fn who_is_asked_and_does_not_answer_goes() {
+    each_with(asking(), |mut sim| {
+        let [a, b, old] =
+            [(5, "alice"), (4, "bobby"), (3, "older")].map(|(v, n)| user(&mut sim, v, n));
+        hush(&mut sim, &[a, b, old]);
+        pass(&mut sim, 30);
+        assert_eq!(heard(&mut sim, a), ["HEALTH:"]);
+        assert_eq!(heard(&mut sim, b), ["HEALTH:"]);
+        assert!(heard(&mut sim, old).is_empty(), "it could not answer");
+        assert!(say(&mut sim, a, "<ALIVE>").is_empty());
+        // Talking is no answer.
+        say(&mut sim, b, "<MSG>x");
+        hush(&mut sim, &[a, b, old]);
+        pass(&mut sim, 30);
+        assert_eq!(heard(&mut sim, a), ["USERS:2:alice:older", "HEALTH:"]);
+        assert!(
+            sim.client(b).closed.is_some()
+                && sim.client(a).closed.is_none()
+                && sim.client(old).closed.is_none()
+        );
+        say(&mut sim, a, "<ALIVE>");
+        pass(&mut sim, 30);
+        assert_eq!(heard(&mut sim, a), ["HEALTH:"], "and so on");
+    });
+}
+
+#[test]
+fn a_name_goes_over_to_its_owner_who_comes_back_from_a_dead_network() {
+    each_with(asking(), |mut sim| {
+        let occupied = ["ERROR:Can't connect with the name alice. This login is already occpupied"];
+        let a = user(&mut sim, 5, "alice");
+        let b = user(&mut sim, 5, "bobby");
+        room(&mut sim, a, &[b]);
+        let again = connect(&mut sim);
+        assert_eq!(say(&mut sim, again, greeting(5, "alice")), occupied);
+        assert_eq!(heard(&mut sim, a), ["HEALTH:"], "it is asked at once");
+        pass(&mut sim, 4);
+        assert_eq!(
+            say(&mut sim, again, greeting(5, "alice")),
+            occupied,
+            "too early"
+        );
+        pass(&mut sim, 1);
+        hush(&mut sim, &[b]);
+        let reply = say(&mut sim, again, greeting(5, "alice"));
+        assert!(
+            reply
+                .last()
+                .unwrap()
+                .starts_with("MSG:System:Here available 1")
+        );
+        assert!(sim.client(a).closed.is_some() && sim.client(again).closed.is_none());
+        let others = heard(&mut sim, b);
+        assert_eq!(
+            others[0], "KICK:room one:bobby",
+            "the room of a lost host ends"
+        );
+        assert_eq!(others.last().unwrap(), "USERS:2:bobby:alice");
+    });
+}
+
+#[test]
+fn a_name_stays_with_who_answers_and_is_nobodys_from_elsewhere() {
+    each_with(asking(), |mut sim| {
+        let a = user(&mut sim, 5, "alice");
+        let again = connect(&mut sim);
+        say(&mut sim, again, greeting(5, "alice"));
+        say(&mut sim, a, "<ALIVE>");
+        pass(&mut sim, 10);
+        let reply = say(&mut sim, again, greeting(5, "alice"));
+        assert!(
+            reply[0].starts_with("ERROR:Can't connect"),
+            "it had answered"
+        );
+        sim.address = "198.51.100.7".parse().unwrap();
+        let elsewhere = connect(&mut sim);
+        pass(&mut sim, 10);
+        let reply = say(&mut sim, elsewhere, greeting(5, "alice"));
+        assert!(
+            reply[0].starts_with("ERROR:Can't connect"),
+            "another address"
+        );
+        assert!(sim.client(a).closed.is_none());
     });
 }
