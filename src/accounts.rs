@@ -14,24 +14,35 @@ use muster::{
 
 /// Does what was asked and prints it.
 pub(crate) fn run(config: &Config, lobby: AccountsOf, action: Account) -> anyhow::Result<ExitCode> {
-    std::fs::create_dir_all(&config.server.data_dir)
-        .with_context(|| format!("can't create {}", config.server.data_dir.display()))?;
+    // Whoever only looks makes nothing.
+    let settings = StoreSettings {
+        create: matches!(action, Account::Add { .. }),
+        ..StoreSettings::default()
+    };
+    if settings.create {
+        std::fs::create_dir_all(&config.server.data_dir)
+            .with_context(|| format!("can't create {}", config.server.data_dir.display()))?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let told = runtime.block_on(async {
         match lobby {
-            AccountsOf::Faf => of_faf(config, action).await,
-            AccountsOf::Cockatrice => of_cockatrice(config, action).await,
+            AccountsOf::Faf => of_faf(config, &settings, action).await,
+            AccountsOf::Cockatrice => of_cockatrice(config, &settings, action).await,
         }
     })?;
     log::say(&told);
     Ok(ExitCode::SUCCESS)
 }
 
-async fn of_faf(config: &Config, action: Account) -> anyhow::Result<String> {
+async fn of_faf(
+    config: &Config,
+    settings: &StoreSettings,
+    action: Account,
+) -> anyhow::Result<String> {
     use faf::{account, store::Store};
-    let store = Store::open(&config.store.url, &StoreSettings::default()).await?;
+    let store = Store::open(&config.store.url, settings).await?;
     let outcome = match action {
         Account::Add { ref rights, .. } if !rights.is_empty() => {
             bail!("accounts of FAF have no --right")
@@ -57,11 +68,14 @@ async fn of_faf(config: &Config, action: Account) -> anyhow::Result<String> {
     Ok(outcome?)
 }
 
-async fn of_cockatrice(config: &Config, action: Account) -> anyhow::Result<String> {
+async fn of_cockatrice(
+    config: &Config,
+    settings: &StoreSettings,
+    action: Account,
+) -> anyhow::Result<String> {
     use cockatrice::{account, store::Store};
     let chosen = &config.cockatrice;
-    let settings = StoreSettings::default();
-    let store = Store::open(&chosen.store_url, &chosen.prefix, chosen.server, &settings);
+    let store = Store::open(&chosen.store_url, &chosen.prefix, chosen.server, settings);
     let store = store.await?;
     let outcome = match action {
         Account::Add { id: Some(_), .. } => bail!("an account of Cockatrice gets the next --id"),

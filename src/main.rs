@@ -2,6 +2,7 @@
 
 mod accounts;
 mod serve;
+mod stores;
 
 use std::{process::ExitCode, rc::Rc};
 
@@ -10,7 +11,7 @@ use clap::Parser;
 use muster::{
     config::{
         Config, LogFormat, Sources,
-        cli::{Account, AccountsOf, Cli, Command},
+        cli::{Account, AccountsOf, Cli, Command, Store},
     },
     doctor,
     log::{self, Log},
@@ -56,6 +57,7 @@ enum Todo {
         json: bool,
     },
     Account(AccountsOf, Account),
+    Store(AccountsOf, Store),
 }
 
 impl Todo {
@@ -73,6 +75,7 @@ impl Todo {
             }
             Command::Doctor { json } => Todo::Doctor { json },
             Command::Account { lobby, action } => Todo::Account(lobby, action),
+            Command::Store { lobby, action } => Todo::Store(lobby, action),
         })
     }
 }
@@ -141,6 +144,9 @@ impl Started {
             Todo::Doctor { json } => examine(&self.config, json),
             Todo::Account(lobby, action) => {
                 accounts::run(&self.config, lobby, action).context("accounts")
+            }
+            Todo::Store(lobby, action) => {
+                stores::run(&self.config, lobby, &action).context("store")
             }
         }
     }

@@ -68,6 +68,15 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look after an embedded store: check it, copy it, put a copy back.
+    Store {
+        /// Whose store.
+        #[arg(long, value_enum, default_value_t, global = true)]
+        lobby: AccountsOf,
+        /// What to do with it.
+        #[command(subcommand)]
+        action: Store,
+    },
     /// Look after accounts in the database.
     Account {
         /// Whose accounts.
@@ -87,6 +96,29 @@ pub enum AccountsOf {
     Faf,
     /// Those in cockatrice.store_url.
     Cockatrice,
+}
+
+/// What to do with an embedded store.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum Store {
+    /// Read all of it and say whether it is sound. A server may be using it.
+    Check {
+        /// As JSON, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copy it as it is at this moment, and check the copy. A server may be using it.
+    Backup {
+        /// A file that is not there yet.
+        file: PathBuf,
+    },
+    /// Check a copy and put it in the place of the store, which is kept under another name. The server must have been stopped.
+    Restore {
+        /// What `backup` has made.
+        file: PathBuf,
+    },
+    /// Bring it up to date with this program, as the server does by itself when it starts.
+    Migrate,
 }
 
 /// What to do with accounts.

@@ -2,7 +2,7 @@
 //!
 //! The claim is the kernel's lock on a file, so it ends with the process, however that ends, and a file that lies there means
 //! nothing by itself. What is in the file is for whoever is refused. `muster account` needs no claim: it only uses the
-//! database.
+//! database. `muster store restore` does.
 
 use std::{
     fs::{File, TryLockError},
@@ -18,7 +18,7 @@ const NAME: &str = "muster.lock";
 const PID_BYTES: u64 = 32;
 
 /// Kept for as long as the server runs.
-pub(super) struct Claim {
+pub(crate) struct Claim {
     _locked: File,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Claim {
 ///
 /// # Errors
 /// Another server has it, or the file can't be made.
-pub(super) fn claim(folder: &Path) -> anyhow::Result<Claim> {
+pub(crate) fn claim(folder: &Path) -> anyhow::Result<Claim> {
     let path = folder.join(NAME);
     let shown = path.display();
     let mut file = File::options()

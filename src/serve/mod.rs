@@ -16,7 +16,7 @@
 
 mod ending;
 mod endpoints;
-mod folder;
+pub(crate) mod folder;
 mod holder;
 mod metrics;
 mod office;

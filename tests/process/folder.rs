@@ -54,8 +54,9 @@ fn the_database_lies_in_the_folder_that_was_named() {
     ] {
         let base = tempfile::tempdir().unwrap();
         let folder = base.path().join(name);
-        let listed = muster(&folder).args(["account", "list"]).output().unwrap();
-        assert!(listed.status.success(), "{name}: {listed:?}");
+        let add = ["account", "add", "annika"];
+        let added = muster(&folder).args(add).output().unwrap();
+        assert!(added.status.success(), "{name}: {added:?}");
         assert!(folder.join("muster.db").exists(), "{name}");
         assert_eq!(fs::read_dir(base.path()).unwrap().count(), 1, "{name}");
     }

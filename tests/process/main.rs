@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod care;
 mod descriptors;
 mod endpoints;
 mod folder;

@@ -6,6 +6,7 @@
 //!
 //! Every call ends within [`StoreSettings::call_deadline`].
 
+pub mod care;
 mod failure;
 mod open;
 pub(crate) mod time;

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Executor, MySqlPool, SqlitePool};
 
 use super::{
     ACQUIRE_TIMEOUT, CALL_DEADLINE, Database, MAX_CONNECTIONS, Metrics, Pool, STATEMENT_TIMEOUT,
-    failure,
+    care, failure,
 };
 
 /// Connections to the embedded store's file that read, beside the one that writes.
@@ -36,6 +36,8 @@ pub struct StoreSettings {
     /// Has a MariaDB or MySQL server fill in columns that a statement leaves out, and cut what is too long for its column: what a
     /// schema relies on whose columns are not all known.
     pub lenient: bool,
+    /// Makes an embedded store that is not there.
+    pub create: bool,
     /// Where failed statements are counted.
     pub metrics: Arc<Metrics>,
 }
@@ -47,6 +49,7 @@ impl Default for StoreSettings {
             call_deadline: CALL_DEADLINE,
             max_connections: MAX_CONNECTIONS,
             lenient: false,
+            create: true,
             metrics: Arc::default(),
         }
     }
@@ -61,6 +64,12 @@ pub enum OpenError {
     /// Not understood as a URL of its kind.
     #[error("the store's URL is not understood")]
     Url,
+    /// There is none, and none is to be made.
+    #[error("there is no store {} yet", file.display())]
+    Absent {
+        /// Where the embedded store would be.
+        file: PathBuf,
+    },
     /// The file was written by a newer muster.
     #[error("the store's file {} is of version {found}, this program knows up to {known}", file.display())]
     Newer {
@@ -119,7 +128,7 @@ async fn open_sqlite(
     let in_memory = url.contains(":memory:") || url.contains("mode=memory");
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|_| OpenError::Url)?
-        .create_if_missing(true)
+        .create_if_missing(settings.create)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
@@ -129,6 +138,13 @@ async fn open_sqlite(
         why: reason(&error, &file),
         file: file.clone(),
     };
+    if !in_memory && !settings.create && !file.exists() {
+        return Err(OpenError::Absent { file });
+    }
+    if !in_memory {
+        // If it can't be made, SQLite says why below.
+        let _ = care::make_private(&file);
+    }
     let pool = |connections| {
         SqlitePoolOptions::new()
             .max_connections(connections)

@@ -39,6 +39,8 @@ use crate::{
 
 /// The steps that make the embedded store what it is today. A step that has been released is never changed; a new one is added.
 const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sqlite.sql")];
+/// The version that an embedded store has which this program has brought up to date.
+pub const VERSION: usize = MIGRATIONS.len();
 
 /// What the embedded store's tables' names begin with.
 const PREFIX: &str = "cockatrice_";

@@ -35,6 +35,8 @@ use play::MapCache;
 /// The steps that make the embedded store what it is today. A step that has been released is never changed; a new one is
 /// added.
 const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sqlite.sql")];
+/// The version that an embedded store has which this program has brought up to date.
+pub const VERSION: usize = MIGRATIONS.len();
 
 /// The store. Shared by reference; every method may be called concurrently.
 #[derive(Debug)]
