@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::Parser;
 use muster::{
     config::{
-        Config, LogFormat, Sources,
+        Config, Sources,
         cli::{Account, AccountsOf, Cli, Command, Store},
     },
     doctor,
@@ -116,7 +116,7 @@ fn prepare() -> anyhow::Result<Prepared> {
         .filter(|(name, _)| name == "NO_COLOR")
         .map(|(_, value)| value.as_str())
         .next();
-    let style = log::style(config.log.format == LogFormat::Json, no_color);
+    let style = log::style(config.log.format, no_color);
     let (log, level) = Log::start(&config.log.level, style).context("the log can't start")?;
     Ok(Prepared::ToRun(Box::new(Started {
         sources,

@@ -53,9 +53,8 @@ pub(crate) fn run(config: &Config, lobby: AccountsOf, action: &Store) -> anyhow:
 /// Puts a copy in a store's place, while no server can be using it.
 async fn restore(config: &Config, url: &str, copy: &Path, known: usize) -> anyhow::Result<String> {
     let file = care::place_of(url)?;
+    make_folder(config)?;
     let folder = &config.server.data_dir;
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("can't create {}", folder.display()))?;
     let _nobody_else = folder::claim(folder).context("stop the server first")?;
     let (restored, old) = care::restore(copy, &file, known).await?;
     let mut told = in_words(&restored, "was restored");
@@ -65,19 +64,22 @@ async fn restore(config: &Config, url: &str, copy: &Path, known: usize) -> anyho
     Ok(told)
 }
 
-/// Brings a store up to date, as the server does by itself when it starts.
+/// Makes a store, or brings it up to date, as the server does by itself when it starts.
 async fn migrate(
     config: &Config,
     lobby: AccountsOf,
     url: &str,
     known: usize,
 ) -> anyhow::Result<String> {
-    let file = care::file_of(url)?;
-    let before = care::check(&file, known).await?.version;
-    let settings = StoreSettings {
-        create: false,
-        ..StoreSettings::default()
+    let file = care::place_of(url)?;
+    let before = match file.exists() {
+        true => care::check(&file, known).await?.version,
+        false => {
+            make_folder(config)?;
+            0
+        }
     };
+    let settings = StoreSettings::default();
     match lobby {
         AccountsOf::Faf => faf::store::Store::open(url, &settings).await?.close().await,
         AccountsOf::Cockatrice => {
@@ -91,13 +93,17 @@ async fn migrate(
     if after != known {
         bail!("{} is of version {after} still", file.display());
     }
-    Ok(match before == after {
-        true => format!("{} is of version {after}, the newest\n", file.display()),
-        false => format!(
-            "{} was of version {before} and is of {after} now\n",
-            file.display()
-        ),
+    let file = file.display();
+    Ok(match before {
+        0 => format!("{file} was made, of version {after}\n"),
+        before if before == after => format!("{file} is of version {after}, the newest\n"),
+        before => format!("{file} was of version {before} and is of {after} now\n"),
     })
+}
+
+fn make_folder(config: &Config) -> anyhow::Result<()> {
+    let folder = &config.server.data_dir;
+    std::fs::create_dir_all(folder).with_context(|| format!("can't create {}", folder.display()))
 }
 
 fn in_words(checked: &Checked, what: &str) -> String {

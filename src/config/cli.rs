@@ -117,7 +117,7 @@ pub enum Store {
         /// What `backup` has made.
         file: PathBuf,
     },
-    /// Bring it up to date with this program, as the server does by itself when it starts.
+    /// Make it, or bring it up to date with this program, as the server does by itself when it starts.
     Migrate,
 }
 

@@ -51,6 +51,14 @@ pub enum ConfigError {
         /// What would be right.
         allowed: String,
     },
+    /// What is shown in place of a secret was given as the secret.
+    #[error("{place}: {key} is what a secret is shown as, not the secret itself")]
+    Masked {
+        /// Where it was typed.
+        place: Place,
+        /// The key that it was typed for.
+        key: &'static str,
+    },
     /// Two values do not go together.
     #[error("{0}")]
     Contradiction(String),

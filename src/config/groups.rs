@@ -57,8 +57,9 @@ settings::settings! {
         /// What is logged: error, warn, info, debug, trace, or a filter such as "info,muster_engine=debug". At "trace"
         /// every message is logged with all that is in it, tokens and hashes of passwords too.
         level: String = "log.level", log_levels(), "info", live;
-        /// What lines look like: "text" for people, or "json", an object per line, for programs. Text has colours on a
-        /// terminal only, and none if the variable NO_COLOR is set.
+        /// What lines look like: "text" for people; "json", an object per line, for programs; "journald" for the journal
+        /// of systemd, which has the time by itself and learns the level. Text has colours on a terminal only, and none if
+        /// the variable NO_COLOR is set.
         format: LogFormat = "log.format", word(LogFormat::WORDS), "text";
     }
 }
@@ -70,9 +71,11 @@ pub enum LogFormat {
     Text,
     /// For programs.
     Json,
+    /// For the journal of systemd.
+    Journald,
 }
 
-settings::words! { LogFormat { Text = "text", Json = "json" } }
+settings::words! { LogFormat { Text = "text", Json = "json", Journald = "journald" } }
 
 /// What keys' names begin with, in the order in which they are shown, with a heading for each.
 pub(super) const HEADINGS: &[(&str, &str)] = &[

@@ -42,7 +42,9 @@ pub fn reference() -> String {
          names: see `docs/replacing-faf.md`. Those of a Cockatrice server, from the `servatrice.ini` that `--compat FILE` names, lie\n\
          there too: see `docs/replacing-servatrice.md`.\n\n\
          The files are read again every `server.config_refresh_s` seconds and on the signal HUP. A key marked *(live)*\n\
-         then takes effect at once; a change of any other is logged and waits for the next start.\n",
+         then takes effect at once; a change of any other is logged and waits for the next start.\n\n\
+         A variable with `_FILE` at its end names a file in which the value lies, for secrets that a service manager or a\n\
+         container hands out: `MUSTER_STORE_URL_FILE=/run/credentials/muster.service/store_url`.\n",
     );
     for (group, heading) in HEADINGS {
         let _ = writeln!(out, "\n## [{group}] {heading}\n");
@@ -87,10 +89,13 @@ fn default(key: &Key) -> String {
         .map_or_else(|| key.default.to_owned(), |value| value.to_string())
 }
 
+/// What is shown in place of a secret.
+pub(super) const MASK: &str = "***";
+
 /// The value, without a password.
 pub(super) fn shown(key: &Key, value: &Value) -> String {
     match (key.kind, value) {
-        (_, Value::Text(secret)) if key.secret && !secret.is_empty() => "\"***\"".to_owned(),
+        (_, Value::Text(secret)) if key.secret && !secret.is_empty() => Quoted(MASK).to_string(),
         (Kind::Prefixed(_) | Kind::PrefixedOrOff(_), Value::Text(url)) => {
             Quoted(&without_password(url)).to_string()
         }
@@ -104,7 +109,7 @@ fn without_password(url: &str) -> String {
         let (scheme, rest) = url.split_once("://")?;
         let (login, host) = rest.rsplit_once('@')?;
         let (user, _) = login.split_once(':')?;
-        Some(format!("{scheme}://{user}:***@{host}"))
+        Some(format!("{scheme}://{user}:{MASK}@{host}"))
     };
     masked().unwrap_or_else(|| url.to_owned())
 }

@@ -8,11 +8,15 @@ use toml::de::{DeTable, DeValue};
 use super::{
     error::{ConfigError, Place},
     groups::{find, keys, nearest},
+    print::MASK,
     service_links,
 };
 
 /// Environment variables that are read elsewhere and are no keys.
 const NOT_KEYS: &[&str] = &["MUSTER_CONFIG", "MUSTER_COMPAT"];
+
+/// What the name of a variable ends with whose value is the path of a file with the value in it.
+const IN_A_FILE: &str = "_FILE";
 
 /// One key with a value of its kind.
 pub(super) struct Given {
@@ -62,8 +66,8 @@ pub(super) fn from_toml(file: &str, text: &str) -> Result<Vec<Given>, ConfigErro
             let at = place(value.span().start);
             let shown = text.get(value.span()).unwrap_or_default().to_owned();
             let value = toml_value(value.get_ref()).and_then(|value| key.kind.check(value));
-            let value = value.ok_or_else(|| bad(at, key, shown))?;
-            given.push(Given { key, value });
+            let value = value.ok_or_else(|| bad(at.clone(), key, shown))?;
+            given.push(taken(at, key, value)?);
         }
     }
     Ok(given)
@@ -111,21 +115,26 @@ pub(super) fn from_environment(variables: &[(String, String)]) -> Result<Vec<Giv
     });
     ours.map(|(variable, text)| {
         let place = Place::Environment(variable.clone());
-        let key = keys()
-            .iter()
-            .copied()
-            .find(|key| key.variable() == *variable)
-            .ok_or_else(|| {
-                let guess = variable[PREFIX.len()..]
-                    .to_lowercase()
-                    .replacen('_', ".", 1);
-                let nearest = nearest(&guess).and_then(find).map(Key::variable);
-                ConfigError::UnknownKey {
-                    place: place.clone(),
-                    key: variable.clone(),
-                    nearest,
-                }
+        let named = |name: &str| keys().iter().copied().find(|key| key.variable() == name);
+        // The value lies in a file, as secrets do that a service manager hands out.
+        if let Some(key) = variable.strip_suffix(IN_A_FILE).and_then(named) {
+            let text = fs::read_to_string(text).map_err(|error| ConfigError::Unreadable {
+                file: text.clone(),
+                why: format!("{error} ({variable})"),
             })?;
+            return parsed(place, key, text.trim_end_matches(['\r', '\n']));
+        }
+        let key = named(variable).ok_or_else(|| {
+            let guess = variable[PREFIX.len()..]
+                .to_lowercase()
+                .replacen('_', ".", 1);
+            let nearest = nearest(&guess).and_then(find).map(Key::variable);
+            ConfigError::UnknownKey {
+                place: place.clone(),
+                key: variable.clone(),
+                nearest,
+            }
+        })?;
         parsed(place, key, text)
     })
     .collect()
@@ -146,8 +155,24 @@ fn parsed(place: Place, key: &'static Key, text: &str) -> Result<Given, ConfigEr
     let value = key
         .kind
         .parse(text)
-        .ok_or_else(|| bad(place, key, format!("{text:?}")))?;
-    Ok(Given { key, value })
+        .ok_or_else(|| bad(place.clone(), key, format!("{text:?}")))?;
+    taken(place, key, value)
+}
+
+/// A value of its kind, unless it is what is shown in place of a secret: a configuration that was printed was typed in again.
+fn taken(place: Place, key: &'static Key, value: Value) -> Result<Given, ConfigError> {
+    let masked = match &value {
+        Value::Text(text) if key.secret => text == MASK,
+        Value::Text(text) => text.contains(&format!(":{MASK}@")),
+        _ => false,
+    };
+    match masked {
+        true => Err(ConfigError::Masked {
+            place,
+            key: key.name,
+        }),
+        false => Ok(Given { key, value }),
+    }
 }
 
 fn unknown(place: Place, name: &str) -> ConfigError {

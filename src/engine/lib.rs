@@ -163,12 +163,24 @@ fn listen(settings: &Settings) -> io::Result<Opened> {
     for listener in &settings.listeners {
         let Listener { name, address, .. } = listener;
         let strangers = listener.strangers.is_some();
-        let opened = runtime::listen(*address, strangers, settings.peer_timeout)
+        let inherited = inherited(&settings.inherited, *address);
+        let opened = runtime::listen(*address, inherited, strangers, settings.peer_timeout)
             .map_err(|e| io::Error::new(e.kind(), format!("{name} on {address}: {e}")))?;
         addresses.push((name.clone(), opened.local_addr()?));
         listeners.push(opened);
     }
     Ok((listeners, addresses))
+}
+
+/// The socket that was opened for this address beforehand: at its port, and one of the two is for every address, or both are
+/// for the same.
+fn inherited(all: &[TcpListener], address: SocketAddr) -> Option<&TcpListener> {
+    all.iter().find(|socket| {
+        socket.local_addr().is_ok_and(|there| {
+            let any = there.ip().is_unspecified() || address.ip().is_unspecified();
+            there.port() == address.port() && (any || there.ip() == address.ip())
+        })
+    })
 }
 
 /// Starts a thread for each shard, and returns when all have had their first turn.

@@ -8,7 +8,7 @@ use std::{
     os::fd::OwnedFd,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -50,6 +50,8 @@ pub enum Inbound<D: Dialect, S = OwnedFd> {
     Stop(Stopping),
     /// Log every counter.
     Report,
+    /// Say that the shard still does something.
+    Pulse,
 }
 
 /// A connection on its way to its shard.
@@ -141,6 +143,10 @@ pub struct Mesh<D: Dialect, S = OwnedFd> {
     closing: AtomicBool,
     /// Per shard: drained, nothing left that an orderly end waits for.
     idle: Box<[AtomicBool]>,
+    /// How often it was asked whether everybody is alive.
+    asked: AtomicU64,
+    /// Per shard: the last time it has answered to.
+    answered: Box<[AtomicU64]>,
     /// Per shard: its thread has ended.
     ended: Box<[AtomicBool]>,
     /// The accepting thread has ended.
@@ -191,6 +197,8 @@ impl<D: Dialect, S> Mesh<D, S> {
             acceptor: OnceLock::new(),
             closing: AtomicBool::new(false),
             idle: (0..shards).map(|_| AtomicBool::new(false)).collect(),
+            asked: AtomicU64::new(0),
+            answered: (0..shards).map(|_| AtomicU64::new(0)).collect(),
             ended: (0..shards).map(|_| AtomicBool::new(false)).collect(),
             acceptor_ended: AtomicBool::new(false),
         })
@@ -247,6 +255,30 @@ impl<D: Dialect, S> Mesh<D, S> {
         for shard in self.ids() {
             self.post(shard, Inbound::Report);
         }
+    }
+
+    /// Asks every shard whether it still does anything. One that has not answered the last time is not asked again before it
+    /// has, so nothing piles up.
+    pub fn ask_pulse(&self) {
+        let last = self.asked.fetch_add(1, Ordering::AcqRel);
+        for shard in self.ids() {
+            if self.answered[shard.local()].load(Ordering::Acquire) == last {
+                self.post(shard, Inbound::Pulse);
+            }
+        }
+    }
+
+    /// A shard that has not answered to the last [`Mesh::ask_pulse`].
+    pub fn without_pulse(&self) -> Option<ShardId> {
+        let asked = self.asked.load(Ordering::Acquire);
+        let mut shards = self.ids();
+        shards.find(|id| self.answered[id.local()].load(Ordering::Acquire) < asked)
+    }
+
+    /// A shard answers, to whatever it was asked last.
+    pub(super) fn answer_pulse(&self, shard: ShardId) {
+        let asked = self.asked.load(Ordering::Acquire);
+        self.answered[shard.local()].store(asked, Ordering::Release);
     }
 
     /// Whether every shard has finished its work since [`Stopping::Drain`].

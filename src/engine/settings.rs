@@ -1,6 +1,6 @@
 //! What the engine is told, and what an operator may choose of it. It reads no file.
 
-use std::time::Duration;
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use super::{admission::AddressLimits, memory::MemoryLimits, table::Conn};
 use lobby::{Listener, OutboxLimits};
@@ -29,6 +29,8 @@ settings::settings! {
         peer_timeout: Duration = "limits.peer_timeout_s", number(15, 86_400), "90", unit("s");
         /// Where to listen.
         listeners: Vec<Listener>, always Vec::new();
+        /// Sockets that were opened for this process before it started; those at a listener's port take its place.
+        inherited: Arc<Vec<TcpListener>>, always Arc::default();
         /// Time for the PROXY header and the WebSocket upgrade.
         handshake: Duration, always Duration::from_secs(10);
         /// Makes chance repeatable.

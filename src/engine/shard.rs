@@ -412,6 +412,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             Inbound::RelayEnded(conn) => self.remove(conn),
             Inbound::Stop(step) => self.stop(step),
             Inbound::Report => self.report(),
+            Inbound::Pulse => self.mesh.answer_pulse(self.id),
         }
     }
 

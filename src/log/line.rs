@@ -23,6 +23,8 @@ pub enum Style {
     Plain,
     /// The same, with the level in its colour, for a terminal.
     Colours,
+    /// `<PRIORITY>TARGET: MESSAGE KEY=VALUE …`, as the journal takes it from a service (sd-daemon(3)); it knows the time.
+    Journal,
     /// An object: `timestamp`, `level`, `target`, `fields` with `message` and all others.
     Json,
 }
@@ -33,10 +35,11 @@ pub(super) fn of(event: &Event<'_>, style: Style, at: SystemTime) -> String {
     let target = event.metadata().target();
     let mut line = match style {
         Style::Json => json(event, level, target, at),
-        Style::Plain => text(event, &format!("{level:>5}"), target, at),
+        Style::Plain => text(event, &format!("{} {level:>5}", moment(at)), target),
+        Style::Journal => text(event, &format!("<{}>", priority(level)), target),
         Style::Colours => {
             let level = format!("\x1b[{}m{level:>5}\x1b[0m", colour(level));
-            text(event, &level, target, at)
+            text(event, &format!("{} {level}", moment(at)), target)
         }
     };
     line.push('\n');
@@ -45,8 +48,16 @@ pub(super) fn of(event: &Event<'_>, style: Style, at: SystemTime) -> String {
 
 /// Words of the program that are no event: as they are for people, an object for programs.
 pub(super) fn notice(text: &str, style: Style) -> String {
-    if style != Style::Json {
-        return format!("{text}\n");
+    match style {
+        Style::Plain | Style::Colours => return format!("{text}\n"),
+        Style::Journal => {
+            let priority = priority(Level::WARN);
+            let lines = text
+                .lines()
+                .map(|line| format!("<{priority}>muster: {line}\n"));
+            return lines.collect();
+        }
+        Style::Json => {}
     }
     let mut fields = Fields {
         message: text.to_owned(),
@@ -55,11 +66,12 @@ pub(super) fn notice(text: &str, style: Style) -> String {
     object(&mut fields, Level::WARN, "muster", SystemTime::now()) + "\n"
 }
 
-fn text(event: &Event<'_>, level: &str, target: &str, at: SystemTime) -> String {
+fn text(event: &Event<'_>, head: &str, target: &str) -> String {
     let mut fields = Fields::default();
     event.record(&mut fields);
     let mut line = String::new();
-    let _ = write!(line, "{} {level} {target}:", moment(at)); // a String takes everything
+    let gap = if head.ends_with('>') { "" } else { " " };
+    let _ = write!(line, "{head}{gap}{target}:"); // a String takes everything
     if !fields.message.is_empty() {
         line.push(' ');
         escape(&mut line, &fields.message, false);
@@ -120,6 +132,16 @@ fn moment(at: SystemTime) -> String {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     let at = Timestamp::from_microsecond(since.as_micros() as i64).unwrap_or(Timestamp::MAX);
     format!("{at:.6}")
+}
+
+/// The number that syslog(3) has for it.
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        _ => 7,
+    }
 }
 
 /// The terminal's number.

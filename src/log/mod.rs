@@ -20,6 +20,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use config::LogFormat;
 use metrics::SharedCounter;
 use tracing::{Event, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
@@ -100,14 +101,15 @@ impl Drop for Log {
     }
 }
 
-/// How lines look on standard error: `json`, or text, which has colours on a terminal of somebody who has not forbidden
-/// them (<https://no-color.org>).
-pub fn style(json: bool, no_color: Option<&str>) -> Style {
+/// How lines look on standard error. Text has colours on a terminal of somebody who has not forbidden them
+/// (<https://no-color.org>).
+pub fn style(format: LogFormat, no_color: Option<&str>) -> Style {
     let colours = io::stderr().is_terminal() && no_color.is_none_or(str::is_empty);
-    match (json, colours) {
-        (true, _) => Style::Json,
-        (false, true) => Style::Colours,
-        (false, false) => Style::Plain,
+    match format {
+        LogFormat::Json => Style::Json,
+        LogFormat::Journald => Style::Journal,
+        LogFormat::Text if colours => Style::Colours,
+        LogFormat::Text => Style::Plain,
     }
 }
 
@@ -177,10 +179,10 @@ mod tests {
     #[test]
     fn a_file_gets_no_colours() {
         // Tests have no terminal.
-        assert_eq!(style(true, None), Style::Json);
+        assert_eq!(style(LogFormat::Json, None), Style::Json);
         if !io::stderr().is_terminal() {
-            assert_eq!(style(false, None), Style::Plain);
+            assert_eq!(style(LogFormat::Text, None), Style::Plain);
         }
-        assert_eq!(style(false, Some("1")), Style::Plain);
+        assert_eq!(style(LogFormat::Text, Some("1")), Style::Plain);
     }
 }

@@ -8,7 +8,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{orders::Orders, reload::Current};
+use super::{orders::Orders, reload::Current, systemd};
 
 /// How often an orderly stop looks whether the last game has ended.
 const DRAIN_CHECK: Duration = Duration::from_millis(50);
@@ -82,6 +82,7 @@ impl Stops {
                     // Everybody was told long before.
                     tracing::info!("stopping at once, as an administrator has ordered");
                     phase.set(Phase::Draining);
+                    systemd::stopping("ending at once");
                     return mesh.stop(Stopping::Now);
                 }
                 _ = self.terminate.recv() => break,
@@ -95,6 +96,7 @@ impl Stops {
             grace_s = grace.as_secs(),
             "stopping: waiting for running games"
         );
+        systemd::stopping("waiting for running games");
         mesh.stop(Stopping::Drain);
         let drained = async {
             // The shards say so after the turn in which they heard of the drain.

@@ -7,6 +7,8 @@
 //! | `metrics` | who counts |
 //! | `orders` | what administrators of a lobby may ask of the process |
 //! | `outside` | the broker: its settings, and what becomes of what it says |
+//! | `pulse` | whether every shard still does something |
+//! | `systemd` | what the service manager is told, and the sockets it hands over |
 //! | `reload` | reading the configuration again, and what takes effect at once |
 //! | `ending` | signals, the drain, the end |
 //! | `folder`, `holder` | who has the data folder, or a port, when it is not us |
@@ -22,11 +24,15 @@ mod metrics;
 mod office;
 mod orders;
 mod outside;
+mod pulse;
 mod reload;
+mod systemd;
 
 use std::{
     cell::{Cell, RefCell},
     io,
+    net::TcpListener,
+    path::PathBuf,
     process::ExitCode,
     rc::Rc,
     sync::Arc,
@@ -64,6 +70,7 @@ use self::{
     metrics::Counting,
     office::{Offices, Progress},
     orders::Orders,
+    pulse::Pulse,
     reload::Reload,
 };
 
@@ -78,6 +85,7 @@ pub(crate) fn serve(
 ) -> anyhow::Result<ExitCode> {
     let _ = rlimit::increase_nofile_limit(u64::MAX); // the doctor says if it is still too low
     muster::engine::use_small_pages();
+    say_what_starts(&sources, &config);
     let machine = doctor::Machine::read();
     if let Some(failures) = doctor::failures(&doctor::judge(&machine, &config)) {
         bail!("this machine can't run the server:\n{failures}");
@@ -92,6 +100,25 @@ pub(crate) fn serve(
         .block_on(runtime, run)
         .map_err(|error| with_holder(error, &config))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The first line: what runs here.
+fn say_what_starts(sources: &Sources, config: &Config) {
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let file = path(&sources.file)
+        .or_else(|| path(&sources.compat_file))
+        .or_else(|| path(&sources.servatrice_ini));
+    let kind = |url: &str| url.split(':').next().unwrap_or_default().to_owned();
+    let listeners = Router::listeners(&config.lobbies).into_iter();
+    let listeners: Vec<String> = listeners.map(|listener| listener.name).collect();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        configuration = file.as_deref().unwrap_or("none"),
+        store = kind(&config.store.url),
+        shards = config.engine.shards,
+        listeners = listeners.join(","),
+        "muster starts"
+    );
 }
 
 /// Says how many may be connected, and if those are fewer than was wished for.
@@ -139,11 +166,13 @@ async fn run(
     log: &Log,
     level: Level,
 ) -> anyhow::Result<()> {
+    let inherited = systemd::sockets().context("the sockets that were handed over")?;
     let mesh = Mesh::<Router>::new(config.engine.shards);
     let progress = Arc::new(Progress::default());
     let http = Arc::<Counts>::default();
     let phase = Rc::new(Cell::new(Phase::Starting));
-    let site = health(&progress, &mesh, &phase);
+    let pulse = Rc::<Pulse>::default();
+    let site = health(&progress, &mesh, &phase, &pulse);
     let mut health = Endpoint::open("http/health", config.http.health, site, &http).await?;
 
     let (broker, outbox) = outside::broker(config)?;
@@ -157,7 +186,8 @@ async fn run(
     let lobbies = LobbyMetrics::new(mesh.shards());
     let orders = Arc::<Orders>::default();
     let outside = (&offices, &broker, &orders);
-    let engine = start_engine(&config, connections, &mesh, outside, &lobbies)?;
+    let room = (connections, inherited);
+    let engine = start_engine(&config, room, &mesh, outside, &lobbies)?;
 
     let site = control(&mesh);
     let mut control = Endpoint::open("http/control", config.http.control, site, &http).await?;
@@ -173,6 +203,7 @@ async fn run(
     let site = Metrics(counting.registry());
     let mut metrics = Endpoint::open("http/metrics", config.http.metrics, site, &http).await?;
     phase.set(Phase::Ready);
+    let watched = spawn_local(pulse.watch(mesh.clone()));
     announce(&config, log, &engine, &[&control, &health, &metrics]);
 
     let (stops, hangup) = signals.split();
@@ -189,6 +220,7 @@ async fn run(
         mesh: mesh.clone(),
     };
     until_the_end(stops, reload, &offices, &phase).await?;
+    watched.abort();
     phase.set(Phase::Stopped);
     // From the inside to the outside: whoever still has something to hand on ends before the one they hand it to.
     spawn_blocking(move || engine.join()).await?;
@@ -230,10 +262,12 @@ fn health(
     progress: &Arc<Progress>,
     mesh: &Arc<Mesh<Router>>,
     phase: &Rc<Cell<Phase>>,
+    pulse: &Rc<Pulse>,
 ) -> Health<impl Fn() -> Phase + use<>> {
     let (progress, mesh, phase) = (progress.clone(), mesh.clone(), phase.clone());
+    let pulse = pulse.clone();
     Health(move || match phase.get() {
-        _ if mesh.lost().is_some() => Phase::Failed,
+        _ if mesh.lost().is_some() || pulse.is_lost() => Phase::Failed,
         Phase::Ready if !progress.is_complete() => Phase::Starting,
         phase => phase,
     })
@@ -249,7 +283,7 @@ fn control(mesh: &Arc<Mesh<Router>>) -> Control<impl Fn(News) + use<>> {
 
 fn start_engine(
     config: &Config,
-    connections: usize,
+    (connections, inherited): (usize, Vec<TcpListener>),
     mesh: &Arc<Mesh<Router>>,
     (offices, broker, orders): (&Offices, &Arc<Broker>, &Arc<Orders>),
     lobbies: &LobbyMetrics,
@@ -260,6 +294,7 @@ fn start_engine(
     Engine::start(
         engine::Settings {
             listeners: Router::listeners(&config.lobbies),
+            inherited: Arc::new(inherited),
             connections,
             ..config.engine.clone()
         },
@@ -285,6 +320,7 @@ fn announce(config: &Config, log: &Log, engine: &Engine, endpoints: &[&Endpoint]
     let listening = listeners.chain(endpoints);
     let lines = listening.map(|(name, address)| format!("listening {name} {address}\n"));
     log::say(&(lines.collect::<String>() + "ready\n"));
+    systemd::ready("serving");
     let has_faf = config.lobbies.faf.listeners.listeners().next().is_some();
     if has_faf && config.sign_in.auth == AuthMode::Open {
         log.notice(

@@ -11,7 +11,7 @@ use muster::{
 };
 use tokio::{signal::unix::Signal, sync::watch};
 
-use super::{endpoints::Endpoint, orders::Orders, outside};
+use super::{endpoints::Endpoint, orders::Orders, outside, systemd};
 
 /// The configuration in effect: that of the start, with everything live as it is now.
 pub(super) type Current = Rc<RefCell<Config>>;
@@ -42,7 +42,9 @@ impl Reload<'_> {
                 _ = self.hangup.recv() => {}
                 () = self.orders.reload.notified() => {}
             }
+            systemd::reloading();
             self.read_again().await;
+            systemd::ready("serving");
         }
     }
 

@@ -33,7 +33,11 @@ fn a_store_is_copied_while_it_is_used_and_put_back_when_it_is_not() {
     let backup = ["store", "backup", copy.to_str().unwrap()];
     let copied = run(&folder, &backup);
     assert!(copied.status.success(), "{}", said(&copied));
-    assert!(said(&copied).contains("is a sound copy"), "{}", said(&copied));
+    assert!(
+        said(&copied).contains("is a sound copy"),
+        "{}",
+        said(&copied)
+    );
     let again = run(&folder, &backup);
     assert!(!again.status.success() && said(&again).contains("exists already"));
 
@@ -41,16 +45,31 @@ fn a_store_is_copied_while_it_is_used_and_put_back_when_it_is_not() {
     let restore = ["store", "restore", copy.to_str().unwrap()];
     let refused = run(&folder, &restore);
     assert!(!refused.status.success(), "{}", said(&refused));
-    assert!(said(&refused).contains("stop the server first"), "{}", said(&refused));
+    assert!(
+        said(&refused).contains("stop the server first"),
+        "{}",
+        said(&refused)
+    );
 
     server.crash();
     let restored = run(&folder, &restore);
     assert!(restored.status.success(), "{}", said(&restored));
-    assert!(said(&restored).contains("what was there before"), "{}", said(&restored));
+    assert!(
+        said(&restored).contains("what was there before"),
+        "{}",
+        said(&restored)
+    );
     let listed = said(&run(&folder, &["account", "list"]));
-    assert!(listed.contains("annika") && !listed.contains("berit"), "{listed}");
+    assert!(
+        listed.contains("annika") && !listed.contains("berit"),
+        "{listed}"
+    );
     let migrated = run(&folder, &["store", "migrate"]);
-    assert!(said(&migrated).contains("the newest"), "{}", said(&migrated));
+    assert!(
+        said(&migrated).contains("the newest"),
+        "{}",
+        said(&migrated)
+    );
     server.restart().expect("it starts with what was put back");
 }
 
@@ -65,15 +84,23 @@ fn whoever_only_looks_makes_no_store() {
         &["account", "unban", "annika"],
         &["store", "check"],
         &["store", "backup", "/nowhere/copy"],
-        &["store", "migrate"],
         &["store", "--lobby", "cockatrice", "check"],
     ] {
         let output = run(&folder, words);
         assert!(!output.status.success(), "{words:?}");
-        assert!(said(&output).contains(absent), "{words:?}: {}", said(&output));
+        assert!(
+            said(&output).contains(absent),
+            "{words:?}: {}",
+            said(&output)
+        );
         assert!(!folder.exists(), "{words:?}");
     }
-    let of_a_server = ["--set", "store.url=mysql://127.0.0.1:9/faf", "store", "check"];
+    let of_a_server = [
+        "--set",
+        "store.url=mysql://127.0.0.1:9/faf",
+        "store",
+        "check",
+    ];
     let output = run(&folder, &of_a_server);
     assert!(!output.status.success());
     assert!(said(&output).contains("mariadb-dump"), "{}", said(&output));

@@ -10,6 +10,7 @@ mod folder;
 mod log;
 mod loss;
 mod signals;
+mod systemd;
 
 use std::{
     fs::File,

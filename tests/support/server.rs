@@ -364,7 +364,7 @@ fn filled() -> Result<&'static Path, String> {
     static MADE: OnceLock<Result<TempDir, String>> = OnceLock::new();
     let made = MADE.get_or_init(|| {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        run(muster(folder.path()).args(["account", "list"]))?;
+        run(muster(folder.path()).args(["store", "migrate"]))?;
         let url = format!("sqlite:{}", folder.path().join("muster.db").display());
         wait(async {
             let options: SqliteConnectOptions = url.parse()?;

@@ -40,13 +40,15 @@ impl Phase {
 /// The header that names the phase: the bodies are empty.
 const PHASE: &str = "muster-phase";
 
-/// `/ready`: 200 while the server serves, also while it drains, otherwise 503. `/accepting`: the same, but 503 while it drains.
+/// `/live`: 503 if the process had better be ended and started anew, otherwise 200. `/ready`: 200 while the server serves, also
+/// while it drains, otherwise 503. `/accepting`: the same, but 503 while it drains.
 pub struct Health<R>(pub R);
 
 impl<R: Fn() -> Phase + 'static> Site for Health<R> {
     async fn get(&self, path: &str) -> Answer {
         let phase = (self.0)();
         let good = match path {
+            "/live" => phase != Phase::Failed,
             "/ready" => phase.serves(),
             "/accepting" => phase == Phase::Ready,
             _ => return status(StatusCode::NOT_FOUND),
@@ -67,15 +69,19 @@ mod tests {
 
     #[tokio::test]
     async fn draining_is_told_from_ready() {
-        for (phase, ready, accepting) in [
-            (Phase::Starting, 503, 503),
-            (Phase::Ready, 200, 200),
-            (Phase::Draining, 200, 503),
-            (Phase::Stopped, 503, 503),
-            (Phase::Failed, 503, 503),
+        for (phase, live, ready, accepting) in [
+            (Phase::Starting, 200, 503, 503),
+            (Phase::Ready, 200, 200, 200),
+            (Phase::Draining, 200, 200, 503),
+            (Phase::Stopped, 200, 503, 503),
+            (Phase::Failed, 503, 503, 503),
         ] {
             let health = Health(move || phase);
-            for (path, expected) in [("/ready", ready), ("/accepting", accepting)] {
+            for (path, expected) in [
+                ("/live", live),
+                ("/ready", ready),
+                ("/accepting", accepting),
+            ] {
                 let answer = health.get(path).await;
                 assert_eq!(answer.status(), expected, "{path} {phase:?}");
                 assert_eq!(answer.headers()[PHASE], phase.word());

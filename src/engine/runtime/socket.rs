@@ -91,12 +91,20 @@ pub(super) fn widen(socket: &OwnedFd) {
 /// The address can't be listened on.
 pub(crate) fn listen(
     address: SocketAddr,
+    inherited: Option<&TcpListener>,
     strangers: bool,
     peer_timeout: Duration,
 ) -> io::Result<TcpListener> {
-    let protocol = Some(socket2::Protocol::TCP);
-    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, protocol)?;
-    socket.set_reuse_address(true)?;
+    let socket = match inherited {
+        Some(socket) => socket2::Socket::from(socket.try_clone()?),
+        None => {
+            let protocol = Some(socket2::Protocol::TCP);
+            let domain = Domain::for_address(address);
+            let socket = socket2::Socket::new(domain, Type::STREAM, protocol)?;
+            socket.set_reuse_address(true)?;
+            socket
+        }
+    };
     let keepalive = TcpKeepalive::new()
         .with_time(peer_timeout * 2 / 3)
         .with_interval(peer_timeout / 9);
@@ -109,8 +117,10 @@ pub(crate) fn listen(
         UNSENT_BYTES
     })?;
     socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    if inherited.is_none() {
+        socket.bind(&address.into())?;
+    }
+    socket.listen(BACKLOG)?; // one that was inherited listens already, perhaps for fewer
     Ok(socket.into())
 }
 
@@ -152,7 +162,7 @@ mod tests {
     #[test]
     fn an_accepted_socket_gives_a_silent_peer_up() {
         let timeout = Duration::from_secs(90);
-        let listener = listen((Ipv4Addr::LOCALHOST, 0).into(), false, timeout).unwrap();
+        let listener = listen((Ipv4Addr::LOCALHOST, 0).into(), None, false, timeout).unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         listener.set_nonblocking(false).unwrap();
         let (accepted, _) = listener.accept().unwrap();
