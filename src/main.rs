@@ -1,6 +1,7 @@
 //! The command line: puts the layers together and nothing else.
 
 mod accounts;
+mod manual;
 mod serve;
 mod stores;
 
@@ -61,8 +62,9 @@ enum Todo {
 }
 
 impl Todo {
-    fn of(command: Option<Command>) -> anyhow::Result<Todo> {
-        Ok(match command.unwrap_or(Command::Serve) {
+    /// None: it needed neither a configuration nor a machine, and is done.
+    fn of(command: Option<Command>) -> anyhow::Result<Option<Todo>> {
+        Ok(Some(match command.unwrap_or(Command::Serve) {
             Command::Serve => {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
@@ -76,7 +78,15 @@ impl Todo {
             Command::Doctor { json } => Todo::Doctor { json },
             Command::Account { lobby, action } => Todo::Account(lobby, action),
             Command::Store { lobby, action } => Todo::Store(lobby, action),
-        })
+            Command::Man { folder } => {
+                manual::write(&folder).with_context(|| folder.display().to_string())?;
+                return Ok(None);
+            }
+            Command::Completions { shell } => {
+                log::say(&manual::completions(shell));
+                return Ok(None);
+            }
+        }))
     }
 }
 
@@ -91,7 +101,9 @@ enum Prepared {
 fn prepare() -> anyhow::Result<Prepared> {
     let cli = Cli::parse();
     // Before anything that takes time: a signal that comes meanwhile must not end the process.
-    let command = Todo::of(cli.command)?;
+    let Some(command) = Todo::of(cli.command)? else {
+        return Ok(Prepared::Done);
+    };
     let sources = Sources {
         file: cli.options.config.clone(),
         compat_file: cli.options.configuration_file.clone(),

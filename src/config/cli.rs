@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use backoffice::cockatrice::account::Right;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 /// A lobby server.
 #[derive(Clone, Debug, Parser)]
@@ -67,6 +68,16 @@ pub enum Command {
         /// As JSON, for programs.
         #[arg(long)]
         json: bool,
+    },
+    /// Write the manual pages.
+    Man {
+        /// A folder that is there.
+        folder: PathBuf,
+    },
+    /// Print the completions for a shell.
+    Completions {
+        /// For whom.
+        shell: Shell,
     },
     /// Look after an embedded store: check it, copy it, put a copy back.
     Store {

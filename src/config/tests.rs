@@ -355,10 +355,7 @@ fn what_is_hardly_meant_is_told() {
 fn what_a_secret_is_shown_as_is_no_secret() {
     for url in ["mysql://faf:***@db/faf", "mariadb://faf:***@db/faf"] {
         let text = refusal(&format!("[store]\nurl = \"{url}\"\n"), &[], &[]);
-        assert!(
-            text.contains("store.url") && text.contains(":2:"),
-            "{text}"
-        );
+        assert!(text.contains("store.url") && text.contains(":2:"), "{text}");
         let text = refusal("", &[("MUSTER_STORE_URL", url)], &[]);
         assert!(text.contains("not the secret itself"), "{text}");
         let text = refusal("", &[], &[("store.url", url)]);

@@ -28,7 +28,7 @@ pub use registry::{
     Combination, Definition, Family, Kind, Label, Metric, Registry, Source, Value, Visit, counters,
     report, resume,
 };
-pub use value::{Counter, Gauge, Histogram, SharedCounter};
+pub use value::{Counter, Gauge, Histogram, ReadSeconds, SharedCounter};
 
 /// Makes a struct of metrics, and the description that each is read by ([`Source`]).
 ///

@@ -92,6 +92,32 @@ impl Metric for SharedCounter {
     }
 }
 
+/// Seconds that only grow, looked up where somebody else counts them.
+#[derive(Debug, Default)]
+pub struct ReadSeconds(AtomicU64);
+
+impl ReadSeconds {
+    /// None yet.
+    pub const fn new() -> Self {
+        ReadSeconds(AtomicU64::new(0)) // the bits of 0.0
+    }
+
+    /// How many it is now.
+    pub fn set(&self, seconds: f64) {
+        self.0.store(seconds.to_bits(), Relaxed);
+    }
+}
+
+impl Metric for ReadSeconds {
+    fn kind(&self) -> Kind {
+        Kind::Counter
+    }
+
+    fn read(&self, _: &Definition, sample: &mut dyn FnMut(&[&str], Value)) {
+        sample(&[], Value::Number(f64::from_bits(self.0.load(Relaxed))));
+    }
+}
+
 /// A number that goes up and down. The last thread to set it is right.
 #[derive(Debug, Default)]
 pub struct Gauge(AtomicU64);

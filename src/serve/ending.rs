@@ -1,6 +1,6 @@
 //! Signals, and the end: an orderly one (spec: faf-lifecycle 14), or that of a server which has lost a part of itself.
 
-use std::{cell::Cell, io, time::Duration};
+use std::{cell::Cell, io, sync::Arc, time::Duration};
 
 use muster::{backoffice::http::health::Phase, engine::Mesh, lobbies::Router, lobby::Stopping};
 use tokio::{
@@ -8,7 +8,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{orders::Orders, reload::Current, systemd};
+use super::{metrics::Service, orders::Orders, reload::Current, systemd};
 
 /// How often an orderly stop looks whether the last game has ended.
 const DRAIN_CHECK: Duration = Duration::from_millis(50);
@@ -38,6 +38,35 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             counters: signal(SignalKind::user_defined1())?,
         })
+    }
+}
+
+/// How far the life of the server is, and the metric of it.
+#[derive(Debug)]
+pub(super) struct Stage {
+    phase: Cell<Phase>,
+    service: Arc<Service>,
+}
+
+impl Stage {
+    /// It is starting.
+    pub(super) fn new(service: Arc<Service>) -> Stage {
+        Stage {
+            phase: Cell::new(Phase::Starting),
+            service,
+        }
+    }
+
+    /// Where it is now.
+    pub(super) fn get(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// It goes on.
+    pub(super) fn set(&self, phase: Phase) {
+        self.phase.set(phase);
+        let draining = phase == Phase::Draining;
+        self.service.draining.set(f64::from(u8::from(draining)));
     }
 }
 
@@ -73,7 +102,7 @@ impl Stops {
         &mut self,
         current: Current,
         mesh: &Mesh<Router>,
-        phase: &Cell<Phase>,
+        phase: &Stage,
         orders: &Orders,
     ) {
         loop {
@@ -119,7 +148,7 @@ impl Stops {
 pub(super) async fn loss(
     lost: impl Fn() -> Option<String>,
     mesh: &Mesh<Router>,
-    phase: &Cell<Phase>,
+    phase: &Stage,
 ) -> anyhow::Error {
     let lost = loop {
         match lost() {

@@ -5,30 +5,52 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use metrics::{LabelledGauge, Registry};
+use metrics::{Gauge, LabelledGauge, Registry};
 use muster::{
     backoffice::{broker::Broker, http, runner},
+    config::Config,
     engine,
     lobbies::LobbyMetrics,
     lobby::faf,
     log,
 };
 
-use super::office::Progress;
+use super::{office::Progress, process::Process};
 
 metrics::metrics! {
-    /// What the process says of itself.
-    pub(super) struct Process {
+    /// What the server says of itself.
+    pub(super) struct Service {
         /// The running server: its version, when it started, and the last game's number then.
         build: LabelledGauge(1) =
             Sum "build_info" { version, python_version, start_time, game_uid };
+        /// Connections that the server takes at one time, which may be fewer than the configuration allows.
+        connections: Gauge = Sum "muster_connections_limit";
+        /// Whether a broker is configured: 1 if there is one.
+        broker: Gauge = Sum "muster_broker_configured";
+        /// Whether the server is going to end and waits for running games: 1 if it does.
+        draining: Gauge = Sum "muster_draining";
+        /// Whether every shard has answered of late when it was asked whether it still does anything: 1 if so.
+        shards_alive: Gauge = Sum "muster_shards_alive";
     }
 }
 
-impl Process {
-    /// This process, which starts now.
-    pub(super) fn started(last_game: u32) -> Self {
-        let process = Process::default();
+impl Service {
+    /// A server that may have so many connections.
+    pub(super) fn new(connections: usize, config: &Config) -> Arc<Self> {
+        let service = Service::default();
+        service.connections.set(connections as f64);
+        service.configured(config);
+        Arc::new(service)
+    }
+
+    /// What the configuration says, at the start or when it was read again.
+    pub(super) fn configured(&self, config: &Config) {
+        let broker = config.broker.url.is_some();
+        self.broker.set(f64::from(u8::from(broker)));
+    }
+
+    /// The server is ready to serve.
+    pub(super) fn started(&self, last_game: u32) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let started = faf::iso8601(now.unwrap_or_default()); // 2026-11-24T06:30:00…
         let started = format!("{} {}", &started[5..10], &started[11..16]);
@@ -38,8 +60,8 @@ impl Process {
             &started,
             &last_game.to_string(),
         ];
-        process.build.of(&labels).set(1.0);
-        process
+        self.build.of(&labels).set(1.0);
+        self.shards_alive.set(1.0);
     }
 }
 
@@ -53,6 +75,7 @@ pub(super) struct Counting<'a> {
     pub(super) broker: Arc<Broker>,
     pub(super) log: Arc<log::Metrics>,
     pub(super) http: Arc<http::Counts>,
+    pub(super) service: Arc<Service>,
 }
 
 impl Counting<'_> {
@@ -75,7 +98,9 @@ impl Counting<'_> {
         registry.add("none", self.log);
         registry.add("none", self.http);
         let last_game = self.progress.first_game.load(Ordering::Acquire);
-        registry.add("none", Arc::new(Process::started(last_game)));
+        self.service.started(last_game);
+        registry.add("none", self.service);
+        registry.add("none", Arc::<Process>::default());
         registry
     }
 }
@@ -97,6 +122,7 @@ mod tests {
             broker: Arc::new(Broker::new(1)),
             log: Arc::default(),
             http: Arc::default(),
+            service: Arc::default(),
         };
         counting.registry().definitions()
     }

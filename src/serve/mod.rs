@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `office` | the back offices: stores, keys, policy server, mail, and the handlers that answer |
 //! | `endpoints` | control, health and metrics over HTTP |
-//! | `metrics` | who counts |
+//! | `metrics`, `process` | who counts; what the process takes of the machine |
 //! | `orders` | what administrators of a lobby may ask of the process |
 //! | `outside` | the broker: its settings, and what becomes of what it says |
 //! | `pulse` | whether every shard still does something |
@@ -24,18 +24,13 @@ mod metrics;
 mod office;
 mod orders;
 mod outside;
+mod process;
 mod pulse;
 mod reload;
 mod systemd;
 
 use std::{
-    cell::{Cell, RefCell},
-    io,
-    net::TcpListener,
-    path::PathBuf,
-    process::ExitCode,
-    rc::Rc,
-    sync::Arc,
+    cell::RefCell, io, net::TcpListener, path::PathBuf, process::ExitCode, rc::Rc, sync::Arc,
 };
 
 use anyhow::{Context, bail};
@@ -59,17 +54,17 @@ use muster::{
 };
 use tokio::{
     runtime::Runtime,
-    sync::watch,
     task::{LocalSet, spawn_blocking, spawn_local},
 };
 
 pub(crate) use self::ending::Signals;
 use self::{
-    ending::Stops,
+    ending::{Stage, Stops},
     endpoints::Endpoint,
-    metrics::Counting,
+    metrics::{Counting, Service},
     office::{Offices, Progress},
     orders::Orders,
+    outside::Link,
     pulse::Pulse,
     reload::Reload,
 };
@@ -170,24 +165,19 @@ async fn run(
     let mesh = Mesh::<Router>::new(config.engine.shards);
     let progress = Arc::new(Progress::default());
     let http = Arc::<Counts>::default();
-    let phase = Rc::new(Cell::new(Phase::Starting));
-    let pulse = Rc::<Pulse>::default();
+    let service = Service::new(connections, config);
+    let phase = Rc::new(Stage::new(service.clone()));
+    let pulse = Rc::new(Pulse::new(service.clone()));
     let site = health(&progress, &mesh, &phase, &pulse);
     let mut health = Endpoint::open("http/health", config.http.health, site, &http).await?;
 
-    let (broker, outbox) = outside::broker(config)?;
-    let (broker_settings, wanted) = watch::channel(outside::broker_settings(config));
-    let broker_task = spawn_local({
-        let (broker, mesh) = (broker.clone(), mesh.clone());
-        async move { broker.run(wanted, outside::ToShards { mesh }).await }
-    });
-    let (offices, config) = office::opened(config, &mesh, &progress, &outbox).await?;
-    let republishing = spawn_local(outside::republish(outbox, broker.clone()));
+    let (mut link, broker) = Link::open(config, &mesh)?;
+    let (offices, config) = office::opened(config, &mesh, &progress, &link.outbox).await?;
+    link.republish();
     let lobbies = LobbyMetrics::new(mesh.shards());
     let orders = Arc::<Orders>::default();
-    let outside = (&offices, &broker, &orders);
-    let room = (connections, inherited);
-    let engine = start_engine(&config, room, &mesh, outside, &lobbies)?;
+    let outside = (&offices, &link.broker, &orders);
+    let engine = start_engine(&config, (connections, inherited), &mesh, outside, &lobbies)?;
 
     let site = control(&mesh);
     let mut control = Endpoint::open("http/control", config.http.control, site, &http).await?;
@@ -196,9 +186,10 @@ async fn run(
         lobbies: &lobbies,
         offices: offices.metrics(),
         progress: &progress,
-        broker: broker.clone(),
+        broker: link.broker.clone(),
         log: log.metrics(),
         http: http.clone(),
+        service: service.clone(),
     };
     let site = Metrics(counting.registry());
     let mut metrics = Endpoint::open("http/metrics", config.http.metrics, site, &http).await?;
@@ -213,11 +204,12 @@ async fn run(
         sources,
         current: Rc::new(RefCell::new(config)),
         level,
-        broker: broker_settings,
+        broker,
         control: &mut control,
         health: &mut health,
         metrics: &mut metrics,
         mesh: mesh.clone(),
+        service: service.clone(),
     };
     until_the_end(stops, reload, &offices, &phase).await?;
     watched.abort();
@@ -225,9 +217,7 @@ async fn run(
     // From the inside to the outside: whoever still has something to hand on ends before the one they hand it to.
     spawn_blocking(move || engine.join()).await?;
     spawn_blocking(move || offices.stop()).await?;
-    republishing.abort();
-    broker.close();
-    broker_task.await?;
+    link.close().await?;
     control.stop().await;
     metrics.stop().await;
     health.stop().await;
@@ -242,7 +232,7 @@ async fn until_the_end(
     mut stops: Stops,
     mut reload: Reload<'_>,
     offices: &Offices,
-    phase: &Cell<Phase>,
+    phase: &Stage,
 ) -> anyhow::Result<()> {
     let (current, mesh) = (reload.current.clone(), reload.mesh.clone());
     let orders = reload.orders.clone();
@@ -261,7 +251,7 @@ async fn until_the_end(
 fn health(
     progress: &Arc<Progress>,
     mesh: &Arc<Mesh<Router>>,
-    phase: &Rc<Cell<Phase>>,
+    phase: &Rc<Stage>,
     pulse: &Rc<Pulse>,
 ) -> Health<impl Fn() -> Phase + use<>> {
     let (progress, mesh, phase) = (progress.clone(), mesh.clone(), phase.clone());

@@ -10,6 +10,10 @@ use muster::{
     lobbies::{Of, Router},
     lobby::faf::{events, news::News},
 };
+use tokio::{
+    sync::watch,
+    task::{JoinHandle, spawn_local},
+};
 
 /// What the configuration says of the broker; `None`: there is none.
 pub(super) fn broker_settings(config: &Config) -> Option<BrokerSettings> {
@@ -23,11 +27,58 @@ pub(super) fn broker_settings(config: &Config) -> Option<BrokerSettings> {
     })
 }
 
-/// The way to the broker, and the folder of events that it does not have yet.
-///
-/// # Errors
-/// The folder can't be read.
-pub(super) fn broker(config: &Config) -> anyhow::Result<(Arc<Broker>, Arc<Outbox>)> {
+/// The running way to the broker.
+pub(super) struct Link {
+    pub(super) broker: Arc<Broker>,
+    /// Events that the broker does not have yet, on disk.
+    pub(super) outbox: Arc<Outbox>,
+    task: JoinHandle<()>,
+    republishing: Option<JoinHandle<()>>,
+}
+
+impl Link {
+    /// Begins to connect, as often as it takes; settings that are sent take the place of those there are.
+    ///
+    /// # Errors
+    /// The folder of events can't be read.
+    pub(super) fn open(
+        config: &Config,
+        mesh: &Arc<Mesh<Router>>,
+    ) -> anyhow::Result<(Link, watch::Sender<Option<BrokerSettings>>)> {
+        let (broker, outbox) = broker(config)?;
+        let (settings, wanted) = watch::channel(broker_settings(config));
+        let (running, mesh) = (broker.clone(), mesh.clone());
+        let link = Link {
+            broker,
+            outbox,
+            task: spawn_local(async move { running.run(wanted, ToShards { mesh }).await }),
+            republishing: None,
+        };
+        Ok((link, settings))
+    }
+
+    /// Publishes what an earlier process has left there, once there is a broker.
+    pub(super) fn republish(&mut self) {
+        let (broker, outbox) = (self.broker.clone(), self.outbox.clone());
+        self.republishing = Some(spawn_local(async move {
+            let publish = |event| broker.publish(event);
+            outbox.republish(|| broker.has_room(), publish).await;
+        }));
+    }
+
+    /// Ends it, when nobody has anything to publish any more.
+    pub(super) async fn close(self) -> anyhow::Result<()> {
+        if let Some(republishing) = self.republishing {
+            republishing.abort();
+        }
+        self.broker.close();
+        self.task.await?;
+        Ok(())
+    }
+}
+
+/// The broker's place, and the folder of events that it does not have yet.
+fn broker(config: &Config) -> anyhow::Result<(Arc<Broker>, Arc<Outbox>)> {
     let folder = config.server.data_dir.join("events");
     let outbox = Outbox::open(&folder, config.broker.backlog, events::kept_key);
     let unread = || {
@@ -43,15 +94,9 @@ pub(super) fn broker(config: &Config) -> anyhow::Result<(Arc<Broker>, Arc<Outbox
     Ok((Arc::new(broker), outbox))
 }
 
-/// Publishes what an earlier process has left there, once there is a broker.
-pub(super) async fn republish(outbox: Arc<Outbox>, broker: Arc<Broker>) {
-    let publish = |event| broker.publish(event);
-    outbox.republish(|| broker.has_room(), publish).await;
-}
-
 /// Passes what the broker says on to the shards.
-pub(super) struct ToShards {
-    pub(super) mesh: Arc<Mesh<Router>>,
+struct ToShards {
+    mesh: Arc<Mesh<Router>>,
 }
 
 impl Listener for ToShards {

@@ -6,7 +6,7 @@ use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 use muster::{engine::Mesh, lobbies::Router};
 use tokio::time::{Instant, sleep};
 
-use super::systemd;
+use super::{metrics::Service, systemd};
 
 /// How often every shard is asked, at least.
 const EVERY: Duration = Duration::from_secs(5);
@@ -16,12 +16,21 @@ const WITHIN_WATCHDOG: u32 = 4;
 const HANGS: Duration = Duration::from_secs(30);
 
 /// What is known of the shards' lives.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pulse {
     hangs: Cell<bool>,
+    service: Arc<Service>,
 }
 
 impl Pulse {
+    /// All is well.
+    pub(super) fn new(service: Arc<Service>) -> Pulse {
+        Pulse {
+            hangs: Cell::new(false),
+            service,
+        }
+    }
+
     /// Some shard hangs.
     pub(super) fn is_lost(&self) -> bool {
         self.hangs.get()
@@ -37,6 +46,7 @@ impl Pulse {
             sleep(every).await;
             let Some(shard) = mesh.without_pulse() else {
                 last_answer = Instant::now();
+                self.service.shards_alive.set(1.0);
                 if self.hangs.replace(false) {
                     tracing::warn!("every shard does something again");
                 }
@@ -44,6 +54,7 @@ impl Pulse {
                 continue;
             };
             if last_answer.elapsed() >= HANGS && !self.hangs.replace(true) {
+                self.service.shards_alive.set(0.0);
                 tracing::error!(shard = shard.local(), "a shard does nothing any more");
             }
         }

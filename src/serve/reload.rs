@@ -11,7 +11,7 @@ use muster::{
 };
 use tokio::{signal::unix::Signal, sync::watch};
 
-use super::{endpoints::Endpoint, orders::Orders, outside, systemd};
+use super::{endpoints::Endpoint, metrics::Service, orders::Orders, outside, systemd};
 
 /// The configuration in effect: that of the start, with everything live as it is now.
 pub(super) type Current = Rc<RefCell<Config>>;
@@ -30,6 +30,7 @@ pub(super) struct Reload<'a> {
     pub(super) health: &'a mut Endpoint,
     pub(super) metrics: &'a mut Endpoint,
     pub(super) mesh: Arc<Mesh<Router>>,
+    pub(super) service: Arc<Service>,
 }
 
 impl Reload<'_> {
@@ -78,6 +79,7 @@ impl Reload<'_> {
     async fn apply(&mut self, new: Config) {
         (self.level)(&new.log.level);
         let broker = outside::broker_settings(&new);
+        self.service.configured(&new);
         self.broker.send_if_modified(|known| {
             let changed = *known != broker;
             *known = broker;

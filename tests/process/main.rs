@@ -9,8 +9,10 @@ mod endpoints;
 mod folder;
 mod log;
 mod loss;
+mod manual;
 mod signals;
 mod systemd;
+mod tuning;
 
 use std::{
     fs::File,

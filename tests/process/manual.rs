@@ -1,0 +1,60 @@
+//! Manual pages and completions.
+
+use std::{fs, process::Command};
+
+use super::support::server::muster;
+
+#[test]
+fn every_command_has_a_page_that_is_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = muster(folder.path())
+        .args(["man", folder.path().to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    for page in [
+        "muster",
+        "muster-serve",
+        "muster-store-backup",
+        "muster-account-add",
+    ] {
+        let path = folder.path().join(format!("{page}.1"));
+        assert!(path.exists(), "{page}");
+        let Ok(lint) = Command::new("mandoc")
+            .args(["-Tlint", "-Werror"])
+            .arg(&path)
+            .output()
+        else {
+            eprintln!("NOT CHECKED: mandoc can't be run");
+            continue;
+        };
+        assert!(
+            lint.status.success(),
+            "{page}: {}",
+            String::from_utf8_lossy(&lint.stdout)
+        );
+    }
+    let nowhere = muster(folder.path())
+        .args(["man", "/nowhere"])
+        .output()
+        .unwrap();
+    assert!(!nowhere.status.success());
+    assert!(String::from_utf8_lossy(&nowhere.stderr).contains("/nowhere"));
+    assert!(fs::read_dir(folder.path()).unwrap().count() > 12);
+}
+
+#[test]
+fn shells_are_told_what_can_be_typed() {
+    for shell in ["bash", "zsh", "fish"] {
+        let folder = tempfile::tempdir().unwrap();
+        let made = muster(folder.path())
+            .args(["completions", shell])
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&made.stdout).into_owned();
+        assert!(
+            text.contains("backup") && text.contains("print-config"),
+            "{shell}: {text}"
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! The files of `tuning`: what they name is there, and the programs they are for take them.
+
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    io::{Read, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use super::{PATIENCE, logging};
+
+fn tuning(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tuning")
+        .join(file)
+}
+
+/// What a program says, if this machine has it; a test that can't ask says so and has checked less.
+fn asked(program: &str, words: &[&str]) -> Option<Output> {
+    match Command::new(program).args(words).output() {
+        Ok(output) => Some(output),
+        Err(error) => {
+            eprintln!("NOT CHECKED, {program} can't be run: {error}");
+            None
+        }
+    }
+}
+
+fn said(output: &Output) -> String {
+    let both = [&*output.stdout, &*output.stderr].concat();
+    String::from_utf8_lossy(&both).into_owned()
+}
+
+/// The page of metrics of a running server.
+fn scrape() -> String {
+    let (server, _) = logging(&[
+        "cockatrice.enabled=true",
+        "cockatrice.tcp_address=127.0.0.1:0",
+        "cockatrice.websocket_address=127.0.0.1:0",
+    ]);
+    let mut stream = TcpStream::connect(server.listener("http/metrics").unwrap()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    page
+}
+
+/// Names of metrics of ours in a text: words that begin as they do.
+fn named(text: &str) -> BTreeSet<String> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = text.split(|c: char| !is_part(c));
+    let ours = ["muster_", "server_", "process_", "build_info"];
+    words
+        .filter(|word| ours.iter().any(|begin| word.starts_with(begin)))
+        .map(|word| word.strip_suffix("_bucket").unwrap_or(word).to_owned())
+        .collect()
+}
+
+#[test]
+fn every_metric_that_a_dashboard_or_an_alert_names_is_there() {
+    let page = scrape();
+    let there: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .collect();
+    let mut names = 0;
+    for file in ["alerts.yml", "alerts_test.yml", "grafana/muster.json"] {
+        for name in named(&fs::read_to_string(tuning(file)).unwrap()) {
+            assert!(there.contains(&*name), "{file} names {name}");
+            names += 1;
+        }
+    }
+    assert!(names > 40, "{names}");
+    // Whoever has dashboards for any program finds these.
+    for name in [
+        "process_cpu_seconds_total",
+        "process_open_fds",
+        "process_resident_memory_bytes",
+    ] {
+        let line = page
+            .lines()
+            .find(|line| line.starts_with(&format!("{name} ")));
+        let value = line
+            .unwrap_or_else(|| panic!("no {name}"))
+            .rsplit(' ')
+            .next();
+        assert!(value.unwrap().parse::<f64>().unwrap() > 0.0, "{name}");
+    }
+}
+
+#[test]
+fn prometheus_takes_the_metrics_and_the_alerts() {
+    let rules = tuning("alerts_test.yml");
+    let Some(tested) = asked("promtool", &["test", "rules", rules.to_str().unwrap()]) else {
+        return;
+    };
+    assert!(tested.status.success(), "{}", said(&tested));
+    let page = scrape();
+    let (_, body) = page.split_once("\r\n\r\n").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("page");
+    fs::write(&file, body).unwrap();
+    let check = format!("promtool check metrics < {}", file.display());
+    let checked = asked("sh", &["-c", &check]).expect("a shell");
+    let complaints = said(&checked);
+    // Two names are those of the replaced server.
+    let ours = complaints
+        .lines()
+        .filter(|line| line.contains("muster_") || line.contains("process_"));
+    assert_eq!(ours.collect::<Vec<_>>(), Vec::<&str>::new());
+}
+
+#[test]
+fn the_unit_is_sound_and_shuts_in_what_it_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let binary = env!("CARGO_BIN_EXE_muster");
+    for unit in ["muster.service", "muster.socket"] {
+        let text = fs::read_to_string(tuning(unit)).unwrap();
+        // Where it is installed nothing lies on a machine that only builds it.
+        let text = text.replace("/usr/local/bin/muster", binary);
+        fs::write(folder.path().join(unit), text).unwrap();
+    }
+    let (service, socket) = (
+        folder.path().join("muster.service"),
+        folder.path().join("muster.socket"),
+    );
+    let (service, socket) = (service.to_str().unwrap(), socket.to_str().unwrap());
+    let Some(verified) = asked("systemd-analyze", &["verify", "--man=no", service, socket]) else {
+        return;
+    };
+    assert!(verified.status.success(), "{}", said(&verified));
+    let complaints = said(&verified);
+    assert!(!complaints.contains("muster."), "{complaints}");
+    let strict = ["security", "--offline=yes", "--threshold=15", service];
+    let judged = asked("systemd-analyze", &strict).expect("it was there");
+    assert!(judged.status.success(), "{}", said(&judged));
+}
