@@ -148,15 +148,16 @@ impl Game {
         turn.forced_by = Some(actor.id);
         let target = judge.target_id();
         turn.inner += judge.game_command.len();
-        if self.player(target).is_none()
-            || judge.game_command.len() > limits::JUDGE_COMMANDS
-            || turn.inner > limits::INNER_COMMANDS
-        {
-            return Err(ResponseCode::RespContextError);
-        }
+        let is_too_much = judge.game_command.len() > limits::JUDGE_COMMANDS
+            || turn.inner > limits::INNER_COMMANDS;
+        let player = self
+            .participant(target)
+            .filter(|one| one.player.is_some() && !is_too_much)
+            .ok_or(ResponseCode::RespContextError)?;
         let forced = Actor {
             id: target,
-            judge: false,
+            // What somebody is made to do is done with their own rights.
+            judge: player.judge,
             forced_by_player: self.player(actor.id).map(|_| actor.id),
             is_forced: true,
         };

@@ -341,6 +341,23 @@ fn a_judge_plays() {
     room.does(2, next_turn());
 }
 
+/// What a judge has another judge do is done with that one's rights (spec: cockatrice-table 11).
+#[test]
+fn a_judge_is_made_to_do_what_judges_may() {
+    let judy = ("judy", Role::Player { judge: true });
+    let mut room = Room::playing(rules(3), &[judy, ("jim", Role::Spectator { judge: true })]);
+    room.does(0, draw(1));
+    let take = |from| {
+        let mut take = shift(&[0], "hand", (1, "hand"), 0, 0);
+        take.start_player_id = Some(from);
+        GameCommandBody::MoveCard(take)
+    };
+    room.does(3, judge(1, vec![take(0)]));
+    assert_eq!(room.ids(0, Hand), [0]);
+    room.does(3, judge(2, vec![take(0), phase(4)]));
+    assert_eq!((room.ids(1, Hand), room.game.active_phase), (vec![15], 4));
+}
+
 /// 1188 to 1191: a lost connection, and what is there on return.
 #[test]
 fn returning_to_a_round() {
