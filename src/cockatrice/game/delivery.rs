@@ -96,7 +96,10 @@ impl Part {
             others.extend_from_slice(later.others.as_ref().unwrap_or(&later.private));
         }
         self.private.extend_from_slice(&later.private);
-        self.private_id = later.private_id.or(self.private_id);
+        // The last one counts, unless what came before is meant for one only.
+        if later.is_secret || !self.is_secret {
+            self.private_id = later.private_id.or(self.private_id);
+        }
         self.is_secret |= later.is_secret;
         self.context = later.context.or(self.context.take());
     }
@@ -104,8 +107,8 @@ impl Part {
 
 /// The events of a container that is being handled.
 ///
-/// Each command has one private receiver; where two commands of a container have different ones the events go out in as many
-/// containers, so that nobody gets what was meant for another.
+/// Each command has one private receiver; where two commands of a container have different ones, and both tell them what others may
+/// not know, the events go out in as many containers, so that nobody gets what was meant for another.
 #[derive(Default)]
 pub(super) struct Collected {
     done: Vec<Part>,
@@ -164,9 +167,7 @@ impl Collected {
         }
         match self.done.last_mut() {
             Some(last)
-                if part.private_id.is_none()
-                    || last.private_id.is_none()
-                    || part.private_id == last.private_id =>
+                if !(last.is_secret && part.is_secret) || part.private_id == last.private_id =>
             {
                 last.append(part);
             }

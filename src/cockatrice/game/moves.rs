@@ -120,16 +120,17 @@ impl Game {
                 survived += 1;
             }
         }
+        // Before top cards, which may need a container of their own.
+        events.set_context(match mv.reason {
+            Reason::Undo => GameEventContextBody::UndoDraw(ContextUndoDraw::default()),
+            _ => GameEventContextBody::MoveCard(ContextMoveCard::default()),
+        });
         if tops.start && mv.reason != Reason::Mulligan {
             self.show_top(mv.from, mv.actor, events);
         }
         if tops.target && mv.changes_zone() && mv.reason != Reason::Mulligan {
             self.show_top(mv.to, mv.actor, events);
         }
-        events.set_context(match mv.reason {
-            Reason::Undo => GameEventContextBody::UndoDraw(ContextUndoDraw::default()),
-            _ => GameEventContextBody::MoveCard(ContextMoveCard::default()),
-        });
         if mv.reason == Reason::Command && mv.from.zone.has_coords() {
             self.close_up(mv.from.player, mv.actor, events);
         }

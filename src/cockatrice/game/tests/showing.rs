@@ -144,6 +144,26 @@ fn lending_a_library() {
     assert_eq!(room.board(0).zone(Deck).writers, [0, 1]);
 }
 
+/// What a borrower takes is told as a move, whatever the owner looks at after it.
+#[test]
+fn a_lent_library_shows_its_owner_the_next_card() {
+    let mut room = Room::two();
+    let lend = show(CommandRevealCards {
+        grant_write_access: Some(true),
+        ..reveal("deck", &[], Some(1))
+    });
+    room.gives(0, vec![top(None, Some(true)), lend]);
+    let mut take = shift(&[0], "deck", (1, "table"), 0, 0);
+    take.start_player_id = Some(0);
+    room.does(1, GameCommandBody::MoveCard(take));
+    let seen = room.seen(0);
+    let at = |what: &str| seen.iter().position(|line| line.starts_with(what));
+    let (context, looked) = (at("MoveCard"), at("0: RevealCards"));
+    assert!(context.is_some() && context < looked, "{seen:?}");
+    assert!(seen.iter().any(|line| line.contains("Bravo")));
+    assert!(!room.seen(1).iter().any(|line| line.contains("Bravo")));
+}
+
 /// 1166 to 1170.
 #[test]
 fn the_top_card_is_shown() {

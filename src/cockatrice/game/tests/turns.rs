@@ -132,6 +132,27 @@ fn several_commands_in_a_container() {
     assert!(!room.seen(1).iter().any(|line| line.contains("bye")));
 }
 
+/// Who is told to have moved a card that everybody sees is no secret: one container holds that, and what only one may know.
+#[test]
+fn what_is_no_secret_needs_no_container_of_its_own() {
+    let mut room = Room::two();
+    for by in [1, 1, 0] {
+        room.does(by, mv(&[0], "deck", (by, "table"), 0, 0));
+    }
+    room.gives(0, vec![attach(0, (1, 0)), draw(1)]);
+    let told = |by| {
+        let deliveries = room.out.deliveries.iter();
+        deliveries.filter(|one| one.to.contains(&by)).count()
+    };
+    assert_eq!((told(0), told(1)), (1, 1));
+    let (own, others) = (room.seen(0), room.seen(1));
+    assert!(
+        others.iter().any(|line| line.starts_with("1: MoveCard")),
+        "{others:?}"
+    );
+    assert!(own[0].contains("Bravo") && !others[0].contains("Bravo"));
+}
+
 /// Two revelations of one container go to whom each of them is meant for.
 #[test]
 fn each_private_event_has_its_own_receiver() {
