@@ -233,7 +233,6 @@ impl Cockatrice {
             return;
         };
         session.user = Some(Box::new(user));
-        session.acts(self.ticks);
         self.metrics.logins.up();
         turn.signed_in(conn);
         self.tell_everywhere(ToDirectory::Joined(listed));

@@ -306,3 +306,25 @@ fn who_does_nothing_is_warned_and_ended() {
         assert!(sim.client(conn).closed.is_some());
     });
 }
+
+/// What counts is what was done last; signing in is none of that (spec: cockatrice-wire 4).
+#[test]
+fn signing_in_is_no_doing() {
+    let short = Settings {
+        idle: Some(20),
+        ..settings()
+    };
+    each_with(short, |mut sim| {
+        let conn = connect(&mut sim);
+        for second in 1..=21 {
+            assert!(sim.client(conn).closed.is_none(), "{second}");
+            if second == 10 {
+                ask(&mut sim, conn, session(second, sign_in("idle")));
+            } else {
+                ask(&mut sim, conn, session(second, ping()));
+            }
+            tick(&mut sim);
+        }
+        assert!(sim.client(conn).closed.is_some());
+    });
+}
