@@ -4,9 +4,12 @@
 //! A command that needs another role is waited for; meanwhile nothing more of its connection is handled.
 
 use bytes::Bytes;
-use cockatrice::messages::{
-    CommandContainer, ResponseCode, RoomCommand, RoomCommandBody, SessionCommand,
-    SessionCommandBody, decode,
+use cockatrice::{
+    messages::{
+        CommandContainer, ResponseCode, RoomCommand, RoomCommandBody, SessionCommand,
+        SessionCommandBody, decode,
+    },
+    text,
 };
 
 use super::{
@@ -307,7 +310,10 @@ impl Cockatrice {
         let has_account_rights = user.password_right;
         match &command.body {
             Some(Command::ListUsers(_)) => self.list_users(turn, conn),
-            Some(Command::GetUserInfo(asked)) => self.user_info(turn, conn, &asked.user_name()),
+            Some(Command::GetUserInfo(asked)) => {
+                let name = text::name(asked.user_name.as_deref().unwrap_or_default());
+                self.user_info(turn, conn, &name)
+            }
             Some(Command::GetGamesOfUser(asked)) => {
                 self.games_of_user(turn, conn, &asked.user_name(), work)
             }

@@ -47,7 +47,9 @@ fn somebody_is_looked_up() {
         assert_eq!(answer, ["2 RespOk user bob 1"]);
         let answer = ask(&mut sim, ann, session(3, info("nobody")));
         assert_eq!(answer, ["3 RespOk user nobody 1"]);
-        sim.send(ann, session(4, info("")));
+        let answer = ask(&mut sim, ann, session(4, info(&"x".repeat(300))));
+        assert_eq!(answer, [format!("4 RespOk user {} 1", "x".repeat(255))]);
+        sim.send(ann, session(5, info("")));
         sim.settle();
         let raw = sim.take_raw(ann);
         let own: ServerMessage<'_> = decode(&raw[0]).expect("a message");
