@@ -279,10 +279,7 @@ impl Game {
         let speaker = self
             .participant(actor.id)
             .ok_or(ResponseCode::RespNotInRoom)?;
-        if speaker.player.is_none()
-            && !self.rules.spectators_can_talk
-            && !speaker.person.may_always_talk()
-        {
+        if !self.may_talk(actor.id) {
             return Err(ResponseCode::RespFunctionNotAllowed);
         }
         let is_free = actor.is_forced && !speaker.connected;

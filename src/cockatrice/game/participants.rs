@@ -244,6 +244,13 @@ impl Game {
         self.players().count() as u32
     }
 
+    /// Whether somebody may say something to all; some of those who look on may not.
+    pub fn may_talk(&self, id: ParticipantId) -> bool {
+        self.participant(id).is_some_and(|one| {
+            one.player.is_some() || self.rules.spectators_can_talk || one.person.may_always_talk()
+        })
+    }
+
     /// Gets the private version of everything, and sees hands.
     pub(super) fn sees_all(&self, one: &Participant) -> bool {
         one.judge || one.player.is_none() && self.rules.spectators_see_everything

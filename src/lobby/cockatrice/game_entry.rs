@@ -22,6 +22,7 @@ use super::{
     settings::Method,
     state::{
         lists::Lists,
+        session::Taking,
         table::{Seat, Spilled, Table},
         work::{Flow, Group, Reply, Work},
     },
@@ -157,8 +158,8 @@ impl Cockatrice {
         if session.user.is_none() {
             return Err(ResponseCode::RespLoginNeeded);
         }
-        let taking = session.games.get(&game);
-        let room = taking.ok_or(ResponseCode::RespNotInRoom)?.room;
+        let taking = session.games.get(&game).copied();
+        let Taking { room, talks, .. } = taking.ok_or(ResponseCode::RespNotInRoom)?;
         session.acts(self.ticks);
         let commands = &container.game_command;
         if !self.may_command(conn, commands) {
@@ -166,7 +167,7 @@ impl Cockatrice {
         }
         let mut may_say = VecDeque::new();
         for command in commands.iter().rev() {
-            self.count_said(conn, command, &mut may_say);
+            self.count_said(conn, command, talks, &mut may_say);
         }
         let is_said = !may_say.is_empty();
         let at_s = turn.now.unix.as_secs();
@@ -202,16 +203,23 @@ impl Cockatrice {
         may
     }
 
-    /// Counts what a command says; a judge may have several say something.
-    fn count_said(&mut self, conn: ConnId, command: &GameCommand<'_>, may: &mut VecDeque<bool>) {
+    /// Counts what a command says; a judge may have several say something. What the game refuses of those who may not talk
+    /// there does not count.
+    fn count_said(
+        &mut self,
+        conn: ConnId,
+        command: &GameCommand<'_>,
+        talks: bool,
+        may: &mut VecDeque<bool>,
+    ) {
         match &command.body {
-            Some(GameCommandBody::GameSay(say)) => {
+            Some(GameCommandBody::GameSay(say)) if talks => {
                 let bytes = say.message.as_deref().map_or(0, <[u8]>::len);
                 may.push_back(self.may_talk(conn, bytes));
             }
             Some(GameCommandBody::Judge(judge)) => {
                 for command in &judge.game_command {
-                    self.count_said(conn, command, may);
+                    self.count_said(conn, command, true, may);
                 }
             }
             _ => {}
@@ -308,7 +316,7 @@ impl Cockatrice {
             .into_iter()
             .flatten()
             .filter_map(|game| self.tables.get(game));
-        let own = tables.filter(|table| *table.game.creator().name == *name);
+        let own = tables.filter(|table| *table.game.creator().name == *name && !table.closing);
         own.count() >= most
     }
 
@@ -394,8 +402,8 @@ impl Cockatrice {
             after: joined.into_iter().chain(snapshot).collect(),
             ..Reply::code(ResponseCode::RespOk)
         };
-        self.post
-            .session(conn, ToSession::Entered(game, table.room));
+        let entered = ToSession::Entered(game, table.taking(id));
+        self.post.session(conn, entered);
         self.reply_to(conn, reply);
     }
 }

@@ -167,7 +167,8 @@ impl Cockatrice {
         let joined = table.game.joined(id, true, types);
         let told = joined.into_iter().chain(table.game.snapshot_for(id));
         let told = told.collect();
-        self.post.session(conn, ToSession::Entered(game, room));
+        let entered = ToSession::Entered(game, table.taking(id));
+        self.post.session(conn, entered);
         Some(told)
     }
 

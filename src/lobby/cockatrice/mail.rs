@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     questions::{ListChange, LogLine},
-    state::{directory::Listed, lists::Lists, visitor::Visitor, work::Reply},
+    state::{directory::Listed, lists::Lists, session::Taking, visitor::Visitor, work::Reply},
 };
 use crate::{ConnId, ShardId, Topic};
 
@@ -197,8 +197,8 @@ pub enum ToSession {
     },
     /// The user whom it concerns, who has this account (0: none), has no objection.
     Agreed(u32),
-    /// It is in this game of this room, as the participant of a command.
-    Entered(u32, u32),
+    /// It is in this game.
+    Entered(u32, Taking),
     /// It is no longer in it.
     Removed(u32),
 }

@@ -74,7 +74,7 @@ use self::{
     questions::LogLine,
     state::{
         desk::Desk, directory::Directory, registry::Registry, room::Room, session::Session,
-        session::Taking, shutdown::Shutdown, table::Table,
+        shutdown::Shutdown, table::Table,
     },
     topology::Topology,
     waiting::Waiting,
@@ -232,9 +232,9 @@ impl Cockatrice {
                 exempt,
             } => self.may(conn, asker, &name, exempt),
             ToSession::Agreed(account) => self.has_agreed(turn, conn, account),
-            ToSession::Entered(game, room) => {
+            ToSession::Entered(game, taking) => {
                 if let Some(session) = self.sessions.get_mut(&conn) {
-                    session.games.insert(game, Taking { room, silence: 0 });
+                    session.games.insert(game, taking);
                 }
             }
             ToSession::Removed(game) => {

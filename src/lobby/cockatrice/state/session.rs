@@ -67,9 +67,11 @@ pub(crate) struct Session {
 
 /// That somebody is in a game.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Taking {
+pub struct Taking {
     /// The game's room.
     pub(crate) room: u32,
+    /// Whether they may say something there: what they may not is no chat.
+    pub(crate) talks: bool,
     /// What the game was told last of how long nothing came from them.
     pub(crate) silence: i32,
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cockatrice::game::{Game, ParticipantId};
 use serde::{Deserialize, Serialize};
 
-use super::lists::Lists;
+use super::{lists::Lists, session::Taking};
 use crate::{ConnId, cockatrice::questions::Recorded};
 
 /// A game and the connections of those who are in it.
@@ -45,6 +45,15 @@ pub(crate) struct Seat {
 }
 
 impl Table {
+    /// What the connection of a participant is told of being one.
+    pub(crate) fn taking(&self, id: ParticipantId) -> Taking {
+        Taking {
+            room: self.room,
+            talks: self.game.may_talk(id),
+            silence: 0,
+        }
+    }
+
     /// Which participant a connection is.
     pub(crate) fn participant(&self, conn: ConnId) -> Option<ParticipantId> {
         let seat = self.seats.iter().find(|(_, seat)| seat.conn == conn);

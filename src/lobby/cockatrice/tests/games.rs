@@ -334,6 +334,59 @@ fn one_user_has_only_so_many_games_of_a_room() {
     });
 }
 
+/// A game that is over is none of a user's games, although it is still being put on disk.
+#[test]
+fn a_game_that_is_over_makes_room_for_another() {
+    let accounts = Settings {
+        method: Method::Accounts,
+        games_per_user: 1,
+        ..settings()
+    };
+    each_with(accounts, |mut sim| {
+        let ann = member(&mut sim, "alicea");
+        let id = created(&mut sim, ann);
+        sim.stalled = true;
+        ask(&mut sim, ann, game(11, id, vec![leave()]));
+        ask(&mut sim, ann, room(12, 0, create(2)));
+        sim.stalled = false;
+        sim.settle();
+        let answers = heard(&mut sim, ann);
+        assert!(answers.contains(&"12 RespOk".to_owned()), "{answers:?}");
+    });
+}
+
+/// What somebody says who may not say it is refused, and is no chat.
+#[test]
+fn what_may_not_be_said_does_not_count_as_chat() {
+    let quiet = Settings {
+        chat_messages: 2,
+        ..settings()
+    };
+    each_with(quiet, |mut sim| {
+        let (ann, bob) = (member(&mut sim, "ann"), member(&mut sim, "bob"));
+        let RoomCommandBody::CreateGame(mut command) = create(2) else {
+            panic!()
+        };
+        command.spectators_can_talk = Some(false);
+        ask(
+            &mut sim,
+            ann,
+            room(10, 0, RoomCommandBody::CreateGame(command)),
+        );
+        ask(&mut sim, bob, room(10, 0, enter(1, true)));
+        for id in 11..15 {
+            let answer = ask(&mut sim, bob, game(id, 1, vec![talk("psst")]));
+            assert_eq!(answer, [format!("{id} RespFunctionNotAllowed")]);
+        }
+        for id in 15..17 {
+            let answer = ask(&mut sim, bob, room(id, 0, say("hello")));
+            assert_eq!(answer, ["0 bob: hello".to_owned(), format!("{id} RespOk")]);
+        }
+        let answer = ask(&mut sim, bob, room(17, 0, say("hello")));
+        assert_eq!(answer, ["17 RespChatFlood"]);
+    });
+}
+
 #[test]
 fn what_is_told_of_a_host_is_public() {
     each(|mut sim| {
