@@ -426,10 +426,9 @@ impl CockatriceHandler {
             .set(found.account.id, Column::Admin(admin))
             .await?;
         let mut outcome = Outcome::ok();
-        let wanted = [moderator, judge];
-        if wanted.contains(&Some(true)) || wanted.contains(&Some(false)) {
-            let stays = !wanted.contains(&Some(false));
-            outcome.change = Some(Change::Rights(found.account.name, stays));
+        let steps: Vec<bool> = [moderator, judge].into_iter().flatten().collect();
+        if !steps.is_empty() {
+            outcome.change = Some(Change::Rights(found.account.name, steps));
         }
         Ok(outcome)
     }

@@ -182,9 +182,9 @@ on_both! {
         let adjust = |name: &str, moderator, judge| by(&root, Request::Adjust { name: name.into(), moderator, judge });
         let level = async || bench.store.find("alicea").await.unwrap().unwrap().account.level().bits();
         let outcome = bench.outcome(adjust("ALICEA", Some(true), None)).await;
-        assert_eq!((outcome.change, level().await), (Some(Change::Rights("alicea".into(), true)), 7));
+        assert_eq!((outcome.change, level().await), (Some(Change::Rights("alicea".into(), vec![true])), 7));
         let outcome = bench.outcome(adjust("alicea", Some(false), Some(true))).await;
-        assert_eq!((outcome.change, level().await), (Some(Change::Rights("alicea".into(), false)), 19));
+        assert_eq!((outcome.change, level().await), (Some(Change::Rights("alicea".into(), vec![false, true])), 19));
         assert_eq!(bench.outcome(adjust("nobody1", Some(true), None)).await, Outcome::ok());
     }
 

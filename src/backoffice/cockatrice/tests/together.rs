@@ -562,6 +562,43 @@ fn staff_and_supporters_are_never_idle() {
 }
 
 #[test]
+fn rights_change_one_after_the_other() {
+    each(
+        |_| {},
+        |scene| {
+            scene.all_enter(&["rootuser", "alicea", "bobbyb"]);
+            let adjust = |name: &str, moderator: &str, judge: &str| {
+                format!(
+                    "Command_AdjustMod {{user_name={name}, should_be_mod={moderator}, should_be_judge={judge}}}"
+                )
+            };
+            let promoted = "NotifyUser PROMOTED";
+            assert_eq!(
+                scene.code("rootuser", &adjust("alicea", "True", "True")),
+                "RespOk"
+            );
+            assert_eq!(scene.hears("alicea"), [promoted, promoted]);
+            assert_eq!(
+                scene.code("rootuser", &adjust("alicea", "True", "False")),
+                "RespOk"
+            );
+            let told = scene.hears("alicea");
+            assert!(
+                told.len() == 3 && told[0] == promoted && told[2] == "the end",
+                "{told:?}"
+            );
+            assert_eq!(
+                scene.code("rootuser", &adjust("bobbyb", "False", "True")),
+                "RespOk"
+            );
+            let told = scene.hears("bobbyb");
+            assert!(!told.iter().any(|line| line == promoted), "{told:?}");
+            assert_eq!(told.last().map(String::as_str), Some("the end"));
+        },
+    );
+}
+
+#[test]
 fn somebody_is_shown_as_whoever_looks_may_see_them() {
     each(
         |_| {},

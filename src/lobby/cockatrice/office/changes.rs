@@ -59,12 +59,12 @@ impl Cockatrice {
                 self.post.session(conn, ToSession::Reply(reply));
                 self.eject_banned(*banned);
             }
-            Some(Change::Rights(name, more)) => {
-                if more {
-                    self.promoted(turn, name);
-                    self.post.session(conn, ToSession::Reply(reply));
-                } else {
-                    self.post.session(conn, ToSession::Reply(reply));
+            Some(Change::Rights(name, steps)) => {
+                for _ in steps.iter().take_while(|more| **more) {
+                    self.promoted(turn, name.clone());
+                }
+                self.post.session(conn, ToSession::Reply(reply));
+                if steps.contains(&false) {
                     self.demoted(turn, name);
                 }
             }

@@ -42,8 +42,9 @@ pub enum Change {
     List(super::account::ListChange),
     /// Somebody is banned: sessions end.
     Banned(Box<Banned>),
-    /// The user's rights are other ones now. `false`: they have lost some, and their session ends.
-    Rights(Box<str>, bool),
+    /// The user's rights are other ones now, by one step after the other: `true`, they have more and are told so; `false`, they
+    /// have fewer and their session ends.
+    Rights(Box<str>, Vec<bool>),
 }
 
 /// Whose sessions end because of a ban.

@@ -73,7 +73,7 @@ fn moderated(request: Request) -> Outcome {
         Request::Adjust {
             name, moderator, ..
         } => {
-            outcome.change = Some(Change::Rights(name, moderator == Some(true)));
+            outcome.change = Some(Change::Rights(name, Vec::from_iter(moderator)));
         }
         _ => {}
     }
