@@ -188,17 +188,27 @@ impl CockatriceHandler {
     }
 
     async fn add_to_list(&self, who: &Who, change: ListChange) -> Result<Outcome, StoreError> {
-        let found = self.store.find(&change.name).await?;
-        let found = found.filter(|found| found.active);
-        let Some(Found { account, .. }) = found else {
-            return Ok(Outcome::code(ResponseCode::RespNameNotFound));
+        let refuse = |code| Ok(Outcome::code(code));
+        let Some(found) = self.store.find(&change.name).await? else {
+            return refuse(ResponseCode::RespNameNotFound);
         };
+        let Found {
+            account, active, ..
+        } = found;
+        // Whoever is on the list is on it, whatever has become of their account.
+        let is_there = self.store.is_on_list(who.id, change.list, account.id);
+        if is_there.await? {
+            return refuse(ResponseCode::RespContextError);
+        }
+        if !active {
+            return refuse(ResponseCode::RespNameNotFound);
+        }
         if account.id == who.id {
-            return Ok(Outcome::code(ResponseCode::RespContextError));
+            return refuse(ResponseCode::RespContextError);
         }
         let added = self.store.add_to_list(who.id, change.list, account.id);
         if !added.await? {
-            return Ok(Outcome::code(ResponseCode::RespContextError));
+            return refuse(ResponseCode::RespContextError);
         }
         let told = added_to(change.list.name(), &account);
         Ok(listed(told, change, account.name))

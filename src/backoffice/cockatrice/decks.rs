@@ -51,12 +51,12 @@ impl CockatriceHandler {
         match request {
             DeckRequest::List => self.list_decks(owner).await,
             DeckRequest::NewFolder { path, name } => {
-                let Some(name) = deck::folder_name(&path, &name) else {
-                    return Ok(Outcome::code(ResponseCode::RespContextError));
-                };
                 let folders = self.store.folders(owner).await?;
                 let Some(parent) = folder_at(&folders, &path) else {
                     return unknown();
+                };
+                let Some(name) = deck::folder_name(&path, &name) else {
+                    return Ok(Outcome::code(ResponseCode::RespContextError));
                 };
                 let is_deep = deck::folders(&path).len() >= DEPTH;
                 if is_deep || self.store.decks_of(owner).await? >= MOST_DECKS {

@@ -115,9 +115,19 @@ impl CockatriceHandler {
                     address: who.address.clone(),
                     client_id: who.client_id.clone(),
                 };
-                if let Some(refusal) = self.refuses(&keys, &email, &password).await? {
+                if let Some(refusal) = self.refuses(&keys, &email).await? {
                     return Ok(refusal);
                 }
+                let password = match password {
+                    None => return Ok(Outcome::code(ResponseCode::RespRegistrationFailed)),
+                    Some(Password::Plain(plain)) if self.is_short(&plain) => {
+                        return Ok(Outcome::code(ResponseCode::RespPasswordTooShort));
+                    }
+                    Some(Password::Missing) => {
+                        return Ok(Outcome::code(ResponseCode::RespPasswordTooShort));
+                    }
+                    Some(password) => password,
+                };
                 self.make(name, password, &email, &country, &real_name)
                     .await
             }
@@ -138,13 +148,8 @@ impl CockatriceHandler {
         }
     }
 
-    /// Why there is no new account, in the order of the checks.
-    async fn refuses(
-        &self,
-        keys: &BanKeys,
-        email: &str,
-        password: &Password,
-    ) -> Result<Option<Outcome>, StoreError> {
+    /// Why there is no new account, whatever its password is, in the order of the checks.
+    async fn refuses(&self, keys: &BanKeys, email: &str) -> Result<Option<Outcome>, StoreError> {
         let rules = &self.settings.registration;
         let refuse = |code| Ok(Some(Outcome::code(code)));
         if !rules.enabled {
@@ -184,13 +189,7 @@ impl CockatriceHandler {
             let code = ResponseCode::RespUserIsBanned;
             return Ok(Some(denied(code, &reason, until)));
         }
-        match password {
-            Password::Plain(plain) if self.is_short(plain) => {
-                refuse(ResponseCode::RespPasswordTooShort)
-            }
-            Password::Missing => refuse(ResponseCode::RespPasswordTooShort),
-            _ => Ok(None),
-        }
+        Ok(None)
     }
 
     /// Whether a new password is shorter than it may be.
@@ -279,7 +278,7 @@ impl CockatriceHandler {
         &self,
         name: &str,
         token: &str,
-        password: Password,
+        password: Option<Password>,
     ) -> Result<Outcome, StoreError> {
         let refused = Outcome::code(ResponseCode::RespFunctionNotAllowed);
         let recovery = &self.settings.recovery;
@@ -295,10 +294,14 @@ impl CockatriceHandler {
         if !is_right || !self.store.has_request(name, life_s).await? {
             return Ok(refused);
         }
-        let Some(password) = self.passwords.store(password).await else {
+        let stored = match password {
+            Some(password) => self.passwords.store(password).await,
+            None => None,
+        };
+        let Some(stored) = stored else {
             return Ok(Outcome::code(ResponseCode::RespContextError));
         };
-        self.store.set_password(name, &password, false).await?;
+        self.store.set_password(name, &stored, false).await?;
         Ok(Outcome::ok())
     }
 }

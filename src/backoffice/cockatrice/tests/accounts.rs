@@ -117,6 +117,8 @@ on_both! {
                 assert_eq!(added.user_info.unwrap().name().as_ref(), "bobbyb");
             }
         }
+        bench.sql("UPDATE cockatrice_users SET active = 0 WHERE name = 'bobbyb'").await;
+        assert_eq!(bench.code(with(List::Buddy, "bobbyb", true)).await, Code::RespContextError, "he is on it");
         let removed = bench.outcome(with(List::Ignore, "bobbyb", false)).await;
         assert!(removed.code == Code::RespOk && removed.before.len() == 1);
         assert_eq!(removed.change, Some(Change::List(ListChange { list: List::Ignore, name: "bobbyb".into(), on: false })));

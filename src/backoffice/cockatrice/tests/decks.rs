@@ -62,6 +62,7 @@ on_both! {
             ("folder", "inner", Code::RespOk),
             ("nope", "inner", Code::RespNameNotFound),
             ("", &*"n".repeat(255), Code::RespContextError),
+            ("nope", &*"n".repeat(255), Code::RespNameNotFound),
         ] {
             assert_eq!(bench.code(folder(path, name)).await, wanted, "{path} {name}");
         }

@@ -10,9 +10,12 @@ use super::{
 };
 use crate::cockatrice::{CockatriceHandler, mail::Mailer, settings::Accounts};
 
+/// Stands for a password that is longer than it may be.
+const LONG: &str = "too long";
+
 fn register(name: &str, email: &str, password: &str) -> Register {
     let what = Registration::New {
-        password: Password::Plain(password.into()),
+        password: (password != LONG).then(|| Password::Plain(password.into())),
         email: email.into(),
         country: "fr".into(),
         real_name: "New B".into(),
@@ -68,6 +71,8 @@ on_both! {
             ("ALICEA", "n@example.org", "longenough", Code::RespUserAlreadyExists),
             ("newbie", "bob@example.org", "longenough", Code::RespTooManyRequests),
             ("banned1", "n@example.org", "longenough", Code::RespUserIsBanned),
+            ("ALICEA", "n@example.org", LONG, Code::RespUserAlreadyExists),
+            ("newbie", "n@example.org", LONG, Code::RespRegistrationFailed),
             ("newbie", "n@example.org", "short", Code::RespPasswordTooShort),
             ("newbie", "n@example.org", "longenough", Code::RespRegistrationAccepted),
             ("Newbie", "m@example.org", "longenough", Code::RespUserAlreadyExists),
@@ -88,7 +93,7 @@ on_both! {
         assert_eq!(is_in(&handler, "newbie", "longenough").await, Ok(()));
         let audit = "SELECT CONCAT(COUNT(*), ' ', SUM(CASE WHEN results = 'success' THEN 1 ELSE 0 END)) FROM cockatrice_audit \
             WHERE action = 'REGISTER_ACCOUNT' AND ip_address = '192.0.2.7'";
-        assert_eq!(bench.look(audit).await, "12 1");
+        assert_eq!(bench.look(audit).await, "14 1");
     }
 
     async fn addresses_are_stored_cleaned(bench: &Bench) {
@@ -137,8 +142,9 @@ on_both! {
         let forgotten = |name: &str| asked(name, Registration::Forgotten);
         let reset = |token: &str| asked("alicea", Registration::Reset {
             token: token.into(),
-            password: Password::Plain("newpass99".into()),
+            password: Some(Password::Plain("newpass99".into())),
         });
+        let long = |token: &str| asked("alicea", Registration::Reset { token: token.into(), password: None });
         assert_eq!(bench.code(forgotten("alicea")).await, Code::RespFunctionNotAllowed, "it is off");
         assert_eq!(code(&handler, forgotten("nobody1")).await, Code::RespFunctionNotAllowed);
         assert_eq!(code(&handler, reset("x")).await, Code::RespFunctionNotAllowed);
@@ -157,6 +163,8 @@ on_both! {
         assert_eq!(tokens[0], tokens[1], "an open request stays what it is");
         assert_eq!(code(&handler, reset("x")).await, Code::RespFunctionNotAllowed);
         bench.sql("UPDATE cockatrice_users SET force_password_change = 1 WHERE name = 'alicea'").await;
+        assert_eq!(code(&handler, long("x")).await, Code::RespFunctionNotAllowed);
+        assert_eq!(code(&handler, long(&tokens[0])).await, Code::RespContextError);
         // Tokens are compared without case.
         assert_eq!(code(&handler, reset(&tokens[0].to_uppercase())).await, Code::RespOk);
         assert_eq!(is_in(&handler, "alicea", "newpass99").await, Ok(()));

@@ -123,6 +123,7 @@ impl Cockatrice {
         };
         if let Some(before) = &user.account {
             account.admin = before.admin;
+            account.age_s = before.age_s;
             account.showed_password = before.showed_password;
             account.client_id = before.client_id.clone();
         }

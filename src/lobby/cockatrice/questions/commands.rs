@@ -35,16 +35,16 @@ fn long(field: &Option<Text<'_>>) -> Box<str> {
     cut.unwrap_or_default().into()
 }
 
-/// The two forms of a password; `Err`: one is longer than it may be.
-fn password(plain: &Option<Text<'_>>, hashed: &Option<Text<'_>>) -> Result<Password, ()> {
-    let fits = |sent: &Text<'_>| match sent.len() <= text::PASSWORD_BYTES {
-        true => Ok(sent.lossy().into()),
-        false => Err(()),
+/// The two forms of a password; `None`: it is longer than it may be.
+fn password(plain: &Option<Text<'_>>, hashed: &Option<Text<'_>>) -> Option<Password> {
+    let fits = |sent: &Text<'_>| {
+        let is_short = sent.len() <= text::PASSWORD_BYTES;
+        is_short.then(|| sent.lossy().into())
     };
     match (plain, hashed) {
         (Some(plain), _) if !plain.is_empty() => fits(plain).map(Password::Plain),
         (_, Some(hashed)) => fits(hashed).map(Password::Hashed),
-        _ => Ok(Password::Missing),
+        _ => Some(Password::Missing),
     }
 }
 
@@ -72,11 +72,8 @@ pub fn by_anybody(
             Some(Ok(PasswordSalt { name }.into()))
         }
         Command::Register(it) => {
-            let Ok(password) = password(&it.password, &it.hashed_password) else {
-                return Some(Err(ResponseCode::RespRegistrationFailed));
-            };
             let new = Registration::New {
-                password,
+                password: password(&it.password, &it.hashed_password),
                 email: name(&it.email),
                 country: name(&it.country),
                 real_name: name(&it.real_name),
@@ -98,11 +95,10 @@ pub fn by_anybody(
             register(challenge, account(&it.user_name), name(&it.clientid))
         }
         Command::ForgotPasswordReset(it) => {
-            let Ok(password) = password(&it.new_password, &it.hashed_new_password) else {
-                return Some(Err(ResponseCode::RespContextError));
+            let reset = Registration::Reset {
+                token: name(&it.token),
+                password: password(&it.new_password, &it.hashed_new_password),
             };
-            let token = name(&it.token);
-            let reset = Registration::Reset { token, password };
             register(reset, account(&it.user_name), name(&it.clientid))
         }
         _ => None,
@@ -221,7 +217,7 @@ fn new_password(it: &CommandAccountPassword<'_>) -> Result<AccountChange, Respon
     let new = password(&it.new_password, &it.hashed_new_password);
     Ok(AccountChange::Password {
         old: old.into(),
-        new: new.map_err(|()| ResponseCode::RespContextError)?,
+        new: new.ok_or(ResponseCode::RespContextError)?,
     })
 }
 

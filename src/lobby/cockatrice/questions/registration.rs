@@ -30,8 +30,8 @@ impl Question for Register {
 pub enum Registration {
     /// A new account.
     New {
-        /// Its password.
-        password: Password,
+        /// Its password; `None`: it is longer than it may be.
+        password: Option<Password>,
         /// E-mail address as it was typed.
         email: Box<str>,
         /// Country.
@@ -55,7 +55,7 @@ pub enum Registration {
     Reset {
         /// What was sent by mail.
         token: Box<str>,
-        /// The new one.
-        password: Password,
+        /// The new one; `None`: it is longer than it may be.
+        password: Option<Password>,
     },
 }
