@@ -146,13 +146,20 @@ impl CockatriceHandler {
         reason: &str,
         visible_reason: &str,
     ) -> Result<Outcome, StoreError> {
+        let is_of_nobody = |keys: &BanKeys| {
+            keys.name.is_empty() && keys.address.is_empty() && keys.client_id.is_empty()
+        };
+        if is_of_nobody(&keys) {
+            return Ok(Outcome::ok());
+        }
         let mut trusted = self.settings.moderation.trusted.split(',').map(str::trim);
         if trusted.any(|trusted| *trusted == *keys.address) {
             keys.address = "".into();
         }
-        let none = keys.name.is_empty() && keys.address.is_empty() && keys.client_id.is_empty();
-        if none {
-            return Ok(Outcome::ok());
+        let mut outcome = Outcome::ok();
+        outcome.staff = Some(ban_told(&who.name, &keys, minutes, reason, visible_reason));
+        if is_of_nobody(&keys) {
+            return Ok(outcome); // staff sees that nobody is banned
         }
         self.store
             .ban(who.id, &keys, minutes, reason, visible_reason)
@@ -161,8 +168,6 @@ impl CockatriceHandler {
             true => self.store.of_client(&keys.client_id).await?,
             false => Vec::from_iter(Some(keys.name.clone()).filter(|name| !name.is_empty())),
         };
-        let mut outcome = Outcome::ok();
-        outcome.staff = Some(ban_told(&who.name, &keys, minutes, reason, visible_reason));
         outcome.change = Some(Change::Banned(Box::new(Banned {
             users,
             address: keys.address,
