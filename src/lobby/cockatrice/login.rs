@@ -123,16 +123,21 @@ impl Cockatrice {
             }
             Method::Nothing | Method::Password => {}
         }
-        match self.is_full_for(Privilege::None) {
+        let is_known = self.settings.method == Method::Password;
+        let name = text::login_name(bytes(&login.user_name));
+        match self.is_full_for(Privilege::None, is_known.then_some(&name)) {
             true => refuse(ResponseCode::RespServerFull),
-            false => Ok(self.settings.method == Method::Password),
+            false => Ok(is_known),
         }
     }
 
     /// Whether there are too many users already for somebody. Refused before anybody is told of them (spec:
-    /// cockatrice-behaviour 17.2, 17.3); whoever has a privilege always finds room.
-    pub(super) fn is_full_for(&self, privilege: Privilege) -> bool {
-        let there = self.directory.users.len();
+    /// cockatrice-behaviour 17.2, 17.3); whoever has a privilege always finds room. A session of the name that is `known` does not
+    /// count: it ends for this one.
+    pub(super) fn is_full_for(&self, privilege: Privilege, known: Option<&str>) -> bool {
+        let users = &self.directory.users;
+        let ends = known.is_some_and(|name| users.contains_key(name));
+        let there = users.len() - usize::from(ends);
         let most = self.settings.most_users;
         let is_full =
             privilege == Privilege::None && most.is_some_and(|most| there >= most as usize);

@@ -533,8 +533,11 @@ fn a_full_server_lets_supporters_in() {
             assert_eq!(scene.code("carolc", "login as carolc"), "RespServerFull");
             assert_eq!(scene.code("guest", "login as guestone"), "RespServerFull");
             assert_eq!(scene.code("carolc", "Command_ListUsers"), "RespLoginNeeded");
+            // Whoever comes again takes the place of their own session.
+            assert_eq!(scene.code("again", "login as alicea"), "RespOk");
+            assert!(scene.hears("alicea").contains(&"the end".to_owned()));
             assert_eq!(scene.code("vipvera", "login as vipvera"), "RespOk");
-            scene.stage.act("alicea", "disconnect");
+            scene.stage.act("again", "disconnect");
             scene.stage.act("vipvera", "disconnect");
             assert_eq!(scene.code("carolc", "login as carolc"), "RespOk");
         },

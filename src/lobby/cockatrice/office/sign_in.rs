@@ -140,7 +140,8 @@ impl Cockatrice {
             SignedIn::Unknown { taken } => (None, taken),
         };
         let privilege = account.as_deref().map(|account| account.privilege);
-        if self.is_full_for(privilege.unwrap_or(Privilege::None)) {
+        let known = account.as_deref().map(|account| &*account.name);
+        if self.is_full_for(privilege.unwrap_or(Privilege::None), known) {
             return Err(ResponseCode::RespServerFull);
         }
         let session = self.sessions.get_mut(&conn);

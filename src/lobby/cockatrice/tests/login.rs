@@ -210,6 +210,25 @@ fn a_full_server_says_so_and_lets_nobody_in() {
     });
 }
 
+/// Whoever comes again takes the place of their own session: there is room for them.
+#[test]
+fn a_full_server_has_room_for_who_is_there_already() {
+    let full = Settings {
+        most_users: Some(1),
+        ..with_password()
+    };
+    each_with(full, |mut sim| {
+        for id in 1..=2 {
+            let conn = connect(&mut sim);
+            let answer = ask(&mut sim, conn, session(id, sign_in_with("ann", "sesame")));
+            assert_eq!(answer[0], format!("{id} RespOk login ann"));
+        }
+        let conn = connect(&mut sim);
+        let answer = ask(&mut sim, conn, session(3, sign_in_with("bob", "sesame")));
+        assert_eq!(answer, ["3 RespServerFull"]);
+    });
+}
+
 #[test]
 fn an_address_has_only_so_many_connections() {
     each(|mut sim| {
