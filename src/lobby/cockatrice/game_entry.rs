@@ -165,10 +165,10 @@ impl Cockatrice {
         if !self.may_command(conn, commands) {
             return Err(ResponseCode::RespChatFlood);
         }
-        let mut may_say = VecDeque::new();
-        for command in commands.iter().rev() {
-            self.count_said(conn, command, talks, &mut may_say);
-        }
+        // What the game refuses of those who may not talk there does not count.
+        let said = commands.iter().rev().filter_map(text_said);
+        let said = said.filter(|_| talks);
+        let may_say: VecDeque<bool> = said.map(|text| self.may_talk(conn, text.len())).collect();
         let is_said = !may_say.is_empty();
         let at_s = turn.now.unix.as_secs();
         let speaker = is_said.then(|| self.speaker(conn, at_s, Place::Game));
@@ -201,29 +201,6 @@ impl Cockatrice {
             self.metrics.floods.up();
         }
         may
-    }
-
-    /// Counts what a command says; a judge may have several say something. What the game refuses of those who may not talk
-    /// there does not count.
-    fn count_said(
-        &mut self,
-        conn: ConnId,
-        command: &GameCommand<'_>,
-        talks: bool,
-        may: &mut VecDeque<bool>,
-    ) {
-        match &command.body {
-            Some(GameCommandBody::GameSay(say)) if talks => {
-                let bytes = say.message.as_deref().map_or(0, <[u8]>::len);
-                may.push_back(self.may_talk(conn, bytes));
-            }
-            Some(GameCommandBody::Judge(judge)) => {
-                for command in &judge.game_command {
-                    self.count_said(conn, command, true, may);
-                }
-            }
-            _ => {}
-        }
     }
 
     // ---- on the room's shard -----------------------------------------------------------------------------------
@@ -283,7 +260,7 @@ impl Cockatrice {
         let conn = entrant.listed.conn;
         let mut out = Out::default();
         let (game, creator) = Game::create(id, rules, person(&entrant), role, now_s, &mut out);
-        let seats = BTreeMap::from([(creator, Seat { conn, silent: 0 })]);
+        let seats = BTreeMap::from([(creator, Seat::of(conn))]);
         let table = Table {
             room,
             game,
@@ -385,7 +362,7 @@ impl Cockatrice {
         };
         let mut out = Out::default();
         let id = table.game.join(person(&entrant), role, &mut out);
-        table.seats.insert(id, Seat { conn, silent: 0 });
+        table.seats.insert(id, Seat::of(conn));
         // The newcomer is among those who hear of a host that has changed, and of the game's record in its room.
         self.deliver(game, out);
         self.admit(game, id, conn);
@@ -417,6 +394,14 @@ pub(super) fn person(who: &Entrant) -> Person {
         registered: user.level.is_registered(),
         profile: who.profile.clone(),
         public: user.public.clone(),
+    }
+}
+
+/// What a command says to everybody in the game.
+pub(super) fn text_said<'a>(command: &'a GameCommand<'_>) -> Option<&'a [u8]> {
+    match &command.body {
+        Some(GameCommandBody::GameSay(say)) => Some(say.message.as_deref().unwrap_or_default()),
+        _ => None,
     }
 }
 

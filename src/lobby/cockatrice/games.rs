@@ -3,20 +3,18 @@
 //!
 //! A game lives where its room does; its participants are anywhere, and need not be in the room.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use cockatrice::{
+    flood::Limits,
     game::{Cx, News, Out, ParticipantId},
-    messages::{
-        CommandContainer, GameCommand, GameCommandBody, ResponseCode, ServerInfoGame, decode,
-        encode, raw,
-    },
+    messages::{CommandContainer, ResponseCode, ServerInfoGame, decode, encode, raw},
 };
 
 use super::{
     Cockatrice, CockatriceTurn,
-    game_entry::person,
+    game_entry::{person, text_said},
     mail::{Delivery, Entrant, GameCommands, Item, ToGame, ToRegistry, ToSession},
     protocol,
     questions::ListChange,
@@ -49,7 +47,7 @@ impl Cockatrice {
         let GameCommands {
             conn,
             container,
-            mut may_say,
+            may_say,
             decks,
             speaker,
         } = commands;
@@ -66,19 +64,28 @@ impl Cockatrice {
         };
         let given = &container.game_command;
         self.metrics.game_commands.add(given.len() as u64);
-        let mut said = 0;
-        let mut may_say = |_: ParticipantId, _: usize| {
-            let may = may_say.pop_front().unwrap_or(true);
-            said += usize::from(may);
-            may
+        let mut talk = Talk {
+            by,
+            own: may_say,
+            said: 0,
+            seats: &mut table.seats,
+            limits: self.settings.chat(),
+            tick: self.ticks,
+            made_to_say: Vec::new(),
         };
         let mut cx = Cx {
             rng: turn.rng,
-            may_say: &mut may_say,
+            may_say: &mut |id, bytes| talk.may_say(id, bytes),
             stored_deck: &|id| decks.get(&id).map(|deck| &**deck),
         };
         let mut out = Out::default();
         let answer = table.game.commands(by, given, &mut cx, &mut out);
+        let Talk {
+            said, made_to_say, ..
+        } = talk;
+        for (conn, bytes) in made_to_say {
+            self.post.session(conn, ToSession::MadeToSay(bytes));
+        }
         if let Some(speaker) = speaker.filter(|_| said > 0) {
             let description = table.game.rules().description.clone();
             for text in given.iter().rev().filter_map(text_said).take(said) {
@@ -156,7 +163,7 @@ impl Cockatrice {
         }
         let table = self.tables.get_mut(&game).filter(|table| !table.closing)?;
         table.game.participant_named(&who.listed.name)?;
-        table.seats.insert(id, Seat { conn, silent: 0 });
+        table.seats.insert(id, Seat::of(conn));
         let room = table.room;
         let mut out = Out::default();
         table.game.returned(id, person(who), &mut out);
@@ -333,10 +340,33 @@ impl Cockatrice {
     }
 }
 
-/// What a command says to everybody in the game.
-fn text_said<'a>(command: &'a GameCommand<'_>) -> Option<&'a [u8]> {
-    match &command.body {
-        Some(GameCommandBody::GameSay(say)) => say.message.as_deref(),
-        _ => None,
+/// Who may say how much with a container.
+struct Talk<'a> {
+    by: ParticipantId,
+    /// Whether what its sender says may be said, one after the other.
+    own: VecDeque<bool>,
+    /// How much of that was said.
+    said: usize,
+    seats: &'a mut BTreeMap<ParticipantId, Seat>,
+    limits: Limits,
+    tick: u64,
+    /// What others are made to say by it: it is charged to them (spec: cockatrice-table 11).
+    made_to_say: Vec<(ConnId, u32)>,
+}
+
+impl Talk<'_> {
+    fn may_say(&mut self, id: ParticipantId, bytes: usize) -> bool {
+        if id == self.by
+            && let Some(may) = self.own.pop_front()
+        {
+            self.said += usize::from(may);
+            return may;
+        }
+        let Some(seat) = self.seats.get_mut(&id) else {
+            return true;
+        };
+        let size = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.made_to_say.push((seat.conn, size));
+        seat.made_to_say.attempt(self.tick, bytes, &self.limits)
     }
 }

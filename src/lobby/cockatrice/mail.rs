@@ -201,6 +201,8 @@ pub enum ToSession {
     Entered(u32, Taking),
     /// It is no longer in it.
     Removed(u32),
+    /// A judge has made its user say so many bytes.
+    MadeToSay(u32),
 }
 
 /// Whose sessions end.

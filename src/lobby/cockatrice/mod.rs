@@ -237,6 +237,9 @@ impl Cockatrice {
                     session.games.insert(game, taking);
                 }
             }
+            ToSession::MadeToSay(bytes) => {
+                self.may_talk(conn, bytes as usize);
+            }
             ToSession::Removed(game) => {
                 if let Some(session) = self.sessions.get_mut(&conn) {
                     session.games.remove(&game);

@@ -1,8 +1,8 @@
 //! Games: creating, joining, talking, leaving, what rooms are told.
 
 use cockatrice::messages::{
-    CommandGameSay, CommandKickFromGame, CommandLeaveGame, CommandReplayDownload, CommandRollDie,
-    GameReplay,
+    CommandGameSay, CommandJudge, CommandKickFromGame, CommandLeaveGame, CommandReplayDownload,
+    CommandRollDie, GameReplay,
 };
 
 use super::*;
@@ -384,6 +384,50 @@ fn what_may_not_be_said_does_not_count_as_chat() {
         }
         let answer = ask(&mut sim, bob, room(17, 0, say("hello")));
         assert_eq!(answer, ["17 RespChatFlood"]);
+    });
+}
+
+/// What a judge has somebody say is theirs, also for the limit of chat (spec: cockatrice-table 11).
+#[test]
+fn what_somebody_is_made_to_say_counts_as_theirs() {
+    let quiet = Settings {
+        chat_messages: 2,
+        create_as_judge: true,
+        ..settings()
+    };
+    each_with(quiet, |mut sim| {
+        let (ann, bob) = (member(&mut sim, "ann"), member(&mut sim, "bob"));
+        let RoomCommandBody::CreateGame(mut command) = create(2) else {
+            panic!()
+        };
+        command.join_as_judge = Some(true);
+        ask(
+            &mut sim,
+            ann,
+            room(10, 0, RoomCommandBody::CreateGame(command)),
+        );
+        ask(&mut sim, bob, room(10, 0, enter(1, false)));
+        let made = || {
+            GameCommandBody::Judge(CommandJudge {
+                target_id: Some(1),
+                game_command: vec![GameCommand {
+                    body: Some(talk("I lose")),
+                }],
+            })
+        };
+        for id in 11..14 {
+            let answer = ask(&mut sim, ann, game(id, 1, vec![made()]));
+            let told = ["game 1 say I lose".to_owned(), format!("{id} RespOk")];
+            assert_eq!(
+                answer,
+                told[usize::from(id == 13)..],
+                "the third is too much"
+            );
+        }
+        let answer = ask(&mut sim, bob, game(14, 1, vec![talk("no")]));
+        assert_eq!(answer, ["14 RespChatFlood"]);
+        let answer = ask(&mut sim, ann, game(15, 1, vec![talk("yes")]));
+        assert_eq!(answer, ["game 1 say yes", "15 RespOk"]);
     });
 }
 
