@@ -86,8 +86,10 @@ impl Cockatrice {
         }
         let mut record: ServerInfoUser<'_> = decode(&profile).unwrap_or_default();
         with_session(&mut record, session, user);
-        if !user.client_id.is_empty() {
-            record.clientid = Some(user.client_id.clone().into_string().into());
+        // As in the user's own record: the installation of the time before.
+        let client_id = user.account.as_ref().map(|account| &*account.client_id);
+        if let Some(client_id) = client_id.filter(|id| !id.is_empty()) {
+            record.clientid = Some(client_id.to_owned().into());
         }
         encode(&record)
     }

@@ -612,7 +612,8 @@ fn somebody_is_shown_as_whoever_looks_may_see_them() {
             scene.stage.act("carolc", "disconnect");
             for (who, name, address, client) in [
                 ("bobbyb", "alicea", false, false),
-                ("modmary", "alicea", true, true),
+                // Of whom it was with the time before: alicea was not there yet.
+                ("modmary", "alicea", true, false),
                 ("bobbyb", "carolc", false, false),
                 ("modmary", "carolc", false, true),
             ] {
@@ -636,6 +637,8 @@ fn somebody_is_shown_as_whoever_looks_may_see_them() {
             scene.enters("alicea");
             let own = record(scene, "alicea", "Command_GetUserInfo {user_name=}");
             assert_eq!(own["clientid"], "cid-alicea");
+            let seen = record(scene, "modmary", look);
+            assert_eq!(seen["clientid"], "cid-alicea");
         },
     );
 }
