@@ -186,7 +186,8 @@ impl Cockatrice {
             }
             Group::Room | Group::Game | Group::Admission => {
                 let command = container.room_command.get(next)?;
-                self.room_command(turn, conn, container.room_id(), command)
+                let room = self.room_of(container.room_id());
+                self.room_command(turn, conn, room, command)
             }
         })
     }
@@ -319,7 +320,7 @@ impl Cockatrice {
             }
             Some(Command::Message(message)) => self.private_message(turn, conn, message, work),
             Some(Command::ListRooms(_)) => self.list_rooms(turn, conn),
-            Some(Command::JoinRoom(join)) => self.join_room(conn, join.room_id()),
+            Some(Command::JoinRoom(join)) => self.join_room(conn, self.room_of(join.room_id())),
             Some(command) if self.has_accounts() => self.of_registered(turn, conn, command),
             Some(command) => Flow::code(without_accounts(command, has_account_rights)),
             None => Flow::code(ResponseCode::RespFunctionNotAllowed),

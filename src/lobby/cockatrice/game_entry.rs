@@ -306,7 +306,7 @@ impl Cockatrice {
         let description = create.description.as_deref().unwrap_or_default();
         let password = create.password.as_deref().unwrap_or_default();
         Rules {
-            room_id: room as i32,
+            room_id: self.room_id(room) as i32,
             description: text::clean(&text::name(description)).into(),
             password: String::from_utf8_lossy(password).into(),
             max_players: create.max_players(),

@@ -278,7 +278,8 @@ impl Cockatrice {
 
     fn spread_game_record(&mut self, game: u32, record: &[u8]) {
         if let Some(room) = self.tables.get(&game).map(|table| table.room) {
-            let list = protocol::list_games(room, &protocol::listed(1, record));
+            let id = self.room_id(room);
+            let list = protocol::list_games(id, &protocol::listed(1, record));
             self.spread(room, list);
         }
     }
@@ -289,7 +290,7 @@ impl Cockatrice {
             return;
         };
         let mut record = ServerInfoGame {
-            room_id: Some(room as i32),
+            room_id: Some(self.room_id(room) as i32),
             game_id: Some(game as i32),
             ..ServerInfoGame::default()
         };

@@ -30,6 +30,9 @@ const ROOM_NEWS_A_TICK: usize = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoomSettings {
+    /// The number under which clients know it; without one it is its place in the list, from 0.
+    #[serde(default)]
+    pub id: Option<u32>,
     /// What it is called.
     pub name: String,
     /// What it is for.
@@ -64,6 +67,7 @@ impl RoomSettings {
     /// The one room of a server that names none.
     fn general() -> RoomSettings {
         RoomSettings {
+            id: Some(0),
             name: "General room".to_owned(),
             description: "Play anything here.".to_owned(),
             auto_join: true,
@@ -73,6 +77,10 @@ impl RoomSettings {
             permission: nobody_else(),
             privilege: nobody_else(),
         }
+    }
+
+    fn id(&self) -> u32 {
+        self.id.unwrap_or_default()
     }
 
     /// Whether somebody of that kind may enter.
@@ -89,6 +97,9 @@ impl RoomSettings {
 
     /// What is wrong with it.
     fn fault(&self) -> Option<String> {
+        if i32::try_from(self.id()).is_err() {
+            return Some(format!("{} has too large an id", self.name));
+        }
         if self.history > MOST_LINES {
             return Some(format!("{} keeps more than {MOST_LINES} lines", self.name));
         }
@@ -101,9 +112,9 @@ impl RoomSettings {
     }
 
     /// Its record without numbers and lists.
-    fn record(&self, room: u32) -> ServerInfoRoom<'_> {
+    fn record(&self) -> ServerInfoRoom<'_> {
         ServerInfoRoom {
-            room_id: Some(room as i32),
+            room_id: Some(self.id() as i32),
             name: Some(self.name.as_str().into()),
             description: Some(self.description.as_str().into()),
             auto_join: Some(self.auto_join),
@@ -135,12 +146,19 @@ impl Settings {
             return Ok(vec![RoomSettings::general()]);
         }
         let wrong = |what: String| Err(format!("cockatrice.rooms: {what}"));
-        let rooms: Vec<RoomSettings> = match serde_json::from_str(&self.rooms) {
+        let mut rooms: Vec<RoomSettings> = match serde_json::from_str(&self.rooms) {
             Ok(rooms) => rooms,
             Err(error) => return wrong(error.to_string()),
         };
         if rooms.is_empty() || rooms.len() > ROOMS {
             return wrong(format!("there must be 1 to {ROOMS} rooms"));
+        }
+        for (place, room) in (0..).zip(&mut rooms) {
+            room.id.get_or_insert(place);
+        }
+        rooms.sort_by_key(RoomSettings::id);
+        if rooms.windows(2).any(|pair| pair[0].id == pair[1].id) {
+            return wrong("two rooms have the same id".to_owned());
         }
         match rooms.iter().find_map(RoomSettings::fault) {
             Some(fault) => wrong(fault),
@@ -150,7 +168,21 @@ impl Settings {
 }
 
 impl Cockatrice {
-    /// The numbers of all rooms.
+    /// The number under which clients know a room, of which the lobby knows the place.
+    pub(super) fn room_id(&self, room: u32) -> u32 {
+        let described = self.room_settings.get(room as usize);
+        described.map_or(room, RoomSettings::id)
+    }
+
+    /// The place of the room that clients know under a number; if there is none, a place where no room is.
+    pub(super) fn room_of(&self, id: u32) -> u32 {
+        let place = self
+            .room_settings
+            .binary_search_by_key(&id, RoomSettings::id);
+        place.map_or(u32::MAX, |place| place as u32)
+    }
+
+    /// The places of all rooms, which are in the order of their numbers.
     pub(super) fn rooms_there_are(&self) -> std::ops::Range<u32> {
         0..self.room_settings.len() as u32
     }
@@ -178,9 +210,7 @@ impl Cockatrice {
         ServerInfoRoom {
             player_count: Some(players),
             game_count: Some(games),
-            ..record
-                .map(|described| described.record(room))
-                .unwrap_or_default()
+            ..record.map(RoomSettings::record).unwrap_or_default()
         }
     }
 
@@ -203,7 +233,7 @@ impl Cockatrice {
     pub(super) fn room_update(&self, room: u32) -> bytes::Bytes {
         let (players, games) = self.room_counts(room);
         let record = ServerInfoRoom {
-            room_id: Some(room as i32),
+            room_id: Some(self.room_id(room) as i32),
             player_count: Some(players),
             game_count: Some(games),
             ..ServerInfoRoom::default()
@@ -276,10 +306,16 @@ mod tests {
         let rooms = rooms.room_list().expect("two");
         assert_eq!(rooms[0].permission, "registered");
         assert_eq!((rooms[1].history, rooms[1].auto_join), (3, false));
+        let rooms = with(r#"[{"name": "a", "id": 7}, {"name": "b"}, {"name": "c", "id": 4}]"#);
+        let rooms = rooms.room_list().expect("three");
+        let rooms = rooms.iter().map(|room| (room.id(), room.name.as_str()));
+        assert_eq!(Vec::from_iter(rooms), [(1, "b"), (4, "c"), (7, "a")]);
         for wrong in [
             "[]",
             "{}",
             "[{}]",
+            r#"[{"name": "a", "id": 1}, {"name": "b"}]"#,
+            r#"[{"name": "a", "id": 2147483648}]"#,
             r#"[{"name": "a", "colour": 1}]"#,
             r#"[{"name": "a", "history": 10001}]"#,
         ] {

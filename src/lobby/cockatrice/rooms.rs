@@ -73,7 +73,7 @@ impl Cockatrice {
         if let Some(line) = self.speaker(conn, turn.now.unix.as_secs(), Place::Room) {
             let settings = self.room_settings.clone();
             let name = settings.get(room as usize).map_or("", |room| &room.name);
-            self.log(*line, text.as_bytes(), room, name);
+            self.log(*line, text.as_bytes(), self.room_id(room), name);
         }
         self.tell_room(room, ToRoom::Say { conn, text });
         Flow::Wait(self.topology.room(room))
@@ -125,7 +125,8 @@ impl Cockatrice {
         if let Some(before) = before.map(|before| before.conn) {
             self.left(room, before); // an older session of that name, of whose end is not known here yet
         }
-        self.spread(room, protocol::room_joined(room, &member.public));
+        let id = self.room_id(room);
+        self.spread(room, protocol::room_joined(id, &member.public));
         let Some(state) = self.rooms.get_mut(&room) else {
             return;
         };
@@ -138,11 +139,11 @@ impl Cockatrice {
         };
         let mut after: Vec<Bytes> = Vec::new();
         for line in state.history.lines() {
-            after.push(protocol::room_history(room, line.told(), line.time_ms()));
+            after.push(protocol::room_history(id, line.told(), line.time_ms()));
         }
         let described = self.room_settings.get(room as usize);
         let welcome = described.map_or("", |described| &described.join_message);
-        after.push(protocol::room_welcome(room, welcome));
+        after.push(protocol::room_welcome(id, welcome));
         let body = protocol::listed(1, &self.full_room(room));
         let reply = Reply {
             body: Some(protocol::listed(JOIN_ROOM, &body).into()),
@@ -180,7 +181,7 @@ impl Cockatrice {
         };
         let leave = Delivery::Leave(conn, members(room));
         self.post.to(conn.shard, Item::Show(leave));
-        self.spread(room, protocol::room_left(room, &name));
+        self.spread(room, protocol::room_left(self.room_id(room), &name));
         self.room_changed(room);
     }
 
@@ -195,20 +196,22 @@ impl Cockatrice {
 
     /// What somebody has said last is taken back (spec: cockatrice-behaviour 8).
     fn purged(&mut self, room: u32, name: &str, lines: u32) {
+        let id = self.room_id(room);
         if let Some(state) = self.rooms.get_mut(&room) {
             state.history.blank(name, lines);
-            self.spread(room, protocol::room_purged(room, name, lines));
+            self.spread(room, protocol::room_purged(id, name, lines));
         }
     }
 
     fn said(&mut self, room: u32, conn: ConnId, said: &str, at_ms: u64) {
+        let id = self.room_id(room);
         let Some(state) = self.rooms.get_mut(&room) else {
             return;
         };
         let Some(name) = state.names.get(&conn).cloned() else {
             return;
         };
-        let message = protocol::room_say(room, &name, said);
+        let message = protocol::room_say(id, &name, said);
         state.history.push(&name, said, at_ms);
         self.metrics.room_lines.up();
         self.spread(room, message);

@@ -100,9 +100,9 @@ settings::settings! {
         /// What everybody is told after signing in; HTML. Where there are accounts the store's newest message counts, if it has
         /// one.
         message: String = "cockatrice.server_message", text(), "";
-        /// Rooms, as a JSON list of objects: name, description, auto_join, join_message, history (lines kept), game_types (a
-        /// list of names), permission (none, registered, moderator, administrator), privilege (none, privileged, vip, donator).
-        /// "": one room, "General room".
+        /// Rooms, as a JSON list of objects: id (without one, the place in the list, from 0), name, description, auto_join,
+        /// join_message, history (lines kept), game_types (a list of names), permission (none, registered, moderator,
+        /// administrator), privilege (none, privileged, vip, donator). "": one room, "General room".
         rooms: String = "cockatrice.rooms", text(), "";
         /// How often connections and games are looked at: what is counted in ticks is counted in these.
         tick: Duration = "cockatrice.tick_ms", number(10, 600_000), "1000", unit("ms");

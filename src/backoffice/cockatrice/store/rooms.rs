@@ -12,6 +12,7 @@ use crate::store::StoreError;
 /// A room, in the words of `cockatrice.rooms`.
 #[derive(Serialize)]
 struct Room {
+    id: i64,
     name: String,
     description: String,
     auto_join: bool,
@@ -61,6 +62,7 @@ impl Store {
         ): Row| {
             let of_room = types.iter().filter(|(room, _)| *room == id);
             Room {
+                id,
                 name,
                 description: description.unwrap_or_default(),
                 auto_join: auto_join.unwrap_or(0) != 0,

@@ -21,9 +21,9 @@ on_both! {
         .await;
         let rooms: serde_json::Value = serde_json::from_str(&bench.store.rooms().await.unwrap()).unwrap();
         let wanted = serde_json::json!([
-            {"name": "General", "description": "Play", "auto_join": true, "join_message": "hello", "history": 5,
+            {"id": 4, "name": "General", "description": "Play", "auto_join": true, "join_message": "hello", "history": 5,
              "game_types": ["Standard", "Draft"], "permission": "NONE", "privilege": "VIP"},
-            {"name": "Staff \"x\"", "description": "", "auto_join": false, "join_message": "", "history": 0, "game_types": [],
+            {"id": 7, "name": "Staff \"x\"", "description": "", "auto_join": false, "join_message": "", "history": 0, "game_types": [],
              "permission": "MODERATOR", "privilege": "NONE"},
         ]);
         assert_eq!(rooms, wanted);

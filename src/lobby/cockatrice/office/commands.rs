@@ -58,7 +58,8 @@ impl Cockatrice {
             let session = self.sessions.get(&conn);
             let game = u32::try_from(report.game).ok();
             let taking = session.zip(game).and_then(|(s, game)| s.games.get(&game));
-            report.room = taking.map(|taking| taking.room).filter(|room| *room > 0);
+            let room = taking.map(|taking| self.room_id(taking.room));
+            report.room = room.filter(|room| *room > 0);
         }
         asked
     }

@@ -125,6 +125,44 @@ fn rooms_are_listed_and_changes_told() {
     });
 }
 
+/// A database has rooms under numbers of its own.
+#[test]
+fn rooms_have_the_numbers_that_they_were_given() {
+    let numbered = Settings {
+        rooms: r#"[{"name": "b", "id": 9, "history": 2}, {"name": "a", "id": 4}]"#.to_owned(),
+        ..settings()
+    };
+    each_with(numbered, |mut sim| {
+        let ann = user(&mut sim, "ann");
+        let answer = ask(&mut sim, ann, session(2, list()));
+        assert_eq!(answer, ["rooms 4:0/0 9:0/0", "2 RespOk"]);
+        for none in [0, 1, u32::MAX] {
+            let answer = ask(&mut sim, ann, session(3, join(none)));
+            assert_eq!(answer, ["3 RespNameNotFound"]);
+            let answer = ask(&mut sim, ann, room(3, none, say("hi")));
+            assert_eq!(answer, ["3 RespNotInRoom"]);
+        }
+        ask(&mut sim, ann, session(4, join(9)));
+        let said = ask(&mut sim, ann, room(5, 9, say("hi")));
+        assert_eq!(said, ["9 ann: hi", "5 RespOk"]);
+        let made = ask(&mut sim, ann, room(6, 9, create(2)));
+        assert!(made.contains(&"rooms 9:1/1".to_owned()), "{made:?}");
+        let listed = |line: &String| line.starts_with("9 games ") && line.ends_with(":1+0");
+        assert!(made.iter().any(listed), "{made:?}");
+        let bob = user(&mut sim, "bob");
+        let entered = ask(&mut sim, bob, session(2, join(9)));
+        let told = [
+            "2 RespOk room 9 ann,bob games 1",
+            "9 ChatHistory ann: hi",
+            "9 Welcome ",
+        ];
+        assert_eq!(entered, told);
+        let answer = ask(&mut sim, ann, room(7, 9, leave()));
+        assert!(answer.contains(&"7 RespOk".to_owned()), "{answer:?}");
+        assert!(heard(&mut sim, bob).contains(&"9 left ann".to_owned()));
+    });
+}
+
 #[test]
 fn commands_of_a_container_are_done_from_the_last_on() {
     each_with(with_rooms(), |mut sim| {
