@@ -12,6 +12,7 @@ use rand::RngExt as _;
 use rand::rngs::SmallRng;
 
 use crate::metrics::Recorder;
+use crate::outputs::Files;
 use crate::plan::{Accounts, Plan, Workload};
 use crate::protocol::Protocol;
 pub use crate::protocols::ProtocolName;
@@ -62,6 +63,9 @@ pub struct Sides {
     /// What must not happen, such as 'broadcast_p99>+10%' or 'deliveries<-5%'; may be given several times.
     #[arg(long)]
     pub fail_if: Vec<String>,
+    /// Write the comparison here as a page with curves; it needs nothing else.
+    #[arg(long)]
+    pub html: Option<PathBuf>,
 }
 
 /// The options of `swarm run`.
@@ -94,12 +98,8 @@ pub struct Arguments {
     /// Process of the server; without it the process listening on the port is looked for.
     #[arg(long)]
     pub server_pid: Option<u32>,
-    /// Write all figures and the environment here, as JSON.
-    #[arg(long)]
-    pub json: Option<PathBuf>,
-    /// Write percentile distributions here: `out.hgrm` becomes `out-broadcast.hgrm`, `out-login.hgrm` and so on.
-    #[arg(long)]
-    pub hgrm: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: Files,
     /// Goals, such as 'broadcast_p99<250ms,lost=0'; may be given several times. An unknown name lists the known ones.
     #[arg(long)]
     pub slo: Vec<String>,
@@ -185,8 +185,7 @@ impl Arguments {
             servers: setup.servers,
             threads: threads.min(setup.clients),
             server_pid: self.server_pid,
-            json: self.json.clone(),
-            hgrm: self.hgrm.clone(),
+            files: self.files.clone(),
             goals: self.goals::<P>()?,
             accounts: self.accounts(&run_id)?,
             ramp: (ramp > 0.0).then_some(ramp),

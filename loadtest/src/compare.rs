@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
@@ -14,6 +15,8 @@ use serde_json::Value;
 
 use crate::cli::Sides;
 use crate::figures;
+use crate::outputs;
+use crate::page;
 use crate::slo::STATISTICS;
 
 /// Standard deviations either side of a quantile's rank: 99 %.
@@ -47,8 +50,10 @@ const LOAD: [&str; 8] = [
 
 /// A run, as far as it is compared.
 #[derive(Debug)]
-struct Run {
-    histograms: BTreeMap<String, Histogram<u64>>,
+pub(crate) struct Run {
+    pub(crate) histograms: BTreeMap<String, Histogram<u64>>,
+    /// A row a second.
+    pub(crate) series: Vec<Value>,
     figures: BTreeMap<String, f64>,
     settings: BTreeMap<String, Value>,
     machine: Vec<Value>,
@@ -71,6 +76,7 @@ impl Run {
         let figures = object("figures");
         Ok(Run {
             histograms,
+            series: json["series"].as_array().cloned().unwrap_or_default(),
             figures: figures
                 .filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)))
                 .collect(),
@@ -96,7 +102,7 @@ impl Run {
 
 /// Whether a difference is more than chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Significance {
+pub(crate) enum Significance {
     Yes,
     No,
     /// One run a side, and nothing to tell by.
@@ -105,11 +111,11 @@ enum Significance {
 
 /// A figure before and after.
 #[derive(Debug)]
-struct Row {
-    name: String,
+pub(crate) struct Row {
+    pub(crate) name: String,
     before: f64,
     after: f64,
-    significance: Significance,
+    pub(crate) significance: Significance,
 }
 
 impl Row {
@@ -121,20 +127,49 @@ impl Row {
             (self.after - self.before) / self.before * 100.0
         }
     }
+
+    /// Before, after, the change, and whether that is more than chance, in words; times in ms.
+    pub(crate) fn words(&self) -> [String; 4] {
+        let mut statistics = STATISTICS.iter();
+        let is_time = statistics.any(|(name, _)| self.name.ends_with(&format!("_{name}")));
+        let scale = if is_time { 1e3 } else { 1.0 };
+        let significance = match self.significance {
+            Significance::Yes => "yes",
+            Significance::No => "no",
+            Significance::Unknown => "-",
+        };
+        let whole = !is_time && self.before.fract() == 0.0 && self.after.fract() == 0.0;
+        let places = if whole { 0 } else { 3 };
+        [
+            format!("{:.places$}", self.before / scale),
+            format!("{:.places$}", self.after / scale),
+            change_of(self),
+            significance.to_owned(),
+        ]
+    }
 }
 
 /// Two sets of runs, compared.
 #[derive(Debug)]
 pub struct Comparison {
-    runs: [usize; 2],
+    sides: [Vec<Run>; 2],
     rows: Vec<Row>,
     notes: Vec<String>,
     failures: Vec<String>,
 }
 
 impl Comparison {
-    /// Reads all files and compares.
+    /// Reads all files, compares, and writes the page that may be asked for.
     pub fn of(sides: &Sides) -> anyhow::Result<Comparison> {
+        let html = sides.html.as_deref().map(outputs::create).transpose()?;
+        let comparison = Comparison::read(sides)?;
+        outputs::fill(html, |out| {
+            out.write_all(page::comparison(&comparison).as_bytes())
+        })?;
+        Ok(comparison)
+    }
+
+    fn read(sides: &Sides) -> anyhow::Result<Comparison> {
         let before = Run::read_all(&sides.before)?;
         let after = Run::read_all(&sides.after)?;
         let conditions: Vec<Condition> = sides
@@ -163,11 +198,27 @@ impl Comparison {
             }
         }
         Ok(Comparison {
-            runs: [before.len(), after.len()],
             notes: notes(&before, &after),
+            sides: [before, after],
             rows,
             failures,
         })
+    }
+
+    /// The runs before, and those after.
+    pub(crate) fn sides(&self) -> &[Vec<Run>; 2] {
+        &self.sides
+    }
+
+    /// Figures that are not 0 on both sides.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &Row> {
+        let rows = self.rows.iter();
+        rows.filter(|row| row.before != 0.0 || row.after != 0.0)
+    }
+
+    /// Why the two sides may differ for other reasons than the server.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// What `--fail-if` names and has happened.
@@ -381,33 +432,21 @@ fn change_of(row: &Row) -> String {
 
 impl fmt::Display for Comparison {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [before, after] = self.runs;
+        let [before, after] = &self.sides;
         writeln!(
             out,
             "{:<32} {:>14} {:>14} {:>10}  more than chance",
             "times in ms",
-            format!("before ({before})"),
-            format!("after ({after})"),
+            format!("before ({})", before.len()),
+            format!("after ({})", after.len()),
             "change"
         )?;
-        let is_there = |row: &&Row| row.before != 0.0 || row.after != 0.0;
-        for row in self.rows.iter().filter(is_there) {
-            let is_time = STATISTICS
-                .iter()
-                .any(|(statistic, _)| row.name.ends_with(&format!("_{statistic}")));
-            let scale = if is_time { 1e3 } else { 1.0 };
-            let significance = match row.significance {
-                Significance::Yes => "yes",
-                Significance::No => "no",
-                Significance::Unknown => "-",
-            };
+        for row in self.rows() {
+            let [before, after, change, significance] = row.words();
             writeln!(
                 out,
-                "{:<32} {:>14.3} {:>14.3} {:>10}  {significance}",
-                row.name,
-                row.before / scale,
-                row.after / scale,
-                change_of(row),
+                "{:<32} {before:>14} {after:>14} {change:>10}  {significance}",
+                row.name
             )?;
         }
         for note in &self.notes {

@@ -44,6 +44,7 @@ fn compare(before: &[PathBuf], after: &[PathBuf], fail_if: &str) -> anyhow::Resu
         before: before.into(),
         after: after.into(),
         fail_if: vec![fail_if.to_owned()],
+        html: None,
     })
 }
 

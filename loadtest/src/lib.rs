@@ -16,6 +16,7 @@
 //! | `machine`, `memory` | the server's process and this machine; what a connection takes of its memory |
 //! | `ring` | whether there is an io_uring, and what to do if not |
 //! | `live`, `report`, `outputs` | what is printed and written |
+//! | `page/`, `csv`, `junit` | the report as a page, its time series as a table, its verdict as tests |
 //! | `figures` | histograms as text |
 //! | `compare` | what two sets of runs differ in |
 //!
@@ -25,13 +26,16 @@
 pub mod cli;
 pub mod compare;
 mod connection;
+mod csv;
 mod delivery;
 mod figures;
+mod junit;
 pub mod live;
 pub mod machine;
 mod memory;
 mod metrics;
 pub mod outputs;
+pub mod page;
 pub mod plan;
 mod protocol;
 mod protocols;

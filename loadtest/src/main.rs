@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::Parser as _;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -75,7 +76,15 @@ fn run(plan: Plan, outputs: Outputs) -> anyhow::Result<u8> {
     }
     say(&format!("{}\n", plan.heading()));
     let goals = plan.goals.clone();
-    let report = swarm::run(plan)?;
+    let heading = plan.heading();
+    let report = match swarm::run(plan) {
+        Ok(report) => report,
+        Err(error) => {
+            let why = format!("{error:#}");
+            outputs.give_up(&heading, &why).context(why)?;
+            return Err(error);
+        }
+    };
     say(&report.to_string());
     let written = outputs.write(&report, &goals);
     let violations = report.violations(&goals);

@@ -1,11 +1,11 @@
 //! A run, fully decided.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use crate::outputs::Files;
 use crate::protocol::Runnable;
 use crate::slo::Goal;
 
@@ -30,10 +30,8 @@ pub struct Plan {
     pub threads: usize,
     /// The server's process, if known beforehand.
     pub server_pid: Option<u32>,
-    /// Where to write all figures.
-    pub json: Option<PathBuf>,
-    /// Where to write distributions.
-    pub hgrm: Option<PathBuf>,
+    /// What to write.
+    pub files: Files,
     /// What must be met.
     pub goals: Vec<Goal>,
     /// Who signs in.

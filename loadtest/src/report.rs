@@ -85,6 +85,15 @@ impl ServerCost {
     }
 }
 
+/// Something that makes a run a failure if it happens.
+#[derive(Debug)]
+pub(crate) struct Check {
+    /// What it is about, whatever the outcome.
+    pub(crate) name: &'static str,
+    /// What happened, if it did.
+    pub(crate) failure: Option<String>,
+}
+
 /// Everything a run found out.
 #[derive(Debug)]
 pub struct Report {
@@ -102,6 +111,7 @@ pub struct Report {
     latencies: Vec<(&'static str, Histogram<u64>)>,
     counts: BTreeMap<&'static str, u64>,
     figures: BTreeMap<String, f64>,
+    checks: Vec<Check>,
     failures: Vec<String>,
     /// How the load tester itself was late, if it was.
     lateness: Vec<String>,
@@ -127,10 +137,16 @@ impl Report {
         let mut figures = common_figures(outcome);
         figures.extend(protocol.figures(outcome));
         let lateness = lateness(plan, outcome);
-        let mut failures = failures(outcome);
-        if plan.strict && !lateness.is_empty() {
-            failures.push("the load tester itself was late".to_owned());
+        let mut checks = checks(outcome);
+        if plan.strict {
+            let late = !lateness.is_empty();
+            checks.push(Check {
+                name: "own lateness",
+                failure: late.then(|| "the load tester itself was late".to_owned()),
+            });
         }
+        let failures = checks.iter().filter_map(|check| check.failure.clone());
+        let failures = failures.collect();
         Report {
             environment,
             server: outcome.server.clone(),
@@ -143,6 +159,7 @@ impl Report {
                 .collect(),
             counts: outcome.recorder.counts().into_iter().collect(),
             figures,
+            checks,
             failures,
             lateness,
             summary: protocol.summary(outcome),
@@ -161,6 +178,11 @@ impl Report {
         &self.failures
     }
 
+    /// What could have made it a failure, and what has.
+    pub(crate) fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
     /// What was counted under this name; 0 if there is no such count.
     pub fn count(&self, name: &str) -> u64 {
         self.counts.get(name).copied().unwrap_or(0)
@@ -170,6 +192,21 @@ impl Report {
     pub fn latency(&self, name: &str) -> Option<&Histogram<u64>> {
         self.measured_latencies()
             .find_map(|(known, histogram)| (known == name).then_some(histogram))
+    }
+
+    /// Everything counted.
+    pub(crate) fn counts(&self) -> &BTreeMap<&'static str, u64> {
+        &self.counts
+    }
+
+    /// What the run was told to do, by name.
+    pub(crate) fn settings(&self) -> &serde_json::Map<String, serde_json::Value> {
+        &self.settings
+    }
+
+    /// How the load tester itself was late, if it was.
+    pub(crate) fn lateness(&self) -> &[String] {
+        &self.lateness
     }
 
     /// What ran against what.
@@ -281,7 +318,8 @@ fn common_figures<P: Protocol>(outcome: &Outcome<'_, P>) -> BTreeMap<String, f64
     figures
 }
 
-fn failures<P: Protocol>(outcome: &Outcome<'_, P>) -> Vec<String> {
+/// Everything that could make the run a failure, and whether it did.
+fn checks<P: Protocol>(outcome: &Outcome<'_, P>) -> Vec<Check> {
     let counts = &outcome.recorder.common;
     let common = [
         (counts.lost, "changes or messages lost"),
@@ -297,13 +335,19 @@ fn failures<P: Protocol>(outcome: &Outcome<'_, P>) -> Vec<String> {
     let counted = common
         .into_iter()
         .chain(P::failures(&outcome.recorder.metrics))
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"));
-    let mut failures: Vec<String> = outcome.cut.iter().cloned().chain(counted).collect();
-    if counts.logins == 0 {
-        failures.push("nobody could sign in".to_owned());
-    }
-    failures
+        .map(|(count, what)| Check {
+            name: what,
+            failure: (count > 0).then(|| format!("{count} {what}")),
+        });
+    let cut = Check {
+        name: "the run came to its end",
+        failure: outcome.cut.clone(),
+    };
+    let nobody = Check {
+        name: "somebody could sign in",
+        failure: (counts.logins == 0).then(|| "nobody could sign in".to_owned()),
+    };
+    [cut].into_iter().chain(counted).chain([nobody]).collect()
 }
 
 /// How late the load tester itself was, where that can't be told from a slow server any more.
@@ -381,7 +425,7 @@ impl fmt::Display for Report {
             writeln!(out)?;
         }
         writeln!(out, "\n{}", self.summary.trim_end())?;
-        self.write_server(out)?;
+        writeln!(out, "server: {}", self.server_line())?;
         for (error, times) in &self.errors {
             writeln!(out, "{times:>8} × {error}")?;
         }
@@ -394,30 +438,32 @@ impl fmt::Display for Report {
 }
 
 impl Report {
-    fn write_server(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// What the run cost the server, in a line.
+    pub(crate) fn server_line(&self) -> String {
         let server = &self.server;
         let Some(pid) = server.pid else {
-            return writeln!(out, "server: its process is not known here");
+            return "its process is not known here".to_owned();
         };
-        write!(out, "server: pid {pid}")?;
-        if let Some(seconds) = server.cpu_seconds {
-            write!(out, ", {seconds:.2} s CPU while measured")?;
-        }
-        if let Some(us) = server.cpu_us_per_delivery {
-            write!(out, ", {us:.2} µs per delivery")?;
-        }
-        if let Some(us) = server.cpu_us_per_login {
-            write!(out, ", {us:.1} µs per login")?;
-        }
-        if let Some(usage) = server.finished {
-            write!(out, ", RSS {}", ByteSize(usage.rss_bytes))?;
-        }
-        if let Some(bytes) = server.bytes_per_connection {
-            write!(out, ", {} per connection", ByteSize(bytes as u64))?;
-        }
-        if let Some(why) = server.not_measurable {
-            write!(out, ", memory per connection not measurable: {why}")?;
-        }
-        writeln!(out)
+        let cpu = server
+            .cpu_seconds
+            .map(|seconds| format!("{seconds:.2} s CPU while measured"));
+        let delivery = server
+            .cpu_us_per_delivery
+            .map(|us| format!("{us:.2} µs per delivery"));
+        let login = server
+            .cpu_us_per_login
+            .map(|us| format!("{us:.1} µs per login"));
+        let memory = server
+            .finished
+            .map(|usage| format!("RSS {}", ByteSize(usage.rss_bytes)));
+        let connection = server
+            .bytes_per_connection
+            .map(|bytes| format!("{} per connection", ByteSize(bytes as u64)));
+        let why = server
+            .not_measurable
+            .map(|why| format!("memory per connection not measurable: {why}"));
+        let parts = [cpu, delivery, login, memory, connection, why];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        format!("pid {pid}, {}", parts.join(", "))
     }
 }

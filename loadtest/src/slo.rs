@@ -61,12 +61,13 @@ pub struct Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{} violated: ", self.goal)?;
-        match (self.measured, self.unit) {
-            (None, _) => write!(out, "nothing was measured"),
-            (Some(us), Unit::Time) => write!(out, "measured {:.3} ms", us / 1000.0),
-            (Some(bytes), Unit::Bytes) => write!(out, "measured {bytes:.0} B"),
-            (Some(count), Unit::Count) => write!(out, "measured {count}"),
-        }
+        let measured = if self.measured.is_some() {
+            "measured "
+        } else {
+            ""
+        };
+        let words = in_words(self.measured, self.unit);
+        write!(out, "{measured}{words}")
     }
 }
 
@@ -170,6 +171,28 @@ fn parse_limit(text: &str, unit: Unit) -> Result<f64, &'static str> {
         Unit::Count => text
             .parse()
             .map_err(|_| "a count is a number without a unit"),
+    }
+}
+
+/// Each goal as typed, what was measured, and whether it was met.
+pub(crate) fn judge(
+    goals: &[Goal],
+    figures: &BTreeMap<String, f64>,
+) -> Vec<(String, String, bool)> {
+    let judged = goals.iter().map(|goal| {
+        let measured = figures.get(&goal.name).copied();
+        let met = check(std::slice::from_ref(goal), figures).is_empty();
+        (goal.typed.clone(), in_words(measured, goal.unit), met)
+    });
+    judged.collect()
+}
+
+fn in_words(measured: Option<f64>, unit: Unit) -> String {
+    match (measured, unit) {
+        (None, _) => "nothing was measured".to_owned(),
+        (Some(us), Unit::Time) => format!("{:.3} ms", us / 1000.0),
+        (Some(bytes), Unit::Bytes) => format!("{bytes:.0} B"),
+        (Some(count), Unit::Count) => count.to_string(),
     }
 }
 

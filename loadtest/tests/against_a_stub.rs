@@ -1,5 +1,8 @@
 //! The whole load tester against a server of a hundred lines: blocking sockets, JSON lines, one thread per connection.
 
+#[path = "against_a_stub/files.rs"]
+mod files;
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
@@ -129,7 +132,7 @@ fn serve(stream: TcpStream, id: usize, lobby: &Mutex<Lobby>, mood: Mood) {
             "hello" if mood == Mood::Refuses => {
                 let _gone = say(
                     &mut out,
-                    &json!({"command": "authentication_failed", "text": "no"}),
+                    &json!({"command": "authentication_failed", "text": "<script>no</script>"}),
                 );
                 return;
             }
@@ -454,7 +457,7 @@ fn ctrl_c_ends_the_run_and_not_its_report() {
 
 #[test]
 fn files_are_opened_before_the_first_connection() {
-    for option in ["--json", "--hgrm"] {
+    for option in ["--json", "--hgrm", "--html", "--csv", "--junit"] {
         // Nobody listens there, and that is not what is told.
         let mut program = program(1, &format!("{WATCH} {option} /nonexistent/out.json"));
         let output = BufReader::new(program.stdout.take().expect("a pipe"));
