@@ -18,6 +18,7 @@ use crate::protocol::Protocol;
 pub use crate::protocols::ProtocolName;
 use crate::protocols::{self, ProtocolOptions};
 use crate::slo;
+use crate::watching::Watching;
 
 /// Sign-ins per second while the clients of a steady workload assemble, unless told otherwise.
 const DEFAULT_RAMP: f64 = 500.0;
@@ -137,9 +138,8 @@ pub struct Arguments {
     /// Fail a run in which the load tester itself was late, so that its figures are not the server's alone.
     #[arg(long)]
     pub strict: bool,
-    /// No line each second.
-    #[arg(long, short)]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub(crate) watching: Watching,
     #[command(flatten)]
     pub(crate) options: ProtocolOptions,
 }
@@ -198,7 +198,8 @@ impl Arguments {
             strict: self.strict,
             interrupt: Arc::default(),
             measuring: Arc::default(),
-            quiet: self.quiet,
+            watching: self.watching.clone(),
+            exposition: Arc::default(),
             protocol: Arc::new(setup.protocol),
         })
     }

@@ -16,7 +16,8 @@
 //! | `machine`, `memory` | the server's process and this machine; what a connection takes of its memory |
 //! | `ring` | whether there is an io_uring, and what to do if not |
 //! | `live`, `report`, `outputs` | what is printed and written |
-//! | `page/`, `csv`, `junit` | the report as a page, its time series as a table, its verdict as tests |
+//! | `page/`, `scale`, `csv`, `junit` | the report as a page, its time series as a table, its verdict as tests |
+//! | `watching/`, `totals` | a run while it goes on: the screen, the lines, its metrics for Prometheus |
 //! | `figures` | histograms as text |
 //! | `compare` | what two sets of runs differ in |
 //!
@@ -42,9 +43,12 @@ mod protocols;
 pub mod report;
 mod ring;
 mod run;
+mod scale;
 mod schedule;
 mod shared;
 pub mod slo;
+mod totals;
+pub mod watching;
 mod worker;
 
 pub use run::run;

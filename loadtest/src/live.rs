@@ -1,24 +1,40 @@
-//! A run second by second: the line printed while it goes on, and the time series of the report.
+//! A run second by second: what the threads tell of it, the line printed while it goes on, and the time series of the report.
+//!
+//! A thread and the main thread never hold each other up for longer than it takes to move some pointers.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::metrics::{Common, Metrics, Recorder, histogram, merge};
+use crate::totals::Totals;
 
 /// What the threads reported since the last second.
 #[derive(Debug)]
 pub(crate) struct Live {
+    threads: Vec<Mutex<Told>>,
     recent: Mutex<Recent>,
+    /// Whether the threads tell their totals as well, which costs them a look at each of their histograms.
+    with_totals: bool,
 }
 
+/// What a thread has told.
+#[derive(Debug)]
+struct Told {
+    /// Latency since the last second.
+    latency: Histogram<u64>,
+    counts: Counts,
+    totals: Totals,
+}
+
+/// The main thread's own.
 #[derive(Debug)]
 struct Recent {
+    /// Empty, to be swapped for a thread's.
+    spare: Histogram<u64>,
     latency: Histogram<u64>,
-    /// Latest counts of each thread.
-    threads: Vec<Counts>,
     /// Sum at the last second.
     before: Counts,
 }
@@ -101,13 +117,20 @@ pub struct Second {
 }
 
 impl Live {
-    pub(crate) fn new(threads: usize) -> Live {
+    pub(crate) fn new(threads: usize, with_totals: bool) -> Live {
+        let told = || Told {
+            latency: histogram(),
+            counts: Counts::default(),
+            totals: Totals::default(),
+        };
         Live {
+            threads: (0..threads).map(|_| Mutex::new(told())).collect(),
             recent: Mutex::new(Recent {
+                spare: histogram(),
                 latency: histogram(),
-                threads: vec![Counts::default(); threads],
                 before: Counts::default(),
             }),
+            with_totals,
         }
     }
 
@@ -118,18 +141,39 @@ impl Live {
         recorder: &mut Recorder<M>,
         own: Vec<(&'static str, u64)>,
     ) {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        merge(&mut recent.latency, &recorder.common.recent);
+        let counts = Counts::new(&recorder.common, own);
+        let totals = self.with_totals.then(|| Totals::of(recorder));
+        let mut told = lock(&self.threads[thread]);
+        merge(&mut told.latency, &recorder.common.recent);
+        told.counts = counts;
+        if let Some(totals) = totals {
+            told.totals = totals;
+        }
+        drop(told);
         recorder.common.recent.reset();
-        recent.threads[thread] = Counts::new(&recorder.common, own);
+    }
+
+    /// Everything counted and measured since the start.
+    pub(crate) fn totals(&self) -> Totals {
+        let mut all = Totals::default();
+        for thread in &self.threads {
+            all.add(&lock(thread).totals);
+        }
+        all
     }
 
     /// What has happened since the second before.
     pub(crate) fn second(&self, at_s: f64, phase: &'static str, connected: i64) -> Second {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = &mut *lock(&self.recent);
         let mut now = Counts::default();
-        for counts in &recent.threads {
-            now.add(counts);
+        for thread in &self.threads {
+            let mut told = lock(thread);
+            std::mem::swap(&mut told.latency, &mut recent.spare);
+            let counts = told.counts.clone();
+            drop(told);
+            now.add(&counts);
+            merge(&mut recent.latency, &recent.spare);
+            recent.spare.reset();
         }
         let before = std::mem::replace(&mut recent.before, now.clone());
         let own = now.own.iter().enumerate().map(|(place, (name, count))| {
@@ -157,6 +201,11 @@ impl Live {
         recent.latency.reset();
         second
     }
+}
+
+/// What is behind the lock; whoever panicked holding it has failed the run anyway.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Display for Second {
@@ -191,7 +240,7 @@ mod tests {
 
     #[test]
     fn the_line_shows_the_last_second_of_all_threads() {
-        let live = Live::new(2);
+        let live = Live::new(2, false);
         let mut recorder = Recorder::<Common>::default();
         recorder.delivered(2_000);
         live.publish(0, &mut recorder, vec![("trips", 5)]);

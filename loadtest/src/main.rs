@@ -3,15 +3,19 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use anyhow::Context as _;
 use clap::Parser as _;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::iterator::Signals;
+use signal_hook::low_level;
 use swarm::cli::{Arguments, Command, CommandLine, Sides};
 use swarm::compare::Comparison;
 use swarm::outputs::Outputs;
 use swarm::plan::Plan;
+use swarm::watching::{self, Endpoint};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -48,9 +52,11 @@ fn compare(sides: &Sides) -> ExitCode {
 fn prepare(arguments: &Arguments) -> ExitCode {
     let prepared = arguments.plan().and_then(|plan| {
         let outputs = Outputs::open(&plan)?;
-        Ok((plan, outputs))
+        let endpoint = Endpoint::open(&plan)?;
+        Ok((plan, outputs, endpoint))
     });
-    let (plan, outputs) = match prepared {
+    // Metrics are there until the report is written.
+    let (plan, outputs, _endpoint) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
             eprintln!("swarm: {error:#}");
@@ -68,12 +74,7 @@ fn prepare(arguments: &Arguments) -> ExitCode {
 
 /// Runs the plan and tells everything; gives the exit code.
 fn run(plan: Plan, outputs: Outputs) -> anyhow::Result<u8> {
-    for signal in [SIGINT, SIGTERM] {
-        // The first ends the run, a second one the process.
-        let interrupt = Arc::clone(&plan.interrupt);
-        flag::register_conditional_shutdown(signal, EXIT_FAILED.into(), interrupt)?;
-        flag::register(signal, Arc::clone(&plan.interrupt))?;
-    }
+    listen_to_signals(plan.interrupt.clone())?;
     say(&format!("{}\n", plan.heading()));
     let goals = plan.goals.clone();
     let heading = plan.heading();
@@ -98,6 +99,23 @@ fn run(plan: Plan, outputs: Outputs) -> anyhow::Result<u8> {
         () if !report.failures().is_empty() => EXIT_FAILED,
         () => 0,
     })
+}
+
+/// The first signal ends the run, a second one the process.
+fn listen_to_signals(interrupt: Arc<AtomicBool>) -> anyhow::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let listen = move || {
+        for _ in signals.forever() {
+            if interrupt.swap(true, Ordering::Relaxed) {
+                watching::restore_or_give_up();
+                low_level::exit(EXIT_FAILED.into());
+            }
+        }
+    };
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(listen)?;
+    Ok(())
 }
 
 /// Prints to whoever still reads: nobody does after `| head`, and that is no failure of the run.

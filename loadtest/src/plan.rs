@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::outputs::Files;
 use crate::protocol::Runnable;
 use crate::slo::Goal;
+use crate::watching::{Exposition, Watching};
 
 /// What a run does, whatever the protocol; what its clients do is the protocol's.
 #[derive(Debug, Clone)]
@@ -56,8 +57,10 @@ pub struct Plan {
     pub interrupt: Arc<AtomicBool>,
     /// Set by the run once its measured phase has begun, for whoever waits for that.
     pub measuring: Arc<AtomicBool>,
-    /// No live lines.
-    pub quiet: bool,
+    /// How the run is watched.
+    pub watching: Watching,
+    /// Its metrics while it goes on.
+    pub(crate) exposition: Arc<Exposition>,
     pub(crate) protocol: Arc<dyn Runnable>,
 }
 

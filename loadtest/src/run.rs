@@ -3,7 +3,7 @@
 //! assemble (the ramp; everybody signs in and gets ready) → measure (load on its schedule) → finish (last changes, and
 //! patience for what has not come) → stop. The threads follow the phase; every wait has an end.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,6 +21,7 @@ use crate::protocol::{Outcome, Protocol};
 use crate::report::{Report, ServerCost};
 use crate::ring;
 use crate::shared::{Cut, Phase, Shared};
+use crate::watching::{Display, Load, Status};
 use crate::worker;
 
 /// How often the run looks at its threads.
@@ -78,6 +79,8 @@ pub(crate) fn execute<P: Protocol>(plan: Plan, protocol: Arc<P>) -> anyhow::Resu
         next_glance_us: 0,
         series: Vec::new(),
         usage: None,
+        display: Display::open(&shared.plan.watching, &shared.plan.interrupt),
+        phase_us: (0, 0),
     };
     let assembled_us = watch.assemble();
     let ready = usage();
@@ -92,8 +95,15 @@ pub(crate) fn execute<P: Protocol>(plan: Plan, protocol: Arc<P>) -> anyhow::Resu
     watch.finish();
     let finished = usage();
     shared.enter(Phase::Stop);
-    let memory = watch.memory.slope();
-    let mut series = watch.series;
+    let Watch {
+        memory,
+        mut series,
+        display,
+        ..
+    } = watch;
+    let memory = memory.slope();
+    // What is said from here on is said on the terminal as it was before.
+    drop(display);
 
     let mut recorder = join::<P>(threads)?;
     // What the threads had not told yet.
@@ -212,6 +222,9 @@ struct Watch<'a, P: Protocol> {
     series: Vec<Second>,
     /// What the server had used by the last second.
     usage: Option<(f64, Usage)>,
+    display: Display,
+    /// Beginning of what is waited for, and its end at the latest.
+    phase_us: (u64, u64),
 }
 
 impl<P: Protocol> Watch<'_, P> {
@@ -283,8 +296,8 @@ impl<P: Protocol> Watch<'_, P> {
         self.wait(grace.min(shared.protocol.drain()), || false);
     }
 
-    /// Keeps what has happened since the second before; gives it as a line.
-    fn second(&mut self, phase: Phase) -> String {
+    /// Keeps what has happened since the second before.
+    fn second(&mut self, phase: Phase) {
         let shared = self.shared;
         let at_s = shared.clock.now_us() as f64 / 1e6;
         let usage = self.pid.and_then(Usage::glance);
@@ -294,19 +307,49 @@ impl<P: Protocol> Watch<'_, P> {
             (now.cpu_seconds - then.cpu_seconds) / (at_s - then_s).max(1e-3)
         });
         self.usage = usage.map(|usage| (at_s, usage));
-        let line = second.to_string();
         self.series.push(second);
-        line
+    }
+
+    /// Shows where the run is to whoever watches it.
+    fn show(&mut self) {
+        let shared = self.shared;
+        let plan = &shared.plan;
+        let watched = plan.watching.wants_totals();
+        let totals = shared.live.totals();
+        let (from_us, until_us) = self.phase_us;
+        let left_us = until_us.saturating_sub(shared.clock.now_us());
+        let status = Status {
+            heading: &plan.heading(),
+            left: Duration::from_micros(left_us),
+            length: Duration::from_micros(until_us - from_us),
+            clients: plan.clients,
+            series: &self.series,
+            totals: &totals,
+            errors: &shared.errors(),
+            threads: &if watched {
+                Load::of_threads()
+            } else {
+                Vec::new()
+            },
+            server_cpu_s: self.usage.map(|(_, usage)| usage.cpu_seconds),
+        };
+        if plan.watching.metrics_address.is_some() {
+            plan.exposition.publish(status.exposition());
+        }
+        self.display.show(&status);
     }
 
     fn wait(&mut self, limit: Duration, mut done: impl FnMut() -> bool) {
         let shared = self.shared;
-        let until_us = shared.clock.now_us() + limit.as_micros() as u64;
+        let from_us = shared.clock.now_us();
+        let until_us = from_us + limit.as_micros() as u64;
+        self.phase_us = (from_us, until_us);
         while shared.clock.now_us() < until_us
             && !done()
             && !self.threads.iter().any(thread::JoinHandle::is_finished)
         {
             thread::sleep(STEP);
+            self.display.poll();
             if shared.plan.interrupt.load(Ordering::Relaxed) {
                 shared.cut_short(Cut::Interrupted);
             }
@@ -319,11 +362,8 @@ impl<P: Protocol> Watch<'_, P> {
             }
             if now_us >= self.next_line_us {
                 self.next_line_us = now_us / 1_000_000 * 1_000_000 + 1_000_000 + LINE_AFTER_US;
-                let line = self.second(shared.phase());
-                if !shared.plan.quiet {
-                    // Whoever has stopped reading wants no more lines; the run goes on.
-                    let _unread = writeln!(std::io::stdout(), "{line}");
-                }
+                self.second(shared.phase());
+                self.show();
             }
         }
     }

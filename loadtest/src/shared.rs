@@ -77,7 +77,7 @@ impl<P: Protocol> Shared<P> {
             state: protocol.state(&plan),
             clock: Clock::start(),
             schedule: Schedule::new(plan.rate, plan.sources),
-            live: Live::new(plan.threads),
+            live: Live::new(plan.threads, plan.watching.wants_totals()),
             phase: AtomicU8::new(Phase::Assemble as u8),
             measured_from_us: AtomicU64::new(u64::MAX),
             measured_until_us: AtomicU64::new(u64::MAX),
@@ -217,6 +217,17 @@ impl<P: Protocol> Shared<P> {
         if errors.len() < MAX_ERRORS || errors.contains_key(&what) {
             *errors.entry(what).or_default() += 1;
         }
+    }
+
+    /// The reasons so far, the most frequent first.
+    pub(crate) fn errors(&self) -> Vec<(String, u64)> {
+        let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut errors: Vec<_> = errors
+            .iter()
+            .map(|(what, times)| (what.clone(), *times))
+            .collect();
+        errors.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+        errors
     }
 
     pub(crate) fn take_errors(&self) -> BTreeMap<String, u64> {

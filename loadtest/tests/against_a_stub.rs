@@ -2,6 +2,8 @@
 
 #[path = "against_a_stub/files.rs"]
 mod files;
+#[path = "against_a_stub/watching.rs"]
+mod watching;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

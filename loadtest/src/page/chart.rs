@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::escape;
+use crate::scale::neighbours;
 
 /// The picture in its own units, about pixels on a telephone.
 const WIDTH: f64 = 360.0;
@@ -154,15 +155,6 @@ impl Axis {
             }
         }
     }
-}
-
-/// The logarithms of 1, 2 or 5 times a power of ten next to this one: the last not above it, and the first not below.
-fn neighbours(place: f64) -> (f64, f64) {
-    let power = place.floor();
-    let steps = [1.0, 2.0, 5.0, 10.0].map(|factor| power + f64::log10(factor));
-    let below = steps.into_iter().rfind(|step| *step <= place);
-    let above = steps.into_iter().find(|step| *step >= place);
-    (below.unwrap_or(power), above.unwrap_or(power + 1.0))
 }
 
 /// 1, 2 or 5 times a power of ten.
