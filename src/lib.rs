@@ -17,6 +17,7 @@
 //!
 //! `main.rs` reads the command line and puts the layers together. `ARCHITECTURE.md` has the picture.
 
+pub mod control_socket;
 pub mod doctor;
 pub mod log;
 

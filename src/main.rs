@@ -1,6 +1,7 @@
 //! The command line: puts the layers together and nothing else.
 
 mod accounts;
+mod ctl;
 mod manual;
 mod serve;
 mod stores;
@@ -12,7 +13,7 @@ use clap::Parser;
 use muster::{
     config::{
         Config, Sources,
-        cli::{Account, AccountsOf, Cli, Command, Store},
+        cli::{Account, AccountsOf, Cli, Command, Ctl, Store},
     },
     doctor,
     log::{self, Log},
@@ -59,6 +60,7 @@ enum Todo {
     },
     Account(AccountsOf, Account),
     Store(AccountsOf, Store),
+    Ctl(Ctl),
 }
 
 impl Todo {
@@ -78,6 +80,7 @@ impl Todo {
             Command::Doctor { json } => Todo::Doctor { json },
             Command::Account { lobby, action } => Todo::Account(lobby, action),
             Command::Store { lobby, action } => Todo::Store(lobby, action),
+            Command::Ctl { action } => Todo::Ctl(action),
             Command::Man { folder } => {
                 manual::write(&folder).with_context(|| folder.display().to_string())?;
                 return Ok(None);
@@ -157,6 +160,7 @@ impl Started {
             Todo::Account(lobby, action) => {
                 accounts::run(&self.config, lobby, action).context("accounts")
             }
+            Todo::Ctl(action) => ctl::run(&self.config, action),
             Todo::Store(lobby, action) => {
                 stores::run(&self.config, lobby, &action).context("store")
             }

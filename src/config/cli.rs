@@ -1,6 +1,6 @@
 //! The command line: only what can be typed. Doing it is `main`'s business.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use backoffice::cockatrice::account::Right;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -69,6 +69,12 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Ask a running server: the one with the same data folder. For its own user and root.
+    Ctl {
+        /// What to ask it.
+        #[command(subcommand)]
+        action: Ctl,
+    },
     /// Write the manual pages.
     Man {
         /// A folder that is there.
@@ -107,6 +113,44 @@ pub enum AccountsOf {
     Faf,
     /// Those in cockatrice.store_url.
     Cockatrice,
+}
+
+/// What to ask a running server.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum Ctl {
+    /// How it is.
+    Status {
+        /// As JSON, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// One line and an exit code for monitoring: 0 all is well, 1 there is something to look at, 2 nobody is served.
+    Check,
+    /// Read the configuration again, as the signal HUP does.
+    Reload,
+    /// Log other levels until the configuration is read again.
+    LogLevel {
+        /// As in log.level: debug, or "info,muster_lobby=debug".
+        level: String,
+    },
+    /// End in an orderly way: everybody is told, no new games, running ones go on for server.stop_grace_s.
+    Drain {
+        /// When to begin: 15m, 90s.
+        #[arg(long = "in", value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+        wait: Duration,
+        /// For the log and the audit log.
+        #[arg(long)]
+        reason: Option<String>,
+        /// Don't, if it has not begun.
+        #[arg(long, conflicts_with_all = ["wait", "reason"])]
+        cancel: bool,
+    },
+    /// Show what was done here, by whom; also when no server runs.
+    Audit {
+        /// How much of it.
+        #[arg(long, default_value_t = 50)]
+        last: usize,
+    },
 }
 
 /// What to do with an embedded store.

@@ -124,6 +124,11 @@ pub fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Whether it is what `log.level` takes.
+pub fn is_level(text: &str) -> bool {
+    settings::log_levels().parse(text).is_some()
+}
+
 /// What a level or a list of them lets through. The configuration lets nothing else through; if it did, "info" is meant.
 fn filter(level: &str) -> Targets {
     let given = level.split(',').map(str::trim);

@@ -114,6 +114,7 @@ impl Stops {
                     systemd::stopping("ending at once");
                     return mesh.stop(Stopping::Now);
                 }
+                () = orders.drain.notified() => break,
                 _ = self.terminate.recv() => break,
                 _ = self.interrupt.recv() => break,
                 _ = self.counters.recv() => mesh.report(),

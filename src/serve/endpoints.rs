@@ -4,7 +4,10 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
 use muster::{
-    backoffice::http::{self, Counts, Site},
+    backoffice::{
+        http::{self, Counts, Site},
+        settings::Http,
+    },
     settings::HostAddress,
 };
 use tokio::{
@@ -71,6 +74,35 @@ impl Endpoint {
         if let Err(error) = self.task.await {
             tracing::error!(%error, name = self.name, "an endpoint ended badly");
         }
+    }
+}
+
+/// All of them.
+pub(super) struct Endpoints {
+    pub(super) control: Endpoint,
+    pub(super) health: Endpoint,
+    pub(super) metrics: Endpoint,
+}
+
+impl Endpoints {
+    /// Name and real address of each that is open.
+    pub(super) fn listening(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        let all = [&self.control, &self.health, &self.metrics];
+        all.into_iter().filter_map(Endpoint::listening)
+    }
+
+    /// Listens where the configuration says now.
+    pub(super) async fn move_to(&mut self, wanted: &Http) {
+        self.control.move_to(wanted.control).await;
+        self.health.move_to(wanted.health).await;
+        self.metrics.move_to(wanted.metrics).await;
+    }
+
+    /// Ends them; the last is the one that says whether the server is there.
+    pub(super) async fn stop(self) {
+        self.control.stop().await;
+        self.metrics.stop().await;
+        self.health.stop().await;
     }
 }
 

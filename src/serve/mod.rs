@@ -5,6 +5,7 @@
 //! | `office` | the back offices: stores, keys, policy server, mail, and the handlers that answer |
 //! | `endpoints` | control, health and metrics over HTTP |
 //! | `metrics`, `process` | who counts; what the process takes of the machine |
+//! | `ctl` | what `muster ctl` asks for |
 //! | `orders` | what administrators of a lobby may ask of the process |
 //! | `outside` | the broker: its settings, and what becomes of what it says |
 //! | `pulse` | whether every shard still does something |
@@ -16,6 +17,7 @@
 //! Three kinds of threads: one per shard, one per back office, and the main one, which serves everything around the lobby
 //! (broker, HTTP, configuration, signals) on a tokio runtime of its own, so that none of it delays an answer to a player.
 
+mod ctl;
 mod ending;
 mod endpoints;
 pub(crate) mod folder;
@@ -30,7 +32,13 @@ mod reload;
 mod systemd;
 
 use std::{
-    cell::RefCell, io, net::TcpListener, path::PathBuf, process::ExitCode, rc::Rc, sync::Arc,
+    cell::RefCell,
+    io,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    process::ExitCode,
+    rc::Rc,
+    sync::Arc,
 };
 
 use anyhow::{Context, bail};
@@ -59,8 +67,9 @@ use tokio::{
 
 pub(crate) use self::ending::Signals;
 use self::{
+    ctl::{Controlled, Ctl},
     ending::{Stage, Stops},
-    endpoints::Endpoint,
+    endpoints::{Endpoint, Endpoints},
     metrics::{Counting, Service},
     office::{Offices, Progress},
     orders::Orders,
@@ -161,6 +170,7 @@ async fn run(
     log: &Log,
     level: Level,
 ) -> anyhow::Result<()> {
+    let level = Rc::new(level);
     let inherited = systemd::sockets().context("the sockets that were handed over")?;
     let mesh = Mesh::<Router>::new(config.engine.shards);
     let progress = Arc::new(Progress::default());
@@ -169,7 +179,7 @@ async fn run(
     let phase = Rc::new(Stage::new(service.clone()));
     let pulse = Rc::new(Pulse::new(service.clone()));
     let site = health(&progress, &mesh, &phase, &pulse);
-    let mut health = Endpoint::open("http/health", config.http.health, site, &http).await?;
+    let health = Endpoint::open("http/health", config.http.health, site, &http).await?;
 
     let (mut link, broker) = Link::open(config, &mesh)?;
     let (offices, config) = office::opened(config, &mesh, &progress, &link.outbox).await?;
@@ -180,7 +190,7 @@ async fn run(
     let engine = start_engine(&config, (connections, inherited), &mesh, outside, &lobbies)?;
 
     let site = control(&mesh);
-    let mut control = Endpoint::open("http/control", config.http.control, site, &http).await?;
+    let control = Endpoint::open("http/control", config.http.control, site, &http).await?;
     let counting = Counting {
         engine: &engine.metrics,
         lobbies: &lobbies,
@@ -191,11 +201,25 @@ async fn run(
         http: http.clone(),
         service: service.clone(),
     };
-    let site = Metrics(counting.registry());
-    let mut metrics = Endpoint::open("http/metrics", config.http.metrics, site, &http).await?;
+    let registry = Arc::new(counting.registry());
+    let site = Metrics(registry.clone());
+    let metrics = Endpoint::open("http/metrics", config.http.metrics, site, &http).await?;
+    let mut endpoints = Endpoints {
+        control,
+        health,
+        metrics,
+    };
     phase.set(Phase::Ready);
     let watched = spawn_local(pulse.watch(mesh.clone()));
-    announce(&config, log, &engine, &[&control, &health, &metrics]);
+    let controlled = Controlled {
+        orders: orders.clone(),
+        level: level.clone(),
+        phase: phase.clone(),
+        mesh: mesh.clone(),
+        registry,
+    };
+    let ctl = Ctl::open(&config.server.data_dir, controlled);
+    announce(&config, log, &engine, &endpoints);
 
     let (stops, hangup) = signals.split();
     let reload = Reload {
@@ -205,22 +229,19 @@ async fn run(
         current: Rc::new(RefCell::new(config)),
         level,
         broker,
-        control: &mut control,
-        health: &mut health,
-        metrics: &mut metrics,
+        endpoints: &mut endpoints,
         mesh: mesh.clone(),
         service: service.clone(),
     };
     until_the_end(stops, reload, &offices, &phase).await?;
     watched.abort();
+    ctl.close();
     phase.set(Phase::Stopped);
     // From the inside to the outside: whoever still has something to hand on ends before the one they hand it to.
     spawn_blocking(move || engine.join()).await?;
     spawn_blocking(move || offices.stop()).await?;
     link.close().await?;
-    control.stop().await;
-    metrics.stop().await;
-    health.stop().await;
+    endpoints.stop().await;
     Ok(())
 }
 
@@ -303,8 +324,8 @@ fn start_engine(
 }
 
 /// The lines programs wait for, then a few for people.
-fn announce(config: &Config, log: &Log, engine: &Engine, endpoints: &[&Endpoint]) {
-    let endpoints = endpoints.iter().filter_map(|endpoint| endpoint.listening());
+fn announce(config: &Config, log: &Log, engine: &Engine, endpoints: &Endpoints) {
+    let endpoints: Vec<(&str, SocketAddr)> = endpoints.listening().collect();
     let listeners = engine.addresses.iter();
     let listeners = listeners.map(|(name, address)| (name.as_str(), *address));
     let listening = listeners.chain(endpoints);

@@ -1,4 +1,4 @@
-//! What lobbies may ask of the process: an administrator of one can end it, or have the configuration read again.
+//! What lobbies and `muster ctl` may ask of the process: an administrator of one can end it, or have the configuration read again.
 
 use muster::lobby::cockatrice::Event;
 use tokio::sync::Notify;
@@ -8,6 +8,8 @@ use tokio::sync::Notify;
 pub(super) struct Orders {
     /// The process is to end, without waiting for games.
     pub(super) stop: Notify,
+    /// The process is to end in an orderly way, as on the first signal.
+    pub(super) drain: Notify,
     /// The configuration is to be read again.
     pub(super) reload: Notify,
 }

@@ -11,7 +11,7 @@ use muster::{
 };
 use tokio::{signal::unix::Signal, sync::watch};
 
-use super::{endpoints::Endpoint, metrics::Service, orders::Orders, outside, systemd};
+use super::{endpoints::Endpoints, metrics::Service, orders::Orders, outside, systemd};
 
 /// The configuration in effect: that of the start, with everything live as it is now.
 pub(super) type Current = Rc<RefCell<Config>>;
@@ -24,11 +24,9 @@ pub(super) struct Reload<'a> {
     pub(super) orders: Arc<Orders>,
     pub(super) sources: Sources,
     pub(super) current: Current,
-    pub(super) level: Level,
+    pub(super) level: Rc<Level>,
     pub(super) broker: watch::Sender<Option<BrokerSettings>>,
-    pub(super) control: &'a mut Endpoint,
-    pub(super) health: &'a mut Endpoint,
-    pub(super) metrics: &'a mut Endpoint,
+    pub(super) endpoints: &'a mut Endpoints,
     pub(super) mesh: Arc<Mesh<Router>>,
     pub(super) service: Arc<Service>,
 }
@@ -85,9 +83,7 @@ impl Reload<'_> {
             *known = broker;
             changed
         });
-        self.control.move_to(new.http.control).await;
-        self.health.move_to(new.http.health).await;
-        self.metrics.move_to(new.http.metrics).await;
+        self.endpoints.move_to(&new.http).await;
         for notice in Router::renewed(&new.lobbies) {
             self.mesh.tell(|| notice.clone());
         }

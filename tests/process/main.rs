@@ -4,6 +4,7 @@
 mod support;
 
 mod care;
+mod ctl;
 mod descriptors;
 mod endpoints;
 mod folder;

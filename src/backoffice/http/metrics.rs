@@ -3,6 +3,8 @@
 //! No metric is known by its name here: names, help texts and labels come with what is counted. Whoever counts takes no
 //! notice of a scrape.
 
+use std::sync::Arc;
+
 use prometheus::{
     Encoder, TextEncoder,
     proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType},
@@ -13,7 +15,7 @@ use metrics::{Family, Kind, Registry, Value};
 
 /// The page of metrics.
 #[derive(Debug)]
-pub struct Metrics(pub Registry);
+pub struct Metrics(pub Arc<Registry>);
 
 impl Site for Metrics {
     async fn get(&self, _: &str) -> Answer {

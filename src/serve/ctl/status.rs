@@ -1,0 +1,90 @@
+//! How the server is, out of what it counts anyway.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use metrics::Value;
+use muster::control_socket::Status;
+
+use super::Controlled;
+
+/// So full that there is something to do.
+const NEARLY: f64 = 0.9;
+/// So many games that wait for the store are more than a moment's.
+const MANY_GAMES: u64 = 100;
+
+/// When the server was there.
+#[derive(Debug)]
+pub(super) struct Started {
+    at: Instant,
+}
+
+impl Started {
+    pub(super) fn now() -> Started {
+        Started { at: Instant::now() }
+    }
+
+    pub(super) fn status(&self, controlled: &Controlled, drains_in_s: Option<u64>) -> Status {
+        let families = controlled.registry.collect().into_iter();
+        let sums: BTreeMap<&str, f64> = families
+            .map(|family| {
+                let numbers = family.samples.values().map(|value| match value {
+                    Value::Number(number) => *number,
+                    Value::Buckets { .. } => 0.0,
+                });
+                (family.name, numbers.sum())
+            })
+            .collect();
+        let sum = |name: &str| sums.get(name).copied().unwrap_or_default();
+        let whole = |name: &str| sum(name) as u64;
+        let is_on = |name: &str| sum(name) > 0.0;
+        let connections =
+            whole("muster_accepted_total").saturating_sub(whole("muster_ended_total"));
+        let mut status = Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            phase: controlled.phase.get().word().to_owned(),
+            uptime_s: self.at.elapsed().as_secs(),
+            drains_in_s,
+            shards: controlled.mesh.shards(),
+            connections,
+            connections_limit: whole("muster_connections_limit"),
+            faf_players: whole("server_user_online"),
+            games_to_settle: whole("server_rating_service_backlog"),
+            broker: is_on("muster_broker_configured").then(|| is_on("muster_broker_connected")),
+            cpu_s: sum("process_cpu_seconds_total"),
+            resident_bytes: whole("process_resident_memory_bytes"),
+            panics: whole("muster_panics_total"),
+            warnings: Vec::new(),
+        };
+        status.warnings = warnings(&status, is_on("muster_shards_alive"));
+        status
+    }
+}
+
+fn warnings(status: &Status, alive: bool) -> Vec<String> {
+    let full = status.connections as f64 > NEARLY * status.connections_limit as f64;
+    let found = [
+        (
+            status.phase != "ready",
+            format!("the server is {}", status.phase),
+        ),
+        (!alive, "a shard does nothing any more".to_owned()),
+        (
+            status.broker == Some(false),
+            "the broker takes nothing".to_owned(),
+        ),
+        (full, "nearly as many are connected as may be".to_owned()),
+        (
+            status.games_to_settle > MANY_GAMES,
+            format!("{} games wait for the store", status.games_to_settle),
+        ),
+        (
+            status.panics > 0,
+            format!("{} turns have panicked", status.panics),
+        ),
+    ];
+    let found = found.into_iter();
+    found
+        .filter_map(|(is_so, words)| is_so.then_some(words))
+        .collect()
+}

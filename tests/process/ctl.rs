@@ -1,0 +1,151 @@
+//! `muster ctl`: what an operator asks of a running server.
+
+use std::{fs, os::unix::fs::PermissionsExt, process::Output};
+
+use super::{
+    logging,
+    support::server::{Server, muster},
+    until,
+};
+
+fn ctl(server: &Server, words: &[&str]) -> Output {
+    let mut command = muster(server.folder());
+    command.arg("ctl").args(words).output().expect("it runs")
+}
+
+fn said(output: &Output) -> String {
+    let both = [&*output.stdout, &*output.stderr].concat();
+    String::from_utf8_lossy(&both).into_owned()
+}
+
+#[test]
+fn a_running_server_says_how_it_is() {
+    let (server, _) = logging(&[]);
+    let socket = server.folder().join("ctl.sock");
+    let mode = fs::metadata(&socket).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "its owner's alone");
+    let _player = std::net::TcpStream::connect(server.listener("faf/json").unwrap()).unwrap();
+    let status = || -> serde_json::Value {
+        let output = ctl(&server, &["status", "--json"]);
+        assert!(output.status.success(), "{}", said(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    until("the connection is counted", || status()["connections"] == 1);
+    let status = status();
+    assert_eq!(status["phase"], "ready");
+    assert_eq!(status["shards"], 2);
+    assert_eq!(status["broker"], serde_json::Value::Null);
+    assert_eq!(status["warnings"], serde_json::json!([]));
+    assert!(status["resident_bytes"].as_u64().unwrap() > 1 << 20);
+    let words = said(&ctl(&server, &["status"]));
+    assert!(
+        words.contains("ready") && words.contains("connections   1 of"),
+        "{words}"
+    );
+    let checked = ctl(&server, &["check"]);
+    assert_eq!(checked.status.code(), Some(0));
+    assert!(
+        said(&checked).starts_with("OK: 1 connected | connections=1;"),
+        "{}",
+        said(&checked)
+    );
+}
+
+#[test]
+fn nobody_there_is_said_and_monitored() {
+    let (mut server, _) = logging(&[]);
+    server.crash();
+    // The socket of a server that crashed lies there.
+    assert!(server.folder().join("ctl.sock").exists());
+    let status = ctl(&server, &["status"]);
+    assert!(!status.status.success());
+    assert!(
+        said(&status).contains("no server runs"),
+        "{}",
+        said(&status)
+    );
+    let checked = ctl(&server, &["check"]);
+    assert_eq!(checked.status.code(), Some(2));
+    assert!(
+        said(&checked).starts_with("CRITICAL: no server runs"),
+        "{}",
+        said(&checked)
+    );
+    server.restart().unwrap();
+    assert_eq!(ctl(&server, &["check"]).status.code(), Some(0));
+}
+
+#[test]
+fn an_end_is_planned_put_off_and_done() {
+    let (server, log) = logging(&[]);
+    let none = ctl(&server, &["drain", "--cancel"]);
+    assert!(!none.status.success() && said(&none).contains("no end is planned"));
+    let planned = ctl(
+        &server,
+        &["drain", "--in", "15m", "--reason", "a new kernel"],
+    );
+    assert!(said(&planned).contains("in 900 s"), "{}", said(&planned));
+    let status = said(&ctl(&server, &["status"]));
+    assert!(status.contains("ready, ends in 8"), "{status}");
+    assert!(ctl(&server, &["drain", "--cancel"]).status.success());
+    assert!(!said(&ctl(&server, &["status"])).contains("ends in"));
+    let far = ctl(&server, &["drain", "--in", "30days"]);
+    assert!(!far.status.success() && said(&far).contains("more than a week"));
+    assert!(ctl(&server, &["drain"]).status.success());
+    until("the server ends", || {
+        log().contains("stopping: waiting for running games")
+    });
+    until("the socket goes", || {
+        !server.folder().join("ctl.sock").exists()
+    });
+    // What was done is known afterwards, too.
+    let audit = said(&ctl(&server, &["audit"]));
+    let lines: Vec<serde_json::Value> = audit
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 5, "{audit}");
+    assert_eq!(lines[0]["outcome"], "refused");
+    assert_eq!(lines[1]["request"]["reason"], "a new kernel");
+    assert!(
+        lines
+            .iter()
+            .all(|line| line["uid"].is_u64() && line["at"].is_string())
+    );
+    let last = said(&ctl(&server, &["audit", "--last", "1"]));
+    assert_eq!(last.lines().count(), 1);
+}
+
+#[test]
+fn levels_change_at_once_and_rubbish_is_refused() {
+    let (server, log) = logging(&[]);
+    let refused = ctl(&server, &["log-level", "loud"]);
+    assert!(
+        !refused.status.success() && said(&refused).contains("no level"),
+        "{}",
+        said(&refused)
+    );
+    assert!(ctl(&server, &["log-level", "debug"]).status.success());
+    assert!(ctl(&server, &["reload"]).status.success());
+    until("a line of debugging", || {
+        log().contains("the configuration is unchanged")
+    });
+    let path = server.folder().join("ctl.sock");
+    for rubbish in [
+        &b"\n"[..],
+        b"{\"do\":\"explode\"}\n",
+        &[b'x'; 100_000],
+        b"\xff\xfe\n",
+    ] {
+        use std::{
+            io::{Read, Write},
+            os::unix::net::UnixStream,
+        };
+        let mut stream = UnixStream::connect(&path).unwrap();
+        let _ = stream.write_all(rubbish); // it may not read all of it
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        assert!(answer.is_empty() || answer.contains("refused"), "{answer}");
+    }
+    assert_eq!(ctl(&server, &["check"]).status.code(), Some(0));
+}
