@@ -286,9 +286,11 @@ impl Cockatrice {
         }
     }
 
-    /// Says the same to all connections.
+    /// Says the same to all connections that have begun to talk.
     fn say_to_all(&self, turn: &mut CockatriceTurn<'_>, message: &bytes::Bytes) {
-        let mut conns: Vec<ConnId> = self.sessions.keys().copied().collect();
+        let sessions = self.sessions.iter();
+        let greeted = sessions.filter(|(_, session)| session.greeted);
+        let mut conns: Vec<ConnId> = greeted.map(|(&conn, _)| conn).collect();
         conns.sort_unstable();
         for conn in conns {
             turn.send(conn, message.clone());

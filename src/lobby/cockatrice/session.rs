@@ -78,9 +78,15 @@ impl Cockatrice {
         self.end_with(turn, conn, closed);
     }
 
-    /// Ends a connection with a last word.
+    /// Ends a connection with a last word, if it has begun to talk (spec: cockatrice-wire 3.1).
     pub(super) fn end_with(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, last: Bytes) {
-        turn.send(conn, last);
+        if self
+            .sessions
+            .get(&conn)
+            .is_some_and(|session| session.greeted)
+        {
+            turn.send(conn, last);
+        }
         self.end(turn, conn);
     }
 

@@ -6,7 +6,10 @@ use cockatrice::{
 };
 
 use super::*;
-use crate::cockatrice::questions::{Answer, SignedIn};
+use crate::{
+    Stopping,
+    cockatrice::questions::{Answer, SignedIn},
+};
 
 fn ping() -> SessionCommandBody<'static> {
     SessionCommandBody::Ping(CommandPing::default())
@@ -24,6 +27,21 @@ fn over_tcp_an_empty_container_comes_first() {
         assert_eq!(ask(&mut sim, conn, session(2, ping())), ["2 RespOk"]);
         let nothing = format!("{} RespInvalidCommand", u64::MAX);
         assert_eq!(ask(&mut sim, conn, vec![]), [nothing]);
+    });
+}
+
+/// checklist: 2
+#[test]
+fn who_has_not_begun_to_talk_is_told_nothing() {
+    each(|mut sim| {
+        let (silent, greeted) = (sim.connect(0), connect(&mut sim));
+        for step in [Stopping::Drain, Stopping::Now] {
+            sim.stop(step);
+            sim.settle();
+        }
+        assert!(heard(&mut sim, silent).is_empty());
+        let told = ["ServerShutdown", "closed ServerShutdown"];
+        assert_eq!(heard(&mut sim, greeted), told);
     });
 }
 
