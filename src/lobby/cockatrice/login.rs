@@ -47,7 +47,9 @@ impl Cockatrice {
             }
         };
         let listed = Features::listed(login.clientfeatures.iter().map(|name| &**name));
+        let name: Box<str> = text::login_name(bytes(&login.user_name)).into();
         work.newcomer = Some(Newcomer {
+            name: name.clone(),
             password_right,
             client_id: text::clean(&text::name(bytes(&login.clientid))).into(),
             client_version: text::clean(&text::name(bytes(&login.clientver))).into(),
@@ -55,7 +57,6 @@ impl Cockatrice {
             account: None,
             games: BTreeMap::new(),
         });
-        let name: Box<str> = text::login_name(bytes(&login.user_name)).into();
         if self.has_accounts() {
             return self.ask_who(turn, conn, name, login);
         }

@@ -202,11 +202,14 @@ impl Cockatrice {
         });
     }
 
-    /// Here are those whose sessions end.
+    /// Here are those whose sessions end, or would begin in a moment: what they were asked for may be of before.
     pub(in crate::cockatrice) fn ejected(&mut self, turn: &mut CockatriceTurn<'_>, eject: &Eject) {
         let is_meant = |session: &crate::cockatrice::state::session::Session| {
             let user = session.user.as_deref();
-            let by_name = user.is_some_and(|user| eject.names.contains(&user.name));
+            let work = session.work.as_deref();
+            let newcomer = work.and_then(|work| work.newcomer.as_ref());
+            let by_name = user.is_some_and(|user| eject.names.contains(&user.name))
+                || newcomer.is_some_and(|new| eject.names.iter().any(|name| new.is_named(name)));
             let by_address = !eject.address.is_empty()
                 && session.address.to_canonical().to_string() == *eject.address;
             !session.gone && (by_name || by_address)

@@ -122,6 +122,16 @@ impl Work {
     }
 }
 
+impl Newcomer {
+    /// Whether the name is the one that they come under; of one that was only asked for, letters may be of either case.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        match &self.account {
+            Some(account) => *account.name == *name,
+            None => self.name.eq_ignore_ascii_case(name),
+        }
+    }
+}
+
 /// What rooms say of a user's games.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Gather {
@@ -147,6 +157,8 @@ pub(crate) enum Then {
 /// Somebody whose name is being found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Newcomer {
+    /// The name that was asked for.
+    pub(crate) name: Box<str>,
     pub(crate) password_right: bool,
     pub(crate) client_id: Box<str>,
     pub(crate) client_version: Box<str>,

@@ -1,8 +1,10 @@
 //! Bytes that are no message, and many clients who do as they like.
 
+use cockatrice::messages::{CommandBanFromServer, CommandListUsers, ModeratorCommandBody};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::*;
+use crate::cockatrice::questions::{Answer, Banned, Change, Outcome};
 
 #[test]
 fn what_is_no_container_is_passed_over() {
@@ -296,4 +298,45 @@ fn talking_resets_the_idle_clock() {
         assert!(sim.client(looker).closed.is_some());
         assert!(sim.client(talker).closed.is_none());
     });
+}
+
+/// A ban meets those as well who are signing in just then.
+#[test]
+fn who_is_banned_while_signing_in_does_not_come_in() {
+    for (shards, seed) in (1..=3).flat_map(|shards| (0..6).map(move |seed| (shards, seed))) {
+        let accounts = Settings {
+            method: Method::Accounts,
+            ..settings()
+        };
+        let mut known = office::answers();
+        let office = move |ask: Ask| match ask {
+            Ask::Moderate(_) => {
+                let banned = Banned {
+                    users: vec!["alicea".into()],
+                    ..Banned::default()
+                };
+                Answer::Moderate(Outcome {
+                    change: Some(Change::Banned(Box::new(banned))),
+                    ..Outcome::ok()
+                })
+            }
+            ask => known(ask),
+        };
+        let mut sim = simulator_with(shards, seed, accounts, Box::new(office));
+        let (mary, alice) = (user(&mut sim, "modmary"), connect(&mut sim));
+        let ban = ModeratorCommandBody::BanFromServer(CommandBanFromServer {
+            user_name: Some("alicea".into()),
+            ..CommandBanFromServer::default()
+        });
+        sim.stalled = true;
+        sim.send(alice, session(1, sign_in("alicea")));
+        sim.send(mary, storm::moderator(2, ban));
+        sim.settle();
+        sim.stalled = false;
+        sim.settle();
+        assert!(sim.client(alice).closed.is_some());
+        let list = SessionCommandBody::ListUsers(CommandListUsers::default());
+        let users = ask(&mut sim, mary, session(3, list));
+        assert_eq!(users, ["3 RespOk users modmary"]);
+    }
 }

@@ -88,7 +88,7 @@ fn changed(change: AccountChange) -> Outcome {
     outcome
 }
 
-fn moderator(cmd_id: u64, command: ModeratorCommandBody<'_>) -> Vec<u8> {
+pub(super) fn moderator(cmd_id: u64, command: ModeratorCommandBody<'_>) -> Vec<u8> {
     encode(&CommandContainer {
         cmd_id: Some(cmd_id),
         moderator_command: vec![ModeratorCommand {
