@@ -1,6 +1,6 @@
 //! What was typed, and what it means.
 
-use std::net::{IpAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +17,15 @@ use crate::plan::{Accounts, Plan, Workload};
 use crate::protocol::Protocol;
 pub use crate::protocols::ProtocolName;
 use crate::protocols::{self, ProtocolOptions};
+pub use crate::recording::proxy::Record;
+pub use crate::replay::ReplayArguments;
 use crate::slo;
 use crate::watching::Watching;
 
 /// Sign-ins per second while the clients of a steady workload assemble, unless told otherwise.
-const DEFAULT_RAMP: f64 = 500.0;
+pub(crate) const DEFAULT_RAMP: f64 = 500.0;
 /// An event in eleven days; slower ones are due at times that no run gets to.
-const SLOWEST_RATE: f64 = 1e-6;
+pub(crate) const SLOWEST_RATE: f64 = 1e-6;
 /// Longest time that is taken; µs since the start of a run stay far from their limit.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 /// Length of what tells runs apart: 1.7 million of them.
@@ -46,6 +48,12 @@ pub enum Command {
     /// Exit code 0: all well. 1: the run failed (something was lost, closed or refused). 2: the command line makes no sense.
     /// 3: a goal given with --slo was not met.
     Run(Box<Arguments>),
+    /// Stand between clients and a server, and write down what they say to each other, without the secrets.
+    ///
+    /// Ctrl-C ends it. Exit code 0: the recording is whole. 1: it can't be written any more. 2: the command line makes no sense.
+    Record(Record),
+    /// Play a recording with many clients and report what they saw; exit codes are those of `run`.
+    Replay(Box<ReplayArguments>),
     /// Compare runs by what they wrote with --json: before and after a change, say.
     ///
     /// Exit code 0: nothing that --fail-if names has happened. 2: a file or the command line makes no sense. 3: it has.
@@ -280,8 +288,18 @@ fn run_id() -> String {
         .collect()
 }
 
+/// An address and port.
+pub(crate) fn resolve(option: &str, text: &str) -> anyhow::Result<SocketAddr> {
+    let mut addresses = text
+        .to_socket_addrs()
+        .with_context(|| format!("{option} {text:?} is no address and port"))?;
+    addresses
+        .next()
+        .with_context(|| format!("{option} {text:?} has no address"))
+}
+
 /// `500ms`, `30s`, `2m`, `1h 30m`, or a bare number of seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let duration = match text.parse::<f64>() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?,
         Err(_) => humantime::parse_duration(text)

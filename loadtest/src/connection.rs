@@ -135,7 +135,7 @@ impl Connection {
     }
 
     /// Ready, or never going to be: the run need not wait for it.
-    fn settle<P: Protocol>(&mut self, context: &Context<P>) {
+    pub(crate) fn settle<P: Protocol>(&mut self, context: &Context<P>) {
         if !self.settled {
             self.settled = true;
             context.shared.settle();

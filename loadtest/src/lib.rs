@@ -19,6 +19,7 @@
 //! | `page/`, `scale`, `csv`, `junit` | the report as a page, its time series as a table, its verdict as tests |
 //! | `watching/`, `totals` | a run while it goes on: the screen, the lines, its metrics for Prometheus |
 //! | `figures` | histograms as text |
+//! | `recording/`, `replay/` | what clients and a server say, written down and played again |
 //! | `compare` | what two sets of runs differ in |
 //!
 //! Two rules hold everywhere: load leaves at its intended time whatever the server does, and a client costs as little as it
@@ -40,6 +41,8 @@ pub mod page;
 pub mod plan;
 mod protocol;
 mod protocols;
+mod recording;
+mod replay;
 pub mod report;
 mod ring;
 mod run;

@@ -11,7 +11,7 @@ use clap::Parser as _;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
-use swarm::cli::{Arguments, Command, CommandLine, Sides};
+use swarm::cli::{Command, CommandLine, Record, Sides};
 use swarm::compare::Comparison;
 use swarm::outputs::Outputs;
 use swarm::plan::Plan;
@@ -29,7 +29,9 @@ const EXIT_GOAL: u8 = 3;
 
 fn main() -> ExitCode {
     match CommandLine::parse().command {
-        Command::Run(arguments) => prepare(&arguments),
+        Command::Run(arguments) => prepare(arguments.plan()),
+        Command::Replay(mut arguments) => prepare(arguments.plan()),
+        Command::Record(options) => record(&options),
         Command::Compare(sides) => compare(&sides),
     }
 }
@@ -49,8 +51,34 @@ fn compare(sides: &Sides) -> ExitCode {
     }
 }
 
-fn prepare(arguments: &Arguments) -> ExitCode {
-    let prepared = arguments.plan().and_then(|plan| {
+/// Records until it is told to stop.
+fn record(options: &Record) -> ExitCode {
+    let proxy = match options.open() {
+        Ok(proxy) => proxy,
+        Err(error) => {
+            eprintln!("swarm: {error:#}");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    let interrupt = Arc::new(AtomicBool::new(false));
+    let recorded = listen_to_signals(Arc::clone(&interrupt)).and_then(|()| {
+        say(&format!("{}\n", proxy.heading()));
+        proxy.run(&interrupt)
+    });
+    match recorded {
+        Ok(summary) => {
+            say(&format!("{summary}\n"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            say(&format!("FAILED: {error:#}\n"));
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}
+
+fn prepare(plan: anyhow::Result<Plan>) -> ExitCode {
+    let prepared = plan.and_then(|plan| {
         let outputs = Outputs::open(&plan)?;
         let endpoint = Endpoint::open(&plan)?;
         Ok((plan, outputs, endpoint))

@@ -95,6 +95,11 @@ pub(crate) trait Session<P: Protocol> {
     /// Client `index` of the run.
     fn new(index: usize, context: &Context<P>) -> Self;
 
+    /// Whether it connects with all others at the beginning of the run; if not, it says when.
+    fn joins_ramp(&self) -> bool {
+        true
+    }
+
     /// A connection to `host` is being made; what is said now leaves once it is there.
     fn on_connect(&mut self, host: &str, connection: &mut Connection, context: &Context<P>);
 

@@ -112,6 +112,11 @@ impl<P: Protocol> Context<P> {
         }
     }
 
+    /// Lets a client connect at this time that is away.
+    pub(crate) fn connect_at(&self, due_us: u64, slot: usize) {
+        self.queue(due_us, slot, Task::Connect);
+    }
+
     /// Ends the client's connection at this time.
     pub(crate) fn close_at(&self, due_us: u64, slot: usize) {
         self.queue(due_us, slot, Task::Close);
@@ -265,7 +270,12 @@ impl<P: Protocol> Worker<P> {
         }
         let from_us = shared.clock.now_us();
         for (slot, client) in self.clients.iter().enumerate() {
-            let index = client.borrow().connection.index;
+            let client = &mut *client.borrow_mut();
+            if !client.session.joins_ramp() {
+                client.connection.settle(&self.context);
+                continue;
+            }
+            let index = client.connection.index;
             let after_us = shared
                 .plan
                 .ramp

@@ -11,12 +11,29 @@ use clap::{Args, ValueEnum};
 use crate::cli::Arguments;
 use crate::plan::Plan;
 use crate::protocol::Protocol;
+use crate::recording::dialect::Dialect;
 
 macro_rules! protocols {
     ($($(#[$doc:meta])* $name:ident in $module:ident,)*) => {
         /// Which lobby's protocol is spoken.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
         pub enum ProtocolName { $($(#[$doc])* $name,)* }
+
+        impl ProtocolName {
+            /// What `--protocol` calls it.
+            pub(crate) fn name(self) -> &'static str {
+                match self {
+                    $(ProtocolName::$name => <$module::$name as Protocol>::NAME,)*
+                }
+            }
+
+            /// What recordings know of it.
+            pub(crate) fn dialect(self) -> &'static dyn Dialect {
+                match self {
+                    $(ProtocolName::$name => &$module::dialogue::Dialogue,)*
+                }
+            }
+        }
 
         /// The options of each protocol.
         #[derive(Debug, Args)]

@@ -6,11 +6,15 @@
 //! | `seat` | what it does and hears at a table |
 //! | `messages` | what is said, as bytes; frames out of what is heard |
 //! | `protobuf` | fields of messages |
+//! | `dialogue` | what recordings know of this lobby |
+//! | `schema` | messages as JSON, by the names of their fields |
 //!
 //! Like the rest of the tester this is a reading of the protocol of its own.
 
+pub(super) mod dialogue;
 mod messages;
 mod protobuf;
+mod schema;
 mod seat;
 mod session;
 

@@ -6,8 +6,10 @@
 //! | `session` | one client: sign-in, ping, and its role |
 //! | `roles/` | what a client does once signed in |
 //! | `framing/`, `output` | bytes ↔ messages for the three transports |
+//! | `dialogue` | what recordings know of this lobby |
 //! | `markers`, `seen` | probes that carry their intended time, and who has seen which |
 
+pub(super) mod dialogue;
 pub(crate) mod framing;
 mod markers;
 mod output;

@@ -245,7 +245,7 @@ impl FafSession {
 }
 
 /// Passwords travel as lower-case hex SHA-256. spec: faf-messages 3.3
-fn sha256_hex(text: &str) -> String {
+pub(super) fn sha256_hex(text: &str) -> String {
     Sha256::digest(text.as_bytes())
         .iter()
         .map(|byte| format!("{byte:02x}"))

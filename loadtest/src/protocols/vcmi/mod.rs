@@ -5,10 +5,12 @@
 //! | `session` | one client: a user or a player |
 //! | `user` | someone who chats |
 //! | `player` | one side of a game, from the room to the relay, and what is measured there |
+//! | `dialogue` | what recordings know of this lobby |
 //! | `packets` | packets out, messages in |
 //!
 //! Like the rest of the tester this is a reading of the protocol of its own.
 
+pub(super) mod dialogue;
 pub(crate) mod packets;
 mod player;
 mod session;

@@ -18,7 +18,9 @@ mod tests;
 mod websocket;
 
 pub use self::websocket::accept_of;
-pub(crate) use self::websocket::{websocket_close, websocket_pong};
+pub(crate) use self::websocket::{
+    OP_BINARY, OP_TEXT, upgrade_request, websocket_close, websocket_frame, websocket_pong,
+};
 use self::{
     lines::Lines,
     qdatastream::{Blocks, narrow, widen},
@@ -153,18 +155,31 @@ pub(crate) fn command_of(text: &[u8]) -> Option<&str> {
     std::str::from_utf8(&rest[..memchr(b'"', rest)?]).ok()
 }
 
+/// The first string of a block, whose length is not among these bytes.
+pub(crate) fn block_text(block: &[u8]) -> Option<String> {
+    let (length, text) = block.split_first_chunk::<4>()?;
+    let length = u32::from_be_bytes(*length) as usize;
+    text.get(..length).map(narrow)
+}
+
+/// Appends one message as a block or a line; what a WebSocket frames is a line.
+pub(crate) fn encode_unframed(as_block: bool, json: &str, out: &mut Vec<u8>) {
+    if as_block {
+        qdatastream::encode(json, out);
+    } else {
+        out.extend_from_slice(json.as_bytes());
+        out.push(b'\n');
+    }
+}
+
 /// Appends one message to `out` as `transport` wants it; `mask` is the running state of the masking key.
 pub(crate) fn encode(transport: Transport, json: &str, mask: &mut u32, out: &mut Vec<u8>) {
     match transport {
-        Transport::Json => {
-            out.extend_from_slice(json.as_bytes());
-            out.push(b'\n');
-        }
-        Transport::Qdatastream => qdatastream::encode(json, out),
+        Transport::Json => encode_unframed(false, json, out),
+        Transport::Qdatastream => encode_unframed(true, json, out),
         Transport::Websocket => {
             let mut payload = Vec::with_capacity(json.len() + 1);
-            payload.extend_from_slice(json.as_bytes());
-            payload.push(b'\n');
+            encode_unframed(false, json, &mut payload);
             websocket::websocket_frame(websocket::OP_TEXT, &payload, mask, out);
         }
     }
@@ -192,11 +207,7 @@ impl Framer {
             Transport::Qdatastream => Codec::Blocks(Blocks::default()),
             Transport::Websocket => {
                 let key = base64::engine::general_purpose::STANDARD.encode(nonce);
-                hello = format!(
-                    "GET / HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                     Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
-                )
-                .into_bytes();
+                hello = upgrade_request(host, &key).into_bytes();
                 Codec::Websocket(Box::new(Websocket::expecting(accept_of(&key))))
             }
         };

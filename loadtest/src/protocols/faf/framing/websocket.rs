@@ -12,8 +12,8 @@ use super::{FramingError, Incoming, lines::Lines};
 const MAX_HANDSHAKE_BYTES: usize = 16 << 10;
 
 const OP_CONTINUATION: u8 = 0;
-pub(super) const OP_TEXT: u8 = 1;
-const OP_BINARY: u8 = 2;
+pub(crate) const OP_TEXT: u8 = 1;
+pub(crate) const OP_BINARY: u8 = 2;
 const OP_CLOSE: u8 = 8;
 const OP_PING: u8 = 9;
 const OP_PONG: u8 = 10;
@@ -158,6 +158,14 @@ fn head_length(second: u8) -> usize {
     }
 }
 
+/// What asks for a WebSocket.
+pub(crate) fn upgrade_request(host: &str, key: &str) -> String {
+    format!(
+        "GET / HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+}
+
 fn check_upgrade(answer: &[u8], accept: &str) -> Result<(), FramingError> {
     let text = String::from_utf8_lossy(answer);
     let mut lines = text.split("\r\n");
@@ -186,7 +194,7 @@ pub fn accept_of(key: &str) -> String {
 }
 
 /// Appends one whole masked frame.
-pub(super) fn websocket_frame(opcode: u8, payload: &[u8], mask: &mut u32, out: &mut Vec<u8>) {
+pub(crate) fn websocket_frame(opcode: u8, payload: &[u8], mask: &mut u32, out: &mut Vec<u8>) {
     out.push(0x80 | opcode);
     match payload.len() {
         short @ 0..=125 => out.push(0x80 | short as u8),

@@ -1,0 +1,409 @@
+//! `swarm replay`: plays a recording with many clients, each copy of it with names, passwords and numbers of its own.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | this one | options → the plan; what is measured |
+//! | `session` | one client: signs in, then says what is due, once it has heard what the recorded one had heard |
+//! | `group` | what the clients of one copy know together |
+//!
+//! What is said after the sign-ins has its due time like everything else: as it was spaced in the recording, or evenly. It
+//! waits for the answers that the recorded client had waited for, and counts from when it was due.
+
+mod group;
+mod session;
+
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use clap::ValueEnum;
+use clap::builder::PossibleValuesParser;
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+
+use self::group::Group;
+use self::session::ReplaySession;
+use crate::cli::{Arguments, DEFAULT_RAMP};
+use crate::metrics::{histogram, metrics};
+use crate::plan::{Plan, Server, Workload};
+use crate::protocol::{Outcome, Protocol, Setup};
+use crate::recording::dialect::Transport;
+use crate::recording::script::{Recording, Script};
+
+type Context = crate::worker::Context<Replay>;
+
+/// The measured phase lasts a little longer than what is played in it.
+const END_US: u64 = 100_000;
+
+/// Options of a run that mean nothing here.
+const MEANINGLESS: &[&str] = &[
+    "server",
+    "protocol",
+    "profile",
+    "ping_every",
+    "port_json",
+    "port_qdatastream",
+    "port_websocket",
+    "hosts",
+    "games",
+    "port_vcmi",
+    "tables",
+    "table_spectators",
+    "table_rate",
+    "port_cockatrice",
+];
+
+/// The options of `swarm replay`.
+#[derive(Debug, clap::Args)]
+#[command(mut_args(fit))]
+pub struct ReplayArguments {
+    #[command(flatten)]
+    pub(crate) options: ReplayOptions,
+    #[command(flatten)]
+    pub(crate) run: Arguments,
+}
+
+/// What only a replay has.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReplayOptions {
+    /// The recording.
+    file: PathBuf,
+    /// Address and port of the server; without it the recorded one.
+    #[arg(long)]
+    to: Option<String>,
+    /// How many times as fast as it was recorded.
+    #[arg(long, default_value_t = 1.0, conflicts_with = "rate")]
+    speed: f64,
+    /// Play only the session of this number.
+    #[arg(long)]
+    session: Option<u64>,
+    /// How long to wait for an answer before going on without it.
+    #[arg(long, default_value = "10s", value_parser = crate::cli::duration)]
+    answer_timeout: Duration,
+    #[arg(skip)]
+    prepared: Mutex<Option<Prepared>>,
+}
+
+/// What the options have come to.
+#[derive(Debug)]
+struct Prepared {
+    recording: Recording,
+    timing: Timing,
+    groups: usize,
+}
+
+/// When what is said is due.
+#[derive(Debug, Clone, Copy)]
+struct Timing {
+    speed: f64,
+    /// Evenly spaced, whatever the recording says.
+    paced: bool,
+    /// From the beginning of one copy to that of the next.
+    offset_us: f64,
+}
+
+/// An option of a run as it is of a replay.
+fn fit(arg: clap::Arg) -> clap::Arg {
+    let help = match arg.get_id().as_str() {
+        "rate" => "Messages per second in all, evenly spaced; without it as they were recorded",
+        "duration" => "Length of the measured phase; without it as long as it takes",
+        "transport" => "How to connect; without it as it was recorded",
+        "clients" => {
+            "How many clients; each copy of the recording takes as many as it has sessions"
+        }
+        name => {
+            let hide = MEANINGLESS.contains(&name);
+            return arg.hide(hide);
+        }
+    };
+    match arg.get_id().as_str() {
+        "rate" | "duration" => arg.default_value("0").hide_default_value(true).help(help),
+        "transport" => arg.help(help).value_parser(PossibleValuesParser::new(
+            Transport::value_variants()
+                .iter()
+                .filter_map(ValueEnum::to_possible_value),
+        )),
+        _ => arg.help(help),
+    }
+}
+
+impl ReplayArguments {
+    /// Reads the recording and checks everything that can be checked before the first connection.
+    ///
+    /// # Errors
+    /// A recording that can't be read or played so, and options that make no sense.
+    pub fn plan(&mut self) -> anyhow::Result<Plan> {
+        let ReplayArguments { options, run } = self;
+        let recording = Recording::read(&options.file, options.session)?;
+        let speed = options.speed;
+        ensure!(
+            speed.is_finite() && speed >= 1e-3,
+            "--speed must be 0.001 at least"
+        );
+        ensure!(
+            run.rate.is_finite() && run.rate >= 0.0,
+            "--rate must not be negative"
+        );
+        let groups = run.clients / recording.scripts.len();
+        let things = (recording.measured * groups) as f64;
+        let paced = run.rate > 0.0;
+        let ramp = run.ramp.unwrap_or(DEFAULT_RAMP);
+        let offset_us = if ramp > 0.0 && !paced {
+            recording.scripts.len() as f64 / ramp * 1e6
+        } else {
+            0.0
+        };
+        let length_us = if paced {
+            things / run.rate * 1e6
+        } else {
+            recording.length_us as f64 / speed + offset_us * groups.saturating_sub(1) as f64
+        };
+        if run.duration.is_zero() {
+            run.duration = Duration::from_micros(length_us as u64 + END_US);
+        }
+        if !paced {
+            // For the heading, and for whether it can be offered.
+            let rate = (things / run.duration.as_secs_f64() * 100.0).round() / 100.0;
+            run.rate = rate.max(crate::cli::SLOWEST_RATE);
+        }
+        let timing = Timing {
+            speed,
+            paced,
+            offset_us,
+        };
+        options.prepared = Mutex::new(Some(Prepared {
+            recording,
+            timing,
+            groups,
+        }));
+        run.plan_of::<Replay>(options)
+    }
+}
+
+/// A replay, decided for one run.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    name: String,
+    recording: Recording,
+    timing: Timing,
+    groups: usize,
+    transport: Option<Transport>,
+    answer_timeout_us: u64,
+    /// How long each kind of message waited for its answer.
+    by_kind: Vec<Mutex<Histogram<u64>>>,
+}
+
+impl Replay {
+    /// What client `index` plays, and in which copy of the recording.
+    fn part(&self, index: usize) -> (usize, usize) {
+        let scripts = self.recording.scripts.len();
+        (index % scripts, index / scripts)
+    }
+
+    fn script(&self, index: usize) -> &Script {
+        &self.recording.scripts[self.part(index).0]
+    }
+
+    /// The client of the same copy that plays the session in which this name signed in.
+    fn client_named(&self, name: &str, group: usize) -> Option<usize> {
+        let scripts = &self.recording.scripts;
+        let named = scripts
+            .iter()
+            .position(|script| script.login.as_deref() == Some(name));
+        named.map(|script| group * scripts.len() + script)
+    }
+
+    fn transport(&self, script: &Script) -> Transport {
+        self.transport.unwrap_or(script.transport)
+    }
+
+    fn histogram(&self, kind: usize) -> MutexGuard<'_, Histogram<u64>> {
+        let histogram = self.by_kind[kind].lock();
+        histogram.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Something a client has to do at a certain time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Task {
+    /// Say what comes next.
+    Step,
+    /// See whether the others are far enough.
+    Look,
+    /// Go on without an answer that has not come.
+    GiveUp,
+    /// Say that it lives.
+    Alive,
+}
+
+/// What the clients of a run share: what those of each copy know together.
+#[derive(Debug)]
+pub(crate) struct State {
+    groups: Vec<Mutex<Group>>,
+}
+
+impl State {
+    fn group(&self, number: usize) -> MutexGuard<'_, Group> {
+        let group = self.groups[number].lock();
+        group.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+metrics! {
+    /// What is measured of a replay.
+    ReplayMetrics
+    counts {
+        /// Messages sent after the sign-ins.
+        said,
+        /// Answers of the kind that the recording has.
+        answered,
+        /// Answers of another kind.
+        answered_otherwise,
+        /// Answers that did not come.
+        unanswered,
+        /// Messages sent with a number of the recording, because the server had not given another one in time.
+        numbers_unknown,
+        /// Messages of the recording that can't be sent again: they were too long, or none.
+        not_playable,
+    }
+    latencies {
+        /// Intended time of a message to its answer, which is what followed it in the recording; to the end of the run, if it did
+        /// not come.
+        answer,
+    }
+    others {}
+}
+
+impl Protocol for Replay {
+    type Options = ReplayOptions;
+    type State = State;
+    type Metrics = ReplayMetrics;
+    type Task = Task;
+    type Session = ReplaySession;
+
+    const NAME: &'static str = "replay";
+
+    fn setup(arguments: &Arguments, options: &ReplayOptions) -> anyhow::Result<Setup<Replay>> {
+        let prepared = options.prepared.lock().map(|mut prepared| prepared.take());
+        let prepared = prepared.ok().flatten();
+        let Prepared {
+            recording,
+            timing,
+            groups,
+        } = prepared.context("a replay is planned by its own options")?;
+        let sessions = recording.scripts.len();
+        ensure!(
+            groups > 0,
+            "--clients {}: the recording has {sessions} sessions, and each takes a client; --session plays one",
+            arguments.clients
+        );
+        let to = options.to.as_ref().unwrap_or(&recording.server);
+        let transport = arguments.transport.as_deref().map(|name| {
+            let transport = Transport::from_str(name, false).ok();
+            let known =
+                transport.filter(|transport| recording.dialect.transports().contains(transport));
+            known.with_context(|| {
+                format!("--transport {name}: the recording's protocol has no such thing")
+            })
+        });
+        let transport = transport.transpose()?;
+        let name = options.file.file_name().unwrap_or(options.file.as_os_str());
+        let kinds = recording.kinds.iter();
+        Ok(Setup {
+            servers: vec![Server {
+                transport: transport.unwrap_or(recording.scripts[0].transport).name(),
+                address: crate::cli::resolve("--to", to)?,
+            }],
+            clients: groups * sessions,
+            sources: groups,
+            workload: Workload::Steady,
+            protocol: Replay {
+                name: format!(
+                    "{} ({}, {sessions} sessions)",
+                    name.to_string_lossy(),
+                    recording.protocol.name()
+                ),
+                timing,
+                groups,
+                transport,
+                answer_timeout_us: options.answer_timeout.as_micros() as u64,
+                by_kind: kinds.map(|_| Mutex::new(histogram())).collect(),
+                recording,
+            },
+        })
+    }
+
+    fn state(&self, _plan: &Plan) -> State {
+        let group = || Mutex::new(Group::new(&self.recording));
+        State {
+            groups: (0..self.groups).map(|_| group()).collect(),
+        }
+    }
+
+    fn profile(&self) -> String {
+        self.name.clone()
+    }
+
+    fn settings(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("recorded_protocol", json!(self.recording.protocol.name())),
+            ("sessions", json!(self.recording.scripts.len())),
+            ("copies", json!(self.groups)),
+            ("speed", json!(self.timing.speed)),
+        ]
+    }
+
+    fn failures(metrics: &ReplayMetrics) -> Vec<(u64, &'static str)> {
+        vec![
+            (metrics.unanswered, "answers that did not come"),
+            (metrics.answered_otherwise, "answers other than recorded"),
+            (
+                metrics.numbers_unknown,
+                "messages with a number that the server had not given",
+            ),
+            (metrics.not_playable, "messages that can't be sent again"),
+        ]
+    }
+
+    fn live(metrics: &ReplayMetrics) -> Vec<(&'static str, u64)> {
+        vec![("said", metrics.said), ("answered", metrics.answered)]
+    }
+
+    fn summary(&self, outcome: &Outcome<'_, Replay>) -> String {
+        use std::fmt::Write as _;
+
+        let (common, own) = (&outcome.recorder.common, &outcome.recorder.metrics);
+        let mut text = format!(
+            "{} copies, connected {}, logins {}, said {}, answered {} as recorded and {} otherwise, unanswered {}\n",
+            self.groups,
+            outcome.connected,
+            common.logins,
+            own.said,
+            own.answered,
+            own.answered_otherwise,
+            own.unanswered,
+        );
+        let _infallible = writeln!(
+            text,
+            "{:<40} {:>9} {:>9} {:>9} {:>9}",
+            "ms", "answers", "p50", "p99", "max"
+        );
+        for (number, kind) in self.recording.kinds.iter().enumerate() {
+            let histogram = self.histogram(number);
+            if histogram.is_empty() {
+                continue;
+            }
+            let at = |quantile| histogram.value_at_quantile(quantile) as f64 / 1e3;
+            let _infallible = writeln!(
+                text,
+                "{kind:<40} {:>9} {:>9.3} {:>9.3} {:>9.3}",
+                histogram.len(),
+                at(0.5),
+                at(0.99),
+                at(1.0),
+            );
+        }
+        text
+    }
+}
