@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use rand::RngExt as _;
 use rand::rngs::SmallRng;
 
+use crate::endpoint::Endpoint;
 use crate::metrics::Recorder;
 use crate::outputs::Files;
 use crate::plan::{Accounts, Plan, Workload};
@@ -20,6 +21,7 @@ use crate::protocols::{self, ProtocolOptions};
 pub use crate::recording::proxy::Record;
 pub use crate::replay::ReplayArguments;
 use crate::slo;
+use crate::tls::TlsOptions;
 use crate::watching::Watching;
 
 /// Sign-ins per second while the clients of a steady workload assemble, unless told otherwise.
@@ -98,7 +100,7 @@ pub struct Arguments {
     /// How to connect; without it the protocol's first.
     #[arg(long, short, value_parser = PossibleValuesParser::new(protocols::transports()))]
     pub transport: Option<String>,
-    /// Address or name of the server.
+    /// Address or name of the server, or ws:// or wss:// and that; with a port, it is the one that is connected to.
     #[arg(long, default_value = "127.0.0.1")]
     pub server: String,
     /// Threads; without it half of the cores, because the server needs the others.
@@ -149,6 +151,8 @@ pub struct Arguments {
     #[command(flatten)]
     pub(crate) watching: Watching,
     #[command(flatten)]
+    pub(crate) tls: TlsOptions,
+    #[command(flatten)]
     pub(crate) options: ProtocolOptions,
 }
 
@@ -166,6 +170,7 @@ impl Arguments {
         );
         ensure!(!self.duration.is_zero(), "--duration must be more than 0");
         ensure!(self.per_address > 0, "--per-address must be at least 1");
+        let endpoint = self.endpoint()?;
         let setup = P::setup(self, options)?;
         ensure!(
             setup.clients > 0 && setup.sources > 0,
@@ -208,6 +213,7 @@ impl Arguments {
             measuring: Arc::default(),
             watching: self.watching.clone(),
             exposition: Arc::default(),
+            tls: self.tls.plan(&endpoint.host, endpoint.secure)?,
             protocol: Arc::new(setup.protocol),
         })
     }
@@ -226,12 +232,27 @@ impl Arguments {
         Ok(goals)
     }
 
+    /// The server as it was typed.
+    pub(crate) fn endpoint(&self) -> anyhow::Result<Endpoint> {
+        Endpoint::parse("--server", &self.server)
+    }
+
+    /// Where a server listens that has one port and speaks over TCP: `port`, unless that is said with its address.
+    pub(crate) fn tcp_address(&self, port: u16) -> anyhow::Result<SocketAddr> {
+        let endpoint = self.endpoint()?;
+        ensure!(
+            !endpoint.websocket,
+            "--server {:?}: clients of --protocol {} speak over TCP only",
+            self.server,
+            self.protocol.name()
+        );
+        Ok((self.address()?, endpoint.port.unwrap_or(port)).into())
+    }
+
     /// The address of the server.
     pub(crate) fn address(&self) -> anyhow::Result<IpAddr> {
-        // In brackets, as in an URL, or without.
-        let bare = self.server.strip_prefix('[');
-        let bare = bare.and_then(|server| server.strip_suffix(']'));
-        let mut addresses = (bare.unwrap_or(&self.server), 0)
+        let host = self.endpoint()?.host;
+        let mut addresses = (host, 0)
             .to_socket_addrs()
             .with_context(|| format!("--server {:?} cannot be resolved", self.server))?;
         let first = addresses.next();

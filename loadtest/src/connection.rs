@@ -1,10 +1,12 @@
 //! One client: its connection, from signing in to its end. What is said and heard on it is its session's, which the protocol
-//! provides; `worker` owns the socket, gives it bytes and takes its output.
+//! provides; `worker` owns the socket, gives it bytes and takes its output. If the run uses TLS, that stands between the two.
 
 use std::collections::VecDeque;
+use std::io;
 use std::task::Waker;
 
 use crate::protocol::{Next, Protocol, Session};
+use crate::tls::{Handshake, Secured};
 use crate::worker::{Context, Task};
 
 /// Unsent output past which a client stops adding to it: the server has not read for long.
@@ -29,7 +31,7 @@ pub(crate) enum End {
     /// The server closed the connection.
     Closed,
     /// The connection could not be made or broke.
-    Broken(std::io::Error),
+    Broken(io::Error),
     /// The server broke the protocol.
     Protocol(anyhow::Error),
 }
@@ -65,6 +67,15 @@ impl Connection {
     /// What waits to be written.
     pub(crate) fn pending(&self) -> &[u8] {
         &self.output[self.written..]
+    }
+
+    /// So much of the output is with the socket, or with TLS.
+    fn left(&mut self, bytes: usize) {
+        self.written += bytes;
+        if self.written == self.output.len() {
+            self.output.clear();
+            self.written = 0;
+        }
     }
 
     /// The server does not read what was sent before.
@@ -150,6 +161,8 @@ pub(crate) struct Client<P: Protocol> {
     pub(crate) session: P::Session,
     /// Intended times of sign-ins not begun yet: of a slow server their waiting counts as latency.
     owed: VecDeque<u64>,
+    /// Encryption, if the run's connections have it.
+    secured: Option<Box<Secured>>,
 }
 
 impl<P: Protocol> Client<P> {
@@ -169,6 +182,7 @@ impl<P: Protocol> Client<P> {
             },
             session: P::Session::new(index, context),
             owed: VecDeque::new(),
+            secured: None,
         }
     }
 
@@ -182,6 +196,14 @@ impl<P: Protocol> Client<P> {
         connection.closing = false;
         connection.refusal = None;
         context.recorder.borrow_mut().common.connects += 1;
+        if let Some(tls) = &context.shared.plan.tls {
+            let secured = self
+                .secured
+                .get_or_insert_with(|| Box::new(Secured::new(tls)));
+            if let Err(error) = secured.connect() {
+                context.shared.record_error(format!("TLS: {error}"));
+            }
+        }
         self.session.on_connect(host, connection, context);
     }
 
@@ -193,22 +215,44 @@ impl<P: Protocol> Client<P> {
         }
     }
 
-    /// `bytes` of the output have left.
-    pub(crate) fn wrote(&mut self, bytes: usize, context: &Context<P>) {
+    /// Bytes for the socket: the output, or what TLS makes of it.
+    pub(crate) fn outgoing(&mut self) -> io::Result<&[u8]> {
         let connection = &mut self.connection;
-        connection.written += bytes;
+        let Some(secured) = &mut self.secured else {
+            return Ok(connection.pending());
+        };
+        let (outgoing, taken) = secured.outgoing(connection.pending(), connection.closing)?;
+        connection.left(taken);
+        Ok(outgoing)
+    }
+
+    /// `bytes` of what goes out have left.
+    pub(crate) fn wrote(&mut self, bytes: usize, context: &Context<P>) {
         context.recorder.borrow_mut().common.bytes_out += bytes as u64;
-        if connection.written == connection.output.len() {
-            connection.output.clear();
-            connection.written = 0;
+        match &mut self.secured {
+            None => self.connection.left(bytes),
+            Some(secured) => secured.sent(bytes, context.now_us()),
         }
     }
 
     /// Bytes came in.
     pub(crate) fn read(&mut self, bytes: &[u8], context: &Context<P>) -> anyhow::Result<()> {
         context.recorder.borrow_mut().common.bytes_in += bytes.len() as u64;
-        self.session
-            .on_bytes(bytes, &mut self.connection, context)?;
+        match &mut self.secured {
+            None => self
+                .session
+                .on_bytes(bytes, &mut self.connection, context)?,
+            Some(secured) => {
+                let (mut wire, mut plain) = (bytes, context.plain.borrow_mut());
+                while let Some(bytes) = secured.read(&mut wire, &mut *plain)? {
+                    self.session
+                        .on_bytes(bytes, &mut self.connection, context)?;
+                }
+                if let Some(handshake) = secured.handshake() {
+                    note_handshake(handshake, context);
+                }
+            }
+        }
         if self.connection.stage == Stage::SignedIn && self.session.is_ready() {
             self.connection.settle(context);
         }
@@ -220,6 +264,9 @@ impl<P: Protocol> Client<P> {
         let connection = &mut self.connection;
         let stage = std::mem::replace(&mut connection.stage, Stage::Away);
         connection.waker = None;
+        if let Some(secured) = &mut self.secured {
+            secured.disconnect();
+        }
         connection.output = Vec::new();
         connection.written = 0;
         if stage == Stage::SignedIn {
@@ -307,4 +354,11 @@ impl<P: Protocol> Client<P> {
         }
         self.session.account(context);
     }
+}
+
+fn note_handshake<P: Protocol>(handshake: Handshake, context: &Context<P>) {
+    let took_us = context.now_us().saturating_sub(handshake.began_us).max(1);
+    let common = &mut context.recorder.borrow_mut().common;
+    common.tls_handshake.saturating_record(took_us);
+    common.tls_resumed += u64::from(handshake.resumed);
 }

@@ -7,6 +7,7 @@
 //! | `run` | the run from start to verdict: phases, threads, end |
 //! | `worker` | one thread's clients: executor, queue of what is due, sockets |
 //! | `connection` | one client: its connection, from signing in to its end |
+//! | `endpoint`, `tls` | what `--server` says; encryption between a client and its socket |
 //! | `protocol` | what a protocol has to provide |
 //! | `protocols/` | the protocols: what their clients say, hear and measure |
 //! | `schedule` | intended times |
@@ -30,6 +31,7 @@ pub mod compare;
 mod connection;
 mod csv;
 mod delivery;
+mod endpoint;
 mod figures;
 mod junit;
 pub mod live;
@@ -50,6 +52,7 @@ mod scale;
 mod schedule;
 mod shared;
 pub mod slo;
+mod tls;
 mod totals;
 pub mod watching;
 mod worker;

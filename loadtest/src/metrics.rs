@@ -88,10 +88,14 @@ metrics! {
         bytes_in,
         /// Bytes sent.
         bytes_out,
+        /// TLS handshakes that resumed a session of the client's.
+        tls_resumed,
     }
     latencies {
         /// Connecting (or the intended time of a sign-in) to its completion; to the end of the run, if it was not complete then.
         login,
+        /// First byte sent to the end of the TLS handshake; `login` has it as well.
+        tls_handshake,
         /// How late the tester itself was: part of every other figure, so it must stay small beside them.
         own_delay,
         /// How late the tester's threads woke from their sleeps: the same while nothing is due.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::outputs::Files;
 use crate::protocol::Runnable;
 use crate::slo::Goal;
+use crate::tls::Tls;
 use crate::watching::{Exposition, Watching};
 
 /// What a run does, whatever the protocol; what its clients do is the protocol's.
@@ -61,6 +62,8 @@ pub struct Plan {
     pub watching: Watching,
     /// Its metrics while it goes on.
     pub(crate) exposition: Arc<Exposition>,
+    /// How connections are encrypted, if they are.
+    pub(crate) tls: Option<Tls>,
     pub(crate) protocol: Arc<dyn Runnable>,
 }
 
@@ -70,7 +73,10 @@ impl Plan {
         let servers = self.servers.iter();
         let servers = servers.map(|server| {
             let transport = server.transport.to_lowercase();
-            format!("{transport} {}", server.address)
+            match &self.tls {
+                Some(tls) => format!("{transport} {} ({tls})", server.address),
+                None => format!("{transport} {}", server.address),
+            }
         });
         format!(
             "swarm {}: protocol {}, profile {}, {} clients to {}, {} a second for {}, seed {}, run {}",

@@ -169,10 +169,14 @@ fn join<P: Protocol>(threads: Vec<Thread<P>>) -> anyhow::Result<Recorder<P::Metr
 fn reach(plan: &Plan) -> anyhow::Result<()> {
     for server in &plan.servers {
         let address = server.address;
-        TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).with_context(|| {
-            let transport = server.transport;
-            format!("no server for {transport} can be reached at {address}")
-        })?;
+        let mut socket =
+            TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).with_context(|| {
+                let transport = server.transport;
+                format!("no server for {transport} can be reached at {address}")
+            })?;
+        if let Some(tls) = &plan.tls {
+            tls.try_out(&mut socket, CONNECT_TIMEOUT)?;
+        }
     }
     Ok(())
 }

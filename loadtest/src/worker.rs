@@ -87,6 +87,8 @@ pub(crate) struct Context<P: Protocol> {
     tasks: RefCell<Queue<P::Task>>,
     sleep: Sleep,
     scratch: RefCell<Box<[u8]>>,
+    /// What was in encrypted records; one for all connections as well.
+    pub(crate) plain: RefCell<Vec<u8>>,
 }
 
 impl<P: Protocol> Context<P> {
@@ -216,6 +218,7 @@ impl<P: Protocol> Worker<P> {
             tasks: RefCell::new(BinaryHeap::new()),
             sleep: Sleep::default(),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+            plain: RefCell::default(),
         };
         let clients = indices
             .enumerate()
@@ -418,7 +421,9 @@ impl<P: Protocol> Worker<P> {
         };
         let servers = &shared.plan.servers;
         let server = servers[client.connection.index % servers.len()].address;
-        client.connect(since_us, &server.to_string(), &self.context);
+        let tls = shared.plan.tls.as_ref();
+        let host = tls.map_or_else(|| server.to_string(), |tls| tls.authority(server));
+        client.connect(since_us, &host, &self.context);
         match open_socket(server, shared.source_address(server)) {
             Ok(socket) => {
                 let slot = client.connection.slot;
@@ -453,10 +458,10 @@ impl<P: Protocol> Worker<P> {
         let mut scratch = self.context.scratch.borrow_mut();
         client.connection.remember(waker.waker());
         for _ in 0..READS_PER_TURN {
-            if let Err(error) = self.write(client, stream.as_mut(), waker) {
-                return Poll::Ready(End::Broken(error));
-            }
-            let drained = client.connection.pending().is_empty();
+            let drained = match self.write(client, stream.as_mut(), waker) {
+                Ok(drained) => drained,
+                Err(error) => return Poll::Ready(End::Broken(error)),
+            };
             if drained && client.connection.is_closing() {
                 return Poll::Ready(End::Done);
             }
@@ -478,21 +483,23 @@ impl<P: Protocol> Worker<P> {
         Poll::Pending
     }
 
-    /// Writes as much of the output as the socket takes.
+    /// Writes as much of the output as the socket takes, and says whether that was all.
     fn write(
         &self,
         client: &mut Client<P>,
         mut stream: Pin<&mut TcpStream>,
         waker: &mut std::task::Context<'_>,
-    ) -> io::Result<()> {
-        while !client.connection.pending().is_empty() {
-            let pending = client.connection.pending();
-            match stream.as_mut().poll_write(waker, pending) {
+    ) -> io::Result<bool> {
+        loop {
+            let outgoing = client.outgoing()?;
+            if outgoing.is_empty() {
+                return Ok(client.connection.pending().is_empty());
+            }
+            match stream.as_mut().poll_write(waker, outgoing) {
                 Poll::Ready(written) => client.wrote(written?, &self.context),
-                Poll::Pending => break,
+                Poll::Pending => return Ok(false),
             }
         }
-        Ok(())
     }
 
     /// Lets a client whose output has left go on, and says whether it did.

@@ -136,6 +136,7 @@ impl ReplayArguments {
     pub fn plan(&mut self) -> anyhow::Result<Plan> {
         let ReplayArguments { options, run } = self;
         let recording = Recording::read(&options.file, options.session)?;
+        run.server = options.to.as_ref().unwrap_or(&recording.server).clone();
         let speed = options.speed;
         ensure!(
             speed.is_finite() && speed >= 1e-3,
@@ -298,7 +299,9 @@ impl Protocol for Replay {
             "--clients {}: the recording has {sessions} sessions, and each takes a client; --session plays one",
             arguments.clients
         );
-        let to = options.to.as_ref().unwrap_or(&recording.server);
+        let endpoint = arguments.endpoint()?;
+        let port = endpoint.port;
+        let port = port.with_context(|| format!("--to {:?} has no port", arguments.server))?;
         let transport = arguments.transport.as_deref().map(|name| {
             let transport = Transport::from_str(name, false).ok();
             let known =
@@ -307,13 +310,14 @@ impl Protocol for Replay {
                 format!("--transport {name}: the recording's protocol has no such thing")
             })
         });
-        let transport = transport.transpose()?;
+        let by_url = endpoint.websocket.then_some(Transport::Websocket);
+        let transport = transport.transpose()?.or(by_url);
         let name = options.file.file_name().unwrap_or(options.file.as_os_str());
         let kinds = recording.kinds.iter();
         Ok(Setup {
             servers: vec![Server {
                 transport: transport.unwrap_or(recording.scripts[0].transport).name(),
-                address: crate::cli::resolve("--to", to)?,
+                address: (arguments.address()?, port).into(),
             }],
             clients: groups * sessions,
             sources: groups,

@@ -220,7 +220,7 @@ impl Protocol for Cockatrice {
             protocol,
             servers: vec![Server {
                 transport: "Cockatrice",
-                address: (arguments.address()?, options.port_cockatrice).into(),
+                address: arguments.tcp_address(options.port_cockatrice)?,
             }],
             clients,
             sources: arguments.clients.max(1),

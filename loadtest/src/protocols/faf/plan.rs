@@ -228,7 +228,20 @@ fn servers(
     arguments: &Arguments,
     options: &FafOptions,
 ) -> anyhow::Result<Vec<(Transport, SocketAddr)>> {
-    let wanted: TransportChoice = choice("transport", arguments.transport.as_deref())?;
+    let endpoint = arguments.endpoint()?;
+    let by_url = endpoint.websocket.then_some("websocket");
+    let named = arguments.transport.as_deref().or(by_url);
+    let wanted: TransportChoice = choice("transport", named)?;
+    ensure!(
+        !endpoint.websocket || wanted == TransportChoice::Websocket,
+        "--server {:?} is a WebSocket's, and --transport is not",
+        arguments.server
+    );
+    ensure!(
+        endpoint.port.is_none() || wanted != TransportChoice::Mixed,
+        "--server {:?} has one port, and --transport mixed needs three",
+        arguments.server
+    );
     let address = arguments.address()?;
     let json = (Transport::Json, options.port_json);
     let qdatastream = (Transport::Qdatastream, options.port_qdatastream);
@@ -241,7 +254,10 @@ fn servers(
     };
     Ok(chosen
         .into_iter()
-        .map(|(transport, port)| (transport, SocketAddr::new(address, port)))
+        .map(|(transport, port)| {
+            let port = endpoint.port.unwrap_or(port);
+            (transport, SocketAddr::new(address, port))
+        })
         .collect())
 }
 

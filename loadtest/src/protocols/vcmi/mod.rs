@@ -150,7 +150,7 @@ impl Protocol for Vcmi {
             },
             servers: vec![Server {
                 transport: "Vcmi",
-                address: (arguments.address()?, options.port_vcmi).into(),
+                address: arguments.tcp_address(options.port_vcmi)?,
             }],
             clients: arguments.clients + 2 * options.games,
             sources: arguments.clients.max(1),
