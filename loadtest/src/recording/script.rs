@@ -73,6 +73,8 @@ pub(crate) struct Moment {
 pub(crate) struct Step {
     pub(crate) moment: Moment,
     pub(crate) said: Said,
+    /// How many bytes that are no messages had been heard before.
+    pub(crate) after_bytes: u64,
     pub(crate) answer: Option<Answer>,
 }
 
@@ -275,6 +277,7 @@ impl Writer {
         self.script.steps.push(Step {
             moment,
             said,
+            after_bytes: self.raw_heard,
             answer: None,
         });
     }

@@ -302,6 +302,7 @@ impl ReplaySession {
                 return;
             };
             if !connection.is_signed_in()
+                || self.raw_heard < step.after_bytes
                 || !self.is_free(&step.moment, &step.said, connection, context)
             {
                 return;
