@@ -214,6 +214,7 @@ impl Arguments {
             watching: self.watching.clone(),
             exposition: Arc::default(),
             tls: self.tls.plan(&endpoint.host, endpoint.secure)?,
+            path: endpoint.path,
             protocol: Arc::new(setup.protocol),
         })
     }

@@ -244,7 +244,7 @@ impl<P: Protocol> Client<P> {
                 .on_bytes(bytes, &mut self.connection, context)?,
             Some(secured) => {
                 let (mut wire, mut plain) = (bytes, context.plain.borrow_mut());
-                while let Some(bytes) = secured.read(&mut wire, &mut *plain)? {
+                while let Some(bytes) = secured.read(&mut wire, &mut plain)? {
                     self.session
                         .on_bytes(bytes, &mut self.connection, context)?;
                 }

@@ -8,6 +8,8 @@ pub(crate) struct Endpoint {
     /// Its name or address, an address of IPv6 without brackets.
     pub(crate) host: String,
     pub(crate) port: Option<u16>,
+    /// The path of a WebSocket's URL, if it has one.
+    pub(crate) path: String,
     /// It is a WebSocket's URL.
     pub(crate) websocket: bool,
     /// Connections to it are encrypted.
@@ -15,8 +17,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// `lobby.example.org`, `::1`, `[::1]:8002`, `wss://lobby.example.org`, `ws://127.0.0.1:8003/`. The path of an URL does not
-    /// matter: each protocol has its own.
+    /// `lobby.example.org`, `::1`, `[::1]:8002`, `wss://lobby.example.org`, `ws://127.0.0.1:8003/ws`.
     ///
     /// # Errors
     /// A scheme or port that is none.
@@ -29,11 +30,8 @@ impl Endpoint {
                 anyhow::bail!("{option} {text:?}: {scheme}:// is not known; ws:// and wss:// are")
             }
         };
-        let rest = if websocket {
-            rest.split('/').next().unwrap_or(rest)
-        } else {
-            rest
-        };
+        let path_at = rest.find('/').filter(|_| websocket);
+        let (rest, path) = rest.split_at(path_at.unwrap_or(rest.len()));
         let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((host, port)) => (host, port.strip_prefix(':')),
             None => match rest.split_once(':') {
@@ -46,6 +44,7 @@ impl Endpoint {
         let port = port.with_context(|| format!("{option} {text:?} has no port that is one"))?;
         Ok(Endpoint {
             host: host.to_owned(),
+            path: path.to_owned(),
             port: port.or(match (websocket, secure) {
                 (true, true) => Some(443),
                 (true, false) => Some(80),
@@ -82,6 +81,7 @@ mod tests {
             let expected = Endpoint {
                 host: host.to_owned(),
                 port,
+                path: if text.ends_with("/ws") { "/ws" } else { "" }.to_owned(),
                 websocket,
                 secure,
             };

@@ -62,6 +62,8 @@ pub struct Plan {
     pub watching: Watching,
     /// Its metrics while it goes on.
     pub(crate) exposition: Arc<Exposition>,
+    /// Which path a WebSocket asks for, if that was said.
+    pub(crate) path: String,
     /// How connections are encrypted, if they are.
     pub(crate) tls: Option<Tls>,
     pub(crate) protocol: Arc<dyn Runnable>,

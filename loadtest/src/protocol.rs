@@ -100,7 +100,7 @@ pub(crate) trait Session<P: Protocol> {
         true
     }
 
-    /// A connection to `host` is being made; what is said now leaves once it is there.
+    /// A connection to `host` (and the path there that a WebSocket asks for) is being made; what is said now leaves once it is there.
     fn on_connect(&mut self, host: &str, connection: &mut Connection, context: &Context<P>);
 
     /// Bytes came, cut anywhere. An error ends the connection.

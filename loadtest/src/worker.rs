@@ -423,7 +423,8 @@ impl<P: Protocol> Worker<P> {
         let server = servers[client.connection.index % servers.len()].address;
         let tls = shared.plan.tls.as_ref();
         let host = tls.map_or_else(|| server.to_string(), |tls| tls.authority(server));
-        client.connect(since_us, &host, &self.context);
+        let target = host + &shared.plan.path;
+        client.connect(since_us, &target, &self.context);
         match open_socket(server, shared.source_address(server)) {
             Ok(socket) => {
                 let slot = client.connection.slot;

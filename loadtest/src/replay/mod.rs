@@ -51,6 +51,7 @@ const MEANINGLESS: &[&str] = &[
     "tables",
     "table_spectators",
     "table_rate",
+    "room",
     "port_cockatrice",
 ];
 

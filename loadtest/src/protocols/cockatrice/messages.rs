@@ -15,13 +15,36 @@ const SESSION: u32 = 100;
 const GAME: u32 = 101;
 const ROOM: u32 = 102;
 
+/// What a client says it can do; a server may require any of it (spec: cockatrice-wire 10.5).
+const FEATURES: [&str; 12] = [
+    "client_id",
+    "client_ver",
+    "feature_set",
+    "user_ban_history",
+    "room_chat_history",
+    "client_warnings",
+    "mod_log_lookup",
+    "idle_client",
+    "forgot_password",
+    "websocket",
+    "2.7.0_min_version",
+    "2.8.0_min_version",
+];
+
 /// Commands of one client, numbered.
 #[derive(Debug, Default)]
 pub(super) struct Commands {
     next_id: u64,
+    /// The room that they are for.
+    room: u64,
 }
 
 impl Commands {
+    /// Commands for this room.
+    pub(super) fn of_room(room: u64) -> Commands {
+        Commands { next_id: 0, room }
+    }
+
     /// The number that the last command had.
     pub(super) fn last_id(&self) -> u64 {
         self.next_id
@@ -40,7 +63,9 @@ impl Commands {
 
     fn room(&mut self, out: &mut Vec<u8>, number: u32, command: Writer) {
         let shell = Writer::new().block(number, &command.0);
-        let container = Writer::new().block(ROOM, &shell.0).number(ROOM_ID, 0);
+        let container = Writer::new()
+            .block(ROOM, &shell.0)
+            .number(ROOM_ID, self.room);
         self.send(out, container);
     }
 
@@ -60,11 +85,14 @@ impl Commands {
             .block(2, password.as_bytes())
             .block(3, b"5a3e0b5a3e0b5a3")
             .block(4, b"swarm");
+        let login = FEATURES
+            .iter()
+            .fold(login, |login, feature| login.block(5, feature.as_bytes()));
         self.session(out, 1001, login);
     }
 
     pub(super) fn join_room(&mut self, out: &mut Vec<u8>) {
-        self.session(out, 1015, Writer::new().number(1, 0));
+        self.session(out, 1015, Writer::new().number(1, self.room));
     }
 
     /// A line of chat.

@@ -51,6 +51,9 @@ pub(crate) struct CockatriceOptions {
     /// Commands in a second at each table; two of five are moves of a card.
     #[arg(long, default_value_t = 2.0)]
     table_rate: f64,
+    /// Number of the room; those of a Servatrice with rooms in its database begin at 1.
+    #[arg(long, default_value_t = 0)]
+    room: u32,
     /// Port of the Cockatrice lobby.
     #[arg(long, default_value_t = 4747)]
     port_cockatrice: u16,
@@ -63,6 +66,7 @@ pub(crate) struct Cockatrice {
     users: usize,
     tables: usize,
     spectators: usize,
+    room: u64,
     act_period: Duration,
 }
 
@@ -213,6 +217,7 @@ impl Protocol for Cockatrice {
             users: arguments.clients,
             tables: options.tables,
             spectators: options.table_spectators,
+            room: options.room.into(),
             act_period: Duration::from_secs_f64(1.0 / rate),
         };
         let clients = protocol.seats() + arguments.clients;

@@ -45,7 +45,7 @@ impl Session<Cockatrice> for CockatriceSession {
         let protocol = &context.shared.protocol;
         CockatriceSession {
             index,
-            commands: Commands::default(),
+            commands: Commands::of_room(protocol.room),
             frames: Frames::default(),
             login_id: 0,
             room_id: 0,

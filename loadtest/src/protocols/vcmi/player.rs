@@ -22,6 +22,9 @@ const TRIP_PERIOD_US: u64 = 2_500;
 /// How often a player looks whether the other one is as far as he must be.
 const LOOK_US: u64 = 20_000;
 
+/// How long a relay has to end a game whose other side has gone.
+const END_US: u64 = 1_000_000;
+
 /// The room has been opened.
 const OPEN: u8 = 1;
 /// The guest has said that he is ready.
@@ -70,6 +73,8 @@ pub(crate) struct Player {
     rush_us: Option<u64>,
     /// Bytes sent, or received, without pause.
     rushed: u64,
+    /// When the last of them came.
+    heard_us: u64,
 }
 
 impl Player {
@@ -87,6 +92,7 @@ impl Player {
             returned: 0,
             rush_us: None,
             rushed: 0,
+            heard_us: 0,
         }
     }
 
@@ -131,7 +137,10 @@ impl Player {
                 });
                 self.messages = messages;
             }
-            Step::Rushing { .. } => self.rushed += bytes.len() as u64,
+            Step::Rushing { .. } => {
+                self.rushed += bytes.len() as u64;
+                self.heard_us = context.now_us();
+            }
             Step::Starting | Step::Playing => {
                 self.inbox.extend_from_slice(bytes);
                 self.play(connection, context);
@@ -191,6 +200,9 @@ impl Player {
 
     /// Goes on when the other one is far enough.
     pub(super) fn look(&mut self, connection: &mut Connection, context: &Context) {
+        if let (Side::Guest, Step::Rushing { since_us }) = (self.side, self.step) {
+            return self.look_for_end(since_us, connection, context);
+        }
         if self.step != Step::Meeting || context.shared.is_stopping() {
             return;
         }
@@ -204,6 +216,23 @@ impl Player {
             _ => return self.look_later(connection, context),
         };
         connection.output().extend_from_slice(&packet(&said));
+    }
+
+    /// The guest's game ends when it has everything. Not every relay closes its connection: VCMI's own leaves it open when the
+    /// other one has gone (spec: vcmi-proxy 10.4).
+    fn look_for_end(&mut self, since_us: u64, connection: &mut Connection, context: &Context) {
+        let sent = context.state().games[self.game]
+            .sent
+            .load(Ordering::Acquire);
+        let complete = sent > 0 && sent == self.rushed;
+        if !complete || context.now_us() < self.heard_us + END_US {
+            if !context.shared.is_stopping() {
+                self.look_later(connection, context);
+            }
+            return;
+        }
+        self.all_came(since_us, self.heard_us, context);
+        connection.close();
     }
 
     /// Handles what the game has received.
@@ -237,19 +266,20 @@ impl Player {
                     let due_us = self.from_us + self.trip_us(self.returned, context);
                     self.returned += 1;
                     context.note(due_us, |metrics| &mut metrics.relay_round_trip);
-                    self.rush_if_all_returned();
+                    self.rush_if_all_returned(connection, context);
                 }
             }
         }
     }
 
     /// The guest's game: after its last small message comes what is sent without pause.
-    fn rush_if_all_returned(&mut self) {
+    fn rush_if_all_returned(&mut self, connection: &Connection, context: &Context) {
         if let Some(since_us) = self.rush_us
             && self.returned == self.trips
         {
             self.step = Step::Rushing { since_us };
             self.rushed = std::mem::take(&mut self.inbox).len() as u64;
+            self.look_later(connection, context);
         }
     }
 
@@ -280,7 +310,7 @@ impl Player {
         } else {
             connection.output().extend_from_slice(&RUSH);
             self.rush_us = Some(context.now_us());
-            self.rush_if_all_returned();
+            self.rush_if_all_returned(connection, context);
         }
     }
 
@@ -304,7 +334,7 @@ impl Player {
         match self.step {
             Step::Starting if by_client => return Next::Reconnect(0),
             Step::Rushing { since_us } if self.side == Side::Guest && !by_client => {
-                self.all_came(since_us, context);
+                self.all_came(since_us, context.now_us(), context);
                 return Next::Away;
             }
             _ if by_client => return Next::Away,
@@ -314,12 +344,12 @@ impl Player {
         Next::Failed
     }
 
-    fn all_came(&mut self, since_us: u64, context: &Context) {
+    fn all_came(&mut self, since_us: u64, until_us: u64, context: &Context) {
         let sent = &context.state().games[self.game].sent;
         let (sent, came) = (sent.load(Ordering::Acquire), self.rushed);
         let metrics = &mut context.recorder.borrow_mut().metrics;
         metrics.relayed_bytes += came;
-        metrics.relay_us += context.now_us() - since_us;
+        metrics.relay_us += until_us.saturating_sub(since_us);
         self.step = Step::Over;
         if sent != came {
             self.step = Step::Failed;

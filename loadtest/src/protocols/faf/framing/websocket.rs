@@ -158,10 +158,11 @@ fn head_length(second: u8) -> usize {
     }
 }
 
-/// What asks for a WebSocket.
+/// What asks for a WebSocket of this host, and of the path behind it.
 pub(crate) fn upgrade_request(host: &str, key: &str) -> String {
+    let (host, path) = host.split_once('/').unwrap_or((host, ""));
     format!(
-        "GET / HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        "GET /{path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
 }
