@@ -1,6 +1,12 @@
-//! The load tester against the real server: that players of the matchmaker, whatever they do, end idle and rated.
+//! The load tester against the real server: that players of the matchmaker, whatever they do, end idle and rated; and that
+//! workers in processes of their own do what one does.
 
 mod support;
+
+use std::{
+    process::{Command as Process, Stdio},
+    sync::Arc,
+};
 
 use clap::Parser as _;
 use support::{
@@ -78,4 +84,107 @@ fn players_of_the_matchmaker_end_idle_and_rated() {
         ratings >= report.count("rated"),
         "{ratings} rows of ratings"
     );
+}
+
+/// Tells a process of this test program that it is a worker, and of whom.
+const LEAD: &str = "MUSTER_TEST_SWARM_LEAD";
+
+/// No test, but the worker that the next one starts.
+#[test]
+fn a_worker() {
+    let Ok(lead) = std::env::var(LEAD) else {
+        return;
+    };
+    let line = ["swarm", "join", "--lead", &lead];
+    let Command::Join(options) = CommandLine::try_parse_from(line)
+        .expect("the command line is in order")
+        .command
+    else {
+        unreachable!("it is `join`");
+    };
+    let joining = options.joining().expect("a sound address");
+    swarm::fleet::join(&joining, &Arc::default()).expect("it takes part");
+}
+
+#[test]
+fn two_workers_lose_nothing_of_any_lobby() {
+    let set: Vec<String> = [
+        "faf.auth=open",
+        "faf.tick_ms=100",
+        "cockatrice.enabled=true",
+        "cockatrice.tcp_address=127.0.0.1:0",
+        "cockatrice.websocket_address=",
+    ]
+    .map(str::to_owned)
+    .into();
+    let server = Server::start(&Setup {
+        backend: Backend::Sqlite,
+        shards: 2,
+        set: &set,
+        sql: &[],
+    })
+    .expect("the server starts");
+    let json = server.address(Transport::Json).expect("it listens").port();
+    let port = |name: &str| server.listener(name).expect("it listens").port();
+    let (vcmi, cockatrice) = (port("vcmi"), port("cockatrice/tcp"));
+    for (options, counts) in [
+        (
+            format!("--port-json {json} --profile watch --hosts 3"),
+            &[("changes", 43), ("logins", 20)][..],
+        ),
+        (
+            format!("--port-json {json} --profile lobby --hosts 3"),
+            &[("changes", 43), ("logins", 20)],
+        ),
+        (
+            format!("--port-json {json} --profile ice"),
+            &[("ice_sent", 40), ("ice_received", 40)],
+        ),
+        (
+            format!("--protocol vcmi --port-vcmi {vcmi} --games 2"),
+            &[("chat_lines", 40), ("deliveries", 40 * 20), ("games", 2)],
+        ),
+        (
+            format!("--protocol cockatrice --port-cockatrice {cockatrice} --tables 2"),
+            &[("chat_lines", 40), ("chat_lost", 0)],
+        ),
+    ] {
+        let report = on_two_workers(&options);
+        assert_eq!(report.failures(), [""; 0], "{options}: {report}");
+        for (name, count) in counts {
+            assert_eq!(report.count(name), *count, "{name} of {options}: {report}");
+        }
+    }
+}
+
+/// Twenty clients at forty things a second, for a second.
+fn on_two_workers(options: &str) -> swarm::report::Report {
+    let line = format!(
+        "swarm run --workers 2 --listen 127.0.0.1:0 -n 20 --rate 40 -d 1s --grace 20s --threads 1 --quiet {options}"
+    );
+    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    let Command::Run(arguments) = CommandLine::try_parse_from(&words)
+        .expect("the command line is in order")
+        .command
+    else {
+        unreachable!("it is `run`");
+    };
+    let plan = arguments.plan().expect("a sound plan");
+    let gathering = arguments.fleet.gathering(&plan, &words[2..]);
+    let gathering = gathering.expect("a free port").expect("it has workers");
+    let lead = gathering.address().expect("it listens").to_string();
+    let workers = [(); 2].map(|()| {
+        let program = std::env::current_exe().expect("this program");
+        Process::new(program)
+            .args(["--exact", "a_worker"])
+            .env(LEAD, &lead)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("it starts")
+    });
+    let report = swarm::fleet::lead(plan, gathering).expect("the run works");
+    for mut worker in workers {
+        assert!(worker.wait().expect("it ends").success(), "{report}");
+    }
+    report
 }

@@ -12,6 +12,7 @@ use rand::RngExt as _;
 use rand::rngs::SmallRng;
 
 use crate::endpoint::Endpoint;
+use crate::fleet::{JoinOptions, LeadOptions};
 use crate::metrics::Recorder;
 use crate::outputs::Files;
 use crate::plan::{Accounts, Plan, Workload};
@@ -60,6 +61,11 @@ pub enum Command {
     ///
     /// Exit code 0: nothing that --fail-if names has happened. 2: a file or the command line makes no sense. 3: it has.
     Compare(Sides),
+    /// Run a share of the clients of a `swarm run --workers` that waits on this or another machine, then end.
+    ///
+    /// Exit code 0: the share was run, and the other side has the figures. 1: it could not be, or the other side is gone. 2: the
+    /// command line makes no sense.
+    Join(JoinOptions),
 }
 
 /// What is compared.
@@ -150,6 +156,9 @@ pub struct Arguments {
     pub strict: bool,
     #[command(flatten)]
     pub(crate) watching: Watching,
+    /// Whether others run the clients.
+    #[command(flatten)]
+    pub fleet: LeadOptions,
     #[command(flatten)]
     pub(crate) tls: TlsOptions,
     #[command(flatten)]
@@ -187,7 +196,7 @@ impl Arguments {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.unwrap_or((cores / 2).max(1));
         ensure!(threads > 0, "--threads must be at least 1");
-        let run_id = run_id();
+        let run_id = self.fleet.run_id.clone().unwrap_or_else(run_id);
         Ok(Plan {
             run_id: run_id.clone(),
             clients: setup.clients,
@@ -215,6 +224,7 @@ impl Arguments {
             exposition: Arc::default(),
             tls: self.tls.plan(&endpoint.host, endpoint.secure)?,
             path: endpoint.path,
+            share: None,
             protocol: Arc::new(setup.protocol),
         })
     }

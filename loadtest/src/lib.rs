@@ -21,6 +21,7 @@
 //! | `watching/`, `totals` | a run while it goes on: the screen, the lines, its metrics for Prometheus |
 //! | `figures` | histograms as text |
 //! | `recording/`, `replay/` | what clients and a server say, written down and played again |
+//! | `fleet/` | one run on several machines |
 //! | `compare` | what two sets of runs differ in |
 //!
 //! Two rules hold everywhere: load leaves at its intended time whatever the server does, and a client costs as little as it
@@ -33,6 +34,7 @@ mod csv;
 mod delivery;
 mod endpoint;
 mod figures;
+pub mod fleet;
 mod junit;
 pub mod live;
 pub mod machine;

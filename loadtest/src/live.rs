@@ -163,7 +163,18 @@ impl Live {
     }
 
     /// What has happened since the second before.
+    #[cfg(test)]
     pub(crate) fn second(&self, at_s: f64, phase: &'static str, connected: i64) -> Second {
+        self.take_second(at_s, phase, connected).0
+    }
+
+    /// What has happened since the second before, and the latency of what has arrived.
+    pub(crate) fn take_second(
+        &self,
+        at_s: f64,
+        phase: &'static str,
+        connected: i64,
+    ) -> (Second, Histogram<u64>) {
         let recent = &mut *lock(&self.recent);
         let mut now = Counts::default();
         for thread in &self.threads {
@@ -180,9 +191,8 @@ impl Live {
             let earlier = before.own.get(place).map_or(0, |(_, count)| *count);
             (*name, count - earlier)
         });
-        let latency = &recent.latency;
-        let at = |quantile| (!latency.is_empty()).then(|| latency.value_at_quantile(quantile));
-        let second = Second {
+        let latency = std::mem::replace(&mut recent.latency, histogram());
+        let mut second = Second {
             at_s,
             phase,
             connected,
@@ -192,14 +202,22 @@ impl Live {
             bytes_in: now.bytes_in - before.bytes_in,
             errors: now.errors - before.errors,
             own: own.collect(),
-            p50_us: at(0.5),
-            p99_us: at(0.99),
-            max_us: at(1.0),
+            p50_us: None,
+            p99_us: None,
+            max_us: None,
             server_cpu: None,
             server_rss_bytes: None,
         };
-        recent.latency.reset();
-        second
+        second.set_latency(&latency);
+        (second, latency)
+    }
+}
+
+impl Second {
+    /// The latencies of what has arrived in it.
+    pub(crate) fn set_latency(&mut self, latency: &Histogram<u64>) {
+        let at = |quantile| (!latency.is_empty()).then(|| latency.value_at_quantile(quantile));
+        (self.p50_us, self.p99_us, self.max_us) = (at(0.5), at(0.99), at(1.0));
     }
 }
 

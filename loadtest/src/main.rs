@@ -13,6 +13,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 use swarm::cli::{Command, CommandLine, Record, Sides};
 use swarm::compare::Comparison;
+use swarm::fleet::{self, Gathering, JoinOptions, LeadOptions};
 use swarm::outputs::Outputs;
 use swarm::plan::Plan;
 use swarm::watching::{self, Endpoint};
@@ -29,10 +30,35 @@ const EXIT_GOAL: u8 = 3;
 
 fn main() -> ExitCode {
     match CommandLine::parse().command {
-        Command::Run(arguments) => prepare(arguments.plan()),
-        Command::Replay(mut arguments) => prepare(arguments.plan()),
+        Command::Run(arguments) => prepare(arguments.plan(), &arguments.fleet),
+        Command::Replay(mut arguments) => prepare(arguments.plan(), arguments.fleet()),
         Command::Record(options) => record(&options),
         Command::Compare(sides) => compare(&sides),
+        Command::Join(options) => join(&options),
+    }
+}
+
+/// Runs a share of somebody else's run.
+fn join(options: &JoinOptions) -> ExitCode {
+    let joining = match options.joining() {
+        Ok(joining) => joining,
+        Err(error) => {
+            eprintln!("swarm: {error:#}");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    let interrupt: Arc<AtomicBool> = Arc::default();
+    let done =
+        listen_to_signals(interrupt.clone()).and_then(|()| fleet::join(&joining, &interrupt));
+    match done {
+        Ok(()) => {
+            say("done: whoever leads the run has what was found here\n");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            say(&format!("FAILED: {error:#}\n"));
+            ExitCode::from(EXIT_FAILED)
+        }
     }
 }
 
@@ -77,21 +103,23 @@ fn record(options: &Record) -> ExitCode {
     }
 }
 
-fn prepare(plan: anyhow::Result<Plan>) -> ExitCode {
+fn prepare(plan: anyhow::Result<Plan>, lead: &LeadOptions) -> ExitCode {
     let prepared = plan.and_then(|plan| {
+        let words: Vec<String> = std::env::args().skip(2).collect();
+        let gathering = lead.gathering(&plan, &words)?;
         let outputs = Outputs::open(&plan)?;
         let endpoint = Endpoint::open(&plan)?;
-        Ok((plan, outputs, endpoint))
+        Ok((plan, gathering, outputs, endpoint))
     });
     // Metrics are there until the report is written.
-    let (plan, outputs, _endpoint) = match prepared {
+    let (plan, gathering, outputs, _endpoint) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
             eprintln!("swarm: {error:#}");
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    match run(plan, outputs) {
+    match run(plan, gathering, outputs) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             say(&format!("FAILED: {error:#}\n"));
@@ -101,12 +129,16 @@ fn prepare(plan: anyhow::Result<Plan>) -> ExitCode {
 }
 
 /// Runs the plan and tells everything; gives the exit code.
-fn run(plan: Plan, outputs: Outputs) -> anyhow::Result<u8> {
+fn run(plan: Plan, gathering: Option<Gathering>, outputs: Outputs) -> anyhow::Result<u8> {
     listen_to_signals(plan.interrupt.clone())?;
     say(&format!("{}\n", plan.heading()));
     let goals = plan.goals.clone();
     let heading = plan.heading();
-    let report = match swarm::run(plan) {
+    let outcome = match gathering {
+        Some(gathering) => fleet::lead(plan, gathering),
+        None => swarm::run(plan),
+    };
+    let report = match outcome {
         Ok(report) => report,
         Err(error) => {
             let why = format!("{error:#}");

@@ -13,6 +13,12 @@ pub(crate) trait Metrics: Default + Send + 'static {
     fn counts(&self) -> Vec<(&'static str, u64)>;
     /// Latencies in µs, likewise.
     fn latencies(&self) -> Vec<(&'static str, &Histogram<u64>)>;
+    /// Every histogram, those that are no latencies included.
+    fn histograms(&self) -> Vec<(&'static str, &Histogram<u64>)>;
+    /// The count of this name.
+    fn count_mut(&mut self, name: &str) -> Option<&mut u64>;
+    /// The histogram of this name.
+    fn histogram_mut(&mut self, name: &str) -> Option<&mut Histogram<u64>>;
 }
 
 /// Declares a struct of counts, latencies and other histograms, and its [`Metrics`].
@@ -43,7 +49,7 @@ macro_rules! metrics {
 
         impl $crate::metrics::Metrics for $name {
             fn merge(&mut self, other: &Self) {
-                $(self.$count += other.$count;)*
+                $(self.$count = self.$count.saturating_add(other.$count);)*
                 $($crate::metrics::merge(&mut self.$latency, &other.$latency);)*
                 $($crate::metrics::merge(&mut self.$other, &other.$other);)*
             }
@@ -54,6 +60,28 @@ macro_rules! metrics {
 
             fn latencies(&self) -> Vec<(&'static str, &hdrhistogram::Histogram<u64>)> {
                 vec![$((stringify!($latency), &self.$latency),)*]
+            }
+
+            fn histograms(&self) -> Vec<(&'static str, &hdrhistogram::Histogram<u64>)> {
+                vec![
+                    $((stringify!($latency), &self.$latency),)*
+                    $((stringify!($other), &self.$other),)*
+                ]
+            }
+
+            fn count_mut(&mut self, name: &str) -> Option<&mut u64> {
+                match name {
+                    $(stringify!($count) => Some(&mut self.$count),)*
+                    _ => None,
+                }
+            }
+
+            fn histogram_mut(&mut self, name: &str) -> Option<&mut hdrhistogram::Histogram<u64>> {
+                match name {
+                    $(stringify!($latency) => Some(&mut self.$latency),)*
+                    $(stringify!($other) => Some(&mut self.$other),)*
+                    _ => None,
+                }
             }
         }
     };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use crate::fleet::Share;
 use crate::outputs::Files;
 use crate::protocol::Runnable;
 use crate::slo::Goal;
@@ -66,10 +67,24 @@ pub struct Plan {
     pub(crate) path: String,
     /// How connections are encrypted, if they are.
     pub(crate) tls: Option<Tls>,
+    /// Which of its clients are run here; all of them, if there is no share.
+    pub share: Option<Share>,
     pub(crate) protocol: Arc<dyn Runnable>,
 }
 
 impl Plan {
+    /// Numbers of the clients that are run here.
+    pub(crate) fn own_clients(&self, protocol: &dyn Runnable) -> Vec<usize> {
+        let mine = |index: &usize| match self.share {
+            None => true,
+            Some(share) => {
+                let group = protocol.group_of(*index);
+                group.is_ok_and(|group| group % share.of == share.number)
+            }
+        };
+        (0..self.clients).filter(mine).collect()
+    }
+
     /// The first line of a run: what runs against what.
     pub fn heading(&self) -> String {
         let servers = self.servers.iter();

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::cli::Arguments;
 use crate::connection::Connection;
+use crate::fleet::{self, Gathering, Link, Share};
 use crate::live::Second;
 use crate::metrics::{Metrics, Recorder};
 use crate::plan::{Plan, Server, Workload};
@@ -51,6 +52,21 @@ pub(crate) trait Protocol: fmt::Debug + Send + Sync + Sized + 'static {
 
     /// What the clients share at the beginning of a run.
     fn state(&self, plan: &Plan) -> Self::State;
+
+    /// Clients of one group know of each other within one process only, so that a run on several machines leaves them together.
+    /// An error says why no other process can run any of them.
+    fn group(&self, _index: usize) -> Result<usize, &'static str> {
+        Err("its clients know of each other within one process only")
+    }
+
+    /// What the clients run here have done and others wait for, or must know: numbers that only grow, as many in each process
+    /// of a run. What others have done may be in it as well.
+    fn tally(&self, _state: &Self::State, _share: Share) -> Vec<u64> {
+        Vec::new()
+    }
+
+    /// The clients of other processes have done so much: of each number the largest that any has told.
+    fn learn(&self, _state: &Self::State, _share: Share, _tally: &[u64]) {}
 
     /// What its clients do in this run, as `--profile` calls it.
     fn profile(&self) -> String {
@@ -218,6 +234,15 @@ impl<P: Protocol> Outcome<'_, P> {
 pub(crate) trait Runnable: fmt::Debug + Send + Sync {
     fn run(self: Arc<Self>, plan: Plan) -> anyhow::Result<Report>;
 
+    /// Has the workers run it.
+    fn lead(self: Arc<Self>, plan: Plan, gathering: Gathering) -> anyhow::Result<Report>;
+
+    /// Runs a share of it.
+    fn take_part(self: Arc<Self>, plan: Plan, link: &Link) -> anyhow::Result<()>;
+
+    /// Which group a client belongs to, or why there are none.
+    fn group_of(&self, index: usize) -> Result<usize, &'static str>;
+
     /// What `--protocol` calls it.
     fn name(&self) -> &'static str;
 
@@ -231,6 +256,18 @@ pub(crate) trait Runnable: fmt::Debug + Send + Sync {
 impl<P: Protocol> Runnable for P {
     fn run(self: Arc<Self>, plan: Plan) -> anyhow::Result<Report> {
         crate::run::execute(plan, self)
+    }
+
+    fn lead(self: Arc<Self>, plan: Plan, gathering: Gathering) -> anyhow::Result<Report> {
+        fleet::lead::run(plan, self, gathering)
+    }
+
+    fn take_part(self: Arc<Self>, plan: Plan, link: &Link) -> anyhow::Result<()> {
+        fleet::member::run_share(plan, self, link)
+    }
+
+    fn group_of(&self, index: usize) -> Result<usize, &'static str> {
+        self.group(index)
     }
 
     fn name(&self) -> &'static str {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::figures;
+use crate::fleet::Standing;
 use crate::live::Second;
 use crate::machine::{Environment, Usage};
 use crate::metrics::Common;
@@ -16,6 +17,8 @@ use crate::plan::Plan;
 use crate::protocol::{Outcome, Protocol};
 use crate::slo::{self, Goal, STATISTICS, Violation};
 
+/// Name of the check of a run that is strict.
+const OWN_LATENESS: &str = "own lateness";
 /// The load tester was late if one task of a hundred was later than this,
 const LATE_P99_US: u64 = 20_000;
 /// or any by this much,
@@ -119,6 +122,8 @@ pub struct Report {
     summary: String,
     heading: String,
     series: Vec<Second>,
+    /// Who ran the clients, if others did.
+    crew: Vec<Standing>,
 }
 
 impl Report {
@@ -136,14 +141,15 @@ impl Report {
         let latencies = outcome.recorder.latencies().into_iter();
         let mut figures = common_figures(outcome);
         figures.extend(protocol.figures(outcome));
-        let lateness = lateness(plan, outcome);
+        let lateness = lateness(
+            plan,
+            &outcome.recorder.common,
+            outcome.own_cpu_seconds,
+            outcome.measured_us,
+        );
         let mut checks = checks(outcome);
         if plan.strict {
-            let late = !lateness.is_empty();
-            checks.push(Check {
-                name: "own lateness",
-                failure: late.then(|| "the load tester itself was late".to_owned()),
-            });
+            checks.push(own_lateness(&lateness));
         }
         let failures = checks.iter().filter_map(|check| check.failure.clone());
         let failures = failures.collect();
@@ -165,7 +171,28 @@ impl Report {
             summary: protocol.summary(outcome),
             heading: plan.heading(),
             series: outcome.series.clone(),
+            crew: Vec::new(),
         }
+    }
+
+    /// The same of a run whose clients were run by others: how they stood at its end, and how late each was.
+    pub(crate) fn with_crew(mut self, crew: Vec<Standing>, strict: bool) -> Report {
+        // Taken together, one that was late could hide behind the others.
+        self.lateness = crew.iter().flat_map(Standing::lateness).collect();
+        self.checks.retain(|check| check.name != OWN_LATENESS);
+        if strict {
+            self.checks.push(own_lateness(&self.lateness));
+        }
+        let lost: Vec<String> = crew.iter().filter_map(Standing::loss).collect();
+        let workers = Check {
+            name: "workers",
+            failure: (!lost.is_empty()).then(|| lost.join("; ")),
+        };
+        self.checks.insert(0, workers);
+        let failures = self.checks.iter();
+        self.failures = failures.filter_map(|check| check.failure.clone()).collect();
+        self.crew = crew;
+        self
     }
 
     /// All figures by the names goals use: times in µs, sizes in bytes.
@@ -263,6 +290,7 @@ impl Report {
             "failures": self.failures,
             "own_lateness": self.lateness,
             "series": self.series,
+            "workers": self.crew,
             "violations": self.violations(goals).iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
     }
@@ -350,9 +378,22 @@ fn checks<P: Protocol>(outcome: &Outcome<'_, P>) -> Vec<Check> {
     [cut].into_iter().chain(counted).chain([nobody]).collect()
 }
 
+/// Of a run that must not have a late load tester: whether it had one.
+fn own_lateness(lateness: &[String]) -> Check {
+    let late = !lateness.is_empty();
+    Check {
+        name: OWN_LATENESS,
+        failure: late.then(|| "the load tester itself was late".to_owned()),
+    }
+}
+
 /// How late the load tester itself was, where that can't be told from a slow server any more.
-fn lateness<P: Protocol>(plan: &Plan, outcome: &Outcome<'_, P>) -> Vec<String> {
-    let common = &outcome.recorder.common;
+pub(crate) fn lateness(
+    plan: &Plan,
+    common: &Common,
+    own_cpu_seconds: Option<f64>,
+    measured_us: u64,
+) -> Vec<String> {
     let mut told = Vec::new();
     for (what, histogram) in [
         ("tasks were done", &common.own_delay),
@@ -364,8 +405,8 @@ fn lateness<P: Protocol>(plan: &Plan, outcome: &Outcome<'_, P>) -> Vec<String> {
             told.push(format!("{what} up to {max:.0} ms late (p99 {p99:.0} ms)"));
         }
     }
-    let available = plan.threads as f64 * outcome.measured_us as f64 / 1e6;
-    if let Some(used) = outcome.own_cpu_seconds
+    let available = plan.threads as f64 * measured_us as f64 / 1e6;
+    if let Some(used) = own_cpu_seconds
         && used > available * BUSY_SHARE
         && available > 0.0
     {
@@ -428,6 +469,9 @@ impl fmt::Display for Report {
         writeln!(out, "server: {}", self.server_line())?;
         for (error, times) in &self.errors {
             writeln!(out, "{times:>8} × {error}")?;
+        }
+        for standing in &self.crew {
+            writeln!(out, "{standing}")?;
         }
         for how in &self.lateness {
             let why = "so the figures are not the server's alone";

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 
+use crate::fleet::{Link, Part};
 use crate::live::Second;
 use crate::machine::{self, Environment, Usage};
 use crate::memory::MemoryCurve;
@@ -20,6 +21,7 @@ use crate::plan::{Plan, Workload};
 use crate::protocol::{Outcome, Protocol};
 use crate::report::{Report, ServerCost};
 use crate::ring;
+use crate::schedule::Clock;
 use crate::shared::{Cut, Phase, Shared};
 use crate::watching::{Display, Load, Status};
 use crate::worker;
@@ -27,7 +29,7 @@ use crate::worker;
 /// How often the run looks at its threads.
 const STEP: Duration = Duration::from_millis(20);
 /// Between everybody being ready and the first change: the broadcasts of the assembly pass by.
-const SETTLE_US: u64 = 1_500_000;
+pub(crate) const SETTLE_US: u64 = 1_500_000;
 /// The live line comes this long after the full second, when all threads have reported theirs.
 const LINE_AFTER_US: u64 = 200_000;
 /// How long the server may take to accept the first connection.
@@ -49,27 +51,82 @@ pub fn run(plan: Plan) -> anyhow::Result<Report> {
 
 /// Runs the plan with the protocol it is for.
 pub(crate) fn execute<P: Protocol>(plan: Plan, protocol: Arc<P>) -> anyhow::Result<Report> {
-    offerable(&plan)?;
-    ring::check()?;
-    raise_descriptor_limit(plan.clients as u64 + SPARE_DESCRIPTORS)?;
-    reach(&plan)?;
+    prepare(&plan, plan.clients)?;
     let environment = Environment::here(command_line());
     let pid = server_process(&plan);
+    let mut measured = measure(plan, protocol, Clock::start(), pid, None)?;
+    let shared = &measured.shared;
+    shared.protocol.conclude(&mut measured.recorder);
+    let server = ServerCost::new(
+        pid,
+        measured.usage,
+        shared.plan.workload != Workload::Steady,
+        measured.memory,
+        &measured.recorder.common,
+    );
+    let outcome = Outcome {
+        recorder: &measured.recorder,
+        server: &server,
+        own_cpu_seconds: measured.own_cpu_seconds,
+        cut: measured.why_cut(),
+        measured_us: measured.measured_us,
+        assembled_us: measured.assembled_us,
+        connected: measured.connected,
+        series: measured.series.clone(),
+    };
+    Ok(Report::new(
+        &shared.plan,
+        &*shared.protocol,
+        environment,
+        &outcome,
+        shared.take_errors(),
+    ))
+}
+
+/// Checks all that must be in order for so many clients of the plan to be run here.
+pub(crate) fn prepare(plan: &Plan, clients: usize) -> anyhow::Result<()> {
+    offerable(plan, clients)?;
+    ring::check()?;
+    raise_descriptor_limit(clients as u64 + SPARE_DESCRIPTORS)?;
+    reach(plan)
+}
+
+/// What this process's clients have found.
+pub(crate) struct Measured<P: Protocol> {
+    pub(crate) shared: Arc<Shared<P>>,
+    pub(crate) recorder: Recorder<P::Metrics>,
+    /// The server's process: before, ready, measured, finished.
+    usage: [Option<Usage>; 4],
+    memory: Result<f64, &'static str>,
+    pub(crate) own_cpu_seconds: Option<f64>,
+    pub(crate) measured_us: u64,
+    pub(crate) assembled_us: u64,
+    /// Clients connected at once.
+    pub(crate) connected: i64,
+    series: Vec<Second>,
+}
+
+impl<P: Protocol> Measured<P> {
+    /// Why and when the run ended before its time, if it did.
+    pub(crate) fn why_cut(&self) -> Option<String> {
+        let began = self.shared.measured_from_us() != u64::MAX;
+        let cut = self.shared.cut()?;
+        Some(in_words(cut.words(), began.then_some(self.measured_us)))
+    }
+}
+
+/// Runs the clients of this process from the first connection to the last; `part` is the run they have a share in.
+pub(crate) fn measure<P: Protocol>(
+    plan: Plan,
+    protocol: Arc<P>,
+    clock: Clock,
+    pid: Option<u32>,
+    part: Option<Part<'_>>,
+) -> anyhow::Result<Measured<P>> {
     let usage = || pid.and_then(Usage::of);
-    let own_cpu = || Usage::of(std::process::id()).map(|usage| usage.cpu_seconds);
-
     let before = usage();
-    let shared = Arc::new(Shared::new(plan, protocol));
-    let threads: Vec<_> = (0..shared.plan.threads)
-        .map(|number| {
-            let shared = shared.clone();
-            thread::Builder::new()
-                .name(format!("worker-{number}"))
-                .spawn(move || worker::work(shared, number))
-        })
-        .collect::<Result<_, _>>()
-        .context("cannot start a thread")?;
-
+    let shared = Arc::new(Shared::new(plan, protocol, clock));
+    let threads = start(&shared)?;
     let mut watch = Watch {
         shared: &shared,
         threads: &threads,
@@ -81,15 +138,14 @@ pub(crate) fn execute<P: Protocol>(plan: Plan, protocol: Arc<P>) -> anyhow::Resu
         usage: None,
         display: Display::open(&shared.plan.watching, &shared.plan.interrupt),
         phase_us: (0, 0),
+        part,
     };
     let assembled_us = watch.assemble();
     let ready = usage();
     let connected = shared.connected();
     let own_before = own_cpu();
     let measured_us = watch.measure(assembled_us);
-    let own_cpu_seconds = own_cpu()
-        .zip(own_before)
-        .map(|(after, before)| after - before);
+    let own_cpu_seconds = own_cpu().zip(own_before).map(|(to, from)| to - from);
     let measured = usage();
     let connected = connected.max(shared.connected());
     watch.finish();
@@ -99,51 +155,61 @@ pub(crate) fn execute<P: Protocol>(plan: Plan, protocol: Arc<P>) -> anyhow::Resu
         memory,
         mut series,
         display,
+        part,
         ..
     } = watch;
     let memory = memory.slope();
     // What is said from here on is said on the terminal as it was before.
     drop(display);
 
-    let mut recorder = join::<P>(threads)?;
+    let recorder = join::<P>(threads)?;
     // What the threads had not told yet.
     let at_s = shared.clock.now_us() as f64 / 1e6;
-    series.push(shared.live.second(at_s, Phase::Stop.name(), 0));
+    let (last, latency) = shared.live.take_second(at_s, Phase::Stop.name(), 0);
+    if let Some(mut part) = part {
+        part.second(&shared, &last, &latency);
+    }
+    series.push(last);
     if let Some(Cut::Overloaded(why)) = shared.cut() {
         bail!("{why}");
     }
-    shared.protocol.conclude(&mut recorder);
-    let server = ServerCost::new(
-        pid,
-        [before, ready, measured, finished],
-        shared.plan.workload != Workload::Steady,
+    Ok(Measured {
+        shared,
+        recorder,
+        usage: [before, ready, measured, finished],
         memory,
-        &recorder.common,
-    );
-    let outcome = Outcome {
-        recorder: &recorder,
-        server: &server,
         own_cpu_seconds,
-        cut: shared.cut().map(|cut| in_words(cut, &shared, measured_us)),
         measured_us,
         assembled_us,
         connected,
         series,
-    };
-    Ok(Report::new(
-        &shared.plan,
-        &*shared.protocol,
-        environment,
-        &outcome,
-        shared.take_errors(),
-    ))
+    })
+}
+
+/// CPU seconds of this process.
+fn own_cpu() -> Option<f64> {
+    Usage::of(std::process::id()).map(|usage| usage.cpu_seconds)
+}
+
+/// Starts the threads with the clients.
+fn start<P: Protocol>(shared: &Arc<Shared<P>>) -> anyhow::Result<Vec<Thread<P>>> {
+    (0..shared.plan.threads)
+        .map(|number| {
+            let shared = shared.clone();
+            thread::Builder::new()
+                .name(format!("worker-{number}"))
+                .spawn(move || worker::work(shared, number))
+        })
+        .collect::<Result<_, _>>()
+        .context("cannot start a thread")
 }
 
 /// A rate beyond what threads can do whatever they do is a slip of the finger, and said before the first connection.
-fn offerable(plan: &Plan) -> anyhow::Result<()> {
+fn offerable(plan: &Plan, clients: usize) -> anyhow::Result<()> {
     let most = plan.threads as f64 * MOST_PER_THREAD;
+    let share = clients as f64 / plan.clients as f64;
     ensure!(
-        plan.rate <= most,
+        plan.rate * share <= most,
         "--rate {} cannot be offered: {} threads do not do more than {most} things a second",
         plan.rate,
         plan.threads
@@ -191,21 +257,16 @@ fn refuses(plan: &Plan) -> bool {
 }
 
 /// Why and when a run ended before its time.
-fn in_words<P: Protocol>(cut: &Cut, shared: &Shared<P>, measured_us: u64) -> String {
-    let what = match cut {
-        Cut::Overloaded(why) => why,
-        Cut::Interrupted => "interrupted",
-        Cut::ServerGone => "the server closed all connections",
-    };
-    if shared.measured_from_us() == u64::MAX {
+pub(crate) fn in_words(what: &str, measured_us: Option<u64>) -> String {
+    let Some(measured_us) = measured_us else {
         return format!("{what} before anything was measured");
-    }
+    };
     let seconds = measured_us as f64 / 1e6;
     format!("{what} {seconds:.1} s after the beginning of the measured phase")
 }
 
 /// The server's process, if it is known or can be found on this machine.
-fn server_process(plan: &Plan) -> Option<u32> {
+pub(crate) fn server_process(plan: &Plan) -> Option<u32> {
     let addresses = || plan.servers.iter().map(|server| server.address);
     let local = addresses().all(|address| address.ip().is_loopback());
     plan.server_pid.or_else(|| {
@@ -215,7 +276,7 @@ fn server_process(plan: &Plan) -> Option<u32> {
 }
 
 /// The main thread's view: waits for the phases to end and prints the live line.
-struct Watch<'a, P: Protocol> {
+struct Watch<'a, 'l, P: Protocol> {
     shared: &'a Shared<P>,
     threads: &'a [Thread<P>],
     next_line_us: u64,
@@ -229,9 +290,11 @@ struct Watch<'a, P: Protocol> {
     display: Display,
     /// Beginning of what is waited for, and its end at the latest.
     phase_us: (u64, u64),
+    /// Who leads, if these are only a share of the run's clients.
+    part: Option<Part<'l>>,
 }
 
-impl<P: Protocol> Watch<'_, P> {
+impl<P: Protocol> Watch<'_, '_, P> {
     /// Everybody signs in and gets ready; gives how long it took.
     fn assemble(&mut self) -> u64 {
         let shared = self.shared;
@@ -253,16 +316,20 @@ impl<P: Protocol> Watch<'_, P> {
     fn measure(&mut self, assembled_us: u64) -> u64 {
         let shared = self.shared;
         let settle_us = match shared.plan.workload {
-            Workload::SignIn => return assembled_us,
+            Workload::SignIn => {
+                self.stay();
+                return assembled_us;
+            }
             Workload::Churn => SETTLE_US / 10,
             Workload::Steady => SETTLE_US,
         };
-        let nobody = shared.plan.workload == Workload::Steady && shared.connected() == 0;
-        if nobody || shared.cut().is_some() {
+        let Some(from_us) = self.agree(settle_us) else {
             return 0;
-        }
-        shared.measure_from(shared.clock.now_us() + settle_us);
-        let length = shared.plan.duration + Duration::from_micros(settle_us);
+        };
+        shared.measure_from(from_us);
+        let length_us = from_us.saturating_sub(shared.clock.now_us());
+        let length = shared.plan.duration + Duration::from_micros(length_us);
+        let link = self.part.as_ref().map(|part| part.link);
         let steady = shared.plan.workload == Workload::Steady;
         let mut next_knock_us = 0;
         self.wait(length, || {
@@ -281,20 +348,60 @@ impl<P: Protocol> Watch<'_, P> {
             if gone {
                 shared.cut_short(Cut::ServerGone);
             }
-            shared.cut().is_some()
+            shared.cut().is_some() || link.is_some_and(Link::is_over)
         });
         shared.stop_measuring()
+    }
+
+    /// Clients that have signed in stay until those of all workers have.
+    fn stay(&mut self) {
+        let shared = self.shared;
+        if let Some(part) = &self.part {
+            part.ready(shared.connected());
+            let link = part.link;
+            self.wait(Duration::MAX, || {
+                link.is_stopped() || shared.cut().is_some()
+            });
+        }
+    }
+
+    /// When the measured phase begins: soon, or when all other workers are ready as well.
+    fn agree(&mut self, settle_us: u64) -> Option<u64> {
+        let shared = self.shared;
+        let Some(part) = &self.part else {
+            let nobody = shared.plan.workload == Workload::Steady && shared.connected() == 0;
+            let begins = !nobody && shared.cut().is_none();
+            return begins.then(|| shared.clock.now_us() + settle_us);
+        };
+        part.ready(shared.connected());
+        let link = part.link;
+        self.wait(Duration::MAX, || {
+            link.measured_from_us().is_some() || link.is_over() || shared.cut().is_some()
+        });
+        let from_us = link.measured_from_us()?;
+        shared.cut().is_none().then_some(from_us)
     }
 
     /// Waits for what is still under way.
     fn finish(&mut self) {
         let shared = self.shared;
+        if let Some(part) = &mut self.part {
+            // Why it has come to this, before all else.
+            part.follow(shared);
+        }
         let measured = shared.measured_from_us() != u64::MAX;
-        let hopeless = matches!(shared.cut(), Some(Cut::Overloaded(_) | Cut::ServerGone));
+        let hopeless = shared.cut().is_some_and(Cut::is_final);
         if !measured || hopeless {
             return;
         }
         shared.enter(Phase::Finish);
+        if let Some(part) = &self.part {
+            let link = part.link;
+            // How long, whoever leads decides: others may still wait for what the clients here have.
+            return self.wait(Duration::MAX, || {
+                link.is_stopped() || shared.cut().is_some_and(Cut::is_final)
+            });
+        }
         let grace = shared.plan.grace;
         self.wait(grace, || shared.is_complete() || shared.is_server_gone());
         self.wait(grace.min(shared.protocol.drain()), || false);
@@ -305,7 +412,12 @@ impl<P: Protocol> Watch<'_, P> {
         let shared = self.shared;
         let at_s = shared.clock.now_us() as f64 / 1e6;
         let usage = self.pid.and_then(Usage::glance);
-        let mut second = shared.live.second(at_s, phase.name(), shared.connected());
+        let (mut second, latency) = shared
+            .live
+            .take_second(at_s, phase.name(), shared.connected());
+        if let Some(part) = &mut self.part {
+            part.second(shared, &second, &latency);
+        }
         second.server_rss_bytes = usage.map(|usage| usage.rss_bytes);
         second.server_cpu = usage.zip(self.usage).map(|(now, (then_s, then))| {
             (now.cpu_seconds - then.cpu_seconds) / (at_s - then_s).max(1e-3)
@@ -346,7 +458,8 @@ impl<P: Protocol> Watch<'_, P> {
     fn wait(&mut self, limit: Duration, mut done: impl FnMut() -> bool) {
         let shared = self.shared;
         let from_us = shared.clock.now_us();
-        let until_us = from_us + limit.as_micros() as u64;
+        let limit_us = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
+        let until_us = from_us.saturating_add(limit_us);
         self.phase_us = (from_us, until_us);
         while shared.clock.now_us() < until_us
             && !done()
@@ -356,6 +469,9 @@ impl<P: Protocol> Watch<'_, P> {
             self.display.poll();
             if shared.plan.interrupt.load(Ordering::Relaxed) {
                 shared.cut_short(Cut::Interrupted);
+            }
+            if let Some(part) = &mut self.part {
+                part.follow(shared);
             }
             let now_us = shared.clock.now_us();
             if shared.phase() == Phase::Assemble && now_us >= self.next_glance_us {
@@ -399,7 +515,7 @@ fn raise_descriptor_limit(wanted: u64) -> anyhow::Result<()> {
 }
 
 /// The command line without the password.
-fn command_line() -> String {
+pub(crate) fn command_line() -> String {
     let mut words = std::env::args();
     let mut line = Vec::new();
     while let Some(word) = words.next() {

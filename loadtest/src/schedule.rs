@@ -16,15 +16,18 @@ pub(crate) struct Clock {
 impl Clock {
     /// A clock that starts now.
     pub(crate) fn start() -> Clock {
-        Clock {
-            start: Instant::now(),
-        }
+        Clock::starting(Instant::now())
     }
 
-    /// Microseconds since the start.
+    /// A clock that starts at this time: on several machines at the same, so that what is due then is due everywhere.
+    pub(crate) fn starting(start: Instant) -> Clock {
+        Clock { start }
+    }
+
+    /// Microseconds since the start, 0 before it.
     pub(crate) fn now_us(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_micros())
-            .expect("a run is shorter than 500,000 years")
+        let since = Instant::now().saturating_duration_since(self.start);
+        u64::try_from(since.as_micros()).expect("a run is shorter than 500,000 years")
     }
 }
 

@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use crate::fleet::{Share, Snapshot};
 use crate::live::Live;
+use crate::metrics::Recorder;
 use crate::plan::{Plan, Workload};
 use crate::protocol::Protocol;
 use crate::schedule::{Clock, Schedule};
@@ -14,6 +16,8 @@ use crate::schedule::{Clock, Schedule};
 const MAX_ERRORS: usize = 20;
 /// Loopback addresses used, at most: 127.0.1.1 to 127.0.250.250.
 const SOURCE_ADDRESSES: usize = 250 * 250;
+/// Nothing comes earlier than this by another machine's clock.
+const CLOCK_SLACK_US: u64 = 100_000;
 /// A churning client stays half the time between two of its sign-ins, at most this long.
 const MAX_CHURN_STAY_US: u64 = 1_000_000;
 
@@ -47,6 +51,31 @@ pub(crate) enum Cut {
     Interrupted,
     /// The server has closed every connection.
     ServerGone,
+    /// Whoever leads the run has ended it, or is gone, and why.
+    Dismissed(String),
+}
+
+impl Cut {
+    /// Why, in words.
+    pub(crate) fn words(&self) -> &str {
+        match self {
+            Cut::Overloaded(why) | Cut::Dismissed(why) => why,
+            Cut::Interrupted => "interrupted",
+            Cut::ServerGone => "the server closed all connections",
+        }
+    }
+
+    /// Nothing is worth waiting for any more.
+    pub(crate) fn is_final(&self) -> bool {
+        !matches!(self, Cut::Interrupted)
+    }
+}
+
+/// What a thread's clients still wait for.
+struct Missing {
+    count: AtomicU64,
+    /// What others' news it knew of then.
+    news: AtomicU64,
 }
 
 /// What the threads of a run share.
@@ -66,16 +95,23 @@ pub(crate) struct Shared<P: Protocol> {
     settled: AtomicUsize,
     connected: AtomicI64,
     finished: AtomicUsize,
-    missing: Vec<AtomicU64>,
+    missing: Vec<Missing>,
+    /// How often others' news were learnt: what was missing before says nothing any more.
+    news: AtomicU64,
+    /// Of each thread all that it has measured so far, for whoever leads the run.
+    snapshots: Vec<Mutex<Snapshot>>,
+    /// Numbers of the clients that are run here.
+    pub(crate) clients: Vec<usize>,
     connections: AtomicUsize,
     errors: Mutex<BTreeMap<String, u64>>,
 }
 
 impl<P: Protocol> Shared<P> {
-    pub(crate) fn new(plan: Plan, protocol: Arc<P>) -> Shared<P> {
+    pub(crate) fn new(plan: Plan, protocol: Arc<P>, clock: Clock) -> Shared<P> {
         Shared {
             state: protocol.state(&plan),
-            clock: Clock::start(),
+            clients: plan.own_clients(&*protocol),
+            clock,
             schedule: Schedule::new(plan.rate, plan.sources),
             live: Live::new(plan.threads, plan.watching.wants_totals()),
             phase: AtomicU8::new(Phase::Assemble as u8),
@@ -87,8 +123,13 @@ impl<P: Protocol> Shared<P> {
             connected: AtomicI64::new(0),
             finished: AtomicUsize::new(0),
             missing: (0..plan.threads)
-                .map(|_| AtomicU64::new(u64::MAX))
+                .map(|_| Missing {
+                    count: AtomicU64::new(u64::MAX),
+                    news: AtomicU64::new(0),
+                })
                 .collect(),
+            news: AtomicU64::new(0),
+            snapshots: (0..plan.threads).map(|_| Mutex::default()).collect(),
             connections: AtomicUsize::new(0),
             errors: Mutex::default(),
             plan,
@@ -186,7 +227,7 @@ impl<P: Protocol> Shared<P> {
     }
 
     pub(crate) fn all_settled(&self) -> bool {
-        self.settled.load(Ordering::Relaxed) >= self.plan.clients
+        self.settled.load(Ordering::Relaxed) >= self.clients.len()
     }
 
     /// A thread's clients have made their last changes.
@@ -194,21 +235,58 @@ impl<P: Protocol> Shared<P> {
         self.finished.fetch_add(1, Ordering::Release);
     }
 
-    pub(crate) fn report_missing(&self, thread: usize, missing: u64) {
-        self.missing[thread].store(missing, Ordering::Release);
+    /// Tells what a thread's clients still wait for.
+    pub(crate) fn report_missing(&self, thread: usize, missing: impl FnOnce() -> u64) {
+        let news = self.news.load(Ordering::Acquire);
+        let told = &self.missing[thread];
+        told.count.store(missing(), Ordering::Release);
+        told.news.store(news, Ordering::Release);
+    }
+
+    /// Others have told what their clients have done.
+    pub(crate) fn learn(&self, share: Share, tally: &[u64]) {
+        self.protocol.learn(&self.state, share, tally);
+        self.news.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// All threads' clients have made their last changes.
+    pub(crate) fn all_finished(&self) -> bool {
+        self.finished.load(Ordering::Acquire) == self.plan.threads
     }
 
     /// Everybody has made his last change and nobody waits for anything.
     pub(crate) fn is_complete(&self) -> bool {
-        self.finished.load(Ordering::Acquire) == self.plan.threads
-            && self
-                .missing
-                .iter()
-                .all(|missing| missing.load(Ordering::Acquire) == 0)
+        let news = self.news.load(Ordering::Acquire);
+        let nothing = |told: &Missing| {
+            told.news.load(Ordering::Acquire) == news && told.count.load(Ordering::Acquire) == 0
+        };
+        self.all_finished() && self.missing.iter().all(nothing)
     }
 
     pub(crate) fn churn_stay_us(&self) -> u64 {
         (self.schedule.period_us() / 2).min(MAX_CHURN_STAY_US)
+    }
+
+    /// How much earlier than its time something may come: other machines' clocks are known that well.
+    pub(crate) fn clock_slack_us(&self) -> u64 {
+        self.plan.share.map_or(0, |_| CLOCK_SLACK_US)
+    }
+
+    /// A thread hands over all that it has measured so far, if somebody else wants it.
+    pub(crate) fn keep(&self, thread: usize, recorder: &Recorder<P::Metrics>) {
+        if self.plan.share.is_some() {
+            let snapshot = Snapshot::of(recorder);
+            *self.snapshots[thread]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = snapshot;
+        }
+    }
+
+    /// The latest of each thread.
+    pub(crate) fn snapshots(&self) -> Vec<Snapshot> {
+        let all = self.snapshots.iter();
+        all.map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            .collect()
     }
 
     /// Keeps a reason why something failed, for the report.
@@ -238,7 +316,12 @@ impl<P: Protocol> Shared<P> {
     /// in plenty.
     pub(crate) fn source_address(&self, server: SocketAddr) -> Option<Ipv4Addr> {
         let number = self.connections.fetch_add(1, Ordering::Relaxed);
-        let block = number / self.plan.per_address % SOURCE_ADDRESSES;
+        // Workers on one machine do not take each other's.
+        let (own, of) = self
+            .plan
+            .share
+            .map_or((0, 1), |share| (share.number, share.of));
+        let block = (number / self.plan.per_address * of + own) % SOURCE_ADDRESSES;
         matches!(server.ip(), IpAddr::V4(address) if address.is_loopback())
             .then(|| Ipv4Addr::new(127, 0, 1 + (block / 250) as u8, 1 + (block % 250) as u8))
     }

@@ -185,7 +185,7 @@ struct Worker<P: Protocol> {
     clients: Box<[RefCell<Client<P>>]>,
 }
 
-/// Runs the clients `thread`, `thread + threads`, … until the run stops; gives back what they measured.
+/// Runs each so many-th client of this process until the run stops; gives back what they measured.
 pub(crate) fn work<P: Protocol>(
     shared: Arc<Shared<P>>,
     thread: usize,
@@ -209,8 +209,10 @@ pub(crate) fn work<P: Protocol>(
 
 impl<P: Protocol> Worker<P> {
     fn new(shared: Arc<Shared<P>>, thread: usize) -> Worker<P> {
-        let indices = (thread..shared.plan.clients).step_by(shared.plan.threads);
-        let seed = shared.plan.seed.wrapping_add(thread as u64);
+        let all = shared.clients.iter().skip(thread);
+        let indices: Vec<usize> = all.step_by(shared.plan.threads).copied().collect();
+        let share = shared.plan.share.map_or(0, |share| share.number as u64);
+        let seed = shared.plan.seed.wrapping_add(thread as u64 + (share << 32));
         let context = Context {
             shared,
             recorder: RefCell::default(),
@@ -221,6 +223,7 @@ impl<P: Protocol> Worker<P> {
             plain: RefCell::default(),
         };
         let clients = indices
+            .into_iter()
             .enumerate()
             .map(|(slot, index)| RefCell::new(Client::new(index, slot, &context)))
             .collect();
@@ -253,7 +256,7 @@ impl<P: Protocol> Worker<P> {
                     self.finish();
                     finished = true;
                 }
-                shared.report_missing(thread, self.missing());
+                shared.report_missing(thread, || self.missing());
             }
             if now_us >= publish_us {
                 self.publish(thread);
@@ -537,7 +540,9 @@ impl<P: Protocol> Worker<P> {
     fn publish(&self, thread: usize) {
         let mut recorder = self.context.recorder.borrow_mut();
         let own = P::live(&recorder.metrics);
-        self.context.shared.live.publish(thread, &mut recorder, own);
+        let shared = &self.context.shared;
+        shared.live.publish(thread, &mut recorder, own);
+        shared.keep(thread, &recorder);
     }
 
     /// Settles the accounts, says goodbye and waits a moment for it to leave.

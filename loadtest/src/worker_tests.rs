@@ -14,6 +14,7 @@ use crate::connection::Connection;
 use crate::metrics::Common;
 use crate::plan::{Plan, Server, Workload};
 use crate::protocol::{Outcome, Session, Setup};
+use crate::schedule::Clock;
 
 /// What a client that sends without pause sends at a time; more than a socket takes when nobody reads.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -133,7 +134,7 @@ fn run(habit: Habit, listener: &TcpListener) -> Arc<Shared<Simple>> {
         }],
         ..arguments.plan().expect("a sound plan")
     };
-    let shared = Arc::new(Shared::new(plan, Arc::new(Simple(habit))));
+    let shared = Arc::new(Shared::new(plan, Arc::new(Simple(habit)), Clock::start()));
     let worker = {
         let shared = shared.clone();
         thread::spawn(move || work(shared, 0))

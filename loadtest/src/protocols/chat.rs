@@ -7,11 +7,45 @@ use hdrhistogram::Histogram;
 
 use crate::connection::Connection;
 use crate::delivery::{Fate, Received};
+use crate::fleet::Share;
 use crate::protocol::Protocol;
 use crate::worker::Context;
 
 /// Ends a line: a stream without frames must not be read in the middle of a number.
 pub(crate) const LINE_END: char = ';';
+
+/// How many lines of chat were sent, by users of this process and of others.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    own: AtomicU64,
+    others: AtomicU64,
+}
+
+impl Lines {
+    fn add(&self) {
+        self.own.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn all(&self) -> u64 {
+        let others = self.others.load(Ordering::Acquire);
+        self.own.load(Ordering::Acquire).saturating_add(others)
+    }
+
+    /// A number for each process of the run.
+    pub(crate) fn tally(&self, share: Share) -> Vec<u64> {
+        let mut tally = vec![0; share.of];
+        tally[share.number] = self.own.load(Ordering::Acquire);
+        tally
+    }
+
+    /// So many were sent by each process.
+    pub(crate) fn learn(&self, share: Share, tally: &[u64]) {
+        let all = tally.iter().enumerate();
+        let others = all.filter(|(number, _)| *number != share.number);
+        let others = others.fold(0_u64, |all, (_, sent)| all.saturating_add(*sent));
+        self.others.fetch_max(others, Ordering::AcqRel);
+    }
+}
 
 /// A lobby whose users chat.
 pub(crate) trait Chat: Protocol {
@@ -19,7 +53,7 @@ pub(crate) trait Chat: Protocol {
     const SAY: Self::Task;
 
     /// How many lines of chat were sent by all.
-    fn lines(state: &Self::State) -> &AtomicU64;
+    fn lines(state: &Self::State) -> &Lines;
 
     /// Where lines are counted: sent, lost, and their latency.
     fn chat(metrics: &mut Self::Metrics) -> (&mut u64, &mut u64, &mut Histogram<u64>);
@@ -73,7 +107,7 @@ impl Chatter {
             return None;
         }
         self.said += 1;
-        P::lines(context.state()).fetch_add(1, Ordering::AcqRel);
+        P::lines(context.state()).add();
         *P::chat(&mut context.recorder.borrow_mut().metrics).0 += 1;
         Some(text(&shared.plan.run_id, number))
     }
@@ -84,9 +118,10 @@ impl Chatter {
         let Some(number) = number_of(&shared.plan.run_id, text) else {
             return;
         };
+        let latest_us = context.now_us() + 1 + shared.clock_slack_us();
         let due = shared
             .schedule
-            .events_before(shared.measured_us_until(context.now_us() + 1));
+            .events_before(shared.measured_us_until(latest_us));
         if number >= due || !self.heard.insert(number) {
             return context.protocol_error("a line of chat that nobody has said, or once more");
         }
@@ -96,7 +131,7 @@ impl Chatter {
 
     /// Lines sent and not heard so far.
     pub(crate) fn missing<P: Chat>(&self, context: &Context<P>) -> u64 {
-        let sent = P::lines(context.state()).load(Ordering::Acquire);
+        let sent = P::lines(context.state()).all();
         sent.saturating_sub(self.heard.count())
     }
 
@@ -142,6 +177,18 @@ fn number_of(run_id: &str, text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_of_other_processes_count() {
+        let share = Share { number: 1, of: 3 };
+        let lines = Lines::default();
+        lines.add();
+        lines.learn(share, &[4, 1, 7]);
+        assert_eq!((lines.all(), lines.tally(share)), (12, vec![0, 1, 0]));
+        // News that come late say less than what is known.
+        lines.learn(share, &[3, 0, 7]);
+        assert_eq!(lines.all(), 12);
+    }
 
     #[test]
     fn lines_of_another_run_are_not_taken_for_this_one_s() {

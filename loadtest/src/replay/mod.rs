@@ -65,6 +65,13 @@ pub struct ReplayArguments {
     pub(crate) run: Arguments,
 }
 
+impl ReplayArguments {
+    /// Whether others are to run the clients, which a replay says no to.
+    pub fn fleet(&self) -> &crate::fleet::LeadOptions {
+        &self.run.fleet
+    }
+}
+
 /// What only a replay has.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReplayOptions {

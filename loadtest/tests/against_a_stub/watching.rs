@@ -1,6 +1,7 @@
 //! A run while it goes on: metrics, the screen of a terminal, lines.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{ChildStdin, ChildStdout};
 
 use super::*;

@@ -27,10 +27,11 @@ use serde_json::{Value, json};
 use self::seat::{Role, Seat};
 use self::session::CockatriceSession;
 use crate::cli::Arguments;
+use crate::fleet::Share;
 use crate::metrics::metrics;
 use crate::plan::{Plan, Server, Workload};
 use crate::protocol::{Outcome, Protocol, Setup};
-use crate::protocols::chat::Chat;
+use crate::protocols::chat::{Chat, Lines};
 use crate::report::latency_figures;
 use crate::slo::Unit;
 
@@ -87,7 +88,7 @@ pub(crate) enum Task {
 #[derive(Debug)]
 pub(crate) struct State {
     /// Lines of chat sent.
-    lines: AtomicU64,
+    lines: Lines,
     tables: Vec<Table>,
 }
 
@@ -174,7 +175,7 @@ impl Cockatrice {
 impl Chat for Cockatrice {
     const SAY: Task = Task::Chat;
 
-    fn lines(state: &State) -> &AtomicU64 {
+    fn lines(state: &State) -> &Lines {
         &state.lines
     }
 
@@ -235,9 +236,25 @@ impl Protocol for Cockatrice {
 
     fn state(&self, _plan: &Plan) -> State {
         State {
-            lines: AtomicU64::new(0),
+            lines: Lines::default(),
             tables: (0..self.tables).map(|_| Table::new()).collect(),
         }
+    }
+
+    /// Those at a table stay together.
+    fn group(&self, index: usize) -> Result<usize, &'static str> {
+        Ok(match index.checked_sub(self.seats()) {
+            Some(user) => user,
+            None => index / (2 + self.spectators),
+        })
+    }
+
+    fn tally(&self, state: &State, share: Share) -> Vec<u64> {
+        state.lines.tally(share)
+    }
+
+    fn learn(&self, state: &State, share: Share, tally: &[u64]) {
+        state.lines.learn(share, tally);
     }
 
     fn settings(&self) -> Vec<(&'static str, Value)> {

@@ -36,6 +36,7 @@ use self::seen::Arrival;
 use self::session::FafSession;
 use crate::cli::Arguments;
 use crate::delivery::Fate;
+use crate::fleet::Share;
 use crate::metrics::{Recorder, metrics};
 use crate::plan::Plan;
 use crate::protocol::{Outcome, Protocol, Setup};
@@ -67,6 +68,28 @@ struct Board {
     open: AtomicBool,
     /// Number of the newest change sent.
     sent: AtomicU32,
+}
+
+impl Board {
+    /// What clients of other processes must know: the game's number and 1, once it is open, and the newest change.
+    fn tally(&self) -> [u64; 2] {
+        let open = self.open.load(Ordering::Acquire);
+        let game = if open {
+            self.uid.load(Ordering::Relaxed) + 1
+        } else {
+            0
+        };
+        [game, self.sent.load(Ordering::Acquire).into()]
+    }
+
+    fn learn(&self, game: u64, sent: u64) {
+        if let Some(uid) = game.checked_sub(1) {
+            self.uid.store(uid, Ordering::Relaxed);
+            self.open.store(true, Ordering::Release);
+        }
+        let sent = u32::try_from(sent).unwrap_or(u32::MAX);
+        self.sent.fetch_max(sent, Ordering::AcqRel);
+    }
 }
 
 /// What the clients of a run share.
@@ -189,6 +212,29 @@ impl Protocol for Faf {
             boards: (0..self.hosts).map(|_| Board::default()).collect(),
             parties: (0..self.parties()).map(|_| PartyBoard::default()).collect(),
             matches: Mutex::default(),
+        }
+    }
+
+    fn group(&self, index: usize) -> Result<usize, &'static str> {
+        match self.profile {
+            Profile::Matchmaking => Err(
+                "the profile matchmaking can't be shared out: a match has players of all workers, and one process must see all \
+                 of them to tell its quality and whether all were told to start",
+            ),
+            // The two of a pair stay together.
+            Profile::Ice => Ok(index / 2),
+            _ => Ok(index),
+        }
+    }
+
+    /// Of each host its game, once it is open, and the newest change it has sent.
+    fn tally(&self, state: &State, _share: Share) -> Vec<u64> {
+        state.boards.iter().flat_map(Board::tally).collect()
+    }
+
+    fn learn(&self, state: &State, _share: Share, tally: &[u64]) {
+        for (board, told) in state.boards.iter().zip(tally.chunks_exact(2)) {
+            board.learn(told[0], told[1]);
         }
     }
 

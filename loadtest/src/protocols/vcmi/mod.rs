@@ -23,10 +23,11 @@ use serde_json::{Value, json};
 
 use self::session::VcmiSession;
 use crate::cli::Arguments;
+use crate::fleet::Share;
 use crate::metrics::metrics;
 use crate::plan::{Plan, Server, Workload};
 use crate::protocol::{Outcome, Protocol, Setup};
-use crate::protocols::chat::Chat;
+use crate::protocols::chat::{Chat, Lines};
 use crate::report::latency_figures;
 use crate::slo::Unit;
 
@@ -69,7 +70,7 @@ pub(crate) enum Task {
 #[derive(Debug)]
 pub(crate) struct State {
     /// Lines of chat sent.
-    lines: AtomicU64,
+    lines: Lines,
     games: Vec<Game>,
 }
 
@@ -110,7 +111,7 @@ metrics! {
 impl Chat for Vcmi {
     const SAY: Task = Task::Chat;
 
-    fn lines(state: &State) -> &AtomicU64 {
+    fn lines(state: &State) -> &Lines {
         &state.lines
     }
 
@@ -160,9 +161,25 @@ impl Protocol for Vcmi {
 
     fn state(&self, _plan: &Plan) -> State {
         State {
-            lines: AtomicU64::new(0),
+            lines: Lines::default(),
             games: (0..self.games).map(|_| Game::default()).collect(),
         }
+    }
+
+    /// The two players of a game stay together.
+    fn group(&self, index: usize) -> Result<usize, &'static str> {
+        Ok(match index.checked_sub(2 * self.games) {
+            Some(user) => user,
+            None => index / 2,
+        })
+    }
+
+    fn tally(&self, state: &State, share: Share) -> Vec<u64> {
+        state.lines.tally(share)
+    }
+
+    fn learn(&self, state: &State, share: Share, tally: &[u64]) {
+        state.lines.learn(share, tally);
     }
 
     fn settings(&self) -> Vec<(&'static str, Value)> {

@@ -1,0 +1,120 @@
+//! All that was measured as text, and back: histograms as HdrHistogram's V2, so that nothing is lost where they are added.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, ensure};
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use crate::figures;
+use crate::metrics::{Metrics, Recorder};
+
+/// Counts and histograms that are not empty.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+pub(crate) struct Snapshot {
+    counts: BTreeMap<String, u64>,
+    histograms: BTreeMap<String, String>,
+}
+
+impl Snapshot {
+    /// What has been recorded so far.
+    pub(crate) fn of<M: Metrics>(recorder: &Recorder<M>) -> Snapshot {
+        let counts = recorder
+            .counts()
+            .into_iter()
+            .filter(|(_, count)| *count > 0);
+        let common = recorder.common.histograms().into_iter();
+        let histograms = common.chain(recorder.metrics.histograms());
+        let histograms = histograms.filter(|(_, histogram)| !histogram.is_empty());
+        let encoded = histograms.filter_map(|(name, histogram)| {
+            // Into memory, which does not fail.
+            Some((name.to_owned(), figures::encode_fast(histogram).ok()?))
+        });
+        Snapshot {
+            counts: counts
+                .map(|(name, count)| (name.to_owned(), count))
+                .collect(),
+            histograms: encoded.collect(),
+        }
+    }
+
+    /// Adds it to what others have recorded. An error says what makes no sense; nothing of it counts then.
+    pub(crate) fn add_to<M: Metrics>(&self, recorder: &mut Recorder<M>) -> anyhow::Result<()> {
+        let mut own = Recorder::<M>::default();
+        for (name, told) in &self.counts {
+            let known = own.common.count_mut(name);
+            let known = known.or_else(|| own.metrics.count_mut(name));
+            *known.with_context(|| format!("no count is called {name:?}"))? = *told;
+        }
+        for (name, text) in &self.histograms {
+            let known = own.common.histogram_mut(name);
+            let known = known.or_else(|| own.metrics.histogram_mut(name));
+            let known = known.with_context(|| format!("no histogram is called {name:?}"))?;
+            *known = decode(text)?;
+        }
+        recorder.merge(&own);
+        Ok(())
+    }
+}
+
+/// The histogram that this text is, if it has the bounds of all histograms here: others could not be added exactly.
+pub(super) fn decode(text: &str) -> anyhow::Result<Histogram<u64>> {
+    let told = figures::decode(text)?;
+    let known = crate::metrics::histogram();
+    let bounds = |histogram: &Histogram<u64>| {
+        let limits = (histogram.low(), histogram.high());
+        (limits, histogram.sigfig())
+    };
+    ensure!(
+        bounds(&told) == bounds(&known),
+        "a histogram of other bounds"
+    );
+    Ok(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Common;
+
+    #[test]
+    fn what_several_have_measured_adds_up_exactly() {
+        let mut all = Recorder::<Common>::default();
+        let mut merged = Recorder::<Common>::default();
+        for part in 1..4_u64 {
+            let mut recorder = Recorder::<Common>::default();
+            for step in 0..1_000 {
+                let us = step * step * part + 1;
+                recorder.common.login.saturating_record(us);
+                all.common.login.saturating_record(us);
+            }
+            recorder.common.bytes_in = part;
+            all.common.bytes_in += part;
+            let text = serde_json::to_string(&Snapshot::of(&recorder)).expect("JSON");
+            let told: Snapshot = serde_json::from_str(&text).expect("JSON");
+            told.add_to(&mut merged).expect("it makes sense");
+        }
+        assert_eq!(merged.common.login, all.common.login);
+        assert_eq!(merged.common.bytes_in, all.common.bytes_in);
+    }
+
+    #[test]
+    fn nonsense_counts_nothing() {
+        let other = Histogram::<u64>::new_with_bounds(1, 1_000, 2).expect("valid");
+        let other = figures::encode_fast(&other).expect("it can be written");
+        let good = figures::encode_fast(&crate::metrics::histogram()).expect("it can be written");
+        for (name, text) in [
+            ("login", &other),
+            ("nothing", &good),
+            ("login", &"!".to_owned()),
+        ] {
+            let told = Snapshot {
+                counts: [("lost".to_owned(), 3)].into(),
+                histograms: [(name.to_owned(), text.clone())].into(),
+            };
+            let mut recorder = Recorder::<Common>::default();
+            assert!(told.add_to(&mut recorder).is_err(), "{name}");
+            assert_eq!(recorder.common.lost, 0);
+        }
+    }
+}
