@@ -10,7 +10,7 @@
 //! | `endpoint`, `tls` | what `--server` says; encryption between a client and its socket |
 //! | `protocol` | what a protocol has to provide |
 //! | `protocols/` | the protocols: what their clients say, hear and measure |
-//! | `schedule` | intended times |
+//! | `schedule`, `pace` | intended times, and whether they can be kept |
 //! | `delivery` | latency: from when something was due until who waits for it has it |
 //! | `metrics` | histograms and counts |
 //! | `slo` | goals and whether they were met |
@@ -41,6 +41,7 @@ pub mod machine;
 mod memory;
 mod metrics;
 pub mod outputs;
+mod pace;
 pub mod page;
 pub mod plan;
 mod protocol;

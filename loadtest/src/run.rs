@@ -38,6 +38,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const SPARE_DESCRIPTORS: u64 = 256;
 /// What a thread does takes more than two microseconds.
 const MOST_PER_THREAD: f64 = 5e5;
+/// A client connects, says who it is and hears that it is let in, more than a round trip each.
+const MOST_SIGN_INS: f64 = 1_000.0;
 /// How often, and for how long, it is asked whether a server without clients is still there.
 const KNOCK_US: u64 = 500_000;
 const KNOCK_TIMEOUT: Duration = Duration::from_millis(50);
@@ -213,6 +215,13 @@ fn offerable(plan: &Plan, clients: usize) -> anyhow::Result<()> {
         "--rate {} cannot be offered: {} threads do not do more than {most} things a second",
         plan.rate,
         plan.threads
+    );
+    let each = plan.rate / plan.sources as f64;
+    ensure!(
+        plan.workload != Workload::Churn || each <= MOST_SIGN_INS,
+        "--rate {} cannot be offered by {} clients: each would have to sign in {each:.0} times a second",
+        plan.rate,
+        plan.sources
     );
     Ok(())
 }

@@ -23,6 +23,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::connection::{Client, End, Stage};
 use crate::metrics::Recorder;
+use crate::pace::{Pace, Turn};
 use crate::protocol::{Protocol, Session as _};
 use crate::ring;
 use crate::shared::{Cut, Phase, Shared};
@@ -37,9 +38,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const TASKS_PER_TURN: u64 = 32;
 /// How long clients may take to say goodbye.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// A worker that has lost ground for so long, doing more than so many tasks, will not make it up.
-const OVERLOAD_US: u64 = 500_000;
-const OVERLOAD_TASKS: u64 = 500;
 /// Thread's figures go to the live line this often.
 const PUBLISH_US: u64 = 1_000_000;
 
@@ -169,19 +167,9 @@ impl<P: Protocol> Context<P> {
     }
 }
 
-/// A worker that does not keep up with its schedule.
-#[derive(Debug, Clone, Copy)]
-struct Backlog {
-    since_us: u64,
-    /// How late its tasks were then.
-    late_us: u64,
-    /// Tasks done since.
-    done: u64,
-}
-
 struct Worker<P: Protocol> {
     context: Context<P>,
-    backlog: Cell<Option<Backlog>>,
+    pace: RefCell<Pace>,
     clients: Box<[RefCell<Client<P>>]>,
 }
 
@@ -229,7 +217,7 @@ impl<P: Protocol> Worker<P> {
             .collect();
         Worker {
             context,
-            backlog: Cell::new(None),
+            pace: RefCell::default(),
             clients,
         }
     }
@@ -336,40 +324,26 @@ impl<P: Protocol> Worker<P> {
         self.check_pace(done);
     }
 
-    /// Ends the run at its beginning if its rate is more than this worker can offer: it does tasks without a pause and is later
-    /// with each. One that was only held up, however long, catches up instead.
-    fn check_pace(&self, done: u64) {
+    /// Ends the run at its beginning if its rate is more than this thread can offer.
+    fn check_pace(&self, tasks: u64) {
         let shared = &self.context.shared;
         let now_us = self.context.now_us();
-        let late_us = self.context.next_due_us();
-        let late_us = late_us.map_or(0, |due_us| now_us.saturating_sub(due_us));
-        if late_us < POLL_INTERVAL.as_micros() as u64 {
-            return self.backlog.set(None);
+        if !shared.is_measuring_at(now_us) {
+            return;
         }
-        let mut backlog = self.backlog.get().unwrap_or(Backlog {
-            since_us: now_us,
-            late_us,
-            done: 0,
-        });
-        backlog.done += done;
-        self.backlog.set(Some(backlog));
-        let took_us = now_us - backlog.since_us;
-        let at_once = backlog
-            .since_us
-            .saturating_sub(shared.measured_from_us())
-            .saturating_add(OVERLOAD_US)
-            < 1_000_000;
-        let loses = late_us.saturating_sub(backlog.late_us) > took_us / 2;
-        if shared.phase() == Phase::Measure
-            && at_once
-            && took_us > OVERLOAD_US
-            && backlog.done > OVERLOAD_TASKS
-            && loses
-        {
-            let seconds = late_us as f64 / 1e6;
+        let due_us = self.context.next_due_us().unwrap_or(now_us);
+        let turn = Turn {
+            at_us: now_us - shared.measured_from_us(),
+            late_us: now_us.saturating_sub(due_us),
+            tasks,
+        };
+        if let Some(share) = self.pace.borrow_mut().turn(turn) {
+            let rate = shared.plan.rate;
+            let (late_ms, at_ms) = (turn.late_us / 1_000, turn.at_us / 1_000);
             shared.cut_short(Cut::Overloaded(format!(
-                "--rate {} cannot be offered: a thread of the load tester is {seconds:.1} s behind its schedule already",
-                shared.plan.rate
+                "--rate {rate} cannot be offered: a thread of the load tester is {late_ms} ms behind its schedule {at_ms} ms after \
+                 its beginning, which is good for about {:.0} a second",
+                rate * share
             )));
         }
     }

@@ -22,6 +22,8 @@ const BLOCKS: usize = 40;
 /// From an answer to the next question.
 const PAUSE_US: u64 = 1_000;
 const QUESTIONS: usize = 20;
+/// From one task of who has too many to the next.
+const TOIL_US: u64 = 50;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Habit {
@@ -29,6 +31,8 @@ enum Habit {
     Flood,
     /// Asks, and a moment after each answer asks again.
     Ask,
+    /// Has twice as much to do as there is time for.
+    Toil,
 }
 
 #[derive(Debug)]
@@ -92,6 +96,10 @@ impl Session<Simple> for Talker {
         Ok(())
     }
 
+    fn on_measure(&mut self, from_us: u64, connection: &Connection, context: &Context<Simple>) {
+        context.schedule(from_us, connection.slot, ());
+    }
+
     fn on_task(
         &mut self,
         (): (),
@@ -99,6 +107,12 @@ impl Session<Simple> for Talker {
         connection: &mut Connection,
         context: &Context<Simple>,
     ) {
+        if context.shared.protocol.0 == Habit::Toil {
+            context.schedule(due_us + TOIL_US, connection.slot, ());
+            let until_us = context.now_us() + 2 * TOIL_US;
+            while context.now_us() < until_us && context.shared.cut().is_none() {}
+            return;
+        }
         let mut late_us = context.state().late_us.lock().expect("no panic");
         late_us.push(context.now_us() - due_us);
         if late_us.len() < QUESTIONS {
@@ -119,7 +133,7 @@ impl Session<Simple> for Talker {
     }
 }
 
-/// One client against this server, until it has closed its connection.
+/// One client against this server, until it has closed its connection, or the run is at its end.
 fn run(habit: Habit, listener: &TcpListener) -> Arc<Shared<Simple>> {
     let words = ["swarm", "run", "-n", "2", "--threads", "1", "--hosts", "1"];
     let Command::Run(arguments) = CommandLine::parse_from(words).command else {
@@ -142,7 +156,10 @@ fn run(habit: Habit, listener: &TcpListener) -> Arc<Shared<Simple>> {
     while shared.connected() == 0 {
         thread::sleep(Duration::from_millis(1));
     }
-    while shared.connected() > 0 {
+    if habit == Habit::Toil {
+        shared.measure_from(shared.clock.now_us() + 1_000);
+    }
+    while shared.connected() > 0 && shared.cut().is_none() {
         thread::sleep(Duration::from_millis(1));
     }
     shared.enter(Phase::Stop);
@@ -192,4 +209,24 @@ fn a_task_that_is_due_before_the_loop_wakes_ends_its_sleep() {
     // Otherwise each waits for the rest of a poll interval.
     let most_us = POLL_INTERVAL.as_micros() as u64 / 2;
     assert!(late_us[QUESTIONS / 2] < most_us, "{late_us:?}");
+}
+
+#[test]
+fn a_thread_with_too_much_to_do_ends_the_run_within_a_second() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let server = listener.try_clone().expect("a second handle");
+    let answerer = thread::spawn(move || {
+        let (mut stream, _) = server.accept().expect("a client");
+        stream.write_all(b".").expect("it reads");
+        stream
+    });
+    let shared = run(Habit::Toil, &listener);
+    let Some(Cut::Overloaded(why)) = shared.cut() else {
+        panic!("{:?}", shared.cut());
+    };
+    assert!(why.contains("cannot be offered"), "{why}");
+    let measured_us = shared.clock.now_us() - shared.measured_from_us();
+    // And two for goodbyes.
+    assert!(measured_us < 4_000_000, "{measured_us}");
+    drop(answerer.join().expect("no panic"));
 }

@@ -149,8 +149,8 @@ fn nobody_listening_is_a_failure_not_a_hang() {
 fn a_rate_beyond_all_means_ends_at_once() {
     let begun = Instant::now();
     let port = stub(Mood::Fine);
-    for profile in ["watch --hosts 2", "churn"] {
-        let plan = long_plan(port, &format!("--profile {profile} --rate 2e6"));
+    for options in ["watch --hosts 2 --rate 2e6", "churn --rate 30000"] {
+        let plan = long_plan(port, &format!("--profile {options}"));
         let error = swarm::run(plan).expect_err("nobody can do that");
         assert!(error.to_string().contains("cannot be offered"), "{error:#}");
     }

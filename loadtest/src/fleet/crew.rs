@@ -87,6 +87,12 @@ impl Member {
         )
     }
 
+    /// Clients that it had connected at once, as far as it has told.
+    pub(super) fn most_connected(&self) -> i64 {
+        let found = self.found.as_ref();
+        found.map_or(self.connected, |found| found.connected)
+    }
+
     /// The run begins: from here on its times rest on this offset, as far as it has not told which.
     pub(super) fn begin(&mut self) {
         self.used_offset = Some(self.offset);

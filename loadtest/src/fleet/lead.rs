@@ -473,7 +473,10 @@ impl<P: Protocol> Lead<P> {
             cut: cut.map(|cut| in_words(&cut.why, cut.measured_us)),
             measured_us: found().map(|found| found.measured_us).max().unwrap_or(0),
             assembled_us: found().map(|found| found.assembled_us).max().unwrap_or(0),
-            connected: found().fold(0, |all, found| found.connected.saturating_add(all)),
+            connected: members
+                .iter()
+                .map(Member::most_connected)
+                .fold(0, i64::saturating_add),
             series: std::mem::replace(&mut self.seconds, Seconds::new(Vec::new())).series(),
         };
         let crew = members.iter();
