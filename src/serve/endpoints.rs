@@ -79,12 +79,21 @@ impl Endpoint {
 
 /// All of them.
 pub(super) struct Endpoints {
-    pub(super) control: Endpoint,
-    pub(super) health: Endpoint,
-    pub(super) metrics: Endpoint,
+    control: Endpoint,
+    health: Endpoint,
+    metrics: Endpoint,
 }
 
 impl Endpoints {
+    /// Those that there are.
+    pub(super) fn new(control: Endpoint, health: Endpoint, metrics: Endpoint) -> Endpoints {
+        Endpoints {
+            control,
+            health,
+            metrics,
+        }
+    }
+
     /// Name and real address of each that is open.
     pub(super) fn listening(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
         let all = [&self.control, &self.health, &self.metrics];

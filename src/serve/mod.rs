@@ -99,7 +99,7 @@ pub(crate) fn serve(
     std::fs::create_dir_all(&config.server.data_dir)
         .with_context(|| format!("can't create {}", config.server.data_dir.display()))?;
     let _claim = folder::claim(&config.server.data_dir)?;
-    let run = run(signals, sources, &config, connections, log, level);
+    let run = run(signals, sources, &config, connections, log, Rc::new(level));
     LocalSet::new()
         .block_on(runtime, run)
         .map_err(|error| with_holder(error, &config))?;
@@ -168,9 +168,8 @@ async fn run(
     config: &Config,
     connections: usize,
     log: &Log,
-    level: Level,
+    level: Rc<Level>,
 ) -> anyhow::Result<()> {
-    let level = Rc::new(level);
     let inherited = systemd::sockets().context("the sockets that were handed over")?;
     let mesh = Mesh::<Router>::new(config.engine.shards);
     let progress = Arc::new(Progress::default());
@@ -178,8 +177,8 @@ async fn run(
     let service = Service::new(connections, config);
     let phase = Rc::new(Stage::new(service.clone()));
     let pulse = Rc::new(Pulse::new(service.clone()));
-    let site = health(&progress, &mesh, &phase, &pulse);
-    let health = Endpoint::open("http/health", config.http.health, site, &http).await?;
+    let health = health(&progress, &mesh, &phase, &pulse);
+    let health = Endpoint::open("http/health", config.http.health, health, &http).await?;
 
     let (mut link, broker) = Link::open(config, &mesh)?;
     let (offices, config) = office::opened(config, &mesh, &progress, &link.outbox).await?;
@@ -189,8 +188,8 @@ async fn run(
     let outside = (&offices, &link.broker, &orders);
     let engine = start_engine(&config, (connections, inherited), &mesh, outside, &lobbies)?;
 
-    let site = control(&mesh);
-    let control = Endpoint::open("http/control", config.http.control, site, &http).await?;
+    let control = control(&mesh);
+    let control = Endpoint::open("http/control", config.http.control, control, &http).await?;
     let counting = Counting {
         engine: &engine.metrics,
         lobbies: &lobbies,
@@ -202,42 +201,45 @@ async fn run(
         service: service.clone(),
     };
     let registry = Arc::new(counting.registry());
-    let site = Metrics(registry.clone());
-    let metrics = Endpoint::open("http/metrics", config.http.metrics, site, &http).await?;
-    let mut endpoints = Endpoints {
-        control,
-        health,
-        metrics,
-    };
+    let metrics = Metrics(registry.clone());
+    let metrics = Endpoint::open("http/metrics", config.http.metrics, metrics, &http).await?;
+    let mut endpoints = Endpoints::new(control, health, metrics);
     phase.set(Phase::Ready);
     let watched = spawn_local(pulse.watch(mesh.clone()));
     let controlled = Controlled {
-        orders: orders.clone(),
-        level: level.clone(),
+        orders,
+        level,
         phase: phase.clone(),
         mesh: mesh.clone(),
         registry,
     };
-    let ctl = Ctl::open(&config.server.data_dir, controlled);
+    let ctl = Ctl::open(&config.server.data_dir, controlled.clone());
     announce(&config, log, &engine, &endpoints);
 
     let (stops, hangup) = signals.split();
     let reload = Reload {
         hangup,
-        orders,
+        controlled,
         sources,
         current: Rc::new(RefCell::new(config)),
-        level,
         broker,
         endpoints: &mut endpoints,
-        mesh: mesh.clone(),
-        service: service.clone(),
+        service,
     };
     until_the_end(stops, reload, &offices, &phase).await?;
     watched.abort();
     ctl.close();
     phase.set(Phase::Stopped);
-    // From the inside to the outside: whoever still has something to hand on ends before the one they hand it to.
+    wind_down(engine, offices, link, endpoints).await
+}
+
+/// From the inside to the outside: whoever still has something to hand on ends before the one they hand it to.
+async fn wind_down(
+    engine: Engine,
+    offices: Offices,
+    link: Link,
+    endpoints: Endpoints,
+) -> anyhow::Result<()> {
     spawn_blocking(move || engine.join()).await?;
     spawn_blocking(move || offices.stop()).await?;
     link.close().await?;
@@ -255,8 +257,8 @@ async fn until_the_end(
     offices: &Offices,
     phase: &Stage,
 ) -> anyhow::Result<()> {
-    let (current, mesh) = (reload.current.clone(), reload.mesh.clone());
-    let orders = reload.orders.clone();
+    let (current, mesh) = (reload.current.clone(), reload.controlled.mesh.clone());
+    let orders = reload.controlled.orders.clone();
     let lost = || {
         let office = || offices.has_ended().then(|| "the back office".to_owned());
         mesh.lost().map(|part| part.to_string()).or_else(office)

@@ -5,13 +5,11 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 use muster::{
     backoffice::broker::BrokerSettings,
     config::{Config, Sources},
-    engine::Mesh,
     lobbies::Router,
-    log::Level,
 };
 use tokio::{signal::unix::Signal, sync::watch};
 
-use super::{endpoints::Endpoints, metrics::Service, orders::Orders, outside, systemd};
+use super::{ctl::Controlled, endpoints::Endpoints, metrics::Service, outside, systemd};
 
 /// The configuration in effect: that of the start, with everything live as it is now.
 pub(super) type Current = Rc<RefCell<Config>>;
@@ -20,14 +18,12 @@ pub(super) type Current = Rc<RefCell<Config>>;
 pub(super) struct Reload<'a> {
     /// "Read it again."
     pub(super) hangup: Signal,
-    /// The same, by an administrator of a lobby.
-    pub(super) orders: Arc<Orders>,
+    /// Among it the same order, by an administrator of a lobby or `muster ctl`.
+    pub(super) controlled: Controlled,
     pub(super) sources: Sources,
     pub(super) current: Current,
-    pub(super) level: Rc<Level>,
     pub(super) broker: watch::Sender<Option<BrokerSettings>>,
     pub(super) endpoints: &'a mut Endpoints,
-    pub(super) mesh: Arc<Mesh<Router>>,
     pub(super) service: Arc<Service>,
 }
 
@@ -39,7 +35,7 @@ impl Reload<'_> {
             tokio::select! {
                 () = pause(period) => {}
                 _ = self.hangup.recv() => {}
-                () = self.orders.reload.notified() => {}
+                () = self.controlled.orders.reload.notified() => {}
             }
             systemd::reloading();
             self.read_again().await;
@@ -75,7 +71,7 @@ impl Reload<'_> {
     }
 
     async fn apply(&mut self, new: Config) {
-        (self.level)(&new.log.level);
+        (self.controlled.level)(&new.log.level);
         let broker = outside::broker_settings(&new);
         self.service.configured(&new);
         self.broker.send_if_modified(|known| {
@@ -85,7 +81,7 @@ impl Reload<'_> {
         });
         self.endpoints.move_to(&new.http).await;
         for notice in Router::renewed(&new.lobbies) {
-            self.mesh.tell(|| notice.clone());
+            self.controlled.mesh.tell(|| notice.clone());
         }
         *self.current.borrow_mut() = new;
     }

@@ -41,6 +41,7 @@ use super::{ending::Stage, orders::Orders};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What requests are about.
+#[derive(Clone)]
 pub(super) struct Controlled {
     pub(super) orders: Arc<Orders>,
     pub(super) level: Rc<Level>,
