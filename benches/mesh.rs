@@ -77,6 +77,7 @@ impl Dialect for Correspondent {
 
 fn measure(busy: bool) -> Histogram<u64> {
     let settings = Settings {
+        inherited: std::sync::Arc::default(),
         shards: 2,
         pin: true,
         listeners: Vec::new(),

@@ -121,7 +121,7 @@ fn scrape(criterion: &mut Criterion) {
     let engine = (0..SHARDS).map(|_| Arc::<engine::Metrics>::default());
     registry.add_shards(&engine.collect::<Vec<_>>());
     registry.add("none", Arc::new(Broker::new(16)));
-    let metrics = Metrics(registry);
+    let metrics = Metrics(std::sync::Arc::new(registry));
     let mut group = criterion.benchmark_group("10000 players");
     group.bench_function("tick with metrics, nothing changed", |b| {
         b.iter(|| bench.tick())

@@ -162,6 +162,7 @@ struct Server {
 
 fn settings(shards: u16) -> Settings {
     Settings {
+        inherited: std::sync::Arc::default(),
         shards,
         pin: false,
         listeners: vec![Listener {

@@ -22,6 +22,7 @@ pub(crate) fn one_shard(connections: usize) -> Settings {
 /// The same in another format, with other limits of what waits for a client.
 pub(crate) fn one_shard_of(format: Format, outbox: OutboxLimits, connections: usize) -> Settings {
     Settings {
+        inherited: std::sync::Arc::default(),
         shards: 1,
         pin: true,
         listeners: vec![Listener {

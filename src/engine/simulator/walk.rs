@@ -120,6 +120,7 @@ pub(super) fn settings(
         trusted: Vec::new(),
     };
     Settings {
+        inherited: Arc::default(),
         shards: shards as u16,
         pin: false,
         listeners: FORMATS.into_iter().enumerate().map(listener).collect(),
