@@ -408,7 +408,7 @@ impl Client {
         let rest = self.so_far();
         Err(format!(
             "{:?} was not expected",
-            String::from_utf8_lossy(&head).into_owned() + &rest
+            String::from_utf8_lossy(&head).into_owned() + rest.as_str()
         ))
     }
 }

@@ -21,14 +21,13 @@ pub use crate::protocols::ProtocolName;
 use crate::protocols::{self, ProtocolOptions};
 pub use crate::recording::proxy::Record;
 pub use crate::replay::ReplayArguments;
+use crate::scenario::{Scenario, What};
 use crate::slo;
 use crate::tls::TlsOptions;
 use crate::watching::Watching;
 
 /// Sign-ins per second while the clients of a steady workload assemble, unless told otherwise.
 pub(crate) const DEFAULT_RAMP: f64 = 500.0;
-/// An event in eleven days; slower ones are due at times that no run gets to.
-pub(crate) const SLOWEST_RATE: f64 = 1e-6;
 /// Longest time that is taken; µs since the start of a run stay far from their limit.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 /// Length of what tells runs apart: 1.7 million of them.
@@ -66,6 +65,38 @@ pub enum Command {
     /// Exit code 0: the share was run, and the other side has the figures. 1: it could not be, or the other side is gone. 2: the
     /// command line makes no sense.
     Join(JoinOptions),
+    /// Scenarios inside the program, which --profile names.
+    #[command(subcommand)]
+    Profiles(Profiles),
+    /// Check scenarios without running them.
+    ///
+    /// Exit code 2: one of them makes no sense; what and where is told.
+    Check {
+        /// The files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Print who does what when, as the scenario and its seed have it.
+    Schedule {
+        /// The scenario; without it that of --profile.
+        #[arg(value_name = "FILE", conflicts_with_all = ["profile", "scenario"])]
+        file: Option<PathBuf>,
+        /// What is typed instead of what it says.
+        #[command(flatten)]
+        arguments: Box<Arguments>,
+    },
+}
+
+/// Commands about the scenarios inside the program.
+#[derive(Debug, Subcommand)]
+pub enum Profiles {
+    /// Name all of them.
+    List,
+    /// Print one, for example faf/lobby: a file to begin with.
+    Show {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// What is compared.
@@ -88,21 +119,11 @@ pub struct Sides {
 /// The options of `swarm run`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Which lobby it is; --profile and --transport mean nothing where there is only one.
-    #[arg(long, value_enum, default_value_t = ProtocolName::value_variants()[0])]
-    pub protocol: ProtocolName,
-    /// How many clients.
-    #[arg(long, short = 'n', default_value_t = 1000)]
-    pub clients: usize,
-    /// What they do; without it the protocol's first.
-    #[arg(long, short, value_parser = PossibleValuesParser::new(protocols::profiles()))]
-    pub profile: Option<String>,
-    /// Changes (sign-ins, messages) per second, all sources together.
-    #[arg(long, short, default_value_t = 10.0)]
-    pub rate: f64,
-    /// Length of the measured phase (for example 30s, 2m, 500ms).
-    #[arg(long, short, default_value = "30s", value_parser = duration)]
-    pub duration: Duration,
+    /// Which lobby it is; --transport means nothing where there is only one.
+    #[arg(long, value_enum)]
+    pub protocol: Option<ProtocolName>,
+    #[command(flatten)]
+    pub(crate) what: What,
     /// How to connect; without it the protocol's first.
     #[arg(long, short, value_parser = PossibleValuesParser::new(protocols::transports()))]
     pub transport: Option<String>,
@@ -133,9 +154,9 @@ pub struct Arguments {
     /// Sign-ins per second while the clients assemble; 0 is all at once. Default 500, for a login storm 0.
     #[arg(long)]
     pub ramp: Option<f64>,
-    /// Seed of every random choice.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    /// Seed of every random choice; without it 1, or what the scenario says.
+    #[arg(long)]
+    pub seed: Option<u64>,
     /// How long to wait at the end for what has not come yet.
     #[arg(long, default_value = "10s", value_parser = duration)]
     pub grace: Duration,
@@ -168,24 +189,29 @@ pub struct Arguments {
 impl Arguments {
     /// Checks everything that can be checked before the first connection.
     pub fn plan(&self) -> anyhow::Result<Plan> {
-        protocols::plan(self)
+        let scenario = self.what.scenario(self.protocol)?;
+        protocols::plan(self, scenario)
+    }
+
+    /// Likewise, by this scenario if there is one.
+    pub fn plan_for(mut self, scenario: Option<PathBuf>) -> anyhow::Result<Plan> {
+        self.what.scenario = scenario.or(self.what.scenario);
+        self.plan()
     }
 
     /// The plan of a run of this protocol.
-    pub(crate) fn plan_of<P: Protocol>(&self, options: &P::Options) -> anyhow::Result<Plan> {
-        ensure!(
-            self.rate.is_finite() && self.rate >= SLOWEST_RATE,
-            "--rate must be {SLOWEST_RATE} at least"
-        );
-        ensure!(!self.duration.is_zero(), "--duration must be more than 0");
+    pub(crate) fn plan_of<P: Protocol>(
+        &self,
+        options: &P::Options,
+        mut scenario: Scenario,
+    ) -> anyhow::Result<Plan> {
         ensure!(self.per_address > 0, "--per-address must be at least 1");
         let endpoint = self.endpoint()?;
-        let setup = P::setup(self, options)?;
-        ensure!(
-            setup.clients > 0 && setup.sources > 0,
-            "--clients must be at least 1"
-        );
-        let ramp = self.ramp.unwrap_or(match setup.workload {
+        let setup = P::setup(self, options, &mut scenario)?;
+        let cast = scenario.cast().map_err(anyhow::Error::msg)?;
+        ensure!(cast.clients() > 0, "--clients must be at least 1");
+        let ramp = self.ramp.or(scenario.ramp);
+        let ramp = ramp.unwrap_or(match scenario.workload {
             Workload::SignIn => 0.0,
             Workload::Steady | Workload::Churn => DEFAULT_RAMP,
         });
@@ -199,19 +225,20 @@ impl Arguments {
         let run_id = self.fleet.run_id.clone().unwrap_or_else(run_id);
         Ok(Plan {
             run_id: run_id.clone(),
-            clients: setup.clients,
-            rate: self.rate,
-            sources: setup.sources,
-            duration: self.duration,
-            workload: setup.workload,
+            clients: cast.clients(),
+            rate: scenario.highest_rate(),
+            sources: setup.sources.len().max(1),
+            source_clients: setup.sources.into(),
+            duration: scenario.duration,
+            workload: scenario.workload,
             servers: setup.servers,
-            threads: threads.min(setup.clients),
+            threads: threads.min(cast.clients()),
             server_pid: self.server_pid,
             files: self.files.clone(),
-            goals: self.goals::<P>()?,
-            accounts: self.accounts(&run_id)?,
+            goals: self.goals::<P>(&scenario)?,
+            accounts: self.accounts(&run_id, cast.clients())?,
             ramp: (ramp > 0.0).then_some(ramp),
-            seed: self.seed,
+            seed: self.seed.or(scenario.seed).unwrap_or(1),
             grace: self.grace,
             setup_timeout: self.setup_timeout,
             ping_every: self.ping_every,
@@ -226,15 +253,32 @@ impl Arguments {
             path: endpoint.path,
             share: None,
             protocol: Arc::new(setup.protocol),
+            scenario: Arc::new(scenario),
+            cast: Arc::new(cast),
         })
     }
 
-    fn goals<P: Protocol>(&self) -> anyhow::Result<Vec<slo::Goal>> {
+    fn goals<P: Protocol>(&self, scenario: &Scenario) -> anyhow::Result<Vec<slo::Goal>> {
         let recorder = Recorder::<P::Metrics>::default();
+        let own = &scenario.own;
         let latencies = recorder.latencies().into_iter().map(|(name, _)| name);
         let counts = recorder.counts().into_iter().map(|(name, _)| name);
+        let (latencies, counts): (Vec<&str>, Vec<&str>) = (latencies.collect(), counts.collect());
+        for name in own.latencies.iter().chain(&own.counts) {
+            ensure!(
+                !latencies.contains(name) && !counts.contains(name),
+                "{}: `{name}` is measured anyway, so a script's figure needs another name",
+                scenario.name
+            );
+        }
+        let latencies = own.latencies.iter().chain(&latencies).copied();
+        let counts = own.counts.iter().chain(&counts).copied();
         let known = slo::names(latencies, counts, P::FIGURES);
         let mut goals = Vec::new();
+        for (place, text) in &scenario.slo {
+            let some = slo::parse(text, &known);
+            goals.extend(some.map_err(|error| anyhow::anyhow!("{place}{error}"))?);
+        }
         for text in &self.slo {
             let some = slo::parse(text, &known)?;
             ensure!(!some.is_empty(), "--slo {text:?} is no goal");
@@ -255,7 +299,7 @@ impl Arguments {
             !endpoint.websocket,
             "--server {:?}: clients of --protocol {} speak over TCP only",
             self.server,
-            self.protocol.name()
+            self.protocol.unwrap_or_default().name()
         );
         Ok((self.address()?, endpoint.port.unwrap_or(port)).into())
     }
@@ -272,7 +316,7 @@ impl Arguments {
             .ip())
     }
 
-    fn accounts(&self, run_id: &str) -> anyhow::Result<Accounts> {
+    fn accounts(&self, run_id: &str, clients: usize) -> anyhow::Result<Accounts> {
         let Some(path) = &self.accounts else {
             return Ok(Accounts::Numbered {
                 prefix: self
@@ -296,11 +340,10 @@ impl Arguments {
             list.push((login.to_owned(), password.to_owned()));
         }
         ensure!(
-            list.len() >= self.clients,
-            "{} has {} accounts for {} clients",
+            list.len() >= clients,
+            "{} has {} accounts for {clients} clients",
             path.display(),
             list.len(),
-            self.clients
         );
         Ok(Accounts::Listed(list))
     }

@@ -6,6 +6,7 @@ use std::io;
 use std::task::Waker;
 
 use crate::protocol::{Next, Protocol, Session};
+use crate::scenario::Cue;
 use crate::tls::{Handshake, Secured};
 use crate::worker::{Context, Task};
 
@@ -163,6 +164,10 @@ pub(crate) struct Client<P: Protocol> {
     owed: VecDeque<u64>,
     /// Encryption, if the run's connections have it.
     secured: Option<Box<Secured>>,
+    /// Sign-ins of a churn that were due so far.
+    turns: u64,
+    /// Its time is over, as the scenario has it.
+    leaving: bool,
 }
 
 impl<P: Protocol> Client<P> {
@@ -183,6 +188,8 @@ impl<P: Protocol> Client<P> {
             session: P::Session::new(index, context),
             owed: VecDeque::new(),
             secured: None,
+            turns: 0,
+            leaving: false,
         }
     }
 
@@ -195,6 +202,7 @@ impl<P: Protocol> Client<P> {
         connection.since_us = since_us;
         connection.closing = false;
         connection.refusal = None;
+        self.leaving = false;
         context.recorder.borrow_mut().common.connects += 1;
         if let Some(tls) = &context.shared.plan.tls {
             let secured = self
@@ -212,6 +220,34 @@ impl<P: Protocol> Client<P> {
         if self.connection.stage != Stage::Away && !self.connection.closing {
             self.session.on_close(&mut self.connection);
             self.connection.close();
+        }
+    }
+
+    /// The scenario has this client leave: it does once it has come to an end with what it does, and has signed in at all.
+    pub(crate) fn leave(&mut self, context: &Context<P>) {
+        self.leaving = true;
+        self.session.on_leave(context);
+        self.leave_if_idle(context);
+    }
+
+    /// It shall be there again before it has left.
+    pub(crate) fn stay(&mut self) {
+        self.leaving = false;
+    }
+
+    /// Something is due in the script that this client follows.
+    pub(crate) fn cue(&mut self, cue: Cue, due_us: u64, context: &Context<P>) {
+        let connection = &mut self.connection;
+        self.session.on_cue(cue, due_us, connection, context);
+        self.leave_if_idle(context);
+    }
+
+    fn leave_if_idle(&mut self, context: &Context<P>) {
+        let busy = self.session.is_busy();
+        if self.leaving && self.connection.is_signed_in() && !busy && !context.shared.is_stopping()
+        {
+            self.leaving = false;
+            self.close();
         }
     }
 
@@ -256,6 +292,7 @@ impl<P: Protocol> Client<P> {
         if self.connection.stage == Stage::SignedIn && self.session.is_ready() {
             self.connection.settle(context);
         }
+        self.leave_if_idle(context);
         Ok(())
     }
 
@@ -310,6 +347,13 @@ impl<P: Protocol> Client<P> {
     /// A sign-in is due at this time.
     pub(crate) fn owe(&mut self, due_us: u64) {
         self.owed.push_back(due_us);
+        self.turns += 1;
+    }
+
+    /// When this client's next sign-in of a churn is due, counted from the beginning of the measured phase.
+    pub(crate) fn next_sign_in_us(&self, context: &Context<P>) -> u64 {
+        let schedule = &context.shared.schedule;
+        schedule.due_us(self.connection.index, self.turns)
     }
 
     /// The next sign-in to begin, by its intended time, if this client is away.
@@ -321,7 +365,9 @@ impl<P: Protocol> Client<P> {
 
     /// How much this client still waits for.
     pub(crate) fn missing(&self, context: &Context<P>) -> u64 {
-        let signing_in = context.shared.is_churn() && self.connection.stage == Stage::SigningIn;
+        let plan = &context.shared.plan;
+        let comes_late = context.shared.is_churn() || self.connection.index >= plan.at_start();
+        let signing_in = comes_late && self.connection.stage == Stage::SigningIn;
         let own = self.session.missing(&self.connection, context);
         own + self.owed.len() as u64 + u64::from(signing_in)
     }

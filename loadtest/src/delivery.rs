@@ -64,6 +64,23 @@ impl<P: Protocol> Context<P> {
         }
     }
 
+    /// Books the answer to something that a script of the scenario had due at this time, in the figure that it has for that.
+    pub(crate) fn book_own(&self, due_us: u64, figure: Option<usize>) {
+        self.note_own(due_us, figure);
+        let latency_us = self.now_us().saturating_sub(due_us).max(1);
+        self.recorder.borrow_mut().delivered(latency_us);
+    }
+
+    /// Notes how long a script has waited for an answer to something that was due at this time.
+    pub(crate) fn note_own(&self, due_us: u64, figure: Option<usize>) {
+        if let Some(place) = figure
+            && self.shared.is_measuring_at(due_us)
+        {
+            let latency_us = self.now_us().saturating_sub(due_us).max(1);
+            self.recorder.borrow_mut().own.record(place, latency_us);
+        }
+    }
+
     /// Notes how long something has been waited for that was due at this time; gives it. Only what was due in the measured
     /// phase is in the figure.
     pub(crate) fn note(&self, due_us: u64, figure: Figure<P>) -> u64 {

@@ -10,7 +10,8 @@
 //! | `endpoint`, `tls` | what `--server` says; encryption between a client and its socket |
 //! | `protocol` | what a protocol has to provide |
 //! | `protocols/` | the protocols: what their clients say, hear and measure |
-//! | `schedule`, `pace` | intended times, and whether they can be kept |
+//! | `scenario` | what a run does, as a file says it |
+//! | `schedule`, `chance`, `pace` | intended times, and whether they can be kept |
 //! | `delivery` | latency: from when something was due until who waits for it has it |
 //! | `metrics` | histograms and counts |
 //! | `slo` | goals and whether they were met |
@@ -27,6 +28,7 @@
 //! Two rules hold everywhere: load leaves at its intended time whatever the server does, and a client costs as little as it
 //! can, because on a small machine tester and server share the processor.
 
+mod chance;
 pub mod cli;
 pub mod compare;
 mod connection;
@@ -52,6 +54,7 @@ pub mod report;
 mod ring;
 mod run;
 mod scale;
+pub mod scenario;
 mod schedule;
 mod shared;
 pub mod slo;

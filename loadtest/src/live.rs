@@ -63,7 +63,8 @@ impl Counts {
                 + common.login_failures
                 + common.setup_failures
                 + common.closed_by_server
-                + common.protocol_errors,
+                + common.protocol_errors
+                + common.checks_failed,
             own,
         }
     }

@@ -11,11 +11,12 @@ use clap::Parser as _;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
-use swarm::cli::{Command, CommandLine, Record, Sides};
+use swarm::cli::{Command, CommandLine, Profiles, Record, Sides};
 use swarm::compare::Comparison;
 use swarm::fleet::{self, Gathering, JoinOptions, LeadOptions};
 use swarm::outputs::Outputs;
 use swarm::plan::Plan;
+use swarm::scenario::{self, Shipped};
 use swarm::watching::{self, Endpoint};
 
 #[global_allocator]
@@ -35,6 +36,12 @@ fn main() -> ExitCode {
         Command::Record(options) => record(&options),
         Command::Compare(sides) => compare(&sides),
         Command::Join(options) => join(&options),
+        Command::Profiles(command) => told(profiles(&command)),
+        Command::Check { files } => told(scenario::check(&files)),
+        Command::Schedule { file, arguments } => {
+            let plan = arguments.plan_for(file);
+            told(plan.and_then(|plan| scenario::timetable(&plan)))
+        }
     }
 }
 
@@ -59,6 +66,27 @@ fn join(options: &JoinOptions) -> ExitCode {
             say(&format!("FAILED: {error:#}\n"));
             ExitCode::from(EXIT_FAILED)
         }
+    }
+}
+
+/// Prints what was asked for, or why it makes no sense.
+fn told(text: anyhow::Result<String>) -> ExitCode {
+    match text {
+        Ok(text) => {
+            say(&text);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("swarm: {error:#}");
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+fn profiles(command: &Profiles) -> anyhow::Result<String> {
+    match command {
+        Profiles::List => scenario::list(),
+        Profiles::Show { name } => Ok(Shipped::named(name)?.text.to_owned()),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use hdrhistogram::Histogram;
 
+use crate::scenario::OwnNames;
+
 /// Longest latency told apart; longer ones count as this.
 const MAX_LATENCY_US: u64 = 3_600_000_000;
 
@@ -110,6 +112,8 @@ metrics! {
         closed_by_server,
         /// Broken framing, errors the server tells of, or broadcasts that contradict each other.
         protocol_errors,
+        /// Answers that a scenario expects and that did not come, or not in time, or not as they must be.
+        checks_failed,
         /// Messages received.
         messages_in,
         /// Bytes received.
@@ -142,6 +146,55 @@ pub(crate) struct Recorder<M> {
     pub(crate) common: Common,
     /// The protocol's own.
     pub(crate) metrics: M,
+    /// The scenario's own.
+    pub(crate) own: Own,
+}
+
+/// What the scripts of a scenario measure, under names of their own.
+#[derive(Debug, Default)]
+pub(crate) struct Own {
+    latencies: Vec<(&'static str, Histogram<u64>)>,
+    counts: Vec<(&'static str, u64)>,
+}
+
+impl Own {
+    pub(crate) fn new(names: &OwnNames) -> Own {
+        let latencies = names.latencies.iter();
+        let counts = names.counts.iter();
+        Own {
+            latencies: latencies.map(|name| (*name, histogram())).collect(),
+            counts: counts.map(|name| (*name, 0)).collect(),
+        }
+    }
+
+    /// Counts once more.
+    pub(crate) fn count(&mut self, place: usize) {
+        self.counts[place].1 += 1;
+    }
+
+    /// Everything counted, by name.
+    pub(crate) fn counts(&self) -> &[(&'static str, u64)] {
+        &self.counts
+    }
+
+    pub(crate) fn record(&mut self, place: usize, latency_us: u64) {
+        self.latencies[place].1.saturating_record(latency_us);
+    }
+
+    /// Adds another thread's, of the same names; the first that is added brings them.
+    fn merge(&mut self, other: &Own) {
+        if self.latencies.is_empty() && self.counts.is_empty() {
+            self.latencies.clone_from(&other.latencies);
+            self.counts.clone_from(&other.counts);
+            return;
+        }
+        for ((_, into), (_, from)) in self.latencies.iter_mut().zip(&other.latencies) {
+            merge(into, from);
+        }
+        for ((_, into), (_, from)) in self.counts.iter_mut().zip(&other.counts) {
+            *into += from;
+        }
+    }
 }
 
 impl<M: Metrics> Recorder<M> {
@@ -155,16 +208,20 @@ impl<M: Metrics> Recorder<M> {
     pub(crate) fn merge(&mut self, other: &Recorder<M>) {
         self.common.merge(&other.common);
         self.metrics.merge(&other.metrics);
+        self.own.merge(&other.own);
     }
 
     /// Everything counted.
     pub(crate) fn counts(&self) -> Vec<(&'static str, u64)> {
-        [self.common.counts(), self.metrics.counts()].concat()
+        let own = self.own.counts.clone();
+        [self.common.counts(), self.metrics.counts(), own].concat()
     }
 
     /// All latencies.
     pub(crate) fn latencies(&self) -> Vec<(&'static str, &Histogram<u64>)> {
-        [self.metrics.latencies(), self.common.latencies()].concat()
+        let own = self.own.latencies.iter();
+        let own = own.map(|(name, histogram)| (*name, histogram)).collect();
+        [own, self.metrics.latencies(), self.common.latencies()].concat()
     }
 }
 

@@ -57,7 +57,8 @@ impl Outputs {
         let mut distributions = Vec::new();
         if let Some(path) = &files.hgrm {
             let stem = path.with_extension("");
-            for name in plan.protocol.latencies() {
+            let own = plan.scenario.own.latencies.iter().copied();
+            for name in plan.protocol.latencies().into_iter().chain(own) {
                 let path = format!("{}-{name}.hgrm", stem.display());
                 distributions.push((name, create(Path::new(&path))?));
             }

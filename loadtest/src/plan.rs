@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use crate::chance;
 use crate::fleet::Share;
 use crate::outputs::Files;
 use crate::protocol::Runnable;
+use crate::scenario::{Cast, Scenario, Script};
+use crate::schedule::Schedule;
 use crate::slo::Goal;
 use crate::tls::Tls;
 use crate::watching::{Exposition, Watching};
@@ -17,12 +20,14 @@ use crate::watching::{Exposition, Watching};
 pub struct Plan {
     /// Tells this run's names and messages from those of another one against the same server.
     pub run_id: String,
-    /// Number of clients.
+    /// Number of clients, at all times together.
     pub clients: usize,
-    /// Events per second in all.
+    /// Events per second in all, when they are most.
     pub rate: f64,
-    /// Clients that share the rate between them.
+    /// How many clients share the rate of the protocol's own roles between them, or one.
     pub sources: usize,
+    /// Which they are.
+    pub(crate) source_clients: Arc<[usize]>,
     /// Measured phase.
     pub duration: Duration,
     /// What is measured.
@@ -70,6 +75,10 @@ pub struct Plan {
     /// Which of its clients are run here; all of them, if there is no share.
     pub share: Option<Share>,
     pub(crate) protocol: Arc<dyn Runnable>,
+    /// What the clients do, and when.
+    pub(crate) scenario: Arc<Scenario>,
+    /// Who they are.
+    pub(crate) cast: Arc<Cast>,
 }
 
 impl Plan {
@@ -85,6 +94,31 @@ impl Plan {
         (0..self.clients).filter(mine).collect()
     }
 
+    /// How many clients there are before the measured phase begins.
+    pub(crate) fn at_start(&self) -> usize {
+        self.cast.at_start().min(self.clients)
+    }
+
+    /// The script that this client follows, if it follows one.
+    pub(crate) fn script(&self, client: usize) -> Option<&Arc<Script>> {
+        self.scenario.script(self.cast.member(client).role)
+    }
+
+    /// When turns of scripts are due, of each role in which they are due at a rate.
+    pub(crate) fn arrivals(&self) -> Vec<(usize, Schedule)> {
+        let until_us = self.duration.as_micros() as u64;
+        let scripts = self.scenario.paced_scripts();
+        scripts
+            .map(|(role, script)| {
+                // Roles do not follow each other's draws.
+                let seed = chance::bits(&[self.seed, role as u64]);
+                let spread = (seed, until_us);
+                let schedule = Schedule::new(&script.rate, 1, script.arrivals, spread);
+                (role, schedule)
+            })
+            .collect()
+    }
+
     /// The first line of a run: what runs against what.
     pub fn heading(&self) -> String {
         let servers = self.servers.iter();
@@ -95,11 +129,17 @@ impl Plan {
                 None => format!("{transport} {}", server.address),
             }
         });
+        let stages = self.scenario.stages.len();
+        let (most, stages) = if stages > 1 {
+            ("up to ", format!(" in {stages} stages"))
+        } else {
+            ("", String::new())
+        };
         format!(
-            "swarm {}: protocol {}, profile {}, {} clients to {}, {} a second for {}, seed {}, run {}",
+            "swarm {}: protocol {}, profile {}, {most}{} clients to {}, {most}{} a second for {}{stages}, seed {}, run {}",
             env!("CARGO_PKG_VERSION"),
             self.protocol.name(),
-            self.protocol.profile(),
+            self.scenario.name,
             self.clients,
             servers.collect::<Vec<_>>().join(", "),
             self.rate,

@@ -13,8 +13,9 @@ use crate::connection::Connection;
 use crate::fleet::{self, Gathering, Link, Share};
 use crate::live::Second;
 use crate::metrics::{Metrics, Recorder};
-use crate::plan::{Plan, Server, Workload};
+use crate::plan::{Plan, Server};
 use crate::report::{Report, ServerCost};
+use crate::scenario::{Cue, Kind, Scenario};
 use crate::slo::Unit;
 use crate::worker::Context;
 
@@ -34,21 +35,24 @@ pub(crate) trait Protocol: fmt::Debug + Send + Sync + Sized + 'static {
     /// What `--protocol` calls it.
     const NAME: &'static str;
 
+    /// The roles that it knows; each client of a run has one.
+    const KINDS: &'static [Kind];
+
     /// Figures of its own that goals may name, besides its metrics.
     const FIGURES: &'static [(&'static str, Unit)] = &[];
-
-    /// What its clients can be told to do; the first is the default.
-    fn profiles() -> Vec<PossibleValue> {
-        Vec::new()
-    }
 
     /// How its clients can be told to connect; the first is the default.
     fn transports() -> Vec<PossibleValue> {
         Vec::new()
     }
 
-    /// Checks what was typed and decides what is this protocol's to decide.
-    fn setup(arguments: &Arguments, options: &Self::Options) -> anyhow::Result<Setup<Self>>;
+    /// Checks what was typed and decides what is this protocol's to decide. What was typed changes the scenario, if it is about
+    /// that.
+    fn setup(
+        arguments: &Arguments,
+        options: &Self::Options,
+        scenario: &mut Scenario,
+    ) -> anyhow::Result<Setup<Self>>;
 
     /// What the clients share at the beginning of a run.
     fn state(&self, plan: &Plan) -> Self::State;
@@ -67,11 +71,6 @@ pub(crate) trait Protocol: fmt::Debug + Send + Sync + Sized + 'static {
 
     /// The clients of other processes have done so much: of each number the largest that any has told.
     fn learn(&self, _state: &Self::State, _share: Share, _tally: &[u64]) {}
-
-    /// What its clients do in this run, as `--profile` calls it.
-    fn profile(&self) -> String {
-        "default".to_owned()
-    }
 
     /// What the report tells of the protocol's own settings.
     fn settings(&self) -> Vec<(&'static str, Value)> {
@@ -152,6 +151,24 @@ pub(crate) trait Session<P: Protocol> {
         true
     }
 
+    /// Something is due in the script that this client follows, if it follows one.
+    fn on_cue(
+        &mut self,
+        _cue: Cue,
+        _due_us: u64,
+        _connection: &mut Connection,
+        _context: &Context<P>,
+    ) {
+    }
+
+    /// The scenario has this client leave as soon as it is not busy.
+    fn on_leave(&mut self, _context: &Context<P>) {}
+
+    /// In the middle of something that it ends before it leaves.
+    fn is_busy(&self) -> bool {
+        false
+    }
+
     /// The measured phase begins at `from_us`: schedules what is to be done first.
     fn on_measure(&mut self, _from_us: u64, _connection: &Connection, _context: &Context<P>) {}
 
@@ -182,10 +199,8 @@ pub(crate) enum Next {
 pub(crate) struct Setup<P> {
     pub(crate) protocol: P,
     pub(crate) servers: Vec<Server>,
-    pub(crate) clients: usize,
-    /// Clients that share `--rate`.
-    pub(crate) sources: usize,
-    pub(crate) workload: Workload,
+    /// The clients that share the rate of the protocol's own roles, in turn.
+    pub(crate) sources: Vec<usize>,
 }
 
 /// A finished run, as its protocol sees it.
@@ -246,9 +261,6 @@ pub(crate) trait Runnable: fmt::Debug + Send + Sync {
     /// What `--protocol` calls it.
     fn name(&self) -> &'static str;
 
-    /// What its clients do in this run.
-    fn profile(&self) -> String;
-
     /// Names of all latencies it may measure.
     fn latencies(&self) -> Vec<&'static str>;
 }
@@ -272,10 +284,6 @@ impl<P: Protocol> Runnable for P {
 
     fn name(&self) -> &'static str {
         P::NAME
-    }
-
-    fn profile(&self) -> String {
-        Protocol::profile(self)
     }
 
     fn latencies(&self) -> Vec<&'static str> {

@@ -120,6 +120,8 @@ pub struct Report {
     lateness: Vec<String>,
     /// The protocol's own lines.
     summary: String,
+    /// What the scenario's scripts counted.
+    own: Vec<(&'static str, u64)>,
     heading: String,
     series: Vec<Second>,
     /// Who ran the clients, if others did.
@@ -169,6 +171,7 @@ impl Report {
             failures,
             lateness,
             summary: protocol.summary(outcome),
+            own: outcome.recorder.own.counts().to_vec(),
             heading: plan.heading(),
             series: outcome.series.clone(),
             crew: Vec::new(),
@@ -304,10 +307,12 @@ fn common_settings(plan: &Plan) -> serde_json::Map<String, serde_json::Value> {
         .collect();
     [
         ("protocol", json!(plan.protocol.name())),
-        ("profile", json!(plan.protocol.profile())),
+        ("profile", json!(plan.scenario.name)),
         ("run_id", json!(plan.run_id)),
         ("clients", json!(plan.clients)),
         ("rate_per_second", json!(plan.rate)),
+        ("about", json!(plan.scenario.about)),
+        ("stages", json!(plan.scenario.stages)),
         ("duration_s", json!(plan.duration.as_secs_f64())),
         ("ramp_per_second", json!(plan.ramp)),
         ("threads", json!(plan.threads)),
@@ -359,6 +364,7 @@ fn checks<P: Protocol>(outcome: &Outcome<'_, P>) -> Vec<Check> {
         (counts.login_failures, "sign-ins failed"),
         (counts.setup_failures, "games or pairs not set up"),
         (counts.protocol_errors, "protocol errors"),
+        (counts.checks_failed, "checks of answers failed"),
     ];
     let counted = common
         .into_iter()
@@ -466,6 +472,13 @@ impl fmt::Display for Report {
             writeln!(out)?;
         }
         writeln!(out, "\n{}", self.summary.trim_end())?;
+        if !self.own.is_empty() {
+            let counts = self.own.iter();
+            let counts: Vec<String> = counts
+                .map(|(name, count)| format!("{name} {count}"))
+                .collect();
+            writeln!(out, "of the scenario: {}", counts.join(", "))?;
+        }
         writeln!(out, "server: {}", self.server_line())?;
         for (error, times) in &self.errors {
             writeln!(out, "{times:>8} × {error}")?;

@@ -378,7 +378,8 @@ impl<P: Protocol> Watch<'_, '_, P> {
     fn agree(&mut self, settle_us: u64) -> Option<u64> {
         let shared = self.shared;
         let Some(part) = &self.part else {
-            let nobody = shared.plan.workload == Workload::Steady && shared.connected() == 0;
+            let somebody = shared.plan.workload == Workload::Steady && shared.plan.at_start() > 0;
+            let nobody = somebody && shared.connected() == 0;
             let begins = !nobody && shared.cut().is_none();
             return begins.then(|| shared.clock.now_us() + settle_us);
         };

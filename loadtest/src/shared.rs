@@ -108,11 +108,13 @@ pub(crate) struct Shared<P: Protocol> {
 
 impl<P: Protocol> Shared<P> {
     pub(crate) fn new(plan: Plan, protocol: Arc<P>, clock: Clock) -> Shared<P> {
+        let scenario = &plan.scenario;
+        let spread = (plan.seed, plan.duration.as_micros() as u64);
         Shared {
             state: protocol.state(&plan),
             clients: plan.own_clients(&*protocol),
             clock,
-            schedule: Schedule::new(plan.rate, plan.sources),
+            schedule: Schedule::new(&scenario.rate, plan.sources, scenario.arrivals, spread),
             live: Live::new(plan.threads, plan.watching.wants_totals()),
             phase: AtomicU8::new(Phase::Assemble as u8),
             measured_from_us: AtomicU64::new(u64::MAX),
@@ -227,7 +229,10 @@ impl<P: Protocol> Shared<P> {
     }
 
     pub(crate) fn all_settled(&self) -> bool {
-        self.settled.load(Ordering::Relaxed) >= self.clients.len()
+        let at_start = self.plan.at_start();
+        let mut clients = self.clients.iter();
+        let here = clients.position(|&client| client >= at_start);
+        self.settled.load(Ordering::Relaxed) >= here.unwrap_or(self.clients.len())
     }
 
     /// A thread's clients have made their last changes.

@@ -21,11 +21,13 @@ use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 use socket2::{Domain, Socket, Type};
 
-use crate::connection::{Client, End, Stage};
-use crate::metrics::Recorder;
+use crate::connection::{Client, Connection, End, Stage};
+use crate::metrics::{Own, Recorder};
 use crate::pace::{Pace, Turn};
 use crate::protocol::{Protocol, Session as _};
 use crate::ring;
+use crate::scenario::Cue;
+use crate::schedule::Schedule;
 use crate::shared::{Cut, Phase, Shared};
 
 /// One for all connections of a thread.
@@ -38,6 +40,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const TASKS_PER_TURN: u64 = 32;
 /// How long clients may take to say goodbye.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How many turns of a rate are looked at for one that is this thread's.
+const FAR_AHEAD: u64 = 1_000;
 /// Thread's figures go to the live line this often.
 const PUBLISH_US: u64 = 1_000_000;
 
@@ -52,6 +56,12 @@ pub(crate) enum Task<T> {
     Session(T),
     /// End this connection.
     Close,
+    /// The scenario has this client leave.
+    Leave,
+    /// Something is due in the script that this client follows.
+    Script(Cue),
+    /// The next turn of the scripts of this role is due, of the number given, whoever of this thread's clients has it.
+    Arrival(usize, u64),
 }
 
 /// Tasks by time, the client of each by its slot.
@@ -117,6 +127,11 @@ impl<P: Protocol> Context<P> {
         self.queue(due_us, slot, Task::Connect);
     }
 
+    /// Queues something of the script that a client follows.
+    pub(crate) fn cue(&self, due_us: u64, slot: usize, cue: Cue) {
+        self.queue(due_us, slot, Task::Script(cue));
+    }
+
     /// Ends the client's connection at this time.
     pub(crate) fn close_at(&self, due_us: u64, slot: usize) {
         self.queue(due_us, slot, Task::Close);
@@ -170,7 +185,10 @@ impl<P: Protocol> Context<P> {
 struct Worker<P: Protocol> {
     context: Context<P>,
     pace: RefCell<Pace>,
+    /// By their numbers.
     clients: Box<[RefCell<Client<P>>]>,
+    /// When turns of scripts are due, of each role in which they are due at a rate.
+    arrivals: Vec<(usize, Schedule)>,
 }
 
 /// Runs each so many-th client of this process until the run stops; gives back what they measured.
@@ -201,9 +219,15 @@ impl<P: Protocol> Worker<P> {
         let indices: Vec<usize> = all.step_by(shared.plan.threads).copied().collect();
         let share = shared.plan.share.map_or(0, |share| share.number as u64);
         let seed = shared.plan.seed.wrapping_add(thread as u64 + (share << 32));
+        let arrivals = shared.plan.arrivals();
+        let own = Own::new(&shared.plan.scenario.own);
+        let recorder = Recorder {
+            own,
+            ..Recorder::default()
+        };
         let context = Context {
             shared,
-            recorder: RefCell::default(),
+            recorder: RefCell::new(recorder),
             random: RefCell::new(SmallRng::seed_from_u64(seed)),
             tasks: RefCell::new(BinaryHeap::new()),
             sleep: Sleep::default(),
@@ -219,6 +243,7 @@ impl<P: Protocol> Worker<P> {
             context,
             pace: RefCell::default(),
             clients,
+            arrivals,
         }
     }
 
@@ -256,7 +281,7 @@ impl<P: Protocol> Worker<P> {
         self.publish(thread);
     }
 
-    /// The ramp: client i connects at its place on a fixed schedule.
+    /// The ramp: client i connects at its place on a fixed schedule, if it is there from the beginning.
     fn schedule_ramp(&self) {
         let shared = &self.context.shared;
         if shared.is_churn() {
@@ -265,11 +290,14 @@ impl<P: Protocol> Worker<P> {
         let from_us = shared.clock.now_us();
         for (slot, client) in self.clients.iter().enumerate() {
             let client = &mut *client.borrow_mut();
+            let index = client.connection.index;
+            if index >= shared.plan.at_start() {
+                break;
+            }
             if !client.session.joins_ramp() {
                 client.connection.settle(&self.context);
                 continue;
             }
-            let index = client.connection.index;
             let after_us = shared
                 .plan
                 .ramp
@@ -284,13 +312,79 @@ impl<P: Protocol> Worker<P> {
         for client in &self.clients {
             let client = &mut *client.borrow_mut();
             if shared.is_churn() {
-                let first_us = from_us + shared.schedule.due_us(client.connection.index, 0);
+                let first_us = from_us + client.next_sign_in_us(&self.context);
                 self.schedule_sign_in(first_us, client.connection.slot);
-            } else {
-                let connection = &client.connection;
-                client
-                    .session
-                    .on_measure(from_us, connection, &self.context);
+                continue;
+            }
+            self.schedule_presence(from_us, &client.connection);
+            let connection = &client.connection;
+            client
+                .session
+                .on_measure(from_us, connection, &self.context);
+        }
+        for place in 0..self.arrivals.len() {
+            self.schedule_arrival(place, 0);
+        }
+    }
+
+    /// The next turn at a rate, from this number on, that one of this thread's clients has.
+    fn schedule_arrival(&self, place: usize, from: u64) {
+        let shared = &self.context.shared;
+        let (_, schedule) = &self.arrivals[place];
+        for number in from.. {
+            let due_us = shared.measured_from_us() + schedule.event_due_us(number);
+            if !shared.is_measuring_at(due_us) {
+                return;
+            }
+            // Where this thread has hardly a client it looks again later instead of looking far ahead.
+            if self.has_turn(place, number, due_us).is_some() || number - from > FAR_AHEAD {
+                let task = Task::Arrival(place, number);
+                return self.context.queue(due_us, 0, task);
+            }
+        }
+    }
+
+    /// The slot of whoever has this turn, if it is this thread's client.
+    fn has_turn(&self, place: usize, number: u64, due_us: u64) -> Option<usize> {
+        let plan = &self.context.shared.plan;
+        let after_us = due_us - self.context.shared.measured_from_us();
+        let client = plan.cast.turn(self.arrivals[place].0, number, after_us);
+        let index = |client: &RefCell<Client<P>>| client.borrow().connection.index;
+        self.clients.binary_search_by_key(&client, index).ok()
+    }
+
+    /// A turn is due, whoever has it.
+    fn arrive(&self, place: usize, number: u64, due_us: u64) {
+        if let Some(slot) = self.has_turn(place, number, due_us) {
+            let client = &mut *self.clients[slot].borrow_mut();
+            client.cue(Cue::Turn, due_us, &self.context);
+        }
+        self.schedule_arrival(place, number + 1);
+    }
+
+    /// When the scenario has this client come and go.
+    fn schedule_presence(&self, from_us: u64, connection: &Connection) {
+        let shared = &self.context.shared;
+        for (come_us, leave_us) in shared.plan.cast.spans(connection.index) {
+            let queue = |after_us: u64, task| {
+                let due_us = from_us + after_us;
+                if shared.is_measuring_at(due_us) {
+                    self.context.queue(due_us, connection.slot, task);
+                }
+            };
+            if come_us > 0 {
+                queue(come_us, Task::Connect);
+            }
+            let script = shared.plan.script(connection.index);
+            let first_us = script
+                .and_then(|script| script.first_us(shared.plan.seed, connection.index, come_us));
+            if let Some(first_us) = first_us.map(|first_us| come_us + first_us)
+                && leave_us.is_none_or(|leave_us| first_us < leave_us)
+            {
+                queue(first_us, Task::Script(Cue::Turn));
+            }
+            if let Some(leave_us) = leave_us {
+                queue(leave_us, Task::Leave);
             }
         }
     }
@@ -358,13 +452,19 @@ impl<P: Protocol> Worker<P> {
     }
 
     fn run_task(self: &Rc<Self>, due_us: u64, slot: usize, task: Task<P::Task>) {
+        if let Task::Arrival(place, number) = task {
+            return self.arrive(place, number, due_us);
+        }
         let client = &mut *self.clients[slot].borrow_mut();
         match task {
+            // Who has not left yet stays.
+            Task::Connect if client.connection.stage() != Stage::Away => client.stay(),
             Task::Connect => self.connect(client, due_us),
             Task::SignIn if !self.context.shared.is_measuring_at(due_us) => {}
             Task::SignIn => {
                 client.owe(due_us);
-                let next_us = due_us + self.context.shared.schedule.period_us();
+                let from_us = self.context.shared.measured_from_us();
+                let next_us = from_us + client.next_sign_in_us(&self.context);
                 self.schedule_sign_in(next_us, slot);
                 self.connect_next(client);
             }
@@ -376,6 +476,10 @@ impl<P: Protocol> Worker<P> {
             }
             Task::Close if client.connection.is_signed_in() => client.close(),
             Task::Close => {}
+            Task::Leave => client.leave(&self.context),
+            Task::Script(cue) => client.cue(cue, due_us, &self.context),
+            // It is done already: it is no certain client's.
+            Task::Arrival(..) => {}
         }
     }
 
@@ -390,7 +494,8 @@ impl<P: Protocol> Worker<P> {
 
     fn connect(self: &Rc<Self>, client: &mut Client<P>, due_us: u64) {
         let shared = &self.context.shared;
-        let scheduled = shared.plan.ramp.is_some() || shared.is_churn();
+        let measuring = shared.is_measuring_at(due_us);
+        let scheduled = shared.plan.ramp.is_some() || measuring;
         let since_us = if scheduled {
             due_us
         } else {
@@ -400,7 +505,7 @@ impl<P: Protocol> Worker<P> {
         let server = servers[client.connection.index % servers.len()].address;
         let tls = shared.plan.tls.as_ref();
         let host = tls.map_or_else(|| server.to_string(), |tls| tls.authority(server));
-        let target = host + &shared.plan.path;
+        let target = format!("{host}{}", shared.plan.path);
         client.connect(since_us, &target, &self.context);
         match open_socket(server, shared.source_address(server)) {
             Ok(socket) => {

@@ -14,6 +14,7 @@ use crate::connection::Connection;
 use crate::metrics::Common;
 use crate::plan::{Plan, Server, Workload};
 use crate::protocol::{Outcome, Session, Setup};
+use crate::scenario::{Kind, Scenario};
 use crate::schedule::Clock;
 
 /// What a client that sends without pause sends at a time; more than a socket takes when nobody reads.
@@ -56,8 +57,9 @@ impl Protocol for Simple {
     type Session = Talker;
 
     const NAME: &'static str = "simple";
+    const KINDS: &'static [Kind] = &[];
 
-    fn setup(_: &Arguments, _: &SimpleOptions) -> anyhow::Result<Setup<Simple>> {
+    fn setup(_: &Arguments, _: &SimpleOptions, _: &mut Scenario) -> anyhow::Result<Setup<Simple>> {
         unreachable!("the plan is made by hand")
     }
 

@@ -76,6 +76,6 @@ impl Service {
             "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
             body.len()
         );
-        stream.write_all((head + &body).as_bytes()).ok()
+        stream.write_all((head + body.as_str()).as_bytes()).ok()
     }
 }

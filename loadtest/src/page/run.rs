@@ -220,7 +220,7 @@ fn own_lateness(report: &Report) -> String {
         curves: curves.collect(),
         marks: &[],
     };
-    list("Own lateness", [("load tester".to_owned(), said)]) + &charts("", &[picture])
+    list("Own lateness", [("load tester".to_owned(), said)]) + &*charts("", &[picture])
 }
 
 fn counts(report: &Report) -> String {

@@ -12,6 +12,7 @@ use crate::cli::Arguments;
 use crate::plan::Plan;
 use crate::protocol::Protocol;
 use crate::recording::dialect::Dialect;
+use crate::scenario::{Kind, Scenario};
 
 macro_rules! protocols {
     ($($(#[$doc:meta])* $name:ident in $module:ident,)*) => {
@@ -41,9 +42,18 @@ macro_rules! protocols {
             $(#[command(flatten)] $module: <$module::$name as Protocol>::Options,)*
         }
 
-        /// The profiles of all protocols.
-        pub(crate) fn profiles() -> Vec<PossibleValue> {
-            distinct([$(<$module::$name as Protocol>::profiles(),)*].concat())
+        /// What `--protocol` calls it.
+        pub(crate) fn name_of(protocol: ProtocolName) -> &'static str {
+            match protocol {
+                $(ProtocolName::$name => <$module::$name as Protocol>::NAME,)*
+            }
+        }
+
+        /// The roles that it knows.
+        pub(crate) fn kinds(protocol: ProtocolName) -> &'static [Kind] {
+            match protocol {
+                $(ProtocolName::$name => <$module::$name as Protocol>::KINDS,)*
+            }
         }
 
         /// The transports of all protocols.
@@ -52,10 +62,10 @@ macro_rules! protocols {
         }
 
         /// The plan of a run of the protocol that was asked for.
-        pub(crate) fn plan(arguments: &Arguments) -> anyhow::Result<Plan> {
-            match arguments.protocol {
+        pub(crate) fn plan(arguments: &Arguments, scenario: Scenario) -> anyhow::Result<Plan> {
+            match scenario.protocol {
                 $(ProtocolName::$name =>
-                    arguments.plan_of::<$module::$name>(&arguments.options.$module),)*
+                    arguments.plan_of::<$module::$name>(&arguments.options.$module, scenario),)*
             }
         }
     };
@@ -68,6 +78,19 @@ protocols! {
     Vcmi in vcmi,
     /// Cockatrice: --clients users chat in the first room at --rate lines per second in all, --tables games are played.
     Cockatrice in cockatrice,
+}
+
+impl Default for ProtocolName {
+    /// The first of the list.
+    fn default() -> ProtocolName {
+        ProtocolName::value_variants()[0]
+    }
+}
+
+/// Counts on, and gives the number before.
+fn next(number: &mut usize) -> usize {
+    *number += 1;
+    *number - 1
 }
 
 /// A value that several protocols have is listed once.

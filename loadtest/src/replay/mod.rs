@@ -26,13 +26,16 @@ use self::group::Group;
 use self::session::ReplaySession;
 use crate::cli::{Arguments, DEFAULT_RAMP};
 use crate::metrics::{histogram, metrics};
-use crate::plan::{Plan, Server, Workload};
+use crate::plan::{Plan, Server};
 use crate::protocol::{Outcome, Protocol, Setup};
 use crate::recording::dialect::Transport;
 use crate::recording::script::{Recording, Script};
+use crate::scenario::{Kind, SLOWEST_RATE, Scenario};
 
 type Context = crate::worker::Context<Replay>;
 
+/// Clients, unless told otherwise.
+const CLIENTS: usize = 1_000;
 /// The measured phase lasts a little longer than what is played in it.
 const END_US: u64 = 100_000;
 
@@ -146,17 +149,24 @@ impl ReplayArguments {
         let recording = Recording::read(&options.file, options.session)?;
         run.server = options.to.as_ref().unwrap_or(&recording.server).clone();
         let speed = options.speed;
+        let wanted = run.what.rate.unwrap_or_default();
         ensure!(
             speed.is_finite() && speed >= 1e-3,
             "--speed must be 0.001 at least"
         );
         ensure!(
-            run.rate.is_finite() && run.rate >= 0.0,
+            wanted.is_finite() && wanted >= 0.0,
             "--rate must not be negative"
         );
-        let groups = run.clients / recording.scripts.len();
+        let clients = run.what.clients.unwrap_or(CLIENTS);
+        let groups = clients / recording.scripts.len();
+        ensure!(
+            groups > 0,
+            "--clients {clients}: the recording has {} sessions, and each takes a client; --session plays one",
+            recording.scripts.len()
+        );
         let things = (recording.measured * groups) as f64;
-        let paced = run.rate > 0.0;
+        let paced = wanted > 0.0;
         let ramp = run.ramp.unwrap_or(DEFAULT_RAMP);
         let offset_us = if ramp > 0.0 && !paced {
             recording.scripts.len() as f64 / ramp * 1e6
@@ -164,18 +174,30 @@ impl ReplayArguments {
             0.0
         };
         let length_us = if paced {
-            things / run.rate * 1e6
+            things / wanted * 1e6
         } else {
             recording.length_us as f64 / speed + offset_us * groups.saturating_sub(1) as f64
         };
-        if run.duration.is_zero() {
-            run.duration = Duration::from_micros(length_us as u64 + END_US);
-        }
-        if !paced {
+        let duration = run.what.duration.filter(|duration| !duration.is_zero());
+        let whole = Duration::from_micros(length_us as u64 + END_US);
+        let duration = duration.unwrap_or(whole);
+        let rate = match paced {
+            true => wanted,
             // For the heading, and for whether it can be offered.
-            let rate = (things / run.duration.as_secs_f64() * 100.0).round() / 100.0;
-            run.rate = rate.max(crate::cli::SLOWEST_RATE);
-        }
+            false => {
+                let rate = (things / duration.as_secs_f64() * 100.0).round() / 100.0;
+                rate.max(SLOWEST_RATE)
+            }
+        };
+        let name = options.file.file_name().unwrap_or(options.file.as_os_str());
+        let sessions = recording.scripts.len();
+        let name = format!(
+            "{} ({}, {sessions} sessions)",
+            name.to_string_lossy(),
+            recording.protocol.name()
+        );
+        let scenario =
+            Scenario::of_one_role(name, recording.protocol, groups * sessions, rate, duration);
         let timing = Timing {
             speed,
             paced,
@@ -186,14 +208,13 @@ impl ReplayArguments {
             timing,
             groups,
         }));
-        run.plan_of::<Replay>(options)
+        run.plan_of::<Replay>(options, scenario)
     }
 }
 
 /// A replay, decided for one run.
 #[derive(Debug)]
 pub(crate) struct Replay {
-    name: String,
     recording: Recording,
     timing: Timing,
     groups: usize,
@@ -292,8 +313,14 @@ impl Protocol for Replay {
     type Session = ReplaySession;
 
     const NAME: &'static str = "replay";
+    /// What its clients do is in the recording.
+    const KINDS: &'static [Kind] = &[];
 
-    fn setup(arguments: &Arguments, options: &ReplayOptions) -> anyhow::Result<Setup<Replay>> {
+    fn setup(
+        arguments: &Arguments,
+        options: &ReplayOptions,
+        _: &mut Scenario,
+    ) -> anyhow::Result<Setup<Replay>> {
         let prepared = options.prepared.lock().map(|mut prepared| prepared.take());
         let prepared = prepared.ok().flatten();
         let Prepared {
@@ -301,12 +328,6 @@ impl Protocol for Replay {
             timing,
             groups,
         } = prepared.context("a replay is planned by its own options")?;
-        let sessions = recording.scripts.len();
-        ensure!(
-            groups > 0,
-            "--clients {}: the recording has {sessions} sessions, and each takes a client; --session plays one",
-            arguments.clients
-        );
         let endpoint = arguments.endpoint()?;
         let port = endpoint.port;
         let port = port.with_context(|| format!("--to {:?} has no port", arguments.server))?;
@@ -320,22 +341,14 @@ impl Protocol for Replay {
         });
         let by_url = endpoint.websocket.then_some(Transport::Websocket);
         let transport = transport.transpose()?.or(by_url);
-        let name = options.file.file_name().unwrap_or(options.file.as_os_str());
         let kinds = recording.kinds.iter();
         Ok(Setup {
             servers: vec![Server {
                 transport: transport.unwrap_or(recording.scripts[0].transport).name(),
                 address: (arguments.address()?, port).into(),
             }],
-            clients: groups * sessions,
-            sources: groups,
-            workload: Workload::Steady,
+            sources: (0..groups).collect(),
             protocol: Replay {
-                name: format!(
-                    "{} ({}, {sessions} sessions)",
-                    name.to_string_lossy(),
-                    recording.protocol.name()
-                ),
                 timing,
                 groups,
                 transport,
@@ -351,10 +364,6 @@ impl Protocol for Replay {
         State {
             groups: (0..self.groups).map(|_| group()).collect(),
         }
-    }
-
-    fn profile(&self) -> String {
-        self.name.clone()
     }
 
     fn settings(&self) -> Vec<(&'static str, Value)> {

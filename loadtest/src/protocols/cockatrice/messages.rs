@@ -50,7 +50,7 @@ impl Commands {
         self.next_id
     }
 
-    fn send(&mut self, out: &mut Vec<u8>, container: Writer) {
+    pub(super) fn send(&mut self, out: &mut Vec<u8>, container: Writer) {
         self.next_id += 1;
         let container = container.number(1, self.next_id);
         frame(out, &container.0);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `session` | one client: signs in, enters the room, chats |
 //! | `seat` | what it does and hears at a table |
+//! | `script` | someone who follows a script of the scenario: messages field by field |
 //! | `messages` | what is said, as bytes; frames out of what is heard |
 //! | `protobuf` | fields of messages |
 //! | `dialogue` | what recordings know of this lobby |
@@ -15,24 +16,28 @@ pub(super) mod dialogue;
 mod messages;
 mod protobuf;
 mod schema;
+mod script;
 mod seat;
 mod session;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use anyhow::{Context as _, ensure};
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
-use self::seat::{Role, Seat};
+use self::seat::Role;
 use self::session::CockatriceSession;
 use crate::cli::Arguments;
 use crate::fleet::Share;
 use crate::metrics::metrics;
-use crate::plan::{Plan, Server, Workload};
+use crate::plan::{Plan, Server};
 use crate::protocol::{Outcome, Protocol, Setup};
 use crate::protocols::chat::{Chat, Lines};
+use crate::protocols::next;
 use crate::report::latency_figures;
+use crate::scenario::{Kind, Scenario, Size};
 use crate::slo::Unit;
 
 type Context = crate::worker::Context<Cockatrice>;
@@ -43,12 +48,12 @@ const NOBODY: i64 = i64::MIN;
 /// Options of this protocol.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CockatriceOptions {
-    /// Tables of the protocol cockatrice, two players each.
-    #[arg(long, default_value_t = 4)]
-    tables: usize,
-    /// Spectators of each table.
-    #[arg(long, default_value_t = 0)]
-    table_spectators: usize,
+    /// Tables of the protocol cockatrice, two players each; the profile has 4.
+    #[arg(long)]
+    tables: Option<usize>,
+    /// Spectators of each table; the profile has none.
+    #[arg(long)]
+    table_spectators: Option<usize>,
     /// Commands in a second at each table; two of five are moves of a card.
     #[arg(long, default_value_t = 2.0)]
     table_rate: f64,
@@ -63,12 +68,25 @@ pub(crate) struct CockatriceOptions {
 /// The protocol, decided for a run.
 #[derive(Debug)]
 pub(crate) struct Cockatrice {
+    /// What each client is there for.
+    parts: Box<[Part]>,
     /// Who chat.
     users: usize,
     tables: usize,
     spectators: usize,
     room: u64,
     act_period: Duration,
+}
+
+/// What one client of a run is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// User number n, who chats.
+    User(usize),
+    /// At this table.
+    Seat(usize, Role),
+    /// Follows a script of the scenario.
+    Script,
 }
 
 /// Something a client has to do at a certain time.
@@ -143,22 +161,61 @@ metrics! {
     others {}
 }
 
+/// The roles of this protocol, by the names that scenarios use: who chats at the rate, who plays two at a table, and who
+/// watches a table.
+const KINDS: &[Kind] = &[
+    kind("user", true),
+    kind("player", false),
+    kind("spectator", false),
+];
+
+const fn kind(name: &'static str, paced: bool) -> Kind {
+    Kind {
+        name,
+        paced,
+        transient: false,
+    }
+}
+
 impl Cockatrice {
-    /// Clients at tables.
-    fn seats(&self) -> usize {
-        self.tables * (2 + self.spectators)
+    /// What the clients of the scenario are there for.
+    fn new(scenario: &Scenario, act_period: Duration) -> anyhow::Result<Cockatrice> {
+        let cast = scenario.cast().map_err(anyhow::Error::msg)?;
+        let kind_of = |index| scenario.kind_of(cast.member(index));
+        let count = |kind| {
+            (0..cast.clients())
+                .filter(|index| kind_of(*index) == Some(kind))
+                .count()
+        };
+        let (players, spectators) = (count("player"), count("spectator"));
+        ensure!(players % 2 == 0, "two players sit at a table");
+        ensure!(spectators == 0 || players > 0, "spectators need players");
+        let tables = players / 2;
+        let mut numbers = [0, 0, 0];
+        let part = |index| match kind_of(index) {
+            None => Part::Script,
+            Some("player") => {
+                let player = next(&mut numbers[1]);
+                Part::Seat(player / 2, Role::Player((player % 2) as u8))
+            }
+            Some("spectator") => Part::Seat(next(&mut numbers[2]) % tables, Role::Spectator),
+            Some(_) => Part::User(next(&mut numbers[0])),
+        };
+        Ok(Cockatrice {
+            parts: (0..cast.clients()).map(part).collect(),
+            users: count("user"),
+            tables,
+            spectators,
+            room: 0,
+            act_period,
+        })
     }
 
-    /// Where that client sits, if it does not chat.
-    fn seat(&self, index: usize) -> Option<Seat> {
-        if index >= self.seats() {
-            return None;
-        }
-        let role = match index % (2 + self.spectators) {
-            player @ 0..2 => Role::Player(player as u8),
-            _ => Role::Spectator,
-        };
-        Some(Seat::new(index / (2 + self.spectators), role))
+    /// The clients that chat.
+    fn chatting(&self) -> Vec<usize> {
+        let parts = self.parts.iter().enumerate();
+        let users = parts.filter(|(_, part)| matches!(part, Part::User(_)));
+        users.map(|(index, _)| index).collect()
     }
 
     fn act_period_us(&self) -> u64 {
@@ -198,6 +255,7 @@ impl Protocol for Cockatrice {
     type Session = CockatriceSession;
 
     const NAME: &'static str = "cockatrice";
+    const KINDS: &'static [Kind] = KINDS;
     const FIGURES: &'static [(&'static str, Unit)] = &[
         ("users", Unit::Count),
         ("tables", Unit::Count),
@@ -208,29 +266,33 @@ impl Protocol for Cockatrice {
     fn setup(
         arguments: &Arguments,
         options: &CockatriceOptions,
+        scenario: &mut Scenario,
     ) -> anyhow::Result<Setup<Cockatrice>> {
         let rate = options.table_rate;
-        anyhow::ensure!(
+        ensure!(
             (0.001..=1_000.0).contains(&rate),
             "--table-rate is between 0.001 and 1000 commands a second"
         );
-        let protocol = Cockatrice {
-            users: arguments.clients,
-            tables: options.tables,
-            spectators: options.table_spectators,
-            room: options.room.into(),
-            act_period: Duration::from_secs_f64(1.0 / rate),
-        };
-        let clients = protocol.seats() + arguments.clients;
+        if let Some(tables) = options.tables {
+            let size = Size::Besides(2 * tables);
+            scenario.set_size("player", size).context("--tables")?;
+        }
+        if let Some(spectators) = options.table_spectators {
+            let players = Cockatrice::new(scenario, Duration::ZERO)?.tables;
+            let size = Size::Besides(spectators * players);
+            scenario
+                .set_size("spectator", size)
+                .context("--table-spectators")?;
+        }
+        let mut protocol = Cockatrice::new(scenario, Duration::from_secs_f64(1.0 / rate))?;
+        protocol.room = options.room.into();
         Ok(Setup {
+            sources: protocol.chatting(),
             protocol,
             servers: vec![Server {
                 transport: "Cockatrice",
                 address: arguments.tcp_address(options.port_cockatrice)?,
             }],
-            clients,
-            sources: arguments.clients.max(1),
-            workload: Workload::Steady,
         })
     }
 
@@ -243,10 +305,11 @@ impl Protocol for Cockatrice {
 
     /// Those at a table stay together.
     fn group(&self, index: usize) -> Result<usize, &'static str> {
-        Ok(match index.checked_sub(self.seats()) {
-            Some(user) => user,
-            None => index / (2 + self.spectators),
-        })
+        match self.parts[index] {
+            Part::User(number) => Ok(number),
+            Part::Seat(table, _) => Ok(table),
+            Part::Script => Err("clients that follow a script are run by one process"),
+        }
     }
 
     fn tally(&self, state: &State, share: Share) -> Vec<u64> {
@@ -261,7 +324,10 @@ impl Protocol for Cockatrice {
         vec![
             ("users", json!(self.users)),
             ("tables", json!(self.tables)),
-            ("table_spectators", json!(self.spectators)),
+            (
+                "table_spectators",
+                json!(self.spectators / self.tables.max(1)),
+            ),
             ("table_rate", json!(1.0 / self.act_period.as_secs_f64())),
         ]
     }

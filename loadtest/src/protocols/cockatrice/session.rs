@@ -2,11 +2,13 @@
 
 use super::messages::{self, Commands, Frames};
 use super::protobuf::Message;
+use super::script::Speaker;
 use super::seat::Seat;
-use super::{Cockatrice, Context, Task};
+use super::{Cockatrice, Context, Part, Task};
 use crate::connection::{Connection, Stage};
-use crate::protocol::Session;
+use crate::protocol::{Next, Session};
 use crate::protocols::chat::Chatter;
+use crate::scenario::{Actor, Cue};
 
 /// How often a client says that it lives (spec: cockatrice-wire 4).
 const PING_US: u64 = 3_000_000;
@@ -37,25 +39,37 @@ pub(crate) struct CockatriceSession {
     chatter: Chatter,
     /// Where it plays or watches, if it only listens to the chat.
     seat: Option<Box<Seat>>,
+    /// The script that it follows, if it neither chats nor sits at a table.
+    actor: Option<Box<Actor>>,
 }
 
 impl Session<Cockatrice> for CockatriceSession {
-    /// Those at tables come first: their games take longest to get ready.
     fn new(index: usize, context: &Context) -> CockatriceSession {
-        let protocol = &context.shared.protocol;
+        let (user, seat) = match context.shared.protocol.parts[index] {
+            Part::User(number) => (number, None),
+            Part::Script => (0, None),
+            Part::Seat(table, role) => (0, Some(Box::new(Seat::new(table, role)))),
+        };
+        let script = context.shared.plan.script(index);
+        let actor = script.map(|script| Box::new(Actor::new(index, script, context)));
         CockatriceSession {
             index,
-            commands: Commands::of_room(protocol.room),
+            commands: Commands::of_room(context.shared.protocol.room),
             frames: Frames::default(),
             login_id: 0,
             room_id: 0,
             in_room: false,
-            chatter: Chatter::new(index.saturating_sub(protocol.seats())),
-            seat: protocol.seat(index).map(Box::new),
+            chatter: Chatter::new(user),
+            seat,
+            actor,
         }
     }
 
     fn on_connect(&mut self, _host: &str, connection: &mut Connection, context: &Context) {
+        // A client of a scenario may come again.
+        self.commands = Commands::default();
+        self.frames = Frames::default();
+        (self.login_id, self.room_id, self.in_room) = (0, 0, false);
         messages::hello(connection.output());
         let spread = (self.index as u64 * 7_919) % PING_US;
         context.schedule(
@@ -96,6 +110,28 @@ impl Session<Cockatrice> for CockatriceSession {
         }
     }
 
+    fn on_cue(&mut self, cue: Cue, due_us: u64, connection: &mut Connection, context: &Context) {
+        let commands = &mut self.commands;
+        if let Some(actor) = &mut self.actor {
+            let voice = &mut Speaker {
+                commands,
+                connection,
+            };
+            actor.on_cue(cue, due_us, voice, context);
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.actor.as_ref().is_some_and(|actor| actor.is_busy())
+    }
+
+    fn on_disconnect(&mut self, by_client: bool, context: &Context) -> Next {
+        if let Some(actor) = &mut self.actor {
+            actor.on_disconnect(context);
+        }
+        if by_client { Next::Away } else { Next::Failed }
+    }
+
     fn is_ready(&self) -> bool {
         self.in_room && self.seat.as_ref().is_none_or(|seat| seat.is_ready())
     }
@@ -103,11 +139,15 @@ impl Session<Cockatrice> for CockatriceSession {
     fn on_measure(&mut self, from_us: u64, connection: &Connection, context: &Context) {
         match &mut self.seat {
             Some(seat) => seat.on_measure(from_us, connection, context),
+            None if self.actor.is_some() => {}
             None => self.chatter.schedule(connection, context),
         }
     }
 
     fn missing(&self, _connection: &Connection, context: &Context) -> u64 {
+        if let Some(actor) = &self.actor {
+            return actor.missing();
+        }
         let seat = self.seat.as_ref();
         let lines = if self.in_room {
             self.chatter.missing(context)
@@ -118,6 +158,9 @@ impl Session<Cockatrice> for CockatriceSession {
     }
 
     fn account(&self, context: &Context) {
+        if let Some(actor) = &self.actor {
+            return actor.account(context);
+        }
         match &self.seat {
             Some(seat) => {
                 seat.account(context);
@@ -130,6 +173,16 @@ impl Session<Cockatrice> for CockatriceSession {
 
 impl CockatriceSession {
     fn on_message(&mut self, message: Message<'_>, connection: &mut Connection, context: &Context) {
+        let commands = &mut self.commands;
+        if self.in_room
+            && let Some(actor) = &mut self.actor
+        {
+            let voice = &mut Speaker {
+                commands,
+                connection,
+            };
+            return actor.hear(&message, voice, context);
+        }
         if let Some(response) = message.message(RESPONSE) {
             self.on_response(response, connection, context);
         } else if let Some(event) = message.message(SESSION_EVENT) {
@@ -173,6 +226,16 @@ impl CockatriceSession {
             self.room_id = self.commands.last_id();
         } else if id == self.room_id && !self.in_room {
             self.in_room = true;
+            if let Some(actor) = &mut self.actor {
+                let commands = &mut self.commands;
+                actor.on_ready(
+                    &mut Speaker {
+                        commands,
+                        connection,
+                    },
+                    context,
+                );
+            }
             if let Some(seat) = &mut self.seat {
                 seat.on_room(&mut self.commands, connection, context);
             }

@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 
 use self::framing::{Frame, Needle};
 use self::markers::{Marker, Markers};
-use self::plan::{FafOptions, Profile, TransportChoice};
+use self::plan::{FafOptions, Part, TransportChoice};
 use self::roles::{PartyBoard, Sides};
 use self::seen::Arrival;
 use self::session::FafSession;
@@ -40,6 +40,7 @@ use crate::fleet::Share;
 use crate::metrics::{Recorder, metrics};
 use crate::plan::Plan;
 use crate::protocol::{Outcome, Protocol, Setup};
+use crate::scenario::{Kind, Scenario};
 
 pub(crate) use self::plan::Faf;
 
@@ -99,7 +100,7 @@ pub(crate) struct State {
     /// Tells broadcasts of games from everything else that may carry a title.
     game_info: Needle,
     boards: Vec<Board>,
-    /// Of each party of the profile matchmaking.
+    /// Of each party of searchers.
     parties: Vec<PartyBoard>,
     /// Matches whose players have not all been told to start, by their game.
     matches: Mutex<BTreeMap<u64, Sides>>,
@@ -171,7 +172,7 @@ metrics! {
         delivered,
         /// Intended time of a `ping` to its `pong`; to the end of the run, if it did not come.
         ping,
-        /// Intended time of an IceMsg to its arrival at the peer; in the profile ice to the end of the run, if it did not come.
+        /// Intended time of an IceMsg to its arrival at the peer; of pairs to the end of the run, if it did not come.
         ice,
         /// Beginning of a search to its match.
         match_wait,
@@ -190,39 +191,42 @@ impl Protocol for Faf {
     type Session = FafSession;
 
     const NAME: &'static str = "faf";
-
-    fn profiles() -> Vec<PossibleValue> {
-        let all = Profile::value_variants().iter();
-        all.filter_map(clap::ValueEnum::to_possible_value).collect()
-    }
+    const KINDS: &'static [Kind] = plan::KINDS;
 
     fn transports() -> Vec<PossibleValue> {
         let all = TransportChoice::value_variants().iter();
         all.filter_map(clap::ValueEnum::to_possible_value).collect()
     }
 
-    fn setup(arguments: &Arguments, options: &FafOptions) -> anyhow::Result<Setup<Faf>> {
-        plan::setup(arguments, options)
+    fn setup(
+        arguments: &Arguments,
+        options: &FafOptions,
+        scenario: &mut Scenario,
+    ) -> anyhow::Result<Setup<Faf>> {
+        plan::setup(arguments, options, scenario)
     }
 
     fn state(&self, plan: &Plan) -> State {
         State {
             markers: Markers::new(&plan.run_id),
             game_info: Needle::new("\"game_info\""),
-            boards: (0..self.hosts).map(|_| Board::default()).collect(),
-            parties: (0..self.parties()).map(|_| PartyBoard::default()).collect(),
+            boards: (0..self.hosts + self.pairs)
+                .map(|_| Board::default())
+                .collect(),
+            parties: (0..self.parties).map(|_| PartyBoard::default()).collect(),
             matches: Mutex::default(),
         }
     }
 
     fn group(&self, index: usize) -> Result<usize, &'static str> {
-        match self.profile {
-            Profile::Matchmaking => Err(
-                "the profile matchmaking can't be shared out: a match has players of all workers, and one process must see all \
-                 of them to tell its quality and whether all were told to start",
+        match self.part(index) {
+            Part::Queue { .. } => Err(
+                "searchers can't be shared out: a match has players of all workers, and one process must see all of them to tell \
+                 its quality and whether all were told to start",
             ),
+            Part::Script => Err("clients that follow a script are run by one process"),
             // The two of a pair stay together.
-            Profile::Ice => Ok(index / 2),
+            Part::Pair { source, .. } => Ok((source - self.hosts) / 2),
             _ => Ok(index),
         }
     }
@@ -238,19 +242,15 @@ impl Protocol for Faf {
         }
     }
 
-    fn profile(&self) -> String {
-        format!("{:?}", self.profile).to_lowercase()
-    }
-
     fn settings(&self) -> Vec<(&'static str, Value)> {
         vec![
             ("hosts", json!(self.hosts)),
-            ("joiners", json!(self.joiners())),
+            ("joiners", json!(self.joiners)),
         ]
     }
 
     fn drain(&self) -> Duration {
-        if self.profile == Profile::Ice {
+        if self.pairs > 0 {
             ICE_DRAIN
         } else {
             Duration::ZERO
@@ -258,7 +258,7 @@ impl Protocol for Faf {
     }
 
     fn conclude(&self, recorder: &mut Recorder<FafMetrics>) {
-        if self.profile == Profile::Ice {
+        if self.only_pairs() {
             let metrics = &recorder.metrics;
             recorder.common.lost += metrics.ice_sent.saturating_sub(metrics.ice_received);
         }

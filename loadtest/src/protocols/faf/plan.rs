@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
 
 use super::framing::Transport;
@@ -10,9 +10,7 @@ use super::roles::LARGEST_PARTY;
 use crate::cli::{Arguments, choice};
 use crate::plan::{Server, Workload};
 use crate::protocol::Setup;
-
-/// Hosts of the profile watch, unless told otherwise.
-const DEFAULT_HOSTS: usize = 4;
+use crate::scenario::{Kind, Scenario, Size};
 
 /// Options of this protocol.
 #[derive(Debug, clap::Args)]
@@ -26,7 +24,7 @@ pub(crate) struct FafOptions {
     /// Port for WebSocket.
     #[arg(long, default_value_t = 8003)]
     port_websocket: u16,
-    /// Hosts whose changes are watched: 4 in the profile watch, 5 % of the clients in the profile lobby, unless told otherwise.
+    /// Hosts whose changes are watched; without it what the profile has: 4 in watch, 5 % of the clients in lobby.
     #[arg(long)]
     hosts: Option<usize>,
 }
@@ -34,33 +32,43 @@ pub(crate) struct FafOptions {
 /// The protocol, decided for a run.
 #[derive(Debug)]
 pub(crate) struct Faf {
-    pub(super) profile: Profile,
-    pub(super) clients: usize,
+    /// What each client is there for.
+    parts: Box<[Part]>,
     /// Clients whose changes are watched.
     pub(super) hosts: usize,
+    /// Clients that join and leave games.
+    pub(super) joiners: usize,
+    pub(super) pairs: usize,
+    /// Parties that search.
+    pub(super) parties: usize,
     /// Dealt out in turn.
     pub(super) transports: Vec<Transport>,
 }
 
-/// What the clients of a run do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Profile {
-    /// A few hosts change the titles of their games, everyone else watches. Measures broadcasts.
-    Watch,
-    /// The daily mix: 80 % watch, 5 % host games and change options, 15 % join games, exchange IceMsg with the host, leave.
-    Lobby,
-    /// Clients sign in and out again; --rate is sign-ins per second. Latency counts from the intended time of each.
-    Churn,
-    /// A login storm: everybody at once (or at --ramp per second). Measures connecting until the list of games is there.
-    Login,
-    /// Pairs of players in one game exchange IceMsg; --rate is messages per second in all. Measures the relay.
-    Ice,
-    /// Parties of one to four search in the matchmaker's queues, play the matches they are found and search again; some vanish
-    /// in the middle. Measures how long a search takes, and checks that everybody ends idle and rated. The server must have
-    /// queues with teams of up to four; its own waiting times are the shortest possible search.
-    Matchmaking,
-    /// Signed in and silent, but for pings. Measures what a connection costs.
-    Idle,
+/// The roles of this protocol, by the names that scenarios use.
+pub(super) const KINDS: &[Kind] = &[
+    // Sits there, but for pings.
+    role("idle", false, true),
+    // Watches broadcasts of hosts' games.
+    role("watcher", false, true),
+    // Opens a game and changes its title at the rate.
+    role("host", true, false),
+    // Likewise, and another option each time.
+    role("busy_host", true, false),
+    // Joins a host's game, exchanges IceMsg with the host, leaves.
+    role("joiner", false, false),
+    // Two by two in a game of their own, exchange IceMsg at the rate.
+    role("pair", true, false),
+    // In parties of one to four, searches, plays and searches again.
+    role("searcher", false, false),
+];
+
+const fn role(name: &'static str, paced: bool, transient: bool) -> Kind {
+    Kind {
+        name,
+        paced,
+        transient,
+    }
 }
 
 /// How clients connect.
@@ -81,10 +89,17 @@ pub(crate) enum TransportChoice {
 pub(crate) enum Part {
     /// Sits there.
     Idle,
+    /// Follows a script of the scenario.
+    Script,
     /// Watches broadcasts.
     Watch,
     /// Host number n, whose game's title changes.
-    Host(usize),
+    Host {
+        /// His number among the hosts.
+        number: usize,
+        /// Changes another option as well.
+        busy: bool,
+    },
     /// Joiner number n.
     Join(usize),
     /// Member of a party that searches matches.
@@ -98,122 +113,76 @@ pub(crate) enum Part {
     },
     /// Half of pair n.
     Pair {
-        /// Which pair.
+        /// Which game.
         pair: usize,
+        /// Number among those who do something at the rate.
+        source: usize,
         /// Opens the game the other one joins.
         hosts: bool,
     },
 }
 
 impl Faf {
-    /// What client `index` does. Hosts come first, so that their games are open when the others arrive.
+    /// What client `index` does.
     pub(crate) fn part(&self, index: usize) -> Part {
-        match self.profile {
-            Profile::Idle | Profile::Login | Profile::Churn => Part::Idle,
-            Profile::Matchmaking => self.party(index),
-            Profile::Ice => Part::Pair {
-                pair: index / 2,
-                hosts: index.is_multiple_of(2),
-            },
-            Profile::Watch | Profile::Lobby if index < self.hosts => Part::Host(index),
-            Profile::Watch => Part::Watch,
-            Profile::Lobby if index < self.hosts + self.joiners() => Part::Join(index - self.hosts),
-            Profile::Lobby => Part::Watch,
-        }
+        self.parts[index]
     }
 
-    /// The parties of the profile matchmaking: of 1, 2, 3, 4, 1, 2 … players; the last is as large as there are clients.
-    fn party(&self, index: usize) -> Part {
-        let cycle: usize = (1..=LARGEST_PARTY).sum();
-        let (cycles, mut seat) = (index / cycle, index % cycle);
-        let mut size = 1;
-        while seat >= size {
-            seat -= size;
-            size += 1;
+    /// The clients that do something at the rate: hosts, then pairs; in a churn all.
+    fn sources(&self, workload: Workload) -> Vec<usize> {
+        let clients = |wanted: fn(&Part) -> bool| {
+            let parts = self.parts.iter().enumerate();
+            parts.filter_map(move |(index, part)| wanted(part).then_some(index))
+        };
+        if workload == Workload::Churn {
+            return clients(|_| true).collect();
         }
-        Part::Queue {
-            party: cycles * LARGEST_PARTY + size - 1,
-            seat,
-            size: size.min(self.clients - (index - seat)),
-        }
+        let hosts = clients(|part| matches!(part, Part::Host { .. }));
+        let pairs = clients(|part| matches!(part, Part::Pair { .. }));
+        hosts.chain(pairs).collect()
     }
 
-    /// How many parties there may be.
-    pub(crate) fn parties(&self) -> usize {
-        if self.profile == Profile::Matchmaking {
-            self.clients
-        } else {
-            0
-        }
-    }
-
-    /// Clients that join and leave games.
-    pub(crate) fn joiners(&self) -> usize {
-        if self.profile == Profile::Lobby {
-            joiners(self.clients)
-        } else {
-            0
-        }
+    /// Whether pairs are all there is, so that all IceMsg are theirs.
+    pub(super) fn only_pairs(&self) -> bool {
+        self.pairs > 0 && self.joiners == 0
     }
 }
 
-/// 15 % of the clients of the profile lobby.
-fn joiners(clients: usize) -> usize {
-    clients * 15 / 100
+/// Member `number` of the parties of 1, 2, 3, 4, 1, 2 … players; the last is as large as there are players.
+fn party(number: usize, players: usize) -> Part {
+    let cycle: usize = (1..=LARGEST_PARTY).sum();
+    let (cycles, mut seat) = (number / cycle, number % cycle);
+    let mut size = 1;
+    while seat >= size {
+        seat -= size;
+        size += 1;
+    }
+    Part::Queue {
+        party: cycles * LARGEST_PARTY + size - 1,
+        seat,
+        size: size.min(players - (number - seat)),
+    }
 }
 
 /// Checks what was typed.
-pub(super) fn setup(arguments: &Arguments, options: &FafOptions) -> anyhow::Result<Setup<Faf>> {
-    let profile = choice("profile", arguments.profile.as_deref())?;
-    ensure!(arguments.clients > 0, "--clients must be at least 1");
-    let hosts = match profile {
-        Profile::Watch => {
-            let hosts = options.hosts.unwrap_or(DEFAULT_HOSTS);
-            ensure!(
-                arguments.clients > hosts && hosts > 0,
-                "profile watch needs a host and a watcher at least"
-            );
-            hosts
-        }
-        Profile::Lobby => {
-            ensure!(
-                arguments.clients >= 10,
-                "profile lobby needs at least 10 clients"
-            );
-            let hosts = options.hosts.unwrap_or((arguments.clients / 20).max(1));
-            ensure!(
-                arguments.clients - joiners(arguments.clients) > hosts && hosts > 0,
-                "profile lobby needs a host and a watcher at least, and 15 % of its clients join games"
-            );
-            hosts
-        }
-        Profile::Ice => {
-            ensure!(
-                arguments.clients.is_multiple_of(2),
-                "profile ice needs an even number of clients"
-            );
-            arguments.clients / 2
-        }
-        _ => 0,
-    };
-    let servers = servers(arguments, options)?;
+pub(super) fn setup(
+    arguments: &Arguments,
+    options: &FafOptions,
+    scenario: &mut Scenario,
+) -> anyhow::Result<Setup<Faf>> {
+    if let Some(hosts) = options.hosts {
+        let busy = scenario.has("busy_host");
+        let kind = if busy { "busy_host" } else { "host" };
+        scenario
+            .set_size(kind, Size::Count(hosts))
+            .context("--hosts")?;
+    }
+    let servers = servers(arguments, options, scenario)?;
+    let mut protocol = parts(scenario)?;
+    protocol.transports = servers.iter().map(|(transport, _)| *transport).collect();
     Ok(Setup {
-        clients: arguments.clients,
-        sources: match profile {
-            Profile::Churn | Profile::Ice => arguments.clients,
-            _ => hosts.max(1),
-        },
-        workload: match profile {
-            Profile::Churn => Workload::Churn,
-            Profile::Login => Workload::SignIn,
-            _ => Workload::Steady,
-        },
-        protocol: Faf {
-            profile,
-            clients: arguments.clients,
-            hosts,
-            transports: servers.iter().map(|(transport, _)| *transport).collect(),
-        },
+        sources: protocol.sources(scenario.workload),
+        protocol,
         servers: servers
             .into_iter()
             .map(|(transport, address)| Server {
@@ -224,13 +193,76 @@ pub(super) fn setup(arguments: &Arguments, options: &FafOptions) -> anyhow::Resu
     })
 }
 
+/// What each client of the scenario is there for.
+fn parts(scenario: &Scenario) -> anyhow::Result<Faf> {
+    let cast = scenario.cast().map_err(anyhow::Error::msg)?;
+    let kind_of = |index| scenario.kind_of(cast.member(index));
+    let count = |kind| {
+        (0..cast.clients())
+            .filter(|index| kind_of(*index) == Some(kind))
+            .count()
+    };
+    let hosts = count("host") + count("busy_host");
+    let (watchers, joiners) = (count("watcher"), count("joiner"));
+    let (paired, searchers) = (count("pair"), count("searcher"));
+    ensure!(
+        hosts == 0 || watchers > 0,
+        "hosts need a watcher at least (--clients, --hosts)"
+    );
+    ensure!(
+        watchers + joiners == 0 || hosts > 0,
+        "watchers and joiners need a host at least (--clients, --hosts)"
+    );
+    ensure!(
+        paired.is_multiple_of(2),
+        "pairs need an even number of clients"
+    );
+    let mut numbers = [0; KINDS.len()];
+    let mut next = |kind: &str| {
+        let place = KINDS.iter().position(|known| known.name == kind);
+        let number = &mut numbers[place.expect("a role of this protocol")];
+        *number += 1;
+        *number - 1
+    };
+    let part = |index| match kind_of(index) {
+        None => Part::Script,
+        Some("watcher") => Part::Watch,
+        // Hosts of both roles are counted together.
+        Some(kind @ ("host" | "busy_host")) => Part::Host {
+            number: next("host"),
+            busy: kind == "busy_host",
+        },
+        Some("joiner") => Part::Join(next("joiner")),
+        Some("pair") => {
+            let number = next("pair");
+            Part::Pair {
+                pair: hosts + number / 2,
+                source: hosts + number,
+                hosts: number.is_multiple_of(2),
+            }
+        }
+        Some("searcher") => party(next("searcher"), searchers),
+        Some(_) => Part::Idle,
+    };
+    Ok(Faf {
+        parts: (0..cast.clients()).map(part).collect(),
+        hosts,
+        joiners,
+        pairs: paired / 2,
+        parties: searchers,
+        transports: Vec::new(),
+    })
+}
+
 fn servers(
     arguments: &Arguments,
     options: &FafOptions,
+    scenario: &Scenario,
 ) -> anyhow::Result<Vec<(Transport, SocketAddr)>> {
     let endpoint = arguments.endpoint()?;
     let by_url = endpoint.websocket.then_some("websocket");
     let named = arguments.transport.as_deref().or(by_url);
+    let named = named.or(scenario.transport.as_deref());
     let wanted: TransportChoice = choice("transport", named)?;
     ensure!(
         !endpoint.websocket || wanted == TransportChoice::Websocket,
@@ -273,7 +305,8 @@ mod tests {
         let Command::Run(arguments) = CommandLine::try_parse_from(words)?.command else {
             unreachable!("it is `run`");
         };
-        setup(&arguments, &arguments.options.faf)
+        let mut scenario = arguments.what.scenario(arguments.protocol)?;
+        setup(&arguments, &arguments.options.faf, &mut scenario)
     }
 
     #[test]
@@ -284,7 +317,7 @@ mod tests {
                 .filter(|index| wanted(plan.protocol.part(*index)))
                 .count()
         };
-        assert_eq!(count(|part| matches!(part, Part::Host(_))), 50);
+        assert_eq!(count(|part| matches!(part, Part::Host { .. })), 50);
         assert_eq!(count(|part| matches!(part, Part::Join(_))), 150);
         assert_eq!(count(|part| part == Part::Watch), 800);
         assert_eq!(plan.servers.len(), 3);

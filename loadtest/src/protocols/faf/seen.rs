@@ -10,6 +10,8 @@ use std::ops::Range;
 #[derive(Debug)]
 pub(super) struct Seen {
     newest: Box<[u32]>,
+    /// Changes up to these were due before the watcher was there; none, if it is empty.
+    before: Box<[u32]>,
 }
 
 /// What one arriving broadcast means to a watcher.
@@ -33,6 +35,17 @@ impl Seen {
     pub(super) fn new(hosts: usize) -> Seen {
         Seen {
             newest: vec![0; hosts].into_boxed_slice(),
+            before: Box::default(),
+        }
+    }
+
+    /// Of a watcher that comes when so many changes of each host were due, which are nothing to it.
+    pub(super) fn after(due: impl Iterator<Item = u64>) -> Seen {
+        let due = due.map(|due| u32::try_from(due).unwrap_or(u32::MAX));
+        let before: Box<[u32]> = due.collect();
+        Seen {
+            newest: before.clone(),
+            before,
         }
     }
 
@@ -41,7 +54,8 @@ impl Seen {
         let Some(newest) = self.newest.get_mut(host as usize) else {
             return Arrival::Unknown;
         };
-        if sequence == *newest {
+        let before = self.before.get(host as usize);
+        if sequence == *newest || before.is_some_and(|before| sequence <= *before) {
             return Arrival::Repeat;
         }
         if sequence < *newest {
@@ -93,6 +107,17 @@ mod tests {
         assert_eq!(seen.missing([5, 4, 1].into_iter()), 3);
         let all: Vec<(usize, Range<u64>)> = seen.all_missing([4, 4, 1].into_iter()).collect();
         assert_eq!(all, [(1, 3..5), (2, 1..2)]);
+    }
+
+    #[test]
+    fn what_was_due_before_a_watcher_came_is_nothing_to_it() {
+        let mut seen = Seen::after([3, 0].into_iter());
+        assert_eq!(seen.missing([3, 0].into_iter()), 0);
+        let arrivals = [2, 5, 1, 4].map(|sequence| seen.arrive(0, sequence));
+        let fresh = Arrival::Fresh { after: 3 };
+        let expected = [Arrival::Repeat, fresh, Arrival::Repeat, Arrival::Stale];
+        assert_eq!(arrivals, expected);
+        assert_eq!(seen.missing([6, 2].into_iter()), 3);
     }
 
     #[test]

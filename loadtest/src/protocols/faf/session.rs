@@ -14,6 +14,7 @@ use super::roles::Role;
 use super::{Context, Task};
 use crate::connection::{Connection, Stage};
 use crate::protocol::{Next, Session};
+use crate::scenario::Cue;
 
 /// How long a player who vanished from a match stays away.
 const VANISHED_US: u64 = 500_000;
@@ -39,7 +40,7 @@ impl Session<Faf> for FafSession {
         let transport = protocol.transports[index % protocol.transports.len()];
         FafSession {
             encoder: Encoder::new(index, transport),
-            role: Role::new(protocol.part(index), context),
+            role: Role::new(index, context),
             framer: None,
             greeted: false,
             pings: VecDeque::new(),
@@ -89,14 +90,40 @@ impl Session<Faf> for FafSession {
         }
     }
 
+    fn on_cue(&mut self, cue: Cue, due_us: u64, connection: &mut Connection, context: &Context) {
+        if let Role::Script(actor) = &mut self.role {
+            let output = &mut self.encoder.on(connection);
+            actor.on_cue(cue, due_us, output, context);
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        match &self.role {
+            Role::Script(actor) => actor.is_busy(),
+            Role::Watch(watcher) => watcher.is_busy(),
+            _ => false,
+        }
+    }
+
+    fn on_leave(&mut self, context: &Context) {
+        if let Role::Watch(watcher) = &mut self.role {
+            watcher.leave(context);
+        }
+    }
+
     fn on_close(&mut self, connection: &mut Connection) {
         if self.encoder.transport == Transport::Websocket && self.greeted {
             self.encoder.on(connection).send_close_frame();
         }
     }
 
-    fn on_disconnect(&mut self, by_client: bool, _context: &Context) -> Next {
+    fn on_disconnect(&mut self, by_client: bool, context: &Context) -> Next {
         self.framer = None;
+        match &mut self.role {
+            Role::Script(actor) => actor.on_disconnect(context),
+            Role::Watch(watcher) if by_client => watcher.left(context),
+            _ => {}
+        }
         match self.role {
             _ if !by_client => Next::Failed,
             // Who vanishes from a match comes back.
@@ -166,12 +193,17 @@ impl FafSession {
                 output.send(r#"{"command":"pong"}"#);
                 context.recorder.borrow_mut().metrics.pings_answered += 1;
             }
-            Some("pong") => {
+            // Those of a script come after those of the client, whose pings are seldom.
+            Some("pong") if !self.pings.is_empty() => {
                 if let Some(intended_us) = self.pings.pop_front() {
                     context.note(intended_us, |metrics| &mut metrics.ping);
                 }
             }
-            Some("invalid") => context.protocol_error("the server called a message invalid"),
+            Some("pong") if !matches!(self.role, Role::Script(_)) => {}
+            // A script may have meant it.
+            Some("invalid") if !matches!(self.role, Role::Script(_)) => {
+                context.protocol_error("the server called a message invalid");
+            }
             Some(command) if !signed_in => {
                 self.sign_in(command, &text, connection, context);
             }

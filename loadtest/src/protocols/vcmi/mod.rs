@@ -6,6 +6,7 @@
 //! | `user` | someone who chats |
 //! | `player` | one side of a game, from the room to the relay, and what is measured there |
 //! | `dialogue` | what recordings know of this lobby |
+//! | `script` | someone who follows a script of the scenario |
 //! | `packets` | packets out, messages in |
 //!
 //! Like the rest of the tester this is a reading of the protocol of its own.
@@ -13,11 +14,13 @@
 pub(super) mod dialogue;
 pub(crate) mod packets;
 mod player;
+mod script;
 mod session;
 mod user;
 
 use std::sync::atomic::{AtomicU8, AtomicU64};
 
+use anyhow::{Context as _, ensure};
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
@@ -25,13 +28,29 @@ use self::session::VcmiSession;
 use crate::cli::Arguments;
 use crate::fleet::Share;
 use crate::metrics::metrics;
-use crate::plan::{Plan, Server, Workload};
+use crate::plan::{Plan, Server};
 use crate::protocol::{Outcome, Protocol, Setup};
 use crate::protocols::chat::{Chat, Lines};
+use crate::protocols::next;
 use crate::report::latency_figures;
+use crate::scenario::{Kind, Scenario, Size};
 use crate::slo::Unit;
 
 type Context = crate::worker::Context<Vcmi>;
+
+/// The roles of this protocol, by the names that scenarios use: who chats at the rate, and who plays.
+const KINDS: &[Kind] = &[
+    Kind {
+        name: "user",
+        paced: true,
+        transient: false,
+    },
+    Kind {
+        name: "player",
+        paced: false,
+        transient: false,
+    },
+];
 
 /// What a launcher is told once it is signed in.
 const GREETED: &str = "MSG:System:Here available";
@@ -39,9 +58,9 @@ const GREETED: &str = "MSG:System:Here available";
 /// Options of this protocol.
 #[derive(Debug, clap::Args)]
 pub(crate) struct VcmiOptions {
-    /// Games of the protocol vcmi, two players each.
-    #[arg(long, default_value_t = 4)]
-    games: usize,
+    /// Games of the protocol vcmi, two players each; the profile has 4.
+    #[arg(long)]
+    games: Option<usize>,
     /// Port of the VCMI lobby.
     #[arg(long, default_value_t = 5002)]
     port_vcmi: u16,
@@ -50,9 +69,22 @@ pub(crate) struct VcmiOptions {
 /// The protocol, decided for a run.
 #[derive(Debug)]
 pub(crate) struct Vcmi {
+    /// What each client is there for.
+    parts: Box<[Part]>,
     /// Who chat.
     users: usize,
     games: usize,
+}
+
+/// What one client of a run is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// User number n, who chats.
+    User(usize),
+    /// Player number n, two in each game.
+    Player(usize),
+    /// Follows a script of the scenario.
+    Script,
 }
 
 /// Something a client has to do at a certain time.
@@ -134,6 +166,7 @@ impl Protocol for Vcmi {
     type Session = VcmiSession;
 
     const NAME: &'static str = "vcmi";
+    const KINDS: &'static [Kind] = KINDS;
     const FIGURES: &'static [(&'static str, Unit)] = &[
         ("chat_deliveries", Unit::Count),
         ("users", Unit::Count),
@@ -143,19 +176,40 @@ impl Protocol for Vcmi {
         ("server_rss_bytes", Unit::Bytes),
     ];
 
-    fn setup(arguments: &Arguments, options: &VcmiOptions) -> anyhow::Result<Setup<Vcmi>> {
+    fn setup(
+        arguments: &Arguments,
+        options: &VcmiOptions,
+        scenario: &mut Scenario,
+    ) -> anyhow::Result<Setup<Vcmi>> {
+        if let Some(games) = options.games {
+            let size = Size::Besides(2 * games);
+            scenario.set_size("player", size).context("--games")?;
+        }
+        let cast = scenario.cast().map_err(anyhow::Error::msg)?;
+        let (mut users, mut players) = (0, 0);
+        let part = |index| match scenario.kind_of(cast.member(index)) {
+            None => Part::Script,
+            Some("user") => Part::User(next(&mut users)),
+            Some(_) => Part::Player(next(&mut players)),
+        };
+        let parts: Box<[Part]> = (0..cast.clients()).map(part).collect();
+        let sources = (0..parts.len()).filter(|index| matches!(parts[*index], Part::User(_)));
+        let sources = sources.collect();
+        ensure!(
+            players % 2 == 0,
+            "a game of the protocol vcmi has two players"
+        );
         Ok(Setup {
             protocol: Vcmi {
-                users: arguments.clients,
-                games: options.games,
+                parts,
+                users,
+                games: players / 2,
             },
             servers: vec![Server {
                 transport: "Vcmi",
                 address: arguments.tcp_address(options.port_vcmi)?,
             }],
-            clients: arguments.clients + 2 * options.games,
-            sources: arguments.clients.max(1),
-            workload: Workload::Steady,
+            sources,
         })
     }
 
@@ -168,10 +222,11 @@ impl Protocol for Vcmi {
 
     /// The two players of a game stay together.
     fn group(&self, index: usize) -> Result<usize, &'static str> {
-        Ok(match index.checked_sub(2 * self.games) {
-            Some(user) => user,
-            None => index / 2,
-        })
+        match self.parts[index] {
+            Part::User(number) => Ok(number),
+            Part::Player(number) => Ok(number / 2),
+            Part::Script => Err("clients that follow a script are run by one process"),
+        }
     }
 
     fn tally(&self, state: &State, share: Share) -> Vec<u64> {

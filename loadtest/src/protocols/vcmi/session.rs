@@ -1,40 +1,47 @@
-//! One client: a user who chats, or a player of a game.
+//! One client: a user who chats, a player of a game, or who follows a script.
 
 use super::player::{Player, Side};
+use super::script::Scripted;
 use super::user::User;
-use super::{Context, Task, Vcmi};
+use super::{Context, Part, Task, Vcmi};
 use crate::connection::Connection;
 use crate::protocol::{Next, Session};
+use crate::scenario::{Actor, Cue};
 
 #[derive(Debug)]
 pub(crate) enum VcmiSession {
     User(User),
     Player(Box<Player>),
+    Scripted(Box<Scripted>),
 }
 
 impl Session<Vcmi> for VcmiSession {
-    /// Players come first: their games take longest to get ready.
     fn new(index: usize, context: &Context) -> VcmiSession {
-        let players = 2 * context.shared.protocol.games;
-        if index >= players {
-            return VcmiSession::User(User::new(index - players));
+        match context.shared.protocol.parts[index] {
+            Part::User(number) => VcmiSession::User(User::new(number)),
+            Part::Script => {
+                let script = context.shared.plan.script(index);
+                let script = script.expect("the plan was made of the scenario");
+                let actor = Actor::new(index, script, context);
+                VcmiSession::Scripted(Box::new(Scripted::new(index, actor)))
+            }
+            Part::Player(number) => {
+                let side = if number.is_multiple_of(2) {
+                    Side::Host
+                } else {
+                    Side::Guest
+                };
+                let run_id = &context.shared.plan.run_id;
+                VcmiSession::Player(Box::new(Player::new(run_id, number / 2, side)))
+            }
         }
-        let side = if index.is_multiple_of(2) {
-            Side::Host
-        } else {
-            Side::Guest
-        };
-        VcmiSession::Player(Box::new(Player::new(
-            &context.shared.plan.run_id,
-            index / 2,
-            side,
-        )))
     }
 
     fn on_connect(&mut self, _host: &str, connection: &mut Connection, context: &Context) {
         match self {
             VcmiSession::User(user) => user.on_connect(connection, context),
             VcmiSession::Player(player) => player.on_connect(connection),
+            VcmiSession::Scripted(scripted) => scripted.on_connect(connection, context),
         }
     }
 
@@ -47,6 +54,7 @@ impl Session<Vcmi> for VcmiSession {
         match self {
             VcmiSession::User(user) => user.on_bytes(bytes, connection, context),
             VcmiSession::Player(player) => player.on_bytes(bytes, connection, context),
+            VcmiSession::Scripted(scripted) => scripted.on_bytes(bytes, connection, context),
         }
         Ok(())
     }
@@ -60,6 +68,16 @@ impl Session<Vcmi> for VcmiSession {
         }
     }
 
+    fn on_cue(&mut self, cue: Cue, due_us: u64, connection: &mut Connection, context: &Context) {
+        if let VcmiSession::Scripted(scripted) = self {
+            scripted.on_cue(cue, due_us, connection, context);
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        matches!(self, VcmiSession::Scripted(scripted) if scripted.actor().is_busy())
+    }
+
     fn on_drained(&mut self, connection: &mut Connection, context: &Context) {
         if let VcmiSession::Player(player) = self {
             player.on_drained(connection, context);
@@ -68,15 +86,16 @@ impl Session<Vcmi> for VcmiSession {
 
     fn on_disconnect(&mut self, by_client: bool, context: &Context) -> Next {
         match self {
-            VcmiSession::Player(player) => player.on_disconnect(by_client, context),
-            VcmiSession::User(_) if by_client => Next::Away,
-            VcmiSession::User(_) => Next::Failed,
+            VcmiSession::Player(player) => return player.on_disconnect(by_client, context),
+            VcmiSession::Scripted(scripted) => scripted.on_disconnect(context),
+            VcmiSession::User(_) => {}
         }
+        if by_client { Next::Away } else { Next::Failed }
     }
 
     fn is_ready(&self) -> bool {
         match self {
-            VcmiSession::User(_) => true,
+            VcmiSession::User(_) | VcmiSession::Scripted(_) => true,
             VcmiSession::Player(player) => player.is_ready(),
         }
     }
@@ -85,6 +104,7 @@ impl Session<Vcmi> for VcmiSession {
         match self {
             VcmiSession::User(user) => user.on_measure(connection, context),
             VcmiSession::Player(player) => player.on_measure(from_us, connection, context),
+            VcmiSession::Scripted(_) => {}
         }
     }
 
@@ -92,6 +112,7 @@ impl Session<Vcmi> for VcmiSession {
         match self {
             VcmiSession::User(user) => user.missing(context),
             VcmiSession::Player(player) => player.missing(),
+            VcmiSession::Scripted(scripted) => scripted.actor().missing(),
         }
     }
 
@@ -99,6 +120,7 @@ impl Session<Vcmi> for VcmiSession {
         match self {
             VcmiSession::User(user) => user.account(context),
             VcmiSession::Player(player) => player.account(context),
+            VcmiSession::Scripted(scripted) => scripted.actor().account(context),
         }
     }
 }

@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use super::messages::{self, GameCommand};
 use crate::protocols::faf::markers::Marker;
 use crate::protocols::faf::output::Output;
-use crate::protocols::faf::plan::Profile;
 use crate::protocols::faf::{Context, Task, change_due_us, ice_arrived};
 
 /// Seats of a game; joiners take the next one in turn.
@@ -14,6 +13,8 @@ const SEATS: u64 = 12;
 #[derive(Debug)]
 pub(crate) struct Host {
     number: usize,
+    /// Changes another option with each title.
+    busy: bool,
     /// Changes due so far, the number of the newest.
     turns: u32,
     /// The last change is made, which has the next number.
@@ -23,9 +24,10 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(super) fn new(number: usize) -> Host {
+    pub(super) fn new(number: usize, busy: bool) -> Host {
         Host {
             number,
+            busy,
             turns: 0,
             finished: false,
             opened: false,
@@ -136,7 +138,7 @@ impl Host {
         };
         let title = context.state().markers.write(marker);
         output.send(&messages::game_option("Title", &title));
-        if context.shared.protocol.profile == Profile::Lobby {
+        if self.busy {
             let speed = if sequence.is_multiple_of(2) {
                 "normal"
             } else {

@@ -8,6 +8,7 @@ mod join;
 mod messages;
 mod pair;
 mod queue;
+mod script;
 mod watch;
 
 use super::framing::Frame;
@@ -15,6 +16,7 @@ use super::output::Output;
 use super::plan::Part;
 use super::{Context, Task};
 use crate::connection::Connection;
+use crate::scenario::Actor;
 use host::Host;
 use join::Joiner;
 use pair::Peer;
@@ -31,16 +33,28 @@ pub(crate) enum Role {
     Join(Joiner),
     Pair(Peer),
     Queue(Box<Queuer>),
+    Script(Box<Actor>),
 }
 
 impl Role {
-    pub(crate) fn new(part: Part, context: &Context) -> Role {
-        match part {
+    pub(crate) fn new(index: usize, context: &Context) -> Role {
+        match context.shared.protocol.part(index) {
+            Part::Script => match context.shared.plan.script(index) {
+                Some(script) => Role::Script(Box::new(Actor::new(index, script, context))),
+                None => Role::Idle,
+            },
             Part::Idle => Role::Idle,
-            Part::Watch => Role::Watch(Watcher::new(context.shared.protocol.hosts)),
-            Part::Host(number) => Role::Host(Host::new(number)),
+            Part::Watch => {
+                let comes_later = index >= context.shared.plan.at_start();
+                Role::Watch(Watcher::new(context.shared.protocol.hosts, comes_later))
+            }
+            Part::Host { number, busy } => Role::Host(Host::new(number, busy)),
             Part::Join(number) => Role::Join(Joiner::new(number)),
-            Part::Pair { pair, hosts } => Role::Pair(Peer::new(pair, hosts)),
+            Part::Pair {
+                pair,
+                source,
+                hosts,
+            } => Role::Pair(Peer::new(pair, source, hosts)),
             Part::Queue { party, seat, size } => {
                 Role::Queue(Box::new(Queuer::new(party, seat, size)))
             }
@@ -53,6 +67,9 @@ impl Role {
             Role::Host(host) => host.open_game(output, context),
             Role::Pair(peer) => peer.begin(output, context),
             Role::Queue(queuer) => queuer.begin(output, context),
+            Role::Script(actor) => actor.on_ready(output, context),
+            // In the beginning nothing was due.
+            Role::Watch(watcher) => watcher.begin(context),
             _ => {}
         }
     }
@@ -84,6 +101,7 @@ impl Role {
             Role::Join(joiner) => joiner.on_message(command, text, output, context),
             Role::Pair(peer) => peer.on_message(command, text, output, context),
             Role::Queue(queuer) => queuer.on_message(command, text, output, context),
+            Role::Script(actor) => actor.hear(&script::Said::new(command, text), output, context),
             Role::Idle => {}
         }
     }
@@ -93,10 +111,10 @@ impl Role {
         let shared = &context.shared;
         let first = match self {
             Role::Host(host) => shared.schedule.due_us(host.number(), 0),
-            Role::Join(joiner) => joiner.stagger_us(shared.protocol.joiners()),
-            Role::Pair(_) => shared.schedule.due_us(connection.index, 0),
+            Role::Join(joiner) => joiner.stagger_us(shared.protocol.joiners),
+            Role::Pair(peer) => shared.schedule.due_us(peer.source(), 0),
             // They look around from their sign-in on.
-            Role::Queue(_) | Role::Idle | Role::Watch(_) => return,
+            Role::Queue(_) | Role::Idle | Role::Watch(_) | Role::Script(_) => return,
         };
         context.schedule_while_measuring(from_us + first, connection.slot, Task::Work);
     }
@@ -115,6 +133,7 @@ impl Role {
         match self {
             Role::Watch(watcher) if signed_in => watcher.missing(context),
             Role::Queue(queuer) => queuer.missing(),
+            Role::Script(actor) => actor.missing(),
             _ => 0,
         }
     }
@@ -125,6 +144,7 @@ impl Role {
             Role::Watch(watcher) => watcher.account(context),
             Role::Host(host) => host.account(context),
             Role::Pair(peer) => peer.account(context),
+            Role::Script(actor) => actor.account(context),
             Role::Queue(queuer) => {
                 let mut recorder = context.recorder.borrow_mut();
                 recorder.metrics.stuck += u64::from(queuer.is_stuck());
@@ -141,7 +161,7 @@ impl Role {
             Role::Join(joiner) => joiner.join(due_us, output, context),
             Role::Pair(peer) => peer.send(due_us, output, context),
             Role::Queue(queuer) => queuer.look(due_us, output, context),
-            Role::Idle | Role::Watch(_) => {}
+            Role::Idle | Role::Watch(_) | Role::Script(_) => {}
         }
     }
 

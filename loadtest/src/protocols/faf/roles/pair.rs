@@ -13,7 +13,10 @@ const RETRY_US: u64 = 100_000;
 
 #[derive(Debug)]
 pub(crate) struct Peer {
+    /// Number of its game.
     pair: usize,
+    /// Number among those who do something at the rate.
+    source: usize,
     hosts: bool,
     /// The other one's id, 0 until known.
     other: u64,
@@ -25,9 +28,10 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(pair: usize, hosts: bool) -> Peer {
+    pub(super) fn new(pair: usize, source: usize, hosts: bool) -> Peer {
         Peer {
             pair,
+            source,
             hosts,
             other: 0,
             joining: false,
@@ -84,9 +88,17 @@ impl Peer {
         }
     }
 
-    /// Number of the other one among all clients.
-    fn other_index(&self) -> usize {
-        2 * self.pair + usize::from(self.hosts)
+    pub(super) fn source(&self) -> usize {
+        self.source
+    }
+
+    /// The other one's number among those who do something at the rate.
+    fn other_source(&self) -> usize {
+        if self.hosts {
+            self.source + 1
+        } else {
+            self.source - 1
+        }
     }
 
     /// How many messages of the other one were due so far.
@@ -94,14 +106,15 @@ impl Peer {
         let shared = &context.shared;
         let measured_us = shared.measured_us_until(context.now_us() + 1);
         let schedule = &shared.schedule;
-        schedule.turns_before(self.other_index(), measured_us)
+        schedule.turns_before(self.other_source(), measured_us)
     }
 
     /// The run is over: what was due and has not come has been waited for until now.
     pub(super) fn account(&self, context: &Context) {
         let shared = &context.shared;
-        let due_us =
-            |number| shared.measured_from_us() + shared.schedule.due_us(self.other_index(), number);
+        let due_us = |number| {
+            shared.measured_from_us() + shared.schedule.due_us(self.other_source(), number)
+        };
         for messages in self.heard.missing(self.due_of_other(context)) {
             context.book_all(messages, due_us, Fate::Missing, |metrics| &mut metrics.ice);
         }
@@ -140,7 +153,7 @@ impl Peer {
             context.recorder.borrow_mut().metrics.ice_sent += 1;
         }
         let turn = u64::from(self.turns);
-        let next_us = shared.measured_from_us() + shared.schedule.due_us(output.index(), turn);
+        let next_us = shared.measured_from_us() + shared.schedule.due_us(self.source, turn);
         context.schedule_while_measuring(next_us, output.slot(), Task::Work);
     }
 }
