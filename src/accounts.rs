@@ -14,6 +14,9 @@ use muster::{
 
 /// Does what was asked and prints it.
 pub(crate) fn run(config: &Config, lobby: AccountsOf, action: Account) -> anyhow::Result<ExitCode> {
+    if let Some(why) = objection(lobby, &action) {
+        bail!("{why}");
+    }
     // Whoever only looks makes nothing.
     let settings = StoreSettings {
         create: matches!(action, Account::Add { .. }),
@@ -36,6 +39,25 @@ pub(crate) fn run(config: &Config, lobby: AccountsOf, action: Account) -> anyhow
     Ok(ExitCode::SUCCESS)
 }
 
+/// Said of what only Cockatrice's accounts have.
+const OF_COCKATRICE: &str = "this is for accounts of another lobby: say --lobby cockatrice";
+
+/// Why a lobby's accounts have no such thing, before a store is opened or made for it.
+fn objection(lobby: AccountsOf, action: &Account) -> Option<&'static str> {
+    match (lobby, action) {
+        (AccountsOf::Faf, Account::Add { rights, .. }) if !rights.is_empty() => {
+            Some("accounts of FAF have no --right")
+        }
+        (AccountsOf::Faf, Account::SetRight { .. } | Account::SetPassword { .. }) => {
+            Some(OF_COCKATRICE)
+        }
+        (AccountsOf::Cockatrice, Account::Add { id: Some(_), .. }) => {
+            Some("an account of Cockatrice gets the next --id")
+        }
+        _ => None,
+    }
+}
+
 async fn of_faf(
     config: &Config,
     settings: &StoreSettings,
@@ -44,9 +66,6 @@ async fn of_faf(
     use faf::{account, store::Store};
     let store = Store::open(&config.store.url, settings).await?;
     let outcome = match action {
-        Account::Add { ref rights, .. } if !rights.is_empty() => {
-            bail!("accounts of FAF have no --right")
-        }
         Account::Add {
             login,
             password,
@@ -60,9 +79,7 @@ async fn of_faf(
             hours,
         } => account::ban(&store, &login, &reason, hours.map(f64::from)).await,
         Account::Unban { login } => account::unban(&store, &login).await,
-        Account::SetRight { .. } | Account::SetPassword { .. } => {
-            bail!("this is for accounts of another lobby: say --lobby cockatrice")
-        }
+        Account::SetRight { .. } | Account::SetPassword { .. } => bail!(OF_COCKATRICE),
     };
     store.close().await;
     Ok(outcome?)
@@ -78,7 +95,6 @@ async fn of_cockatrice(
     let store = Store::open(&chosen.store_url, &chosen.prefix, chosen.server, settings);
     let store = store.await?;
     let outcome = match action {
-        Account::Add { id: Some(_), .. } => bail!("an account of Cockatrice gets the next --id"),
         Account::Add {
             login,
             password,

@@ -64,6 +64,12 @@ fn a_socket_that_was_opened_for_the_server_is_used() {
     let handed_over = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\"";
     shell.args(["-c", handed_over, "sh"]);
     shell.arg(server.get_program()).args(server.get_args());
+    for (name, value) in server.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
     let mut child = shell
         .stdin(OwnedFd::from(listener))
         .stdout(Stdio::piped())
