@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use config::{Config, Sources};
+use config::{Config, ConfigError, Sources};
 
 use crate::input::Input;
 
@@ -29,12 +29,14 @@ pub(crate) fn run(data: &[u8]) {
                 file: Some(file.path().to_owned()),
                 ..Sources::default()
             };
-            let again = Config::load(&sources);
-            let again = again.unwrap_or_else(|error| panic!("{error} in {printed}"));
+            let again = match Config::load(&sources) {
+                Ok(again) => again,
+                // A secret is not printed, and what stands in its place is none.
+                Err(ConfigError::Masked { .. }) if printed.contains("***") => return,
+                Err(error) => panic!("{error} in {printed}"),
+            };
             let changes = config.changes(&again);
-            // Passwords are not printed.
-            let hidden = changes.iter().all(|change| change.value.contains("***"));
-            assert!(hidden, "{changes:?} in {printed}");
+            assert!(changes.is_empty(), "{changes:?} in {printed}");
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }
