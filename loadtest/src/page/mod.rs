@@ -1,7 +1,7 @@
 //! Reports as pages that need nothing else: no script, no font, no picture from elsewhere. Curves are drawn here, as SVG; colours
 //! follow the reader's choice of light or dark, and what is wide becomes cards on a telephone.
 //!
-//! Names, errors and whatever a server said are text: nothing gets into a page but through [`escape`] or [`Cell`].
+//! Names, errors and whatever a server said are text: nothing gets into a page but through `escape` or `Cell`.
 
 mod chart;
 mod comparison;

@@ -1,6 +1,6 @@
 //! A run while it goes on, for people and for Prometheus.
 //!
-//! The main thread takes stock once a second ([`Status`]) and shows it: on a screen where it has a terminal, as a line where it
+//! The main thread takes stock once a second (`Status`) and shows it: on a screen where it has a terminal, as a line where it
 //! has none, as text for whoever asks at the metrics address. Nothing here may hold up the threads that make the load.
 
 mod display;
