@@ -2,16 +2,10 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Output};
 
-use super::{logging, support::server::muster};
+use super::{logging, said, support::server::muster};
 
 fn run(folder: &Path, words: &[&str]) -> Output {
     muster(folder).args(words).output().expect("it runs")
-}
-
-/// What it said where it succeeds, and where it does not.
-fn said(output: &Output) -> String {
-    let both = [&*output.stdout, &*output.stderr].concat();
-    String::from_utf8_lossy(&both).into_owned()
 }
 
 #[test]

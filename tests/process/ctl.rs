@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, process::Output};
 
 use super::{
-    logging,
+    logging, said,
     support::server::{Server, muster},
     until,
 };
@@ -11,11 +11,6 @@ use super::{
 fn ctl(server: &Server, words: &[&str]) -> Output {
     let mut command = muster(server.folder());
     command.arg("ctl").args(words).output().expect("it runs")
-}
-
-fn said(output: &Output) -> String {
-    let both = [&*output.stdout, &*output.stderr].concat();
-    String::from_utf8_lossy(&both).into_owned()
 }
 
 #[test]

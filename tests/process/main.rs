@@ -17,7 +17,7 @@ mod tuning;
 
 use std::{
     fs::File,
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -55,6 +55,12 @@ fn command(folder: &TempDir, set: &[&str]) -> Command {
         command.args(["--set", pair]);
     }
     command
+}
+
+/// What a command said, where it succeeds and where it does not.
+fn said(output: &Output) -> String {
+    let both = [&*output.stdout, &*output.stderr].concat();
+    String::from_utf8_lossy(&both).into_owned()
 }
 
 /// The server of a command, ready.

@@ -2,7 +2,7 @@
 
 use std::{fs, process::Stdio};
 
-use super::{command, until};
+use super::{command, support::server::signal, until};
 
 /// Whether a process has a handler for a signal, as the kernel says.
 fn heeds(pid: u32, signal: u32) -> bool {
@@ -19,20 +19,10 @@ fn a_signal_during_the_start_is_heard_after_it() {
         let mut command = command(&folder, &[]);
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();
         until("the signal is heeded", || heeds(child.id(), number));
-        let pid = child.id().to_string();
-        let send = |name: &str| {
-            let mut kill = std::process::Command::new("kill");
-            assert!(
-                kill.args([&format!("-{name}"), &pid])
-                    .status()
-                    .unwrap()
-                    .success()
-            );
-        };
-        send(name);
+        signal(child.id(), name).unwrap();
         // It neither ends the process nor gets lost: what ends it is an orderly end.
         if !matches!(name, "TERM" | "INT") {
-            send("TERM");
+            signal(child.id(), "TERM").unwrap();
         }
         assert_eq!(child.wait().unwrap().code(), Some(0), "{name}");
         assert!(

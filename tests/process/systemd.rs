@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{PATIENCE, command, until};
+use super::{PATIENCE, command, support::server::signal, until};
 
 /// What comes on a manager's socket, until a message has all of these words in its lines.
 fn told(socket: &UnixDatagram, words: &[&str]) -> String {
@@ -35,19 +35,14 @@ fn a_service_manager_is_told_of_start_life_reload_and_end() {
     command.env("NOTIFY_SOCKET", &path);
     command.env("WATCHDOG_USEC", "800000");
     let mut child = command.stdout(Stdio::null()).spawn().unwrap();
-    let kill = |signal: &str| {
-        let pid = child.id().to_string();
-        let mut kill = Command::new("kill");
-        assert!(kill.args([signal, &pid]).status().unwrap().success());
-    };
     told(&socket, &["READY=1", "STATUS=serving"]);
     for _ in 0..3 {
         told(&socket, &["WATCHDOG=1"]);
     }
-    kill("-HUP");
+    signal(child.id(), "HUP").unwrap();
     told(&socket, &["RELOADING=1", "MONOTONIC_USEC="]);
     told(&socket, &["READY=1"]);
-    kill("-TERM");
+    signal(child.id(), "TERM").unwrap();
     told(&socket, &["STOPPING=1", "STATUS=waiting for running games"]);
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
@@ -93,9 +88,7 @@ fn a_socket_that_was_opened_for_the_server_is_used() {
         BufReader::new(stream).read_line(&mut answer).unwrap();
         assert!(answer.contains("\"command\""), "{answer}");
     }
-    let pid = child.id().to_string();
-    let mut kill = Command::new("kill");
-    assert!(kill.args(["-TERM", &pid]).status().unwrap().success());
+    signal(child.id(), "TERM").unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 

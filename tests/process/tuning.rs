@@ -3,13 +3,11 @@
 use std::{
     collections::BTreeSet,
     env, fs,
-    io::{Read, Write},
-    net::TcpStream,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
-use super::{PATIENCE, logging};
+use super::{logging, said, support::http};
 
 fn tuning(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -28,11 +26,6 @@ fn asked(program: &str, words: &[&str]) -> Option<Output> {
     }
 }
 
-fn said(output: &Output) -> String {
-    let both = [&*output.stdout, &*output.stderr].concat();
-    String::from_utf8_lossy(&both).into_owned()
-}
-
 /// The page of metrics of a running server.
 fn scrape() -> String {
     let (server, _) = logging(&[
@@ -40,14 +33,8 @@ fn scrape() -> String {
         "cockatrice.tcp_address=127.0.0.1:0",
         "cockatrice.websocket_address=127.0.0.1:0",
     ]);
-    let mut stream = TcpStream::connect(server.listener("http/metrics").unwrap()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream
-        .write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        .unwrap();
-    let mut page = String::new();
-    stream.read_to_string(&mut page).unwrap();
-    page
+    let address = server.listener("http/metrics").unwrap();
+    http::get(address, "/metrics").unwrap().body
 }
 
 /// Names of metrics of ours in a text: words that begin as they do.
@@ -101,10 +88,9 @@ fn prometheus_takes_the_metrics_and_the_alerts() {
     };
     assert!(tested.status.success(), "{}", said(&tested));
     let page = scrape();
-    let (_, body) = page.split_once("\r\n\r\n").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("page");
-    fs::write(&file, body).unwrap();
+    fs::write(&file, page).unwrap();
     let check = format!("promtool check metrics < {}", file.display());
     let checked = asked("sh", &["-c", &check]).expect("a shell");
     let complaints = said(&checked);

@@ -292,8 +292,7 @@ impl Server {
 
     /// Sends it a signal.
     pub(crate) fn signal(&self, name: &str) -> Result<(), String> {
-        let pid = self.child.id().to_string();
-        run(Command::new("kill").args([&format!("-{name}"), &pid]))
+        signal(self.child.id(), name)
     }
 
     /// The number of its process.
@@ -386,6 +385,11 @@ pub(crate) fn muster(folder: &Path) -> Command {
     command.stdin(Stdio::null());
     command.args(["--set", &format!("server.data_dir={}", folder.display())]);
     command
+}
+
+/// Sends a process a signal.
+pub(crate) fn signal(pid: u32, name: &str) -> Result<(), String> {
+    run(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]))
 }
 
 fn run(command: &mut Command) -> Result<(), String> {
