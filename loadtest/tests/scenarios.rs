@@ -589,3 +589,34 @@ fn the_examples_of_the_manual_run_and_pass() {
         assert_eq!(report.violations(&plan.goals), [], "{protocol}: {report}");
     }
 }
+
+#[test]
+fn no_two_have_one_name_whatever_their_roles() {
+    let text = r#"
+protocol = "vcmi"
+clients = 6
+rate = { user = 5 }
+
+[[role]]
+name = "talkers"
+count = 3
+think = { uniform = ["100ms", "300ms"] }
+[[role.step]]
+name = "echo"
+send = "<MSG>{login} says {n};"
+expect = { 0 = "MSGCH", 1 = "{login}" }
+measure = "echo"
+
+[[role]]
+is = "user"
+share = 1
+
+[[stage]]
+duration = "1s"
+"#;
+    let stub = Stub::new(Duration::ZERO);
+    let options = format!("--port-vcmi {}", stubs::vcmi());
+    let report = run(&stub, "names.toml", text, &options);
+    assert_eq!(report.failures(), [""; 0], "{report}");
+    assert_eq!(report.count("logins"), 6, "{report}");
+}

@@ -1,5 +1,6 @@
 //! As much of two lobbies as an example of the manual needs: who speaks is heard by all.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -38,7 +39,10 @@ fn block(stream: &mut TcpStream, length: [u8; 4], big: bool) -> std::io::Result<
     Ok(body)
 }
 
-/// A VCMI lobby: a greeting, and lines of chat.
+/// Names that somebody has; those of each run are its own.
+static TAKEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// A VCMI lobby: a greeting by a name that nobody has, and lines of chat.
 pub(crate) fn vcmi() -> u16 {
     listen(|mut stream, all| {
         let mut login = String::new();
@@ -49,6 +53,10 @@ pub(crate) fn vcmi() -> u16 {
             let text = String::from_utf8_lossy(&body);
             if let Some((_, rest)) = text.split_once("<GREETINGS>") {
                 login = rest.split("<VER>").next().unwrap_or_default().to_owned();
+                if !TAKEN.lock().expect("no panic").insert(login.clone()) {
+                    stream.write_all(b":>>ERROR:Can't connect with that name")?;
+                    continue;
+                }
                 stream.write_all(b":>>MSG:System:Here available rooms")?;
                 all.lock().expect("no panic").push(stream.try_clone()?);
             } else if let Some(said) = text.strip_prefix("<MSG>") {

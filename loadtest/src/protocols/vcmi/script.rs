@@ -3,23 +3,20 @@
 
 use serde_json::Value;
 
-use super::packets::{self, Messages, packet};
+use super::packets::{Messages, packet};
 use super::{Context, GREETED};
 use crate::connection::{Connection, Stage};
 use crate::scenario::{Actor, Cue, Heard, Voice};
 
 #[derive(Debug)]
 pub(crate) struct Scripted {
-    /// Number among all clients.
-    index: usize,
     messages: Messages,
     actor: Actor,
 }
 
 impl Scripted {
-    pub(super) fn new(index: usize, actor: Actor) -> Scripted {
+    pub(super) fn new(actor: Actor) -> Scripted {
         Scripted {
-            index,
             messages: Messages::default(),
             actor,
         }
@@ -29,11 +26,9 @@ impl Scripted {
         &self.actor
     }
 
-    pub(super) fn on_connect(&mut self, connection: &mut Connection, context: &Context) {
+    /// What the connection before had begun to say is nothing any more.
+    pub(super) fn begin(&mut self) {
         self.messages = Messages::default();
-        let (login, _) = context.shared.plan.accounts.of(self.index);
-        let greeting = packets::greeting(&login);
-        connection.output().extend_from_slice(&greeting);
     }
 
     pub(super) fn on_bytes(

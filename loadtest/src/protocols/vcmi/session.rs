@@ -1,5 +1,6 @@
 //! One client: a user who chats, a player of a game, or who follows a script.
 
+use super::packets;
 use super::player::{Player, Side};
 use super::script::Scripted;
 use super::user::User;
@@ -15,6 +16,13 @@ pub(crate) enum VcmiSession {
     Scripted(Box<Scripted>),
 }
 
+/// Signs in. Accounts go by the number among all clients, so that no two have one name whatever their roles are.
+fn greet(connection: &mut Connection, context: &Context) {
+    let (login, _) = context.shared.plan.accounts.of(connection.index);
+    let greeting = packets::greeting(&login);
+    connection.output().extend_from_slice(&greeting);
+}
+
 impl Session<Vcmi> for VcmiSession {
     fn new(index: usize, context: &Context) -> VcmiSession {
         match context.shared.protocol.parts[index] {
@@ -23,7 +31,7 @@ impl Session<Vcmi> for VcmiSession {
                 let script = context.shared.plan.script(index);
                 let script = script.expect("the plan was made of the scenario");
                 let actor = Actor::new(index, script, context);
-                VcmiSession::Scripted(Box::new(Scripted::new(index, actor)))
+                VcmiSession::Scripted(Box::new(Scripted::new(actor)))
             }
             Part::Player(number) => {
                 let side = if number.is_multiple_of(2) {
@@ -39,9 +47,12 @@ impl Session<Vcmi> for VcmiSession {
 
     fn on_connect(&mut self, _host: &str, connection: &mut Connection, context: &Context) {
         match self {
-            VcmiSession::User(user) => user.on_connect(connection, context),
+            VcmiSession::User(_) => greet(connection, context),
             VcmiSession::Player(player) => player.on_connect(connection),
-            VcmiSession::Scripted(scripted) => scripted.on_connect(connection, context),
+            VcmiSession::Scripted(scripted) => {
+                scripted.begin();
+                greet(connection, context);
+            }
         }
     }
 

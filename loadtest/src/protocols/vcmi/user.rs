@@ -7,25 +7,17 @@ use crate::protocols::chat::Chatter;
 
 #[derive(Debug)]
 pub(crate) struct User {
-    /// Number among the users.
-    number: usize,
     messages: Messages,
     chatter: Chatter,
 }
 
 impl User {
+    /// The `number`-th of the users.
     pub(super) fn new(number: usize) -> User {
         User {
-            number,
             messages: Messages::default(),
             chatter: Chatter::new(number),
         }
-    }
-
-    pub(super) fn on_connect(&mut self, connection: &mut Connection, context: &Context) {
-        let (login, _) = context.shared.plan.accounts.of(self.number);
-        let greeting = packets::greeting(&login);
-        connection.output().extend_from_slice(&greeting);
     }
 
     pub(super) fn on_bytes(
