@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use rand::RngExt as _;
 use rand::rngs::SmallRng;
 
@@ -84,6 +85,16 @@ pub enum Command {
         /// What is typed instead of what it says.
         #[command(flatten)]
         arguments: Box<Arguments>,
+    },
+    /// Write the manual pages.
+    Man {
+        /// A folder that is there.
+        folder: PathBuf,
+    },
+    /// Print the completions for a shell.
+    Completions {
+        /// For whom.
+        shell: Shell,
     },
 }
 

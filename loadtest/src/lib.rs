@@ -40,6 +40,7 @@ pub mod fleet;
 mod junit;
 pub mod live;
 pub mod machine;
+pub mod manual;
 mod memory;
 mod metrics;
 pub mod outputs;

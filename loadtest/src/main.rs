@@ -14,6 +14,7 @@ use signal_hook::low_level;
 use swarm::cli::{Command, CommandLine, Profiles, Record, Sides};
 use swarm::compare::Comparison;
 use swarm::fleet::{self, Gathering, JoinOptions, LeadOptions};
+use swarm::manual;
 use swarm::outputs::Outputs;
 use swarm::plan::Plan;
 use swarm::scenario::{self, Shipped};
@@ -42,6 +43,8 @@ fn main() -> ExitCode {
             let plan = arguments.plan_for(file);
             told(plan.and_then(|plan| scenario::timetable(&plan)))
         }
+        Command::Man { folder } => told(manual::write(&folder)),
+        Command::Completions { shell } => told(Ok(manual::completions(shell))),
     }
 }
 

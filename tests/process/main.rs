@@ -11,6 +11,7 @@ mod folder;
 mod log;
 mod loss;
 mod manual;
+mod packages;
 mod signals;
 mod systemd;
 mod tuning;
