@@ -395,6 +395,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let hard_bytes = self.settings.outbox(conn).hard_bytes;
         if conn.outbox.bytes() > hard_bytes && conn.closing != Some(Closing::Abort) {
             self.metrics.ended_outbox_full.up();
+            self.note(id, "dropped: too much waits for it that it does not read");
             self.abort(id);
         }
     }
@@ -437,6 +438,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             return self.timers.set(due, Due::Stuck(id));
         }
         self.metrics.ended_outbox_stuck.up();
+        self.note(id, "dropped: it has read nothing for too long");
         self.abort(id);
     }
 }

@@ -125,6 +125,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             if class.held <= class.most / 4 * 3 {
                 break;
             }
+            self.note(id, "dropped: it holds the most where too much is held");
             self.take_back(id);
             ended += 1;
         }

@@ -362,8 +362,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                         self.metrics.ended_framing.up();
                         let too_long = error.is_too_long();
                         self.metrics.ended_too_long.add(u64::from(too_long));
-                        let (shard, peer) = (self.id.local(), conn.address);
-                        tracing::debug!(shard, %peer, %error, "stream ended");
+                        self.note(id, &format!("dropped: {error}"));
                     }
                     self.fail(id, &close_frame);
                     return input.len();

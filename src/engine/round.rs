@@ -212,6 +212,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         };
         if !conn.opened && !conn.is_ending() {
             self.metrics.ended_handshake.up();
+            self.note(id, "dropped: its handshake takes too long");
             self.abort(id);
         }
     }

@@ -215,6 +215,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         if !greeting.is_empty() {
             self.reply_raw(id, greeting);
         }
+        self.note(id, "connected");
         self.turn(Some(id), |dialect, turn| dialect.on_open(turn, id, origin));
         self.drain_local();
     }
@@ -230,6 +231,17 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         self.drain_local();
         let took = self.look_up_now().saturating_sub(begun);
         self.metrics.handling.took(took);
+    }
+
+    /// Says in the log, at its level `debug`, what has become of a connection.
+    pub(super) fn note(&mut self, id: ConnId, what: &str) {
+        if tracing::enabled!(tracing::Level::DEBUG)
+            && let Some(conn) = self.conns.find(id)
+        {
+            let (peer, listener) = (conn.address, usize::from(conn.listener));
+            let listener = &self.settings.listeners[listener].name;
+            tracing::debug!(conn = ?id, %peer, listener, "{what}");
+        }
     }
 
     /// Bytes of the framing itself, to be written as they are.
@@ -252,11 +264,20 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             return;
         }
         conn.stage = Stage::Lingering;
+        let by_peer = conn.closing.is_none();
         conn.closing.get_or_insert(Closing::Flushed);
         conn.stale = false;
         let opened = std::mem::take(&mut conn.opened);
         self.part(id);
         if opened {
+            self.note(
+                id,
+                if by_peer {
+                    "the peer has ended it"
+                } else {
+                    "ended"
+                },
+            );
             self.turn(None, |dialect, turn| dialect.on_close(turn, id));
             self.drain_local();
         }
@@ -486,6 +507,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 }
             }
             Effect::SignedIn(conn) => self.sign_in(conn),
+            Effect::Note(id, what) => self.note(id, &what),
             Effect::Keeps(id, bytes) => {
                 if let Some(conn) = self.conns.find(id) {
                     conn.rare().kept = bytes;

@@ -523,7 +523,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
                 }
             }
             Effect::ExpectRaw(..) => {} // frames come whole here, with or without a header
-            Effect::SignedIn(_) | Effect::Keeps(..) => {} // nothing is limited here
+            Effect::SignedIn(_) | Effect::Keeps(..) | Effect::Note(..) => {} // nothing is limited here
             Effect::Join(joint) => self.join(*joint),
             Effect::Release(conn) => self.hold(conn, false),
             Effect::Close(conn, how) if conn.shard == shard => self.close(conn, how),

@@ -1,6 +1,6 @@
 //! One turn: what a dialect may know while it handles an input, and everything it wants done.
 
-use std::{rc::Rc, time::Duration};
+use std::{borrow::Cow, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use rand::rngs::StdRng;
@@ -145,6 +145,8 @@ pub enum Effect<D: Vocabulary> {
     SignedIn(ConnId),
     /// The dialect keeps so many bytes of what this connection has said.
     Keeps(ConnId, usize),
+    /// What has become of a connection of this shard, for whoever reads the log at its level `debug`.
+    Note(ConnId, Cow<'static, str>),
     /// Relay two connections to each other.
     Join(Box<Relay>),
     /// End a connection, wherever it is.
@@ -178,6 +180,7 @@ impl<D: Vocabulary> Effect<D> {
             Effect::ExpectRaw(conn, bytes) => Effect::ExpectRaw(conn, bytes),
             Effect::SignedIn(conn) => Effect::SignedIn(conn),
             Effect::Keeps(conn, bytes) => Effect::Keeps(conn, bytes),
+            Effect::Note(conn, what) => Effect::Note(conn, what),
             Effect::Join(joint) => Effect::Join(joint),
             Effect::Close(conn, how) => Effect::Close(conn, how),
             Effect::Wake(at, what) => Effect::Wake(at, timer(what)),
@@ -308,6 +311,12 @@ impl<D: Vocabulary> Turn<'_, D> {
     /// waited for, not for what stays.
     pub fn keeps(&mut self, conn: ConnId, bytes: usize) {
         self.effects.push(Effect::Keeps(conn, bytes));
+    }
+
+    /// Says in the log, at its level `debug`, what has become of a connection of this shard: who it is, why it is ended.
+    /// Never a secret, and nothing that happens often.
+    pub fn note(&mut self, conn: ConnId, what: impl Into<Cow<'static, str>>) {
+        self.effects.push(Effect::Note(conn, what.into()));
     }
 
     /// Relays two connections to each other. Both count as signed in from then on.

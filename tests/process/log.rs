@@ -112,3 +112,33 @@ fn whoever_takes_no_more_of_what_was_asked_for_is_no_error() {
     assert!(outcome.status.success(), "{outcome:?}");
     assert_eq!(String::from_utf8_lossy(&outcome.stderr), "");
 }
+
+#[test]
+fn at_debug_the_log_says_who_came_and_why_somebody_was_dropped() {
+    let (mut server, log) = logging(&["log.level=info,muster_engine=debug"]);
+    let player = Player::signed_in(&server, "orion");
+    until("the sign-in is in the log", || {
+        log().contains("signed in as orion, player ")
+    });
+    drop(player);
+    until("the end is in the log", || {
+        log().contains("the peer has ended it")
+    });
+    let mut early = Player::connected(&server);
+    early.send(&json!({"command": "game_host"}));
+    until("why is in the log", || {
+        log().contains("a command that is for players only, before sign-in")
+    });
+    let line = log();
+    let line = line
+        .lines()
+        .find(|line| line.contains("signed in as"))
+        .unwrap();
+    assert!(
+        line.contains("DEBUG") && line.contains("peer=127.0.0.1"),
+        "{line}"
+    );
+    server.terminate().unwrap();
+    assert_eq!(server.ended().unwrap(), 0);
+    assert!(!log().contains("WARN"), "{}", log());
+}

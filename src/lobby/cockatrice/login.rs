@@ -164,7 +164,7 @@ impl Cockatrice {
         let session = self.sessions.get(&conn);
         if session.is_some_and(|session| session.failures >= SIGN_IN_FAILURES) {
             self.metrics.sign_in_closes.up();
-            self.end(turn, conn);
+            self.end(turn, conn, "has failed to sign in too often");
         }
     }
 
@@ -241,6 +241,7 @@ impl Cockatrice {
         session.user = Some(Box::new(user));
         self.metrics.logins.up();
         turn.signed_in(conn);
+        turn.note(conn, format!("signed in as {}", listed.name));
         self.tell_everywhere(ToDirectory::Joined(listed));
         self.resume(conn, entrant, &games, reply);
     }

@@ -60,7 +60,8 @@ impl Cockatrice {
         self.end_wait(turn, conn);
         if let Some(reason) = refused.filter(|_| !is_gone) {
             self.metrics.turned_away.up();
-            self.end_with(turn, conn, protocol::connection_closed(reason, None, None));
+            let closed = protocol::connection_closed(reason, None, None);
+            self.end_with(turn, conn, closed, "too many connections");
         }
     }
 
@@ -75,11 +76,17 @@ impl Cockatrice {
         let now = turn.now.unix.as_secs() as u32;
         let reason = CloseReason::Loggedinelsewere;
         let closed = protocol::connection_closed(reason, Some(WHY), Some(now));
-        self.end_with(turn, conn, closed);
+        self.end_with(turn, conn, closed, "the user has signed in elsewhere");
     }
 
-    /// Ends a connection with a last word, if it has begun to talk (spec: cockatrice-wire 3.1).
-    pub(super) fn end_with(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, last: Bytes) {
+    /// Ends a connection with a last word, if it has begun to talk (spec: cockatrice-wire 3.1). The log says why.
+    pub(super) fn end_with(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        last: Bytes,
+        why: &'static str,
+    ) {
         if self
             .sessions
             .get(&conn)
@@ -87,11 +94,12 @@ impl Cockatrice {
         {
             turn.send(conn, last);
         }
-        self.end(turn, conn);
+        self.end(turn, conn, why);
     }
 
-    /// Ends a connection.
-    pub(super) fn end(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId) {
+    /// Ends a connection. The log says why.
+    pub(super) fn end(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, why: &'static str) {
+        turn.note(conn, why);
         turn.close(conn, Closing::Flushed);
         self.depart(conn);
     }
@@ -220,7 +228,7 @@ impl Cockatrice {
         self.metrics.inactive.add(silent.len() as u64);
         self.metrics.idle.add(idle.len() as u64);
         for conn in silent.into_iter().chain(idle) {
-            self.end(turn, conn);
+            self.end(turn, conn, "silent or idle for too long");
         }
     }
 }

@@ -47,7 +47,7 @@ impl Lobby {
         }
         self.metrics.flooders.up();
         let flow = self.refuse(conn, message::FLOODED);
-        self.deliver(conn.shard, Delivery::Close(conn));
+        self.deliver(conn.shard, Delivery::Close(conn, "says too much".into()));
         flow
     }
 }

@@ -104,6 +104,7 @@ impl Vcmi {
             Next::Flag => turn.expect_raw(conn, 1),
             Next::Broken => {
                 self.metrics.pipes_refused.up();
+                turn.note(conn, "a game whose greeting makes no sense");
                 turn.close(conn, Closing::Flushed);
             }
             Next::Done => {
@@ -136,6 +137,7 @@ impl Vcmi {
             None | Some(Peer::Game | Peer::Launcher { signed_in: true }) => {}
             Some(_) => {
                 self.metrics.handshake_timeouts.up();
+                turn.note(conn, "took too long to sign in");
                 turn.close(conn, Closing::Flushed);
             }
         }
@@ -184,11 +186,15 @@ impl Vcmi {
                 Delivery::Enter(conn, topic) => turn.enter(conn, topic),
                 Delivery::Leave(conn, topic) => turn.leave(conn, topic),
                 Delivery::Release(conn) => turn.release(conn),
-                Delivery::Close(conn) => turn.close(conn, Closing::Flushed),
-                Delivery::Welcome(conn) => {
+                Delivery::Close(conn, why) => {
+                    turn.note(conn, why.into_string());
+                    turn.close(conn, Closing::Flushed);
+                }
+                Delivery::Welcome(conn, name) => {
                     if let Some(Peer::Launcher { signed_in }) = self.peers.get_mut(&conn) {
                         *signed_in = true;
                         turn.signed_in(conn);
+                        turn.note(conn, format!("signed in as {name}"));
                     }
                 }
             }

@@ -47,7 +47,7 @@ impl Lobby {
         self.names.insert(name.to_owned(), conn);
         self.spread_newcomer();
         self.update_topics(conn);
-        self.deliver(conn.shard, Delivery::Welcome(conn));
+        self.deliver(conn.shard, Delivery::Welcome(conn, name.into()));
         let sessions = self.sessions_text();
         self.send(conn, &sessions);
         if modern {

@@ -91,7 +91,10 @@ impl Lobby {
 
     fn drop_silent(&mut self, conn: ConnId) {
         self.metrics.silent.up();
-        self.deliver(conn.shard, Delivery::Close(conn));
+        self.deliver(
+            conn.shard,
+            Delivery::Close(conn, "answers no question".into()),
+        );
         self.lost(conn);
     }
 }

@@ -170,7 +170,10 @@ impl Lobby {
             self.metrics.refused_full.up();
             let text = message::error("Server is full");
             self.deliver(conn.shard, Delivery::Send(conn, text.into()));
-            self.deliver(conn.shard, Delivery::Close(conn));
+            self.deliver(
+                conn.shard,
+                Delivery::Close(conn, "the lobby is full".into()),
+            );
             return;
         }
         user.budget = self.debts.of(user.counted);
@@ -252,7 +255,10 @@ impl Lobby {
             };
             let Some(charset) = named else {
                 self.metrics.unknown_encodings.up();
-                self.deliver(conn.shard, Delivery::Close(conn));
+                self.deliver(
+                    conn.shard,
+                    Delivery::Close(conn, "an encoding that nobody knows".into()),
+                );
                 return false;
             };
             user.charset = charset;

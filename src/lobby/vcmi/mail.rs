@@ -86,10 +86,10 @@ pub enum Delivery {
     Enter(ConnId, Topic),
     /// From now on the connection is no longer in this topic.
     Leave(ConnId, Topic),
-    /// The client has signed in.
-    Welcome(ConnId),
+    /// The client has signed in, under this name.
+    Welcome(ConnId, Box<str>),
     /// Its next packet may come.
     Release(ConnId),
-    /// The connection ends after what it was sent.
-    Close(ConnId),
+    /// The connection ends after what it was sent; why, for the log.
+    Close(ConnId, Box<str>),
 }

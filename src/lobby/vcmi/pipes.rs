@@ -30,7 +30,10 @@ impl Lobby {
         let known = self.uuids.get(uuid).filter(|(_, of)| *of == role);
         let Some(&(id, _)) = known else {
             self.metrics.pipes_refused.up();
-            return self.deliver(conn.shard, Delivery::Close(conn));
+            return self.deliver(
+                conn.shard,
+                Delivery::Close(conn, "belongs to no game".into()),
+            );
         };
         let Some(session) = self.sessions.get_mut(&id) else {
             return;

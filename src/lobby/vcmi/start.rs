@@ -84,7 +84,8 @@ impl Lobby {
             self.send(player.conn, &message::start(&uuid));
         }
         for player in &room.players {
-            self.deliver(player.conn.shard, Delivery::Close(player.conn));
+            let end = Delivery::Close(player.conn, "its game begins".into());
+            self.deliver(player.conn.shard, end);
             self.forget(player.conn);
         }
         self.sessions_started += 1;

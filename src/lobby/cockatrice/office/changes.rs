@@ -220,7 +220,7 @@ impl Cockatrice {
         conns.sort_unstable();
         self.metrics.ejected.add(conns.len() as u64);
         for conn in conns {
-            self.end_with(turn, conn, eject.last.clone());
+            self.end_with(turn, conn, eject.last.clone(), "thrown out by a moderator");
         }
     }
 

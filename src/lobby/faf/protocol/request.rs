@@ -30,6 +30,19 @@ impl Refusal {
     pub(in crate::faf) const fn client(text: &'static str) -> Self {
         Refusal::Client(Cow::Borrowed(text))
     }
+
+    /// For the log: what the player was told, or why they were told nothing.
+    pub(in crate::faf) fn in_short(&self) -> Cow<'static, str> {
+        match self {
+            Refusal::Client(text) => text.clone(),
+            Refusal::Fatal(text) | Refusal::Authentication(text) => (*text).into(),
+            Refusal::Garbage => "a message without what belongs to it".into(),
+            Refusal::Invalid => "a message that makes no sense".into(),
+            Refusal::Disabled(_) => "the server waits for its end".into(),
+            Refusal::Banned(ban) => format!("banned: {}", ban.reason).into(),
+            Refusal::Store(_) => "the store could not be asked".into(),
+        }
+    }
 }
 
 impl From<StoreFailure> for Refusal {

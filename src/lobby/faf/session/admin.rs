@@ -54,7 +54,7 @@ impl Sessions {
         let player = session.and_then(|s| s.player.as_deref());
         if player.is_some_and(|player| player.account.id == player_id) {
             cx.turn.send(conn, message::KICK);
-            self.close(cx, conn);
+            self.close(cx, conn, "kicked");
         }
     }
 

@@ -92,7 +92,11 @@ impl Sessions {
         };
         if session.player.is_none() && !BEFORE_LOGIN.contains(&command) {
             cx.metrics.unauthenticated(command);
-            self.close(cx, conn);
+            self.close(
+                cx,
+                conn,
+                "a command that is for players only, before sign-in",
+            );
             return Ok(());
         }
         if COSTLY.contains(&command) {
@@ -197,6 +201,7 @@ impl Sessions {
 
     /// Does what a refusal asks for.
     pub(in crate::faf) fn refused(&mut self, cx: &mut Context<'_>, conn: ConnId, refusal: Refusal) {
+        let why = refusal.in_short();
         let ends = match refusal {
             Refusal::Client(reason) => {
                 cx.metrics.client_errors.up();
@@ -251,7 +256,7 @@ impl Sessions {
             }
         };
         if ends {
-            self.close(cx, conn);
+            self.close(cx, conn, why);
         }
     }
 

@@ -77,7 +77,7 @@ impl Sessions {
             AfterSignOut::Close => {
                 let notice = message::notice("kick", SIGNED_IN_ELSEWHERE);
                 cx.turn.send(conn, notice);
-                self.close(cx, conn);
+                self.close(cx, conn, "the player has signed in elsewhere");
             }
             AfterSignOut::Claim => self.claim(cx, conn),
         }

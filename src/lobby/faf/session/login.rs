@@ -144,7 +144,7 @@ impl Sessions {
             self.deadlines.waiting.pop_first();
             if self.table.get(conn).is_some_and(|session| !session.closing) {
                 cx.metrics.login_timeouts.up();
-                self.close(cx, conn);
+                self.close(cx, conn, "took too long to sign in");
             }
         }
         self.arm_login_timer(cx);
@@ -376,6 +376,8 @@ impl Sessions {
         let login: Box<str> = account.login.clone();
 
         cx.turn.signed_in(conn);
+        cx.turn
+            .note(conn, format!("signed in as {login}, player {player_id}"));
         cx.turn.subscribe(conn);
         if token {
             cx.turn.send(conn, message::IRC_PASSWORD);

@@ -1,6 +1,7 @@
 //! The sessions of a shard: the state of this role, and what every part of it does with it.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 use bytes::Bytes;
 
@@ -106,10 +107,16 @@ impl Sessions {
         self.player_dirty(id, epoch, None);
     }
 
-    /// Ends a connection of this shard after what it was sent; nothing it still says is heard.
-    pub(in crate::faf) fn close(&mut self, cx: &mut Context<'_>, conn: ConnId) {
+    /// Ends a connection of this shard after what it was sent; nothing it still says is heard. The log says why.
+    pub(in crate::faf) fn close(
+        &mut self,
+        cx: &mut Context<'_>,
+        conn: ConnId,
+        why: impl Into<Cow<'static, str>>,
+    ) {
         if let Some(session) = self.table.get_mut(conn) {
             session.closing = true;
+            cx.turn.note(conn, why);
             cx.turn.close(conn, Closing::Flushed);
         }
     }

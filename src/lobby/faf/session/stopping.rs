@@ -37,7 +37,7 @@ impl Sessions {
         let idle = |s: &&Session| s.player.is_some() && s.state == PlayerState::Idle && !s.closing;
         let idle: Vec<ConnId> = self.table.iter().filter(idle).map(|s| s.conn).collect();
         for conn in idle {
-            self.close(cx, conn);
+            self.close(cx, conn, "idle while the server waits for its end");
         }
         self.kick_idle_later(cx);
     }
@@ -49,7 +49,7 @@ impl Sessions {
         let open = self.table.iter().filter(|s| !s.closing);
         let all: Vec<ConnId> = open.map(|s| s.conn).collect();
         for conn in all {
-            self.close(cx, conn);
+            self.close(cx, conn, "the server ends");
         }
     }
 }
