@@ -55,7 +55,13 @@ async fn restore(config: &Config, url: &str, copy: &Path, known: usize) -> anyho
     let file = care::place_of(url)?;
     make_folder(config)?;
     let folder = &config.server.data_dir;
-    let _nobody_else = folder::claim(folder).context("stop the server first")?;
+    let nobody_else = folder::claim(folder).context("stop the server first")?;
+    if nobody_else.journal() != folder {
+        bail!(
+            "a server before this one still waits for its last games in {}",
+            folder.display()
+        );
+    }
     let (restored, old) = care::restore(copy, &file, known).await?;
     let mut told = in_words(&restored, "was restored");
     if let Some(old) = old {

@@ -17,7 +17,7 @@ use support::{
     exchange::Exchange,
     player::{Player, hello},
     proxy::{Line, Proxy},
-    server::{Backend, Server, Setup},
+    server::{Backend, Server, Setup, muster},
 };
 
 /// Generous: a loaded machine must not fail a test.
@@ -343,4 +343,67 @@ fn a_database_that_comes_back_is_told_everything() {
     }
     let kills = format!("SELECT CAST(gametime AS TEXT) FROM teamkills WHERE game_id = {uid}");
     assert_eq!(server.database.rows(&kills).unwrap(), ["120"]);
+}
+
+/// A server that has given ports and folder to the next one, and the next one.
+fn followed(server: &Server) -> Server {
+    let released = muster(server.folder()).args(["ctl", "release"]).output();
+    let released = released.unwrap();
+    assert!(released.status.success(), "{released:?}");
+    let mut set = vec![
+        format!("server.data_dir={}", server.folder().display()),
+        format!("store.url={}", server.database.url()),
+    ];
+    for (key, listener) in [
+        ("faf.json_address", "faf/json"),
+        ("faf.websocket_address", "faf/websocket"),
+        ("vcmi.address", "vcmi"),
+        ("http.control_address", "http/control"),
+        ("http.health_address", "http/health"),
+    ] {
+        set.push(format!("{key}={}", server.listener(listener).unwrap()));
+    }
+    let set: Vec<&str> = set.iter().map(String::as_str).collect();
+    start(1, &set)
+}
+
+const GRACE: &str = "server.stop_grace_s=600";
+
+#[test]
+fn the_next_server_takes_players_while_the_last_games_of_the_one_before_go_on() {
+    let mut server = start(2, &[GRACE]);
+    let (mut host, mut guest, uid) = playing(&server);
+    let next = followed(&server);
+    // There is one server for whoever comes now; it gives out other numbers.
+    let mut player = Player::signed_in(&next, "lyra");
+    let another = player.hosting();
+    assert!(another > uid, "{another} after {uid}");
+    // What was begun before ends where it began, and that server with it.
+    finish(&mut host, &mut guest);
+    assert_eq!(server.ended().unwrap(), 0);
+    assert!(is_rated(&server));
+    assert!(!kept(&server, uid).exists());
+    player.send(&json!({"command":"ping"}));
+    player.until("pong");
+    next.terminate().unwrap();
+}
+
+#[test]
+fn what_a_server_leaves_that_dies_after_the_next_has_begun_is_settled_by_that() {
+    let mut server = start(1, &[GRACE]);
+    let (mut host, mut guest, uid) = playing(&server);
+    let next = followed(&server);
+    let lock = Lock::take(&server);
+    finish(&mut host, &mut guest);
+    until("the game to be kept", || kept(&server, uid).exists());
+    server.crash();
+    lock.release();
+    until("the ratings", || is_rated(&server));
+    let taken_over = server.folder().join(format!("beside/games/{uid}.game"));
+    until("the game to be forgotten", || {
+        !kept(&server, uid).exists() && !taken_over.exists()
+    });
+    let mut player = Player::signed_in(&next, "orion");
+    player.send(&json!({"command":"ping"}));
+    player.until("pong");
 }

@@ -4,6 +4,7 @@
 mod bench;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::sync::Arc;
 
 use bench::{Bench, on_both};
@@ -451,7 +452,7 @@ on_both! {
     async fn a_store_that_is_away_settles_nothing_and_keeps_the_game(bench: &Bench) {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::open(folder.path(), Arc::default()).unwrap();
-        let (handler, kept) = bench.handler(AuthMode::Database).with_spool(spool.clone()).unwrap();
+        let (handler, kept) = bench.handler(AuthMode::Database).with_spool(spool.clone(), Path::new("nowhere")).unwrap();
         assert!(kept.is_empty());
         handler.refresh().await.unwrap();
         // The launch is written, then the store goes.
@@ -477,7 +478,7 @@ on_both! {
         // The next start finds it, does not give its number out again, and settles it.
         let store = Arc::new(Store::open(&bench.url, &StoreSettings::default()).await.unwrap());
         let again = Bench::with(store, &bench.url);
-        let (handler, kept) = again.handler(AuthMode::Database).with_spool(spool.clone()).unwrap();
+        let (handler, kept) = again.handler(AuthMode::Database).with_spool(spool.clone(), Path::new("nowhere")).unwrap();
         assert_eq!(kept.len(), 1);
         let mut events = Vec::new();
         handler.replay(kept, |done| {

@@ -134,8 +134,38 @@ impl Spool {
     /// # Errors
     /// If the folder can't be read.
     pub fn kept<B: DeserializeOwned>(&self) -> io::Result<Vec<B>> {
+        self.kept_in(&self.folder)
+    }
+
+    /// Takes over what a process that has ended has left in another folder on the same file system, and gives it. Its numbers
+    /// must be none of this one's.
+    ///
+    /// # Errors
+    /// If it can't be read or moved. What has been moved by then is found by the next start.
+    pub fn adopt<B: DeserializeOwned>(&self, left: &Path) -> io::Result<Vec<B>> {
+        let batches = self.kept_in(left)?;
+        if batches.is_empty() {
+            return Ok(batches);
+        }
+        for entry in fs::read_dir(left)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|ending| ending == self.ending)
+                && let Some(name) = path.file_name()
+            {
+                fs::rename(&path, self.folder.join(name))?;
+            }
+        }
+        File::open(&self.folder)?.sync_all()?;
+        Ok(batches)
+    }
+
+    /// What is in such a folder, if there is one.
+    pub(crate) fn kept_in<B: DeserializeOwned>(&self, folder: &Path) -> io::Result<Vec<B>> {
         let mut batches = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
+        if !folder.is_dir() {
+            return Ok(batches);
+        }
+        for entry in fs::read_dir(folder)? {
             let path = entry?.path();
             if path.extension().is_none_or(|ending| ending != self.ending) {
                 continue;
@@ -213,6 +243,23 @@ mod tests {
         again.forget(12_u32).await;
         again.forget(99_u32).await;
         assert_eq!(ends(&again), [(7, 2.0)]);
+    }
+
+    #[tokio::test]
+    async fn what_another_process_has_left_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let (theirs, ours) = (folder.path().join("theirs"), folder.path().join("ours"));
+        let before = opened(&theirs);
+        before.keep(3_u32, &(3_u32, 1.5)).await.unwrap();
+        drop(before);
+        let now = opened(&ours);
+        now.keep(4_u32, &(4_u32, 2.5)).await.unwrap();
+        let taken: Vec<(u32, f64)> = now.adopt(&theirs).unwrap();
+        assert_eq!(taken, [(3, 1.5)]);
+        assert_eq!(names(&theirs), Vec::<String>::new());
+        assert_eq!(ends(&now), [(3, 1.5), (4, 2.5)]);
+        let nothing: Vec<(u32, f64)> = now.adopt(&folder.path().join("nowhere")).unwrap();
+        assert!(nothing.is_empty());
     }
 
     #[tokio::test]

@@ -52,6 +52,15 @@ struct Accepting<D: Dialect> {
     failures: u64,
 }
 
+/// How many of those who wait at a listening socket have been taken in.
+enum Taken {
+    All,
+    /// There may be more.
+    Some,
+    /// Something is wrong.
+    Failed,
+}
+
 impl Acceptor {
     /// Starts to accept.
     ///
@@ -105,20 +114,30 @@ impl<D: Dialect> Accepting<D> {
             };
             runtime::wait_for_any(&self.bell, listeners, longest);
             pause = false;
+            let mut waiting = false;
             for listener in 0..self.listeners.len() {
-                pause |= !self.accept(listener);
+                match self.accept(listener) {
+                    Taken::All => {}
+                    Taken::Some => waiting = true,
+                    Taken::Failed => pause = true,
+                }
+            }
+            // Whoever waits at a socket that is closed is refused: first there must be nobody.
+            if self.mesh.is_releasing() && !waiting && !pause {
+                self.listeners.clear();
+                self.mesh.set_released();
             }
         }
     }
 
-    /// Takes in those who wait at one listening socket, some at a time. False: there is something wrong.
-    fn accept(&mut self, listener: usize) -> bool {
+    /// Takes in those who wait at one listening socket, some at a time.
+    fn accept(&mut self, listener: usize) -> Taken {
         for _ in 0..ACCEPTS_PER_TURN {
             match self.listeners[listener].accept() {
                 Ok((socket, peer)) => {
                     self.take_in(socket.into(), peer.ip().to_canonical(), listener)
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Taken::All,
                 // Somebody who was gone before their turn, or a signal.
                 Err(error)
                     if matches!(
@@ -128,12 +147,12 @@ impl<D: Dialect> Accepting<D> {
                 Err(error) => {
                     self.failed(listener, &error);
                     if !runtime::is_out_of_descriptors(&error) || !self.refuse(listener) {
-                        return false;
+                        return Taken::Failed;
                     }
                 }
             }
         }
-        true
+        Taken::Some
     }
 
     /// Counts a failure, and logs it now and then.

@@ -141,6 +141,9 @@ pub struct Mesh<D: Dialect, S = OwnedFd> {
     acceptor: OnceLock<Doorbell>,
     /// Nobody is to be accepted any more.
     closing: AtomicBool,
+    /// The listening sockets are to be given up; and they are.
+    releasing: AtomicBool,
+    released: AtomicBool,
     /// Per shard: drained, nothing left that an orderly end waits for.
     idle: Box<[AtomicBool]>,
     /// How often it was asked whether everybody is alive.
@@ -196,6 +199,8 @@ impl<D: Dialect, S> Mesh<D, S> {
                 .collect(),
             acceptor: OnceLock::new(),
             closing: AtomicBool::new(false),
+            releasing: AtomicBool::new(false),
+            released: AtomicBool::new(false),
             idle: (0..shards).map(|_| AtomicBool::new(false)).collect(),
             asked: AtomicU64::new(0),
             answered: (0..shards).map(|_| AtomicU64::new(0)).collect(),
@@ -248,6 +253,29 @@ impl<D: Dialect, S> Mesh<D, S> {
         for shard in self.ids() {
             self.post(shard, Inbound::Stop(step));
         }
+    }
+
+    /// Gives the listening sockets up: who waits there is still taken in, who comes later meets whoever listens then.
+    pub fn release_ports(&self) {
+        self.releasing.store(true, Ordering::SeqCst);
+        if let Some(bell) = self.acceptor.get() {
+            bell.ring();
+        }
+    }
+
+    /// Whether they are to be given up.
+    pub(super) fn is_releasing(&self) -> bool {
+        self.releasing.load(Ordering::SeqCst)
+    }
+
+    /// They are given up.
+    pub(super) fn set_released(&self) {
+        self.released.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether they have been given up: somebody else may listen there.
+    pub fn has_released_ports(&self) -> bool {
+        self.released.load(Ordering::SeqCst)
     }
 
     /// Has every shard log what it counts.

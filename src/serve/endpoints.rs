@@ -107,6 +107,13 @@ impl Endpoints {
         self.metrics.move_to(wanted.metrics).await;
     }
 
+    /// Listens nowhere any more.
+    pub(super) async fn close(&mut self) {
+        for endpoint in [&mut self.control, &mut self.health, &mut self.metrics] {
+            endpoint.move_to(HostAddress::Off).await;
+        }
+    }
+
     /// Ends them; the last is the one that says whether the server is there.
     pub(super) async fn stop(self) {
         self.control.stop().await;

@@ -70,8 +70,9 @@ use self::{
     ctl::{Controlled, Ctl},
     ending::{Stage, Stops},
     endpoints::{Endpoint, Endpoints},
+    folder::Claim,
     metrics::{Counting, Service},
-    office::{Offices, Progress},
+    office::{Journals, Offices, Progress},
     orders::Orders,
     outside::Link,
     pulse::Pulse,
@@ -98,8 +99,14 @@ pub(crate) fn serve(
     say_how_many(connections, &config);
     std::fs::create_dir_all(&config.server.data_dir)
         .with_context(|| format!("can't create {}", config.server.data_dir.display()))?;
-    let _claim = folder::claim(&config.server.data_dir)?;
-    let run = run(signals, sources, &config, connections, log, Rc::new(level));
+    let claim = Rc::new(folder::claim(&config.server.data_dir)?);
+    let run = run(
+        signals,
+        sources,
+        &config,
+        (connections, claim),
+        (log, Rc::new(level)),
+    );
     LocalSet::new()
         .block_on(runtime, run)
         .map_err(|error| with_holder(error, &config))?;
@@ -166,9 +173,8 @@ async fn run(
     signals: Signals,
     sources: Sources,
     config: &Config,
-    connections: usize,
-    log: &Log,
-    level: Rc<Level>,
+    (connections, claim): (usize, Rc<Claim>),
+    (log, level): (&Log, Rc<Level>),
 ) -> anyhow::Result<()> {
     let inherited = systemd::sockets().context("the sockets that were handed over")?;
     let mesh = Mesh::<Router>::new(config.engine.shards);
@@ -180,9 +186,15 @@ async fn run(
     let health = health(&progress, &mesh, &phase, &pulse);
     let health = Endpoint::open("http/health", config.http.health, health, &http).await?;
 
-    let (mut link, broker) = Link::open(config, &mesh)?;
-    let (offices, config) = office::opened(config, &mesh, &progress, &link.outbox).await?;
-    link.republish();
+    let left = claim.left();
+    let (mut link, broker) = Link::open(config, claim.journal(), &mesh)?;
+    let journals = Journals {
+        ours: claim.journal().to_owned(),
+        left: left.clone(),
+    };
+    let (offices, config) =
+        office::opened(config, journals, &mesh, &progress, &link.outbox).await?;
+    link.republish(left);
     let lobbies = LobbyMetrics::new(mesh.shards());
     let orders = Arc::<Orders>::default();
     let outside = (&offices, &link.broker, &orders);
@@ -225,6 +237,8 @@ async fn run(
         broker,
         endpoints: &mut endpoints,
         service,
+        claim,
+        last_game: progress.last_game.clone(),
     };
     until_the_end(stops, reload, &offices, &phase).await?;
     watched.abort();

@@ -1,7 +1,7 @@
 //! What lobbies and `muster ctl` may ask of the process: an administrator of one can end it, or have the configuration read again.
 
 use muster::lobby::cockatrice::Event;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// What was ordered and is not done yet. Ordering it again changes nothing.
 #[derive(Debug, Default)]
@@ -12,6 +12,10 @@ pub(super) struct Orders {
     pub(super) drain: Notify,
     /// The configuration is to be read again.
     pub(super) reload: Notify,
+    /// Ports and data folder are to be the next server's, and this one is to end in an orderly way.
+    pub(super) release: Notify,
+    /// That has been done, or why not.
+    pub(super) released: watch::Sender<Option<Result<(), String>>>,
 }
 
 impl Orders {

@@ -1,6 +1,6 @@
 //! The broker at the server's side: its settings, what waits for it on disk, and what becomes of what it says.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use muster::{
@@ -14,6 +14,11 @@ use tokio::{
     sync::watch,
     task::{JoinHandle, spawn_local},
 };
+
+use super::folder::Left;
+
+/// The folder of a journal that events are in.
+const EVENTS: &str = "events";
 
 /// What the configuration says of the broker; `None`: there is none.
 pub(super) fn broker_settings(config: &Config) -> Option<BrokerSettings> {
@@ -43,9 +48,10 @@ impl Link {
     /// The folder of events can't be read.
     pub(super) fn open(
         config: &Config,
+        journal: &Path,
         mesh: &Arc<Mesh<Router>>,
     ) -> anyhow::Result<(Link, watch::Sender<Option<BrokerSettings>>)> {
-        let (broker, outbox) = broker(config)?;
+        let (broker, outbox) = broker(config, journal)?;
         let (settings, wanted) = watch::channel(broker_settings(config));
         let (running, mesh) = (broker.clone(), mesh.clone());
         let link = Link {
@@ -57,12 +63,20 @@ impl Link {
         Ok((link, settings))
     }
 
-    /// Publishes what an earlier process has left there, once there is a broker.
-    pub(super) fn republish(&mut self) {
+    /// Publishes what an earlier process has left there, once there is a broker, and what is left in another journal, once that
+    /// is nobody's.
+    pub(super) fn republish(&mut self, left: Left) {
         let (broker, outbox) = (self.broker.clone(), self.outbox.clone());
         self.republishing = Some(spawn_local(async move {
             let publish = |event| broker.publish(event);
             outbox.republish(|| broker.has_room(), publish).await;
+            let theirs = left.journal().await.join(EVENTS);
+            match outbox.adopt(&theirs).await {
+                Ok(()) => outbox.republish(|| broker.has_room(), publish).await,
+                Err(error) => {
+                    tracing::error!(%error, folder = %theirs.display(), "what an earlier server has left can't be read");
+                }
+            }
         }));
     }
 
@@ -78,8 +92,8 @@ impl Link {
 }
 
 /// The broker's place, and the folder of events that it does not have yet.
-fn broker(config: &Config) -> anyhow::Result<(Arc<Broker>, Arc<Outbox>)> {
-    let folder = config.server.data_dir.join("events");
+fn broker(config: &Config, journal: &Path) -> anyhow::Result<(Arc<Broker>, Arc<Outbox>)> {
+    let folder = journal.join(EVENTS);
     let outbox = Outbox::open(&folder, config.broker.backlog, events::kept_key);
     let unread = || {
         format!(

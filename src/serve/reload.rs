@@ -1,6 +1,14 @@
 //! Reading the configuration again, and what takes effect at once (spec: faf-lifecycle 16).
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use muster::{
     backoffice::broker::BrokerSettings,
@@ -9,7 +17,9 @@ use muster::{
 };
 use tokio::{signal::unix::Signal, sync::watch};
 
-use super::{ctl::Controlled, endpoints::Endpoints, metrics::Service, outside, systemd};
+use super::{
+    ctl::Controlled, endpoints::Endpoints, folder::Claim, metrics::Service, outside, systemd,
+};
 
 /// The configuration in effect: that of the start, with everything live as it is now.
 pub(super) type Current = Rc<RefCell<Config>>;
@@ -25,7 +35,13 @@ pub(super) struct Reload<'a> {
     pub(super) broker: watch::Sender<Option<BrokerSettings>>,
     pub(super) endpoints: &'a mut Endpoints,
     pub(super) service: Arc<Service>,
+    pub(super) claim: Rc<Claim>,
+    /// The last game number that was given out.
+    pub(super) last_game: Arc<AtomicU32>,
 }
+
+/// How often it is looked whether the ports are free.
+const RELEASE_CHECK: Duration = Duration::from_millis(5);
 
 impl Reload<'_> {
     /// Reads the files again now and then, on SIGHUP, and when an administrator wants it. Never ends; may be dropped at any await.
@@ -36,11 +52,39 @@ impl Reload<'_> {
                 () = pause(period) => {}
                 _ = self.hangup.recv() => {}
                 () = self.controlled.orders.reload.notified() => {}
+                () = self.controlled.orders.release.notified() => {
+                    let done = self.release().await;
+                    let is_done = done.is_ok();
+                    self.controlled.orders.released.send_replace(Some(done));
+                    if is_done {
+                        self.controlled.orders.drain.notify_one();
+                        return std::future::pending().await; // what is configured from now on is the next server's
+                    }
+                    continue;
+                }
             }
             systemd::reloading();
             self.read_again().await;
             systemd::ready("serving");
         }
+    }
+
+    /// Gives ports and data folder up, so that the next server can start.
+    ///
+    /// # Errors
+    /// In words; then all of it stays.
+    async fn release(&mut self) -> Result<(), String> {
+        let last_game = self.last_game.load(Ordering::Acquire);
+        let released = self.claim.release(last_game);
+        released.map_err(|error| format!("the data folder can't be given up: {error}"))?;
+        tracing::info!("ports and data folder are the next server's from now on");
+        let mesh = &self.controlled.mesh;
+        mesh.release_ports();
+        self.endpoints.close().await;
+        while !mesh.has_released_ports() {
+            tokio::time::sleep(RELEASE_CHECK).await;
+        }
+        Ok(())
     }
 
     async fn read_again(&mut self) {

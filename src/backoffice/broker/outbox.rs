@@ -105,6 +105,30 @@ impl Outbox {
             .expect("nothing panics while it holds this lock")
     }
 
+    /// Takes over what a process that has ended has left in another folder; [`Outbox::republish`] publishes it.
+    ///
+    /// # Errors
+    /// If it can't be read. Files that can't be kept here stay there, which is logged.
+    pub async fn adopt(&self, folder: &Path) -> io::Result<()> {
+        if !folder.is_dir() {
+            return Ok(());
+        }
+        let theirs = Spool::open_for(folder, ENDING, Arc::default())?;
+        let mut left: Vec<Kept> = theirs.kept()?;
+        left.sort_unstable_by_key(|kept| kept.number);
+        for mut kept in left {
+            let before = kept.number;
+            kept.number = self.number_for(kept.events.len());
+            if self.spool.keep(kept.number, &kept).await.is_err() {
+                self.state().unconfirmed.remove(&kept.number);
+                continue;
+            }
+            theirs.forget(before).await;
+            self.state().left.insert(0, kept); // taken from the end
+        }
+        Ok(())
+    }
+
     /// Says whether there is a broker that will take what is kept.
     pub fn set_wanted(&self, wanted: bool) {
         self.state().wanted = wanted;
@@ -142,7 +166,7 @@ impl Outbox {
 
     /// The number of a new file for so many events; `None`: there is to be none.
     fn begin(&self, events: usize) -> Option<u64> {
-        let mut state = self.state();
+        let state = self.state();
         if events == 0 || !state.wanted {
             return None;
         }
@@ -150,10 +174,16 @@ impl Outbox {
             self.metrics.unkept.up();
             return None;
         }
+        drop(state);
+        Some(self.number_for(events))
+    }
+
+    fn number_for(&self, events: usize) -> u64 {
+        let mut state = self.state();
         state.last += 1;
         let number = state.last;
         state.unconfirmed.insert(number, events);
-        Some(number)
+        number
     }
 
     /// The broker has dealt with these. What is to go from disk by that does so with the next [`Outbox::tidy`].

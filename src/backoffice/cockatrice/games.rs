@@ -101,9 +101,16 @@ impl Kept {
     ///
     /// # Errors
     /// If one can't be read.
-    pub(super) fn open(spool: Spool, pieces: &Path) -> io::Result<(Self, Vec<PlayedGame>)> {
-        let games: Vec<PlayedGame> = spool.kept()?;
+    pub(super) fn open(
+        spool: Spool,
+        pieces: &Path,
+        left: &Path,
+    ) -> io::Result<(Self, Vec<PlayedGame>)> {
+        let mut games: Vec<PlayedGame> = spool.kept()?;
+        let ours = games.len();
+        games.extend(spool.kept_in::<PlayedGame>(left)?);
         let pieces = Pieces::open(pieces, &games)?;
+        games.truncate(ours);
         let kept = Kept {
             spool,
             pieces,
@@ -132,6 +139,22 @@ impl Kept {
 }
 
 impl CockatriceHandler {
+    /// Takes over the games that a process which has ended has left in other folders, and stores them.
+    ///
+    /// # Errors
+    /// If they can't be read or moved.
+    pub fn adopt(&self, games: &Path, pieces: &Path) -> io::Result<()> {
+        let Some(kept) = &self.kept else {
+            return Ok(());
+        };
+        let theirs: Vec<PlayedGame> = kept.spool.kept_in(games)?;
+        kept.pieces.adopt(pieces, &theirs)?; // before their games, which name them
+        for played in kept.spool.adopt(games)? {
+            kept.later(Box::new(played));
+        }
+        Ok(())
+    }
+
     /// Stores the games that an earlier process has left on disk, and from then on those that the store could not take when they
     /// were over: until the end, after a pause each time. What the store refuses stays on disk, and is logged.
     pub async fn keep_storing(&self, left: Vec<PlayedGame>, pause: Duration) {

@@ -80,7 +80,8 @@ impl CockatriceHandler {
     }
 
     /// Has games that are over kept in the spool until they are stored, and pieces of replays in that folder. Gives the games that
-    /// an earlier process has left, for [`CockatriceHandler::keep_storing`].
+    /// an earlier process has left, for [`CockatriceHandler::keep_storing`]. Pieces of games that are in the folder `left`, of
+    /// another process, stay.
     ///
     /// # Errors
     /// If a folder can't be read.
@@ -88,8 +89,9 @@ impl CockatriceHandler {
         mut self,
         spool: Spool,
         pieces: &Path,
+        left: &Path,
     ) -> io::Result<(Self, Vec<PlayedGame>)> {
-        let (kept, left) = Kept::open(spool, pieces)?;
+        let (kept, left) = Kept::open(spool, pieces, left)?;
         self.kept = Some(kept);
         Ok((self, left))
     }

@@ -49,6 +49,25 @@ impl Pieces {
         })
     }
 
+    /// Takes over what a process that has ended has left in another folder on the same file system, if it belongs to these games.
+    ///
+    /// # Errors
+    /// If it can't be read or moved.
+    pub(super) fn adopt(&self, left: &Path, games: &[PlayedGame]) -> io::Result<()> {
+        if !left.is_dir() {
+            return Ok(());
+        }
+        let theirs = Pieces::open(left, games)?;
+        for played in games {
+            for (path, _) in theirs.files(played) {
+                if let Some(name) = path.file_name() {
+                    fs::rename(&path, self.folder.join(name))?;
+                }
+            }
+        }
+        File::open(&self.folder)?.sync_all()
+    }
+
     fn file(&self, game: u32, round: usize) -> PathBuf {
         self.folder.join(format!("{game}-{round}.{ENDING}"))
     }

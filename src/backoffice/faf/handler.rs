@@ -1,6 +1,7 @@
 //! The handler where the FAF lobby's questions are answered: who may sign in, and what it keeps for all of them.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -50,6 +51,8 @@ pub struct FafHandler {
     countries: Option<Arc<Countries>>,
     /// The last game number given out, read from the store once (spec: faf-lifecycle 11).
     last_game: OnceCell<AtomicU32>,
+    /// The same for whoever asks from another thread: 0 until there is one.
+    given_out: Arc<AtomicU32>,
     /// As loaded last.
     reference: Mutex<Option<Arc<Reference>>>,
     /// Whoever has it rates a game.
@@ -86,6 +89,7 @@ impl FafHandler {
             attempts: Attempts::new(AttemptLimits::default()),
             countries: None,
             last_game: OnceCell::new(),
+            given_out: Arc::default(),
             reference: Mutex::default(),
             rating: tokio::sync::Mutex::default(),
             spool: None,
@@ -109,16 +113,44 @@ impl FafHandler {
     }
 
     /// Has finished games kept on disk until they are settled. Gives those an earlier process has left, for
-    /// [`FafHandler::replay`]; their numbers are not given out again, even if the store has not seen them yet.
+    /// [`FafHandler::replay`]; their numbers are not given out again, even if the store has not seen them yet, nor are those of
+    /// games in the folder `left`, of another process.
     ///
     /// # Errors
     /// If the folder can't be read.
-    pub fn with_spool(mut self, spool: Spool) -> std::io::Result<(Self, Vec<Batch>)> {
+    pub fn with_spool(mut self, spool: Spool, left: &Path) -> std::io::Result<(Self, Vec<Batch>)> {
+        let others: Vec<Batch> = spool.kept_in(left)?;
         let mut kept: Vec<Batch> = spool.kept()?;
         kept.sort_unstable_by_key(|batch| batch.uid);
-        self.kept_game = kept.last().map_or(0, |batch| batch.uid);
+        let all = kept.iter().chain(&others).map(|batch| batch.uid);
+        self.kept_game = all.max().unwrap_or_default();
         self.spool = Some(spool);
         Ok((self, kept))
+    }
+
+    /// Takes over the games that a process which has ended has left in another folder, for [`FafHandler::replay`].
+    ///
+    /// # Errors
+    /// If they can't be read or moved.
+    pub fn adopt(&self, left: &Path) -> std::io::Result<Vec<Batch>> {
+        match &self.spool {
+            Some(spool) => spool.adopt(left),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// No game of ours has this number or a lower one: another process has given them out.
+    #[must_use]
+    pub fn after_game(mut self, uid: u32) -> Self {
+        self.kept_game = self.kept_game.max(uid);
+        self
+    }
+
+    /// Has the last number that a game was given told there.
+    #[must_use]
+    pub fn with_last_game(mut self, given_out: Arc<AtomicU32>) -> Self {
+        self.given_out = given_out;
+        self
     }
 
     /// The same, which puts the events that come of games there before it forgets the games.
@@ -241,7 +273,9 @@ impl FafHandler {
     }
 
     pub(super) async fn next_game(&self) -> Result<u32, StoreFailure> {
-        Ok(self.last_game().await?.fetch_add(1, Ordering::Relaxed) + 1)
+        let next = self.last_game().await?.fetch_add(1, Ordering::Relaxed) + 1;
+        self.given_out.fetch_max(next, Ordering::Relaxed);
+        Ok(next)
     }
 
     async fn last_game(&self) -> Result<&AtomicU32, StoreFailure> {

@@ -36,7 +36,14 @@ use muster::{
     },
 };
 
-use super::{Asked, Progress};
+use super::{Asked, Journals, Left, Progress};
+
+/// The folder of a journal, and of the data folder, that is this lobby's.
+const FOLDER: &str = "cockatrice";
+/// In a journal's: games that are over.
+const GAMES: &str = "games";
+/// And pieces of their replays.
+const PIECES: &str = "pieces";
 
 /// How long it takes until a store that could not be reached, or not take a game, is asked again.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -50,13 +57,14 @@ pub(super) fn is_wanted(config: &Config) -> bool {
 /// Starts it: the store, what is left of games, mail, and the handler that answers.
 pub(super) fn open(
     config: &Config,
+    journals: Journals,
     mesh: Arc<Mesh<Router>>,
     progress: Arc<Progress>,
 ) -> anyhow::Result<BackOffice<Asked<Ask>>> {
     let asks = config.queue.asks;
     let config = config.clone();
     let setup = move || async move {
-        let handler = set_up(&config, &progress).await?;
+        let handler = set_up(&config, journals, &progress).await?;
         Ok::<_, anyhow::Error>(move |(shard, ticket, ask): Asked<Ask>| {
             let (handler, mesh) = (handler.clone(), mesh.clone());
             async move {
@@ -71,28 +79,31 @@ pub(super) fn open(
 /// Makes the handler, and begins what is done beside its answers.
 async fn set_up(
     config: &Config,
+    journals: Journals,
     progress: &Arc<Progress>,
 ) -> anyhow::Result<Rc<CockatriceHandler>> {
     let begun = unix_now();
     let store = Arc::new(store(config, progress).await?);
-    let folder = folder(config);
+    let folder = journals.ours.join(FOLDER);
+    let theirs = journals.left.path().join(FOLDER);
     let unread = || {
         format!(
             "games of an earlier run in {} can't be read",
             folder.display()
         )
     };
-    let games = Spool::open(&folder.join("games"), progress.spool.clone()).with_context(unread)?;
+    let games = Spool::open(&folder.join(GAMES), progress.spool.clone()).with_context(unread)?;
     let (handler, left) = CockatriceHandler::new(
         store.clone(),
         config.cockatrice.clone(),
         config.sign_in.attempts,
     )?
-    .with_spool(games, &folder.join("pieces"))
+    .with_spool(games, &folder.join(PIECES), &theirs.join(GAMES))
     .with_context(unread)?;
     let handler = Rc::new(handler);
     let storing = handler.clone();
     tokio::task::spawn_local(async move { storing.keep_storing(left, PAUSE).await });
+    tokio::task::spawn_local(adopt(handler.clone(), journals.left));
     if let Some(mailer) = Mailer::new(config.cockatrice.mail.clone(), progress.mail.clone()) {
         tokio::task::spawn_local(mailer.keep_sending(store.clone()));
     }
@@ -110,6 +121,14 @@ async fn set_up(
         });
     }
     Ok(handler)
+}
+
+/// Takes over what is left in another journal, once that is nobody's.
+async fn adopt(handler: Rc<CockatriceHandler>, left: Left) {
+    let theirs = left.journal().await.join(FOLDER);
+    if let Err(error) = handler.adopt(&theirs.join(GAMES), &theirs.join(PIECES)) {
+        tracing::error!(%error, folder = %theirs.display(), "what an earlier server has left can't be read");
+    }
 }
 
 /// Whether the store is there and fit for use; then sessions that were open when this process began are over.
@@ -146,7 +165,7 @@ async fn store(config: &Config, progress: &Progress) -> Result<Store, anyhow::Er
 
 /// Where what is left of games is.
 fn folder(config: &Config) -> PathBuf {
-    config.server.data_dir.join("cockatrice")
+    config.server.data_dir.join(FOLDER)
 }
 
 /// Reads the rooms from the store into the configuration, if they are there. They are fixed from the start on, so a database that is not there now has to

@@ -36,11 +36,15 @@ use muster::{
     },
 };
 
-use super::{Asked, Progress};
+use super::{Asked, Journals, Left, Progress};
+
+/// The folder of a journal that games are in.
+const GAMES: &str = "games";
 
 /// Starts it: store, keys, policy server, and the handler that answers with them.
 pub(super) fn open(
     config: &Config,
+    journals: Journals,
     mesh: Arc<Mesh<Router>>,
     progress: Arc<Progress>,
     outbox: Arc<Outbox>,
@@ -48,7 +52,7 @@ pub(super) fn open(
     let asks = config.queue.asks;
     let config = config.clone();
     let setup = move || async move {
-        let handler = set_up(&config, &mesh, &progress, outbox).await?;
+        let handler = set_up(&config, journals, &mesh, &progress, outbox).await?;
         Ok::<_, anyhow::Error>(move |(shard, ticket, ask): Asked<Ask>| {
             let (handler, mesh) = (handler.clone(), mesh.clone());
             async move {
@@ -63,6 +67,7 @@ pub(super) fn open(
 /// Makes the handler, and begins what is done beside its answers.
 async fn set_up(
     config: &Config,
+    journals: Journals,
     mesh: &Arc<Mesh<Router>>,
     progress: &Arc<Progress>,
     outbox: Arc<Outbox>,
@@ -82,7 +87,7 @@ async fn set_up(
     let policy = sign_in.policy_server().map(Policy::new).transpose()?;
     let countries = Arc::new(countries(config.countries.clone()));
     countries.load().await;
-    let games = config.server.data_dir.join("games");
+    let games = journals.ours.join(GAMES);
     let unread = || {
         format!(
             "unsettled games of an earlier run in {} can't be read",
@@ -94,13 +99,16 @@ async fn set_up(
         .with_countries(countries.clone())
         .with_attempt_limits(sign_in.attempts)
         .with_outbox(outbox)
-        .with_spool(spool)
+        .with_spool(spool, &journals.left.path().join(GAMES))
         .with_context(unread)?;
+    let handler = handler
+        .after_game(journals.left.last_game())
+        .with_last_game(progress.last_game.clone());
     let handler = Rc::new(handler);
     tokio::task::spawn_local(async move { countries.keep_fresh(unix_now).await });
     let known = warm_up(&handler, mesh, progress).await;
     tokio::task::spawn_local(async move { keys.keep_fresh().await });
-    tokio::task::spawn_local(replay(handler.clone(), mesh.clone(), kept));
+    tokio::task::spawn_local(replay(handler.clone(), mesh.clone(), kept, journals.left));
     if let Some(table) = config.store.migrations.clone() {
         let reader = handler.clone();
         tokio::task::spawn_local(async move { reader.warn_of_old_schema(&table).await });
@@ -113,8 +121,8 @@ async fn set_up(
     Ok(handler)
 }
 
-/// Settles what an earlier process has left.
-async fn replay(handler: Rc<FafHandler>, mesh: Arc<Mesh<Router>>, kept: Vec<Batch>) {
+/// Settles what an earlier process has left, and what is left in another journal, once that is nobody's.
+async fn replay(handler: Rc<FafHandler>, mesh: Arc<Mesh<Router>>, kept: Vec<Batch>, left: Left) {
     // Any shard can tell what came of it; there is always a first.
     let tell = |done| {
         mesh.post(
@@ -123,6 +131,13 @@ async fn replay(handler: Rc<FafHandler>, mesh: Arc<Mesh<Router>>, kept: Vec<Batc
         )
     };
     handler.replay(kept, tell).await;
+    let theirs = left.journal().await.join(GAMES);
+    match handler.adopt(&theirs) {
+        Ok(kept) => handler.replay(kept, tell).await,
+        Err(error) => {
+            tracing::error!(%error, folder = %theirs.display(), "what an earlier server has left can't be read");
+        }
+    }
 }
 
 /// Reads what is needed before anything is answered; false if not all of it is known.

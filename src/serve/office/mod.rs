@@ -10,6 +10,7 @@ mod faf;
 
 use std::{
     future::Future,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -34,6 +35,8 @@ use muster::{
     },
 };
 
+use super::folder::Left;
+
 /// A question, who asked, and under which ticket.
 type Asked<A> = (ShardId, Ticket, A);
 
@@ -52,6 +55,13 @@ fn at_once(lane: Lane) -> usize {
     }
 }
 
+/// Where a back office keeps what a crash must not lose, and where a server before this one may have left something.
+#[derive(Clone, Debug)]
+pub(super) struct Journals {
+    pub(super) ours: PathBuf,
+    pub(super) left: Left,
+}
+
 /// What is known of the back offices outside of them.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
@@ -61,6 +71,8 @@ pub(super) struct Progress {
     accounts_awaited: AtomicBool,
     /// The last game number at the start, once it is known.
     pub(super) first_game: AtomicU32,
+    /// The last game number that was given out.
+    pub(super) last_game: Arc<AtomicU32>,
     /// What is counted of the databases.
     pub(super) store: Arc<store::Metrics>,
     /// What is counted of finished games on disk.
@@ -88,6 +100,7 @@ pub(super) struct Offices {
 /// which is what the databases say of it.
 pub(super) async fn opened(
     config: &Config,
+    journals: Journals,
     mesh: &Arc<Mesh<Router>>,
     progress: &Arc<Progress>,
     outbox: &Arc<Outbox>,
@@ -96,9 +109,9 @@ pub(super) async fn opened(
     let (mesh, progress, outbox) = (mesh.clone(), progress.clone(), outbox.clone());
     tokio::task::spawn_blocking(move || {
         let cockatrice = cockatrice::is_wanted(&config)
-            .then(|| cockatrice::open(&config, mesh.clone(), progress.clone()));
+            .then(|| cockatrice::open(&config, journals.clone(), mesh.clone(), progress.clone()));
         let cockatrice = cockatrice.transpose()?;
-        let faf = faf::open(&config, mesh, progress, outbox)?;
+        let faf = faf::open(&config, journals, mesh, progress, outbox)?;
         Ok((Offices { faf, cockatrice }, config))
     })
     .await?

@@ -1,5 +1,7 @@
 //! What games leave: replays and who may see them, what was said (checklist 206 to 210, 222).
 
+use std::path::Path;
+
 use bytes::Bytes;
 use cockatrice::messages::{GameReplay, ResponseBody, ResponseCode as Code, decode, encode};
 use lobby::cockatrice::questions::{
@@ -188,17 +190,31 @@ on_both! {
 
 #[tokio::test]
 async fn a_game_that_is_over_outlives_the_process() {
+    outlives(false).await;
+}
+
+#[tokio::test]
+async fn another_server_stores_the_games_that_one_before_it_has_left() {
+    outlives(true).await;
+}
+
+/// The process that has the game dies; another one with the same folders has it, or one that takes it over from them.
+async fn outlives(adopted: bool) {
     let bench = Bench::sqlite().await;
     let folder = tempfile::tempdir().unwrap();
     let (games, pieces) = (folder.path().join("games"), folder.path().join("replays"));
-    let spool = || Spool::open(&games, Default::default()).unwrap();
+    let opened = |games: &Path| Spool::open(games, Default::default()).unwrap();
+    let nowhere = folder.path().join("nowhere");
     let game = new_game(&bench).await;
     let mut played = played(game);
     // Its replay begins on disk.
     let whole = std::mem::take(&mut played.replays[0].encoded);
     played.replays[0].on_disk = 1;
     played.replays[0].encoded = whole.slice(1..);
-    let (first, left) = bench.with(|_| {}).with_spool(spool(), &pieces).unwrap();
+    let (first, left) = bench
+        .with(|_| {})
+        .with_spool(opened(&games), &pieces, &nowhere)
+        .unwrap();
     assert!(left.is_empty());
     let piece = KeepPiece {
         game,
@@ -211,8 +227,29 @@ async fn a_game_that_is_over_outlives_the_process() {
     let answer = first.handle(KeepGame(played.clone()).into()).await;
     assert!(matches!(answer, Answer::KeepGame(Ok(()))));
     drop(first); // killed before the store had it
-    let (second, left) = bench.with(|_| {}).with_spool(spool(), &pieces).unwrap();
-    assert_eq!(left, [*played]);
+    let (second, left) = if adopted {
+        let (ours, replays) = (
+            folder.path().join("ours"),
+            folder.path().join("our replays"),
+        );
+        let (second, left) = bench
+            .with(|_| {})
+            .with_spool(opened(&ours), &replays, &games)
+            .unwrap();
+        assert!(left.is_empty());
+        second.adopt(&games, &pieces).unwrap();
+        assert_eq!(std::fs::read_dir(&games).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(&pieces).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(&replays).unwrap().count(), 1);
+        (second, left)
+    } else {
+        let (second, left) = bench
+            .with(|_| {})
+            .with_spool(opened(&games), &pieces, &nowhere)
+            .unwrap();
+        assert_eq!(left, [*played]);
+        (second, left)
+    };
     let storing = second.keep_storing(left, std::time::Duration::from_millis(1));
     let alice = bench.who("alicea").await;
     let is_there = async || {
@@ -239,6 +276,9 @@ async fn a_game_that_is_over_outlives_the_process() {
     }
     let replays = "SELECT CAST(COUNT(*) AS CHAR) FROM cockatrice_replays WHERE id_game = 1";
     assert_eq!(bench.look(replays).await, "1");
-    let (_, left) = bench.with(|_| {}).with_spool(spool(), &pieces).unwrap();
+    let (_, left) = bench
+        .with(|_| {})
+        .with_spool(opened(&games), &pieces, &nowhere)
+        .unwrap();
     assert!(left.is_empty(), "what is stored is no longer kept");
 }
