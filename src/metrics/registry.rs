@@ -180,7 +180,8 @@ impl Family {
         debug_assert_eq!(wanted.count(), open.len(), "labels of {}", self.name);
         let mut open = open.iter();
         let labels = definition.labels.iter();
-        let values = labels.map(|label| label.fixed.or(open.next().copied()).unwrap_or_default());
+        let named = labels.map(|label| label.fixed.or_else(|| open.next().copied()));
+        let values = named.map(Option::unwrap_or_default);
         let mut values: Vec<String> = values.map(str::to_owned).collect();
         if definition.combination == Combination::PerShard {
             values.push(shard.to_owned());
@@ -288,6 +289,8 @@ mod tests {
             announced: Counter = Max "announced_total";
             /// Orders, by town.
             orders: LabelledCounter(9) = Sum "orders_total" { town };
+            /// Visitors, by shop and how they came.
+            visitors: LabelledCounter(9) = Sum "visitors_total" { shop = "old", way };
             /// Weights, by kind.
             weights: LabelledHistogram(9, &[1.0]) = PerShard "weights" { kind };
             /// Sizes of everything.
@@ -334,6 +337,7 @@ mod tests {
         two.announced.add(5);
         one.orders.of(&["Ulm"]).up();
         two.orders.of(&["Ulm"]).up();
+        one.visitors.of(&["by bus"]).up();
         one.weights.of(&["a"]).observe(0.5);
         one.sizes.observe(0.5);
         two.sizes.observe(1.5);
@@ -351,6 +355,7 @@ mod tests {
                 "sizes  [1, 1] 2",
                 "sold_total kind=bread 5",
                 "sold_total kind=cake 1",
+                "visitors_total shop=old,way=by bus 1",
                 "weights kind=a,shard=0 [1, 0] 0.5",
             ]
         );
