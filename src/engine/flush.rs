@@ -359,6 +359,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let Some(since) = conn.blocked_since.take() else {
             return;
         };
+        self.metrics.slow_readers.add(-1.0);
         let before = conn.outbox.bytes();
         self.write_out(id);
         let Some(conn) = self.conns.find(id) else {
@@ -410,7 +411,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             return;
         };
         self.metrics.writes_blocked.up();
-        conn.blocked_since = Some(now.into());
+        if conn.blocked_since.replace(now.into()).is_none() {
+            self.metrics.slow_readers.add(1.0);
+        }
         self.io.await_writable(Key::of(id), socket);
         if !std::mem::replace(&mut conn.stuck_timer, true) {
             let at = now + self.settings.outbox(conn).stuck;

@@ -1,6 +1,6 @@
 //! What a shard counts. Written by its own thread only, read by anyone.
 
-use metrics::{Counter, IndexedCounter, Latency};
+use metrics::{Counter, Gauge, IndexedCounter, Latency};
 use wire::Format;
 
 /// How a frame's handling is shown besides: in the buckets of Prometheus' own clients, as the replaced server has them.
@@ -78,6 +78,8 @@ metrics::metrics! {
         writes_blocked: Counter = PerShard "muster_writes_blocked_total";
         /// Broadcasts left out because the reader is slow.
         broadcasts_skipped: Counter = PerShard "muster_broadcasts_skipped_total";
+        /// Connections whose sockets have not taken all that they were offered: they read more slowly than they are sent to.
+        slow_readers: Gauge = PerShard "muster_slow_readers";
         /// Slow readers that caught up and were sent the present state.
         resyncs: Counter = PerShard "muster_resyncs_total";
         /// Mail received from other shards.

@@ -56,6 +56,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         conn.rare().away = Some(joint.target);
         let blocked = conn.blocked_since.take().is_some();
         self.io.forget(Key::of(id), blocked);
+        if blocked {
+            self.metrics.slow_readers.add(-1.0);
+        }
         self.count_held(id);
         let moved = MovedSocket {
             source: id,

@@ -302,7 +302,11 @@ impl<D: Dialect, I: Io> Shard<D, I> {
 
     /// Nothing more is awaited of a connection's socket.
     pub(super) fn forget(&mut self, id: ConnId, conn: &Conn<I::Socket>) {
-        self.io.forget(Key::of(id), conn.blocked_since.is_some());
+        let blocked = conn.blocked_since.is_some();
+        self.io.forget(Key::of(id), blocked);
+        if blocked {
+            self.metrics.slow_readers.add(-1.0);
+        }
     }
 
     fn discount(&mut self, address: IpAddr, named: bool, admitted: bool) {

@@ -19,6 +19,7 @@ pub mod rate;
 mod registration;
 pub mod router;
 mod shard;
+mod shown;
 pub mod simulator;
 mod turn;
 pub mod vcmi;

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 
 use crate::{
     registry::{Definition, Kind, Metric, Value},
-    value::{Counter, Gauge, Histogram, SharedCounter},
+    value::{Counter, Gauge, Histogram, ReadSeconds, SharedCounter},
 };
 
 /// The label of everything that has no place of its own.
@@ -21,6 +21,8 @@ pub type LabelledCounter = Labelled<Counter>;
 pub type LabelledSharedCounter = Labelled<SharedCounter>;
 /// A gauge for each label: `new(most)`.
 pub type LabelledGauge = Labelled<Gauge>;
+/// Seconds that are looked up, for each label: `new(most)`.
+pub type LabelledReadSeconds = Labelled<ReadSeconds>;
 /// A histogram for each label: `new(most, bounds)`.
 pub type LabelledHistogram = Labelled<Histogram>;
 
@@ -138,6 +140,12 @@ impl Fresh for Counter {
 impl Fresh for SharedCounter {
     fn fresh(&self) -> Self {
         SharedCounter::new()
+    }
+}
+
+impl Fresh for ReadSeconds {
+    fn fresh(&self) -> Self {
+        ReadSeconds::new()
     }
 }
 

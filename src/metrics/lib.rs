@@ -21,7 +21,7 @@ mod value;
 
 pub use labelled::{
     IndexedCounter, Labelled, LabelledCounter, LabelledGauge, LabelledHistogram,
-    LabelledSharedCounter, OTHER,
+    LabelledReadSeconds, LabelledSharedCounter, OTHER,
 };
 pub use latency::{LATENCY_BOUNDS_S, Latency};
 pub use registry::{

@@ -1,17 +1,26 @@
 //! What this process takes of the machine, looked up when somebody asks: under the names that Prometheus' own client libraries
 //! use, so that ready-made dashboards find them.
 
-use metrics::{Gauge, ReadSeconds, Source, Visit};
+use std::{collections::BTreeMap, time::Duration};
+
+use metrics::{Gauge, LabelledReadSeconds, ReadSeconds, Source, Visit};
 use procfs::{
     WithCurrentSystemInfo,
     process::{LimitValue, Process as Entry},
 };
+
+/// Most shards: as many as a name of one has room for.
+const SHARDS: usize = 256;
+/// What a shard's thread is called, before its number.
+const SHARD: &str = "shard-";
 
 metrics::metrics! {
     /// As the kernel counts.
     pub(super) struct Usage {
         /// CPU time of the process, user and system.
         cpu: ReadSeconds = Sum "process_cpu_seconds_total";
+        /// CPU time of each shard's thread, user and system: how much more of it each second has is the shard's load.
+        shard_cpu: LabelledReadSeconds(SHARDS) = Sum "muster_shard_cpu_seconds_total" { shard };
         /// Memory of the process that is in use, in bytes.
         resident: Gauge = Sum "process_resident_memory_bytes";
         /// Address space of the process, in bytes.
@@ -50,6 +59,26 @@ impl Process {
         }
         let booted = procfs::boot_time_secs()? as f64;
         usage.started.set(booted + stat.starttime as f64 / ticks);
+        // A shard has helpers of the same name.
+        let mut shards: BTreeMap<String, f64> = BTreeMap::new();
+        for task in entry.tasks()?.flatten() {
+            // A thread that has just ended can't be read.
+            let Ok(stat) = task.stat() else { continue };
+            let Some(rest) = stat.comm.strip_prefix(SHARD) else {
+                continue;
+            };
+            // The executor has put a number of its own behind the name.
+            let shard = rest.split('-').next().unwrap_or(rest);
+            // To the nanosecond, where the kernel counts so.
+            let exact = task.schedstat().ok();
+            let exact = exact.map(|taken| Duration::from_nanos(taken.sum_exec_runtime));
+            let coarse = (stat.utime + stat.stime) as f64 / ticks;
+            let taken = exact.map_or(coarse, |exact| exact.as_secs_f64());
+            *shards.entry(shard.to_owned()).or_default() += taken;
+        }
+        for (shard, taken) in shards {
+            usage.shard_cpu.of(&[&shard]).set(taken);
+        }
         Ok(())
     }
 }

@@ -70,6 +70,14 @@ impl Walk {
             held == counted,
             "connections hold {held:?} bytes, and {counted:?} are counted"
         );
+        let ids = one.conns.ids().into_iter();
+        let conns = ids.filter_map(|id| one.conns.peek(id));
+        let blocked = conns.filter(|conn| conn.blocked_since.is_some()).count();
+        let counted = one.metrics.slow_readers.value();
+        must!(
+            blocked as f64 == counted,
+            "{blocked} connections read slowly, and {counted} are counted"
+        );
         Ok(())
     }
 

@@ -1,6 +1,8 @@
 //! What is counted of the Cockatrice lobby on one shard. No rule of the lobby reads any of it.
 
-use metrics::Counter;
+use metrics::{Counter, Gauge};
+
+use crate::shown;
 
 metrics::metrics! {
     /// What has happened since the start.
@@ -41,5 +43,13 @@ metrics::metrics! {
         games_closed: Counter = PerShard "muster_cockatrice_games_closed_total";
         /// Commands that were given in games.
         game_commands: Counter = PerShard "muster_cockatrice_game_commands_total";
+        /// Users who are signed in now.
+        players: Gauge = Sum "muster_lobby_players" { lobby = "cockatrice" }: shown::PLAYERS;
+        /// Rooms that there are.
+        rooms: Gauge = Sum "muster_lobby_rooms" { lobby = "cockatrice" }: shown::ROOMS;
+        /// Games in which players take their places and decks.
+        games_open: Gauge = Sum "muster_lobby_games" { lobby = "cockatrice", state = "open" }: shown::GAMES;
+        /// Games that are being played.
+        games_running: Gauge = Sum "muster_lobby_games" { lobby = "cockatrice", state = "running" }: shown::GAMES;
     }
 }

@@ -255,9 +255,22 @@ impl Cockatrice {
         self.tick_log(turn.now.mono);
         self.tick_rooms();
         self.tick_shutdown(turn);
+        self.show_counts();
         // In steps, however late this one is; those that were missed are not made up for.
         self.next_tick = (self.next_tick + self.settings.tick).max(turn.now.mono);
         turn.wake_at(self.next_tick, Timer::Tick);
+    }
+
+    /// Shows how many there are here of everything.
+    fn show_counts(&self) {
+        let sessions = self.sessions.values();
+        let users = sessions.filter(|session| session.user.is_some()).count();
+        let there = self.tables.values().filter(|table| !table.closing);
+        let (running, open): (Vec<_>, Vec<_>) = there.partition(|table| table.game.is_started());
+        self.metrics.players.set(users as f64);
+        self.metrics.rooms.set(self.rooms.len() as f64);
+        self.metrics.games_open.set(open.len() as f64);
+        self.metrics.games_running.set(running.len() as f64);
     }
 
     /// Does something for clients of this shard.

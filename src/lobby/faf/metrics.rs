@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use metrics::{Counter, Gauge, LabelledCounter, LabelledGauge, LabelledHistogram, OTHER};
 
-use crate::faf::{model::limits::CLIENT_LABELS, rules::rated_game::RatingChange};
+use crate::{
+    faf::{model::limits::CLIENT_LABELS, rules::rated_game::RatingChange},
+    shown,
+};
 
 /// User agent and version of a connection that has not named them.
 const UNNAMED: &str = "None";
@@ -20,6 +23,10 @@ const COMMANDS: usize = 64;
 const NAMES: usize = 128;
 /// Each of these with a status or size: a few of each occur.
 const PAIRS: usize = 8 * NAMES;
+
+/// What a game's state is called that has been launched, and that is over.
+pub(in crate::faf) const RUNNING: &str = "LIVE";
+pub(in crate::faf) const OVER: &str = "ENDED";
 
 const QUALITY: &[f64] = &[
     0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0,
@@ -133,7 +140,14 @@ metrics::metrics! {
         user_connections: LabelledGauge(CLIENT_LABELS + 1) =
             Sum "server_user_connections" { user_agent, version };
         /// Players who are signed in.
-        online: Gauge = Sum "server_user_online";
+        online: Gauge = Sum "server_user_online",
+            Sum "muster_lobby_players" { lobby = "faf" }: shown::PLAYERS;
+        /// Games that are being set up.
+        games_open: Gauge = Sum "muster_lobby_games" { lobby = "faf", state = "open" }: shown::GAMES;
+        /// Games that were launched and go on.
+        games_running: Gauge = Sum "muster_lobby_games" { lobby = "faf", state = "running" }: shown::GAMES;
+        /// Players who search for a match now, by lobby and queue.
+        searching: LabelledGauge(NAMES) = Sum "muster_lobby_searching" { lobby = "faf", queue };
         /// Games by featured mod and state.
         games_by_mod: LabelledGauge(PAIRS) =
             Sum "server_game_active_games_total" { game_mode, game_state };
@@ -304,6 +318,11 @@ impl Metrics {
             game.featured_mod.unwrap_or(OTHER)
         });
         count_games(games, &self.games_by_rating_type, |game| game.rating_type);
+        let in_state = |state| games.iter().filter(|game| game.state == state).count();
+        let running = in_state(RUNNING);
+        let over = in_state(OVER);
+        self.games_open.set((games.len() - running - over) as f64);
+        self.games_running.set(running as f64);
         self.online.set(online as f64);
         self.rating_backlog.set(backlog as f64);
     }

@@ -404,6 +404,7 @@ impl Roles {
         let games: Vec<GameLabels<'_>> = games.collect();
         let online = self.sessions.online();
         let backlog = self.games.ledger.backlog();
+        self.coordinator.show_searching(&self.metrics);
         self.clients.show(&self.metrics);
         self.metrics.show(online, &games, backlog);
     }

@@ -165,6 +165,7 @@ impl Vcmi {
         input(lobby, turn);
         lobby.arm_lists(turn);
         lobby.arm_health(turn);
+        lobby.show_counts();
         for (shard, deliveries) in lobby.letters() {
             if shard == turn.shard {
                 self.show(turn, deliveries);

@@ -122,6 +122,13 @@ impl Lobby {
         }
     }
 
+    /// Shows how many there are of everything.
+    pub(super) fn show_counts(&self) {
+        self.metrics.players.set(self.names.len() as f64);
+        self.metrics.rooms_now.set(self.rooms.len() as f64);
+        self.metrics.sessions_now.set(self.sessions.len() as f64);
+    }
+
     /// Something happened at a gateway.
     pub(super) fn take(&mut self, turn: &mut VcmiTurn<'_>, message: ToLobby) {
         match message {

@@ -1,6 +1,8 @@
 //! What is counted of the VCMI lobby on one shard. No rule of the lobby reads any of it.
 
-use metrics::Counter;
+use metrics::{Counter, Gauge};
+
+use crate::shown;
 
 metrics::metrics! {
     /// What has happened since the start.
@@ -41,5 +43,11 @@ metrics::metrics! {
         pipes_refused: Counter = PerShard "muster_vcmi_pipes_refused_total";
         /// Pairs of games that were joined.
         pipes_joined: Counter = PerShard "muster_vcmi_pipes_joined_total";
+        /// Launchers that are signed in now.
+        players: Gauge = Sum "muster_lobby_players" { lobby = "vcmi" }: shown::PLAYERS;
+        /// Rooms in which games are set up now.
+        rooms_now: Gauge = Sum "muster_lobby_rooms" { lobby = "vcmi" }: shown::ROOMS;
+        /// Sessions of games that were started and are not forgotten.
+        sessions_now: Gauge = Sum "muster_lobby_games" { lobby = "vcmi", state = "running" }: shown::GAMES;
     }
 }

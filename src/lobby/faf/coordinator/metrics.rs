@@ -99,6 +99,13 @@ impl Metrics {
 }
 
 impl Coordinator {
+    /// Shows how many search in each queue now.
+    pub(in crate::faf) fn show_searching(&self, metrics: &Metrics) {
+        let queues = self.matchmaker.queues.iter();
+        let searching = queues.map(|queue| ([&*queue.setup.name], queue.players as f64));
+        metrics.searching.replace(&searching.collect::<Vec<_>>());
+    }
+
     /// So many searches are left after a pop.
     pub(in crate::faf) fn count_unmatched(&mut self, cx: &Context<'_>, id: u32) {
         if let Some(queue) = self.matchmaker.queue(id) {

@@ -14,7 +14,7 @@ use crate::{
             state::{Game, GameState},
         },
         mail::directory::{DirectoryMail, GameUpdate},
-        metrics::Metrics,
+        metrics::{Metrics, OVER, RUNNING},
         model::limits::GAME_NEWS,
         model::seat::Seat,
         questions::Answer,
@@ -171,7 +171,7 @@ fn state_name(state: GameState) -> &'static str {
     match state {
         GameState::Initializing => "INITIALIZING",
         GameState::Lobby => "LOBBY",
-        GameState::Live => "LIVE",
-        GameState::Ended => "ENDED",
+        GameState::Live => RUNNING,
+        GameState::Ended => OVER,
     }
 }
