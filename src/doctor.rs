@@ -9,6 +9,7 @@ mod lobbies;
 use std::{fmt::Write, fs, io};
 
 use config::Config;
+use settings::HostAddress;
 
 pub use lobbies::lobbies;
 
@@ -25,8 +26,6 @@ const OWN_DESCRIPTORS: u64 = 64;
 const DESCRIPTORS_PER_SHARD: u64 = 8;
 /// Files of the embedded store.
 const STORE_DESCRIPTORS: u64 = 12;
-/// Endpoints for operators.
-const ENDPOINTS: u64 = 3;
 /// With fewer clients than this it is no server.
 const LEAST_CONNECTIONS: u64 = 16;
 /// Listen backlog the listeners ask for; `somaxconn` cuts it.
@@ -288,7 +287,12 @@ pub fn own_descriptors(config: &Config) -> u64 {
     // A database server's pools have so many in all, at the most.
     let store = (2 * u64::from(config.store.connections)).max(STORE_DESCRIPTORS);
     let store = store * if lobbies::has_accounts(config) { 2 } else { 1 };
-    let endpoints = ENDPOINTS * backoffice::http::CONNECTIONS as u64;
+    let http = &config.http;
+    let endpoints = [http.control, http.health, http.metrics, http.page];
+    let open = endpoints
+        .iter()
+        .filter(|address| **address != HostAddress::Off);
+    let endpoints = open.count() as u64 * backoffice::http::CONNECTIONS as u64;
     OWN_DESCRIPTORS + DESCRIPTORS_PER_SHARD * u64::from(config.engine.shards) + store + endpoints
 }
 

@@ -1,6 +1,6 @@
 //! What an operator may choose about the back office: queues, the store, the broker, endpoints.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use settings::HostAddress;
 
@@ -62,5 +62,13 @@ settings::settings! {
         health: HostAddress = "http.health_address", host_address(), "127.0.0.1:2000", live;
         /// Metrics for Prometheus, on every path; as above.
         metrics: HostAddress = "http.metrics_address", host_address(), "", live;
+        /// The live page for a browser: how many play, what the shards, the store and the broker do, and the last hour. As
+        /// above; it shows counts and no names. Where it can't be had the log says so, and the server runs without it. Beyond
+        /// loopback, put a proxy with TLS in front of it.
+        page: HostAddress = "http.page_address", host_address(), "127.0.0.1:4080", live;
+        /// A file with a token, of 32 characters at the least. Whoever gives it to the live page may do there what
+        /// `muster ctl` does; what is done is in the audit log. It is read at the start, and whenever the configuration is
+        /// read again. Empty: the page only shows.
+        admin_token_file: Option<PathBuf> = "http.admin_token_file", text(), "", live;
     }
 }

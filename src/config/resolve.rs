@@ -69,6 +69,7 @@ fn meet(settings: &Settings) -> Option<String> {
         ("http/control", http.control),
         ("http/health", http.health),
         ("http/metrics", http.metrics),
+        ("http/page", http.page),
     ];
     let all: Vec<(String, Where)> = listeners
         .map(|listener| (listener.name, Where::At(listener.address)))

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use anyhow::Context;
 use muster::{
     backoffice::{
-        http::{self, Counts, Site},
+        http::{self, Counts, Handler},
         settings::Http,
     },
     settings::HostAddress,
@@ -30,7 +30,7 @@ impl Endpoint {
     pub(super) async fn open(
         name: &'static str,
         wanted: HostAddress,
-        site: impl Site,
+        handler: Handler,
         counts: &Arc<Counts>,
     ) -> anyhow::Result<Endpoint> {
         let resolved = resolve(wanted).await?;
@@ -45,8 +45,25 @@ impl Endpoint {
             wanted,
             address: address.transpose()?,
             change,
-            task: spawn_local(http::keep(name, listener, changed, site, counts.clone())),
+            task: spawn_local(http::keep(name, listener, changed, handler, counts.clone())),
         })
+    }
+
+    /// The same for one that players don't need: where it can't listen, the server does without it until the configuration is
+    /// read again.
+    async fn open_or_do_without(
+        name: &'static str,
+        wanted: HostAddress,
+        handler: Handler,
+        counts: &Arc<Counts>,
+    ) -> anyhow::Result<Endpoint> {
+        match Endpoint::open(name, wanted, handler.clone(), counts).await {
+            Ok(endpoint) => Ok(endpoint),
+            Err(error) => {
+                tracing::warn!("{error:#}; the server runs without it");
+                Endpoint::open(name, HostAddress::Off, handler, counts).await
+            }
+        }
     }
 
     /// Its name and the real address it was opened on.
@@ -82,21 +99,28 @@ pub(super) struct Endpoints {
     control: Endpoint,
     health: Endpoint,
     metrics: Endpoint,
+    page: Endpoint,
 }
 
 impl Endpoints {
-    /// Those that there are.
-    pub(super) fn new(control: Endpoint, health: Endpoint, metrics: Endpoint) -> Endpoints {
-        Endpoints {
-            control,
+    /// Opens those that are to be there, beside the one for health.
+    pub(super) async fn open(
+        health: Endpoint,
+        [control, metrics, page]: [Handler; 3],
+        wanted: &Http,
+        counts: &Arc<Counts>,
+    ) -> anyhow::Result<Endpoints> {
+        Ok(Endpoints {
+            control: Endpoint::open("http/control", wanted.control, control, counts).await?,
             health,
-            metrics,
-        }
+            metrics: Endpoint::open("http/metrics", wanted.metrics, metrics, counts).await?,
+            page: Endpoint::open_or_do_without("http/page", wanted.page, page, counts).await?,
+        })
     }
 
     /// Name and real address of each that is open.
     pub(super) fn listening(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
-        let all = [&self.control, &self.health, &self.metrics];
+        let all = [&self.control, &self.health, &self.metrics, &self.page];
         all.into_iter().filter_map(Endpoint::listening)
     }
 
@@ -105,11 +129,18 @@ impl Endpoints {
         self.control.move_to(wanted.control).await;
         self.health.move_to(wanted.health).await;
         self.metrics.move_to(wanted.metrics).await;
+        self.page.move_to(wanted.page).await;
     }
 
     /// Listens nowhere any more.
     pub(super) async fn close(&mut self) {
-        for endpoint in [&mut self.control, &mut self.health, &mut self.metrics] {
+        let all = [
+            &mut self.control,
+            &mut self.health,
+            &mut self.metrics,
+            &mut self.page,
+        ];
+        for endpoint in all {
             endpoint.move_to(HostAddress::Off).await;
         }
     }
@@ -117,6 +148,7 @@ impl Endpoints {
     /// Ends them; the last is the one that says whether the server is there.
     pub(super) async fn stop(self) {
         self.control.stop().await;
+        self.page.stop().await;
         self.metrics.stop().await;
         self.health.stop().await;
     }

@@ -3,7 +3,9 @@
 //! | file | what it is |
 //! |---|---|
 //! | `office` | the back offices: stores, keys, policy server, mail, and the handlers that answer |
-//! | `endpoints` | control, health and metrics over HTTP |
+//! | `endpoints` | control, health, metrics and the live page over HTTP |
+//! | `page` | what the live page shows, and does |
+//! | `figures` | what is counted, at one moment, found by name |
 //! | `metrics`, `process` | who counts; what the process takes of the machine |
 //! | `ctl` | what `muster ctl` asks for |
 //! | `orders` | what administrators of a lobby may ask of the process |
@@ -20,12 +22,14 @@
 mod ctl;
 mod ending;
 mod endpoints;
+mod figures;
 pub(crate) mod folder;
 mod holder;
 mod metrics;
 mod office;
 mod orders;
 mod outside;
+mod page;
 mod process;
 mod pulse;
 mod reload;
@@ -47,9 +51,10 @@ use muster::{
         broker::Broker,
         faf::{AuthMode, control::Control},
         http::{
-            Counts,
+            Counts, Handler,
             health::{Health, Phase},
             metrics::Metrics,
+            page::Wish,
         },
     },
     config::{Config, Sources},
@@ -62,6 +67,7 @@ use muster::{
 };
 use tokio::{
     runtime::Runtime,
+    sync::mpsc,
     task::{LocalSet, spawn_blocking, spawn_local},
 };
 
@@ -156,7 +162,7 @@ fn with_holder(error: anyhow::Error, config: &Config) -> anyhow::Error {
     if !error.chain().any(taken) {
         return error;
     }
-    let http = [config.http.control, config.http.health, config.http.metrics];
+    let http = [config.http.control, config.http.health, config.http.metrics]; // the page can be done without
     let endpoints = http.into_iter().filter_map(|address| match address {
         HostAddress::Fixed(address) => Some(address),
         _ => None,
@@ -183,6 +189,7 @@ async fn run(
     let service = Service::new(connections, config);
     let phase = Rc::new(Stage::new(service.clone()));
     let pulse = Rc::new(Pulse::new(service.clone()));
+    let (page, wishes) = page::prepared(&config.http, &http)?;
     let health = health(&progress, &mesh, &phase, &pulse);
     let health = Endpoint::open("http/health", config.http.health, health, &http).await?;
 
@@ -200,8 +207,6 @@ async fn run(
     let outside = (&offices, &link.broker, &orders);
     let engine = start_engine(&config, (connections, inherited), &mesh, outside, &lobbies)?;
 
-    let control = control(&mesh);
-    let control = Endpoint::open("http/control", config.http.control, control, &http).await?;
     let counting = Counting {
         engine: &engine.metrics,
         lobbies: &lobbies,
@@ -213,9 +218,9 @@ async fn run(
         service: service.clone(),
     };
     let registry = Arc::new(counting.registry());
-    let metrics = Metrics(registry.clone());
-    let metrics = Endpoint::open("http/metrics", config.http.metrics, metrics, &http).await?;
-    let mut endpoints = Endpoints::new(control, health, metrics);
+    let metrics = Handler::of_site(Metrics(registry.clone()));
+    let served = [control(&mesh), metrics, Handler::of_router(page.router())];
+    let mut endpoints = Endpoints::open(health, served, &config.http, &http).await?;
     phase.set(Phase::Ready);
     let watched = spawn_local(pulse.watch(mesh.clone()));
     let controlled = Controlled {
@@ -239,10 +244,10 @@ async fn run(
         service,
         claim,
         last_game: progress.last_game.clone(),
+        page,
     };
-    until_the_end(stops, reload, &offices, &phase).await?;
+    until_the_end(stops, reload, (&offices, &phase), (ctl, wishes)).await?;
     watched.abort();
-    ctl.close();
     phase.set(Phase::Stopped);
     wind_down(engine, offices, link, endpoints).await
 }
@@ -268,8 +273,8 @@ async fn wind_down(
 async fn until_the_end(
     mut stops: Stops,
     mut reload: Reload<'_>,
-    offices: &Offices,
-    phase: &Stage,
+    (offices, phase): (&Offices, &Stage),
+    (ctl, wishes): (Ctl, mpsc::Receiver<Wish>),
 ) -> anyhow::Result<()> {
     let (current, mesh) = (reload.current.clone(), reload.controlled.mesh.clone());
     let orders = reload.controlled.orders.clone();
@@ -277,11 +282,16 @@ async fn until_the_end(
         let office = || offices.has_ended().then(|| "the back office".to_owned());
         mesh.lost().map(|part| part.to_string()).or_else(office)
     };
-    tokio::select! {
+    let lobbies = page::spoken(&current.borrow());
+    let shown = page::keep(reload.page.clone(), wishes, ctl.desk(), lobbies);
+    let end = tokio::select! {
         () = stops.wait(current, &mesh, phase, &orders) => Ok(()),
         lost = ending::loss(lost, &mesh, phase) => Err(lost),
         () = reload.run() => Ok(()),
-    }
+        () = shown => Ok(()),
+    };
+    ctl.close();
+    end
 }
 
 /// Whether the server serves. It asks nobody who could keep it waiting.
@@ -290,22 +300,22 @@ fn health(
     mesh: &Arc<Mesh<Router>>,
     phase: &Rc<Stage>,
     pulse: &Rc<Pulse>,
-) -> Health<impl Fn() -> Phase + use<>> {
+) -> Handler {
     let (progress, mesh, phase) = (progress.clone(), mesh.clone(), phase.clone());
     let pulse = pulse.clone();
-    Health(move || match phase.get() {
+    Handler::of_site(Health(move || match phase.get() {
         _ if mesh.lost().is_some() || pulse.is_lost() => Phase::Failed,
         Phase::Ready if !progress.is_complete() => Phase::Starting,
         phase => phase,
-    })
+    }))
 }
 
 /// All games and players, as the shards know them.
-fn control(mesh: &Arc<Mesh<Router>>) -> Control<impl Fn(News) + use<>> {
+fn control(mesh: &Arc<Mesh<Router>>) -> Handler {
     let mesh = mesh.clone();
-    Control::new(mesh.shards(), move |news| {
+    Handler::of_site(Control::new(mesh.shards(), move |news: News| {
         mesh.tell(|| Of::Faf(news.clone()))
-    })
+    }))
 }
 
 fn start_engine(

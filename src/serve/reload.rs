@@ -11,14 +11,14 @@ use std::{
 };
 
 use muster::{
-    backoffice::broker::BrokerSettings,
+    backoffice::{broker::BrokerSettings, http::page::Page},
     config::{Config, Sources},
     lobbies::Router,
 };
 use tokio::{signal::unix::Signal, sync::watch};
 
 use super::{
-    ctl::Controlled, endpoints::Endpoints, folder::Claim, metrics::Service, outside, systemd,
+    ctl::Controlled, endpoints::Endpoints, folder::Claim, metrics::Service, outside, page, systemd,
 };
 
 /// The configuration in effect: that of the start, with everything live as it is now.
@@ -38,6 +38,7 @@ pub(super) struct Reload<'a> {
     pub(super) claim: Rc<Claim>,
     /// The last game number that was given out.
     pub(super) last_game: Arc<AtomicU32>,
+    pub(super) page: Page,
 }
 
 /// How often it is looked whether the ports are free.
@@ -95,6 +96,10 @@ impl Reload<'_> {
                 return;
             }
         };
+        // The token may be another one though its file is not.
+        if let Err(error) = page::admit(&self.page, &new.http) {
+            tracing::error!("{error:#}; the live page's token stays as it was");
+        }
         let changes = self.current.borrow().changes(&new);
         if changes.is_empty() {
             tracing::debug!("the configuration is unchanged");
@@ -123,6 +128,9 @@ impl Reload<'_> {
             *known = broker;
             changed
         });
+        if self.current.borrow().http.page != new.http.page {
+            page::warn_of_strangers(&self.page, &new.http);
+        }
         self.endpoints.move_to(&new.http).await;
         for notice in Router::renewed(&new.lobbies) {
             self.controlled.mesh.tell(|| notice.clone());

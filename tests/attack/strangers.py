@@ -69,7 +69,7 @@ class Server:
     def __init__(self, binary, shards):
         self.folder = tempfile.mkdtemp()
         keys = ["faf.json_address", "faf.qdatastream_address", "faf.websocket_address", "vcmi.address",
-                "http.control_address", "http.health_address", "http.metrics_address"]
+                "http.control_address", "http.health_address", "http.metrics_address", "http.page_address"]
         settings = [f"{key}=127.0.0.1:0" for key in keys]
         settings += [f"server.shards={shards}", f"server.data_dir={self.folder}", "server.stop_grace_s=0",
                      "faf.auth=open"]

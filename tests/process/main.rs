@@ -12,6 +12,7 @@ mod log;
 mod loss;
 mod manual;
 mod packages;
+mod page;
 mod signals;
 mod systemd;
 mod tuning;
@@ -51,6 +52,7 @@ fn command(folder: &TempDir, set: &[&str]) -> Command {
         "http.control_address=127.0.0.1:0",
         "http.health_address=127.0.0.1:0",
         "http.metrics_address=127.0.0.1:0",
+        "http.page_address=127.0.0.1:0",
     ];
     for pair in own.iter().chain(set) {
         command.args(["--set", pair]);

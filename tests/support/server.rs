@@ -220,6 +220,7 @@ impl Server {
             "vcmi.address=127.0.0.1:0",
             "http.control_address=127.0.0.1:0",
             "http.health_address=127.0.0.1:0",
+            "http.page_address=",
         ];
         for pair in defaults
             .into_iter()

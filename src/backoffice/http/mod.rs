@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `health` | whether the server serves |
 //! | `metrics` | everything that is counted, as Prometheus reads it |
+//! | [`page`] | the operator's live page |
 //! | `seats` | the places for connections, and who makes room |
+//! | `stalling` | an end for whoever reads nothing |
 //!
 //! They run beside the back office, never on it, and never make a shard wait. Who can reach them may read everything:
 //! their addresses are loopback unless somebody says otherwise. Connections, requests and their time are bounded, for each
@@ -12,12 +14,15 @@
 
 pub mod health;
 pub mod metrics;
+pub mod page;
 mod seats;
+mod stalling;
 
 use crate::BoxedLocal;
 use std::{convert::Infallible, io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
-use ::metrics::SharedCounter;
+use ::metrics::{Gauge, SharedCounter};
+use axum::{Router, body::Body};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
@@ -28,12 +33,14 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use seats::{Seat, Seats};
+use seats::{Answered, Seat, Seats};
+use stalling::Impatient;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
     task::yield_now,
 };
+use tower::ServiceExt;
 
 ::metrics::metrics! {
     /// What the endpoints count.
@@ -44,6 +51,16 @@ use tokio::{
         refused: SharedCounter = Sum "muster_http_refused_total";
         /// Connections that the system failed to accept for an endpoint.
         accept_errors: SharedCounter = Sum "muster_http_accept_errors_total";
+        /// Browsers that the live page is kept up to date for.
+        watchers: Gauge = Sum "muster_page_watchers";
+        /// Browsers that the live page was not kept up to date for, because it is for enough others.
+        watchers_refused: SharedCounter = Sum "muster_page_watchers_refused_total";
+        /// Actions on the live page that had the right token.
+        actions: SharedCounter = Sum "muster_page_actions_total";
+        /// Actions on the live page that had no token, or a wrong one.
+        tokens_refused: SharedCounter = Sum "muster_page_tokens_refused_total";
+        /// Actions on the live page that were refused unread because their address had given wrong tokens too often.
+        tokens_too_many: SharedCounter = Sum "muster_page_tokens_too_many_total";
     }
 }
 
@@ -56,6 +73,8 @@ const HEAD_BYTES: usize = 16 << 10;
 const HEAD_TIME: Duration = Duration::from_secs(5);
 /// Time for everything on one connection: whoever reads slowly is cut off.
 const CONNECTION_TIME: Duration = Duration::from_secs(300);
+/// Time in which a client takes at least something of what it is sent.
+const STALL_TIME: Duration = Duration::from_secs(20);
 /// Pause after a failed accept: there may be no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -78,41 +97,60 @@ pub async fn bind(name: &str, address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(named)
 }
 
-/// Serves a site where `wanted` says, beginning with `listener`, until nobody can say any more. A new address that
-/// can't be listened on is logged, and the old one stays.
-pub async fn keep(
-    name: &'static str,
-    listener: Option<TcpListener>,
-    wanted: watch::Receiver<Option<SocketAddr>>,
-    site: impl Site,
-    counts: Arc<Counts>,
-) {
-    let site = Rc::new(site);
-    let get: Get = Rc::new(move |path| {
-        let site = site.clone();
-        Box::pin(async move { site.get(&path).await })
-    });
-    keep_boxed(name, listener, wanted, get, counts).await;
+/// What an endpoint serves, of whatever type.
+#[derive(Clone)]
+pub struct Handler(Rc<Handle>);
+
+type Handle = dyn Fn(Request<Incoming>) -> BoxedLocal<'static, Response<Body>>;
+
+impl Handler {
+    /// Serves a site.
+    pub fn of_site(site: impl Site) -> Handler {
+        let site = Rc::new(site);
+        Handler(Rc::new(move |request| {
+            let site = site.clone();
+            Box::pin(async move { answer(&*site, &request).await.map(Body::new) })
+        }))
+    }
+
+    /// Serves what a router says, which finds in a request's extensions where it comes from: [`Ends`].
+    pub fn of_router(router: Router) -> Handler {
+        Handler(Rc::new(move |request| {
+            let router = router.clone();
+            Box::pin(async move {
+                let Ok(answer) = router.oneshot(request.map(Body::new)).await;
+                answer
+            })
+        }))
+    }
 }
 
-/// A site of whatever type, given a path.
-type Get = Rc<dyn Fn(String) -> BoxedLocal<'static, Answer>>;
+/// The two ends of a request's connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// Whoever asks.
+    pub peer: SocketAddr,
+    /// The server's.
+    pub own: SocketAddr,
+}
 
-fn keep_boxed(
+/// Serves where `wanted` says, beginning with `listener`, until nobody can say any more. A new address that can't be listened
+/// on is logged, and the old one stays.
+pub fn keep(
     name: &'static str,
     listener: Option<TcpListener>,
     wanted: watch::Receiver<Option<SocketAddr>>,
-    get: Get,
+    handler: Handler,
     counts: Arc<Counts>,
 ) -> BoxedLocal<'static, ()> {
-    Box::pin(keep_site(name, listener, wanted, get, counts))
+    Box::pin(keep_site(name, listener, wanted, handler, counts))
 }
 
 async fn keep_site(
     name: &'static str,
     mut listener: Option<TcpListener>,
     mut wanted: watch::Receiver<Option<SocketAddr>>,
-    site: Get,
+    site: Handler,
     counts: Arc<Counts>,
 ) {
     let mut seats = Seats::new(CONNECTIONS, counts);
@@ -144,7 +182,7 @@ async fn keep_site(
 }
 
 /// Accepts for ever; may be dropped at any await.
-async fn accept(listener: Option<&TcpListener>, site: &Get, seats: &mut Seats) {
+async fn accept(listener: Option<&TcpListener>, site: &Handler, seats: &mut Seats) {
     let Some(listener) = listener else {
         return std::future::pending().await;
     };
@@ -164,22 +202,27 @@ async fn accept(listener: Option<&TcpListener>, site: &Get, seats: &mut Seats) {
 }
 
 /// One connection, to its end.
-async fn serve(stream: TcpStream, site: Get, seat: Seat) {
+async fn serve(stream: TcpStream, site: Handler, seat: Seat) {
     let _ = stream.set_nodelay(true); // refused: a little slower
-    let service = service_fn(move |request: Request<Incoming>| {
+    let (Ok(peer), Ok(own)) = (stream.peer_addr(), stream.local_addr()) else {
+        return; // it is gone
+    };
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let (site, seat) = (site.clone(), seat.clone());
         async move {
-            let _answering = seat.answering();
+            let answering = seat.answering();
             // Requests may come many at a time: the others' turn comes between any two.
             yield_now().await;
-            Ok::<_, Infallible>(answer(&site, &request).await)
+            request.extensions_mut().insert(Ends { peer, own });
+            let answer = (site.0)(request).await;
+            Ok::<_, Infallible>(answer.map(|body| Answered::new(body, answering)))
         }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Impatient::new(stream, STALL_TIME)), service);
     match tokio::time::timeout(CONNECTION_TIME, connection).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection ended badly"),
@@ -187,10 +230,10 @@ async fn serve(stream: TcpStream, site: Get, seat: Seat) {
     }
 }
 
-async fn answer(site: &Get, request: &Request<Incoming>) -> Answer {
+async fn answer(site: &impl Site, request: &Request<Incoming>) -> Answer {
     match *request.method() {
         // hyper leaves the body out for HEAD.
-        Method::GET | Method::HEAD => site(request.uri().path().to_owned()).await,
+        Method::GET | Method::HEAD => site.get(request.uri().path()).await,
         _ => status(StatusCode::METHOD_NOT_ALLOWED),
     }
 }

@@ -1,8 +1,18 @@
 //! The places for an endpoint's connections. When all are taken, whoever comes gets that of one which says nothing, so that
 //! silence keeps nobody out: first of those that have never asked anything, then of those that have been answered.
 
-use std::{cell::Cell, collections::VecDeque, rc::Rc, sync::Arc};
+use std::{
+    cell::Cell,
+    collections::VecDeque,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
+use axum::body::Body;
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::Counts;
@@ -36,6 +46,41 @@ impl Seat {
 impl Drop for Answering {
     fn drop(&mut self) {
         self.0.0.set(Doing::Answered);
+    }
+}
+
+/// An answer's body: until all of it is handed over, the request is being answered.
+pub(super) struct Answered {
+    body: Body,
+    _answering: Answering,
+}
+
+impl Answered {
+    pub(super) fn new(body: Body, answering: Answering) -> Answered {
+        Answered {
+            body,
+            _answering: answering,
+        }
+    }
+}
+
+impl hyper::body::Body for Answered {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

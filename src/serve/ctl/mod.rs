@@ -1,4 +1,5 @@
-//! `muster ctl` at the server's side: a socket in the data folder, for whoever the server's user is, and root.
+//! `muster ctl` at the server's side: a socket in the data folder, for whoever the server's user is, and root; and the desk
+//! behind it, where the live page's wishes come too.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -14,6 +15,7 @@ mod status;
 use std::{
     cell::RefCell,
     fs, io,
+    net::IpAddr,
     path::{Path, PathBuf},
     rc::Rc,
     sync::Arc,
@@ -22,7 +24,7 @@ use std::{
 
 use metrics::Registry;
 use muster::{
-    control_socket::{self, REQUEST_BYTES, Reply, Request},
+    control_socket::{self, REQUEST_BYTES, Reply, Request, Status},
     engine::Mesh,
     lobbies::Router,
     log::{self, Level},
@@ -34,8 +36,10 @@ use tokio::{
     time::timeout,
 };
 
+pub(super) use self::audit::Who;
+
 use self::{audit::Audit, drain::Planned, status::Started};
-use super::{ending::Stage, orders::Orders};
+use super::{ending::Stage, figures::Figures, orders::Orders};
 
 /// A request is there at once, or never.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -54,29 +58,30 @@ pub(super) struct Controlled {
 pub(super) struct Ctl {
     path: PathBuf,
     task: JoinHandle<()>,
+    desk: Rc<Desk>,
 }
 
 impl Ctl {
     /// Listens in the folder, which is claimed, so that a socket there is of a process that has ended. Where it can't, the
     /// server does without.
     pub(super) fn open(folder: &Path, controlled: Controlled) -> Ctl {
+        let desk = Desk::new(folder, controlled);
         let path = control_socket::path(folder);
         let listener = match listen(&path) {
             Ok(listener) => listener,
             Err(error) => {
                 tracing::warn!(%error, path = %path.display(), "muster ctl will not reach this server");
                 let task = spawn_local(async {});
-                return Ctl { path, task };
+                return Ctl { path, task, desk };
             }
         };
-        let desk = Desk {
-            controlled,
-            started: Started::now(),
-            planned: RefCell::new(Planned::default()),
-            audit: Audit::at(folder),
-        };
-        let task = spawn_local(serve(listener, desk));
-        Ctl { path, task }
+        let task = spawn_local(serve(listener, desk.clone()));
+        Ctl { path, task, desk }
+    }
+
+    /// The desk behind it.
+    pub(super) fn desk(&self) -> Rc<Desk> {
+        self.desk.clone()
     }
 
     /// Ends it.
@@ -103,7 +108,7 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// One after the other: whoever asks waits for a moment at the most.
-async fn serve(listener: UnixListener, desk: Desk) {
+async fn serve(listener: UnixListener, desk: Rc<Desk>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -119,8 +124,8 @@ async fn serve(listener: UnixListener, desk: Desk) {
     }
 }
 
-/// Where requests are done.
-struct Desk {
+/// Where requests are done, whoever they come from.
+pub(super) struct Desk {
     controlled: Controlled,
     started: Started,
     planned: RefCell<Planned>,
@@ -128,23 +133,54 @@ struct Desk {
 }
 
 impl Desk {
+    /// One that keeps what was done in this folder.
+    fn new(folder: &Path, controlled: Controlled) -> Rc<Desk> {
+        Rc::new(Desk {
+            controlled,
+            started: Started::now(),
+            planned: RefCell::new(Planned::default()),
+            audit: Audit::at(folder),
+        })
+    }
+
+    /// What is counted.
+    pub(super) fn registry(&self) -> &Registry {
+        &self.controlled.registry
+    }
+
+    /// How the server is, by these figures.
+    pub(super) fn status(&self, figures: &Figures) -> Status {
+        let in_s = self.planned.borrow().begins_in_s();
+        self.started.status(&self.controlled, figures, in_s)
+    }
+
+    /// Somebody has given a wrong token for the live page.
+    pub(super) fn wrong_token(&self, from: IpAddr) {
+        self.audit.wrong_token(from);
+    }
+
+    /// Does what a line says, and gives the line that answers it.
+    pub(super) async fn asked(&self, line: &str, who: &Who) -> String {
+        let reply = match serde_json::from_str(line) {
+            Ok(request) => self.reply(request, who),
+            Err(error) => Reply::Refused(format!("this server does not know that: {error}")),
+        };
+        serde_json::to_string(&reply).unwrap_or_default()
+    }
+
     async fn answer(&self, stream: UnixStream) -> io::Result<()> {
-        let who = stream.peer_cred()?.uid();
+        let who = Who::Uid(stream.peer_cred()?.uid());
         let (read, mut write) = stream.into_split();
         let mut line = String::new();
         let mut limited = BufReader::new(read.take(REQUEST_BYTES as u64));
         limited.read_line(&mut line).await?;
-        let reply = match serde_json::from_str(&line) {
-            Ok(request) => self.reply(request, who),
-            Err(error) => Reply::Refused(format!("this server does not know that: {error}")),
-        };
-        let mut text = serde_json::to_string(&reply)?;
+        let mut text = self.asked(&line, &who).await;
         text.push('\n');
         write.write_all(text.as_bytes()).await?;
         write.shutdown().await
     }
 
-    fn reply(&self, request: Request, who: u32) -> Reply {
+    fn reply(&self, request: Request, who: &Who) -> Reply {
         let Controlled {
             orders,
             level,
@@ -153,8 +189,7 @@ impl Desk {
         } = &self.controlled;
         let reply = match &request {
             Request::Status => {
-                let in_s = self.planned.borrow().begins_in_s();
-                return Reply::Status(self.started.status(&self.controlled, in_s));
+                return Reply::Status(self.status(&Figures::of(self.registry())));
             }
             Request::Reload => {
                 orders.reload.notify_one();

@@ -1,11 +1,11 @@
 //! How the server is, out of what it counts anyway.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::time::Instant;
 
-use metrics::Value;
 use muster::control_socket::Status;
 
 use super::Controlled;
+use crate::serve::figures::Figures;
 
 /// So full that there is something to do.
 const NEARLY: f64 = 0.9;
@@ -23,20 +23,14 @@ impl Started {
         Started { at: Instant::now() }
     }
 
-    pub(super) fn status(&self, controlled: &Controlled, drains_in_s: Option<u64>) -> Status {
-        let families = controlled.registry.collect().into_iter();
-        let sums: BTreeMap<&str, f64> = families
-            .map(|family| {
-                let numbers = family.samples.values().map(|value| match value {
-                    Value::Number(number) => *number,
-                    Value::Buckets { .. } => 0.0,
-                });
-                (family.name, numbers.sum())
-            })
-            .collect();
-        let sum = |name: &str| sums.get(name).copied().unwrap_or_default();
-        let whole = |name: &str| sum(name) as u64;
-        let is_on = |name: &str| sum(name) > 0.0;
+    pub(super) fn status(
+        &self,
+        controlled: &Controlled,
+        figures: &Figures,
+        drains_in_s: Option<u64>,
+    ) -> Status {
+        let whole = |name: &str| figures.whole(name);
+        let is_on = |name: &str| figures.is_on(name);
         let connections =
             whole("muster_accepted_total").saturating_sub(whole("muster_ended_total"));
         let mut status = Status {
@@ -51,7 +45,7 @@ impl Started {
             faf_players: whole("server_user_online"),
             games_to_settle: whole("server_rating_service_backlog"),
             broker: is_on("muster_broker_configured").then(|| is_on("muster_broker_connected")),
-            cpu_s: sum("process_cpu_seconds_total"),
+            cpu_s: figures.sum("process_cpu_seconds_total"),
             resident_bytes: whole("process_resident_memory_bytes"),
             panics: whole("muster_panics_total"),
             warnings: Vec::new(),
