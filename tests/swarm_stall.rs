@@ -105,7 +105,7 @@ fn a_stall_shows_in_every_profile_whatever_the_number_of_hosts() {
         ("lobby", 200, 250),
     ] {
         let options = format!(
-            "--profile {profile} --hosts {hosts} -n {clients} -d 8s --grace 20s --slo broadcast_p99<1200ms"
+            "--profile {profile} --hosts {hosts} -n {clients} -d 16s --grace 20s --slo broadcast_p99<1200ms"
         );
         let run = swarm(address, &options);
         runs.push((format!("{profile} with {hosts} hosts"), run));

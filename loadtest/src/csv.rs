@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn each_second_is_a_line_with_all_columns() {
-        let live = Live::new(1, false);
+        let live = Live::new(1, std::iter::empty(), false);
         let mut recorder = Recorder::<Common>::default();
         recorder.delivered(2_000);
         let first = live.second(0.5, "assemble", 3);

@@ -118,10 +118,19 @@ pub struct Second {
 }
 
 impl Live {
-    pub(crate) fn new(threads: usize, with_totals: bool) -> Live {
+    /// Of so many threads, whose protocol counts this on its own: a second has all of it, also before a thread has told of any.
+    pub(crate) fn new(
+        threads: usize,
+        own: impl Iterator<Item = &'static str>,
+        with_totals: bool,
+    ) -> Live {
+        let nothing = Counts {
+            own: own.map(|name| (name, 0)).collect(),
+            ..Counts::default()
+        };
         let told = || Told {
             latency: histogram(),
-            counts: Counts::default(),
+            counts: nothing.clone(),
             totals: Totals::default(),
         };
         Live {
@@ -259,7 +268,8 @@ mod tests {
 
     #[test]
     fn the_line_shows_the_last_second_of_all_threads() {
-        let live = Live::new(2, false);
+        let live = Live::new(2, ["trips"].into_iter(), false);
+        assert_eq!(live.second(0.2, "assemble", 0).own, [("trips", 0)]);
         let mut recorder = Recorder::<Common>::default();
         recorder.delivered(2_000);
         live.publish(0, &mut recorder, vec![("trips", 5)]);

@@ -115,7 +115,13 @@ impl<P: Protocol> Shared<P> {
             clients: plan.own_clients(&*protocol),
             clock,
             schedule: Schedule::new(&scenario.rate, plan.sources, scenario.arrivals, spread),
-            live: Live::new(plan.threads, plan.watching.wants_totals()),
+            live: Live::new(
+                plan.threads,
+                P::live(&P::Metrics::default())
+                    .into_iter()
+                    .map(|(name, _)| name),
+                plan.watching.wants_totals(),
+            ),
             phase: AtomicU8::new(Phase::Assemble as u8),
             measured_from_us: AtomicU64::new(u64::MAX),
             measured_until_us: AtomicU64::new(u64::MAX),

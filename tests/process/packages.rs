@@ -46,7 +46,11 @@ fn package(programs: &Path, folder: &Path, revision: &str) -> PathBuf {
 
 fn text(output: &Output) -> String {
     let (out, err) = (&output.stdout, &output.stderr);
-    String::from_utf8_lossy(out).into_owned() + &String::from_utf8_lossy(err)
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(out),
+        String::from_utf8_lossy(err)
+    )
 }
 
 /// What is done in the copy, as root of it.

@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn everything_has_its_lines() {
-        let live = Live::new(1, true);
+        let live = Live::new(1, std::iter::empty(), true);
         let mut recorder = Recorder::<Common>::default();
         recorder.common.login_failures = 3;
         for us in [150, 150, 3_000_000] {

@@ -10,7 +10,7 @@ use crate::totals::Totals;
 
 /// A run of some seconds, with errors or without.
 fn view(errors: &[(String, u64)]) -> View {
-    let live = Live::new(1, true);
+    let live = Live::new(1, std::iter::empty(), true);
     let mut recorder = Recorder::<Common>::default();
     recorder.common.login_failures = errors.len() as u64;
     let mut series = Vec::new();
