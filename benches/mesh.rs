@@ -78,6 +78,8 @@ impl Dialect for Correspondent {
 fn measure(busy: bool) -> Histogram<u64> {
     let settings = Settings {
         inherited: std::sync::Arc::default(),
+        bans: std::sync::Arc::default(),
+        refusals: std::sync::Arc::default(),
         shards: 2,
         pin: true,
         listeners: Vec::new(),

@@ -163,6 +163,8 @@ struct Server {
 fn settings(shards: u16) -> Settings {
     Settings {
         inherited: std::sync::Arc::default(),
+        bans: std::sync::Arc::default(),
+        refusals: std::sync::Arc::default(),
         shards,
         pin: false,
         listeners: vec![Listener {

@@ -23,6 +23,8 @@ pub(crate) fn one_shard(connections: usize) -> Settings {
 pub(crate) fn one_shard_of(format: Format, outbox: OutboxLimits, connections: usize) -> Settings {
     Settings {
         inherited: std::sync::Arc::default(),
+        bans: std::sync::Arc::default(),
+        refusals: std::sync::Arc::default(),
         shards: 1,
         pin: true,
         listeners: vec![Listener {

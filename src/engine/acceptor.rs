@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     Settings,
-    admission::{Admission, Refusal},
+    admission::{Admission, BANNED, Refusal},
     mesh::{Accepted, Inbound, Mesh, Part},
     metrics::Metrics,
     runtime::{self, Doorbell},
@@ -186,10 +186,16 @@ impl<D: Dialect> Accepting<D> {
     fn take_in(&self, socket: std::os::fd::OwnedFd, address: IpAddr, listener: usize) {
         // Behind a proxy the real address comes later; then it is checked.
         let admitted = !self.settings.listeners[listener].may_rename(address);
+        if admitted && self.settings.bans.covers(address) {
+            self.metrics.refused_banned.up();
+            return self.settings.note_refused(address, listener, BANNED);
+        }
         if admitted
             && let Err(refusal) = self.admission.enter(address, false, self.started.elapsed())
         {
-            return self.metrics.refused(refusal).up();
+            self.metrics.refused(refusal).up();
+            let why = refusal.words();
+            return self.settings.note_refused(address, listener, why);
         }
         let Some(shard) = self.admission.place() else {
             if admitted {

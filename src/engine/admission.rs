@@ -45,6 +45,19 @@ pub(super) enum Refusal {
     TooFast,
 }
 
+/// Said of whoever comes from a network that an operator has banned.
+pub(super) const BANNED: &str = "network banned";
+
+impl Refusal {
+    /// In a few words.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Refusal::TooMany => "too many connections",
+            Refusal::TooFast => "too many connections a second",
+        }
+    }
+}
+
 /// What is known of some addresses. Neither map is ever searched through: an address leaves the first with its last
 /// connection, and the second is emptied when its second is over.
 #[derive(Debug, Default)]

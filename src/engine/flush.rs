@@ -173,6 +173,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         };
         let common = &commons.all[buffer as usize];
         if conn.outbox.is_empty() {
+            conn.bytes_out += common.bytes.len() as u64; // what is left of it is taken back
             targets.push(Target {
                 slot,
                 socket,
@@ -217,11 +218,14 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             match outcome {
                 Ok(sent) => {
                     let bytes = &commons[target.buffer as usize].bytes;
+                    conn.bytes_out -= (bytes.len() - sent) as u64;
                     conn.outbox.push(&bytes.slice(sent..));
                     self.block(id);
                 }
                 Err(error) if is_passing(&error) => {
-                    conn.outbox.push(&commons[target.buffer as usize].bytes);
+                    let bytes = &commons[target.buffer as usize].bytes;
+                    conn.bytes_out -= bytes.len() as u64;
+                    conn.outbox.push(bytes);
                     self.block(id);
                 }
                 Err(_) => self.abort(id),
@@ -276,6 +280,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         match outcome {
             Ok(count) => {
                 if let Some(conn) = self.conns.find(id) {
+                    conn.bytes_out += count as u64;
                     conn.outbox.advance(count);
                 }
                 self.block(id);
@@ -287,6 +292,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
 
     fn wrote_all(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.find(id) {
+            conn.bytes_out += conn.outbox.bytes() as u64;
             conn.outbox.finish(&mut self.spare);
         }
         self.emptied(id);
@@ -335,6 +341,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             match outcome {
                 Ok(count) => {
                     self.metrics.bytes_out.add(count as u64);
+                    conn.bytes_out += count as u64;
                     if count == conn.outbox.bytes() {
                         conn.outbox.finish(&mut self.spare);
                         break;

@@ -17,22 +17,27 @@
 //! | `memory`, `strangers` | how much all of a shard's connections may hold; what of a round is for those not signed in |
 //! | `topics`, `fanout` | who is in what; the broadcasts of one flush |
 //! | `mesh` | mail between shards |
-//! | `acceptor`, `admission` | who comes in, and where |
+//! | `acceptor`, `admission`, `bans` | who comes in, and where; who does not |
+//! | `refusals` | who was turned away, for the log and for operators |
+//! | `operator` | what an operator asks of a shard: lists of its connections, their end |
 //! | `timers`, `metrics` | what they say |
 //! | `settings`, `outside` | what the engine is told; the ways out of a shard that are not sockets |
 //! | `simulator/` | shards on a simulated network, from a seed |
 
 mod acceptor;
 mod admission;
+mod bans;
 mod fanout;
 mod flush;
 mod input;
 mod memory;
 mod mesh;
 mod metrics;
+mod operator;
 mod outbox;
 mod outside;
 mod reading;
+mod refusals;
 mod relay;
 mod round;
 mod runtime;
@@ -54,9 +59,12 @@ use std::{
 
 pub use self::metrics::Metrics;
 pub use admission::AddressLimits;
+pub use bans::Bans;
 pub use memory::MemoryLimits;
 pub use mesh::{Accepted, INBOX_HIGH, Inbound, Mesh, MovedSocket, Part};
+pub use operator::{Answer, Eviction, Inquiry, Wish};
 pub use outside::{Asker, Outside, Publisher};
+pub use refusals::{Refusals, Refused};
 pub use runtime::use_small_pages;
 pub use settings::Settings;
 

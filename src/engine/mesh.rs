@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use crossbeam::{queue::SegQueue, utils::CachePadded};
 
-use super::runtime::Doorbell;
+use super::{operator::Inquiry, runtime::Doorbell};
 use lobby::{Closing, ConnId, Dialect, Relay, ShardId, Stopping, Ticket};
 
 /// Mail waiting in one inbox above which all shards stop reading from their sockets. Most mail is caused by what
@@ -52,6 +52,8 @@ pub enum Inbound<D: Dialect, S = OwnedFd> {
     Report,
     /// Say that the shard still does something.
     Pulse,
+    /// An operator asks something, or wants something done.
+    Inquiry(Box<Inquiry>),
 }
 
 /// A connection on its way to its shard.
@@ -215,7 +217,7 @@ impl<D: Dialect, S> Mesh<D, S> {
     }
 
     /// Every shard.
-    fn ids(&self) -> impl Iterator<Item = ShardId> {
+    pub fn ids(&self) -> impl Iterator<Item = ShardId> {
         ShardId::of_node(NODE, self.shards())
     }
 
@@ -242,9 +244,9 @@ impl<D: Dialect, S> Mesh<D, S> {
         }
     }
 
-    /// Tells every shard that the process is to end; with [`Stopping::Now`] nobody is accepted any more.
+    /// Tells every shard that the process is to end; nobody is accepted any more but while it drains.
     pub fn stop(&self, step: Stopping) {
-        if step == Stopping::Now {
+        if step != Stopping::Drain {
             self.closing.store(true, Ordering::SeqCst);
             if let Some(bell) = self.acceptor.get() {
                 bell.ring();
@@ -283,6 +285,11 @@ impl<D: Dialect, S> Mesh<D, S> {
         for shard in self.ids() {
             self.post(shard, Inbound::Report);
         }
+    }
+
+    /// Puts something to a shard for an operator. If the shard has ended, the answer's way back is dropped.
+    pub fn inquire(&self, shard: ShardId, inquiry: Inquiry) {
+        self.post(shard, Inbound::Inquiry(Box::new(inquiry)));
     }
 
     /// Asks every shard whether it still does anything. One that has not answered the last time is not asked again before it

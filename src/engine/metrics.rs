@@ -30,6 +30,8 @@ metrics::metrics! {
         refused_address: Counter = PerShard "muster_refused_address_total";
         /// Connections refused because their address opens them too fast.
         refused_rate: Counter = PerShard "muster_refused_rate_total";
+        /// Connections refused because an operator has banned their network.
+        refused_banned: Counter = PerShard "muster_refused_banned_total";
         /// Connections refused because the process had no descriptor left.
         refused_descriptors: Counter = PerShard "muster_refused_descriptors_total";
         /// Connections that the system failed to accept.
@@ -96,6 +98,10 @@ metrics::metrics! {
         relays: Counter = PerShard "muster_relays_total";
         /// Bytes relayed between pairs of connections.
         relayed_bytes: Counter = PerShard "muster_relayed_bytes_total";
+        /// Pages, orders and evictions that operators have asked for.
+        inquiries: Counter = PerShard "muster_inquiries_total";
+        /// Connections that an operator has ended, or the end of a drain.
+        evicted: Counter = PerShard "muster_evicted_total";
         /// Times reading paused because some shard's inbox was too long.
         congestion_pauses: Counter = PerShard "muster_congestion_pauses_total";
         /// Messages given to connections, by the protocol of each.

@@ -204,6 +204,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 // A read that does not fill the buffer has taken all there was; what comes later is told anew. Only an end
                 // that was there before is not.
                 conn.readable = count == buffer.len() || conn.to_end;
+                conn.bytes_in += count as u64;
                 self.metrics.bytes_in.add(count as u64);
                 return count;
             }

@@ -152,6 +152,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             Err(_) => return self.abort(to),
         };
         self.metrics.bytes_out.add(sent as u64);
+        conn.bytes_out += sent as u64;
         if sent < bytes.len() {
             let rest = &bytes[sent..];
             conn.outbox

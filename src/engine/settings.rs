@@ -1,8 +1,14 @@
 //! What the engine is told, and what an operator may choose of it. It reads no file.
 
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 
-use super::{admission::AddressLimits, memory::MemoryLimits, table::Conn};
+use super::{
+    admission::AddressLimits, bans::Bans, memory::MemoryLimits, refusals::Refusals, table::Conn,
+};
 use lobby::{Listener, OutboxLimits};
 
 settings::settings! {
@@ -31,6 +37,10 @@ settings::settings! {
         listeners: Vec<Listener>, always Vec::new();
         /// Sockets that were opened for this process before it started; those at a listener's port take its place.
         inherited: Arc<Vec<TcpListener>>, always Arc::default();
+        /// Networks that nobody is let in from.
+        bans: Arc<Bans>, always Arc::default();
+        /// Where it is noted who was turned away.
+        refusals: Arc<Refusals>, always Arc::default();
         /// Time for the PROXY header and the WebSocket upgrade.
         handshake: Duration, always Duration::from_secs(10);
         /// Makes chance repeatable.
@@ -39,6 +49,12 @@ settings::settings! {
 }
 
 impl Settings {
+    /// Somebody was turned away at a listener.
+    pub(super) fn note_refused(&self, address: IpAddr, listener: usize, why: &'static str) {
+        let name = &self.listeners[listener].name;
+        self.refusals.note(address, name, why);
+    }
+
     /// What may wait for the client of this connection: by its listener, and whether it has signed in.
     pub(super) fn outbox<S>(&self, conn: &Conn<S>) -> &OutboxLimits {
         self.listeners[usize::from(conn.listener)].outbox(conn.signed_in)

@@ -17,7 +17,7 @@ use rand::{SeedableRng, rngs::StdRng};
 
 use super::{
     Outside, Settings,
-    admission::Admission,
+    admission::{Admission, BANNED},
     fanout::Batch,
     memory::Memory,
     mesh::{Accepted, Inbound, Mesh},
@@ -57,7 +57,7 @@ pub(super) struct Shard<D: Dialect, I: Io> {
     pub(super) io: I,
     pub(super) conns: Table<I::Socket>,
     pub(super) timers: Timers<D::Timer>,
-    dialect: D,
+    pub(super) dialect: D,
     /// The time as it was last looked up: after a wait, after what may take long, and after each frame. To look it up costs
     /// an idle shard more than to see that nothing is due.
     pub(super) now: Duration,
@@ -154,6 +154,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let (format, proxy, trusted) = (settings.format, settings.proxy, settings.trusts(address));
         let decoder = Decoder::new(format, proxy, trusted);
         let mut conn = Conn::new(socket, format, listener, address, decoder);
+        conn.since = self.now.into();
         conn.admitted = admitted;
         conn.signed_in = settings.strangers.is_none();
         let id = self.insert(conn);
@@ -182,6 +183,12 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             return false;
         };
         let address = address.to_canonical();
+        let listener = usize::from(conn.listener);
+        if self.settings.bans.covers(address) {
+            self.metrics.refused_banned.up();
+            self.settings.note_refused(address, listener, BANNED);
+            return false;
+        }
         if conn.admitted && conn.named && conn.address == address {
             return true;
         }
@@ -191,7 +198,11 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         (conn.address, conn.named) = (address, true);
         match self.admission.enter(address, true, now) {
             Ok(()) => conn.admitted = true,
-            Err(refusal) => self.metrics.refused(refusal).up(),
+            Err(refusal) => {
+                self.metrics.refused(refusal).up();
+                self.settings
+                    .note_refused(address, listener, refusal.words());
+            }
         }
         conn.admitted
     }
@@ -438,6 +449,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             Inbound::Stop(step) => self.stop(step),
             Inbound::Report => self.report(),
             Inbound::Pulse => self.mesh.answer_pulse(self.id),
+            Inbound::Inquiry(inquiry) => self.inquired(*inquiry),
         }
     }
 
@@ -516,6 +528,14 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 if let Some(conn) = self.conns.find(id) {
                     conn.rare().kept = bytes;
                     self.count_held(id);
+                }
+            }
+            Effect::TurnedAway(id, why) => {
+                if let Some(conn) = self.conns.peek(id) {
+                    let listener = &self.settings.listeners[usize::from(conn.listener)];
+                    self.settings
+                        .refusals
+                        .note(conn.address, &listener.name, why);
                 }
             }
             Effect::Join(joint) => self.join(joint),

@@ -92,6 +92,11 @@ pub(super) struct Conn<S> {
     pub(super) signed_in: bool,
     /// Bytes that it was last found to hold.
     pub(super) held: usize,
+    /// When it was accepted.
+    pub(super) since: Moment,
+    /// Bytes that have come from it, and that its socket has taken.
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
 
     // ---- reading
     pub(super) decoder: Decoder,
@@ -169,6 +174,9 @@ impl<S: Socket> Conn<S> {
             closing: None,
             signed_in: false,
             held: 0,
+            since: Duration::ZERO.into(),
+            bytes_in: 0,
+            bytes_out: 0,
             decoder,
             rest: Input::default(),
             unread: false,
@@ -244,7 +252,7 @@ const PIECE: usize = if cfg!(test) { 4 } else { 256 };
 type Slot<S> = Option<(u32, Conn<S>)>;
 
 /// What each connection costs the table: more of them than of anything else lie in a shard's memory.
-const SLOT_BYTES: usize = 184;
+const SLOT_BYTES: usize = 208;
 const _: () = assert!(size_of::<Slot<OwnedFd>>() <= SLOT_BYTES);
 
 /// A piece of the table: it never moves, so a growing table copies nothing.
@@ -322,6 +330,26 @@ impl<S: Socket> Table<S> {
     fn place(&mut self, slot: u32) -> Option<&mut (u32, Conn<S>)> {
         let piece = self.pieces.get_mut(slot as usize / PIECE)?;
         piece.slots[slot as usize % PIECE].as_mut()
+    }
+
+    /// The first connection in this slot or a later one, before that of `end`.
+    pub(super) fn next_from(&self, slot: u32, end: u32) -> Option<(ConnId, &Conn<S>)> {
+        let mut slots = slot..end.min(self.high);
+        slots.find_map(|slot| {
+            let piece = self.pieces.get(slot as usize / PIECE)?;
+            let (generation, conn) = piece.slots[slot as usize % PIECE].as_ref()?;
+            let id = ConnId {
+                shard: self.shard,
+                slot,
+                generation: *generation,
+            };
+            Some((id, conn))
+        })
+    }
+
+    /// No slot from here on is in use.
+    pub(super) fn end(&self) -> u32 {
+        self.high
     }
 
     /// The connection, if it is still this one.

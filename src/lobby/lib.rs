@@ -14,6 +14,7 @@ pub mod faf;
 pub mod kept;
 pub mod lobbies;
 mod map;
+pub mod operator;
 pub mod question;
 pub mod rate;
 mod registration;
@@ -35,6 +36,7 @@ pub use shard::ShardId;
 pub use turn::{Audience, Closing, Effect, Effects, Now, Relay, Ticket, Topic, Turn, Vocabulary};
 
 use kept::Damaged;
+use operator::{Done, Farewell, Found, Order, Query};
 use wire::Format;
 
 /// One connection, named across all shards. Never reused: the generation tells apart two connections in one slot.
@@ -74,7 +76,9 @@ pub struct Origin {
 pub enum Stopping {
     /// Refuse new work, tell everyone, let running work finish.
     Drain,
-    /// Say good-bye; connections are closed right after this turn.
+    /// Running work has had its time: connections are ended from now on, some at a time.
+    Evict,
+    /// Say good-bye to those who are left; connections are closed right after this turn.
     Now,
 }
 
@@ -84,6 +88,9 @@ settings::settings! {
     pub struct StoppingSettings {
         /// How long an orderly stop waits for running games. A second signal skips the wait.
         grace: Duration = "server.stop_grace_s", number(0, 86_400), "1800", unit("s"), live;
+        /// How many connections are ended in a second, at least, when an orderly stop has waited long enough: so their clients
+        /// do not all come back in one moment. All are ended within 20 s.
+        evicted_per_s: u32 = "server.evict_per_s", number(1, 1_000_000), "2000", unit("connections"), live;
     }
 }
 
@@ -142,6 +149,26 @@ pub trait Dialect: Sized + 'static {
     /// Whether this shard has nothing left that an orderly end should wait for.
     fn is_drained(&self) -> bool {
         true
+    }
+    /// An operator wants to see a page of what this shard has.
+    fn on_query(&mut self, turn: &mut Turn<'_, Self>, query: &Query) -> Found {
+        let _ = (turn, query);
+        Found::lacking()
+    }
+    /// An operator wants something done; every shard is told.
+    fn on_order(&mut self, turn: &mut Turn<'_, Self>, order: &Order) -> Done {
+        let _ = (turn, order);
+        Done::Lacks
+    }
+    /// An operator ends a connection of this shard, which is to be told why and then closed.
+    fn on_evict(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, farewell: &Farewell) {
+        let _ = farewell;
+        turn.close(conn, Closing::Flushed);
+    }
+    /// Who has signed in on a connection of this shard.
+    fn name_of(&self, conn: ConnId) -> Option<String> {
+        let _ = conn;
+        None
     }
     /// The answer that stands in for one the back office could not take on (its queue is full).
     fn refuse(ask: Self::Ask) -> Self::Answer;

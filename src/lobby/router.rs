@@ -112,6 +112,7 @@ macro_rules! router {
             use $crate::{
                 ConnId, Dialect, Keep, Listener, Lobby, Origin, Protocol, ShardId, Stopping, Ticket, Turn,
                 kept::Damaged,
+                operator::{Done, Farewell, Found, Order, Query},
             };
 
             /// Places in the list.
@@ -125,6 +126,10 @@ macro_rules! router {
                     /// What listeners of this dialect speak.
                     pub const $NAME: Protocol = Protocol(Place::$NAME as u8);
                 )+
+
+                /// What operators call the dialects.
+                pub const LOBBIES: &'static [(&'static str, Protocol)] =
+                    &[$((stringify!($field), $Router::$NAME)),+];
 
                 /// These dialects on one shard.
                 #[allow(clippy::too_many_arguments, reason = "one of each dialect")]
@@ -319,6 +324,49 @@ macro_rules! router {
 
                 fn is_drained(&self) -> bool {
                     $(self.$field.is_drained())&&+
+                }
+
+                fn on_query(&mut self, turn: &mut Turn<'_, Self>, query: &Query) -> Found {
+                    let mut found = Found::lacking();
+                    match query.protocol {
+                        $(Some($Router::$NAME) => $crate::router::turn_of(turn, |turn| {
+                            found = self.$field.on_query(turn, query);
+                        }),)+
+                        _ => {}
+                    }
+                    found
+                }
+
+                fn on_order(&mut self, turn: &mut Turn<'_, Self>, order: &Order) -> Done {
+                    let mut done = Done::Lacks;
+                    match order.protocol {
+                        $($Router::$NAME => $crate::router::turn_of(turn, |turn| {
+                            done = self.$field.on_order(turn, order);
+                        }),)+
+                        _ => {}
+                    }
+                    done
+                }
+
+                fn on_evict(
+                    &mut self,
+                    turn: &mut Turn<'_, Self>,
+                    conn: ConnId,
+                    farewell: &Farewell,
+                ) {
+                    match self.spoken(conn) {
+                        $($Router::$NAME => $crate::router::turn_of(turn, |turn| {
+                            self.$field.on_evict(turn, conn, farewell)
+                        }),)+
+                        _ => {}
+                    }
+                }
+
+                fn name_of(&self, conn: ConnId) -> ::std::option::Option<::std::string::String> {
+                    match self.spoken(conn) {
+                        $($Router::$NAME => self.$field.name_of(conn),)+
+                        _ => None,
+                    }
                 }
 
                 #[allow(unreachable_code, reason = "a lobby that asks nothing has no answers")]

@@ -20,6 +20,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     Audience, Closing, ConnId, Dialect, Effect, Keep, Now, Origin, Protocol, Relay, ShardId,
     Stopping, Ticket, Topic, Turn, kept,
+    operator::{Done, Farewell, Found, Order, Query, Row},
 };
 use wire::Format;
 
@@ -286,6 +287,40 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         self.turn(conn.shard, |dialect, turn| dialect.on_resync(turn, conn));
     }
 
+    /// An operator asks a shard for all of a list, page by page.
+    pub fn list(&mut self, shard: u16, query: &Query) -> Vec<Row> {
+        let (mut query, mut rows) = (query.clone(), Vec::new());
+        loop {
+            let mut found = Found::default();
+            self.with(shard, |dialect, turn| {
+                found = dialect.on_query(turn, &query)
+            });
+            rows.append(&mut found.rows);
+            match found.next {
+                Some(next) => query.from = next,
+                None => return rows,
+            }
+        }
+    }
+
+    /// An operator orders something of every shard.
+    pub fn order(&mut self, order: &Order) -> Vec<Done> {
+        let shards = 0..self.shards();
+        let outcomes = shards.map(|shard| {
+            let mut done = Done::Lacks;
+            self.with(shard, |dialect, turn| done = dialect.on_order(turn, order));
+            done
+        });
+        outcomes.collect()
+    }
+
+    /// An operator ends a connection.
+    pub fn evict(&mut self, conn: ConnId, farewell: &Farewell) {
+        self.turn(conn.shard, |dialect, turn| {
+            dialect.on_evict(turn, conn, farewell)
+        });
+    }
+
     /// An orderly end begins or is there, on all shards.
     pub fn stop(&mut self, step: Stopping) {
         for shard in ShardId::of_node(0, self.shards()) {
@@ -528,6 +563,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             Effect::Release(conn) => self.hold(conn, false),
             Effect::Close(conn, how) if conn.shard == shard => self.close(conn, how),
             Effect::Close(conn, how) => self.post(shard, conn.shard, Parcel::Close(conn, how)),
+            Effect::TurnedAway(..) => {}
             Effect::Wake(at, timer) => {
                 self.timers += 1;
                 state.timers.insert((at, self.timers), timer);

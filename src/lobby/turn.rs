@@ -143,6 +143,8 @@ pub enum Effect<D: Vocabulary> {
     ExpectRaw(ConnId, u32),
     /// This connection has proved who it is.
     SignedIn(ConnId),
+    /// This connection has failed to prove who it is, or may not come in, for this reason.
+    TurnedAway(ConnId, &'static str),
     /// The dialect keeps so many bytes of what this connection has said.
     Keeps(ConnId, usize),
     /// What has become of a connection of this shard, for whoever reads the log at its level `debug`.
@@ -183,6 +185,7 @@ impl<D: Vocabulary> Effect<D> {
             Effect::Note(conn, what) => Effect::Note(conn, what),
             Effect::Join(joint) => Effect::Join(joint),
             Effect::Close(conn, how) => Effect::Close(conn, how),
+            Effect::TurnedAway(conn, why) => Effect::TurnedAway(conn, why),
             Effect::Wake(at, what) => Effect::Wake(at, timer(what)),
         }
     }
@@ -304,6 +307,12 @@ impl<D: Vocabulary> Turn<'_, D> {
     /// and not only what it allows strangers. Before what it is sent as a client.
     pub fn signed_in(&mut self, conn: ConnId) {
         self.effects.push(Effect::SignedIn(conn));
+    }
+
+    /// A connection of this shard has failed to sign in, or may not: the log tells, and operators see how often. `why` is a few
+    /// words that are always the same.
+    pub fn turned_away(&mut self, conn: ConnId, why: &'static str) {
+        self.effects.push(Effect::TurnedAway(conn, why));
     }
 
     /// The dialect keeps so many bytes of what a connection of this shard has said, until it says otherwise, or hears of the

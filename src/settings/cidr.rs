@@ -5,13 +5,29 @@ use std::{fmt, net::IpAddr, str::FromStr};
 use ipnet::IpNet;
 
 /// An address block such as `10.0.0.0/8`; an address alone is a block of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cidr(IpNet);
 
 impl Cidr {
     /// Whether the address lies in the block. An IPv4 address mapped into IPv6 counts as the IPv4 address.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
+    }
+
+    /// The block of so many leading bits that the address lies in; none if it has fewer.
+    pub fn around(address: IpAddr, bits: u8) -> Option<Cidr> {
+        let block = IpNet::new(address.to_canonical(), bits).ok()?;
+        Some(Cidr(block.trunc()))
+    }
+
+    /// Whether it is one of IPv6 addresses, and how many leading bits they share.
+    pub fn length(&self) -> (bool, u8) {
+        (matches!(self.0, IpNet::V6(_)), self.0.prefix_len())
+    }
+
+    /// The same block, written as the one address that all its texts have in common.
+    pub fn plain(&self) -> Cidr {
+        Cidr(self.0.trunc())
     }
 }
 

@@ -121,6 +121,8 @@ pub(super) fn settings(
     };
     Settings {
         inherited: Arc::default(),
+        bans: Arc::default(),
+        refusals: Arc::default(),
         shards: shards as u16,
         pin: false,
         listeners: FORMATS.into_iter().enumerate().map(listener).collect(),

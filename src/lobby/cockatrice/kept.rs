@@ -17,6 +17,7 @@ use super::{
 use crate::{
     ConnId, Keep,
     kept::{Counted, Damaged, ensure},
+    operator::Standing,
 };
 
 /// State of a shard, kept.
@@ -33,6 +34,8 @@ pub struct Kept {
     rooms: BTreeMap<u32, Room>,
     tables: BTreeMap<u32, Table>,
     draining: bool,
+    #[serde(default)]
+    standing: Standing,
     shutdown: Option<Shutdown>,
     log: Vec<LogLine>,
     next_status: Duration,
@@ -55,6 +58,7 @@ impl Keep for Cockatrice {
             rooms,
             tables,
             draining,
+            standing,
             shutdown,
             log,
             next_status,
@@ -67,6 +71,7 @@ impl Keep for Cockatrice {
             // Empty between two turns, and while no answer is on its way.
             post: _,
             pending: _,
+            unix: _,
         } = self;
         Kept {
             sessions: sessions.iter().map(|(c, s)| (*c, s.clone())).collect(),
@@ -80,6 +85,7 @@ impl Keep for Cockatrice {
             rooms: rooms.clone(),
             tables: tables.clone(),
             draining: *draining,
+            standing: standing.clone(),
             shutdown: shutdown.clone(),
             log: log.clone(),
             next_status: *next_status,
@@ -101,6 +107,7 @@ impl Keep for Cockatrice {
             rooms,
             tables,
             draining,
+            standing,
             shutdown,
             log,
             next_status,
@@ -117,6 +124,7 @@ impl Keep for Cockatrice {
         self.rooms = rooms;
         self.tables = tables;
         self.draining = draining;
+        self.standing = standing;
         self.shutdown = shutdown;
         self.log = log;
         self.next_status = next_status;

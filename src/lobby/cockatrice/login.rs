@@ -1,7 +1,7 @@
 //! Signing in (spec: cockatrice-wire 10): the checks that need nobody else, the name, and the welcome. Where there are accounts
 //! the office says in between who it is.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use cockatrice::{
     accounts::{Features, Level, Privilege},
@@ -41,7 +41,7 @@ impl Cockatrice {
             Err(reply) => {
                 self.metrics.logins_refused.up();
                 if reply.code == ResponseCode::RespWrongPassword {
-                    self.sign_in_failed(turn.now.mono, conn);
+                    self.sign_in_failed(turn, conn);
                 }
                 return Flow::Done(reply);
             }
@@ -116,6 +116,10 @@ impl Cockatrice {
         if client_id.is_empty() && self.settings.require_client_id {
             return refuse(ResponseCode::RespClientIdRequired);
         }
+        let name = text::login_name(bytes(&login.user_name));
+        if let Some(banned) = self.banned_by_name(&name) {
+            return Err(banned);
+        }
         match self.settings.method {
             // Who it is, and so whether there is room for them, is not known yet.
             Method::Accounts => return Ok(false),
@@ -125,7 +129,6 @@ impl Cockatrice {
             Method::Nothing | Method::Password => {}
         }
         let is_known = self.settings.method == Method::Password;
-        let name = text::login_name(bytes(&login.user_name));
         match self.is_full_for(Privilege::None, is_known.then_some(&name)) {
             true => refuse(ResponseCode::RespServerFull),
             false => Ok(is_known),
@@ -149,7 +152,9 @@ impl Cockatrice {
     }
 
     /// A wrong password counts as many commands.
-    pub(super) fn sign_in_failed(&mut self, now: Duration, conn: ConnId) {
+    pub(super) fn sign_in_failed(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId) {
+        let now = turn.now.mono;
+        turn.turned_away(conn, "wrong password");
         let Some(session) = self.sessions.get_mut(&conn) else {
             return;
         };
@@ -180,6 +185,9 @@ impl Cockatrice {
             self.metrics.logins_refused.up();
             return self.reply(turn, conn, Reply::code(ResponseCode::RespContextError));
         };
+        if self.turns_away(turn, conn, &name, &games) {
+            return;
+        }
         let session = self.sessions.get_mut(&conn);
         let work = session.and_then(|session| session.work.as_mut());
         match work.and_then(|work| work.newcomer.as_mut()) {

@@ -31,6 +31,8 @@ metrics::metrics! {
         idle: Counter = PerShard "muster_cockatrice_idle_closes_total";
         /// Sessions ended by moderators and administrators.
         ejected: Counter = PerShard "muster_cockatrice_ejected_total";
+        /// Things that somebody would have said whom an operator has silenced.
+        muted_lines: Counter = PerShard "muster_cockatrice_muted_lines_total";
         /// Lines said in rooms.
         room_lines: Counter = PerShard "muster_cockatrice_room_lines_total";
         /// Private messages that users have sent each other.

@@ -12,6 +12,7 @@
 //! | `recording` | replays, and what is left of a game that is over |
 //! | `log` | what was said, and how busy the server is, for the store |
 //! | `office` | signing in with an account, and the commands that the store answers |
+//! | `operator` | what an operator sees of it, and has it do |
 //! | `shutdown`, `event` | the end of the server, as administrators announce it |
 //! | [`account`], [`questions`] | what is known of an account; what the back office is asked |
 //! | `waiting` | what answers of the back office are waited for with |
@@ -39,6 +40,7 @@ mod login;
 mod mail;
 mod metrics;
 mod office;
+mod operator;
 mod post;
 mod protocol;
 pub mod questions;
@@ -82,6 +84,7 @@ use self::{
 use super::{
     ConnId, Dialect, Origin, ShardId, Source, Stopping, Ticket, Turn,
     map::IdMap,
+    operator::{Done, Farewell, Found, Order, Query, Standing},
     question::{Pending, StoreFailure},
 };
 
@@ -115,6 +118,10 @@ pub struct Cockatrice {
     tables: BTreeMap<u32, Table>,
     /// The process is to end: no game begins.
     draining: bool,
+    /// What an operator has ordered that holds on.
+    standing: Standing,
+    /// The time of the present input, by the clock for people.
+    unix: Duration,
     /// The end that an administrator has announced.
     shutdown: Option<Shutdown>,
     /// What was said since the last tick, where that is written down.
@@ -164,6 +171,8 @@ impl Cockatrice {
             registry: Registry::default(),
             tables: BTreeMap::new(),
             draining: false,
+            standing: Standing::default(),
+            unix: Duration::ZERO,
             shutdown: None,
             log: Vec::new(),
             next_status: Duration::ZERO,
@@ -185,6 +194,7 @@ impl Cockatrice {
         turn: &mut CockatriceTurn<'a>,
         handle: impl FnOnce(&mut Self, &mut CockatriceTurn<'a>),
     ) {
+        self.unix = turn.now.unix;
         handle(self, turn);
         while let Some(item) = self.post.next() {
             self.item(turn, item);
@@ -376,6 +386,7 @@ impl Dialect for Cockatrice {
                 self.draining = true;
                 self.say_to_all(turn, &protocol::server_shutdown("", 0));
             }
+            Stopping::Evict => {}
             Stopping::Now => {
                 let closed = protocol::connection_closed(CloseReason::ServerShutdown, None, None);
                 self.say_to_all(turn, &closed);
@@ -385,6 +396,25 @@ impl Dialect for Cockatrice {
 
     fn is_drained(&self) -> bool {
         self.tables.is_empty()
+    }
+
+    fn on_query(&mut self, turn: &mut CockatriceTurn<'_>, query: &Query) -> Found {
+        self.queried(turn.now, query)
+    }
+
+    fn on_order(&mut self, turn: &mut CockatriceTurn<'_>, order: &Order) -> Done {
+        self.ordered(turn, &order.act)
+    }
+
+    fn on_evict(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, farewell: &Farewell) {
+        self.input(turn, |lobby, turn| {
+            lobby.operator_evicts(turn, conn, farewell)
+        });
+    }
+
+    fn name_of(&self, conn: ConnId) -> Option<String> {
+        let user = self.sessions.get(&conn)?.user.as_ref()?;
+        Some(user.name.to_string())
     }
 
     fn refuse(ask: questions::Ask) -> questions::Answer {

@@ -255,6 +255,12 @@ impl Cockatrice {
         let Some(session) = self.sessions.get_mut(&conn) else {
             return true;
         };
+        if let Some(user) = &session.user
+            && self.standing.muted.of(&user.name, self.unix).is_some()
+        {
+            self.metrics.muted_lines.up();
+            return false;
+        }
         let limits = self.settings.chat();
         let may = session.chat.attempt(self.ticks, bytes, &limits);
         if !may {

@@ -52,6 +52,8 @@ pub(in crate::faf) struct Context<'a> {
     pub initialised: bool,
     /// The process is to end: nothing new begins.
     pub draining: bool,
+    /// Nobody new may sign in, since the process is to end.
+    pub lame_duck: bool,
     /// What everybody may see.
     pub directory: &'a Picture,
     /// What the clients of this shard call themselves.

@@ -22,6 +22,8 @@ use crate::{
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Kept {
     draining: bool,
+    #[serde(default)]
+    lame_duck: bool,
     counted: Counted,
     pub(super) sessions: Sessions,
     pub(super) registry: Registry,
@@ -44,6 +46,7 @@ impl Keep for Faf {
         } = self;
         let Roles {
             draining,
+            lame_duck,
             metrics,
             sessions,
             registry,
@@ -60,6 +63,7 @@ impl Keep for Faf {
         } = roles;
         Kept {
             draining: *draining,
+            lame_duck: *lame_duck,
             counted: Counted::of(&**metrics),
             sessions: sessions.keep(),
             registry: registry.clone(),
@@ -72,6 +76,7 @@ impl Keep for Faf {
     fn revive(&mut self, kept: Kept) -> Result<(), Damaged> {
         let Kept {
             draining,
+            lame_duck,
             counted,
             mut sessions,
             registry,
@@ -89,6 +94,7 @@ impl Keep for Faf {
         coordinator.agree()?;
         roles.directory.revive(directory)?;
         roles.draining = draining;
+        roles.lame_duck = lame_duck;
         counted.add_to(&*roles.metrics);
         roles.sessions = sessions;
         roles.registry = registry;

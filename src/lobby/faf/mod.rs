@@ -78,6 +78,7 @@ use self::{
 };
 use super::{
     ConnId, Dialect, Effect, Effects, Event, Origin, ShardId, Source, Stopping, Ticket, Turn,
+    operator::{Act, Done, Farewell, Found, Order, Query, Subject, Totals},
     question::StoreFailure,
 };
 use wire::json::JsonReader;
@@ -103,6 +104,8 @@ struct Roles {
     /// Whether the back office has told the reference data.
     initialised: bool,
     draining: bool,
+    /// Nobody new may sign in.
+    lame_duck: bool,
     clients: Clients,
     metrics: Arc<Metrics>,
     sessions: Sessions,
@@ -153,6 +156,7 @@ macro_rules! context {
             reference: &$roles.reference,
             initialised: $roles.initialised,
             draining: $roles.draining,
+            lame_duck: $roles.lame_duck,
             directory: &$roles.directory.picture,
             clients: &mut $roles.clients,
             metrics: &$roles.metrics,
@@ -191,6 +195,7 @@ impl Faf {
                 reference: Arc::default(),
                 initialised: false,
                 draining: false,
+                lame_duck: false,
                 clients: Clients::default(),
                 metrics: Arc::default(),
                 sessions: Sessions::default(),
@@ -311,14 +316,19 @@ impl Faf {
         }
     }
 
-    /// Good-bye (spec: faf-lifecycle 14).
-    fn shut_down(&mut self, turn: &mut Turn<'_, Faf>) {
+    /// Players are about to go: what becomes of games by that is no news any more (spec: faf-lifecycle 14).
+    fn close_books(&mut self, turn: &mut Turn<'_, Faf>) {
         self.step(turn, |roles, turn| {
             roles.games.lobbies_closed = true; // with everybody's connections
             roles.games.keep_books(&mut context!(roles, turn));
         });
         // What other shards have said of the running tick is still told (spec: faf-lifecycle 14, item 2).
         self.step(turn, |roles, mut turn| roles.directory.broadcast(&mut turn));
+    }
+
+    /// Good-bye (spec: faf-lifecycle 14).
+    fn shut_down(&mut self, turn: &mut Turn<'_, Faf>) {
+        self.close_books(turn);
         self.step(turn, |roles, turn| {
             roles.sessions.say_goodbye(&mut context!(roles, turn));
         });
@@ -472,6 +482,7 @@ impl Dialect for Faf {
     fn on_stopping(&mut self, turn: &mut Turn<'_, Self>, step: Stopping) {
         match step {
             Stopping::Drain => self.drain(turn),
+            Stopping::Evict => self.close_books(turn),
             Stopping::Now => self.shut_down(turn),
         }
     }
@@ -482,6 +493,54 @@ impl Dialect for Faf {
 
     fn metrics(&self) -> Vec<&dyn Source> {
         vec![&*self.roles.metrics]
+    }
+
+    fn on_query(&mut self, turn: &mut Turn<'_, Self>, query: &Query) -> Found {
+        let roles = &self.roles;
+        match query.subject {
+            Subject::Players => roles.sessions.table.page(query),
+            Subject::Games => roles.games.page(query),
+            Subject::Queues if self.is_coordinator() => {
+                roles.coordinator.matchmaker.page(query, turn.now)
+            }
+            Subject::Totals => {
+                let (players, games) = self.population();
+                Totals {
+                    players: players as u32,
+                    games: games as u32,
+                }
+                .into()
+            }
+            // They are the coordinator's, and connections the engine's.
+            Subject::Queues | Subject::Connections => Found::default(),
+        }
+    }
+
+    fn on_order(&mut self, turn: &mut Turn<'_, Self>, order: &Order) -> Done {
+        if order.act == Act::LameDuck {
+            self.roles.lame_duck = true;
+            return Done::Of(0);
+        }
+        let mut done = Done::Lacks;
+        self.step(turn, |roles, turn| {
+            done = roles
+                .sessions
+                .ordered(&mut context!(roles, turn), &order.act);
+        });
+        done
+    }
+
+    fn on_evict(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, farewell: &Farewell) {
+        self.step(turn, |roles, turn| {
+            roles
+                .sessions
+                .evicted(&mut context!(roles, turn), conn, farewell);
+        });
+    }
+
+    fn name_of(&self, conn: ConnId) -> Option<String> {
+        let session = self.roles.sessions.table.get(conn)?;
+        Some(session.player.as_ref()?.account.login.to_string())
     }
 
     fn refuse(ask: Ask) -> Answer {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{
     lobby::{Flow, Lobby},
-    message,
+    message, operator,
     users::{Channel, Place, USERS},
 };
 use crate::ConnId;
@@ -18,6 +18,11 @@ impl Lobby {
         let Some(user) = self.users.get(&conn) else {
             return Flow::Stop;
         };
+        if let Some((until, reason)) = self.standing.muted.of(&user.name, self.unix) {
+            self.metrics.muted_lines.up();
+            let why = operator::muted(reason, until, self.unix);
+            return self.refuse(conn, &why);
+        }
         self.metrics.chat_lines.up();
         let line = message::chat(user.version, &user.name, user.channel.name(), text);
         match (user.channel, user.room()) {

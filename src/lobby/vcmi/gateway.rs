@@ -28,7 +28,10 @@ pub(super) enum Peer {
         accepted: Duration,
     },
     /// A launcher.
-    Launcher { signed_in: bool },
+    Launcher {
+        /// Who it is, once it has signed in.
+        name: Option<Box<str>>,
+    },
     /// A game that is still greeting.
     Greeting(Box<Handshake>),
     /// A game that waits for the other one, or is relayed.
@@ -72,7 +75,7 @@ impl Vcmi {
                 *peer = Peer::Greeting(Box::default());
                 self.tell_lobby(turn, ToLobby::Pipe { conn });
             } else {
-                *peer = Peer::Launcher { signed_in: false };
+                *peer = Peer::Launcher { name: None };
                 let enter = ToLobby::Enter {
                     conn,
                     address,
@@ -134,7 +137,7 @@ impl Vcmi {
 
     pub(super) fn handshake_timed_out(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId) {
         match self.peers.get(&conn) {
-            None | Some(Peer::Game | Peer::Launcher { signed_in: true }) => {}
+            None | Some(Peer::Game | Peer::Launcher { name: Some(_) }) => {}
             Some(_) => {
                 self.metrics.handshake_timeouts.up();
                 turn.note(conn, "took too long to sign in");
@@ -162,6 +165,7 @@ impl Vcmi {
             return;
         };
         lobby.now = turn.now.mono;
+        lobby.unix = turn.now.unix;
         input(lobby, turn);
         lobby.arm_lists(turn);
         lobby.arm_health(turn);
@@ -191,11 +195,11 @@ impl Vcmi {
                     turn.note(conn, why.into_string());
                     turn.close(conn, Closing::Flushed);
                 }
-                Delivery::Welcome(conn, name) => {
-                    if let Some(Peer::Launcher { signed_in }) = self.peers.get_mut(&conn) {
-                        *signed_in = true;
+                Delivery::Welcome(conn, known_as) => {
+                    if let Some(Peer::Launcher { name }) = self.peers.get_mut(&conn) {
+                        *name = Some(known_as.clone());
                         turn.signed_in(conn);
-                        turn.note(conn, format!("signed in as {name}"));
+                        turn.note(conn, format!("signed in as {known_as}"));
                     }
                 }
             }

@@ -5,7 +5,7 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 use super::{
     lobby::{Flow, Lobby},
     mail::Delivery,
-    message,
+    message, operator,
     settings::{REMEMBERED, VERSION_CHARS},
     users::OLD_USERS,
 };
@@ -86,6 +86,10 @@ impl Lobby {
         }
         if !name.chars().all(is_name_char) {
             return Some("Invalid username".into());
+        }
+        if let Some((until, reason)) = self.standing.banned.of(name, self.unix) {
+            self.metrics.kept_out.up();
+            return Some(operator::banned(reason, until, self.unix));
         }
         None
     }

@@ -22,6 +22,7 @@ use crate::{
     ConnId, Keep,
     kept::{Counted, Damaged, ensure},
     map::KeyedSet,
+    operator::Standing,
 };
 
 /// State of a shard, kept.
@@ -44,6 +45,8 @@ pub(super) struct KeptLobby {
     addresses_seen: KeyedSet<IpAddr>,
     names_seen: KeyedSet<String>,
     draining: bool,
+    #[serde(default)]
+    standing: Standing,
     rooms_created: u64,
     sessions_started: u64,
     lists: Lists,
@@ -101,6 +104,7 @@ impl Lobby {
             addresses_seen,
             names_seen,
             draining,
+            standing,
             rooms_created,
             sessions_started,
             lists,
@@ -123,6 +127,7 @@ impl Lobby {
             letters: _,
             caused: _,
             now: _,
+            unix: _,
         } = self;
         KeptLobby {
             users: users.iter().map(|(c, user)| (*c, user.clone())).collect(),
@@ -134,6 +139,7 @@ impl Lobby {
             addresses_seen: addresses_seen.clone(),
             names_seen: names_seen.clone(),
             draining: *draining,
+            standing: standing.clone(),
             rooms_created: *rooms_created,
             sessions_started: *sessions_started,
             lists: lists.clone(),
@@ -156,6 +162,7 @@ impl Lobby {
             addresses_seen,
             names_seen,
             draining,
+            standing,
             rooms_created,
             sessions_started,
             lists,
@@ -187,6 +194,7 @@ impl Lobby {
         self.addresses_seen = addresses_seen;
         self.names_seen = names_seen;
         self.draining = draining;
+        self.standing = standing;
         self.rooms_created = rooms_created;
         self.sessions_started = sessions_started;
         self.lists = lists;

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     ConnId, ShardId, Topic,
     map::{IdMap, KeyedMap, KeyedSet},
+    operator::Standing,
 };
 use wire::charset::Charset;
 
@@ -61,6 +62,8 @@ pub(super) struct Lobby {
     pub(super) addresses_seen: KeyedSet<IpAddr>,
     pub(super) names_seen: KeyedSet<String>,
     pub(super) draining: bool,
+    /// What an operator has ordered that holds on.
+    pub(super) standing: Standing,
     /// For `ROOT`, as the next.
     pub(super) rooms_created: u64,
     pub(super) sessions_started: u64,
@@ -81,6 +84,8 @@ pub(super) struct Lobby {
     pub(super) caused: usize,
     /// The time of the present turn.
     pub(super) now: Duration,
+    /// The same by the clock for people.
+    pub(super) unix: Duration,
 }
 
 impl Lobby {
@@ -108,6 +113,7 @@ impl Lobby {
             addresses_seen: KeyedSet::default(),
             names_seen: KeyedSet::default(),
             draining: false,
+            standing: Standing::default(),
             rooms_created: 0,
             sessions_started: 0,
             metrics,
@@ -119,6 +125,7 @@ impl Lobby {
             letters: vec![Vec::new(); shards],
             caused: 0,
             now: Duration::ZERO,
+            unix: Duration::ZERO,
         }
     }
 
@@ -158,6 +165,7 @@ impl Lobby {
                 greeting,
                 at,
             } => self.pipe_greeted(turn, (conn, at), role, &uuid, greeting),
+            ToLobby::Evict { conn, last } => self.evict(conn, &last),
             ToLobby::Resync { conn } => self.resync(conn),
             ToLobby::Gone { conn } => {
                 self.lost(conn);
@@ -173,14 +181,19 @@ impl Lobby {
             .settings
             .capacity
             .map_or(usize::MAX, |most| most as usize);
-        if self.users.len() >= most {
+        let refused = if self.users.len() >= most {
             self.metrics.refused_full.up();
-            let text = message::error("Server is full");
+            Some("Server is full")
+        } else if self.standing.lame_duck {
+            self.metrics.kept_out.up();
+            Some(message::NOBODY_NEW)
+        } else {
+            None
+        };
+        if let Some(why) = refused {
+            let text = message::error(why);
             self.deliver(conn.shard, Delivery::Send(conn, text.into()));
-            self.deliver(
-                conn.shard,
-                Delivery::Close(conn, "the lobby is full".into()),
-            );
+            self.deliver(conn.shard, Delivery::Close(conn, why.into()));
             return;
         }
         user.budget = self.debts.of(user.counted);

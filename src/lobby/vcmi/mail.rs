@@ -61,6 +61,13 @@ pub enum ToLobby {
         /// Monotonic; the first to have greeted is the first to be paired.
         at: Duration,
     },
+    /// An operator ends a launcher's connection.
+    Evict {
+        /// The launcher's connection.
+        conn: ConnId,
+        /// The last message to it.
+        last: String,
+    },
     /// A launcher that missed something has caught up.
     Resync {
         /// The launcher's connection.

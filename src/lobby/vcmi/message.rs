@@ -1,6 +1,9 @@
 //! What the server says to launchers (spec: vcmi-proxy 9): `:>>NAME:argument:argument`, no end.
 
-use std::fmt::{Display, Write};
+use std::{
+    fmt::{Display, Write},
+    time::Duration,
+};
 
 /// `True` or `False`.
 fn flag(flag: bool) -> &'static str {
@@ -118,6 +121,19 @@ pub(super) fn chat(version: u8, user: &str, channel: &str, text: &str) -> String
     }
 }
 
+/// What everybody is told of an end that is planned, or is not any more.
+pub(super) fn end_planned(within: Option<Duration>, reason: Option<&str>) -> String {
+    let mut text = match within.map(|within| within.as_secs().div_ceil(60)) {
+        None => "The server will not be shut down after all.".to_owned(),
+        Some(1) => "The server will be shut down in 1 minute.".to_owned(),
+        Some(minutes) => format!("The server will be shut down in {minutes} minutes."),
+    };
+    if let Some(reason) = reason {
+        let _ = write!(text, " {reason}");
+    }
+    text
+}
+
 /// Asks a launcher of version 4 and up whether it is there; it says `<ALIVE>`.
 pub(super) const HEALTH: &str = ":>>HEALTH:";
 /// What stands above the list of names for old launchers; the names follow, each on a line of its own.
@@ -128,6 +144,12 @@ pub(super) const ROOM_CHAT: &str = "You are in the room chat.";
 pub(super) const TOO_MUCH: &str = "You are sending too much. Please wait a moment";
 /// Said to one that goes on nevertheless, before it is disconnected.
 pub(super) const FLOODED: &str = "You are sending too much and have been disconnected";
+/// Said to whoever comes while the process is about to end.
+pub(super) const NOBODY_NEW: &str =
+    "The server is being shut down and takes nobody new. Please try again in a few minutes";
+/// Said to everybody when it ends.
+pub(super) const SHUT_DOWN: &str =
+    "The server has been shut down. Please try again in a few minutes";
 /// Said to everybody when the process is to end.
 pub(super) const GOING_DOWN: &str =
     "The server is going down. Running games go on for now; no new room can be opened.";

@@ -13,6 +13,10 @@ metrics::metrics! {
         refusals: Counter = PerShard "muster_vcmi_refusals_total";
         /// Launchers turned away because the lobby is full.
         refused_full: Counter = PerShard "muster_vcmi_refused_full_total";
+        /// Launchers kept out because an operator has banned their name, or nobody new is taken any more.
+        kept_out: Counter = PerShard "muster_vcmi_kept_out_total";
+        /// Lines that somebody would have said whom an operator has silenced.
+        muted_lines: Counter = PerShard "muster_vcmi_muted_lines_total";
         /// Launchers that named an encoding nobody knows.
         unknown_encodings: Counter = PerShard "muster_vcmi_unknown_encodings_total";
         /// Commands without effect: unknown, or not for somebody in that state.

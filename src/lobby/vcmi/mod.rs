@@ -12,6 +12,7 @@
 //! | `syntax`, `message` | what comes in, what goes out |
 //! | `lists` | when everybody is told who and what is there |
 //! | `health` | whether launchers are still there |
+//! | `operator` | what an operator sees of it, and has it do |
 //! | `budget`, `flood` | how much one launcher may say and cause; what is done about one that goes beyond |
 //! | `kept`, `consistency` | what goes on in another process; what must hold of all shards together |
 //! | `mail`, `settings`, `metrics` | what shards tell each other; configuration and limits; what is counted |
@@ -37,6 +38,7 @@ mod message;
 mod metrics;
 mod mod_list;
 mod mods;
+mod operator;
 mod pipes;
 mod registration;
 mod room;
@@ -58,7 +60,11 @@ pub use metrics::Metrics;
 pub use settings::{ListenerSettings, LobbySettings, Settings};
 
 use self::{gateway::Peer, lobby::Lobby};
-use super::{ConnId, Dialect, Origin, ShardId, Source, Stopping, Ticket, Turn, map::IdMap};
+use super::{
+    ConnId, Dialect, Origin, ShardId, Source, Stopping, Ticket, Turn,
+    map::IdMap,
+    operator::{Done, Farewell, Found, Order, Query},
+};
 
 /// A turn of this dialect.
 type VcmiTurn<'a> = Turn<'a, Vcmi>;
@@ -185,6 +191,22 @@ impl Dialect for Vcmi {
                 .lobby
                 .as_ref()
                 .is_none_or(|lobby| !lobby.awaits_games())
+    }
+
+    fn on_query(&mut self, turn: &mut VcmiTurn<'_>, query: &Query) -> Found {
+        self.queried(turn.now, query)
+    }
+
+    fn on_order(&mut self, turn: &mut VcmiTurn<'_>, order: &Order) -> Done {
+        self.ordered(turn, order)
+    }
+
+    fn on_evict(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId, farewell: &Farewell) {
+        self.evicted(turn, conn, farewell);
+    }
+
+    fn name_of(&self, conn: ConnId) -> Option<String> {
+        self.name_on(conn)
     }
 
     fn refuse(ask: Infallible) -> Infallible {

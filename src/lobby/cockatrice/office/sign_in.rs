@@ -70,7 +70,10 @@ impl Continuation for Identifying {
             },
             Err(refusal) => {
                 if refusal == Refusal::WrongPassword {
-                    lobby.sign_in_failed(turn.now.mono, self.conn);
+                    lobby.sign_in_failed(turn, self.conn);
+                }
+                if matches!(refusal, Refusal::Banned { .. }) {
+                    turn.turned_away(self.conn, "banned");
                 }
                 refused(refusal)
             }

@@ -39,6 +39,9 @@ pub(crate) struct Session {
     pub(crate) greeted: bool,
     /// The desk counts it.
     pub(crate) counted: bool,
+    /// The tick in which it came.
+    #[serde(default)]
+    pub(crate) begun: u64,
     /// The tick in which a container of it was handled last.
     pub(crate) heard: u64,
     /// The tick in which its user did something last that is not mere presence.
@@ -112,6 +115,7 @@ impl Session {
             limited: origin.counted,
             greeted: false,
             counted: false,
+            begun: tick,
             heard: tick,
             acted: tick,
             warned: false,

@@ -5,6 +5,7 @@ mod games;
 mod hand_over;
 mod login;
 mod office;
+mod operator;
 mod player;
 mod robust;
 mod rooms;

@@ -6,7 +6,7 @@
 //! | `party` | parties |
 //! | `queues`, `entering`, `popping` | queues and searches as plain bookkeeping; getting in and out; popping and being matched |
 //! | `matches`, `metrics` | a match from being found to its game, and its end; what is counted |
-//! | `stopping` | the orderly end |
+//! | `stopping`, `operator` | the orderly end; what an operator sees of the queues |
 //!
 //! A player's own shard speaks for them: it introduces them before their first request, tells every change of their
 //! state after that, and that they are gone when they log out, all in order. While the coordinator works on a request
@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub(in crate::faf) mod entering;
 pub(in crate::faf) mod matches;
 pub(in crate::faf) mod metrics;
+pub(in crate::faf) mod operator;
 pub(in crate::faf) mod party;
 pub(in crate::faf) mod popping;
 pub(in crate::faf) mod queues;

@@ -167,7 +167,7 @@ impl Games {
 }
 
 /// As the reference labels it in metrics.
-fn state_name(state: GameState) -> &'static str {
+pub(in crate::faf) fn state_name(state: GameState) -> &'static str {
     match state {
         GameState::Initializing => "INITIALIZING",
         GameState::Lobby => "LOBBY",

@@ -7,6 +7,7 @@
 //! | `lobby`, `relations` | what is reported until the launch; what the host's friends and foes are to it |
 //! | `reports`, `journal` | what is reported while it is played and when it ends; that it is written down |
 //! | `launching`, `stopping` | a match's game until it is launched or has failed; the orderly end |
+//! | `operator` | what an operator sees of them |
 
 pub(in crate::faf) mod games;
 pub(in crate::faf) mod info;
@@ -14,6 +15,7 @@ pub(in crate::faf) mod journal;
 pub(in crate::faf) mod launching;
 pub(in crate::faf) mod lobby;
 pub(in crate::faf) mod opening;
+pub(in crate::faf) mod operator;
 pub(in crate::faf) mod relations;
 pub(in crate::faf) mod reports;
 pub(in crate::faf) mod seats;

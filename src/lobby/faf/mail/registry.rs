@@ -20,5 +20,7 @@ pub enum RegistryMail {
         player_id: u32,
         /// Their former connection.
         conn: ConnId,
+        /// It was lost while they were playing: they may want to come back.
+        was_playing: bool,
     },
 }

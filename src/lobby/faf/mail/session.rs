@@ -31,6 +31,13 @@ pub enum SessionMail {
         /// Grows with every grant of this player.
         epoch: u64,
     },
+    /// From the home shard: the process is about to end, and the connection does not become the player any more.
+    NobodyNew {
+        /// Account id of the player (`login.id`).
+        player_id: u32,
+        /// The connection that has claimed to be them.
+        conn: ConnId,
+    },
     /// From the same shard: the directory shows this shard as it is, and somebody is to be sent what it shows.
     SendLists {
         /// Who.
@@ -52,6 +59,8 @@ pub enum SessionMail {
         conn: ConnId,
         /// What follows.
         then: AfterSignOut,
+        /// Their connection was lost while they were playing.
+        was_playing: bool,
     },
     /// The owner's verdict about a join.
     JoinAnswer {

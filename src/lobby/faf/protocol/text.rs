@@ -89,6 +89,13 @@ pub(in crate::faf) fn shutting_down(grace: Duration, kick_idle: bool) -> String 
     )
 }
 
+/// The notice when an end that was planned is not to be.
+pub(in crate::faf) const END_CANCELLED: &str =
+    "The server will not be shut down for maintenance after all.";
+
+/// What somebody new is told while the end is near.
+pub(in crate::faf) const NOBODY_NEW: &str = "The server is being shut down for maintenance and takes nobody new. Please try again in a few minutes.";
+
 /// The notice when the end is there (spec: faf-lifecycle 14).
 pub(in crate::faf) const SHUT_DOWN: &str = "The server has been shut down for maintenance but should be back online soon. If you \
     experience any problems, please restart your client. <br/><br/>We apologize for this interruption.";

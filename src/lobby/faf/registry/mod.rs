@@ -3,6 +3,8 @@
 //! Two logins of one account meet here: each claim has a larger epoch than the one before, and the older connection is ended.
 //! The newer does not wait for that.
 
+use std::collections::VecDeque;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -18,12 +20,18 @@ use crate::{
 /// epoch has it above its count, so that no two shards ever give out the same for a player whose home has moved.
 const VIEW: u64 = 1;
 
+/// Players who were lost from a game that are remembered.
+const LOST: usize = 256;
+
 /// The claims of players whose home this shard is.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::faf) struct Registry {
     claims: IdMap<u32, ConnId>,
     /// How many claims were granted here.
     grants: u64,
+    /// Who was playing when their connection was lost, the newest last: near the end of the process only they may come back.
+    #[serde(default)]
+    lost: VecDeque<u32>,
 }
 
 impl Registry {
@@ -31,11 +39,20 @@ impl Registry {
     pub(in crate::faf) fn mail(&mut self, cx: &mut Context<'_>, mail: RegistryMail) {
         match mail {
             RegistryMail::Claim { player_id, conn } => self.claim(cx, player_id, conn),
-            RegistryMail::Unclaim { player_id, conn } => self.unclaim(player_id, conn),
+            RegistryMail::Unclaim {
+                player_id,
+                conn,
+                was_playing,
+            } => self.unclaim(player_id, conn, was_playing),
         }
     }
 
     fn claim(&mut self, cx: &mut Context<'_>, player_id: u32, conn: ConnId) {
+        let is_known = self.claims.contains_key(&player_id) || self.lost.contains(&player_id);
+        if cx.lame_duck && !is_known {
+            let refused = SessionMail::NobodyNew { player_id, conn };
+            return cx.post(conn.shard, refused);
+        }
         self.grants += 1;
         let epoch = VIEW << 32 | self.grants;
         let older = self
@@ -54,9 +71,16 @@ impl Registry {
         cx.post(conn.shard, granted);
     }
 
-    fn unclaim(&mut self, player_id: u32, conn: ConnId) {
+    fn unclaim(&mut self, player_id: u32, conn: ConnId, was_playing: bool) {
         if self.claims.get(&player_id) == Some(&conn) {
             self.claims.remove(&player_id);
+            self.lost.retain(|lost| *lost != player_id);
+            if was_playing {
+                self.lost.push_back(player_id);
+                if self.lost.len() > LOST {
+                    self.lost.pop_front();
+                }
+            }
         }
     }
 

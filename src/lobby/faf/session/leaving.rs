@@ -43,9 +43,17 @@ impl Sessions {
         leaving: Leaving,
         then: AfterSignOut,
     ) {
+        let session = self.table.get(conn);
+        let is_playing = session.is_some_and(|session| session.state == PlayerState::Playing);
+        let was_playing = is_playing && leaving == Leaving::Lost;
         self.leave_game(cx, conn, leaving);
         self.leave_coordinator(cx, conn);
-        cx.post(cx.turn.shard, SessionMail::SignOut { conn, then });
+        let sign_out = SessionMail::SignOut {
+            conn,
+            then,
+            was_playing,
+        };
+        cx.post(cx.turn.shard, sign_out);
     }
 
     /// Games and coordinator have been told.
@@ -54,6 +62,7 @@ impl Sessions {
         cx: &mut Context<'_>,
         conn: ConnId,
         then: AfterSignOut,
+        was_playing: bool,
     ) {
         let Some(session) = self.table.get_mut(conn) else {
             return;
@@ -62,7 +71,7 @@ impl Sessions {
         if then != AfterSignOut::Claim
             && let Some(claiming) = session.sign_in().claiming.take()
         {
-            unclaim(cx, claiming.account.id, conn);
+            unclaim(cx, claiming.account.id, conn, false);
         }
         if let Some(player) = session.player.take() {
             let (id, epoch) = (player.account.id, player.epoch);
@@ -70,7 +79,7 @@ impl Sessions {
             cx.post_all(|| DirectoryMail::PlayerGone { id, epoch });
             let last = Entry::new(&player.account, cx.basis(), false);
             self.player_dirty(id, epoch, Some(message::encode(&last)));
-            unclaim(cx, id, conn);
+            unclaim(cx, id, conn, was_playing);
         }
         match then {
             AfterSignOut::Forget => self.forget(cx, conn),
@@ -95,7 +104,12 @@ impl Sessions {
 }
 
 /// Tells a player's home shard that this connection is no longer theirs.
-fn unclaim(cx: &mut Context<'_>, player_id: u32, conn: ConnId) {
+fn unclaim(cx: &mut Context<'_>, player_id: u32, conn: ConnId, was_playing: bool) {
     let home = cx.topology.home(player_id);
-    cx.post(home, RegistryMail::Unclaim { player_id, conn });
+    let unclaim = RegistryMail::Unclaim {
+        player_id,
+        conn,
+        was_playing,
+    };
+    cx.post(home, unclaim);
 }

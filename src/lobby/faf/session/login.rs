@@ -293,6 +293,9 @@ impl Sessions {
                 } else {
                     cx.metrics.refused_password.up();
                 }
+                if let Some(why) = told_of(&refusal) {
+                    cx.turn.turned_away(conn, why);
+                }
                 if refusal == LoginRefusal::TooMany {
                     cx.metrics.sign_ins_too_many.up();
                 }
@@ -332,6 +335,24 @@ impl Sessions {
             }
         }
         Ok(Next::Wait)
+    }
+
+    /// The process is about to end, and takes nobody new.
+    pub(in crate::faf) fn not_granted(
+        &mut self,
+        cx: &mut Context<'_>,
+        player_id: u32,
+        conn: ConnId,
+    ) {
+        let session = self.table.get_mut(conn);
+        let signing_in = session.and_then(|session| session.signing_in.as_mut());
+        let claiming = signing_in.and_then(|signing_in| {
+            let claiming = &mut signing_in.claiming;
+            claiming.take_if(|claiming| claiming.account.id == player_id)
+        });
+        if claiming.is_some() {
+            self.refused(cx, conn, Refusal::Fatal(text::NOBODY_NEW));
+        }
     }
 
     /// Claims to be the player whose account this connection has proved to be its.
@@ -404,6 +425,7 @@ impl Sessions {
             epoch,
             vetoes: Box::default(),
             match_id: 0,
+            since: cx.turn.now.unix,
             selections: 0,
         }));
 
@@ -416,6 +438,19 @@ impl Sessions {
         self.player_dirty(player_id, epoch, None);
         self.show_lists(cx, conn, Some(social));
     }
+}
+
+/// Why somebody did not get in, for operators; none: it is not their doing.
+fn told_of(refusal: &LoginRefusal) -> Option<&'static str> {
+    Some(match refusal {
+        LoginRefusal::BadPassword => "wrong password",
+        LoginRefusal::BadToken => "bad token",
+        LoginRefusal::NoPermission => "no permission",
+        LoginRefusal::UnknownId => "unknown account",
+        LoginRefusal::TooMany => "too many failures",
+        LoginRefusal::Banned(_) => "banned",
+        LoginRefusal::Internal | LoginRefusal::Store(_) => return None,
+    })
 }
 
 fn login_refusal(refusal: LoginRefusal) -> Refusal {

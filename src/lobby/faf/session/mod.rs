@@ -10,6 +10,7 @@
 //! | `hosting`, `joining`, `gpgnet` | opening a game, getting into one, what the game process reports |
 //! | `parties`, `searching`, `matches` | what players do together before a game |
 //! | `social`, `avatars`, `catalogue`, `admin` | lists; what a player shows; what they look up; what only some may do |
+//! | `operator` | what an operator sees of them, and how a connection ends that they end |
 
 pub(in crate::faf) mod admin;
 pub(in crate::faf) mod avatars;
@@ -23,6 +24,7 @@ pub(in crate::faf) mod joining;
 pub(in crate::faf) mod leaving;
 pub(in crate::faf) mod login;
 pub(in crate::faf) mod matches;
+pub(in crate::faf) mod operator;
 pub(in crate::faf) mod parties;
 pub(in crate::faf) mod player;
 pub(in crate::faf) mod rating;
@@ -52,7 +54,12 @@ impl Sessions {
             } => self.granted(cx, player_id, conn, epoch),
             SessionMail::SendLists { conn, social } => self.send_lists(cx, conn, social),
             SessionMail::Evict { player_id, conn } => self.evict(cx, player_id, conn),
-            SessionMail::SignOut { conn, then } => self.signed_out(cx, conn, then),
+            SessionMail::SignOut {
+                conn,
+                then,
+                was_playing,
+            } => self.signed_out(cx, conn, then, was_playing),
+            SessionMail::NobodyNew { player_id, conn } => self.not_granted(cx, player_id, conn),
             SessionMail::JoinAnswer { seat, verdict } => {
                 self.join_answered(cx, from, seat, verdict);
             }

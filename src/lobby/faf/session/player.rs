@@ -1,5 +1,7 @@
 //! A player who is logged in: what is known about them and how it is written.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::faf::{
@@ -21,6 +23,9 @@ pub(in crate::faf) struct Player {
     pub vetoes: Box<[Veto]>,
     /// The match that was found for them last; 0: none so far.
     pub match_id: u64,
+    /// When they have signed in, Unix.
+    #[serde(default)]
+    pub since: Duration,
     /// Counts how often their avatar was changed.
     pub selections: u32,
 }

@@ -182,6 +182,15 @@ impl SessionTable {
         self.slots.iter().flatten().map(|s| &**s)
     }
 
+    /// All places from this one on, with the session that is there.
+    pub(in crate::faf) fn places_from(
+        &self,
+        from: usize,
+    ) -> impl Iterator<Item = (usize, Option<&Session>)> {
+        let places = self.slots.iter().enumerate().skip(from);
+        places.map(|(place, session)| (place, session.as_deref()))
+    }
+
     /// Everybody, to change them.
     pub(in crate::faf) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
         self.slots.iter_mut().flatten().map(|s| &mut **s)

@@ -13,6 +13,7 @@ mod lookups;
 mod matches;
 mod matchmaking_walk;
 mod newer;
+mod operator;
 mod outside;
 mod paper;
 mod parties;

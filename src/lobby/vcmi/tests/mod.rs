@@ -6,6 +6,7 @@ mod hand_over;
 mod limits;
 mod login;
 mod lost;
+mod operator;
 mod pipes;
 mod rooms;
 mod start;
