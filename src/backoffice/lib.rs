@@ -11,6 +11,7 @@
 //! | [`broker`] | RabbitMQ: events out, messages of other services in |
 //! | [`country`] | which country an address is in, by a file that is kept fresh |
 //! | [`refresh`] | what is loaded again every ten minutes |
+//! | [`operator`] | what operators have done, and whom they keep out |
 //! | [`spool`] | finished games that are not settled yet, on disk |
 //! | [`http`] | what operators and their programs read: health, metrics |
 //! | [`runner`] | the thread, and the bounded queue that questions come through |
@@ -28,6 +29,7 @@ mod disk;
 pub mod faf;
 pub mod http;
 pub mod keys;
+pub mod operator;
 pub mod policy;
 pub mod refresh;
 pub mod runner;
@@ -49,6 +51,15 @@ pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The same for what stays on its thread.
 pub type BoxedLocal<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// Accounts that something is done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose<'a> {
+    /// The one of this name.
+    Account(&'a str),
+    /// All whose names begin so.
+    Prefix(&'a str),
+}
 
 /// Seconds since 1970, UTC, with fraction.
 pub fn unix_now() -> f64 {
