@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use muster::{
-    backoffice::{cockatrice, faf, store::StoreSettings},
+    backoffice::{Whose, cockatrice, faf, store::StoreSettings},
     config::{
         Config,
         cli::{Account, AccountsOf},
     },
     log,
 };
+use serde_json::Value;
 
 /// Does what was asked and prints it.
 pub(crate) fn run(config: &Config, lobby: AccountsOf, action: Account) -> anyhow::Result<ExitCode> {
@@ -51,11 +52,50 @@ fn objection(lobby: AccountsOf, action: &Account) -> Option<&'static str> {
         (AccountsOf::Faf, Account::SetRight { .. } | Account::SetPassword { .. }) => {
             Some(OF_COCKATRICE)
         }
+        (AccountsOf::Cockatrice, Account::Delete { games: true, .. }) => {
+            Some("accounts of Cockatrice have no --games")
+        }
         (AccountsOf::Cockatrice, Account::Add { id: Some(_), .. }) => {
             Some("an account of Cockatrice gets the next --id")
         }
         _ => None,
     }
+}
+
+/// Fewer letters are the beginning of too many names.
+const PREFIX_LETTERS: usize = 3;
+
+/// Whose accounts are to go.
+fn whose<'a>(login: Option<&'a str>, prefix: Option<&'a str>) -> anyhow::Result<Whose<'a>> {
+    match (login, prefix) {
+        (_, Some(prefix)) if prefix.chars().count() < PREFIX_LETTERS => {
+            bail!("a --prefix has {PREFIX_LETTERS} letters at least")
+        }
+        (_, Some(prefix)) => Ok(Whose::Prefix(prefix)),
+        (Some(login), None) => Ok(Whose::Account(login)),
+        (None, None) => bail!("say whose: a name, or a --prefix"),
+    }
+}
+
+fn as_json(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+/// What is known of an account: a line for each thing, or as it is.
+fn in_form(shown: &Value, json: bool) -> String {
+    if json {
+        return as_json(shown);
+    }
+    let known = shown.as_object().into_iter().flatten();
+    let lines = known.map(|(what, value)| {
+        let value = match value {
+            Value::Null => "-".to_owned(),
+            Value::String(text) => text.clone(),
+            value => value.to_string(),
+        };
+        format!("{what:<14} {value}\n")
+    });
+    lines.collect()
 }
 
 async fn of_faf(
@@ -72,7 +112,25 @@ async fn of_faf(
             id,
             ..
         } => account::add(&store, &login, password.as_deref(), id).await,
-        Account::List => account::list(&store).await,
+        Account::List {
+            prefix,
+            json: false,
+        } => account::list(&store, &prefix).await,
+        Account::List { prefix, json: true } => account::listed(&store, &prefix)
+            .await
+            .map(|all| as_json(&all.into())),
+        Account::Show { login, json } => {
+            let shown = account::show(&store, &login).await;
+            shown.map(|shown| in_form(&shown, json))
+        }
+        Account::Delete {
+            login,
+            prefix,
+            games,
+        } => {
+            let whose = whose(login.as_deref(), prefix.as_deref())?;
+            account::delete(&store, whose, games).await
+        }
         Account::Ban {
             login,
             reason,
@@ -101,7 +159,21 @@ async fn of_cockatrice(
             rights,
             ..
         } => account::add(&store, &login, password.as_deref(), &rights).await,
-        Account::List => account::list(&store).await,
+        Account::List {
+            prefix,
+            json: false,
+        } => account::list(&store, &prefix).await,
+        Account::List { prefix, json: true } => account::listed(&store, &prefix)
+            .await
+            .map(|all| as_json(&all.into())),
+        Account::Show { login, json } => {
+            let shown = account::show(&store, &login).await;
+            shown.map(|shown| in_form(&shown, json))
+        }
+        Account::Delete { login, prefix, .. } => {
+            let whose = whose(login.as_deref(), prefix.as_deref())?;
+            account::delete(&store, whose).await
+        }
         Account::SetRight { login, rights } => account::set_right(&store, &login, &rights).await,
         Account::SetPassword { login, password } => {
             account::set_password(&store, &login, password.as_deref()).await

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::lobby::operator::{Row, Subject};
+
 /// The socket's name in the data folder.
 const NAME: &str = "ctl.sock";
 /// The longest request, and the longest name or reason in it.
@@ -12,11 +14,6 @@ pub const REQUEST_BYTES: usize = 4 << 10;
 /// Where the socket of a server with this data folder is.
 pub fn path(data_dir: &Path) -> PathBuf {
     data_dir.join(NAME)
-}
-
-/// Where what was done is kept.
-pub fn audit_path(data_dir: &Path) -> PathBuf {
-    data_dir.join("audit.log")
 }
 
 /// What is wanted of the server.
@@ -41,6 +38,132 @@ pub enum Request {
     },
     /// Don't, if it has not begun.
     CancelDrain,
+    /// What there is.
+    List {
+        /// Of what.
+        subject: Subject,
+        /// In which lobby; none: in all.
+        lobby: Option<String>,
+        /// The beginning of a name, a network, or `#` and a number.
+        filter: Option<String>,
+        /// So many at the most.
+        limit: u32,
+    },
+    /// Throw somebody out.
+    Kick {
+        /// Name, or `#` and a number.
+        player: String,
+        /// Of which lobby; none: of any.
+        lobby: Option<String>,
+        /// Told to them.
+        reason: String,
+    },
+    /// Keep somebody out.
+    Ban {
+        /// Whom.
+        whom: Whom,
+        /// Of which lobby.
+        lobby: Option<String>,
+        /// For so long; none: for good.
+        for_s: Option<u64>,
+        /// Told to them.
+        reason: String,
+    },
+    /// Let somebody in again.
+    Unban {
+        /// Whom.
+        whom: Whom,
+        /// In which lobby.
+        lobby: Option<String>,
+    },
+    /// How busy it is, for a screen.
+    Top,
+    /// Who is kept out or silenced.
+    Bans {
+        /// In which lobby; none: in all.
+        lobby: Option<String>,
+    },
+    /// Have somebody not heard.
+    Mute {
+        /// Name.
+        player: String,
+        /// In which lobby; none: in all that have chat.
+        lobby: Option<String>,
+        /// For so long; none: for good.
+        for_s: Option<u64>,
+        /// Told to them.
+        reason: String,
+    },
+    /// Have somebody heard again.
+    Unmute {
+        /// Name.
+        player: String,
+        /// In which lobby; none: in all.
+        lobby: Option<String>,
+    },
+    /// Tell everybody something.
+    Broadcast {
+        /// What.
+        text: String,
+        /// In which lobby; none: in all.
+        lobby: Option<String>,
+    },
+}
+
+/// Who is banned or let in again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Whom {
+    /// By name.
+    Player(String),
+    /// Everybody from there.
+    Network(String),
+    /// Whoever uses this installation of a client.
+    Client(String),
+}
+
+impl Whom {
+    /// As it was typed.
+    pub fn text(&self) -> &str {
+        match self {
+            Whom::Player(text) | Whom::Network(text) | Whom::Client(text) => text,
+        }
+    }
+}
+
+impl Request {
+    /// Whether it only looks: nothing of it is kept.
+    pub fn only_looks(&self) -> bool {
+        matches!(
+            self,
+            Request::Status | Request::Top | Request::List { .. } | Request::Bans { .. }
+        )
+    }
+
+    /// For the audit: what is wanted, of whom or what, and why.
+    pub fn described(&self) -> (&'static str, String, &str) {
+        let none = String::new;
+        match self {
+            Request::Status => ("status", none(), ""),
+            Request::Top => ("top", none(), ""),
+            Request::List { .. } => ("list", none(), ""),
+            Request::Bans { .. } => ("bans", none(), ""),
+            Request::Reload => ("reload", none(), ""),
+            Request::LogLevel { level } => ("log-level", level.clone(), ""),
+            Request::Drain { in_s, reason } => (
+                "drain",
+                format!("in {in_s} s"),
+                reason.as_deref().unwrap_or_default(),
+            ),
+            Request::CancelDrain => ("drain-cancel", none(), ""),
+            Request::Kick { player, reason, .. } => ("kick", player.clone(), reason),
+            Request::Ban { whom, reason, .. } => ("ban", whom.text().to_owned(), reason),
+            Request::Unban { whom, .. } => ("unban", whom.text().to_owned(), ""),
+            Request::Mute { player, reason, .. } => ("mute", player.clone(), reason),
+            Request::Unmute { player, .. } => ("unmute", player.clone(), ""),
+            Request::Broadcast { text, .. } => ("broadcast", none(), text),
+        }
+    }
 }
 
 /// What comes back.
@@ -51,8 +174,103 @@ pub enum Reply {
     Done(String),
     /// How the server is.
     Status(Status),
+    /// What there is.
+    Listing(Listing),
+    /// Who is kept out or silenced.
+    Bans(Vec<Banned>),
+    /// How busy the server is.
+    Top(Box<Top>),
     /// Why not.
     Refused(String),
+}
+
+/// What there is of something.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Listing {
+    /// In the order of lobbies, shards, and what each has first.
+    pub rows: Vec<Listed>,
+    /// There is more.
+    pub more: bool,
+    /// Shards that have not answered in time.
+    pub silent: Vec<u16>,
+    /// Lobbies that have no such thing.
+    pub lacking: Vec<String>,
+}
+
+/// How busy a server is: counts since its start, of which whoever asks again makes rates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Top {
+    /// How it is.
+    pub status: Status,
+    /// Unix seconds at which all this was read.
+    pub at: f64,
+    /// In their order.
+    pub shards: Vec<ShardLoad>,
+    /// Those that are spoken anywhere.
+    pub lobbies: Vec<LobbyLoad>,
+    /// Connections that do not take what waits for them: those that are owed most.
+    pub slow: Vec<Listed>,
+    /// Statements of databases that have failed.
+    pub store_failures: u64,
+    /// Questions that back offices work at.
+    pub asks_under_way: u64,
+    /// Events that wait for the broker.
+    pub broker_backlog: u64,
+}
+
+/// What one shard has done.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ShardLoad {
+    /// Connections now.
+    pub connections: u64,
+    /// Seconds of its thread on a processor.
+    pub cpu_s: f64,
+    /// Frames of clients.
+    pub frames_in: u64,
+    /// Messages to clients, broadcasts once for each.
+    pub messages_out: u64,
+    /// Of clients.
+    pub bytes_in: u64,
+    /// To clients.
+    pub bytes_out: u64,
+}
+
+/// How many are in a lobby.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LobbyLoad {
+    /// Its name.
+    pub lobby: String,
+    /// Signed in.
+    pub players: u32,
+    /// Games, those that are still to begin included.
+    pub games: u32,
+}
+
+/// Somebody who is kept out, or silenced.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Banned {
+    /// `account`, `name`, `client`, `network` or `mute`.
+    pub kind: String,
+    /// The lobby; empty: all of them.
+    pub lobby: String,
+    /// Name, network or client.
+    pub target: String,
+    /// What they are told.
+    pub reason: String,
+    /// Unix seconds; none: for good.
+    pub until: Option<f64>,
+}
+
+/// One thing of a list, and where it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Listed {
+    /// The lobby; of a connection its listener's.
+    pub lobby: String,
+    /// The shard that has it.
+    pub shard: u16,
+    /// What it is.
+    #[serde(flatten)]
+    pub row: Row,
 }
 
 /// How a server is.

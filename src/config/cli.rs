@@ -1,10 +1,14 @@
 //! The command line: only what can be typed. Doing it is `main`'s business.
 
-use std::{path::PathBuf, time::Duration};
+mod ctl;
+
+use std::path::PathBuf;
 
 use backoffice::cockatrice::account::Right;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+pub use ctl::{At, Ctl, Form, List, Whom};
 
 /// A lobby server.
 #[derive(Clone, Debug, Parser)]
@@ -115,44 +119,6 @@ pub enum AccountsOf {
     Cockatrice,
 }
 
-/// What to ask a running server.
-#[derive(Clone, Debug, PartialEq, Subcommand)]
-pub enum Ctl {
-    /// How it is.
-    Status {
-        /// As JSON, for programs.
-        #[arg(long)]
-        json: bool,
-    },
-    /// One line and an exit code for monitoring: 0 all is well, 1 there is something to look at, 2 nobody is served.
-    Check,
-    /// Read the configuration again, as the signal HUP does.
-    Reload,
-    /// Log other levels until the configuration is read again.
-    LogLevel {
-        /// As in log.level: debug, or "info,muster_lobby=debug".
-        level: String,
-    },
-    /// End in an orderly way: everybody is told, no new games, running ones go on for server.stop_grace_s.
-    Drain {
-        /// When to begin: 15m, 90s.
-        #[arg(long = "in", value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
-        wait: Duration,
-        /// For the log and the audit log.
-        #[arg(long)]
-        reason: Option<String>,
-        /// Don't, if it has not begun.
-        #[arg(long, conflicts_with_all = ["wait", "reason"])]
-        cancel: bool,
-    },
-    /// Show what was done here, by whom; also when no server runs.
-    Audit {
-        /// How much of it.
-        #[arg(long, default_value_t = 50)]
-        last: usize,
-    },
-}
-
 /// What to do with an embedded store.
 #[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum Store {
@@ -193,8 +159,36 @@ pub enum Account {
         #[arg(long = "right", value_name = "RIGHT")]
         rights: Vec<Right>,
     },
-    /// List all accounts, those of FAF with their bans, those of Cockatrice with their rights.
-    List,
+    /// List accounts, those of FAF with their bans, those of Cockatrice with their rights.
+    List {
+        /// Those whose names begin so.
+        #[arg(long, default_value = "")]
+        prefix: String,
+        /// As JSON, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what is known of an account.
+    Show {
+        /// Name that the account signs in with.
+        login: String,
+        /// As JSON, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete an account, or those of a test, with all that is theirs. Whoever is signed in stays until they go.
+    #[command(group = clap::ArgGroup::new("whose").required(true))]
+    Delete {
+        /// Name that the account signs in with.
+        #[arg(group = "whose")]
+        login: Option<String>,
+        /// All whose names begin so, three letters at least.
+        #[arg(long, group = "whose")]
+        prefix: Option<String>,
+        /// Also those that have played games, and these games with what everybody has got of them. FAF only.
+        #[arg(long)]
+        games: bool,
+    },
     /// Say what an account may do, from its next sign-in on. Cockatrice only.
     SetRight {
         /// Name that the account signs in with.

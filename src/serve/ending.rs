@@ -8,7 +8,12 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{metrics::Service, orders::Orders, reload::Current, systemd};
+use super::{
+    metrics::Service,
+    orders::{Current, Orders},
+    shards::{Eviction, Shards},
+    systemd,
+};
 
 /// How often an orderly stop looks whether the last game has ended.
 const DRAIN_CHECK: Duration = Duration::from_millis(50);
@@ -101,7 +106,8 @@ impl Stops {
     pub(super) async fn wait(
         &mut self,
         current: Current,
-        mesh: &Mesh<Router>,
+        mesh: &Arc<Mesh<Router>>,
+        connections: impl Fn() -> u64,
         phase: &Stage,
         orders: &Orders,
     ) {
@@ -137,8 +143,18 @@ impl Stops {
         tokio::select! {
             biased;
             () = drained => tracing::info!("no game is running any more"),
-            () = self.stop() => tracing::warn!("second signal: not waiting any longer"),
+            () = self.stop() => {
+                tracing::warn!("second signal: not waiting any longer");
+                return mesh.stop(Stopping::Now);
+            }
             () = sleep(grace) => tracing::warn!("the grace period is over"),
+        }
+        mesh.stop(Stopping::Evict);
+        let per_s = current.borrow().server.stopping.evicted_per_s;
+        let shards = Shards::of(mesh.clone());
+        tokio::select! {
+            () = Eviction::of(&shards, connections(), per_s).run() => {}
+            () = self.stop() => tracing::warn!("second signal: ending everybody at once"),
         }
         mesh.stop(Stopping::Now);
     }

@@ -48,6 +48,12 @@ impl Figures {
         self.sum(name) as u64
     }
 
+    /// How many are connected.
+    pub(super) fn connections(&self) -> u64 {
+        let accepted = self.whole("muster_accepted_total");
+        accepted.saturating_sub(self.whole("muster_ended_total"))
+    }
+
     /// Whether something that is 1 or 0 is 1.
     pub(super) fn is_on(&self, name: &str) -> bool {
         self.sum(name) > 0.0

@@ -8,6 +8,7 @@
 //! | `figures` | what is counted, at one moment, found by name |
 //! | `metrics`, `process` | who counts; what the process takes of the machine |
 //! | `ctl` | what `muster ctl` asks for |
+//! | `shards` | asking the shards, and ordering something of them |
 //! | `orders` | what administrators of a lobby may ask of the process |
 //! | `outside` | the broker: its settings, and what becomes of what it says |
 //! | `pulse` | whether every shard still does something |
@@ -33,6 +34,7 @@ mod page;
 mod process;
 mod pulse;
 mod reload;
+mod shards;
 mod systemd;
 
 use std::{
@@ -73,9 +75,10 @@ use tokio::{
 
 pub(crate) use self::ending::Signals;
 use self::{
-    ctl::{Controlled, Ctl},
+    ctl::{Controlled, Ctl, Strangers},
     ending::{Stage, Stops},
     endpoints::{Endpoint, Endpoints},
+    figures::Figures,
     folder::Claim,
     metrics::{Counting, Service},
     office::{Journals, Offices, Progress},
@@ -204,8 +207,10 @@ async fn run(
     link.republish(left);
     let lobbies = LobbyMetrics::new(mesh.shards());
     let orders = Arc::<Orders>::default();
+    let strangers = Strangers::default();
     let outside = (&offices, &link.broker, &orders);
-    let engine = start_engine(&config, (connections, inherited), &mesh, outside, &lobbies)?;
+    let places = (connections, inherited, &strangers);
+    let engine = start_engine(&config, places, &mesh, outside, &lobbies)?;
 
     let counting = Counting {
         engine: &engine.metrics,
@@ -223,22 +228,26 @@ async fn run(
     let mut endpoints = Endpoints::open(health, served, &config.http, &http).await?;
     phase.set(Phase::Ready);
     let watched = spawn_local(pulse.watch(mesh.clone()));
+    let folder = config.server.data_dir.clone();
+    let current = Rc::new(RefCell::new(config));
     let controlled = Controlled {
+        strangers,
+        current: current.clone(),
         orders,
         level,
         phase: phase.clone(),
         mesh: mesh.clone(),
         registry,
     };
-    let ctl = Ctl::open(&config.server.data_dir, controlled.clone());
-    announce(&config, log, &engine, &endpoints);
+    let ctl = Ctl::open(&folder, controlled.clone()).await;
+    announce(&current.borrow(), log, &engine, &endpoints);
 
     let (stops, hangup) = signals.split();
     let reload = Reload {
         hangup,
         controlled,
         sources,
-        current: Rc::new(RefCell::new(config)),
+        current,
         broker,
         endpoints: &mut endpoints,
         service,
@@ -278,6 +287,8 @@ async fn until_the_end(
 ) -> anyhow::Result<()> {
     let (current, mesh) = (reload.current.clone(), reload.controlled.mesh.clone());
     let orders = reload.controlled.orders.clone();
+    let registry = reload.controlled.registry.clone();
+    let connected = || Figures::of(&registry).connections();
     let lost = || {
         let office = || offices.has_ended().then(|| "the back office".to_owned());
         mesh.lost().map(|part| part.to_string()).or_else(office)
@@ -285,12 +296,12 @@ async fn until_the_end(
     let lobbies = page::spoken(&current.borrow());
     let shown = page::keep(reload.page.clone(), wishes, ctl.desk(), lobbies);
     let end = tokio::select! {
-        () = stops.wait(current, &mesh, phase, &orders) => Ok(()),
+        () = stops.wait(current, &mesh, connected, phase, &orders) => Ok(()),
         lost = ending::loss(lost, &mesh, phase) => Err(lost),
         () = reload.run() => Ok(()),
         () = shown => Ok(()),
     };
-    ctl.close();
+    ctl.close().await;
     end
 }
 
@@ -320,7 +331,7 @@ fn control(mesh: &Arc<Mesh<Router>>) -> Handler {
 
 fn start_engine(
     config: &Config,
-    (connections, inherited): (usize, Vec<TcpListener>),
+    (connections, inherited, strangers): (usize, Vec<TcpListener>, &Strangers),
     mesh: &Arc<Mesh<Router>>,
     (offices, broker, orders): (&Offices, &Arc<Broker>, &Arc<Orders>),
     lobbies: &LobbyMetrics,
@@ -332,6 +343,8 @@ fn start_engine(
         engine::Settings {
             listeners: Router::listeners(&config.lobbies),
             inherited: Arc::new(inherited),
+            bans: strangers.bans.clone(),
+            refusals: strangers.refusals.clone(),
             connections,
             ..config.engine.clone()
         },

@@ -1,7 +1,12 @@
 //! What lobbies and `muster ctl` may ask of the process: an administrator of one can end it, or have the configuration read again.
 
-use muster::lobby::cockatrice::Event;
+use std::{cell::RefCell, rc::Rc};
+
+use muster::{config::Config, lobby::cockatrice::Event};
 use tokio::sync::{Notify, watch};
+
+/// The configuration in effect: that of the start, with everything live as it is now.
+pub(super) type Current = Rc<RefCell<Config>>;
 
 /// What was ordered and is not done yet. Ordering it again changes nothing.
 #[derive(Debug, Default)]

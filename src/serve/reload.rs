@@ -1,7 +1,6 @@
 //! Reading the configuration again, and what takes effect at once (spec: faf-lifecycle 16).
 
 use std::{
-    cell::RefCell,
     rc::Rc,
     sync::{
         Arc,
@@ -18,11 +17,9 @@ use muster::{
 use tokio::{signal::unix::Signal, sync::watch};
 
 use super::{
-    ctl::Controlled, endpoints::Endpoints, folder::Claim, metrics::Service, outside, page, systemd,
+    ctl::Controlled, endpoints::Endpoints, folder::Claim, metrics::Service, orders::Current,
+    outside, page, systemd,
 };
-
-/// The configuration in effect: that of the start, with everything live as it is now.
-pub(super) type Current = Rc<RefCell<Config>>;
 
 /// Everything that can be changed while the server runs.
 pub(super) struct Reload<'a> {

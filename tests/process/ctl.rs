@@ -8,7 +8,7 @@ use super::{
     until,
 };
 
-fn ctl(server: &Server, words: &[&str]) -> Output {
+pub(super) fn ctl(server: &Server, words: &[&str]) -> Output {
     let mut command = muster(server.folder());
     command.arg("ctl").args(words).output().expect("it runs")
 }
@@ -94,21 +94,31 @@ fn an_end_is_planned_put_off_and_done() {
         !server.folder().join("ctl.sock").exists()
     });
     // What was done is known afterwards, too.
-    let audit = said(&ctl(&server, &["audit"]));
-    let lines: Vec<serde_json::Value> = audit
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    assert_eq!(lines.len(), 5, "{audit}");
-    assert_eq!(lines[0]["outcome"], "refused");
-    assert_eq!(lines[1]["request"]["reason"], "a new kernel");
-    assert!(
-        lines
-            .iter()
-            .all(|line| line["uid"].is_u64() && line["at"].is_string())
+    let audit = |words: &[&str]| -> Vec<serde_json::Value> {
+        let output = ctl(&server, &[&["audit", "--json"], words].concat());
+        assert!(output.status.success(), "{}", said(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let entries = audit(&[]);
+    assert_eq!(entries.len(), 5, "{entries:?}");
+    assert_eq!(entries[0]["outcome"], "refused");
+    assert_eq!(
+        (&entries[1]["action"], &entries[1]["reason"]),
+        (&"drain".into(), &"a new kernel".into())
     );
-    let last = said(&ctl(&server, &["audit", "--last", "1"]));
-    assert_eq!(last.lines().count(), 1);
+    assert!(
+        entries
+            .iter()
+            .all(|entry| entry["uid"].is_u64() && entry["at"].is_f64())
+    );
+    assert_eq!(audit(&["--last", "1"]).len(), 1);
+    assert_eq!(audit(&["--since", "1h"]).len(), 5);
+    assert_eq!(audit(&["--on", "orion"]), [] as [serde_json::Value; 0]);
+    let words = said(&ctl(&server, &["audit"]));
+    assert!(
+        words.contains("WHO") && words.contains("a new kernel"),
+        "{words}"
+    );
 }
 
 #[test]

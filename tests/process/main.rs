@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accounts;
 mod care;
 mod ctl;
 mod descriptors;
@@ -11,6 +12,7 @@ mod folder;
 mod log;
 mod loss;
 mod manual;
+mod operator;
 mod packages;
 mod page;
 mod signals;

@@ -3,11 +3,12 @@
 use std::{fmt::Write as _, str::FromStr};
 
 use cockatrice::accounts::{Level, hash};
-use lobby::cockatrice::questions::BanKeys;
+use lobby::cockatrice::{account::Account, questions::BanKeys};
+use serde_json::{Value, json};
 
 use super::passwords::token;
 use super::store::{Column, Found, NewAccount, Store};
-use crate::{Boxed, store::StoreError};
+use crate::{Boxed, Whose, store::StoreError};
 
 /// Characters of a name, at most: the column's.
 const NAME_CHARACTERS: usize = 35;
@@ -118,10 +119,10 @@ pub fn add<'a>(
 ///
 /// # Errors
 /// [`AccountError`]
-pub fn list(store: &Store) -> Boxed<'_, Result<String, AccountError>> {
+pub fn list<'a>(store: &'a Store, prefix: &'a str) -> Boxed<'a, Result<String, AccountError>> {
     Box::pin(async move {
         let mut text = String::new();
-        for account in store.all().await? {
+        for account in all(store, prefix).await? {
             let _ = writeln!(
                 text,
                 "{:>8}  {:<35}  {}",
@@ -131,6 +132,77 @@ pub fn list(store: &Store) -> Boxed<'_, Result<String, AccountError>> {
             );
         }
         Ok(text)
+    })
+}
+
+/// The same for programs.
+///
+/// # Errors
+/// [`AccountError`]
+pub fn listed<'a>(
+    store: &'a Store,
+    prefix: &'a str,
+) -> Boxed<'a, Result<Vec<Value>, AccountError>> {
+    Box::pin(async move {
+        let accounts = all(store, prefix).await?;
+        Ok(accounts.iter().map(account_shown).collect())
+    })
+}
+
+/// What is known of an account.
+///
+/// # Errors
+/// [`AccountError`]
+pub fn show<'a>(store: &'a Store, name: &'a str) -> Boxed<'a, Result<Value, AccountError>> {
+    Box::pin(async move {
+        let Found {
+            account, active, ..
+        } = found(store, name).await?;
+        let keys = BanKeys {
+            name: account.name.clone(),
+            ..BanKeys::default()
+        };
+        let ban = store.ban_of(&keys).await?;
+        let mut known = account_shown(&account);
+        known["email"] = (*account.email).into();
+        known["client"] = (*account.client_id).into();
+        known["active"] = active.into();
+        known["registered_s_ago"] = account.age_s.into();
+        known["banned_until"] = ban.as_ref().and_then(|ban| ban.until).into();
+        known["ban_reason"] = ban.map(|ban| ban.reason.into_string()).into();
+        Ok(known)
+    })
+}
+
+/// Takes accounts away with all that is theirs: lists, decks, access to replays, warnings.
+///
+/// # Errors
+/// [`AccountError`]
+pub fn delete<'a>(store: &'a Store, whose: Whose<'a>) -> Boxed<'a, Result<String, AccountError>> {
+    Box::pin(async move {
+        let accounts = match whose {
+            Whose::Account(name) => vec![found(store, name).await?.account],
+            Whose::Prefix(prefix) => all(store, prefix).await?,
+        };
+        for account in &accounts {
+            store.delete(account.id, &account.name).await?;
+        }
+        Ok(format!("deleted {} accounts\n", accounts.len()))
+    })
+}
+
+async fn all(store: &Store, prefix: &str) -> Result<Vec<Account>, AccountError> {
+    let prefix = prefix.to_lowercase();
+    let mut all = store.all().await?;
+    all.retain(|account| account.name.to_lowercase().starts_with(&prefix));
+    Ok(all)
+}
+
+fn account_shown(account: &Account) -> Value {
+    json!({
+        "id": account.id,
+        "name": &*account.name,
+        "right": shown(account.level()),
     })
 }
 
@@ -214,6 +286,79 @@ pub fn ban<'a>(
     })
 }
 
+/// Who is kept out of a store's lobby.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whom<'a> {
+    /// An account, by its name.
+    Account(&'a str),
+    /// Whoever uses this installation of a client.
+    Client(&'a str),
+}
+
+/// Bans somebody for so many seconds, rounded up to minutes, or for good; the accounts that this concerns.
+///
+/// # Errors
+/// [`AccountError`]
+pub fn keep_out<'a>(
+    store: &'a Store,
+    whom: Whom<'a>,
+    reason: &'a str,
+    seconds: Option<u64>,
+) -> Boxed<'a, Result<Vec<Box<str>>, AccountError>> {
+    Box::pin(async move {
+        let minutes = seconds.map_or(Some(0), |seconds| {
+            u32::try_from(seconds.div_ceil(60).max(1)).ok()
+        });
+        let minutes = minutes.ok_or(AccountError::BadValue("that is too long"))?;
+        let (keys, accounts) = match whom {
+            Whom::Account(name) => {
+                let name = found(store, name).await?.account.name;
+                let keys = BanKeys {
+                    name: name.clone(),
+                    ..BanKeys::default()
+                };
+                (keys, vec![name])
+            }
+            Whom::Client(id) => {
+                let keys = BanKeys {
+                    client_id: id.into(),
+                    ..BanKeys::default()
+                };
+                (keys, store.of_client(id).await?)
+            }
+        };
+        store.ban(0, &keys, minutes, reason, reason).await?;
+        Ok(accounts)
+    })
+}
+
+/// Lifts the bans of somebody; how many there were.
+///
+/// # Errors
+/// [`AccountError`]
+pub fn let_in<'a>(store: &'a Store, whom: Whom<'a>) -> Boxed<'a, Result<u64, AccountError>> {
+    Box::pin(async move {
+        Ok(match whom {
+            Whom::Account(name) => {
+                let name = found(store, name).await?.account.name;
+                store.lift(&name).await?
+            }
+            Whom::Client(id) => store.lift_of_client(id).await?,
+        })
+    })
+}
+
+/// Bans in force, the newest first, so many at most: whether of an account, a client or an address, whose, why, and its end.
+///
+/// # Errors
+/// [`AccountError`]
+pub fn kept_out(
+    store: &Store,
+    most: u32,
+) -> Boxed<'_, Result<Vec<(&'static str, String, String, Option<u64>)>, AccountError>> {
+    Box::pin(async move { Ok(store.bans_in_force(most).await?) })
+}
+
 /// Lifts all bans of a name.
 ///
 /// # Errors
@@ -263,7 +408,7 @@ mod tests {
         assert_eq!(found.password, sent);
         let nobody = set_password(&store, "nobody", None).await;
         assert!(matches!(nobody, Err(AccountError::Unknown)));
-        let lines = list(&store).await.unwrap();
+        let lines = list(&store, "").await.unwrap();
         assert!(
             lines.contains("Ann ") && lines.contains("administrator"),
             "{lines}"

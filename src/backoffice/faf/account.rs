@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 
 use rand::TryRng as _;
 use rand::rngs::SysRng;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::is_login_name;
-use super::store::{BanLevel, Found, NewBan, Store};
+use super::store::{AccountLine, BanLevel, Found, NewBan, Store};
 use crate::store::StoreError;
-use crate::{Boxed, unix_now};
+use crate::{Boxed, Whose, unix_now};
 
 /// Random bytes in a generated password: 96 bits, 24 characters.
 const PASSWORD_BYTES: usize = 12;
@@ -35,6 +36,11 @@ pub enum AccountError {
     /// The system has no randomness to give.
     #[error("no random numbers to be had: {0}")]
     Random(rand::rngs::SysError),
+    /// Its games are others' as well.
+    #[error(
+        "{0} has played games, which go only with --games; a ban keeps the account out and the games"
+    )]
+    HasPlayed(String),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -82,16 +88,15 @@ pub fn add<'a>(
     })
 }
 
-/// `muster account list`: one line per account: id, name, last login, ban.
+/// `muster account list [--prefix P]`: one line per account: id, name, last login, ban.
 ///
 /// # Errors
 /// [`AccountError`]
-pub fn list<'a>(store: &'a Store) -> Boxed<'a, Result<String, AccountError>> {
+pub fn list<'a>(store: &'a Store, prefix: &'a str) -> Boxed<'a, Result<String, AccountError>> {
     Box::pin(async move {
-        embedded(store)?;
         let now = unix_now();
         let mut text = String::new();
-        for account in store.list_accounts().await? {
+        for account in lines(store, prefix).await? {
             let last = account.last_login.as_deref().unwrap_or("never");
             let _ = write!(text, "{:>8}  {:<20}  {last:<19}", account.id, account.login);
             if let Some(until) = account.banned_until {
@@ -105,6 +110,97 @@ pub fn list<'a>(store: &'a Store) -> Boxed<'a, Result<String, AccountError>> {
         }
         Ok(text)
     })
+}
+
+/// The same for programs.
+///
+/// # Errors
+/// [`AccountError`]
+pub fn listed<'a>(
+    store: &'a Store,
+    prefix: &'a str,
+) -> Boxed<'a, Result<Vec<Value>, AccountError>> {
+    Box::pin(async move {
+        let all = lines(store, prefix).await?;
+        Ok(all.iter().map(line_shown).collect())
+    })
+}
+
+/// `muster account show NAME`: what is known of it.
+///
+/// # Errors
+/// [`AccountError`]
+pub fn show<'a>(store: &'a Store, name: &'a str) -> Boxed<'a, Result<Value, AccountError>> {
+    Box::pin(async move {
+        let Found { identity, ban, .. } = account(store, name).await?;
+        let all = lines(store, &identity.login).await?;
+        let line = all.iter().find(|line| line.id == identity.id);
+        let mut shown = line.map(line_shown).ok_or(AccountError::Unknown)?;
+        shown["ban_reason"] = ban.map(|ban| ban.reason).into();
+        shown["games"] = store.games_of(identity.id).await?.into();
+        Ok(shown)
+    })
+}
+
+/// `muster account delete NAME|--prefix P [--games]`: takes accounts away with all that is theirs. Games are others' as well, so
+/// whoever has played some stays, unless these are to go too.
+///
+/// # Errors
+/// [`AccountError`]
+pub fn delete<'a>(
+    store: &'a Store,
+    whose: Whose<'a>,
+    with_games: bool,
+) -> Boxed<'a, Result<String, AccountError>> {
+    Box::pin(async move {
+        embedded(store)?;
+        let accounts: Vec<(u32, String)> = match whose {
+            Whose::Account(name) => {
+                let Found { identity, .. } = account(store, name).await?;
+                vec![(identity.id, identity.login)]
+            }
+            Whose::Prefix(prefix) => {
+                let all = lines(store, prefix).await?.into_iter();
+                all.map(|line| (line.id, line.login)).collect()
+            }
+        };
+        let (mut deleted, mut stay) = (0, Vec::new());
+        for (id, name) in accounts {
+            if with_games || store.games_of(id).await? == 0 {
+                store.delete_account(id).await?;
+                deleted += 1;
+            } else {
+                stay.push(name);
+            }
+        }
+        let why = "played games, which go only with --games";
+        match (whose, &stay[..]) {
+            (Whose::Account(_), [name]) => Err(AccountError::HasPlayed(name.clone())),
+            (_, []) => Ok(format!("deleted {deleted} accounts\n")),
+            (_, stay) => Ok(format!(
+                "deleted {deleted} accounts; {} have {why}: {}\n",
+                stay.len(),
+                stay.join(", ")
+            )),
+        }
+    })
+}
+
+fn line_shown(line: &AccountLine) -> Value {
+    json!({
+        "id": line.id,
+        "name": line.login,
+        "last_login": line.last_login,
+        "banned_until": line.banned_until,
+    })
+}
+
+async fn lines(store: &Store, prefix: &str) -> Result<Vec<AccountLine>, AccountError> {
+    embedded(store)?;
+    let prefix = prefix.to_lowercase();
+    let mut all = store.list_accounts().await?;
+    all.retain(|line| line.login.to_lowercase().starts_with(&prefix));
+    Ok(all)
 }
 
 /// `muster account ban NAME --reason R [--hours H]`: keeps somebody out, forever unless told how long. It takes effect
@@ -160,6 +256,51 @@ pub fn unban<'a>(store: &'a Store, name: &'a str) -> Boxed<'a, Result<String, Ac
     })
 }
 
+/// Bans an account of whatever store from signing in, for so many seconds or for good; its name as it is stored.
+///
+/// # Errors
+/// [`AccountError`]
+pub fn keep_out<'a>(
+    store: &'a Store,
+    name: &'a str,
+    reason: &'a str,
+    seconds: Option<u64>,
+) -> Boxed<'a, Result<String, AccountError>> {
+    Box::pin(async move {
+        let Found { identity, .. } = known(store, name).await?;
+        let ban = NewBan {
+            player_id: identity.id,
+            author_id: identity.id,
+            reason,
+            expires_at: seconds.map(|seconds| unix_now() + seconds as f64),
+            level: BanLevel::Global,
+        };
+        store.ban(&ban).await?;
+        Ok(identity.login)
+    })
+}
+
+/// Revokes an account's bans in whatever store; its name, and how many there were.
+///
+/// # Errors
+/// [`AccountError`]
+pub fn let_in<'a>(
+    store: &'a Store,
+    name: &'a str,
+) -> Boxed<'a, Result<(String, u64), AccountError>> {
+    Box::pin(async move {
+        let Found { identity, .. } = known(store, name).await?;
+        let why = "revoked by the operator";
+        let revoked = store.unban(identity.id, identity.id, why).await?;
+        Ok((identity.login, revoked))
+    })
+}
+
+async fn known(store: &Store, name: &str) -> Result<Found, AccountError> {
+    let found = store.account_by_name(name).await?;
+    found.ok_or(AccountError::Unknown)
+}
+
 fn embedded(store: &Store) -> Result<(), AccountError> {
     if store.is_embedded() {
         Ok(())
@@ -170,10 +311,7 @@ fn embedded(store: &Store) -> Result<(), AccountError> {
 
 async fn account(store: &Store, name: &str) -> Result<Found, AccountError> {
     embedded(store)?;
-    store
-        .account_by_name(name)
-        .await?
-        .ok_or(AccountError::Unknown)
+    known(store, name).await
 }
 
 fn generate_password() -> Result<String, AccountError> {
@@ -231,7 +369,7 @@ mod tests {
             ban(&store, "eve", "rude", None).await,
             Err(AccountError::Unknown)
         ));
-        let lines = list(&store).await.unwrap();
+        let lines = list(&store, "").await.unwrap();
         assert!(
             lines.contains("1  Ann")
                 && lines.contains("2  Bob")
@@ -241,6 +379,29 @@ mod tests {
         assert_eq!(unban(&store, "bob").await.unwrap(), "Bob may come back\n");
         assert_eq!(unban(&store, "bob").await.unwrap(), "Bob was not banned\n");
         assert!(store.ban_of(2).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn accounts_of_a_test_go_with_what_is_theirs() {
+        let store = Store::open("sqlite::memory:", &StoreSettings::default())
+            .await
+            .unwrap();
+        for name in ["test_a", "Test_b", "testify"] {
+            add(&store, name, Some("secret"), None).await.unwrap();
+        }
+        ban(&store, "test_a", "rude", None).await.unwrap();
+        let shown = show(&store, "TEST_A").await.unwrap();
+        assert_eq!(
+            (&shown["name"], &shown["ban_reason"]),
+            (&json!("test_a"), &json!("rude"))
+        );
+        assert_eq!(shown["games"], 0);
+        assert_eq!(listed(&store, "test_").await.unwrap().len(), 2);
+        let told = delete(&store, Whose::Prefix("test_"), false).await.unwrap();
+        assert_eq!(told, "deleted 2 accounts\n");
+        assert_eq!(listed(&store, "").await.unwrap().len(), 1);
+        let gone = delete(&store, Whose::Account("test_a"), false).await;
+        assert!(matches!(gone, Err(AccountError::Unknown)));
     }
 
     #[test]

@@ -4,13 +4,19 @@
 //! | file | what it is |
 //! |---|---|
 //! | `mod` | the socket, who may speak, one request and one answer for each connection |
-//! | `status` | how the server is, out of what it counts |
+//! | `moderation`, `bans` | what is done about people at once, and for long |
+//! | `stores` | where lobbies keep their bans |
+//! | `status`, `top` | how the server is, out of what it counts; how busy |
 //! | `drain` | an orderly end that was ordered for later |
 //! | `audit` | what was done, by whom |
 
 mod audit;
+mod bans;
 mod drain;
+mod moderation;
 mod status;
+mod stores;
+mod top;
 
 use std::{
     cell::RefCell,
@@ -24,25 +30,49 @@ use std::{
 
 use metrics::Registry;
 use muster::{
+    backoffice::operator::{Entry, OperatorStore},
     control_socket::{self, REQUEST_BYTES, Reply, Request, Status},
-    engine::Mesh,
+    engine::{Bans, Mesh, Refusals},
     lobbies::Router,
     log::{self, Level},
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
+    sync::Semaphore,
     task::{JoinHandle, spawn_local},
     time::timeout,
 };
 
 pub(super) use self::audit::Who;
 
-use self::{audit::Audit, drain::Planned, status::Started};
-use super::{ending::Stage, figures::Figures, orders::Orders};
+use self::{
+    drain::{Drain, Planned},
+    status::Started,
+    stores::Stores,
+};
+use super::{
+    ending::Stage,
+    figures::Figures,
+    orders::{Current, Orders},
+    shards::{self, Shards},
+};
 
 /// A request is there at once, or never.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest that one is worked at, reading and writing included.
+const LONGEST: Duration = Duration::from_secs(30);
+/// Requests that are worked at, at once.
+const AT_ONCE: usize = 8;
+
+/// What the engine and the desk share of those who are no players yet.
+#[derive(Clone, Default)]
+pub(super) struct Strangers {
+    /// Where nobody is let in from.
+    pub(super) bans: Arc<Bans>,
+    /// Who was turned away.
+    pub(super) refusals: Arc<Refusals>,
+}
 
 /// What requests are about.
 #[derive(Clone)]
@@ -52,31 +82,58 @@ pub(super) struct Controlled {
     pub(super) phase: Rc<Stage>,
     pub(super) mesh: Arc<Mesh<Router>>,
     pub(super) registry: Arc<Registry>,
+    pub(super) current: Current,
+    pub(super) strangers: Strangers,
 }
 
 /// The open socket.
 pub(super) struct Ctl {
     path: PathBuf,
-    task: JoinHandle<()>,
+    tasks: [JoinHandle<()>; 2],
     desk: Rc<Desk>,
 }
 
 impl Ctl {
-    /// Listens in the folder, which is claimed, so that a socket there is of a process that has ended. Where it can't, the
-    /// server does without.
-    pub(super) fn open(folder: &Path, controlled: Controlled) -> Ctl {
-        let desk = Desk::new(folder, controlled);
-        let path = control_socket::path(folder);
-        let listener = match listen(&path) {
-            Ok(listener) => listener,
+    /// Has the shards do what operators have ordered of an earlier process, and listens in the folder, which is claimed, so that
+    /// a socket there is of a process that has ended. Where it can't, the server does without.
+    pub(super) async fn open(folder: &Path, controlled: Controlled) -> Ctl {
+        let store = match OperatorStore::open(folder, true).await {
+            Ok(store) => {
+                audit::take_over(folder, &store).await;
+                Some(store)
+            }
             Err(error) => {
-                tracing::warn!(%error, path = %path.display(), "muster ctl will not reach this server");
-                let task = spawn_local(async {});
-                return Ctl { path, task, desk };
+                tracing::warn!(%error, "bans of networks, mutes and the audit can't be kept");
+                None
             }
         };
-        let task = spawn_local(serve(listener, desk.clone()));
-        Ctl { path, task, desk }
+        let desk = Rc::new(Desk {
+            shards: Rc::new(Shards::of(controlled.mesh.clone())),
+            controlled,
+            started: Started::now(),
+            planned: RefCell::new(Planned::default()),
+            store,
+            stores: Stores::default(),
+        });
+        if desk.store.is_some()
+            && let Err(why) = desk.restore().await
+        {
+            tracing::warn!(why, "not all bans and mutes of before are in force");
+        }
+        let path = control_socket::path(folder);
+        let task = match listen(&path) {
+            Ok(listener) => spawn_local(serve(listener, desk.clone())),
+            Err(error) => {
+                tracing::warn!(%error, path = %path.display(), "muster ctl will not reach this server");
+                spawn_local(async {})
+            }
+        };
+        let noting = spawn_local(audit::note_strangers(desk.clone()));
+        Ctl {
+            path,
+            tasks: [task, noting],
+            desk,
+        }
     }
 
     /// The desk behind it.
@@ -85,9 +142,15 @@ impl Ctl {
     }
 
     /// Ends it.
-    pub(super) fn close(self) {
-        self.task.abort();
+    pub(super) async fn close(self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        audit::note_refusals(&self.desk).await;
         let _ = fs::remove_file(self.path); // the next server would
+        if let Some(store) = &self.desk.store {
+            store.close().await;
+        }
     }
 }
 
@@ -107,14 +170,22 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// One after the other: whoever asks waits for a moment at the most.
+/// Those who ask, some at once: one who waits for a shard holds up nobody else.
 async fn serve(listener: UnixListener, desk: Rc<Desk>) {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
     loop {
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return; // it is never closed
+        };
         match listener.accept().await {
             Ok((stream, _)) => {
-                if let Ok(Err(error)) = timeout(PATIENCE, desk.answer(stream)).await {
-                    tracing::debug!(%error, "muster ctl went away");
-                }
+                let desk = desk.clone();
+                spawn_local(async move {
+                    if let Ok(Err(error)) = timeout(LONGEST, desk.answer(stream)).await {
+                        tracing::debug!(%error, "muster ctl went away");
+                    }
+                    drop(place);
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "muster ctl can't be heard");
@@ -129,20 +200,13 @@ pub(super) struct Desk {
     controlled: Controlled,
     started: Started,
     planned: RefCell<Planned>,
-    audit: Audit,
+    shards: Rc<Shards>,
+    /// What operators have done, and whom they keep out.
+    store: Option<OperatorStore>,
+    stores: Stores,
 }
 
 impl Desk {
-    /// One that keeps what was done in this folder.
-    fn new(folder: &Path, controlled: Controlled) -> Rc<Desk> {
-        Rc::new(Desk {
-            controlled,
-            started: Started::now(),
-            planned: RefCell::new(Planned::default()),
-            audit: Audit::at(folder),
-        })
-    }
-
     /// What is counted.
     pub(super) fn registry(&self) -> &Registry {
         &self.controlled.registry
@@ -155,14 +219,14 @@ impl Desk {
     }
 
     /// Somebody has given a wrong token for the live page.
-    pub(super) fn wrong_token(&self, from: IpAddr) {
-        self.audit.wrong_token(from);
+    pub(super) async fn wrong_token(&self, from: IpAddr) {
+        self.note(audit::wrong_token(from)).await;
     }
 
     /// Does what a line says, and gives the line that answers it.
     pub(super) async fn asked(&self, line: &str, who: &Who) -> String {
         let reply = match serde_json::from_str(line) {
-            Ok(request) => self.reply(request, who),
+            Ok(request) => self.reply(request, who).await,
             Err(error) => Reply::Refused(format!("this server does not know that: {error}")),
         };
         serde_json::to_string(&reply).unwrap_or_default()
@@ -173,47 +237,134 @@ impl Desk {
         let (read, mut write) = stream.into_split();
         let mut line = String::new();
         let mut limited = BufReader::new(read.take(REQUEST_BYTES as u64));
-        limited.read_line(&mut line).await?;
+        match timeout(PATIENCE, limited.read_line(&mut line)).await {
+            Ok(read) => read?,
+            Err(_) => return Ok(()), // it says nothing
+        };
         let mut text = self.asked(&line, &who).await;
         text.push('\n');
         write.write_all(text.as_bytes()).await?;
         write.shutdown().await
     }
 
-    fn reply(&self, request: Request, who: &Who) -> Reply {
+    async fn reply(&self, request: Request, who: &Who) -> Reply {
+        let reply = self.outcome(&request, who.uid()).await;
+        let reply = reply.unwrap_or_else(Reply::Refused);
+        if !request.only_looks() {
+            self.note(audit::entry(who, &request, &reply)).await;
+        }
+        reply
+    }
+
+    /// Writes down what was done. That it can't be stops nobody, and is said.
+    async fn note(&self, entry: Entry) {
+        let Entry {
+            uid,
+            action,
+            target,
+            reason,
+            outcome,
+            said,
+            ..
+        } = &entry;
+        tracing::info!(uid, action, target, reason, outcome, said, "muster ctl");
+        if let Some(store) = &self.store
+            && let Err(error) = store.note(&entry).await
+        {
+            tracing::error!(%error, "the audit can't be written");
+        }
+    }
+
+    /// # Errors
+    /// In words: there is none.
+    fn store(&self) -> Result<&OperatorStore, String> {
+        let store = self.store.as_ref();
+        store.ok_or_else(|| "the operators' store can't be used; the log says why".to_owned())
+    }
+
+    async fn outcome(&self, request: &Request, uid: Option<u32>) -> Result<Reply, String> {
         let Controlled {
             orders,
             level,
             phase,
             ..
         } = &self.controlled;
-        let reply = match &request {
-            Request::Status => {
-                return Reply::Status(self.status(&Figures::of(self.registry())));
-            }
+        match request {
+            Request::Status => Ok(Reply::Status(self.status(&Figures::of(self.registry())))),
+            Request::Top => Ok(Reply::Top(Box::new(self.top().await))),
             Request::Reload => {
                 orders.reload.notify_one();
-                Reply::Done(
+                Ok(Reply::Done(
                     "the configuration is being read again; the log says what changes".into(),
-                )
-            }
-            Request::LogLevel { level: wanted } if !log::is_level(wanted) => Reply::Refused(
-                format!("{wanted:?} is no level: error, warn, info, debug, trace, or a list"),
-            ),
-            Request::LogLevel { level: wanted } => {
-                level(wanted);
-                Reply::Done(format!(
-                    "{wanted} is logged until the configuration is read again"
                 ))
             }
-            Request::Drain { in_s, reason } => {
-                self.planned
-                    .borrow_mut()
-                    .plan(*in_s, reason.as_deref(), orders, phase)
+            Request::LogLevel { level: wanted } if !log::is_level(wanted) => Err(format!(
+                "{wanted:?} is no level: error, warn, info, debug, trace, or a list"
+            )),
+            Request::LogLevel { level: wanted } => {
+                level(wanted);
+                Ok(Reply::Done(format!(
+                    "{wanted} is logged until the configuration is read again"
+                )))
             }
-            Request::CancelDrain => self.planned.borrow_mut().cancel(),
-        };
-        self.audit.write(who, &request, &reply);
-        reply
+            Request::Drain { in_s, reason } => {
+                let wait = drain::checked(*in_s, phase)?;
+                let drain = Drain {
+                    orders: orders.clone(),
+                    shards: self.shards.clone(),
+                    lobbies: self.lobbies_that_are_on(),
+                    reason: reason.clone(),
+                };
+                self.planned.borrow_mut().plan(wait, drain)
+            }
+            Request::CancelDrain => {
+                let told = self.planned.borrow_mut().cancel()?;
+                drain::tell(&self.shards, &self.lobbies_that_are_on(), None, None).await;
+                Ok(told)
+            }
+            request => self.about_people(request, uid).await,
+        }
+    }
+
+    async fn about_people(&self, request: &Request, uid: Option<u32>) -> Result<Reply, String> {
+        match request {
+            Request::List {
+                subject,
+                lobby,
+                filter,
+                limit,
+            } => {
+                let lobbies = shards::lobbies(lobby.as_deref())?;
+                let wanted = shards::wanted(filter.as_deref())?;
+                let list = self.shards.list(*subject, &lobbies, &wanted, *limit);
+                Ok(Reply::Listing(list.await))
+            }
+            Request::Kick {
+                player,
+                lobby,
+                reason,
+            } => self.kick(player, lobby.as_deref(), reason).await,
+            Request::Ban {
+                whom,
+                lobby,
+                for_s,
+                reason,
+            } => self.ban(whom, lobby.as_deref(), *for_s, reason, uid).await,
+            Request::Unban { whom, lobby } => self.unban(whom, lobby.as_deref()).await,
+            Request::Bans { lobby } => self.bans(lobby.as_deref()).await,
+            Request::Mute {
+                player,
+                lobby,
+                for_s,
+                reason,
+            } => {
+                let lobby = lobby.as_deref();
+                self.mute(player, lobby, *for_s, reason, uid).await
+            }
+            Request::Unmute { player, lobby } => self.unmute(player, lobby.as_deref()).await,
+            Request::Broadcast { text, lobby } => self.broadcast(text, lobby.as_deref()).await,
+            // The others are done already.
+            _ => Err("this server does not know that".to_owned()),
+        }
     }
 }

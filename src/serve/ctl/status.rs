@@ -31,8 +31,6 @@ impl Started {
     ) -> Status {
         let whole = |name: &str| figures.whole(name);
         let is_on = |name: &str| figures.is_on(name);
-        let connections =
-            whole("muster_accepted_total").saturating_sub(whole("muster_ended_total"));
         let mut status = Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -40,7 +38,7 @@ impl Started {
             uptime_s: self.at.elapsed().as_secs(),
             drains_in_s,
             shards: controlled.mesh.shards(),
-            connections,
+            connections: figures.connections(),
             connections_limit: whole("muster_connections_limit"),
             faf_players: whole("server_user_online"),
             games_to_settle: whole("server_rating_service_backlog"),

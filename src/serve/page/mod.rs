@@ -201,7 +201,9 @@ impl Keeper {
     fn wish(&self, wish: Wish) {
         let desk = self.desk.clone();
         match wish {
-            Wish::Refused { from } => desk.wrong_token(from),
+            Wish::Refused { from } => {
+                spawn_local(async move { desk.wrong_token(from).await });
+            }
             Wish::Do { text, from, reply } => {
                 // A wish may take a while; the page goes on.
                 spawn_local(async move {

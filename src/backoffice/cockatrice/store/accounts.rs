@@ -379,6 +379,37 @@ impl Store {
         Ok(rows.into_iter().map(|row| account(row, None)).collect())
     }
 
+    /// Takes an account away with its lists, decks, access to replays and warnings. What was said and recorded of it stays.
+    pub(in crate::cockatrice) async fn delete(
+        &self,
+        id: u32,
+        name: &str,
+    ) -> Result<(), StoreError> {
+        let of_user = |text| (text, values![id]);
+        let of_name = |text| (text, values![name]);
+        let statements = vec![
+            (
+                "DELETE FROM ~buddylist WHERE id_user1 = ? OR id_user2 = ?",
+                values![id, id],
+            ),
+            (
+                "DELETE FROM ~ignorelist WHERE id_user1 = ? OR id_user2 = ?",
+                values![id, id],
+            ),
+            of_user("DELETE FROM ~decklist_files WHERE id_user = ?"),
+            of_user("DELETE FROM ~decklist_folders WHERE id_user = ?"),
+            of_user("DELETE FROM ~replays_access WHERE id_player = ?"),
+            of_user("DELETE FROM ~warnings WHERE user_id = ?"),
+            of_name("DELETE FROM ~bans WHERE user_name = ?"),
+            of_name("DELETE FROM ~activation_emails WHERE name = ?"),
+            of_name("DELETE FROM ~forgot_password WHERE name = ?"),
+            of_user("DELETE FROM ~users WHERE id = ?"),
+        ];
+        self.run_all(On::Write, "delete account", statements)
+            .await?;
+        Ok(())
+    }
+
     /// An open request for a new password, if one was made less than so many seconds ago.
     pub(in crate::cockatrice) async fn has_request(
         &self,

@@ -127,6 +127,39 @@ impl Store {
         Ok(done.rows)
     }
 
+    /// The same of an installation of a client.
+    pub(in crate::cockatrice) async fn lift_of_client(&self, id: &str) -> Result<u64, StoreError> {
+        let text = "DELETE FROM ~bans WHERE clientid = ?";
+        let done = self
+            .run(On::Write, "lift bans", (text, values![id]))
+            .await?;
+        Ok(done.rows)
+    }
+
+    /// Bans in force, the newest first, so many at most: what kind, whose, the reason that is shown, the end.
+    pub(in crate::cockatrice) async fn bans_in_force(
+        &self,
+        most: u32,
+    ) -> Result<Vec<(&'static str, String, String, Option<u64>)>, StoreError> {
+        type Row = (Text, Text, Text, Text, i64, Text);
+        let text = "SELECT user_name, ip_address, clientid, CAST(time_from AS CHAR), CAST(minutes AS SIGNED), visible_reason \
+             FROM ~bans ORDER BY time_from DESC LIMIT ?";
+        let rows: Vec<Row> = self
+            .rows(On::Read, "bans in force", (text, values![most]))
+            .await?;
+        let now = unix_now();
+        let told = |(name, address, client, from, minutes, reason): Row| {
+            let whose = [("account", name), ("address", address), ("client", client)];
+            let whose = whose
+                .into_iter()
+                .map(|(kind, whose)| (kind, whose.unwrap_or_default()));
+            let (kind, whose) = whose.into_iter().find(|(_, whose)| !whose.is_empty())?;
+            let ban = in_force((from, minutes, reason), now)?;
+            Some((kind, whose, ban.reason.into(), ban.until))
+        };
+        Ok(rows.into_iter().filter_map(told).collect())
+    }
+
     /// All bans of a name, newest first.
     pub(in crate::cockatrice) async fn bans(&self, name: &str) -> Result<Vec<Spoken>, StoreError> {
         type Row = (i64, Text, Text, i64, Text, Text);

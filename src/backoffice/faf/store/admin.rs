@@ -137,6 +137,28 @@ impl Store {
         .await
     }
 
+    /// Bans in force that keep somebody from signing in, those that last longest first, so many at most: name, reason, end.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn bans_in_force(&self, most: u32) -> Result<Vec<(String, String, f64)>, StoreError> {
+        const SQL: &str = "SELECT l.login, b.reason, CAST(b.expires_at AS CHAR) FROM lobby_ban b \
+             JOIN login l ON l.id = b.idUser ORDER BY b.expires_at DESC LIMIT ?";
+        let now = unix_now();
+        self.database
+            .call("bans in force", async {
+                let rows: Vec<(String, Option<String>, Option<String>)> = on_either!(self.database.read, pool => {
+                    sqlx::query_as(SQL).bind(i64::from(most)).fetch_all(pool).await?
+                });
+                let in_force = |(login, reason, until): (String, Option<String>, Option<String>)| {
+                    let until = time::parse(&until?).filter(|until| *until > now)?;
+                    Some((login, reason.unwrap_or_default(), until))
+                };
+                Ok(rows.into_iter().filter_map(in_force).collect())
+            })
+            .await
+    }
+
     /// Revokes all bans in force that keep a player from signing in; returns how many there were.
     ///
     /// # Errors

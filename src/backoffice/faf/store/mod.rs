@@ -8,6 +8,7 @@
 mod accounts;
 mod admin;
 mod avatars;
+mod deleting;
 mod games;
 mod migrations;
 mod play;

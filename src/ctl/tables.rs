@@ -1,0 +1,246 @@
+//! Lists as people read them: a line each, in columns.
+
+use std::fmt::Write as _;
+
+use muster::{
+    control_socket::{Banned, Listed, Listing},
+    lobby::{
+        faf::iso8601,
+        operator::{Connection, Player, Queue, Row},
+    },
+};
+
+/// The widest that a column gets: a title may be long.
+const WIDEST: usize = 40;
+
+/// A list with its heads, and what is to be known of it besides.
+pub(super) fn table(listing: &Listing) -> String {
+    let mut text = String::new();
+    let rows: Vec<(&[&str], Vec<String>)> = listing.rows.iter().map(cells).collect();
+    if let Some((heads, _)) = rows.first() {
+        let mut lines: Vec<Vec<String>> = vec![heads.iter().map(|&head| head.to_owned()).collect()];
+        lines.extend(rows.into_iter().map(|(_, cells)| cells));
+        write_columns(&mut text, &lines);
+    }
+    if listing.rows.is_empty() {
+        text.push_str("none\n");
+    }
+    if listing.more {
+        let _ = writeln!(
+            text,
+            "... and more: --limit, --lobby or the beginning of a name"
+        );
+    }
+    for lobby in &listing.lacking {
+        let _ = writeln!(text, "({lobby} has no such thing)");
+    }
+    for shard in &listing.silent {
+        let _ = writeln!(text, "WARNING: shard {shard} did not answer in time");
+    }
+    text
+}
+
+/// Who is kept out or silenced.
+pub(super) fn bans(bans: &[Banned]) -> String {
+    if bans.is_empty() {
+        return "none\n".to_owned();
+    }
+    let heads = ["KIND", "LOBBY", "WHOM", "UNTIL", "REASON"];
+    let mut lines = vec![heads.map(str::to_owned).to_vec()];
+    lines.extend(bans.iter().map(|banned| {
+        let Banned {
+            kind,
+            lobby,
+            target,
+            reason,
+            until,
+        } = banned;
+        let lobby = if lobby.is_empty() { "all" } else { lobby };
+        let until = until.map_or_else(|| "for good".to_owned(), |until| at(until as u64));
+        let cells = [kind, lobby, target, &until, reason];
+        cells.map(str::to_owned).to_vec()
+    }));
+    let mut text = String::new();
+    write_columns(&mut text, &lines);
+    text
+}
+
+/// Lines in columns as wide as what stands in them.
+pub(super) fn write_columns(text: &mut String, lines: &[Vec<String>]) {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or_default();
+    let width_of = |column: usize| {
+        let cells = lines.iter().filter_map(|line| line.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| match column + 1 == columns {
+            true => width_of(column), // the last one may be as long as it likes
+            false => width_of(column).min(WIDEST),
+        })
+        .collect();
+    for line in lines {
+        let mut written = String::new();
+        for (cell, &width) in line.iter().zip(&widths) {
+            let _ = write!(written, "{}  ", fitted(cell, width));
+        }
+        let _ = writeln!(text, "{}", written.trim_end());
+    }
+}
+
+/// As wide as its column. What a stranger has typed may not move the cursor.
+fn fitted(cell: &str, width: usize) -> String {
+    let plain = cell.chars().map(|c| if c.is_control() { '?' } else { c });
+    let plain: String = plain.take(width).collect();
+    format!("{plain:<width$}")
+}
+
+fn or_dash<T: ToString>(value: Option<&T>) -> String {
+    value.map_or_else(|| "-".to_owned(), T::to_string)
+}
+
+fn at(unix_s: u64) -> String {
+    iso8601(std::time::Duration::from_secs(unix_s))
+}
+
+fn cells(listed: &Listed) -> (&'static [&'static str], Vec<String>) {
+    let Listed { lobby, shard, row } = listed;
+    let (lobby, shard) = (lobby.clone(), shard.to_string());
+    match row {
+        Row::Player(player) => {
+            let Player {
+                id,
+                name,
+                address,
+                since,
+                state,
+                game,
+                ..
+            } = player;
+            let (id, game) = (or_dash(id.as_ref()), or_dash(game.as_ref()));
+            let (name, address) = (name.clone(), address.to_string());
+            let cells = vec![
+                lobby,
+                shard,
+                id,
+                name,
+                address,
+                at(*since),
+                state.clone(),
+                game,
+            ];
+            let heads: &[&str] = &[
+                "LOBBY", "SHARD", "ID", "NAME", "ADDRESS", "SINCE", "STATE", "GAME",
+            ];
+            (heads, cells)
+        }
+        Row::Game(game) => {
+            let players = match game.seats {
+                Some(seats) => format!("{}/{seats}", game.players),
+                None => game.players.to_string(),
+            };
+            let cells = vec![
+                lobby,
+                shard,
+                game.id.clone(),
+                game.state.clone(),
+                game.host.clone(),
+                players,
+                or_dash(game.variant.as_ref()),
+                or_dash(game.map.as_ref()),
+                game.title.clone(),
+            ];
+            let heads: &[&str] = &[
+                "LOBBY", "SHARD", "GAME", "STATE", "HOST", "PLAYERS", "MOD", "MAP", "TITLE",
+            ];
+            (heads, cells)
+        }
+        Row::Queue(queue) => {
+            let Queue {
+                name,
+                players,
+                parties,
+                longest_s,
+                next_look_s,
+            } = queue;
+            let numbers = [
+                players.to_string(),
+                parties.to_string(),
+                format!("{longest_s} s"),
+                format!("{next_look_s} s"),
+            ];
+            let cells = [lobby, name.clone()].into_iter().chain(numbers).collect();
+            let heads: &[&str] = &[
+                "LOBBY",
+                "QUEUE",
+                "PLAYERS",
+                "PARTIES",
+                "SEARCHING FOR",
+                "NEXT LOOK",
+            ];
+            (heads, cells)
+        }
+        Row::Connection(conn) => connection(shard, conn),
+        Row::Totals(totals) => {
+            let counts = [totals.players, totals.games].map(|count| count.to_string());
+            let cells = [lobby, shard].into_iter().chain(counts).collect();
+            (&["LOBBY", "SHARD", "PLAYERS", "GAMES"], cells)
+        }
+    }
+}
+
+fn connection(shard: String, conn: &Connection) -> (&'static [&'static str], Vec<String>) {
+    let Connection {
+        listener,
+        address,
+        name,
+        age_s,
+        bytes_in,
+        bytes_out,
+        owed,
+        slow,
+        ..
+    } = conn;
+    let slow = if *slow { "slow" } else { "" };
+    let numbers = [*bytes_in, *bytes_out, *owed].map(|number| number.to_string());
+    let who = [
+        listener.clone(),
+        shard,
+        address.to_string(),
+        or_dash(name.as_ref()),
+        format!("{age_s} s"),
+    ];
+    let cells = who.into_iter().chain(numbers).chain([slow.to_owned()]);
+    let heads: &[&str] = &[
+        "LISTENER",
+        "SHARD",
+        "ADDRESS",
+        "NAME",
+        "AGE",
+        "BYTES IN",
+        "BYTES OUT",
+        "OWED",
+        "",
+    ];
+    (heads, cells.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_cells_and_nobody_moves_the_cursor() {
+        let mut text = String::new();
+        let lines = [
+            ["NAME", "AGE"],
+            ["a\u{1b}[2Jb", "1 s"],
+            ["a longer name", "20 s"],
+        ];
+        let lines = lines.map(|line| line.map(str::to_owned).to_vec());
+        write_columns(&mut text, &lines);
+        assert_eq!(
+            text,
+            "NAME           AGE\na?[2Jb         1 s\na longer name  20 s\n"
+        );
+    }
+}
