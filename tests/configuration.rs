@@ -61,7 +61,7 @@ fn whole(database: &Database, more: &str) -> String {
 const LOBBY: &str = "[faf]\njson_address = \"127.0.0.1:0\"\nqdatastream_address = \"\"\nwebsocket_address = \"\"\n\
                      jwks_url = \"\"\nuse_policy_server = false\ntick_ms = 20\n";
 
-const HTTP: &str = "[http]\ncontrol_address = \"127.0.0.1:0\"\nhealth_address = \"127.0.0.1:0\"\n";
+const HTTP: &str = "[http]\ncontrol_address = \"127.0.0.1:0\"\nhealth_address = \"127.0.0.1:0\"\npage_address = \"\"\n";
 
 // checklist: faf 498
 #[test]

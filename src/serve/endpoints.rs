@@ -129,6 +129,11 @@ impl Endpoints {
         self.control.move_to(wanted.control).await;
         self.health.move_to(wanted.health).await;
         self.metrics.move_to(wanted.metrics).await;
+        self.move_page(wanted).await;
+    }
+
+    /// The same for the live page alone.
+    pub(super) async fn move_page(&mut self, wanted: &Http) {
         self.page.move_to(wanted.page).await;
     }
 

@@ -70,7 +70,7 @@ use muster::{
 use tokio::{
     runtime::Runtime,
     sync::mpsc,
-    task::{LocalSet, spawn_blocking, spawn_local},
+    task::{LocalSet, spawn_blocking},
 };
 
 pub(crate) use self::ending::Signals;
@@ -196,15 +196,11 @@ async fn run(
     let health = health(&progress, &mesh, &phase, &pulse);
     let health = Endpoint::open("http/health", config.http.health, health, &http).await?;
 
-    let left = claim.left();
-    let (mut link, broker) = Link::open(config, claim.journal(), &mesh)?;
-    let journals = Journals {
-        ours: claim.journal().to_owned(),
-        left: left.clone(),
-    };
-    let (offices, config) =
-        office::opened(config, journals, &mesh, &progress, &link.outbox).await?;
-    link.republish(left);
+    let journals = Journals::of(&claim);
+    let (mut link, broker) = Link::open(config, &journals.ours, &mesh)?;
+    let opening = office::opened(config, journals.clone(), &mesh, &progress, &link.outbox);
+    let (offices, config) = opening.await?;
+    link.republish(journals.left);
     let lobbies = LobbyMetrics::new(mesh.shards());
     let orders = Arc::<Orders>::default();
     let strangers = Strangers::default();
@@ -227,7 +223,6 @@ async fn run(
     let served = [control(&mesh), metrics, Handler::of_router(page.router())];
     let mut endpoints = Endpoints::open(health, served, &config.http, &http).await?;
     phase.set(Phase::Ready);
-    let watched = spawn_local(pulse.watch(mesh.clone()));
     let folder = config.server.data_dir.clone();
     let current = Rc::new(RefCell::new(config));
     let controlled = Controlled {
@@ -255,8 +250,7 @@ async fn run(
         last_game: progress.last_game.clone(),
         page,
     };
-    until_the_end(stops, reload, (&offices, &phase), (ctl, wishes)).await?;
-    watched.abort();
+    until_the_end(stops, reload, (&offices, &phase, pulse), (ctl, wishes)).await?;
     phase.set(Phase::Stopped);
     wind_down(engine, offices, link, endpoints).await
 }
@@ -282,7 +276,7 @@ async fn wind_down(
 async fn until_the_end(
     mut stops: Stops,
     mut reload: Reload<'_>,
-    (offices, phase): (&Offices, &Stage),
+    (offices, phase, pulse): (&Offices, &Stage, Rc<Pulse>),
     (ctl, wishes): (Ctl, mpsc::Receiver<Wish>),
 ) -> anyhow::Result<()> {
     let (current, mesh) = (reload.current.clone(), reload.controlled.mesh.clone());
@@ -300,6 +294,7 @@ async fn until_the_end(
         lost = ending::loss(lost, &mesh, phase) => Err(lost),
         () = reload.run() => Ok(()),
         () = shown => Ok(()),
+        () = pulse.watch(mesh.clone()) => Ok(()),
     };
     ctl.close().await;
     end

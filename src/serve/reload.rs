@@ -97,6 +97,8 @@ impl Reload<'_> {
         if let Err(error) = page::admit(&self.page, &new.http) {
             tracing::error!("{error:#}; the live page's token stays as it was");
         }
+        // Its address may have been taken at the start, and be free by now.
+        self.endpoints.move_page(&new.http).await;
         let changes = self.current.borrow().changes(&new);
         if changes.is_empty() {
             tracing::debug!("the configuration is unchanged");

@@ -35,7 +35,7 @@ use muster::{
     },
 };
 
-use super::folder::Left;
+use super::folder::{Claim, Left};
 
 /// A question, who asked, and under which ticket.
 type Asked<A> = (ShardId, Ticket, A);
@@ -60,6 +60,16 @@ fn at_once(lane: Lane) -> usize {
 pub(super) struct Journals {
     pub(super) ours: PathBuf,
     pub(super) left: Left,
+}
+
+impl Journals {
+    /// Those of whoever has the folder.
+    pub(super) fn of(claim: &Claim) -> Journals {
+        Journals {
+            ours: claim.journal().to_owned(),
+            left: claim.left(),
+        }
+    }
 }
 
 /// What is known of the back offices outside of them.

@@ -221,6 +221,7 @@
       const head = box.firstChild;
       say(head, `${part.name}: ${part.state}`);
       head.className = part.well == null ? 'dim' : part.well ? 'good' : 'bad';
+      box.lastChild.hidden = !part.rows.length;
       table(box.querySelector('tbody'), part.rows.map(([name, value]) => ({ key: name, cells: [name, short(value)] })));
     });
     at('actions').hidden = !now.actions;
