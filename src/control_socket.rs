@@ -38,6 +38,11 @@ pub enum Request {
     },
     /// Don't, if it has not begun.
     CancelDrain,
+    /// Give ports and data folder to the next server, and end in an orderly way.
+    Release {
+        /// For the log and the audit log.
+        reason: Option<String>,
+    },
     /// What there is.
     List {
         /// Of what.
@@ -156,6 +161,9 @@ impl Request {
                 reason.as_deref().unwrap_or_default(),
             ),
             Request::CancelDrain => ("drain-cancel", none(), ""),
+            Request::Release { reason } => {
+                ("release", none(), reason.as_deref().unwrap_or_default())
+            }
             Request::Kick { player, reason, .. } => ("kick", player.clone(), reason),
             Request::Ban { whom, reason, .. } => ("ban", whom.text().to_owned(), reason),
             Request::Unban { whom, .. } => ("unban", whom.text().to_owned(), ""),

@@ -92,6 +92,7 @@ fn requested(action: Ctl) -> (Request, Form) {
             let in_s = wait.as_secs();
             (Request::Drain { in_s, reason }, form)
         }
+        Ctl::Release { reason, form } => (Request::Release { reason }, form),
         Ctl::Players(wanted) => list(Subject::Players, wanted),
         Ctl::Games(wanted) => list(Subject::Games, wanted),
         Ctl::Conns(wanted) => list(Subject::Connections, wanted),

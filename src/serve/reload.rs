@@ -55,7 +55,6 @@ impl Reload<'_> {
                     let is_done = done.is_ok();
                     self.controlled.orders.released.send_replace(Some(done));
                     if is_done {
-                        self.controlled.orders.drain.notify_one();
                         return std::future::pending().await; // what is configured from now on is the next server's
                     }
                     continue;

@@ -23,7 +23,7 @@ fn done(folder: &TempDir, words: &[&str]) -> String {
 fn accounts_of_a_test_are_seen_and_go() {
     for lobby in ["faf", "cockatrice"] {
         let folder = tempfile::tempdir().unwrap();
-        let at = |words: &[&str]| [&["--lobby", lobby], words].concat();
+        let at = |words: &[&'static str]| [&["--lobby", lobby], words].concat();
         for name in ["test_a", "test_b", "annika"] {
             done(&folder, &at(&["add", name, "--password", "secret"]));
         }

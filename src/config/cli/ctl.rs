@@ -136,6 +136,16 @@ pub enum Ctl {
         #[command(flatten)]
         form: Form,
     },
+    /// Give ports and data folder to the next server, which may start as soon as this returns; games that are running go on here,
+    /// for server.stop_grace_s at the most.
+    Release {
+        /// For the log and the audit log.
+        #[arg(long)]
+        reason: Option<String>,
+        /// How the answer is written.
+        #[command(flatten)]
+        form: Form,
+    },
     /// Show what was done here, by whom; also when no server runs.
     Audit {
         /// How much of it.

@@ -19,7 +19,7 @@ mod stores;
 mod top;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     fs, io,
     net::IpAddr,
     path::{Path, PathBuf},
@@ -88,7 +88,6 @@ pub(super) struct Controlled {
 
 /// The open socket.
 pub(super) struct Ctl {
-    path: PathBuf,
     tasks: [JoinHandle<()>; 2],
     desk: Rc<Desk>,
 }
@@ -114,14 +113,16 @@ impl Ctl {
             planned: RefCell::new(Planned::default()),
             store,
             stores: Stores::default(),
+            socket: control_socket::path(folder),
+            is_released: Cell::new(false),
         });
         if desk.store.is_some()
             && let Err(why) = desk.restore().await
         {
             tracing::warn!(why, "not all bans and mutes of before are in force");
         }
-        let path = control_socket::path(folder);
-        let task = match listen(&path) {
+        let path = &desk.socket;
+        let task = match listen(path) {
             Ok(listener) => spawn_local(serve(listener, desk.clone())),
             Err(error) => {
                 tracing::warn!(%error, path = %path.display(), "muster ctl will not reach this server");
@@ -130,7 +131,6 @@ impl Ctl {
         };
         let noting = spawn_local(audit::note_strangers(desk.clone()));
         Ctl {
-            path,
             tasks: [task, noting],
             desk,
         }
@@ -147,7 +147,9 @@ impl Ctl {
             task.abort();
         }
         audit::note_refusals(&self.desk).await;
-        let _ = fs::remove_file(self.path); // the next server would
+        if !self.desk.is_released.get() {
+            let _ = fs::remove_file(&self.desk.socket); // the next server would
+        }
         if let Some(store) = &self.desk.store {
             store.close().await;
         }
@@ -204,6 +206,9 @@ pub(super) struct Desk {
     /// What operators have done, and whom they keep out.
     store: Option<OperatorStore>,
     stores: Stores,
+    /// The socket's name, which is the next server's once this one has given the folder up.
+    socket: PathBuf,
+    is_released: Cell<bool>,
 }
 
 impl Desk {
@@ -309,12 +314,7 @@ impl Desk {
             }
             Request::Drain { in_s, reason } => {
                 let wait = drain::checked(*in_s, phase)?;
-                let drain = Drain {
-                    orders: orders.clone(),
-                    shards: self.shards.clone(),
-                    lobbies: self.lobbies_that_are_on(),
-                    reason: reason.clone(),
-                };
+                let drain = self.draining(reason.as_deref());
                 self.planned.borrow_mut().plan(wait, drain)
             }
             Request::CancelDrain => {
@@ -322,8 +322,43 @@ impl Desk {
                 drain::tell(&self.shards, &self.lobbies_that_are_on(), None, None).await;
                 Ok(told)
             }
+            Request::Release { reason } => {
+                drain::checked(0, phase)?;
+                self.release().await?;
+                let drain = self.draining(reason.as_deref());
+                self.planned.borrow_mut().plan(Duration::ZERO, drain)?;
+                Ok(Reply::Done(
+                    "the next server may start; running games go on in this one".into(),
+                ))
+            }
             request => self.about_people(request, uid).await,
         }
+    }
+
+    fn draining(&self, reason: Option<&str>) -> Drain {
+        Drain {
+            orders: self.controlled.orders.clone(),
+            shards: self.shards.clone(),
+            lobbies: self.lobbies_that_are_on(),
+            reason: reason.map(str::to_owned),
+        }
+    }
+
+    /// Has ports and data folder given up, and gives the socket up as well: the next server's has its name.
+    async fn release(&self) -> Result<(), String> {
+        let orders = &self.controlled.orders;
+        let mut released = orders.released.subscribe();
+        released.mark_unchanged();
+        orders.release.notify_one();
+        let changed = timeout(PATIENCE, released.changed()).await;
+        changed
+            .map_err(|_| "it takes too long; the log says more".to_owned())?
+            .map_err(|error| error.to_string())?;
+        let done = released.borrow().clone();
+        done.unwrap_or(Ok(()))?;
+        let _ = fs::remove_file(&self.socket); // the next server would
+        self.is_released.set(true);
+        Ok(())
     }
 
     async fn about_people(&self, request: &Request, uid: Option<u32>) -> Result<Reply, String> {
