@@ -6,7 +6,7 @@ use muster::{
     control_socket::{Banned, Listed, Listing},
     lobby::{
         faf::iso8601,
-        operator::{Connection, Player, Queue, Row},
+        operator::{Connection, Game, Player, Queue, Row},
     },
 };
 
@@ -16,7 +16,7 @@ const WIDEST: usize = 40;
 /// A list with its heads, and what is to be known of it besides.
 pub(super) fn table(listing: &Listing) -> String {
     let mut text = String::new();
-    let rows: Vec<(&[&str], Vec<String>)> = listing.rows.iter().map(cells).collect();
+    let rows: Vec<Columns> = listing.rows.iter().map(cells).collect();
     if let Some((heads, _)) = rows.first() {
         let mut lines: Vec<Vec<String>> = vec![heads.iter().map(|&head| head.to_owned()).collect()];
         lines.extend(rows.into_iter().map(|(_, cells)| cells));
@@ -102,84 +102,17 @@ fn at(unix_s: u64) -> String {
     iso8601(std::time::Duration::from_secs(unix_s))
 }
 
-fn cells(listed: &Listed) -> (&'static [&'static str], Vec<String>) {
+/// The heads of a row's columns, and its cells.
+type Columns = (&'static [&'static str], Vec<String>);
+
+fn cells(listed: &Listed) -> Columns {
     let Listed { lobby, shard, row } = listed;
     let (lobby, shard) = (lobby.clone(), shard.to_string());
     match row {
-        Row::Player(player) => {
-            let Player {
-                id,
-                name,
-                address,
-                since,
-                state,
-                game,
-                ..
-            } = player;
-            let (id, game) = (or_dash(id.as_ref()), or_dash(game.as_ref()));
-            let (name, address) = (name.clone(), address.to_string());
-            let cells = vec![
-                lobby,
-                shard,
-                id,
-                name,
-                address,
-                at(*since),
-                state.clone(),
-                game,
-            ];
-            let heads: &[&str] = &[
-                "LOBBY", "SHARD", "ID", "NAME", "ADDRESS", "SINCE", "STATE", "GAME",
-            ];
-            (heads, cells)
-        }
-        Row::Game(game) => {
-            let players = match game.seats {
-                Some(seats) => format!("{}/{seats}", game.players),
-                None => game.players.to_string(),
-            };
-            let cells = vec![
-                lobby,
-                shard,
-                game.id.clone(),
-                game.state.clone(),
-                game.host.clone(),
-                players,
-                or_dash(game.variant.as_ref()),
-                or_dash(game.map.as_ref()),
-                game.title.clone(),
-            ];
-            let heads: &[&str] = &[
-                "LOBBY", "SHARD", "GAME", "STATE", "HOST", "PLAYERS", "MOD", "MAP", "TITLE",
-            ];
-            (heads, cells)
-        }
-        Row::Queue(queue) => {
-            let Queue {
-                name,
-                players,
-                parties,
-                longest_s,
-                next_look_s,
-            } = queue;
-            let numbers = [
-                players.to_string(),
-                parties.to_string(),
-                format!("{longest_s} s"),
-                format!("{next_look_s} s"),
-            ];
-            let cells = [lobby, name.clone()].into_iter().chain(numbers).collect();
-            let heads: &[&str] = &[
-                "LOBBY",
-                "QUEUE",
-                "PLAYERS",
-                "PARTIES",
-                "SEARCHING FOR",
-                "NEXT LOOK",
-            ];
-            (heads, cells)
-        }
-        Row::Connection(conn) => connection(shard, conn),
+        Row::Player(one) => player([lobby, shard], one),
+        Row::Game(one) => game([lobby, shard], one),
+        Row::Queue(one) => queue(lobby, one),
+        Row::Connection(one) => connection(shard, one),
         Row::Totals(totals) => {
             let counts = [totals.players, totals.games].map(|count| count.to_string());
             let cells = [lobby, shard].into_iter().chain(counts).collect();
@@ -188,7 +121,62 @@ fn cells(listed: &Listed) -> (&'static [&'static str], Vec<String>) {
     }
 }
 
-fn connection(shard: String, conn: &Connection) -> (&'static [&'static str], Vec<String>) {
+fn player(place: [String; 2], player: &Player) -> Columns {
+    let cells = [
+        or_dash(player.id.as_ref()),
+        player.name.clone(),
+        player.address.to_string(),
+        at(player.since),
+        player.state.clone(),
+        or_dash(player.game.as_ref()),
+    ];
+    let heads = &[
+        "LOBBY", "SHARD", "ID", "NAME", "ADDRESS", "SINCE", "STATE", "GAME",
+    ];
+    (heads, place.into_iter().chain(cells).collect())
+}
+
+fn game(place: [String; 2], game: &Game) -> Columns {
+    let players = match game.seats {
+        Some(seats) => format!("{}/{seats}", game.players),
+        None => game.players.to_string(),
+    };
+    let cells = [
+        game.id.clone(),
+        game.state.clone(),
+        game.host.clone(),
+        players,
+        or_dash(game.variant.as_ref()),
+        or_dash(game.map.as_ref()),
+        game.title.clone(),
+    ];
+    let heads = &[
+        "LOBBY", "SHARD", "GAME", "STATE", "HOST", "PLAYERS", "MOD", "MAP", "TITLE",
+    ];
+    (heads, place.into_iter().chain(cells).collect())
+}
+
+fn queue(lobby: String, queue: &Queue) -> Columns {
+    let cells = vec![
+        lobby,
+        queue.name.clone(),
+        queue.players.to_string(),
+        queue.parties.to_string(),
+        format!("{} s", queue.longest_s),
+        format!("{} s", queue.next_look_s),
+    ];
+    let heads = &[
+        "LOBBY",
+        "QUEUE",
+        "PLAYERS",
+        "PARTIES",
+        "SEARCHING FOR",
+        "NEXT LOOK",
+    ];
+    (heads, cells)
+}
+
+fn connection(shard: String, conn: &Connection) -> Columns {
     let Connection {
         listener,
         address,

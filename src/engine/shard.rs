@@ -530,14 +530,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                     self.count_held(id);
                 }
             }
-            Effect::TurnedAway(id, why) => {
-                if let Some(conn) = self.conns.peek(id) {
-                    let listener = &self.settings.listeners[usize::from(conn.listener)];
-                    self.settings
-                        .refusals
-                        .note(conn.address, &listener.name, why);
-                }
-            }
+            Effect::TurnedAway(id, why) => self.turned_away(id, why),
             Effect::Join(joint) => self.join(joint),
             Effect::Close(conn, how) => self.close_anywhere(conn, how),
             Effect::Wake(at, timer) => self.timers.set(at, Due::Dialect(timer)),

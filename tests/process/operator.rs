@@ -299,7 +299,7 @@ fn a_ban_of_an_account_holds_at_once_and_until_it_is_lifted() {
 
 #[test]
 fn bans_of_names_and_networks_and_mutes_outlast_the_process() {
-    let mut server = server(&[]);
+    let mut server = server(&["http.metrics_address=127.0.0.1:0"]);
     let mut eve = Launcher::signed_in(&server, "eve");
     let mut bob = Launcher::signed_in(&server, "bob");
     done(
