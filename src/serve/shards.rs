@@ -227,12 +227,9 @@ const EVICTED_WITHIN: Duration = Duration::from_secs(20);
 impl<'a> Eviction<'a> {
     /// Of so many connections, at so many in a second at least.
     pub(super) fn of(shards: &'a Shards, connections: u64, per_s: u32) -> Eviction<'a> {
-        let slices = EVICTED_WITHIN.as_millis() / SLICE.as_millis();
-        let in_time = connections.div_ceil(slices as u64);
-        let wished = u64::from(per_s).div_ceil(1_000 / SLICE.as_millis() as u64);
         Eviction {
             next: shards.mesh.ids().map(|_| Some(0)).collect(),
-            slice: in_time.max(wished) as usize,
+            slice: slice(connections, per_s),
             shards,
         }
     }
@@ -271,6 +268,15 @@ impl<'a> Eviction<'a> {
     }
 }
 
+/// How many of so many connections end at a time: as many as are wished for in a second, or as it takes to end all in time.
+fn slice(connections: u64, per_s: u32) -> usize {
+    let slices = EVICTED_WITHIN.as_millis() / SLICE.as_millis();
+    let in_a_second = Duration::from_secs(1).as_millis() / SLICE.as_millis();
+    let in_time = connections.div_ceil(slices as u64);
+    let wished = u64::from(per_s).div_ceil(in_a_second as u64);
+    in_time.max(wished) as usize
+}
+
 fn listed(lobby: &str, shard: u16, row: Row) -> Listed {
     Listed {
         lobby: lobby.to_owned(),
@@ -282,6 +288,14 @@ fn listed(lobby: &str, shard: u16, row: Row) -> Listed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connections_end_at_the_wished_rate_and_all_in_time() {
+        assert_eq!(slice(0, 1), 1);
+        assert_eq!(slice(500, 2_000), 200, "three slices, a fifth of a second");
+        assert_eq!(slice(40_000, 2_000), 200, "just in time");
+        assert_eq!(slice(100_000, 2_000), 500);
+    }
 
     #[test]
     fn what_is_typed_means_a_name_a_network_or_a_number() {
