@@ -2,7 +2,7 @@
 'use strict';
 (() => {
   const SVG = 'http://www.w3.org/2000/svg';
-  const SPANS_S = [300, 600, 900, 1800, 3600], HOUR_S = 3600, GAP_S = 25, ASK_MS = 5000, AGAIN_MS = 30000;
+  const HOUR_S = 3600, GAP_S = 25, ASK_MS = 5000, AGAIN_MS = 30000;
   const at = (id) => document.getElementById(id);
 
   // ---- words -----------------------------------------------------------------------------------------------------
@@ -21,7 +21,7 @@
   const time = (s) => s == null ? '–' : s < 1e-3 ? short(s * 1e6) + ' µs' : s < 1 ? short(s * 1e3) + ' ms' : short(s) + ' s';
   const span = (s) => {
     const [d, h, m] = [Math.floor(s / 86400), Math.floor(s / 3600) % 24, Math.floor(s / 60) % 60];
-    return d ? `${d} d ${h} h` : h ? `${h} h ${m} min` : m ? `${m} min ${s % 60} s` : `${s} s`;
+    return d ? `${d} d ${h} h` : h ? `${h} h ${m} min` : m >= 10 ? `${m} min` : m ? `${m} min ${s % 60} s` : `${s} s`;
   };
 
   // ---- nodes -----------------------------------------------------------------------------------------------------
@@ -77,6 +77,8 @@
     { title: 'Resident memory', unit: 'MB', curves: { memory: (p) => p.resident / 1e6 } },
     { title: 'Slow readers', unit: 'connections', curves: { slow: (p) => p.slow_readers } },
   ];
+  /** How much of the last hour is shown, in seconds, and where the axis has words. */
+  const SPANS = [[300, 60], [600, 120], [900, 300], [1800, 600], [HOUR_S, 900]];
   let points = [];
 
   const curvesOf = (chart) => {
@@ -88,7 +90,7 @@
     const svg = figure.querySelector('svg'), curves = curvesOf(chart);
     const now = points.length ? points[points.length - 1].t : 0;
     // A young server has more to show of its few minutes.
-    const age = points.length ? now - points[0].t : 0, shown = SPANS_S.find((span) => span >= age) ?? HOUR_S;
+    const age = points.length ? now - points[0].t : 0, [shown, step] = SPANS.find(([span]) => span >= age) ?? SPANS.at(-1);
     const values = curves.flatMap(([, value]) => points.map(value)).filter((value) => value != null);
     const place = chart.log ? (value) => Math.log10(Math.max(value, 1e-4)) : (value) => value;
     let from = 0, to = 1, ticks = [];
@@ -98,8 +100,8 @@
       for (let power = from; power <= to; power++) ticks.push([power, short(10 ** power)]);
     } else {
       to = Math.max(...values, 0) * 1.05 || 1;
-      const step = roundStep(to / 4);
-      for (let value = 0; value <= to; value += step) ticks.push([value, short(value)]);
+      const apart = roundStep(to / 4);
+      for (let value = 0; value <= to; value += apart) ticks.push([value, short(value)]);
     }
     const x = (t) => LEFT + (1 - (now - t) / shown) * (W - LEFT - RIGHT);
     const y = (value) => TOP + (1 - (value - from) / (to - from)) * (H - TOP - BOTTOM);
@@ -109,8 +111,8 @@
       draw(svg, 'path', { class: 'grid', d: `M${LEFT} ${y(value).toFixed(1)}H${W - RIGHT}` });
       draw(svg, 'text', { x: LEFT - 6, y: (y(value) + 4).toFixed(1), 'text-anchor': 'end' }, word);
     }
-    for (const part of [1, 0.8, 0.6, 0.4, 0.2, 0]) {
-      const minutes = shown * part / 60, here = x(now - minutes * 60);
+    for (let ago = shown; ago >= 0; ago -= step) {
+      const minutes = ago / 60, here = x(now - ago);
       draw(svg, 'path', { class: 'grid', d: `M${here.toFixed(1)} ${H - BOTTOM}v4` });
       draw(svg, 'text', { x: Math.min(here, W - 14).toFixed(1), y: H - BOTTOM + 17, 'text-anchor': 'middle' }, minutes ? `−${minutes}` : 'now');
     }
