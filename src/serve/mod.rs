@@ -47,6 +47,7 @@ use std::{
     sync::Arc,
 };
 
+use ::metrics::Registry;
 use anyhow::{Context, bail};
 use muster::{
     backoffice::{
@@ -208,17 +209,8 @@ async fn run(
     let places = (connections, inherited, &strangers);
     let engine = start_engine(&config, places, &mesh, outside, &lobbies)?;
 
-    let counting = Counting {
-        engine: &engine.metrics,
-        lobbies: &lobbies,
-        offices: offices.metrics(),
-        progress: &progress,
-        broker: link.broker.clone(),
-        log: log.metrics(),
-        http: http.clone(),
-        service: service.clone(),
-    };
-    let registry = Arc::new(counting.registry());
+    let counting = (&engine, &lobbies, &offices, &link);
+    let registry = registry(counting, &progress, log, (&http, &service));
     let metrics = Handler::of_site(Metrics(registry.clone()));
     let served = [control(&mesh), metrics, Handler::of_router(page.router())];
     let mut endpoints = Endpoints::open(health, served, &config.http, &http).await?;
@@ -253,6 +245,26 @@ async fn run(
     until_the_end(stops, reload, (&offices, &phase, pulse), (ctl, wishes)).await?;
     phase.set(Phase::Stopped);
     wind_down(engine, offices, link, endpoints).await
+}
+
+/// Everything that is counted.
+fn registry(
+    (engine, lobbies, offices, link): (&Engine, &LobbyMetrics, &Offices, &Link),
+    progress: &Progress,
+    log: &Log,
+    (http, service): (&Arc<Counts>, &Arc<Service>),
+) -> Arc<Registry> {
+    let counting = Counting {
+        engine: &engine.metrics,
+        lobbies,
+        offices: offices.metrics(),
+        progress,
+        broker: link.broker.clone(),
+        log: log.metrics(),
+        http: http.clone(),
+        service: service.clone(),
+    };
+    Arc::new(counting.registry())
 }
 
 /// From the inside to the outside: whoever still has something to hand on ends before the one they hand it to.

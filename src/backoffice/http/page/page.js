@@ -226,6 +226,12 @@
       box.lastChild.hidden = !part.rows.length;
       table(box.querySelector('tbody'), part.rows.map(([name, value]) => ({ key: name, cells: [name, short(value)] })));
     });
+    for (const choice of document.querySelectorAll('select.lobby')) {
+      each(choice, [choice.options[0].textContent, ...now.lobbies.map((l) => l.name)], () => make('option'), (option, name, place) => {
+        if (place && option.value !== name) option.value = name;
+        say(option, name);
+      });
+    }
     at('actions').hidden = !now.actions;
     at('no-actions').hidden = now.actions;
     if (now.point && !points.some((point) => point.t >= now.point.t)) {
@@ -281,6 +287,8 @@
 
   const READ = {
     minutes: (text) => Math.round(Number(text) * 60),
+    hours: (text) => text ? Math.round(Number(text) * 3600) : null,
+    whom: (text, form) => ({ [form.querySelector('.by').value]: text.trim() }),
     optional: (text) => text.trim() || null,
   };
   const act = async (form) => {
@@ -290,7 +298,7 @@
     const wish = { do: form.dataset.do };
     for (const field of form.querySelectorAll('[name]')) {
       const read = READ[field.dataset.kind] ?? ((text) => text);
-      wish[field.name] = read(field.value);
+      wish[field.name] = read(field.value, form);
     }
     if (wish.do === 'drain' && wish.in_s === 0 && !confirm('Begin the end of the server now?')) return;
     say(said, '…');
