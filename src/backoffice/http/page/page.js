@@ -294,6 +294,7 @@
   const act = async (form) => {
     const said = at('said'), token = at('token').value.trim();
     said.className = 'bad';
+    form.append(said); // where whoever acts is looking
     if (!token) { say(said, 'Give the token first.'); at('token').focus(); return; }
     const wish = { do: form.dataset.do };
     for (const field of form.querySelectorAll('[name]')) {
