@@ -91,6 +91,7 @@ impl Dialect for Probe {
                     target,
                     to_source: "met\n".into(),
                     to_target: "met\n".into(),
+                    frames: None,
                 });
             }
             "publish" => turn.publish(rest.to_owned()),

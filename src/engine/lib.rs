@@ -11,7 +11,7 @@
 //! | `shard` | one shard's state: turns and how their effects are carried out |
 //! | `reading` | what arrives on a connection, to its end |
 //! | `flush` | what leaves |
-//! | `relay` | two connections that are relayed to each other |
+//! | `relay`, `relay_frames` | two connections that are relayed to each other; what of their streams is passed on if those are frames |
 //! | `table` | a shard's connections by slot |
 //! | `input`, `outbox` | what was read of one client and waits; what is due to it, in one write |
 //! | `memory`, `strangers` | how much all of a shard's connections may hold; what of a round is for those not signed in |
@@ -39,6 +39,7 @@ mod outside;
 mod reading;
 mod refusals;
 mod relay;
+mod relay_frames;
 mod round;
 mod runtime;
 mod settings;

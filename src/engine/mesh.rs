@@ -16,7 +16,7 @@ use bytes::Bytes;
 use crossbeam::{queue::SegQueue, utils::CachePadded};
 
 use super::{operator::Inquiry, runtime::Doorbell};
-use lobby::{Closing, ConnId, Dialect, Relay, ShardId, Stopping, Ticket};
+use lobby::{Closing, ConnId, Dialect, FrameRelay, Relay, ShardId, Stopping, Ticket};
 
 /// Mail waiting in one inbox above which all shards stop reading from their sockets. Most mail is caused by what
 /// clients send, so this bounds the inboxes in practice; it is far above what a healthy shard ever sees.
@@ -79,6 +79,8 @@ pub struct MovedSocket<S> {
     pub(super) to_source: Vec<u8>,
     /// What the target is to be sent: first words, and what the source has sent already.
     pub(super) to_target: Vec<u8>,
+    /// They exchange frames.
+    pub(super) frames: Option<FrameRelay>,
 }
 
 /// What was sent to a shard and not taken yet.

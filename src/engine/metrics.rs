@@ -96,6 +96,8 @@ metrics::metrics! {
         publish_dropped: Counter = PerShard "muster_publish_dropped_total";
         /// Pairs of connections that were relayed to each other.
         relays: Counter = PerShard "muster_relays_total";
+        /// Relays of frames ended because one side's heartbeats had stopped coming.
+        relays_silent: Counter = PerShard "muster_relays_silent_total";
         /// Bytes relayed between pairs of connections.
         relayed_bytes: Counter = PerShard "muster_relayed_bytes_total";
         /// Pages, orders and evictions that operators have asked for.

@@ -5,17 +5,19 @@
 //! slow slows its writer and at most one read is kept for it; an idle relay keeps nothing. When one side ends, the other
 //! is sent what was received for it and ends too.
 
-use std::io::IoSlice;
+use std::{io::IoSlice, time::Duration};
 
 use super::{
     flush::is_passing,
     mesh::{Inbound, MovedSocket},
     reading::Share,
+    relay_frames::Frames,
     runtime::{Io, Key, Socket},
     shard::Shard,
     table::{Conn, Stage},
+    timers::Due,
 };
-use lobby::{Closing, ConnId, Dialect, Relay};
+use lobby::{Closing, ConnId, Dialect, FrameRelay, Relay};
 use wire::Decoder;
 
 /// A message of so many bytes or less may be answered at once. More is one piece of a stream: to wait for the next is to
@@ -66,6 +68,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             socket,
             to_source,
             to_target,
+            frames: joint.frames,
         };
         if joint.target.shard == self.id {
             self.adopt(moved);
@@ -82,17 +85,28 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             target,
             socket,
             mut to_source,
-            to_target,
+            mut to_target,
+            frames,
         } = moved;
         self.leave_all(target); // what was broadcast to it before comes before the first words
         if !self.conns.peek(target).is_some_and(can_be_relayed) {
             return self.send_home(source);
         }
         self.sign_in(target);
+        let now = self.io.now();
         let Some(conn) = self.conns.find(target) else {
             return;
         };
-        to_source.extend_from_slice(&conn.rest.take());
+        let mut said = conn.rest.take();
+        let frames = match frames.map(|relay| both_frames(relay, now, &mut said, &mut to_target)) {
+            Some(None) => {
+                self.close(target, Closing::Abort);
+                return self.send_home(source);
+            }
+            Some(both) => both,
+            None => None,
+        };
+        to_source.extend_from_slice(&said);
         conn.unread = false;
         conn.stale = false; // it is not told the present state any more
         let spare = &mut self.spare;
@@ -111,13 +125,20 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         guest.signed_in = true;
         guest.rare().home = Some(source);
         guest.rare().peer = Some(target);
+        let (its, own) = frames.unzip();
+        guest.rare().frames = its;
         let guest = self.insert(guest);
         if let Some(conn) = self.conns.find(target) {
             conn.rare().peer = Some(guest);
+            conn.rare().frames = own;
         }
         self.metrics.relays.up();
         self.count_held(target);
         for id in [guest, target] {
+            let frames = self.conns.find(id).and_then(|conn| conn.frames());
+            if let Some(next) = frames.map(|frames| frames.next_beat(now)) {
+                self.timers.set(next, Due::Beat(id));
+            }
             self.mark_dirty(id);
             self.enqueue(id);
         }
@@ -128,7 +149,12 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         self.with_input(id, share, |shard, bytes, _| {
             if !bytes.is_empty() {
                 shard.metrics.relayed_bytes.add(bytes.len() as u64);
-                shard.pass_on(peer, bytes);
+                let conn = shard.conns.find(id);
+                if conn.is_some_and(|conn| conn.frames().is_some()) {
+                    shard.pass_on_frames(id, peer, bytes);
+                } else {
+                    shard.pass_on(peer, &[IoSlice::new(bytes)]);
+                }
                 if bytes.len() <= ANSWERED_BYTES {
                     shard.io.expect_more();
                 }
@@ -138,7 +164,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         });
     }
 
-    fn pass_on(&mut self, to: ConnId, bytes: &[u8]) {
+    /// Writes to a connection that owes nothing; what its socket does not take waits in its outbox.
+    pub(super) fn pass_on(&mut self, to: ConnId, parts: &[IoSlice<'_>]) {
         let Some(conn) = self.conns.find(to) else {
             return;
         };
@@ -146,17 +173,25 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             return;
         };
         self.metrics.writes.up();
-        let sent = match self.io.send(socket, &[IoSlice::new(bytes)]) {
+        let mut sent = match self.io.send(socket, parts) {
             Ok(sent) => sent,
             Err(error) if is_passing(&error) => 0,
             Err(_) => return self.abort(to),
         };
         self.metrics.bytes_out.add(sent as u64);
         conn.bytes_out += sent as u64;
-        if sent < bytes.len() {
-            let rest = &bytes[sent..];
-            conn.outbox
-                .write(&mut self.spare, |out| out.extend_from_slice(rest));
+        let mut blocked = false;
+        for part in parts {
+            let taken = sent.min(part.len());
+            sent -= taken;
+            let rest = &part[taken..];
+            if !rest.is_empty() {
+                blocked = true;
+                conn.outbox
+                    .write(&mut self.spare, |out| out.extend_from_slice(rest));
+            }
+        }
+        if blocked {
             self.block(to);
         }
     }
@@ -189,6 +224,21 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             self.mesh.post(source.shard, Inbound::RelayEnded(source));
         }
     }
+}
+
+/// Both sides' part in a relay of frames, the source's first; what they have said before becomes what is passed on of it. None: one
+/// of them has begun a frame that is too long.
+fn both_frames(
+    relay: FrameRelay,
+    now: Duration,
+    target_said: &mut Vec<u8>,
+    source_said: &mut Vec<u8>,
+) -> Option<(Box<Frames>, Box<Frames>)> {
+    let mut source = Frames::new(relay, relay.source_since, now);
+    let mut target = Frames::new(relay, relay.target_since, now);
+    *source_said = source.first(source_said)?;
+    *target_said = target.first(target_said)?;
+    Some((Box::new(source), Box::new(target)))
 }
 
 /// Whether a relay may begin with it: it is neither ending nor relayed already.

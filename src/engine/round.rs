@@ -200,6 +200,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 Due::Stuck(id) => self.end_if_stuck(id, now),
                 Due::Linger(id) => self.remove(id),
                 Due::Resume(id) => self.resume(id),
+                Due::Beat(id) => self.beat(id),
                 Due::Unpark => self.unpark(now),
             }
             self.drain_local();

@@ -8,6 +8,7 @@ use std::{
 use super::{
     input::Input,
     outbox::Outbox,
+    relay_frames::Frames,
     runtime::{Key, Socket},
     topics::Memberships,
 };
@@ -147,6 +148,8 @@ pub(super) struct Rare {
     pub(super) joining: Option<Box<Relay>>,
     /// The connection of this shard that it is relayed with.
     pub(super) peer: Option<ConnId>,
+    /// They exchange frames.
+    pub(super) frames: Option<Box<Frames>>,
     /// Its socket has moved to the shard of this connection, with which it is relayed there.
     pub(super) away: Option<ConnId>,
     /// The socket is that of this connection, on the shard where it was accepted.
@@ -238,6 +241,11 @@ impl<S: Socket> Conn<S> {
     /// The connection whose socket this is, if it came from elsewhere.
     pub(super) fn home(&self) -> Option<ConnId> {
         self.rare.as_ref()?.home
+    }
+
+    /// What it has sent and is owed of frames, if it is relayed and they exchange frames.
+    pub(super) fn frames(&mut self) -> Option<&mut Frames> {
+        self.rare.as_mut()?.frames.as_deref_mut()
     }
 
     pub(super) fn rare(&mut self) -> &mut Rare {

@@ -17,6 +17,8 @@ pub(super) enum Due<T> {
     Linger(ConnId),
     /// The connection may be heard again.
     Resume(ConnId),
+    /// A heartbeat of ours is due on a relayed connection.
+    Beat(ConnId),
     /// A pause of reading may be over.
     Unpark,
 }

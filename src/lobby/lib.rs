@@ -33,7 +33,9 @@ pub use event::Event;
 pub use metrics::Source;
 pub use registration::{Limits, Listener, Lobby, OutboxLimits, StrangerLimits};
 pub use shard::ShardId;
-pub use turn::{Audience, Closing, Effect, Effects, Now, Relay, Ticket, Topic, Turn, Vocabulary};
+pub use turn::{
+    Audience, Closing, Effect, Effects, FrameRelay, Now, Relay, Ticket, Topic, Turn, Vocabulary,
+};
 
 use kept::Damaged;
 use operator::{Done, Farewell, Found, Order, Query};

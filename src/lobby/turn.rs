@@ -90,6 +90,24 @@ pub struct Relay {
     pub to_source: Bytes,
     /// What the target is sent before anything else.
     pub to_target: Bytes,
+    /// They exchange frames, of which empty ones are each side's own business. None: they exchange bytes.
+    pub frames: Option<FrameRelay>,
+}
+
+/// A relay of frames with little-endian lengths, whose empty ones are heartbeats: those of the two sides are not passed on, and
+/// each side is sent some of our own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameRelay {
+    /// Longest frame; who begins a longer one ends the relay.
+    pub longest: u32,
+    /// How often each side is sent a heartbeat.
+    pub heartbeat: Duration,
+    /// A side that has sent heartbeats, and then nothing for this long, is taken for gone.
+    pub silent: Option<Duration>,
+    /// When the source was accepted, of the monotonic clock: its heartbeats count from then.
+    pub source_since: Duration,
+    /// When the target was.
+    pub target_since: Duration,
 }
 
 /// What a turn speaks of. Every [`Dialect`] is one; a dialect that is made of several parts may give them one of their own,

@@ -64,6 +64,7 @@ impl Dialect for Puppet {
                     target: self.waiting.expect("somebody waits"),
                     to_source: "met\n".into(),
                     to_target: "met\n".into(),
+                    frames: None,
                 });
             }
             _ => unreachable!("{word}"),

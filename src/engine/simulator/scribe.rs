@@ -323,6 +323,7 @@ fn join(book: &mut Book, turn: Hand<'_, '_>, client: usize) {
         target: conn(target),
         to_source: to_source.into(),
         to_target: to_target.into(),
+        frames: None,
     });
 }
 

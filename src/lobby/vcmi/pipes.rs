@@ -93,6 +93,7 @@ impl Lobby {
             target: target.0,
             to_source: target.1,
             to_target: source.1,
+            frames: None,
         });
     }
 
