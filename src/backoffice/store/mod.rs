@@ -10,6 +10,7 @@ pub mod care;
 mod failure;
 mod open;
 pub(crate) mod time;
+pub(crate) mod value;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use sqlx::{MySqlPool, SqlitePool};
 use lobby::question::StoreFailure;
 
 pub use failure::{Metrics, StoreError};
-pub(crate) use failure::{Watch, is_deadlock};
+pub(crate) use failure::{Watch, is_deadlock, kind as kind_of};
 pub use open::{OpenError, StoreSettings};
 
 /// How long a question waits for a free or new connection. Short, because somebody waits in front of a login window.
