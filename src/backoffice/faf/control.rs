@@ -47,7 +47,7 @@ impl<T: Fn(News) + 'static> Control<T> {
 }
 
 impl<T: Fn(News) + 'static> Site for Control<T> {
-    async fn get(&self, path: &str) -> Answer {
+    async fn get(&self, path: &str, _: Option<&str>) -> Answer {
         let news = match path {
             "/games" => News::Games,
             "/players" => News::Players,

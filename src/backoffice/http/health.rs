@@ -45,7 +45,7 @@ const PHASE: &str = "muster-phase";
 pub struct Health<R>(pub R);
 
 impl<R: Fn() -> Phase + 'static> Site for Health<R> {
-    async fn get(&self, path: &str) -> Answer {
+    async fn get(&self, path: &str, _: Option<&str>) -> Answer {
         let phase = (self.0)();
         let good = match path {
             "/live" => phase != Phase::Failed,
@@ -82,11 +82,11 @@ mod tests {
                 ("/ready", ready),
                 ("/accepting", accepting),
             ] {
-                let answer = health.get(path).await;
+                let answer = health.get(path, None).await;
                 assert_eq!(answer.status(), expected, "{path} {phase:?}");
                 assert_eq!(answer.headers()[PHASE], phase.word());
             }
-            assert_eq!(health.get("/").await.status(), 404);
+            assert_eq!(health.get("/", None).await.status(), 404);
         }
     }
 }

@@ -18,7 +18,7 @@ use metrics::{Family, Kind, Registry, Value};
 pub struct Metrics(pub Arc<Registry>);
 
 impl Site for Metrics {
-    async fn get(&self, _: &str) -> Answer {
+    async fn get(&self, _: &str, _: Option<&str>) -> Answer {
         with_body("text/plain; version=0.0.4; charset=utf-8", self.text())
     }
 }

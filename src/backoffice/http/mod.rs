@@ -83,8 +83,11 @@ pub type Answer = Response<Full<Bytes>>;
 
 /// What an endpoint serves.
 pub trait Site: 'static {
-    /// Answers a GET of a path.
-    fn get(&self, path: &str) -> impl Future<Output = Answer>;
+    /// Whether it answers whatever the method is, as if it were a GET.
+    const ANY_METHOD: bool = false;
+
+    /// Answers a GET of a path, with what stands behind its question mark.
+    fn get(&self, path: &str, query: Option<&str>) -> impl Future<Output = Answer>;
 }
 
 /// Opens an endpoint's listener.
@@ -230,12 +233,14 @@ async fn serve(stream: TcpStream, site: Handler, seat: Seat) {
     }
 }
 
-async fn answer(site: &impl Site, request: &Request<Incoming>) -> Answer {
-    match *request.method() {
-        // hyper leaves the body out for HEAD.
-        Method::GET | Method::HEAD => site.get(request.uri().path()).await,
-        _ => status(StatusCode::METHOD_NOT_ALLOWED),
+async fn answer<S: Site>(site: &S, request: &Request<Incoming>) -> Answer {
+    // hyper leaves the body out for HEAD.
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if reads || S::ANY_METHOD {
+        let uri = request.uri();
+        return site.get(uri.path(), uri.query()).await;
     }
+    status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
 /// An answer without a body.
