@@ -28,6 +28,7 @@ use muster::{
             questions::{Account, Answer, Ask, HostGrant},
         },
         vcmi::Vcmi,
+        vcmi_json::VcmiJson,
     },
     wire::Format,
 };
@@ -49,7 +50,8 @@ fn in_the_router() -> Bench<Router> {
     let faf = Faf::new(SHARD, 1, Arc::new(Settings::default()));
     let vcmi = Vcmi::new(SHARD, 1, Arc::default());
     let cockatrice = Cockatrice::new(SHARD, 1, Arc::default());
-    Bench::new(Router::new(faf, vcmi, cockatrice))
+    let vcmi_json = VcmiJson::new(SHARD, 1, Arc::default());
+    Bench::new(Router::new(faf, vcmi, cockatrice, vcmi_json))
 }
 
 /// FAF, by itself or in the router: what passes between it and the back office.
@@ -77,6 +79,7 @@ impl Asks for Router {
             Of::Faf(ask) => ask,
             Of::Vcmi(never) => match *never {},
             Of::Cockatrice(ask) => panic!("only FAF is asked for something: {ask:?}"),
+            Of::VcmiJson(ask) => panic!("only FAF is asked for something: {ask:?}"),
         }
     }
     fn answer(answer: Answer) -> Self::Answer {

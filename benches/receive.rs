@@ -50,7 +50,7 @@ use glommio::{LocalExecutorBuilder, Placement, io::BufferedFile};
 use muster::{
     engine::{Engine, Mesh, Outside},
     lobbies::Router,
-    lobby::{Stopping, cockatrice::Cockatrice, faf::Faf, vcmi::Vcmi},
+    lobby::{Stopping, cockatrice::Cockatrice, faf::Faf, vcmi::Vcmi, vcmi_json::VcmiJson},
 };
 use socket2::SockRef;
 
@@ -174,7 +174,12 @@ fn muster(load: Load, count: usize) -> (Measured, String) {
         move |shard| {
             let faf = Faf::new(shard, 1, Arc::clone(&faf));
             let vcmi = Vcmi::new(shard, 1, Arc::clone(&vcmi));
-            Router::new(faf, vcmi, Cockatrice::new(shard, 1, Arc::default()))
+            Router::new(
+                faf,
+                vcmi,
+                Cockatrice::new(shard, 1, Arc::default()),
+                VcmiJson::new(shard, 1, Arc::default()),
+            )
         },
     )
     .expect("the engine starts");

@@ -34,6 +34,7 @@ pub(crate) fn run(config: &Config, lobby: AccountsOf, action: Account) -> anyhow
         match lobby {
             AccountsOf::Faf => of_faf(config, &settings, action).await,
             AccountsOf::Cockatrice => of_cockatrice(config, &settings, action).await,
+            AccountsOf::VcmiJson => bail!(OF_VCMI_JSON),
         }
     })?;
     log::say(&told);
@@ -42,6 +43,10 @@ pub(crate) fn run(config: &Config, lobby: AccountsOf, action: Account) -> anyhow
 
 /// Said of what only Cockatrice's accounts have.
 const OF_COCKATRICE: &str = "this is for accounts of another lobby: say --lobby cockatrice";
+
+/// Said of all there is to do about accounts of VCMI's JSON lobby.
+const OF_VCMI_JSON: &str =
+    "players of VCMI's JSON lobby register with their client: there is nothing to do about it here";
 
 /// Why a lobby's accounts have no such thing, before a store is opened or made for it.
 fn objection(lobby: AccountsOf, action: &Account) -> Option<&'static str> {
@@ -58,6 +63,7 @@ fn objection(lobby: AccountsOf, action: &Account) -> Option<&'static str> {
         (AccountsOf::Cockatrice, Account::Add { id: Some(_), .. }) => {
             Some("an account of Cockatrice gets the next --id")
         }
+        (AccountsOf::VcmiJson, _) => Some(OF_VCMI_JSON),
         _ => None,
     }
 }

@@ -286,9 +286,18 @@ fn open_files(machine: &Machine, config: &Config) -> Check {
 pub fn own_descriptors(config: &Config) -> u64 {
     // A database server's pools have so many in all, at the most.
     let store = (2 * u64::from(config.store.connections)).max(STORE_DESCRIPTORS);
-    let store = store * if lobbies::has_accounts(config) { 2 } else { 1 };
+    let own = [
+        true,
+        lobbies::has_accounts(config),
+        config.lobbies.vcmi_json.dialect.enabled,
+    ];
+    let store = store * own.into_iter().filter(|has| *has).count() as u64;
     let http = &config.http;
-    let endpoints = [http.control, http.health, http.metrics, http.page];
+    let json = match config.lobbies.vcmi_json.dialect.enabled {
+        true => config.vcmi_json.http,
+        false => HostAddress::Off,
+    };
+    let endpoints = [http.control, http.health, http.metrics, http.page, json];
     let open = endpoints
         .iter()
         .filter(|address| **address != HostAddress::Off);

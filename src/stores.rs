@@ -10,6 +10,7 @@ use muster::{
             StoreSettings,
             care::{self, Checked},
         },
+        vcmi_json,
     },
     config::{
         Config,
@@ -25,6 +26,7 @@ pub(crate) fn run(config: &Config, lobby: AccountsOf, action: &Store) -> anyhow:
     let (url, known) = match lobby {
         AccountsOf::Faf => (&config.store.url, faf::store::VERSION),
         AccountsOf::Cockatrice => (&config.cockatrice.store_url, cockatrice::store::VERSION),
+        AccountsOf::VcmiJson => (&config.vcmi_json.store_url, vcmi_json::store::VERSION),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -93,6 +95,10 @@ async fn migrate(
             let store =
                 cockatrice::store::Store::open(url, &chosen.prefix, chosen.server, &settings);
             store.await?.close().await;
+        }
+        AccountsOf::VcmiJson => {
+            let store = vcmi_json::store::Store::open(url, &settings).await?;
+            store.close().await;
         }
     }
     let after = care::check(&file, known).await?.version;

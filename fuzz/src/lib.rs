@@ -6,7 +6,7 @@
 //! | `websocket`, `frames`, `qdatastream` | streams made of parts, beside a naive reading of the same parts |
 //! | `proxy`, `charset`, `json` | one function each, beside its inverse or another reader |
 //! | `cockatrice` | its commands, decks, settings and texts: what was read, written and read again is the same |
-//! | `faf`, `vcmi`, `router` | a lobby in the simulator, by programs of what its clients do (`play`) |
+//! | `faf`, `vcmi`, `vcmi_json`, `router` | a lobby in the simulator, by programs of what its clients do (`play`) |
 //! | `tokens`, `statistics`, `configuration`, `spool` | what is read from tokens, key documents, games, files |
 //! | `swarm` | the load tester's own decoders |
 //! | `seeds`, `mutate` | inputs to begin with, and inputs near them |
@@ -39,6 +39,7 @@ mod templates;
 #[cfg(feature = "back-office")]
 mod tokens;
 mod vcmi;
+mod vcmi_json;
 mod websocket;
 
 /// A function of bytes.
@@ -118,6 +119,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "vcmi",
         run: vcmi::run,
+    },
+    Target {
+        name: "vcmi_json",
+        run: vcmi_json::run,
     },
     Target {
         name: "websocket",

@@ -10,6 +10,7 @@ use lobby::{
     lobbies::{Of, Router},
     question::StoreFailure,
     simulator::Simulator,
+    vcmi_json::{VcmiJson, questions::Ask as JsonAsk},
 };
 use wire::Format;
 
@@ -32,6 +33,7 @@ pub(crate) fn run(data: &[u8]) {
         Of::Faf(ask) => Of::Faf(office.answer(ask)),
         Of::Vcmi(never) => match never {},
         Of::Cockatrice(ask) => Of::Cockatrice(Ask::failed(&ask, StoreFailure::Unavailable)),
+        Of::VcmiJson(ask) => Of::VcmiJson(JsonAsk::failed(&ask, StoreFailure::Unavailable)),
     };
     let lobby = Both(vcmi::Games::default());
     let mut play = Play::new(lobby, CLIENTS, &mut input, Box::new(answer));
@@ -54,6 +56,7 @@ impl Lobby for Both {
             faf::shard(id, shards, fresh),
             vcmi::shard(id, shards, fresh),
             Cockatrice::new(id, shards, Arc::default()),
+            VcmiJson::new(id, shards, Arc::default()),
         )
     }
 

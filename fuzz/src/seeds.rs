@@ -328,7 +328,31 @@ fn written() -> Vec<Seed> {
             vec![1, 7, 1 | 0x80, 8, 9, 0, 0, 9],
         ),
         seed("frames", "lines", vec![0, 3, 2, b'{', b'}', 0]),
+        seed("vcmi_json", "a match with a relay", json_match()),
     ]
+}
+
+/// Two players of VCMI's JSON lobby register, sign in, and play a match through a relay.
+fn json_match() -> Vec<u8> {
+    // Who says it, whose account, whose account it is about, which of the messages.
+    let says = |who, account, other, message: u8| vec![14, who, account, other, 0, 0, message];
+    let listen = vec![13, 0];
+    let all = [
+        vec![0x44, 1],
+        [says(0, 0, 0, 0), vec![0], listen.clone()].concat(),
+        [says(1, 0, 0, 0), vec![1], listen].concat(),
+        says(0, 0, 0, 2),
+        says(1, 1, 0, 2),
+        says(2, 0, 0, 3),
+        says(0, 0, 0, 4),
+        says(1, 1, 0, 6),
+        says(3, 0, 1, 14),
+        says(4, 1, 0, 15),
+        says(0, 0, 0, 11),
+        says(2, 0, 0, 8),
+        vec![5, 2],
+    ];
+    all.concat()
 }
 
 /// The lines of a configuration file that says everything.

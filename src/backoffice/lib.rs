@@ -15,6 +15,7 @@
 //! | [`spool`] | finished games that are not settled yet, on disk |
 //! | [`http`] | what operators and their programs read: health, metrics |
 //! | [`runner`] | the thread, and the bounded queue that questions come through |
+//! | [`vcmi_json`] | what only VCMI's JSON lobby has: accounts, chat, rooms, its HTTP interface |
 //! | [`settings`](mod@settings) | what an operator may choose about all of it |
 //!
 //! Nothing here may ever run on a shard's thread: a shard asks through [`runner::Asker::try_ask`], which never waits,
@@ -37,6 +38,7 @@ pub mod settings;
 mod signature;
 pub mod spool;
 pub mod store;
+pub mod vcmi_json;
 
 pub use attempts::AttemptLimits;
 

@@ -117,6 +117,8 @@ pub enum AccountsOf {
     Faf,
     /// Those in cockatrice.store_url.
     Cockatrice,
+    /// Those in vcmi_json.store_url.
+    VcmiJson,
 }
 
 /// What to do with an embedded store.

@@ -27,6 +27,8 @@ settings::settings! {
         store: backoffice::settings::Database;
         /// Accounts of the Cockatrice lobby.
         cockatrice: backoffice::cockatrice::settings::Accounts;
+        /// Accounts of VCMI's JSON lobby.
+        vcmi_json: backoffice::vcmi_json::settings::Accounts;
         /// The event broker.
         broker: backoffice::settings::Broker;
         /// Endpoints for operators.
@@ -86,6 +88,7 @@ pub(super) const HEADINGS: &[(&str, &str)] = &[
         "Queues, searches and matches of the FAF lobby",
     ),
     ("vcmi", "The VCMI proxy lobby"),
+    ("vcmi_json", "VCMI's JSON lobby, of VCMI 1.5 and later"),
     ("cockatrice", "The Cockatrice lobby"),
     ("store", "The database"),
     ("broker", "The event broker (RabbitMQ)"),

@@ -23,7 +23,11 @@ pub(super) fn resolve(values: &Values) -> Result<Settings, ConfigError> {
     if *shards == 0 {
         *shards = available_parallelism().map_or(1, |cores| cores.get().min(256) as u16);
     }
-    for url in [&mut settings.store.url, &mut settings.cockatrice.store_url] {
+    for url in [
+        &mut settings.store.url,
+        &mut settings.cockatrice.store_url,
+        &mut settings.vcmi_json.store_url,
+    ] {
         *url = in_data_dir(url, &settings.server.data_dir);
     }
     settings.countries = settings.countries.in_folder(&settings.server.data_dir);
@@ -70,10 +74,14 @@ fn meet(settings: &Settings) -> Option<String> {
         ("http/health", http.health),
         ("http/metrics", http.metrics),
         ("http/page", http.page),
+        ("vcmi-json/http", settings.vcmi_json.http),
     ];
+    let json = settings.lobbies.vcmi_json.dialect.enabled;
+    let endpoints = endpoints.into_iter();
+    let endpoints = endpoints.filter(|(name, _)| json || *name != "vcmi-json/http");
     let all: Vec<(String, Where)> = listeners
         .map(|listener| (listener.name, Where::At(listener.address)))
-        .chain(endpoints.into_iter().filter_map(|(name, address)| {
+        .chain(endpoints.filter_map(|(name, address)| {
             let place = match address {
                 HostAddress::Off => return None,
                 HostAddress::Host(port) => Where::OfThisHost(port),
@@ -145,17 +153,24 @@ fn contradictions(settings: &Settings) -> Result<(), ConfigError> {
     if Router::listeners(&settings.lobbies).is_empty() {
         return refuse(
             "no listener is on: set one of faf.qdatastream_address, faf.json_address, \
-             faf.websocket_address, vcmi.address, or cockatrice.enabled"
+             faf.websocket_address, vcmi.address, cockatrice.enabled, or vcmi_json.enabled"
                 .into(),
         );
     }
     cockatrice(settings).map_err(ConfigError::Contradiction)?;
-    let embedded = settings.store.url.starts_with("sqlite:") && settings.store.url != IN_MEMORY;
-    if embedded && settings.store.url == settings.cockatrice.store_url {
-        return refuse(
-            "store.url and cockatrice.store_url are the same: each lobby has a file of its own"
-                .into(),
-        );
+    let stores = [
+        ("store.url", &settings.store.url),
+        ("cockatrice.store_url", &settings.cockatrice.store_url),
+        ("vcmi_json.store_url", &settings.vcmi_json.store_url),
+    ];
+    for (at, (name, url)) in stores.iter().enumerate() {
+        let embedded = url.starts_with("sqlite:") && *url != IN_MEMORY;
+        let mut others = stores[at + 1..].iter();
+        if let Some((other, _)) = others.find(|(_, other)| embedded && other == url) {
+            return refuse(format!(
+                "{name} and {other} are the same: each lobby has a file of its own"
+            ));
+        }
     }
     if let Some(text) = meet(settings) {
         return refuse(text);

@@ -24,6 +24,7 @@ mod shown;
 pub mod simulator;
 mod turn;
 pub mod vcmi;
+pub mod vcmi_json;
 
 use std::{net::IpAddr, time::Duration};
 

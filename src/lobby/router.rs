@@ -116,7 +116,7 @@ macro_rules! router {
             };
 
             /// Places in the list.
-            #[allow(clippy::upper_case_acronyms, reason = "named like the constants")]
+            #[allow(clippy::upper_case_acronyms, non_camel_case_types, reason = "named like the constants")]
             enum Place {
                 $($NAME),+
             }

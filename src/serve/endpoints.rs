@@ -100,12 +100,14 @@ pub(super) struct Endpoints {
     health: Endpoint,
     metrics: Endpoint,
     page: Endpoint,
+    /// Of VCMI's JSON lobby, if that is there.
+    vcmi_json: Option<Endpoint>,
 }
 
 impl Endpoints {
-    /// Opens those that are to be there, beside the one for health.
+    /// Opens those that are to be there, beside the one for health and that of VCMI's JSON lobby.
     pub(super) async fn open(
-        health: Endpoint,
+        (health, vcmi_json): (Endpoint, Option<Endpoint>),
         [control, metrics, page]: [Handler; 3],
         wanted: &Http,
         counts: &Arc<Counts>,
@@ -115,13 +117,15 @@ impl Endpoints {
             health,
             metrics: Endpoint::open("http/metrics", wanted.metrics, metrics, counts).await?,
             page: Endpoint::open_or_do_without("http/page", wanted.page, page, counts).await?,
+            vcmi_json,
         })
     }
 
     /// Name and real address of each that is open.
     pub(super) fn listening(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
         let all = [&self.control, &self.health, &self.metrics, &self.page];
-        all.into_iter().filter_map(Endpoint::listening)
+        let all = all.into_iter().chain(&self.vcmi_json);
+        all.filter_map(Endpoint::listening)
     }
 
     /// Listens where the configuration says now.
@@ -145,13 +149,16 @@ impl Endpoints {
             &mut self.metrics,
             &mut self.page,
         ];
-        for endpoint in all {
+        for endpoint in all.into_iter().chain(&mut self.vcmi_json) {
             endpoint.move_to(HostAddress::Off).await;
         }
     }
 
     /// Ends them; the last is the one that says whether the server is there.
     pub(super) async fn stop(self) {
+        if let Some(vcmi_json) = self.vcmi_json {
+            vcmi_json.stop().await;
+        }
         self.control.stop().await;
         self.page.stop().await;
         self.metrics.stop().await;

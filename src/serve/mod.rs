@@ -213,7 +213,8 @@ async fn run(
     let registry = registry(counting, &progress, log, (&http, &service));
     let metrics = Handler::of_site(Metrics(registry.clone()));
     let served = [control(&mesh), metrics, Handler::of_router(page.router())];
-    let mut endpoints = Endpoints::open(health, served, &config.http, &http).await?;
+    let own = (health, vcmi_json_pages(&config, &progress, &http).await?);
+    let mut endpoints = Endpoints::open(own, served, &config.http, &http).await?;
     phase.set(Phase::Ready);
     let folder = config.server.data_dir.clone();
     let current = Rc::new(RefCell::new(config));
@@ -334,6 +335,22 @@ fn control(mesh: &Arc<Mesh<Router>>) -> Handler {
     Handler::of_site(Control::new(mesh.shards(), move |news: News| {
         mesh.tell(|| Of::Faf(news.clone()))
     }))
+}
+
+/// The HTTP interface of VCMI's JSON lobby, if that is there.
+async fn vcmi_json_pages(
+    config: &Config,
+    progress: &Progress,
+    http: &Arc<Counts>,
+) -> anyhow::Result<Option<Endpoint>> {
+    if !config.lobbies.vcmi_json.dialect.enabled {
+        return Ok(None);
+    }
+    let pages = Handler::of_site(office::pages(config, progress).await?);
+    let address = config.vcmi_json.http;
+    Ok(Some(
+        Endpoint::open("vcmi-json/http", address, pages, http).await?,
+    ))
 }
 
 fn start_engine(

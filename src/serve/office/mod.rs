@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `faf` | store, keys, policy server, countries |
 //! | `cockatrice` | accounts, if the lobby has any: store, mail, games that are over |
+//! | `vcmi_json` | accounts, chat and rooms, if the lobby is there: store, HTTP interface |
 
 mod cockatrice;
 mod faf;
+mod vcmi_json;
 
 use std::{
     future::Future,
@@ -31,11 +33,12 @@ use muster::{
     lobbies::{Of, Router},
     lobby::{
         Dialect, ShardId, Ticket, cockatrice::questions as of_cockatrice, faf::questions as of_faf,
-        question::Lane,
+        question::Lane, vcmi_json::questions as of_vcmi_json,
     },
 };
 
 use super::folder::{Claim, Left};
+pub(super) use vcmi_json::pages;
 
 /// A question, who asked, and under which ticket.
 type Asked<A> = (ShardId, Ticket, A);
@@ -79,6 +82,8 @@ pub(super) struct Progress {
     loaded: AtomicBool,
     /// Cockatrice's accounts are wanted, and their store has not been reached yet.
     accounts_awaited: AtomicBool,
+    /// VCMI's JSON lobby is there, and what a start does in its store is not done yet.
+    json_awaited: Arc<AtomicBool>,
     /// The last game number at the start, once it is known.
     pub(super) first_game: AtomicU32,
     /// The last game number that was given out.
@@ -96,7 +101,9 @@ pub(super) struct Progress {
 impl Progress {
     /// Whether everything is there that answers need.
     pub(super) fn is_complete(&self) -> bool {
-        self.loaded.load(Ordering::Acquire) && !self.accounts_awaited.load(Ordering::Acquire)
+        let awaited = [&self.accounts_awaited, &*self.json_awaited];
+        self.loaded.load(Ordering::Acquire)
+            && !awaited.iter().any(|one| one.load(Ordering::Acquire))
     }
 }
 
@@ -104,6 +111,7 @@ impl Progress {
 pub(super) struct Offices {
     faf: BackOffice<Asked<of_faf::Ask>>,
     cockatrice: Option<BackOffice<Asked<of_cockatrice::Ask>>>,
+    vcmi_json: Option<BackOffice<Asked<of_vcmi_json::Ask>>>,
 }
 
 /// Starts the back offices, which may take a while, and lets others have the thread meanwhile. Gives them with the configuration, in
@@ -121,8 +129,16 @@ pub(super) async fn opened(
         let cockatrice = cockatrice::is_wanted(&config)
             .then(|| cockatrice::open(&config, journals.clone(), mesh.clone(), progress.clone()));
         let cockatrice = cockatrice.transpose()?;
+        let vcmi_json = vcmi_json::is_wanted(&config)
+            .then(|| vcmi_json::open(&config, mesh.clone(), progress.clone()));
+        let vcmi_json = vcmi_json.transpose()?;
         let faf = faf::open(&config, journals, mesh, progress, outbox)?;
-        Ok((Offices { faf, cockatrice }, config))
+        let offices = Offices {
+            faf,
+            cockatrice,
+            vcmi_json,
+        };
+        Ok((offices, config))
     })
     .await?
 }
@@ -160,6 +176,7 @@ impl Offices {
     ) -> impl Fn(ShardId, Ticket, Question) -> Result<(), Question> + Send + Sync + use<> {
         let faf = self.faf.asker();
         let cockatrice = self.cockatrice.as_ref().map(BackOffice::asker);
+        let vcmi_json = self.vcmi_json.as_ref().map(BackOffice::asker);
         // Lobbies that ask nothing need no arm.
         move |shard, ticket, ask| match ask {
             Of::Faf(ask) => {
@@ -173,6 +190,13 @@ impl Offices {
                 }
                 None => Err(Of::Cockatrice(ask)),
             },
+            Of::VcmiJson(ask) => match &vcmi_json {
+                Some(asker) => {
+                    let taken = asker.try_ask((shard, ticket, ask));
+                    taken.map_err(|(_, _, ask)| Of::VcmiJson(ask))
+                }
+                None => Err(Of::VcmiJson(ask)),
+            },
         }
     }
 
@@ -181,13 +205,19 @@ impl Offices {
         let faf = self.faf.asker().metrics();
         let cockatrice = self.cockatrice.as_ref();
         let cockatrice = cockatrice.map(|office| office.asker().metrics());
-        [faf].into_iter().chain(cockatrice).collect()
+        let vcmi_json = self.vcmi_json.as_ref();
+        let vcmi_json = vcmi_json.map(|office| office.asker().metrics());
+        let others = cockatrice.into_iter().chain(vcmi_json);
+        [faf].into_iter().chain(others).collect()
     }
 
     /// Whether one has ended, though nobody has stopped it.
     pub(super) fn has_ended(&self) -> bool {
         let cockatrice = self.cockatrice.as_ref();
-        self.faf.has_ended() || cockatrice.is_some_and(BackOffice::has_ended)
+        let vcmi_json = self.vcmi_json.as_ref();
+        self.faf.has_ended()
+            || cockatrice.is_some_and(BackOffice::has_ended)
+            || vcmi_json.is_some_and(BackOffice::has_ended)
     }
 
     /// Stops them, when what was asked is answered or takes too long. Blocks.
@@ -195,6 +225,9 @@ impl Offices {
         std::thread::scope(|scope| {
             if let Some(cockatrice) = self.cockatrice {
                 scope.spawn(|| cockatrice.stop());
+            }
+            if let Some(vcmi_json) = self.vcmi_json {
+                scope.spawn(|| vcmi_json.stop());
             }
             self.faf.stop();
         });

@@ -1,0 +1,4 @@
+//! `vcmi_json` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| (muster_fuzz::target("vcmi_json").run)(data));
