@@ -80,6 +80,7 @@ fn measure(busy: bool) -> Histogram<u64> {
         inherited: std::sync::Arc::default(),
         bans: std::sync::Arc::default(),
         refusals: std::sync::Arc::default(),
+        tls: None,
         shards: 2,
         pin: true,
         listeners: Vec::new(),

@@ -12,11 +12,13 @@
 //! | [`engine`] | the io_uring shell: shards, connections, fan-out, mesh | know a game or a player |
 //! | [`backoffice`] | what may be slow: store, keys | run on a shard's thread |
 //! | [`config`] | what was typed, and what it means | start anything |
+//! | [`certificate`] | the files that TLS needs | print a key |
 //! | [`log`] | lines on standard error | make anybody wait |
 //! | [`doctor`] | whether this machine can run the server | change the machine |
 //!
 //! `main.rs` reads the command line and puts the layers together. `ARCHITECTURE.md` has the picture.
 
+pub mod certificate;
 pub mod control_socket;
 pub mod doctor;
 pub mod log;

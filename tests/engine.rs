@@ -166,6 +166,7 @@ fn settings(shards: u16) -> Settings {
         inherited: std::sync::Arc::default(),
         bans: std::sync::Arc::default(),
         refusals: std::sync::Arc::default(),
+        tls: None,
         shards,
         pin: false,
         listeners: vec![Listener {
@@ -183,6 +184,7 @@ fn settings(shards: u16) -> Settings {
             strangers: None,
             proxy: false,
             trusted: Vec::new(),
+            tls: false,
         }],
         connections: 1_000,
         memory: MemoryLimits::default(),

@@ -84,6 +84,7 @@ impl Lobby for Echo {
             strangers: None,
             proxy: false,
             trusted: Vec::new(),
+            tls: false,
         };
         settings
             .address

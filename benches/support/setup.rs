@@ -25,6 +25,7 @@ pub(crate) fn one_shard_of(format: Format, outbox: OutboxLimits, connections: us
         inherited: std::sync::Arc::default(),
         bans: std::sync::Arc::default(),
         refusals: std::sync::Arc::default(),
+        tls: None,
         shards: 1,
         pin: true,
         listeners: vec![Listener {
@@ -38,6 +39,7 @@ pub(crate) fn one_shard_of(format: Format, outbox: OutboxLimits, connections: us
             strangers: None,
             proxy: false,
             trusted: Vec::new(),
+            tls: false,
         }],
         connections,
         memory: MemoryLimits::default(),

@@ -44,11 +44,27 @@ settings::settings! {
     pub struct Server {
         /// Folder for what the server keeps on disk itself (the embedded database). Created if missing.
         data_dir: PathBuf = "server.data_dir", text(), "data";
+        /// What listeners with TLS show.
+        tls: TlsFiles;
         /// How an orderly stop goes.
         stopping: lobby::StoppingSettings;
         /// How often the configuration files are read again. Keys marked as live take effect at once, others are only
         /// reported. 0: only when told to by the signal HUP.
         config_refresh: Option<Duration> = "server.config_refresh_s", number(0, 86_400), "300", unit("s"), live;
+    }
+}
+
+settings::settings! {
+    /// The files of a certificate. They are read again whenever the configuration is, and a new certificate is shown from then
+    /// on; one that can't be used leaves the old one.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct TlsFiles {
+        /// Certificate of the listeners with TLS: a PEM file with the server's own first and those that prove it behind, such as
+        /// fullchain.pem of certbot. Read again with the configuration, as is server.tls_key. Empty: no listener has TLS.
+        certificate: Option<PathBuf> = "server.tls_certificate", text(), "", live;
+        /// Key of that certificate: a PEM file (PKCS #8, PKCS #1 or SEC 1), not encrypted. It may be what LoadCredential= of
+        /// systemd hands over: /run/credentials/muster.service/tls.key.
+        key: Option<PathBuf> = "server.tls_key", text(), "", live;
     }
 }
 

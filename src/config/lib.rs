@@ -28,7 +28,7 @@ use std::{ops::Deref, path::PathBuf};
 use settings::{Key, Kind, PREFIX, Value, Values};
 
 pub use error::{ConfigError, Place};
-pub use groups::{Log, LogFormat, Server, Settings};
+pub use groups::{Log, LogFormat, Server, Settings, TlsFiles};
 pub use print::reference;
 
 /// Where everything typed is found. Kept, so that it can be read again.

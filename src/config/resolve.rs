@@ -7,7 +7,7 @@ use std::{
     thread::available_parallelism,
 };
 
-use lobby::{cockatrice::Method, lobbies::Router};
+use lobby::{Listener, cockatrice::Method, lobbies::Router};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use settings::{Group, HostAddress, Values};
 
@@ -157,6 +157,7 @@ fn contradictions(settings: &Settings) -> Result<(), ConfigError> {
                 .into(),
         );
     }
+    tls(settings).map_err(ConfigError::Contradiction)?;
     cockatrice(settings).map_err(ConfigError::Contradiction)?;
     let stores = [
         ("store.url", &settings.store.url),
@@ -184,16 +185,39 @@ fn contradictions(settings: &Settings) -> Result<(), ConfigError> {
     }
     let listeners = &settings.lobbies.faf.listeners;
     if settings.sign_in.is_confined()
-        && let Some((name, _, address)) = listeners
+        && let Some(opened) = listeners
             .listeners()
-            .find(|(_, _, address)| !address.ip().is_loopback())
+            .find(|opened| !opened.address.ip().is_loopback())
     {
+        let (name, address) = (opened.name, opened.address);
         return refuse(format!(
             "{name} would listen on {address} while faf.auth is \"open\": anybody could sign in as anybody. \
              Set faf.auth = \"database\", or listen on 127.0.0.1, or say faf.open_beyond_loopback = true too"
         ));
     }
     Ok(())
+}
+
+/// What does not go together in listeners with TLS and what they show.
+fn tls(settings: &Settings) -> Result<(), String> {
+    let files = &settings.server.tls;
+    match (&files.certificate, &files.key) {
+        (Some(_), None) => {
+            return Err("server.tls_certificate is set and server.tls_key is not".into());
+        }
+        (None, Some(_)) => {
+            return Err("server.tls_key is set and server.tls_certificate is not".into());
+        }
+        (Some(_), Some(_)) => return Ok(()),
+        (None, None) => {}
+    }
+    let mut listeners = Router::listeners(&settings.lobbies).into_iter();
+    match listeners.find(|listener| listener.tls) {
+        Some(Listener { name, .. }) => Err(format!(
+            "{name} is to listen, but there is no certificate: set server.tls_certificate and server.tls_key"
+        )),
+        None => Ok(()),
+    }
 }
 
 /// What does not go together in the Cockatrice lobby's settings.
@@ -205,8 +229,8 @@ fn cockatrice(settings: &Settings) -> Result<(), String> {
     }
     if lobby.listener.enabled && lobby.listener.listeners().next().is_none() {
         return Err(
-            "cockatrice.enabled is set, but cockatrice.tcp_address and cockatrice.websocket_address are both off: nobody could \
-             come in"
+            "cockatrice.enabled is set, but cockatrice.tcp_address, cockatrice.websocket_address and those with TLS are all off: \
+             nobody could come in"
                 .to_owned(),
         );
     }
@@ -221,11 +245,19 @@ fn cockatrice(settings: &Settings) -> Result<(), String> {
 
 /// What goes together, but hardly as it was meant.
 pub(super) fn doubts(settings: &Settings) -> Vec<String> {
+    let mut doubts = Vec::new();
+    let mut listeners = Router::listeners(&settings.lobbies).into_iter();
+    if settings.server.tls.certificate.is_some() && !listeners.any(|listener| listener.tls) {
+        doubts.push(
+            "server.tls_certificate is set, but no listener has TLS: set faf.json_tls_address, faf.websocket_tls_address, \
+             vcmi.tls_address, or another that ends in tls_address"
+                .to_owned(),
+        );
+    }
     let lobby = &settings.lobbies.cockatrice;
     if !lobby.listener.enabled {
-        return Vec::new();
+        return doubts;
     }
-    let mut doubts = Vec::new();
     let accounts = &settings.cockatrice;
     let (method, mail) = (lobby.dialect.method, &accounts.mail);
     if method == Method::Password && lobby.dialect.password.is_empty() {

@@ -40,7 +40,7 @@ fn nothing_typed_is_open_on_loopback_with_the_embedded_store() {
             .faf
             .listeners
             .listeners()
-            .all(|(_, _, address)| address.ip().is_loopback())
+            .all(|opened| opened.address.ip().is_loopback())
     );
     assert_eq!(config.store.url, "sqlite:data/muster.db?mode=rwc");
     assert!(config.engine.shards >= 1);

@@ -4,6 +4,7 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use backoffice::{
@@ -13,13 +14,18 @@ use backoffice::{
 use config::Config;
 use lobby::{cockatrice::Method, lobbies::Router};
 
-use super::{Check, Verdict, check};
+use super::{Check, Verdict, check, ok_or};
+use crate::certificate;
+
+/// A certificate is renewed a month before its end by those who renew it by themselves; with less than this left, nobody did.
+const EXPIRES_SOON_DAYS: u64 = 14;
 
 /// The checks, for the lobbies that are switched on. Takes as long as a database takes to be reached.
 pub async fn lobbies(config: &Config) -> Vec<Check> {
     let listeners = Router::listeners(&config.lobbies).into_iter();
     let wanted = listeners.map(|listener| (listener.name, listener.address));
     let mut checks = vec![ports(&wanted.collect::<Vec<_>>())];
+    checks.extend(certificate(config));
     if has_accounts(config) || config.cockatrice.rooms_in_store {
         checks.push(accounts(config).await);
     }
@@ -59,6 +65,47 @@ fn ports(wanted: &[(String, SocketAddr)]) -> Check {
         "An address in use belongs to another program, or to this server if it runs. One that is not permitted is below 1024 \
          (CAP_NET_BIND_SERVICE); one that can't be assigned is not this machine's. Change the lobby's address.",
     )
+}
+
+/// Whether the certificate can be used, and for how long, if there is to be one.
+fn certificate(config: &Config) -> Option<Check> {
+    let wanted = format!("good for {EXPIRES_SOON_DAYS} days or more");
+    let judged = |found: String, verdict, advice| {
+        Some(check(
+            "server.tls_certificate",
+            found,
+            wanted.clone(),
+            verdict,
+            advice,
+        ))
+    };
+    let read = match certificate::read(&config.server.tls) {
+        Ok(read) => read?,
+        Err(error) => {
+            let advice = "Name a PEM file with the certificate and those that prove it, and one with its key, which the user that \
+                          runs the server may read.";
+            return judged(error.to_string(), Verdict::Fail, advice);
+        }
+    };
+    let Some(expires) = read.expires else {
+        return judged(
+            "it does not say when it expires".to_owned(),
+            Verdict::Ok,
+            "",
+        );
+    };
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let days = expires.saturating_sub(now).as_secs() / 86_400;
+    let verdict = ok_or(days >= EXPIRES_SOON_DAYS, Verdict::Warn);
+    let found = match expires > now {
+        true => format!("good for {days} days"),
+        false => "expired".to_owned(),
+    };
+    let advice =
+        "Renew it; the server shows a new one when it reads its configuration again (docs/tls.md).";
+    judged(found, verdict, advice)
 }
 
 /// Whether the database of Cockatrice's accounts can be used.

@@ -172,7 +172,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             }
         };
         let common = &commons.all[buffer as usize];
-        if conn.outbox.is_empty() {
+        if conn.outbox.is_empty() && !conn.is_secure() {
             conn.bytes_out += common.bytes.len() as u64; // what is left of it is taken back
             targets.push(Target {
                 slot,
@@ -235,10 +235,15 @@ impl<D: Dialect, I: Io> Shard<D, I> {
 
     /// Writes outboxes that are in one piece together, and takes those out of the list that need nothing more.
     fn write_together(&mut self, dirty: &mut Vec<ConnId>) {
+        let mut has_secure = false;
         for &id in &*dirty {
             if let Some(conn) = self.conns.find(id) {
                 conn.dirty = false;
+                has_secure |= conn.is_secure();
             }
+        }
+        if has_secure && dirty.len() > 1 {
+            self.write_secure_together(dirty);
         }
         if dirty.len() < 2 {
             return;
@@ -250,6 +255,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 return false;
             };
             let writes = conn.closing != Some(Closing::Abort) && conn.blocked_since.is_none();
+            let writes = writes && !conn.is_secure();
             let whole = conn.outbox.whole().filter(|_| writes);
             let (Some(bytes), Some(socket)) = (whole, &conn.socket) else {
                 return true;
@@ -299,7 +305,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     }
 
     /// Nothing is left in the outbox: it is not held any more, and what has waited for that goes on.
-    fn emptied(&mut self, id: ConnId) {
+    pub(super) fn emptied(&mut self, id: ConnId) {
         let Some(conn) = self.conns.find(id) else {
             return;
         };
@@ -313,7 +319,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     }
 
     /// Writes an outbox, as far as the socket takes it.
-    fn write_out(&mut self, id: ConnId) {
+    pub(super) fn write_out(&mut self, id: ConnId) {
         let Some(conn) = self.conns.find(id) else {
             return;
         };
@@ -324,6 +330,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             // the socket says when it takes more
             self.count_held(id);
             return self.end_if_full(id);
+        }
+        if conn.is_secure() {
+            return self.write_secure(id);
         }
         let Some(socket) = &conn.socket else {
             return;
@@ -367,12 +376,12 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             return;
         };
         self.metrics.slow_readers.add(-1.0);
-        let before = conn.outbox.bytes();
+        let before = conn.bytes_out;
         self.write_out(id);
         let Some(conn) = self.conns.find(id) else {
             return;
         };
-        if conn.outbox.bytes() < before {
+        if conn.bytes_out > before {
             self.enqueue(id); // it may be read from again
         } else if let Some(still) = &mut conn.blocked_since {
             *still = since; // nothing has moved

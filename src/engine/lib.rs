@@ -8,10 +8,13 @@
 //! |---|---|
 //! | `runtime/` | sockets, the ring, threads, the clock; all unsafe code |
 //! | `round` | what makes a shard do anything, and in which order |
+//! | `arriving` | how a connection comes to a shard |
 //! | `shard` | one shard's state: turns and how their effects are carried out |
 //! | `reading` | what arrives on a connection, to its end |
 //! | `flush` | what leaves |
 //! | `relay`, `relay_frames` | two connections that are relayed to each other; what of their streams is passed on if those are frames |
+//! | `tls/` | TLS: what the server shows, and one connection's part in it |
+//! | `secure` | what a shard does about connections that have it |
 //! | `table` | a shard's connections by slot |
 //! | `input`, `outbox` | what was read of one client and waits; what is due to it, in one write |
 //! | `memory`, `strangers` | how much all of a shard's connections may hold; what of a round is for those not signed in |
@@ -26,6 +29,7 @@
 
 mod acceptor;
 mod admission;
+mod arriving;
 mod bans;
 mod fanout;
 mod flush;
@@ -42,6 +46,7 @@ mod relay;
 mod relay_frames;
 mod round;
 mod runtime;
+mod secure;
 mod settings;
 mod shard;
 #[cfg(test)]
@@ -49,6 +54,7 @@ mod simulator;
 mod strangers;
 mod table;
 mod timers;
+mod tls;
 mod topics;
 
 use std::{
@@ -68,6 +74,7 @@ pub use outside::{Asker, Outside, Publisher};
 pub use refusals::{Refusals, Refused};
 pub use runtime::use_small_pages;
 pub use settings::Settings;
+pub use tls::{Certificate, Tls};
 
 use acceptor::Acceptor;
 use admission::Admission;
@@ -171,6 +178,10 @@ fn listen(settings: &Settings) -> io::Result<Opened> {
     let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
     for listener in &settings.listeners {
         let Listener { name, address, .. } = listener;
+        if listener.tls && settings.tls.is_none() {
+            let error = format!("{name} has nothing to encrypt with: there is no certificate");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
+        }
         let strangers = listener.strangers.is_some();
         let inherited = inherited(&settings.inherited, *address);
         let opened = runtime::listen(*address, inherited, strangers, settings.peer_timeout)

@@ -145,6 +145,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         conn.decoder = Decoder::new(conn.format, false, false);
         if let Some(rare) = &mut conn.rare {
             rare.kept = 0; // the dialect lets go of it when it hears of the end
+            if let Some(session) = &mut rare.tls {
+                session.let_go(); // it stays there: nothing leaves unencrypted meanwhile
+            }
         }
         self.forget_held(signed_in, held);
         self.abort(id);

@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use crossbeam::{queue::SegQueue, utils::CachePadded};
 
-use super::{operator::Inquiry, runtime::Doorbell};
+use super::{operator::Inquiry, runtime::Doorbell, tls::Session};
 use lobby::{Closing, ConnId, Dialect, FrameRelay, Relay, ShardId, Stopping, Ticket};
 
 /// Mail waiting in one inbox above which all shards stop reading from their sockets. Most mail is caused by what
@@ -75,6 +75,8 @@ pub struct MovedSocket<S> {
     /// The connection it is relayed with.
     pub(super) target: ConnId,
     pub(super) socket: S,
+    /// What its bytes are encrypted with.
+    pub(super) tls: Option<Box<Session>>,
     /// What it is still to be sent.
     pub(super) to_source: Vec<u8>,
     /// What the target is to be sent: first words, and what the source has sent already.

@@ -19,6 +19,19 @@ const PROTOCOLS: &[&str] = &{
     names
 };
 
+/// How a handshake of TLS ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Handshake {
+    Full,
+    Resumed,
+    Failed,
+    Abandoned,
+    Late,
+}
+
+/// What these are called, in their order.
+const HANDSHAKES: &[&str] = &["full", "resumed", "failed", "abandoned", "late"];
+
 metrics::metrics! {
     /// Everything the engine counts on one shard.
     pub struct Metrics {
@@ -49,6 +62,11 @@ metrics::metrics! {
         health_checks: Counter = PerShard "muster_health_checks_total";
         /// Connections ended before their handshake was complete.
         ended_handshake: Counter = PerShard "muster_ended_handshake_total";
+        /// Handshakes of TLS that were begun, by how they ended: a new session, one that was resumed, an error, a client that
+        /// went, or no end in time.
+        tls_handshakes: IndexedCounter(HANDSHAKES) = PerShard "muster_tls_handshakes_total" { outcome };
+        /// Times a handshake of TLS had to wait because its shard's round had had its share of them.
+        tls_deferred: Counter = PerShard "muster_tls_handshakes_deferred_total";
         /// Connections ended because too much was queued for them.
         ended_outbox_full: Counter = PerShard "muster_ended_outbox_full_total";
         /// Connections ended because they had not read anything for too long.

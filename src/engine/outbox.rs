@@ -105,6 +105,20 @@ impl Outbox {
         }
     }
 
+    /// The first bytes in one piece, `most` at the most: gathered in `room` if they lie in several.
+    pub(super) fn front<'a>(&'a self, most: usize, room: &'a mut Vec<u8>) -> &'a [u8] {
+        if let Some(whole) = self.whole() {
+            return &whole[..whole.len().min(most)];
+        }
+        room.clear();
+        let pieces = self.pieces.iter().flat_map(|pieces| &pieces.all);
+        for piece in pieces.map(|piece| &piece.bytes[..]).chain([&self.open[..]]) {
+            let left = most - room.len();
+            room.extend_from_slice(&piece[..piece.len().min(left)]);
+        }
+        room
+    }
+
     /// Forgets the first `count` bytes: they were written.
     pub(super) fn advance(&mut self, mut count: usize) {
         if let Some(pieces) = &mut self.pieces {

@@ -8,10 +8,11 @@
 use std::{io::ErrorKind, time::Duration};
 
 use super::{
-    runtime::Io,
+    runtime::{Io, Socket},
     shard::Shard,
     table::{Conn, Hold, Stage},
     timers::Due,
+    tls::Session,
 };
 use lobby::{Closing, ConnId, Dialect};
 use wire::{Scratch, Step, WireError};
@@ -66,12 +67,19 @@ pub(super) struct Share {
     frames: usize,
 }
 
+impl Share {
+    /// Nothing is left of it, though the connection has not taken it.
+    pub(super) fn end(&mut self) {
+        self.bytes = 0;
+    }
+}
+
 /// What a connection does of which only the end is left.
-fn next_of_ending<S>(conn: &Conn<S>) -> Next {
+fn next_of_ending<S: Socket>(conn: &Conn<S>) -> Next {
     if conn.closing == Some(Closing::Abort) {
         return Next::Remove;
     }
-    let all_sent = conn.outbox.is_empty();
+    let all_sent = conn.all_sent();
     match (conn.stage, conn.ended, conn.readable) {
         (Stage::Open, ..) if all_sent => Next::Linger,
         (Stage::Open, ..) => Next::Wait,
@@ -152,10 +160,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         if let Some(peer) = conn.peer() {
             let readable = conn.readable;
             // What was read before must be written first.
-            let takes = self
-                .conns
-                .peek(peer)
-                .is_none_or(|peer| peer.outbox.is_empty());
+            let takes = self.conns.peek(peer).is_none_or(Conn::all_sent);
             return if readable && takes {
                 Next::Relay(peer)
             } else {
@@ -217,6 +222,20 @@ impl<D: Dialect, I: Io> Shard<D, I> {
 
     /// Reads once, as much as its share allows, and has `then` see to the bytes: none, if there were none.
     pub(super) fn with_input(
+        &mut self,
+        id: ConnId,
+        share: &mut Share,
+        then: impl FnOnce(&mut Self, &mut [u8], &mut Share),
+    ) {
+        if self.conns.peek(id).is_some_and(Conn::is_secure) {
+            self.with_secure_input(id, share, then);
+        } else {
+            self.with_raw_input(id, share, then);
+        }
+    }
+
+    /// The same with the bytes as they are on the socket.
+    pub(super) fn with_raw_input(
         &mut self,
         id: ConnId,
         share: &mut Share,
@@ -344,11 +363,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 Step::Peer { consumed, address } => {
                     at += consumed;
                     let direct = !conn.format.has_upgrade();
-                    if address.is_none() {
-                        self.metrics.health_checks.up();
-                    }
-                    let address = address.unwrap_or(conn.address);
-                    if !self.readmit(id, address) {
+                    if !self.named(id, address) {
                         self.fail(id, &[]);
                         return at;
                     }
@@ -382,7 +397,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     }
 
     /// Ends the connection from the framing's side: last words, no more reading.
-    fn fail(&mut self, id: ConnId, close_frame: &[u8]) {
+    pub(super) fn fail(&mut self, id: ConnId, close_frame: &[u8]) {
         self.reply_raw(id, close_frame);
         if let Some(conn) = self.conns.find(id) {
             conn.closing.get_or_insert(Closing::Flushed);
@@ -396,7 +411,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             return;
         };
         let mut rest = conn.rest.take();
-        if let Ok(Some(body)) = conn.decoder.finish(&mut rest) {
+        // Who cuts a stream with TLS off must not choose where a last message ends (RFC 8446, 6.1).
+        let is_whole = conn.tls().is_none_or(Session::is_closed);
+        if is_whole && let Ok(Some(body)) = conn.decoder.finish(&mut rest) {
             self.open(id);
             self.receive(id, body);
         }
@@ -410,8 +427,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let Some(conn) = self.conns.find(id) else {
             return;
         };
-        let all_sent = conn.outbox.is_empty();
-        if conn.ended && all_sent {
+        let all_sent = conn.all_sent();
+        if conn.ended && all_sent && !conn.owes_farewell() {
             return; // nothing is left of it
         }
         let at = self.io.now() + LINGER;
@@ -423,13 +440,21 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         }
     }
 
-    /// If everything is sent our side of a lingering connection ends.
+    /// If everything is sent our side of a lingering connection ends: with TLS by a word of its own, before the stream's end.
     pub(super) fn end_writing(&mut self, id: ConnId) {
-        if let Some(conn) = self.conns.find(id)
-            && conn.stage == Stage::Lingering
-            && conn.outbox.is_empty()
-            && let Some(socket) = &conn.socket
-        {
+        let Some(conn) = self.conns.find(id) else {
+            return;
+        };
+        if conn.stage != Stage::Lingering || !conn.all_sent() {
+            return;
+        }
+        if conn.owes_farewell() {
+            if let Some(session) = conn.tls_mut() {
+                session.say_farewell();
+            }
+            return self.mark_dirty(id);
+        }
+        if let Some(socket) = &conn.socket {
             self.io.shutdown_write(socket);
         }
     }

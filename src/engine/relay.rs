@@ -16,6 +16,7 @@ use super::{
     shard::Shard,
     table::{Conn, Stage},
     timers::Due,
+    tls::Session,
 };
 use lobby::{Closing, ConnId, Dialect, FrameRelay, Relay};
 use wire::Decoder;
@@ -52,6 +53,10 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let Some(socket) = conn.socket.take() else {
             return;
         };
+        let tls = conn.rare().tls.take();
+        if let Some(session) = &tls {
+            conn.outbox.advance(session.sealed()); // it leaves as it was encrypted
+        }
         let mut to_source = conn.outbox.take();
         to_source.extend_from_slice(&joint.to_source);
         let to_target = [&joint.to_target[..], &conn.rest.take()].concat();
@@ -66,6 +71,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             source: id,
             target: joint.target,
             socket,
+            tls: tls.map(Session::moved),
             to_source,
             to_target,
             frames: joint.frames,
@@ -84,6 +90,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             source,
             target,
             socket,
+            tls,
             mut to_source,
             mut to_target,
             frames,
@@ -127,6 +134,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         guest.rare().peer = Some(target);
         let (its, own) = frames.unzip();
         guest.rare().frames = its;
+        guest.readable = tls.as_ref().is_some_and(|tls| tls.is_closed()); // nothing need come of its socket
+        guest.rare().tls = tls;
         let guest = self.insert(guest);
         if let Some(conn) = self.conns.find(target) {
             conn.rare().peer = Some(guest);
@@ -134,6 +143,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         }
         self.metrics.relays.up();
         self.count_held(target);
+        self.count_held(guest);
         for id in [guest, target] {
             let frames = self.conns.find(id).and_then(|conn| conn.frames());
             if let Some(next) = frames.map(|frames| frames.next_beat(now)) {
@@ -172,6 +182,14 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         let Some(socket) = &conn.socket else {
             return;
         };
+        if conn.is_secure() {
+            conn.outbox.write(&mut self.spare, |out| {
+                for part in parts {
+                    out.extend_from_slice(part);
+                }
+            });
+            return self.write_out(to);
+        }
         self.metrics.writes.up();
         let mut sent = match self.io.send(socket, parts) {
             Ok(sent) => sent,

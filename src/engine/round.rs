@@ -9,7 +9,6 @@ use std::{io, time::Duration};
 use super::{
     runtime::{Event, Io, Key, Waited, What},
     shard::Shard,
-    strangers::STRANGER_FRAMES_PER_ROUND,
     timers::Due,
 };
 use lobby::{Closing, ConnId, Dialect};
@@ -71,7 +70,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
 
     /// When something is to be done even if nothing happens; a time that has passed if there is something now.
     pub(super) fn next_deadline(&self) -> Option<Duration> {
-        if self.queued.is_empty() && self.strangers.queued.is_empty() {
+        if self.queued.is_empty() && self.strangers.is_empty() {
             self.timers.next()
         } else {
             Some(Duration::ZERO)
@@ -100,7 +99,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     /// One round with what has happened.
     pub(super) fn round(&mut self, events: &mut Vec<Event>) {
         self.metrics.rounds.up();
-        self.strangers.frames = STRANGER_FRAMES_PER_ROUND;
+        self.strangers.renew();
         self.drain_inbox();
         for (index, some) in events.chunks(EVENTS_PER_FLUSH).enumerate() {
             if index > 0 {
@@ -114,7 +113,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         }
         events.clear();
         self.wake_due();
-        if !self.queued.is_empty() || !self.strangers.queued.is_empty() {
+        if !self.queued.is_empty() || !self.strangers.is_empty() {
             self.look_up_now();
         }
         for _ in 0..self.queued.len() {
@@ -214,6 +213,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         if !conn.opened && !conn.is_ending() {
             self.metrics.ended_handshake.up();
             self.note(id, "dropped: its handshake takes too long");
+            self.note_late(id);
             self.abort(id);
         }
     }

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     admission::AddressLimits, bans::Bans, memory::MemoryLimits, refusals::Refusals, table::Conn,
+    tls::Tls,
 };
 use lobby::{Listener, OutboxLimits};
 
@@ -41,7 +42,9 @@ settings::settings! {
         bans: Arc<Bans>, always Arc::default();
         /// Where it is noted who was turned away.
         refusals: Arc<Refusals>, always Arc::default();
-        /// Time for the PROXY header and the WebSocket upgrade.
+        /// What listeners with TLS show, if there are any.
+        tls: Option<Tls>, always None;
+        /// Time for the PROXY header, the handshake of TLS and the WebSocket upgrade.
         handshake: Duration, always Duration::from_secs(10);
         /// Makes chance repeatable.
         seed: Option<u64>, always None;

@@ -17,12 +17,13 @@ use rand::{SeedableRng, rngs::StdRng};
 
 use super::{
     Outside, Settings,
-    admission::{Admission, BANNED},
+    admission::Admission,
     fanout::Batch,
     memory::Memory,
-    mesh::{Accepted, Inbound, Mesh},
+    mesh::{Inbound, Mesh},
     metrics::Metrics,
     runtime::{Io, Key},
+    secure::Rooms,
     strangers::Strangers,
     table::{Conn, Hold, Stage, Table},
     timers::{Due, Timers},
@@ -32,7 +33,7 @@ use lobby::{
     Audience, Closing, ConnId, Dialect, Effect, Now, Origin, ShardId, Stopping, Topic, Turn,
 };
 use metrics::{Source, report};
-use wire::{Chunk, Decoder, Format, Scratch};
+use wire::{Chunk, Format, Scratch};
 
 /// Size of the shard's receive buffer.
 const READ_BYTES: usize = 64 << 10;
@@ -86,6 +87,8 @@ pub(super) struct Shard<D: Dialect, I: Io> {
     pub(super) scratch: Scratch,
     /// An outbox's buffer for the next that needs one.
     pub(super) spare: Vec<u8>,
+    /// Where connections with TLS are decrypted and encrypted.
+    pub(super) rooms: Rooms,
     /// Said by [`Stopping`]: connections are closed and none is taken in.
     pub(super) ending: bool,
     pub(super) draining: bool,
@@ -132,40 +135,13 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             read: vec![0; READ_BYTES],
             scratch: Scratch::default(),
             spare: Vec::new(),
+            rooms: Rooms::default(),
             ending: false,
             draining: false,
         }
     }
 
     // ---- connections come and go -------------------------------------------------------------------------------
-
-    /// Takes in an accepted socket.
-    pub(super) fn accept(&mut self, accepted: Accepted<I::Socket>) {
-        let Accepted {
-            socket,
-            address,
-            listener,
-            admitted,
-        } = accepted;
-        if self.ending {
-            return self.discount(address, false, admitted);
-        }
-        let settings = &self.settings.listeners[usize::from(listener)];
-        let (format, proxy, trusted) = (settings.format, settings.proxy, settings.trusts(address));
-        let decoder = Decoder::new(format, proxy, trusted);
-        let mut conn = Conn::new(socket, format, listener, address, decoder);
-        conn.since = self.now.into();
-        conn.admitted = admitted;
-        conn.signed_in = settings.strangers.is_none();
-        let id = self.insert(conn);
-        self.metrics.accepted.up();
-        if proxy || format.has_upgrade() {
-            let at = self.io.now() + self.settings.handshake;
-            self.timers.set(at, Due::Handshake(id));
-        } else {
-            self.open(id);
-        }
-    }
 
     /// Gives a connection its place and watches its socket.
     pub(super) fn insert(&mut self, conn: Conn<I::Socket>) -> ConnId {
@@ -174,37 +150,6 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             self.io.watch(Key::of(id), socket);
         }
         id
-    }
-
-    /// The connection's handshake named its real address: admission counts it there. False: not welcome.
-    pub(super) fn readmit(&mut self, id: ConnId, address: IpAddr) -> bool {
-        let now = self.io.now();
-        let Some(conn) = self.conns.find(id) else {
-            return false;
-        };
-        let address = address.to_canonical();
-        let listener = usize::from(conn.listener);
-        if self.settings.bans.covers(address) {
-            self.metrics.refused_banned.up();
-            self.settings.note_refused(address, listener, BANNED);
-            return false;
-        }
-        if conn.admitted && conn.named && conn.address == address {
-            return true;
-        }
-        if std::mem::take(&mut conn.admitted) {
-            self.admission.leave(conn.address, conn.named);
-        }
-        (conn.address, conn.named) = (address, true);
-        match self.admission.enter(address, true, now) {
-            Ok(()) => conn.admitted = true,
-            Err(refusal) => {
-                self.metrics.refused(refusal).up();
-                self.settings
-                    .note_refused(address, listener, refusal.words());
-            }
-        }
-        conn.admitted
     }
 
     /// The connection is ready for the dialect.
@@ -301,6 +246,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             return;
         };
         self.forget_held(conn.signed_in, conn.held);
+        self.note_abandoned(&conn);
         if conn.socket.is_some() {
             self.forget(id, &conn);
         }
@@ -320,7 +266,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         }
     }
 
-    fn discount(&mut self, address: IpAddr, named: bool, admitted: bool) {
+    pub(super) fn discount(&mut self, address: IpAddr, named: bool, admitted: bool) {
         if admitted {
             self.admission.leave(address, named);
         }
@@ -334,6 +280,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         {
             if conn.signed_in {
                 self.queued.push_back(id);
+            } else if conn.is_handshaking() && !conn.is_ending() {
+                self.strangers.handshaking.push_back(id);
             } else {
                 self.strangers.queued.push_back(id);
             }

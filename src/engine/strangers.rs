@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::{runtime::Io, shard::Shard};
+use super::{runtime::Io, secure::HANDSHAKES_PER_ROUND, shard::Shard};
 use lobby::{ConnId, Dialect};
 
 /// Frames of all strangers together in a round; whoever is looked at in vain, or ended, counts as one.
@@ -14,11 +14,36 @@ pub(super) const STRANGER_FRAMES_PER_ROUND: usize = if cfg!(test) { 8 } else { 1
 pub(super) struct Strangers {
     pub(super) queued: VecDeque<ConnId>,
     pub(super) frames: usize,
+    /// Those whose handshakes of TLS wait for a round that has not had its share of them.
+    pub(super) handshaking: VecDeque<ConnId>,
+    /// What is left of that share.
+    pub(super) handshakes: usize,
+}
+
+impl Strangers {
+    /// Nobody waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queued.is_empty() && self.handshaking.is_empty()
+    }
+
+    /// A round begins.
+    pub(super) fn renew(&mut self) {
+        self.frames = STRANGER_FRAMES_PER_ROUND;
+        self.handshakes = HANDSHAKES_PER_ROUND;
+    }
 }
 
 impl<D: Dialect, I: Io> Shard<D, I> {
     /// Lets strangers go on, as far as their share of the round goes. The first to have come goes first.
     pub(super) fn let_strangers_go_on(&mut self) {
+        for _ in 0..self.strangers.handshaking.len() {
+            if self.strangers.handshakes == 0 || self.strangers.frames == 0 {
+                break;
+            }
+            if let Some(id) = self.strangers.handshaking.pop_front() {
+                self.take_turn(id);
+            }
+        }
         for _ in 0..self.strangers.queued.len() {
             if self.strangers.frames == 0 {
                 return;

@@ -10,6 +10,7 @@ use super::{
     outbox::Outbox,
     relay_frames::Frames,
     runtime::{Key, Socket},
+    tls::Session,
     topics::Memberships,
 };
 use lobby::{Closing, ConnId, Relay, ShardId};
@@ -154,6 +155,8 @@ pub(super) struct Rare {
     pub(super) away: Option<ConnId>,
     /// The socket is that of this connection, on the shard where it was accepted.
     pub(super) home: Option<ConnId>,
+    /// What its bytes are encrypted with.
+    pub(super) tls: Option<Box<Session>>,
 }
 
 impl<S: Socket> Conn<S> {
@@ -207,7 +210,9 @@ impl<S: Socket> Conn<S> {
             Some(_) => self.outbox.held(),
             None => 0,
         };
-        let kept = self.rare.as_ref().map_or(0, |rare| rare.kept);
+        let kept = self.rare.as_ref().map_or(0, |rare| {
+            rare.kept + rare.tls.as_ref().map_or(0, |tls| tls.held())
+        });
         self.rest.held() + self.decoder.held() + unsent + kept
     }
 

@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use event::Event;
 pub use metrics::Source;
-pub use registration::{Limits, Listener, Lobby, OutboxLimits, StrangerLimits};
+pub use registration::{Limits, Listener, Lobby, Opened, OutboxLimits, Spoken, StrangerLimits};
 pub use shard::ShardId;
 pub use turn::{
     Audience, Closing, Effect, Effects, FrameRelay, Now, Relay, Ticket, Topic, Turn, Vocabulary,

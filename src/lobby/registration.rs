@@ -49,6 +49,59 @@ pub struct Limits {
     pub read: ReadLimits,
 }
 
+/// One way to speak a lobby's protocol: what a dialect names, and of which its listeners are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Spoken {
+    /// What its listener is announced as (`listening faf/json 127.0.0.1:8002`).
+    pub name: &'static str,
+    /// How its byte stream is laid out.
+    pub format: Format,
+    /// Where, as it is.
+    pub plain: Address,
+    /// Where with TLS before it, beside the other or instead of it. That has a setting of its own, so that clients of both
+    /// kinds can come while a deployment moves from one to the other, and neither changes where the other is found.
+    pub tls: Address,
+}
+
+/// A listener that is on.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// What it is announced as.
+    pub name: String,
+    /// How its byte stream is laid out.
+    pub format: Format,
+    /// Where.
+    pub address: SocketAddr,
+    /// With TLS.
+    pub tls: bool,
+}
+
+impl Spoken {
+    /// Its listeners that are on, that with TLS under the name of the other with `/tls` behind it.
+    pub fn opened(self) -> impl Iterator<Item = Opened> {
+        let Spoken {
+            name,
+            format,
+            plain,
+            tls,
+        } = self;
+        [(plain, false), (tls, true)]
+            .into_iter()
+            .filter_map(move |(address, tls)| {
+                Some(Opened {
+                    name: if tls {
+                        format!("{name}/tls")
+                    } else {
+                        name.to_owned()
+                    },
+                    format,
+                    address: address.socket()?,
+                    tls,
+                })
+            })
+    }
+}
+
 /// An address that a lobby is spoken at.
 #[derive(Clone, Debug)]
 pub struct Listener {
@@ -73,6 +126,8 @@ pub struct Listener {
     pub proxy: bool,
     /// Peers whose forwarded-for header is believed.
     pub trusted: Vec<Cidr>,
+    /// TLS comes before everything but a PROXY header.
+    pub tls: bool,
 }
 
 impl Listener {

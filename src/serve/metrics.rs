@@ -31,6 +31,10 @@ metrics::metrics! {
         draining: Gauge = Sum "muster_draining";
         /// Whether every shard has answered of late when it was asked whether it still does anything: 1 if so.
         shards_alive: Gauge = Sum "muster_shards_alive";
+        /// When the certificate expires that clients with TLS are shown: time since 1970-01-01 UTC; 0 if there is none.
+        certificate_expiry: Gauge = Sum "muster_tls_certificate_expiry_seconds";
+        /// Whether the files of the certificate can't be used and an older one is shown: 1 if so.
+        certificate_unusable: Gauge = Sum "muster_tls_certificate_unusable";
     }
 }
 

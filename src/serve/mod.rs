@@ -13,6 +13,7 @@
 //! | `outside` | the broker: its settings, and what becomes of what it says |
 //! | `pulse` | whether every shard still does something |
 //! | `systemd` | what the service manager is told, and the sockets it hands over |
+//! | `tls` | the certificate that clients are shown |
 //! | `reload` | reading the configuration again, and what takes effect at once |
 //! | `ending` | signals, the drain, the end |
 //! | `folder`, `holder` | who has the data folder, or a port, when it is not us |
@@ -36,6 +37,7 @@ mod pulse;
 mod reload;
 mod shards;
 mod systemd;
+mod tls;
 
 use std::{
     cell::RefCell,
@@ -62,7 +64,7 @@ use muster::{
     },
     config::{Config, Sources},
     doctor,
-    engine::{self, Engine, Mesh, Outside},
+    engine::{self, Engine, Mesh, Outside, Tls},
     lobbies::{LobbyMetrics, Of, Router},
     lobby::{ShardId, faf::news::News},
     log::{self, Level, Log},
@@ -87,6 +89,7 @@ use self::{
     outside::Link,
     pulse::Pulse,
     reload::Reload,
+    tls::Shown,
 };
 
 /// Runs until a signal ends it.
@@ -191,6 +194,7 @@ async fn run(
     let progress = Arc::new(Progress::default());
     let http = Arc::<Counts>::default();
     let service = Service::new(connections, config);
+    let shown = Shown::open(&config.server.tls, &service)?;
     let phase = Rc::new(Stage::new(service.clone()));
     let pulse = Rc::new(Pulse::new(service.clone()));
     let (page, wishes) = page::prepared(&config.http, &http)?;
@@ -206,8 +210,13 @@ async fn run(
     let orders = Arc::<Orders>::default();
     let strangers = Strangers::default();
     let outside = (&offices, &link.broker, &orders);
-    let places = (connections, inherited, &strangers);
-    let engine = start_engine(&config, places, &mesh, outside, &lobbies)?;
+    let sockets = Sockets {
+        connections,
+        inherited,
+        strangers: &strangers,
+        tls: shown.as_ref().map(Shown::tls),
+    };
+    let engine = start_engine(&config, sockets, &mesh, outside, &lobbies)?;
 
     let counting = (&engine, &lobbies, &offices, &link);
     let registry = registry(counting, &progress, log, (&http, &service));
@@ -242,6 +251,7 @@ async fn run(
         claim,
         last_game: progress.last_game.clone(),
         page,
+        shown,
     };
     until_the_end(stops, reload, (&offices, &phase, pulse), (ctl, wishes)).await?;
     phase.set(Phase::Stopped);
@@ -353,9 +363,17 @@ async fn vcmi_json_pages(
     ))
 }
 
+/// What the engine is told of sockets that is no setting.
+struct Sockets<'a> {
+    connections: usize,
+    inherited: Vec<TcpListener>,
+    strangers: &'a Strangers,
+    tls: Option<Tls>,
+}
+
 fn start_engine(
     config: &Config,
-    (connections, inherited, strangers): (usize, Vec<TcpListener>, &Strangers),
+    sockets: Sockets<'_>,
     mesh: &Arc<Mesh<Router>>,
     (offices, broker, orders): (&Offices, &Arc<Broker>, &Arc<Orders>),
     lobbies: &LobbyMetrics,
@@ -366,10 +384,11 @@ fn start_engine(
     Engine::start(
         engine::Settings {
             listeners: Router::listeners(&config.lobbies),
-            inherited: Arc::new(inherited),
-            bans: strangers.bans.clone(),
-            refusals: strangers.refusals.clone(),
-            connections,
+            inherited: Arc::new(sockets.inherited),
+            bans: sockets.strangers.bans.clone(),
+            refusals: sockets.strangers.refusals.clone(),
+            connections: sockets.connections,
+            tls: sockets.tls,
             ..config.engine.clone()
         },
         mesh.clone(),

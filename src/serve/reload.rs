@@ -18,7 +18,7 @@ use tokio::{signal::unix::Signal, sync::watch};
 
 use super::{
     ctl::Controlled, endpoints::Endpoints, folder::Claim, metrics::Service, orders::Current,
-    outside, page, systemd,
+    outside, page, systemd, tls::Shown,
 };
 
 /// Everything that can be changed while the server runs.
@@ -36,6 +36,7 @@ pub(super) struct Reload<'a> {
     /// The last game number that was given out.
     pub(super) last_game: Arc<AtomicU32>,
     pub(super) page: Page,
+    pub(super) shown: Option<Shown>,
 }
 
 /// How often it is looked whether the ports are free.
@@ -62,6 +63,9 @@ impl Reload<'_> {
             }
             systemd::reloading();
             self.read_again().await;
+            if let Some(shown) = &mut self.shown {
+                shown.look_again(&self.current.borrow().server.tls, &self.service);
+            }
             systemd::ready("serving");
         }
     }

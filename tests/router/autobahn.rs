@@ -70,6 +70,7 @@ fn listener(name: &str, format: Format) -> Listener {
         strangers: None,
         proxy: false,
         trusted: Vec::new(),
+        tls: false,
     }
 }
 

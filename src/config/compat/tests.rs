@@ -253,7 +253,7 @@ fn a_deployment_means_its_defaults() {
             .faf
             .listeners
             .listeners()
-            .all(|(_, _, address)| address.ip().is_unspecified())
+            .all(|opened| opened.address.ip().is_unspecified())
     );
     assert!(
         config

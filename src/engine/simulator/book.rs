@@ -12,6 +12,7 @@ use std::{
 use super::{
     Chance,
     network::{Shared, lock},
+    tls::Secured,
 };
 use lobby::ConnId;
 use wire::{Format, packets, websocket};
@@ -106,6 +107,8 @@ pub(super) struct Client {
     /// Somebody else does, at some time: what is said from now on may arrive.
     pub(super) leaving: bool,
     close_frame: bool,
+    /// Its bytes are encrypted.
+    pub(super) tls: Option<Box<Secured>>,
 }
 
 impl Client {
@@ -133,6 +136,7 @@ impl Client {
             closing: false,
             leaving: false,
             close_frame: false,
+            tls: None,
         }
     }
 
@@ -172,6 +176,14 @@ impl Client {
     pub(super) fn write_head(&mut self, bytes: &[u8]) {
         self.write_raw(bytes);
         self.handled = self.written.len();
+    }
+
+    /// Bytes as its socket is given them.
+    pub(super) fn encrypted(&mut self, bytes: &[u8]) -> Vec<u8> {
+        match &mut self.tls {
+            Some(tls) => tls.write(bytes),
+            None => bytes.to_vec(),
+        }
     }
 
     /// Appends bytes that are no frame.
@@ -371,9 +383,11 @@ impl Book {
         self.note(|| format!("   to {client}: {}", head(body)));
     }
 
-    /// A broadcast is put down for one of its receivers.
+    /// A broadcast is put down for one of its receivers. How much of what was encrypted for a client is taken, and so whether it
+    /// is slow, is known to the engine alone.
     pub(super) fn broadcast(&mut self, client: usize, lane: usize, body: &[u8]) {
-        let slow = self.backlog(client) > self.soft_bytes;
+        let secure = self.clients[client].tls.is_some();
+        let slow = secure || self.backlog(client) > self.soft_bytes;
         let one = &mut self.clients[client];
         if !one.takes() {
             return;
@@ -437,7 +451,39 @@ impl Book {
         words
     }
 
+    /// The client writes nothing more, and its socket is told so.
+    pub(super) fn hang_up(&mut self, client: usize) {
+        self.fin(client);
+        let farewell = match &mut self.clients[client].tls {
+            Some(tls) => tls.finish(),
+            None => Some(Vec::new()),
+        };
+        match farewell {
+            Some(bytes) => lock(&self.network).wires[client].under_way.push(&bytes),
+            None => self.doom(client), // what it had said was never sent
+        }
+        lock(&self.network).wires[client].fin_sent = true;
+    }
+
     // ---- reading -----------------------------------------------------------------------------------------------
+
+    /// A client's socket has given it something.
+    pub(super) fn receive(&mut self, client: usize, bytes: &[u8]) {
+        let one = &mut self.clients[client];
+        let Some(tls) = &mut one.tls else {
+            return self.read(client, bytes);
+        };
+        match tls.read(bytes) {
+            Ok((plain, answer)) => {
+                if !one.fin {
+                    lock(&self.network).wires[client].under_way.push(&answer);
+                }
+                self.read(client, &plain);
+            }
+            Err(_) if one.loose => {}
+            Err(error) => self.complain(format!("{client} can't decrypt what it reads: {error}")),
+        }
+    }
 
     /// A client has read something: it must be what was to come.
     pub(super) fn read(&mut self, client: usize, bytes: &[u8]) {

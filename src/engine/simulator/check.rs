@@ -122,7 +122,7 @@ impl Walk {
             "wire {wire} is blocked, and nobody waits for it"
         );
         must!(
-            conn.blocked_since.is_some() || conn.outbox.is_empty(),
+            conn.blocked_since.is_some() || conn.all_sent(),
             "wire {wire} is owed {} bytes, and nobody writes them",
             conn.outbox.bytes()
         );
@@ -186,10 +186,7 @@ impl Walk {
             return Ok(());
         };
         must!(one.queued.is_empty(), "{:?} are queued at rest", one.queued);
-        must!(
-            one.strangers.queued.is_empty(),
-            "strangers are queued at rest"
-        );
+        must!(one.strangers.is_empty(), "strangers are queued at rest");
         must!(one.parked.is_empty(), "{:?} are parked at rest", one.parked);
         for id in one.conns.ids() {
             if let Some(next) = one.would_do(id) {
@@ -205,7 +202,7 @@ impl Walk {
                 conn.hold != Hold::Still,
                 "{id:?} waits for an answer and has not asked"
             );
-            must!(conn.outbox.is_empty(), "{id:?} is owed something at rest");
+            must!(conn.all_sent(), "{id:?} is owed something at rest");
             must!(conn.blocked_since.is_none(), "{id:?} is blocked at rest");
             must!(conn.stage == Stage::Open, "{id:?} lingers on");
             must!(

@@ -10,7 +10,9 @@ mod network;
 mod operator;
 mod regressions;
 mod scribe;
+mod secure;
 mod strangers;
+mod tls;
 mod walk;
 
 use std::{

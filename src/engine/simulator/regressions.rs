@@ -134,11 +134,16 @@ impl Scene {
 
     /// A client that lets so many bytes wait.
     pub(super) fn connect(&mut self, capacity: usize) -> usize {
+        self.connect_to(0, capacity)
+    }
+
+    /// The same at another listener.
+    pub(super) fn connect_to(&mut self, listener: usize, capacity: usize) -> usize {
         let wire = lock(&self.network).connect(capacity);
         let accepted = Accepted {
             socket: SimSocket::new(wire, self.network.clone()),
             address: [127, 0, 0, 1].into(),
-            listener: 0,
+            listener: listener as u16,
             admitted: false,
         };
         let accepted = Inbound::Accepted(Box::new(accepted));
@@ -169,8 +174,12 @@ impl Scene {
 
     /// What a client says arrives, and the shard has not looked.
     pub(super) fn bring(&mut self, client: usize, text: &str) {
+        self.bring_bytes(client, text.as_bytes());
+    }
+
+    pub(super) fn bring_bytes(&mut self, client: usize, bytes: &[u8]) {
         let mut network = lock(&self.network);
-        network.wires[client].under_way.push(text.as_bytes());
+        network.wires[client].under_way.push(bytes);
         network.arrive(client, usize::MAX, false);
     }
 

@@ -446,8 +446,8 @@ impl Scribe {
     }
 }
 
-/// Formats of the listeners, in their order; the last one wants a PROXY header.
-pub(super) const FORMATS: [Format; 7] = [
+/// Formats of the listeners, in their order.
+pub(super) const FORMATS: [Format; 10] = [
     Format::JsonLines,
     Format::QDataStream,
     Format::WebSocket,
@@ -455,4 +455,8 @@ pub(super) const FORMATS: [Format; 7] = [
     Format::WebSocketBinary,
     Format::PrefixedBigEndian,
     Format::JsonLines,
+    // With TLS.
+    Format::JsonLines,
+    Format::Packets,
+    Format::WebSocketBinary,
 ];

@@ -13,6 +13,7 @@ use super::{
     book::{Book, Client, Held},
     network::{Faults, Network, Shared, SimIo, SimSocket, lock},
     scribe::{FORMATS, Scribe},
+    tls::{self, Secured},
 };
 use crate::{
     Accepted, AddressLimits, Inbound, MemoryLimits, Mesh, Metrics, Outside, Part, Settings,
@@ -21,13 +22,17 @@ use crate::{
     shard::{Place, Shard},
 };
 use lobby::{Listener, OutboxLimits, Protocol, ShardId, Stopping, Ticket};
+use rustls::ClientConfig;
 use wire::{Format, ReadLimits, websocket};
 
 /// Rounds after which a walk that does not come to rest is taken for a loop.
 const RESTLESS: usize = 5_000;
 
-/// The listener that wants a PROXY header.
-const PROXY: usize = 4;
+/// Listeners that want a PROXY header.
+const PROXY: [usize; 2] = [4, 9];
+
+/// The first of those with TLS.
+const SECURE: usize = 7;
 
 /// What kind of walk it is.
 #[derive(Clone, Debug)]
@@ -43,6 +48,8 @@ pub(super) struct Plan {
     capacity: usize,
     /// Clients read seldom.
     lazy: bool,
+    /// Some come with TLS.
+    secure: bool,
     address_limits: AddressLimits,
 }
 
@@ -88,6 +95,7 @@ impl Plan {
             read_bytes: [16, 100, 700, 8 << 10][chance.below(4)],
             capacity: [60, 300, 2_000, 60_000][chance.below(4)],
             lazy: chance.happens(400),
+            secure: chance.happens(250),
             address_limits: AddressLimits {
                 connections: Some(connections),
                 opened_per_second: Some(2 * connections),
@@ -101,7 +109,7 @@ impl Plan {
     }
 }
 
-/// What an engine is told: listeners of all formats, the last of which wants a PROXY header.
+/// What an engine is told: listeners of all formats, some of which want a PROXY header, or have TLS.
 pub(super) fn settings(
     shards: usize,
     outbox: OutboxLimits,
@@ -116,13 +124,15 @@ pub(super) fn settings(
         outbox,
         read: ReadLimits::default(),
         strangers: None,
-        proxy: index == PROXY,
+        proxy: PROXY.contains(&index),
         trusted: Vec::new(),
+        tls: index >= SECURE,
     };
     Settings {
         inherited: Arc::default(),
         bans: Arc::default(),
         refusals: Arc::default(),
+        tls: Some(tls::server()),
         shards: shards as u16,
         pin: false,
         listeners: FORMATS.into_iter().enumerate().map(listener).collect(),
@@ -153,6 +163,8 @@ pub(super) struct Walk {
     pub(super) mesh: Arc<Mesh<Scribe, SimSocket>>,
     pub(super) admission: Arc<Admission>,
     settings: Arc<Settings>,
+    /// What clients with TLS trust.
+    clients: Arc<ClientConfig>,
     pub(super) metrics: Vec<Arc<Metrics>>,
     pub(super) refusals: Metrics,
     questions: Arc<Mutex<Vec<Question>>>,
@@ -206,6 +218,7 @@ impl Walk {
             admission: Arc::new(admission),
             metrics: metrics.collect(),
             settings,
+            clients: tls::clients(),
             refusals: Metrics::default(),
             questions: Arc::default(),
             accepted: 0,
@@ -358,9 +371,15 @@ impl Walk {
 
     /// Somebody comes, as the acceptor lets them in.
     fn connect(&mut self) {
-        let listener = self.chance.below(FORMATS.len());
+        let known = if self.plan.secure {
+            FORMATS.len()
+        } else {
+            SECURE
+        };
+        let listener = self.chance.below(known);
         let address = IpAddr::from([10, 0, 0, self.chance.below(4) as u8]);
-        let admitted = listener != PROXY;
+        let proxied = PROXY.contains(&listener);
+        let admitted = !proxied;
         let now = lock(&self.network).now;
         if admitted && let Err(refusal) = self.admission.enter(address, false, now) {
             return self.refusals.refused(refusal).up();
@@ -381,18 +400,24 @@ impl Walk {
         self.accepted += 1;
         self.note(|| format!("{wire} connects to {shard:?}, listener {listener}"));
         let mut client = Client::new(shard.local(), FORMATS[listener]);
-        if listener == PROXY {
+        client.tls = (listener >= SECURE).then(|| Box::new(Secured::new(&self.clients)));
+        let mut under_way = Vec::new();
+        if proxied {
             let last = self.chance.below(3);
-            client.write_head(format!("PROXY TCP4 192.0.2.{last} 10.0.0.1 1 2\r\n").as_bytes());
+            let header = format!("PROXY TCP4 192.0.2.{last} 10.0.0.1 1 2\r\n");
+            match client.tls {
+                Some(_) => under_way.extend_from_slice(header.as_bytes()),
+                None => client.write_head(header.as_bytes()),
+            }
         }
         if client.format.has_upgrade() {
             let key = "dGhlIHNhbXBsZSBub25jZQ==";
             client.write_head(&websocket::client_handshake("host", "/", key));
             client.put_raw(upgrade_answer(key));
         }
-        lock(&self.network).wires[wire]
-            .under_way
-            .push(&client.written);
+        let head = client.written.clone();
+        under_way.extend(client.encrypted(&head));
+        lock(&self.network).wires[wire].under_way.push(&under_way);
         self.book.borrow_mut().clients.push(client);
         self.mesh.post(shard, Inbound::Accepted(Box::new(accepted)));
     }
@@ -415,9 +440,17 @@ impl Walk {
             one.write_raw(b"\xff\xff\xff\xffnonsense\0\0");
             book.doom(client);
         }
-        let one = &book.clients[client];
-        network.wires[client].under_way.push(&one.written[before..]);
-        let count = one.written.len() - before;
+        let one = &mut book.clients[client];
+        let bytes = one.written[before..].to_vec();
+        let count = bytes.len();
+        if one.loose && one.tls.is_some() && self.chance.happens(512) {
+            network.wires[client]
+                .under_way
+                .push(b"\x17\x03\x03\0\x08nonsense");
+        } else {
+            let bytes = one.encrypted(&bytes);
+            network.wires[client].under_way.push(&bytes);
+        }
         drop(network);
         book.note(|| format!("{client} writes {count} bytes"));
     }
@@ -445,7 +478,7 @@ impl Walk {
         }
         let mut book = self.book.borrow_mut();
         book.note(|| format!("{client} reads {} bytes", bytes.len()));
-        book.read(client, &bytes);
+        book.receive(client, &bytes);
         true
     }
 
@@ -496,12 +529,11 @@ impl Walk {
             let one = &mut book.clients[client];
             let before = one.written.len();
             one.write(b"{\"last\":1}", [0; 4], false);
-            let mut network = lock(&self.network);
-            let one = &book.clients[client];
-            network.wires[client].under_way.push(&one.written[before..]);
+            let bytes = one.written[before..].to_vec();
+            let bytes = one.encrypted(&bytes);
+            lock(&self.network).wires[client].under_way.push(&bytes);
         }
-        book.fin(client);
-        lock(&self.network).wires[client].fin_sent = true;
+        book.hang_up(client);
     }
 
     fn go_wrong(&mut self, client: usize) {
@@ -583,8 +615,7 @@ impl Walk {
                 lock(&self.network).reset(client);
             } else if !book.clients[client].fin {
                 drop(network);
-                book.fin(client);
-                lock(&self.network).wires[client].fin_sent = true;
+                book.hang_up(client);
             }
         }
     }

@@ -1,12 +1,11 @@
 //! The Cockatrice lobby as one of a server's lobbies: its listeners, and a shard of it.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use settings::{Address, Cidr};
-use wire::Format;
 
 use super::{Cockatrice, Metrics, protocol::GREETING, settings::LobbySettings};
-use crate::{Listener, Lobby, OutboxLimits, Protocol, ShardId};
+use crate::{Listener, Lobby, Opened, OutboxLimits, Protocol, ShardId};
 
 /// Networks of one's own, where a reverse proxy may be.
 const OWN_NETWORKS: [&str; 5] = [
@@ -43,11 +42,17 @@ impl Lobby for Cockatrice {
             .iter()
             .filter_map(|network| network.parse().ok());
         let own: Vec<Cidr> = own.collect();
-        let listener = |(name, format, address): (&str, Format, SocketAddr)| {
+        let listener = |opened: Opened| {
+            let Opened {
+                name,
+                format,
+                address,
+                tls,
+            } = opened;
             let read = settings.read_limits(format);
             let forwarded = format.has_upgrade() && !settings.websocket_ip_header.is_empty();
             Listener {
-                name: name.to_owned(),
+                name,
                 address,
                 format,
                 greeting: if format.has_upgrade() { b"" } else { GREETING },
@@ -57,6 +62,7 @@ impl Lobby for Cockatrice {
                 read,
                 proxy: false,
                 trusted: if forwarded { own.clone() } else { Vec::new() },
+                tls,
             }
         };
         settings.listeners().map(listener).collect()
@@ -64,6 +70,11 @@ impl Lobby for Cockatrice {
 
     fn addresses(settings: &mut LobbySettings) -> Vec<&mut Address> {
         let listener = &mut settings.listener;
-        vec![&mut listener.tcp_address, &mut listener.websocket_address]
+        vec![
+            &mut listener.tcp_address,
+            &mut listener.websocket_address,
+            &mut listener.tcp_tls_address,
+            &mut listener.websocket_tls_address,
+        ]
     }
 }

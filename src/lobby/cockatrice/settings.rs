@@ -1,12 +1,12 @@
 //! What an operator may choose about the Cockatrice lobby, and the limits nobody may pass.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use cockatrice::flood::Limits;
 use settings::{Address, Cidr};
 use wire::{Format, ReadLimits};
 
-use crate::{StrangerLimits, rate::Rate};
+use crate::{Opened, Spoken, StrangerLimits, rate::Rate};
 
 settings::settings! {
     /// Where the lobby listens, what a client may say at once, and how much may wait for one.
@@ -20,6 +20,10 @@ settings::settings! {
         tcp_address: Address = "cockatrice.tcp_address", address(), "auto:4747";
         /// Its listener for clients over WebSocket, at any path. "": off.
         websocket_address: Address = "cockatrice.websocket_address", address(), "auto:4748";
+        /// Its listener for clients that speak TLS over TCP, which needs server.tls_certificate. "": off.
+        tcp_tls_address: Address = "cockatrice.tcp_tls_address", address(), "";
+        /// The same over WebSocket (wss), which is what clients use for port 443. "": off.
+        websocket_tls_address: Address = "cockatrice.websocket_tls_address", address(), "";
         /// Header of a WebSocket request that carries the client's address behind a reverse proxy. "": not read. It is
         /// believed from addresses on networks of one's own.
         websocket_ip_header: String = "cockatrice.websocket_ip_header", text(), "";
@@ -34,26 +38,25 @@ settings::settings! {
 }
 
 impl ListenerSettings {
-    /// Its listeners: name, format, address.
-    pub fn listeners(&self) -> impl Iterator<Item = (&'static str, Format, SocketAddr)> {
+    /// Its listeners that are on.
+    pub fn listeners(&self) -> impl Iterator<Item = Opened> {
         let all = [
-            (
-                "cockatrice/tcp",
-                Format::PrefixedBigEndian,
-                self.tcp_address,
-            ),
-            (
-                "cockatrice/websocket",
-                Format::WebSocketBinary,
-                self.websocket_address,
-            ),
+            Spoken {
+                name: "cockatrice/tcp",
+                format: Format::PrefixedBigEndian,
+                plain: self.tcp_address,
+                tls: self.tcp_tls_address,
+            },
+            Spoken {
+                name: "cockatrice/websocket",
+                format: Format::WebSocketBinary,
+                plain: self.websocket_address,
+                tls: self.websocket_tls_address,
+            },
         ];
         let enabled = self.enabled;
-        let on = move |(name, format, address): (_, _, Address)| {
-            let socket = address.socket().filter(|_| enabled)?;
-            Some((name, format, socket))
-        };
-        all.into_iter().filter_map(on)
+        let all = all.into_iter().flat_map(Spoken::opened);
+        all.filter(move |_| enabled)
     }
 
     /// What its listeners read.

@@ -1,12 +1,11 @@
 //! The FAF lobby as one of a server's lobbies: its listeners, and a shard of it.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use settings::Address;
-use wire::Format;
 
 use super::{Faf, Metrics, news::News, settings::LobbySettings};
-use crate::{Listener, Lobby, Protocol, ShardId};
+use crate::{Listener, Lobby, Opened, Protocol, ShardId};
 
 impl Lobby for Faf {
     type Settings = LobbySettings;
@@ -28,12 +27,18 @@ impl Lobby for Faf {
             strangers,
             ..
         } = settings;
-        let listener = |(name, format, address): (&str, Format, SocketAddr)| {
+        let listener = |opened: Opened| {
+            let Opened {
+                name,
+                format,
+                address,
+                tls,
+            } = opened;
             let websocket = format.has_upgrade();
             let trusted = websocket.then(|| listeners.ws_trusted.clone());
             let read = listeners.read_limits(format);
             Listener {
-                name: name.to_owned(),
+                name,
                 address,
                 format,
                 greeting: b"",
@@ -43,6 +48,7 @@ impl Lobby for Faf {
                 read,
                 proxy: listeners.proxy && !websocket,
                 trusted: trusted.unwrap_or_default(),
+                tls,
             }
         };
         listeners.listeners().map(listener).collect()
@@ -54,6 +60,9 @@ impl Lobby for Faf {
             &mut listeners.qdatastream_address,
             &mut listeners.json_address,
             &mut listeners.websocket_address,
+            &mut listeners.qdatastream_tls_address,
+            &mut listeners.json_tls_address,
+            &mut listeners.websocket_tls_address,
         ]
     }
 

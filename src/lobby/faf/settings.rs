@@ -2,13 +2,13 @@
 //!
 //! Settings are shared by all shards; new ones come as [`News::Settings`](crate::faf::news::News::Settings).
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use settings::{Address, Cidr};
 use wire::{Format, ReadLimits};
 
 use crate::{
-    OutboxLimits, StoppingSettings, StrangerLimits,
+    Opened, OutboxLimits, Spoken, StoppingSettings, StrangerLimits,
     faf::{
         model::{game::GameType, pace::Pace, ratings::Rating},
         rules::{matchmaking::MatchmakingSettings, votes::ResultVotes},
@@ -29,8 +29,14 @@ settings::settings! {
         json_address: Address = "faf.json_address", address(), "auto:8002";
         /// Listener for WebSocket; as above.
         websocket_address: Address = "faf.websocket_address", address(), "auto:8003";
-        /// The two TCP listeners expect a PROXY protocol header (version 1 or 2) first and close connections without
-        /// one. Switch on only behind a proxy that sends it, and let nobody else reach the ports.
+        /// Listener for QDataStream over TLS. Each with TLS needs server.tls_certificate, and is off unless it has an address.
+        qdatastream_tls_address: Address = "faf.qdatastream_tls_address", address(), "";
+        /// Listener for newline-delimited JSON over TLS.
+        json_tls_address: Address = "faf.json_tls_address", address(), "";
+        /// Listener for WebSocket over TLS (wss).
+        websocket_tls_address: Address = "faf.websocket_tls_address", address(), "";
+        /// The TCP listeners expect a PROXY protocol header (version 1 or 2) first and close connections without one; those
+        /// with TLS in front of it. Switch on only behind a proxy that sends it, and let nobody else reach the ports.
         proxy: bool = "faf.proxy", flag(), "false";
         /// Paths of the WebSocket upgrade, separated by commas; any other is a 404. Clients of newer FAF deployments use /ws.
         ws_path: String = "faf.ws_path", prefixed(&["/"]), "/,/ws";
@@ -49,20 +55,36 @@ settings::settings! {
 }
 
 impl ListenerSettings {
-    /// The listeners that are on: the name each is announced under (`listening faf/json 127.0.0.1:8002`), its format, and
-    /// where it is.
-    pub fn listeners(&self) -> impl Iterator<Item = (&'static str, Format, SocketAddr)> {
+    /// The listeners that are on.
+    pub fn listeners(&self) -> impl Iterator<Item = Opened> {
+        let spoken = |name, format, plain, tls| Spoken {
+            name,
+            format,
+            plain,
+            tls,
+        };
         [
-            (
+            spoken(
                 "faf/qdatastream",
                 Format::QDataStream,
                 self.qdatastream_address,
+                self.qdatastream_tls_address,
             ),
-            ("faf/json", Format::JsonLines, self.json_address),
-            ("faf/websocket", Format::WebSocket, self.websocket_address),
+            spoken(
+                "faf/json",
+                Format::JsonLines,
+                self.json_address,
+                self.json_tls_address,
+            ),
+            spoken(
+                "faf/websocket",
+                Format::WebSocket,
+                self.websocket_address,
+                self.websocket_tls_address,
+            ),
         ]
         .into_iter()
-        .filter_map(|(name, format, address)| Some((name, format, address.socket()?)))
+        .flat_map(Spoken::opened)
     }
 
     /// What its listeners of this format read.

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use settings::Address;
-use wire::Format;
 
 use super::{Metrics, Vcmi, settings::LobbySettings};
-use crate::{Listener, Lobby, OutboxLimits, Protocol, ShardId};
+use crate::{Listener, Lobby, Opened, OutboxLimits, Protocol, ShardId};
 
 impl Lobby for Vcmi {
     type Settings = LobbySettings;
@@ -24,7 +23,7 @@ impl Lobby for Vcmi {
     fn listeners(settings: &LobbySettings) -> Vec<Listener> {
         let strangers = settings.strangers;
         let settings = &settings.listener;
-        let (format, read) = (Format::Packets, settings.read_limits());
+        let read = settings.read_limits();
         let outbox = OutboxLimits {
             // Nobody is dropped for what another one says: who is behind misses chat, and is told of users and rooms when it
             // has read what waits.
@@ -32,22 +31,24 @@ impl Lobby for Vcmi {
             hard_bytes: settings.outbox_bytes,
             stuck: settings.outbox_stuck,
         };
-        let listener = |address| Listener {
-            name: "vcmi".to_owned(),
-            address,
-            format,
+        let listener = |opened: Opened| Listener {
+            name: opened.name,
+            address: opened.address,
+            format: opened.format,
             greeting: b"",
             protocol: Protocol::default(),
             outbox,
-            strangers: Some(strangers.within(format, outbox, read.clone())),
-            read,
+            strangers: Some(strangers.within(opened.format, outbox, read.clone())),
+            read: read.clone(),
             proxy: false,
             trusted: Vec::new(),
+            tls: opened.tls,
         };
-        settings.socket().map(listener).into_iter().collect()
+        settings.listeners().map(listener).collect()
     }
 
     fn addresses(settings: &mut LobbySettings) -> Vec<&mut Address> {
-        vec![&mut settings.listener.address]
+        let listener = &mut settings.listener;
+        vec![&mut listener.address, &mut listener.tls_address]
     }
 }

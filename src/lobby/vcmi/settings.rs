@@ -1,12 +1,11 @@
 //! What an operator may choose about the VCMI lobby, and the limits nobody may pass.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use settings::Address;
-use wire::ReadLimits;
+use wire::{Format, ReadLimits};
 
-use crate::StrangerLimits;
-use crate::rate::Rate;
+use crate::{Opened, Spoken, StrangerLimits, rate::Rate};
 
 settings::settings! {
     /// Where the lobby listens, what a client may say at once, and how much may wait for one.
@@ -17,6 +16,8 @@ settings::settings! {
         /// Its listener, for launchers and for games. Nobody proves who they are there, so "auto" as host follows the FAF
         /// listeners: 127.0.0.1 while those offer open sign-in on loopback, otherwise 0.0.0.0. Port 0: any free port.
         address: Address = "vcmi.address", address(), "auto:5002";
+        /// Its listener for clients that speak TLS, which needs server.tls_certificate. "": off.
+        tls_address: Address = "vcmi.tls_address", address(), "";
         /// Longest packet of a client; the largest real one is a list of mods. A longer one ends the connection.
         packet_bytes: usize = "vcmi.packet_bytes", number(1024, 1 << 26), "1048576", unit("bytes");
         /// A launcher for which more than this waits unread is disconnected. With more than half of it, it gets no
@@ -28,9 +29,16 @@ settings::settings! {
 }
 
 impl ListenerSettings {
-    /// Where to listen, if at all.
-    pub fn socket(&self) -> Option<SocketAddr> {
-        self.address.socket().filter(|_| self.enabled)
+    /// Its listeners that are on.
+    pub fn listeners(&self) -> impl Iterator<Item = Opened> {
+        let spoken = Spoken {
+            name: "vcmi",
+            format: Format::Packets,
+            plain: self.address,
+            tls: self.tls_address,
+        };
+        let enabled = self.enabled;
+        spoken.opened().filter(move |_| enabled)
     }
 
     /// What its listener reads.
