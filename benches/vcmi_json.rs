@@ -94,7 +94,11 @@ impl Bench {
     }
 
     fn answer(&mut self) {
-        while let Some((ticket, ask)) = self.shard.effects.drain(..).find_map(asked) {
+        loop {
+            let asked = self.shard.effects.drain(..).find_map(asked);
+            let Some((ticket, ask)) = asked else {
+                return;
+            };
             let answer = answer(ask);
             self.shard
                 .turn(|dialect, turn| dialect.on_answer(turn, ticket, answer));

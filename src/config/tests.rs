@@ -149,8 +149,10 @@ fn contradictions_are_refused() {
             .lobbies
             .vcmi
             .listener
-            .socket()
+            .listeners()
+            .next()
             .unwrap()
+            .address
             .to_string(),
         "127.0.0.1:5002"
     );
