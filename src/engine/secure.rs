@@ -1,7 +1,7 @@
 //! What a shard does about connections with TLS: decrypts what is read, before anybody else sees it, and encrypts what leaves.
 //!
 //! Handshakes are what costs: each is a signature and a key exchange, a tenth of a millisecond with an elliptic curve and ten
-//! times that with RSA. A shard makes few of them in a round ([`HANDSHAKES_PER_ROUND`]); whoever else comes waits for a round
+//! times that with RSA. A shard makes few of them in a round (`HANDSHAKES_PER_ROUND`); whoever else comes waits for a round
 //! of theirs, unread, and for no longer than strangers may. So a storm of them costs players who are there a part of a round.
 //!
 //! A broadcast is encrypted for each of its receivers, out of the one buffer that they share, and what is made of it stands in
@@ -23,31 +23,16 @@ use super::{
     runtime::{Handle, Io, Job, Socket, Unfinished},
     shard::Shard,
     table::{Conn, Stage},
-    tls::{Proxied, SEALED_BYTES, Session},
+    tls::{Proxied, Rooms, SEALED_BYTES, Session},
 };
 use lobby::{Closing, ConnId, Dialect};
 use wire::WireError;
-
-/// Handshakes that a shard goes on with in a round. Each costs about 0.2 ms with a certificate of P-256 and 1 ms with one of
-/// RSA 2048, so nobody waits for more than two milliseconds of them; that a round has no more costs a hundredth of that.
-pub(super) const HANDSHAKES_PER_ROUND: usize = 2;
 
 /// Connections that are encrypted for before anything of it is offered to their sockets.
 const SEALED_TOGETHER: usize = if cfg!(test) { 3 } else { 64 };
 
 /// What is encrypted at a time for one of several: a record.
 const SEALED_OF_EACH: usize = SEALED_BYTES / 4;
-
-/// Rooms of a shard that connections with TLS use in turn, so that an idle one has none.
-#[derive(Debug, Default)]
-pub(super) struct Rooms {
-    /// What was decrypted.
-    plain: Vec<u8>,
-    /// What lies in several pieces and is to be encrypted as one.
-    gathered: Vec<u8>,
-    /// What was encrypted.
-    sealed: Vec<u8>,
-}
 
 impl<S: Socket> Conn<S> {
     /// Its TLS.

@@ -23,10 +23,10 @@ use super::{
     mesh::{Inbound, Mesh},
     metrics::Metrics,
     runtime::{Io, Key},
-    secure::Rooms,
     strangers::Strangers,
     table::{Conn, Hold, Stage, Table},
     timers::{Due, Timers},
+    tls::Rooms,
     topics::Topics,
 };
 use lobby::{

@@ -64,7 +64,7 @@ use muster::{
     },
     config::{Config, Sources},
     doctor,
-    engine::{self, Engine, Mesh, Outside, Tls},
+    engine::{self, Engine, Mesh, Outside},
     lobbies::{LobbyMetrics, Of, Router},
     lobby::{ShardId, faf::news::News},
     log::{self, Level, Log},
@@ -210,12 +210,7 @@ async fn run(
     let orders = Arc::<Orders>::default();
     let strangers = Strangers::default();
     let outside = (&offices, &link.broker, &orders);
-    let sockets = Sockets {
-        connections,
-        inherited,
-        strangers: &strangers,
-        tls: shown.as_ref().map(Shown::tls),
-    };
+    let sockets = (connections, inherited, &strangers, shown.as_ref());
     let engine = start_engine(&config, sockets, &mesh, outside, &lobbies)?;
 
     let counting = (&engine, &lobbies, &offices, &link);
@@ -363,17 +358,12 @@ async fn vcmi_json_pages(
     ))
 }
 
-/// What the engine is told of sockets that is no setting.
-struct Sockets<'a> {
-    connections: usize,
-    inherited: Vec<TcpListener>,
-    strangers: &'a Strangers,
-    tls: Option<Tls>,
-}
+/// What the engine is told of sockets that is no setting: how many, those handed over, who may not come, what TLS shows.
+type Sockets<'a> = (usize, Vec<TcpListener>, &'a Strangers, Option<&'a Shown>);
 
 fn start_engine(
     config: &Config,
-    sockets: Sockets<'_>,
+    (connections, inherited, strangers, shown): Sockets<'_>,
     mesh: &Arc<Mesh<Router>>,
     (offices, broker, orders): (&Offices, &Arc<Broker>, &Arc<Orders>),
     lobbies: &LobbyMetrics,
@@ -384,11 +374,11 @@ fn start_engine(
     Engine::start(
         engine::Settings {
             listeners: Router::listeners(&config.lobbies),
-            inherited: Arc::new(sockets.inherited),
-            bans: sockets.strangers.bans.clone(),
-            refusals: sockets.strangers.refusals.clone(),
-            connections: sockets.connections,
-            tls: sockets.tls,
+            inherited: Arc::new(inherited),
+            bans: strangers.bans.clone(),
+            refusals: strangers.refusals.clone(),
+            connections,
+            tls: shown.map(Shown::tls),
             ..config.engine.clone()
         },
         mesh.clone(),

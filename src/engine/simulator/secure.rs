@@ -10,7 +10,7 @@ use super::{
     regressions::Scene,
     tls::{self, Secured},
 };
-use crate::{metrics::Handshake, secure::HANDSHAKES_PER_ROUND};
+use crate::{metrics::Handshake, strangers::HANDSHAKES_PER_ROUND};
 
 /// A scene whose first listener has TLS, and what clients of that trust.
 fn scene() -> (Scene, Arc<ClientConfig>) {

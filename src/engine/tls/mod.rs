@@ -115,3 +115,14 @@ impl ResolvesServerCert for Shown {
         Some(self.0.load_full())
     }
 }
+
+/// Rooms of a shard that connections with TLS use in turn, so that an idle one has none.
+#[derive(Debug, Default)]
+pub(super) struct Rooms {
+    /// What was decrypted.
+    pub(super) plain: Vec<u8>,
+    /// What lies in several pieces and is to be encrypted as one.
+    pub(super) gathered: Vec<u8>,
+    /// What was encrypted.
+    pub(super) sealed: Vec<u8>,
+}

@@ -6,7 +6,7 @@ use settings::Address;
 use wire::{Format, ReadLimits};
 
 use super::{Metrics, VcmiJson, settings::LobbySettings};
-use crate::{Limits, Listener, Lobby, OutboxLimits, Protocol, ShardId};
+use crate::{Limits, Listener, Lobby, Opened, OutboxLimits, Protocol, ShardId};
 
 impl Lobby for VcmiJson {
     type Settings = LobbySettings;
@@ -41,9 +41,9 @@ impl Lobby for VcmiJson {
             },
             ..*strangers
         };
-        let listener = |address| Listener {
-            name: "vcmi-json".to_owned(),
-            address,
+        let listener = |opened: Opened| Listener {
+            name: opened.name,
+            address: opened.address,
             format,
             greeting: b"",
             protocol: Protocol::default(),
@@ -52,11 +52,13 @@ impl Lobby for VcmiJson {
             read: read.clone(),
             proxy: false,
             trusted: Vec::new(),
+            tls: opened.tls,
         };
-        settings.socket().map(listener).into_iter().collect()
+        settings.listeners().map(listener).collect()
     }
 
     fn addresses(settings: &mut LobbySettings) -> Vec<&mut Address> {
-        vec![&mut settings.listener.address]
+        let listener = &mut settings.listener;
+        vec![&mut listener.address, &mut listener.tls_address]
     }
 }

@@ -1,11 +1,11 @@
 //! What an operator may choose about VCMI's JSON lobby, and the limits nobody may pass.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use settings::Address;
-use wire::ReadLimits;
+use wire::{Format, ReadLimits};
 
-use crate::{StrangerLimits, rate::Rate};
+use crate::{Opened, Spoken, StrangerLimits, rate::Rate};
 
 settings::settings! {
     /// Where the lobby listens, what a client may say at once, and how much may wait for one.
@@ -14,6 +14,8 @@ settings::settings! {
         /// Its listener, for clients, match servers and the connections between them. "auto" as host follows the FAF
         /// listeners: 127.0.0.1 while those offer open sign-in on loopback, otherwise 0.0.0.0. Port 0: any free port.
         address: Address = "vcmi_json.tcp_address", address(), "auto:3031";
+        /// Its listener for whoever speaks TLS, which needs server.tls_certificate. "": off.
+        tls_address: Address = "vcmi_json.tcp_tls_address", address(), "";
         /// Longest message of a client or match server that has signed in. The longest real ones are lines of chat. A longer
         /// one ends the connection. What a game relays may be longer: 64 MiB, as the protocol has it.
         message_bytes: usize = "vcmi_json.message_bytes", number(1024, 1 << 26), "1048576", unit("bytes");
@@ -85,10 +87,16 @@ settings::settings! {
 }
 
 impl LobbySettings {
-    /// Where to listen, if at all.
-    pub fn socket(&self) -> Option<SocketAddr> {
+    /// Its listeners that are on.
+    pub fn listeners(&self) -> impl Iterator<Item = Opened> {
+        let spoken = Spoken {
+            name: "vcmi-json",
+            format: Format::PrefixedLittleEndian,
+            plain: self.listener.address,
+            tls: self.listener.tls_address,
+        };
         let enabled = self.dialect.enabled;
-        self.listener.address.socket().filter(|_| enabled)
+        spoken.opened().filter(move |_| enabled)
     }
 }
 
