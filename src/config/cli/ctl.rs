@@ -188,7 +188,7 @@ pub struct Form {
 /// Which lobby is meant, and how the answer is written.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct At {
-    /// faf, vcmi or cockatrice; not given: all of them.
+    /// faf, vcmi, cockatrice or vcmi_json; not given: all of them.
     #[arg(long)]
     pub lobby: Option<String>,
     /// How the answer is written.

@@ -151,9 +151,11 @@ impl Desk {
         let banned = self.stores.ban(keeper, &config, name, reason, for_s);
         let names = banned.await?;
         if keeper == Keeper::Desk {
-            self.keep(spoken.kept(Kind::Name, lobby, name)).await?;
             let act = Act::Ban(spoken.order(name));
-            self.shards.order(protocol, &act).await?;
+            if self.shards.order(protocol, &act).await?.is_none() {
+                return Err(format!("{lobby} keeps nobody out by name; ban a network"));
+            }
+            self.keep(spoken.kept(Kind::Name, lobby, name)).await?;
         }
         let gone = self.throw_out_all(&lobbies, &names, spoken).await?;
         Ok((format!("{} ({lobby})", names.join(", ")), gone))

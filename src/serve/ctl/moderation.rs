@@ -62,6 +62,9 @@ impl Desk {
         };
         let gone = self.throw_out(&lobbies, &whom, &farewell).await?;
         match gone.is_empty() {
+            true if lobbies.len() == 1 && self.lacks_players(&lobbies).await => {
+                Err(format!("{} does not tell who is there", lobbies[0].0))
+            }
             true => Err(format!("nobody called {player} has signed in")),
             false => Ok(Reply::Done(format!("thrown out: {}", gone.join(", ")))),
         }
@@ -94,6 +97,13 @@ impl Desk {
         let is_its =
             |listener: &Listener| protocols.iter().any(|(_, one)| *one == listener.protocol);
         listeners.iter().any(is_its)
+    }
+
+    /// Whether no list of players is to be had there.
+    async fn lacks_players(&self, lobbies: &Lobbies) -> bool {
+        let (subject, wanted) = (Subject::Players, Wanted::Any);
+        let listing = self.shards.list(subject, lobbies, &wanted, 0).await;
+        !listing.lacking.is_empty()
     }
 
     /// Ends the sessions of whoever is meant; who that was, and where.
