@@ -22,7 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Browser {
     child: Child,
     folder: TempDir,
+    /// Where it listens, and the path under which it is spoken to itself.
     port: u16,
+    path: String,
 }
 
 impl Browser {
@@ -50,19 +52,23 @@ impl Browser {
             child,
             folder,
             port: 0,
+            path: String::new(),
         };
-        browser.port = browser.listens_on();
+        (browser.port, browser.path) = browser.listens_on();
         Some(browser)
     }
 
     /// It says where it listens in a file.
-    fn listens_on(&mut self) -> u16 {
+    fn listens_on(&mut self) -> (u16, String) {
         let path = self.folder.path().join("DevToolsActivePort");
         let deadline = Instant::now() + PATIENCE;
         loop {
             let text = fs::read_to_string(&path).unwrap_or_default();
-            if let Some((port, _)) = text.split_once('\n') {
-                return port.parse().unwrap();
+            // It may not have been written to its end.
+            if let Some((port, path)) = text.split_once('\n')
+                && path.len() > "/devtools/browser/".len() + 30
+            {
+                return (port.parse().unwrap(), path.trim().to_owned());
             }
             if let Ok(Some(status)) = self.child.try_wait() {
                 panic!("chromium has ended: {status}");
@@ -74,26 +80,28 @@ impl Browser {
 
     /// An empty tab.
     pub(crate) fn tab(&self) -> Tab {
-        let list = super::http::request(
-            ([127, 0, 0, 1], self.port).into(),
-            "PUT /json/new?about:blank HTTP/1.1",
-        );
-        let target: Value = serde_json::from_str(&list.unwrap().body).unwrap();
-        let id = target["id"].as_str().unwrap();
-        let tcp = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        tcp.set_read_timeout(Some(PATIENCE)).unwrap();
-        let url = format!("ws://127.0.0.1:{}/devtools/page/{id}", self.port);
-        let (socket, _) = tungstenite::client(url, tcp).unwrap();
-        let mut tab = Tab {
-            socket,
-            next: 0,
-            complaints: Vec::new(),
-            requests: Vec::new(),
-        };
+        let mut browser = self.spoken_to(&self.path);
+        let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
+        let id = target["targetId"].as_str().unwrap();
+        let mut tab = self.spoken_to(&format!("/devtools/page/{id}"));
         for domain in ["Runtime", "Log", "Page", "Network"] {
             tab.call(&format!("{domain}.enable"), json!({}));
         }
         tab
+    }
+
+    /// The browser itself, or a tab of it.
+    fn spoken_to(&self, path: &str) -> Tab {
+        let tcp = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        tcp.set_read_timeout(Some(PATIENCE)).unwrap();
+        let url = format!("ws://127.0.0.1:{}{path}", self.port);
+        let (socket, _) = tungstenite::client(url, tcp).unwrap();
+        Tab {
+            socket,
+            next: 0,
+            complaints: Vec::new(),
+            requests: Vec::new(),
+        }
     }
 }
 
