@@ -1,3 +1,5 @@
+//! The page as a browser, or somebody who pretends to be one, asks for it.
+
 use axum::http::{Method, Request as HttpRequest};
 use futures_lite::future;
 use http_body_util::BodyExt;
