@@ -107,7 +107,7 @@ fn it_is_readable_on_a_desk_and_on_a_telephone_by_day_and_by_night() {
     tab.open(&url(&server));
     tab.until(&format!("{} === '5'", tile("players")));
     // The first point of the last hour comes after ten seconds.
-    tab.until("document.querySelector('#charts .curve[d]')");
+    tab.until("document.querySelector('#charts svg[role=img] .curve')");
     let mut backgrounds = Vec::new();
     for dark in [false, true] {
         for width in [1280, 390] {
