@@ -12,7 +12,7 @@
 //! | `shard` | one shard's state: turns and how their effects are carried out |
 //! | `reading` | what arrives on a connection, to its end |
 //! | `flush` | what leaves |
-//! | `relay`, `relay_frames` | two connections that are relayed to each other; what of their streams is passed on if those are frames |
+//! | `relay`, `relay_frames`, `frames` | two connections that are relayed to each other; if their streams are frames; what of such a stream goes on |
 //! | `tls/` | TLS: what the server shows, and one connection's part in it |
 //! | `secure` | what a shard does about connections that have it |
 //! | `table` | a shard's connections by slot |
@@ -22,7 +22,7 @@
 //! | `mesh` | mail between shards |
 //! | `acceptor`, `admission`, `bans` | who comes in, and where; who does not |
 //! | `refusals` | who was turned away, for the log and for operators |
-//! | `operator` | what an operator asks of a shard: lists of its connections, their end |
+//! | `inquiry`, `operator` | what an operator asks of a shard: lists of its connections, their end |
 //! | `timers`, `metrics` | what they say |
 //! | `settings`, `outside` | what the engine is told; the ways out of a shard that are not sockets |
 //! | `simulator/` | shards on a simulated network, from a seed |
@@ -33,7 +33,9 @@ mod arriving;
 mod bans;
 mod fanout;
 mod flush;
+mod frames;
 mod input;
+mod inquiry;
 mod memory;
 mod mesh;
 mod metrics;
@@ -67,9 +69,9 @@ use std::{
 pub use self::metrics::Metrics;
 pub use admission::AddressLimits;
 pub use bans::Bans;
+pub use inquiry::{Answer, Eviction, Inquiry, Wish};
 pub use memory::MemoryLimits;
 pub use mesh::{Accepted, INBOX_HIGH, Inbound, Mesh, MovedSocket, Part};
-pub use operator::{Answer, Eviction, Inquiry, Wish};
 pub use outside::{Asker, Outside, Publisher};
 pub use refusals::{Refusals, Refused};
 pub use runtime::use_small_pages;

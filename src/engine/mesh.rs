@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use crossbeam::{queue::SegQueue, utils::CachePadded};
 
-use super::{operator::Inquiry, runtime::Doorbell, tls::Session};
+use super::{inquiry::Inquiry, runtime::Doorbell, tls::Session};
 use lobby::{Closing, ConnId, Dialect, FrameRelay, Relay, ShardId, Stopping, Ticket};
 
 /// Mail waiting in one inbox above which all shards stop reading from their sockets. Most mail is caused by what

@@ -11,9 +11,6 @@ use std::{
 
 use ahash::AHashMap;
 
-use super::{runtime::Io, shard::Shard};
-use lobby::{ConnId, Dialect};
-
 /// Lines about one address in [`WINDOW`]: more than a program waits for that acts on them.
 const LINES_OF_ONE: u32 = 10;
 /// Lines about all of them in a second.
@@ -91,16 +88,6 @@ impl Refusals {
             });
         }
         all
-    }
-}
-
-impl<D: Dialect, I: Io> Shard<D, I> {
-    /// The dialect has turned a connection away.
-    pub(super) fn turned_away(&self, id: ConnId, why: &'static str) {
-        if let Some(conn) = self.conns.peek(id) {
-            let listener = usize::from(conn.listener);
-            self.settings.note_refused(conn.address, listener, why);
-        }
     }
 }
 

@@ -9,9 +9,9 @@ use std::{io::IoSlice, time::Duration};
 
 use super::{
     flush::is_passing,
+    frames::Frames,
     mesh::{Inbound, MovedSocket},
     reading::Share,
-    relay_frames::Frames,
     runtime::{Io, Key, Socket},
     shard::Shard,
     table::{Conn, Stage},

@@ -38,6 +38,14 @@ impl Strangers {
 }
 
 impl<D: Dialect, I: Io> Shard<D, I> {
+    /// The dialect has turned a connection away.
+    pub(super) fn turned_away(&self, id: ConnId, why: &'static str) {
+        if let Some(conn) = self.conns.peek(id) {
+            let listener = usize::from(conn.listener);
+            self.settings.note_refused(conn.address, listener, why);
+        }
+    }
+
     /// Lets strangers go on, as far as their share of the round goes. The first to have come goes first.
     pub(super) fn let_strangers_go_on(&mut self) {
         for _ in 0..self.strangers.handshaking.len() {

@@ -6,9 +6,9 @@ use std::{
 };
 
 use super::{
+    frames::Frames,
     input::Input,
     outbox::Outbox,
-    relay_frames::Frames,
     runtime::{Key, Socket},
     tls::Session,
     topics::Memberships,

@@ -121,13 +121,9 @@ impl Claim {
         let (path, left) = (self.other.join(JOURNAL), self.left.clone());
         let is_there = self.other.is_dir();
         spawn_local(async move {
-            while is_there {
-                match lock(&path) {
-                    Ok(Lock::Theirs(_)) => tokio::time::sleep(LEFT_CHECK).await,
-                    Ok(lock) => {
-                        *left.borrow_mut() = lock.file();
-                        break;
-                    }
+            if is_there {
+                match when_free(&path).await {
+                    Ok(lock) => *left.borrow_mut() = lock.file(),
                     Err(error) => {
                         tracing::warn!("what an earlier server may have left: {error:#}");
                         return;
@@ -168,6 +164,16 @@ impl Lock {
         match self {
             Lock::Ours(file) => Some(file),
             Lock::Theirs(_) | Lock::None => None,
+        }
+    }
+}
+
+/// The lock, as soon as nobody has it.
+async fn when_free(path: &Path) -> anyhow::Result<Lock> {
+    loop {
+        match lock(path)? {
+            Lock::Theirs(_) => tokio::time::sleep(LEFT_CHECK).await,
+            lock => return Ok(lock),
         }
     }
 }

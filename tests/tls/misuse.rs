@@ -35,11 +35,7 @@ fn whoever_speaks_something_else_is_sent_an_alert_and_closed() {
     ];
     for name in names {
         let address = server.listener(name).unwrap();
-        for garbage in [
-            ASK,
-            b"GET /ws HTTP/1.1\r\nHost: x\r\n\r\n",
-            &[0xff; 40_000],
-        ] {
+        for garbage in [ASK, b"GET /ws HTTP/1.1\r\nHost: x\r\n\r\n", &[0xff; 40_000]] {
             let mut stream = tcp(address).unwrap();
             let _ = stream.write_all(garbage); // it may be reset while it is sent
             let answer = all(stream);

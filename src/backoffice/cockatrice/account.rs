@@ -348,14 +348,14 @@ pub fn let_in<'a>(store: &'a Store, whom: Whom<'a>) -> Boxed<'a, Result<u64, Acc
     })
 }
 
-/// Bans in force, the newest first, so many at most: whether of an account, a client or an address, whose, why, and its end.
+/// A ban in force: whether of an account, a client or an address, whose, why, and its end.
+pub type KeptOut = (&'static str, String, String, Option<u64>);
+
+/// Bans in force, the newest first, so many at most.
 ///
 /// # Errors
 /// [`AccountError`]
-pub fn kept_out(
-    store: &Store,
-    most: u32,
-) -> Boxed<'_, Result<Vec<(&'static str, String, String, Option<u64>)>, AccountError>> {
+pub fn kept_out(store: &Store, most: u32) -> Boxed<'_, Result<Vec<KeptOut>, AccountError>> {
     Box::pin(async move { Ok(store.bans_in_force(most).await?) })
 }
 

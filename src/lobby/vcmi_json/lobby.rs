@@ -204,7 +204,7 @@ impl Lobby {
                 channel,
                 text,
             } => self.say(&player, kind, channel, text),
-            Request::RequestChatHistory { kind, channel } => self.history(&player, kind, channel),
+            Request::ChatHistory { kind, channel } => self.history(&player, kind, channel),
             Request::ActivateGameRoom { host, kind, limit } => {
                 self.activate(&player, &host, kind, limit);
             }

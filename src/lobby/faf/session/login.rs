@@ -392,26 +392,6 @@ impl Sessions {
         account.foes.truncate(limits::RELATIONS);
         let (channels, power) = player::channels_and_power(&account);
         account.groups = ThinVec::new();
-        let basis = cx.basis();
-        let object = message::encode(&Entry::new(&account, basis, true));
-        let login: Box<str> = account.login.clone();
-
-        cx.turn.signed_in(conn);
-        cx.turn
-            .note(conn, format!("signed in as {login}, player {player_id}"));
-        cx.turn.subscribe(conn);
-        if token {
-            cx.turn.send(conn, message::IRC_PASSWORD);
-        }
-        cx.turn.send(
-            conn,
-            message::encode(&message::Welcome {
-                me: Entry::new(&account, basis, true),
-                current_time: &iso8601(cx.turn.now.unix),
-                id: player_id,
-                login: &login,
-            }),
-        );
         let social = message::encode(&message::Social {
             autojoin: &channels,
             channels: &channels,
@@ -419,6 +399,9 @@ impl Sessions {
             foes: &account.foes,
             power,
         });
+        let basis = cx.basis();
+        let object = message::encode(&Entry::new(&account, basis, true));
+        welcome(cx, conn, &account, token);
         session.state = PlayerState::Idle;
         session.player = Some(Box::new(Player {
             account,
@@ -438,6 +421,25 @@ impl Sessions {
         self.player_dirty(player_id, epoch, None);
         self.show_lists(cx, conn, Some(social));
     }
+}
+
+/// Who they are now: the first a client hears after its sign-in.
+fn welcome(cx: &mut Context<'_>, conn: ConnId, account: &Account, token: bool) {
+    let (id, login) = (account.id, &account.login);
+    cx.turn.signed_in(conn);
+    cx.turn
+        .note(conn, format!("signed in as {login}, player {id}"));
+    cx.turn.subscribe(conn);
+    if token {
+        cx.turn.send(conn, message::IRC_PASSWORD);
+    }
+    let welcome = message::encode(&message::Welcome {
+        me: Entry::new(account, cx.basis(), true),
+        current_time: &iso8601(cx.turn.now.unix),
+        id,
+        login,
+    });
+    cx.turn.send(conn, welcome);
 }
 
 /// Why somebody did not get in, for operators; none: it is not their doing.

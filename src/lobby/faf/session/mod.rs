@@ -39,76 +39,68 @@ use crate::{
     ShardId,
     faf::{
         context::Context,
-        mail::{coordinator::CoordinatorMail, session::SessionMail},
+        mail::{coordinator::CoordinatorMail, session::SessionMail as Mail},
     },
 };
 
 impl Sessions {
     /// Somebody has something for a session, or for all.
-    pub(in crate::faf) fn mail(&mut self, cx: &mut Context<'_>, from: ShardId, mail: SessionMail) {
+    pub(in crate::faf) fn mail(&mut self, cx: &mut Context<'_>, from: ShardId, mail: Mail) {
         match mail {
-            SessionMail::Granted {
+            Mail::Granted {
                 player_id,
                 conn,
                 epoch,
             } => self.granted(cx, player_id, conn, epoch),
-            SessionMail::SendLists { conn, social } => self.send_lists(cx, conn, social),
-            SessionMail::Evict { player_id, conn } => self.evict(cx, player_id, conn),
-            SessionMail::SignOut {
+            Mail::SendLists { conn, social } => self.send_lists(cx, conn, social),
+            Mail::Evict { player_id, conn } => self.evict(cx, player_id, conn),
+            Mail::SignOut {
                 conn,
                 then,
                 was_playing,
             } => self.signed_out(cx, conn, then, was_playing),
-            SessionMail::NobodyNew { player_id, conn } => self.not_granted(cx, player_id, conn),
-            SessionMail::JoinAnswer { seat, verdict } => {
-                self.join_answered(cx, from, seat, verdict);
-            }
-            SessionMail::RestoreAnswer { seat, verdict } => {
-                self.restore_answered(cx, from, seat, verdict);
-            }
-            SessionMail::StartHosting { seat, launch } => {
-                self.start_game(cx, seat, from, &launch, true);
-            }
-            SessionMail::Connected(seat) => self.connected(cx, &seat),
-            SessionMail::LinkEnded(seat) => self.link_ended(cx, &seat),
-            SessionMail::SetPlaying(seat) => self.set_playing(cx, &seat),
-            SessionMail::Reported(seat) => self.report_written(cx, &seat),
-            SessionMail::Rated(changes) => self.rated(cx, &changes),
-            SessionMail::Ice { to, uid, body } => self.ice_arrived(cx, to, uid, body),
-            SessionMail::Reveal {
+            Mail::NobodyNew { player_id, conn } => self.not_granted(cx, player_id, conn),
+            Mail::JoinAnswer { seat, verdict } => self.join_answered(cx, from, seat, verdict),
+            Mail::RestoreAnswer { seat, verdict } => self.restore_answered(cx, from, seat, verdict),
+            Mail::StartHosting { seat, launch } => self.start_game(cx, seat, from, &launch, true),
+            Mail::Connected(seat) => self.connected(cx, &seat),
+            Mail::LinkEnded(seat) => self.link_ended(cx, &seat),
+            Mail::SetPlaying(seat) => self.set_playing(cx, &seat),
+            Mail::Reported(seat) => self.report_written(cx, &seat),
+            Mail::Rated(changes) => self.rated(cx, &changes),
+            Mail::Ice { to, uid, body } => self.ice_arrived(cx, to, uid, body),
+            Mail::Reveal {
                 to,
                 player_id,
                 body,
                 rule,
             } => self.reveal(cx, to, player_id, body, &rule),
-            SessionMail::Broadcast(gathered) => self.broadcast(cx, *gathered),
-            SessionMail::Tell {
+            Mail::Broadcast(gathered) => self.broadcast(cx, *gathered),
+            Mail::Tell {
                 conn,
                 player_id,
                 body,
             } => self.told(cx, conn, player_id, body),
-            SessionMail::TellAll(body) => self.tell_all(cx, body),
-            SessionMail::SearchesOver => cx.post(from, CoordinatorMail::Told),
-            SessionMail::Dismiss { conn, player_id } => self.dismiss(cx, conn, player_id),
-            SessionMail::AskWelcome {
+            Mail::TellAll(body) => self.tell_all(cx, body),
+            Mail::SearchesOver => cx.post(from, CoordinatorMail::Told),
+            Mail::Dismiss { conn, player_id } => self.dismiss(cx, conn, player_id),
+            Mail::AskWelcome {
                 login_id,
                 recipient_id,
                 recipient,
             } => self.asked_welcome(cx, login_id, recipient_id, recipient),
-            SessionMail::WelcomeAnswer {
+            Mail::WelcomeAnswer {
                 login_id,
                 recipient_id,
                 recipient,
                 welcome,
             } => self.welcome_answered(cx, login_id, recipient_id, recipient, welcome),
-            SessionMail::CoordinatorAnswer { login_id, verdict } => {
-                self.coordinator_answered(cx, login_id, verdict);
+            Mail::CoordinatorAnswer { login_id, verdict } => {
+                self.coordinator_answered(cx, login_id, verdict)
             }
-            SessionMail::FromCoordinator { login_id, event } => {
-                self.coordinator_says(cx, login_id, event);
-            }
-            SessionMail::OpenMatch(spec) => self.open_match(cx, *spec),
-            SessionMail::CallToGame {
+            Mail::FromCoordinator { login_id, event } => self.coordinator_says(cx, login_id, event),
+            Mail::OpenMatch(spec) => self.open_match(cx, *spec),
+            Mail::CallToGame {
                 login_id,
                 uid,
                 owner,

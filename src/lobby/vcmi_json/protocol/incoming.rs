@@ -84,7 +84,7 @@ pub enum Request {
         channel: String,
         text: String,
     },
-    RequestChatHistory {
+    ChatHistory {
         kind: ChannelType,
         channel: String,
     },
@@ -126,7 +126,7 @@ impl Request {
             | Request::ClientProxyLogin { .. }
             | Request::ServerProxyLogin { .. } => Speaker::Stranger,
             Request::SendChatMessage { .. }
-            | Request::RequestChatHistory { .. }
+            | Request::ChatHistory { .. }
             | Request::ActivateGameRoom { .. }
             | Request::JoinGameRoom { .. }
             | Request::SendInvite { .. } => Speaker::Account,
@@ -226,7 +226,7 @@ impl Members {
                 channel: self.text("channelName")?,
                 text: self.text("messageText")?,
             },
-            "requestChatHistory" => Request::RequestChatHistory {
+            "requestChatHistory" => Request::ChatHistory {
                 kind: self.channel_type()?,
                 channel: self.text("channelName")?,
             },
