@@ -223,8 +223,8 @@ mod tests {
         let key = KeyPair::generate().unwrap();
         for (year, seconds) in [
             (2031, 1_927_843_200),
-            (2049, 2_495_836_800),
-            (2061, 2_874_528_000),
+            (2049, 2_495_923_200),
+            (2061, 2_874_614_400),
         ] {
             let files = files(folder.path(), year, &key);
             let read = read(&files).unwrap().unwrap();

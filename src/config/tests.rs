@@ -291,7 +291,7 @@ fn accounts_of_cockatrice_that_could_not_be_are_refused() {
                 ("cockatrice.tcp_address", ""),
                 ("cockatrice.websocket_address", ""),
             ],
-            "are both off",
+            "those with TLS are all off",
         ),
         (
             &[("cockatrice.registered_only", "true")],

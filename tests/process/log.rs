@@ -115,7 +115,7 @@ fn whoever_takes_no_more_of_what_was_asked_for_is_no_error() {
 
 #[test]
 fn at_debug_the_log_says_who_came_and_why_somebody_was_dropped() {
-    let (mut server, log) = logging(&["log.level=info,muster_engine=debug"]);
+    let (server, log) = logging(&["log.level=info,muster_engine=debug"]);
     let player = Player::signed_in(&server, "orion");
     until("the sign-in is in the log", || {
         log().contains("signed in as orion, player ")
@@ -138,7 +138,5 @@ fn at_debug_the_log_says_who_came_and_why_somebody_was_dropped() {
         line.contains("DEBUG") && line.contains("peer=127.0.0.1"),
         "{line}"
     );
-    server.terminate().unwrap();
-    assert_eq!(server.ended().unwrap(), 0);
     assert!(!log().contains("WARN"), "{}", log());
 }

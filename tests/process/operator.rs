@@ -454,7 +454,7 @@ fn failures(log: &str) -> Vec<String> {
 
 #[test]
 fn whoever_fails_to_sign_in_is_logged_for_fail2ban_and_written_down() {
-    for format in ["plain", "json"] {
+    for format in ["text", "json"] {
         let (server, log) = super::logging(&[&format!("log.format={format}")]);
         let mut stranger = Player::connected(&server);
         let wrong = json!({"command":"hello","login":"nobody","password":"x","unique_id":"u"});
@@ -515,7 +515,11 @@ fn the_screen_shows_the_server_and_gives_the_terminal_back() {
          [ \"$before\" = \"$(stty -g)\" ] && echo same terminal",
         words.join(" ")
     );
-    let mut script = std::process::Command::new("script")
+    let mut script = std::process::Command::new("script");
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MUSTER_")) {
+        script.env_remove(name);
+    }
+    let mut script = script
         .args(["--quiet", "--command", &shell, "/dev/null"])
         .env("TERM", "xterm-256color")
         .stdin(std::process::Stdio::piped())
