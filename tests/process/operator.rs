@@ -456,8 +456,10 @@ fn failures(log: &str) -> Vec<String> {
 fn whoever_fails_to_sign_in_is_logged_for_fail2ban_and_written_down() {
     for format in ["text", "json"] {
         let (server, log) = super::logging(&[&format!("log.format={format}")]);
+        // Whoever signs in first under a name owns it.
+        let _orion = Player::signed_in(&server, "orion");
         let mut stranger = Player::connected(&server);
-        let wrong = json!({"command":"hello","login":"nobody","password":"x","unique_id":"u"});
+        let wrong = json!({"command":"hello","login":"orion","password":"x","unique_id":"u"});
         for _ in 0..3 {
             stranger.send(&wrong);
             stranger.until("authentication_failed");
