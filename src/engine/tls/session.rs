@@ -31,7 +31,7 @@ const MOST_OF_A_RECORD: usize = RECORD_BYTES + 2_048;
 /// What records add to plain bytes: head, tag, nonce and the kind of their content.
 const RECORD_OVERHEAD: usize = 64;
 
-/// What rustls keeps of a handshake that is under way. Measured at 2 to 3 KiB; this is what each counts as among strangers.
+/// What rustls keeps of a handshake that is under way. An estimate, on the safe side: each counts as so much among strangers.
 const HANDSHAKE_BYTES: usize = 4 << 10;
 
 /// How far a connection has come.
