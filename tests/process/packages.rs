@@ -126,6 +126,11 @@ done
 exec chroot "$top/root" bash "$@"
 "#;
     let lived = Command::new("unshare")
+        .env_clear() // what is set for tests is no setting of what has been installed
+        .env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        )
         .args([
             "--mount",
             "--propagation",
