@@ -68,6 +68,17 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&both).into_owned()
 }
 
+/// What a program says, if this machine has it; a test that can't ask says so and has checked less.
+fn asked(program: &str, words: &[&str]) -> Option<Output> {
+    match Command::new(program).args(words).output() {
+        Ok(output) => Some(output),
+        Err(error) => {
+            eprintln!("NOT CHECKED, {program} can't be run: {error}");
+            None
+        }
+    }
+}
+
 /// The server of a command, ready.
 fn launched(command: Command, folder: TempDir) -> Server {
     let database = Database::make(Backend::Sqlite).unwrap(); // it has its own

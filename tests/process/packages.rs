@@ -4,21 +4,13 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
 };
 
-use super::support::server::muster;
+use super::{asked, said, support::server::muster};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn has(program: &str) -> bool {
-    let there = Command::new(program).arg("--version").output().is_ok();
-    if !there {
-        eprintln!("NOT CHECKED: {program} can't be run");
-    }
-    there
 }
 
 /// What stands beside the server in its folder: the load tester as well, if it has been built.
@@ -45,15 +37,6 @@ fn package(programs: &Path, folder: &Path, revision: &str) -> PathBuf {
         .unwrap();
     assert!(made.status.success(), "{made:?}");
     PathBuf::from(String::from_utf8(made.stdout).unwrap().trim())
-}
-
-fn text(output: &Output) -> String {
-    let (out, err) = (&output.stdout, &output.stderr);
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(out),
-        String::from_utf8_lossy(err)
-    )
 }
 
 /// What is done in the copy, as root of it.
@@ -88,7 +71,7 @@ echo ALL WELL
 
 #[test]
 fn a_package_is_sound_installs_runs_as_its_user_upgrades_and_goes() {
-    if !has("dpkg-shlibdeps") {
+    if asked("dpkg-shlibdeps", &["--version"]).is_none() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -98,13 +81,9 @@ fn a_package_is_sound_installs_runs_as_its_user_upgrades_and_goes() {
     let first = package(&programs, folder.path(), "1");
     let second = package(&programs, folder.path(), "2");
     assert_ne!(first, second);
-    if has("lintian") {
-        let lint = Command::new("lintian")
-            .args(["--fail-on", "error", "--allow-root"])
-            .arg(&first)
-            .output()
-            .unwrap();
-        assert!(lint.status.success(), "{}", text(&lint));
+    let path = first.to_str().unwrap();
+    if let Some(lint) = asked("lintian", &["--fail-on", "error", "--allow-root", path]) {
+        assert!(lint.status.success(), "{}", said(&lint));
     }
     installed(folder.path(), &first, &second);
 }
@@ -143,15 +122,15 @@ exec chroot "$top/root" bash "$@"
         .args([&script, &first.to_owned(), &second.to_owned()])
         .output();
     match lived {
-        Ok(lived) if lived.status.success() => assert!(text(&lived).contains("ALL WELL")),
+        Ok(lived) if lived.status.success() => assert!(said(&lived).contains("ALL WELL")),
         // Only root may do this, and not in every container.
-        Ok(lived) if lived.status.code() == Some(77) || text(&lived).contains("unshare failed") => {
+        Ok(lived) if lived.status.code() == Some(77) || said(&lived).contains("unshare failed") => {
             eprintln!(
                 "NOT CHECKED: no copy of this machine can be had: {}",
-                text(&lived)
+                said(&lived)
             );
         }
-        Ok(lived) => panic!("{}", text(&lived)),
+        Ok(lived) => panic!("{}", said(&lived)),
         Err(error) => eprintln!("NOT CHECKED: unshare can't be run: {error}"),
     }
 }

@@ -4,26 +4,14 @@ use std::{
     collections::BTreeSet,
     env, fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
 };
 
-use super::{logging, said, support::http};
+use super::{asked, logging, said, support::http};
 
 fn tuning(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tuning")
         .join(file)
-}
-
-/// What a program says, if this machine has it; a test that can't ask says so and has checked less.
-fn asked(program: &str, words: &[&str]) -> Option<Output> {
-    match Command::new(program).args(words).output() {
-        Ok(output) => Some(output),
-        Err(error) => {
-            eprintln!("NOT CHECKED, {program} can't be run: {error}");
-            None
-        }
-    }
 }
 
 /// The page of metrics of a running server.
