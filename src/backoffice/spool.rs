@@ -144,33 +144,42 @@ impl Spool {
     /// If it can't be read or moved. What has been moved by then is found by the next start.
     pub fn adopt<B: DeserializeOwned>(&self, left: &Path) -> io::Result<Vec<B>> {
         let batches = self.kept_in(left)?;
-        if batches.is_empty() {
-            return Ok(batches);
-        }
-        for entry in fs::read_dir(left)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|ending| ending == self.ending)
-                && let Some(name) = path.file_name()
-            {
-                fs::rename(&path, self.folder.join(name))?;
-            }
-        }
-        File::open(&self.folder)?.sync_all()?;
+        self.take_from(left)?;
         Ok(batches)
     }
 
-    /// What is in such a folder, if there is one.
+    /// Moves what is in such a folder here, once [`Spool::kept_in`] has read it.
+    pub(crate) fn take_from(&self, left: &Path) -> io::Result<()> {
+        for path in self.files_in(left)? {
+            if let Some(name) = path.file_name() {
+                fs::rename(&path, self.folder.join(name))?;
+            }
+        }
+        File::open(&self.folder)?.sync_all()
+    }
+
+    /// The files in such a folder, if there is one.
+    fn files_in(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+        let is_ours = |path: &PathBuf| path.extension().is_some_and(|it| it == self.ending);
+        paths
+            .filter(|path| path.as_ref().map_or(true, is_ours))
+            .collect()
+    }
+
+    /// What is in such a folder, if there is one, which may be that of a process that goes on.
     pub(crate) fn kept_in<B: DeserializeOwned>(&self, folder: &Path) -> io::Result<Vec<B>> {
         let mut batches = Vec::new();
-        if !folder.is_dir() {
-            return Ok(batches);
-        }
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.extension().is_none_or(|ending| ending != self.ending) {
-                continue;
-            }
-            let text = fs::read(&path)?;
+        for path in self.files_in(folder)? {
+            let text = match fs::read(&path) {
+                Ok(text) => text,
+                // Whoever has the folder has just done with it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
             match serde_json::from_slice::<B>(&text) {
                 Ok(batch) => batches.push(batch),
                 Err(error) => {
@@ -260,6 +269,16 @@ mod tests {
         assert_eq!(ends(&now), [(3, 1.5), (4, 2.5)]);
         let nothing: Vec<(u32, f64)> = now.adopt(&folder.path().join("nowhere")).unwrap();
         assert!(nothing.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_settled_while_another_process_looks_is_not_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = opened(folder.path());
+        spool.keep(7_u32, &(7, 2.0)).await.unwrap();
+        // Listed, and gone when it is read.
+        std::os::unix::fs::symlink("nowhere", folder.path().join("8.game")).unwrap();
+        assert_eq!(ends(&spool), [(7, 2.0)]);
     }
 
     #[tokio::test]

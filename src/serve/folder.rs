@@ -51,12 +51,23 @@ pub(crate) struct Left {
 }
 
 impl Left {
-    /// Waits until that server is gone: what is in its journal then is whoever's who claims the folder.
-    pub(crate) async fn journal(mut self) -> PathBuf {
+    /// Waits until that server is gone, and has what is then in this folder of its journal taken over: it is whoever's who claims
+    /// the data folder. None: it can't be read, which is logged.
+    pub(crate) async fn adopted<T>(
+        mut self,
+        folder: &str,
+        adopt: impl AsyncFnOnce(&Path) -> io::Result<T>,
+    ) -> Option<T> {
         if self.gone.wait_for(|gone| *gone).await.is_err() {
             std::future::pending::<()>().await; // this process ends
         }
-        self.journal
+        let theirs = self.journal.join(folder);
+        let adopted = adopt(&theirs).await;
+        adopted
+            .inspect_err(|error| {
+                tracing::error!(%error, folder = %theirs.display(), "what an earlier server has left can't be read");
+            })
+            .ok()
     }
 
     /// Where it is, gone or not.
@@ -254,6 +265,7 @@ mod tests {
         assert_eq!(third.journal(), folder.path());
         let left = third.left();
         assert_eq!(left.last_game(), 9);
-        assert_eq!(left.journal().await, folder.path().join(BESIDE));
+        let theirs = left.adopted("games", async |theirs| Ok(theirs.to_owned()));
+        assert_eq!(theirs.await, Some(folder.path().join(BESIDE).join("games")));
     }
 }

@@ -70,12 +70,9 @@ impl Link {
         self.republishing = Some(spawn_local(async move {
             let publish = |event| broker.publish(event);
             outbox.republish(|| broker.has_room(), publish).await;
-            let theirs = left.journal().await.join(EVENTS);
-            match outbox.adopt(&theirs).await {
-                Ok(()) => outbox.republish(|| broker.has_room(), publish).await,
-                Err(error) => {
-                    tracing::error!(%error, folder = %theirs.display(), "what an earlier server has left can't be read");
-                }
+            let adopt = async |theirs: &Path| outbox.adopt(theirs).await;
+            if left.adopted(EVENTS, adopt).await.is_some() {
+                outbox.republish(|| broker.has_room(), publish).await;
             }
         }));
     }

@@ -149,7 +149,8 @@ impl CockatriceHandler {
         };
         let theirs: Vec<PlayedGame> = kept.spool.kept_in(games)?;
         kept.pieces.adopt(pieces, &theirs)?; // before their games, which name them
-        for played in kept.spool.adopt(games)? {
+        kept.spool.take_from(games)?;
+        for played in theirs {
             kept.later(Box::new(played));
         }
         Ok(())

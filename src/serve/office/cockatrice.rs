@@ -125,10 +125,8 @@ async fn set_up(
 
 /// Takes over what is left in another journal, once that is nobody's.
 async fn adopt(handler: Rc<CockatriceHandler>, left: Left) {
-    let theirs = left.journal().await.join(FOLDER);
-    if let Err(error) = handler.adopt(&theirs.join(GAMES), &theirs.join(PIECES)) {
-        tracing::error!(%error, folder = %theirs.display(), "what an earlier server has left can't be read");
-    }
+    let adopt = async |theirs: &Path| handler.adopt(&theirs.join(GAMES), &theirs.join(PIECES));
+    let _ = left.adopted(FOLDER, adopt).await; // if it can't, it has been logged
 }
 
 /// Whether the store is there and fit for use; then sessions that were open when this process began are over.

@@ -1,6 +1,7 @@
 //! FAF's back office: store, keys, policy server, and the handler that answers with them.
 
 use std::{
+    path::Path,
     rc::Rc,
     sync::{
         Arc,
@@ -131,12 +132,9 @@ async fn replay(handler: Rc<FafHandler>, mesh: Arc<Mesh<Router>>, kept: Vec<Batc
         )
     };
     handler.replay(kept, tell).await;
-    let theirs = left.journal().await.join(GAMES);
-    match handler.adopt(&theirs) {
-        Ok(kept) => handler.replay(kept, tell).await,
-        Err(error) => {
-            tracing::error!(%error, folder = %theirs.display(), "what an earlier server has left can't be read");
-        }
+    let adopt = async |theirs: &Path| handler.adopt(theirs);
+    if let Some(kept) = left.adopted(GAMES, adopt).await {
+        handler.replay(kept, tell).await;
     }
 }
 
