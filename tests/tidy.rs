@@ -38,6 +38,7 @@ const PACKAGES: &[&str] = &[
     "src/settings/",
     "src/metrics/",
     "src/wire/",
+    "src/cluster/",
     "src/cockatrice/",
     "src/lobby/",
     "src/engine/",

@@ -446,6 +446,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             Effect::Enter(conn, topic) => self.enter(conn, topic),
             Effect::Leave(conn, topic) => self.leave(conn, topic),
             Effect::Mail(to, mail) => self.mesh.post(to, Inbound::Mail(self.id, mail)),
+            Effect::MailNodes(_) => {} // the process is alone
             Effect::Ask(ticket, ask) => {
                 self.metrics.asks.up();
                 if let Err(ask) = (self.outside.ask)(self.id, ticket, ask) {

@@ -30,6 +30,7 @@ use std::{net::IpAddr, time::Duration};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+pub use cluster::Standing;
 pub use event::Event;
 pub use metrics::Source;
 pub use registration::{Limits, Listener, Lobby, Opened, OutboxLimits, Spoken, StrangerLimits};
@@ -152,6 +153,16 @@ pub trait Dialect: Sized + 'static {
     /// Whether this shard has nothing left that an orderly end should wait for.
     fn is_drained(&self) -> bool {
         true
+    }
+    /// What this node knows of the other nodes of its lobby has changed: who is in, who does what, whether it has lost touch.
+    /// A node that is alone never hears this, and is what [`Standing::alone`] says.
+    fn on_standing(&mut self, turn: &mut Turn<'_, Self>, standing: &Standing) {
+        let _ = (turn, standing);
+    }
+    /// What was under way to and from another node is lost, and so is what was said to it and not answered; what is said from
+    /// now on arrives. Its shards hear the same of this node.
+    fn on_lane_broken(&mut self, turn: &mut Turn<'_, Self>, node: u8) {
+        let _ = (turn, node);
     }
     /// An operator wants to see a page of what this shard has.
     fn on_query(&mut self, turn: &mut Turn<'_, Self>, query: &Query) -> Found {

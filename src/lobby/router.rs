@@ -110,7 +110,7 @@ macro_rules! router {
 
         const _: () = {
             use $crate::{
-                ConnId, Dialect, Keep, Listener, Lobby, Origin, Protocol, ShardId, Stopping, Ticket, Turn,
+                ConnId, Dialect, Keep, Listener, Lobby, Origin, Protocol, ShardId, Standing, Stopping, Ticket, Turn,
                 kept::Damaged,
                 operator::{Done, Farewell, Found, Order, Query},
             };
@@ -319,6 +319,18 @@ macro_rules! router {
                 fn on_stopping(&mut self, turn: &mut Turn<'_, Self>, step: Stopping) {
                     $($crate::router::turn_of(turn, |turn| {
                         self.$field.on_stopping(turn, step)
+                    });)+
+                }
+
+                fn on_standing(&mut self, turn: &mut Turn<'_, Self>, standing: &Standing) {
+                    $($crate::router::turn_of(turn, |turn| {
+                        self.$field.on_standing(turn, standing)
+                    });)+
+                }
+
+                fn on_lane_broken(&mut self, turn: &mut Turn<'_, Self>, node: u8) {
+                    $($crate::router::turn_of(turn, |turn| {
+                        self.$field.on_lane_broken(turn, node)
                     });)+
                 }
 

@@ -549,6 +549,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
                 };
                 self.post(shard, to, Parcel::Mail(mail));
             }
+            Effect::MailNodes(_) => {} // there are no others
             Effect::Ask(ticket, ask) => state.asks.push((ticket, ask)),
             Effect::Publish(event) => self.published.push(event),
             Effect::Hold(conn) | Effect::Watch(conn) => self.hold(conn, true),

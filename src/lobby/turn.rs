@@ -145,6 +145,8 @@ pub enum Effect<D: Vocabulary> {
     Leave(ConnId, Topic),
     /// Mail to the dialect on another shard.
     Mail(ShardId, D::Mail),
+    /// Mail to the dialect on every shard of every other node of the lobby: a copy for each node leaves this one.
+    MailNodes(D::Mail),
     /// A question to the back office.
     Ask(Ticket, D::Ask),
     /// An event for the broker; dropped and counted where it can't take any more.
@@ -191,6 +193,7 @@ impl<D: Vocabulary> Effect<D> {
             Effect::Enter(conn, topic) => Effect::Enter(conn, topic),
             Effect::Leave(conn, topic) => Effect::Leave(conn, topic),
             Effect::Mail(to, letter) => Effect::Mail(to, mail(letter)),
+            Effect::MailNodes(letter) => Effect::MailNodes(mail(letter)),
             Effect::Ask(ticket, question) => Effect::Ask(ticket, ask(question)),
             Effect::Publish(what) => Effect::Publish(event(what)),
             Effect::Hold(conn) => Effect::Hold(conn),
@@ -284,6 +287,11 @@ impl<D: Vocabulary> Turn<'_, D> {
         for shard in ShardId::of_node(self.shard.node(), self.shards).filter(|&s| s != self.shard) {
             self.effects.push(Effect::Mail(shard, mail()));
         }
+    }
+
+    /// Mail to every shard of every other node. One that is alone has none.
+    pub fn mail_nodes(&mut self, mail: D::Mail) {
+        self.effects.push(Effect::MailNodes(mail));
     }
 
     /// A question to the back office; the answer comes as [`Dialect::on_answer`] with the same ticket.

@@ -43,7 +43,7 @@ pub(in crate::faf) struct Context<'a> {
     /// Takes what is to be done.
     pub turn: RoleTurn<'a>,
     /// Which shard has what.
-    pub topology: Topology,
+    pub topology: &'a Topology,
     /// What the operator has chosen.
     pub settings: &'a Settings,
     /// Empty until the back office has told it.
@@ -68,11 +68,21 @@ impl<'a> Context<'a> {
         self.turn.post(to, mail);
     }
 
+    /// Mail to the coordinator. While it is not known where that is, nobody hears it.
+    pub(in crate::faf) fn post_coordinator(&mut self, mail: impl Into<Mail>) {
+        if let Some(shard) = self.topology.coordinator() {
+            self.turn.post(shard, mail);
+        }
+    }
+
     /// Mail to a role of every shard, this one last; `mail` makes one copy.
     pub(in crate::faf) fn post_all<M: Into<Mail>>(&mut self, mut mail: impl FnMut() -> M) {
         let here = self.turn.shard;
-        for shard in self.topology.all().filter(|&shard| shard != here) {
+        for shard in self.topology.local().filter(|&shard| shard != here) {
             self.turn.post(shard, mail());
+        }
+        if self.topology.has_others() {
+            self.turn.mail_nodes(mail().into());
         }
         self.turn.post(here, mail());
     }

@@ -77,7 +77,8 @@ use self::{
     topology::Topology,
 };
 use super::{
-    ConnId, Dialect, Effect, Effects, Event, Origin, ShardId, Source, Stopping, Ticket, Turn,
+    ConnId, Dialect, Effect, Effects, Event, Origin, ShardId, Source, Standing, Stopping, Ticket,
+    Turn,
     operator::{Act, Done, Farewell, Found, Order, Query, Subject, Totals},
     question::StoreFailure,
 };
@@ -151,7 +152,7 @@ macro_rules! context {
     ($roles:ident, $turn:ident) => {
         Context {
             turn: $turn,
-            topology: $roles.topology,
+            topology: &$roles.topology,
             settings: &$roles.settings,
             reference: &$roles.reference,
             initialised: $roles.initialised,
@@ -185,12 +186,11 @@ macro_rules! role_turn {
 impl Faf {
     /// The state of shard `shard` of `shards`.
     pub fn new(shard: ShardId, shards: u16, settings: Arc<Settings>) -> Self {
-        let topology = Topology::new(shard.node(), shards);
+        let topology = Topology::alone(shard.node(), shards);
         Faf {
             shard,
             reader: None,
             roles: Roles {
-                topology,
                 settings,
                 reference: Arc::default(),
                 initialised: false,
@@ -202,7 +202,8 @@ impl Faf {
                 registry: Registry::default(),
                 games: Games::default(),
                 coordinator: Coordinator::default(),
-                directory: Directory::new(topology),
+                directory: Directory::new(&topology),
+                topology,
             },
             waiting: Waiting::default(),
         }
@@ -297,7 +298,7 @@ impl Faf {
     }
 
     fn is_coordinator(&self) -> bool {
-        self.shard == self.roles.topology.coordinator()
+        self.roles.topology.coordinator() == Some(self.shard)
     }
 
     /// No new games; everybody is told; then searches end, and games that have not begun (spec: faf-lifecycle 14): the
@@ -477,6 +478,12 @@ impl Dialect for Faf {
         self.step(turn, |roles, turn| {
             roles.sessions.resync(&mut context!(roles, turn), conn);
         });
+    }
+
+    fn on_standing(&mut self, turn: &mut Turn<'_, Self>, standing: &Standing) {
+        if self.roles.topology.standing() != standing {
+            self.roles.topology = Topology::new(turn.shards, standing.clone());
+        }
     }
 
     fn on_stopping(&mut self, turn: &mut Turn<'_, Self>, step: Stopping) {

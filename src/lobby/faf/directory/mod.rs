@@ -50,7 +50,7 @@ impl Directory {
     }
 
     /// Of a lobby on these shards.
-    pub(in crate::faf) fn new(topology: Topology) -> Self {
+    pub(in crate::faf) fn new(topology: &Topology) -> Self {
         Directory {
             picture: Picture::default(),
             ticks: Ticks::new(topology),

@@ -46,7 +46,7 @@ impl Ticks {
     }
 
     /// Of a lobby on these shards.
-    pub(in crate::faf) fn new(topology: Topology) -> Self {
+    pub(in crate::faf) fn new(topology: &Topology) -> Self {
         Ticks {
             heard: topology.all().map(|shard| (shard, 0)).collect(),
             done: 0,

@@ -353,7 +353,7 @@ impl Games {
                 cx.metrics.rated(&done.rated);
                 cx.post_all(|| SessionMail::Rated(done.rated.clone()));
                 let rated = CoordinatorMail::Rated(done.rated);
-                cx.post(cx.topology.coordinator(), rated);
+                cx.post_coordinator(rated);
             }
         }
     }

@@ -296,10 +296,7 @@ impl Games {
     }
 
     fn tell_match_over(&mut self, cx: &mut Context<'_>, match_id: u64, outcome: MatchOutcome) {
-        cx.post(
-            cx.topology.coordinator(),
-            CoordinatorMail::MatchOver { match_id, outcome },
-        );
+        cx.post_coordinator(CoordinatorMail::MatchOver { match_id, outcome });
     }
 }
 

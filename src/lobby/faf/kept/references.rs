@@ -121,7 +121,7 @@ impl Roles {
     }
 
     fn check_coordinator(&self, here: ShardId) -> Result<(), Damaged> {
-        if self.topology.coordinator() != here {
+        if self.topology.coordinator() != Some(here) {
             let is_elsewhere = self.coordinator.knows_nothing();
             return ensure(is_elsewhere, "the coordinator is on another shard");
         }

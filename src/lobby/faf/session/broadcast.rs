@@ -73,7 +73,7 @@ impl Sessions {
 
     /// Sends what has gathered for a tick to everybody here who may see it.
     pub(in crate::faf) fn broadcast(&mut self, cx: &mut Context<'_>, gathered: Gathered) {
-        let speaks_outside = cx.turn.shard == cx.topology.publisher();
+        let speaks_outside = cx.topology.is_publisher(cx.turn.shard);
         for queues in gathered.queues {
             if speaks_outside {
                 cx.turn.publish(matchmaker_event(queues.clone()));

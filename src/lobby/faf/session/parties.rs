@@ -221,10 +221,7 @@ impl Sessions {
         login_id: LoginId,
         request: CoordinatorRequest,
     ) {
-        cx.post(
-            cx.topology.coordinator(),
-            CoordinatorMail::ToCoordinator { login_id, request },
-        );
+        cx.post_coordinator(CoordinatorMail::ToCoordinator { login_id, request });
     }
 
     /// A message to a player, as long as that connection is still theirs.

@@ -23,7 +23,7 @@ impl Sessions {
             text::shutting_down(cx.settings.stopping.grace, cx.settings.shutdown_kick_idle);
         let notice = message::notice("info", &notice);
         cx.turn.fan_out(Audience::Subscribers, notice);
-        cx.post(cx.topology.coordinator(), CoordinatorMail::Told);
+        cx.post_coordinator(CoordinatorMail::Told);
     }
 
     /// Whoever does nothing is sent away before long.
