@@ -7,6 +7,7 @@
 //! | `proxy`, `charset`, `json` | one function each, beside its inverse or another reader |
 //! | `cockatrice` | its commands, decks, settings and texts: what was read, written and read again is the same |
 //! | `faf`, `vcmi`, `vcmi_json`, `router` | a lobby in the simulator, by programs of what its clients do (`play`) |
+//! | `cluster` | a node among others, by a program of what comes by the bus and what its driver tells it |
 //! | `tokens`, `statistics`, `configuration`, `spool` | what is read from tokens, key documents, games, files |
 //! | `swarm` | the load tester's own decoders |
 //! | `seeds`, `mutate` | inputs to begin with, and inputs near them |
@@ -15,6 +16,7 @@
 //! knows libFuzzer: `libfuzzer/` is a workspace of its own that links these functions with it.
 
 mod charset;
+mod cluster;
 mod cockatrice;
 mod codecs;
 #[cfg(feature = "back-office")]
@@ -59,6 +61,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "charset",
         run: charset::run,
+    },
+    Target {
+        name: "cluster",
+        run: cluster::run,
     },
     Target {
         name: "cockatrice",

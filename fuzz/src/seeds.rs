@@ -283,6 +283,27 @@ fn written() -> Vec<Seed> {
         seed("charset", "gb18030", framed(&[], "gb18030", "\u{4e2d}")),
         seed("charset", "latin1", framed(&[], "ISO-8859-1", "\u{e9}")),
         seed("charset", "sjis", framed(&[], "shift_jis", "\u{65e5}")),
+        // Two members; letters both ways; a beat that is changed, a message that is made up; the lead changes hands.
+        seed(
+            "cluster",
+            "letters",
+            b"\x01\0\x06\0\x07\x03\x03\0\x07\x01\x06\x01\x09\x02\x01\x01\x07\0\x05\x20".to_vec(),
+        ),
+        seed(
+            "cluster",
+            "changed",
+            b"\x01\0\x02\x05\x01\0\x30\x07\x01\x03\x09\x02\0\x11\x01\0\x40\x80\0\x04\xff".to_vec(),
+        ),
+        seed(
+            "cluster",
+            "made-up",
+            b"\x01\0\x01\x14\0\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\x01\x02\x01\0\0\x09\0\x01\x05\xff".to_vec(),
+        ),
+        seed(
+            "cluster",
+            "islands",
+            b"\x01\0\x08\x01\x05\xff\0\x08\0\x05\x40\x01\x0a\x01\x05\xff\x01\x0a\0\x05\x40\0\x0c\0\x05\x20".to_vec(),
+        ),
         seed(
             "cockatrice",
             "say",

@@ -60,9 +60,9 @@ fn weight(member: &Member, key: u64) -> u64 {
         .wrapping_mul(0x9E37_79B9_7F4A_7C15)
         .wrapping_add(member.incarnation)
         .wrapping_add(u64::from(member.node) << 56);
-    mixed = (mixed ^ mixed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^ mixed >> 31
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
 }
 
 /// Who holds a lease.
@@ -125,6 +125,21 @@ impl Standing {
         }
     }
 
+    /// Whether this life of the node is in the view: only then there are lanes to the others. One that comes back hears of its
+    /// new life before it is let in.
+    pub fn is_member(&self) -> bool {
+        let own = self.view.member(self.node);
+        own.is_some_and(|own| own.incarnation == self.incarnation)
+    }
+
+    /// The members to which lanes begin with this, what was known `before` being the last: nothing that was said until then
+    /// arrives there, or comes from there.
+    pub fn new_lanes<'a>(&'a self, before: &'a Standing) -> impl Iterator<Item = &'a Member> {
+        let has_lanes = before.is_member() && before.incarnation == self.incarnation;
+        let members = self.others().filter(|_| self.is_member());
+        members.filter(move |member| !(has_lanes && before.view.members.contains(member)))
+    }
+
     /// The other members.
     pub fn others(&self) -> impl Iterator<Item = &Member> {
         let own = self.node;
@@ -175,6 +190,29 @@ mod tests {
             }
             assert_eq!(all.responsible(key)[0].node, owner(&all, key));
         }
+    }
+
+    #[test]
+    fn lanes_begin_when_both_ends_are_in() {
+        let standing = |incarnation, view: View| Standing {
+            incarnation,
+            view: Arc::new(view),
+            ..Standing::alone(1, 2)
+        };
+        let begin = |now: &Standing, before: &Standing| -> Vec<u8> {
+            now.new_lanes(before).map(|member| member.node).collect()
+        };
+        let (old, fresh) = (78, 79);
+        let mut with_fresh = view(0..3);
+        with_fresh.members[1].incarnation = fresh;
+        let before = standing(old, view(0..3));
+        let not_yet = standing(fresh, view(0..3));
+        let back = standing(fresh, with_fresh);
+        assert!(before.is_member() && !not_yet.is_member() && back.is_member());
+        assert_eq!(begin(&not_yet, &before), []);
+        assert_eq!(begin(&back, &not_yet), [0, 2], "it comes back");
+        assert_eq!(begin(&back, &back), []);
+        assert_eq!(begin(&before, &standing(old, view(0..2))), [2], "one more");
     }
 
     #[test]

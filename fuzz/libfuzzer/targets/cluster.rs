@@ -1,0 +1,4 @@
+//! `cluster` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| (muster_fuzz::target("cluster").run)(data));
