@@ -19,7 +19,6 @@ use std::{
 use ahash::AHashMap;
 use crossbeam::utils::CachePadded;
 
-use super::mesh::NODE;
 use lobby::ShardId;
 
 /// Parts of the table of addresses, each behind its own lock: shards that let connections go seldom meet.
@@ -70,6 +69,7 @@ struct Part {
 /// Everybody who is connected, by shard and by address.
 #[derive(Debug)]
 pub(super) struct Admission {
+    node: u8,
     limits: AddressLimits,
     ipv6_prefix: u32,
     most: usize,
@@ -82,6 +82,7 @@ impl Admission {
     /// Nobody is there yet, and at most so many may come.
     pub(super) fn new(shards: u16, most: usize, limits: AddressLimits, ipv6_prefix: u32) -> Self {
         Admission {
+            node: 0,
             limits,
             ipv6_prefix: ipv6_prefix.clamp(1, 128),
             most,
@@ -89,6 +90,11 @@ impl Admission {
             parts: Default::default(),
             hasher: RandomState::new(),
         }
+    }
+
+    /// The same for the shards of this node.
+    pub(super) fn of_node(self, node: u8) -> Self {
+        Admission { node, ..self }
     }
 
     /// The shard for a new connection, the one with the fewest, on which it is counted from now on; none if there are as
@@ -107,7 +113,7 @@ impl Admission {
             return None;
         }
         self.shards[fewest.1].fetch_add(1, Ordering::Relaxed);
-        Some(ShardId::new(NODE, fewest.1 as u8))
+        Some(ShardId::new(self.node, fewest.1 as u8))
     }
 
     /// A connection that was placed on this shard is gone.

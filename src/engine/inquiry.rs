@@ -3,7 +3,7 @@
 use settings::Cidr;
 
 use lobby::{
-    ConnId,
+    ConnId, Protocol,
     operator::{Done, Farewell, Found, Order, Query},
 };
 
@@ -25,6 +25,8 @@ pub struct Eviction {
     pub conn: Option<ConnId>,
     /// Those that come from here; none: wherever they come from.
     pub network: Option<Cidr>,
+    /// Those that speak this; none: whatever they speak.
+    pub protocol: Option<Protocol>,
     /// Those in this place or a later one.
     pub from: u32,
     /// So many of them, or as many as are ended at once.

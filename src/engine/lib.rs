@@ -20,6 +20,8 @@
 //! | `memory`, `strangers` | how much all of a shard's connections may hold; what of a round is for those not signed in |
 //! | `topics`, `fanout` | who is in what; the broadcasts of one flush |
 //! | `mesh` | mail between shards |
+//! | `outward`, `letter` | what leaves for other nodes, and its form |
+//! | `neighbours` | what a shard hears of them |
 //! | `acceptor`, `admission`, `bans` | who comes in, and where; who does not |
 //! | `refusals` | who was turned away, for the log and for operators |
 //! | `inquiry`, `operator` | what an operator asks of a shard: lists of its connections, their end |
@@ -36,12 +38,15 @@ mod flush;
 mod frames;
 mod input;
 mod inquiry;
+mod letter;
 mod memory;
 mod mesh;
 mod metrics;
+mod neighbours;
 mod operator;
 mod outbox;
 mod outside;
+mod outward;
 mod reading;
 mod refusals;
 mod relay;
@@ -73,15 +78,15 @@ pub use inquiry::{Answer, Eviction, Inquiry, Wish};
 pub use memory::MemoryLimits;
 pub use mesh::{Accepted, INBOX_HIGH, Inbound, Mesh, MovedSocket, Part};
 pub use outside::{Asker, Outside, Publisher};
+pub use outward::{LETTER_BYTES, LetterMetrics, Outward, Parcel};
 pub use refusals::{Refusals, Refused};
-pub use runtime::use_small_pages;
+pub use runtime::{since_boot, use_small_pages};
 pub use settings::Settings;
 pub use tls::{Certificate, Tls};
 
 use acceptor::Acceptor;
 use admission::Admission;
 use lobby::{Dialect, Listener, ShardId, Stopping};
-use mesh::NODE;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use runtime::{Ring, Thread};
 use shard::{Place, Shard};
@@ -108,7 +113,7 @@ impl Engine {
         outside: Outside<D>,
         dialect: impl Fn(ShardId) -> D + Send + Sync + 'static,
     ) -> io::Result<Engine> {
-        let started = Instant::now();
+        let started = mesh.outward().map_or_else(Instant::now, Outward::origin);
         let (listeners, addresses) = listen(&settings)?;
         let metrics = || Arc::new(Metrics::default());
         let mut engine = Engine {
@@ -122,10 +127,11 @@ impl Engine {
             settings.connections,
             settings.address_limits,
             settings.ipv6_prefix,
-        );
+        )
+        .of_node(mesh.node());
         let incarnation = incarnation(settings.seed);
         let (settings, admission) = (Arc::new(settings), Arc::new(admission));
-        let places = ShardId::of_node(NODE, settings.shards).map(|id| Place {
+        let places = mesh.ids().map(|id| Place {
             id,
             incarnation,
             settings: settings.clone(),

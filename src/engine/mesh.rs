@@ -1,4 +1,4 @@
-//! Mail between shards, and from the back office to a shard: one lock-free inbox per shard.
+//! Mail between shards, and from the back office to a shard: one lock-free inbox per shard, and a way out to other nodes.
 //!
 //! A shard looks into its inbox before each step of a round. Only one that sleeps in its ring is woken, by its doorbell.
 
@@ -15,15 +15,18 @@ use std::{
 use bytes::Bytes;
 use crossbeam::{queue::SegQueue, utils::CachePadded};
 
-use super::{inquiry::Inquiry, runtime::Doorbell, tls::Session};
-use lobby::{Closing, ConnId, Dialect, FrameRelay, Relay, ShardId, Stopping, Ticket};
+use super::{
+    inquiry::Inquiry,
+    letter::{self, Letter},
+    outward::Outward,
+    runtime::Doorbell,
+    tls::Session,
+};
+use lobby::{Closing, ConnId, Dialect, FrameRelay, Relay, ShardId, Standing, Stopping, Ticket};
 
 /// Mail waiting in one inbox above which all shards stop reading from their sockets. Most mail is caused by what
 /// clients send, so this bounds the inboxes in practice; it is far above what a healthy shard ever sees.
 pub const INBOX_HIGH: usize = if cfg!(test) { 12 } else { 65_536 };
-
-/// The node whose shards a mesh connects: a process is alone.
-pub(super) const NODE: u8 = 0;
 
 /// Something for a shard that did not come through a socket. `S` is what a socket is.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub enum Inbound<D: Dialect, S = OwnedFd> {
     Accepted(Box<Accepted<S>>),
     /// From the dialect on another shard.
     Mail(ShardId, D::Mail),
+    /// The same from a shard of another node, unread.
+    Letter(ShardId, Bytes),
     /// A message for one of this shard's connections.
     Deliver(ConnId, Bytes),
     /// End one of this shard's connections.
@@ -46,6 +51,10 @@ pub enum Inbound<D: Dialect, S = OwnedFd> {
     Answer(Ticket, D::Answer),
     /// What it tells unasked.
     Notice(D::Notice),
+    /// What is known of the other nodes, from now on.
+    Standing(Arc<Standing>),
+    /// What was under way to and from this node is lost.
+    LaneBroken(u8),
     /// The process is to end.
     Stop(Stopping),
     /// Log every counter.
@@ -142,6 +151,9 @@ impl<D: Dialect, S> Inbox<D, S> {
 /// (`admission`).
 #[derive(Debug)]
 pub struct Mesh<D: Dialect, S = OwnedFd> {
+    node: u8,
+    /// The way to other nodes, unless this one is alone.
+    outward: Option<Arc<Outward>>,
     inboxes: Box<[CachePadded<Inbox<D, S>>]>,
     /// What wakes the thread that accepts connections.
     acceptor: OnceLock<Doorbell>,
@@ -193,13 +205,23 @@ impl<D: Dialect, S> Drop for Ending<D, S> {
 }
 
 impl<D: Dialect, S> Mesh<D, S> {
-    /// Inboxes for `shards` shards.
+    /// Inboxes for `shards` shards of a node that is alone.
     ///
     /// # Panics
     /// With more shards than a node can have.
     pub fn new(shards: u16) -> Arc<Self> {
+        Mesh::of_node(0, shards, None)
+    }
+
+    /// Inboxes for `shards` shards of node `node`, which has this way to others.
+    ///
+    /// # Panics
+    /// With more shards than a node can have.
+    pub fn of_node(node: u8, shards: u16, outward: Option<Arc<Outward>>) -> Arc<Self> {
         assert!(shards <= ShardId::MOST_PER_NODE, "{shards} shards");
         Arc::new(Mesh {
+            node,
+            outward,
             inboxes: (0..shards)
                 .map(|_| CachePadded::new(Inbox::new()))
                 .collect(),
@@ -215,6 +237,21 @@ impl<D: Dialect, S> Mesh<D, S> {
         })
     }
 
+    /// The node whose shards these are.
+    pub fn node(&self) -> u8 {
+        self.node
+    }
+
+    /// Whether there may be no other nodes.
+    pub fn is_alone(&self) -> bool {
+        self.outward.is_none()
+    }
+
+    /// The way to other nodes, unless this one is alone.
+    pub(super) fn outward(&self) -> Option<&Outward> {
+        self.outward.as_deref()
+    }
+
     /// How many shards there are.
     pub fn shards(&self) -> u16 {
         self.inboxes.len() as u16
@@ -222,12 +259,16 @@ impl<D: Dialect, S> Mesh<D, S> {
 
     /// Every shard.
     pub fn ids(&self) -> impl Iterator<Item = ShardId> {
-        ShardId::of_node(NODE, self.shards())
+        ShardId::of_node(self.node, self.shards())
     }
 
-    /// Puts something into a shard's inbox and wakes it if it sleeps. Never blocks.
+    /// Puts something into a shard's inbox and wakes it if it sleeps; what another node's shard may be told leaves for it. Never
+    /// blocks.
     pub fn post(&self, to: ShardId, inbound: Inbound<D, S>) {
-        let Some(inbox) = self.inboxes.get(to.local()).filter(|_| to.node() == NODE) else {
+        if to.node() != self.node {
+            return self.post_outward(to, inbound);
+        }
+        let Some(inbox) = self.inboxes.get(to.local()) else {
             return; // an id from another layout of shards: nobody there
         };
         // Counted first: who finds it counted and not yet there looks again.
@@ -238,6 +279,72 @@ impl<D: Dialect, S> Mesh<D, S> {
             && let Some(bell) = inbox.bell.get()
         {
             bell.ring();
+        }
+    }
+
+    /// Has something leave for a shard of another node.
+    fn post_outward(&self, to: ShardId, inbound: Inbound<D, S>) {
+        let Some(outward) = &self.outward else {
+            return; // alone: nobody there
+        };
+        let letter = match inbound {
+            Inbound::Mail(from, mail) => letter::mail(from, Some(to), &mail),
+            Inbound::Deliver(conn, body) => Some(letter::deliver(conn, &body)),
+            Inbound::Close(conn, how) => Some(letter::close(conn, how)),
+            _ => None, // sockets, and what concerns one process, stay in it
+        };
+        match letter {
+            Some(letter) => outward.push(Some(to.node()), letter),
+            None => outward.metrics().drop_one("stays_here"),
+        }
+    }
+
+    /// Mail to every shard of one other node, or of all of them.
+    pub(super) fn post_nodes(&self, from: ShardId, to: Option<u8>, mail: &D::Mail) {
+        let Some(outward) = self.outward().filter(|outward| outward.has_peers()) else {
+            return;
+        };
+        match letter::mail(from, None, mail) {
+            Some(letter) => outward.push(to, letter),
+            None => outward.metrics().drop_one("stays_here"),
+        }
+    }
+
+    /// Gives the shards a letter that another node's have sent. One of a form that is not known is dropped, and counted.
+    pub fn deliver(&self, from: u8, letter: Bytes) {
+        let Some(outward) = &self.outward else {
+            return;
+        };
+        outward.metrics().heard.up();
+        match letter::read(from, self.node, letter) {
+            Some(Letter::Mail { from, to, body }) => {
+                let all = self.ids().filter(|_| to.is_none());
+                for shard in all.chain(to) {
+                    self.post(shard, Inbound::Letter(from, body.clone()));
+                }
+            }
+            Some(Letter::Deliver { conn, body }) => {
+                self.post(conn.shard, Inbound::Deliver(conn, body));
+            }
+            Some(Letter::Close { conn, how }) => self.post(conn.shard, Inbound::Close(conn, how)),
+            None => outward.metrics().drop_one("undecodable"),
+        }
+    }
+
+    /// Tells every shard what is known of the other nodes from now on.
+    pub fn tell_standing(&self, standing: &Arc<Standing>) {
+        if let Some(outward) = &self.outward {
+            outward.set_has_peers(standing.others().next().is_some());
+        }
+        for shard in self.ids() {
+            self.post(shard, Inbound::Standing(standing.clone()));
+        }
+    }
+
+    /// Tells every shard that what was under way to and from a node is lost.
+    pub fn tell_broken(&self, node: u8) {
+        for shard in self.ids() {
+            self.post(shard, Inbound::LaneBroken(node));
         }
     }
 
@@ -377,10 +484,10 @@ impl<D: Dialect, S> Mesh<D, S> {
         ended.store(true, Ordering::Release);
     }
 
-    /// Some inbox is so long that nobody should take in more from outside for now.
+    /// Some inbox is so long, or so much is on its way to other nodes, that nobody should take in more from outside for now.
     pub fn congested(&self) -> bool {
-        self.inboxes
-            .iter()
-            .any(|inbox| inbox.waiting.load(Ordering::Relaxed) > INBOX_HIGH)
+        let is_long = |inbox: &Inbox<D, S>| inbox.waiting.load(Ordering::Relaxed) > INBOX_HIGH;
+        self.inboxes.iter().any(|inbox| is_long(inbox))
+            || self.outward().is_some_and(Outward::is_crowded)
     }
 }

@@ -88,7 +88,11 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         {
             slot = id.slot + 1;
             let network = eviction.network.as_ref();
-            if network.is_none_or(|network| network.contains(conn.address)) {
+            let listener = &self.settings.listeners[usize::from(conn.listener)];
+            let protocol = eviction.protocol.as_ref();
+            if network.is_none_or(|network| network.contains(conn.address))
+                && protocol.is_none_or(|protocol| *protocol == listener.protocol)
+            {
                 ended += u32::from(self.evict_one(id, &eviction.farewell));
             }
         }

@@ -22,6 +22,7 @@ use super::{
     memory::Memory,
     mesh::{Inbound, Mesh},
     metrics::Metrics,
+    neighbours::Neighbours,
     runtime::{Io, Key},
     strangers::Strangers,
     table::{Conn, Hold, Stage, Table},
@@ -65,6 +66,7 @@ pub(super) struct Shard<D: Dialect, I: Io> {
     rng: StdRng,
     next_ticket: u64,
     pub(super) mesh: Arc<Mesh<D, I::Socket>>,
+    pub(super) neighbours: Neighbours,
     pub(super) admission: Arc<Admission>,
     outside: Outside<D>,
     effects: Vec<Effect<D>>,
@@ -122,6 +124,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             rng: seed.map_or_else(rand::make_rng, StdRng::seed_from_u64),
             next_ticket: 0,
             mesh,
+            neighbours: Neighbours::default(),
             admission,
             outside,
             effects: Vec::new(),
@@ -318,6 +321,17 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         culprit: Option<ConnId>,
         f: impl FnOnce(&mut D, &mut Turn<'_, D>),
     ) {
+        self.look_at_hold(mono);
+        self.turn_unlooked(mono, culprit, f);
+    }
+
+    /// One turn, whatever this node holds among others.
+    pub(super) fn turn_unlooked(
+        &mut self,
+        mono: Duration,
+        culprit: Option<ConnId>,
+        f: impl FnOnce(&mut D, &mut Turn<'_, D>),
+    ) {
         let unix = self.io.unix(mono);
         let now = Now { mono, unix };
         let mut effects = std::mem::take(&mut self.effects);
@@ -383,12 +397,17 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 self.metrics.mail_in.up();
                 self.turn(None, |dialect, turn| dialect.on_mail(turn, from, mail));
             }
+            Inbound::Letter(from, body) => self.read_letter(from, &body),
             Inbound::Answer(ticket, answer) => {
                 self.turn(None, |dialect, turn| {
                     dialect.on_answer(turn, ticket, answer)
                 });
             }
             Inbound::Notice(news) => self.turn(None, |dialect, turn| dialect.on_notice(turn, news)),
+            Inbound::Standing(standing) => self.hear_standing(standing),
+            Inbound::LaneBroken(node) => {
+                self.turn(None, |dialect, turn| dialect.on_lane_broken(turn, node));
+            }
             Inbound::Deliver(conn, body) => self.send(conn, &body),
             Inbound::Close(conn, how) => self.close(conn, how),
             Inbound::Join(joint) => self.join(joint),
@@ -446,7 +465,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             Effect::Enter(conn, topic) => self.enter(conn, topic),
             Effect::Leave(conn, topic) => self.leave(conn, topic),
             Effect::Mail(to, mail) => self.mesh.post(to, Inbound::Mail(self.id, mail)),
-            Effect::MailNodes(_) => {} // the process is alone
+            Effect::MailNodes(mail) => self.mesh.post_nodes(self.id, None, &mail),
+            Effect::MailNode(node, mail) => self.mesh.post_nodes(self.id, Some(node), &mail),
             Effect::Ask(ticket, ask) => {
                 self.metrics.asks.up();
                 if let Err(ask) = (self.outside.ask)(self.id, ticket, ask) {

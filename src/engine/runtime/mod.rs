@@ -7,6 +7,7 @@
 //! when the shard wants them, so what it does not want yet stays in the kernel and slows its sender, and nothing that
 //! was read is ever on its way inside a ring.
 
+mod clock;
 mod doorbell;
 mod look;
 mod memory;
@@ -21,6 +22,7 @@ use std::{
 
 use lobby::ConnId;
 
+pub use clock::since_boot;
 pub use memory::use_small_pages;
 
 pub(super) use doorbell::Doorbell;

@@ -7,6 +7,7 @@
 mod book;
 mod check;
 mod network;
+mod nodes;
 mod operator;
 mod regressions;
 mod scribe;

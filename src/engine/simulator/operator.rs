@@ -4,7 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use super::{network::lock, regressions::Scene};
 use crate::{Answer, Eviction, Inquiry, Wish};
-use lobby::operator::{Farewell, Mark, Query, Row, Subject, Wanted};
+use lobby::{
+    Protocol,
+    operator::{Farewell, Mark, Query, Row, Subject, Wanted},
+};
 
 /// What a shard answers.
 fn ask(scene: &mut Scene, wish: Wish) -> Answer {
@@ -76,6 +79,7 @@ fn connections_end_some_at_a_time() {
     let mut eviction = Eviction {
         conn: None,
         network: None,
+        protocol: None,
         from: 0,
         most: 100,
         farewell: Farewell::ServerEnds,
@@ -106,6 +110,7 @@ fn only_who_is_meant_is_ended() {
     let mut eviction = Eviction {
         conn: Some(ids[1]),
         network: None,
+        protocol: None,
         from: 0,
         most: 1,
         farewell: Farewell::ServerEnds,
@@ -128,6 +133,9 @@ fn only_who_is_meant_is_ended() {
     ));
     eviction.conn = None;
     eviction.network = Some("192.0.2.0/24".parse().expect("a network"));
+    let none = ask(&mut scene, Wish::Evict(eviction.clone()));
+    assert!(matches!(none, Answer::Evicted { ended: 0, .. }));
+    (eviction.network, eviction.protocol) = (None, Some(Protocol(7)));
     let none = ask(&mut scene, Wish::Evict(eviction));
     assert!(matches!(none, Answer::Evicted { ended: 0, .. }));
     scene.say(clients[0], "x 1\n");
