@@ -21,6 +21,8 @@ pub trait Lobby: Dialect {
     type Settings: Group + Clone + Send + Sync + 'static;
     /// What each of its shards counts.
     type Metrics: Source + Default + Send + Sync + 'static;
+    /// Whether one lobby of it may be on several nodes. The others live on one of them.
+    const SPREADS: bool = false;
 
     /// A shard's state, as it is when the process starts.
     fn new_shard(

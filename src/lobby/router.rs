@@ -20,6 +20,9 @@ pub trait Includes<D: Dialect>: Dialect {
     fn timer(timer: D::Timer) -> Self::Timer;
 }
 
+/// Spoken by connections of a dialect that lives on another node: they are closed, and no dialect hears of them.
+pub const NOT_HERE: Protocol = Protocol(u8::MAX);
+
 /// The effects of a router, for one of its dialects.
 struct Within<'a, R>(&'a mut dyn Effects<R>);
 
@@ -88,6 +91,8 @@ macro_rules! router {
             $($field: $Dialect,)+
             /// What each connection speaks, by slot.
             spoken: ::std::vec::Vec<$crate::Protocol>,
+            /// The dialects that live on one node are on another one, or it is not known where.
+            single_elsewhere: bool,
         }
 
         ::settings::settings! {
@@ -110,7 +115,7 @@ macro_rules! router {
 
         const _: () = {
             use $crate::{
-                ConnId, Dialect, Keep, Listener, Lobby, Origin, Protocol, ShardId, Standing, Stopping, Ticket, Turn,
+                Closing, ConnId, Dialect, Keep, Listener, Lobby, Origin, Protocol, ShardId, Standing, Stopping, Ticket, Turn,
                 kept::Damaged,
                 operator::{Done, Farewell, Found, Order, Query},
             };
@@ -134,7 +139,7 @@ macro_rules! router {
                 /// These dialects on one shard.
                 #[allow(clippy::too_many_arguments, reason = "one of each dialect")]
                 pub fn new($($field: $Dialect),+) -> Self {
-                    $Router { $($field,)+ spoken: ::std::vec::Vec::new() }
+                    $Router { $($field,)+ spoken: ::std::vec::Vec::new(), single_elsewhere: false }
                 }
 
                 /// The lobbies on one shard, as they are when the process starts.
@@ -175,6 +180,14 @@ macro_rules! router {
                         all.extend(own.map(Of::$Dialect));
                     )+
                     all
+                }
+
+                /// Whether one lobby of this dialect may be on several nodes.
+                pub fn spreads(protocol: Protocol) -> bool {
+                    match protocol {
+                        $($Router::$NAME => <$Dialect as Lobby>::SPREADS,)+
+                        _ => false,
+                    }
                 }
 
                 fn spoken(&self, conn: ConnId) -> Protocol {
@@ -242,6 +255,10 @@ macro_rules! router {
                     let slot = conn.slot as usize;
                     if self.spoken.len() <= slot {
                         self.spoken.resize(slot + 1, Protocol::default());
+                    }
+                    if self.single_elsewhere && !$Router::spreads(origin.protocol) {
+                        self.spoken[slot] = $crate::router::NOT_HERE;
+                        return turn.close(conn, Closing::Flushed);
                     }
                     self.spoken[slot] = origin.protocol;
                     match origin.protocol {
@@ -323,6 +340,8 @@ macro_rules! router {
                 }
 
                 fn on_standing(&mut self, turn: &mut Turn<'_, Self>, standing: &Standing) {
+                    let holder = standing.leases.single;
+                    self.single_elsewhere = holder.is_none_or(|holder| holder.node != standing.node);
                     $($crate::router::turn_of(turn, |turn| {
                         self.$field.on_standing(turn, standing)
                     });)+

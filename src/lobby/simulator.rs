@@ -5,6 +5,15 @@
 //! its mail before it handles a frame, as in the engine; without, mail may be delayed as on a network. Mail is
 //! written and read again on its way, as it would be between machines, unless whoever drives it has no time for that
 //! (`written_mail`).
+//!
+//! Shards may be those of several nodes ([`Simulator::with_nodes`]); what may become of those, and of what they say to each
+//! other, is in `nodes`.
+
+mod lanes;
+mod nodes;
+mod turns;
+
+pub use nodes::Lease;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -15,11 +24,10 @@ use std::{
 
 use bytes::Bytes;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use serde::{Serialize, de::DeserializeOwned};
 
+use self::{lanes::Lanes, nodes::Nodes};
 use super::{
-    Audience, Closing, ConnId, Dialect, Effect, Keep, Now, Origin, Protocol, Relay, ShardId,
-    Stopping, Ticket, Topic, Turn, kept,
+    Closing, ConnId, Dialect, Effect, Origin, Protocol, ShardId, Stopping, Ticket, Topic, Turn,
     operator::{Done, Farewell, Found, Order, Query, Row},
 };
 use wire::Format;
@@ -56,6 +64,7 @@ enum Parcel<D: Dialect> {
 }
 
 struct Shard<D: Dialect> {
+    id: ShardId,
     dialect: D,
     rng: StdRng,
     next_ticket: u64,
@@ -73,7 +82,10 @@ pub type Observer<D> = Box<dyn FnMut(ShardId, &Effect<D>)>;
 
 /// Shards, mail between them, clients and a clock.
 pub struct Simulator<D: Dialect> {
+    /// Of all nodes, in their order.
     shards: Vec<Shard<D>>,
+    nodes: Nodes<D>,
+    lanes: Lanes,
     mail: BTreeMap<(ShardId, ShardId), VecDeque<Parcel<D>>>,
     clients: BTreeMap<ConnId, Client>,
     now: Duration,
@@ -100,37 +112,49 @@ pub struct Simulator<D: Dialect> {
     pub written_mail: bool,
     /// Whether the back office keeps everybody waiting: no answer comes.
     pub stalled: bool,
+    /// How late mail between nodes may be. Zero: it arrives with everything else.
+    pub late: Duration,
     /// Told of every effect, for tests that compare whole runs.
     pub observer: Option<Observer<D>>,
 }
 
 enum Job {
     Parcel(ShardId, ShardId),
+    Letter(u8, u8),
+    Arrival(ShardId),
     Answer(usize, usize),
     Frame(ConnId),
     End(ConnId),
 }
 
 impl<D: Dialect<Mail: Debug>> Simulator<D> {
-    /// Starts `shards` shards.
-    pub fn new(
-        shards: u16,
+    /// Starts `shards` shards of a node that is alone.
+    pub fn new(shards: u16, seed: u64, make: impl FnMut(ShardId) -> D, office: Office<D>) -> Self {
+        Simulator::started(&[shards], seed, make, office)
+    }
+
+    fn started(
+        nodes: &[u16],
         seed: u64,
         mut make: impl FnMut(ShardId) -> D,
         office: Office<D>,
     ) -> Self {
+        let ids = (0..).zip(nodes);
+        let ids = ids.flat_map(|(node, &shards)| ShardId::of_node(node, shards));
+        let shards = (1..).zip(ids).map(|(number, id): (u64, _)| Shard {
+            id,
+            dialect: make(id),
+            rng: StdRng::seed_from_u64(seed ^ number),
+            next_ticket: 0,
+            topics: BTreeSet::new(),
+            connections: 0,
+            timers: BTreeMap::new(),
+            asks: Vec::new(),
+        });
         let mut simulator = Simulator {
-            shards: ShardId::of_node(0, shards)
-                .map(|shard| Shard {
-                    dialect: make(shard),
-                    rng: StdRng::seed_from_u64(seed ^ (shard.local() as u64 + 1)),
-                    next_ticket: 0,
-                    topics: BTreeSet::new(),
-                    connections: 0,
-                    timers: BTreeMap::new(),
-                    asks: Vec::new(),
-                })
-                .collect(),
+            shards: shards.collect(),
+            nodes: Nodes::new(nodes),
+            lanes: Lanes::default(),
             mail: BTreeMap::new(),
             clients: BTreeMap::new(),
             now: Duration::from_secs(1000),
@@ -147,12 +171,23 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             eager: true,
             written_mail: true,
             stalled: false,
+            late: Duration::ZERO,
             observer: None,
         };
-        for shard in ShardId::of_node(0, shards) {
-            simulator.turn(shard, |dialect, turn| dialect.on_start(turn));
+        for index in 0..simulator.shards() {
+            simulator.with(index, |dialect, turn| dialect.on_start(turn));
         }
         simulator
+    }
+
+    /// Place of a shard among all.
+    fn index(&self, shard: ShardId) -> usize {
+        self.nodes.first(shard.node()) + shard.local()
+    }
+
+    /// The name of a shard, by its place among those of all nodes.
+    pub fn id(&self, shard: u16) -> ShardId {
+        self.shards[usize::from(shard)].id
     }
 
     /// Puts the clock for people back, or forward, so many seconds, as somebody does who sets it.
@@ -164,14 +199,14 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         };
     }
 
-    /// A shard's state.
+    /// A shard's state, by its place among those of all nodes, as everywhere here.
     pub fn dialect(&self, shard: u16) -> &D {
         &self.shards[usize::from(shard)].dialect
     }
 
     /// The state of this shard.
     pub fn dialect_on(&self, shard: ShardId) -> &D {
-        &self.shards[shard.local()].dialect
+        &self.shards[self.index(shard)].dialect
     }
 
     /// The state of the shard that the connection is on.
@@ -179,7 +214,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         self.dialect_on(conn.shard)
     }
 
-    /// How many shards there are.
+    /// How many shards there are, on all nodes.
     pub fn shards(&self) -> u16 {
         self.shards.len() as u16
     }
@@ -200,11 +235,15 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
     }
 
     /// Opens a connection.
+    ///
+    /// # Panics
+    /// If its node is lost.
     pub fn connect(&mut self, shard: u16) -> ConnId {
+        assert!(self.is_running(self.id(shard).node()), "the node is lost");
         let state = &mut self.shards[usize::from(shard)];
         state.connections += 1;
         let conn = ConnId {
-            shard: ShardId::new(0, shard as u8),
+            shard: state.id,
             slot: state.connections,
             generation: 0,
         };
@@ -277,9 +316,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
 
     /// The back office tells a shard something.
     pub fn tell(&mut self, shard: u16, news: D::Notice) {
-        self.turn(ShardId::new(0, shard as u8), |dialect, turn| {
-            dialect.on_notice(turn, news)
-        });
+        self.with(shard, |dialect, turn| dialect.on_notice(turn, news));
     }
 
     /// The connection has missed broadcasts and caught up.
@@ -323,7 +360,14 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
 
     /// An orderly end begins or is there, on all shards.
     pub fn stop(&mut self, step: Stopping) {
-        for shard in ShardId::of_node(0, self.shards()) {
+        for node in self.nodes() {
+            self.stop_node(node, step);
+        }
+    }
+
+    /// The same on one node.
+    pub fn stop_node(&mut self, node: u8, step: Stopping) {
+        for shard in self.shards_of(node) {
             self.turn(shard, |dialect, turn| dialect.on_stopping(turn, step));
         }
     }
@@ -342,9 +386,9 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
     pub fn advance(&mut self, by: Duration) {
         let until = self.now + by;
         self.settle();
-        while let Some(at) = self.next_timer().filter(|&at| at <= until) {
+        while let Some(at) = self.next_event().filter(|&at| at <= until) {
             self.now = at.max(self.now);
-            if !self.end_pauses() {
+            if !self.end_pauses() && !self.change_nodes() {
                 self.fire(at);
             }
             self.settle();
@@ -359,24 +403,28 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         over.map(|client| client.paused = None).count() > 0
     }
 
-    fn next_timer(&self) -> Option<Duration> {
+    /// When something happens by itself.
+    fn next_event(&self) -> Option<Duration> {
         let timers = self.shards.iter();
         let timers = timers.filter_map(|s| s.timers.keys().next().map(|key| key.0));
         let pauses = self.clients.values().filter_map(|client| client.paused);
-        timers.chain(pauses).min()
+        let nodes = self.nodes.next_change().into_iter();
+        let letters = self.next_letter().into_iter();
+        timers.chain(pauses).chain(nodes).chain(letters).min()
     }
 
-    /// Fires one timer that is due at this time, of a random shard.
+    /// Fires one timer that is due at this time, of a random shard, if there is any.
     fn fire(&mut self, at: Duration) {
         let due = |shard: &Shard<D>| shard.timers.keys().next().is_some_and(|key| key.0 == at);
         let shards: Vec<usize> = (0..self.shards.len())
             .filter(|&i| due(&self.shards[i]))
             .collect();
+        if shards.is_empty() {
+            return; // a letter is due
+        }
         let shard = shards[self.rng.random_range(0..shards.len())];
         if let Some((_, timer)) = self.shards[shard].timers.pop_first() {
-            self.turn(ShardId::new(0, shard as u8), |dialect, turn| {
-                dialect.on_timer(turn, timer)
-            });
+            self.with(shard as u16, |dialect, turn| dialect.on_timer(turn, timer));
         }
     }
 
@@ -389,6 +437,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
                 jobs.push(Job::Parcel(from, to));
             }
         }
+        self.letters_due(&mut jobs);
         let mail_waits = !jobs.is_empty();
         for (shard, state) in self.shards.iter().enumerate() {
             let answers = if self.stalled { 0 } else { state.asks.len() };
@@ -432,10 +481,12 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
                     None => {}
                 }
             }
+            Job::Letter(from, to) => self.letter_arrives(from, to),
+            Job::Arrival(shard) => self.take_arrival(shard),
             Job::Answer(shard, ask) => {
                 let (ticket, ask) = self.shards[shard].asks.swap_remove(ask);
                 let answer = (self.office)(ask);
-                self.turn(ShardId::new(0, shard as u8), |dialect, turn| {
+                self.with(shard as u16, |dialect, turn| {
                     dialect.on_answer(turn, ticket, answer);
                 });
             }
@@ -458,7 +509,8 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
                 if let Some(peer) = peer {
                     self.close(peer, Closing::Flushed);
                 }
-                self.shards[conn.shard.local()]
+                let shard = self.index(conn.shard);
+                self.shards[shard]
                     .topics
                     .retain(|(_, member)| *member != conn);
                 self.turn(conn.shard, |dialect, turn| dialect.on_close(turn, conn));
@@ -468,194 +520,15 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
 
     /// Whether no mail and no answer is on its way, so that a shard's state is the whole state.
     pub fn is_quiet(&self) -> bool {
-        self.mail.values().all(VecDeque::is_empty) && self.shards.iter().all(|s| s.asks.is_empty())
+        self.mail.values().all(VecDeque::is_empty)
+            && self.lanes.are_quiet()
+            && self.shards.iter().all(|s| s.asks.is_empty())
     }
 
     /// A turn in which something happens that no input could make happen at will.
     pub fn with(&mut self, shard: u16, input: impl FnOnce(&mut D, &mut Turn<'_, D>)) {
-        self.turn(ShardId::new(0, shard as u8), input);
+        self.turn(self.id(shard), input);
     }
-
-    /// One turn of a shard, and its effects in order.
-    fn turn(&mut self, shard: ShardId, input: impl FnOnce(&mut D, &mut Turn<'_, D>)) {
-        let shards = self.shards.len() as u16;
-        let state = &mut self.shards[shard.local()];
-        let mut effects = std::mem::take(&mut self.effects);
-        let mut turn = Turn {
-            shard,
-            shards,
-            now: Now {
-                mono: self.now,
-                unix: self.epoch + self.now,
-            },
-            rng: &mut state.rng,
-            next_ticket: &mut state.next_ticket,
-            effects: &mut effects,
-        };
-        input(&mut state.dialect, &mut turn);
-        for effect in effects.drain(..) {
-            if let Some(observer) = &mut self.observer {
-                observer(shard, &effect);
-            }
-            self.carry_out(shard, effect);
-        }
-        self.effects = effects;
-    }
-
-    fn carry_out(&mut self, shard: ShardId, effect: Effect<D>) {
-        let state = &mut self.shards[shard.local()];
-        match effect {
-            Effect::Send(conn, body) if conn.shard == shard => self.receive(conn, body),
-            Effect::Send(conn, body) => self.post(shard, conn.shard, Parcel::Send(conn, body)),
-            Effect::SendChunks(conn, parts) => {
-                assert_eq!(conn.shard, shard, "chunks go to a connection of this shard");
-                let body: Vec<u8> = parts.iter().flat_map(|part| part.text().to_vec()).collect();
-                self.receive(conn, body.into());
-            }
-            Effect::FanOut(audience, body) => {
-                let members = |topic| {
-                    state
-                        .topics
-                        .iter()
-                        .filter(move |(of, _)| *of == topic)
-                        .map(|(_, conn)| *conn)
-                };
-                let conns: Vec<ConnId> = match audience {
-                    Audience::Subscribers => members(Topic::SUBSCRIBERS).collect(),
-                    Audience::Topic(topic) => members(topic).collect(),
-                    Audience::SubscribersBut(out) => members(Topic::SUBSCRIBERS)
-                        .filter(|c| !out.contains(c))
-                        .collect(),
-                    Audience::TopicBut(topic, out) => {
-                        members(topic).filter(|c| !out.contains(c)).collect()
-                    }
-                    Audience::Connections(these) => these.to_vec(),
-                };
-                for conn in conns {
-                    assert_eq!(
-                        conn.shard, shard,
-                        "a broadcast is for connections of this shard"
-                    );
-                    self.receive(conn, body.clone());
-                }
-            }
-            Effect::Enter(conn, topic) => drop(state.topics.insert((topic, conn))),
-            Effect::Leave(conn, topic) => drop(state.topics.remove(&(topic, conn))),
-            Effect::Mail(to, mail) => {
-                let mail = if self.written_mail {
-                    travelled(&mail)
-                } else {
-                    mail
-                };
-                self.post(shard, to, Parcel::Mail(mail));
-            }
-            Effect::MailNodes(_) => {} // there are no others
-            Effect::Ask(ticket, ask) => state.asks.push((ticket, ask)),
-            Effect::Publish(event) => self.published.push(event),
-            Effect::Hold(conn) | Effect::Watch(conn) => self.hold(conn, true),
-            Effect::Pause(conn, until) => {
-                if let Some(client) = self.clients.get_mut(&conn) {
-                    client.paused = Some(until);
-                }
-            }
-            Effect::ExpectRaw(..) => {} // frames come whole here, with or without a header
-            Effect::SignedIn(_) | Effect::Keeps(..) | Effect::Note(..) => {} // nothing is limited here
-            Effect::Join(joint) => self.join(*joint),
-            Effect::Release(conn) => self.hold(conn, false),
-            Effect::Close(conn, how) if conn.shard == shard => self.close(conn, how),
-            Effect::Close(conn, how) => self.post(shard, conn.shard, Parcel::Close(conn, how)),
-            Effect::TurnedAway(..) => {}
-            Effect::Wake(at, timer) => {
-                self.timers += 1;
-                state.timers.insert((at, self.timers), timer);
-            }
-        }
-    }
-
-    fn post(&mut self, from: ShardId, to: ShardId, parcel: Parcel<D>) {
-        self.mail.entry((from, to)).or_default().push_back(parcel);
-    }
-
-    /// Relays at once: what a client sends is received by its peer, and they end together.
-    fn join(&mut self, joint: Relay) {
-        for (conn, peer, first) in [
-            (joint.source, joint.target, joint.to_source),
-            (joint.target, joint.source, joint.to_target),
-        ] {
-            self.receive(conn, first);
-            if let Some(client) = self.clients.get_mut(&conn) {
-                client.peer = Some(peer);
-            }
-        }
-        for (conn, peer) in [(joint.source, joint.target), (joint.target, joint.source)] {
-            let early = self
-                .clients
-                .get_mut(&conn)
-                .map(|client| std::mem::take(&mut client.outgoing));
-            for bytes in early.into_iter().flatten() {
-                self.receive(peer, bytes.into());
-            }
-            if self
-                .clients
-                .get(&conn)
-                .is_some_and(|client| client.closed.is_some())
-            {
-                self.close(peer, Closing::Flushed);
-            }
-        }
-    }
-
-    fn hold(&mut self, conn: ConnId, held: bool) {
-        if let Some(client) = self.clients.get_mut(&conn) {
-            client.held = held;
-        }
-    }
-
-    fn receive(&mut self, conn: ConnId, body: Bytes) {
-        if let Some(client) = self.clients.get_mut(&conn).filter(|c| c.closed.is_none()) {
-            client.received.push_back(body);
-        }
-    }
-
-    fn close(&mut self, conn: ConnId, how: Closing) {
-        if let Some(client) = self.clients.get_mut(&conn) {
-            client.closed.get_or_insert(how);
-        }
-    }
-}
-
-impl<D: Keep> Simulator<D> {
-    /// Another process goes on with every shard: `make` gives new ones, and all that they get of the old ones is bytes.
-    ///
-    /// # Panics
-    /// If something is on its way, or what was kept can't be gone on from.
-    pub fn hand_over(&mut self, mut make: impl FnMut(ShardId) -> D)
-    where
-        D::Mail: Debug,
-    {
-        assert!(self.is_quiet(), "something is on its way");
-        for (id, shard) in ShardId::of_node(0, self.shards()).zip(&mut self.shards) {
-            let bytes = kept::encode(&shard.dialect.keep());
-            let mut revived = make(id);
-            let kept = kept::decode(&bytes).expect("what was written can be read");
-            revived.revive(kept).expect("it is all there");
-            shard.dialect = revived;
-            let timers: Vec<_> = shard.timers.iter().collect();
-            let bytes = kept::encode(&timers);
-            let timers: Vec<_> = kept::decode(&bytes).expect("what was written can be read");
-            shard.timers = timers.into_iter().collect();
-        }
-    }
-}
-
-/// Mail as another machine reads it. Its text is compared as well: `Some(None)` is written like `None`.
-fn travelled<M: Serialize + DeserializeOwned + Debug>(mail: &M) -> M {
-    let encode = |mail| rmp_serde::to_vec_named(mail).expect("mail can be written");
-    let bytes = encode(mail);
-    let read = rmp_serde::from_slice(&bytes).expect("what was written can be read");
-    assert!(encode(&read) == bytes, "{mail:?} is read as {read:?}");
-    assert_eq!(format!("{mail:?}"), format!("{read:?}"));
-    read
 }
 
 impl<D: Dialect> std::fmt::Debug for Simulator<D> {

@@ -147,6 +147,8 @@ pub enum Effect<D: Vocabulary> {
     Mail(ShardId, D::Mail),
     /// Mail to the dialect on every shard of every other node of the lobby: a copy for each node leaves this one.
     MailNodes(D::Mail),
+    /// Mail to the dialect on every shard of one other node: one copy leaves this one.
+    MailNode(u8, D::Mail),
     /// A question to the back office.
     Ask(Ticket, D::Ask),
     /// An event for the broker; dropped and counted where it can't take any more.
@@ -194,6 +196,7 @@ impl<D: Vocabulary> Effect<D> {
             Effect::Leave(conn, topic) => Effect::Leave(conn, topic),
             Effect::Mail(to, letter) => Effect::Mail(to, mail(letter)),
             Effect::MailNodes(letter) => Effect::MailNodes(mail(letter)),
+            Effect::MailNode(node, letter) => Effect::MailNode(node, mail(letter)),
             Effect::Ask(ticket, question) => Effect::Ask(ticket, ask(question)),
             Effect::Publish(what) => Effect::Publish(event(what)),
             Effect::Hold(conn) => Effect::Hold(conn),
@@ -292,6 +295,11 @@ impl<D: Vocabulary> Turn<'_, D> {
     /// Mail to every shard of every other node. One that is alone has none.
     pub fn mail_nodes(&mut self, mail: D::Mail) {
         self.effects.push(Effect::MailNodes(mail));
+    }
+
+    /// Mail to every shard of one other node.
+    pub fn mail_node(&mut self, node: u8, mail: D::Mail) {
+        self.effects.push(Effect::MailNode(node, mail));
     }
 
     /// A question to the back office; the answer comes as [`Dialect::on_answer`] with the same ticket.

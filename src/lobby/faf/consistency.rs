@@ -4,6 +4,8 @@
 //! For whoever drives a [`Simulator`]: random walks, fuzzing. It looks at every shard's state, which no turn may, so nothing
 //! that runs in a server may call it.
 
+pub mod nodes;
+
 use super::{Faf, model::seat::LoginId};
 use crate::{ShardId, simulator::Simulator};
 

@@ -6,13 +6,14 @@
 //! after. A method that needs its mail to have been handled before it goes on does so by mail to its own role.
 
 use bytes::Bytes;
+use cluster::Holder;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     ConnId, Effect, Event, ShardId, Turn, Vocabulary,
     faf::{
         directory::picture::Picture,
-        mail::{Mail, session::SessionMail},
+        mail::{Mail, coordinator::CoordinatorMail, session::SessionMail},
         metrics::{Clients, Metrics},
         model::{
             reference::{RatingDefaults, Reference},
@@ -68,23 +69,31 @@ impl<'a> Context<'a> {
         self.turn.post(to, mail);
     }
 
-    /// Mail to the coordinator. While it is not known where that is, nobody hears it.
-    pub(in crate::faf) fn post_coordinator(&mut self, mail: impl Into<Mail>) {
-        if let Some(shard) = self.topology.coordinator() {
-            self.turn.post(shard, mail);
-        }
+    /// Mail to the coordinator that has introduced itself here last; false: there is none now.
+    pub(in crate::faf) fn post_coordinator(&mut self, mail: CoordinatorMail) -> bool {
+        let Some(Holder { node, term }) = self.topology.reached() else {
+            return false;
+        };
+        let mail = Mail::Coordinator(term, mail);
+        self.turn.post(ShardId::new(node, 0), mail);
+        true
     }
 
-    /// Mail to a role of every shard, this one last; `mail` makes one copy.
-    pub(in crate::faf) fn post_all<M: Into<Mail>>(&mut self, mut mail: impl FnMut() -> M) {
+    /// Mail to a role of every shard of this node, this one last; `mail` makes one copy.
+    pub(in crate::faf) fn post_local<M: Into<Mail>>(&mut self, mut mail: impl FnMut() -> M) {
         let here = self.turn.shard;
         for shard in self.topology.local().filter(|&shard| shard != here) {
             self.turn.post(shard, mail());
         }
+        self.turn.post(here, mail());
+    }
+
+    /// Mail to a role of every shard, this one last; `mail` makes one copy.
+    pub(in crate::faf) fn post_all<M: Into<Mail>>(&mut self, mut mail: impl FnMut() -> M) {
         if self.topology.has_others() {
             self.turn.mail_nodes(mail().into());
         }
-        self.turn.post(here, mail());
+        self.post_local(mail);
     }
 
     /// A message to a player on any shard, as long as that connection is still theirs.
@@ -97,6 +106,11 @@ impl<'a> Context<'a> {
                 body,
             },
         );
+    }
+
+    /// Whether the lobby is to end, and not only this node of it: nobody searches any more.
+    pub(in crate::faf) fn is_ending(&self) -> bool {
+        self.draining && !self.topology.is_clustered()
     }
 
     /// Where ratings begin.
@@ -125,10 +139,16 @@ impl Post for RoleTurn<'_> {
 pub enum Timer {
     /// Broadcast what has changed; the tick's number.
     Tick(u64),
+    /// Other nodes are not waited for any longer at the tick of this number.
+    TickLate(u64),
+    /// What nodes that were lost had is gone, if they are not back.
+    Lost,
     /// Ping everybody.
     Ping,
     /// Somebody should have logged in.
     Logins,
+    /// Claims that were not answered are repeated.
+    Claims,
     /// The player's game should have come up.
     LinkSetup(Seat),
     /// The game should have opened.
@@ -154,4 +174,22 @@ pub enum Timer {
     MatchStart(u32),
     /// Those who only watch a game should have reported its end.
     Observers(u32),
+    /// What another node has to say to a connection's request should have come.
+    Awaited(ConnId),
+    /// A coordinator should have introduced itself.
+    Unreached,
+    /// The shards should have told a new coordinator of this term of their players.
+    Tenure(u64),
+    /// Tell the heir of the coordinator of this term what has changed.
+    Heir(u64),
+    /// Players of a node that was lost should have come back to their games.
+    LostSeats(u8),
+    /// Games of a node that was lost should have been taken over.
+    Orphans,
+    /// Tell other nodes of launched games that have changed.
+    Shadows,
+    /// Go on with the launched games of a node that was lost.
+    TakeOver(u8),
+    /// The coordinator should have ended the searches of the players of this node, which is to end.
+    Searches,
 }

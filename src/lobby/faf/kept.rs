@@ -81,7 +81,7 @@ impl Keep for Faf {
             mut sessions,
             registry,
             games,
-            coordinator,
+            mut coordinator,
             directory,
         } = kept;
         let roles = &mut self.roles;
@@ -93,6 +93,7 @@ impl Keep for Faf {
         games.agree()?;
         coordinator.agree()?;
         roles.directory.revive(directory)?;
+        coordinator.goes_on_from(&roles.coordinator);
         roles.draining = draining;
         roles.lame_duck = lame_duck;
         counted.add_to(&*roles.metrics);

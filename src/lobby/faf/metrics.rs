@@ -59,6 +59,12 @@ metrics::metrics! {
         /// Sign-ins with a token that were refused.
         refused_token: Counter = PerShard "muster_faf_refused_token_total",
             Sum "server_user_logins_total" { status = "failure", method = "token" }: SIGN_INS;
+        /// Sign-ins ended because no node said whether they may be that player.
+        claims_unanswered: Counter = PerShard "muster_faf_claims_unanswered_total";
+        /// Ticks that were broadcast before all other nodes had been heard.
+        ticks_not_awaited: Counter = PerShard "muster_faf_ticks_not_awaited_total";
+        /// Times another shard had to show its players and games again because they were not what is known here.
+        shown_again: Counter = PerShard "muster_faf_shown_again_total";
         /// Sessions ended by a later sign-in of the same account.
         evictions: Counter = PerShard "muster_faf_evictions_total";
         /// Commands before sign-in that closed the connection.
@@ -112,6 +118,24 @@ metrics::metrics! {
         matches_without_map: Counter = PerShard "muster_faf_matches_without_map_total";
         /// Violations of players who let a match fail.
         violations: Counter = PerShard "muster_faf_violations_total";
+        /// Times this shard became the coordinator of its lobby.
+        coordinator_terms: Counter = PerShard "muster_faf_coordinator_terms_total";
+        /// Messages for a coordinator that this shard is not any more.
+        coordinator_misdirected: Counter = PerShard "muster_faf_coordinator_misdirected_total";
+        /// Messages from a coordinator that is not the present one.
+        coordinator_outdated: Counter = PerShard "muster_faf_coordinator_outdated_total";
+        /// Things inherited from another coordinator that could not be read.
+        coordinator_unread: Counter = PerShard "muster_faf_coordinator_unread_total";
+        /// Launched games of lost nodes that this shard went on with.
+        games_taken_over: Counter = PerShard "muster_faf_games_taken_over_total";
+        /// Launched games of this shard that another node had gone on with.
+        games_given_up: Counter = PerShard "muster_faf_games_given_up_total";
+        /// Launched games of other nodes that could not be read.
+        games_unread: Counter = PerShard "muster_faf_games_unread_total";
+        /// Requests refused because another node did not answer or was lost.
+        node_refusals: Counter = PerShard "muster_faf_node_refusals_total";
+        /// Requests that waited for news of a game or player from another node.
+        news_awaited: Counter = PerShard "muster_faf_news_awaited_total";
         /// Messages of games without effect: unknown, malformed, or from the wrong player.
         game_messages_ignored: Counter = PerShard "muster_faf_game_messages_ignored_total";
         /// Things that were not kept because a limit was reached.

@@ -65,9 +65,9 @@ pub use self::{
 use self::{
     context::{Context, RoleTurn, Words},
     coordinator::Coordinator,
-    directory::Directory,
+    directory::{Directory, Hand},
     game::games::Games,
-    mail::directory::Changes,
+    mail::{StopMail, directory::Changes},
     metrics::{Clients, GameLabels},
     news::News,
     questions::{Answer, Ask},
@@ -165,6 +165,18 @@ macro_rules! context {
     };
 }
 
+/// What the directory has in hand.
+macro_rules! hand {
+    ($roles:ident, $turn:ident) => {
+        Hand {
+            turn: $turn,
+            topology: &$roles.topology,
+            settings: &$roles.settings,
+            metrics: &$roles.metrics,
+        }
+    };
+}
+
 /// The same turn in the hands of a role of the shard `here`.
 macro_rules! role_turn {
     ($turn:ident, $here:ident, $said:ident) => {
@@ -182,6 +194,9 @@ macro_rules! role_turn {
         }
     };
 }
+
+// After what it uses of this file.
+mod standing;
 
 impl Faf {
     /// The state of shard `shard` of `shards`.
@@ -201,7 +216,11 @@ impl Faf {
                 sessions: Sessions::default(),
                 registry: Registry::default(),
                 games: Games::default(),
-                coordinator: Coordinator::default(),
+                coordinator: if topology.coordinates(shard).is_some() {
+                    Coordinator::alone()
+                } else {
+                    Coordinator::default()
+                },
                 directory: Directory::new(&topology),
                 topology,
             },
@@ -272,9 +291,10 @@ impl Faf {
             roles.show_metrics();
             roles.directory.tick_begins(&mut turn);
         });
-        self.step(turn, |roles, mut turn| {
+        self.step(turn, |roles, turn| {
             let tuning = &roles.settings.matchmaking.tuning;
-            let queues = (!roles.draining)
+            let is_ending = roles.draining && !roles.topology.is_clustered();
+            let queues = (!is_ending)
                 .then(|| roles.coordinator.changed_queues(turn.now, tuning))
                 .flatten();
             let changes = Changes {
@@ -282,23 +302,29 @@ impl Faf {
                 players: roles.sessions.changes(&roles.directory.picture),
                 games: roles.games.changes(turn.now.mono, &roles.metrics),
                 queues,
+                continues: false,
             };
-            roles.directory.tick_ends(&mut turn, changes);
+            let later = roles.games.told_later();
+            let hand = &mut hand!(roles, turn);
+            roles.directory.tick_ends(hand, changes, later);
         });
     }
 
     fn news(&mut self, turn: &mut Turn<'_, Faf>, news: News) {
         let renews = matches!(news, News::Reference(_));
         self.step(turn, |roles, turn| roles.news(turn, news));
-        if renews && self.is_coordinator() && !self.roles.draining {
+        if renews && self.is_coordinator() {
             self.step(turn, |roles, turn| {
-                roles.coordinator.renew_queues(&mut context!(roles, turn));
+                let cx = &mut context!(roles, turn);
+                if !cx.is_ending() {
+                    roles.coordinator.queues_came(cx);
+                }
             });
         }
     }
 
     fn is_coordinator(&self) -> bool {
-        self.roles.topology.coordinator() == Some(self.shard)
+        self.roles.topology.coordinates(self.shard).is_some()
     }
 
     /// No new games; everybody is told; then searches end, and games that have not begun (spec: faf-lifecycle 14): the
@@ -337,22 +363,43 @@ impl Faf {
 }
 
 impl Roles {
-    fn mail<'a>(&'a mut self, mut turn: RoleTurn<'a>, from: ShardId, mail: Mail) {
+    fn mail<'a>(&'a mut self, turn: RoleTurn<'a>, from: ShardId, mail: Mail) {
         match mail {
             Mail::Session(mail) => self.sessions.mail(&mut context!(self, turn), from, mail),
-            Mail::Registry(mail) => self.registry.mail(&mut context!(self, turn), mail),
-            Mail::Game(mail) => self.games.mail(&mut context!(self, turn), mail),
-            Mail::Coordinator(mail) => self.coordinator.mail(&mut context!(self, turn), mail),
-            Mail::Directory(mail) => self.directory.mail(&mut turn, from, mail),
+            Mail::Registry(mail) => self.registry.mail(&mut context!(self, turn), from, mail),
+            Mail::Game(mail) => self.games.mail(&mut context!(self, turn), from, mail),
+            Mail::Coordinator(term, mail) => {
+                let cx = &mut context!(self, turn);
+                self.coordinator.mail(cx, from, term, mail);
+            }
+            Mail::OfCoordinator(term, mail) => self.coordinator_says(turn, from, term, mail),
+            Mail::Heir(mail) => self.heir_mail(turn, from, mail),
+            Mail::Stop(StopMail::Told) => self.coordinator.told(&mut context!(self, turn)),
+            Mail::Directory(mail) => {
+                let mut hand = hand!(self, turn);
+                self.directory.mail(&mut hand, from, mail);
+                let turn = hand.turn;
+                if self.sessions.expects_news() {
+                    self.sessions.news_came(&mut context!(self, turn));
+                }
+            }
         }
     }
 
     fn timer<'a>(&'a mut self, turn: RoleTurn<'a>, timer: Timer) {
+        match timer {
+            Timer::TickLate(number) => {
+                return self.directory.tick_is_late(&mut hand!(self, turn), number);
+            }
+            Timer::Lost => return self.directory.give_up_lost(&mut hand!(self, turn)),
+            _ => {}
+        }
         let cx = &mut context!(self, turn);
         match timer {
-            Timer::Tick(_) => {}
+            Timer::Tick(_) | Timer::TickLate(_) | Timer::Lost => {}
             Timer::Ping => self.sessions.ping(cx),
             Timer::Logins => self.sessions.logins_timed_out(cx),
+            Timer::Claims => self.sessions.claims_late(cx),
             Timer::LinkSetup(seat) => self.sessions.link_timed_out(cx, seat),
             Timer::KickIdle => self.sessions.kick_idle(cx),
             Timer::GameSetup(uid) => self.games.game_timed_out(cx, uid),
@@ -363,6 +410,15 @@ impl Roles {
             Timer::Parties => self.coordinator.tell_parties(cx),
             Timer::Pop { queue, wait } => self.coordinator.popped(cx, queue, wait),
             Timer::Violations => self.coordinator.sweep_violations(cx),
+            Timer::Awaited(conn) => self.sessions.waited_in_vain(cx, conn),
+            Timer::Unreached => self.sessions.unreached(cx),
+            Timer::Orphans => self.sessions.orphans_timed_out(cx),
+            Timer::LostSeats(node) => self.games.seats_timed_out(cx, node),
+            Timer::Shadows => self.games.tell_shadows(cx),
+            Timer::TakeOver(node) => self.games.take_over_games_of(cx, node),
+            Timer::Tenure(term) => self.coordinator.tenure_timed_out(cx, term),
+            Timer::Heir(term) => self.coordinator.tell_heir(cx, term),
+            Timer::Searches => self.coordinator.searches_timed_out(cx),
         }
     }
 
@@ -481,9 +537,11 @@ impl Dialect for Faf {
     }
 
     fn on_standing(&mut self, turn: &mut Turn<'_, Self>, standing: &Standing) {
-        if self.roles.topology.standing() != standing {
-            self.roles.topology = Topology::new(turn.shards, standing.clone());
-        }
+        self.standing_changed(turn, standing);
+    }
+
+    fn on_lane_broken(&mut self, turn: &mut Turn<'_, Self>, node: u8) {
+        self.lane_broken(turn, node);
     }
 
     fn on_stopping(&mut self, turn: &mut Turn<'_, Self>, step: Stopping) {

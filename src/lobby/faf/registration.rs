@@ -10,6 +10,7 @@ use crate::{Listener, Lobby, Opened, Protocol, ShardId};
 impl Lobby for Faf {
     type Settings = LobbySettings;
     type Metrics = Metrics;
+    const SPREADS: bool = true;
 
     fn new_shard(
         shard: ShardId,

@@ -140,6 +140,9 @@ settings::settings! {
         result_votes: ResultVotes = "faf.result_votes", word(ResultVotes::WORDS), "fair", live;
         /// In matchmaker games of two, the reported scores decide who won, not the reported words.
         ladder_outcome_override: bool = "faf.ladder_outcome_override", flag(), "true", live;
+        /// How long players and games of a node that was lost are shown as they were: whoever signs in again meanwhile is never
+        /// told of as gone. Its running games go on elsewhere after that.
+        grace: Duration = "cluster.grace_s", number(0, 3600), "10", unit("s"), live;
         /// Queues, searches and matches.
         matchmaking: MatchmakingSettings;
         /// Time for a custom game to open (spec: faf-lifecycle 10.1).

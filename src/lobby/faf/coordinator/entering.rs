@@ -15,7 +15,7 @@ use crate::faf::{
     },
     mail::{
         coordinator::{CannotSearch, CoordinatorRefusal, Profile, SearchWanted},
-        session::{CoordinatorEvent, SessionMail},
+        session::CoordinatorEvent,
     },
     model::{player_state::PlayerState, seat::LoginId, time::iso8601},
     protocol::{
@@ -39,6 +39,22 @@ pub(in crate::faf) struct Entry {
 }
 
 impl Entry {
+    /// Who has asked for it.
+    pub(in crate::faf) fn owner(&self) -> LoginId {
+        self.owner
+    }
+
+    /// Whether the word of somebody is waited for.
+    pub(in crate::faf) fn waits_for(&self, is_meant: impl Fn(&LoginId) -> bool) -> bool {
+        let mut members = self.members.iter();
+        members.any(|(member, said)| said.is_none() && is_meant(member))
+    }
+
+    /// Whose shards have said yes.
+    pub(in crate::faf) fn reserved(&self) -> Vec<LoginId> {
+        self.members.iter().filter(said_yes).map(|m| m.0).collect()
+    }
+
     /// Whether this login's shard has said yes, or may still do so.
     pub(in crate::faf) fn counts_on(&self, login_id: &LoginId) -> bool {
         let mut members = self.members.iter();
@@ -101,10 +117,7 @@ impl Coordinator {
                 entry: id,
                 rating_type: rating_type.clone(),
             };
-            cx.post(
-                login_id.conn.shard,
-                SessionMail::FromCoordinator { login_id, event },
-            );
+            self.tell_shard_of(cx, login_id, event);
         }
     }
 
@@ -153,11 +166,7 @@ impl Coordinator {
         for login_id in &reserved {
             self.release(cx, login_id);
         }
-        let answer = SessionMail::CoordinatorAnswer {
-            login_id: owner,
-            verdict,
-        };
-        cx.post(owner.conn.shard, answer);
+        self.answer(cx, owner, verdict);
     }
 
     /// The checks in their order, and then the search.
@@ -182,6 +191,7 @@ impl Coordinator {
                 Some(Err(CannotSearch::Busy { login, state })) => {
                     return Err(CoordinatorRefusal::MemberBusy { login, state });
                 }
+                Some(Err(CannotSearch::Ending)) => return Err(CoordinatorRefusal::Disabled),
                 // A party with somebody who is gone has changed.
                 Some(Err(CannotSearch::Gone)) | None => return Ok(()),
             }
@@ -198,7 +208,7 @@ impl Coordinator {
         if let Some(factions) = wanted.factions {
             self.choose_factions(owner.player_id, factions?);
         }
-        if cx.draining {
+        if cx.is_ending() {
             return Err(CoordinatorRefusal::Disabled);
         }
         if !self.is_timed_out(cx, &wanted.queue, &searchers) {
@@ -323,7 +333,7 @@ impl Coordinator {
     }
 
     /// Makes a searching player an idle one, unless something still counts on them.
-    fn release(&mut self, cx: &mut Context<'_>, login_id: &LoginId) {
+    pub(in crate::faf) fn release(&mut self, cx: &mut Context<'_>, login_id: &LoginId) {
         if self.matchmaker.is_wanted(login_id) {
             return;
         }
@@ -332,30 +342,35 @@ impl Coordinator {
         };
         if online.state == PlayerState::SearchingLadder {
             online.state = PlayerState::Idle;
-            let mail = SessionMail::FromCoordinator {
-                login_id: *login_id,
-                event: CoordinatorEvent::Release,
-            };
-            cx.post(login_id.conn.shard, mail);
+            self.tell_shard_of(cx, *login_id, CoordinatorEvent::Release);
         }
     }
 
     /// A player is gone: what they were about to begin is not begun.
     pub(in crate::faf) fn forget_entries(&mut self, cx: &mut Context<'_>, owner: &LoginId) {
-        let entries = &mut self.matchmaker.entries;
-        let theirs: Vec<u64> = entries
-            .iter()
-            .filter(|(_, entry)| entry.owner == *owner)
-            .map(|(&id, _)| id)
-            .collect();
-        for id in theirs {
+        self.drop_entries(cx, |entry| entry.owner == *owner);
+    }
+
+    /// These parties do not begin to search; gives who has asked for it.
+    pub(in crate::faf) fn drop_entries(
+        &mut self,
+        cx: &mut Context<'_>,
+        is_meant: impl Fn(&Entry) -> bool,
+    ) -> Vec<LoginId> {
+        let entries = self.matchmaker.entries.iter();
+        let meant = entries.filter(|(_, entry)| is_meant(entry));
+        let ids: Vec<u64> = meant.map(|(&id, _)| id).collect();
+        let mut owners = Vec::with_capacity(ids.len());
+        for id in ids {
             let Some(entry) = self.matchmaker.entries.remove(&id) else {
                 continue;
             };
-            for (login_id, _) in entry.members.iter().filter(said_yes) {
+            owners.push(entry.owner());
+            for login_id in &entry.reserved() {
                 self.release(cx, login_id);
             }
         }
+        owners
     }
 
     /// Players who let a match fail (spec: faf-matchmaking 10.1).
@@ -376,11 +391,18 @@ impl Coordinator {
             };
             let time = iso8601(violation.at.unix);
             let told = matchmaking::search_violation(violation.count, &time);
-            cx.tell(conn, player_id, told);
+            self.tell(cx, conn, player_id, told);
             let notice = message::notice("info", &violation.notice(rules));
-            cx.tell(conn, player_id, notice);
+            self.tell(cx, conn, player_id, notice);
         }
-        if !players.is_empty() && !std::mem::replace(&mut self.matchmaker.sweeping, true) {
+        self.sweep_if_needed(cx);
+    }
+
+    /// While there are violations they are looked through from time to time.
+    pub(in crate::faf) fn sweep_if_needed(&mut self, cx: &mut Context<'_>) {
+        let matchmaker = &mut self.matchmaker;
+        let is_due = !matchmaker.violations.is_empty();
+        if is_due && !std::mem::replace(&mut matchmaker.sweeping, true) {
             self.sweep_later(cx);
         }
     }

@@ -9,10 +9,12 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    ShardId,
     faf::{
         context::Context,
         coordinator::{Coordinator, queues::Search},
         mail::{
+            Mail,
             coordinator::{CoordinatorMail, Failure, MatchOutcome, Profile},
             game::{MatchPlayer, MatchSpec},
             session::{CoordinatorEvent, SessionMail},
@@ -39,7 +41,7 @@ pub(in crate::faf) struct Contestant {
     /// What they play.
     pub faction: Faction,
     /// Their shard has said how they are, or they have left.
-    answered: bool,
+    pub answered: bool,
 }
 
 /// How far a match is.
@@ -51,8 +53,8 @@ enum Stage {
     Asking,
     /// The back office is.
     Preparing,
-    /// It is its host's shard's.
-    Opened,
+    /// It is its host's shard's, since the shards were asked so often.
+    Opened(u64),
 }
 
 /// A match.
@@ -87,9 +89,84 @@ impl Match {
         }
     }
 
+    /// One that another coordinator has found.
+    pub(in crate::faf) fn kept(
+        setup: QueueSetup,
+        teams: [Vec<Contestant>; 2],
+        is_opened: bool,
+    ) -> Self {
+        let stage = match is_opened {
+            true => Stage::Opened(0),
+            false => Stage::Asking,
+        };
+        Match {
+            setup,
+            teams,
+            stage,
+        }
+    }
+
+    /// A match of which only its game is known.
+    pub(in crate::faf) fn adopted(setup: QueueSetup, players: &[(LoginId, u32)]) -> Self {
+        let team = |number: u32| {
+            let members = players.iter().filter(|(_, team)| *team == number);
+            let contestant = |&(login_id, _): &(LoginId, u32)| Contestant {
+                login_id,
+                profile: Profile::default(),
+                faction: Faction::Uef,
+                answered: true,
+            };
+            members.map(contestant).collect()
+        };
+        Match {
+            setup,
+            teams: [team(2), team(3)],
+            stage: Stage::Opened(0),
+        }
+    }
+
+    /// `matchmaker_queue.id`.
+    pub(in crate::faf) fn queue_id(&self) -> u32 {
+        self.setup.id
+    }
+
+    /// Who plays.
+    pub(in crate::faf) fn teams(&self) -> &[Vec<Contestant>; 2] {
+        &self.teams
+    }
+
+    /// The shard of its host, whose its game is.
+    pub(in crate::faf) fn host_shard(&self) -> Option<ShardId> {
+        self.players().next().map(|host| host.login_id.conn.shard)
+    }
+
+    /// Its game is open, as its host's shard says; it was asked in this round.
+    pub(in crate::faf) fn opened(&mut self, round: u64) {
+        self.stage = Stage::Opened(round);
+    }
+
+    /// Whether it was given to its host's shard before that was asked in this round, or not at all.
+    pub(in crate::faf) fn is_older_than(&self, round: u64) -> bool {
+        matches!(self.stage, Stage::Opened(opened) if opened < round)
+    }
+
+    /// Whether somebody in it has still to say how they are.
+    pub(in crate::faf) fn waits_for(&self, is_meant: impl Fn(&LoginId) -> bool) -> bool {
+        let mut players = self.players();
+        !self.is_opened() && players.any(|p| !p.answered && is_meant(&p.login_id))
+    }
+
+    /// Somebody's shard has said that they know of it.
+    pub(in crate::faf) fn answers(&mut self, login_id: &LoginId) {
+        let mut players = self.teams.iter_mut().flatten();
+        if let Some(player) = players.find(|player| player.login_id == *login_id) {
+            player.answered = true;
+        }
+    }
+
     /// Whether nothing more of it is asked or told before its host's shard says how it went.
     pub(in crate::faf) fn is_opened(&self) -> bool {
-        self.stage == Stage::Opened
+        matches!(self.stage, Stage::Opened(_))
     }
 
     /// Team 1, then team 2.
@@ -100,6 +177,11 @@ impl Match {
     /// Whether somebody is in it.
     pub(in crate::faf) fn has(&self, login_id: &LoginId) -> bool {
         self.players().any(|player| player.login_id == *login_id)
+    }
+
+    /// Whether any of these is in it.
+    pub(in crate::faf) fn has_any(&self, is_meant: impl Fn(&LoginId) -> bool) -> bool {
+        self.players().any(|player| is_meant(&player.login_id))
     }
 
     fn displayed(&self) -> Vec<f64> {
@@ -148,13 +230,11 @@ impl Coordinator {
                 queue: queue.clone(),
                 rating_type: rating_type.clone(),
             };
-            cx.post(
-                login_id.conn.shard,
-                SessionMail::FromCoordinator { login_id, event },
-            );
+            self.tell_shard_of(cx, login_id, event);
             self.stop_searches(cx, login_id.player_id);
         }
         let told = CoordinatorMail::AllTold { match_id: id };
+        let told = Mail::Coordinator(self.term(), told);
         cx.post(cx.turn.shard, told);
     }
 
@@ -201,7 +281,7 @@ impl Coordinator {
     }
 
     /// When everybody has been heard: what does the back office know (spec: faf-matchmaking 8.2, 1 to 4).
-    fn prepare_match(&mut self, cx: &mut Context<'_>, id: u64) {
+    pub(in crate::faf) fn prepare_match(&mut self, cx: &mut Context<'_>, id: u64) {
         let Some(found) = self.matchmaker.matches.get_mut(&id) else {
             return;
         };
@@ -232,6 +312,7 @@ impl Coordinator {
         grant: Result<MatchGrant, StoreFailure>,
     ) {
         let settings = cx.settings.clone();
+        let rounds = self.rounds();
         let Some(found) = self.matchmaker.matches.get_mut(&id) else {
             return;
         };
@@ -246,11 +327,16 @@ impl Coordinator {
         let Some(host) = opening.players.first().map(|host| host.login_id) else {
             return;
         };
-        found.stage = Stage::Opened;
-        cx.post(host.conn.shard, SessionMail::OpenMatch(Box::new(opening)));
+        found.stage = Stage::Opened(rounds);
+        self.say(
+            cx,
+            host.conn.shard,
+            SessionMail::OpenMatch(Box::new(opening)),
+        );
     }
 
-    fn match_errored(&mut self, cx: &mut Context<'_>, id: u64) {
+    /// A match comes to nothing, and nobody is to blame.
+    pub(in crate::faf) fn match_errored(&mut self, cx: &mut Context<'_>, id: u64) {
         let outcome = MatchOutcome::Failed {
             game_id: None,
             violators: Vec::new(),
@@ -261,12 +347,19 @@ impl Coordinator {
 
     /// The server is to end: what has no game yet gets none.
     pub(in crate::faf) fn cancel_unopened_matches(&mut self, cx: &mut Context<'_>) {
+        self.cancel_matches(cx, |found| !found.is_opened());
+    }
+
+    /// These matches come to nothing.
+    pub(in crate::faf) fn cancel_matches(
+        &mut self,
+        cx: &mut Context<'_>,
+        is_meant: impl Fn(&Match) -> bool,
+    ) {
         let matches = self.matchmaker.matches.iter();
-        let unopened: Vec<u64> = matches
-            .filter(|(_, found)| found.stage != Stage::Opened)
-            .map(|(&id, _)| id)
-            .collect();
-        for id in unopened {
+        let meant = matches.filter(|(_, found)| is_meant(found));
+        let ids: Vec<u64> = meant.map(|(&id, _)| id).collect();
+        for id in ids {
             self.match_errored(cx, id);
         }
     }
@@ -302,10 +395,7 @@ impl Coordinator {
                 match_id: id,
                 game_id,
             };
-            cx.post(
-                login_id.conn.shard,
-                SessionMail::FromCoordinator { login_id, event },
-            );
+            self.tell_shard_of(cx, login_id, event);
         }
         self.register_violations(cx, &violators);
     }

@@ -39,6 +39,13 @@ impl Metrics {
         }
     }
 
+    /// A queue is another coordinator's now.
+    pub(super) fn queue_gone(&self, queue: &str) {
+        for gauge in [&self.queue_players, &self.unmatched_searches] {
+            gauge.of(&[queue]).set(0.0);
+        }
+    }
+
     /// A queue pops with so many players, and will again after this time.
     pub(super) fn queue_popped(&self, queue: &str, players: usize, wait: Duration) {
         self.queue_players.of(&[queue]).set(players as f64);

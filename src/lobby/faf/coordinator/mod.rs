@@ -7,10 +7,16 @@
 //! | `queues`, `entering`, `popping` | queues and searches as plain bookkeeping; getting in and out; popping and being matched |
 //! | `matches`, `metrics` | a match from being found to its game, and its end; what is counted |
 //! | `stopping`, `operator` | the orderly end; what an operator sees of the queues |
+//! | `tenure`, `estate` | a time in office as plain data; what it knows in its written form, for the next one |
+//! | `succession`, `visitors`, `heir` | one node takes the office over from another; it asks who is there; it tells its heir |
 //!
 //! A player's own shard speaks for them: it introduces them before their first request, tells every change of their
 //! state after that, and that they are gone when they log out, all in order. While the coordinator works on a request
 //! its sender's connection is held; every request gets exactly one [`SessionMail::CoordinatorAnswer`].
+//!
+//! In a lobby of several nodes the office is a lease, and each time in office has a term (`tenure`), which all mail to and from
+//! the coordinator names. A shard speaks to it only after it has introduced itself there ([`SessionMail::Introduce`]), and answers
+//! with everybody it has introduced before: so whatever was lost or decided elsewhere is put right in one place (`visitors`).
 //!
 //! Invariants: a [`Member`] is somebody who is logged in and has been introduced with the claim (epoch) that is in their
 //! [`LoginId`]; whoever introduces themselves with a newer claim replaces the older member, who is treated as gone, and
@@ -20,6 +26,8 @@
 use serde::{Deserialize, Serialize};
 
 pub(in crate::faf) mod entering;
+pub(in crate::faf) mod estate;
+pub(in crate::faf) mod heir;
 pub(in crate::faf) mod matches;
 pub(in crate::faf) mod metrics;
 pub(in crate::faf) mod operator;
@@ -27,17 +35,25 @@ pub(in crate::faf) mod party;
 pub(in crate::faf) mod popping;
 pub(in crate::faf) mod queues;
 pub(in crate::faf) mod stopping;
+pub(in crate::faf) mod succession;
+pub(in crate::faf) mod tenure;
+pub(in crate::faf) mod visitors;
 
 use bytes::Bytes;
 
-use self::party::Parties;
+use self::{
+    party::Parties,
+    tenure::{Heritage, Tenure},
+};
 use crate::{
+    ConnId, ShardId,
     faf::{
         context::Context,
         coordinator::{matches::Preparing, popping::Finding, queues::Matchmaker},
         mail::{
+            Mail,
             coordinator::{CoordinatorMail, CoordinatorRefusal, CoordinatorRequest, PlayerRequest},
-            session::SessionMail,
+            session::{CoordinatorEvent, SessionMail},
         },
         model::{player_state::PlayerState, seat::LoginId},
         questions::Answer,
@@ -64,6 +80,9 @@ pub(in crate::faf) struct Member {
     party: Option<u32>,
     /// They have searched since they logged in, and been told what to expect.
     pub knows_matchmaker: bool,
+    /// When their shard has named them last, asked who is there.
+    #[serde(default)]
+    named: u64,
 }
 
 /// The coordinator's state.
@@ -73,9 +92,18 @@ pub(in crate::faf) struct Coordinator {
     parties: Parties,
     /// Queues, searches and matches.
     pub matchmaker: Matchmaker,
-    /// How often a shard has said that its players know of a step of the orderly end.
+    /// How often a shard of this node has said that its players know of a step of the orderly end.
     #[serde(default)]
     told: usize,
+    /// The players of this node have still to stop searching, as it is to end.
+    #[serde(default)]
+    stops: bool,
+    /// Since when it is the coordinator, if it is.
+    #[serde(default)]
+    tenure: Option<Box<Tenure>>,
+    /// What other coordinators have left here.
+    #[serde(default)]
+    heritage: Heritage,
     /// What the back office was asked, and what is waited for with.
     #[serde(skip)]
     pub pending: Pending<CoordinatorContinuation>,
@@ -89,7 +117,17 @@ impl Coordinator {
             parties: self.parties.clone(),
             matchmaker: self.matchmaker.clone(),
             told: self.told,
+            stops: self.stops,
+            tenure: self.tenure.clone(),
+            heritage: self.heritage.clone(),
             pending: Pending::default(),
+        }
+    }
+
+    /// What was kept by a process that knew of no other nodes is in office like the new one.
+    pub(in crate::faf) fn goes_on_from(&mut self, new: &Coordinator) {
+        if self.tenure.is_none() {
+            self.tenure.clone_from(&new.tenure);
         }
     }
 
@@ -110,6 +148,12 @@ impl Coordinator {
 
     /// Whether its parts say the same, with nothing on its way: whoever goes on would wait for ever for what is.
     pub(in crate::faf) fn agree(&self) -> Result<(), Damaged> {
+        self.agree_in_parts()?;
+        self.matchmaker.agree()
+    }
+
+    /// Whether members, parties and searches say the same of each other.
+    pub(in crate::faf) fn agree_in_parts(&self) -> Result<(), Damaged> {
         for (id, member) in &self.members {
             let LoginId { player_id, .. } = member.login_id;
             ensure(*id == player_id, "a member has two numbers")?;
@@ -134,8 +178,7 @@ impl Coordinator {
             let member = self.member(searcher.login_id.player_id);
             member.is_some_and(|member| member.login_id == searcher.login_id)
         });
-        ensure(are_members, "somebody searches who is not known")?;
-        self.matchmaker.agree()
+        ensure(are_members, "somebody searches who is not known")
     }
 
     /// The same, to change them, if they are still the one who is meant.
@@ -151,8 +194,25 @@ impl Asker for Coordinator {
 }
 
 impl Coordinator {
-    /// Somebody has something for the coordinator.
-    pub(in crate::faf) fn mail(&mut self, cx: &mut Context<'_>, mail: CoordinatorMail) {
+    /// The coordinator of a lobby of one node, from the start.
+    pub(in crate::faf) fn alone() -> Self {
+        Coordinator {
+            tenure: Some(Box::new(Tenure::of(0))),
+            ..Coordinator::default()
+        }
+    }
+
+    /// Somebody has something for the coordinator of this term.
+    pub(in crate::faf) fn mail(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: ShardId,
+        term: u64,
+        mail: CoordinatorMail,
+    ) {
+        if self.tenure.is_none() || self.term() != term {
+            return self.misdirected(cx, from, term, mail);
+        }
         match mail {
             CoordinatorMail::ToCoordinator { login_id, request } => {
                 self.coordinator_asked(cx, login_id, request);
@@ -166,7 +226,18 @@ impl Coordinator {
                     self.matchmaker.rated(change);
                 }
             }
-            CoordinatorMail::Told => self.told(cx),
+            CoordinatorMail::Visitors {
+                round,
+                visitors,
+                is_last,
+            } => self.visitors_told(cx, from, round, visitors, is_last),
+            CoordinatorMail::Matches {
+                round,
+                matches,
+                is_last,
+            } => self.matches_told(cx, from, round, matches, is_last),
+            CoordinatorMail::NodeStops => self.node_stops(cx, from.node()),
+            CoordinatorMail::Inherited(some) => self.inherited(cx, from.node(), some),
         }
     }
 
@@ -185,19 +256,11 @@ impl Coordinator {
                 }
             }
             CoordinatorRequest::Gone => self.coordinator_left(cx, login_id),
+            CoordinatorRequest::Request(request) if self.is_open() => {
+                self.requested(cx, login_id, request);
+            }
             CoordinatorRequest::Request(request) => {
-                // Who has been replaced by a later login wants nothing any more; they are let go all the same.
-                let verdict = if self.member_mut(&login_id).is_some() {
-                    self.coordinator_request(cx, login_id, request)
-                } else {
-                    Some(Ok(()))
-                };
-                if let Some(verdict) = verdict {
-                    cx.post(
-                        login_id.conn.shard,
-                        SessionMail::CoordinatorAnswer { login_id, verdict },
-                    );
-                }
+                self.tenure_mut().deferred.push((login_id, request));
             }
             CoordinatorRequest::Reserved { entry, outcome } => {
                 self.member_reserved(cx, login_id, entry, outcome);
@@ -213,6 +276,24 @@ impl Coordinator {
         }
     }
 
+    /// Somebody wants something.
+    pub(in crate::faf) fn requested(
+        &mut self,
+        cx: &mut Context<'_>,
+        login_id: LoginId,
+        request: PlayerRequest,
+    ) {
+        // Who has been replaced by a later login wants nothing any more; they are let go all the same.
+        let verdict = if self.member_mut(&login_id).is_some() {
+            self.coordinator_request(cx, login_id, request)
+        } else {
+            Some(Ok(()))
+        };
+        if let Some(verdict) = verdict {
+            self.answer(cx, login_id, verdict);
+        }
+    }
+
     fn coordinator_entered(&mut self, cx: &mut Context<'_>, login_id: LoginId, state: PlayerState) {
         if let Some(known) = self.member(login_id.player_id) {
             if known.login_id.epoch >= login_id.epoch {
@@ -225,12 +306,13 @@ impl Coordinator {
             state,
             party: None,
             knows_matchmaker: false,
+            named: 0,
         };
         self.members.insert(login_id.player_id, online);
     }
 
     /// spec: faf-lifecycle 5, 13, disconnect.
-    fn coordinator_left(&mut self, cx: &mut Context<'_>, login_id: LoginId) {
+    pub(in crate::faf) fn coordinator_left(&mut self, cx: &mut Context<'_>, login_id: LoginId) {
         if self.member_mut(&login_id).is_some() {
             self.stop_searches(cx, login_id.player_id);
             self.forget_entries(cx, &login_id);
@@ -286,6 +368,69 @@ impl Coordinator {
         let Some(LoginId { conn, .. }) = self.member(player_id).map(|v| v.login_id) else {
             return;
         };
-        cx.tell(conn, player_id, body);
+        self.tell(cx, conn, player_id, body);
+    }
+
+    /// A message to a player, as long as that connection is still theirs.
+    pub(in crate::faf) fn tell(
+        &self,
+        cx: &mut Context<'_>,
+        conn: ConnId,
+        player_id: u32,
+        body: Bytes,
+    ) {
+        let tell = SessionMail::Tell {
+            conn,
+            player_id,
+            body,
+        };
+        self.say(cx, conn.shard, tell);
+    }
+
+    /// A request is done, or refused.
+    pub(in crate::faf) fn answer(
+        &self,
+        cx: &mut Context<'_>,
+        login_id: LoginId,
+        verdict: Result<(), CoordinatorRefusal>,
+    ) {
+        let answer = SessionMail::CoordinatorAnswer { login_id, verdict };
+        self.say(cx, login_id.conn.shard, answer);
+    }
+
+    /// Something for the shard of a login.
+    pub(in crate::faf) fn tell_shard_of(
+        &self,
+        cx: &mut Context<'_>,
+        login_id: LoginId,
+        event: CoordinatorEvent,
+    ) {
+        let mail = SessionMail::FromCoordinator { login_id, event };
+        self.say(cx, login_id.conn.shard, mail);
+    }
+
+    /// Mail to the sessions of a shard, under its term.
+    pub(in crate::faf) fn say(&self, cx: &mut Context<'_>, to: ShardId, mail: SessionMail) {
+        cx.post(to, Mail::OfCoordinator(self.term(), mail));
+    }
+
+    /// Its present term.
+    pub(in crate::faf) fn term(&self) -> u64 {
+        self.tenure.as_ref().map_or(0, |tenure| tenure.term)
+    }
+
+    /// How often shards were asked who is there.
+    pub(in crate::faf) fn rounds(&self) -> u64 {
+        self.tenure.as_ref().map_or(0, |tenure| tenure.rounds)
+    }
+
+    /// Whether it does all that a coordinator does.
+    pub(in crate::faf) fn is_open(&self) -> bool {
+        self.tenure.as_ref().is_some_and(|tenure| tenure.is_open())
+    }
+
+    /// Its present time in office; one that has none begins one, of which nobody hears.
+    pub(in crate::faf) fn tenure_mut(&mut self) -> &mut Tenure {
+        self.tenure.get_or_insert_default()
     }
 }

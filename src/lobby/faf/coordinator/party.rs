@@ -58,6 +58,13 @@ impl Party {
         room
     }
 
+    /// Its times by another clock.
+    pub(in crate::faf) fn move_times(&mut self, moved: impl Fn(Duration) -> Duration) {
+        for (_, at) in &mut self.invitations {
+            *at = moved(*at);
+        }
+    }
+
     fn has_invited(&self, player_id: u32, now: Duration) -> bool {
         self.invitations
             .iter()
@@ -154,6 +161,49 @@ impl Coordinator {
 }
 
 impl Coordinator {
+    /// A party that another coordinator has known; its members are still to be heard of.
+    pub(in crate::faf) fn seat(&mut self, owner: u32, party: Party) {
+        let seated = party.members.iter().map(|member| (member.player_id, owner));
+        self.tenure_mut().seated.extend(seated);
+        self.parties.by_owner.insert(owner, party);
+    }
+
+    /// Members who have not been heard of leave their parties, and everybody else is told how theirs are.
+    pub(in crate::faf) fn settle_parties(&mut self, cx: &mut Context<'_>, tells_all: bool) {
+        let mut owners: Vec<u32> = self.parties.by_owner.keys().copied().collect();
+        owners.sort_unstable();
+        for owner in owners {
+            let Some(party) = self.parties.by_owner.get_mut(&owner) else {
+                continue;
+            };
+            let known = &self.members;
+            let is_here = |id: u32| known.get(&id).is_some_and(|m| m.party == Some(owner));
+            let before = party.members.len();
+            let is_owned = is_here(owner);
+            party.members.retain(|member| is_here(member.player_id));
+            let (members, changed) = (party.members.clone(), before != party.members.len());
+            if is_owned && (changed || tells_all) {
+                self.party_dirty(cx, owner);
+            }
+            if !is_owned {
+                self.parties.by_owner.remove(&owner);
+                let update = self.update_of(owner);
+                for member in members {
+                    if let Some(online) = self.members.get_mut(&member.player_id) {
+                        online.party = None;
+                    }
+                    self.tell_member(cx, member.player_id, update.clone());
+                }
+            }
+        }
+    }
+
+    /// Tells a player that they are in no party.
+    pub(in crate::faf) fn tell_partyless(&mut self, cx: &mut Context<'_>, player_id: u32) {
+        let update = self.update_of(player_id);
+        self.tell_member(cx, player_id, update);
+    }
+
     /// They are online and do not mind who invites them: the inviter's shard has asked, except of its own player.
     pub(in crate::faf) fn party_invite(
         &mut self,
@@ -168,7 +218,7 @@ impl Coordinator {
         }
         if self.party_of(sender).invite(recipient_id, cx.turn.now.mono) {
             let invite = message::encode(&message::PartyInvite { sender });
-            cx.tell(recipient, recipient_id, invite);
+            self.tell(cx, recipient, recipient_id, invite);
         } else {
             cx.metrics.over_limit.up();
         }

@@ -4,6 +4,8 @@
 //! back is only what should be done: a match is made in the turn of the answer, if all of it is still there. One queue
 //! at a time is matched, because a search's players may wait in several.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::{
@@ -22,6 +24,9 @@ use crate::{
     },
     question::Continuation,
 };
+
+/// A queue that is due while the coordinator still settles waits for so long.
+const NOT_YET: Duration = Duration::from_millis(500);
 
 /// Who plays against whom in the queue that has popped.
 #[derive(Debug)]
@@ -71,7 +76,10 @@ impl Coordinator {
         }
         let wait = self.matchmaker.next_id();
         let rules = &cx.settings.matchmaking.pop;
-        let queue = Queue::new(setup.clone(), wait, cx.turn.now, rules);
+        let mut queue = Queue::new(setup.clone(), wait, cx.turn.now, rules);
+        if let Some(times) = self.tenure_mut().times.remove(&setup.id) {
+            (queue.next_pop, queue.timer) = (times.next_pop, times.timer);
+        }
         let timer = Timer::Pop {
             queue: setup.id,
             wait,
@@ -99,8 +107,12 @@ impl Coordinator {
 
     /// A queue's wait is over (spec: faf-matchmaking 5).
     pub(in crate::faf) fn popped(&mut self, cx: &mut Context<'_>, id: u32, wait: u64) {
-        if cx.draining {
+        if cx.is_ending() {
             return;
+        }
+        if !self.is_open() && self.matchmaker.queue(id).is_some_and(|q| q.wait == wait) {
+            let at = cx.turn.now.mono + NOT_YET;
+            return cx.turn.wake_at(at, Timer::Pop { queue: id, wait });
         }
         let rules = &cx.settings.matchmaking.pop;
         let Some(queue) = self.matchmaker.queue(id).filter(|q| q.wait == wait) else {
@@ -234,7 +246,7 @@ impl Coordinator {
     pub(in crate::faf) fn all_queues(&self, cx: &Context<'_>) -> bytes::Bytes {
         let tuning = &cx.settings.matchmaking.tuning;
         let matchmaker = &self.matchmaker;
-        let entries = matchmaker.entries_of(cx.turn.now, tuning, |_| !cx.draining);
+        let entries = matchmaker.entries_of(cx.turn.now, tuning, |_| !cx.is_ending());
         matchmaking::matchmaker_info(&entries)
     }
 

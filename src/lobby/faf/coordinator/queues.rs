@@ -135,6 +135,16 @@ pub(in crate::faf) struct Matchmaker {
 }
 
 impl Matchmaker {
+    /// The last number that was given out.
+    pub(in crate::faf) fn last_number(&self) -> u64 {
+        self.last_id
+    }
+
+    /// Numbers up to this one were given out by another coordinator.
+    pub(in crate::faf) fn begin_after(&mut self, last: u64) {
+        self.last_id = self.last_id.max(last);
+    }
+
     /// A number nothing else here has.
     pub(in crate::faf) fn next_id(&mut self) -> u64 {
         self.last_id += 1;
@@ -216,6 +226,18 @@ impl Matchmaker {
     /// Puts a search at the end of its queue.
     pub(in crate::faf) fn add(&mut self, search: Search) {
         let id = self.next_id();
+        self.place(id, search);
+    }
+
+    /// Puts a search of another coordinator where it was, if its queue is still there.
+    pub(in crate::faf) fn restore(&mut self, id: u64, search: Search) {
+        if self.queue(search.queue).is_some() && !self.searches.contains_key(&id) {
+            self.begin_after(id);
+            self.place(id, search);
+        }
+    }
+
+    fn place(&mut self, id: u64, search: Search) {
         for member in &search.members {
             let searches = self.by_player.entry(member.login_id.player_id);
             searches.or_default().push(id);

@@ -1,19 +1,32 @@
 //! What everybody may see, on every shard: the picture, and the ticks by which it follows. Every role may read the picture;
 //! it is changed by mail.
+//!
+//! Of each player and each game only one shard speaks, its owner; the others have what it said last and never merge. Other
+//! nodes are told once each. What they may have missed (a newcomer, a lane that broke) they are shown again (`showing`),
+//! whether they have it is compared now and then (`digest`), and what a lost node had is kept for a while (`lost`).
 
+pub(in crate::faf) mod digest;
+pub(in crate::faf) mod lost;
 pub(in crate::faf) mod picture;
+pub(in crate::faf) mod showing;
 pub(in crate::faf) mod tick;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     ShardId,
-    faf::{context::RoleTurn, mail::directory::DirectoryMail, topology::Topology},
+    faf::{
+        context::RoleTurn, mail::directory::DirectoryMail, metrics::Metrics, settings::Settings,
+        topology::Topology,
+    },
     kept::{Damaged, ensure},
 };
 
 use self::{
+    digest::Digests,
+    lost::Lost,
     picture::{KeptPicture, Picture},
+    showing::Showing,
     tick::Ticks,
 };
 
@@ -23,6 +36,9 @@ pub(in crate::faf) struct Directory {
     /// What is seen.
     pub picture: Picture,
     ticks: Ticks,
+    showing: Showing,
+    digests: Digests,
+    lost: Lost,
 }
 
 /// A directory, kept.
@@ -30,6 +46,18 @@ pub(in crate::faf) struct Directory {
 pub(in crate::faf) struct KeptDirectory {
     picture: KeptPicture,
     ticks: Ticks,
+}
+
+/// What a directory has in hand in a turn.
+pub(in crate::faf) struct Hand<'a> {
+    /// Takes what is to be done.
+    pub turn: RoleTurn<'a>,
+    /// Which shard has what.
+    pub topology: &'a Topology,
+    /// What the operator has chosen.
+    pub settings: &'a Settings,
+    /// What has happened on this shard.
+    pub metrics: &'a Metrics,
 }
 
 impl Directory {
@@ -45,7 +73,8 @@ impl Directory {
     pub(in crate::faf) fn revive(&mut self, kept: KeptDirectory) -> Result<(), Damaged> {
         let same = kept.ticks.hears_like(&self.ticks);
         ensure(same, "there are other shards than before")?;
-        self.ticks = kept.ticks;
+        let node = self.ticks.node();
+        self.ticks = kept.ticks.of_node(node);
         self.picture.revive(kept.picture)
     }
 
@@ -54,34 +83,90 @@ impl Directory {
         Directory {
             picture: Picture::default(),
             ticks: Ticks::new(topology),
+            showing: Showing::default(),
+            digests: Digests::default(),
+            lost: Lost::default(),
         }
     }
 
     /// Somebody has told what is to be seen.
-    pub(in crate::faf) fn mail(
-        &mut self,
-        turn: &mut RoleTurn<'_>,
-        from: ShardId,
-        mail: DirectoryMail,
-    ) {
+    pub(in crate::faf) fn mail(&mut self, hand: &mut Hand<'_>, from: ShardId, mail: DirectoryMail) {
         match mail {
             DirectoryMail::PlayerHere {
                 id,
                 conn,
                 epoch,
                 text,
-            } => self.picture.player_here(id, conn, epoch, text),
+            } => {
+                self.lost.player_named(id, epoch);
+                self.picture.player_here(id, conn, epoch, text);
+                self.come(from, id, epoch);
+            }
             DirectoryMail::PlayerText { id, epoch, text } => {
                 self.picture.player_text(id, epoch, text);
             }
-            DirectoryMail::PlayerGone { id, epoch } => self.picture.player_gone(id, epoch),
-            DirectoryMail::GameHere { uid } => self.picture.game_here(uid, from),
+            DirectoryMail::PlayerGone { id, epoch } => {
+                self.lost.player_named(id, epoch);
+                self.gone(from, id, epoch);
+                self.picture.player_gone(id, epoch);
+            }
+            DirectoryMail::GameHere { uid } => {
+                self.lost.game_named(uid);
+                self.picture.game_here(uid, from);
+            }
             DirectoryMail::GameText(game) => {
                 let listed = game.listed && !game.ended;
                 self.picture
                     .game_text(game.uid, listed, game.rule, game.body);
             }
-            DirectoryMail::Dirty(changes) => self.merge(turn, from, *changes),
+            DirectoryMail::Dirty(changes) => self.merge(hand, from, *changes),
+            DirectoryMail::Players {
+                from: first,
+                to,
+                players,
+            } => {
+                self.players_shown(hand, from, first..=to, players);
+            }
+            DirectoryMail::Games {
+                from: first,
+                to,
+                games,
+            } => {
+                self.games_shown(hand, from, first..=to, games);
+            }
+            DirectoryMail::Got(shown) => self.got(hand, from, shown),
+            DirectoryMail::Digest(digest) => self.compare(hand, from, &digest),
+            DirectoryMail::ShowAgain => self.show_again(hand, from),
+        }
+    }
+
+    /// What is known of the other nodes has changed.
+    pub(in crate::faf) fn standing_changed(&mut self, hand: &mut Hand<'_>, before: &Topology) {
+        let (old, new) = (before.standing(), hand.topology.standing());
+        for member in old
+            .others()
+            .filter(|&member| !new.view.members.contains(member))
+        {
+            self.tell_untold(|shard| shard.node() == member.node);
+            self.showing.forget(member.node);
+            self.node_lost(hand, member.node);
+        }
+        let is_new_life = old.incarnation != new.incarnation;
+        if is_new_life {
+            self.tell_untold(|_| true); // every lane is another one
+        }
+        for member in new.new_lanes(old) {
+            self.show(hand, member.node);
+        }
+        self.ticks.follow(hand.topology);
+        self.look(hand);
+    }
+
+    /// What was said to a node, and what it said, is lost.
+    pub(in crate::faf) fn lane_broken(&mut self, hand: &mut Hand<'_>, node: u8) {
+        self.tell_untold(|shard| shard.node() == node);
+        if hand.topology.standing().view.member(node).is_some() {
+            self.show(hand, node);
         }
     }
 }

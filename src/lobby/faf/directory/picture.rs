@@ -71,6 +71,13 @@ pub(in crate::faf) struct GameEntry {
     text: RefCell<Bytes>,
 }
 
+impl GameEntry {
+    /// The single form of `game_info`; empty until its owner has said so much.
+    pub(in crate::faf) fn text(&self) -> Bytes {
+        self.text.borrow().clone()
+    }
+}
+
 #[derive(Debug, Default)]
 struct GameBlock {
     entries: Vec<GameEntry>,
@@ -148,7 +155,7 @@ impl Picture {
             owner: game.owner,
             listed: game.listed,
             rule: game.rule.clone(),
-            text: game.text.borrow().clone(),
+            text: game.text(),
         };
         let games = self.games.values().flat_map(|block| &block.entries);
         KeptPicture {
@@ -193,7 +200,9 @@ impl Picture {
         let entry = PlayerEntry { id, conn, epoch };
         if let Some(&at) = self.index.get(&id) {
             let (block, at) = (&mut self.players[at as usize / BLOCK], at as usize % BLOCK);
-            if block.entries[at].epoch < epoch {
+            let known = &block.entries[at];
+            // Of the same, two lives of one node may have granted it before they knew of others.
+            if known.epoch < epoch || known.epoch == epoch && known.conn != conn {
                 block.entries[at] = entry;
                 block.texts.get_mut().apart()[at] = chunk(text);
             }
@@ -288,12 +297,13 @@ impl Picture {
         self.games.values().flat_map(|block| &block.entries)
     }
 
-    /// A new game; not listed until its owner says so.
+    /// A new game, not listed until its owner says so; or a known one, which is this shard's from now on.
     pub(in crate::faf) fn game_here(&mut self, uid: u32, owner: ShardId) {
-        if self.game(uid).is_some() {
+        let entries = &mut self.games.entry(uid / BLOCK as u32).or_default().entries;
+        if let Some(known) = entries.iter_mut().find(|game| game.uid == uid) {
+            known.owner = owner;
             return;
         }
-        let entries = &mut self.games.entry(uid / BLOCK as u32).or_default().entries;
         let at = entries.partition_point(|game| game.uid < uid);
         entries.insert(
             at,

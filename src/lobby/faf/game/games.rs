@@ -2,18 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use bytes::Bytes;
 
 use crate::{
+    ShardId,
     faf::{
         context::Context,
         game::{
             journal::{Keeping, Ledger, Writing},
+            shadow::{Shadow, Written},
             state::{Game, GameState},
         },
-        mail::directory::{DirectoryMail, GameUpdate},
+        mail::{
+            directory::{DirectoryMail, GameUpdate},
+            game::Seated,
+        },
         metrics::{Metrics, OVER, RUNNING},
         model::limits::GAME_NEWS,
         model::seat::Seat,
@@ -40,6 +48,24 @@ pub(in crate::faf) struct Games {
     /// The process is to end, and those that had not begun have ended.
     #[serde(default)]
     pub lobbies_closed: bool,
+    /// Places in games here that shards of other nodes are telling of, and are not done.
+    #[serde(default)]
+    pub told_seats: BTreeMap<ShardId, Vec<Seated>>,
+    /// Launched games of other nodes, which this shard goes on with if those are lost; by uid.
+    #[serde(default)]
+    pub shadows: IdMap<u32, Shadow>,
+    /// Who was told to go on with a launched game of this shard.
+    #[serde(default)]
+    pub told_shadows: BTreeMap<u32, ShardId>,
+    /// How often one was told something.
+    #[serde(default)]
+    pub told_of_shadows: u64,
+    /// Launched games that have changed since.
+    #[serde(default)]
+    pub unshadowed: BTreeSet<u32>,
+    /// Games that come in parts, and from whom.
+    #[serde(default)]
+    pub heard: BTreeMap<u32, (ShardId, Written)>,
     /// Games of which everybody will hear at the next tick.
     dirty: BTreeSet<u32>,
     /// Those of them that the directory does not show yet as they are.
@@ -60,6 +86,12 @@ impl Games {
             games: self.games.clone(),
             ledger: self.ledger.clone(),
             lobbies_closed: self.lobbies_closed,
+            told_seats: self.told_seats.clone(),
+            shadows: self.shadows.clone(),
+            told_shadows: self.told_shadows.clone(),
+            told_of_shadows: self.told_of_shadows,
+            unshadowed: self.unshadowed.clone(),
+            heard: self.heard.clone(),
             dirty: self.dirty.clone(),
             unshown: self.unshown.clone(),
             pending: Pending::default(),
@@ -86,6 +118,14 @@ impl Games {
     pub(in crate::faf) fn found(&mut self, uid: u32) -> Option<&mut Game> {
         let game = self.games.get_mut(&uid)?;
         (!game.removed).then_some(game)
+    }
+
+    /// A game is another shard's: nothing of it is told or written down here any more.
+    pub(in crate::faf) fn forget(&mut self, uid: u32) {
+        self.games.remove(&uid);
+        self.dirty.remove(&uid);
+        self.unshown.remove(&uid);
+        self.ledger.forget(uid);
     }
 
     /// A game came, changed or ended.
@@ -129,6 +169,11 @@ impl Games {
             games.push(update);
         }
         games
+    }
+
+    /// Uids of games of which there is more to tell than was told so far.
+    pub(in crate::faf) fn told_later(&self) -> Vec<u32> {
+        self.dirty.iter().copied().collect()
     }
 
     /// Whether nothing is left that an orderly end should wait for.

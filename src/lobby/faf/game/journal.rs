@@ -110,6 +110,31 @@ impl Ledger {
         self.journals.is_empty()
     }
 
+    /// Whether nothing of a game is left to write.
+    pub(in crate::faf) fn is_written(&self, uid: u32) -> bool {
+        let journal = self.journals.get(&uid);
+        journal.is_none_or(|journal| journal.waiting.is_empty())
+    }
+
+    /// What became of a game's launch, and what of it is not written down.
+    pub(in crate::faf) fn unwritten(&self, uid: u32) -> (Option<Launched>, Vec<Arc<Record>>) {
+        let Some(journal) = self.journals.get(&uid) else {
+            return (None, Vec::new());
+        };
+        let records = journal.waiting.iter().map(|entry| entry.record.clone());
+        (journal.launched, records.collect())
+    }
+
+    /// Goes on with a game's journal of another shard.
+    pub(in crate::faf) fn take_over(&mut self, uid: u32, launched: Option<Launched>) {
+        self.journals.entry(uid).or_default().launched = launched;
+    }
+
+    /// A game is another shard's to write down. What is with the store already may be done twice without harm.
+    pub(in crate::faf) fn forget(&mut self, uid: u32) {
+        self.journals.remove(&uid);
+    }
+
     /// Whether nothing is left to write.
     pub(in crate::faf) fn is_settled(&self) -> bool {
         self.journals
@@ -328,6 +353,7 @@ impl Games {
         }
         journal.on_disk &= !written.off_disk;
         self.drop_settled_book(uid);
+        self.shadow_later(cx, uid);
         self.settled(cx, written.done);
         for seat in tried {
             cx.post(seat.conn.shard, SessionMail::Reported(seat));

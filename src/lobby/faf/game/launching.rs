@@ -14,7 +14,7 @@ use crate::faf::{
         state::{Game, GameState},
     },
     mail::{
-        coordinator::{CoordinatorMail, Failure, MatchOutcome},
+        coordinator::{CoordinatorMail, Failure, MatchOutcome, MatchReport},
         game::{Host, Leaving, MatchPlayer, MatchSpec},
         session::SessionMail,
     },
@@ -48,6 +48,9 @@ pub(in crate::faf) struct Launching {
     unheard: Vec<u32>,
     /// Guests who were not there any more.
     absent: Vec<u32>,
+    /// How it went, if it is over and was not launched: a coordinator that comes later may not have heard.
+    #[serde(default)]
+    outcome: Option<MatchOutcome>,
 }
 
 impl Launching {
@@ -59,6 +62,37 @@ impl Launching {
     /// The coordinator's name for the match.
     pub(in crate::faf) fn match_id(&self) -> u64 {
         self.opening.match_id
+    }
+
+    /// What a coordinator has to know of it.
+    pub(in crate::faf) fn report(&self) -> MatchReport {
+        let players = self.opening.players.iter();
+        MatchReport {
+            match_id: self.opening.match_id,
+            queue_id: self.opening.queue_id,
+            players: players
+                .map(|player| (player.login_id, player.team))
+                .collect(),
+            outcome: self.outcome.clone(),
+        }
+    }
+
+    /// Whether somebody on that node plays, and it is under way.
+    pub(in crate::faf) fn has_player_on(&self, node: u8) -> bool {
+        let mut players = self.opening.players.iter();
+        self.is_under_way() && players.any(|player| player.login_id.conn.shard.node() == node)
+    }
+
+    /// Whether a guest on that node was called and has not been heard of.
+    pub(in crate::faf) fn waits_for_guest_on(&self, node: u8) -> bool {
+        let mut players = self.opening.players.iter();
+        matches!(self.stage, Stage::Calling(_))
+            && players.any(|player| {
+                let LoginId {
+                    player_id, conn, ..
+                } = player.login_id;
+                conn.shard.node() == node && self.unheard.contains(&player_id)
+            })
     }
 
     /// Whether the coordinator has still to hear of it.
@@ -86,6 +120,7 @@ impl Games {
         game.launching = Some(Box::new(Launching {
             unheard: guests.map(|guest| guest.login_id.player_id).collect(),
             absent: Vec::new(),
+            outcome: None,
             stage: Stage::Opening,
             opening,
         }));
@@ -279,15 +314,16 @@ impl Games {
         };
         launching.stage = Stage::Over;
         let match_id = launching.opening.match_id;
-        game.state = GameState::Ended;
-        game.hosting = false;
-        self.changed(uid);
-        self.close_book(cx, uid);
         let outcome = MatchOutcome::Failed {
             game_id: Some(uid),
             violators,
             failure,
         };
+        launching.outcome = Some(outcome.clone());
+        game.state = GameState::Ended;
+        game.hosting = false;
+        self.changed(uid);
+        self.close_book(cx, uid);
         self.tell_match_over(cx, match_id, outcome);
     }
 

@@ -7,6 +7,8 @@
 //! | `lobby`, `relations` | what is reported until the launch; what the host's friends and foes are to it |
 //! | `reports`, `journal` | what is reported while it is played and when it ends; that it is written down |
 //! | `launching`, `stopping` | a match's game until it is launched or has failed; the orderly end |
+//! | `nodes` | players on other nodes: what holds when those come and go |
+//! | `shadow`, `shadows` | a launched game as another node is told of it; one node goes on with the games of another |
 //! | `operator` | what an operator sees of them |
 
 pub(in crate::faf) mod games;
@@ -14,20 +16,41 @@ pub(in crate::faf) mod info;
 pub(in crate::faf) mod journal;
 pub(in crate::faf) mod launching;
 pub(in crate::faf) mod lobby;
+pub(in crate::faf) mod nodes;
 pub(in crate::faf) mod opening;
 pub(in crate::faf) mod operator;
 pub(in crate::faf) mod relations;
 pub(in crate::faf) mod reports;
 pub(in crate::faf) mod seats;
+pub(in crate::faf) mod shadow;
+pub(in crate::faf) mod shadows;
 pub(in crate::faf) mod state;
 pub(in crate::faf) mod stopping;
 
 use self::games::Games;
-use crate::faf::{context::Context, mail::game::GameMail};
+use crate::{
+    ShardId,
+    faf::{context::Context, mail::game::GameMail},
+};
 
 impl Games {
     /// Somebody has something for a game.
-    pub(in crate::faf) fn mail(&mut self, cx: &mut Context<'_>, mail: GameMail) {
+    pub(in crate::faf) fn mail(&mut self, cx: &mut Context<'_>, from: ShardId, mail: GameMail) {
+        let about = mail.uid().filter(|_| cx.topology.is_clustered());
+        let Some(uid) = about else {
+            return self.handle(cx, from, mail);
+        };
+        let mail = match self.games.contains_key(&uid) {
+            true => Some(mail),
+            false => self.for_shadow(cx, uid, mail),
+        };
+        if let Some(mail) = mail.filter(|mail| !self.pass_on_return(cx, from, mail)) {
+            self.handle(cx, from, mail);
+            self.shadow_later(cx, uid);
+        }
+    }
+
+    fn handle(&mut self, cx: &mut Context<'_>, from: ShardId, mail: GameMail) {
         match mail {
             GameMail::Host {
                 seat,
@@ -45,6 +68,25 @@ impl Games {
             } => self.guest_called(cx, uid, player_id, seat),
             GameMail::Show => self.show(cx),
             GameMail::CloseLobbies => self.close_lobbies(cx),
+            GameMail::TellMatches { round, term } => self.tell_matches(cx, round, term),
+            GameMail::Seats { seats, is_last } => self.seats_told(cx, from, seats, is_last),
+            GameMail::Shadow(part) => self.shadow_told(cx, from, part),
+            GameMail::ShadowOver { uid } => self.shadow_over(from, uid),
+            GameMail::Moved { uid, epoch, owner } => self.moved(cx, uid, epoch, owner),
+            GameMail::Heard(part) => self.heard_elsewhere(cx, from, part),
+            GameMail::SeatsIn { uid, seats } => self.seats_in(cx, from, uid, seats),
+        }
+    }
+}
+
+impl GameMail {
+    /// The game that a player says something to.
+    fn uid(&self) -> Option<u32> {
+        match self {
+            GameMail::Join { seat, .. }
+            | GameMail::Restore { seat, .. }
+            | GameMail::Report { seat, .. } => Some(seat.uid),
+            _ => None,
         }
     }
 }

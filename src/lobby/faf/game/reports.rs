@@ -281,6 +281,48 @@ impl Game {
         own.count() < limits::RESULTS_OF_ONE && keep(&mut self.results, result, limits::RESULTS)
     }
 
+    /// Takes in what another shard has heard of this game meanwhile; its players whose nodes are there are in it.
+    pub(in crate::faf) fn hear(
+        &mut self,
+        other: Game,
+        votes: ResultVotes,
+        is_there: impl Fn(&Seat) -> bool,
+    ) {
+        for result in other.results {
+            if !self.results.contains(&result) {
+                self.keep_result(result, votes);
+            }
+        }
+        for text in other.stats {
+            if !self.stats.contains(&text) {
+                self.keep_stats(text);
+            }
+        }
+        // What one of the two has told of is told.
+        self.pending.retain(|id| other.pending.contains(id));
+        for reporter in other.desync_reporters {
+            if !self.desync_reporters.contains(&reporter) {
+                keep(&mut self.desync_reporters, reporter, limits::SEATS);
+            }
+        }
+        self.desyncs = self.desyncs.max(other.desyncs);
+        self.teamkills = self.teamkills.max(other.teamkills);
+        self.operation_done |= other.operation_done;
+        self.enforce_rating |= other.enforce_rating;
+        for member in other.members {
+            let id = member.seat.player_id;
+            let has_room = self.members.len() < limits::SEATS;
+            let known = self.members.iter_mut().find(|m| m.seat.player_id == id);
+            match known {
+                Some(known) => known.finished |= member.finished,
+                None if is_there(&member.seat) && has_room => {
+                    self.members.push(member);
+                }
+                None => {}
+            }
+        }
+    }
+
     /// Keeps army statistics. Whether they can be read shows in the back office; in case they can't, those before them
     /// are kept too, as far as there is room.
     fn keep_stats(&mut self, text: Arc<str>) {

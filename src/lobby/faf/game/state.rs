@@ -60,6 +60,9 @@ pub(in crate::faf) struct Member {
 pub(in crate::faf) struct Game {
     /// Uid of the game (`game_stats.id`).
     pub uid: u32,
+    /// Grows with each shard that goes on with it.
+    #[serde(default)]
+    pub epoch: u32,
     /// Account id of the host.
     pub host_id: u32,
     /// Host's name.
@@ -84,6 +87,12 @@ pub(in crate::faf) struct Game {
     pub members: Vec<Member>,
     /// Let in, but not connected yet.
     pub waiting: Vec<Seat>,
+    /// Those of both who were on a node that is lost: they may come back.
+    #[serde(default)]
+    pub doubtful: Vec<Seat>,
+    /// Those of both whose shards have not said that they are in it since it has moved here.
+    #[serde(default)]
+    pub unconfirmed: Vec<Seat>,
     /// Players who have been connected in its lobby and did not close their game: who may come back.
     #[serde(default)]
     pub known: Vec<u32>,
@@ -151,6 +160,7 @@ impl Game {
         let options = default_options(&creation.folder, coop);
         Game {
             uid,
+            epoch: 0,
             host_id,
             host_login,
             state: GameState::Initializing,
@@ -167,6 +177,8 @@ impl Game {
             host_foes: ThinVec::new(),
             members: Vec::new(),
             waiting: Vec::new(),
+            doubtful: Vec::new(),
+            unconfirmed: Vec::new(),
             known: Vec::new(),
             configured: Vec::new(),
             options,
@@ -299,6 +311,8 @@ impl Game {
             return;
         }
         self.waiting.retain(|s| s != seat);
+        self.doubtful.retain(|s| s != seat);
+        self.unconfirmed.retain(|s| s != seat);
         self.members.retain(|m| m.seat != *seat);
         if seat.player_id == self.host_id {
             self.hosting = false;
@@ -321,9 +335,13 @@ impl Game {
         }
     }
 
-    /// How long it has been running, once it is launched.
+    /// How long it has been running, once it is launched. Launched before the clock began that never jumps, on another node, it
+    /// is told by the other one.
     pub(in crate::faf) fn since_launch(&self, now: Now) -> Option<Duration> {
-        self.launched_mono.map(|at| now.mono.saturating_sub(at))
+        match self.launched_mono {
+            Some(at) => Some(now.mono.saturating_sub(at)),
+            None => self.launched_at.map(|at| now.unix.saturating_sub(at)),
+        }
     }
 
     /// Freezes the participants; gives their seats (spec: faf-lifecycle 10.5).

@@ -114,7 +114,7 @@ impl Roles {
         for (session, player) in players.filter(|(_, player)| at_home(player.account.id)) {
             let claim = self.registry.claim_of(player.account.id);
             ensure(claim == Some(session.conn), "a player has no claim")?;
-            let is_granted = self.registry.has_granted(player.epoch);
+            let is_granted = self.registry.has_granted(&self.topology, player.epoch);
             ensure(is_granted, "a claim would be granted twice")?;
         }
         Ok(())

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ConnId,
     faf::{
+        mail::heir::Bequest,
         model::{factions::Factions, player_state::PlayerState, seat::LoginId},
         rules::{matcher::Rating, matchmaking::Veto, rated_game::RatingChange},
     },
@@ -34,9 +35,57 @@ pub enum CoordinatorMail {
     },
     /// Ratings have changed.
     Rated(Vec<RatingChange>),
-    /// From each shard, as the process is to end: its players have been told of that; and again when they have been told
-    /// that nobody searches any more.
-    Told,
+    /// From a shard that was asked who of its players has been introduced ([`SessionMail::Introduce`]).
+    ///
+    /// [`SessionMail::Introduce`]: crate::faf::mail::session::SessionMail::Introduce
+    Visitors {
+        /// Of the question.
+        round: u64,
+        /// Some of them.
+        visitors: Vec<Visitor>,
+        /// These are the last.
+        is_last: bool,
+    },
+    /// From a shard that was asked which matches' games it has.
+    Matches {
+        /// Of the question.
+        round: u64,
+        /// Some of them.
+        matches: Vec<MatchReport>,
+        /// These are the last.
+        is_last: bool,
+    },
+    /// From the first shard of a node that is to end: none of its players may search any more. It hears
+    /// [`SessionMail::SearchesOver`] on each of its shards when they have been told.
+    ///
+    /// [`SessionMail::SearchesOver`]: crate::faf::mail::session::SessionMail::SearchesOver
+    NodeStops,
+    /// From a node that was asked: what it has inherited of another coordinator; none: nothing.
+    Inherited(Option<Box<Bequest>>),
+}
+
+/// Somebody who has been introduced to a coordinator, for another one, or anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visitor {
+    /// Who, and where.
+    pub login_id: LoginId,
+    /// What they are doing.
+    pub state: PlayerState,
+    /// The match that was found for them last; 0: none so far.
+    pub match_id: u64,
+}
+
+/// A match's game that has not been launched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MatchReport {
+    /// The coordinator's name for it.
+    pub match_id: u64,
+    /// `matchmaker_queue.id`.
+    pub queue_id: u32,
+    /// Who plays, host first, and in which team: 2 or 3.
+    pub players: Vec<(LoginId, u32)>,
+    /// How it went, if it is over: the coordinator may not have heard.
+    pub outcome: Option<MatchOutcome>,
 }
 
 /// What the coordinator is told of a player, or asked by them.
@@ -72,7 +121,7 @@ pub enum CoordinatorRequest {
 }
 
 /// What a player wants (spec: faf-messages 3.6, 3.10, 3.12).
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum PlayerRequest {
     /// Have somebody in their party, who is online and does not mind them.
     Invite {
@@ -134,6 +183,10 @@ pub enum CoordinatorRefusal {
     BadValue,
     /// The server is to end.
     Disabled,
+    /// Whoever was asked is not the coordinator any more, and has done nothing of it.
+    Moved,
+    /// The coordinator can't be asked, or its answer was lost.
+    OutOfTouch,
 }
 
 /// What a player wants of a queue.
@@ -148,7 +201,7 @@ pub struct SearchWanted {
 }
 
 /// A player as the matchmaker sees them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// Their name.
     pub login: Box<str>,
@@ -172,6 +225,8 @@ pub enum CannotSearch {
     },
     /// They are not there any more; the coordinator has heard of it before this.
     Gone,
+    /// The node that they are on is to end.
+    Ending,
 }
 
 /// How a match went.

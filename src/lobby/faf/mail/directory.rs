@@ -45,10 +45,67 @@ pub enum DirectoryMail {
     GameText(GameUpdate),
     /// What has changed at the sender since its last tick.
     Dirty(Box<Changes>),
+    /// To a node's every shard: the sender's players in a range of ids, of which it has no others.
+    Players {
+        /// Account id, the first of the range.
+        from: u32,
+        /// Account id, the last of the range.
+        to: u32,
+        /// Everybody in it.
+        players: Vec<PlayerShown>,
+    },
+    /// To a node's every shard: the sender's games in a range of uids, of which it has no others.
+    Games {
+        /// Uid, the first of the range.
+        from: u32,
+        /// Uid, the last of the range.
+        to: u32,
+        /// All that are in it.
+        games: Vec<GameUpdate>,
+    },
+    /// From one shard of that node: the next range may come.
+    Got(Shown),
+    /// To all other nodes: what the sender has shown them so far, in short.
+    Digest(Digest),
+    /// What the receiver has shown is not what the sender knows: it is to be shown again.
+    ShowAgain,
+}
+
+/// The end of a range that was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Shown {
+    /// Players up to this id.
+    Players(u32),
+    /// Games up to this uid.
+    Games(u32),
+}
+
+/// A player as their owner shows them.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PlayerShown {
+    /// Account id of the player (`login.id`).
+    pub id: u32,
+    /// Their connection.
+    pub conn: ConnId,
+    /// Of their claim.
+    pub epoch: u64,
+    /// Their object.
+    pub text: Bytes,
+}
+
+/// What one shard has shown to all others: how many, and a sum over them.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digest {
+    /// Its players.
+    pub players: (u32, u64),
+    /// Its games without those that are told later.
+    pub games: (u32, u64),
+    /// Uids of games whose newest state is told later.
+    pub later: Vec<u32>,
 }
 
 /// What changed at one shard.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Changes {
     /// Number of the tick: the same moment on all shards.
     pub tick: u64,
@@ -58,6 +115,9 @@ pub struct Changes {
     pub games: Vec<GameUpdate>,
     /// From the coordinator: `matchmaker_info` with the queues that changed.
     pub queues: Option<Bytes>,
+    /// More of the same tick follows.
+    #[serde(default)]
+    pub continues: bool,
 }
 
 /// A player's newest entry.

@@ -1,20 +1,24 @@
 //! What a game's owner is told.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use thin_vec::ThinVec;
 
-use crate::faf::{
-    model::{
-        account::Relation,
-        game::Creation,
-        options::OptionValue,
-        seat::{LoginId, Seat},
+use crate::{
+    Now, ShardId,
+    faf::{
+        model::{
+            account::Relation,
+            game::Creation,
+            options::OptionValue,
+            seat::{LoginId, Seat},
+        },
+        rules::results::ArmyResult,
     },
-    rules::results::ArmyResult,
 };
 
 /// To the games of a shard.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum GameMail {
     /// From the same shard: a player hosts a game (spec: faf-messages 3.7).
     Host {
@@ -66,8 +70,77 @@ pub enum GameMail {
     },
     /// From the same shard: the directory is to show this shard's games as they are now.
     Show,
-    /// From the coordinator, as the process is to end: games that have not begun end.
+    /// From the first shard of this node, as the node is to end: games that have not begun end.
     CloseLobbies,
+    /// From the coordinator: which matches' games are here?
+    TellMatches {
+        /// Goes back with the answer.
+        round: u64,
+        /// Of the coordinator.
+        term: u64,
+    },
+    /// From a shard of another node to which the lane is new: its players' places in the games of this shard, all of them.
+    Seats {
+        /// Some of them.
+        seats: Vec<Seated>,
+        /// These are the last.
+        is_last: bool,
+    },
+    /// From a launched game's owner: how it is, for whoever goes on with it if the owner is lost.
+    Shadow(GamePart),
+    /// From a launched game's owner: all that is to be written down of it is, or another node goes on with it.
+    ShadowOver {
+        /// Uid of the game (`game_stats.id`).
+        uid: u32,
+    },
+    /// From the same shard: another one goes on with a launched game.
+    Moved {
+        /// Uid of the game (`game_stats.id`).
+        uid: u32,
+        /// Of that one.
+        epoch: u32,
+        /// Which it is.
+        owner: ShardId,
+    },
+    /// From a shard that has had a launched game while another one went on with it: what it has heard.
+    Heard(GamePart),
+    /// To a shard that goes on with a launched game: the places in it of the sender's players, all of them.
+    SeatsIn {
+        /// Uid of the game (`game_stats.id`).
+        uid: u32,
+        /// The places.
+        seats: Vec<Seated>,
+    },
+}
+
+/// A launched game as its owner has it, in parts of which each fits into a letter between nodes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GamePart {
+    /// Uid of the game (`game_stats.id`).
+    pub uid: u32,
+    /// Of its owner: grows with each shard that goes on with it.
+    pub epoch: u32,
+    /// Grows with what its owner tells.
+    pub number: u64,
+    /// When its owner told it, by its own clocks.
+    pub at: Now,
+    /// How many parts came before.
+    pub index: u32,
+    /// It is the last.
+    pub is_last: bool,
+    /// Of the game in its written form (`game::shadows`).
+    pub bytes: Bytes,
+}
+
+/// Somebody's place in a game, as their own shard knows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Seated {
+    /// The place.
+    pub seat: Seat,
+    /// Their name.
+    pub login: Box<str>,
+    /// The node that had the game was lost: it need not be on this one any more.
+    pub is_orphan: bool,
 }
 
 /// A game's host.

@@ -16,6 +16,7 @@ use crate::{
             seat::{LoginId, Seat},
         },
         rules::{rated_game::RatingChange, visibility::Rule},
+        topology::Era,
     },
 };
 
@@ -30,6 +31,23 @@ pub enum SessionMail {
         conn: ConnId,
         /// Grows with every grant of this player.
         epoch: u64,
+        /// Under which that shard is their home; whoever knows another one claims again.
+        #[serde(default)]
+        era: Era,
+    },
+    /// From a home shard that knows another era, or does not know all of its players yet: the claim is to be made again.
+    ClaimLater {
+        /// Account id of the player (`login.id`).
+        player_id: u32,
+        /// The connection that has claimed to be them.
+        conn: ConnId,
+        /// Under which it did.
+        era: Era,
+    },
+    /// From a home shard: under this era it has not been told which players are there.
+    SendClaims {
+        /// Under which the receiver is to tell them.
+        era: Era,
     },
     /// From the home shard: the process is about to end, and the connection does not become the player any more.
     NobodyNew {
@@ -52,6 +70,9 @@ pub enum SessionMail {
         player_id: u32,
         /// The connection to end.
         conn: ConnId,
+        /// Of its claim; one that was granted later stays.
+        #[serde(default = "any_epoch")]
+        epoch: u64,
     },
     /// From the same shard: games and coordinator have heard that a player leaves.
     SignOut {
@@ -87,6 +108,20 @@ pub enum SessionMail {
     Connected(Seat),
     /// From a game's owner: the relation is over.
     LinkEnded(Seat),
+    /// From a game's owner, which may be another shard than before: they are in it.
+    SeatKept {
+        /// The place.
+        seat: Seat,
+        /// The game was launched with them.
+        is_playing: bool,
+    },
+    /// To every shard: the sender goes on with a launched game.
+    GameMoved {
+        /// Uid of the game (`game_stats.id`).
+        uid: u32,
+        /// Grows with each shard that goes on with it.
+        epoch: u32,
+    },
     /// From a game's owner: the game was launched with them.
     SetPlaying(Seat),
     /// From a game's owner: what they have reported is written down, or could not be; they are heard again.
@@ -147,6 +182,12 @@ pub enum SessionMail {
         /// What the coordinator tells the shard of that login.
         event: CoordinatorEvent,
     },
+    /// From the coordinator, to a shard that it hears for the first time, or hears again: who of its players has been
+    /// introduced before?
+    Introduce {
+        /// Goes back with the answer.
+        round: u64,
+    },
     /// From the coordinator to a host's shard: a match is to become a game.
     OpenMatch(Box<MatchSpec>),
     /// From a match's owner to the shard of a guest: they are to join.
@@ -173,7 +214,7 @@ pub enum SessionMail {
     },
     /// A message for everybody who is logged in at the receiving shard.
     TellAll(Bytes),
-    /// From the coordinator, as the process is to end, after all its news of searches: nobody searches any more.
+    /// From the coordinator, as the node is to end, after all its news of searches: none of its players searches any more.
     SearchesOver,
     /// To a player's shard: their connection is to end.
     Dismiss {
@@ -182,6 +223,10 @@ pub enum SessionMail {
         /// The player whose connection it must still be.
         player_id: u32,
     },
+}
+
+fn any_epoch() -> u64 {
+    u64::MAX
 }
 
 /// What follows when a player has left everything.
@@ -259,5 +304,12 @@ pub enum CoordinatorEvent {
         match_id: u64,
         /// Its game, if there was one.
         game_id: Option<u32>,
+    },
+    /// They do not search, whatever they believe: what has begun their search was lost.
+    NotSearching,
+    /// Nobody knows of a match that they believe they are in, unless its game has begun.
+    MatchLost {
+        /// Number of the match, at the coordinator.
+        match_id: u64,
     },
 }

@@ -1,5 +1,6 @@
 //! A game as everybody is told of it: the single form of `game_info` (spec: faf-messages 5.5).
 
+use bytes::Bytes;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::faf::model::options::{OptionValue, wire_value};
@@ -60,6 +61,29 @@ pub(in crate::faf) struct GameInfo<'a> {
     pub teams: Teams<'a>,
 }
 
+/// Whether a game's `game_info` says that it was launched and is not over.
+pub(in crate::faf) fn is_running(text: &[u8]) -> bool {
+    around_state(text).is_some_and(|(_, state, _)| state == b"playing")
+}
+
+/// A game's `game_info`, changed to that of one that is over.
+pub(in crate::faf) fn closed(text: &[u8]) -> Bytes {
+    match around_state(text) {
+        Some((before, _, after)) => [before, b"closed", after].concat().into(),
+        None => Bytes::copy_from_slice(text),
+    }
+}
+
+/// A game's state, and what stands before and after it.
+fn around_state(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    const STATE: &[u8] = br#","state":""#; // a quote within a text is escaped
+    let at = text.windows(STATE.len()).position(|some| some == STATE)?;
+    let (before, rest) = text.split_at(at + STATE.len());
+    let end = rest.iter().position(|&byte| byte == b'"')?;
+    let (state, after) = rest.split_at(end);
+    Some((before, state, after))
+}
+
 /// The ids of a team's players.
 #[derive(Serialize)]
 pub(in crate::faf) struct TeamIds<'a> {
@@ -94,5 +118,21 @@ pub(in crate::faf) struct SimMods<'a>(pub &'a [(String, String)]);
 impl Serialize for SimMods<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(uid, name)| (uid, name)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_game_that_is_lost_is_told_of_as_closed() {
+        let text = r#"{"command":"game_info","title":"\",\"state\":\"x","state":"open","x":{"state":"open"}}"#;
+        let closed = closed(text.as_bytes());
+        let expected = text.replacen(r#","state":"open""#, r#","state":"closed""#, 1);
+        assert_eq!(closed, expected);
+        assert_eq!(super::closed(b"{}"), "{}");
+        assert!(!is_running(text.as_bytes()));
+        assert!(is_running(text.replace("open", "playing").as_bytes()));
     }
 }

@@ -1,5 +1,6 @@
 //! A player as everybody is told of them (spec: faf-messages 5.3).
 
+use bytes::Bytes;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::faf::model::{
@@ -95,6 +96,17 @@ impl Serialize for Ratings<'_> {
     }
 }
 
+/// The object of a player who is there, changed to that of one who has just gone.
+pub(in crate::faf) fn offline(text: &Bytes) -> Bytes {
+    const RATINGS: &[u8] = br#","ratings":"#; // a quote within a text is escaped
+    let mut found = text.windows(RATINGS.len());
+    let Some(at) = found.position(|window| window == RATINGS) else {
+        return text.clone();
+    };
+    let (before, after) = text.split_at(at);
+    [before, br#","state":"offline""#, after].concat().into()
+}
+
 impl<'a> Entry<'a> {
     /// The object of a player who is there, or who has just gone.
     pub(in crate::faf) fn new(
@@ -116,5 +128,37 @@ impl<'a> Entry<'a> {
             number_of_games: global.number_of_games,
             ratings,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faf::{model::reference::Reference, protocol::message};
+
+    #[test]
+    fn who_is_lost_is_told_of_like_somebody_who_has_gone() {
+        let basis = RatingDefaults {
+            reference: &Reference::default(),
+            start: Skill {
+                mean: 1500.0,
+                deviation: 500.0,
+            },
+        };
+        let plain = Account {
+            id: 7,
+            login: r#"","ratings":"#.into(),
+            ..Account::default()
+        };
+        let clan = Account {
+            clan: Some("x\"".into()),
+            ..plain.clone()
+        };
+        for account in [plain, clan] {
+            let there = message::encode(&Entry::new(&account, basis, true));
+            let gone = message::encode(&Entry::new(&account, basis, false));
+            assert_eq!(offline(&there), gone);
+        }
+        assert_eq!(offline(&"{}".into()), "{}");
     }
 }

@@ -96,6 +96,10 @@ pub(in crate::faf) const END_CANCELLED: &str =
 /// What somebody new is told while the end is near.
 pub(in crate::faf) const NOBODY_NEW: &str = "The server is being shut down for maintenance and takes nobody new. Please try again in a few minutes.";
 
+/// What somebody is told who wants something that takes the other nodes of the lobby.
+pub(in crate::faf) const OUT_OF_TOUCH: &str = "The server has lost touch with the other servers of this lobby, but should be back soon. Please try again in a few \
+    minutes.";
+
 /// The notice when the end is there (spec: faf-lifecycle 14).
 pub(in crate::faf) const SHUT_DOWN: &str = "The server has been shut down for maintenance but should be back online soon. If you \
     experience any problems, please restart your client. <br/><br/>We apologize for this interruption.";

@@ -142,7 +142,7 @@ impl Sessions {
             "game_host" => self.game_host(cx, conn, message.read()),
             "game_join" => self.game_join(cx, conn, message.read()?),
             "restore_game_session" => self.restore_game_session(cx, conn, message.read()?),
-            "game_matchmaking" => self.game_matchmaking(cx, conn, message.read()?),
+            "game_matchmaking" => self.game_matchmaking(cx, conn, message.read()?)?,
             "set_player_vetoes" => self.set_player_vetoes(cx, conn, message.read()?),
             "avatar" => self.avatar(cx, conn, message.read()?),
             "admin" => self.admin(cx, conn, message.read()?),

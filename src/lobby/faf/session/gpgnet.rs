@@ -20,6 +20,7 @@ use crate::{
         questions::ModNames,
         rules::results::ArmyResult,
         session::{
+            awaited::{Awaited, Wanted},
             continuations::{NamingMods, Next, Request},
             sessions::Sessions,
             table::{Link, LinkState},
@@ -70,11 +71,15 @@ impl Sessions {
         };
         match message.and_then(|message| self.said_by_game(cx, conn, &link, message)) {
             Some(Step::Report(report)) => {
+                let (seat, owner) = (link.seat, link.owner_now(cx.topology));
                 if matches!(report, GameReport::OperationComplete(..)) {
                     self.await_record(cx, conn);
+                    self.await_node(cx, conn, Awaited::Record { seat, owner });
                 }
-                let seat = link.seat;
-                cx.post(link.owner, GameMail::Report { seat, report });
+                if matches!(report, GameReport::Connect { .. }) {
+                    self.await_node(cx, conn, Awaited::Connect { seat, owner });
+                }
+                cx.post(owner, GameMail::Report { seat, report });
             }
             Some(Step::Done) => {}
             None => cx.metrics.game_messages_ignored.up(),
@@ -219,7 +224,7 @@ impl Sessions {
             .table
             .get_mut(seat.conn)
             .and_then(|s| s.link_at(&seat))
-            .map(|l| l.owner)
+            .map(|l| l.owner_now(cx.topology))
         else {
             return;
         };
@@ -261,12 +266,16 @@ impl Sessions {
         if message.text_bytes() > limits::ICE_BYTES {
             return cx.metrics.over_limit.up();
         }
-        let receiver = message.receiver.and_then(|id| cx.directory.player(id));
-        let Some(receiver) = receiver.map(|player| player.conn) else {
+        let Some(id) = message.receiver else {
             return cx.metrics.game_messages_ignored.up();
         };
-        if receiver.shard == cx.turn.shard && !self.is_in_game(receiver, sender.uid) {
+        let receiver = cx.directory.player(id).map(|player| player.conn);
+        let is_elsewhere = |to: ConnId| to.shard != cx.turn.shard;
+        if receiver.is_some_and(|to| !is_elsewhere(to) && !self.is_in_game(to, sender.uid)) {
             return;
+        }
+        if receiver.is_none() && !cx.topology.has_others() {
+            return cx.metrics.game_messages_ignored.up();
         }
         let body = message.as_said_by(sender.player_id);
         let now = cx.turn.now.mono;
@@ -278,17 +287,23 @@ impl Sessions {
         if !fits {
             return cx.metrics.over_limit.up();
         }
-        if receiver.shard == cx.turn.shard {
-            cx.turn.send(receiver, body);
-        } else {
-            cx.post(
-                receiver.shard,
-                SessionMail::Ice {
-                    to: receiver,
-                    uid: sender.uid,
+        let uid = sender.uid;
+        match receiver {
+            Some(to) if to.shard == cx.turn.shard => cx.turn.send(to, body),
+            Some(to) => {
+                let body = body.into();
+                cx.post(to.shard, SessionMail::Ice { to, uid, body });
+            }
+            None => {
+                let wanted = Wanted::Ice {
+                    sender,
+                    receiver: id,
                     body: body.into(),
-                },
-            );
+                };
+                if !self.await_news(cx, sender.conn, wanted) {
+                    cx.metrics.game_messages_ignored.up();
+                }
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use crate::{
             incoming::games::GameHost,
             message,
             request::{Outcome, Refusal},
+            text,
         },
         questions::{Host, HostGrant},
         session::{
@@ -36,6 +37,10 @@ impl Sessions {
         // spec: faf-lifecycle 11, at the end
         if wanted.is_ok() && (cx.draining || !cx.initialised) {
             wanted = Err(Refusal::Disabled("game_host"));
+        }
+        // A number for it can't be given: another node may give out the same.
+        if wanted.is_ok() && cx.topology.is_island() {
+            wanted = Err(Refusal::client(text::OUT_OF_TOUCH));
         }
         let question = Host {
             player_id: player.account.id,
@@ -66,6 +71,8 @@ impl Sessions {
             owner,
             state: LinkState::Initializing,
             is_host,
+            epoch: 0,
+            orphaned: None,
         }));
         // Who was matched stays in STARTING_AUTOMATCH (spec: faf-lifecycle 7).
         if launch.matched.is_none() {
@@ -97,6 +104,9 @@ impl Request for Hosting {
         sessions.idle_guard(conn, "host a game")?;
         if cx.draining {
             return Err(Refusal::Disabled("game_host"));
+        }
+        if cx.topology.is_island() {
+            return Err(Refusal::client(text::OUT_OF_TOUCH));
         }
         let uid = grant.game_id.ok_or(StoreFailure::Failed)?;
         sessions.leave_game(cx, conn, Leaving::Aborted);

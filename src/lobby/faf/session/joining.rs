@@ -23,6 +23,7 @@ use crate::{
         },
         questions::Join,
         session::{
+            awaited::{Awaited, Wanted},
             continuations::{Joining, Next, Request},
             sessions::Sessions,
             table::{Link, LinkState},
@@ -53,6 +54,25 @@ impl Sessions {
         self.ask_held(cx, conn, question, Joining { uid, password });
     }
 
+    /// Asks a game's owner to let somebody in; whether the connection waits for the answer.
+    pub(in crate::faf) fn ask_to_join(
+        &mut self,
+        cx: &mut Context<'_>,
+        conn: ConnId,
+        uid: u32,
+        password: Option<String>,
+    ) -> bool {
+        let Some(owner) = cx.directory.game(uid).map(|game| game.owner) else {
+            return false;
+        };
+        let Some(seat) = self.table.get_mut(conn).and_then(|s| s.seat(uid)) else {
+            return false;
+        };
+        self.await_node(cx, conn, Awaited::Join { seat, owner });
+        cx.post(owner, GameMail::Join { seat, password });
+        true
+    }
+
     pub(in crate::faf) fn join_answered(
         &mut self,
         cx: &mut Context<'_>,
@@ -60,6 +80,14 @@ impl Sessions {
         seat: Seat,
         verdict: Result<Launch, JoinRefusal>,
     ) {
+        let is_meant =
+            |awaited: &Awaited| matches!(awaited, Awaited::Join { seat: s, .. } if *s == seat);
+        if !self.is_answered(cx, owner, seat.conn, is_meant) {
+            if verdict.is_ok() {
+                cx.post(owner, left(seat, Leaving::Lost));
+            }
+            return;
+        }
         let player = self
             .table
             .get(seat.conn)
@@ -87,7 +115,13 @@ impl Sessions {
         cx.turn.release(seat.conn);
     }
 
-    fn join_refused(&mut self, cx: &mut Context<'_>, conn: ConnId, uid: i64, refusal: JoinRefusal) {
+    pub(in crate::faf) fn join_refused(
+        &mut self,
+        cx: &mut Context<'_>,
+        conn: ConnId,
+        uid: i64,
+        refusal: JoinRefusal,
+    ) {
         cx.metrics.join_refusals.up();
         let (reason, text) = match refusal {
             JoinRefusal::HostLeft => ("host_left_game", "The host has left the game."),
@@ -133,18 +167,41 @@ impl Sessions {
         conn: ConnId,
         wanted: RestoreGameSession,
     ) {
-        let owner = u32::try_from(wanted.game_id)
-            .ok()
-            .and_then(|uid| cx.directory.game(uid))
-            .map(|game| (game.uid, game.owner));
-        let Some((uid, owner)) = owner else {
-            return restore_refused(cx, conn, RestoreRefusal::Gone);
+        let uid = u32::try_from(wanted.game_id).ok();
+        match uid.filter(|&uid| cx.directory.game(uid).is_some()) {
+            Some(uid) => {
+                if !self.ask_to_return(cx, conn, uid) {
+                    self.restore_refused(cx, conn, RestoreRefusal::Gone);
+                }
+            }
+            None => {
+                let waits =
+                    uid.is_some_and(|uid| self.await_news(cx, conn, Wanted::Restore { uid }));
+                if !waits {
+                    self.restore_refused(cx, conn, RestoreRefusal::Gone);
+                }
+            }
+        }
+    }
+
+    /// Asks a game's owner to let somebody back in; whether the connection waits for the answer.
+    pub(in crate::faf) fn ask_to_return(
+        &mut self,
+        cx: &mut Context<'_>,
+        conn: ConnId,
+        uid: u32,
+    ) -> bool {
+        let Some(owner) = cx.directory.game(uid).map(|game| game.owner) else {
+            return false;
+        };
+        let Some(owner) = cx.topology.going_on_with(uid, owner) else {
+            return false;
         };
         let Some(session) = self.table.get_mut(conn) else {
-            return;
+            return false;
         };
         let Some(seat) = session.seat(uid) else {
-            return;
+            return false;
         };
         let login = session
             .player
@@ -152,7 +209,9 @@ impl Sessions {
             .map_or("", |p| &*p.account.login)
             .into();
         cx.turn.hold(conn);
+        self.await_node(cx, conn, Awaited::Restore { seat, owner });
         cx.post(owner, GameMail::Restore { seat, login });
+        true
     }
 
     pub(in crate::faf) fn restore_answered(
@@ -162,6 +221,14 @@ impl Sessions {
         seat: Seat,
         verdict: Result<bool, RestoreRefusal>,
     ) {
+        let is_meant =
+            |awaited: &Awaited| matches!(awaited, Awaited::Restore { seat: s, .. } if *s == seat);
+        if !self.is_answered(cx, owner, seat.conn, is_meant) {
+            if verdict.is_ok() {
+                cx.post(owner, left(seat, Leaving::Lost));
+            }
+            return;
+        }
         let session = self.table.get_mut(seat.conn).filter(|s| !s.closing);
         // Idle still: meanwhile the owner of their party may have begun a search with them.
         let present = session.filter(|s| {
@@ -175,35 +242,58 @@ impl Sessions {
                     owner,
                     state: LinkState::Connected,
                     is_host,
+                    epoch: 0,
+                    orphaned: None,
                 }));
                 self.set_state(cx, seat.conn, PlayerState::Playing);
             }
             (Ok(_), None) => cx.post(owner, left(seat, Leaving::Lost)),
-            (Err(refusal), Some(_)) => restore_refused(cx, seat.conn, refusal),
+            (Err(refusal), Some(_)) => self.restore_refused(cx, seat.conn, refusal),
             (Err(_), None) => {}
         }
         cx.turn.release(seat.conn);
     }
 
+    pub(in crate::faf) fn restore_refused(
+        &self,
+        cx: &mut Context<'_>,
+        conn: ConnId,
+        refusal: RestoreRefusal,
+    ) {
+        let text = match refusal {
+            RestoreRefusal::Gone => "The game you were connected to no longer exists",
+            RestoreRefusal::NotAvailable => "The game you were connected to is no longer available",
+            RestoreRefusal::NotPart => "You are not part of this game",
+        };
+        cx.turn.send(conn, message::notice("info", text));
+    }
+
     /// They are in the mesh.
-    pub(in crate::faf) fn connected(&mut self, cx: &mut Context<'_>, seat: &Seat) {
+    pub(in crate::faf) fn connected(&mut self, cx: &mut Context<'_>, owner: ShardId, seat: &Seat) {
         if let Some(link) = self.table.get_mut(seat.conn).and_then(|s| s.link_at(seat)) {
             link.state = LinkState::Connected;
         }
-        cx.turn.release(seat.conn);
+        if self.is_answered(cx, owner, seat.conn, |awaited| awaited.is_of_link(seat)) {
+            cx.turn.release(seat.conn);
+        }
     }
 
     /// The owner has ended their relation to the game.
-    pub(in crate::faf) fn link_ended(&mut self, cx: &mut Context<'_>, seat: &Seat) {
+    pub(in crate::faf) fn link_ended(&mut self, cx: &mut Context<'_>, owner: ShardId, seat: &Seat) {
+        let is_held = self.is_answered(cx, owner, seat.conn, |awaited| awaited.is_of_link(seat));
         let Some(session) = self.table.get_mut(seat.conn) else {
             return;
         };
+        // It may be held for what another node has to say.
+        let is_held = is_held && session.awaits.is_none();
         session.awaits_record = false;
         if session.link_at(seat).is_some() {
             session.link = None;
             self.set_state(cx, seat.conn, PlayerState::Idle);
         }
-        cx.turn.release(seat.conn);
+        if is_held {
+            cx.turn.release(seat.conn);
+        }
     }
 
     /// What their game has reported is written down, or could not be.
@@ -211,6 +301,9 @@ impl Sessions {
         let session = self.table.get_mut(seat.conn);
         // Let go already, they may be held for something else by now.
         if session.is_some_and(|session| std::mem::replace(&mut session.awaits_record, false)) {
+            if let Some(session) = self.table.get_mut(seat.conn) {
+                session.take_awaited(|awaited| awaited.is_of_link(seat));
+            }
             cx.turn.release(seat.conn);
         }
     }
@@ -241,7 +334,7 @@ impl Sessions {
             return;
         };
         self.set_state(cx, conn, PlayerState::Idle);
-        cx.post(link.owner, left(link.seat, how));
+        cx.post(link.owner_now(cx.topology), left(link.seat, how));
     }
 }
 
@@ -250,15 +343,6 @@ fn left(seat: Seat, how: Leaving) -> GameMail {
         seat,
         report: GameReport::Leave(how),
     }
-}
-
-fn restore_refused(cx: &mut Context<'_>, conn: ConnId, refusal: RestoreRefusal) {
-    let text = match refusal {
-        RestoreRefusal::Gone => "The game you were connected to no longer exists",
-        RestoreRefusal::NotAvailable => "The game you were connected to is no longer available",
-        RestoreRefusal::NotPart => "You are not part of this game",
-    };
-    cx.turn.send(conn, message::notice("info", text));
 }
 
 impl Request for Joining {
@@ -275,22 +359,23 @@ impl Request for Joining {
             return Err(Refusal::Banned(ban));
         }
         let uid = self.uid?;
-        let owner = u32::try_from(uid)
-            .ok()
-            .and_then(|uid| cx.directory.game(uid))
-            .map(|game| (game.uid, game.owner));
-        let Some(session) = sessions.table.get_mut(conn).filter(|s| !s.closing) else {
+        let game = u32::try_from(uid).ok();
+        let known = game.filter(|&uid| {
+            let known = cx.directory.game(uid);
+            known.is_some_and(|game| cx.topology.has_life(game.owner))
+        });
+        if sessions.table.get(conn).is_none_or(|s| s.closing) {
             return Ok(Next::Go);
-        };
-        let Some((uid, owner)) = owner else {
-            sessions.join_refused(cx, conn, uid, JoinRefusal::HostLeft);
-            return Ok(Next::Go);
-        };
-        let Some(seat) = session.seat(uid) else {
-            return Ok(Next::Go);
-        };
+        }
         let password = self.password;
-        cx.post(owner, GameMail::Join { seat, password });
-        Ok(Next::Wait)
+        let waits = match (known, game) {
+            (Some(uid), _) => sessions.ask_to_join(cx, conn, uid, password),
+            (None, Some(uid)) => sessions.await_news(cx, conn, Wanted::Join { uid, password }),
+            (None, None) => false,
+        };
+        if known.is_none() && !waits {
+            sessions.join_refused(cx, conn, uid, JoinRefusal::HostLeft);
+        }
+        Ok(if waits { Next::Wait } else { Next::Go })
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         },
         model::player_state::PlayerState,
         protocol::{message, player_info::Entry},
-        session::{sessions::Sessions, table::Session},
+        session::{player::Player, sessions::Sessions, table::Session},
     },
 };
 
@@ -28,8 +28,15 @@ impl Sessions {
     }
 
     /// Somebody else is the player now (spec: faf-lifecycle 3.6).
-    pub(in crate::faf) fn evict(&mut self, cx: &mut Context<'_>, player_id: u32, conn: ConnId) {
-        let is_theirs = |s: &&Session| s.player.as_ref().is_some_and(|p| p.account.id == player_id);
+    pub(in crate::faf) fn evict(
+        &mut self,
+        cx: &mut Context<'_>,
+        player_id: u32,
+        conn: ConnId,
+        epoch: u64,
+    ) {
+        let is_meant = |p: &Player| p.account.id == player_id && p.epoch <= epoch;
+        let is_theirs = |s: &&Session| s.player.as_deref().is_some_and(is_meant);
         if self.table.get(conn).filter(is_theirs).is_some() {
             self.sign_out(cx, conn, Leaving::Aborted, AfterSignOut::Close);
         }
@@ -104,7 +111,12 @@ impl Sessions {
 }
 
 /// Tells a player's home shard that this connection is no longer theirs.
-fn unclaim(cx: &mut Context<'_>, player_id: u32, conn: ConnId, was_playing: bool) {
+pub(in crate::faf) fn unclaim(
+    cx: &mut Context<'_>,
+    player_id: u32,
+    conn: ConnId,
+    was_playing: bool,
+) {
     let home = cx.topology.home(player_id);
     let unclaim = RegistryMail::Unclaim {
         player_id,

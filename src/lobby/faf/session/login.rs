@@ -16,9 +16,7 @@ use crate::{
     ConnId, Origin,
     faf::{
         context::{Context, Timer},
-        mail::{
-            directory::DirectoryMail, game::Leaving, registry::RegistryMail, session::AfterSignOut,
-        },
+        mail::{directory::DirectoryMail, game::Leaving, session::AfterSignOut},
         model::{account::Account, limits, player_state::PlayerState, time::iso8601},
         protocol::{
             incoming::sign_in::{AskSession, Auth, Hello},
@@ -34,6 +32,7 @@ use crate::{
             sessions::Sessions,
             table::{Claiming, Session, SigningIn},
         },
+        topology::Era,
     },
 };
 
@@ -104,6 +103,7 @@ impl Sessions {
             state: Default::default(),
             in_coordinator: false,
             awaits_record: false,
+            awaits: None,
             client,
             signing_in: Some(Box::new(SigningIn {
                 until: Some(until),
@@ -337,34 +337,6 @@ impl Sessions {
         Ok(Next::Wait)
     }
 
-    /// The process is about to end, and takes nobody new.
-    pub(in crate::faf) fn not_granted(
-        &mut self,
-        cx: &mut Context<'_>,
-        player_id: u32,
-        conn: ConnId,
-    ) {
-        let session = self.table.get_mut(conn);
-        let signing_in = session.and_then(|session| session.signing_in.as_mut());
-        let claiming = signing_in.and_then(|signing_in| {
-            let claiming = &mut signing_in.claiming;
-            claiming.take_if(|claiming| claiming.account.id == player_id)
-        });
-        if claiming.is_some() {
-            self.refused(cx, conn, Refusal::Fatal(text::NOBODY_NEW));
-        }
-    }
-
-    /// Claims to be the player whose account this connection has proved to be its.
-    pub(in crate::faf) fn claim(&mut self, cx: &mut Context<'_>, conn: ConnId) {
-        let session = self.table.get_mut(conn);
-        if let Some(claiming) = session.and_then(|s| s.claiming()) {
-            let player_id = claiming.account.id;
-            let home = cx.topology.home(player_id);
-            cx.post(home, RegistryMail::Claim { player_id, conn });
-        }
-    }
-
     /// The connection is the player: everything a newcomer is sent (spec: faf-lifecycle 3.1).
     pub(in crate::faf) fn granted(
         &mut self,
@@ -372,7 +344,11 @@ impl Sessions {
         player_id: u32,
         conn: ConnId,
         epoch: u64,
+        era: Era,
     ) {
+        if era != cx.topology.era() {
+            return; // a home that has moved: it is claimed again
+        }
         let Some(session) = self.table.get_mut(conn) else {
             return;
         };

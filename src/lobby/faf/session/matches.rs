@@ -30,7 +30,8 @@ impl Sessions {
             };
             let match_id = opening.match_id;
             let over = CoordinatorMail::MatchOver { match_id, outcome };
-            return cx.post_coordinator(over);
+            cx.post_coordinator(over);
+            return;
         }
         let seat = if self.may_be_launched(&host.login_id) {
             let session = self.session_of(&host.login_id);

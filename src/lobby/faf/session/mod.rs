@@ -5,17 +5,22 @@
 //! | `sessions`, `table`, `player` | the state of this role; a connection, and the player on it |
 //! | `dispatch` | from a frame to its handler: gate, targets, guards, what a refusal does |
 //! | `continuations` | what answers of the back office are waited for with |
-//! | `login`, `leaving` | credentials, the claim at the home shard, the newcomer's messages; the end of a session |
+//! | `login`, `claiming`, `leaving` | credentials, the newcomer's messages; the claim at the home shard; the end of a session |
 //! | `broadcast`, `rating`, `stopping` | the lists, and what has changed each second; a new rating; the orderly end |
 //! | `hosting`, `joining`, `gpgnet` | opening a game, getting into one, what the game process reports |
 //! | `parties`, `searching`, `matches` | what players do together before a game |
+//! | `awaited`, `awaiting`, `contact`, `nodes` | what is waited for from other nodes; the coordinator comes and goes; nodes do |
 //! | `social`, `avatars`, `catalogue`, `admin` | lists; what a player shows; what they look up; what only some may do |
 //! | `operator` | what an operator sees of them, and how a connection ends that they end |
 
 pub(in crate::faf) mod admin;
 pub(in crate::faf) mod avatars;
+pub(in crate::faf) mod awaited;
+pub(in crate::faf) mod awaiting;
 pub(in crate::faf) mod broadcast;
 pub(in crate::faf) mod catalogue;
+pub(in crate::faf) mod claiming;
+pub(in crate::faf) mod contact;
 pub(in crate::faf) mod continuations;
 pub(in crate::faf) mod dispatch;
 pub(in crate::faf) mod gpgnet;
@@ -24,6 +29,7 @@ pub(in crate::faf) mod joining;
 pub(in crate::faf) mod leaving;
 pub(in crate::faf) mod login;
 pub(in crate::faf) mod matches;
+pub(in crate::faf) mod nodes;
 pub(in crate::faf) mod operator;
 pub(in crate::faf) mod parties;
 pub(in crate::faf) mod player;
@@ -37,34 +43,31 @@ pub(in crate::faf) mod table;
 use self::sessions::Sessions;
 use crate::{
     ShardId,
-    faf::{
-        context::Context,
-        mail::{coordinator::CoordinatorMail, session::SessionMail as Mail},
-    },
+    faf::{context::Context, mail::session::SessionMail as Mail},
 };
 
 impl Sessions {
     /// Somebody has something for a session, or for all.
     pub(in crate::faf) fn mail(&mut self, cx: &mut Context<'_>, from: ShardId, mail: Mail) {
         match mail {
-            Mail::Granted {
-                player_id,
-                conn,
-                epoch,
-            } => self.granted(cx, player_id, conn, epoch),
+            mail @ (Mail::Granted { .. }
+            | Mail::ClaimLater { .. }
+            | Mail::SendClaims { .. }
+            | Mail::Evict { .. }
+            | Mail::NobodyNew { .. }) => self.home_says(cx, from, mail),
             Mail::SendLists { conn, social } => self.send_lists(cx, conn, social),
-            Mail::Evict { player_id, conn } => self.evict(cx, player_id, conn),
             Mail::SignOut {
                 conn,
                 then,
                 was_playing,
             } => self.signed_out(cx, conn, then, was_playing),
-            Mail::NobodyNew { player_id, conn } => self.not_granted(cx, player_id, conn),
             Mail::JoinAnswer { seat, verdict } => self.join_answered(cx, from, seat, verdict),
             Mail::RestoreAnswer { seat, verdict } => self.restore_answered(cx, from, seat, verdict),
             Mail::StartHosting { seat, launch } => self.start_game(cx, seat, from, &launch, true),
-            Mail::Connected(seat) => self.connected(cx, &seat),
-            Mail::LinkEnded(seat) => self.link_ended(cx, &seat),
+            Mail::Connected(seat) => self.connected(cx, from, &seat),
+            Mail::LinkEnded(seat) => self.link_ended(cx, from, &seat),
+            Mail::SeatKept { seat, is_playing } => self.seat_kept(cx, from, &seat, is_playing),
+            Mail::GameMoved { uid, epoch } => self.game_moved(cx, from, uid, epoch),
             Mail::SetPlaying(seat) => self.set_playing(cx, &seat),
             Mail::Reported(seat) => self.report_written(cx, &seat),
             Mail::Rated(changes) => self.rated(cx, &changes),
@@ -82,7 +85,8 @@ impl Sessions {
                 body,
             } => self.told(cx, conn, player_id, body),
             Mail::TellAll(body) => self.tell_all(cx, body),
-            Mail::SearchesOver => cx.post(from, CoordinatorMail::Told),
+            Mail::SearchesOver => self.searches_over(cx),
+            Mail::Introduce { round } => self.coordinator_came(cx, round),
             Mail::Dismiss { conn, player_id } => self.dismiss(cx, conn, player_id),
             Mail::AskWelcome {
                 login_id,
@@ -96,7 +100,7 @@ impl Sessions {
                 welcome,
             } => self.welcome_answered(cx, login_id, recipient_id, recipient, welcome),
             Mail::CoordinatorAnswer { login_id, verdict } => {
-                self.coordinator_answered(cx, login_id, verdict)
+                self.coordinator_answered(cx, 0, login_id, verdict)
             }
             Mail::FromCoordinator { login_id, event } => self.coordinator_says(cx, login_id, event),
             Mail::OpenMatch(spec) => self.open_match(cx, *spec),
@@ -106,6 +110,31 @@ impl Sessions {
                 owner,
                 launch,
             } => self.called_to_game(cx, login_id, uid, owner, &launch),
+        }
+    }
+
+    /// The home of a player says whose the account is.
+    fn home_says(&mut self, cx: &mut Context<'_>, from: ShardId, mail: Mail) {
+        match mail {
+            Mail::Granted {
+                player_id,
+                conn,
+                epoch,
+                era,
+            } => self.granted(cx, player_id, conn, epoch, era),
+            Mail::ClaimLater {
+                player_id,
+                conn,
+                era,
+            } => self.claim_later(cx, player_id, conn, era),
+            Mail::SendClaims { era } => self.asked_for_claims(cx, from, era),
+            Mail::Evict {
+                player_id,
+                conn,
+                epoch,
+            } => self.evict(cx, player_id, conn, epoch),
+            Mail::NobodyNew { player_id, conn } => self.not_granted(cx, player_id, conn),
+            _ => {} // of somebody else
         }
     }
 }

@@ -17,8 +17,9 @@ use crate::{
                 AcceptPartyInvite, InviteToParty, KickPlayerFromParty, SetPartyFactions,
             },
             request::{Outcome, Refusal},
+            text,
         },
-        session::{sessions::Sessions, table::Session},
+        session::{awaited::Awaited, sessions::Sessions, table::Session},
     },
 };
 
@@ -40,6 +41,7 @@ impl Sessions {
             return Ok(());
         }
         cx.turn.hold(conn);
+        self.await_node(cx, conn, Awaited::Welcome { recipient });
         let question = SessionMail::AskWelcome {
             login_id,
             recipient_id,
@@ -79,6 +81,10 @@ impl Sessions {
         welcome: Option<bool>,
     ) {
         let conn = login_id.conn;
+        let is_meant = |awaited: &Awaited| matches!(awaited, Awaited::Welcome { recipient: r } if *r == recipient);
+        if !self.is_answered(cx, recipient.shard, conn, is_meant) {
+            return;
+        }
         if self.is_here(&login_id) {
             match welcome {
                 Some(true) => {
@@ -148,21 +154,38 @@ impl Sessions {
             return;
         };
         cx.turn.hold(conn);
+        if cx.topology.is_clustered() {
+            return self.ask_some_coordinator(cx, conn, request);
+        }
+        self.introduce_player(cx, conn, login_id);
+        self.tell_coordinator(cx, login_id, CoordinatorRequest::Request(request));
+    }
+
+    /// Tells the coordinator who somebody is, before their first request.
+    pub(in crate::faf) fn introduce_player(
+        &mut self,
+        cx: &mut Context<'_>,
+        conn: ConnId,
+        login_id: LoginId,
+    ) {
         if let Some(session) = self.table.get_mut(conn).filter(|s| !s.in_coordinator) {
             session.in_coordinator = true;
             let state = session.state;
             self.tell_coordinator(cx, login_id, CoordinatorRequest::Enter { state });
         }
-        self.tell_coordinator(cx, login_id, CoordinatorRequest::Request(request));
     }
 
-    /// The coordinator is done.
+    /// The coordinator of this term is done.
     pub(in crate::faf) fn coordinator_answered(
         &mut self,
         cx: &mut Context<'_>,
+        term: u64,
         login_id: LoginId,
         verdict: Result<(), CoordinatorRefusal>,
     ) {
+        if !self.has_answered(cx, term, &login_id, &verdict) {
+            return;
+        }
         if let Err(refusal) = verdict
             && self.is_here(&login_id)
         {
@@ -250,7 +273,7 @@ impl Sessions {
     }
 
     /// Who is logged in on a connection of this shard.
-    fn login_id(&self, conn: ConnId) -> Option<LoginId> {
+    pub(in crate::faf) fn login_id(&self, conn: ConnId) -> Option<LoginId> {
         let player = self.table.get(conn)?.player.as_deref()?;
         Some(LoginId {
             player_id: player.account.id,
@@ -279,7 +302,7 @@ impl Sessions {
 impl CoordinatorRefusal {
     /// What the player's own shard answers.
     pub(in crate::faf) fn refusal(self) -> Refusal {
-        let text = match self {
+        let told = match self {
             CoordinatorRefusal::InviteByMember => "You do not own this party.",
             CoordinatorRefusal::NotInvited => "You are not invited to that party (anymore)",
             CoordinatorRefusal::InQueue => "That party is already in queue",
@@ -295,8 +318,9 @@ impl CoordinatorRefusal {
                 return Refusal::Client(text.into());
             }
             CoordinatorRefusal::BadValue => return Refusal::Garbage,
+            CoordinatorRefusal::Moved | CoordinatorRefusal::OutOfTouch => text::OUT_OF_TOUCH,
             CoordinatorRefusal::Disabled => return Refusal::Disabled("game_matchmaking"),
         };
-        Refusal::client(text)
+        Refusal::client(told)
     }
 }

@@ -21,6 +21,7 @@ use crate::{
             incoming::matchmaking::{GameMatchmaking, SearchState, SetPlayerVetoes},
             matchmaking, message,
             player_info::Entry,
+            request::{Outcome, Refusal},
         },
         rules::{matcher::Rating, matchmaking::vetoes},
         session::sessions::Sessions,
@@ -39,10 +40,15 @@ impl Sessions {
         cx: &mut Context<'_>,
         conn: ConnId,
         wanted: GameMatchmaking<'_>,
-    ) {
+    ) -> Outcome {
         let queue = wanted.queue_name.into();
         if wanted.state == SearchState::Stop {
-            return self.ask_coordinator(cx, conn, PlayerRequest::StopSearch { queue });
+            self.ask_coordinator(cx, conn, PlayerRequest::StopSearch { queue });
+            return Ok(());
+        }
+        // The coordinator goes on for others.
+        if cx.draining && cx.topology.is_clustered() {
+            return Err(Refusal::Disabled("game_matchmaking"));
         }
         let wanted = SearchWanted {
             queue,
@@ -53,6 +59,7 @@ impl Sessions {
             }),
         };
         self.ask_coordinator(cx, conn, PlayerRequest::Search(wanted));
+        Ok(())
     }
 
     /// spec: faf-messages 3.11.
@@ -143,22 +150,42 @@ impl Sessions {
                     );
                 }
             }
-            CoordinatorEvent::MatchCancelled { match_id, game_id } => {
-                let Some(session) = self.session_of(&login_id) else {
-                    return;
-                };
-                // Who never got to a game has nothing whose end would free them (spec: faf-lifecycle 7, recommended). Who
-                // has left it may be in another match already.
-                let player = session.player.as_ref();
-                let free = session.link.is_none()
-                    && session.state == PlayerState::StartingAutomatch
-                    && player.is_some_and(|player| player.match_id == match_id);
-                cx.turn
-                    .send(login_id.conn, matchmaking::match_cancelled(game_id));
-                if free {
-                    self.set_state(cx, login_id.conn, PlayerState::Idle);
+            CoordinatorEvent::NotSearching => {
+                if self.session_of(&login_id).is_some() {
+                    self.not_searching(cx, login_id.conn);
                 }
             }
+            CoordinatorEvent::MatchLost { match_id } => {
+                if self.session_of(&login_id).is_some() {
+                    self.match_lost(cx, login_id.conn, match_id);
+                }
+            }
+            CoordinatorEvent::MatchCancelled { match_id, game_id } => {
+                self.match_cancelled(cx, &login_id, match_id, game_id);
+            }
+        }
+    }
+
+    fn match_cancelled(
+        &mut self,
+        cx: &mut Context<'_>,
+        login_id: &LoginId,
+        match_id: u64,
+        game_id: Option<u32>,
+    ) {
+        let Some(session) = self.session_of(login_id) else {
+            return;
+        };
+        // Who never got to a game has nothing whose end would free them (spec: faf-lifecycle 7, recommended). Who
+        // has left it may be in another match already.
+        let player = session.player.as_ref();
+        let free = session.link.is_none()
+            && session.state == PlayerState::StartingAutomatch
+            && player.is_some_and(|player| player.match_id == match_id);
+        cx.turn
+            .send(login_id.conn, matchmaking::match_cancelled(game_id));
+        if free {
+            self.set_state(cx, login_id.conn, PlayerState::Idle);
         }
     }
 
@@ -169,6 +196,9 @@ impl Sessions {
         login_id: &LoginId,
         rating_type: Option<&str>,
     ) -> Result<Profile, CannotSearch> {
+        if cx.draining && cx.topology.is_clustered() {
+            return Err(CannotSearch::Ending);
+        }
         let state = self.session_of(login_id).ok_or(CannotSearch::Gone)?.state;
         let profile = self.profile(cx, login_id, rating_type.unwrap_or_default());
         let profile = profile.ok_or(CannotSearch::Gone)?;

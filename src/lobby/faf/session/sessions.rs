@@ -1,7 +1,7 @@
 //! The sessions of a shard: the state of this role, and what every part of it does with it.
 
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 
@@ -14,6 +14,7 @@ use crate::{
         model::time::next_multiple,
         protocol::{message, player_info::Entry},
         session::{
+            claiming::ClaimsUnderWay,
             continuations::SessionContinuation,
             login::{LoginDeadlines, Logins},
             table::SessionTable,
@@ -33,8 +34,20 @@ pub(in crate::faf) struct Sessions {
     pub logins: Logins,
     /// Until when those who have not signed in have to.
     pub deadlines: LoginDeadlines,
+    /// Claims that other shards may be late to answer.
+    #[serde(skip)]
+    pub claims: ClaimsUnderWay,
     /// Players of whom everybody will hear at the next tick: their claims, and the last object of one who has gone.
     dirty: IdMap<u32, (u64, Option<Bytes>)>,
+    /// Those who wait for news of a game or player from another node.
+    #[serde(default)]
+    pub expecting: Vec<ConnId>,
+    /// Since when no coordinator hears this shard, monotonic.
+    #[serde(default)]
+    pub unreached_since: Option<Duration>,
+    /// The node is to end, and its players have been told that none of them searches any more.
+    #[serde(default)]
+    pub searches_over: bool,
     /// What the back office was asked, and what is waited for with.
     #[serde(skip)]
     pub pending: Pending<SessionContinuation>,
@@ -51,7 +64,11 @@ impl Sessions {
             table: self.table.clone(),
             logins: Logins::default(),
             deadlines: self.deadlines.clone(),
+            claims: ClaimsUnderWay::default(),
             dirty: self.dirty.clone(),
+            expecting: self.expecting.clone(),
+            unreached_since: self.unreached_since,
+            searches_over: self.searches_over,
             pending: Pending::default(),
         }
     }

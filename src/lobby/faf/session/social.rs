@@ -100,7 +100,7 @@ impl Sessions {
         if let Some(link) = session.link.as_deref().copied().filter(|link| link.is_host) {
             let event = GameReport::HostRelation(subject, relation);
             cx.post(
-                link.owner,
+                link.owner_now(cx.topology),
                 GameMail::Report {
                     seat: link.seat,
                     report: event,

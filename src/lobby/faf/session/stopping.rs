@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::{
-    Audience, ConnId,
+    Audience, ConnId, ShardId,
     faf::{
         context::{Context, Timer},
-        mail::coordinator::CoordinatorMail,
+        mail::StopMail,
         model::player_state::PlayerState,
         protocol::{message, text},
         session::{sessions::Sessions, table::Session},
@@ -23,7 +23,17 @@ impl Sessions {
             text::shutting_down(cx.settings.stopping.grace, cx.settings.shutdown_kick_idle);
         let notice = message::notice("info", &notice);
         cx.turn.fan_out(Audience::Subscribers, notice);
-        cx.post_coordinator(CoordinatorMail::Told);
+        cx.post(first_shard(cx), StopMail::Told);
+    }
+
+    /// None of this node's players searches any more.
+    pub(in crate::faf) fn searches_over(&mut self, cx: &mut Context<'_>) {
+        if cx.topology.is_clustered() {
+            self.give_up_searches(cx);
+        }
+        if !std::mem::replace(&mut self.searches_over, true) {
+            cx.post(first_shard(cx), StopMail::Told);
+        }
     }
 
     /// Whoever does nothing is sent away before long.
@@ -52,4 +62,9 @@ impl Sessions {
             self.close(cx, conn, "the server ends");
         }
     }
+}
+
+/// The shard of this node that sees to its orderly end.
+fn first_shard(cx: &Context<'_>) -> ShardId {
+    ShardId::new(cx.turn.shard.node(), 0)
 }

@@ -7,11 +7,15 @@ use serde::{Deserialize, Serialize};
 use std::{net::IpAddr, time::Duration};
 
 use crate::{
-    ConnId,
+    ConnId, ShardId,
     faf::{
         model::{account::Account, pace::Said, player_state::PlayerState, seat::Seat},
         questions::Login,
-        session::player::Player,
+        session::{
+            awaited::{Awaited, Awaits},
+            player::Player,
+        },
+        topology::Topology,
     },
     rate::Meter,
 };
@@ -33,11 +37,28 @@ pub(in crate::faf) struct Link {
     /// Which game, and which of this connection's relations to it.
     pub seat: Seat,
     /// The shard that has the game.
-    pub owner: crate::ShardId,
+    pub owner: ShardId,
     /// How far it is.
     pub state: LinkState,
     /// Whether the game is theirs.
     pub is_host: bool,
+    /// Grows with each shard that goes on with it.
+    #[serde(default)]
+    pub epoch: u32,
+    /// Since when the node is lost that had the game, monotonic; the game may be taken over.
+    #[serde(default)]
+    pub orphaned: Option<Duration>,
+}
+
+impl Link {
+    /// Who has the game now, as far as this node knows: if the node that had it is lost, whoever would go on with it.
+    pub(in crate::faf) fn owner_now(&self, topology: &Topology) -> ShardId {
+        match self.orphaned {
+            Some(_) => topology.next_owner(self.seat.uid, self.owner.node()),
+            None => None,
+        }
+        .unwrap_or(self.owner)
+    }
 }
 
 /// An account whose claim is on its way to the home shard.
@@ -93,6 +114,9 @@ pub(in crate::faf) struct Session {
     /// Held until what their game has reported is written down; never so between two turns with nothing on its way.
     #[serde(skip)]
     pub awaits_record: bool,
+    /// What it is held for that another node has to say.
+    #[serde(default)]
+    pub awaits: Option<Box<Awaits>>,
     /// For metrics.
     #[serde(skip)]
     pub client: crate::faf::metrics::ClientKind,
@@ -125,6 +149,20 @@ impl Session {
             conn: self.conn,
             serial: self.next_serial,
         })
+    }
+
+    /// What it is held for that another node has to say.
+    pub(in crate::faf) fn awaited(&self) -> Option<&Awaited> {
+        self.awaits.as_deref().map(|awaits| &awaits.what)
+    }
+
+    /// The same; it is not waited for any more, if this is it.
+    pub(in crate::faf) fn take_awaited(
+        &mut self,
+        is_meant: impl FnOnce(&Awaited) -> bool,
+    ) -> Option<Awaited> {
+        let awaits = self.awaits.take_if(|awaits| is_meant(&awaits.what));
+        awaits.map(|awaits| awaits.what)
     }
 
     /// The link, if it is the one meant.

@@ -52,7 +52,14 @@ fn so_does_what_comes_of_mail_that_mail_has_caused() {
         faf.step(turn, |_, mut turn| {
             let (conn, here) = (conns[0], turn.shard);
             turn.send(conns[1], number(1));
-            turn.post(here, SessionMail::Evict { player_id: 1, conn });
+            turn.post(
+                here,
+                SessionMail::Evict {
+                    player_id: 1,
+                    conn,
+                    epoch: u64::MAX,
+                },
+            );
             turn.send(conns[1], number(2));
         });
     });

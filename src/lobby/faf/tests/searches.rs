@@ -336,7 +336,7 @@ fn a_rating_that_comes_while_he_searches_counts() {
     use crate::{
         Dialect,
         faf::{
-            mail::{coordinator::CoordinatorMail, session::SessionMail},
+            mail::{Mail, coordinator::CoordinatorMail, session::SessionMail},
             rated_game::RatingChange,
             ratings::Rating,
             results::TeamOutcome,
@@ -362,7 +362,8 @@ fn a_rating_that_comes_while_he_searches_counts() {
             sim.with(shard, move |faf, turn| {
                 let here = turn.shard;
                 faf.on_mail(turn, here, SessionMail::Rated(changes.clone()).into());
-                faf.on_mail(turn, here, CoordinatorMail::Rated(changes).into());
+                let rated = CoordinatorMail::Rated(changes);
+                faf.on_mail(turn, here, Mail::Coordinator(0, rated));
             });
         }
         let said = say(&mut sim, conns[0], json!({"command": "matchmaker_info"}));

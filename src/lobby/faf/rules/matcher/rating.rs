@@ -12,7 +12,7 @@ const BETA: f64 = 240.0;
 const FIRST_THRESHOLD: f64 = 0.8;
 
 /// A player's rating of one kind, as stored.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rating {
     /// Mean of the skill, as TrueSkill has it.
     pub mean: f64,

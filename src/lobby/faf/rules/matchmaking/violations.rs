@@ -36,9 +36,17 @@ pub(in crate::faf) struct Violation {
     pub count: u32,
     /// When the last violation was.
     pub at: Now,
+    /// That was so long before the clock began by which `at` is told: another process has written it down.
+    #[serde(default)]
+    pub earlier: Duration,
 }
 
 impl Violation {
+    /// How long ago it was.
+    fn age(&self, now: Now) -> Duration {
+        now.mono.saturating_sub(self.at.mono) + self.earlier
+    }
+
     /// How long they are banned from the last violation on.
     fn ban(&self, rules: &ViolationRules) -> Duration {
         match self.count.cmp(&rules.ban_threshold) {
@@ -87,10 +95,11 @@ impl Violations {
         rules: &ViolationRules,
     ) -> Violation {
         let known = self.by_player.get(&player);
-        let known = known.filter(|known| now.mono.saturating_sub(known.at.mono) < rules.reset);
+        let known = known.filter(|known| known.age(now) < rules.reset);
         let violation = Violation {
             count: known.map_or(1, |known| known.count.saturating_add(1)),
             at: now,
+            earlier: Duration::ZERO,
         };
         self.by_player.insert(player, violation);
         violation
@@ -105,7 +114,7 @@ impl Violations {
     ) -> Option<TimeOut> {
         let violation = self.by_player.get(&player).filter(|_| rules.enabled)?;
         let ban = violation.ban(rules);
-        let left = (violation.at.mono + ban).checked_sub(now.mono)?;
+        let left = ban.checked_sub(violation.age(now))?;
         (!left.is_zero()).then(|| TimeOut {
             left,
             ends_at: violation.at.unix + ban,
@@ -120,7 +129,34 @@ impl Violations {
     /// Forgets what is long ago.
     pub(in crate::faf) fn sweep(&mut self, now: Now, rules: &ViolationRules) {
         self.by_player
-            .retain(|_, known| now.mono.saturating_sub(known.at.mono) < rules.reset);
+            .retain(|_, known| known.age(now) < rules.reset);
+    }
+
+    /// All of them, by player.
+    pub(in crate::faf) fn iter(&self) -> impl Iterator<Item = (u32, &Violation)> {
+        self.by_player
+            .iter()
+            .map(|(&player, known)| (player, known))
+    }
+
+    /// Takes over one that was told at `at`, by the clock of another process, and heard of at `heard`.
+    pub(in crate::faf) fn inherit(
+        &mut self,
+        player: u32,
+        violation: Violation,
+        at: Now,
+        heard: Now,
+    ) {
+        let age = violation.age(at);
+        let moved = Violation {
+            at: Now {
+                mono: heard.mono.saturating_sub(age),
+                unix: violation.at.unix,
+            },
+            earlier: age.saturating_sub(heard.mono),
+            ..violation
+        };
+        self.by_player.insert(player, moved);
     }
 }
 
@@ -189,6 +225,24 @@ mod tests {
         assert_eq!(violations.by_player.len(), 1);
         violations.sweep(at(3599 + 3600 + 3600), &rules);
         assert!(violations.by_player.is_empty());
+    }
+
+    #[test]
+    fn another_process_counts_on_however_short_its_clock_has_been_running() {
+        let rules = ViolationRules::default();
+        let mut violations = Violations::default();
+        violations.register(1, at(7000), &rules);
+        violations.register(1, at(7100), &rules);
+        let told = *violations.iter().next().expect("there is one").1;
+        for uptime in [10, 5000] {
+            let mut others = Violations::default();
+            others.inherit(1, told, at(7300), at(uptime));
+            let left = |seconds| {
+                let time_out = others.time_out(1, at(uptime + seconds), &rules);
+                time_out.map(|time_out| time_out.left.as_secs())
+            };
+            assert_eq!((left(0), left(399), left(400)), (Some(400), Some(1), None));
+        }
     }
 
     // checklist: faf 421

@@ -1,0 +1,103 @@
+//! A launched game of another node as it was told here: what this shard would go on from, in its written form.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Now, ShardId,
+    faf::mail::game::{GameMail, GamePart},
+};
+
+/// Bytes of one game, about: its options, reports and statistics have limits of their own, which together are less.
+const GAME_BYTES: usize = 8 << 20;
+/// What waits for a game to be taken over, or its owner to be back.
+const EARLY: usize = 64;
+
+/// A game in its written form, which comes in parts.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(in crate::faf) struct Written {
+    number: u64,
+    parts: u32,
+    bytes: Vec<u8>,
+}
+
+impl Written {
+    /// One more part; gives the whole with the last one. What does not follow on what came before is dropped.
+    pub(in crate::faf) fn add(&mut self, part: &GamePart) -> Option<Vec<u8>> {
+        if part.index == 0 {
+            *self = Written {
+                number: part.number,
+                ..Written::default()
+            };
+        }
+        let follows = part.number == self.number && part.index == self.parts;
+        if !follows || self.bytes.len() + part.bytes.len() > GAME_BYTES {
+            *self = Written::default();
+            return None;
+        }
+        self.parts += 1;
+        self.bytes.extend_from_slice(&part.bytes);
+        part.is_last.then(|| std::mem::take(self).bytes)
+    }
+}
+
+/// A launched game of another node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::faf) struct Shadow {
+    /// The shard that has it.
+    pub owner: ShardId,
+    /// Of that.
+    pub epoch: u32,
+    /// When it told it, by its own clocks …
+    pub at: Now,
+    /// … and by ours.
+    pub heard: Now,
+    /// The whole game, as it was told last.
+    pub bytes: Vec<u8>,
+    /// The node of its owner is lost.
+    pub is_orphan: bool,
+    /// What was said to its owner and came here.
+    #[serde(skip)]
+    early: Vec<GameMail>,
+}
+
+impl Shadow {
+    /// As its owner has told it.
+    pub(in crate::faf) fn new(owner: ShardId, last: &GamePart, bytes: Vec<u8>, heard: Now) -> Self {
+        Shadow {
+            owner,
+            epoch: last.epoch,
+            at: last.at,
+            heard,
+            bytes,
+            is_orphan: false,
+            early: Vec::new(),
+        }
+    }
+
+    /// Something for its owner; false: too much waits.
+    pub(in crate::faf) fn wait(&mut self, mail: GameMail) -> bool {
+        let has_room = self.early.len() < EARLY;
+        if has_room {
+            self.early.push(mail);
+        }
+        has_room
+    }
+
+    /// Whether something waits.
+    pub(in crate::faf) fn has_early(&self) -> bool {
+        !self.early.is_empty()
+    }
+
+    /// What waits.
+    pub(in crate::faf) fn take_early(&mut self) -> Vec<GameMail> {
+        std::mem::take(&mut self.early)
+    }
+
+    /// A time of its owner's clock, by ours; none: before that began.
+    pub(in crate::faf) fn moved(&self, time: Duration) -> Option<Duration> {
+        let age = self.at.mono.saturating_sub(time);
+        self.heard.mono.checked_sub(age)
+    }
+}

@@ -1,0 +1,452 @@
+//! Launched games outlive the nodes that have them. From its launch on a game's owner tells another node how it is, whole,
+//! whenever it has changed; the two agree on which without a word, by the order in which nodes are responsible for the game's
+//! number. When the owner's node is lost that one goes on with the game, as soon as somebody says something to it or wants back
+//! in, at the latest when the grace is over: it tells everybody, with an epoch one higher, and writes down what is not yet.
+//!
+//! An owner that was not lost but only cut off hears of the higher epoch when it is back: it sends what it has heard, and has
+//! the game no more. Whatever was written down twice by that is written down once: the store looks first.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ShardId,
+    faf::{
+        context::{Context, Timer},
+        game::{
+            games::Games,
+            shadow::Shadow,
+            state::{Game, GameState},
+        },
+        ledger::{Launched, Record},
+        mail::{
+            directory::DirectoryMail,
+            game::{GameMail, GamePart, Leaving, Seated},
+            session::SessionMail,
+        },
+        model::seat::Seat,
+        topology::Change,
+    },
+    kept,
+};
+
+/// How long a change waits for others, before another node is told of all of them.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long what was said to a lost owner waits here until this node has heard that it is lost.
+const DOUBT: Duration = Duration::from_secs(1);
+/// Bytes of a part: a letter between nodes may have 256 KiB.
+const PART_BYTES: usize = 128 << 10;
+
+/// A launched game in its written form.
+#[derive(Serialize, Deserialize)]
+struct KeptGame {
+    /// None: it is over, and all have left.
+    game: Option<Box<Game>>,
+    launched: Option<Launched>,
+    /// What is not written down yet, or may not be.
+    records: Vec<Arc<Record>>,
+}
+
+impl Games {
+    /// Something has happened to a game: if it was launched, its shadow is to hear of it.
+    pub(in crate::faf) fn shadow_later(&mut self, cx: &mut Context<'_>, uid: u32) {
+        let game = self.games.get(&uid);
+        let is_launched = game.is_some_and(|game| game.launched_at.is_some());
+        if cx.topology.is_clustered() && (is_launched || self.told_shadows.contains_key(&uid)) {
+            if self.unshadowed.is_empty() {
+                cx.turn.wake_at(cx.turn.now.mono + PAUSE, Timer::Shadows);
+            }
+            self.unshadowed.insert(uid);
+        }
+    }
+
+    /// Tells shadows of what has changed.
+    pub(in crate::faf) fn tell_shadows(&mut self, cx: &mut Context<'_>) {
+        for uid in std::mem::take(&mut self.unshadowed) {
+            let own = cx.topology.standing().node;
+            let game = self.games.get(&uid);
+            let is_over = game.is_none_or(|game| game.state == GameState::Ended)
+                && self.ledger.is_written(uid);
+            let epoch = game.map_or(0, |game| game.epoch);
+            let next = cx.topology.next_owner(uid, own).filter(|_| !is_over);
+            if let Some(told) = self
+                .told_shadows
+                .remove(&uid)
+                .filter(|told| Some(*told) != next)
+            {
+                cx.post(told, GameMail::ShadowOver { uid });
+            }
+            if let Some(next) = next {
+                self.told_shadows.insert(uid, next);
+                for part in self.written_parts(cx, uid, epoch) {
+                    cx.post(next, GameMail::Shadow(part));
+                }
+            }
+        }
+    }
+
+    fn written_parts(&mut self, cx: &Context<'_>, uid: u32, epoch: u32) -> Vec<GamePart> {
+        self.told_of_shadows += 1;
+        let (launched, records) = self.ledger.unwritten(uid);
+        let kept = kept::encode(&KeptGame {
+            game: self.games.get(&uid).cloned(),
+            launched,
+            records,
+        });
+        let count = kept.len().div_ceil(PART_BYTES);
+        let parts = kept.chunks(PART_BYTES).enumerate();
+        let part = |(index, bytes): (usize, &[u8])| GamePart {
+            uid,
+            epoch,
+            number: self.told_of_shadows,
+            at: cx.turn.now,
+            index: index as u32,
+            is_last: index + 1 == count,
+            bytes: bytes.to_vec().into(),
+        };
+        parts.map(part).collect()
+    }
+
+    /// Nodes have come or gone, or a lane has broken: those that are shadows now are told everything.
+    fn tell_all_shadows(&mut self, cx: &mut Context<'_>) {
+        let told = self.told_shadows.keys().copied();
+        let launched = self
+            .games
+            .values()
+            .filter(|game| game.launched_at.is_some());
+        let launched = launched.map(|game| game.uid);
+        let mut uids: Vec<u32> = told.chain(launched).collect();
+        uids.sort_unstable();
+        uids.dedup();
+        for uid in uids {
+            self.shadow_later(cx, uid);
+        }
+    }
+
+    /// What this node knows of the others has changed.
+    pub(in crate::faf) fn shadows_follow(&mut self, cx: &mut Context<'_>, change: &Change) {
+        for &node in &change.lost {
+            self.heard.retain(|_, (from, _)| from.node() != node);
+            let mut waits = false;
+            let mut wanted = Vec::new();
+            for (&uid, shadow) in &mut self.shadows {
+                if shadow.owner.node() == node {
+                    (shadow.is_orphan, waits) = (true, true);
+                    wanted.extend(shadow.has_early().then_some(uid));
+                }
+            }
+            if waits {
+                let at = cx.turn.now.mono + cx.settings.grace;
+                cx.turn.wake_at(at, Timer::TakeOver(node));
+            }
+            wanted.sort_unstable();
+            for uid in wanted {
+                self.take_over(cx, uid);
+            }
+        }
+        if !change.lost.is_empty() || !change.new.is_empty() {
+            self.tell_all_shadows(cx);
+        }
+        for &node in &change.new {
+            self.claim_moved(cx, node);
+        }
+    }
+
+    /// What was said to a node is lost.
+    pub(in crate::faf) fn shadows_missed(&mut self, cx: &mut Context<'_>, node: u8) {
+        self.tell_all_shadows(cx);
+        self.claim_moved(cx, node);
+    }
+
+    /// A node may not have heard which games are here that were another's.
+    fn claim_moved(&mut self, cx: &mut Context<'_>, node: u8) {
+        let moved = self.games.values().filter(|game| game.epoch > 0);
+        let mut moved: Vec<(u32, u32)> = moved.map(|game| (game.uid, game.epoch)).collect();
+        moved.sort_unstable();
+        for (uid, epoch) in moved {
+            cx.turn
+                .mail_node(node, DirectoryMail::GameHere { uid }.into());
+            cx.turn
+                .mail_node(node, SessionMail::GameMoved { uid, epoch }.into());
+            self.changed(uid);
+        }
+    }
+
+    /// A game's owner tells how it is.
+    pub(in crate::faf) fn shadow_told(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: ShardId,
+        part: GamePart,
+    ) {
+        let uid = part.uid;
+        if self
+            .games
+            .get(&uid)
+            .is_some_and(|game| game.epoch >= part.epoch)
+        {
+            return; // it has moved here, and the other one will hear of that
+        }
+        let Some(bytes) = self.parts_of(from, &part) else {
+            return;
+        };
+        let before = self.shadows.remove(&uid);
+        if let Some(newer) = before.as_ref().filter(|before| before.epoch > part.epoch) {
+            self.shadows.insert(uid, newer.clone());
+            return;
+        }
+        let shadow = Shadow::new(from, &part, bytes, cx.turn.now);
+        self.shadows.insert(uid, shadow);
+        let early = before.map(|mut before| before.take_early());
+        for mail in early.into_iter().flatten() {
+            cx.post(from, mail);
+        }
+    }
+
+    /// Puts the parts of a written game together; gives it when it is whole.
+    fn parts_of(&mut self, from: ShardId, part: &GamePart) -> Option<Vec<u8>> {
+        let key = part.uid;
+        let arriving = self
+            .heard
+            .entry(key)
+            .or_insert_with(|| (from, Default::default()));
+        if arriving.0 != from {
+            *arriving = (from, Default::default());
+        }
+        let whole = arriving.1.add(part);
+        if part.is_last || whole.is_some() {
+            self.heard.remove(&key);
+        }
+        whole
+    }
+
+    /// All that is to be written down of a game is.
+    pub(in crate::faf) fn shadow_over(&mut self, from: ShardId, uid: u32) {
+        if self
+            .shadows
+            .get(&uid)
+            .is_some_and(|shadow| shadow.owner == from)
+        {
+            self.shadows.remove(&uid);
+        }
+    }
+
+    /// Something is said about a game that is another node's; gives it back if it is to be handled here.
+    pub(in crate::faf) fn for_shadow(
+        &mut self,
+        cx: &mut Context<'_>,
+        uid: u32,
+        mail: GameMail,
+    ) -> Option<GameMail> {
+        let Some(shadow) = self.shadows.get_mut(&uid) else {
+            return Some(mail);
+        };
+        if shadow.is_orphan {
+            self.take_over(cx, uid);
+            return Some(mail);
+        }
+        // Whoever says so knows that its owner is lost, and this shard will, or it is back.
+        let node = shadow.owner.node();
+        if !shadow.wait(mail) {
+            cx.metrics.over_limit.up();
+        }
+        cx.turn
+            .wake_at(cx.turn.now.mono + DOUBT, Timer::TakeOver(node));
+        None
+    }
+
+    /// The grace of a lost node is over, or what was said to its games has waited long enough.
+    pub(in crate::faf) fn take_over_games_of(&mut self, cx: &mut Context<'_>, node: u8) {
+        let shadows = self.shadows.iter();
+        let theirs = shadows.filter(|(_, shadow)| shadow.owner.node() == node);
+        let mut uids: Vec<u32> = theirs.map(|(&uid, _)| uid).collect();
+        uids.sort_unstable();
+        for uid in uids {
+            let Some(shadow) = self.shadows.get_mut(&uid) else {
+                continue;
+            };
+            if shadow.is_orphan {
+                self.take_over(cx, uid);
+                continue;
+            }
+            let owner = shadow.owner;
+            for mail in shadow.take_early() {
+                cx.post(owner, mail);
+            }
+        }
+    }
+
+    /// Goes on with a game of a lost node.
+    fn take_over(&mut self, cx: &mut Context<'_>, uid: u32) {
+        let Some(mut shadow) = self.shadows.remove(&uid) else {
+            return;
+        };
+        let kept: Result<KeptGame, _> = kept::decode(&shadow.bytes);
+        let Ok(kept) = kept else {
+            return cx.metrics.games_unread.up();
+        };
+        cx.metrics.games_taken_over.up();
+        // One that is over has only to be written down.
+        if let Some(mut game) = kept.game.filter(|game| game.state == GameState::Live) {
+            game.goes_on(&shadow);
+            let epoch = game.epoch;
+            self.doubt_seats(cx, &mut game);
+            self.games.insert(uid, game);
+            self.changed(uid);
+            cx.post_all(|| DirectoryMail::GameHere { uid });
+            cx.post_all(|| SessionMail::GameMoved { uid, epoch });
+        }
+        self.ledger.take_over(uid, kept.launched);
+        for record in kept.records {
+            self.record(cx, uid, Record::clone(&record), None);
+        }
+        self.checked(cx, uid);
+        if !self.games.contains_key(&uid) {
+            self.close_book(cx, uid);
+        }
+        self.shadow_later(cx, uid);
+        for mail in shadow.take_early() {
+            cx.post(cx.turn.shard, mail);
+        }
+    }
+
+    /// A player wants back into a game that is not here, and was never: whoever would go on with it is asked, once.
+    pub(in crate::faf) fn pass_on_return(
+        &self,
+        cx: &mut Context<'_>,
+        from: ShardId,
+        mail: &GameMail,
+    ) -> bool {
+        let GameMail::Restore { seat, .. } = mail else {
+            return false;
+        };
+        let is_direct = from == seat.conn.shard && from.node() != cx.turn.shard.node();
+        let is_unknown = is_direct && !self.games.contains_key(&seat.uid);
+        let next = cx.topology.next_owner(seat.uid, cx.turn.shard.node());
+        let next = next.filter(|_| is_unknown);
+        if let Some(next) = next {
+            cx.post(next, mail.clone());
+        }
+        next.is_some()
+    }
+
+    /// Players on nodes that are not there may come back for a while; the shards of all others say whether they are in it.
+    fn doubt_seats(&self, cx: &mut Context<'_>, game: &mut Game) {
+        let seats: Vec<Seat> = game.seats().copied().collect();
+        let is_there = |seat: &Seat| cx.topology.has_life(seat.conn.shard);
+        (game.unconfirmed, game.doubtful) = seats.into_iter().partition(is_there);
+        let lost = game.doubtful.iter().map(|seat| seat.conn.shard.node());
+        let mut nodes: Vec<u8> = lost.collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        for node in nodes {
+            let at = cx.turn.now.mono + cx.settings.grace;
+            cx.turn.wake_at(at, Timer::LostSeats(node));
+        }
+    }
+
+    /// Another shard goes on with a game that was here: it hears what was heard here, and the game is here no more.
+    pub(in crate::faf) fn moved(
+        &mut self,
+        cx: &mut Context<'_>,
+        uid: u32,
+        epoch: u32,
+        owner: ShardId,
+    ) {
+        if owner != cx.turn.shard && self.shadows.get(&uid).is_some_and(|s| s.epoch < epoch) {
+            self.shadows.remove(&uid);
+        }
+        if self.games.get(&uid).is_none_or(|game| game.epoch >= epoch) {
+            return;
+        }
+        cx.metrics.games_given_up.up();
+        for part in self.written_parts(cx, uid, epoch) {
+            cx.post(owner, GameMail::Heard(part));
+        }
+        self.forget(uid);
+        if let Some(told) = self.told_shadows.remove(&uid).filter(|told| *told != owner) {
+            cx.post(told, GameMail::ShadowOver { uid });
+        }
+        self.unshadowed.remove(&uid);
+    }
+
+    /// A shard that has had this game meanwhile tells what it has heard.
+    pub(in crate::faf) fn heard_elsewhere(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: ShardId,
+        part: GamePart,
+    ) {
+        let uid = part.uid;
+        let Some(bytes) = self.parts_of(from, &part) else {
+            return;
+        };
+        let kept: Result<KeptGame, _> = kept::decode(&bytes);
+        let Ok(kept) = kept else {
+            return cx.metrics.games_unread.up();
+        };
+        let votes = cx.settings.result_votes;
+        let Some(game) = self.games.get_mut(&uid) else {
+            return;
+        };
+        let goes_on = game.state == GameState::Live;
+        if let Some(other) = kept.game.filter(|_| goes_on) {
+            let is_there = |seat: &Seat| cx.topology.has_life(seat.conn.shard);
+            game.hear(*other, votes, is_there);
+        }
+        let by = game.host_id;
+        game.end_check(by, cx.turn.now.unix);
+        // The launch and the end are this shard's to write down.
+        for record in kept.records {
+            let is_ours = matches!(
+                *record,
+                Record::Launch(_) | Record::Ended(_) | Record::Finish(_)
+            );
+            if !is_ours {
+                self.record(cx, uid, Record::clone(&record), None);
+            }
+        }
+        self.changed(uid);
+        self.checked(cx, uid);
+        self.shadow_later(cx, uid);
+    }
+
+    /// A shard tells which of its players are in a game that has moved here.
+    pub(in crate::faf) fn seats_in(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: ShardId,
+        uid: u32,
+        seats: Vec<Seated>,
+    ) {
+        let Some(game) = self.games.get(&uid) else {
+            return;
+        };
+        let is_told = |seat: &Seat| seats.iter().any(|told| told.seat == *seat);
+        let gone = game
+            .seats()
+            .filter(|seat| seat.conn.shard == from && !is_told(seat));
+        let gone: Vec<Seat> = gone.copied().collect();
+        let seats = seats.into_iter();
+        for told in seats.filter(|told| told.seat.conn.shard == from && told.seat.uid == uid) {
+            self.seat_told(cx, told);
+        }
+        for seat in gone {
+            self.leave(cx, seat, Leaving::Lost);
+        }
+        self.shadow_later(cx, uid);
+    }
+}
+
+impl Game {
+    /// From now on it is this shard's.
+    fn goes_on(&mut self, shadow: &Shadow) {
+        self.epoch = shadow.epoch + 1;
+        self.launched_mono = self.launched_mono.and_then(|at| shadow.moved(at));
+        self.told = Default::default();
+        self.observers_awaited = false;
+        self.launching = None;
+        self.removed = false;
+    }
+}
