@@ -83,6 +83,8 @@ pub enum Request {
     },
     /// How busy it is, for a screen.
     Top,
+    /// This node among others of one lobby.
+    Cluster,
     /// Who is kept out or silenced.
     Bans {
         /// In which lobby; none: in all.
@@ -141,7 +143,11 @@ impl Request {
     pub fn only_looks(&self) -> bool {
         matches!(
             self,
-            Request::Status | Request::Top | Request::List { .. } | Request::Bans { .. }
+            Request::Status
+                | Request::Top
+                | Request::Cluster
+                | Request::List { .. }
+                | Request::Bans { .. }
         )
     }
 
@@ -151,6 +157,7 @@ impl Request {
         match self {
             Request::Status => ("status", none(), ""),
             Request::Top => ("top", none(), ""),
+            Request::Cluster => ("cluster", none(), ""),
             Request::List { .. } => ("list", none(), ""),
             Request::Bans { .. } => ("bans", none(), ""),
             Request::Reload => ("reload", none(), ""),
@@ -188,6 +195,8 @@ pub enum Reply {
     Bans(Vec<Banned>),
     /// How busy the server is.
     Top(Box<Top>),
+    /// The server among others of one lobby.
+    Cluster(Box<Cluster>),
     /// Why not.
     Refused(String),
 }
@@ -224,6 +233,63 @@ pub struct Top {
     pub asks_under_way: u64,
     /// Events that wait for the broker.
     pub broker_backlog: u64,
+}
+
+/// A server among others of one lobby.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// The lobby's name.
+    pub lobby: String,
+    /// What this node is called.
+    pub name: String,
+    /// Its number.
+    pub node: u8,
+    /// There is a connection to NATS.
+    pub has_bus: bool,
+    /// There is a session in the database.
+    pub has_database: bool,
+    /// Its number is held in the database.
+    pub has_slot: bool,
+    /// It has lost touch with the others.
+    pub is_island: bool,
+    /// Number of the newest view it was in; 0 before the first.
+    pub view: u32,
+    /// The nodes in that view.
+    pub members: Vec<Neighbour>,
+    /// Who does what only one does.
+    pub leases: Vec<Held>,
+}
+
+/// A node of a lobby, and what is under way to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Its number.
+    pub node: u8,
+    /// Its life, in hexadecimal.
+    pub incarnation: String,
+    /// Its threads with players.
+    pub shards: u16,
+    /// Of its program.
+    pub version: String,
+    /// Bytes said to it that it has not acknowledged.
+    pub unacked_bytes: u64,
+    /// Times something of it was missing and asked for again.
+    pub nacks: u64,
+    /// Envelopes sent to it again.
+    pub repairs: u64,
+    /// Times all under way to and from it was given up.
+    pub breaks: u64,
+}
+
+/// Something of which a lobby has one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// What it is.
+    pub lease: String,
+    /// The node that has it; none: nobody, as far as is known.
+    pub node: Option<u8>,
+    /// Of its taking.
+    pub term: u64,
 }
 
 /// What one shard has done.

@@ -2,8 +2,9 @@
 //!
 //! Reading the machine ([`Machine::read`]) and judging it ([`judge`]) are apart, so that every verdict can be tested
 //! with made-up machines. It reads `/proc` and `/sys` and tries one io_uring; it changes nothing. What the lobbies need beside the
-//! machine ([`lobbies`]) is for `muster doctor` alone.
+//! machine ([`lobbies`]), and nodes of one lobby ([`cluster`](fn@cluster)), is for `muster doctor` alone.
 
+mod cluster;
 mod lobbies;
 
 use std::{fmt::Write, fs, io};
@@ -11,6 +12,7 @@ use std::{fmt::Write, fs, io};
 use config::Config;
 use settings::HostAddress;
 
+pub use cluster::cluster;
 pub use lobbies::lobbies;
 
 /// Oldest kernel with polls that stay armed.

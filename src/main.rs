@@ -175,6 +175,7 @@ fn examine(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
         .build()?;
     let mut checks = doctor::judge(&doctor::Machine::read(), config);
     checks.extend(runtime.block_on(doctor::lobbies(config)));
+    checks.extend(runtime.block_on(doctor::cluster(config)));
     log::say(&match json {
         true => doctor::json(&checks),
         false => doctor::table(&checks),

@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | `attempts` | how often signing in may fail, for an address and for an account |
+//! | [`cluster`](mod@cluster) | a lobby on several machines: NATS, locks in the database, the node that uses them |
 //! | [`cockatrice`] | what only the Cockatrice lobby has: accounts, decks, replays, moderation |
 //! | [`faf`] | what only the FAF lobby has: its questions' answers, its tables |
 //! | [`store`] | databases: embedded SQLite, or the shared MariaDB; deadlines and failures of calls |
@@ -24,6 +25,7 @@
 
 mod attempts;
 pub mod broker;
+pub mod cluster;
 pub mod cockatrice;
 pub mod country;
 mod disk;

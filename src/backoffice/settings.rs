@@ -57,8 +57,9 @@ settings::settings! {
         /// name stands for. Whoever can reach it can read it. Port 0: any free port.
         control: HostAddress = "http.control_address", host_address(), "127.0.0.1:4000", live;
         /// /ready: 200 while the server serves, 503 while it starts, after it has stopped, and when part of it is gone.
-        /// /accepting: the same, but 503 also while it waits for games to end before it stops. The header muster-phase says
-        /// which it is. Address as above.
+        /// /accepting: the same, but 503 also while it waits for games to end before it stops, and while it has lost touch with
+        /// other nodes of its lobby. With ?of=vcmi both are about that lobby alone, which may live on another node. The header
+        /// muster-phase says which it is. Address as above.
         health: HostAddress = "http.health_address", host_address(), "127.0.0.1:2000", live;
         /// Metrics for Prometheus, on every path; as above.
         metrics: HostAddress = "http.metrics_address", host_address(), "", live;

@@ -29,6 +29,8 @@ settings::settings! {
         cockatrice: backoffice::cockatrice::settings::Accounts;
         /// Accounts of VCMI's JSON lobby.
         vcmi_json: backoffice::vcmi_json::settings::Accounts;
+        /// Other nodes of the same lobby.
+        cluster: backoffice::cluster::settings::Cluster;
         /// The event broker.
         broker: backoffice::settings::Broker;
         /// Endpoints for operators.
@@ -107,6 +109,7 @@ pub(super) const HEADINGS: &[(&str, &str)] = &[
     ("vcmi_json", "VCMI's JSON lobby, of VCMI 1.5 and later"),
     ("cockatrice", "The Cockatrice lobby"),
     ("store", "The database"),
+    ("cluster", "One lobby on several machines"),
     ("broker", "The event broker (RabbitMQ)"),
     ("http", "Endpoints for operators and their programs"),
     ("limits", "How much one client, or all of them, may take"),

@@ -159,6 +159,9 @@ fn contradictions(settings: &Settings) -> Result<(), ConfigError> {
     }
     tls(settings).map_err(ConfigError::Contradiction)?;
     cockatrice(settings).map_err(ConfigError::Contradiction)?;
+    if let Some(fault) = settings.cluster.fault(&settings.store.url) {
+        return refuse(fault);
+    }
     let stores = [
         ("store.url", &settings.store.url),
         ("cockatrice.store_url", &settings.cockatrice.store_url),

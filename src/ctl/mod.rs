@@ -59,6 +59,7 @@ pub(crate) fn run(config: &Config, action: Ctl) -> anyhow::Result<ExitCode> {
         Reply::Status(status) => log::say(&shown(&status)),
         Reply::Listing(listing) => log::say(&tables::table(&listing)),
         Reply::Bans(bans) => log::say(&tables::bans(&bans)),
+        Reply::Cluster(cluster) => log::say(&tables::cluster(&cluster)),
         Reply::Top(_) => bail!("the server is of another version"),
     }
     Ok(ExitCode::SUCCESS)
@@ -81,6 +82,7 @@ fn requested(action: Ctl) -> (Request, Form) {
         Ctl::Status { form } | Ctl::Check { form } => (Request::Status, form),
         // Done elsewhere.
         Ctl::Audit { .. } | Ctl::Top { .. } => (Request::Status, Form::default()),
+        Ctl::Cluster { form } => (Request::Cluster, form),
         Ctl::Reload { form } => (Request::Reload, form),
         Ctl::LogLevel { level, form } => (Request::LogLevel { level }, form),
         Ctl::Drain {
@@ -182,6 +184,7 @@ fn as_json(reply: &Reply) -> anyhow::Result<String> {
         Reply::Status(status) => serde_json::to_string_pretty(status)?,
         Reply::Listing(listing) => serde_json::to_string_pretty(listing)?,
         Reply::Bans(bans) => serde_json::to_string_pretty(bans)?,
+        Reply::Cluster(cluster) => serde_json::to_string_pretty(cluster)?,
         Reply::Top(top) => serde_json::to_string_pretty(top)?,
         Reply::Done(what) => serde_json::json!({ "done": what }).to_string(),
         Reply::Refused(why) => serde_json::json!({ "refused": why }).to_string(),

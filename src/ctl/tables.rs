@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use muster::{
-    control_socket::{Banned, Listed, Listing},
+    control_socket::{Banned, Cluster, Listed, Listing},
     lobby::{
         faf::iso8601,
         operator::{Connection, Game, Player, Queue, Row},
@@ -62,6 +62,57 @@ pub(super) fn bans(bans: &[Banned]) -> String {
     }));
     let mut text = String::new();
     write_columns(&mut text, &lines);
+    text
+}
+
+/// A node among others of one lobby.
+pub(super) fn cluster(cluster: &Cluster) -> String {
+    let there = |is_there: bool| if is_there { "connected" } else { "AWAY" };
+    let slot = if cluster.has_slot { "held" } else { "LOST" };
+    let mut text = format!(
+        "lobby {}, node {} ({})\n\
+         view          {}\n\
+         number        {slot}\n\
+         NATS          {}\n\
+         database      {}\n",
+        cluster.lobby,
+        cluster.node,
+        cluster.name,
+        cluster.view,
+        there(cluster.has_bus),
+        there(cluster.has_database),
+    );
+    for lease in &cluster.leases {
+        let holder = match lease.node {
+            Some(node) => format!("node {node}, term {}", lease.term),
+            None => "nobody".to_owned(),
+        };
+        let _ = writeln!(text, "{:<13} {holder}", lease.lease);
+    }
+    let heads = [
+        "NODE", "SHARDS", "VERSION", "LIFE", "UNACKED", "NACKS", "REPAIRS", "BREAKS",
+    ];
+    let mut lines = vec![heads.map(str::to_owned).to_vec()];
+    lines.extend(cluster.members.iter().map(|member| {
+        let counts = [
+            member.unacked_bytes,
+            member.nacks,
+            member.repairs,
+            member.breaks,
+        ];
+        let who = [
+            member.node.to_string(),
+            member.shards.to_string(),
+            member.version.clone(),
+            member.incarnation.clone(),
+        ];
+        let counts = counts.map(|count| count.to_string());
+        who.into_iter().chain(counts).collect()
+    }));
+    write_columns(&mut text, &lines);
+    if cluster.is_island {
+        text.push_str("WARNING: this node has lost touch with the others\n");
+    }
     text
 }
 

@@ -19,7 +19,7 @@ use super::{
 const DRAIN_CHECK: Duration = Duration::from_millis(50);
 /// How often it is looked whether every part is alive.
 const LOSS_CHECK: Duration = Duration::from_millis(250);
-/// Time for the other shards to say good-bye when one is lost.
+/// Time for the shards to say good-bye where the process ends for want of something.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// The signals that mean something to the server. From when this is made on none of them ends the process by itself; one
@@ -83,6 +83,14 @@ pub(super) struct Stops {
 }
 
 impl Signals {
+    /// Until one comes that ends the process. May be dropped at any time.
+    pub(super) async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
     /// Those for the end, and the one for the configuration.
     pub(super) fn split(self) -> (Stops, Signal) {
         let stops = Stops {
@@ -109,7 +117,7 @@ impl Stops {
         mesh: &Arc<Mesh<Router>>,
         connections: impl Fn() -> u64,
         phase: &Stage,
-        orders: &Orders,
+        (orders, retire): (&Orders, &dyn Fn()),
     ) {
         loop {
             tokio::select! {
@@ -133,6 +141,7 @@ impl Stops {
             "stopping: waiting for running games"
         );
         systemd::stopping("waiting for running games");
+        retire(); // other nodes take over what one does for all
         mesh.stop(Stopping::Drain);
         let drained = async {
             // The shards say so after the turn in which they heard of the drain.
@@ -149,15 +158,48 @@ impl Stops {
             }
             () = sleep(grace) => tracing::warn!("the grace period is over"),
         }
-        mesh.stop(Stopping::Evict);
-        let per_s = current.borrow().server.stopping.evicted_per_s;
-        let shards = Shards::of(mesh.clone());
         tokio::select! {
-            () = Eviction::of(&shards, connections(), per_s).run() => {}
+            () = evict(&current, mesh, connections) => {}
             () = self.stop() => tracing::warn!("second signal: ending everybody at once"),
         }
         mesh.stop(Stopping::Now);
     }
+}
+
+/// Ends all connections, some at a time.
+async fn evict(current: &Current, mesh: &Arc<Mesh<Router>>, connections: impl Fn() -> u64) {
+    mesh.stop(Stopping::Evict);
+    let per_s = current.borrow().server.stopping.evicted_per_s;
+    let shards = Shards::of(mesh.clone());
+    Eviction::of(&shards, connections(), per_s).run().await;
+}
+
+/// This server is none of its lobby any more: what it serves somebody else does by now, and its clients are to go there. As an
+/// orderly end that waits for no game. Gives back why.
+pub(super) async fn displaced(
+    why: anyhow::Error,
+    current: &Current,
+    mesh: &Arc<Mesh<Router>>,
+    connections: impl Fn() -> u64,
+    phase: &Stage,
+) -> anyhow::Error {
+    tracing::error!("{why:#}: everybody is sent away, and the process ends");
+    phase.set(Phase::Draining);
+    systemd::stopping("sending everybody away");
+    evict(current, mesh, connections).await;
+    mesh.stop(Stopping::Now);
+    last_words(mesh).await;
+    why
+}
+
+/// Waits until every shard has ended, or has had its time.
+async fn last_words(mesh: &Mesh<Router>) {
+    let ended = async {
+        while !mesh.all_ended() {
+            sleep(DRAIN_CHECK).await;
+        }
+    };
+    let _ = timeout(LAST_WORDS, ended).await; // they have had their time
 }
 
 /// Until `lost` says that a part of the server has ended which nobody told to. Then nothing of it can be relied on, and those
@@ -176,11 +218,6 @@ pub(super) async fn loss(
     phase.set(Phase::Failed);
     tracing::error!(%lost, "a part of the server has ended: so does the process");
     mesh.stop(Stopping::Now);
-    let others = async {
-        while !mesh.all_ended() {
-            sleep(DRAIN_CHECK).await;
-        }
-    };
-    let _ = timeout(LAST_WORDS, others).await; // they have had their time
+    last_words(mesh).await;
     anyhow::anyhow!("{lost} has ended by itself; the log says why")
 }

@@ -15,7 +15,7 @@ use muster::{
     log,
 };
 
-use super::{office::Progress, process::Process};
+use super::{neighbours, office::Progress, process::Process};
 
 metrics::metrics! {
     /// What the server says of itself.
@@ -77,6 +77,8 @@ pub(super) struct Counting<'a> {
     pub(super) offices: Vec<Arc<runner::Metrics>>,
     pub(super) progress: &'a Progress,
     pub(super) broker: Arc<Broker>,
+    /// Of a node among others.
+    pub(super) neighbours: Option<neighbours::Counts>,
     pub(super) log: Arc<log::Metrics>,
     pub(super) http: Arc<http::Counts>,
     pub(super) service: Arc<Service>,
@@ -99,6 +101,10 @@ impl Counting<'_> {
         registry.add("none", self.progress.keys.clone());
         registry.add("none", self.progress.mail.clone());
         registry.add("none", self.broker);
+        if let Some((cluster, letters)) = self.neighbours {
+            registry.add("none", cluster);
+            registry.add("none", letters);
+        }
         registry.add("none", self.log);
         registry.add("none", self.http);
         let last_game = self.progress.first_game.load(Ordering::Acquire);
@@ -124,6 +130,7 @@ mod tests {
             offices: vec![Arc::default()],
             progress: &Progress::default(),
             broker: Arc::new(Broker::new(1)),
+            neighbours: Some((Arc::default(), Arc::default())),
             log: Arc::default(),
             http: Arc::default(),
             service: Arc::default(),

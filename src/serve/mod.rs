@@ -8,6 +8,7 @@
 //! | `figures` | what is counted, at one moment, found by name |
 //! | `metrics`, `process` | who counts; what the process takes of the machine |
 //! | `ctl` | what `muster ctl` asks for |
+//! | `neighbours` | this server among others of its lobby, or alone |
 //! | `shards` | asking the shards, and ordering something of them |
 //! | `orders` | what administrators of a lobby may ask of the process |
 //! | `outside` | the broker: its settings, and what becomes of what it says |
@@ -28,6 +29,7 @@ mod figures;
 pub(crate) mod folder;
 mod holder;
 mod metrics;
+mod neighbours;
 mod office;
 mod orders;
 mod outside;
@@ -57,9 +59,9 @@ use muster::{
         faf::{AuthMode, control::Control},
         http::{
             Counts, Handler,
-            health::{Health, Phase},
+            health::{Health, Judge, Phase},
             metrics::Metrics,
-            page::Wish,
+            page::{Page, Wish},
         },
     },
     config::{Config, Sources},
@@ -84,6 +86,7 @@ use self::{
     figures::Figures,
     folder::Claim,
     metrics::{Counting, Service},
+    neighbours::{Neighbours, Node, Seat},
     office::{Journals, Offices, Progress},
     orders::Orders,
     outside::Link,
@@ -183,14 +186,13 @@ fn with_holder(error: anyhow::Error, config: &Config) -> anyhow::Error {
 }
 
 async fn run(
-    signals: Signals,
+    mut signals: Signals,
     sources: Sources,
     config: &Config,
     (connections, claim): (usize, Rc<Claim>),
     (log, level): (&Log, Rc<Level>),
 ) -> anyhow::Result<()> {
     let inherited = systemd::sockets().context("the sockets that were handed over")?;
-    let mesh = Mesh::<Router>::new(config.engine.shards);
     let progress = Arc::new(Progress::default());
     let http = Arc::<Counts>::default();
     let service = Service::new(connections, config);
@@ -198,32 +200,33 @@ async fn run(
     let phase = Rc::new(Stage::new(service.clone()));
     let pulse = Rc::new(Pulse::new(service.clone()));
     let (page, wishes) = page::prepared(&config.http, &http)?;
-    let health = health(&progress, &mesh, &phase, &pulse);
-    let health = Endpoint::open("http/health", config.http.health, health, &http).await?;
-
+    let neighbours = Rc::<Neighbours>::default();
+    let known = (&progress, &neighbours, &phase, &pulse);
+    let Some((health, seat)) = placed(config, &mut signals, known, &http).await? else {
+        return Ok(()); // told to end: nobody has been served
+    };
+    let mesh = seat.mesh.clone();
     let journals = Journals::of(&claim);
     let (mut link, broker) = Link::open(config, &journals.ours, &mesh)?;
     let opening = office::opened(config, journals.clone(), &mesh, &progress, &link.outbox);
     let (offices, config) = opening.await?;
     link.republish(journals.left);
     let lobbies = LobbyMetrics::new(mesh.shards());
-    let orders = Arc::<Orders>::default();
-    let strangers = Strangers::default();
+    let (orders, strangers) = (Arc::<Orders>::default(), Strangers::default());
     let outside = (&offices, &link.broker, &orders);
     let sockets = (connections, inherited, &strangers, shown.as_ref());
+    let seat = seat.prepared().await?;
     let engine = start_engine(&config, sockets, &mesh, outside, &lobbies)?;
-
-    let counting = (&engine, &lobbies, &offices, &link);
+    let mut node = seat.join(&neighbours);
+    let counting = (&engine, &lobbies, &offices, &link, &node);
     let registry = registry(counting, &progress, log, (&http, &service));
-    let metrics = Handler::of_site(Metrics(registry.clone()));
-    let served = [control(&mesh), metrics, Handler::of_router(page.router())];
     let own = (health, vcmi_json_pages(&config, &progress, &http).await?);
-    let mut endpoints = Endpoints::open(own, served, &config.http, &http).await?;
+    let mut endpoints = endpoints(own, (&mesh, &registry, &page), &config, &http).await?;
     phase.set(Phase::Ready);
-    let folder = config.server.data_dir.clone();
     let current = Rc::new(RefCell::new(config));
     let controlled = Controlled {
         strangers,
+        neighbours: neighbours.clone(),
         current: current.clone(),
         orders,
         level,
@@ -231,9 +234,8 @@ async fn run(
         mesh: mesh.clone(),
         registry,
     };
-    let ctl = Ctl::open(&folder, controlled.clone()).await;
+    let ctl = Ctl::open(controlled.clone()).await;
     announce(&current.borrow(), log, &engine, &endpoints);
-
     let (stops, hangup) = signals.split();
     let reload = Reload {
         hangup,
@@ -248,14 +250,51 @@ async fn run(
         page,
         shown,
     };
-    until_the_end(stops, reload, (&offices, &phase, pulse), (ctl, wishes)).await?;
+    let inside = (&offices, &*phase, pulse);
+    until_the_end(stops, reload, inside, (ctl, wishes), &mut node).await?;
     phase.set(Phase::Stopped);
-    wind_down(engine, offices, link, endpoints).await
+    wind_down(engine, node, offices, link, endpoints).await
+}
+
+/// What a server's health is judged by.
+type Known<'a> = (
+    &'a Arc<Progress>,
+    &'a Rc<Neighbours>,
+    &'a Rc<Stage>,
+    &'a Rc<Pulse>,
+);
+
+/// Says how the server is from now on, and takes its place. None: it was told to end before it had one.
+async fn placed(
+    config: &Config,
+    signals: &mut Signals,
+    known: Known<'_>,
+    http: &Arc<Counts>,
+) -> anyhow::Result<Option<(Endpoint, Seat)>> {
+    let judged = health(known);
+    let health = Endpoint::open("http/health", config.http.health, judged, http).await?;
+    let (_, neighbours, ..) = known;
+    tokio::select! {
+        seat = Seat::take(config, neighbours) => Ok(Some((health, seat?))),
+        () = signals.stop() => Ok(None),
+    }
+}
+
+/// The endpoints beside those that are there already.
+async fn endpoints(
+    own: (Endpoint, Option<Endpoint>),
+    (mesh, registry, page): (&Arc<Mesh<Router>>, &Arc<Registry>, &Page),
+    config: &Config,
+    http: &Arc<Counts>,
+) -> anyhow::Result<Endpoints> {
+    let metrics = Handler::of_site(Metrics(registry.clone()));
+    let served = [control(mesh), metrics, Handler::of_router(page.router())];
+    Endpoints::open(own, served, &config.http, http).await
 }
 
 /// Everything that is counted.
 fn registry(
-    (engine, lobbies, offices, link): (&Engine, &LobbyMetrics, &Offices, &Link),
+    (engine, lobbies, offices, link, node): (&Engine, &LobbyMetrics, &Offices, &Link, &Node),
     progress: &Progress,
     log: &Log,
     (http, service): (&Arc<Counts>, &Arc<Service>),
@@ -266,6 +305,7 @@ fn registry(
         offices: offices.metrics(),
         progress,
         broker: link.broker.clone(),
+        neighbours: node.counts(),
         log: log.metrics(),
         http: http.clone(),
         service: service.clone(),
@@ -276,11 +316,13 @@ fn registry(
 /// From the inside to the outside: whoever still has something to hand on ends before the one they hand it to.
 async fn wind_down(
     engine: Engine,
+    node: Node,
     offices: Offices,
     link: Link,
     endpoints: Endpoints,
 ) -> anyhow::Result<()> {
     spawn_blocking(move || engine.join()).await?;
+    node.leave().await;
     spawn_blocking(move || offices.stop()).await?;
     link.close().await?;
     endpoints.stop().await;
@@ -296,6 +338,7 @@ async fn until_the_end(
     mut reload: Reload<'_>,
     (offices, phase, pulse): (&Offices, &Stage, Rc<Pulse>),
     (ctl, wishes): (Ctl, mpsc::Receiver<Wish>),
+    node: &mut Node,
 ) -> anyhow::Result<()> {
     let (current, mesh) = (reload.current.clone(), reload.controlled.mesh.clone());
     let orders = reload.controlled.orders.clone();
@@ -306,32 +349,62 @@ async fn until_the_end(
         mesh.lost().map(|part| part.to_string()).or_else(office)
     };
     let lobbies = page::spoken(&current.borrow());
+    let neighbours = reload.controlled.neighbours.clone();
+    let moving = neighbours.send_after_single(&current, phase);
     let shown = page::keep(reload.page.clone(), wishes, ctl.desk(), lobbies);
+    let retire = node.retirement();
+    let displaced = async {
+        let why = node.ended().await;
+        ending::displaced(why, &current, &mesh, connected, phase).await
+    };
     let end = tokio::select! {
-        () = stops.wait(current, &mesh, connected, phase, &orders) => Ok(()),
+        () = stops.wait(current.clone(), &mesh, connected, phase, (&orders, &*retire)) => Ok(()),
+        why = displaced => Err(why),
         lost = ending::loss(lost, &mesh, phase) => Err(lost),
         () = reload.run() => Ok(()),
         () = shown => Ok(()),
+        () = moving => Ok(()),
         () = pulse.watch(mesh.clone()) => Ok(()),
     };
     ctl.close().await;
     end
 }
 
-/// Whether the server serves. It asks nobody who could keep it waiting.
-fn health(
-    progress: &Arc<Progress>,
-    mesh: &Arc<Mesh<Router>>,
-    phase: &Rc<Stage>,
-    pulse: &Rc<Pulse>,
-) -> Handler {
-    let (progress, mesh, phase) = (progress.clone(), mesh.clone(), phase.clone());
-    let pulse = pulse.clone();
-    Handler::of_site(Health(move || match phase.get() {
-        _ if mesh.lost().is_some() || pulse.is_lost() => Phase::Failed,
-        Phase::Ready if !progress.is_complete() => Phase::Starting,
-        phase => phase,
+/// Whether the server serves.
+fn health((progress, neighbours, phase, pulse): Known<'_>) -> Handler {
+    Handler::of_site(Health(Judging {
+        progress: progress.clone(),
+        neighbours: neighbours.clone(),
+        phase: phase.clone(),
+        pulse: pulse.clone(),
     }))
+}
+
+/// Whoever judges whether the server serves. It asks nobody who could keep it waiting.
+struct Judging {
+    progress: Arc<Progress>,
+    neighbours: Rc<Neighbours>,
+    phase: Rc<Stage>,
+    pulse: Rc<Pulse>,
+}
+
+impl Judge for Judging {
+    fn phase(&self) -> Phase {
+        let lost = self.neighbours.mesh().and_then(|mesh| mesh.lost());
+        match self.phase.get() {
+            _ if lost.is_some() || self.pulse.is_lost() => Phase::Failed,
+            Phase::Ready if !self.progress.is_complete() => Phase::Starting,
+            Phase::Ready if !self.neighbours.was_in() => Phase::Starting,
+            Phase::Ready if self.neighbours.is_island() => Phase::Island,
+            phase => phase,
+        }
+    }
+
+    fn serves(&self, lobby: &str) -> Option<bool> {
+        let mut all = Router::LOBBIES.iter();
+        let (_, protocol) = all.find(|(name, _)| *name == lobby)?;
+        Some(Router::spreads(*protocol) || self.neighbours.has_single())
+    }
 }
 
 /// All games and players, as the shards know them.

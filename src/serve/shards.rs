@@ -213,6 +213,8 @@ impl Shards {
 /// The end of all connections, some at a time: how far it is.
 pub(super) struct Eviction<'a> {
     shards: &'a Shards,
+    /// Of this lobby; none: of all.
+    protocol: Option<Protocol>,
     /// Where each shard goes on; none: nobody is left there.
     next: Vec<Option<u32>>,
     /// So many at a time.
@@ -230,8 +232,15 @@ impl<'a> Eviction<'a> {
         Eviction {
             next: shards.mesh.ids().map(|_| Some(0)).collect(),
             slice: slice(connections, per_s),
+            protocol: None,
             shards,
         }
+    }
+
+    /// Of this lobby only.
+    pub(super) fn of_lobby(self, protocol: Protocol) -> Self {
+        let protocol = Some(protocol);
+        Eviction { protocol, ..self }
     }
 
     /// Until nobody is left.
@@ -251,6 +260,7 @@ impl<'a> Eviction<'a> {
                 let eviction = engine::Eviction {
                     conn: None,
                     network: None,
+                    protocol: self.protocol,
                     from,
                     most: left,
                     farewell: Farewell::ServerEnds,

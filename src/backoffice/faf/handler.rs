@@ -27,6 +27,11 @@ use crate::{Boxed, unix_now};
 const LOGIN_CHARS: usize = 20;
 /// Characters of `login.password`, at most (spec: faf-database 2.1).
 const PASSWORD_CHARS: usize = 77;
+/// Nodes of a lobby number their games apart: each by the numbers whose remainder here is its slot.
+const NODES: u32 = 64;
+/// A node begins so far above the highest number in the store: games of its last life may still be known that are not there,
+/// because they were never launched.
+const UNLAUNCHED: u32 = 64 * NODES;
 
 /// Who may sign in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +68,8 @@ pub struct FafHandler {
     pub(super) outbox: Option<Arc<Outbox>>,
     /// The highest number of a game that was found there at the start.
     kept_game: u32,
+    /// This node's slot among those of its lobby; none: it is alone, and all numbers are its own.
+    numbering: Option<u8>,
 }
 
 /// Whether an account may be made under this name: 1 to 20 letters, digits, `_` and `-`.
@@ -95,6 +102,7 @@ impl FafHandler {
             spool: None,
             outbox: None,
             kept_game: 0,
+            numbering: None,
         }
     }
 
@@ -143,6 +151,13 @@ impl FafHandler {
     #[must_use]
     pub fn after_game(mut self, uid: u32) -> Self {
         self.kept_game = self.kept_game.max(uid);
+        self
+    }
+
+    /// Gives games only numbers whose remainder by 64 is the slot of this node, so that no two nodes of a lobby ever give out the same.
+    #[must_use]
+    pub fn with_numbering(mut self, slot: Option<u8>) -> Self {
+        self.numbering = slot;
         self
     }
 
@@ -273,7 +288,10 @@ impl FafHandler {
     }
 
     pub(super) async fn next_game(&self) -> Result<u32, StoreFailure> {
-        let next = self.last_game().await?.fetch_add(1, Ordering::Relaxed) + 1;
+        let after = |last| Some(number_after(last, self.numbering));
+        let last = self.last_game().await?;
+        let last = last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after);
+        let next = number_after(last.unwrap_or_else(|last| last), self.numbering);
         self.given_out.fetch_max(next, Ordering::Relaxed);
         Ok(next)
     }
@@ -282,9 +300,22 @@ impl FafHandler {
         self.last_game
             .get_or_try_init(async || {
                 let stored = self.store.max_game_id().await?;
-                Ok(AtomicU32::new(stored.max(self.kept_game)))
+                let highest = stored.max(self.kept_game);
+                Ok(AtomicU32::new(match self.numbering {
+                    Some(_) => highest.saturating_add(UNLAUNCHED),
+                    None => highest,
+                }))
             })
             .await
+    }
+}
+
+/// The number of the game after one with this number, on this node of a lobby, or alone.
+fn number_after(last: u32, slot: Option<u8>) -> u32 {
+    let next = last.saturating_add(1);
+    match slot {
+        None => next,
+        Some(slot) => next.saturating_add((u32::from(slot) + NODES - next % NODES) % NODES),
     }
 }
 
@@ -316,6 +347,20 @@ mod tests {
         }
         for bad in ["", "123456789012345678901", "a b", "é", "a.b", "<b>"] {
             assert!(!is_login_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn nodes_number_their_games_apart_and_one_alone_takes_all_numbers() {
+        assert_eq!(number_after(7, None), 8);
+        for slot in [0, 1, 7, 63] {
+            let mut last = 1000;
+            for _ in 0..5 {
+                let next = number_after(last, Some(slot));
+                assert_eq!(next % NODES, u32::from(slot));
+                assert!(next > last && next <= last + NODES, "{last} {next}");
+                last = next;
+            }
         }
     }
 

@@ -28,6 +28,12 @@ pub enum Ctl {
         #[command(flatten)]
         form: Form,
     },
+    /// This node among others of one lobby: who is in, who does what only one does, what is under way.
+    Cluster {
+        /// How the answer is written.
+        #[command(flatten)]
+        form: Form,
+    },
     /// Read the configuration again, as the signal HUP does.
     Reload {
         /// How the answer is written.

@@ -74,7 +74,11 @@ pub(super) fn entry(who: &Who, request: &Request, reply: &Reply) -> Entry {
     let (outcome, said) = match reply {
         Reply::Done(said) => ("done", said.as_str()),
         Reply::Refused(said) => ("refused", said.as_str()),
-        Reply::Status(_) | Reply::Listing(_) | Reply::Bans(_) | Reply::Top(_) => ("told", ""),
+        Reply::Status(_)
+        | Reply::Listing(_)
+        | Reply::Bans(_)
+        | Reply::Top(_)
+        | Reply::Cluster(_) => ("told", ""),
     };
     let (action, target, reason) = request.described();
     Entry {

@@ -200,6 +200,7 @@ impl Desk {
             let eviction = Eviction {
                 conn: None,
                 network: Some(network),
+                protocol: None,
                 from: 0,
                 most: AT_ONCE,
                 farewell: spoken.farewell(),

@@ -7,11 +7,13 @@
 //! | `moderation`, `bans` | what is done about people at once, and for long |
 //! | `stores` | where lobbies keep their bans |
 //! | `status`, `top` | how the server is, out of what it counts; how busy |
+//! | `cluster` | this node among others |
 //! | `drain` | an orderly end that was ordered for later |
 //! | `audit` | what was done, by whom |
 
 mod audit;
 mod bans;
+mod cluster;
 mod drain;
 mod moderation;
 mod status;
@@ -54,6 +56,7 @@ use self::{
 use super::{
     ending::Stage,
     figures::Figures,
+    neighbours::Neighbours,
     orders::{Current, Orders},
     shards::{self, Shards},
 };
@@ -84,6 +87,7 @@ pub(super) struct Controlled {
     pub(super) registry: Arc<Registry>,
     pub(super) current: Current,
     pub(super) strangers: Strangers,
+    pub(super) neighbours: Rc<Neighbours>,
 }
 
 /// The open socket.
@@ -93,9 +97,11 @@ pub(super) struct Ctl {
 }
 
 impl Ctl {
-    /// Has the shards do what operators have ordered of an earlier process, and listens in the folder, which is claimed, so that
+    /// Has the shards do what operators have ordered of an earlier process, and listens in the data folder, which is claimed, so that
     /// a socket there is of a process that has ended. Where it can't, the server does without.
-    pub(super) async fn open(folder: &Path, controlled: Controlled) -> Ctl {
+    pub(super) async fn open(controlled: Controlled) -> Ctl {
+        let folder = controlled.current.borrow().server.data_dir.clone();
+        let folder = folder.as_path();
         let store = match OperatorStore::open(folder, true).await {
             Ok(store) => {
                 audit::take_over(folder, &store).await;
@@ -297,6 +303,7 @@ impl Desk {
         match request {
             Request::Status => Ok(Reply::Status(self.status(&Figures::of(self.registry())))),
             Request::Top => Ok(Reply::Top(Box::new(self.top().await))),
+            Request::Cluster => cluster::shown(&self.controlled),
             Request::Reload => {
                 orders.reload.notify_one();
                 Ok(Reply::Done(

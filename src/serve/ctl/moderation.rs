@@ -125,6 +125,7 @@ impl Desk {
             let eviction = Eviction {
                 conn: Some(conn),
                 network: None,
+                protocol: None,
                 from: 0,
                 most: 1,
                 farewell: farewell.clone(),

@@ -49,6 +49,10 @@ impl Started {
             warnings: Vec::new(),
         };
         status.warnings = warnings(&status, is_on("muster_shards_alive"));
+        if is_on("muster_cluster_island") {
+            let text = "this node has lost touch with the others of its lobby";
+            status.warnings.push(text.to_owned());
+        }
         status
     }
 }

@@ -104,7 +104,8 @@ async fn set_up(
         .with_context(unread)?;
     let handler = handler
         .after_game(journals.left.last_game())
-        .with_last_game(progress.last_game.clone());
+        .with_last_game(progress.last_game.clone())
+        .with_numbering((!mesh.is_alone()).then(|| mesh.node()));
     let handler = Rc::new(handler);
     tokio::task::spawn_local(async move { countries.keep_fresh(unix_now).await });
     let known = warm_up(&handler, mesh, progress).await;
@@ -125,12 +126,8 @@ async fn set_up(
 /// Settles what an earlier process has left, and what is left in another journal, once that is nobody's.
 async fn replay(handler: Rc<FafHandler>, mesh: Arc<Mesh<Router>>, kept: Vec<Batch>, left: Left) {
     // Any shard can tell what came of it; there is always a first.
-    let tell = |done| {
-        mesh.post(
-            ShardId::new(0, 0),
-            Inbound::Notice(Of::Faf(News::Settled(done))),
-        )
-    };
+    let first = ShardId::new(mesh.node(), 0);
+    let tell = |done| mesh.post(first, Inbound::Notice(Of::Faf(News::Settled(done))));
     handler.replay(kept, tell).await;
     let adopt = async |theirs: &Path| handler.adopt(theirs);
     if let Some(kept) = left.adopted(GAMES, adopt).await {
