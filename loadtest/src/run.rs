@@ -3,6 +3,7 @@
 //! assemble (the ramp; everybody signs in and gets ready) → measure (load on its schedule) → finish (last changes, and
 //! patience for what has not come) → stop. The threads follow the phase; every wait has an end.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -278,6 +279,9 @@ pub(crate) fn in_words(what: &str, measured_us: Option<u64>) -> String {
 pub(crate) fn server_process(plan: &Plan) -> Option<u32> {
     let addresses = || plan.servers.iter().map(|server| server.address);
     let local = addresses().all(|address| address.ip().is_loopback());
+    // Several with one transport are several processes, and one of them says nothing of the others.
+    let transports: BTreeSet<&str> = plan.servers.iter().map(|server| server.transport).collect();
+    let local = local && transports.len() == plan.servers.len();
     plan.server_pid.or_else(|| {
         let ports: Vec<u16> = addresses().map(|address| address.port()).collect();
         local.then(|| machine::listener(&ports)).flatten()

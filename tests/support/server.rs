@@ -328,8 +328,10 @@ impl Drop for Server {
     }
 }
 
-/// Starts the binary and waits until it is ready.
-fn serve(command: &mut Command) -> Result<(Child, BTreeMap<String, SocketAddr>), String> {
+/// Starts the binary and waits until it is ready; where it listens on what.
+pub(crate) fn serve(
+    command: &mut Command,
+) -> Result<(Child, BTreeMap<String, SocketAddr>), String> {
     let mut child = command.spawn().map_err(|error| error.to_string())?;
     let stdout = child.stdout.take().ok_or("no standard output")?;
     let (lines, incoming) = mpsc::channel();

@@ -24,6 +24,9 @@ pub(crate) struct FafOptions {
     /// Port for WebSocket.
     #[arg(long, default_value_t = 8003)]
     port_websocket: u16,
+    /// Address and port of another node of the same lobby; clients take the server and these in turn. May be given several times.
+    #[arg(long, value_name = "ADDRESS")]
+    also: Vec<SocketAddr>,
     /// Hosts whose changes are watched; without it what the profile has: 4 in watch, 5 % of the clients in lobby.
     #[arg(long)]
     hosts: Option<usize>,
@@ -274,6 +277,10 @@ fn servers(
         "--server {:?} has one port, and --transport mixed needs three",
         arguments.server
     );
+    ensure!(
+        options.also.is_empty() || wanted != TransportChoice::Mixed,
+        "--also names one port, and --transport mixed needs three"
+    );
     let address = arguments.address()?;
     let json = (Transport::Json, options.port_json);
     let qdatastream = (Transport::Qdatastream, options.port_qdatastream);
@@ -284,12 +291,14 @@ fn servers(
         TransportChoice::Websocket => vec![websocket],
         TransportChoice::Mixed => vec![json, qdatastream, websocket],
     };
+    let also = options.also.iter().map(|node| (chosen[0].0, *node));
     Ok(chosen
-        .into_iter()
+        .iter()
         .map(|(transport, port)| {
-            let port = endpoint.port.unwrap_or(port);
-            (transport, SocketAddr::new(address, port))
+            let port = endpoint.port.unwrap_or(*port);
+            (*transport, SocketAddr::new(address, port))
         })
+        .chain(also)
         .collect())
 }
 
@@ -321,6 +330,17 @@ mod tests {
         assert_eq!(count(|part| matches!(part, Part::Join(_))), 150);
         assert_eq!(count(|part| part == Part::Watch), 800);
         assert_eq!(plan.servers.len(), 3);
+    }
+
+    #[test]
+    fn clients_take_the_nodes_of_a_lobby_in_turn() {
+        let line = "--transport json -n 10 --also 127.0.0.1:9002 --also 127.0.0.1:9012";
+        let made = plan(line).expect("valid");
+        let ports = made.servers.iter().map(|server| server.address.port());
+        assert_eq!(ports.collect::<Vec<_>>(), [8002, 9002, 9012]);
+        assert_eq!(made.protocol.transports, [Transport::Json; 3]);
+        let mixed = plan("--transport mixed -n 10 --also 127.0.0.1:9002");
+        assert!(mixed.is_err_and(|error| error.to_string().contains("needs three")));
     }
 
     #[test]
