@@ -1,7 +1,7 @@
 //! The nodes of a simulated lobby: who is in, who does what, and what goes wrong with them.
 //!
 //! There is a leader that is nobody and never wrong: it makes views and gives leases. A node that is cut off or lost is put out
-//! after [`SILENCE`]. What it decides reaches each node as late as mail does ([`Simulator::late`]), so that for a while they
+//! after 2 s. What it decides reaches each node as late as mail does ([`Simulator::late`]), so that for a while they
 //! act on different views; [`Simulator::settle_views`] ends that.
 
 use std::{collections::BTreeMap, fmt::Debug, sync::Arc, time::Duration};
@@ -263,7 +263,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         self.tell_standing(node);
     }
 
-    /// Nothing passes between the node and the others. After [`SILENCE`] it is an island, and the others get a view
+    /// Nothing passes between the node and the others. After 2 s it is an island, and the others get a view
     /// without it.
     pub fn cut(&mut self, node: u8) {
         if self.is_running(node) && !self.is_cut(node) {
@@ -272,7 +272,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         }
     }
 
-    /// The process of a node is killed. Its clients are gone at once; after [`SILENCE`] the others get a view without it.
+    /// The process of a node is killed. Its clients are gone at once; after 2 s the others get a view without it.
     pub fn lose(&mut self, node: u8) {
         if !self.is_running(node) {
             return;
