@@ -16,6 +16,7 @@ use muster::{
     config::Config,
     engine::{LetterMetrics, Mesh, Outward},
     lobbies::Router,
+    lobby::Standing,
 };
 use tokio::sync::watch;
 
@@ -47,13 +48,12 @@ impl Neighbours {
         Some(self.reported.get()?.borrow().clone())
     }
 
+    fn standing(&self) -> Option<Arc<Standing>> {
+        self.reported.get()?.borrow().standing.clone()
+    }
+
     fn is_member(&self) -> bool {
-        let standing = |report: &Report| report.standing.clone();
-        let standing = self
-            .reported
-            .get()
-            .and_then(|known| standing(&known.borrow()));
-        standing.is_some_and(|standing| !standing.is_island)
+        self.standing().is_some_and(|standing| !standing.is_island)
     }
 
     /// Whether it has ever been one of the lobby. A server that is alone is the lobby.
@@ -71,16 +71,11 @@ impl Neighbours {
 
     /// Whether the lobbies that live on one node are here.
     pub(super) fn has_single(&self) -> bool {
-        if self.is_alone.get() {
-            return true;
-        }
-        self.report().is_some_and(|report| {
-            let standing = report.standing;
-            standing.is_some_and(|standing| {
-                let holder = standing.leases.single;
-                holder.is_some_and(|holder| holder.node == standing.node)
-            })
-        })
+        let is_here = |standing: Arc<Standing>| {
+            let holder = standing.leases.single;
+            holder.is_some_and(|holder| holder.node == standing.node)
+        };
+        self.is_alone.get() || self.standing().is_some_and(is_here)
     }
 
     /// Sends away who is connected to the lobbies that live on one node, whenever they have moved to another one. A server that

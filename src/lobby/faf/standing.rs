@@ -18,6 +18,7 @@ impl Faf {
             return;
         }
         let before = self.roles.topology.clone();
+        let is_new_life = before.standing().incarnation != standing.incarnation;
         let change = self.roles.topology.follow(standing.clone());
         self.step(turn, |roles, turn| {
             let cx = &mut context!(roles, turn);
@@ -25,7 +26,7 @@ impl Faf {
         });
         self.step(turn, |roles, turn| {
             let hand = &mut hand!(roles, turn);
-            roles.directory.standing_changed(hand, &before);
+            roles.directory.standing_changed(hand, &change, is_new_life);
         });
         if before.era() != self.roles.topology.era() {
             self.step(turn, |roles, turn| {

@@ -16,8 +16,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ShardId,
     faf::{
-        context::RoleTurn, mail::directory::DirectoryMail, metrics::Metrics, settings::Settings,
-        topology::Topology,
+        context::RoleTurn,
+        mail::directory::DirectoryMail,
+        metrics::Metrics,
+        settings::Settings,
+        topology::{Change, Topology},
     },
     kept::{Damaged, ensure},
 };
@@ -140,23 +143,23 @@ impl Directory {
         }
     }
 
-    /// What is known of the other nodes has changed.
-    pub(in crate::faf) fn standing_changed(&mut self, hand: &mut Hand<'_>, before: &Topology) {
-        let (old, new) = (before.standing(), hand.topology.standing());
-        for member in old
-            .others()
-            .filter(|&member| !new.view.members.contains(member))
-        {
-            self.tell_untold(|shard| shard.node() == member.node);
-            self.showing.forget(member.node);
-            self.node_lost(hand, member.node);
+    /// What is known of the other nodes has changed; with a new life of this one every lane is another.
+    pub(in crate::faf) fn standing_changed(
+        &mut self,
+        hand: &mut Hand<'_>,
+        change: &Change,
+        is_new_life: bool,
+    ) {
+        for &node in &change.lost {
+            self.tell_untold(|shard| shard.node() == node);
+            self.showing.forget(node);
+            self.node_lost(hand, node);
         }
-        let is_new_life = old.incarnation != new.incarnation;
         if is_new_life {
-            self.tell_untold(|_| true); // every lane is another one
+            self.tell_untold(|_| true);
         }
-        for member in new.new_lanes(old) {
-            self.show(hand, member.node);
+        for &node in &change.new {
+            self.show(hand, node);
         }
         self.ticks.follow(hand.topology);
         self.look(hand);
