@@ -164,6 +164,7 @@ pub struct Mesh<D: Dialect, S = OwnedFd> {
     released: AtomicBool,
     /// Per shard: drained, nothing left that an orderly end waits for.
     idle: Box<[AtomicBool]>,
+    handed_over: Box<[AtomicBool]>,
     /// How often it was asked whether everybody is alive.
     asked: AtomicU64,
     /// Per shard: the last time it has answered to.
@@ -230,6 +231,7 @@ impl<D: Dialect, S> Mesh<D, S> {
             releasing: AtomicBool::new(false),
             released: AtomicBool::new(false),
             idle: (0..shards).map(|_| AtomicBool::new(false)).collect(),
+            handed_over: (0..shards).map(|_| AtomicBool::new(false)).collect(),
             asked: AtomicU64::new(0),
             answered: (0..shards).map(|_| AtomicU64::new(0)).collect(),
             ended: (0..shards).map(|_| AtomicBool::new(false)).collect(),
@@ -432,6 +434,12 @@ impl<D: Dialect, S> Mesh<D, S> {
         self.idle.iter().all(|flag| flag.load(Ordering::Acquire))
     }
 
+    /// Whether every shard has given to other nodes what it did for the whole lobby, since [`Stopping::Drain`].
+    pub fn all_handed_over(&self) -> bool {
+        let mut flags = self.handed_over.iter();
+        flags.all(|flag| flag.load(Ordering::Acquire))
+    }
+
     /// Whether every shard's thread is done.
     pub fn all_ended(&self) -> bool {
         self.ended.iter().all(|flag| flag.load(Ordering::Acquire))
@@ -470,6 +478,10 @@ impl<D: Dialect, S> Mesh<D, S> {
 
     pub(super) fn inbox(&self, shard: ShardId) -> &Inbox<D, S> {
         &self.inboxes[shard.local()]
+    }
+
+    pub(super) fn set_handed_over(&self, shard: ShardId, has_handed_over: bool) {
+        self.handed_over[shard.local()].store(has_handed_over, Ordering::Release);
     }
 
     pub(super) fn set_idle(&self, shard: ShardId, idle: bool) {

@@ -125,6 +125,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         self.let_strangers_go_on();
         self.flush();
         if self.draining {
+            let has_handed_over = self.dialect.has_handed_over();
+            self.mesh.set_handed_over(self.id, has_handed_over);
             self.mesh.set_idle(self.id, self.is_drained());
         }
     }

@@ -154,6 +154,11 @@ pub trait Dialect: Sized + 'static {
     fn is_drained(&self) -> bool {
         true
     }
+    /// Whether nothing of what this shard does for the whole lobby, and others do from when its node is to end, has still to be
+    /// given to them.
+    fn has_handed_over(&self) -> bool {
+        true
+    }
     /// What this node knows of the other nodes of its lobby has changed: who is in, who does what, whether it has lost touch.
     /// A node that is alone never hears this, and is what [`Standing::alone`] says.
     fn on_standing(&mut self, turn: &mut Turn<'_, Self>, standing: &Standing) {

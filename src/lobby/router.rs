@@ -357,6 +357,10 @@ macro_rules! router {
                     $(self.$field.is_drained())&&+
                 }
 
+                fn has_handed_over(&self) -> bool {
+                    $(self.$field.has_handed_over())&&+
+                }
+
                 fn on_query(&mut self, turn: &mut Turn<'_, Self>, query: &Query) -> Found {
                     let mut found = Found::lacking();
                     match query.protocol {

@@ -17,6 +17,8 @@ use super::{
 
 /// How often an orderly stop looks whether the last game has ended.
 const DRAIN_CHECK: Duration = Duration::from_millis(50);
+/// How long other nodes have to take over what this one does for all.
+const HAND_OVER: Duration = Duration::from_secs(10);
 /// How often it is looked whether every part is alive.
 const LOSS_CHECK: Duration = Duration::from_millis(250);
 /// Time for the shards to say good-bye where the process ends for want of something.
@@ -143,15 +145,20 @@ impl Stops {
         systemd::stopping("waiting for running games");
         retire(); // other nodes take over what one does for all
         mesh.stop(Stopping::Drain);
-        let drained = async {
-            // The shards say so after the turn in which they heard of the drain.
-            while !mesh.all_idle() {
-                sleep(DRAIN_CHECK).await;
-            }
-        };
         tokio::select! {
             biased;
-            () = drained => tracing::info!("no game is running any more"),
+            () = until(|| mesh.all_handed_over()) => {}
+            () = self.stop() => {
+                tracing::warn!("second signal: not waiting for other nodes to take over");
+                return mesh.stop(Stopping::Now);
+            }
+            () = sleep(HAND_OVER) => tracing::warn!(
+                "no other node has asked for what this one did for all: some of it is lost"
+            ),
+        }
+        tokio::select! {
+            biased;
+            () = until(|| mesh.all_idle()) => tracing::info!("no game is running any more"),
             () = self.stop() => {
                 tracing::warn!("second signal: not waiting any longer");
                 return mesh.stop(Stopping::Now);
@@ -163,6 +170,13 @@ impl Stops {
             () = self.stop() => tracing::warn!("second signal: ending everybody at once"),
         }
         mesh.stop(Stopping::Now);
+    }
+}
+
+/// Until all shards say so; they do after the turn in which they heard of the drain.
+async fn until(all: impl Fn() -> bool) {
+    while !all() {
+        sleep(DRAIN_CHECK).await;
     }
 }
 
@@ -194,12 +208,7 @@ pub(super) async fn displaced(
 
 /// Waits until every shard has ended, or has had its time.
 async fn last_words(mesh: &Mesh<Router>) {
-    let ended = async {
-        while !mesh.all_ended() {
-            sleep(DRAIN_CHECK).await;
-        }
-    };
-    let _ = timeout(LAST_WORDS, ended).await; // they have had their time
+    let _ = timeout(LAST_WORDS, until(|| mesh.all_ended())).await; // they have had their time
 }
 
 /// Until `lost` says that a part of the server has ended which nobody told to. Then nothing of it can be relied on, and those

@@ -199,7 +199,6 @@ fn the_hall_is_killed_during_a_pop() {
 
 /// The hall's node stops in order: nobody who searches notices.
 #[test]
-#[ignore = "a node that has no time to stop in ends the searches instead of handing them over"]
 fn a_hall_that_is_handed_over_keeps_everybodys_search() {
     let Some(mut cluster) = Cluster::with(2, &["matchmaking.pop_longest_s=10000"], &[]) else {
         return;

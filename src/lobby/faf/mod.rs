@@ -556,6 +556,11 @@ impl Dialect for Faf {
         self.roles.games.is_drained()
     }
 
+    fn has_handed_over(&self) -> bool {
+        let roles = &self.roles;
+        roles.coordinator.has_handed_over(&roles.topology)
+    }
+
     fn metrics(&self) -> Vec<&dyn Source> {
         vec![&*self.roles.metrics]
     }

@@ -104,6 +104,9 @@ pub(in crate::faf) struct Coordinator {
     /// What other coordinators have left here.
     #[serde(default)]
     heritage: Heritage,
+    /// It was the coordinator, and nobody has asked for what it knew.
+    #[serde(default)]
+    is_unasked: bool,
     /// What the back office was asked, and what is waited for with.
     #[serde(skip)]
     pub pending: Pending<CoordinatorContinuation>,
@@ -120,6 +123,7 @@ impl Coordinator {
             stops: self.stops,
             tenure: self.tenure.clone(),
             heritage: self.heritage.clone(),
+            is_unasked: self.is_unasked,
             pending: Pending::default(),
         }
     }

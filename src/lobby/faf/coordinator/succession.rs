@@ -22,7 +22,7 @@ use crate::{
             heir::{Bequest, HeirMail},
             session::{CoordinatorEvent, SessionMail},
         },
-        topology::Change,
+        topology::{Change, Topology},
     },
 };
 
@@ -49,6 +49,12 @@ impl Coordinator {
         }
     }
 
+    /// Whether nobody has still to be given what it knows: it was not in office, or its successor has it, or there can be none.
+    pub(in crate::faf) fn has_handed_over(&self, topology: &Topology) -> bool {
+        let is_done = self.tenure.is_none() && !self.is_unasked;
+        is_done || !topology.is_clustered() || !topology.has_others()
+    }
+
     /// It has the office now.
     fn begin(&mut self, cx: &mut Context<'_>, term: u64) {
         cx.metrics.coordinator_terms.up();
@@ -59,6 +65,7 @@ impl Coordinator {
         let mut tenure = Tenure::of(term);
         tenure.stage = Stage::Gathering(others);
         self.tenure = Some(Box::new(tenure));
+        self.is_unasked = false;
         self.matchmaker
             .begin_after(term.checked_shl(NUMBERS).unwrap_or(0));
         self.wait(cx, GATHERING);
@@ -86,6 +93,7 @@ impl Coordinator {
         }
         let has_begun = !matches!(tenure.stage, Stage::Gathering(_));
         if let Some(tenure) = self.tenure.take().filter(|_| has_begun) {
+            self.is_unasked = true;
             self.heritage.keep(Inheritance {
                 term: tenure.term,
                 number: tenure.number,
@@ -125,6 +133,7 @@ impl Coordinator {
 
     /// Gives a new coordinator what was inherited here.
     fn hand_on(&mut self, cx: &mut Context<'_>, to: ShardId, term: u64) {
+        self.is_unasked = false;
         let newest = self.heritage.newest.take_if(|newest| newest.term < term);
         let inherited = |some| Mail::Coordinator(term, CoordinatorMail::Inherited(some));
         let Some(newest) = newest else {

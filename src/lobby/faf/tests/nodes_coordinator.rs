@@ -297,19 +297,23 @@ fn an_orderly_stop_concerns_the_node_that_stops() {
         let host = conns[usize::from(node) + 3];
         hosted(&mut sim, host, json!({}));
         take_all(&mut sim, &conns);
+        let all = |sim: &Sim, holds: fn(&Faf) -> bool| {
+            sim.shards_of(node)
+                .all(|shard| holds(sim.dialect_on(shard)))
+        };
         sim.stop_node(node, crate::Stopping::Drain);
+        // Node 0 has the office.
+        assert_eq!(all(&sim, crate::Dialect::has_handed_over), node != 0);
         office_to(&mut sim, 2);
         seconds(&mut sim, 3);
+        assert!(all(&sim, crate::Dialect::has_handed_over));
         assert_eq!(state_of(&sim, there), "IDLE", "node {node}");
         assert!(take_own(&mut sim, there).contains(&stopped("tmm2v2")));
         assert_eq!(state_of(&sim, host), "IDLE");
         assert!(all_search(&sim, 2, &others));
         let refused = say(&mut sim, there, search("tmm2v2"));
         assert_eq!(commands(&own(refused)), ["disabled"]);
-        let first = sim.first_shard(node);
-        for at in 0..sim.shards_of(node).count() as u16 {
-            assert!(crate::Dialect::is_drained(sim.dialect(first + at)));
-        }
+        assert!(all(&sim, crate::Dialect::is_drained));
     }
 }
 
@@ -324,6 +328,7 @@ fn a_moments_doubt_of_a_node_changes_nothing() {
         for doubts in [true, false] {
             let standing = crate::Standing {
                 is_island: doubts,
+                is_in_touch: !doubts,
                 ..crate::Standing::clone(sim.standing(node))
             };
             sim.believe(node, standing);
