@@ -83,6 +83,7 @@ impl Node {
             incarnation: own.incarnation,
             view: Arc::clone(membership.view()),
             is_island: true,
+            is_in_touch: false,
             leases: Leases::default(),
         });
         let mut out = Out::new(Sender {
@@ -539,6 +540,7 @@ impl Node {
             incarnation: self.own.incarnation,
             view: Arc::clone(self.membership.view()),
             is_island,
+            is_in_touch: self.is_in_touch(),
             leases,
         };
         if standing == *self.standing {
@@ -554,11 +556,14 @@ impl Node {
     }
 
     fn is_island(&self) -> bool {
-        self.phase != Phase::Living
-            || !self.has_slot
-            || !self.hearing.hears()
-            || !self.membership.is_in()
-            || !self.membership.is_led(self.now)
+        !self.has_slot || !self.is_in_touch()
+    }
+
+    fn is_in_touch(&self) -> bool {
+        self.phase == Phase::Living
+            && self.hearing.hears()
+            && self.membership.is_in()
+            && self.membership.is_led(self.now)
     }
 
     fn want(&mut self) {

@@ -94,8 +94,12 @@ pub struct Standing {
     pub incarnation: u64,
     /// The newest view it knows. An island has the last one it knew.
     pub view: Arc<View>,
-    /// It has lost touch: it serves what is local, and gives nothing out that others must not give out too.
+    /// It serves what is local, and gives nothing out that others must not give out too: it is not in touch, or its slot's lock
+    /// may be another's.
     pub is_island: bool,
+    /// It hears a leader that has it for a member: letters go both ways, and others go by the same view. One that is no island
+    /// is always in touch.
+    pub is_in_touch: bool,
     /// Who does what.
     pub leases: Leases,
 }
@@ -117,6 +121,7 @@ impl Standing {
                 }],
             }),
             is_island: false,
+            is_in_touch: true,
             leases: Leases {
                 coordinator: holder,
                 outside: holder,

@@ -47,6 +47,12 @@ fn a_node_is_cut_from_the_database() {
         assert_eq!(told.last(), Some(&notice), "{told:?}");
         stays.is_heard();
         let (orion, _) = cluster.sign_in_at_last(rest[0], "orion");
+        // Whichever node has their claims.
+        let newcomers: Vec<String> = (20..32).map(|n| format!("p{n}")).collect();
+        for (n, login) in newcomers.iter().enumerate() {
+            let (_, refused) = cluster.sign_in_at_last(rest[n % 2], login);
+            assert_eq!(refused, 0, "{login}");
+        }
         cluster.nodes[victim].store.set(Line::Whole);
         cluster.agree(3);
         cluster.is_back(victim);

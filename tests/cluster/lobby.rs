@@ -155,15 +155,17 @@ impl Cluster {
 
     /// Signs in, again and again if he is sent away with "try again"; how often he was.
     pub(crate) fn sign_in_at_last(&self, node: usize, login: &str) -> (Client, usize) {
+        let mut last_words = Vec::new(); // of the last refused one
         for refused in 0..50 {
             let mut client = self.greeting(node, login);
             let is_list = |message: &serde_json::Value| message["command"] == "game_info";
             if client.or_end("the lists", is_list).is_some() {
                 return (client, refused);
             }
+            last_words = client.last_words();
             thread::sleep(Duration::from_millis(100));
         }
-        panic!("{login} does not get in on node {node}");
+        panic!("{login} does not get in on node {node}: {last_words:?}");
     }
 
     /// All of them sign in at once, on these nodes in turn, as often as it takes; and how often they were sent away.

@@ -104,6 +104,7 @@ fn without_its_slot_a_node_is_an_island_and_a_member() {
     assert!(table.is_island(0));
     assert_eq!(table.seats[0].node.figures().held, [None; 4]);
     table.pass(5_000);
+    assert!(table.is_island(0) && table.seats[0].standing.is_in_touch);
     assert_eq!(
         (table.members(0), table.members(1)),
         (vec![0, 1], vec![0, 1])

@@ -8,14 +8,14 @@ use crate::{ShardId, Standing};
 /// Homes are given to nodes in so many parts: a view moves whole parts.
 pub(in crate::faf) const PARTS: usize = 256;
 
-/// Under what whoever speaks of homes knows them: a view, or being an island with that view. Two shards that name the same
+/// Under what whoever speaks of homes knows them: a view, or having lost touch with that view. Two shards that name the same
 /// one agree about every home.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Era(u64);
 
 impl Era {
     fn of(standing: &Standing) -> Self {
-        Era(u64::from(standing.view.number) << 1 | u64::from(standing.is_island))
+        Era(u64::from(standing.view.number) << 1 | u64::from(!standing.is_in_touch))
     }
 }
 
@@ -67,7 +67,7 @@ impl Topology {
     pub(in crate::faf) fn new(shards: u16, standing: Standing) -> Self {
         let here = (standing.node, shards.max(1));
         let homes = (0..PARTS as u64).map(|part| match standing.view.owner(part) {
-            Some(owner) if !standing.is_island => (owner.node, owner.shards.max(1)),
+            Some(owner) if standing.is_in_touch => (owner.node, owner.shards.max(1)),
             _ => here, // nobody else can be asked
         });
         Topology {
@@ -93,7 +93,7 @@ impl Topology {
         let change = Change {
             lost: lost.map(|member| member.node).collect(),
             new: new.map(|member| member.node).collect(),
-            is_cut: standing.is_island && !before.is_island,
+            is_cut: !standing.is_in_touch && before.is_in_touch,
         };
         let mut after = Topology::new(self.shards, standing);
         after.term = self.term;
@@ -145,9 +145,9 @@ impl Topology {
         self.standing.others().next().is_some()
     }
 
-    /// All shards that hear this node: those of an island are its own.
+    /// All shards that hear this node: only its own if it is not in touch.
     pub(in crate::faf) fn in_reach(&self) -> impl Iterator<Item = ShardId> {
-        let reaches = !self.standing.is_island;
+        let reaches = self.standing.is_in_touch;
         let own = self.standing.node;
         self.all()
             .filter(move |shard| reaches || shard.node() == own)
@@ -158,19 +158,19 @@ impl Topology {
         Era::of(&self.standing)
     }
 
-    /// What the grants of this era are counted above: those of a later view are larger. One of an island is larger than any other
-    /// of its last view, and no two islands give out the same.
+    /// What the grants of this era are counted above: those of a later view are larger. One of a node that is not in touch is
+    /// larger than any other of its last view, and no two such nodes give out the same.
     pub(in crate::faf) fn epoch(&self, grants: u64) -> u64 {
         let Standing {
             view,
             node,
-            is_island,
+            is_in_touch,
             ..
         } = &self.standing;
         let first = u64::from(view.number) << 32;
-        match is_island {
-            false => first | grants,
-            true => {
+        match is_in_touch {
+            true => first | grants,
+            false => {
                 let island = ISLAND | (u64::from(*node) << ISLAND_BITS);
                 first | island | (grants % (1 << ISLAND_BITS))
             }
@@ -232,7 +232,12 @@ impl Topology {
         }
     }
 
-    /// Whether this node has lost touch with the others.
+    /// Whether this node hears the others, and they go by the same view.
+    pub(in crate::faf) fn is_in_touch(&self) -> bool {
+        self.standing.is_in_touch
+    }
+
+    /// Whether this node gives nothing out that others must not give out too.
     pub(in crate::faf) fn is_island(&self) -> bool {
         self.standing.is_island
     }
@@ -316,6 +321,7 @@ mod tests {
                 members: members.collect(),
             }),
             is_island,
+            is_in_touch: !is_island,
             leases: Leases::default(),
         }
     }

@@ -155,7 +155,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         let Some(member) = standing.view.member(to) else {
             return false;
         };
-        if standing.is_island || !self.is_running(to) {
+        if !standing.is_in_touch || !self.is_running(to) {
             return false;
         }
         let due = self.now + self.lateness();
@@ -218,7 +218,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             return if is_next { Fate::Waits } else { Fate::Lost };
         }
         let known = receiver.view.member(from);
-        if known.is_some_and(|member| member.incarnation == letter.sender) && !receiver.is_island {
+        if known.is_some_and(|member| member.incarnation == letter.sender) && receiver.is_in_touch {
             let is_broken = self.lanes.broken.contains(&(from, to));
             return if is_broken {
                 Fate::Waits
@@ -226,7 +226,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
                 Fate::Arrives
             };
         }
-        match receiver.view.number < letter.view || receiver.is_island {
+        match receiver.view.number < letter.view || !receiver.is_in_touch {
             true => Fate::Waits,
             false => Fate::Lost,
         }

@@ -164,6 +164,7 @@ impl<D> Nodes<D> {
             incarnation: member.incarnation,
             view: self.view.clone(),
             is_island: false,
+            is_in_touch: true,
             leases: self.leases,
         })
     }
@@ -172,6 +173,7 @@ impl<D> Nodes<D> {
     fn first_standing(&self, node: u8) -> Standing {
         Standing {
             is_island: true,
+            is_in_touch: false,
             leases: Leases::default(),
             ..Standing::alone(node, self.shards(node))
         }
@@ -368,6 +370,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         if state.is_running {
             state.standing = Arc::new(Standing {
                 is_island: true,
+                is_in_touch: false,
                 leases: Leases::default(),
                 ..Standing::clone(&state.standing)
             });

@@ -157,8 +157,7 @@ impl Registry {
         }
         self.named.clear();
         // Where an island was, everybody else may have had another one.
-        let stayed =
-            |part: usize| before.home_node(part) == here.node() && !before.standing().is_island;
+        let stayed = |part: usize| before.home_node(part) == here.node() && before.is_in_touch();
         let had = self.moving.take().map(|moving| moving.parts);
         let had = |part: usize| had.as_ref().is_some_and(|parts| parts.contains(&part));
         let parts = (0..PARTS).filter(|&part| now.home_node(part) == here.node());

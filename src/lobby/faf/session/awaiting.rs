@@ -128,7 +128,7 @@ impl Sessions {
         conn: ConnId,
         wanted: Wanted,
     ) -> bool {
-        let can_come = cx.topology.has_others() && !cx.topology.is_island();
+        let can_come = cx.topology.has_others() && cx.topology.is_in_touch();
         let session = self.table.get(conn).filter(|_| can_come);
         if session.is_none_or(|session| session.closing) {
             return false;

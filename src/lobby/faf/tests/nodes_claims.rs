@@ -83,6 +83,30 @@ fn homes_that_move_keep_their_players() {
     consistency::nodes::check(&sim, 1);
 }
 
+/// A node whose slot's lock may be another's gives no numbers out; the others still sign in at their homes there, and so does
+/// whoever is on it.
+#[test]
+fn a_node_without_its_slot_is_a_home_like_any() {
+    let mut sim = nodes(&[1, 1], 1);
+    let id = at_home(&sim, 1);
+    let known = crate::Standing::clone(sim.standing(1));
+    let without_slot = crate::Standing {
+        is_island: true,
+        leases: Default::default(),
+        ..known.clone()
+    };
+    sim.believe(1, without_slot);
+    let elsewhere = sign_in(&mut sim, id, 0);
+    sim.advance(SECOND);
+    assert!(is_in(&sim, elsewhere));
+    let there = sign_in(&mut sim, id, 1);
+    sim.advance(SECOND);
+    assert!(is_in(&sim, there) && !is_in(&sim, elsewhere));
+    sim.believe(1, known);
+    sim.advance(SECOND);
+    consistency::nodes::check(&sim, 1);
+}
+
 #[test]
 fn a_sign_in_waits_for_a_home_that_is_lost_until_there_is_another() {
     let mut sim = nodes(&[1, 1], 1);
