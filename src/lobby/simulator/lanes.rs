@@ -97,10 +97,19 @@ impl Lanes {
 }
 
 impl<D: Dialect<Mail: Debug>> Simulator<D> {
-    /// Both nodes forget what is under way between them. `node` hears of that now, the other one from it.
+    /// Both nodes forget what is under way between them, in the lives that `node` knows. It hears of that now, the other one
+    /// from it.
     pub fn break_lane(&mut self, node: u8, other: u8) {
-        for lane in [(node, other), (other, node)] {
-            self.lanes.under_way.remove(&lane);
+        let standing = self.standing(node).clone();
+        let known = standing.view.member(other).map(|m| m.incarnation);
+        let Some(known) = known.filter(|_| !standing.is_island) else {
+            return; // there is none
+        };
+        let own = standing.incarnation;
+        for (lane, ends) in [((node, other), (own, known)), ((other, node), (known, own))] {
+            if let Some(letters) = self.lanes.under_way.get_mut(&lane) {
+                letters.retain(|letter| (letter.sender, letter.receiver) != ends);
+            }
             self.lanes.broken.remove(&lane);
         }
         self.arrives(node, Arrival::Broken(other));
@@ -239,6 +248,9 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             return;
         };
         if self.fate(from, to, &letter) != Fate::Arrives {
+            if matches!(letter.what, Said::Broken) {
+                self.lanes.broken.remove(&(to, from)); // of an earlier life: that lane is no more
+            }
             return;
         }
         match letter.what {

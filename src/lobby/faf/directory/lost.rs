@@ -54,6 +54,13 @@ impl Lost {
         }
     }
 
+    /// Nobody waits for the player any more.
+    fn player_replaced(&mut self, id: u32) {
+        for node in &mut self.nodes {
+            node.players.remove(&id);
+        }
+    }
+
     /// A shard speaks of this game as its own.
     pub(super) fn game_named(&mut self, uid: u32) {
         for node in &mut self.nodes {
@@ -67,9 +74,12 @@ impl Directory {
     /// A node is out, or back as another one.
     pub(super) fn node_lost(&mut self, hand: &mut Hand<'_>, node: u8) {
         let until = hand.turn.now.mono + hand.settings.grace;
+        self.beneath.node_lost(node);
         let players = self.picture.players();
         let players = players.filter(|player| player.conn.shard.node() == node);
-        let players = players.map(|player| (player.id, player.epoch)).collect();
+        let mut players: BTreeMap<u32, u64> =
+            players.map(|player| (player.id, player.epoch)).collect();
+        players.retain(|&id, &mut epoch| !self.gives_way_to_beneath(id, epoch));
         let games = self.picture.games();
         let games = games.filter(|game| game.owner.node() == node);
         let (running, games): (Vec<_>, Vec<_>) = games.partition(|game| is_running(&game.text()));
@@ -82,6 +92,26 @@ impl Directory {
         for at in [until, until + TAKE_OVER] {
             hand.turn.wake_at(at, Timer::Lost);
         }
+    }
+
+    /// A shard speaks of this claim of a player: one of a lost node gives way, whichever is larger. Those that were granted on two
+    /// sides do not follow one another.
+    pub(super) fn give_way(&mut self, id: u32, epoch: u64) {
+        let known = self.picture.player(id).map(|known| known.epoch);
+        let is_lost = |known: &u64| *known != epoch && self.lost.has_player(id, *known);
+        if let Some(lost) = known.filter(is_lost) {
+            self.lost.player_replaced(id);
+            self.picture.player_gone(id, lost);
+        }
+        self.lost.player_named(id, epoch);
+    }
+
+    fn gives_way_to_beneath(&mut self, id: u32, lost: u64) -> bool {
+        let has_another = self.beneath.has(id);
+        if has_another {
+            self.claim_over(id, lost);
+        }
+        has_another
     }
 
     /// Whatever was not named again in time is gone, and everybody hears of it with the next tick.

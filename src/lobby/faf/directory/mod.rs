@@ -5,6 +5,7 @@
 //! nodes are told once each. What they may have missed (a newcomer, a lane that broke) they are shown again (`showing`),
 //! whether they have it is compared now and then (`digest`), and what a lost node had is kept for a while (`lost`).
 
+pub(in crate::faf) mod beneath;
 pub(in crate::faf) mod digest;
 pub(in crate::faf) mod lost;
 pub(in crate::faf) mod picture;
@@ -17,7 +18,7 @@ use crate::{
     ShardId,
     faf::{
         context::RoleTurn,
-        mail::directory::DirectoryMail,
+        mail::directory::{DirectoryMail, PlayerShown},
         metrics::Metrics,
         settings::Settings,
         topology::{Change, Topology},
@@ -26,6 +27,7 @@ use crate::{
 };
 
 use self::{
+    beneath::Beneath,
     digest::Digests,
     lost::Lost,
     picture::{KeptPicture, Picture},
@@ -42,6 +44,7 @@ pub(in crate::faf) struct Directory {
     showing: Showing,
     digests: Digests,
     lost: Lost,
+    beneath: Beneath,
 }
 
 /// A directory, kept.
@@ -89,6 +92,7 @@ impl Directory {
             showing: Showing::default(),
             digests: Digests::default(),
             lost: Lost::default(),
+            beneath: Beneath::default(),
         }
     }
 
@@ -101,17 +105,23 @@ impl Directory {
                 epoch,
                 text,
             } => {
-                self.lost.player_named(id, epoch);
-                self.picture.player_here(id, conn, epoch, text);
+                let claim = PlayerShown {
+                    id,
+                    conn,
+                    epoch,
+                    text,
+                };
+                self.claimed(hand, claim);
                 self.come(from, id, epoch);
             }
             DirectoryMail::PlayerText { id, epoch, text } => {
+                self.beneath.text(id, epoch, &text);
                 self.picture.player_text(id, epoch, text);
             }
             DirectoryMail::PlayerGone { id, epoch } => {
                 self.lost.player_named(id, epoch);
                 self.gone(from, id, epoch);
-                self.picture.player_gone(id, epoch);
+                self.claim_over(id, epoch);
             }
             DirectoryMail::GameHere { uid } => {
                 self.lost.game_named(uid);

@@ -153,12 +153,14 @@ impl Directory {
         range: RangeInclusive<u32>,
         players: Vec<PlayerShown>,
     ) {
-        let named: BTreeSet<u32> = players.iter().map(|player| player.id).collect();
+        let named = players.iter().map(|player| (player.id, player.epoch));
+        let named: BTreeMap<u32, u64> = named.collect();
         let known = self.picture.players();
         let known = known.filter(|known| known.conn.shard == from && range.contains(&known.id));
         let gone: Vec<(u32, u64)> = known
             .filter(|known| {
-                !named.contains(&known.id) && !self.lost.has_player(known.id, known.epoch)
+                let is_named = named.get(&known.id) == Some(&known.epoch);
+                !is_named && !self.lost.has_player(known.id, known.epoch)
             })
             .map(|known| (known.id, known.epoch))
             .collect();
@@ -169,35 +171,29 @@ impl Directory {
             .into_iter()
             .filter(|player| player.conn.shard == from)
         {
-            self.player_shown(player);
+            self.player_shown(hand, player);
         }
+        self.beneath.named(from, &range, &named);
         self.get_next(hand, from, Shown::Players(*range.end()));
     }
 
-    fn player_shown(&mut self, player: PlayerShown) {
-        let PlayerShown {
-            id,
-            conn,
-            epoch,
-            text,
-        } = player;
-        self.lost.player_named(id, epoch);
-        let known = self.picture.player(id);
-        match known.map(|known| (known.epoch, known.conn)) {
-            Some((known, _)) if known > epoch => return,
-            Some(known) if known == (epoch, conn) => {
-                if self.picture.text_of(id).as_ref() == Some(&text) {
-                    return;
-                }
-                self.picture.player_text(id, epoch, text.clone());
+    fn player_shown(&mut self, hand: &Hand<'_>, player: PlayerShown) {
+        let known = self.picture.player(player.id);
+        if known.is_some_and(|known| (known.epoch, known.conn) == (player.epoch, player.conn)) {
+            self.lost.player_named(player.id, player.epoch);
+            if self.picture.text_of(player.id).as_ref() == Some(&player.text) {
+                return;
             }
-            _ => self.picture.player_here(id, conn, epoch, text.clone()),
+            let text = player.text.clone();
+            self.picture.player_text(player.id, player.epoch, text);
+        } else if !self.claimed(hand, player.clone()) {
+            return;
         }
         self.ticks.gather_player(PlayerUpdate {
-            id,
-            epoch,
+            id: player.id,
+            epoch: player.epoch,
             online: true,
-            text,
+            text: player.text,
         });
     }
 
@@ -207,13 +203,13 @@ impl Directory {
         let Some(text) = known.and_then(|_| self.picture.text_of(id)) else {
             return;
         };
-        self.picture.player_gone(id, epoch);
         self.ticks.gather_player(PlayerUpdate {
             id,
             epoch,
             online: false,
             text: player_info::offline(&text),
         });
+        self.claim_over(id, epoch);
     }
 
     /// All games of another shard in a range of uids.

@@ -179,6 +179,7 @@ impl Directory {
     pub(in crate::faf) fn merge(&mut self, hand: &mut Hand<'_>, from: ShardId, changes: Changes) {
         for player in changes.players.iter().filter(|p| p.online) {
             let text = player.text.clone();
+            self.beneath.text(player.id, player.epoch, &text);
             self.picture.player_text(player.id, player.epoch, text);
         }
         for game in &changes.games {
@@ -235,17 +236,34 @@ impl Directory {
         }
     }
 
+    /// What everybody here is to be told of a player of whom something has gathered: never what the picture does not say.
+    fn as_shown(&self, update: PlayerUpdate) -> Option<PlayerUpdate> {
+        let id = update.id;
+        let Some(known) = self.picture.player(id) else {
+            return Some(update);
+        };
+        if known.epoch == update.epoch && update.online {
+            return Some(update);
+        }
+        // Whoever is back under a newer claim is not announced as gone (spec: faf-lifecycle 3.6, recommended).
+        let is_older = known.epoch > update.epoch;
+        // A claim that was granted on another side may be larger and over, while this one lives.
+        (!is_older).then(|| PlayerUpdate {
+            id,
+            epoch: known.epoch,
+            online: true,
+            text: self.picture.text_of(id).unwrap_or_default(),
+        })
+    }
+
     /// Hands on what has gathered, for everybody here who may see it.
     pub(in crate::faf) fn broadcast(&mut self, turn: &mut RoleTurn<'_>) {
         let queues = std::mem::take(&mut self.ticks.gathered_queues);
         let gathered = self.ticks.gathered_players.drain();
         let mut players: Vec<PlayerUpdate> = gathered.map(|(_, update)| update).collect();
         players.sort_unstable_by_key(|update| update.id);
-        // Whoever is back under a newer claim is not announced as gone (spec: faf-lifecycle 3.6, recommended).
-        players.retain(|update| {
-            let known = self.picture.player(update.id);
-            known.is_none_or(|known| known.epoch <= update.epoch)
-        });
+        let players = players.into_iter();
+        let players = players.filter_map(|update| self.as_shown(update)).collect();
         let games = std::mem::take(&mut self.ticks.gathered_games);
         let gathered = Gathered {
             queues,

@@ -81,7 +81,7 @@ pub enum Shown {
 }
 
 /// A player as their owner shows them.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PlayerShown {
     /// Account id of the player (`login.id`).
     pub id: u32,

@@ -21,6 +21,8 @@ const NODES: u8 = SHARDS.len() as u8;
 const LONGEST: Duration = Duration::from_secs(6);
 /// Time in which what was lost is given up, and everything late has come.
 const QUIET: Duration = Duration::from_secs(25);
+/// Walks there are, unless `MUSTER_NODES_SEEDS` says how many.
+const SEEDS: u64 = 200;
 
 struct Walk {
     sim: Sim,
@@ -32,10 +34,9 @@ struct Walk {
 }
 
 #[test]
-#[ignore = "seed 11: a client of a node is not told of a player whom its picture has"]
 fn nodes_come_to_rest() {
     let total = Metrics::default();
-    let seeds = seeds(200);
+    let seeds = seeds(SEEDS);
     for seed in seeds.clone() {
         let sim = Walk::new(seed).run();
         for shard in 0..sim.shards() {
@@ -50,17 +51,15 @@ fn nodes_come_to_rest() {
                 .add(metrics.ticks_not_awaited.value());
         }
     }
+    let walked = seeds.end - seeds.start;
+    if walked < SEEDS {
+        return; // one of them may do little
+    }
     // A walk that does nothing proves nothing.
     let told = metrics::report(&[&total]);
-    assert!(total.evictions.value() > seeds.end - seeds.start, "{told}");
-    assert!(
-        total.games_hosted.value() > seeds.end - seeds.start,
-        "{told}"
-    );
-    assert!(
-        total.ticks_not_awaited.value() > seeds.end - seeds.start,
-        "{told}"
-    );
+    assert!(total.evictions.value() > walked, "{told}");
+    assert!(total.games_hosted.value() > walked, "{told}");
+    assert!(total.ticks_not_awaited.value() > walked, "{told}");
 }
 
 impl Walk {
