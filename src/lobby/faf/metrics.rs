@@ -130,6 +130,14 @@ metrics::metrics! {
         games_taken_over: Counter = PerShard "muster_faf_games_taken_over_total";
         /// Launched games of this shard that another node had gone on with.
         games_given_up: Counter = PerShard "muster_faf_games_given_up_total";
+        /// Reports of players' games to other nodes that were said again, since the first time may have been in vain.
+        reports_again: Counter = PerShard "muster_faf_reports_again_total";
+        /// Reports that were heard before, or before others which are said again with them: they have no effect.
+        reports_repeated: Counter = PerShard "muster_faf_reports_repeated_total";
+        /// Reports to other nodes that are lost if the game's owner is, since too much was kept already.
+        reports_not_kept: Counter = PerShard "muster_faf_reports_not_kept_total";
+        /// Reports to nodes that were lost, whose games nobody has gone on with.
+        reports_lost: Counter = PerShard "muster_faf_reports_lost_total";
         /// Launched games of other nodes that could not be read.
         games_unread: Counter = PerShard "muster_faf_games_unread_total";
         /// Requests refused because another node did not answer or was lost.

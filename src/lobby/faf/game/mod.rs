@@ -60,7 +60,16 @@ impl Games {
             GameMail::OpenMatch { spec, host, seat } => self.open_match(cx, *spec, host, seat),
             GameMail::Join { seat, password } => self.join_wanted(cx, seat, password),
             GameMail::Restore { seat, login } => self.restore_wanted(cx, seat, login),
-            GameMail::Report { seat, report } => self.game_reports(cx, seat, report),
+            GameMail::Report {
+                seat,
+                report,
+                number,
+                before,
+            } => {
+                if self.hears(cx, &seat, number, before) {
+                    self.game_reports(cx, seat, report);
+                }
+            }
             GameMail::Called {
                 uid,
                 player_id,

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Now, ShardId,
-    faf::mail::game::{GameMail, GamePart},
+    faf::{
+        mail::game::{GameMail, GamePart},
+        model::seat::Seat,
+    },
 };
 
 /// Bytes of one game, about: its options, reports and statistics have limits of their own, which together are less.
@@ -55,6 +58,9 @@ pub(in crate::faf) struct Shadow {
     pub heard: Now,
     /// The whole game, as it was told last.
     pub bytes: Vec<u8>,
+    /// Up to which number what was reported from each place is in it.
+    #[serde(default)]
+    pub reports: Vec<(Seat, u32)>,
     /// The node of its owner is lost.
     pub is_orphan: bool,
     /// What was said to its owner and came here.
@@ -71,6 +77,7 @@ impl Shadow {
             at: last.at,
             heard,
             bytes,
+            reports: last.heard.clone(),
             is_orphan: false,
             early: Vec::new(),
         }

@@ -25,7 +25,7 @@ use crate::{
             game::{GameMail, GamePart, Leaving, Seated},
             session::SessionMail,
         },
-        model::seat::Seat,
+        model::{limits::HEARD_SEATS, seat::Seat},
         topology::Change,
     },
     kept,
@@ -53,7 +53,13 @@ impl Games {
     pub(in crate::faf) fn shadow_later(&mut self, cx: &mut Context<'_>, uid: u32) {
         let game = self.games.get(&uid);
         let is_launched = game.is_some_and(|game| game.launched_at.is_some());
-        if cx.topology.is_clustered() && (is_launched || self.told_shadows.contains_key(&uid)) {
+        let told = self.told_shadows.get(&uid);
+        if cx.topology.is_clustered() && (is_launched || told.is_some()) {
+            // Whoever knows nothing of it is told at once: the owner may die the next moment.
+            let next = cx.topology.next_owner(uid, cx.topology.standing().node);
+            if is_launched && told != next.as_ref() {
+                return self.tell_shadow(cx, uid);
+            }
             if self.unshadowed.is_empty() {
                 cx.turn.wake_at(cx.turn.now.mono + PAUSE, Timer::Shadows);
             }
@@ -64,24 +70,33 @@ impl Games {
     /// Tells shadows of what has changed.
     pub(in crate::faf) fn tell_shadows(&mut self, cx: &mut Context<'_>) {
         for uid in std::mem::take(&mut self.unshadowed) {
-            let own = cx.topology.standing().node;
-            let game = self.games.get(&uid);
-            let is_over = game.is_none_or(|game| game.state == GameState::Ended)
-                && self.ledger.is_written(uid);
-            let epoch = game.map_or(0, |game| game.epoch);
-            let next = cx.topology.next_owner(uid, own).filter(|_| !is_over);
-            if let Some(told) = self
-                .told_shadows
-                .remove(&uid)
-                .filter(|told| Some(*told) != next)
-            {
-                cx.post(told, GameMail::ShadowOver { uid });
+            self.tell_shadow(cx, uid);
+        }
+    }
+
+    fn tell_shadow(&mut self, cx: &mut Context<'_>, uid: u32) {
+        self.unshadowed.remove(&uid);
+        let own = cx.topology.standing().node;
+        let game = self.games.get(&uid);
+        let is_over =
+            game.is_none_or(|game| game.state == GameState::Ended) && self.ledger.is_written(uid);
+        let epoch = game.map_or(0, |game| game.epoch);
+        let next = cx.topology.next_owner(uid, own).filter(|_| !is_over);
+        let told = self.told_shadows.remove(&uid);
+        if let Some(told) = told.filter(|told| Some(*told) != next) {
+            cx.post(told, GameMail::ShadowOver { uid });
+        }
+        if told.is_some() && is_over {
+            // It is written down, all of it.
+            let heard = game.map(|game| game.heard.clone());
+            for (seat, number) in heard.into_iter().flatten() {
+                cx.post(seat.conn.shard, SessionMail::ReportsSafe { seat, number });
             }
-            if let Some(next) = next {
-                self.told_shadows.insert(uid, next);
-                for part in self.written_parts(cx, uid, epoch) {
-                    cx.post(next, GameMail::Shadow(part));
-                }
+        }
+        if let Some(next) = next {
+            self.told_shadows.insert(uid, next);
+            for part in self.written_parts(cx, uid, epoch) {
+                cx.post(next, GameMail::Shadow(part));
             }
         }
     }
@@ -95,6 +110,8 @@ impl Games {
             records,
         });
         let count = kept.len().div_ceil(PART_BYTES);
+        let game = self.games.get(&uid);
+        let heard = game.map_or(&[][..], |game| &game.heard[..]);
         let parts = kept.chunks(PART_BYTES).enumerate();
         let part = |(index, bytes): (usize, &[u8])| GamePart {
             uid,
@@ -104,6 +121,10 @@ impl Games {
             index: index as u32,
             is_last: index + 1 == count,
             bytes: bytes.to_vec().into(),
+            heard: match index + 1 == count {
+                true => heard.to_vec(),
+                false => Vec::new(),
+            },
         };
         parts.map(part).collect()
     }
@@ -196,6 +217,13 @@ impl Games {
             self.shadows.insert(uid, newer.clone());
             return;
         }
+        // It can't be lost with its owner any more.
+        let known = before
+            .as_ref()
+            .map_or(&[][..], |before| &before.reports[..]);
+        for &(seat, number) in part.heard.iter().filter(|heard| !known.contains(heard)) {
+            cx.post(seat.conn.shard, SessionMail::ReportsSafe { seat, number });
+        }
         let shadow = Shadow::new(from, &part, bytes, cx.turn.now);
         self.shadows.insert(uid, shadow);
         let early = before.map(|mut before| before.take_early());
@@ -254,6 +282,37 @@ impl Games {
         cx.turn
             .wake_at(cx.turn.now.mono + DOUBT, Timer::TakeOver(node));
         None
+    }
+
+    /// Whether a report of this number is heard: once, and after those before it. One that comes before others which were lost on
+    /// their way will be said again with them.
+    pub(in crate::faf) fn hears(
+        &mut self,
+        cx: &Context<'_>,
+        seat: &Seat,
+        number: u32,
+        before: u32,
+    ) -> bool {
+        let Some(game) = self.games.get_mut(&seat.uid).filter(|_| number > 0) else {
+            return true;
+        };
+        let at = game.heard.iter().position(|(known, _)| known == seat);
+        let heard = at.map_or(0, |at| game.heard[at].1);
+        if number <= heard || before > heard {
+            cx.metrics.reports_repeated.up();
+            return false;
+        }
+        match at {
+            Some(at) => {
+                game.heard.remove(at);
+            }
+            None if game.heard.len() >= HEARD_SEATS => {
+                game.heard.remove(0);
+            }
+            None => {}
+        }
+        game.heard.push((*seat, number));
+        true
     }
 
     /// The grace of a lost node is over, or what was said to its games has waited long enough.

@@ -93,6 +93,9 @@ pub(in crate::faf) struct Game {
     /// Those of both whose shards have not said that they are in it since it has moved here.
     #[serde(default)]
     pub unconfirmed: Vec<Seat>,
+    /// Up to which number the reports from places on other nodes were heard, the last that reported last.
+    #[serde(default)]
+    pub heard: Vec<(Seat, u32)>,
     /// Players who have been connected in its lobby and did not close their game: who may come back.
     #[serde(default)]
     pub known: Vec<u32>,
@@ -179,6 +182,7 @@ impl Game {
             waiting: Vec::new(),
             doubtful: Vec::new(),
             unconfirmed: Vec::new(),
+            heard: Vec::new(),
             known: Vec::new(),
             configured: Vec::new(),
             options,

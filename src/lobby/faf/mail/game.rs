@@ -58,6 +58,12 @@ pub enum GameMail {
         seat: Seat,
         /// What the game process reported.
         report: GameReport,
+        /// Its number, from 1 on, among those from this place; zero: it is not told again.
+        #[serde(default)]
+        number: u32,
+        /// The number of the one before it that may have to be told again; zero: none may.
+        #[serde(default)]
+        before: u32,
     },
     /// From the shard of a guest who was called to a match's game.
     Called {
@@ -113,6 +119,18 @@ pub enum GameMail {
     },
 }
 
+impl GameMail {
+    /// A report that is told once.
+    pub(in crate::faf) fn report(seat: Seat, report: GameReport) -> GameMail {
+        GameMail::Report {
+            seat,
+            report,
+            number: 0,
+            before: 0,
+        }
+    }
+}
+
 /// A launched game as its owner has it, in parts of which each fits into a letter between nodes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct GamePart {
@@ -130,6 +148,9 @@ pub struct GamePart {
     pub is_last: bool,
     /// Of the game in its written form (`game::shadows`).
     pub bytes: Bytes,
+    /// With the last: up to which number what was reported from each place is in it.
+    #[serde(default)]
+    pub heard: Vec<(Seat, u32)>,
 }
 
 /// Somebody's place in a game, as their own shard knows it.

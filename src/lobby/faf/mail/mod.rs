@@ -10,8 +10,12 @@ pub(in crate::faf) mod session;
 use serde::{Deserialize, Serialize};
 
 use crate::faf::mail::{
-    coordinator::CoordinatorMail, directory::DirectoryMail, game::GameMail, heir::HeirMail,
-    registry::RegistryMail, session::SessionMail,
+    coordinator::CoordinatorMail,
+    directory::DirectoryMail,
+    game::GameMail,
+    heir::HeirMail,
+    registry::RegistryMail,
+    session::{HomeMail, SessionMail},
 };
 
 /// Mail to a role.
@@ -45,6 +49,12 @@ pub enum StopMail {
 impl From<SessionMail> for Mail {
     fn from(mail: SessionMail) -> Self {
         Mail::Session(mail)
+    }
+}
+
+impl From<HomeMail> for Mail {
+    fn from(mail: HomeMail) -> Self {
+        Mail::Session(SessionMail::Home(mail))
     }
 }
 

@@ -23,39 +23,8 @@ use crate::{
 /// To the sessions of a shard, mostly to one of them.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum SessionMail {
-    /// From the home shard: the connection is the player now.
-    Granted {
-        /// Account id of the player (`login.id`).
-        player_id: u32,
-        /// Their connection.
-        conn: ConnId,
-        /// Grows with every grant of this player.
-        epoch: u64,
-        /// Under which that shard is their home; whoever knows another one claims again.
-        #[serde(default)]
-        era: Era,
-    },
-    /// From a home shard that knows another era, or does not know all of its players yet: the claim is to be made again.
-    ClaimLater {
-        /// Account id of the player (`login.id`).
-        player_id: u32,
-        /// The connection that has claimed to be them.
-        conn: ConnId,
-        /// Under which it did.
-        era: Era,
-    },
-    /// From a home shard: under this era it has not been told which players are there.
-    SendClaims {
-        /// Under which the receiver is to tell them.
-        era: Era,
-    },
-    /// From the home shard: the process is about to end, and the connection does not become the player any more.
-    NobodyNew {
-        /// Account id of the player (`login.id`).
-        player_id: u32,
-        /// The connection that has claimed to be them.
-        conn: ConnId,
-    },
+    /// From a player's home shard: whose the account is.
+    Home(HomeMail),
     /// From the same shard: the directory shows this shard as it is, and somebody is to be sent what it shows.
     SendLists {
         /// Who.
@@ -63,16 +32,6 @@ pub enum SessionMail {
         /// Their friends and foes, which they are told of between players and games. `None`: they are no newcomer, but have
         /// missed something.
         social: Option<Bytes>,
-    },
-    /// From the home shard: somebody else is the player now.
-    Evict {
-        /// Account id of the player (`login.id`).
-        player_id: u32,
-        /// The connection to end.
-        conn: ConnId,
-        /// Of its claim; one that was granted later stays.
-        #[serde(default = "any_epoch")]
-        epoch: u64,
     },
     /// From the same shard: games and coordinator have heard that a player leaves.
     SignOut {
@@ -121,6 +80,13 @@ pub enum SessionMail {
         uid: u32,
         /// Grows with each shard that goes on with it.
         epoch: u32,
+    },
+    /// From the node that would go on with a game: it has what was reported from this place.
+    ReportsSafe {
+        /// The place.
+        seat: Seat,
+        /// Up to this number.
+        number: u32,
     },
     /// From a game's owner: the game was launched with them.
     SetPlaying(Seat),
@@ -222,6 +188,54 @@ pub enum SessionMail {
         conn: ConnId,
         /// The player whose connection it must still be.
         player_id: u32,
+    },
+}
+
+/// What a player's home shard says of whose their account is.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum HomeMail {
+    /// The connection is the player now.
+    Granted {
+        /// Account id of the player (`login.id`).
+        player_id: u32,
+        /// Their connection.
+        conn: ConnId,
+        /// Grows with every grant of this player.
+        epoch: u64,
+        /// Under which that shard is their home; whoever knows another one claims again.
+        #[serde(default)]
+        era: Era,
+    },
+    /// The home shard knows another era, or does not know all of its players yet: the claim is to be made again.
+    ClaimLater {
+        /// Account id of the player (`login.id`).
+        player_id: u32,
+        /// The connection that has claimed to be them.
+        conn: ConnId,
+        /// Under which it did.
+        era: Era,
+    },
+    /// Under this era it has not been told which players are there.
+    SendClaims {
+        /// Under which the receiver is to tell them.
+        era: Era,
+    },
+    /// The process is about to end, and the connection does not become the player any more.
+    NobodyNew {
+        /// Account id of the player (`login.id`).
+        player_id: u32,
+        /// The connection that has claimed to be them.
+        conn: ConnId,
+    },
+    /// Somebody else is the player now.
+    Evict {
+        /// Account id of the player (`login.id`).
+        player_id: u32,
+        /// The connection to end.
+        conn: ConnId,
+        /// Of its claim; one that was granted later stays.
+        #[serde(default = "any_epoch")]
+        epoch: u64,
     },
 }
 

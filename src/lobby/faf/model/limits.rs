@@ -61,6 +61,13 @@ pub(in crate::faf) const STATS_BYTES: usize = 1 << 20;
 pub(in crate::faf) const STATS_KEPT: usize = 4;
 /// Reports of team kills one game keeps.
 pub(in crate::faf) const TEAMKILLS: usize = 64;
+/// Reports of one player's game to another node that are kept until they can't be lost any more: some results of each of 16
+/// armies while an owner is lost and not missed yet.
+pub(in crate::faf) const REPORTS_KEPT: usize = 128;
+/// Bytes of all of them on one shard: most are below 200, and statistics are told once in a game.
+pub(in crate::faf) const REPORTS_KEPT_BYTES: usize = 16 << 20;
+/// Places in one game of which is known up to which number they were heard, the last ones: who comes back has another one.
+pub(in crate::faf) const HEARD_SEATS: usize = 4 * SEATS;
 /// Connections in one game, those still setting up included; 16 slots and spectators.
 pub(in crate::faf) const SEATS: usize = 64;
 /// Bytes of a game as everybody is told of it; one with a hundred mods and sixteen players has about 12 KiB.

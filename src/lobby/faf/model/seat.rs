@@ -17,7 +17,7 @@ pub struct LoginId {
 }
 
 /// One player's relation to one game.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Seat {
     /// Uid of the game (`game_stats.id`).
     pub uid: u32,

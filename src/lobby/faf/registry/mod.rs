@@ -21,7 +21,7 @@ use crate::{
         context::Context,
         mail::{
             registry::{Claims, RegistryMail},
-            session::SessionMail,
+            session::HomeMail,
         },
         topology::{Era, PARTS, Topology},
     },
@@ -85,7 +85,7 @@ impl Registry {
 
     fn claim(&mut self, cx: &mut Context<'_>, player_id: u32, conn: ConnId, era: Era) {
         if era != cx.topology.era() || !self.grants_now(cx, player_id) {
-            let later = SessionMail::ClaimLater {
+            let later = HomeMail::ClaimLater {
                 player_id,
                 conn,
                 era,
@@ -94,7 +94,7 @@ impl Registry {
         }
         let is_known = self.claims.contains_key(&player_id) || self.lost.contains(&player_id);
         if cx.lame_duck && !is_known {
-            let refused = SessionMail::NobodyNew { player_id, conn };
+            let refused = HomeMail::NobodyNew { player_id, conn };
             return cx.post(conn.shard, refused);
         }
         self.grants += 1;
@@ -103,7 +103,7 @@ impl Registry {
         if let Some(older) = older.filter(|(older, _)| *older != conn) {
             evict(cx, player_id, older);
         }
-        let granted = SessionMail::Granted {
+        let granted = HomeMail::Granted {
             player_id,
             conn,
             epoch,
@@ -169,7 +169,7 @@ impl Registry {
         let era = now.era();
         self.early.retain(|&shard, of| {
             if *of == era {
-                cx.post(shard, SessionMail::SendClaims { era });
+                cx.post(shard, HomeMail::SendClaims { era });
             }
             *of != era && now.all().any(|known| known == shard)
         });
@@ -254,7 +254,7 @@ impl Registry {
 /// Somebody else is the player now.
 fn evict(cx: &mut Context<'_>, player_id: u32, (conn, epoch): (ConnId, u64)) {
     cx.metrics.evictions.up();
-    let evict = SessionMail::Evict {
+    let evict = HomeMail::Evict {
         player_id,
         conn,
         epoch,

@@ -79,7 +79,7 @@ impl Sessions {
                 if matches!(report, GameReport::Connect { .. }) {
                     self.await_node(cx, conn, Awaited::Connect { seat, owner });
                 }
-                cx.post(owner, GameMail::Report { seat, report });
+                self.report(cx, &seat, report);
             }
             Some(Step::Done) => {}
             None => cx.metrics.game_messages_ignored.up(),
@@ -251,13 +251,7 @@ impl Sessions {
             let name = name.to_owned();
             mods.push((uid, name));
         }
-        cx.post(
-            owner,
-            GameMail::Report {
-                seat,
-                report: GameReport::Mods(mods),
-            },
-        );
+        cx.post(owner, GameMail::report(seat, GameReport::Mods(mods)));
     }
 
     /// spec: faf-messages 4.7; but only to players of the same game, whose games are the only ones that have anything to say

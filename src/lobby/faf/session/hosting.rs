@@ -72,6 +72,7 @@ impl Sessions {
             state: LinkState::Initializing,
             is_host,
             epoch: 0,
+            reported: 0,
             orphaned: None,
         }));
         // Who was matched stays in STARTING_AUTOMATCH (spec: faf-lifecycle 7).

@@ -243,6 +243,7 @@ impl Sessions {
                     state: LinkState::Connected,
                     is_host,
                     epoch: 0,
+                    reported: 0,
                     orphaned: None,
                 }));
                 self.set_state(cx, seat.conn, PlayerState::Playing);
@@ -287,6 +288,10 @@ impl Sessions {
         // It may be held for what another node has to say.
         let is_held = is_held && session.awaits.is_none();
         session.awaits_record = false;
+        self.reports.forget(seat);
+        let Some(session) = self.table.get_mut(seat.conn) else {
+            return;
+        };
         if session.link_at(seat).is_some() {
             session.link = None;
             self.set_state(cx, seat.conn, PlayerState::Idle);
@@ -330,19 +335,17 @@ impl Sessions {
         let Some(session) = self.table.get_mut(conn) else {
             return;
         };
+        let is_playing = session.state == PlayerState::Playing;
         let Some(link) = session.link.take() else {
             return;
         };
         self.set_state(cx, conn, PlayerState::Idle);
-        cx.post(link.owner_now(cx.topology), left(link.seat, how));
+        self.report_leaving(cx, &link, is_playing, GameReport::Leave(how));
     }
 }
 
 fn left(seat: Seat, how: Leaving) -> GameMail {
-    GameMail::Report {
-        seat,
-        report: GameReport::Leave(how),
-    }
+    GameMail::report(seat, GameReport::Leave(how))
 }
 
 impl Request for Joining {

@@ -10,6 +10,7 @@
 //! | `hosting`, `joining`, `gpgnet` | opening a game, getting into one, what the game process reports |
 //! | `parties`, `searching`, `matches` | what players do together before a game |
 //! | `awaited`, `awaiting`, `contact`, `nodes` | what is waited for from other nodes; the coordinator comes and goes; nodes do |
+//! | `reports`, `reporting` | what is reported to games of other nodes, until it can't be lost any more |
 //! | `social`, `avatars`, `catalogue`, `admin` | lists; what a player shows; what they look up; what only some may do |
 //! | `operator` | what an operator sees of them, and how a connection ends that they end |
 
@@ -34,6 +35,8 @@ pub(in crate::faf) mod operator;
 pub(in crate::faf) mod parties;
 pub(in crate::faf) mod player;
 pub(in crate::faf) mod rating;
+pub(in crate::faf) mod reporting;
+pub(in crate::faf) mod reports;
 pub(in crate::faf) mod searching;
 pub(in crate::faf) mod sessions;
 pub(in crate::faf) mod social;
@@ -43,18 +46,17 @@ pub(in crate::faf) mod table;
 use self::sessions::Sessions;
 use crate::{
     ShardId,
-    faf::{context::Context, mail::session::SessionMail as Mail},
+    faf::{
+        context::Context,
+        mail::session::{HomeMail, SessionMail as Mail},
+    },
 };
 
 impl Sessions {
     /// Somebody has something for a session, or for all.
     pub(in crate::faf) fn mail(&mut self, cx: &mut Context<'_>, from: ShardId, mail: Mail) {
         match mail {
-            mail @ (Mail::Granted { .. }
-            | Mail::ClaimLater { .. }
-            | Mail::SendClaims { .. }
-            | Mail::Evict { .. }
-            | Mail::NobodyNew { .. }) => self.home_says(cx, from, mail),
+            Mail::Home(mail) => self.home_says(cx, from, mail),
             Mail::SendLists { conn, social } => self.send_lists(cx, conn, social),
             Mail::SignOut {
                 conn,
@@ -68,6 +70,7 @@ impl Sessions {
             Mail::LinkEnded(seat) => self.link_ended(cx, from, &seat),
             Mail::SeatKept { seat, is_playing } => self.seat_kept(cx, from, &seat, is_playing),
             Mail::GameMoved { uid, epoch } => self.game_moved(cx, from, uid, epoch),
+            Mail::ReportsSafe { seat, number } => self.reports_safe(&seat, number),
             Mail::SetPlaying(seat) => self.set_playing(cx, &seat),
             Mail::Reported(seat) => self.report_written(cx, &seat),
             Mail::Rated(changes) => self.rated(cx, &changes),
@@ -114,27 +117,26 @@ impl Sessions {
     }
 
     /// The home of a player says whose the account is.
-    fn home_says(&mut self, cx: &mut Context<'_>, from: ShardId, mail: Mail) {
+    fn home_says(&mut self, cx: &mut Context<'_>, from: ShardId, mail: HomeMail) {
         match mail {
-            Mail::Granted {
+            HomeMail::Granted {
                 player_id,
                 conn,
                 epoch,
                 era,
             } => self.granted(cx, player_id, conn, epoch, era),
-            Mail::ClaimLater {
+            HomeMail::ClaimLater {
                 player_id,
                 conn,
                 era,
             } => self.claim_later(cx, player_id, conn, era),
-            Mail::SendClaims { era } => self.asked_for_claims(cx, from, era),
-            Mail::Evict {
+            HomeMail::SendClaims { era } => self.asked_for_claims(cx, from, era),
+            HomeMail::Evict {
                 player_id,
                 conn,
                 epoch,
             } => self.evict(cx, player_id, conn, epoch),
-            Mail::NobodyNew { player_id, conn } => self.not_granted(cx, player_id, conn),
-            _ => {} // of somebody else
+            HomeMail::NobodyNew { player_id, conn } => self.not_granted(cx, player_id, conn),
         }
     }
 }

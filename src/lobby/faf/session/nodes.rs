@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long after the grace of its node a launched game may take to be taken over.
-const TAKING_OVER: Duration = Duration::from_secs(5);
+pub(in crate::faf) const TAKING_OVER: Duration = Duration::from_secs(5);
 /// Places in one letter: some 150 bytes each, of 256 KiB.
 const SEATS: usize = 1000;
 
@@ -31,6 +31,7 @@ impl Sessions {
             self.games_lost(cx, node);
         }
         for &node in &change.new {
+            self.reports_missed(cx, node);
             self.tell_seats(cx, node);
         }
         self.look_for_coordinator(cx);
@@ -39,12 +40,14 @@ impl Sessions {
     /// What was under way to a node and from it is lost.
     pub(in crate::faf) fn lane_broken(&mut self, cx: &mut Context<'_>, node: u8) {
         self.refuse_waiting(cx, &[node]);
+        self.reports_missed(cx, node);
         self.tell_seats(cx, node);
         self.look_for_coordinator(cx);
     }
 
     /// A node is lost, and the games it had with it. Those that were launched are waited for.
     fn games_lost(&mut self, cx: &mut Context<'_>, node: u8) {
+        self.reports_orphaned(cx, node);
         let now = cx.turn.now.mono;
         let mut over = Vec::new();
         let mut waits = false;
@@ -133,6 +136,8 @@ impl Sessions {
                 is_orphan: false,
             });
         }
+        // Before it is told who is still in it: who has left may have reported before.
+        self.reports_moved(cx, owner, Some(epoch), |seat| seat.uid == uid);
         cx.post(owner, GameMail::SeatsIn { uid, seats });
         cx.post(cx.turn.shard, GameMail::Moved { uid, epoch, owner });
     }
@@ -149,6 +154,7 @@ impl Sessions {
         if let Some(link) = session.and_then(|session| session.link_at(seat)) {
             (link.owner, link.orphaned) = (owner, None);
         }
+        self.reports_moved(cx, owner, None, |kept| kept == seat);
         if is_playing {
             self.set_playing(cx, seat);
         }
@@ -161,6 +167,7 @@ impl Sessions {
             return;
         };
         session.link = None;
+        self.reports_lost(cx, seat);
         let conn: ConnId = seat.conn;
         self.set_state(cx, conn, PlayerState::Idle);
     }

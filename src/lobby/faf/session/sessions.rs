@@ -17,6 +17,7 @@ use crate::{
             claiming::ClaimsUnderWay,
             continuations::SessionContinuation,
             login::{LoginDeadlines, Logins},
+            reports::Reports,
             table::SessionTable,
         },
     },
@@ -37,6 +38,9 @@ pub(in crate::faf) struct Sessions {
     /// Claims that other shards may be late to answer.
     #[serde(skip)]
     pub claims: ClaimsUnderWay,
+    /// What was reported to games of other nodes, and may have to be reported again.
+    #[serde(default)]
+    pub reports: Reports,
     /// Players of whom everybody will hear at the next tick: their claims, and the last object of one who has gone.
     dirty: IdMap<u32, (u64, Option<Bytes>)>,
     /// Those who wait for news of a game or player from another node.
@@ -65,6 +69,7 @@ impl Sessions {
             logins: Logins::default(),
             deadlines: self.deadlines.clone(),
             claims: ClaimsUnderWay::default(),
+            reports: self.reports.clone(),
             dirty: self.dirty.clone(),
             expecting: self.expecting.clone(),
             unreached_since: self.unreached_since,

@@ -101,10 +101,7 @@ impl Sessions {
             let event = GameReport::HostRelation(subject, relation);
             cx.post(
                 link.owner_now(cx.topology),
-                GameMail::Report {
-                    seat: link.seat,
-                    report: event,
-                },
+                GameMail::report(link.seat, event),
             );
         }
     }

@@ -45,6 +45,9 @@ pub(in crate::faf) struct Link {
     /// Grows with each shard that goes on with it.
     #[serde(default)]
     pub epoch: u32,
+    /// How many reports to owners on other nodes were numbered.
+    #[serde(default)]
+    pub reported: u32,
     /// Since when the node is lost that had the game, monotonic; the game may be taken over.
     #[serde(default)]
     pub orphaned: Option<Duration>,

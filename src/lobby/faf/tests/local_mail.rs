@@ -5,7 +5,10 @@ use bytes::Bytes;
 use super::*;
 use crate::{
     Effect,
-    faf::{context::Post, mail::session::SessionMail},
+    faf::{
+        context::Post,
+        mail::session::{HomeMail, SessionMail},
+    },
 };
 
 fn number(n: u32) -> Bytes {
@@ -54,7 +57,7 @@ fn so_does_what_comes_of_mail_that_mail_has_caused() {
             turn.send(conns[1], number(1));
             turn.post(
                 here,
-                SessionMail::Evict {
+                HomeMail::Evict {
                     player_id: 1,
                     conn,
                     epoch: u64::MAX,

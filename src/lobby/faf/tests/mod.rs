@@ -18,6 +18,7 @@ mod nodes_claims;
 mod nodes_coordinator;
 mod nodes_games;
 mod nodes_picture;
+mod nodes_shadows;
 mod nodes_sign_in_walk;
 mod nodes_support;
 mod nodes_waits;

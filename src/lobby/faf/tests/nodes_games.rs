@@ -4,16 +4,16 @@
 use super::{nodes_support::*, *};
 
 /// A host on node 0, guests on nodes 1, 2 and 0, and the game in its lobby: the first and the last guest's team against the others'.
-struct Party {
-    sim: Sim,
-    paper: Shared,
-    host: ConnId,
-    guests: [ConnId; 3],
-    uid: u32,
+pub(super) struct Party {
+    pub(super) sim: Sim,
+    pub(super) paper: Shared,
+    pub(super) host: ConnId,
+    pub(super) guests: [ConnId; 3],
+    pub(super) uid: u32,
 }
 
 impl Party {
-    fn new(seed: u64) -> Party {
+    pub(super) fn new(seed: u64) -> Party {
         let paper = Shared::default();
         let mut sim = nodes_with(&[1, 2, 1], seed, Settings::default(), paper.clone());
         let host = player_on(&mut sim, 1, 0);
@@ -36,7 +36,7 @@ impl Party {
         }
     }
 
-    fn launched(seed: u64) -> Party {
+    pub(super) fn launched(seed: u64) -> Party {
         let mut party = Party::new(seed);
         state(&mut party.sim, party.host, "Launching");
         party.sim.advance(Duration::from_secs(240));
@@ -46,12 +46,12 @@ impl Party {
         party
     }
 
-    fn all(&self) -> [ConnId; 4] {
+    pub(super) fn all(&self) -> [ConnId; 4] {
         [self.host, self.guests[0], self.guests[1], self.guests[2]]
     }
 
     /// Team 3 has won, in the words of everybody of these, and their simulations end.
-    fn ends(&mut self, conns: &[ConnId]) {
+    pub(super) fn ends(&mut self, conns: &[ConnId]) {
         for &conn in conns {
             for (army, text) in [
                 (1, "defeat -10"),
@@ -68,17 +68,17 @@ impl Party {
         tick(&mut self.sim);
     }
 
-    fn outcomes(&self) -> Vec<&'static str> {
+    pub(super) fn outcomes(&self) -> Vec<&'static str> {
         let paper = self.paper.borrow();
         let outcome = |id| paper.scores.get(&(self.uid, id)).map_or("", |s| s.1);
         [1, 2, 3, 4].map(outcome).to_vec()
     }
 
-    fn rated(&self) -> Vec<u32> {
+    pub(super) fn rated(&self) -> Vec<u32> {
         self.paper.borrow().rated.clone()
     }
 
-    fn games(&self, node: u8) -> usize {
+    pub(super) fn games(&self, node: u8) -> usize {
         let first = usize::from(self.sim.first_shard(node));
         let shards = first..first + self.sim.shards_of(node).count();
         let games = shards.map(|shard| self.sim.dialect(shard as u16).roles.games.games.len());
@@ -86,7 +86,7 @@ impl Party {
     }
 }
 
-const WON: [&str; 4] = ["DEFEAT", "VICTORY", "VICTORY", "DEFEAT"];
+pub(super) const WON: [&str; 4] = ["DEFEAT", "VICTORY", "VICTORY", "DEFEAT"];
 
 #[test]
 fn a_game_of_players_on_three_nodes_is_rated_once() {

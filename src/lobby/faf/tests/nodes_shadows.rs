@@ -1,0 +1,203 @@
+//! Launched games whose owner's node is lost: at once, in the middle of their results, twice, or not for good. Nothing that was
+//! reported is lost, and each game is rated once.
+
+use super::{
+    nodes_games::{Party, WON},
+    nodes_support::*,
+    *,
+};
+use crate::faf::model::limits::REPORTS_KEPT;
+
+/// How long it takes until a game of a lost node is over for those who do not come back.
+const OVER_S: u64 = 30;
+
+impl Party {
+    /// The node of the game's host is lost this moment, with him and one of his guests.
+    fn loses_owner(&mut self) {
+        self.sim.lose(0);
+    }
+
+    /// The host is back on another node, and in his game.
+    fn host_returns(&mut self, node: u8) -> ConnId {
+        let host = player_on(&mut self.sim, 1, node);
+        let restore = json!({"command": "restore_game_session", "game_id": self.uid});
+        assert_eq!(own(say(&mut self.sim, host, restore)), [json!(null); 0]);
+        assert_eq!(state_of(&self.sim, host), "PLAYING");
+        host
+    }
+
+    fn results(&mut self, conn: ConnId, armies: impl IntoIterator<Item = u32>) {
+        for army in armies {
+            let text = match army {
+                2 | 3 => "victory 10",
+                _ => "defeat -10",
+            };
+            let result = game("GameResult", json!([army, text]));
+            self.sim.send(conn, result.to_string());
+        }
+        self.sim.settle();
+    }
+
+    fn says(&mut self, conn: ConnId, command: &str, args: Value) {
+        self.sim.send(conn, game(command, args).to_string());
+        self.sim.settle();
+    }
+
+    /// Sum of a counter over all shards of nodes that run.
+    fn count(&self, of: impl Fn(&crate::faf::Metrics) -> u64) -> u64 {
+        let nodes = self.sim.nodes();
+        let shards = nodes.flat_map(|node| self.sim.shards_of(node).collect::<Vec<_>>());
+        let counts = shards.map(|shard| of(&self.sim.dialect_on(shard).roles.metrics));
+        counts.sum()
+    }
+
+    fn kept(&self) -> bool {
+        let nodes = self.sim.nodes();
+        let mut shards = nodes.flat_map(|node| self.sim.shards_of(node).collect::<Vec<_>>());
+        shards.any(|shard| {
+            let sessions = &self.sim.dialect_on(shard).roles.sessions;
+            !sessions.reports.is_empty()
+        })
+    }
+}
+
+#[test]
+fn a_game_whose_owner_is_lost_right_after_the_launch_goes_on() {
+    for seed in 0..10 {
+        let mut party = Party::new(seed);
+        party.says(party.host, "GameState", json!(["Launching"]));
+        party.loses_owner();
+        seconds(&mut party.sim, 4);
+        assert_eq!(state_of(&party.sim, party.guests[0]), "PLAYING");
+        let host = party.host_returns(1);
+        seconds(&mut party.sim, 240);
+        party.ends(&[host, party.guests[0], party.guests[1]]);
+        assert_eq!(party.outcomes(), WON, "seed {seed}");
+        assert_eq!(party.rated(), [party.uid]);
+    }
+}
+
+#[test]
+fn results_that_the_owner_has_told_nobody_of_are_not_lost_with_it() {
+    for seed in 0..10 {
+        let mut party = Party::launched(seed);
+        // It has heard half of them long ago, and half of them just now.
+        let guest = party.guests[0];
+        party.results(guest, 1..=2);
+        seconds(&mut party.sim, 1);
+        party.results(guest, 3..=4);
+        party.loses_owner();
+        seconds(&mut party.sim, OVER_S);
+        for guest in [party.guests[0], party.guests[1]] {
+            party.says(guest, "GameEnded", json!([]));
+        }
+        tick(&mut party.sim);
+        assert_eq!(party.outcomes(), WON, "seed {seed}");
+        assert_eq!(party.rated(), [party.uid]);
+        assert!(party.count(|metrics| metrics.reports_again.value()) > 0);
+        assert_eq!(party.count(|metrics| metrics.reports_lost.value()), 0);
+    }
+}
+
+#[test]
+fn what_is_reported_while_nobody_has_the_game_is_heard_in_its_order() {
+    for seed in 0..10 {
+        let mut party = Party::launched(seed);
+        party.sim.late = Duration::from_millis(seed * 30);
+        party.loses_owner();
+        // They report all they have to report, and are gone before anybody knows of the loss.
+        for guest in [party.guests[0], party.guests[1]] {
+            party.results(guest, 1..=4);
+            party.says(guest, "GameEnded", json!([]));
+            party.says(guest, "GameState", json!(["Ended"]));
+            assert_eq!(state_of(&party.sim, guest), "IDLE");
+        }
+        seconds(&mut party.sim, OVER_S);
+        assert_eq!(party.outcomes(), WON, "seed {seed}");
+        assert_eq!(party.rated(), [party.uid]);
+        seconds(&mut party.sim, OVER_S);
+        assert_eq!(party.games(1) + party.games(2), 0);
+    }
+}
+
+#[test]
+fn an_owner_that_is_back_finds_that_another_goes_on_and_each_result_counts_once() {
+    for seed in 0..10 {
+        let mut party = Party::launched(seed);
+        party.sim.cut(0);
+        party.results(party.guests[0], 1..=2);
+        seconds(&mut party.sim, 3);
+        // Somebody says something to who goes on with it; the host's side has the other half.
+        party.results(party.guests[0], 3..=3);
+        party.results(party.host, 4..=4);
+        seconds(&mut party.sim, 2);
+        let taken_over = party.count(|metrics| metrics.games_taken_over.value());
+        assert_eq!(taken_over, 1, "seed {seed}");
+        back(&mut party.sim, 0);
+        seconds(&mut party.sim, OVER_S);
+        let given_up = party.count(|metrics| metrics.games_given_up.value());
+        assert_eq!(given_up, 1, "seed {seed}");
+        for conn in party.all() {
+            assert_eq!(state_of(&party.sim, conn), "PLAYING", "seed {seed}");
+            party.says(conn, "GameEnded", json!([]));
+        }
+        tick(&mut party.sim);
+        assert_eq!(party.outcomes(), WON, "seed {seed}");
+        assert_eq!(party.rated(), [party.uid]);
+        for conn in party.all() {
+            party.says(conn, "GameState", json!(["Ended"]));
+        }
+        seconds(&mut party.sim, OVER_S);
+        let games = (0..3).map(|node| party.games(node));
+        assert_eq!(games.sum::<usize>(), 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_game_outlives_two_losses_in_a_row() {
+    for seed in 0..10 {
+        let mut party = Party::launched(seed);
+        party.loses_owner();
+        let goes_on = |party: &Party, node| party.games(node) > 0;
+        let mut waited = 0;
+        while !goes_on(&party, 1) && !goes_on(&party, 2) {
+            seconds(&mut party.sim, 1);
+            waited += 1;
+            assert!(waited < OVER_S, "seed {seed}: nobody goes on with it");
+        }
+        let second = if goes_on(&party, 1) { 1 } else { 2 };
+        let left = party.guests[2 - second];
+        assert_eq!(left.shard.node() as usize, 3 - second);
+        party.results(left, 1..=4);
+        party.sim.lose(second as u8);
+        seconds(&mut party.sim, OVER_S);
+        assert_eq!(state_of(&party.sim, left), "PLAYING", "seed {seed}");
+        party.says(left, "GameEnded", json!([]));
+        tick(&mut party.sim);
+        assert_eq!(party.outcomes(), WON, "seed {seed}");
+        assert_eq!(party.rated(), [party.uid]);
+    }
+}
+
+#[test]
+fn reports_are_kept_until_two_nodes_have_them_and_no_more_than_some() {
+    let mut party = Party::launched(1);
+    let guest = party.guests[0];
+    party.results(guest, 1..=4);
+    assert!(party.kept());
+    seconds(&mut party.sim, 1);
+    assert!(!party.kept(), "another node has been told");
+    party.loses_owner();
+    for _ in 0..=REPORTS_KEPT / 4 {
+        party.results(guest, 1..=4);
+    }
+    assert_eq!(party.count(|metrics| metrics.reports_not_kept.value()), 4);
+    seconds(&mut party.sim, OVER_S);
+    for guest in [party.guests[0], party.guests[1]] {
+        party.says(guest, "GameEnded", json!([]));
+    }
+    tick(&mut party.sim);
+    assert_eq!(party.rated(), [party.uid]);
+    seconds(&mut party.sim, 1);
+    assert!(!party.kept());
+}
