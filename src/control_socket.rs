@@ -212,6 +212,9 @@ pub struct Listing {
     pub silent: Vec<u16>,
     /// Lobbies that have no such thing.
     pub lacking: Vec<String>,
+    /// Other nodes of the lobby, whose players and games are not listed.
+    #[serde(default)]
+    pub other_nodes: u32,
 }
 
 /// How busy a server is: counts since its start, of which whoever asks again makes rates.

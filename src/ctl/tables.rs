@@ -34,6 +34,13 @@ pub(super) fn table(listing: &Listing) -> String {
     for lobby in &listing.lacking {
         let _ = writeln!(text, "({lobby} has no such thing)");
     }
+    if listing.other_nodes > 0 {
+        let _ = writeln!(
+            text,
+            "(of this node; other nodes of the lobby: {})",
+            listing.other_nodes
+        );
+    }
     for shard in &listing.silent {
         let _ = writeln!(text, "WARNING: shard {shard} did not answer in time");
     }

@@ -165,6 +165,8 @@ pub struct Mesh<D: Dialect, S = OwnedFd> {
     /// Per shard: drained, nothing left that an orderly end waits for.
     idle: Box<[AtomicBool]>,
     handed_over: Box<[AtomicBool]>,
+    /// Per shard: it knows what the other nodes have.
+    caught_up: Box<[AtomicBool]>,
     /// How often it was asked whether everybody is alive.
     asked: AtomicU64,
     /// Per shard: the last time it has answered to.
@@ -232,6 +234,7 @@ impl<D: Dialect, S> Mesh<D, S> {
             released: AtomicBool::new(false),
             idle: (0..shards).map(|_| AtomicBool::new(false)).collect(),
             handed_over: (0..shards).map(|_| AtomicBool::new(false)).collect(),
+            caught_up: (0..shards).map(|_| AtomicBool::new(false)).collect(),
             asked: AtomicU64::new(0),
             answered: (0..shards).map(|_| AtomicU64::new(0)).collect(),
             ended: (0..shards).map(|_| AtomicBool::new(false)).collect(),
@@ -440,6 +443,12 @@ impl<D: Dialect, S> Mesh<D, S> {
         flags.all(|flag| flag.load(Ordering::Acquire))
     }
 
+    /// Whether every shard knows what the other nodes of its lobby have ([`Dialect::is_caught_up`]).
+    pub fn all_caught_up(&self) -> bool {
+        let mut flags = self.caught_up.iter();
+        flags.all(|flag| flag.load(Ordering::Acquire))
+    }
+
     /// Whether every shard's thread is done.
     pub fn all_ended(&self) -> bool {
         self.ended.iter().all(|flag| flag.load(Ordering::Acquire))
@@ -486,6 +495,14 @@ impl<D: Dialect, S> Mesh<D, S> {
 
     pub(super) fn set_idle(&self, shard: ShardId, idle: bool) {
         self.idle[shard.local()].store(idle, Ordering::Release);
+    }
+
+    /// A shard knows what the other nodes have, or not yet.
+    pub(super) fn set_caught_up(&self, shard: ShardId, caught_up: bool) {
+        let flag = &self.caught_up[shard.local()];
+        if flag.load(Ordering::Relaxed) != caught_up {
+            flag.store(caught_up, Ordering::Release);
+        }
     }
 
     pub(super) fn set_ended(&self, part: Part) {

@@ -24,6 +24,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             Some(mail) => {
                 self.metrics.mail_in.up();
                 self.turn(None, |dialect, turn| dialect.on_mail(turn, from, mail));
+                self.tell_caught_up();
             }
             None => self.note_unread(from, body.len()),
         }
@@ -74,5 +75,11 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         self.turn_unlooked(now, None, |dialect, turn| {
             dialect.on_standing(turn, &standing);
         });
+        self.tell_caught_up();
+    }
+
+    fn tell_caught_up(&self) {
+        let caught_up = self.dialect.is_caught_up();
+        self.mesh.set_caught_up(self.id, caught_up);
     }
 }

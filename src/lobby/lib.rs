@@ -159,6 +159,10 @@ pub trait Dialect: Sized + 'static {
     fn has_handed_over(&self) -> bool {
         true
     }
+    /// Whether this shard knows what the other nodes of its lobby have. One that has just joined them is shown it.
+    fn is_caught_up(&self) -> bool {
+        true
+    }
     /// What this node knows of the other nodes of its lobby has changed: who is in, who does what, whether it has lost touch.
     /// A node that is alone never hears this, and is what [`Standing::alone`] says.
     fn on_standing(&mut self, turn: &mut Turn<'_, Self>, standing: &Standing) {

@@ -36,6 +36,9 @@ pub enum Subject {
     Connections,
     /// How many players and games there are here: one row.
     Totals,
+    /// Who has signed in on other nodes of the lobby, as far as is shown of them: names, numbers and connections. Any shard tells
+    /// all of them.
+    Elsewhere,
 }
 
 /// Where a list goes on: the first thing that has not been looked at, in the dialect's own order.
@@ -362,7 +365,7 @@ fn folded(name: &str) -> impl Iterator<Item = char> {
 }
 
 /// The last words to a connection that an operator ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Farewell {
     /// They are thrown out, and may come back.
     Kicked {
@@ -398,6 +401,15 @@ pub enum Act {
     Mute(Sanction),
     /// Somebody may not sign in, or may again; for lobbies that have no store for that.
     Ban(Sanction),
+    /// Somebody on another node is to go; the shards of theirs do it.
+    Dismiss {
+        /// Their connection.
+        conn: ConnId,
+        /// Number of their account.
+        id: u64,
+        /// What they are told.
+        farewell: Farewell,
+    },
     /// The process is to end in so long; none: it is not, after all.
     EndPlanned {
         /// From now.

@@ -361,6 +361,10 @@ macro_rules! router {
                     $(self.$field.has_handed_over())&&+
                 }
 
+                fn is_caught_up(&self) -> bool {
+                    $(self.$field.is_caught_up())&&+
+                }
+
                 fn on_query(&mut self, turn: &mut Turn<'_, Self>, query: &Query) -> Found {
                     let mut found = Found::lacking();
                     match query.protocol {

@@ -351,6 +351,7 @@ async fn until_the_end(
     let lobbies = page::spoken(&current.borrow());
     let neighbours = reload.controlled.neighbours.clone();
     let moving = neighbours.send_after_single(&current, phase);
+    let catching_up = neighbours.watch_catching_up();
     let shown = page::keep(reload.page.clone(), wishes, ctl.desk(), lobbies);
     let retire = node.retirement();
     let displaced = async {
@@ -364,6 +365,7 @@ async fn until_the_end(
         () = reload.run() => Ok(()),
         () = shown => Ok(()),
         () = moving => Ok(()),
+        () = catching_up => Ok(()),
         () = pulse.watch(mesh.clone()) => Ok(()),
     };
     ctl.close().await;
@@ -395,7 +397,9 @@ impl Judge for Judging {
             _ if lost.is_some() || self.pulse.is_lost() => Phase::Failed,
             Phase::Ready if !self.progress.is_complete() => Phase::Starting,
             Phase::Ready if !self.neighbours.was_in() => Phase::Starting,
+            Phase::Ready if !self.neighbours.has_ever_caught_up() => Phase::Starting,
             Phase::Ready if self.neighbours.is_island() => Phase::Island,
+            Phase::Ready if !self.neighbours.has_caught_up() => Phase::Island,
             phase => phase,
         }
     }

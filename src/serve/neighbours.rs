@@ -5,6 +5,7 @@ use std::{
     io,
     rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -18,7 +19,10 @@ use muster::{
     lobbies::Router,
     lobby::Standing,
 };
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 use super::{
     ending::Stage,
@@ -35,7 +39,15 @@ pub(super) struct Neighbours {
     reported: OnceCell<watch::Receiver<Report>>,
     was_in: Cell<bool>,
     is_alone: Cell<bool>,
+    /// The life in which the shards know what the others have, or were waited for long enough.
+    caught_up: Cell<Option<u64>>,
 }
+
+/// How long a node that has joined others is not ready before it knows what they have: a hundred times what a picture of
+/// 20,000 players takes. Whatever keeps it then, its players are better served than not.
+const CATCHES_UP_WITHIN: Duration = Duration::from_secs(30);
+/// How often it is looked at whether it does.
+const LOOK: Duration = Duration::from_millis(20);
 
 impl Neighbours {
     /// The shards, from when they have their names.
@@ -50,6 +62,12 @@ impl Neighbours {
 
     fn standing(&self) -> Option<Arc<Standing>> {
         self.reported.get()?.borrow().standing.clone()
+    }
+
+    /// How many other nodes the lobby has, as far as is known.
+    pub(super) fn others(&self) -> u32 {
+        self.standing()
+            .map_or(0, |standing| standing.others().count() as u32)
     }
 
     fn is_member(&self) -> bool {
@@ -67,6 +85,76 @@ impl Neighbours {
     /// Whether it has lost touch with the others.
     pub(super) fn is_island(&self) -> bool {
         !self.is_alone.get() && !self.is_member()
+    }
+
+    /// The life in which it is one of the lobby.
+    fn life(&self) -> Option<u64> {
+        let standing = self.standing().filter(|standing| !standing.is_island);
+        standing.map(|standing| standing.incarnation)
+    }
+
+    /// Whether it knows what the others have.
+    pub(super) fn has_caught_up(&self) -> bool {
+        self.is_alone.get()
+            || self
+                .life()
+                .is_some_and(|life| self.caught_up.get() == Some(life))
+    }
+
+    /// Whether it ever has.
+    pub(super) fn has_ever_caught_up(&self) -> bool {
+        self.is_alone.get() || self.caught_up.get().is_some()
+    }
+
+    /// Notices when a node that has joined others knows what they have. Never ends.
+    pub(super) async fn watch_catching_up(&self) {
+        let (Some(mesh), Some(mut reported)) = (self.mesh.get(), self.reported.get().cloned())
+        else {
+            return std::future::pending().await; // alone
+        };
+        let mut since = None;
+        loop {
+            reported.mark_unchanged();
+            let life = self.life();
+            if let Some(life) = life.filter(|_| !self.has_caught_up()) {
+                let begun = *since.get_or_insert_with(Instant::now);
+                if self.catches_up(mesh, life, begun).await {
+                    since = None;
+                }
+            } else if !self.has_ever_caught_up()
+                && since.is_some_and(|since: Instant| since.elapsed() >= CATCHES_UP_WITHIN)
+            {
+                tracing::warn!(
+                    "this node has lost the others before it knew what they have; it serves all the same"
+                );
+                self.caught_up.set(Some(0)); // of no life: the next one is shown everything
+                since = None;
+            }
+            if self.life() == life && reported.changed().await.is_err() {
+                return std::future::pending().await; // the node has ended, which is noticed elsewhere
+            }
+        }
+    }
+
+    /// False: the life is over.
+    async fn catches_up(&self, mesh: &Mesh<Router>, life: u64, begun: Instant) -> bool {
+        while !mesh.all_caught_up() {
+            if self.life() != Some(life) {
+                return false;
+            }
+            if begun.elapsed() >= CATCHES_UP_WITHIN {
+                tracing::warn!(
+                    waited_s = CATCHES_UP_WITHIN.as_secs(),
+                    "not all other nodes have shown what they have; this one serves all the same"
+                );
+                self.caught_up.set(Some(life));
+                return true;
+            }
+            sleep(LOOK).await;
+        }
+        tracing::info!(took = ?begun.elapsed(), "what the other nodes have is known here");
+        self.caught_up.set(Some(life));
+        true
     }
 
     /// Whether the lobbies that live on one node are here.

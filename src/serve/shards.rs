@@ -18,7 +18,7 @@ use muster::{
     lobbies::Router,
     lobby::{
         Protocol, ShardId,
-        operator::{Act, Done, Farewell, Found, Mark, Order, Query, Row, Subject, Wanted},
+        operator::{Act, Done, Farewell, Found, Mark, Order, Player, Query, Row, Subject, Wanted},
     },
 };
 use tokio::{
@@ -186,6 +186,49 @@ impl Shards {
                 silent.join(", ")
             )),
         }
+    }
+
+    /// Those who are signed in on other nodes, who are meant; each shard shows all of them.
+    pub(super) async fn elsewhere(&self, protocol: Protocol, wanted: &Wanted) -> Vec<Player> {
+        let (mut players, mut from) = (Vec::new(), Some(Mark::Start));
+        let first = ShardId::new(self.mesh.node(), 0);
+        let end = Instant::now() + IN_ALL;
+        while let Some(mark) = from.take().filter(|_| Instant::now() < end) {
+            let query = Query {
+                protocol: Some(protocol),
+                subject: Subject::Elsewhere,
+                wanted: wanted.clone(),
+                from: mark,
+            };
+            let Some(found) = self.page(first, query).await else {
+                break;
+            };
+            let rows = found.rows.into_iter();
+            players.extend(rows.filter_map(|row| match row {
+                Row::Player(player) => Some(player),
+                _ => None,
+            }));
+            from = found.next;
+        }
+        players
+    }
+
+    /// Has a shard of another node end somebody's connection. False: it is not shown any more, or that node is out of reach.
+    pub(super) async fn dismiss(
+        &self,
+        protocol: Protocol,
+        player: &Player,
+        farewell: &Farewell,
+    ) -> bool {
+        let act = Act::Dismiss {
+            conn: player.conn,
+            id: player.id.unwrap_or_default(),
+            farewell: farewell.clone(),
+        };
+        let first = ShardId::new(self.mesh.node(), 0);
+        let order = Order { protocol, act };
+        let done = self.ask(first, Wish::Order(order)).await;
+        matches!(done, Some(Answer::Done(Done::Of(1))))
     }
 
     /// Ends what is meant of a shard's connections, some at a time. How many; None: it has not answered in time.

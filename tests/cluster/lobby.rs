@@ -91,10 +91,17 @@ impl Cluster {
 
     /// One more node; its place.
     pub(crate) fn add(&mut self) -> usize {
+        let place = self.add_unready();
+        until("the node to be ready", || self.nodes[place].is_ready());
+        place
+    }
+
+    /// One more node, which is not waited for; its place.
+    pub(crate) fn add_unready(&mut self) -> usize {
         let place = self.nodes.len();
         let name = format!("node-{place}");
         let mut node = Node::new(&name, self.nats.address, &self.database.url(), &self.set);
-        node.start();
+        node.start_unready();
         self.nodes.push(node);
         place
     }

@@ -18,6 +18,7 @@ mod losses;
 mod manual;
 mod nats;
 mod node;
+mod operator;
 mod split;
 mod strangers;
 #[path = "../support/mod.rs"]

@@ -84,6 +84,12 @@ impl Node {
 
     /// Starts it, on the folder that it had before, and waits until it is ready.
     pub(crate) fn start(&mut self) {
+        self.start_unready();
+        until("the node to be ready", || self.is_ready());
+    }
+
+    /// The same without waiting.
+    pub(crate) fn start_unready(&mut self) {
         let log = OpenOptions::new()
             .create(true)
             .append(true)
@@ -97,7 +103,15 @@ impl Node {
             }
             Err(why) => panic!("{why}:\n{}", self.log()),
         }
-        until("the node to be ready", || self.is_ready());
+    }
+
+    /// What `muster ctl` says when it is asked this of the node.
+    pub(crate) fn ctl(&self, words: &[&str]) -> String {
+        let mut command = muster(self.folder.path());
+        let output = command.arg("ctl").args(words).output().unwrap();
+        let [said, failed] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        said + &failed
     }
 
     /// Ends it as a crash would.

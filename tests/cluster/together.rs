@@ -321,3 +321,29 @@ fn a_node_that_is_stopped_in_order_leaves_at_once() {
     drop((watchers, back));
     check(&mut cluster);
 }
+
+// "Ready when all parts are there (/ready says 503 until then)".
+#[test]
+fn a_node_that_joins_is_ready_when_it_knows_what_the_others_have() {
+    let Some(mut cluster) = Cluster::start(1) else {
+        return;
+    };
+    let orion = cluster.sign_in(0, "orion");
+    // What the first node says takes its time, and so does what it hears: the newcomer is in long before it is shown anything.
+    cluster.nodes[0].bus.delay(Duration::from_millis(400));
+    let place = cluster.add_unready();
+    let node = &cluster.nodes[place];
+    let mut was_behind = false;
+    until("the node to be ready", || {
+        let is_member = node.metric("muster_cluster_members") == 2.0 && !node.is_island();
+        let is_ready = node.is_ready();
+        was_behind |= is_member && !is_ready && node.health("/live") == Some(200);
+        is_ready
+    });
+    assert!(was_behind, "it was ready before it could know anybody");
+    let vega = cluster.sign_in(place, "vega");
+    assert!(vega.picture().players.contains_key(&orion.id()));
+    cluster.nodes[0].bus.delay(Duration::ZERO);
+    cluster.pictures_agree(goal(2));
+    check(&mut cluster);
+}

@@ -48,15 +48,15 @@ pub enum Ctl {
         #[command(flatten)]
         form: Form,
     },
-    /// Who has signed in.
+    /// Who has signed in: on this node, where a lobby has several.
     Players(List),
-    /// Which games there are.
+    /// Which games there are: on this node, where a lobby has several.
     Games(List),
-    /// Who is connected, signed in or not.
+    /// Who is connected to this node, signed in or not.
     Conns(List),
     /// Where players wait to be matched.
     Queues(List),
-    /// Throw somebody out. They may come back.
+    /// Throw somebody out, on whatever node of the lobby they are. They may come back.
     Kick {
         /// Their name, or #NUMBER of their account.
         player: String,
@@ -67,7 +67,8 @@ pub enum Ctl {
         #[command(flatten)]
         at: At,
     },
-    /// Keep somebody out from now on: who is on is thrown out. By name, where they come from, or their client.
+    /// Keep somebody out from now on: who is on is thrown out. By name (on all nodes of the lobby), where they come from (on this
+    /// node), or their client.
     Ban {
         /// Whom.
         #[command(flatten)]
@@ -91,7 +92,8 @@ pub enum Ctl {
         #[command(flatten)]
         at: At,
     },
-    /// Who is kept out or silenced, how long and why.
+    /// Who is kept out or silenced, how long and why: names where the lobby's store has them, for all nodes; networks, and names in
+    /// lobbies without one, for this node.
     Bans {
         /// Where.
         #[command(flatten)]
@@ -119,7 +121,7 @@ pub enum Ctl {
         #[command(flatten)]
         at: At,
     },
-    /// Tell everybody something.
+    /// Tell everybody something, on all nodes of the lobby.
     Broadcast {
         /// What.
         text: String,
@@ -175,7 +177,7 @@ pub enum Ctl {
 pub struct Whom {
     /// Their name.
     pub player: Option<String>,
-    /// Everybody from an address or a network, in all lobbies: 192.0.2.7, 192.0.2.0/24.
+    /// Everybody from an address or a network, in all lobbies of this node: 192.0.2.7, 192.0.2.0/24.
     #[arg(long, visible_alias = "address", value_name = "ADDRESS")]
     pub network: Option<String>,
     /// Whoever uses this installation of a client, where clients name theirs (Cockatrice with accounts).

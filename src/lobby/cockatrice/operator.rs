@@ -35,7 +35,7 @@ impl Cockatrice {
                 }
                 .into()
             }
-            Subject::Queues | Subject::Connections => Found::lacking(),
+            Subject::Queues | Subject::Connections | Subject::Elsewhere => Found::lacking(),
         }
     }
 
@@ -140,6 +140,7 @@ impl Cockatrice {
                 };
                 self.tell_users(turn, &told)
             }
+            Act::Dismiss { .. } => Done::Lacks, // nobody is elsewhere
             Act::LameDuck => {
                 self.standing.lame_duck = true;
                 Done::Of(0)

@@ -536,6 +536,12 @@ impl Dialect for Faf {
         });
     }
 
+    fn is_caught_up(&self) -> bool {
+        let topology = &self.roles.topology;
+        let is_member = topology.is_in_touch() && !topology.has_begun_outside();
+        !topology.is_clustered() || is_member && self.roles.directory.is_complete()
+    }
+
     fn on_standing(&mut self, turn: &mut Turn<'_, Self>, standing: &Standing) {
         self.standing_changed(turn, standing);
     }
@@ -580,6 +586,10 @@ impl Dialect for Faf {
                     games: games as u32,
                 }
                 .into()
+            }
+            Subject::Elsewhere => {
+                let own = roles.topology.standing().node;
+                roles.directory.page_elsewhere(query, own)
             }
             // They are the coordinator's, and connections the engine's.
             Subject::Queues | Subject::Connections => Found::default(),

@@ -49,6 +49,8 @@ pub(in crate::faf) struct Change {
     pub new: Vec<u8>,
     /// This node has lost touch with all others.
     pub is_cut: bool,
+    /// A life of this node is in the view that was not before.
+    pub has_joined: bool,
 }
 
 impl Topology {
@@ -94,6 +96,8 @@ impl Topology {
             lost: lost.map(|member| member.node).collect(),
             new: new.map(|member| member.node).collect(),
             is_cut: !standing.is_in_touch && before.is_in_touch,
+            has_joined: is_in(&standing)
+                && !(is_in(before) && before.incarnation == standing.incarnation),
         };
         let mut after = Topology::new(self.shards, standing);
         after.term = self.term;
@@ -292,6 +296,12 @@ impl Topology {
         let holder = self.standing.leases.outside;
         holder.is_some_and(|holder| shard == ShardId::new(holder.node, 0))
     }
+}
+
+/// Whether the life of the node itself is in the view that it knows.
+fn is_in(standing: &Standing) -> bool {
+    let own = standing.view.member(standing.node);
+    own.is_some_and(|own| own.incarnation == standing.incarnation)
 }
 
 /// Fibonacci hashing: ids given out in a row spread evenly.

@@ -102,7 +102,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
     pub fn break_lane(&mut self, node: u8, other: u8) {
         let standing = self.standing(node).clone();
         let known = standing.view.member(other).map(|m| m.incarnation);
-        let Some(known) = known.filter(|_| !standing.is_island) else {
+        let Some(known) = known.filter(|_| standing.is_in_touch) else {
             return; // there is none
         };
         let own = standing.incarnation;

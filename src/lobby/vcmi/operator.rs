@@ -31,7 +31,7 @@ impl Vcmi {
                 games: (lobby.rooms.len() + lobby.sessions.len()) as u32,
             }
             .into(),
-            Subject::Queues | Subject::Connections => Found::lacking(),
+            Subject::Queues | Subject::Connections | Subject::Elsewhere => Found::lacking(),
         }
     }
 
@@ -215,6 +215,7 @@ impl Lobby {
                 self.spread(USERS, message::system(told));
             }
             Act::LameDuck => self.standing.lame_duck = true,
+            Act::Dismiss { .. } => return Done::Lacks, // nobody is elsewhere
         }
         Done::Of(self.names.len() as u32)
     }

@@ -379,7 +379,9 @@ impl Desk {
                 let lobbies = shards::lobbies(lobby.as_deref())?;
                 let wanted = shards::wanted(filter.as_deref())?;
                 let list = self.shards.list(*subject, &lobbies, &wanted, *limit);
-                Ok(Reply::Listing(list.await))
+                let mut listing = list.await;
+                listing.other_nodes = self.controlled.neighbours.others();
+                Ok(Reply::Listing(listing))
             }
             Request::Kick {
                 player,

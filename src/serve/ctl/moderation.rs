@@ -106,7 +106,7 @@ impl Desk {
         !listing.lacking.is_empty()
     }
 
-    /// Ends the sessions of whoever is meant; who that was, and where.
+    /// Ends the sessions of whoever is meant, on all nodes of the lobby; who that was, and where.
     pub(super) async fn throw_out(
         &self,
         lobbies: &Lobbies,
@@ -132,6 +132,14 @@ impl Desk {
             };
             if self.shards.evict(conn.shard, eviction).await == Some(1) {
                 gone.push(format!("{name} ({})", listed.lobby));
+            }
+        }
+        for &(lobby, protocol) in lobbies.iter().filter(|_| !self.controlled.mesh.is_alone()) {
+            for player in self.shards.elsewhere(protocol, whom).await {
+                if self.shards.dismiss(protocol, &player, farewell).await {
+                    let node = player.conn.shard.node();
+                    gone.push(format!("{} ({lobby}, node {node})", player.name));
+                }
             }
         }
         match listing.silent.first() {

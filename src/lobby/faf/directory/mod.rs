@@ -7,10 +7,13 @@
 
 pub(in crate::faf) mod beneath;
 pub(in crate::faf) mod digest;
+pub(in crate::faf) mod elsewhere;
 pub(in crate::faf) mod lost;
 pub(in crate::faf) mod picture;
 pub(in crate::faf) mod showing;
 pub(in crate::faf) mod tick;
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +48,8 @@ pub(in crate::faf) struct Directory {
     digests: Digests,
     lost: Lost,
     beneath: Beneath,
+    /// Shards that were there when this node joined them, and have not shown all they have.
+    awaited: BTreeSet<ShardId>,
 }
 
 /// A directory, kept.
@@ -93,6 +98,7 @@ impl Directory {
             digests: Digests::default(),
             lost: Lost::default(),
             beneath: Beneath::default(),
+            awaited: BTreeSet::new(),
         }
     }
 
@@ -171,8 +177,20 @@ impl Directory {
         for &node in &change.new {
             self.show(hand, node);
         }
+        let own = hand.topology.standing().node;
+        let others = hand.topology.all().filter(|shard| shard.node() != own);
+        let others: BTreeSet<ShardId> = others.collect();
+        match change.has_joined {
+            true => self.awaited = others,
+            false => self.awaited.retain(|shard| others.contains(shard)),
+        }
         self.ticks.follow(hand.topology);
         self.look(hand);
+    }
+
+    /// Whether everybody who was there when this node joined has shown what they have.
+    pub(in crate::faf) fn is_complete(&self) -> bool {
+        self.awaited.is_empty()
     }
 
     /// What was said to a node, and what it said, is lost.

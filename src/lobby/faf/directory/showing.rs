@@ -233,6 +233,9 @@ impl Directory {
         for game in games {
             self.game_shown(from, game);
         }
+        if *range.end() == u32::MAX {
+            self.awaited.remove(&from);
+        }
         self.get_next(hand, from, Shown::Games(*range.end()));
     }
 

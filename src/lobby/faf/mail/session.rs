@@ -18,6 +18,7 @@ use crate::{
         rules::{rated_game::RatingChange, visibility::Rule},
         topology::Era,
     },
+    operator::Farewell,
 };
 
 /// To the sessions of a shard, mostly to one of them.
@@ -182,6 +183,15 @@ pub enum SessionMail {
     TellAll(Bytes),
     /// From the coordinator, as the node is to end, after all its news of searches: none of its players searches any more.
     SearchesOver,
+    /// From a shard of another node: an operator there ends a connection of this one.
+    Evicted {
+        /// Which.
+        conn: ConnId,
+        /// The player whose connection it must still be.
+        player_id: u32,
+        /// What they are told.
+        farewell: Farewell,
+    },
     /// To a player's shard: their connection is to end.
     Dismiss {
         /// The connection to end, if it is still that player's.

@@ -90,6 +90,11 @@ impl Sessions {
             Mail::TellAll(body) => self.tell_all(cx, body),
             Mail::SearchesOver => self.searches_over(cx),
             Mail::Introduce { round } => self.coordinator_came(cx, round),
+            Mail::Evicted {
+                conn,
+                player_id,
+                farewell,
+            } => self.evicted_from_afar(cx, conn, player_id, &farewell),
             Mail::Dismiss { conn, player_id } => self.dismiss(cx, conn, player_id),
             Mail::AskWelcome {
                 login_id,

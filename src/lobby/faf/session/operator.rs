@@ -6,6 +6,8 @@ use crate::{
     Audience, ConnId,
     faf::{
         context::Context,
+        directory::picture::PlayerEntry,
+        mail::session::SessionMail,
         model::account::Ban,
         protocol::{message, text},
         session::{
@@ -51,11 +53,46 @@ fn shown(session: &Session, player: &Player) -> Row {
     })
 }
 
+/// Who is shown to be on other nodes.
+fn players_elsewhere<'a>(cx: &Context<'a>) -> impl Iterator<Item = &'a PlayerEntry> + use<'a> {
+    let own = cx.topology.standing().node;
+    let players = cx.directory.players();
+    players.filter(move |player| player.conn.shard.node() != own)
+}
+
+/// Has a shard of another node end a connection, if it is shown to be that player's.
+fn dismiss(cx: &mut Context<'_>, conn: ConnId, id: u64, farewell: &Farewell) -> Done {
+    let known = players_elsewhere(cx).find(|player| u64::from(player.id) == id);
+    let Some(known) = known.filter(|known| known.conn == conn && cx.topology.is_in_touch()) else {
+        return Done::Of(0);
+    };
+    let mail = SessionMail::Evicted {
+        conn,
+        player_id: known.id,
+        farewell: farewell.clone(),
+    };
+    cx.post(conn.shard, mail);
+    Done::Of(1)
+}
+
 impl Sessions {
-    /// Does what an operator has ordered.
+    /// Does what an operator has ordered. What concerns other nodes too, the first shard of this one tells them.
     pub(in crate::faf) fn ordered(&mut self, cx: &mut Context<'_>, act: &Act) -> Done {
+        let mut elsewhere = 0;
         let notice = match act {
-            Act::Broadcast(text) => message::notice("info", text),
+            Act::Broadcast(text) => {
+                let notice = message::notice("info", text);
+                if cx.turn.shard.local() == 0
+                    && cx.topology.has_others()
+                    && cx.topology.is_in_touch()
+                {
+                    let told = SessionMail::TellAll(notice.clone());
+                    cx.turn.mail_nodes(told.into());
+                    elsewhere = players_elsewhere(cx).count();
+                }
+                notice
+            }
+            Act::Dismiss { conn, id, farewell } => return dismiss(cx, *conn, *id, farewell),
             Act::EndPlanned { within, reason } => {
                 let planned = match within {
                     Some(within) => text::shutting_down(*within, cx.settings.shutdown_kick_idle),
@@ -68,7 +105,22 @@ impl Sessions {
             Act::Mute(_) | Act::Ban(_) | Act::LameDuck => return Done::Lacks,
         };
         cx.turn.fan_out(Audience::Subscribers, notice);
-        Done::Of(self.online() as u32)
+        Done::Of((self.online() + elsewhere) as u32)
+    }
+
+    /// An operator of another node ends a connection.
+    pub(in crate::faf) fn evicted_from_afar(
+        &mut self,
+        cx: &mut Context<'_>,
+        conn: ConnId,
+        player_id: u32,
+        farewell: &Farewell,
+    ) {
+        let session = self.table.get(conn);
+        let player = session.and_then(|session| session.player.as_deref());
+        if player.is_some_and(|player| player.account.id == player_id) {
+            self.evicted(cx, conn, farewell);
+        }
     }
 
     /// An operator ends a connection: it is told why, in the form of the lobby's own messages.

@@ -17,6 +17,7 @@ mod nodes;
 mod nodes_claims;
 mod nodes_coordinator;
 mod nodes_games;
+mod nodes_operator;
 mod nodes_picture;
 mod nodes_shadows;
 mod nodes_sign_in_walk;
