@@ -92,6 +92,8 @@ impl Dialect for Probe {
                     to_source: "met\n".into(),
                     to_target: "met\n".into(),
                     frames: None,
+                    idle: None,
+                    survives: false,
                 });
             }
             "publish" => turn.publish(rest.to_owned()),

@@ -23,10 +23,14 @@ struct Stage {
 }
 
 fn stage(shards: u16) -> Stage {
+    stage_with(shards, &[])
+}
+
+fn stage_with(shards: u16, set: &[&str]) -> Stage {
     let server = Server::start(&Setup {
         backend: Backend::Sqlite,
         shards,
-        set: &[],
+        set: &set.iter().map(|&pair| pair.to_owned()).collect::<Vec<_>>(),
         sql: &[],
     })
     .unwrap();
@@ -386,6 +390,93 @@ fn messages_of_a_command_leave_in_one_write() {
             text.starts_with(":>>USERS:") && text.contains("currently playing"),
             "{text}"
         );
+    }
+}
+
+/// Reads a greeting, which is that of this role.
+fn greeted(stream: &mut TcpStream, role: &str) {
+    let mut greeting = [0; GREETING];
+    stream.read_exact(&mut greeting).unwrap();
+    let text = String::from_utf8_lossy(&greeting);
+    assert!(text.contains(role), "{text}");
+}
+
+fn passes(from: &mut TcpStream, to: &mut TcpStream, words: &[u8]) {
+    from.write_all(words).unwrap();
+    let mut got = vec![0; words.len()];
+    to.read_exact(&mut got).unwrap();
+    assert_eq!(got, words);
+}
+
+/// checklist: vcmi 92, 97, 98
+#[test]
+fn as_version_0_6_2_a_game_outlives_the_other_and_meets_the_next() {
+    for shards in 1..=2 {
+        let stage = stage_with(shards, &["vcmi.pipes_as_0_6_2=true"]);
+        // On two shards some have sides on both, and whoever stays is the one or the other.
+        for round in 0..8 {
+            let (host, guest) = stage.session();
+            let (server, client) = (("server", &host), ("client", &guest));
+            let (stays, goes) = if round % 2 == 0 {
+                (server, client)
+            } else {
+                (client, server)
+            };
+            let mut first = stage.game(stays.0, stays.1);
+            first.write_all(b"early").unwrap();
+            // What it says is lost while it waits; after that it would go on to the other.
+            thread::sleep(Duration::from_millis(200));
+            let mut gone = stage.game(goes.0, goes.1);
+            greeted(&mut first, stays.0);
+            greeted(&mut gone, goes.0);
+            passes(&mut first, &mut gone, b"to the first");
+            passes(&mut gone, &mut first, b"back");
+            gone.write_all(b"last").unwrap();
+            drop(gone);
+            let mut last = [0; 4];
+            first.read_exact(&mut last).unwrap();
+            assert_eq!(&last, b"last");
+            // The next may come before the server knows that the one before has gone: then it waits in a pair of its own.
+            thread::sleep(Duration::from_millis(200));
+            first.write_all(&pattern(300_000, round)).unwrap();
+            thread::sleep(Duration::from_millis(200));
+            let mut next = stage.game(goes.0, goes.1);
+            greeted(&mut first, stays.0);
+            greeted(&mut next, goes.0);
+            passes(&mut first, &mut next, b"to the next");
+            passes(&mut next, &mut first, b"back again");
+            drop(first);
+            next.set_read_timeout(Some(Duration::from_millis(200)))
+                .unwrap();
+            let silent = next.read(&mut [0]).unwrap_err().kind();
+            assert!(matches!(
+                silent,
+                ErrorKind::WouldBlock | ErrorKind::TimedOut
+            ));
+        }
+    }
+}
+
+#[test]
+fn games_that_say_nothing_for_long_are_disconnected() {
+    for shards in 1..=2 {
+        let stage = stage_with(shards, &["vcmi.relay_idle_s=2"]);
+        let (mut server, mut client) = stage.pair();
+        let (mut silent_server, mut silent_client) = stage.pair();
+        let begun = Instant::now();
+        // Whichever side says something, the time begins anew.
+        for _ in 0..10 {
+            passes(&mut server, &mut client, b"x");
+            thread::sleep(Duration::from_millis(250));
+            passes(&mut client, &mut server, b"x");
+            thread::sleep(Duration::from_millis(250));
+        }
+        let late = begun.elapsed() > Duration::from_secs(2);
+        assert!(late && ended(&mut silent_server) && ended(&mut silent_client));
+        passes(&mut server, &mut client, b"still here");
+        let last = Instant::now();
+        assert!(ended(&mut server) && ended(&mut client));
+        assert!(last.elapsed() >= Duration::from_millis(1_900));
     }
 }
 

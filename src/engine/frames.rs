@@ -21,8 +21,6 @@ pub(super) struct Frames {
     pub(super) cut: Cut,
     /// It has sent a heartbeat.
     pub(super) beats: bool,
-    /// When it last sent anything, or was not listened to.
-    pub(super) heard: Duration,
     /// A heartbeat is to be put behind the frame that is being written to it.
     pub(super) owed: bool,
 }
@@ -127,13 +125,12 @@ impl<'a> Pieces<'a> {
 }
 
 impl Frames {
-    pub(super) fn new(relay: FrameRelay, since: Duration, now: Duration) -> Self {
+    pub(super) fn new(relay: FrameRelay, since: Duration) -> Self {
         Frames {
             relay,
             since,
             cut: Cut::default(),
             beats: false,
-            heard: now,
             owed: false,
         }
     }
@@ -198,7 +195,7 @@ mod tests {
             source_since: Duration::ZERO,
             target_since: Duration::ZERO,
         };
-        let frames = Frames::new(relay, Duration::from_secs(3), Duration::from_secs(20));
+        let frames = Frames::new(relay, Duration::from_secs(3));
         let next = |at_s| frames.next_beat(Duration::from_secs(at_s)).as_secs();
         assert_eq!([next(3), next(12), next(13), next(29)], [13, 13, 23, 33]);
     }

@@ -76,7 +76,7 @@ pub use admission::AddressLimits;
 pub use bans::Bans;
 pub use inquiry::{Answer, Eviction, Inquiry, Wish};
 pub use memory::MemoryLimits;
-pub use mesh::{Accepted, INBOX_HIGH, Inbound, Mesh, MovedSocket, Part};
+pub use mesh::{Accepted, INBOX_HIGH, Inbound, Mesh, MovedSocket, Part, ReturnedSocket};
 pub use outside::{Asker, Outside, Publisher};
 pub use outward::{LETTER_BYTES, LetterMetrics, Outward, Parcel};
 pub use refusals::{Refusals, Refused};

@@ -10,6 +10,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -45,6 +46,8 @@ pub enum Inbound<D: Dialect, S = OwnedFd> {
     Join(Box<Relay>),
     /// A socket that is to be relayed with one of this shard's.
     Moved(Box<MovedSocket<S>>),
+    /// The socket of one of this shard's, which survives its relay.
+    Returned(Box<ReturnedSocket<S>>),
     /// The relay of this shard's connection, whose socket had moved, has ended.
     RelayEnded(ConnId),
     /// The back office's answer.
@@ -92,6 +95,22 @@ pub struct MovedSocket<S> {
     pub(super) to_target: Vec<u8>,
     /// They exchange frames.
     pub(super) frames: Option<FrameRelay>,
+    /// The relay ends when nothing has come from either side for this long.
+    pub(super) idle: Option<Duration>,
+    /// Neither side ends with the other.
+    pub(super) survives: bool,
+}
+
+/// A socket on its way back to the shard where it was accepted.
+#[derive(Debug)]
+pub struct ReturnedSocket<S> {
+    /// Its connection.
+    pub(super) source: ConnId,
+    pub(super) socket: S,
+    /// What its bytes are encrypted with.
+    pub(super) tls: Option<Box<Session>>,
+    /// What it is still to be sent.
+    pub(super) unsent: Vec<u8>,
 }
 
 /// What was sent to a shard and not taken yet.

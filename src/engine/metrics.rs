@@ -116,6 +116,8 @@ metrics::metrics! {
         relays: Counter = PerShard "muster_relays_total";
         /// Relays of frames ended because one side's heartbeats had stopped coming.
         relays_silent: Counter = PerShard "muster_relays_silent_total";
+        /// Relays ended because nothing had come from either side for too long.
+        relays_idle: Counter = PerShard "muster_relays_idle_total";
         /// Bytes relayed between pairs of connections.
         relayed_bytes: Counter = PerShard "muster_relayed_bytes_total";
         /// Pages, orders and evictions that operators have asked for.

@@ -178,6 +178,13 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                     _ => Next::Wait,
                 };
             }
+            Hold::Discarding => {
+                return match (conn.ended, conn.unread || conn.readable) {
+                    (true, _) => Next::Remove,
+                    (_, true) => Next::Discard,
+                    _ => Next::Wait,
+                };
+            }
         }
         if conn.paused {
             return Next::Wait;
@@ -270,9 +277,15 @@ impl<D: Dialect, I: Io> Shard<D, I> {
     }
 
     fn discard(&mut self, id: ConnId, share: &mut Share) {
+        if let Some(conn) = self.conns.find(id)
+            && std::mem::take(&mut conn.unread)
+        {
+            conn.rest.take();
+            return self.count_held(id);
+        }
         self.with_input(id, share, |shard, bytes, _| {
             if !bytes.is_empty()
-                && let Some(conn) = shard.conns.find(id)
+                && let Some(conn) = shard.conns.find(id).filter(|conn| conn.is_ending())
             {
                 conn.rare().discarded += bytes.len();
                 if conn.rare().discarded > DISCARDED_BYTES {

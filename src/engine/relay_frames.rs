@@ -11,11 +11,9 @@ const MOST_PIECES: usize = 32;
 impl<D: Dialect, I: Io> Shard<D, I> {
     /// Passes on what one side of a relay of frames has sent to the other, which owes nothing.
     pub(super) fn pass_on_frames(&mut self, from: ConnId, to: ConnId, bytes: &[u8]) {
-        let now = self.io.now();
         let Some(frames) = self.conns.find(from).and_then(|conn| conn.frames()) else {
             return;
         };
-        frames.heard = now;
         let Ok(pieces) = frames.cut.pieces(bytes, frames.relay.longest) else {
             return self.close(from, Closing::Abort);
         };
@@ -52,13 +50,13 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             return;
         };
         let (readable, idle) = (conn.readable, conn.outbox.is_empty());
+        if readable || !heard_out {
+            conn.rare().heard = now;
+        }
+        let silent = now.saturating_sub(conn.rare().heard);
         let Some(frames) = conn.frames() else {
             return;
         };
-        if readable || !heard_out {
-            frames.heard = now;
-        }
-        let silent = now.saturating_sub(frames.heard);
         if frames.beats && frames.relay.silent.is_some_and(|most| silent >= most) {
             self.metrics.relays_silent.up();
             return self.close(id, Closing::Flushed);

@@ -202,6 +202,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 Due::Linger(id) => self.remove(id),
                 Due::Resume(id) => self.resume(id),
                 Due::Beat(id) => self.beat(id),
+                Due::Relay(id) => self.look_after(id),
                 Due::Unpark => self.unpark(now),
             }
             self.drain_local();

@@ -412,6 +412,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             Inbound::Close(conn, how) => self.close(conn, how),
             Inbound::Join(joint) => self.join(joint),
             Inbound::Moved(moved) => self.adopt(*moved),
+            Inbound::Returned(returned) => self.come_home(*returned),
             Inbound::RelayEnded(conn) => self.remove(conn),
             Inbound::Stop(step) => self.stop(step),
             Inbound::Report => self.report(),
@@ -484,6 +485,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             }
             Effect::Hold(conn) => self.hold(conn, Hold::Still),
             Effect::Watch(conn) => self.hold(conn, Hold::Watching),
+            Effect::Discard(conn) => self.hold(conn, Hold::Discarding),
             Effect::Release(conn) => self.hold(conn, Hold::No),
             Effect::Pause(conn, until) => self.pause(conn, until),
             Effect::ExpectRaw(conn, bytes) => {

@@ -25,6 +25,8 @@ pub(super) enum Hold {
     Still,
     /// For long: a little is read, and its end is noticed.
     Watching,
+    /// For good: what is read is thrown away, and its end is noticed.
+    Discarding,
 }
 
 /// What is left of a connection's life.
@@ -151,12 +153,36 @@ pub(super) struct Rare {
     pub(super) peer: Option<ConnId>,
     /// They exchange frames.
     pub(super) frames: Option<Box<Frames>>,
+    /// In a relay: when it last sent anything, or was not listened to.
+    pub(super) heard: Duration,
+    /// Its relay ends when nothing has come from either side for this long.
+    pub(super) idle: Option<Duration>,
+    /// A look whether that is so is due.
+    pub(super) looked_after: bool,
+    /// It does not end with whom it is relayed with.
+    pub(super) survives: bool,
     /// Its socket has moved to the shard of this connection, with which it is relayed there.
     pub(super) away: Option<ConnId>,
     /// The socket is that of this connection, on the shard where it was accepted.
     pub(super) home: Option<ConnId>,
     /// What its bytes are encrypted with.
     pub(super) tls: Option<Box<Session>>,
+}
+
+impl Rare {
+    /// It is relayed from now on.
+    pub(super) fn relayed_with(
+        &mut self,
+        peer: ConnId,
+        now: Duration,
+        idle: Option<Duration>,
+        survives: bool,
+    ) {
+        self.peer = Some(peer);
+        self.heard = now;
+        self.idle = idle;
+        self.survives = survives;
+    }
 }
 
 impl<S: Socket> Conn<S> {

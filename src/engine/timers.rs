@@ -19,6 +19,8 @@ pub(super) enum Due<T> {
     Resume(ConnId),
     /// A heartbeat of ours is due on a relayed connection.
     Beat(ConnId),
+    /// A look whether anything still goes over the relay of this connection.
+    Relay(ConnId),
     /// A pause of reading may be over.
     Unpark,
 }

@@ -51,6 +51,10 @@ pub struct Client {
     pub paused: Option<Duration>,
     /// The connection that it is relayed to.
     pub peer: Option<ConnId>,
+    /// It does not end with whom it is relayed to.
+    survives: bool,
+    /// What it sends is thrown away.
+    discards: bool,
     /// Frames sent and not handled yet.
     outgoing: VecDeque<Vec<u8>>,
     /// The dialect has been told of the end.
@@ -271,6 +275,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         };
         match client.peer {
             Some(peer) => self.receive(peer, frame.into().into()),
+            None if client.discards => {}
             None => client.outgoing.push_back(frame.into()),
         }
     }
@@ -507,7 +512,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
                     client.peer
                 });
                 if let Some(peer) = peer {
-                    self.close(peer, Closing::Flushed);
+                    self.part(peer);
                 }
                 let shard = self.index(conn.shard);
                 self.shards[shard]

@@ -79,7 +79,7 @@ pub enum Closing {
 }
 
 /// Two connections that are to be relayed to each other, on whatever shards they are. Both are held ([`Turn::watch`]).
-/// From then on each is sent what the other one sends, unread; when one ends, the other ends too.
+/// From then on each is sent what the other one sends, unread; when one ends, the other ends too, unless it `survives`.
 #[derive(Clone, Debug)]
 pub struct Relay {
     /// This one's socket moves to the other's shard. Its name stays: it is closed, and its end is told, where it was.
@@ -92,6 +92,11 @@ pub struct Relay {
     pub to_target: Bytes,
     /// They exchange frames, of which empty ones are each side's own business. None: they exchange bytes.
     pub frames: Option<FrameRelay>,
+    /// Both end when nothing has come from either for this long.
+    pub idle: Option<Duration>,
+    /// Whoever is left when the other side has gone is not ended: where it was accepted it may be relayed with somebody else, and
+    /// what it sends meanwhile is thrown away ([`Turn::discard`]). Who ends one side ends both.
+    pub survives: bool,
 }
 
 /// A relay of frames with little-endian lengths, whose empty ones are heartbeats: those of the two sides are not passed on, and
@@ -157,6 +162,8 @@ pub enum Effect<D: Vocabulary> {
     Hold(ConnId),
     /// Frames of this connection wait, but its end does not.
     Watch(ConnId),
+    /// What this connection sends is thrown away, but its end is noticed.
+    Discard(ConnId),
     /// Frames of this connection are handled again.
     Release(ConnId),
     /// Frames of this connection wait until this monotonic time, whatever else they wait for.
@@ -201,6 +208,7 @@ impl<D: Vocabulary> Effect<D> {
             Effect::Publish(what) => Effect::Publish(event(what)),
             Effect::Hold(conn) => Effect::Hold(conn),
             Effect::Watch(conn) => Effect::Watch(conn),
+            Effect::Discard(conn) => Effect::Discard(conn),
             Effect::Release(conn) => Effect::Release(conn),
             Effect::Pause(conn, until) => Effect::Pause(conn, until),
             Effect::ExpectRaw(conn, bytes) => Effect::ExpectRaw(conn, bytes),
@@ -323,6 +331,11 @@ impl<D: Vocabulary> Turn<'_, D> {
     /// Like [`Turn::hold`], for long: some of what arrives is kept, and the connection's end is noticed.
     pub fn watch(&mut self, conn: ConnId) {
         self.effects.push(Effect::Watch(conn));
+    }
+
+    /// Like [`Turn::watch`], but nothing of what arrives is kept.
+    pub fn discard(&mut self, conn: ConnId) {
+        self.effects.push(Effect::Discard(conn));
     }
 
     /// Holds back the further frames of a connection of this shard until this monotonic time, whether it is released before or

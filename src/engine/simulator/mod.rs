@@ -10,6 +10,7 @@ mod network;
 mod nodes;
 mod operator;
 mod regressions;
+mod relays;
 mod scribe;
 mod secure;
 mod strangers;
@@ -148,10 +149,11 @@ fn every_walk_ends_well_and_all_of_them_meet_everything() {
         "muster_ended_memory_total",
         "muster_health_checks_total",
         "muster_refused_banned_total",
-        // Operators, and relays of frames, have tests of their own.
+        // Operators, relays of frames and idle ones have tests of their own.
         "muster_inquiries_total",
         "muster_evicted_total",
         "muster_relays_silent_total",
+        "muster_relays_idle_total",
     ];
     reached.retain(|name, _| !beyond.contains(name));
     assert!(

@@ -14,12 +14,22 @@ use crate::{
 };
 use lobby::{Audience, Closing, ConnId, Dialect, Origin, OutboxLimits, Relay, ShardId, Turn};
 
+/// A relay ends when nothing has come over it for this long.
+pub(super) const IDLE: Duration = Duration::from_secs(600);
+
 /// A dialect that does what it is told: `x` 9 sends nine letters, `all` 9 broadcasts them, `pause` 9 hears nothing for nine
-/// milliseconds, `end` is the end, `wait` and `meet` relay two, `in` signs in, `hold` holds for good.
+/// milliseconds, `end` is the end, `wait` and `meet` relay two, `lone` and `pair` two of whom each survives the other, `in` signs in, `hold` holds for good.
 #[derive(Default)]
 pub(super) struct Puppet {
     conns: Vec<ConnId>,
     waiting: Option<ConnId>,
+}
+
+impl Puppet {
+    /// Whoever was connected as this number waits for somebody to be relayed with.
+    pub(super) fn waits(&mut self, number: usize) {
+        self.waiting = Some(self.conns[number]);
+    }
 }
 
 impl Dialect for Puppet {
@@ -65,6 +75,29 @@ impl Dialect for Puppet {
                     to_source: "met\n".into(),
                     to_target: "met\n".into(),
                     frames: None,
+                    idle: Some(IDLE),
+                    survives: false,
+                });
+            }
+            "lone" => {
+                turn.discard(conn);
+                self.waiting = Some(conn);
+            }
+            "pair" => {
+                turn.discard(conn);
+                let other = self.waiting.expect("somebody waits");
+                let (source, target) = match number {
+                    0 => (conn, other),
+                    _ => (other, conn),
+                };
+                turn.join(Relay {
+                    source,
+                    target,
+                    to_source: "met\n".into(),
+                    to_target: "met\n".into(),
+                    frames: None,
+                    idle: Some(IDLE),
+                    survives: true,
                 });
             }
             _ => unreachable!("{word}"),

@@ -324,6 +324,8 @@ fn join(book: &mut Book, turn: Hand<'_, '_>, client: usize) {
         to_source: to_source.into(),
         to_target: to_target.into(),
         frames: None,
+        idle: None,
+        survives: false,
     });
 }
 

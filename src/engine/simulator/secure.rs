@@ -221,3 +221,25 @@ fn relayed_bytes_are_encrypted_for_each_side_anew() {
     target.hear(&mut scene);
     assert!(lock(&scene.network).wires[target.0].shut);
 }
+
+#[test]
+fn a_side_that_outlives_the_other_goes_on_with_its_tls() {
+    for moves in [0, 1] {
+        let (mut scene, config) = scene();
+        let [mut goes, mut stays] = [(); 2].map(|()| Player::new(&mut scene, &config));
+        goes.say(&mut scene, "lone\n");
+        stays.say(&mut scene, &format!("pair {moves}\n"));
+        let farewell = goes.1.finish().expect("its handshake is over");
+        scene.bring_bytes(goes.0, &farewell);
+        scene.go();
+        assert!(!lock(&scene.network).wires[stays.0].shut);
+        stays.say(&mut scene, "lost");
+        scene.shard.dialect.waits(1);
+        let mut third = Player::new(&mut scene, &config);
+        assert_eq!(third.say(&mut scene, "pair 1\n"), "met\n");
+        assert!(stays.say(&mut scene, "again").ends_with("met\n"));
+        assert_eq!(third.hear(&mut scene), "again");
+        third.say(&mut scene, "back");
+        assert_eq!(stays.hear(&mut scene), "back");
+    }
+}

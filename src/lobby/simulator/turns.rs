@@ -68,6 +68,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             Effect::Ask(ticket, ask) => state.asks.push((ticket, ask)),
             Effect::Publish(event) => self.published.push(event),
             Effect::Hold(conn) | Effect::Watch(conn) => self.hold(conn, true),
+            Effect::Discard(conn) => self.discard(conn),
             Effect::Pause(conn, until) => {
                 if let Some(client) = self.clients.get_mut(&conn) {
                     client.paused = Some(until);
@@ -120,7 +121,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         self.mail.entry((from, to)).or_default().push_back(parcel);
     }
 
-    /// Relays at once: what a client sends is received by its peer, and they end together.
+    /// Relays at once: what a client sends is received by its peer, and they end together unless they survive.
     fn join(&mut self, joint: Relay) {
         for (conn, peer, first) in [
             (joint.source, joint.target, joint.to_source),
@@ -129,6 +130,8 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             self.receive(conn, first);
             if let Some(client) = self.clients.get_mut(&conn) {
                 client.peer = Some(peer);
+                client.survives = joint.survives;
+                client.discards = false;
             }
         }
         for (conn, peer) in [(joint.source, joint.target), (joint.target, joint.source)] {
@@ -144,8 +147,27 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
                 .get(&conn)
                 .is_some_and(|client| client.closed.is_some())
             {
-                self.close(peer, Closing::Flushed);
+                self.part(peer);
             }
+        }
+    }
+
+    /// Whoever this client was relayed with has gone.
+    pub(super) fn part(&mut self, conn: ConnId) {
+        match self.clients.get_mut(&conn) {
+            Some(client) if client.survives => {
+                client.peer = None;
+                client.discards = true;
+            }
+            _ => self.close(conn, Closing::Flushed),
+        }
+    }
+
+    fn discard(&mut self, conn: ConnId) {
+        self.hold(conn, true);
+        if let Some(client) = self.clients.get_mut(&conn) {
+            client.discards = true;
+            client.outgoing.clear();
         }
     }
 

@@ -44,6 +44,13 @@ pub fn check(sim: &Simulator<Vcmi>) {
 pub fn check_nobody(sim: &Simulator<Vcmi>) {
     let lobby = lobby(sim);
     assert!(lobby.users.is_empty() && lobby.rooms.is_empty() && lobby.pipes.is_empty());
+    assert!(lobby.relays.iter().all(|&relays| relays == 0));
+    let sessions = lobby.sessions.values();
+    assert!(
+        sessions
+            .into_iter()
+            .all(|one| one.pipes == 0 && one.waiting.is_empty())
+    );
     assert!((0..sim.shards()).all(|shard| sim.dialect(shard).peers.is_empty()));
 }
 

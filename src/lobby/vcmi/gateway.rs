@@ -115,7 +115,10 @@ impl Vcmi {
                     return;
                 };
                 // What it sends before the other side is there stays unread (spec: vcmi-proxy 10.2).
-                turn.watch(conn);
+                match self.settings.pipes_as_0_6_2 {
+                    true => turn.discard(conn),
+                    false => turn.watch(conn),
+                }
                 let greeted = ToLobby::Greeted {
                     conn,
                     role: handshake.role.unwrap_or(Role::Other),

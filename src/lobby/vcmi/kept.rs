@@ -189,6 +189,18 @@ impl Lobby {
             matches!(pipe, Some(Pipe::Waiting { .. }))
         });
         ensure(are_there, "a game waits that is not there")?;
+        let pairs = self
+            .pipes
+            .iter()
+            .filter_map(|(conn, pipe)| Some((*conn, pipe.partner()?)));
+        let agree = |(conn, partner): (ConnId, ConnId)| {
+            let its = self.pipes.get(&partner).and_then(Pipe::partner);
+            its == Some(conn)
+        };
+        ensure(
+            pairs.into_iter().all(agree),
+            "two games are paired and are not",
+        )?;
         self.next_room = next_room;
         self.accepted = accepted;
         self.addresses_seen = addresses_seen;

@@ -1,17 +1,25 @@
 //! Started games: which session a game belongs to, and which two games are relayed to each other (spec: vcmi-proxy 10).
 //!
 //! The lobby only pairs; the engine relays. A pair that has been joined is never mended: when one side goes, the other goes
-//! too, and a new connection opens a new pair.
+//! too, and a new connection opens a new pair. With `pipes_as_0_6_2` the other one stays, and the next takes the place.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::{
-    Timer, VcmiTurn, handshake::Role, lobby::Lobby, mail::Delivery, message, session::Pipe,
+    Timer, VcmiTurn,
+    handshake::Role,
+    lobby::Lobby,
+    mail::Delivery,
+    message,
+    session::{Pipe, Place},
     users::USERS,
 };
 use crate::{ConnId, Relay};
+
+/// A game, what it is, and what it has said.
+type Side = (ConnId, Role, Bytes);
 
 impl Lobby {
     pub(super) fn pipe_opened(&mut self, conn: ConnId) {
@@ -40,19 +48,26 @@ impl Lobby {
         };
         session.pipes += 1;
         session.awaited = false;
-        let oldest = session.waiting.first().copied();
-        let partner = oldest.and_then(|(_, other)| match self.pipes.get(&other) {
+        // Where sides survive each other, pairs may lack either.
+        let looked_at = if self.settings.pipes_as_0_6_2 {
+            usize::MAX
+        } else {
+            1
+        };
+        let mut oldest = session.waiting.iter().take(looked_at);
+        let found = oldest.find_map(|&(since, other)| match self.pipes.get(&other) {
             Some(Pipe::Waiting {
                 role: its,
                 greeting,
                 ..
-            }) if *its != role => Some((other, greeting.clone())),
+            }) if *its != role => Some((since, other, *its, greeting.clone())),
             _ => None,
         });
-        match partner {
-            Some((other, its)) => {
-                session.waiting.pop_first();
-                self.join_pair(turn, id, (conn, greeting), (other, its));
+        match found {
+            Some((since, other, its, words)) => {
+                session.waiting.remove(&(since, other));
+                let newcomer = (conn, role, greeting);
+                self.join_pair(turn, (id, since), newcomer, (other, its, words));
             }
             None => {
                 session.waiting.insert((at, conn));
@@ -66,14 +81,16 @@ impl Lobby {
         }
     }
 
-    /// Both are relayed from now on, on the shard that has less of it to do; each is sent what the other one said.
+    /// Both are relayed from now on, on the shard that has less of it to do; each is sent what the other one said, or as the
+    /// reference has it what it said itself (spec: vcmi-proxy 10.2).
     fn join_pair(
         &mut self,
         turn: &mut VcmiTurn<'_>,
-        session: u64,
-        a: (ConnId, Bytes),
-        b: (ConnId, Bytes),
+        (session, since): (u64, Duration),
+        a: Side,
+        b: Side,
     ) {
+        let survives = self.settings.pipes_as_0_6_2;
         let load = |conn: ConnId| self.relays.get(conn.shard.local()).copied();
         let (target, source) = if load(a.0) < load(b.0) {
             (a, b)
@@ -84,24 +101,50 @@ impl Lobby {
         if let Some(relays) = self.relays.get_mut(on) {
             *relays += 1;
         }
-        let joined = |on| Pipe::Joined { session, on };
-        self.pipes.insert(target.0, joined(Some(on)));
-        self.pipes.insert(source.0, joined(None));
+        let joined = |side: &Side, partner: &Side, on| Pipe::Joined {
+            session,
+            on,
+            place: survives.then(|| {
+                Box::new(Place {
+                    partner: partner.0,
+                    since,
+                    role: side.1,
+                    greeting: side.2.clone(),
+                })
+            }),
+        };
+        self.pipes
+            .insert(target.0, joined(&target, &source, Some(on)));
+        self.pipes.insert(source.0, joined(&source, &target, None));
         self.metrics.pipes_joined.up();
+        let (to_source, to_target) = match survives {
+            true => (source.2, target.2),
+            false => (target.2, source.2),
+        };
         turn.join(Relay {
             source: source.0,
             target: target.0,
-            to_source: target.1,
-            to_target: source.1,
+            to_source,
+            to_target,
             frames: None,
+            idle: self.settings.relay_idle,
+            survives,
         });
     }
 
     pub(super) fn pipe_lost(&mut self, turn: &mut VcmiTurn<'_>, conn: ConnId) {
-        let pipe = self.pipes.remove(&conn);
-        let Some((id, on)) = pipe.and_then(|pipe| pipe.session()) else {
+        let Some(pipe) = self.pipes.remove(&conn) else {
             return;
         };
+        let Some((id, on)) = pipe.session() else {
+            return;
+        };
+        if let Pipe::Joined {
+            place: Some(place), ..
+        } = pipe
+        {
+            self.waits_again(place.partner, conn);
+        }
         if let Some(relays) = on.and_then(|on| self.relays.get_mut(on)) {
             *relays -= 1;
         }
@@ -113,6 +156,34 @@ impl Lobby {
         if session.pipes == 0 {
             self.watch_idle(turn, id);
         }
+    }
+
+    /// The game that was relayed with `gone` stays, in its place in the order of pairs (spec: vcmi-proxy 10.4).
+    fn waits_again(&mut self, conn: ConnId, gone: ConnId) {
+        let Some(Pipe::Joined {
+            session,
+            on,
+            place: Some(place),
+        }) = self.pipes.get(&conn)
+        else {
+            return;
+        };
+        if place.partner != gone {
+            return;
+        }
+        let (id, since) = (*session, place.since);
+        if let Some(relays) = on.and_then(|on| self.relays.get_mut(on)) {
+            *relays -= 1;
+        }
+        let waiting = Pipe::Waiting {
+            session: id,
+            role: place.role,
+            greeting: place.greeting.clone(),
+        };
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.waiting.insert((since, conn));
+        }
+        self.pipes.insert(conn, waiting);
     }
 
     /// Nobody is connected: the session is forgotten if that stays so.

@@ -12,7 +12,8 @@ use crate::{ConnId, map::KeyedMap};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Session {
     pub(super) uuids: Vec<String>,
-    /// Pairs that lack a side, the oldest first. All lack the same one, or the pair would be complete.
+    /// Pairs that lack a side, the oldest first. All lack the same one, or the pair would be complete; unless sides survive each
+    /// other.
     pub(super) waiting: BTreeSet<(Duration, ConnId)>,
     /// Connections of its games.
     #[serde(skip)]
@@ -66,16 +67,38 @@ pub(super) enum Pipe {
         session: u64,
         /// The shard that relays the pair, at that one of the two that it is counted at.
         on: Option<usize>,
+        /// It waits again when the other side ends.
+        #[serde(default)]
+        place: Option<Box<Place>>,
     },
 }
 
+/// A game's place in a pair, which it keeps when the other side has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Place {
+    /// The other side.
+    pub(super) partner: ConnId,
+    /// Since when there is the pair.
+    pub(super) since: Duration,
+    pub(super) role: Role,
+    pub(super) greeting: Bytes,
+}
+
 impl Pipe {
+    /// The other side, which is outlived.
+    pub(super) fn partner(&self) -> Option<ConnId> {
+        match self {
+            Pipe::Joined { place, .. } => place.as_ref().map(|place| place.partner),
+            _ => None,
+        }
+    }
+
     /// Its session, and the shard that its pair is counted on.
     pub(super) fn session(&self) -> Option<(u64, Option<usize>)> {
         match *self {
             Pipe::Greeting => None,
             Pipe::Waiting { session, .. } => Some((session, None)),
-            Pipe::Joined { session, on } => Some((session, on)),
+            Pipe::Joined { session, on, .. } => Some((session, on)),
         }
     }
 }

@@ -81,6 +81,14 @@ settings::settings! {
         /// that has not answered by the next time is disconnected, and earlier if the same address asks for its name. The
         /// launchers of VCMI answer, other programs may not. 0: nobody is asked.
         health: Option<Duration> = "vcmi.health_s", number(0, 3600), "0", unit("s");
+        /// Two games between which nothing has gone in either direction for this long are disconnected. A player may think for
+        /// long, or leave a game open over night. 0: never.
+        relay_idle: Option<Duration> = "vcmi.relay_idle_s", number(0, 8_640_000), "43200", unit("s");
+        /// Games are relayed as version 0.6.2 of the replaced server did it. Each is sent first what it has itself said, and not
+        /// what the other one has said; what it sends before the other one is there is lost; and when one ends the other one
+        /// stays, what it sends is lost, and the next game of that kind takes the place. Games of VCMI only log what they are sent
+        /// first, but do not notice that way that the other one has gone.
+        pipes_as_0_6_2: bool = "vcmi.pipes_as_0_6_2", flag(), "false";
         /// While the lists of users and rooms change so fast that telling everybody at once would cost too much, they are
         /// told this often.
         list_interval: Duration = "vcmi.list_interval_ms", number(10, 60_000), "1000", unit("ms");

@@ -130,6 +130,8 @@ impl Lobby {
         self.close(conn, "is not to be relayed");
     }
 
+            idle: None, // heartbeats tell
+            survives: false,
     /// Its guest should have come.
     pub(super) fn guest_overdue(&mut self, conn: ConnId) {
         if matches!(self.peers.get(&conn), Some(Peer::Waiting(_))) {

@@ -103,6 +103,8 @@ const SETTINGS: Settings = Settings {
     commands_per_second: Some(50),
     health: Some(std::time::Duration::from_secs(10)),
     caused_bytes_per_second: Some(32 << 10),
+    relay_idle: None,
+    pipes_as_0_6_2: false,
     list_interval: std::time::Duration::from_secs(1),
 };
 

@@ -224,3 +224,140 @@ fn the_lobby_hears_nothing_of_games() {
         assert!(heard(&mut sim, watch).is_empty());
     });
 }
+
+/// Settings with which games are relayed as version 0.6.2 of the reference does it.
+fn as_0_6_2() -> Settings {
+    Settings {
+        pipes_as_0_6_2: true,
+        ..Settings::default()
+    }
+}
+
+/// checklist: vcmi 92, 97
+#[test]
+fn as_the_reference_each_side_is_sent_its_own_words_and_early_bytes_are_lost() {
+    each_with(as_0_6_2(), |mut sim| {
+        let (host, all) = two(&mut sim);
+        let server = game(&mut sim, "server", &host);
+        sim.send(server, "early");
+        sim.settle();
+        let client = game(&mut sim, "client", &all[1]);
+        assert_eq!(sent(&mut sim, server), game_greeting("server", &host));
+        assert_eq!(sent(&mut sim, client), game_greeting("client", &all[1]));
+        sim.send(client, "up");
+        assert_eq!(sent(&mut sim, server), b"up");
+    });
+}
+
+/// checklist: vcmi 98
+#[test]
+fn as_the_reference_a_side_outlives_the_other_and_the_next_takes_the_place() {
+    for server_stays in [true, false] {
+        each_with(as_0_6_2(), |mut sim| {
+            let (host, all) = two(&mut sim);
+            let server = ("server", host.as_str());
+            let client = ("client", all[1].as_str());
+            let (stays, goes) = if server_stays {
+                (server, client)
+            } else {
+                (client, server)
+            };
+            let first = game(&mut sim, stays.0, stays.1);
+            let gone = game(&mut sim, goes.0, goes.1);
+            hush(&mut sim, &[first, gone]);
+            sim.disconnect(gone);
+            sim.settle();
+            assert!(sim.client(first).closed.is_none());
+            sim.send(first, "to nobody");
+            sim.settle();
+            let next = game(&mut sim, goes.0, goes.1);
+            assert_eq!(
+                sent(&mut sim, first),
+                game_greeting(stays.0, stays.1),
+                "in the middle of its stream"
+            );
+            assert_eq!(sent(&mut sim, next), game_greeting(goes.0, goes.1));
+            sim.send(first, "to the next");
+            assert_eq!(sent(&mut sim, next), b"to the next");
+            // The session ends as any other when both have gone.
+            sim.disconnect(first);
+            sim.disconnect(next);
+            sim.settle();
+            sim.advance(Duration::from_secs(1801));
+            let late = game(&mut sim, "server", &host);
+            assert!(sim.client(late).closed.is_some());
+        });
+    }
+}
+
+/// A pair that has lost a side is as old as it was, and pairs may lack either side.
+#[test]
+fn as_the_reference_the_oldest_pair_that_lacks_the_side_is_taken() {
+    each_with(as_0_6_2(), |mut sim| {
+        let [a, b, c] = ["alice", "bobby", "carol"].map(|name| user(&mut sim, 5, name));
+        let (host, all) = started(&mut sim, a, &[b, c]);
+        let one = game(&mut sim, "server", &host);
+        let client_one = game(&mut sim, "client", &all[1]);
+        let two = game(&mut sim, "server", &host);
+        sim.disconnect(one);
+        sim.settle();
+        // The first pair lacks a server now, the second a client.
+        let client_two = game(&mut sim, "client", &all[2]);
+        let server = game(&mut sim, "server", &host);
+        hush(&mut sim, &[client_one, client_two, two, server]);
+        sim.send(client_two, "second");
+        sim.send(client_one, "first");
+        assert_eq!(sent(&mut sim, two), b"second");
+        assert_eq!(sent(&mut sim, server), b"first");
+        sim.disconnect(client_two);
+        sim.disconnect(client_one);
+        sim.settle();
+        let again = game(&mut sim, "client", &all[1]);
+        hush(&mut sim, &[again]);
+        sim.send(again, "x");
+        assert_eq!(
+            sent(&mut sim, server),
+            [&game_greeting("server", &host)[..], b"x"].concat()
+        );
+        assert!(sent(&mut sim, two).is_empty());
+    });
+}
+
+/// Games come and go as they like, and another process goes on now and then: the books agree, and in the end nobody is there.
+#[test]
+fn games_that_outlive_each_other_leave_books_that_agree() {
+    use rand::{RngExt, SeedableRng, rngs::SmallRng};
+    for seed in 0..40 {
+        for shards in 1..=3 {
+            let mut sim = simulator(shards, seed, as_0_6_2());
+            let mut rng = SmallRng::seed_from_u64(seed);
+            let [a, b, c] = ["alice", "bobby", "carol"].map(|name| user(&mut sim, 5, name));
+            let (host, all) = started(&mut sim, a, &[b, c]);
+            let mut games = Vec::new();
+            for _ in 0..60 {
+                let pick = rng.random_range(0..games.len().max(1));
+                match rng.random_range(0..5) {
+                    0 => games.push(game(&mut sim, "server", &host)),
+                    1 => games.push(game(&mut sim, "client", &all[rng.random_range(1..3)])),
+                    2 if !games.is_empty() => sim.send(games[pick], "x"),
+                    3 if !games.is_empty() => sim.disconnect(games.swap_remove(pick)),
+                    _ => {
+                        sim.step();
+                    }
+                }
+                if rng.random_bool(0.1) {
+                    sim.settle();
+                    let settings = Arc::new(as_0_6_2());
+                    sim.hand_over(|shard| Vcmi::new(shard, shards, settings.clone()));
+                }
+            }
+            for one in games {
+                assert!(sim.client(one).closed.is_none(), "nobody ends with another");
+                sim.disconnect(one);
+            }
+            sim.settle();
+            crate::vcmi::consistency::check(&sim);
+            crate::vcmi::consistency::check_nobody(&sim);
+        }
+    }
+}
