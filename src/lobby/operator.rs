@@ -496,6 +496,40 @@ impl Sanctions {
     }
 }
 
+/// What somebody who is banned is told, where the lobby has no form of its own for it.
+pub fn banned(reason: &str, until: Option<Duration>, now_unix: Duration) -> String {
+    format!("You are banned {}: {reason}", how_long(until, now_unix))
+}
+
+/// What somebody is told who may not talk.
+pub fn muted(reason: &str, until: Option<Duration>, now_unix: Duration) -> String {
+    format!("You may not talk {}: {reason}", how_long(until, now_unix))
+}
+
+/// Rounded up to minutes.
+fn how_long(until: Option<Duration>, now_unix: Duration) -> String {
+    match until {
+        None => "for good".to_owned(),
+        Some(until) => {
+            let left = until.saturating_sub(now_unix).as_secs().div_ceil(60);
+            format!("for {left} more minute{}", if left == 1 { "" } else { "s" })
+        }
+    }
+}
+
+/// What everybody is told of an end that is planned, or is not any more.
+pub fn end_planned(within: Option<Duration>, reason: Option<&str>) -> String {
+    let planned = match within.map(|within| within.as_secs().div_ceil(60)) {
+        None => "The server will not be shut down after all.".to_owned(),
+        Some(1) => "The server will be shut down in 1 minute.".to_owned(),
+        Some(minutes) => format!("The server will be shut down in {minutes} minutes."),
+    };
+    match reason {
+        Some(reason) => format!("{planned} {reason}"),
+        None => planned,
+    }
+}
+
 /// What an operator has ordered that holds on, for a lobby that has nobody else to keep it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {

@@ -7,6 +7,7 @@ mod client;
 mod durable;
 mod interface;
 mod matches;
+mod operator;
 mod recordings;
 
 use support::server::{Backend, Server, Setup};

@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use super::{
     lobby::{Flow, Lobby},
-    message, operator,
+    message,
     users::{Channel, Place, USERS},
 };
-use crate::ConnId;
+use crate::{ConnId, operator::muted};
 
 impl Lobby {
     pub(super) fn msg(&mut self, conn: ConnId, text: &str) -> Flow {
@@ -20,7 +20,7 @@ impl Lobby {
         };
         if let Some((until, reason)) = self.standing.muted.of(&user.name, self.unix) {
             self.metrics.muted_lines.up();
-            let why = operator::muted(reason, until, self.unix);
+            let why = muted(reason, until, self.unix);
             return self.refuse(conn, &why);
         }
         self.metrics.chat_lines.up();

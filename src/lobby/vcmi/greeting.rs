@@ -5,11 +5,11 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 use super::{
     lobby::{Flow, Lobby},
     mail::Delivery,
-    message, operator,
+    message,
     settings::{REMEMBERED, VERSION_CHARS},
     users::OLD_USERS,
 };
-use crate::ConnId;
+use crate::{ConnId, operator::banned};
 
 /// Shortest name, of users and of rooms.
 pub(super) const NAME_CHARS: usize = 3;
@@ -89,7 +89,7 @@ impl Lobby {
         }
         if let Some((until, reason)) = self.standing.banned.of(name, self.unix) {
             self.metrics.kept_out.up();
-            return Some(operator::banned(reason, until, self.unix));
+            return Some(banned(reason, until, self.unix));
         }
         None
     }

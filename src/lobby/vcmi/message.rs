@@ -1,9 +1,6 @@
 //! What the server says to launchers (spec: vcmi-proxy 9): `:>>NAME:argument:argument`, no end.
 
-use std::{
-    fmt::{Display, Write},
-    time::Duration,
-};
+use std::fmt::{Display, Write};
 
 /// `True` or `False`.
 fn flag(flag: bool) -> &'static str {
@@ -119,19 +116,6 @@ pub(super) fn chat(version: u8, user: &str, channel: &str, text: &str) -> String
         0..=4 => format!(":>>MSG:{user}:{text}"),
         5.. => format!(":>>MSGCH:{user}:{channel}:{text}"),
     }
-}
-
-/// What everybody is told of an end that is planned, or is not any more.
-pub(super) fn end_planned(within: Option<Duration>, reason: Option<&str>) -> String {
-    let mut text = match within.map(|within| within.as_secs().div_ceil(60)) {
-        None => "The server will not be shut down after all.".to_owned(),
-        Some(1) => "The server will be shut down in 1 minute.".to_owned(),
-        Some(minutes) => format!("The server will be shut down in {minutes} minutes."),
-    };
-    if let Some(reason) = reason {
-        let _ = write!(text, " {reason}");
-    }
-    text
 }
 
 /// Asks a launcher of version 4 and up whether it is there; it says `<ALIVE>`.

@@ -15,6 +15,7 @@ use crate::{
     Closing, ConnId, Now,
     operator::{
         Act, Done, Farewell, Found, Game, Mark, Order, Page, Player, Query, Row, Subject, Totals,
+        banned, end_planned, muted,
     },
 };
 
@@ -68,27 +69,6 @@ fn words(farewell: &Farewell, now_unix: Duration) -> String {
         )),
         Farewell::Banned { reason, until } => message::error(banned(reason, *until, now_unix)),
         Farewell::ServerEnds => message::system(message::SHUT_DOWN),
-    }
-}
-
-/// What somebody who is banned is told.
-pub(super) fn banned(reason: &str, until: Option<Duration>, now_unix: Duration) -> String {
-    format!("You are banned {}: {reason}", how_long(until, now_unix))
-}
-
-/// What somebody is told who may not talk.
-pub(super) fn muted(reason: &str, until: Option<Duration>, now_unix: Duration) -> String {
-    format!("You may not talk {}: {reason}", how_long(until, now_unix))
-}
-
-/// Rounded up to minutes.
-fn how_long(until: Option<Duration>, now_unix: Duration) -> String {
-    match until {
-        None => "for good".to_owned(),
-        Some(until) => {
-            let left = until.saturating_sub(now_unix).as_secs().div_ceil(60);
-            format!("for {left} more minute{}", if left == 1 { "" } else { "s" })
-        }
     }
 }
 
@@ -211,7 +191,7 @@ impl Lobby {
                 };
             }
             Act::EndPlanned { within, reason } => {
-                let told = message::end_planned(*within, reason.as_deref());
+                let told = end_planned(*within, reason.as_deref());
                 self.spread(USERS, message::system(told));
             }
             Act::LameDuck => self.standing.lame_duck = true,

@@ -69,20 +69,29 @@ impl Lobby {
         }
     }
 
-    pub(super) fn ask_client_login(&mut self, conn: ConnId, login: ClientLogin) {
+    pub(super) fn ask_client_login(&mut self, conn: ConnId, login: ClientLogin, from: IpAddr) {
         let step = Step::SignIn {
             id: login.account.clone(),
             cookie: login.cookie.clone(),
         };
-        self.find(conn, vec![step], Then::ClientLogin(login));
+        self.find(conn, vec![step], Then::ClientLogin(login, from));
     }
 
-    pub(super) fn client_login(&mut self, conn: ConnId, login: ClientLogin, found: Outcome) {
+    pub(super) fn client_login(
+        &mut self,
+        conn: ConnId,
+        login: ClientLogin,
+        from: IpAddr,
+        found: Outcome,
+    ) {
         let Outcome::SignIn(Some((account, proved))) = found else {
             return self.refuse(conn, "Account not found");
         };
         if !proved {
             return self.refuse(conn, "Authentication failure");
+        }
+        if let Some(why) = self.kept_out(&account) {
+            return self.refuse(conn, &why);
         }
         let most = self
             .settings
@@ -95,7 +104,7 @@ impl Lobby {
         self.metrics.logins.up();
         let channels = channels(&login);
         let name = account.name.clone();
-        self.came(conn, account, &channels);
+        self.came(conn, account, from, &channels);
         self.deliver(
             conn,
             Delivery::Welcome(conn, Role::Account, name.as_str().into()),
@@ -117,7 +126,7 @@ impl Lobby {
     }
 
     /// The account is there, on this connection: an older one is closed.
-    fn came(&mut self, conn: ConnId, account: Account, channels: &[String]) {
+    fn came(&mut self, conn: ConnId, account: Account, address: IpAddr, channels: &[String]) {
         let Account { number, id, name } = account;
         self.record(Step::CameOnline {
             id: id.clone(),
@@ -127,6 +136,8 @@ impl Lobby {
             conn,
             id: id.clone(),
             name,
+            address,
+            since_s: self.unix_s(),
             channels: channels.to_vec(),
         };
         self.ids.insert(id, number);

@@ -57,6 +57,10 @@ impl Lobby {
         text: String,
     ) {
         let conn = player.conn;
+        if let Some(why) = self.muted(&player.name) {
+            self.tell_one(player, &why); // the client does not show why something failed
+            return self.refuse(conn, &why);
+        }
         if !is_printable(&text) {
             return self.refuse(conn, "No printable characters in sent message!");
         }

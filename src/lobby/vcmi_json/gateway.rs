@@ -36,6 +36,8 @@ pub(super) enum State {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Peer {
     pub(super) state: State,
+    #[serde(default = "nowhere")]
+    address: IpAddr,
     counted: Option<IpAddr>,
     accepted: Duration,
     /// The lobby has heard of it.
@@ -52,11 +54,17 @@ pub(super) struct Peer {
     name: Option<Box<str>>,
 }
 
+/// The address of somebody of whom an older version has not written it down.
+pub(super) fn nowhere() -> IpAddr {
+    IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)
+}
+
 impl VcmiJson {
     pub(super) fn accepted(&mut self, turn: &mut JsonTurn<'_>, conn: ConnId, origin: Origin) {
         let accepted = turn.now.mono;
         let peer = Peer {
             state: State::Stranger,
+            address: origin.address,
             counted: origin.counted,
             accepted,
             introduced: false,
@@ -140,6 +148,7 @@ impl VcmiJson {
         peer.waits = false;
         peer.heard = now;
         if let Some(rate) = self.settings.caused() {
+            address: peer.address,
             peer.caused.charge(now, caused as u64, rate);
         }
         self.pause(turn, conn);

@@ -7,7 +7,7 @@
 //!
 //! A store that can't be reached is asked again for what must be written; what was only asked is refused.
 
-use std::{collections::VecDeque, mem, time::Duration};
+use std::{collections::VecDeque, mem, net::IpAddr, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,7 @@ pub(super) struct ProxyLogin {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Then {
     Register { id: String, cookie: Cookie },
-    ClientLogin(ClientLogin),
+    ClientLogin(ClientLogin, IpAddr),
     ServerLogin(Box<ServerLogin>),
     ClientProxy(ProxyLogin),
     ServerProxy(ProxyLogin),

@@ -20,6 +20,7 @@ use crate::{
     ConnId, Keep,
     kept::{Counted, Damaged, ensure},
     map::KeyedMap,
+    operator::Standing,
 };
 
 /// State of a shard, kept.
@@ -43,6 +44,8 @@ pub(super) struct KeptLobby {
     pausing: bool,
     lists: Lists,
     draining: bool,
+    #[serde(default)]
+    standing: Standing,
 }
 
 impl Keep for VcmiJson {
@@ -94,6 +97,7 @@ impl Lobby {
             journal,
             lists,
             draining,
+            standing,
             // What addresses have registered of late is forgotten, as it is at a start.
             registrars: _,
             // Made anew.
@@ -120,6 +124,7 @@ impl Lobby {
             pausing: journal.pausing,
             lists: lists.clone(),
             draining: *draining,
+            standing: standing.clone(),
         }
     }
 
@@ -135,6 +140,7 @@ impl Lobby {
             pausing,
             lists,
             draining,
+            standing,
         } = kept;
         let shards = self.clients.len();
         let known = |conn: &ConnId| conn.shard.local() < shards;
@@ -169,6 +175,7 @@ impl Lobby {
         self.journal = Journal::revived(begun, queue, pausing);
         (self.accounts, self.rooms, self.next_room) = (accounts, rooms, next_room);
         (self.histories, self.lists, self.draining) = (histories, lists, draining);
+        self.standing = standing;
         self.show_counts();
         Ok(())
     }

@@ -26,6 +26,7 @@ use super::{
 use crate::{
     ConnId, Now, Relay, ShardId, Topic,
     map::{IdMap, KeyedMap},
+    operator::Standing,
 };
 
 /// Everybody who has signed in as a player.
@@ -52,6 +53,12 @@ pub(super) struct Online {
     pub(super) conn: ConnId,
     pub(super) id: String,
     pub(super) name: String,
+    /// Where they come from.
+    #[serde(default = "super::gateway::nowhere")]
+    pub(super) address: IpAddr,
+    /// When they signed in, in Unix seconds.
+    #[serde(default)]
+    pub(super) since_s: u64,
     /// The global channels whose histories they were sent.
     pub(super) channels: Vec<String>,
 }
@@ -84,6 +91,8 @@ pub(super) struct Lobby {
     /// Players of each shard.
     pub(super) clients: Vec<u32>,
     pub(super) draining: bool,
+    /// What an operator has ordered that holds on.
+    pub(super) standing: Standing,
     /// The time of the present turn.
     pub(super) now: Now,
     /// What the present input has the store do.
@@ -122,6 +131,7 @@ impl Lobby {
             relays: vec![0; shards],
             clients: vec![0; shards],
             draining: false,
+            standing: Standing::default(),
             now: Now {
                 mono: Duration::ZERO,
                 unix: Duration::ZERO,
@@ -138,13 +148,16 @@ impl Lobby {
         match message {
             ToLobby::Said {
                 conn,
+                address,
                 counted,
                 accepted,
                 request,
             } => {
                 let peer = self.peers.entry(conn).or_insert(Peer::Stranger).clone();
                 match peer {
-                    Peer::Stranger => self.stranger(turn, (conn, accepted), counted, request),
+                    Peer::Stranger => {
+                        self.stranger(turn, (conn, accepted), (address, counted), request);
+                    }
                     Peer::Account(number) => self.player(conn, number, request),
                     Peer::MatchServer(room) => self.match_server(conn, room, request),
                     Peer::Waiting(_) | Peer::Relayed(_) => {}
@@ -159,12 +172,12 @@ impl Lobby {
         &mut self,
         turn: &mut JsonTurn<'_>,
         (conn, accepted): (ConnId, Duration),
-        counted: Option<IpAddr>,
+        (address, counted): (IpAddr, Option<IpAddr>),
         request: Request,
     ) {
         match request {
             Request::ClientRegister { name } => self.register(turn, conn, counted, name),
-            Request::ClientLogin(login) => self.ask_client_login(conn, login),
+            Request::ClientLogin(login) => self.ask_client_login(conn, login, address),
             Request::ServerLogin(login) => self.ask_server_login(conn, login),
             Request::ClientProxyLogin {
                 account: guest,
@@ -244,7 +257,9 @@ impl Lobby {
         };
         match (then, player) {
             (Then::Register { id, cookie }, _) => self.registered(conn, &id, &cookie, &first),
-            (Then::ClientLogin(login), _) => self.client_login(conn, login, first),
+            (Then::ClientLogin(login, address), _) => {
+                self.client_login(conn, login, address, first);
+            }
             (Then::ServerLogin(login), _) => self.server_login(conn, *login, first, second),
             (Then::ClientProxy(login), _) => self.client_proxy(conn, &login, &first),
             (Then::ServerProxy(login), _) => self.server_proxy(turn, conn, login, &first),

@@ -24,6 +24,8 @@ pub enum ToLobby {
     Said {
         /// Who.
         conn: ConnId,
+        /// Where it comes from.
+        address: IpAddr,
         /// What limits per address count it under; none: they do not apply to it.
         counted: Option<IpAddr>,
         /// When it was accepted, of the monotonic clock: heartbeats count from then.

@@ -25,6 +25,8 @@ metrics::metrics! {
         paused: Counter = PerShard "muster_vcmi_json_paused_total";
         /// Connections that did not sign in in time.
         handshake_timeouts: Counter = PerShard "muster_vcmi_json_handshake_timeouts_total";
+        /// Sign-ins refused because an operator keeps the name out, or since nobody new is taken before the end.
+        kept_out: Counter = PerShard "muster_vcmi_json_kept_out_total";
         /// Connections of match servers whose guest did not come in time.
         proxy_timeouts: Counter = PerShard "muster_vcmi_json_proxy_timeouts_total";
         /// Connections ended because their heartbeats had stopped coming.

@@ -9,6 +9,7 @@
 //! | `accounts`, `chat`, `histories` | registering, signing in, going; talking; what was said |
 //! | `room`, `rooms`, `proxies` | a room; what players and match servers do with it; which connections are relayed |
 //! | `lists` | when everybody is told who and what is there |
+//! | `operator` | what an operator sees and orders |
 //! | `registrars` | how much of late each address has registered |
 //! | `kept` | what goes on in another process |
 //! | `consistency`, `memory_store` | for simulators: what must hold of all shards together; a store |
@@ -31,6 +32,7 @@ mod lobby;
 mod mail;
 pub mod memory_store;
 mod metrics;
+mod operator;
 mod protocol;
 mod proxies;
 pub mod questions;
@@ -57,7 +59,9 @@ use self::{
     questions::{Answer, Ask},
 };
 use super::{
-    ConnId, Dialect, Origin, ShardId, Source, Stopping, Ticket, Turn, map::IdMap,
+    ConnId, Dialect, Origin, ShardId, Source, Stopping, Ticket, Turn,
+    map::IdMap,
+    operator::{Done, Farewell, Found, Order, Query},
     question::StoreFailure,
 };
 
@@ -184,7 +188,10 @@ impl Dialect for VcmiJson {
 
     fn on_stopping(&mut self, turn: &mut JsonTurn<'_>, step: Stopping) {
         if step == Stopping::Drain {
-            self.in_lobby(turn, |lobby, _| lobby.draining = true);
+            self.in_lobby(turn, |lobby, _| {
+                lobby.draining = true;
+                lobby.tell_all(operator::GOING_DOWN);
+            });
         }
     }
 
@@ -196,6 +203,18 @@ impl Dialect for VcmiJson {
 
     fn name_of(&self, conn: ConnId) -> Option<String> {
         self.name_on(conn)
+    }
+
+    fn on_query(&mut self, _: &mut JsonTurn<'_>, query: &Query) -> Found {
+        self.queried(query)
+    }
+
+    fn on_order(&mut self, turn: &mut JsonTurn<'_>, order: &Order) -> Done {
+        self.ordered(turn, order)
+    }
+
+    fn on_evict(&mut self, turn: &mut JsonTurn<'_>, conn: ConnId, farewell: &Farewell) {
+        self.evicted(turn, conn, farewell);
     }
 
     fn refuse(ask: Ask) -> Answer {

@@ -44,7 +44,7 @@ impl Lobby {
             guest,
             accepted,
         } = login;
-        let proved = matches!(found, Outcome::SignIn(Some((_, true))));
+        let proved = self.may_be_relayed(found);
         let number = self.room_ids.get(&room).copied().filter(|_| proved);
         let player = self.connected([guest.as_str()]).pop_first();
         let room = number.and_then(|number| Some((number, self.rooms.get_mut(&number)?)));
@@ -69,6 +69,14 @@ impl Lobby {
         );
     }
 
+    /// Whether the account has proved who it is, and is not kept out.
+    fn may_be_relayed(&self, found: &Outcome) -> bool {
+        match found {
+            Outcome::SignIn(Some((account, true))) => self.banned(&account.name).is_none(),
+            _ => false,
+        }
+    }
+
     /// A guest's connection.
     pub(super) fn ask_client_proxy(&mut self, conn: ConnId, login: ProxyLogin, cookie: Cookie) {
         let id = login.guest.clone();
@@ -77,7 +85,7 @@ impl Lobby {
     }
 
     pub(super) fn client_proxy(&mut self, conn: ConnId, login: &ProxyLogin, found: &Outcome) {
-        let proved = matches!(found, Outcome::SignIn(Some((_, true))));
+        let proved = self.may_be_relayed(found);
         let number = self.room_ids.get(&login.room).filter(|_| proved);
         let room = number.and_then(|number| self.rooms.get_mut(number));
         // The oldest; used up, so that a second connection of the guest takes nobody's place.
@@ -122,6 +130,8 @@ impl Lobby {
                 source_since: source.1,
                 target_since: target.1,
             }),
+            idle: None, // heartbeats tell
+            survives: false,
         });
     }
 
@@ -130,8 +140,6 @@ impl Lobby {
         self.close(conn, "is not to be relayed");
     }
 
-            idle: None, // heartbeats tell
-            survives: false,
     /// Its guest should have come.
     pub(super) fn guest_overdue(&mut self, conn: ConnId) {
         if matches!(self.peers.get(&conn), Some(Peer::Waiting(_))) {

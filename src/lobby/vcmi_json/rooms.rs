@@ -51,6 +51,9 @@ impl Lobby {
         let Outcome::SignIn(Some((account, true))) = account else {
             return self.refuse(conn, "Invalid credentials");
         };
+        if let Some(why) = self.kept_out(&account) {
+            return self.refuse(conn, &why);
+        }
         // A room that ended without a match may be begun anew by whose it was.
         let is_free = match past {
             Some(Outcome::Room(None)) => true,

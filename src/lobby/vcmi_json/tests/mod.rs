@@ -5,6 +5,7 @@ mod chat;
 mod hand_over;
 mod limits;
 mod lists;
+mod operator;
 mod proxies;
 mod rooms;
 mod walk;
