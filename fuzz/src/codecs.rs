@@ -41,6 +41,7 @@ pub(crate) fn run(data: &[u8]) {
 #[derive(Debug, PartialEq)]
 enum Seen {
     Frame(Vec<u8>),
+    Skipped(usize),
     Reply(Vec<u8>),
     Peer(Option<std::net::IpAddr>),
     Failed(WireError, Vec<u8>),
@@ -59,6 +60,7 @@ impl Listener {
     fn seen(&self, pieces: &[&[u8]]) -> Vec<Seen> {
         let limits = ReadLimits {
             message_bytes: 2000,
+            skipped_bytes: 3000,
             upgrade_bytes: 600,
             ..ReadLimits::default()
         };
@@ -77,6 +79,7 @@ impl Listener {
                         frames += 1;
                         (consumed, Some(Seen::Frame(frame)))
                     }
+                    Step::Skipped { consumed, bytes } => (consumed, Some(Seen::Skipped(bytes))),
                     Step::Reply { consumed, bytes } => (consumed, Some(Seen::Reply(bytes))),
                     Step::Peer { consumed, address } => (consumed, Some(Seen::Peer(address))),
                     Step::Fail { error, close_frame } => {

@@ -367,6 +367,15 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                     self.receive(id, body);
                     self.expect_raw(id);
                 }
+                Step::Skipped { consumed, bytes } => {
+                    at += consumed;
+                    share.frames -= 1;
+                    self.open(id);
+                    self.turn(Some(id), |dialect, turn| {
+                        dialect.on_skipped(turn, id, bytes)
+                    });
+                    self.drain_local();
+                }
                 Step::Reply { consumed, bytes } => {
                     at += consumed;
                     share.frames -= 1;

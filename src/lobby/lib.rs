@@ -142,6 +142,10 @@ pub trait Dialect: Sized + 'static {
     fn on_timer(&mut self, turn: &mut Turn<'_, Self>, timer: Self::Timer) {
         let _ = (turn, timer);
     }
+    /// A message of this connection is too long to be kept, and passed over; only where the listener's limits say so.
+    fn on_skipped(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, bytes: usize) {
+        let _ = (turn, conn, bytes);
+    }
     /// A slow reader that missed broadcasts has caught up: send it the present state.
     fn on_resync(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
         let _ = (turn, conn);

@@ -186,6 +186,7 @@ impl StrangerLimits {
         let wire_bytes = self.message_bytes * format.bytes_per_character();
         let read = ReadLimits {
             message_bytes: wire_bytes.min(read.message_bytes),
+            skipped_bytes: 0, // what they send too much of ends them
             ..read
         };
         Box::new(Limits { outbox, read })

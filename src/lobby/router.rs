@@ -324,6 +324,15 @@ macro_rules! router {
                     }
                 }
 
+                fn on_skipped(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId, bytes: usize) {
+                    match self.spoken(conn) {
+                        $($Router::$NAME => $crate::router::turn_of(turn, |turn| {
+                            self.$field.on_skipped(turn, conn, bytes)
+                        }),)+
+                        _ => {}
+                    }
+                }
+
                 fn on_resync(&mut self, turn: &mut Turn<'_, Self>, conn: ConnId) {
                     match self.spoken(conn) {
                         $($Router::$NAME => $crate::router::turn_of(turn, |turn| {

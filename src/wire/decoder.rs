@@ -22,7 +22,7 @@ enum Inner {
     QDataStream(qdatastream::Reader),
     WebSocket(Box<websocket::Reader>),
     Packets(packets::Reader),
-    Prefixed(ByteOrder),
+    Prefixed(prefixed::Reader),
 }
 
 impl Decoder {
@@ -38,8 +38,10 @@ impl Decoder {
             }
             Format::WebSocketText => Inner::WebSocket(Box::new(websocket::Reader::text(trusted))),
             Format::Packets => Inner::Packets(packets::Reader::default()),
-            Format::PrefixedBigEndian => Inner::Prefixed(ByteOrder::Big),
-            Format::PrefixedLittleEndian => Inner::Prefixed(ByteOrder::Little),
+            Format::PrefixedBigEndian => Inner::Prefixed(prefixed::Reader::new(ByteOrder::Big)),
+            Format::PrefixedLittleEndian => {
+                Inner::Prefixed(prefixed::Reader::new(ByteOrder::Little))
+            }
         };
         Decoder { proxy, inner }
     }
@@ -73,7 +75,7 @@ impl Decoder {
             Inner::QDataStream(reader) => reader.step(input, scratch, limits),
             Inner::WebSocket(reader) => reader.step(input, scratch, limits),
             Inner::Packets(reader) => reader.step(input, limits),
-            Inner::Prefixed(order) => prefixed::step(*order, input, limits),
+            Inner::Prefixed(reader) => reader.step(input, limits),
         }
     }
 
@@ -139,6 +141,10 @@ mod tests {
                         seen.push(String::from_utf8_lossy(body).into_owned());
                         // Whoever parses a body may overwrite it.
                         body.fill(b'#');
+                        consumed
+                    }
+                    Step::Skipped { consumed, bytes } => {
+                        seen.push(format!("{bytes} bytes skipped"));
                         consumed
                     }
                     Step::Reply { consumed, bytes } => {

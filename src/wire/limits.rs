@@ -10,6 +10,8 @@ pub const MESSAGE_DOCUMENTS: usize = 1_000;
 pub struct ReadLimits {
     /// Longest message in bytes; longer ones end the connection (spec: faf-wire 3, 4.2 item 6, 5.1).
     pub message_bytes: usize,
+    /// Longer messages with their length in front, up to this one, do not end the connection: they are passed over unread. 0: none.
+    pub skipped_bytes: usize,
     /// Most JSON documents, blank lines included, in one WebSocket message. A client sends one; a bridge that carries raw
     /// bytes may gather some tens.
     pub documents: usize,
@@ -28,6 +30,7 @@ impl Default for ReadLimits {
     fn default() -> Self {
         ReadLimits {
             message_bytes: 10 << 20,
+            skipped_bytes: 0,
             documents: MESSAGE_DOCUMENTS,
             upgrade_bytes: 8 << 10,
             ws_path: "/,/ws".into(),

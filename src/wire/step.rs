@@ -26,6 +26,13 @@ pub enum Step<'a> {
         /// Its body; may be overwritten by whoever parses it.
         body: &'a mut [u8],
     },
+    /// A message begins that is too long to be kept: it is passed over as it comes.
+    Skipped {
+        /// Bytes of the input that are used up.
+        consumed: usize,
+        /// How long its body is.
+        bytes: usize,
+    },
     /// Bytes that must be written to the peer as they are, before anything else (upgrade answer, pong).
     Reply {
         /// Bytes of the input that are used up.

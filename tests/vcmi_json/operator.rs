@@ -214,3 +214,26 @@ fn players_know_of_a_planned_end_and_then_nobody_new_comes_in() {
     assert!(reason(&back.until("operationFailed")).contains("has been shut down"));
     assert_eq!(server.ended(), Ok(0));
 }
+
+/// checklist: vcmi-json 3
+#[test]
+fn a_message_that_is_too_long_has_no_effect_and_ends_nothing() {
+    let server = server(1, &[]);
+    let mut client = connect(&server);
+    let (account, cookie) = client.register("talkative");
+    client.login(&account, &cookie);
+    let line = |text: &str| {
+        json!({
+            "type": "sendChatMessage", "channelType": "global", "channelName": "english", "messageText": text
+        })
+    };
+    client.send(&line(&"x".repeat(3 << 20)));
+    client.send(&line("short"));
+    assert_eq!(client.until("chatMessage")["messageText"], "short");
+    // As long as any may be, and what is not JSON at all.
+    client.send_frame(&vec![0; 64 << 20]);
+    client.send(&line("after"));
+    assert_eq!(client.until("chatMessage")["messageText"], "after");
+    client.send_raw(&((64 << 20) + 1_u32).to_le_bytes());
+    while client.frame().is_some() {}
+}

@@ -13,7 +13,7 @@ use super::{
     lobby::Lobby,
     mail::{Delivery, Mail, Role, ToLobby},
     protocol::incoming::{self, Request, Speaker},
-    settings::HEARTBEAT,
+    settings::{HEARTBEAT, SKIPPED_BYTES},
 };
 use crate::{Audience, Closing, ConnId, Origin, rate::Meter};
 
@@ -114,6 +114,22 @@ impl VcmiJson {
         }
     }
 
+    /// A message that is longer than any that makes sense is passed over: it has no effect, but is work to read.
+    pub(super) fn skipped(&mut self, turn: &mut JsonTurn<'_>, conn: ConnId, bytes: usize) {
+        let now = turn.now.mono;
+        let Some(peer) = self.peers.get_mut(&conn) else {
+            return;
+        };
+        peer.heard = now;
+        if let Some(rate) = self.settings.messages() {
+            let counts = (bytes / SKIPPED_BYTES).max(1);
+            peer.messages.charge(now, counts as u64, rate);
+        }
+        self.metrics.over_limit.up();
+        self.metrics.ignored.up();
+        self.pause(turn, conn);
+    }
+
     fn said(&mut self, turn: &mut JsonTurn<'_>, conn: ConnId, request: Request) {
         let Some(peer) = self.peers.get_mut(&conn) else {
             return;
@@ -132,6 +148,7 @@ impl VcmiJson {
         }
         let said = ToLobby::Said {
             conn,
+            address: peer.address,
             counted: peer.counted,
             accepted: peer.accepted,
             request,
@@ -148,7 +165,6 @@ impl VcmiJson {
         peer.waits = false;
         peer.heard = now;
         if let Some(rate) = self.settings.caused() {
-            address: peer.address,
             peer.caused.charge(now, caused as u64, rate);
         }
         self.pause(turn, conn);

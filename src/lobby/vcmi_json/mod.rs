@@ -182,6 +182,10 @@ impl Dialect for VcmiJson {
         }
     }
 
+    fn on_skipped(&mut self, turn: &mut JsonTurn<'_>, conn: ConnId, bytes: usize) {
+        self.skipped(turn, conn, bytes);
+    }
+
     fn on_resync(&mut self, turn: &mut JsonTurn<'_>, conn: ConnId) {
         self.tell_lobby(turn, mail::ToLobby::Resync { conn });
     }
@@ -201,10 +205,6 @@ impl Dialect for VcmiJson {
         !self.peers.values().any(relayed) && !self.lobby.as_deref().is_some_and(has_work)
     }
 
-    fn name_of(&self, conn: ConnId) -> Option<String> {
-        self.name_on(conn)
-    }
-
     fn on_query(&mut self, _: &mut JsonTurn<'_>, query: &Query) -> Found {
         self.queried(query)
     }
@@ -215,6 +215,10 @@ impl Dialect for VcmiJson {
 
     fn on_evict(&mut self, turn: &mut JsonTurn<'_>, conn: ConnId, farewell: &Farewell) {
         self.evicted(turn, conn, farewell);
+    }
+
+    fn name_of(&self, conn: ConnId) -> Option<String> {
+        self.name_on(conn)
     }
 
     fn refuse(ask: Ask) -> Answer {

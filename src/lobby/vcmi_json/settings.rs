@@ -17,7 +17,7 @@ settings::settings! {
         /// Its listener for whoever speaks TLS, which needs server.tls_certificate. "": off.
         tls_address: Address = "vcmi_json.tcp_tls_address", address(), "";
         /// Longest message of a client or match server that has signed in. The longest real ones are lines of chat. A longer
-        /// one ends the connection. What a game relays may be longer: 64 MiB, as the protocol has it.
+        /// one is passed over unread and has no effect; one of more than 64 MiB ends the connection, as the protocol has it.
         message_bytes: usize = "vcmi_json.message_bytes", number(1024, 1 << 26), "1048576", unit("bytes");
         /// Longest message of a connection that has not signed in. A match server signs in with the list of its mods, which
         /// is some 150 bytes for each. A longer one ends the connection.
@@ -105,6 +105,7 @@ impl ListenerSettings {
     pub fn read_limits(&self) -> ReadLimits {
         ReadLimits {
             message_bytes: self.message_bytes,
+            skipped_bytes: RELAYED_FRAME_BYTES as usize,
             ..ReadLimits::default()
         }
     }
@@ -138,8 +139,10 @@ impl Settings {
 
 /// How often a heartbeat is sent on every connection (spec: vcmi-lobby2 2).
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(10);
-/// Longest frame that is relayed (spec: vcmi-lobby2 2).
+/// Longest frame that is passed over, or relayed (spec: vcmi-lobby2 2).
 pub(super) const RELAYED_FRAME_BYTES: u32 = 64 << 20;
+/// Bytes of a message that is passed over which count as a message.
+pub(super) const SKIPPED_BYTES: usize = 1 << 20;
 /// Messages of one connection at once. A player who opens the lobby sends some ten.
 pub(super) const MESSAGES_BURST: u32 = 256;
 /// Bytes that one client may cause at once: some histories that it opens.

@@ -39,6 +39,7 @@ fn events(reader: &mut Reader, bytes: &mut Vec<u8>, limits: &ReadLimits) -> Vec<
             ),
             Step::Reply { consumed, bytes } => (consumed, Event::Reply(bytes)),
             Step::Peer { consumed, address } => (consumed, Event::Peer(address)),
+            Step::Skipped { .. } => unreachable!("no frames with a length in front"),
             Step::Fail { error, close_frame } => {
                 events.push(Event::Fail(error, close_frame));
                 return events;
