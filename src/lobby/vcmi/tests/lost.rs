@@ -195,3 +195,32 @@ fn a_name_stays_with_who_answers_and_is_nobodys_from_elsewhere() {
         assert!(sim.client(a).closed.is_none());
     });
 }
+
+/// As the reference that had it: not more often than every 10 s, of whatever encoding a launcher is, and not before it has
+/// signed in.
+#[test]
+fn users_are_asked_in_any_encoding_and_not_more_often_than_every_ten_seconds() {
+    let often = Settings {
+        health: Some(Duration::from_secs(1)),
+        ..Settings::default()
+    };
+    each_with(often, |mut sim| {
+        let a = user(&mut sim, 5, "alice");
+        let foreign = connect(&mut sim);
+        say(&mut sim, foreign, "\x05\x06cp1251<GREETINGS>bobby");
+        let stranger = connect(&mut sim);
+        say(&mut sim, stranger, greeting(5, "x"));
+        hush(&mut sim, &[a, foreign, stranger]);
+        pass(&mut sim, 9);
+        assert!(heard(&mut sim, a).is_empty());
+        pass(&mut sim, 1);
+        for conn in [a, foreign] {
+            assert_eq!(heard(&mut sim, conn), ["HEALTH:"]);
+        }
+        assert!(heard(&mut sim, stranger).is_empty());
+        say(&mut sim, foreign, "<ALIVE>");
+        pass(&mut sim, 10);
+        assert!(sim.client(a).closed.is_some() && sim.client(foreign).closed.is_none());
+        assert!(sim.client(stranger).closed.is_none());
+    });
+}
