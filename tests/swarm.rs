@@ -113,7 +113,10 @@ fn two_workers_lose_nothing_of_any_lobby() {
         "faf.tick_ms=100",
         "cockatrice.enabled=true",
         "cockatrice.tcp_address=127.0.0.1:0",
-        "cockatrice.websocket_address=",
+        "cockatrice.websocket_address=127.0.0.1:0",
+        "vcmi_json.enabled=true",
+        "vcmi_json.tcp_address=127.0.0.1:0",
+        "vcmi_json.http_address=",
     ]
     .map(str::to_owned)
     .into();
@@ -126,7 +129,8 @@ fn two_workers_lose_nothing_of_any_lobby() {
     .expect("the server starts");
     let json = server.address(Transport::Json).expect("it listens").port();
     let port = |name: &str| server.listener(name).expect("it listens").port();
-    let (vcmi, cockatrice) = (port("vcmi"), port("cockatrice/tcp"));
+    let (vcmi, vcmi2) = (port("vcmi"), port("vcmi-json"));
+    let (cockatrice, websocket) = (port("cockatrice/tcp"), port("cockatrice/websocket"));
     for (options, counts) in [
         (
             format!("--port-json {json} --profile watch --hosts 3"),
@@ -145,8 +149,30 @@ fn two_workers_lose_nothing_of_any_lobby() {
             &[("chat_lines", 40), ("deliveries", 40 * 20), ("games", 2)],
         ),
         (
+            format!("--protocol vcmi2 --port-vcmi2 {vcmi2} --matches 2 --rooms 2 --room-rate 5"),
+            &[
+                ("chat_lines", 40),
+                ("chat_lost", 0),
+                ("games", 2),
+                ("room_steps", 10),
+            ],
+        ),
+        (
             format!("--protocol cockatrice --port-cockatrice {cockatrice} --tables 2"),
             &[("chat_lines", 40), ("chat_lost", 0)],
+        ),
+        (
+            format!(
+                "--protocol cockatrice --transport mixed --port-cockatrice {cockatrice} \
+                 --port-cockatrice-websocket {websocket} --tables 2 --table-spectators 1"
+            ),
+            &[("chat_lines", 40), ("chat_lost", 0), ("logins", 26)],
+        ),
+        (
+            format!(
+                "--protocol cockatrice --server ws://127.0.0.1:{websocket}/servatrice --tables 2"
+            ),
+            &[("chat_lines", 40), ("chat_lost", 0), ("logins", 24)],
         ),
     ] {
         let report = on_two_workers(&options);

@@ -5,6 +5,9 @@
 #[allow(dead_code, reason = "the lobby's own tests use the rest")]
 mod cockatrice_client;
 mod support;
+#[path = "vcmi_json/client.rs"]
+#[allow(dead_code, reason = "the lobby's own tests use the rest")]
+mod vcmi_json_client;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -34,6 +37,9 @@ fn server() -> Server {
         "cockatrice.enabled=true",
         "cockatrice.tcp_address=127.0.0.1:0",
         "cockatrice.websocket_address=127.0.0.1:0",
+        "vcmi_json.enabled=true",
+        "vcmi_json.tcp_address=127.0.0.1:0",
+        "vcmi_json.http_address=",
     ];
     Server::start(&Setup {
         backend: Backend::Sqlite,
@@ -282,6 +288,70 @@ fn a_game_of_vcmi_is_played_again_from_the_room_to_the_relay() {
     );
     // A line, a room, its guest, two who are ready; then what is relayed.
     assert!(report.count("answered") > 50 * (5 + 5), "{report}");
+}
+
+#[test]
+fn a_match_of_vcmi_s_json_lobby_is_played_again_from_the_account_to_the_relay() {
+    let server = server();
+    let to = server.listener("vcmi-json").expect("it listens");
+    let recorder = Recorder::start("vcmi2", to);
+    let connect = || vcmi_json_client::Client::connect(recorder.address);
+    let room = "5f0c7a3e-0000-4000-8000-000000000001";
+    let (mut host, mut guest) = (connect(), connect());
+    let [(host_id, host_cookie), (guest_id, guest_cookie)] =
+        [host.register("hosting"), guest.register("visiting")];
+    host.login(&host_id, &host_cookie);
+    guest.login(&guest_id, &guest_cookie);
+    host.send(&json!({
+        "type": "sendChatMessage", "channelType": "global", "channelName": "english", "messageText": "hello there"
+    }));
+    host.until("chatMessage");
+    let mut control = connect();
+    control.send(&json!({
+        "type": "serverLogin", "gameRoomID": room, "accountID": host_id, "accountCookie": host_cookie, "version": "1.7.5"
+    }));
+    control.until("serverLoginSuccess");
+    host.send(&json!({
+        "type": "activateGameRoom", "hostAccountID": host_id, "roomType": "public", "playerLimit": 2
+    }));
+    host.until("joinRoomSuccess");
+    guest.send(&json!({"type": "joinGameRoom", "gameRoomID": room}));
+    control.until("accountJoinsRoom");
+    let mut served = connect();
+    served.send(&json!({
+        "type": "serverProxyLogin", "gameRoomID": room, "guestAccountID": guest_id, "accountCookie": host_cookie
+    }));
+    guest.until("joinRoomSuccess");
+    let mut client = connect();
+    let login = json!({
+        "type": "clientProxyLogin", "accountID": guest_id, "accountCookie": guest_cookie, "gameRoomID": room
+    });
+    let framed = |payload: &[u8]| vcmi_json_client::framed(payload);
+    // The game's first frame follows the sign-in at once.
+    client.send_raw(&[framed(login.to_string().as_bytes()), framed(b"move 0")].concat());
+    for turn in 0..5 {
+        let (moved, done) = (format!("move {turn}"), format!("done {turn}, and more"));
+        assert_eq!(served.frame().as_deref(), Some(moved.as_bytes()));
+        served.send_frame(done.as_bytes());
+        assert_eq!(client.frame().as_deref(), Some(done.as_bytes()));
+        client.send_frame(format!("move {}", turn + 1).as_bytes());
+    }
+    assert!(served.frame().is_some());
+    control.send(&json!({"type": "gameStarted"}));
+    client.close();
+    assert_eq!(served.frame(), None);
+    control.close();
+    host.until("matchesHistory");
+    drop((host, guest, control, served, client));
+    let (_folder, file) = recorder.end(&[&host_cookie, &guest_cookie]);
+    let report = replay(&file, "--clients 100");
+    assert!(
+        report.failures().is_empty(),
+        "{:?}\n{report}",
+        report.failures()
+    );
+    // A line, a match server's sign-in, a room, its guest; five moves and five answers to them.
+    assert_eq!(report.count("answered"), 20 * (4 + 10), "{report}");
 }
 
 #[test]

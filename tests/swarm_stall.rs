@@ -33,6 +33,9 @@ fn server(tick_ms: u32) -> Server {
         "cockatrice.enabled=true".to_owned(),
         "cockatrice.tcp_address=127.0.0.1:0".to_owned(),
         "cockatrice.websocket_address=127.0.0.1:0".to_owned(),
+        "vcmi_json.enabled=true".to_owned(),
+        "vcmi_json.tcp_address=127.0.0.1:0".to_owned(),
+        "vcmi_json.http_address=".to_owned(),
     ];
     Server::start(&Setup {
         backend: Backend::Sqlite,
@@ -133,6 +136,7 @@ fn a_stall_shows_in_every_lobby() {
         "--protocol cockatrice --port-cockatrice {} -n 80 --tables 4 --table-spectators 1 --table-rate 10",
         port("cockatrice/tcp")
     );
+    let json_lobby = format!("--protocol vcmi2 --port-vcmi2 {}", port("vcmi-json"));
     let runs = [
         ("ice", format!("{json} --profile ice -n 20")),
         ("login", format!("{json} --profile churn -n 100")),
@@ -153,6 +157,11 @@ fn a_stall_shows_in_every_lobby() {
                 "--protocol vcmi --port-vcmi {} -n 1 --games 2",
                 port("vcmi")
             ),
+        ),
+        ("chat", format!("{json_lobby} -n 40 --matches 0 --rooms 0")),
+        (
+            "relay_round_trip",
+            format!("{json_lobby} -n 40 --matches 2 --rooms 0"),
         ),
         ("chat", cards.clone()),
         ("card_move", cards),

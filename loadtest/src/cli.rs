@@ -315,6 +315,29 @@ impl Arguments {
         Ok((self.address()?, endpoint.port.unwrap_or(port)).into())
     }
 
+    /// How clients connect to a server that speaks over more than TCP: as was typed, as the server's URL says, or as the scenario does.
+    pub(crate) fn choose_transport<T: ValueEnum + PartialEq>(
+        &self,
+        scenario: &Scenario,
+        (websocket, mixed): (T, T),
+    ) -> anyhow::Result<T> {
+        let endpoint = self.endpoint()?;
+        let by_url = endpoint.websocket.then_some("websocket");
+        let named = self.transport.as_deref().or(by_url);
+        let wanted: T = choice("transport", named.or(scenario.transport.as_deref()))?;
+        ensure!(
+            !endpoint.websocket || wanted == websocket,
+            "--server {:?} is a WebSocket's, and --transport is not",
+            self.server
+        );
+        ensure!(
+            endpoint.port.is_none() || wanted != mixed,
+            "--server {:?} has one port, and --transport mixed needs one for each",
+            self.server
+        );
+        Ok(wanted)
+    }
+
     /// The address of the server.
     pub(crate) fn address(&self) -> anyhow::Result<IpAddr> {
         let host = self.endpoint()?.host;
@@ -431,6 +454,12 @@ mod tests {
             "--slo chat_p99<1s",
             "--protocol vcmi --slo broadcast_p99<1s",
             "--protocol vcmi -n 0 --games 0",
+            "--protocol vcmi2 --login-prefix no-name",
+            "--protocol vcmi2 --login-prefix seventeenletters0 -n 10000",
+            "--protocol vcmi2 --login-prefix ab",
+            "--protocol vcmi2 --room-rate 0",
+            "--protocol vcmi2 --profile login --rooms 1",
+            "--protocol vcmi2 --slo broadcast_p99<1s",
             "-d 5parsecs",
             "-d 900y",
             "-d 1e300",
@@ -491,5 +520,15 @@ mod tests {
         assert_eq!(plan(line).expect("valid").goals.len(), 5);
         let line = "--protocol vcmi --slo chat_p99<1s,lost=0,relay_mb_per_s_and_game>1";
         assert_eq!(plan(line).expect("valid").goals.len(), 3);
+        let line = "--protocol vcmi2 --slo chat_p99<1s,room_join_p99<1s,relay_mb_per_s_and_way>1";
+        assert_eq!(plan(line).expect("valid").goals.len(), 3);
+    }
+
+    #[test]
+    fn rooms_and_matches_are_besides_the_users() {
+        let line = "--protocol vcmi2 -n 10 --rooms 2 --matches 3 --login-prefix abc";
+        let plan = plan(line).expect("valid");
+        assert_eq!(plan.clients, 10 + 2 * 3 + 3 * 5);
+        assert_eq!(plan.sources, 10);
     }
 }

@@ -177,6 +177,33 @@ impl Own {
         &self.counts
     }
 
+    /// Every histogram, by name.
+    pub(crate) fn histograms(&self) -> &[(&'static str, Histogram<u64>)] {
+        &self.latencies
+    }
+
+    /// The count of this name.
+    pub(crate) fn count_mut(&mut self, name: &str) -> Option<&mut u64> {
+        let mut counts = self.counts.iter_mut();
+        counts.find_map(|(known, count)| (*known == name).then_some(count))
+    }
+
+    /// The histogram of this name.
+    pub(crate) fn histogram_mut(&mut self, name: &str) -> Option<&mut Histogram<u64>> {
+        let mut latencies = self.latencies.iter_mut();
+        latencies.find_map(|(known, histogram)| (*known == name).then_some(histogram))
+    }
+
+    /// The same names, and nothing measured.
+    pub(crate) fn emptied(&self) -> Own {
+        let latencies = self.latencies.iter();
+        let counts = self.counts.iter();
+        Own {
+            latencies: latencies.map(|(name, _)| (*name, histogram())).collect(),
+            counts: counts.map(|(name, _)| (*name, 0)).collect(),
+        }
+    }
+
     pub(crate) fn record(&mut self, place: usize, latency_us: u64) {
         self.latencies[place].1.saturating_record(latency_us);
     }
@@ -198,6 +225,14 @@ impl Own {
 }
 
 impl<M: Metrics> Recorder<M> {
+    /// One for a run whose scripts measure under these names.
+    pub(crate) fn of(names: &OwnNames) -> Recorder<M> {
+        Recorder {
+            own: Own::new(names),
+            ..Recorder::default()
+        }
+    }
+
     /// A broadcast reached somebody it was meant for.
     pub(crate) fn delivered(&mut self, latency_us: u64) {
         self.common.deliveries += 1;

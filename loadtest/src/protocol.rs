@@ -115,6 +115,9 @@ pub(crate) trait Session<P: Protocol> {
         true
     }
 
+    /// The others begin to connect; who does not join them says what it waits for.
+    fn on_ramp(&mut self, _connection: &Connection, _context: &Context<P>) {}
+
     /// A connection to `host` (and the path there that a WebSocket asks for) is being made; what is said now leaves once it is there.
     fn on_connect(&mut self, host: &str, connection: &mut Connection, context: &Context<P>);
 

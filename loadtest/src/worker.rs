@@ -22,7 +22,7 @@ use rand::rngs::SmallRng;
 use socket2::{Domain, Socket, Type};
 
 use crate::connection::{Client, Connection, End, Stage};
-use crate::metrics::{Own, Recorder};
+use crate::metrics::Recorder;
 use crate::pace::{Pace, Turn};
 use crate::protocol::{Protocol, Session as _};
 use crate::ring;
@@ -220,11 +220,7 @@ impl<P: Protocol> Worker<P> {
         let share = shared.plan.share.map_or(0, |share| share.number as u64);
         let seed = shared.plan.seed.wrapping_add(thread as u64 + (share << 32));
         let arrivals = shared.plan.arrivals();
-        let own = Own::new(&shared.plan.scenario.own);
-        let recorder = Recorder {
-            own,
-            ..Recorder::default()
-        };
+        let recorder = Recorder::of(&shared.plan.scenario.own);
         let context = Context {
             shared,
             recorder: RefCell::new(recorder),
@@ -296,6 +292,7 @@ impl<P: Protocol> Worker<P> {
             }
             if !client.session.joins_ramp() {
                 client.connection.settle(&self.context);
+                client.session.on_ramp(&client.connection, &self.context);
                 continue;
             }
             let after_us = shared

@@ -160,6 +160,46 @@ fn storms_churns_and_mixtures_are_shared_out() {
     assert_eq!(figures["latency_us"]["login"]["count"], 40, "{text}");
 }
 
+/// Everybody opens a game at the rate of ten a second in all, and has it answered.
+const HOSTS: &str = r#"
+protocol = "faf"
+clients = 12
+rate = 10
+
+[[role]]
+name = "hosts"
+share = 1
+
+[[role.step]]
+name = "host"
+send = { command = "game_host", title = "{login} {n}", visibility = "public" }
+expect = { command = "game_launch" }
+measure = "launch"
+count = "opened"
+
+[[stage]]
+duration = "2s"
+"#;
+
+#[test]
+fn a_scenario_of_one_s_own_is_shared_out_and_must_be_the_same_everywhere() {
+    let file = std::env::temp_dir().join(format!("swarm-hosts-{}.toml", std::process::id()));
+    std::fs::write(&file, HOSTS).expect("written");
+    let options = format!("--scenario {}", file.display());
+    let (figures, text) = run(4, &options);
+    assert_eq!(figures["counts"]["opened"], 20, "{text}");
+    assert_eq!(figures["counts"]["logins"], 12, "{text}");
+    assert_eq!(figures["latency_us"]["launch"]["count"], 20, "{text}");
+    let (lead, address) = lead(stub(Mood::Fine), 1, &options);
+    std::fs::write(&file, HOSTS.replace("{n}", "{n}.")).expect("written");
+    let worker = join(&address);
+    let (text, code) = lead.end();
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("must be the same on all machines"), "{text}");
+    assert_eq!(worker.end().1, 1);
+    std::fs::remove_file(&file).expect("removed");
+}
+
 #[test]
 fn a_killed_worker_fails_the_run_and_what_it_told_stays() {
     let options = "--clients 20 --profile watch --hosts 2 --rate 20 -d 60s --grace 2s";

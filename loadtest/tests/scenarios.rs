@@ -572,13 +572,14 @@ fn the_examples_of_the_manual_run_and_pass() {
         .iter()
         .map(|(protocol, _)| protocol.as_str())
         .collect();
-    assert_eq!(protocols, ["faf", "vcmi", "cockatrice"]);
+    assert_eq!(protocols, ["faf", "vcmi", "vcmi2", "cockatrice"]);
     for (protocol, text) in &examples {
         let stub = Stub::new(Duration::ZERO);
         let options = match protocol.as_str() {
             "faf" => "--transport json".to_owned(),
             // A game through the relay is more than a stub has.
             "vcmi" => format!("--games 0 --port-vcmi {}", stubs::vcmi()),
+            "vcmi2" => format!("--port-vcmi2 {}", stubs::vcmi2()),
             _ => format!("--port-cockatrice {}", stubs::cockatrice()),
         };
         let name = format!("{protocol}.toml");

@@ -41,7 +41,7 @@ const LOOK: Duration = Duration::from_millis(10);
 /// Most numbers of a tally.
 const MOST_NUMBERS: usize = 4 << 20;
 
-/// What must be the same everywhere for a run to make sense: two workers could read different files of accounts, say.
+/// What must be the same everywhere for a run to make sense: two workers could read different scenarios or accounts, say.
 pub(super) fn fingerprint(plan: &Plan) -> String {
     use sha2::{Digest as _, Sha256};
     let accounts = match &plan.accounts {
@@ -52,6 +52,7 @@ pub(super) fn fingerprint(plan: &Plan) -> String {
         (&plan.run_id, plan.clients, plan.rate, plan.sources),
         (plan.duration, plan.workload, plan.ramp, plan.seed),
         (plan.protocol.latencies(), &plan.protocol, accounts),
+        &plan.scenario.text,
     );
     let digest = Sha256::digest(format!("{all:?}").as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -341,7 +342,7 @@ impl<P: Protocol> Lead<P> {
     fn second(&mut self, index: usize, told: SecondOf) -> anyhow::Result<()> {
         let now_s = self.clock.now_us() as f64 / 1e6;
         // All of it must make sense before any of it counts.
-        let mut check = Recorder::<P::Metrics>::default();
+        let mut check = Recorder::<P::Metrics>::of(&self.plan.scenario.own);
         for snapshot in &told.snapshots {
             snapshot.add_to(&mut check)?;
         }
@@ -439,7 +440,7 @@ impl<P: Protocol> Lead<P> {
         environment: Environment,
         usage: [Option<Usage>; 4],
     ) -> anyhow::Result<Report> {
-        let mut recorder = Recorder::<P::Metrics>::default();
+        let mut recorder = Recorder::<P::Metrics>::of(&self.plan.scenario.own);
         let mut errors = BTreeMap::<String, u64>::new();
         let members = &self.crew.members;
         for member in members {

@@ -100,10 +100,6 @@ impl LeadOptions {
             plan.watching.metrics_address.is_none(),
             "--metrics-address does not go with --workers: there are no metrics of a run on several workers"
         );
-        ensure!(
-            !words.iter().any(|word| word.starts_with("--scenario")),
-            "--scenario does not go with --workers: the file is on this machine only; a --profile is everywhere"
-        );
         shareable(plan, count)?;
         let secret = secret(self.token_file.as_ref(), "--listen", self.listen)?;
         let listener = TcpListener::bind(self.listen)

@@ -24,7 +24,9 @@ impl Snapshot {
             .into_iter()
             .filter(|(_, count)| *count > 0);
         let common = recorder.common.histograms().into_iter();
-        let histograms = common.chain(recorder.metrics.histograms());
+        let own = recorder.own.histograms().iter();
+        let own = own.map(|(name, histogram)| (*name, histogram));
+        let histograms = common.chain(recorder.metrics.histograms()).chain(own);
         let histograms = histograms.filter(|(_, histogram)| !histogram.is_empty());
         let encoded = histograms.filter_map(|(name, histogram)| {
             // Into memory, which does not fail.
@@ -41,14 +43,17 @@ impl Snapshot {
     /// Adds it to what others have recorded. An error says what makes no sense; nothing of it counts then.
     pub(crate) fn add_to<M: Metrics>(&self, recorder: &mut Recorder<M>) -> anyhow::Result<()> {
         let mut own = Recorder::<M>::default();
+        own.own = recorder.own.emptied();
         for (name, told) in &self.counts {
             let known = own.common.count_mut(name);
             let known = known.or_else(|| own.metrics.count_mut(name));
+            let known = known.or_else(|| own.own.count_mut(name));
             *known.with_context(|| format!("no count is called {name:?}"))? = *told;
         }
         for (name, text) in &self.histograms {
             let known = own.common.histogram_mut(name);
             let known = known.or_else(|| own.metrics.histogram_mut(name));
+            let known = known.or_else(|| own.own.histogram_mut(name));
             let known = known.with_context(|| format!("no histogram is called {name:?}"))?;
             *known = decode(text)?;
         }
@@ -76,6 +81,7 @@ pub(super) fn decode(text: &str) -> anyhow::Result<Histogram<u64>> {
 mod tests {
     use super::*;
     use crate::metrics::Common;
+    use crate::scenario::OwnNames;
 
     #[test]
     fn what_several_have_measured_adds_up_exactly() {
@@ -96,6 +102,26 @@ mod tests {
         }
         assert_eq!(merged.common.login, all.common.login);
         assert_eq!(merged.common.bytes_in, all.common.bytes_in);
+    }
+
+    #[test]
+    fn what_scripts_measure_adds_up_under_their_names() {
+        let names = OwnNames {
+            latencies: vec!["echo"],
+            counts: vec!["said"],
+        };
+        let mut merged = Recorder::<Common>::of(&names);
+        for _ in 0..2 {
+            let mut recorder = Recorder::<Common>::of(&names);
+            recorder.own.record(0, 7);
+            recorder.own.count(0);
+            let told = Snapshot::of(&recorder);
+            told.add_to(&mut merged).expect("it makes sense");
+            let other = &mut Recorder::<Common>::default();
+            assert!(told.add_to(other).is_err(), "nobody measures that");
+        }
+        assert_eq!(merged.own.counts(), [("said", 2)]);
+        assert_eq!(merged.own.histograms()[0].1.len(), 2);
     }
 
     #[test]

@@ -114,19 +114,30 @@ impl Chatter {
 
     /// A line of somebody's came; those of other runs are nobody's business here.
     pub(crate) fn hear<P: Chat>(&mut self, text: &str, context: &Context<P>) {
+        if self.take(text, context) == Some(false) {
+            context.protocol_error("a line of chat that nobody has said, or once more");
+        }
+    }
+
+    /// A line stands in a history: it has come, if it had not come by itself.
+    pub(crate) fn read<P: Chat>(&mut self, text: &str, context: &Context<P>) {
+        let _known_already = self.take(text, context);
+    }
+
+    /// Whether a line that came is one of this run's that had not come before; nothing if it is another run's.
+    fn take<P: Chat>(&mut self, text: &str, context: &Context<P>) -> Option<bool> {
         let shared = &context.shared;
-        let Some(number) = number_of(&shared.plan.run_id, text) else {
-            return;
-        };
+        let number = number_of(&shared.plan.run_id, text)?;
         let latest_us = context.now_us() + 1 + shared.clock_slack_us();
         let due = shared
             .schedule
             .events_before(shared.measured_us_until(latest_us));
         if number >= due || !self.heard.insert(number) {
-            return context.protocol_error("a line of chat that nobody has said, or once more");
+            return Some(false);
         }
         let due_us = shared.measured_from_us() + shared.schedule.event_due_us(number);
         context.book(due_us, |metrics| P::chat(metrics).2);
+        Some(true)
     }
 
     /// Lines sent and not heard so far.

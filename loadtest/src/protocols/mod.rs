@@ -1,9 +1,14 @@
 //! The protocols there are. One more is a folder here, its `mod`, and its line in the list.
 
+mod blocks;
 mod chat;
 pub(crate) mod cockatrice;
 pub(crate) mod faf;
+mod member;
+mod said;
+mod trips;
 pub(crate) mod vcmi;
+pub(crate) mod vcmi2;
 
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
@@ -76,6 +81,9 @@ protocols! {
     Faf in faf,
     /// The VCMI proxy lobby: --clients users chat at --rate lines per second in all, --games games are relayed.
     Vcmi in vcmi,
+    /// The JSON lobby of VCMI 1.5 and later: --clients users chat at --rate lines per second in all, --matches matches are relayed,
+    /// in --rooms rooms guests come and go.
+    Vcmi2 in vcmi2,
     /// Cockatrice: --clients users chat in the first room at --rate lines per second in all, --tables games are played.
     Cockatrice in cockatrice,
 }

@@ -16,6 +16,6 @@ pub(crate) mod proxy;
 pub(crate) mod script;
 pub(crate) mod splitter;
 pub(crate) mod stream;
-mod websocket;
+pub(crate) mod websocket;
 
 pub(crate) use self::mask::{is_mask, text_of};

@@ -34,7 +34,9 @@ pub(crate) enum Shape {
     Lines,
     /// After a length of four bytes, big-endian; a block of it.
     Lengths,
-    /// Likewise, behind a greeting that may be missing.
+    /// Likewise, little-endian; a block without anything is none.
+    LittleLengths,
+    /// After a big-endian one, behind a greeting that may be missing.
     GreetingAndLengths,
     /// Before the next head, or where what was read ends.
     Launcher,
@@ -138,7 +140,10 @@ impl Splitter {
                 }
             }
             Shape::Launcher => Some(launcher(bytes, sink)),
-            Shape::Packets { .. } | Shape::Pipe { .. } => self.block(bytes, false, sink),
+            Shape::LittleLengths if bytes.starts_with(&[0; 4]) => Some(4),
+            Shape::LittleLengths | Shape::Packets { .. } | Shape::Pipe { .. } => {
+                self.block(bytes, false, sink)
+            }
             Shape::PipeFlag => {
                 self.shape = Shape::Raw;
                 sink(Piece::Message(&bytes[..1]));
@@ -303,6 +308,11 @@ mod tests {
             Shape::Lengths,
             b"\0\0\0\x02ab\0\0\0\0\0\0\0\x01c\0\0",
             &["ab", "", "c"],
+        );
+        cut_everywhere(
+            Shape::LittleLengths,
+            b"\x02\0\0\0ab\0\0\0\0\x01\0\0\0c\0\0",
+            &["ab", "c"],
         );
         let greeting = [b"<?xml".as_slice(), &[b'x'; 55], b"\0\0\0\x01a"].concat();
         cut_everywhere(Shape::GreetingAndLengths, &greeting, &["a"]);

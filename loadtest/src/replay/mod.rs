@@ -51,11 +51,16 @@ const MEANINGLESS: &[&str] = &[
     "hosts",
     "games",
     "port_vcmi",
+    "matches",
+    "rooms",
+    "room_rate",
+    "port_vcmi2",
     "tables",
     "table_spectators",
     "table_rate",
     "room",
     "port_cockatrice",
+    "port_cockatrice_websocket",
 ];
 
 /// The options of `swarm replay`.

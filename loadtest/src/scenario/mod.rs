@@ -109,6 +109,8 @@ pub(crate) struct Role {
 pub(crate) struct Scenario {
     pub(crate) name: String,
     pub(crate) about: String,
+    /// The file as it stands.
+    pub(crate) text: String,
     pub(crate) protocol: ProtocolName,
     pub(crate) transport: Option<String>,
     pub(crate) workload: Workload,
@@ -160,6 +162,7 @@ impl Scenario {
         };
         Scenario {
             about: name.clone(),
+            text: String::new(),
             name,
             protocol,
             transport: None,

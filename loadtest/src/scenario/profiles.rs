@@ -34,6 +34,7 @@ macro_rules! shipped {
 shipped! {
     "faf": "watch" "lobby" "churn" "login" "ice" "matchmaking" "idle";
     "vcmi": "lobby";
+    "vcmi2": "lobby" "login" "churn" "idle";
     "cockatrice": "lobby";
 }
 
@@ -132,7 +133,7 @@ mod tests {
     #[test]
     fn a_name_that_several_protocols_have_needs_the_protocol() {
         assert_eq!(Shipped::named("faf/lobby").expect("known").name, "lobby");
-        assert_eq!(Shipped::named("churn").expect("one only").protocol, "faf");
+        assert_eq!(Shipped::named("ice").expect("one only").protocol, "faf");
         let error = Shipped::named("lobby").expect_err("several").to_string();
         assert!(error.contains("vcmi/lobby"), "{error}");
         let error = Shipped::named("faf/loby").expect_err("none").to_string();

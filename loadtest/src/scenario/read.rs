@@ -57,6 +57,7 @@ impl Scenario {
         let scenario = Scenario {
             name: name.to_owned(),
             about: about.unwrap_or_default(),
+            text: text.to_owned(),
             protocol,
             transport,
             workload,

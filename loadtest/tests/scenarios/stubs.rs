@@ -1,10 +1,12 @@
-//! As much of two lobbies as an example of the manual needs: who speaks is heard by all.
+//! As much of three lobbies as an example of the manual needs: who speaks is heard by all.
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+
+use serde_json::{Value, json};
 
 type Listeners = Arc<Mutex<Vec<TcpStream>>>;
 
@@ -64,6 +66,53 @@ pub(crate) fn vcmi() -> u16 {
             }
         }
     })
+}
+
+/// VCMI's JSON lobby: a new account for everybody, lines of chat, empty histories, and no room.
+pub(crate) fn vcmi2() -> u16 {
+    listen(|mut stream, all| {
+        let mut login = json!(null);
+        loop {
+            let mut length = [0; 4];
+            stream.read_exact(&mut length)?;
+            let body = block(&mut stream, length, false)?;
+            let said: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let mut answer = |message: Value| stream.write_all(&little(&message));
+            match said["type"].as_str() {
+                Some("clientRegister") => {
+                    login = said["displayName"].clone();
+                    let account =
+                        json!({"accountID": login, "accountCookie": "c", "type": "accountCreated"});
+                    answer(account)?;
+                }
+                Some("clientLogin") => {
+                    answer(json!({"type": "clientLoginSuccess"}))?;
+                    answer(json!({"matchesHistory": [], "type": "matchesHistory"}))?;
+                    all.lock().expect("no panic").push(stream.try_clone()?);
+                }
+                Some("sendChatMessage") => {
+                    let mut line = said;
+                    line["displayName"] = login.clone();
+                    line["type"] = "chatMessage".into();
+                    tell(all, &little(&line));
+                }
+                Some("requestChatHistory") => {
+                    let channel = &said["channelName"];
+                    answer(json!({"channelName": channel, "messages": [], "type": "chatHistory"}))?;
+                }
+                Some("joinGameRoom") => {
+                    let reason = "Failed to find game room to join!";
+                    answer(json!({"reason": reason, "type": "operationFailed"}))?;
+                }
+                _ => {}
+            }
+        }
+    })
+}
+
+fn little(message: &Value) -> Vec<u8> {
+    let body = message.to_string();
+    [&(body.len() as u32).to_le_bytes()[..], body.as_bytes()].concat()
 }
 
 /// A Cockatrice lobby: sign-in, the first room, lines of chat, and an answer to everything else.

@@ -1,12 +1,14 @@
 //! What the clients say, as bytes on the wire, and frames out of what they hear (spec: cockatrice-wire 1, 3, 6).
 
 use super::protobuf::Writer;
+use crate::protocols::blocks::{self, Blocks, Order};
+use crate::protocols::faf::framing;
+use crate::recording::dialect::Side;
+use crate::recording::websocket::{Event, Websocket};
 
 /// What a server says before anything else.
 const GREETING_HEAD: &[u8; 5] = b"<?xml";
 const GREETING_BYTES: usize = 60;
-/// Longest message that is taken from a server.
-const LONGEST_BYTES: usize = 64 << 20;
 
 // Fields of a container, and of what it holds.
 const GAME_ID: u32 = 10;
@@ -37,12 +39,32 @@ pub(super) struct Commands {
     next_id: u64,
     /// The room that they are for.
     room: u64,
+    /// Over a WebSocket: the running state of the masking key.
+    mask: Option<u32>,
 }
 
 impl Commands {
-    /// Commands for this room.
-    pub(super) fn of_room(room: u64) -> Commands {
-        Commands { next_id: 0, room }
+    /// Commands for this room, over a WebSocket if there is a mask.
+    pub(super) fn of_room(room: u64, mask: Option<u32>) -> Commands {
+        Commands {
+            next_id: 0,
+            room,
+            mask,
+        }
+    }
+
+    /// Answers a ping of the WebSocket.
+    pub(super) fn pong(&mut self, payload: &[u8], out: &mut Vec<u8>) {
+        if let Some(mask) = &mut self.mask {
+            framing::websocket_pong(payload, mask, out);
+        }
+    }
+
+    /// Says goodbye, if that is said.
+    pub(super) fn close(&mut self, out: &mut Vec<u8>) {
+        if let Some(mask) = &mut self.mask {
+            framing::websocket_close(mask, out);
+        }
     }
 
     /// The number that the last command had.
@@ -53,7 +75,10 @@ impl Commands {
     pub(super) fn send(&mut self, out: &mut Vec<u8>, container: Writer) {
         self.next_id += 1;
         let container = container.number(1, self.next_id);
-        frame(out, &container.0);
+        match &mut self.mask {
+            None => frame(out, &container.0),
+            Some(mask) => framing::websocket_frame(framing::OP_BINARY, &container.0, mask, out),
+        }
     }
 
     fn session(&mut self, out: &mut Vec<u8>, number: u32, command: Writer) {
@@ -170,8 +195,7 @@ pub(super) fn hello(out: &mut Vec<u8>) {
 }
 
 fn frame(out: &mut Vec<u8>, body: &[u8]) {
-    out.extend_from_slice(&(body.len() as u32).to_be_bytes());
-    out.extend_from_slice(body);
+    blocks::append(Order::Big, body, out);
 }
 
 /// A deck of sixty cards, each of a name that no other deck of the run has.
@@ -184,10 +208,22 @@ pub(super) fn deck(owner: &str) -> String {
 }
 
 /// Messages out of a stream of bytes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Frames {
-    rest: Vec<u8>,
+    /// What may be the greeting, until it is clear.
+    greeting: Vec<u8>,
     greeted: bool,
+    blocks: Blocks,
+}
+
+impl Default for Frames {
+    fn default() -> Frames {
+        Frames {
+            greeting: Vec::new(),
+            greeted: false,
+            blocks: Blocks::new(Order::Big),
+        }
+    }
 }
 
 impl Frames {
@@ -196,30 +232,87 @@ impl Frames {
     /// # Errors
     /// A message that is longer than any.
     pub(super) fn push(&mut self, bytes: &[u8], sink: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {
-        self.rest.extend_from_slice(bytes);
-        let mut at = 0;
-        if !self.greeted {
-            let head = &self.rest[..self.rest.len().min(GREETING_HEAD.len())];
-            if head == &GREETING_HEAD[..head.len()] {
-                if self.rest.len() < GREETING_BYTES {
-                    return Ok(());
-                }
-                at = GREETING_BYTES;
-            }
-            self.greeted = true;
+        if self.greeted {
+            return self.blocks.push(bytes, |_| true, sink);
         }
-        while let Some(head) = self.rest[at..].first_chunk::<4>() {
-            let length = u32::from_be_bytes(*head) as usize;
-            anyhow::ensure!(length <= LONGEST_BYTES, "a message of {length} bytes");
-            let Some(body) = self.rest[at + 4..].get(..length) else {
-                break;
-            };
-            sink(body);
-            at += 4 + length;
+        self.greeting.extend_from_slice(bytes);
+        let head = &self.greeting[..self.greeting.len().min(GREETING_HEAD.len())];
+        let greets = head == &GREETING_HEAD[..head.len()];
+        if greets && self.greeting.len() < GREETING_BYTES {
+            return Ok(());
         }
-        self.rest.drain(..at);
-        Ok(())
+        self.greeted = true;
+        let bytes = std::mem::take(&mut self.greeting);
+        let from = if greets { GREETING_BYTES } else { 0 };
+        self.blocks.push(&bytes[from..], |_| true, sink)
     }
+}
+
+/// What came.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Incoming<'a> {
+    /// The WebSocket is open.
+    Opened,
+    /// A message.
+    Message(&'a [u8]),
+    /// A ping of the WebSocket with its payload.
+    Ping(&'a [u8]),
+}
+
+/// What a server sends, over either transport.
+#[derive(Debug)]
+pub(super) enum Reader {
+    Tcp(Frames),
+    Websocket(Box<Websocket>),
+}
+
+impl Reader {
+    pub(super) fn new(transport: Transport) -> Reader {
+        match transport {
+            Transport::Tcp => Reader::Tcp(Frames::default()),
+            Transport::Websocket => Reader::Websocket(Box::new(Websocket::new(Side::Server))),
+        }
+    }
+
+    /// Takes the next bytes and tells `sink` what is complete.
+    ///
+    /// # Errors
+    /// A message that is longer than any, or what is no WebSocket.
+    pub(super) fn push(
+        &mut self,
+        bytes: &[u8],
+        sink: &mut dyn FnMut(Incoming<'_>),
+    ) -> anyhow::Result<()> {
+        let websocket = match self {
+            Reader::Tcp(frames) => {
+                return frames.push(bytes, &mut |body| sink(Incoming::Message(body)));
+            }
+            Reader::Websocket(websocket) => websocket,
+        };
+        let mut too_long = None;
+        let pushed = websocket.push(bytes, &mut |event| match event {
+            Event::Opened => sink(Incoming::Opened),
+            // Texts are none of the protocol's (spec: cockatrice-wire 2).
+            Event::Message { bytes, text: false } => sink(Incoming::Message(bytes)),
+            Event::Long(_, length) => too_long = Some(length),
+            Event::Ping(payload) => sink(Incoming::Ping(payload)),
+            Event::Message { .. } | Event::Close => {}
+        });
+        pushed.map_err(anyhow::Error::msg)?;
+        match too_long {
+            Some(length) => anyhow::bail!("a message of {length} bytes"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What messages travel in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    /// Behind their length.
+    Tcp,
+    /// One in each binary message.
+    Websocket,
 }
 
 #[cfg(test)]
@@ -233,6 +326,41 @@ mod tests {
         commands.ping(&mut out);
         // Fields in another order than the reference's client has them; the same message.
         assert_eq!(out, b"\0\0\0\x08\xa2\x06\x03\xc2\x3e\x00\x08\x01");
+    }
+
+    #[test]
+    fn over_a_websocket_a_message_is_one_of_its_own() {
+        let mut out = Vec::new();
+        let mut commands = Commands::of_room(0, Some(1));
+        commands.ping(&mut out);
+        assert_eq!(out[..2], [0x82, 0x88], "binary, whole, masked");
+        let body: Vec<u8> = out[6..]
+            .iter()
+            .zip(out[2..6].iter().cycle())
+            .map(|(a, b)| a ^ b)
+            .collect();
+        assert_eq!(body, b"\xa2\x06\x03\xc2\x3e\x00\x08\x01");
+
+        let stream =
+            b"HTTP/1.1 101 Switching\r\n\r\n\x82\x03one\x81\x02no\x89\x01p\x02\x01t\x80\x02wo";
+        for cut in 0..=stream.len() {
+            let (mut reader, mut got) = (Reader::new(Transport::Websocket), Vec::new());
+            for part in [&stream[..cut], &stream[cut..]] {
+                let pushed = reader.push(part, &mut |incoming| got.push(format!("{incoming:?}")));
+                pushed.expect("it is one");
+            }
+            let told = [
+                Incoming::Opened,
+                Incoming::Message(b"one"),
+                Incoming::Ping(b"p"),
+                Incoming::Message(b"two"),
+            ];
+            assert_eq!(
+                got,
+                told.map(|incoming| format!("{incoming:?}")),
+                "cut at {cut}"
+            );
+        }
     }
 
     #[test]

@@ -24,9 +24,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
+use self::messages::Transport;
 use self::seat::Role;
 use self::session::CockatriceSession;
 use crate::cli::Arguments;
@@ -63,6 +66,20 @@ pub(crate) struct CockatriceOptions {
     /// Port of the Cockatrice lobby.
     #[arg(long, default_value_t = 4747)]
     port_cockatrice: u16,
+    /// Port of the Cockatrice lobby for WebSocket.
+    #[arg(long, default_value_t = 4748)]
+    port_cockatrice_websocket: u16,
+}
+
+/// How clients connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TransportChoice {
+    /// The protocol's own framing over TCP.
+    Tcp,
+    /// WebSocket.
+    Websocket,
+    /// The same share of the clients each.
+    Mixed,
 }
 
 /// The protocol, decided for a run.
@@ -76,6 +93,8 @@ pub(crate) struct Cockatrice {
     spectators: usize,
     room: u64,
     act_period: Duration,
+    /// Dealt out in turn.
+    transports: Vec<Transport>,
 }
 
 /// What one client of a run is there for.
@@ -208,6 +227,7 @@ impl Cockatrice {
             spectators,
             room: 0,
             act_period,
+            transports: vec![Transport::Tcp],
         })
     }
 
@@ -216,6 +236,10 @@ impl Cockatrice {
         let parts = self.parts.iter().enumerate();
         let users = parts.filter(|(_, part)| matches!(part, Part::User(_)));
         users.map(|(index, _)| index).collect()
+    }
+
+    fn transport(&self, index: usize) -> Transport {
+        self.transports[index % self.transports.len()]
     }
 
     fn act_period_us(&self) -> u64 {
@@ -227,6 +251,33 @@ impl Cockatrice {
         let offset = self.act_period_us() * table as u64 / self.tables.max(1) as u64;
         offset + step * self.act_period_us()
     }
+}
+
+/// Where clients connect, and how.
+fn listeners(
+    arguments: &Arguments,
+    options: &CockatriceOptions,
+    scenario: &Scenario,
+) -> anyhow::Result<Vec<(Transport, Server)>> {
+    let several = (TransportChoice::Websocket, TransportChoice::Mixed);
+    let wanted = arguments.choose_transport(scenario, several)?;
+    let (address, typed) = (arguments.address()?, arguments.endpoint()?.port);
+    let listener = |transport, name, port: u16| {
+        let address = (address, typed.unwrap_or(port)).into();
+        let server = Server {
+            transport: name,
+            address,
+        };
+        (transport, server)
+    };
+    let tcp = listener(Transport::Tcp, "Cockatrice", options.port_cockatrice);
+    let port = options.port_cockatrice_websocket;
+    let websocket = listener(Transport::Websocket, "Websocket", port);
+    Ok(match wanted {
+        TransportChoice::Tcp => vec![tcp],
+        TransportChoice::Websocket => vec![websocket],
+        TransportChoice::Mixed => vec![tcp, websocket],
+    })
 }
 
 impl Chat for Cockatrice {
@@ -263,6 +314,11 @@ impl Protocol for Cockatrice {
         ("server_rss_bytes", Unit::Bytes),
     ];
 
+    fn transports() -> Vec<PossibleValue> {
+        let all = TransportChoice::value_variants().iter();
+        all.filter_map(ValueEnum::to_possible_value).collect()
+    }
+
     fn setup(
         arguments: &Arguments,
         options: &CockatriceOptions,
@@ -286,13 +342,12 @@ impl Protocol for Cockatrice {
         }
         let mut protocol = Cockatrice::new(scenario, Duration::from_secs_f64(1.0 / rate))?;
         protocol.room = options.room.into();
+        let listeners = listeners(arguments, options, scenario)?;
+        protocol.transports = listeners.iter().map(|(transport, _)| *transport).collect();
         Ok(Setup {
             sources: protocol.chatting(),
             protocol,
-            servers: vec![Server {
-                transport: "Cockatrice",
-                address: arguments.tcp_address(options.port_cockatrice)?,
-            }],
+            servers: listeners.into_iter().map(|(_, server)| server).collect(),
         })
     }
 
@@ -308,7 +363,7 @@ impl Protocol for Cockatrice {
         match self.parts[index] {
             Part::User(number) => Ok(number),
             Part::Seat(table, _) => Ok(table),
-            Part::Script => Err("clients that follow a script are run by one process"),
+            Part::Script => Ok(index),
         }
     }
 

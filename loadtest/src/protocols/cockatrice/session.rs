@@ -1,6 +1,8 @@
 //! One client: someone who chats, or one who sits at a table. All sign in, enter the first room and say that they live.
 
-use super::messages::{self, Commands, Frames};
+use base64::Engine as _;
+
+use super::messages::{self, Commands, Incoming, Reader, Transport};
 use super::protobuf::Message;
 use super::script::Speaker;
 use super::seat::Seat;
@@ -8,7 +10,11 @@ use super::{Cockatrice, Context, Part, Task};
 use crate::connection::{Connection, Stage};
 use crate::protocol::{Next, Session};
 use crate::protocols::chat::Chatter;
+use crate::protocols::faf::framing;
 use crate::scenario::{Actor, Cue};
+
+/// What a WebSocket asks for, unless the server's URL says otherwise, as the real client does.
+const PATH: &str = "/servatrice";
 
 /// How often a client says that it lives (spec: cockatrice-wire 4).
 const PING_US: u64 = 3_000_000;
@@ -31,7 +37,11 @@ pub(crate) struct CockatriceSession {
     /// Number among all clients.
     index: usize,
     commands: Commands,
-    frames: Frames,
+    reader: Reader,
+    /// Commands can be said.
+    opened: bool,
+    /// The server does not let it in.
+    refused: bool,
     /// Numbers of the commands whose answers lead on.
     login_id: u64,
     room_id: u64,
@@ -54,8 +64,10 @@ impl Session<Cockatrice> for CockatriceSession {
         let actor = script.map(|script| Box::new(Actor::new(index, script, context)));
         CockatriceSession {
             index,
-            commands: Commands::of_room(context.shared.protocol.room),
-            frames: Frames::default(),
+            commands: Commands::default(),
+            reader: Reader::new(Transport::Tcp),
+            opened: false,
+            refused: false,
             login_id: 0,
             room_id: 0,
             in_room: false,
@@ -65,12 +77,26 @@ impl Session<Cockatrice> for CockatriceSession {
         }
     }
 
-    fn on_connect(&mut self, _host: &str, connection: &mut Connection, context: &Context) {
+    fn on_connect(&mut self, host: &str, connection: &mut Connection, context: &Context) {
         // A client of a scenario may come again.
-        self.commands = Commands::default();
-        self.frames = Frames::default();
+        let protocol = &context.shared.protocol;
+        let transport = protocol.transport(self.index);
+        let websocket = transport == Transport::Websocket;
+        let mask =
+            websocket.then(|| rand::RngExt::random::<u32>(&mut *context.random.borrow_mut()) | 1);
+        self.commands = Commands::of_room(protocol.room, mask);
+        self.reader = Reader::new(transport);
+        (self.opened, self.refused) = (!websocket, false);
         (self.login_id, self.room_id, self.in_room) = (0, 0, false);
-        messages::hello(connection.output());
+        if websocket {
+            let nonce = rand::RngExt::random::<[u8; 16]>(&mut *context.random.borrow_mut());
+            let key = base64::engine::general_purpose::STANDARD.encode(nonce);
+            let path = if host.contains('/') { "" } else { PATH };
+            let request = framing::upgrade_request(&format!("{host}{path}"), &key);
+            connection.output().extend_from_slice(request.as_bytes());
+        } else {
+            messages::hello(connection.output());
+        }
         let spread = (self.index as u64 * 7_919) % PING_US;
         context.schedule(
             context.now_us() + PING_US + spread,
@@ -85,12 +111,17 @@ impl Session<Cockatrice> for CockatriceSession {
         connection: &mut Connection,
         context: &Context,
     ) -> anyhow::Result<()> {
-        let mut frames = std::mem::take(&mut self.frames);
-        let pushed = frames.push(bytes, &mut |body| {
-            context.recorder.borrow_mut().common.messages_in += 1;
-            self.on_message(Message(body), connection, context);
+        // Taken out for the time being, because the messages it finds change the client.
+        let mut reader = std::mem::replace(&mut self.reader, Reader::new(Transport::Tcp));
+        let pushed = reader.push(bytes, &mut |incoming| match incoming {
+            Incoming::Opened => self.opened = true,
+            Incoming::Message(body) => {
+                context.recorder.borrow_mut().common.messages_in += 1;
+                self.on_message(Message(body), connection, context);
+            }
+            Incoming::Ping(payload) => self.commands.pong(payload, connection.output()),
         });
-        self.frames = frames;
+        self.reader = reader;
         pushed
     }
 
@@ -98,7 +129,9 @@ impl Session<Cockatrice> for CockatriceSession {
         match task {
             Task::Ping if connection.stage() == Stage::Away => {}
             Task::Ping => {
-                self.commands.ping(connection.output());
+                if self.opened {
+                    self.commands.ping(connection.output());
+                }
                 context.schedule(due_us + PING_US, connection.slot, Task::Ping);
             }
             Task::Chat => self.chat(due_us, connection, context),
@@ -125,7 +158,14 @@ impl Session<Cockatrice> for CockatriceSession {
         self.actor.as_ref().is_some_and(|actor| actor.is_busy())
     }
 
+    fn on_close(&mut self, connection: &mut Connection) {
+        if self.opened {
+            self.commands.close(connection.output());
+        }
+    }
+
     fn on_disconnect(&mut self, by_client: bool, context: &Context) -> Next {
+        let by_client = by_client && !self.refused;
         if let Some(actor) = &mut self.actor {
             actor.on_disconnect(context);
         }
@@ -210,6 +250,7 @@ impl CockatriceSession {
         if code != OK {
             if id == self.login_id {
                 connection.refuse(format!("refused with code {code}"));
+                self.refused = true;
                 connection.close();
             } else {
                 let metrics = &mut context.recorder.borrow_mut().metrics;

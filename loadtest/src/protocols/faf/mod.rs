@@ -224,7 +224,7 @@ impl Protocol for Faf {
                 "searchers can't be shared out: a match has players of all workers, and one process must see all of them to tell \
                  its quality and whether all were told to start",
             ),
-            Part::Script => Err("clients that follow a script are run by one process"),
+            Part::Script => Ok(index),
             // The two of a pair stay together.
             Part::Pair { source, .. } => Ok((source - self.hosts) / 2),
             _ => Ok(index),

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::framing::Transport;
 use super::roles::LARGEST_PARTY;
-use crate::cli::{Arguments, choice};
+use crate::cli::Arguments;
 use crate::plan::{Server, Workload};
 use crate::protocol::Setup;
 use crate::scenario::{Kind, Scenario, Size};
@@ -83,7 +83,7 @@ pub(crate) enum TransportChoice {
     Qdatastream,
     /// WebSocket.
     Websocket,
-    /// A third of the clients each.
+    /// The same share of the clients each.
     Mixed,
 }
 
@@ -263,23 +263,11 @@ fn servers(
     scenario: &Scenario,
 ) -> anyhow::Result<Vec<(Transport, SocketAddr)>> {
     let endpoint = arguments.endpoint()?;
-    let by_url = endpoint.websocket.then_some("websocket");
-    let named = arguments.transport.as_deref().or(by_url);
-    let named = named.or(scenario.transport.as_deref());
-    let wanted: TransportChoice = choice("transport", named)?;
-    ensure!(
-        !endpoint.websocket || wanted == TransportChoice::Websocket,
-        "--server {:?} is a WebSocket's, and --transport is not",
-        arguments.server
-    );
-    ensure!(
-        endpoint.port.is_none() || wanted != TransportChoice::Mixed,
-        "--server {:?} has one port, and --transport mixed needs three",
-        arguments.server
-    );
+    let several = (TransportChoice::Websocket, TransportChoice::Mixed);
+    let wanted = arguments.choose_transport(scenario, several)?;
     ensure!(
         options.also.is_empty() || wanted != TransportChoice::Mixed,
-        "--also names one port, and --transport mixed needs three"
+        "--also names one port, and --transport mixed needs one for each"
     );
     let address = arguments.address()?;
     let json = (Transport::Json, options.port_json);
@@ -340,7 +328,7 @@ mod tests {
         assert_eq!(ports.collect::<Vec<_>>(), [8002, 9002, 9012]);
         assert_eq!(made.protocol.transports, [Transport::Json; 3]);
         let mixed = plan("--transport mixed -n 10 --also 127.0.0.1:9002");
-        assert!(mixed.is_err_and(|error| error.to_string().contains("needs three")));
+        assert!(mixed.is_err_and(|error| error.to_string().contains("needs one for each")));
     }
 
     #[test]

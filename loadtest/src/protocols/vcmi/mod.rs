@@ -32,6 +32,7 @@ use crate::plan::{Plan, Server};
 use crate::protocol::{Outcome, Protocol, Setup};
 use crate::protocols::chat::{Chat, Lines};
 use crate::protocols::next;
+use crate::protocols::trips::Relayed;
 use crate::report::latency_figures;
 use crate::scenario::{Kind, Scenario, Size};
 use crate::slo::Unit;
@@ -158,6 +159,18 @@ impl Chat for Vcmi {
     }
 }
 
+impl Relayed for Vcmi {
+    const TRIP: Task = Task::Trip;
+
+    fn games(&self) -> usize {
+        self.games
+    }
+
+    fn round_trips(metrics: &mut VcmiMetrics) -> &mut Histogram<u64> {
+        &mut metrics.relay_round_trip
+    }
+}
+
 impl Protocol for Vcmi {
     type Options = VcmiOptions;
     type State = State;
@@ -225,7 +238,7 @@ impl Protocol for Vcmi {
         match self.parts[index] {
             Part::User(number) => Ok(number),
             Part::Player(number) => Ok(number / 2),
-            Part::Script => Err("clients that follow a script are run by one process"),
+            Part::Script => Ok(index),
         }
     }
 

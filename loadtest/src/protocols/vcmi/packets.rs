@@ -2,6 +2,7 @@
 
 use memchr::memmem;
 
+use crate::protocols::blocks::{self, Order};
 use crate::protocols::chat::LINE_END;
 
 /// What a message begins with.
@@ -11,8 +12,8 @@ const CHAT: &[u8] = b"MSGCH:";
 
 /// A packet on the wire.
 pub(super) fn packet(text: &str) -> Vec<u8> {
-    let mut out = (text.len() as u32).to_le_bytes().to_vec();
-    out.extend_from_slice(text.as_bytes());
+    let mut out = Vec::with_capacity(4 + text.len());
+    blocks::append(Order::Little, text.as_bytes(), &mut out);
     out
 }
 

@@ -8,6 +8,7 @@ use super::packets::{self, Messages, packet};
 use super::{Context, GREETED, Task};
 use crate::connection::Connection;
 use crate::protocol::Next;
+use crate::protocols::trips::{Trips, half_us};
 
 /// A small message of a game.
 const TRIP_BYTES: usize = 64;
@@ -17,8 +18,6 @@ const TRIP: [u8; TRIP_BYTES] = [7; TRIP_BYTES];
 const RUSH: [u8; TRIP_BYTES] = [9; TRIP_BYTES];
 /// What is sent without pause, a block at a time.
 static BLOCK: [u8; 64 << 10] = [1; 64 << 10];
-/// From one small message of a game to the next.
-const TRIP_PERIOD_US: u64 = 2_500;
 /// How often a player looks whether the other one is as far as he must be.
 const LOOK_US: u64 = 20_000;
 
@@ -64,11 +63,7 @@ pub(crate) struct Player {
     uuid: String,
     /// Bytes of the game that are no whole message yet.
     inbox: Vec<u8>,
-    /// From when on the game is measured.
-    from_us: u64,
-    /// Small messages sent, and come back: each has its time, whether the one before is back or not.
-    trips: u64,
-    returned: u64,
+    trips: Trips,
     /// The message after which the host's game sends without pause has left, then.
     rush_us: Option<u64>,
     /// Bytes sent, or received, without pause.
@@ -87,9 +82,7 @@ impl Player {
             messages: Messages::default(),
             uuid: String::new(),
             inbox: Vec::new(),
-            from_us: 0,
-            trips: 0,
-            returned: 0,
+            trips: Trips::new(game),
             rush_us: None,
             rushed: 0,
             heard_us: 0,
@@ -263,9 +256,7 @@ impl Player {
                 }
                 Side::Host => connection.output().extend_from_slice(&TRIP),
                 Side::Guest => {
-                    let due_us = self.from_us + self.trip_us(self.returned, context);
-                    self.returned += 1;
-                    context.note(due_us, |metrics| &mut metrics.relay_round_trip);
+                    self.trips.end(context);
                     self.rush_if_all_returned(connection, context);
                 }
             }
@@ -275,7 +266,7 @@ impl Player {
     /// The guest's game: after its last small message comes what is sent without pause.
     fn rush_if_all_returned(&mut self, connection: &Connection, context: &Context) {
         if let Some(since_us) = self.rush_us
-            && self.returned == self.trips
+            && self.trips.are_back()
         {
             self.step = Step::Rushing { since_us };
             self.rushed = std::mem::take(&mut self.inbox).len() as u64;
@@ -283,17 +274,9 @@ impl Player {
         }
     }
 
-    /// When a small message is due, counted from the beginning of the measured phase: games take turns.
-    fn trip_us(&self, number: u64, context: &Context) -> u64 {
-        let games = context.shared.protocol.games.max(1) as u64;
-        number * TRIP_PERIOD_US + TRIP_PERIOD_US * self.game as u64 / games
-    }
-
     pub(super) fn on_measure(&mut self, from_us: u64, connection: &Connection, context: &Context) {
-        self.from_us = from_us;
         if self.side == Side::Guest {
-            let first_us = from_us + self.trip_us(0, context);
-            context.schedule(first_us, connection.slot, Task::Trip);
+            self.trips.on_measure(from_us, connection, context);
         }
     }
 
@@ -302,11 +285,8 @@ impl Player {
         if self.step != Step::Playing || !connection.is_signed_in() {
             return;
         }
-        if due_us < self.from_us + half_us(context) {
-            self.trips += 1;
+        if self.trips.begin(due_us, connection, context).is_some() {
             connection.output().extend_from_slice(&TRIP);
-            let next_us = self.from_us + self.trip_us(self.trips, context);
-            context.schedule(next_us, connection.slot, Task::Trip);
         } else {
             connection.output().extend_from_slice(&RUSH);
             self.rush_us = Some(context.now_us());
@@ -370,10 +350,7 @@ impl Player {
 
     /// The run is over: a small message that has not come back has been waited for until now.
     pub(super) fn account(&self, context: &Context) {
-        for number in self.returned..self.trips {
-            let due_us = self.from_us + self.trip_us(number, context);
-            context.note(due_us, |metrics| &mut metrics.relay_round_trip);
-        }
+        self.trips.account(context);
         if self.step != Step::Over {
             context.recorder.borrow_mut().metrics.players_broken += 1;
             let Player {
@@ -383,8 +360,4 @@ impl Player {
             context.shared.record_error(what);
         }
     }
-}
-
-fn half_us(context: &Context) -> u64 {
-    context.shared.plan.duration.as_micros() as u64 / 2
 }

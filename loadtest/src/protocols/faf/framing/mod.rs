@@ -9,13 +9,15 @@
 use std::borrow::Cow;
 
 use base64::Engine as _;
-use memchr::{memchr, memmem};
+use memchr::memmem;
 
 mod lines;
 mod qdatastream;
 #[cfg(test)]
 mod tests;
 mod websocket;
+
+use crate::protocols::member;
 
 pub use self::websocket::accept_of;
 pub(crate) use self::websocket::{
@@ -145,14 +147,8 @@ impl Needle {
 }
 
 /// The value of the top-level `command` key, found by its text and not by parsing.
-///
-/// Escaped JSON inside a string cannot be mistaken for it: there the closing quote of the key has a backslash before it.
 pub(crate) fn command_of(text: &[u8]) -> Option<&str> {
-    let key = memmem::find(text, b"\"command\"")?;
-    let mut rest = text[key + b"\"command\"".len()..].trim_ascii_start();
-    rest = rest.strip_prefix(b":")?.trim_ascii_start();
-    rest = rest.strip_prefix(b"\"")?;
-    std::str::from_utf8(&rest[..memchr(b'"', rest)?]).ok()
+    member::text_of(text, "\"command\"")
 }
 
 /// The first string of a block, whose length is not among these bytes.

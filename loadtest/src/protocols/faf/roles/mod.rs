@@ -16,6 +16,7 @@ use super::output::Output;
 use super::plan::Part;
 use super::{Context, Task};
 use crate::connection::Connection;
+use crate::protocols::said::Said;
 use crate::scenario::Actor;
 use host::Host;
 use join::Joiner;
@@ -101,7 +102,9 @@ impl Role {
             Role::Join(joiner) => joiner.on_message(command, text, output, context),
             Role::Pair(peer) => peer.on_message(command, text, output, context),
             Role::Queue(queuer) => queuer.on_message(command, text, output, context),
-            Role::Script(actor) => actor.hear(&script::Said::new(command, text), output, context),
+            Role::Script(actor) => {
+                actor.hear(&Said::new("command", command, text), output, context)
+            }
             Role::Idle => {}
         }
     }

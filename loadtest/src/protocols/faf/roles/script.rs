@@ -1,11 +1,9 @@
-//! A scenario's script in this lobby: its messages are JSON objects, and what it hears is looked into as JSON.
-
-use std::cell::OnceCell;
+//! A scenario's script in this lobby: its messages are JSON objects.
 
 use serde_json::Value;
 
 use crate::protocols::faf::output::Output;
-use crate::scenario::{Heard, Voice, at};
+use crate::scenario::Voice;
 
 impl Voice for Output<'_> {
     /// A text is sent as it stands, whether it is JSON or not.
@@ -27,34 +25,5 @@ impl Voice for Output<'_> {
 
     fn me(&self) -> u64 {
         self.player_id()
-    }
-}
-
-/// A message that came, which is read only if more than its command is asked for.
-#[derive(Debug)]
-pub(super) struct Said<'a> {
-    command: &'a str,
-    text: &'a [u8],
-    read: OnceCell<Value>,
-}
-
-impl Said<'_> {
-    pub(super) fn new<'a>(command: &'a str, text: &'a [u8]) -> Said<'a> {
-        Said {
-            command,
-            text,
-            read: OnceCell::new(),
-        }
-    }
-}
-
-impl Heard for Said<'_> {
-    fn at(&self, path: &[String]) -> Option<Value> {
-        if path == ["command"] {
-            return Some(self.command.into());
-        }
-        // Of the long lists only the beginning is kept, which is no JSON.
-        let read = || serde_json::from_slice(self.text).unwrap_or_default();
-        at(self.read.get_or_init(read), path)
     }
 }
