@@ -452,7 +452,11 @@ impl Games {
         let goes_on = game.state == GameState::Live;
         if let Some(other) = kept.game.filter(|_| goes_on) {
             let is_there = |seat: &Seat| cx.topology.has_life(seat.conn.shard);
-            game.hear(*other, votes, is_there);
+            // Somebody may have left here meanwhile: then their shard says so.
+            for seat in game.hear(*other, votes, is_there) {
+                let is_playing = game.takes_part(seat.player_id);
+                cx.post(seat.conn.shard, SessionMail::SeatKept { seat, is_playing });
+            }
         }
         let by = game.host_id;
         game.end_check(by, cx.turn.now.unix);

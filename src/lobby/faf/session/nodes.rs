@@ -7,7 +7,7 @@ use crate::{
     ConnId, ShardId,
     faf::{
         context::{Context, Timer},
-        mail::game::{GameMail, Seated},
+        mail::game::{GameMail, GameReport, Leaving, Seated},
         model::{player_state::PlayerState, seat::Seat},
         session::sessions::Sessions,
         topology::Change,
@@ -151,9 +151,12 @@ impl Sessions {
         is_playing: bool,
     ) {
         let session = self.table.get_mut(seat.conn);
-        if let Some(link) = session.and_then(|session| session.link_at(seat)) {
-            (link.owner, link.orphaned) = (owner, None);
-        }
+        let Some(link) = session.and_then(|session| session.link_at(seat)) else {
+            // They have left it since, and whoever had it then was told.
+            let left = GameReport::Leave(Leaving::Lost);
+            return cx.post(owner, GameMail::report(*seat, left));
+        };
+        (link.owner, link.orphaned) = (owner, None);
         self.reports_moved(cx, owner, None, |kept| kept == seat);
         if is_playing {
             self.set_playing(cx, seat);
