@@ -43,11 +43,16 @@ pub(crate) fn seat(host: &Client, ids: &[u64]) {
 pub(crate) fn launch(cluster: &Cluster, host: &mut Client, uid: u64) {
     host.game("GameState", json!(["Launching"]));
     host.until("a game that is playing", is_playing(uid));
-    host.game("EnforceRating", json!([])); // it is too short otherwise
+    enforce_rating(host);
     let row = format!("SELECT gameName FROM game_stats WHERE id = {uid}");
     until("the game's row", || {
         !cluster.database.rows(&row).unwrap().is_empty()
     });
+}
+
+/// Somebody says that the game counts: it is too short otherwise.
+pub(crate) fn enforce_rating(player: &Client) {
+    player.game("EnforceRating", json!([]));
 }
 
 /// Tells of a game that it is played.

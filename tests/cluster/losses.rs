@@ -11,7 +11,7 @@ use crate::{
     GOAL_SLACK,
     checker::{Changes, check},
     client::Client,
-    game::{begun, host, is_rated_once, report, restored},
+    game::{begun, enforce_rating, host, is_rated_once, report, restored},
     goal,
     lobby::Cluster,
     until, until_within,
@@ -120,6 +120,8 @@ fn a_launched_game_outlives_the_node_that_had_it() {
     });
     assert!(watcher.picture().games.contains_key(&uid));
     players[0] = orion;
+    // That it counts though it is short may be lost with the one who said it first, right before.
+    enforce_rating(&players[0]);
     for player in &players {
         report(player, 4);
     }
@@ -141,6 +143,7 @@ fn what_is_reported_while_nobody_has_a_game_counts() {
     cluster.kill(0);
     // The host does not come back; the others say how it went, and are out of the game before it is another node's.
     for player in &players[1..] {
+        enforce_rating(player);
         report(player, 4);
     }
     is_rated_once(&cluster, uid, 4);

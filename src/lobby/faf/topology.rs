@@ -298,10 +298,10 @@ impl Topology {
     }
 }
 
-/// Whether the life of the node itself is in the view that it knows.
+/// Whether the life of the node itself is in the view that it knows. Before the first one it knows of itself alone.
 fn is_in(standing: &Standing) -> bool {
     let own = standing.view.member(standing.node);
-    own.is_some_and(|own| own.incarnation == standing.incarnation)
+    standing.view.number > 0 && own.is_some_and(|own| own.incarnation == standing.incarnation)
 }
 
 /// Fibonacci hashing: ids given out in a row spread evenly.
