@@ -487,9 +487,9 @@ impl Games {
             return;
         };
         let is_told = |seat: &Seat| seats.iter().any(|told| told.seat == *seat);
-        let gone = game
-            .seats()
-            .filter(|seat| seat.conn.shard == from && !is_told(seat));
+        // Whoever has come back since is known to their shard only when it hears that they are in.
+        let unconfirmed = game.unconfirmed.iter();
+        let gone = unconfirmed.filter(|seat| seat.conn.shard == from && !is_told(seat));
         let gone: Vec<Seat> = gone.copied().collect();
         let seats = seats.into_iter();
         for told in seats.filter(|told| told.seat.conn.shard == from && told.seat.uid == uid) {

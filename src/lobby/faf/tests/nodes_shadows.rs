@@ -23,6 +23,14 @@ impl Party {
         let restore = json!({"command": "restore_game_session", "game_id": self.uid});
         assert_eq!(own(say(&mut self.sim, host, restore)), [json!(null); 0]);
         assert_eq!(state_of(&self.sim, host), "PLAYING");
+        // Whoever goes on with it has them in it, also when it has begun to with their return.
+        seconds(&mut self.sim, 1);
+        let nodes = self.sim.nodes();
+        let mut shards = nodes.flat_map(|node| self.sim.shards_of(node).collect::<Vec<_>>());
+        assert!(shards.any(|shard| {
+            let game = self.sim.dialect_on(shard).roles.games.games.get(&self.uid);
+            game.is_some_and(|game| game.seats().any(|seat| seat.conn == host))
+        }));
         host
     }
 
@@ -69,7 +77,7 @@ fn a_game_whose_owner_is_lost_right_after_the_launch_goes_on() {
         party.loses_owner();
         seconds(&mut party.sim, 4);
         assert_eq!(state_of(&party.sim, party.guests[0]), "PLAYING");
-        let host = party.host_returns(1);
+        let host = party.host_returns(1 + (seed % 2) as u8);
         seconds(&mut party.sim, 240);
         party.ends(&[host, party.guests[0], party.guests[1]]);
         assert_eq!(party.outcomes(), WON, "seed {seed}");
