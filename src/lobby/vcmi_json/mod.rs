@@ -192,10 +192,8 @@ impl Dialect for VcmiJson {
 
     fn on_stopping(&mut self, turn: &mut JsonTurn<'_>, step: Stopping) {
         if step == Stopping::Drain {
-            self.in_lobby(turn, |lobby, _| {
-                lobby.draining = true;
-                lobby.tell_all(operator::GOING_DOWN);
-            });
+            // The reference ends without a word; whoever plans an end announces it by an order.
+            self.in_lobby(turn, |lobby, _| lobby.draining = true);
         }
     }
 

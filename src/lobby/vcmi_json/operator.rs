@@ -33,14 +33,9 @@ const SERVER: Person<'static> = Person {
     id: "00000000-0000-0000-0000-000000000000",
     name: "The server",
 };
-/// Said to everybody when the process is to end.
-pub(super) const GOING_DOWN: &str =
-    "The server is going down. Running games go on for now; no new room can be opened.";
 /// Said to whoever comes when nobody new may.
 const NOBODY_NEW: &str =
     "The server is being shut down and takes nobody new. Please try again in a few minutes";
-/// Said to everybody when it ends.
-const SHUT_DOWN: &str = "The server has been shut down. Please try again in a few minutes";
 
 impl VcmiJson {
     pub(super) fn queried(&self, query: &Query) -> Found {
@@ -65,18 +60,21 @@ impl VcmiJson {
         done
     }
 
-    /// An operator ends a connection. One that is relayed, or is to be, is told nothing: what it hears is the game's.
+    /// An operator ends a connection, or the server does, which is told to nobody, as the reference does. One that is relayed, or
+    /// is to be, is told nothing either: what it hears is the game's.
     pub(super) fn evicted(&mut self, turn: &mut JsonTurn<'_>, conn: ConnId, farewell: &Farewell) {
         let state = self.peers.get(&conn).map(|peer| peer.state);
         if matches!(state, Some(State::Account | State::MatchServer)) {
             let why = match farewell {
-                Farewell::Kicked { reason } => {
-                    format!("You have been disconnected by an administrator: {reason}")
-                }
-                Farewell::Banned { reason, until } => banned(reason, *until, turn.now.unix),
-                Farewell::ServerEnds => SHUT_DOWN.to_owned(),
+                Farewell::Kicked { reason } => Some(format!(
+                    "You have been disconnected by an administrator: {reason}"
+                )),
+                Farewell::Banned { reason, until } => Some(banned(reason, *until, turn.now.unix)),
+                Farewell::ServerEnds => None,
             };
-            turn.send(conn, outgoing::operation_failed(&why));
+            if let Some(why) = why {
+                turn.send(conn, outgoing::operation_failed(&why));
+            }
         }
         turn.note(conn, "an operator has ended it");
         turn.close(conn, Closing::Flushed);
