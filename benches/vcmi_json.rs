@@ -7,6 +7,8 @@
 
 #[path = "support/one_shard.rs"]
 mod one_shard;
+#[path = "support/vcmi_json_store.rs"]
+mod store;
 
 use std::{
     hint::black_box,
@@ -19,10 +21,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use muster::{
     lobby::{
         ConnId, Dialect, Effect, Origin, Protocol,
-        vcmi_json::{
-            Settings, VcmiJson,
-            questions::{Account, Answer, Ask, Outcome, Step, Work},
-        },
+        vcmi_json::{Settings, VcmiJson, questions::Ask},
     },
     wire::Format,
 };
@@ -99,7 +98,7 @@ impl Bench {
             let Some((ticket, ask)) = asked else {
                 return;
             };
-            let answer = answer(ask);
+            let answer = store::answer(ask);
             self.shard
                 .turn(|dialect, turn| dialect.on_answer(turn, ticket, answer));
         }
@@ -113,25 +112,6 @@ fn asked(effect: Effect<VcmiJson>) -> Option<(muster::lobby::Ticket, Ask)> {
             black_box(other);
             None
         }
-    }
-}
-
-fn answer(ask: Ask) -> Answer {
-    match ask {
-        Ask::Begin(_) => Answer::Begin(Ok(Vec::new())),
-        Ask::Work(Work(steps)) => Answer::Work(Ok(steps.into_iter().map(outcome).collect())),
-    }
-}
-
-fn outcome(step: Step) -> Outcome {
-    match step {
-        Step::SignIn { id, .. } => {
-            let number = id.parse().expect("ids here are numbers");
-            let name = format!("player{id}");
-            Outcome::SignIn(Some((Account { number, id, name }, true)))
-        }
-        Step::FindMatches { .. } => Outcome::Matches(Vec::new()),
-        _ => Outcome::Done,
     }
 }
 

@@ -131,10 +131,10 @@ impl Standing {
     }
 
     /// Whether this life of the node is in the view: only then there are lanes to the others. One that comes back hears of its
-    /// new life before it is let in.
+    /// new life before it is let in, and one that was never in knows of a view, 0, that has itself alone.
     pub fn is_member(&self) -> bool {
         let own = self.view.member(self.node);
-        own.is_some_and(|own| own.incarnation == self.incarnation)
+        self.view.number > 0 && own.is_some_and(|own| own.incarnation == self.incarnation)
     }
 
     /// The members to which lanes begin with this, what was known `before` being the last: nothing that was said until then

@@ -183,6 +183,7 @@ pub struct Mesh<D: Dialect, S = OwnedFd> {
     released: AtomicBool,
     /// Per shard: drained, nothing left that an orderly end waits for.
     idle: Box<[AtomicBool]>,
+    /// Per shard: what it did for the whole lobby is with other nodes.
     handed_over: Box<[AtomicBool]>,
     /// Per shard: it knows what the other nodes have.
     caught_up: Box<[AtomicBool]>,
@@ -226,6 +227,15 @@ impl<D: Dialect, S> Drop for Ending<D, S> {
     }
 }
 
+/// One for each shard, none of them set.
+fn flags(shards: u16) -> Box<[AtomicBool]> {
+    (0..shards).map(|_| AtomicBool::new(false)).collect()
+}
+
+fn all(flags: &[AtomicBool]) -> bool {
+    flags.iter().all(|flag| flag.load(Ordering::Acquire))
+}
+
 impl<D: Dialect, S> Mesh<D, S> {
     /// Inboxes for `shards` shards of a node that is alone.
     ///
@@ -251,12 +261,12 @@ impl<D: Dialect, S> Mesh<D, S> {
             closing: AtomicBool::new(false),
             releasing: AtomicBool::new(false),
             released: AtomicBool::new(false),
-            idle: (0..shards).map(|_| AtomicBool::new(false)).collect(),
-            handed_over: (0..shards).map(|_| AtomicBool::new(false)).collect(),
-            caught_up: (0..shards).map(|_| AtomicBool::new(false)).collect(),
+            idle: flags(shards),
+            handed_over: flags(shards),
+            caught_up: flags(shards),
             asked: AtomicU64::new(0),
             answered: (0..shards).map(|_| AtomicU64::new(0)).collect(),
-            ended: (0..shards).map(|_| AtomicBool::new(false)).collect(),
+            ended: flags(shards),
             acceptor_ended: AtomicBool::new(false),
         })
     }
@@ -453,24 +463,22 @@ impl<D: Dialect, S> Mesh<D, S> {
 
     /// Whether every shard has finished its work since [`Stopping::Drain`].
     pub fn all_idle(&self) -> bool {
-        self.idle.iter().all(|flag| flag.load(Ordering::Acquire))
+        all(&self.idle)
     }
 
     /// Whether every shard has given to other nodes what it did for the whole lobby, since [`Stopping::Drain`].
     pub fn all_handed_over(&self) -> bool {
-        let mut flags = self.handed_over.iter();
-        flags.all(|flag| flag.load(Ordering::Acquire))
+        all(&self.handed_over)
     }
 
     /// Whether every shard knows what the other nodes of its lobby have ([`Dialect::is_caught_up`]).
     pub fn all_caught_up(&self) -> bool {
-        let mut flags = self.caught_up.iter();
-        flags.all(|flag| flag.load(Ordering::Acquire))
+        all(&self.caught_up)
     }
 
     /// Whether every shard's thread is done.
     pub fn all_ended(&self) -> bool {
-        self.ended.iter().all(|flag| flag.load(Ordering::Acquire))
+        all(&self.ended)
     }
 
     /// A thread that has ended though nobody told it to: from then on some who are connected, or would be, wait for nothing.
@@ -508,6 +516,7 @@ impl<D: Dialect, S> Mesh<D, S> {
         &self.inboxes[shard.local()]
     }
 
+    /// A shard that drains has given to others what it did for all, or not yet.
     pub(super) fn set_handed_over(&self, shard: ShardId, has_handed_over: bool) {
         self.handed_over[shard.local()].store(has_handed_over, Ordering::Release);
     }

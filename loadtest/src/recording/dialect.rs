@@ -110,11 +110,16 @@ pub(crate) type Visitor<'a> = &'a mut dyn FnMut(Place, &mut Value);
 
 /// A protocol as far as recordings need it. Messages are JSON whatever they are on the wire.
 pub(crate) trait Dialect: fmt::Debug + Send + Sync {
-    /// What it may travel in; the first is what a recording without a word on it has.
-    fn transports(&self) -> &'static [Transport];
+    /// What it may travel in; the first is what a recording without a word on it has. One that says nothing has its own framing
+    /// over TCP.
+    fn transports(&self) -> &'static [Transport] {
+        &[Transport::Tcp]
+    }
 
     /// Which of them it is, by the first bytes of that side; `None` while they don't tell.
-    fn transport_of(&self, side: Side, first: &[u8]) -> Option<Transport>;
+    fn transport_of(&self, _side: Side, first: &[u8]) -> Option<Transport> {
+        (!first.is_empty()).then_some(Transport::Tcp)
+    }
 
     /// What cuts that side's bytes into messages.
     fn splitter(&self, transport: Transport, side: Side) -> Splitter;

@@ -96,8 +96,8 @@ impl Topology {
             lost: lost.map(|member| member.node).collect(),
             new: new.map(|member| member.node).collect(),
             is_cut: !standing.is_in_touch && before.is_in_touch,
-            has_joined: is_in(&standing)
-                && !(is_in(before) && before.incarnation == standing.incarnation),
+            has_joined: standing.is_member()
+                && !(before.is_member() && before.incarnation == standing.incarnation),
         };
         let mut after = Topology::new(self.shards, standing);
         after.term = self.term;
@@ -296,12 +296,6 @@ impl Topology {
         let holder = self.standing.leases.outside;
         holder.is_some_and(|holder| shard == ShardId::new(holder.node, 0))
     }
-}
-
-/// Whether the life of the node itself is in the view that it knows. Before the first one it knows of itself alone.
-fn is_in(standing: &Standing) -> bool {
-    let own = standing.view.member(standing.node);
-    standing.view.number > 0 && own.is_some_and(|own| own.incarnation == standing.incarnation)
 }
 
 /// Fibonacci hashing: ids given out in a row spread evenly.

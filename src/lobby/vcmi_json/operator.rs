@@ -217,7 +217,7 @@ impl Lobby {
     }
 
     /// Everybody who has signed in reads this, each in a channel of their own choice. It is written once for each channel.
-    pub(super) fn tell_all(&mut self, text: &str) -> Done {
+    fn tell_all(&mut self, text: &str) -> Done {
         let mut lines: BTreeMap<&str, Bytes> = BTreeMap::new();
         let told = self.accounts.values().map(|online| {
             let channel = channel_of(online);

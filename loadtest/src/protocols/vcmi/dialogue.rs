@@ -35,14 +35,6 @@ const ANSWERS: &[(&str, &str)] = &[
 const UUID: Place = Place::SecretId("uuid");
 
 impl Dialect for Dialogue {
-    fn transports(&self) -> &'static [Transport] {
-        &[Transport::Tcp]
-    }
-
-    fn transport_of(&self, _side: Side, first: &[u8]) -> Option<Transport> {
-        (!first.is_empty()).then_some(Transport::Tcp)
-    }
-
     fn splitter(&self, _transport: Transport, side: Side) -> Splitter {
         Splitter::new(match side {
             Side::Client => Shape::Packets { decided: false },

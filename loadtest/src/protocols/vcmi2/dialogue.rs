@@ -39,14 +39,6 @@ const GUEST: Place = Place::Id("guest");
 const COOKIE: Place = Place::SecretId("cookie");
 
 impl Dialect for Dialogue {
-    fn transports(&self) -> &'static [Transport] {
-        &[Transport::Tcp]
-    }
-
-    fn transport_of(&self, _side: Side, first: &[u8]) -> Option<Transport> {
-        (!first.is_empty()).then_some(Transport::Tcp)
-    }
-
     fn splitter(&self, _transport: Transport, _side: Side) -> Splitter {
         Splitter::new(Shape::LittleLengths)
     }

@@ -52,7 +52,7 @@ impl Coordinator {
     /// Whether nobody has still to be given what it knows: it was not in office, or its successor has it, or there can be none.
     pub(in crate::faf) fn has_handed_over(&self, topology: &Topology) -> bool {
         let is_done = self.tenure.is_none() && !self.is_unasked;
-        is_done || !topology.is_clustered() || !topology.has_others()
+        is_done || !topology.has_others()
     }
 
     /// It has the office now.
