@@ -1,9 +1,10 @@
 //! One client: its connection, from signing in to its end. What is said and heard on it is its session's, which the protocol
 //! provides; `worker` owns the socket, gives it bytes and takes its output. If the run uses TLS, that stands between the two.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
-use std::task::Waker;
+use std::rc::Rc;
 
 use crate::protocol::{Next, Protocol, Session};
 use crate::scenario::Cue;
@@ -12,6 +13,9 @@ use crate::worker::{Context, Task};
 
 /// Unsent output past which a client stops adding to it: the server has not read for long.
 const BACKLOG_BYTES: usize = 1 << 20;
+
+/// Slots of those clients of a thread who have something to write, or whose sockets have something to tell: they have a turn.
+pub(crate) type Turns = Rc<RefCell<Vec<usize>>>;
 
 /// How far a client has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +51,9 @@ pub(crate) struct Connection {
     stage: Stage,
     output: Vec<u8>,
     written: usize,
-    waker: Option<Waker>,
+    turns: Turns,
+    /// It has a turn, or will have one.
+    has_turn: bool,
     /// From when this sign-in's latency counts.
     since_us: u64,
     /// Ready or given up, and the run was told so.
@@ -129,20 +135,20 @@ impl Connection {
         self.stage == Stage::SignedIn && !self.closing
     }
 
-    /// Whom to wake when there is something to send.
-    pub(crate) fn remember(&mut self, waker: &Waker) {
-        if !self
-            .waker
-            .as_ref()
-            .is_some_and(|known| known.will_wake(waker))
-        {
-            self.waker = Some(waker.clone());
-        }
+    /// What is put into the output from now on leaves in this turn.
+    pub(crate) fn begin_turn(&mut self) {
+        self.has_turn = true;
     }
 
-    fn wake(&self) {
-        if let Some(waker) = &self.waker {
-            waker.wake_by_ref();
+    /// What is put into the output from now on needs another turn.
+    pub(crate) fn end_turn(&mut self) {
+        self.has_turn = false;
+    }
+
+    fn wake(&mut self) {
+        if !self.has_turn {
+            self.has_turn = true;
+            self.turns.borrow_mut().push(self.slot);
         }
     }
 
@@ -179,7 +185,8 @@ impl<P: Protocol> Client<P> {
                 stage: Stage::Away,
                 output: Vec::new(),
                 written: 0,
-                waker: None,
+                turns: context.turns.clone(),
+                has_turn: false,
                 since_us: 0,
                 settled: false,
                 closing: false,
@@ -300,7 +307,6 @@ impl<P: Protocol> Client<P> {
     pub(crate) fn ended(&mut self, end: &End, context: &Context<P>) {
         let connection = &mut self.connection;
         let stage = std::mem::replace(&mut connection.stage, Stage::Away);
-        connection.waker = None;
         if let Some(secured) = &mut self.secured {
             secured.disconnect();
         }

@@ -21,7 +21,6 @@ use crate::metrics::Recorder;
 use crate::plan::{Plan, Workload};
 use crate::protocol::{Outcome, Protocol};
 use crate::report::{Report, ServerCost};
-use crate::ring;
 use crate::schedule::Clock;
 use crate::shared::{Cut, Phase, Shared};
 use crate::watching::{Display, Load, Status};
@@ -89,7 +88,6 @@ pub(crate) fn execute<P: Protocol>(plan: Plan, protocol: Arc<P>) -> anyhow::Resu
 /// Checks all that must be in order for so many clients of the plan to be run here.
 pub(crate) fn prepare(plan: &Plan, clients: usize) -> anyhow::Result<()> {
     offerable(plan, clients)?;
-    ring::check()?;
     raise_descriptor_limit(clients as u64 + SPARE_DESCRIPTORS)?;
     reach(plan)
 }

@@ -1,45 +1,38 @@
-//! One thread and its clients: a glommio executor, a future per connection, and a main loop that runs tasks when they are due.
+//! One thread and its clients: a loop that runs tasks when they are due, and in between lets whoever has something to write or to
+//! read have a turn.
 //!
 //! Reading goes through one scratch buffer for the whole thread; a client holds memory only for an unfinished message.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::{Pin, pin};
-use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
-use std::time::Duration;
 
-use futures_lite::future::poll_fn;
-use futures_lite::{AsyncRead, AsyncWrite};
-use glommio::net::TcpStream;
-use glommio::{LocalExecutorBuilder, Placement};
+use anyhow::Context as _;
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
-use socket2::{Domain, Socket, Type};
+use rustix::thread::{CpuSet, sched_setaffinity};
 
-use crate::connection::{Client, Connection, End, Stage};
+use crate::connection::{Client, Connection, End, Stage, Turns};
 use crate::metrics::Recorder;
 use crate::pace::{Pace, Turn};
 use crate::protocol::{Protocol, Session as _};
-use crate::ring;
 use crate::scenario::Cue;
 use crate::schedule::Schedule;
 use crate::shared::{Cut, Phase, Shared};
+use crate::sockets::Sockets;
 
 /// One for all connections of a thread.
 const SCRATCH_BYTES: usize = 128 << 10;
 /// A connection with more to read than this many chunks lets the others have a turn first.
 const READS_PER_TURN: usize = 4;
 /// The main loop looks at the phase of the run at least this often.
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// Tasks done before connections have a turn.
-const TASKS_PER_TURN: u64 = 32;
+const POLL_INTERVAL_US: u64 = 20_000;
+/// Tasks done before connections have a turn. A thread that is behind writes what several of a client's tasks say at once.
+const TASKS_PER_TURN: u64 = 256;
 /// How long clients may take to say goodbye.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT_US: u64 = 2_000_000;
 /// How many turns of a rate are looked at for one that is this thread's.
 const FAR_AHEAD: u64 = 1_000;
 /// Thread's figures go to the live line this often.
@@ -67,34 +60,14 @@ pub(crate) enum Task<T> {
 /// Tasks by time, the client of each by its slot.
 type Queue<T> = BinaryHeap<Reverse<(u64, usize, Task<T>)>>;
 
-/// The main loop's sleep, which a task ends that is due before.
-#[derive(Default)]
-struct Sleep {
-    /// When it ends; 0 while the loop is awake.
-    until_us: Cell<u64>,
-    waker: Cell<Option<Waker>>,
-}
-
-impl Sleep {
-    /// Something is due at this time.
-    fn end_by(&self, due_us: u64) {
-        if due_us < self.until_us.get() {
-            self.until_us.set(0);
-            if let Some(waker) = self.waker.take() {
-                waker.wake();
-            }
-        }
-    }
-}
-
 /// What the clients of a thread share.
 pub(crate) struct Context<P: Protocol> {
     pub(crate) shared: Arc<Shared<P>>,
     pub(crate) recorder: RefCell<Recorder<P::Metrics>>,
     pub(crate) random: RefCell<SmallRng>,
     tasks: RefCell<Queue<P::Task>>,
-    sleep: Sleep,
-    scratch: RefCell<Box<[u8]>>,
+    /// Whose turn it is.
+    pub(crate) turns: Turns,
     /// What was in encrypted records; one for all connections as well.
     pub(crate) plain: RefCell<Vec<u8>>,
 }
@@ -139,7 +112,6 @@ impl<P: Protocol> Context<P> {
 
     pub(crate) fn queue(&self, due_us: u64, slot: usize, task: Task<P::Task>) {
         self.tasks.borrow_mut().push(Reverse((due_us, slot, task)));
-        self.sleep.end_by(due_us);
     }
 
     /// Counts what the server must not do.
@@ -154,32 +126,6 @@ impl<P: Protocol> Context<P> {
             .peek()
             .map(|Reverse((due_us, _, _))| *due_us)
     }
-
-    /// Sleeps until something is due, or is queued that is due before, but never longer than the poll interval.
-    async fn sleep(&self) {
-        let now_us = self.now_us();
-        let latest_us = now_us + POLL_INTERVAL.as_micros() as u64;
-        let until_us = self
-            .next_due_us()
-            .map_or(latest_us, |due_us| due_us.min(latest_us));
-        let length = Duration::from_micros(until_us.saturating_sub(now_us));
-        let mut timer = pin!(glommio::timer::sleep(length));
-        self.sleep.until_us.set(until_us);
-        poll_fn(|waker| {
-            if self.sleep.until_us.get() != until_us {
-                return Poll::Ready(());
-            }
-            self.sleep.waker.set(Some(waker.waker().clone()));
-            timer.as_mut().poll(waker)
-        })
-        .await;
-        let slept_out = self.sleep.until_us.replace(0) == until_us;
-        if slept_out && self.shared.is_measuring_at(until_us) {
-            let late_us = self.now_us().saturating_sub(until_us).max(1);
-            let common = &mut self.recorder.borrow_mut().common;
-            common.timer_delay.saturating_record(late_us);
-        }
-    }
 }
 
 struct Worker<P: Protocol> {
@@ -187,6 +133,8 @@ struct Worker<P: Protocol> {
     pace: RefCell<Pace>,
     /// By their numbers.
     clients: Box<[RefCell<Client<P>>]>,
+    sockets: RefCell<Sockets>,
+    scratch: RefCell<Box<[u8]>>,
     /// When turns of scripts are due, of each role in which they are due at a rate.
     arrivals: Vec<(usize, Schedule)>,
 }
@@ -196,25 +144,18 @@ pub(crate) fn work<P: Protocol>(
     shared: Arc<Shared<P>>,
     thread: usize,
 ) -> anyhow::Result<Recorder<P::Metrics>> {
-    let placement = if shared.plan.pin {
-        Placement::Fixed(thread)
-    } else {
-        Placement::Unbound
-    };
-    let executor = LocalExecutorBuilder::new(placement)
-        .name("swarm")
-        .spin_before_park(Duration::ZERO)
-        .make()
-        .map_err(|error| anyhow::anyhow!(ring::explain(&error.into())))?;
-    Ok(executor.run(async move {
-        let worker = Rc::new(Worker::new(shared, thread));
-        worker.clone().run(thread).await;
-        worker.context.recorder.take()
-    }))
+    if shared.plan.pin {
+        let mut cores = CpuSet::new();
+        cores.set(thread);
+        sched_setaffinity(None, &cores).with_context(|| format!("--pin: core {thread}"))?;
+    }
+    let worker = Worker::new(shared, thread)?;
+    worker.run(thread)?;
+    Ok(worker.context.recorder.take())
 }
 
 impl<P: Protocol> Worker<P> {
-    fn new(shared: Arc<Shared<P>>, thread: usize) -> Worker<P> {
+    fn new(shared: Arc<Shared<P>>, thread: usize) -> io::Result<Worker<P>> {
         let all = shared.clients.iter().skip(thread);
         let indices: Vec<usize> = all.step_by(shared.plan.threads).copied().collect();
         let share = shared.plan.share.map_or(0, |share| share.number as u64);
@@ -226,25 +167,29 @@ impl<P: Protocol> Worker<P> {
             recorder: RefCell::new(recorder),
             random: RefCell::new(SmallRng::seed_from_u64(seed)),
             tasks: RefCell::new(BinaryHeap::new()),
-            sleep: Sleep::default(),
-            scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+            turns: Turns::default(),
             plain: RefCell::default(),
         };
-        let clients = indices
+        let clients: Box<[_]> = indices
             .into_iter()
             .enumerate()
             .map(|(slot, index)| RefCell::new(Client::new(index, slot, &context)))
             .collect();
-        Worker {
+        Ok(Worker {
             context,
             pace: RefCell::default(),
+            sockets: RefCell::new(Sockets::new(clients.len())?),
             clients,
+            scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
             arrivals,
-        }
+        })
     }
 
     /// The main loop: does what is due, follows the phases, reports.
-    async fn run(self: Rc<Self>, thread: usize) {
+    ///
+    /// # Errors
+    /// Its sockets can't be waited for.
+    fn run(&self, thread: usize) -> io::Result<()> {
         let shared = &self.context.shared;
         let mut phase = Phase::Assemble;
         let mut publish_us = shared.clock.now_us() + PUBLISH_US;
@@ -259,7 +204,7 @@ impl<P: Protocol> Worker<P> {
                     self.begin_measuring();
                 }
             }
-            self.clone().run_tasks(now_us).await;
+            self.run_tasks(now_us)?;
             if phase == Phase::Finish {
                 if !finished {
                     self.finish();
@@ -271,10 +216,50 @@ impl<P: Protocol> Worker<P> {
                 self.publish(thread);
                 publish_us += PUBLISH_US;
             }
-            self.context.sleep().await;
+            self.sleep()?;
         }
-        self.stop().await;
+        self.stop()?;
         self.publish(thread);
+        Ok(())
+    }
+
+    /// Sleeps until something is due or a socket has something to tell, but never longer than the poll interval; then everybody
+    /// has a turn.
+    fn sleep(&self) -> io::Result<()> {
+        let now_us = self.context.now_us();
+        let latest_us = now_us + POLL_INTERVAL_US;
+        let due_us = self.context.next_due_us();
+        let until_us = due_us.map_or(latest_us, |due_us| due_us.min(latest_us));
+        self.wait(now_us, until_us)?;
+        if until_us > now_us && self.context.shared.is_measuring_at(until_us) {
+            let late_us = self.context.now_us().checked_sub(until_us);
+            if let Some(late_us) = late_us {
+                let common = &mut self.context.recorder.borrow_mut().common;
+                common.timer_delay.saturating_record(late_us.max(1));
+            }
+        }
+        self.serve();
+        Ok(())
+    }
+
+    /// Waits for sockets, unless somebody has a turn anyway.
+    fn wait(&self, now_us: u64, until_us: u64) -> io::Result<()> {
+        let turns = &mut self.context.turns.borrow_mut();
+        let until_us = if turns.is_empty() { until_us } else { now_us };
+        self.sockets.borrow_mut().wait(now_us, until_us, turns)
+    }
+
+    /// Everybody has a turn whose it is.
+    fn serve(&self) {
+        let turns = self.context.turns.take();
+        for &slot in &turns {
+            self.turn(slot);
+        }
+        // The allocation is kept for the next time, and so are the turns that came up meanwhile.
+        let meanwhile = self.context.turns.replace(turns);
+        let mut turns = self.context.turns.borrow_mut();
+        turns.clear();
+        turns.extend(meanwhile);
     }
 
     /// The ramp: client i connects at its place on a fixed schedule, if it is there from the beginning.
@@ -394,8 +379,8 @@ impl<P: Protocol> Worker<P> {
     }
 
     /// Runs what is due, until it is time to look at the phase again.
-    async fn run_tasks(self: Rc<Self>, now_us: u64) {
-        let until_us = now_us + POLL_INTERVAL.as_micros() as u64;
+    fn run_tasks(&self, now_us: u64) -> io::Result<()> {
+        let until_us = now_us + POLL_INTERVAL_US;
         let mut done = 0_u64;
         while let Some((due_us, slot, task)) = self.pop_due(now_us) {
             if self.context.shared.is_measuring_at(due_us) {
@@ -406,13 +391,15 @@ impl<P: Protocol> Worker<P> {
             self.run_task(due_us, slot, task);
             done += 1;
             if done.is_multiple_of(TASKS_PER_TURN) {
-                glommio::executor().yield_now().await;
+                self.wait(now_us, now_us)?;
+                self.serve();
                 if self.context.now_us() > until_us {
                     break;
                 }
             }
         }
         self.check_pace(done);
+        Ok(())
     }
 
     /// Ends the run at its beginning if its rate is more than this thread can offer.
@@ -448,7 +435,7 @@ impl<P: Protocol> Worker<P> {
         tasks.pop().map(|Reverse(entry)| entry)
     }
 
-    fn run_task(self: &Rc<Self>, due_us: u64, slot: usize, task: Task<P::Task>) {
+    fn run_task(&self, due_us: u64, slot: usize, task: Task<P::Task>) {
         if let Task::Arrival(place, number) = task {
             return self.arrive(place, number, due_us);
         }
@@ -456,14 +443,14 @@ impl<P: Protocol> Worker<P> {
         match task {
             // Who has not left yet stays.
             Task::Connect if client.connection.stage() != Stage::Away => client.stay(),
-            Task::Connect => self.connect(client, due_us),
+            Task::Connect => self.connect(client, due_us, &mut self.sockets.borrow_mut()),
             Task::SignIn if !self.context.shared.is_measuring_at(due_us) => {}
             Task::SignIn => {
                 client.owe(due_us);
                 let from_us = self.context.shared.measured_from_us();
                 let next_us = from_us + client.next_sign_in_us(&self.context);
                 self.schedule_sign_in(next_us, slot);
-                self.connect_next(client);
+                self.connect_next(client, &mut self.sockets.borrow_mut());
             }
             Task::Session(task) => {
                 let connection = &mut client.connection;
@@ -481,15 +468,15 @@ impl<P: Protocol> Worker<P> {
     }
 
     /// A churning client that is away begins the next sign-in it owes.
-    fn connect_next(self: &Rc<Self>, client: &mut Client<P>) {
+    fn connect_next(&self, client: &mut Client<P>, sockets: &mut Sockets) {
         if !self.context.shared.is_stopping()
             && let Some(due_us) = client.next_owed()
         {
-            self.connect(client, due_us);
+            self.connect(client, due_us, sockets);
         }
     }
 
-    fn connect(self: &Rc<Self>, client: &mut Client<P>, due_us: u64) {
+    fn connect(&self, client: &mut Client<P>, due_us: u64, sockets: &mut Sockets) {
         let shared = &self.context.shared;
         let measuring = shared.is_measuring_at(due_us);
         let scheduled = shared.plan.ramp.is_some() || measuring;
@@ -504,80 +491,73 @@ impl<P: Protocol> Worker<P> {
         let host = tls.map_or_else(|| server.to_string(), |tls| tls.authority(server));
         let target = format!("{host}{}", shared.plan.path);
         client.connect(since_us, &target, &self.context);
-        match open_socket(server, shared.source_address(server)) {
-            Ok(socket) => {
-                let slot = client.connection.slot;
-                let stream = TcpStream::from(socket);
-                glommio::spawn_local(self.clone().drive(slot, stream)).detach();
-            }
-            Err(error) => client.ended(&End::Broken(error), &self.context),
+        let slot = client.connection.slot;
+        let source = shared.source_address(server);
+        if let Err(error) = sockets.open(slot, server, source) {
+            client.ended(&End::Broken(error), &self.context);
         }
     }
 
-    async fn drive(self: Rc<Self>, slot: usize, stream: TcpStream) {
-        // glommio runs a new task at once, while the one who started it still holds the client.
-        futures_lite::future::yield_now().await;
-        let end = {
-            let mut stream = pin!(stream);
-            poll_fn(|waker| self.turn(slot, stream.as_mut(), waker)).await
-            // The socket closes here, before anything is counted or connected anew.
-        };
+    /// A client's turn: it writes and reads what it can.
+    fn turn(&self, slot: usize) {
         let client = &mut *self.clients[slot].borrow_mut();
-        client.ended(&end, &self.context);
-        self.connect_next(client);
+        let sockets = &mut *self.sockets.borrow_mut();
+        client.connection.begin_turn();
+        let end = if sockets.is_open(slot) {
+            self.exchange(client, sockets)
+        } else {
+            None
+        };
+        client.connection.end_turn();
+        if let Some(end) = end {
+            // Before anything is counted or connected anew.
+            sockets.close(slot);
+            client.ended(&end, &self.context);
+            self.connect_next(client, sockets);
+        }
     }
 
-    /// Writes what there is to say, reads what there is to hear.
-    fn turn(
-        &self,
-        slot: usize,
-        mut stream: Pin<&mut TcpStream>,
-        waker: &mut std::task::Context<'_>,
-    ) -> Poll<End> {
-        let client = &mut *self.clients[slot].borrow_mut();
-        let mut scratch = self.context.scratch.borrow_mut();
-        client.connection.remember(waker.waker());
+    /// Writes what there is to say, reads what there is to hear. Some: that is the end of the connection.
+    fn exchange(&self, client: &mut Client<P>, sockets: &mut Sockets) -> Option<End> {
+        let mut scratch = self.scratch.borrow_mut();
+        let slot = client.connection.slot;
         for _ in 0..READS_PER_TURN {
-            let drained = match self.write(client, stream.as_mut(), waker) {
+            let drained = match self.write(client, sockets) {
                 Ok(drained) => drained,
-                Err(error) => return Poll::Ready(End::Broken(error)),
+                Err(error) => return Some(End::Broken(error)),
             };
             if drained && client.connection.is_closing() {
-                return Poll::Ready(End::Done);
+                return Some(End::Done);
             }
             let refilled = drained && self.refill(client);
-            match stream.as_mut().poll_read(waker, &mut scratch) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(End::Closed),
-                Poll::Ready(Ok(length)) => {
+            match sockets.read(slot, &mut scratch) {
+                Ok(Some(0)) => return Some(End::Closed),
+                Ok(Some(length)) => {
                     if let Err(error) = client.read(&scratch[..length], &self.context) {
-                        return Poll::Ready(End::Protocol(error));
+                        return Some(End::Protocol(error));
                     }
                 }
-                Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error)),
-                // Nobody would wake this client for what it has just put into its output.
-                Poll::Pending if refilled => {}
-                Poll::Pending => return Poll::Pending,
+                Err(error) => return Some(End::Broken(error)),
+                // Nobody would give this client a turn for what it has just put into its output.
+                Ok(None) if refilled => {}
+                Ok(None) => return None,
             }
         }
-        waker.waker().wake_by_ref();
-        Poll::Pending
+        self.context.turns.borrow_mut().push(slot);
+        None
     }
 
     /// Writes as much of the output as the socket takes, and says whether that was all.
-    fn write(
-        &self,
-        client: &mut Client<P>,
-        mut stream: Pin<&mut TcpStream>,
-        waker: &mut std::task::Context<'_>,
-    ) -> io::Result<bool> {
+    fn write(&self, client: &mut Client<P>, sockets: &mut Sockets) -> io::Result<bool> {
+        let slot = client.connection.slot;
         loop {
             let outgoing = client.outgoing()?;
             if outgoing.is_empty() {
                 return Ok(client.connection.pending().is_empty());
             }
-            match stream.as_mut().poll_write(waker, outgoing) {
-                Poll::Ready(written) => client.wrote(written?, &self.context),
-                Poll::Pending => return Ok(false),
+            match sockets.write(slot, outgoing)? {
+                Some(written) => client.wrote(written, &self.context),
+                None => return Ok(false),
             }
         }
     }
@@ -622,43 +602,25 @@ impl<P: Protocol> Worker<P> {
     }
 
     /// Settles the accounts, says goodbye and waits a moment for it to leave.
-    async fn stop(&self) {
+    fn stop(&self) -> io::Result<()> {
         for client in &self.clients {
             let mut client = client.borrow_mut();
             client.account(&self.context);
             client.close();
         }
-        let until_us = self.context.now_us() + CLOSE_TIMEOUT.as_micros() as u64;
+        let until_us = self.context.now_us() + CLOSE_TIMEOUT_US;
         let anybody = || {
             let mut clients = self.clients.iter();
             clients.any(|client| client.borrow().connection.stage() != Stage::Away)
         };
         while self.context.now_us() < until_us && anybody() {
-            glommio::timer::sleep(Duration::from_millis(10)).await;
+            let now_us = self.context.now_us();
+            self.wait(now_us, now_us + POLL_INTERVAL_US)?;
+            self.serve();
         }
+        Ok(())
     }
 }
-
-/// A connection under way; the first write waits until it is made.
-fn open_socket(server: SocketAddr, source: Option<Ipv4Addr>) -> io::Result<Socket> {
-    let socket = Socket::new(
-        Domain::for_address(server),
-        Type::STREAM,
-        Some(socket2::Protocol::TCP),
-    )?;
-    socket.set_nonblocking(true)?;
-    socket.set_nodelay(true)?;
-    if let Some(source) = source {
-        socket.bind(&SocketAddr::from((source, 0)).into())?;
-    }
-    match socket.connect(&server.into()) {
-        Err(error) if error.raw_os_error() != Some(EINPROGRESS) => Err(error),
-        _ => Ok(socket),
-    }
-}
-
-/// `connect` of a non-blocking socket goes on in the background.
-const EINPROGRESS: i32 = 115;
 
 #[cfg(test)]
 #[path = "worker_tests.rs"]

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use clap::Parser as _;
 
@@ -209,7 +210,7 @@ fn a_task_that_is_due_before_the_loop_wakes_ends_its_sleep() {
     late_us.sort_unstable();
     assert_eq!(late_us.len(), QUESTIONS);
     // Otherwise each waits for the rest of a poll interval.
-    let most_us = POLL_INTERVAL.as_micros() as u64 / 2;
+    let most_us = POLL_INTERVAL_US / 2;
     assert!(late_us[QUESTIONS / 2] < most_us, "{late_us:?}");
 }
 
