@@ -22,23 +22,14 @@ mod tuning;
 use std::{
     fs::File,
     process::{Command, Output, Stdio},
-    time::{Duration, Instant},
 };
 
-use support::server::{Backend, Database, Server, muster};
+use support::{
+    PATIENCE,
+    server::{Backend, Database, Server, muster},
+    until,
+};
 use tempfile::TempDir;
-
-/// Generous: a loaded machine must not fail a test.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Until a condition holds.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
 
 /// The command of a server with ports and a folder of its own, two shards, and these settings.
 fn command(folder: &TempDir, set: &[&str]) -> Command {

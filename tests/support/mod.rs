@@ -14,3 +14,20 @@ pub(crate) mod script;
 pub(crate) mod server;
 pub(crate) mod service;
 pub(crate) mod tokens;
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Generous: a loaded machine must not fail a test.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Until a condition holds.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}

@@ -5,7 +5,10 @@ use std::process::Output;
 use serde_json::{Value, json};
 
 use super::{client::Client, matches::table, server};
-use crate::support::server::{Server, muster};
+use crate::support::{
+    server::{Server, muster},
+    until,
+};
 
 fn ctl(server: &Server, words: &[&str]) -> Output {
     let mut command = muster(server.folder());
@@ -177,6 +180,21 @@ fn somebody_is_thrown_out_and_kept_out_until_that_is_lifted() {
     assert_eq!(back[0]["type"], "clientLoginSuccess");
     let audit = done(&server, &["audit", "--on", "hosting"]);
     assert!(audit.contains("ban") && audit.contains("unban"), "{audit}");
+}
+
+#[test]
+fn sign_ins_that_fail_are_written_down() {
+    let server = server(2, &[]);
+    let table = table(&server);
+    let [host, _] = &table.ids;
+    let wrong = connect(&server).login(&host.0, "ffffffff-0000-4000-8000-000000000000");
+    assert_eq!(reason(&wrong[0]), "Authentication failure");
+    let unknown = connect(&server).login("00000000-0000-4000-8000-000000000000", &host.1);
+    assert_eq!(reason(&unknown[0]), "Account not found");
+    until("both are written down", || {
+        let audit = done(&server, &["audit", "--on", "127.0.0.1"]);
+        audit.contains("wrong cookie") && audit.contains("unknown account")
+    });
 }
 
 #[test]

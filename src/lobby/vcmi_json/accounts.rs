@@ -8,7 +8,7 @@ use super::{
     JsonTurn,
     journal::{Out, Then},
     lobby::{ACCOUNTS, Lobby, Online, Peer},
-    mail::{Delivery, Role},
+    mail::{Delivery, Failure, Role},
     protocol::{
         ChannelType,
         incoming::{ClientLogin, Cookie},
@@ -77,6 +77,16 @@ impl Lobby {
         self.find(conn, vec![step], Then::ClientLogin(login, from));
     }
 
+    /// A sign-in has not proved who it is: whoever looks after the server hears of it.
+    pub(super) fn turned_away(&mut self, conn: ConnId, found: &Outcome) {
+        let why = match found {
+            Outcome::SignIn(None) => Failure::UnknownAccount,
+            Outcome::SignIn(Some(_)) => Failure::WrongCookie,
+            _ => return, // the store has not said
+        };
+        self.deliver(conn, Delivery::TurnedAway(conn, why));
+    }
+
     pub(super) fn client_login(
         &mut self,
         conn: ConnId,
@@ -85,12 +95,15 @@ impl Lobby {
         found: Outcome,
     ) {
         let Outcome::SignIn(Some((account, proved))) = found else {
+            self.turned_away(conn, &found);
             return self.refuse(conn, "Account not found");
         };
         if !proved {
+            let why = Failure::WrongCookie;
+            self.deliver(conn, Delivery::TurnedAway(conn, why));
             return self.refuse(conn, "Authentication failure");
         }
-        if let Some(why) = self.kept_out(&account) {
+        if let Some(why) = self.kept_out(conn, &account) {
             return self.refuse(conn, &why);
         }
         let most = self

@@ -296,6 +296,7 @@ impl VcmiJson {
                         peer.name = Some(name);
                     }
                 }
+                Delivery::TurnedAway(conn, why) => turn.turned_away(conn, why.words()),
                 Delivery::Relayed(conn) => {
                     if let Some(peer) = self.peers.get_mut(&conn) {
                         peer.state = State::Relayed;

@@ -54,6 +54,28 @@ pub enum Role {
     MatchServer,
 }
 
+/// Why somebody is not signed in, for whoever looks after the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Failure {
+    /// There is no such account.
+    UnknownAccount,
+    /// The cookie is not one of the account's.
+    WrongCookie,
+    /// The account is banned.
+    Banned,
+}
+
+impl Failure {
+    /// In words that are always the same.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Failure::UnknownAccount => "unknown account",
+            Failure::WrongCookie => "wrong cookie",
+            Failure::Banned => "banned",
+        }
+    }
+}
+
 /// What a gateway is to do for the lobby.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Delivery {
@@ -69,6 +91,8 @@ pub enum Delivery {
     Welcome(ConnId, Role, Box<str>),
     /// Its next message may come; it has had so many bytes sent.
     Release(ConnId, usize),
+    /// It has failed to sign in, or may not.
+    TurnedAway(ConnId, Failure),
     /// It is relayed from now on: the engine's, and not spoken to any more.
     Relayed(ConnId),
     /// The connection ends after what it was sent; why, for the log.

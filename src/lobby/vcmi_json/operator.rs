@@ -12,7 +12,7 @@ use super::{
     JsonTurn, VcmiJson,
     gateway::State,
     lobby::{Lobby, Online},
-    mail::Delivery,
+    mail::{Delivery, Failure},
     protocol::{
         ChannelType,
         outgoing::{self, Person},
@@ -174,8 +174,9 @@ impl Lobby {
 
     /// Why somebody who has proved who they are may not come in all the same, if that is so: they are banned, or new when the
     /// process is to end. Whoever has a place in a room is not new.
-    pub(super) fn kept_out(&self, account: &Account) -> Option<String> {
+    pub(super) fn kept_out(&mut self, conn: ConnId, account: &Account) -> Option<String> {
         if let Some(why) = self.banned(&account.name) {
+            self.deliver(conn, Delivery::TurnedAway(conn, Failure::Banned));
             return Some(why);
         }
         let is_new = !self.inside.contains_key(&account.id);

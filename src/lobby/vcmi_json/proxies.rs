@@ -12,7 +12,7 @@ use super::{
     JsonTurn, Timer,
     journal::{ProxyLogin, Then},
     lobby::{Lobby, Peer},
-    mail::Delivery,
+    mail::{Delivery, Failure},
     protocol::{incoming::Cookie, outgoing},
     questions::{Outcome, Step},
     room::Waiting,
@@ -44,7 +44,7 @@ impl Lobby {
             guest,
             accepted,
         } = login;
-        let proved = self.may_be_relayed(found);
+        let proved = self.may_be_relayed(conn, found);
         let number = self.room_ids.get(&room).copied().filter(|_| proved);
         let player = self.connected([guest.as_str()]).pop_first();
         let room = number.and_then(|number| Some((number, self.rooms.get_mut(&number)?)));
@@ -70,11 +70,16 @@ impl Lobby {
     }
 
     /// Whether the account has proved who it is, and is not kept out.
-    fn may_be_relayed(&self, found: &Outcome) -> bool {
-        match found {
-            Outcome::SignIn(Some((account, true))) => self.banned(&account.name).is_none(),
-            _ => false,
+    fn may_be_relayed(&mut self, conn: ConnId, found: &Outcome) -> bool {
+        let Outcome::SignIn(Some((account, true))) = found else {
+            self.turned_away(conn, found);
+            return false;
+        };
+        let is_banned = self.banned(&account.name).is_some();
+        if is_banned {
+            self.deliver(conn, Delivery::TurnedAway(conn, Failure::Banned));
         }
+        !is_banned
     }
 
     /// A guest's connection.
@@ -85,7 +90,7 @@ impl Lobby {
     }
 
     pub(super) fn client_proxy(&mut self, conn: ConnId, login: &ProxyLogin, found: &Outcome) {
-        let proved = self.may_be_relayed(found);
+        let proved = self.may_be_relayed(conn, found);
         let number = self.room_ids.get(&login.room).filter(|_| proved);
         let room = number.and_then(|number| self.rooms.get_mut(number));
         // The oldest; used up, so that a second connection of the guest takes nobody's place.

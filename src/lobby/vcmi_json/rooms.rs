@@ -49,9 +49,10 @@ impl Lobby {
         past: Option<Outcome>,
     ) {
         let Outcome::SignIn(Some((account, true))) = account else {
+            self.turned_away(conn, &account);
             return self.refuse(conn, "Invalid credentials");
         };
-        if let Some(why) = self.kept_out(&account) {
+        if let Some(why) = self.kept_out(conn, &account) {
             return self.refuse(conn, &why);
         }
         // A room that ended without a match may be begun anew by whose it was.
