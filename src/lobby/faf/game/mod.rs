@@ -80,7 +80,7 @@ impl Games {
             GameMail::TellMatches { round, term } => self.tell_matches(cx, round, term),
             GameMail::Seats { seats, is_last } => self.seats_told(cx, from, seats, is_last),
             GameMail::Shadow(part) => self.shadow_told(cx, from, part),
-            GameMail::ShadowOver { uid } => self.shadow_over(from, uid),
+            GameMail::ShadowOver { uid } => self.shadow_over(cx, from, uid),
             GameMail::Moved { uid, epoch, owner } => self.moved(cx, uid, epoch, owner),
             GameMail::Heard(part) => self.heard_elsewhere(cx, from, part),
             GameMail::SeatsIn { uid, seats } => self.seats_in(cx, from, uid, seats),

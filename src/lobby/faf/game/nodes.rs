@@ -14,7 +14,7 @@ use crate::{
         mail::{
             coordinator::{CoordinatorMail, MatchReport},
             game::{Leaving, Seated},
-            session::SessionMail,
+            session::{SeatKept, SessionMail},
         },
         model::{limits, seat::Seat},
         topology::Change,
@@ -152,13 +152,14 @@ impl Games {
             is_orphan,
         } = told;
         let votes = cx.settings.result_votes;
-        let game = self.found(seat.uid);
+        let game = self.games.get_mut(&seat.uid);
         let to = seat.conn.shard;
+        // Who is in one that has ended stays in it until they leave, whether it can still be found or not.
         let Some(game) = game.filter(|game| game.state != GameState::Ended || game.has(&seat))
         else {
             // One that was launched may be elsewhere by now.
             if !is_orphan {
-                cx.post(to, SessionMail::LinkEnded(seat));
+                Games::not_in(cx, seat);
             }
             return;
         };
@@ -168,6 +169,7 @@ impl Games {
         let has_room = game.seats().count() < limits::SEATS;
         let is_back = is_live && has_room && game.may_return(seat.player_id, votes);
         let is_playing = is_live && game.takes_part(seat.player_id);
+        let epoch = game.epoch;
         if !game.has(&seat) {
             if !is_back {
                 return cx.post(to, SessionMail::LinkEnded(seat));
@@ -175,7 +177,20 @@ impl Games {
             game.connect(seat, login);
             self.changed(seat.uid);
         }
-        cx.post(to, SessionMail::SeatKept { seat, is_playing });
+        let kept = SeatKept {
+            seat,
+            is_playing,
+            epoch,
+        };
+        cx.post(to, SessionMail::SeatKept(kept));
+    }
+
+    /// Somebody believes to be in a game that is not here. If it is elsewhere by now they will hear of that.
+    pub(in crate::faf) fn not_in(cx: &mut Context<'_>, seat: Seat) {
+        let shown = cx.directory.game(seat.uid);
+        if shown.is_none_or(|game| game.owner == cx.turn.shard) {
+            cx.post(seat.conn.shard, SessionMail::LinkEnded(seat));
+        }
     }
 
     /// Tells the coordinator which matches' games are here.

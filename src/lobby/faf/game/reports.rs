@@ -281,13 +281,14 @@ impl Game {
         own.count() < limits::RESULTS_OF_ONE && keep(&mut self.results, result, limits::RESULTS)
     }
 
-    /// Takes in what another shard has heard of this game meanwhile; its players whose nodes are there are in it.
+    /// Takes in what another shard has heard of this game meanwhile; its players whose nodes are there are in it, if their
+    /// shards say so.
     pub(in crate::faf) fn hear(
         &mut self,
         other: Game,
         votes: ResultVotes,
         is_there: impl Fn(&Seat) -> bool,
-    ) -> Vec<Seat> {
+    ) {
         for result in other.results {
             if !self.results.contains(&result) {
                 self.keep_result(result, votes);
@@ -309,7 +310,6 @@ impl Game {
         self.teamkills = self.teamkills.max(other.teamkills);
         self.operation_done |= other.operation_done;
         self.enforce_rating |= other.enforce_rating;
-        let mut added = Vec::new();
         for member in other.members {
             let id = member.seat.player_id;
             let has_room = self.members.len() < limits::SEATS;
@@ -317,13 +317,12 @@ impl Game {
             match known {
                 Some(known) => known.finished |= member.finished,
                 None if is_there(&member.seat) && has_room => {
-                    added.push(member.seat);
+                    self.unconfirmed.push(member.seat);
                     self.members.push(member);
                 }
                 None => {}
             }
         }
-        added
     }
 
     /// Keeps army statistics. Whether they can be read shows in the back office; in case they can't, those before them

@@ -9,7 +9,7 @@ use crate::faf::{
     game::{games::Games, state::GameState},
     mail::{
         game::Leaving,
-        session::{JoinRefusal, RestoreRefusal, SessionMail},
+        session::{JoinRefusal, RestoreAnswer, RestoreRefusal, SessionMail},
     },
     model::{game::GameType, limits, seat::Seat},
     protocol::message,
@@ -47,6 +47,11 @@ impl Games {
         seat: Seat,
         login: Box<str>,
     ) {
+        // Whoever has asked is heard of no more, and nobody would ever take them out.
+        if !cx.topology.has_life(seat.conn.shard) {
+            return;
+        }
+        let mut epoch = 0;
         let verdict = match self.found(seat.uid) {
             None => Err(RestoreRefusal::Gone),
             Some(game) if !matches!(game.state, GameState::Lobby | GameState::Live) => {
@@ -61,13 +66,16 @@ impl Games {
             }
             Some(game) => {
                 game.connect(seat, login);
+                epoch = game.epoch;
                 Ok(game.host_id == seat.player_id)
             }
         };
-        cx.post(
-            seat.conn.shard,
-            SessionMail::RestoreAnswer { seat, verdict },
-        );
+        let answer = RestoreAnswer {
+            seat,
+            verdict,
+            epoch,
+        };
+        cx.post(seat.conn.shard, SessionMail::RestoreAnswer(answer));
     }
 
     /// A guest's game wants into the mesh. The order of the messages is that of faf-lifecycle 10.4.

@@ -8,7 +8,7 @@ use crate::{
     Now, ShardId,
     faf::{
         mail::game::{GameMail, GamePart},
-        model::seat::Seat,
+        model::seat::{Ownership, Seat},
     },
 };
 
@@ -81,6 +81,12 @@ impl Shadow {
             is_orphan: false,
             early: Vec::new(),
         }
+    }
+
+    /// Of its owner.
+    pub(in crate::faf) fn ownership(&self) -> Ownership {
+        let (epoch, owner) = (self.epoch, self.owner);
+        Ownership { epoch, owner }
     }
 
     /// Something for its owner; false: too much waits.

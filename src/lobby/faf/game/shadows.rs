@@ -6,7 +6,7 @@
 //! An owner that was not lost but only cut off hears of the higher epoch when it is back: it sends what it has heard, and has
 //! the game no more. Whatever was written down twice by that is written down once: the store looks first.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,10 @@ use crate::{
             game::{GameMail, GamePart, Leaving, Seated},
             session::SessionMail,
         },
-        model::{limits::HEARD_SEATS, seat::Seat},
+        model::{
+            limits::HEARD_SEATS,
+            seat::{Ownership, Seat},
+        },
         topology::Change,
     },
     kept,
@@ -202,21 +205,25 @@ impl Games {
         part: GamePart,
     ) {
         let uid = part.uid;
-        if self
-            .games
-            .get(&uid)
-            .is_some_and(|game| game.epoch >= part.epoch)
-        {
+        let ownership = Ownership {
+            epoch: part.epoch,
+            owner: from,
+        };
+        let game = self.games.get(&uid);
+        if game.is_some_and(|game| game.ownership(cx.turn.shard) > ownership) {
             return; // it has moved here, and the other one will hear of that
         }
         let Some(bytes) = self.parts_of(from, &part) else {
             return;
         };
         let before = self.shadows.remove(&uid);
-        if let Some(newer) = before.as_ref().filter(|before| before.epoch > part.epoch) {
-            self.shadows.insert(uid, newer.clone());
-            return;
-        }
+        let before = match before {
+            Some(newer) if newer.ownership() > ownership => {
+                self.shadows.insert(uid, newer);
+                return;
+            }
+            before => before,
+        };
         // It can't be lost with its owner any more.
         let known = before
             .as_ref()
@@ -250,13 +257,19 @@ impl Games {
     }
 
     /// All that is to be written down of a game is.
-    pub(in crate::faf) fn shadow_over(&mut self, from: ShardId, uid: u32) {
-        if self
-            .shadows
-            .get(&uid)
-            .is_some_and(|shadow| shadow.owner == from)
-        {
-            self.shadows.remove(&uid);
+    pub(in crate::faf) fn shadow_over(&mut self, cx: &mut Context<'_>, from: ShardId, uid: u32) {
+        let shadow = self.shadows.get(&uid);
+        if shadow.is_some_and(|shadow| shadow.owner == from) {
+            self.drop_shadow(cx, uid, from);
+        }
+    }
+
+    /// Nothing is to be gone on with; what was said to it goes to whoever has the game.
+    fn drop_shadow(&mut self, cx: &mut Context<'_>, uid: u32, owner: ShardId) {
+        let shadow = self.shadows.remove(&uid);
+        let early = shadow.map(|mut shadow| shadow.take_early());
+        for mail in early.into_iter().flatten() {
+            cx.post(owner, mail);
         }
     }
 
@@ -413,10 +426,13 @@ impl Games {
         epoch: u32,
         owner: ShardId,
     ) {
-        if owner != cx.turn.shard && self.shadows.get(&uid).is_some_and(|s| s.epoch < epoch) {
-            self.shadows.remove(&uid);
+        let (here, ownership) = (cx.turn.shard, Ownership { epoch, owner });
+        let shadow = self.shadows.get(&uid);
+        if owner != here && shadow.is_some_and(|shadow| shadow.ownership() < ownership) {
+            self.drop_shadow(cx, uid, owner);
         }
-        if self.games.get(&uid).is_none_or(|game| game.epoch >= epoch) {
+        let game = self.games.get(&uid);
+        if game.is_none_or(|game| game.ownership(here) >= ownership) {
             return;
         }
         cx.metrics.games_given_up.up();
@@ -435,9 +451,12 @@ impl Games {
         &mut self,
         cx: &mut Context<'_>,
         from: ShardId,
-        part: GamePart,
+        mut part: GamePart,
     ) {
         let uid = part.uid;
+        if self.is_for_next(cx, &mut part) {
+            return;
+        }
         let Some(bytes) = self.parts_of(from, &part) else {
             return;
         };
@@ -446,17 +465,20 @@ impl Games {
             return cx.metrics.games_unread.up();
         };
         let votes = cx.settings.result_votes;
+        let epoch = self.games.get(&uid).map_or(part.epoch, |game| game.epoch);
+        // Their shards may believe that the other one has it. Who is in it they know.
+        let seats = kept.game.iter().flat_map(|game| game.seats());
+        let shards: BTreeSet<ShardId> = seats.map(|seat| seat.conn.shard).collect();
+        for &shard in &shards {
+            cx.post(shard, SessionMail::GameMoved { uid, epoch });
+        }
         let Some(game) = self.games.get_mut(&uid) else {
             return;
         };
         let goes_on = game.state == GameState::Live;
         if let Some(other) = kept.game.filter(|_| goes_on) {
             let is_there = |seat: &Seat| cx.topology.has_life(seat.conn.shard);
-            // Somebody may have left here meanwhile: then their shard says so.
-            for seat in game.hear(*other, votes, is_there) {
-                let is_playing = game.takes_part(seat.player_id);
-                cx.post(seat.conn.shard, SessionMail::SeatKept { seat, is_playing });
-            }
+            game.hear(*other, votes, is_there);
         }
         let by = game.host_id;
         game.end_check(by, cx.turn.now.unix);
@@ -475,6 +497,23 @@ impl Games {
         self.shadow_later(cx, uid);
     }
 
+    /// Passes on what was heard of a game that this shard does not have any more, if it knows who has it.
+    fn is_for_next(&self, cx: &mut Context<'_>, part: &mut GamePart) -> bool {
+        let told = Ownership {
+            epoch: part.epoch,
+            owner: cx.turn.shard,
+        };
+        let shadow = self.shadows.get(&part.uid);
+        // It grows with each step, so that nothing goes in a circle.
+        let shadow = shadow.filter(|shadow| shadow.ownership() > told);
+        let next = shadow.filter(|_| !self.games.contains_key(&part.uid));
+        if let Some(next) = next {
+            part.epoch = next.epoch;
+            cx.post(next.owner, GameMail::Heard(part.clone()));
+        }
+        next.is_some()
+    }
+
     /// A shard tells which of its players are in a game that has moved here.
     pub(in crate::faf) fn seats_in(
         &mut self,
@@ -484,6 +523,9 @@ impl Games {
         seats: Vec<Seated>,
     ) {
         let Some(game) = self.games.get(&uid) else {
+            for told in seats {
+                Games::not_in(cx, told.seat);
+            }
             return;
         };
         let is_told = |seat: &Seat| seats.iter().any(|told| told.seat == *seat);
@@ -503,6 +545,12 @@ impl Games {
 }
 
 impl Game {
+    /// Of this shard, which has it.
+    fn ownership(&self, owner: ShardId) -> Ownership {
+        let epoch = self.epoch;
+        Ownership { epoch, owner }
+    }
+
     /// From now on it is this shard's.
     fn goes_on(&mut self, shadow: &Shadow) {
         self.epoch = shadow.epoch + 1;

@@ -51,12 +51,7 @@ pub enum SessionMail {
         verdict: Result<Launch, JoinRefusal>,
     },
     /// The owner's verdict about a return: whether they are the host, or why not.
-    RestoreAnswer {
-        /// The place.
-        seat: Seat,
-        /// Whether the player is the host, or why the game can't be returned to.
-        verdict: Result<bool, RestoreRefusal>,
-    },
+    RestoreAnswer(RestoreAnswer),
     /// From a game's owner on the host's shard: their client is to launch the game.
     StartHosting {
         /// The host's place.
@@ -69,12 +64,7 @@ pub enum SessionMail {
     /// From a game's owner: the relation is over.
     LinkEnded(Seat),
     /// From a game's owner, which may be another shard than before: they are in it.
-    SeatKept {
-        /// The place.
-        seat: Seat,
-        /// The game was launched with them.
-        is_playing: bool,
-    },
+    SeatKept(SeatKept),
     /// To every shard: the sender goes on with a launched game.
     GameMoved {
         /// Uid of the game (`game_stats.id`).
@@ -199,6 +189,30 @@ pub enum SessionMail {
         /// The player whose connection it must still be.
         player_id: u32,
     },
+}
+
+/// A verdict about a return.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RestoreAnswer {
+    /// The place.
+    pub seat: Seat,
+    /// Whether the player is the host, or why the game can't be returned to.
+    pub verdict: Result<bool, RestoreRefusal>,
+    /// Of the owner: grows with each shard that goes on with the game.
+    #[serde(default)]
+    pub epoch: u32,
+}
+
+/// A place in a game that a player has.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct SeatKept {
+    /// The place.
+    pub seat: Seat,
+    /// The game was launched with them.
+    pub is_playing: bool,
+    /// Of the owner: grows with each shard that goes on with the game.
+    #[serde(default)]
+    pub epoch: u32,
 }
 
 /// What a player's home shard says of whose their account is.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ConnId;
+use crate::{ConnId, ShardId};
 
 /// One login of one player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,16 @@ pub struct LoginId {
     pub conn: ConnId,
     /// Of their claim.
     pub epoch: u64,
+}
+
+/// Which shard has a launched game. The largest one holds: two nodes that knew different others may have gone on with a game of
+/// a lost one, and then one of them gives it up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::faf) struct Ownership {
+    /// Grows with each shard that goes on with the game.
+    pub epoch: u32,
+    /// The shard.
+    pub owner: ShardId,
 }
 
 /// One player's relation to one game.

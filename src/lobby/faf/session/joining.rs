@@ -10,7 +10,7 @@ use crate::{
         context::Context,
         mail::{
             game::{GameMail, GameReport, Leaving},
-            session::{JoinRefusal, RestoreRefusal},
+            session::{JoinRefusal, RestoreAnswer, RestoreRefusal},
         },
         model::{
             account::Ban, game::Launch, pace::WRONG_PASSWORD_COST, player_state::PlayerState,
@@ -218,9 +218,17 @@ impl Sessions {
         &mut self,
         cx: &mut Context<'_>,
         owner: ShardId,
-        seat: Seat,
-        verdict: Result<bool, RestoreRefusal>,
+        answer: RestoreAnswer,
     ) {
+        let RestoreAnswer {
+            seat,
+            verdict,
+            epoch,
+        } = answer;
+        let session = self.table.get_mut(seat.conn);
+        if session.is_some_and(|session| session.link_at(&seat).is_some()) {
+            return; // another one has answered, which has the game now
+        }
         let is_meant =
             |awaited: &Awaited| matches!(awaited, Awaited::Restore { seat: s, .. } if *s == seat);
         if !self.is_answered(cx, owner, seat.conn, is_meant) {
@@ -242,7 +250,7 @@ impl Sessions {
                     owner,
                     state: LinkState::Connected,
                     is_host,
-                    epoch: 0,
+                    epoch,
                     reported: 0,
                     orphaned: None,
                 }));
@@ -281,6 +289,16 @@ impl Sessions {
 
     /// The owner has ended their relation to the game.
     pub(in crate::faf) fn link_ended(&mut self, cx: &mut Context<'_>, owner: ShardId, seat: &Seat) {
+        // Who had the game before has no say in who is in it.
+        let kept = self.reports.seats.get(seat);
+        if kept.is_some_and(|kept| kept.owner == owner) {
+            self.reports.forget(seat);
+        }
+        let session = self.table.get_mut(seat.conn);
+        let link = session.and_then(|session| session.link_at(seat));
+        if link.is_none_or(|link| link.owner != owner) {
+            return;
+        }
         let is_held = self.is_answered(cx, owner, seat.conn, |awaited| awaited.is_of_link(seat));
         let Some(session) = self.table.get_mut(seat.conn) else {
             return;
@@ -288,14 +306,8 @@ impl Sessions {
         // It may be held for what another node has to say.
         let is_held = is_held && session.awaits.is_none();
         session.awaits_record = false;
-        self.reports.forget(seat);
-        let Some(session) = self.table.get_mut(seat.conn) else {
-            return;
-        };
-        if session.link_at(seat).is_some() {
-            session.link = None;
-            self.set_state(cx, seat.conn, PlayerState::Idle);
-        }
+        session.link = None;
+        self.set_state(cx, seat.conn, PlayerState::Idle);
         if is_held {
             cx.turn.release(seat.conn);
         }

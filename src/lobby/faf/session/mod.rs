@@ -49,6 +49,7 @@ use crate::{
     faf::{
         context::Context,
         mail::session::{HomeMail, SessionMail as Mail},
+        model::seat::Ownership,
     },
 };
 
@@ -64,12 +65,14 @@ impl Sessions {
                 was_playing,
             } => self.signed_out(cx, conn, then, was_playing),
             Mail::JoinAnswer { seat, verdict } => self.join_answered(cx, from, seat, verdict),
-            Mail::RestoreAnswer { seat, verdict } => self.restore_answered(cx, from, seat, verdict),
+            Mail::RestoreAnswer(answer) => self.restore_answered(cx, from, answer),
             Mail::StartHosting { seat, launch } => self.start_game(cx, seat, from, &launch, true),
             Mail::Connected(seat) => self.connected(cx, from, &seat),
             Mail::LinkEnded(seat) => self.link_ended(cx, from, &seat),
-            Mail::SeatKept { seat, is_playing } => self.seat_kept(cx, from, &seat, is_playing),
-            Mail::GameMoved { uid, epoch } => self.game_moved(cx, from, uid, epoch),
+            Mail::SeatKept(kept) => self.seat_kept(cx, from, kept),
+            Mail::GameMoved { uid, epoch } => {
+                self.game_moved(cx, Ownership { epoch, owner: from }, uid)
+            }
             Mail::ReportsSafe { seat, number } => self.reports_safe(&seat, number),
             Mail::SetPlaying(seat) => self.set_playing(cx, &seat),
             Mail::Reported(seat) => self.report_written(cx, &seat),

@@ -7,9 +7,15 @@ use crate::{
     ConnId, ShardId,
     faf::{
         context::{Context, Timer},
-        mail::game::{GameMail, GameReport, Leaving, Seated},
-        model::{player_state::PlayerState, seat::Seat},
-        session::sessions::Sessions,
+        mail::{
+            game::{GameMail, GameReport, Leaving, Seated},
+            session::{RestoreAnswer, SeatKept},
+        },
+        model::{
+            player_state::PlayerState,
+            seat::{Ownership, Seat},
+        },
+        session::{awaited::Awaited, sessions::Sessions, table::Session},
         topology::Change,
     },
 };
@@ -114,30 +120,37 @@ impl Sessions {
     pub(in crate::faf) fn game_moved(
         &mut self,
         cx: &mut Context<'_>,
-        owner: ShardId,
+        ownership: Ownership,
         uid: u32,
-        epoch: u32,
     ) {
+        let Ownership { epoch, owner } = ownership;
         let mut seats = Vec::new();
         for session in self.table.iter_mut() {
             let login = session
                 .player
                 .as_ref()
                 .map(|player| player.account.login.clone());
-            let link = session.link.as_deref_mut();
-            let link = link.filter(|link| link.seat.uid == uid && link.epoch <= epoch);
-            let (Some(link), Some(login)) = (link, login) else {
-                continue;
+            // Whoever had it may have let them back in, without an answer that has come yet.
+            let wanted = match session.awaited() {
+                Some(Awaited::Restore { seat, .. }) if seat.uid == uid => Some(*seat),
+                _ => None,
             };
-            (link.owner, link.epoch, link.orphaned) = (owner, epoch, None);
-            seats.push(Seated {
-                seat: link.seat,
-                login,
-                is_orphan: false,
+            let link = session.link.as_deref_mut();
+            let link = link.filter(|link| link.seat.uid == uid && link.ownership() <= ownership);
+            let linked = link.map(|link| {
+                link.follow(ownership);
+                link.seat
             });
+            if let (Some(seat), Some(login)) = (linked.or(wanted), login) {
+                seats.push(Seated {
+                    seat,
+                    login,
+                    is_orphan: false,
+                });
+            }
         }
         // Before it is told who is still in it: who has left may have reported before.
-        self.reports_moved(cx, owner, Some(epoch), |seat| seat.uid == uid);
+        self.reports_moved(cx, ownership, |seat| seat.uid == uid);
         cx.post(owner, GameMail::SeatsIn { uid, seats });
         cx.post(cx.turn.shard, GameMail::Moved { uid, epoch, owner });
     }
@@ -147,20 +160,41 @@ impl Sessions {
         &mut self,
         cx: &mut Context<'_>,
         owner: ShardId,
-        seat: &Seat,
-        is_playing: bool,
+        kept: SeatKept,
     ) {
+        let SeatKept {
+            seat,
+            is_playing,
+            epoch,
+        } = kept;
         let session = self.table.get_mut(seat.conn);
-        let Some(link) = session.and_then(|session| session.link_at(seat)) else {
+        let Some(link) = session.and_then(|session| session.link_at(&seat)) else {
+            if self.awaits_return(&seat) {
+                let answer = RestoreAnswer {
+                    seat,
+                    verdict: Ok(false),
+                    epoch,
+                };
+                return self.restore_answered(cx, owner, answer);
+            }
             // They have left it since, and whoever had it then was told.
             let left = GameReport::Leave(Leaving::Lost);
-            return cx.post(owner, GameMail::report(*seat, left));
+            return cx.post(owner, GameMail::report(seat, left));
         };
-        (link.owner, link.orphaned) = (owner, None);
-        self.reports_moved(cx, owner, None, |kept| kept == seat);
-        if is_playing {
-            self.set_playing(cx, seat);
+        let ownership = Ownership { epoch, owner };
+        if link.ownership() > ownership {
+            return; // it has moved since, and whoever says so will hear of that
         }
+        link.follow(ownership);
+        self.reports_moved(cx, ownership, |kept| *kept == seat);
+        if is_playing {
+            self.set_playing(cx, &seat);
+        }
+    }
+
+    fn awaits_return(&self, seat: &Seat) -> bool {
+        let awaited = self.table.get(seat.conn).and_then(Session::awaited);
+        matches!(awaited, Some(Awaited::Restore { seat: wanted, .. }) if wanted == seat)
     }
 
     /// Their relation to a game is over; nobody is told.

@@ -7,7 +7,10 @@ use crate::{
     faf::{
         context::Context,
         mail::game::{GameMail, GameReport},
-        model::{player_state::PlayerState, seat::Seat},
+        model::{
+            player_state::PlayerState,
+            seat::{Ownership, Seat},
+        },
         session::{nodes::TAKING_OVER, sessions::Sessions, table::Link},
     },
 };
@@ -125,17 +128,18 @@ impl Sessions {
     pub(in crate::faf) fn reports_moved(
         &mut self,
         cx: &mut Context<'_>,
-        owner: ShardId,
-        epoch: Option<u32>,
+        ownership: Ownership,
         is_meant: impl Fn(&Seat) -> bool,
     ) {
         let mut moved = Vec::new();
         for (seat, kept) in &mut self.reports.seats {
-            let is_older = epoch.is_some_and(|epoch| epoch < kept.epoch);
-            if is_meant(seat) && !is_older && (kept.owner != owner || kept.is_orphan) {
-                (kept.owner, kept.is_orphan) = (owner, false);
-                kept.epoch = epoch.unwrap_or(kept.epoch);
-                moved.push(*seat);
+            let (epoch, owner) = (kept.epoch, kept.owner);
+            let before = Ownership { epoch, owner };
+            if is_meant(seat) && before <= ownership {
+                let goes_on = owner == ownership.owner && !kept.is_orphan;
+                (kept.owner, kept.epoch, kept.is_orphan) =
+                    (ownership.owner, ownership.epoch, false);
+                moved.extend((!goes_on).then_some(*seat));
             }
         }
         self.report_again(cx, |seat, _| moved.contains(seat));

@@ -9,7 +9,12 @@ use std::{net::IpAddr, time::Duration};
 use crate::{
     ConnId, ShardId,
     faf::{
-        model::{account::Account, pace::Said, player_state::PlayerState, seat::Seat},
+        model::{
+            account::Account,
+            pace::Said,
+            player_state::PlayerState,
+            seat::{Ownership, Seat},
+        },
         questions::Login,
         session::{
             awaited::{Awaited, Awaits},
@@ -54,6 +59,17 @@ pub(in crate::faf) struct Link {
 }
 
 impl Link {
+    /// Of the shard that has the game.
+    pub(in crate::faf) fn ownership(&self) -> Ownership {
+        let (epoch, owner) = (self.epoch, self.owner);
+        Ownership { epoch, owner }
+    }
+
+    /// Another shard has the game, or the same one still has.
+    pub(in crate::faf) fn follow(&mut self, ownership: Ownership) {
+        (self.epoch, self.owner, self.orphaned) = (ownership.epoch, ownership.owner, None);
+    }
+
     /// Who has the game now, as far as this node knows: if the node that had it is lost, whoever would go on with it.
     pub(in crate::faf) fn owner_now(&self, topology: &Topology) -> ShardId {
         match self.orphaned {

@@ -6,7 +6,17 @@ use super::{
     nodes_support::*,
     *,
 };
-use crate::faf::model::limits::REPORTS_KEPT;
+use crate::{
+    Dialect, ShardId,
+    faf::{
+        Mail,
+        mail::{
+            game::{GameMail, GameReport},
+            session::{SeatKept, SessionMail},
+        },
+        model::{limits::REPORTS_KEPT, seat::Seat},
+    },
+};
 
 /// How long it takes until a game of a lost node is over for those who do not come back.
 const OVER_S: u64 = 30;
@@ -49,6 +59,37 @@ impl Party {
     fn says(&mut self, conn: ConnId, command: &str, args: Value) {
         self.sim.send(conn, game(command, args).to_string());
         self.sim.settle();
+    }
+
+    /// All shards that run.
+    fn shards(&self) -> Vec<ShardId> {
+        let nodes = self.sim.nodes();
+        nodes.flat_map(|node| self.sim.shards_of(node)).collect()
+    }
+
+    /// Who has the game.
+    fn owners(&self) -> Vec<ShardId> {
+        let has = |shard: &ShardId| {
+            let games = &self.sim.dialect_on(*shard).roles.games.games;
+            games.contains_key(&self.uid)
+        };
+        self.shards().into_iter().filter(has).collect()
+    }
+
+    /// A player's place in the game, and who has it, as their shard knows it.
+    fn link(&self, conn: ConnId) -> Option<(Seat, ShardId)> {
+        let sessions = &self.sim.dialect_of(conn).roles.sessions;
+        let link = sessions.table.get(conn)?.link.as_deref()?;
+        Some((link.seat, link.owner))
+    }
+
+    /// A letter arrives this moment, and nothing that comes of it.
+    fn arrives(&mut self, from: ShardId, to: ShardId, mail: impl Into<Mail>) {
+        let all = self.sim.shards();
+        let at = (0..all).find(|&at| self.sim.id(at) == to);
+        let at = at.expect("it is a shard");
+        let mail = mail.into();
+        self.sim.with(at, |faf, turn| faf.on_mail(turn, from, mail));
     }
 
     /// Sum of a counter over all shards of nodes that run.
@@ -208,4 +249,134 @@ fn reports_are_kept_until_two_nodes_have_them_and_no_more_than_some() {
     assert_eq!(party.rated(), [party.uid]);
     seconds(&mut party.sim, 1);
     assert!(!party.kept());
+}
+
+#[test]
+fn who_is_in_a_game_that_is_over_stays_in_it_until_they_leave() {
+    for seed in 0..10 {
+        let mut party = Party::launched(seed);
+        let guest = party.guests[0];
+        party.ends(&party.all());
+        assert_eq!(party.rated(), [party.uid]);
+        match seed % 2 {
+            // Its shard tells the owner, which tells nobody of the game any more, that they are in it.
+            0 => party.sim.break_lane(0, 1),
+            _ => {
+                party.sim.cut(0);
+                seconds(&mut party.sim, 1);
+                back(&mut party.sim, 0);
+            }
+        }
+        seconds(&mut party.sim, OVER_S);
+        assert!(is_linked(&party.sim, guest), "seed {seed}");
+        for conn in party.all() {
+            party.says(conn, "GameState", json!(["Ended"]));
+        }
+        seconds(&mut party.sim, 1);
+        assert_eq!(party.owners(), [], "seed {seed}");
+    }
+}
+
+#[test]
+fn a_game_that_ends_where_it_is_cut_off_is_left_by_all() {
+    for seed in 0..10 {
+        let mut party = Party::launched(seed);
+        for guest in [party.guests[0], party.guests[1]] {
+            party.says(guest, "GameEnded", json!([]));
+        }
+        party.sim.cut(0);
+        for conn in [party.host, party.guests[2]] {
+            party.says(conn, "GameEnded", json!([]));
+        }
+        seconds(&mut party.sim, 4);
+        back(&mut party.sim, 0);
+        seconds(&mut party.sim, OVER_S);
+        for conn in party.all() {
+            party.says(conn, "GameState", json!(["Ended"]));
+            assert!(!is_linked(&party.sim, conn), "seed {seed}");
+        }
+        seconds(&mut party.sim, OVER_S);
+        assert_eq!(party.owners(), [], "seed {seed}");
+    }
+}
+
+#[test]
+fn what_whoever_had_a_game_before_says_of_a_place_is_not_heard() {
+    let mut party = Party::launched(1);
+    let before = party.owners()[0];
+    party.sim.cut(0);
+    seconds(&mut party.sim, OVER_S);
+    for guest in [party.guests[0], party.guests[1]] {
+        let (seat, owner) = party.link(guest).expect("they are in it");
+        assert_ne!(owner, before);
+        let kept = SessionMail::SeatKept(SeatKept {
+            seat,
+            is_playing: true,
+            epoch: 0,
+        });
+        party.arrives(before, guest.shard, kept);
+        party.arrives(before, guest.shard, SessionMail::LinkEnded(seat));
+        assert_eq!(party.link(guest), Some((seat, owner)));
+    }
+}
+
+#[test]
+fn of_two_that_go_on_with_a_game_at_once_one_gives_it_up() {
+    for seed in 0..10 {
+        let mut party = Party::launched(seed);
+        let first = party.owners()[0];
+        let told = |party: &Party| {
+            let games = &party.sim.dialect_on(first).roles.games;
+            games.told_shadows[&party.uid]
+        };
+        // The one that was told first is away for a while, so that another one is told; then it is back, and the owner lost.
+        let one = told(&party);
+        party.sim.cut(one.node());
+        seconds(&mut party.sim, 5);
+        let other = told(&party);
+        assert_ne!(one, other);
+        party.loses_owner();
+        back(&mut party.sim, one.node());
+        seconds(&mut party.sim, 3);
+        assert_eq!(party.owners(), []);
+        for (guest, to) in party.guests.into_iter().zip([one, other]) {
+            let (seat, _) = party.link(guest).expect("they are in it");
+            let touch = GameMail::report(seat, GameReport::Touch);
+            party.arrives(guest.shard, to, touch);
+        }
+        assert_eq!(party.owners().len(), 2);
+        party.results(party.guests[0], 1..=2);
+        party.results(party.guests[1], 3..=4);
+        seconds(&mut party.sim, OVER_S);
+        let owners = party.owners();
+        assert_eq!(owners.len(), 1, "seed {seed}");
+        for guest in [party.guests[0], party.guests[1]] {
+            let owner = party.link(guest).map(|(_, owner)| owner);
+            assert_eq!(owner, Some(owners[0]), "seed {seed}");
+            party.says(guest, "GameEnded", json!([]));
+        }
+        tick(&mut party.sim);
+        assert_eq!(party.outcomes(), WON, "seed {seed}");
+        assert_eq!(party.rated(), [party.uid]);
+    }
+}
+
+#[test]
+fn who_is_lost_while_they_are_let_back_in_does_not_stay_in_the_game() {
+    let mut party = Party::launched(1);
+    let guest = party.guests[1];
+    let (seat, owner) = party.link(guest).expect("they are in it");
+    party.sim.lose(2);
+    seconds(&mut party.sim, OVER_S);
+    // It went by way of another node, which was slow.
+    let again = Seat {
+        serial: seat.serial + 1,
+        ..seat
+    };
+    let login = "p3".into();
+    let restore = GameMail::Restore { seat: again, login };
+    party.arrives(party.guests[0].shard, owner, restore);
+    seconds(&mut party.sim, OVER_S);
+    let game = &party.sim.dialect_on(owner).roles.games.games[&party.uid];
+    assert!(game.seats().all(|seat| seat.conn != guest));
 }
