@@ -21,7 +21,8 @@ const NODES: u8 = SHARDS.len() as u8;
 const LONGEST: Duration = Duration::from_secs(6);
 /// Time in which what was lost is given up, and everything late has come.
 const QUIET: Duration = Duration::from_secs(25);
-/// Walks there are, unless `MUSTER_NODES_SEEDS` says how many.
+/// Walks there are, unless `MUSTER_NODES_SEEDS` says how many. Of the first 2,000 six find what is not mended: a watcher
+/// is not told that somebody has gone in 1122, 1246, 1493 and 1977, pictures differ in 1861, and somebody is held in 1980.
 const SEEDS: u64 = 200;
 /// Walks beyond those that have found something.
 const FOUND: [u64; 2] = [225, 255];
