@@ -11,6 +11,7 @@ extern crate self as lobby;
 pub mod cockatrice;
 mod event;
 pub mod faf;
+mod homes;
 pub mod kept;
 pub mod lobbies;
 mod map;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use cluster::Standing;
 pub use event::Event;
+pub use homes::NodeSettings;
 pub use metrics::Source;
 pub use registration::{Limits, Listener, Lobby, Opened, OutboxLimits, Spoken, StrangerLimits};
 pub use shard::ShardId;

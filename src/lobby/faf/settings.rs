@@ -8,7 +8,7 @@ use settings::{Address, Cidr};
 use wire::{Format, ReadLimits};
 
 use crate::{
-    Opened, OutboxLimits, Spoken, StoppingSettings, StrangerLimits,
+    NodeSettings, Opened, OutboxLimits, Spoken, StoppingSettings, StrangerLimits,
     faf::{
         model::{game::GameType, pace::Pace, ratings::Rating},
         rules::{matchmaking::MatchmakingSettings, votes::ResultVotes},
@@ -140,9 +140,8 @@ settings::settings! {
         result_votes: ResultVotes = "faf.result_votes", word(ResultVotes::WORDS), "fair", live;
         /// In matchmaker games of two, the reported scores decide who won, not the reported words.
         ladder_outcome_override: bool = "faf.ladder_outcome_override", flag(), "true", live;
-        /// How long players and games of a node that was lost are shown as they were: whoever signs in again meanwhile is never
-        /// told of as gone. Its running games go on elsewhere after that.
-        grace: Duration = "cluster.grace_s", number(0, 3600), "10", unit("s"), live;
+        /// What holds where there are other nodes.
+        nodes: NodeSettings;
         /// Queues, searches and matches.
         matchmaking: MatchmakingSettings;
         /// Time for a custom game to open (spec: faf-lifecycle 10.1).

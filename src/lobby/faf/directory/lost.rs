@@ -73,7 +73,7 @@ impl Lost {
 impl Directory {
     /// A node is out, or back as another one.
     pub(super) fn node_lost(&mut self, hand: &mut Hand<'_>, node: u8) {
-        let until = hand.turn.now.mono + hand.settings.grace;
+        let until = hand.turn.now.mono + hand.settings.nodes.grace;
         self.beneath.node_lost(node);
         let players = self.picture.players();
         let players = players.filter(|player| player.conn.shard.node() == node);

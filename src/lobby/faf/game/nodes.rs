@@ -87,7 +87,7 @@ impl Games {
             }
         }
         if waits {
-            let at = cx.turn.now.mono + cx.settings.grace;
+            let at = cx.turn.now.mono + cx.settings.nodes.grace;
             cx.turn.wake_at(at, Timer::LostSeats(node));
         }
     }

@@ -161,7 +161,7 @@ impl Games {
                 }
             }
             if waits {
-                let at = cx.turn.now.mono + cx.settings.grace;
+                let at = cx.turn.now.mono + cx.settings.nodes.grace;
                 cx.turn.wake_at(at, Timer::TakeOver(node));
             }
             wanted.sort_unstable();
@@ -413,7 +413,7 @@ impl Games {
         nodes.sort_unstable();
         nodes.dedup();
         for node in nodes {
-            let at = cx.turn.now.mono + cx.settings.grace;
+            let at = cx.turn.now.mono + cx.settings.nodes.grace;
             cx.turn.wake_at(at, Timer::LostSeats(node));
         }
     }

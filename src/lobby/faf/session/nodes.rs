@@ -73,14 +73,14 @@ impl Sessions {
             self.end_link(cx, &seat);
         }
         if waits {
-            let at = now + cx.settings.grace + TAKING_OVER;
+            let at = now + cx.settings.nodes.grace + TAKING_OVER;
             cx.turn.wake_at(at, Timer::Orphans);
         }
     }
 
     /// Launched games of a lost node have had their time to be taken over.
     pub(in crate::faf) fn orphans_timed_out(&mut self, cx: &mut Context<'_>) {
-        let wait = cx.settings.grace + TAKING_OVER;
+        let wait = cx.settings.nodes.grace + TAKING_OVER;
         let now = cx.turn.now.mono;
         let links = self.table.iter().filter_map(|s| s.link.as_deref());
         let over = links.filter(|link| link.orphaned.is_some_and(|since| since + wait <= now));

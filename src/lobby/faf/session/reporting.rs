@@ -45,7 +45,7 @@ impl Sessions {
         self.report_by(cx, link, is_playing, link.reported + 1, report);
         let now = cx.turn.now.mono;
         let wait = match link.orphaned {
-            Some(_) => cx.settings.grace + TAKING_OVER,
+            Some(_) => cx.settings.nodes.grace + TAKING_OVER,
             None => AFTER_LEAVING,
         };
         if let Some(kept) = self.reports.seats.get_mut(&link.seat) {
@@ -116,7 +116,7 @@ impl Sessions {
         for (seat, kept) in &mut self.reports.seats {
             if kept.owner.node() == node && !kept.is_orphan {
                 kept.is_orphan = true;
-                let wait = cx.settings.grace + TAKING_OVER;
+                let wait = cx.settings.nodes.grace + TAKING_OVER;
                 kept.until = kept.until.map(|_| now + wait);
                 orphans.push(*seat);
             }
