@@ -125,6 +125,11 @@ impl Line {
 }
 
 impl History {
+    /// Whether no line is kept.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
     /// Keeps that many lines, at most [`MOST_LINES`].
     pub fn new(most: usize) -> History {
         History {

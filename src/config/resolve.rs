@@ -162,6 +162,17 @@ fn contradictions(settings: &Settings) -> Result<(), ConfigError> {
     if let Some(fault) = settings.cluster.fault(&settings.store.url) {
         return refuse(fault);
     }
+    let has_accounts = settings.lobbies.cockatrice.listener.enabled
+        && settings.lobbies.cockatrice.dialect.method == Method::Accounts;
+    if settings.cluster.is_wanted()
+        && has_accounts
+        && settings.cockatrice.store_url.starts_with("sqlite:")
+    {
+        return refuse(
+            "cluster.url is set, but cockatrice.store_url is an embedded database: nodes of one lobby share a MariaDB server"
+                .into(),
+        );
+    }
     let stores = [
         ("store.url", &settings.store.url),
         ("cockatrice.store_url", &settings.cockatrice.store_url),

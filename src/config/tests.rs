@@ -227,6 +227,22 @@ fn a_folders_name_means_nothing_in_the_stores_url() {
 }
 
 #[test]
+fn nodes_of_a_lobby_with_accounts_share_a_database() {
+    let set = [
+        ("cluster.url", "nats://127.0.0.1:4222"),
+        ("store.url", "mysql://muster@127.0.0.1/faf"),
+        ("cockatrice.enabled", "true"),
+        ("cockatrice.auth", "sql"),
+    ];
+    assert!(refusal("", &[], &set).contains("cockatrice.store_url is an embedded"));
+    let shared = ("cockatrice.store_url", "mysql://muster@127.0.0.1/cards");
+    let shared: Vec<_> = set.iter().copied().chain([shared]).collect();
+    assert!(load("", &[], &shared).is_ok());
+    // Without accounts nothing is stored.
+    assert!(load("", &[], &set[..3]).is_ok());
+}
+
+#[test]
 fn two_that_would_listen_in_one_place_are_refused() {
     for (json, other, address) in [
         ("127.0.0.1:9000", "vcmi.address", "127.0.0.1:9000"),

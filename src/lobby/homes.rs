@@ -13,8 +13,9 @@ settings::settings! {
     /// What holds in every lobby that is on several nodes.
     #[derive(Clone, Debug)]
     pub struct NodeSettings {
-        /// How long players and games of a node that was lost are shown as they were: whoever signs in again meanwhile is never
-        /// told of as gone. Its running games go on elsewhere after that.
+        /// How long players of a node that was lost, and FAF's games there, are shown as they were: most are back on another node
+        /// by then, and with FAF have never been away in anybody's eyes. FAF's running games go on elsewhere after that;
+        /// Cockatrice's end at once. Cockatrice takes a new value from the next start on.
         grace: Duration = "cluster.grace_s", number(0, 3600), "10", unit("s"), live;
     }
 }

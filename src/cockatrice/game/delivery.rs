@@ -292,6 +292,12 @@ impl Game {
     }
 }
 
+/// What the participants of a game are told that is over, whoever had it.
+pub fn closed_message(game: u32) -> Bytes {
+    let closed = GameEventBody::GameClosed(Default::default());
+    Container::of(game, &entry(None, closed)).message()
+}
+
 /// Nothing is encoded that nobody gets.
 pub(super) fn deliver(out: &mut Out, to: Recipients, body: impl FnOnce() -> Bytes) {
     if !to.is_empty() {

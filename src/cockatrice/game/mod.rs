@@ -38,6 +38,7 @@ mod tests;
 pub use self::{
     admission::Applicant,
     commands::{Answer, Cx},
+    delivery::closed_message,
     delivery::{Delivery, News, Out, Recipients},
     ids::ParticipantId,
     participants::{Person, Role},

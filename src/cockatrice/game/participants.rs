@@ -38,7 +38,7 @@ impl Person {
 }
 
 /// As what somebody takes part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// Plays.
     Player {

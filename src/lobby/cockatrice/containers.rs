@@ -143,6 +143,7 @@ impl Cockatrice {
     ) {
         while work.left > 0 {
             work.left -= 1;
+            self.begin_step();
             let Some(flow) = self.command(turn, conn, container, &mut work) else {
                 break;
             };
@@ -200,8 +201,10 @@ impl Cockatrice {
         mut work: Work,
         is_here: bool,
     ) {
-        // What is on this shard answers before the next message is handled.
-        if !is_here && !work.held {
+        let is_clustered = self.topology.is_clustered();
+        work.wait = self.post.wait(turn.now.mono, is_clustered);
+        // What is on this shard answers before the next message is handled, if it need not ask others first.
+        if (!is_here || is_clustered) && !work.held {
             work.held = true;
             turn.hold(conn);
         }
@@ -218,6 +221,7 @@ impl Cockatrice {
         let Some(mut work) = session.work.take() else {
             return;
         };
+        work.joining = None;
         work.add(reply);
         if work.waits > 1 {
             work.waits -= 1;
@@ -320,7 +324,9 @@ impl Cockatrice {
             }
             Some(Command::Message(message)) => self.private_message(turn, conn, message, work),
             Some(Command::ListRooms(_)) => self.list_rooms(turn, conn),
-            Some(Command::JoinRoom(join)) => self.join_room(conn, self.room_of(join.room_id())),
+            Some(Command::JoinRoom(join)) => {
+                self.join_room(conn, self.room_of(join.room_id()), work)
+            }
             Some(command) if self.has_accounts() => self.of_registered(turn, conn, command),
             Some(command) => Flow::code(without_accounts(command, has_account_rights)),
             None => Flow::code(ResponseCode::RespFunctionNotAllowed),

@@ -16,7 +16,7 @@ use cockatrice::{
 
 use super::{
     Cockatrice, CockatriceTurn,
-    mail::{Entrant, GameCommands, ToGame, ToRoom, ToSession},
+    mail::{Entrant, GameCommands, Item, NewGameAt, ToGame, ToRoom, ToSession},
     protocol,
     questions::Place,
     settings::Method,
@@ -26,7 +26,6 @@ use super::{
         table::{Seat, Spilled, Table},
         work::{Flow, Group, Reply, Work},
     },
-    waiting::NewGameAt,
 };
 use crate::{ConnId, ShardId};
 
@@ -90,6 +89,7 @@ impl Cockatrice {
         cmd_id: u64,
     ) {
         let mut work = Work::new(Group::Game, cmd_id, 0);
+        self.begin_step();
         let decks = self.decks_wanted(conn, container);
         if decks.is_empty() {
             let to = self.game_commands(turn, conn, body, container, BTreeMap::new());
@@ -134,10 +134,16 @@ impl Cockatrice {
         body: &[u8],
         decks: BTreeMap<i32, Bytes>,
     ) {
+        self.begin_step();
         let sent = match decode::<CommandContainer<'_>>(body) {
             Ok(container) => self.game_commands(turn, conn, body, &container, decks),
             Err(_) => Err(ResponseCode::RespInvalidCommand),
         };
+        let wait = self.post.wait(turn.now.mono, self.topology.is_clustered());
+        let session = self.sessions.get_mut(&conn);
+        if let Some(work) = session.and_then(|session| session.work.as_mut()) {
+            work.wait = wait;
+        }
         if let Err(code) = sent {
             self.reply(turn, conn, Reply::code(code));
         }
@@ -159,7 +165,7 @@ impl Cockatrice {
             return Err(ResponseCode::RespLoginNeeded);
         }
         let taking = session.games.get(&game).copied();
-        let Taking { room, talks, .. } = taking.ok_or(ResponseCode::RespNotInRoom)?;
+        let Taking { shard, talks, .. } = taking.ok_or(ResponseCode::RespNotInRoom)?;
         session.acts(self.ticks);
         let commands = &container.game_command;
         if !self.may_command(conn, commands) {
@@ -179,8 +185,8 @@ impl Cockatrice {
             decks,
             speaker: speaker.flatten(),
         };
-        self.tell_game(room, game, ToGame::Commands(commands));
-        Ok(self.topology.room(room))
+        self.tell_game(shard, game, ToGame::Commands(commands));
+        Ok(shard)
     }
 
     /// Counts commands, the last one first, until there are too many: then none of them is obeyed, so that nothing happens of
@@ -239,6 +245,16 @@ impl Cockatrice {
             now_s,
             entrant,
         };
+        // On the node of whoever creates it: so it is lost with them only, and a node that is about to end has no new ones.
+        let table = self.topology.table(conn.shard.node(), room);
+        match table == self.shard {
+            true => self.number_game(new),
+            false => self.post.to(table, Item::Begin(Box::new(new))),
+        }
+    }
+
+    /// A game that is to begin here gets its number.
+    pub(super) fn number_game(&mut self, new: NewGameAt) {
         if self.has_accounts() {
             return self.ask_number(new);
         }
@@ -283,6 +299,15 @@ impl Cockatrice {
         self.room_changed(room);
     }
 
+    /// Somebody of this shard is in a game from now on, unless they wait no longer to be: then they are out again.
+    pub(super) fn entered_game(&mut self, conn: ConnId, game: u32, taking: Taking) {
+        let is_awaited = self.is_awaited(conn);
+        match self.sessions.get_mut(&conn).filter(|_| is_awaited) {
+            Some(session) => drop(session.games.insert(game, taking)),
+            None => self.tell_game(taking.shard, game, ToGame::Lost(conn)),
+        }
+    }
+
     /// Whether a user has created as many games of a room as there may be.
     fn has_enough_games(&self, room: u32, name: &str) -> bool {
         let Ok(most) = usize::try_from(self.settings.games_per_user) else {
@@ -294,7 +319,10 @@ impl Cockatrice {
             .flatten()
             .filter_map(|game| self.tables.get(game));
         let own = tables.filter(|table| *table.game.creator().name == *name && !table.closing);
-        own.count() >= most
+        let foreign = self.rooms.get(&room).map(|state| state.foreign.values());
+        let foreign = foreign.into_iter().flatten();
+        let foreign = foreign.filter(|game| *game.creator == *name && !game.closing);
+        own.count() + foreign.count() >= most
     }
 
     fn rules_of(&self, room: u32, create: &CommandCreateGame<'_>) -> Rules {
@@ -336,6 +364,14 @@ impl Cockatrice {
             false => Role::Player { judge },
         };
         let game = u32::try_from(join.game_id()).unwrap_or_default();
+        let foreign = self
+            .rooms
+            .get(&room)
+            .and_then(|state| state.foreign.get(&game));
+        if let Some(shard) = foreign.map(|foreign| foreign.shard) {
+            let (who, command) = (entrant, Bytes::copy_from_slice(command));
+            return self.tell_game(shard, game, ToGame::Enter { room, who, command });
+        }
         let lists = self.tables.get(&game).map(|table| &table.lists);
         let applicant = Applicant {
             name: &who.name,
@@ -379,7 +415,7 @@ impl Cockatrice {
             after: joined.into_iter().chain(snapshot).collect(),
             ..Reply::code(ResponseCode::RespOk)
         };
-        let entered = ToSession::Entered(game, table.taking(id));
+        let entered = ToSession::Entered(game, table.taking(id, self.shard));
         self.post.session(conn, entered);
         self.reply_to(conn, reply);
     }

@@ -1,7 +1,8 @@
 //! Games, as far as the lobby has to do with them: creating, joining, the way of commands to a game and of what it says to
 //! its participants (spec: cockatrice-behaviour 5). What happens in one is `cockatrice::game`'s business.
 //!
-//! A game lives where its room does; its participants are anywhere, and need not be in the room.
+//! A game lives on the node of whoever has created it, alone where its room does; its participants are anywhere, and need not be in
+//! the room. The room lists it, and is told whatever is listed.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,11 +16,13 @@ use cockatrice::{
 use super::{
     Cockatrice, CockatriceTurn,
     game_entry::{person, text_said},
-    mail::{Delivery, Entrant, GameCommands, Item, ToGame, ToRegistry, ToSession},
+    mail::{
+        Delivery, Entrant, GameCommands, Item, ToDirectory, ToGame, ToRegistry, ToRoom, ToSession,
+    },
     protocol,
     questions::ListChange,
     room_list::RoomSettings,
-    state::{table::Seat, work::Reply},
+    state::{room::GameNews, table::Seat, work::Reply},
 };
 use crate::{ConnId, ShardId};
 
@@ -31,6 +34,8 @@ impl Cockatrice {
             ToGame::Lost(conn) => self.connection_lost(game, conn),
             ToGame::Awaits(name) => self.awaits(game, name),
             ToGame::Returned(who) => self.returned(game, &who),
+            ToGame::Enter { room, who, command } => self.game_entered(room, who, &command),
+            ToGame::Still(conn) => self.is_still_in(game, conn),
             ToGame::Ping(conn, silent) => {
                 let Some(table) = self.tables.get_mut(&game) else {
                     return;
@@ -111,7 +116,7 @@ impl Cockatrice {
         self.deliver(game, out);
     }
 
-    fn connection_lost(&mut self, game: u32, conn: ConnId) {
+    pub(super) fn connection_lost(&mut self, game: u32, conn: ConnId) {
         let Some(table) = self.tables.get_mut(&game) else {
             return;
         };
@@ -124,8 +129,19 @@ impl Cockatrice {
             self.deliver(game, out);
         }
         // Nothing more goes there, whether the game keeps the place or not.
-        if let Some(table) = self.tables.get_mut(&game) {
-            table.seats.remove(&id);
+        let Some(table) = self.tables.get_mut(&game) else {
+            return;
+        };
+        table.seats.remove(&id);
+        if self.topology.is_clustered() {
+            // Their own shard says so too, if it is not lost.
+            let participants = table.game.participants();
+            let kept = participants.filter(|(one, person, _)| *one == id && person.registered);
+            let kept: Vec<Box<str>> = kept.map(|(_, person, _)| person.name.clone()).collect();
+            let room = table.room;
+            for name in kept {
+                self.tell_behind(name, game, room);
+            }
         }
     }
 
@@ -174,8 +190,12 @@ impl Cockatrice {
         let joined = table.game.joined(id, true, types);
         let told = joined.into_iter().chain(table.game.snapshot_for(id));
         let told = told.collect();
-        let entered = ToSession::Entered(game, table.taking(id));
+        let entered = ToSession::Entered(game, table.taking(id, self.shard));
         self.post.session(conn, entered);
+        if self.topology.is_clustered() {
+            let name = who.listed.name.clone();
+            self.tell_home(&name.clone(), ToRegistry::Forget { name, game });
+        }
         Some(told)
     }
 
@@ -277,10 +297,87 @@ impl Cockatrice {
     }
 
     fn spread_game_record(&mut self, game: u32, record: &[u8]) {
-        if let Some(room) = self.tables.get(&game).map(|table| table.room) {
-            let id = self.room_id(room);
-            let list = protocol::list_games(id, &protocol::listed(1, record));
-            self.spread(room, list);
+        let Some(room) = self.tables.get(&game).map(|table| table.room) else {
+            return;
+        };
+        let id = self.room_id(room);
+        let list = protocol::list_games(id, &protocol::listed(1, record));
+        if self.rooms.contains_key(&room) {
+            self.tell_of_game(room, game, Some(list));
+        } else if let Some(news) = self.game_news_for(game) {
+            self.tell_room(room, ToRoom::News(Box::new(news), list));
+        }
+    }
+
+    /// What the room has to know of a game that this shard has.
+    pub(super) fn game_news_for(&self, game: u32) -> Option<GameNews> {
+        let table = self.tables.get(&game)?;
+        let participants = table.game.participants();
+        Some(GameNews {
+            game,
+            shard: self.shard,
+            creator: table.game.creator().name.clone(),
+            names: participants
+                .map(|(_, person, _)| person.name.clone())
+                .collect(),
+            record: self.game_record(game)?.into(),
+            closing: table.closing,
+        })
+    }
+
+    /// A game's record, of a room that lives here.
+    pub(super) fn record_in(&self, room: u32, game: u32) -> Option<Bytes> {
+        match self.game_record(game) {
+            Some(record) => Some(record.into()),
+            None => Some(self.rooms.get(&room)?.foreign.get(&game)?.record.clone()),
+        }
+    }
+
+    /// Another shard has news of a game of a room that lives here, and what members are told of it.
+    pub(super) fn game_news_told(&mut self, room: u32, news: GameNews, list: Option<Bytes>) {
+        let game = news.game;
+        let Some(state) = self.rooms.get_mut(&room) else {
+            return;
+        };
+        let is_new = state.games.insert(game);
+        state.foreign.insert(game, news);
+        if let Some(list) = list {
+            self.tell_of_game(room, game, Some(list));
+            if is_new {
+                self.room_changed(room);
+            }
+        }
+    }
+
+    /// A game is no longer one of a room that lives here.
+    pub(super) fn game_gone(&mut self, room: u32, game: u32) {
+        let Some(state) = self.rooms.get_mut(&room) else {
+            return;
+        };
+        state.foreign.remove(&game);
+        if state.games.remove(&game) {
+            self.tell_of_game(room, game, None);
+            self.room_changed(room);
+        }
+    }
+
+    /// Tells members of a game of a room that lives here, and other shards.
+    pub(super) fn tell_of_game(&mut self, room: u32, game: u32, list: Option<Bytes>) {
+        if let Some(list) = list.clone() {
+            self.spread_here(room, list);
+        }
+        if self.topology.is_clustered() {
+            let listed = self
+                .rooms
+                .get(&room)
+                .is_some_and(|state| state.games.contains(&game));
+            let record = self.record_in(room, game).filter(|_| listed);
+            self.tell_pictures(|| ToDirectory::Game {
+                room,
+                game,
+                record,
+                list,
+            });
         }
     }
 
@@ -309,10 +406,10 @@ impl Cockatrice {
         for seat in table.seats.values() {
             self.post.session(seat.conn, ToSession::Removed(game));
         }
-        if let Some(room) = self.rooms.get_mut(&table.room) {
-            room.games.remove(&game);
+        match self.rooms.contains_key(&table.room) {
+            true => self.game_gone(table.room, game),
+            false => self.tell_room(table.room, ToRoom::NoGame(game)),
         }
-        self.room_changed(table.room);
         for (name, _) in took_part {
             let forget = ToRegistry::Forget {
                 name: name.clone(),
@@ -328,12 +425,15 @@ impl Cockatrice {
     /// The games of a room that a user is in, as entries of an answer.
     pub(super) fn games_of(&self, room: u32, name: &str) -> Vec<u8> {
         let mut out = Vec::new();
-        let games = self.rooms.get(&room).map(|state| &state.games);
-        for game in games.into_iter().flatten() {
-            let table = self.tables.get(game);
-            if table.is_some_and(|table| table.game.participant_named(name).is_some())
-                && let Some(record) = self.game_record(*game)
-            {
+        let Some(state) = self.rooms.get(&room) else {
+            return out;
+        };
+        for game in &state.games {
+            let is_in = match (self.tables.get(game), state.foreign.get(game)) {
+                (Some(table), _) => table.game.participant_named(name).is_some(),
+                (None, foreign) => foreign.is_some_and(|g| g.names.iter().any(|n| **n == *name)),
+            };
+            if let Some(record) = self.record_in(room, *game).filter(|_| is_in) {
                 raw::block(&mut out, 2, &record);
             }
         }

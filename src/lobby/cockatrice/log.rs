@@ -23,6 +23,7 @@ impl Continuation for Writing {
     type Asker = Cockatrice;
     type Question = WriteLog;
     fn resume(self, lobby: &mut Cockatrice, _: &mut CockatriceTurn<'_>, (): ()) {
+        lobby.post.begin(self.1);
         lobby.reply_to(self.0, Reply::code(ResponseCode::RespOk));
     }
 }
@@ -81,7 +82,8 @@ impl Cockatrice {
             true => self.reply_to(conn, Reply::code(ResponseCode::RespOk)),
             false => {
                 let lines = std::mem::take(&mut self.log);
-                self.post.ask_for(WriteLog(lines), Writing(conn));
+                let step = self.post.step();
+                self.post.ask_for(WriteLog(lines), Writing(conn, step));
             }
         }
     }
@@ -99,7 +101,7 @@ impl Cockatrice {
         let Some(period) = self.settings.status_update.filter(|_| self.has_accounts()) else {
             return;
         };
-        if self.shard != self.topology.desk() || now < self.next_status {
+        if !self.topology.is_publisher(self.shard) || now < self.next_status {
             return;
         }
         self.next_status = now + period;

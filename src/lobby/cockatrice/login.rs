@@ -17,12 +17,13 @@ use super::{
     questions::Opened,
     settings::{FAILURE_COST, Method, SIGN_IN_FAILURES},
     state::{
+        directory::Place,
         lists::Lists,
         session::User,
-        work::{Flow, Newcomer, Reply, Work},
+        work::{Claiming, Flow, Newcomer, Reply, Work},
     },
 };
-use crate::{ConnId, ShardId};
+use crate::ConnId;
 
 /// What extends the answer to a sign-in.
 const RESPONSE_LOGIN: u32 = 1005;
@@ -56,35 +57,27 @@ impl Cockatrice {
             missing: listed.missing().map(Box::from).collect(),
             account: None,
             games: BTreeMap::new(),
+            claiming: None,
+            granted: None,
         });
         if self.has_accounts() {
             return self.ask_who(turn, conn, name, login);
         }
-        let home = self.claim_name(conn, name, password_right, Vec::new());
+        let claiming = Claiming {
+            name,
+            replaces: password_right,
+            taken: Vec::new(),
+            later: false,
+        };
+        if let Some(newcomer) = &mut work.newcomer {
+            newcomer.claiming = Some(claiming.clone());
+        }
+        let home = self.claim_name(conn, claiming);
         match password_right {
             // A session of that name may have to end first, on any shard.
             true => Flow::Asked,
             false => Flow::Wait(home),
         }
-    }
-
-    /// Asks for a name, at its home, which this gives. `taken` are the numbers that do not make it a free one.
-    pub(super) fn claim_name(
-        &mut self,
-        conn: ConnId,
-        name: Box<str>,
-        replaces: bool,
-        taken: Vec<u32>,
-    ) -> ShardId {
-        let home = self.topology.home(&name);
-        let claim = ToRegistry::Claim {
-            name: name.clone(),
-            conn,
-            replaces,
-            taken,
-        };
-        self.tell_home(&name, claim);
-        home
     }
 
     /// The checks in their order (spec: cockatrice-wire 10.2). Whether a password was asked for, and right.
@@ -140,8 +133,17 @@ impl Cockatrice {
     /// count: it ends for this one.
     pub(super) fn is_full_for(&self, privilege: Privilege, known: Option<&str>) -> bool {
         let users = &self.directory.users;
-        let ends = known.is_some_and(|name| users.contains_key(name));
-        let there = users.len() - usize::from(ends);
+        let node = self.shard.node();
+        let there = match self.topology.has_others() {
+            true => users
+                .values()
+                .filter(|user| user.conn.shard.node() == node)
+                .count(),
+            false => users.len(),
+        };
+        let known = known.and_then(|name| users.get(name));
+        let ends = known.is_some_and(|user| user.conn.shard.node() == node);
+        let there = there - usize::from(ends);
         let most = self.settings.most_users;
         let is_full =
             privilege == Privilege::None && most.is_some_and(|most| there >= most as usize);
@@ -179,19 +181,33 @@ impl Cockatrice {
         turn: &mut CockatriceTurn<'_>,
         conn: ConnId,
         name: Option<Box<str>>,
-        games: BTreeMap<u32, u32>,
+        mut games: BTreeMap<u32, Place>,
+        epoch: u64,
     ) {
         let Some(name) = name else {
+            if self.claim_of(conn).is_none() {
+                return;
+            }
             self.metrics.logins_refused.up();
             return self.reply(turn, conn, Reply::code(ResponseCode::RespContextError));
         };
-        if self.turns_away(turn, conn, &name, &games) {
+        if self.granted_again(conn, &name, epoch) {
+            return;
+        }
+        games.retain(|_, place| self.topology.reaches(place.shard));
+        if self.claim_of(conn).is_some() && self.turns_away(turn, conn, &name, &games) {
             return;
         }
         let session = self.sessions.get_mut(&conn);
-        let work = session.and_then(|session| session.work.as_mut());
-        match work.and_then(|work| work.newcomer.as_mut()) {
-            Some(newcomer) => newcomer.games = games,
+        if let Some(work) = session.and_then(|session| session.work.as_mut()) {
+            work.wait.until = None; // what comes is the store's answer
+        }
+        match self.claim_of(conn) {
+            Some(newcomer) => {
+                newcomer.games = games;
+                newcomer.claiming = None;
+                newcomer.granted = Some((name.clone(), epoch));
+            }
             None => {
                 let release = ToRegistry::Release {
                     name: name.clone(),
@@ -205,6 +221,38 @@ impl Cockatrice {
             true => self.note_session(turn, conn, name),
             false => self.welcome(turn, conn, name, Opened::default()),
         }
+    }
+
+    /// Whoever signs in on a connection and waits for a name.
+    fn claim_of(&mut self, conn: ConnId) -> Option<&mut Newcomer> {
+        let work = self.sessions.get_mut(&conn)?.work.as_mut()?;
+        let newcomer = work.newcomer.as_mut()?;
+        newcomer.granted.is_none().then_some(newcomer)
+    }
+
+    /// Whether the connection has been granted this name before. Then it may have been so under another view: the larger epoch is
+    /// the one that the name's home has.
+    fn granted_again(&mut self, conn: ConnId, name: &str, epoch: u64) -> bool {
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return false;
+        };
+        if let Some(user) = session.user.as_mut().filter(|user| *user.name == *name) {
+            if user.epoch < epoch {
+                user.epoch = epoch;
+                self.spread_user(conn, false);
+            }
+            return true;
+        }
+        let newcomer = session
+            .work
+            .as_mut()
+            .and_then(|work| work.newcomer.as_mut());
+        let granted = newcomer.and_then(|newcomer| newcomer.granted.as_mut());
+        match granted.filter(|(granted, _)| **granted == *name) {
+            Some((_, known)) => *known = epoch.max(*known),
+            None => return false,
+        }
+        true
     }
 
     /// The connection is this user from now on: everybody is told, and then they are.
@@ -241,7 +289,8 @@ impl Cockatrice {
             Method::Password => self.topology.session_id(self.shard, begun),
             Method::Accounts => opened.session,
         };
-        let user = new_user(name, newcomer, session_id);
+        let epoch = newcomer.granted.as_ref().map_or(0, |(_, epoch)| *epoch);
+        let user = new_user(name, newcomer, session_id, epoch);
         let (entrant, listed) = (user.entrant(conn), user.listed(conn));
         let Some(session) = self.sessions.get_mut(&conn) else {
             return;
@@ -251,22 +300,33 @@ impl Cockatrice {
         turn.signed_in(conn);
         turn.note(conn, format!("signed in as {}", listed.name));
         self.tell_everywhere(ToDirectory::Joined(listed));
-        self.resume(conn, entrant, &games, reply);
+        self.resume(turn, conn, entrant, &games, reply);
     }
 
     /// Takes up games again, and then answers the sign-in: each game tells what it looks like behind the answer.
-    fn resume(&mut self, conn: ConnId, entrant: Entrant, games: &BTreeMap<u32, u32>, reply: Reply) {
-        let session = self.sessions.get_mut(&conn);
-        let work = session.and_then(|session| session.work.as_mut());
-        if let Some(work) = work.filter(|_| !games.is_empty()) {
-            work.waits = games.len();
-            work.add(reply);
-        } else {
-            // Behind the news of it, so that whoever is told of here is told before the newcomer.
+    fn resume(
+        &mut self,
+        turn: &CockatriceTurn<'_>,
+        conn: ConnId,
+        entrant: Entrant,
+        games: &BTreeMap<u32, Place>,
+        reply: Reply,
+    ) {
+        if games.is_empty() {
+            // Behind the news of it, so that whoever is told of here is told before the newcomer. What has led to the grant may
+            // be a step of somebody else's.
+            self.post.begin(0);
             return self.post.session(conn, ToSession::Reply(reply));
         }
-        for (&game, &room) in games {
-            self.tell_game(room, game, ToGame::Returned(entrant.clone()));
+        self.begin_step();
+        for (&game, place) in games {
+            self.tell_game(place.shard, game, ToGame::Returned(entrant.clone()));
+        }
+        let wait = self.post.wait(turn.now.mono, self.topology.is_clustered());
+        let session = self.sessions.get_mut(&conn);
+        if let Some(work) = session.and_then(|session| session.work.as_mut()) {
+            (work.waits, work.wait, work.resumes) = (games.len(), wait, true);
+            work.add(reply);
         }
     }
 
@@ -303,7 +363,7 @@ impl Cockatrice {
 }
 
 /// Whoever has signed in. Of the account's lists only the names are remembered.
-fn new_user(name: Box<str>, newcomer: Newcomer, session_id: u64) -> User {
+fn new_user(name: Box<str>, newcomer: Newcomer, session_id: u64, epoch: u64) -> User {
     let mut account = newcomer.account;
     let lists = account.as_deref().map(Lists::of).unwrap_or_default();
     if let Some(account) = &mut account {
@@ -323,6 +383,7 @@ fn new_user(name: Box<str>, newcomer: Newcomer, session_id: u64) -> User {
         account,
         lists,
         session_id,
+        epoch,
         client_id: newcomer.client_id,
         client_version: newcomer.client_version,
     }

@@ -9,21 +9,41 @@ use std::{
 };
 
 use bytes::Bytes;
-use cockatrice::messages::CloseReason;
+use cockatrice::{
+    game::{Role, Rules},
+    messages::CloseReason,
+    rooms::History,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
     questions::{ListChange, LogLine},
-    state::{directory::Listed, lists::Lists, session::Taking, visitor::Visitor, work::Reply},
+    state::{
+        directory::{Listed, Place},
+        lists::Lists,
+        room::GameNews,
+        session::Taking,
+        visitor::Visitor,
+        work::Reply,
+    },
 };
-use crate::{ConnId, ShardId, Topic};
+use crate::{ConnId, ShardId, Topic, homes::Era, operator::Farewell};
 
 /// What one shard tells another.
-pub type Mail = Vec<Item>;
+pub type Mail = Vec<Caused>;
+
+/// One thing, and what has caused it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Caused {
+    /// The step of a connection's shard that somebody waits with, and that answers name; 0: nobody does.
+    pub(super) step: u64,
+    /// What it is.
+    pub(super) item: Item,
+}
 
 /// One thing that a role is told, or that is done for a client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Item {
+pub(super) enum Item {
     /// Who may come in; on the first shard.
     Desk(ToDesk),
     /// Who has which name; at a name's home.
@@ -34,17 +54,19 @@ pub enum Item {
     Echo(ShardId, ToDirectory),
     /// What is told everywhere from here.
     Everywhere(ToDirectory),
-    /// A room; where it lives.
-    Room(u32, ToRoom),
-    /// A game; where its room lives.
+    /// A room; where it lives, as was known in this era.
+    Room(u32, Era, ToRoom),
+    /// A game; where it is.
     Game(u32, ToGame),
+    /// A game that is to begin; where it is to be.
+    Begin(Box<NewGameAt>),
     /// A connection; where it is.
     Session(ConnId, ToSession),
-    /// An administrator ends the server in so many minutes, at this monotonic time; everywhere.
+    /// An administrator ends the server in so many minutes, of which this is left; everywhere.
     Shutdown {
         reason: Box<str>,
         minutes: u32,
-        ends: Duration,
+        left: Duration,
     },
     /// What was said is to be in the store: this connection waits for that; everywhere.
     WriteLog(ConnId),
@@ -52,11 +74,13 @@ pub enum Item {
     Eject(Box<Eject>),
     /// Something for clients; where they are.
     Show(Delivery),
+    /// A part of a letter that is too long for one; with the last it is whole.
+    Piece { bytes: Bytes, is_last: bool },
 }
 
 /// For the desk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ToDesk {
+pub(super) enum ToDesk {
     /// A connection has come.
     Enter(ConnId, Visitor),
     /// A connection that was let in has gone.
@@ -65,7 +89,7 @@ pub enum ToDesk {
 
 /// For a name's home.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ToRegistry {
+pub(super) enum ToRegistry {
     /// The connection wants to be this user. `replaces`: an older session of the name is to end; otherwise the name gets a
     /// number if it is taken.
     Claim {
@@ -74,21 +98,34 @@ pub enum ToRegistry {
         replaces: bool,
         /// Numbers that the name does not get: there are accounts of those names.
         taken: Vec<u32>,
+        /// Under which its home was found.
+        era: Era,
     },
-    /// The connection is no longer this user, or no longer wants to be. `games`, with their rooms, are those in which they keep
-    /// a place.
+    /// The connection is no longer this user, or no longer wants to be. `games` are those in which they keep a place.
     Release {
         name: Box<str>,
         conn: ConnId,
-        games: BTreeMap<u32, u32>,
+        games: BTreeMap<u32, Place>,
     },
     /// In that game they have no place any more.
     Forget { name: Box<str>, game: u32 },
+    /// In that game they keep a place, without a connection.
+    Behind {
+        name: Box<str>,
+        game: u32,
+        place: Place,
+    },
+    /// All users of this shard whose home it is, with the epochs of their grants.
+    Claims {
+        era: Era,
+        from: ShardId,
+        claims: Vec<(Box<str>, ConnId, u64)>,
+    },
 }
 
 /// For everybody's picture of the lobby.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ToDirectory {
+pub(super) enum ToDirectory {
     /// Somebody has signed in.
     Joined(Listed),
     /// Somebody's record is another one. `told`: those who list users are told of it.
@@ -99,11 +136,35 @@ pub enum ToDirectory {
     Left { name: Box<str>, conn: ConnId },
     /// A room has so many members and games.
     Room { room: u32, players: u32, games: u32 },
+    /// All users of the shard that says so.
+    Shown(Vec<Listed>),
+    /// Somebody is in a room now; the room's shard says so to all others, which tell their members, unless it is only their
+    /// record that is another one.
+    Entered {
+        room: u32,
+        member: Listed,
+        told: bool,
+    },
+    /// Somebody is in it no more.
+    Exited { room: u32, name: Box<str> },
+    /// A game of a room has this record now; none: it is over. What members are told of it.
+    Game {
+        room: u32,
+        game: u32,
+        record: Option<Bytes>,
+        list: Option<Bytes>,
+    },
+    /// Everything in a room.
+    Contents {
+        room: u32,
+        members: Vec<Listed>,
+        games: BTreeMap<u32, Bytes>,
+    },
 }
 
 /// For a room, about somebody on this connection who waits for the answer, where it is a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ToRoom {
+pub(super) enum ToRoom {
     /// They enter it.
     Join(Listed),
     /// Their record is another one.
@@ -130,11 +191,44 @@ pub enum ToRoom {
     Enter { who: Entrant, command: Bytes },
     /// Somebody asks which of its games this user is in.
     GamesOf { conn: ConnId, name: Box<str> },
+    /// All members that are on this shard, and all games of the room that it has.
+    Enrol {
+        from: ShardId,
+        members: Vec<Listed>,
+        games: Vec<GameNews>,
+    },
+    /// A game that another shard has; what the members are told of it.
+    News(Box<GameNews>, Bytes),
+    /// It is over.
+    NoGame(u32),
+    /// What was said in it, from where it lived before.
+    History(History),
+}
+
+impl ToRoom {
+    /// Whether somebody waits for an answer to it.
+    pub(super) fn is_awaited(&self) -> bool {
+        match self {
+            ToRoom::Join(_)
+            | ToRoom::Purge { .. }
+            | ToRoom::Leave(_)
+            | ToRoom::Say { .. }
+            | ToRoom::Create { .. }
+            | ToRoom::Enter { .. }
+            | ToRoom::GamesOf { .. } => true,
+            ToRoom::Changed(_)
+            | ToRoom::Gone(_)
+            | ToRoom::Enrol { .. }
+            | ToRoom::News(..)
+            | ToRoom::NoGame(_)
+            | ToRoom::History(_) => false,
+        }
+    }
 }
 
 /// For a game.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ToGame {
+pub(super) enum ToGame {
     /// A participant's container.
     Commands(GameCommands),
     /// A participant's connection is lost.
@@ -145,19 +239,38 @@ pub enum ToGame {
     Returned(Entrant),
     /// It is so many ticks since something came from a participant.
     Ping(ConnId, i32),
+    /// Somebody joins it: the room has looked it up.
+    Enter {
+        room: u32,
+        who: Entrant,
+        command: Bytes,
+    },
+    /// A connection takes itself for a participant, after something between them was lost.
+    Still(ConnId),
 }
 
 /// Somebody who enters a game.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entrant {
+pub(super) struct Entrant {
     pub(super) listed: Listed,
     /// The record in profile form.
     pub(super) profile: Bytes,
 }
 
+/// A game that is about to begin in a room.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct NewGameAt {
+    pub(super) room: u32,
+    pub(super) rules: Rules,
+    pub(super) role: Role,
+    pub(super) lists: Box<Lists>,
+    pub(super) now_s: u64,
+    pub(super) entrant: Entrant,
+}
+
 /// What a participant does with one container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GameCommands {
+pub(super) struct GameCommands {
     pub(super) conn: ConnId,
     /// The container as it came.
     pub(super) container: Bytes,
@@ -171,11 +284,13 @@ pub struct GameCommands {
 
 /// For a connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum ToSession {
+pub(super) enum ToSession {
     /// It may stay, or why not.
     Admitted(Option<CloseReason>),
-    /// It has this name from now on, and a place in these games, which are in these rooms; or too many have the name.
-    Granted(Option<Box<str>>, BTreeMap<u32, u32>),
+    /// It has this name from now on, by a grant of this epoch in this era, and a place in these games; or too many have it.
+    Granted(Option<Box<str>>, BTreeMap<u32, Place>, u64, Era),
+    /// Its claim can't be answered yet.
+    ClaimLater(Era),
     /// A newer session of its name ends it.
     Evicted,
     /// What came of its command.
@@ -203,11 +318,15 @@ pub enum ToSession {
     Removed(u32),
     /// A judge has made its user say so many bytes.
     MadeToSay(u32),
+    /// An operator of another node ends it.
+    Dismissed(Box<Farewell>),
+    /// A game of this shard takes it for a participant, after something between them was lost.
+    StillIn(u32, ShardId),
 }
 
 /// Whose sessions end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Eject {
+pub(super) struct Eject {
     /// Users of these names.
     pub(super) names: Vec<Box<str>>,
     /// Everybody at this address; empty: nobody because of it.
@@ -218,7 +337,7 @@ pub struct Eject {
 
 /// What is done for the clients of a shard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Delivery {
+pub(super) enum Delivery {
     /// A message to one.
     Send(ConnId, Bytes),
     /// One to several.

@@ -45,6 +45,12 @@ metrics::metrics! {
         games_closed: Counter = PerShard "muster_cockatrice_games_closed_total";
         /// Commands that were given in games.
         game_commands: Counter = PerShard "muster_cockatrice_game_commands_total";
+        /// Answers of other nodes that came when nobody waited for them any more.
+        late_answers: Counter = PerShard "muster_cockatrice_late_answers_total";
+        /// Commands refused because the node that was asked is lost or does not answer.
+        node_refusals: Counter = PerShard "muster_cockatrice_node_refusals_total";
+        /// Games that users have lost with the node that had them.
+        games_lost: Counter = PerShard "muster_cockatrice_games_lost_total";
         /// Users who are signed in now.
         players: Gauge = Sum "muster_lobby_players" { lobby = "cockatrice" }: shown::PLAYERS;
         /// Rooms that there are.

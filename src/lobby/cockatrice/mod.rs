@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `session` | a connection: how it begins, how long it may be silent, how it ends |
 //! | `containers` | what a client sends: reading it, the order of its commands, the one answer |
-//! | `login`, `registry`, `desk` | signing in; who has which name; who may connect |
+//! | `login`, `claiming`, `registry`, `desk` | signing in; the claim to a name; who has which; who may connect |
 //! | `directory`, `users` | everybody's picture of who is there; lists of users, private messages |
 //! | `room_list`, `rooms` | which rooms there are; a room: its members, what they say |
 //! | `game_entry`, `games` | creating and joining games; a game's place in its room, and the way to its participants |
@@ -18,16 +18,18 @@
 //! | `waiting` | what answers of the back office are waited for with |
 //! | `kept` | what goes on in another process |
 //! | `state` | what a shard knows: plain data, of which the roles above are the life |
+//! | `nodes`, `moving` | what becomes of everything when other nodes come and go; rooms that move |
 //! | `mail`, `post`, `topology` | what roles tell each other, how it gets there, and which shard has what |
 //! | `settings`, `metrics`, `registration` | configuration and limits; what is counted; its listeners |
 //!
-//! Who is where: a connection on the shard it landed on; a name at its home; a room with its games on one shard; the picture of
-//! users and rooms on every shard. Each hands the others mail, and does not know whether they are on its own shard.
+//! Who is where: a connection on the shard it landed on; a name at its home; a room on one shard; a game on one of its creator's
+//! node; the picture of users and rooms on every shard. Each hands the others mail, and does not know whether they are on its own shard.
 //!
 //! Invariants: what several clients are told is put together once. What members of a room can see of each other has passed
 //! that room's shard, one thing after the other. Nothing of a connection is handled while it waits for another role.
 
 pub mod account;
+mod claiming;
 mod containers;
 mod desk;
 mod directory;
@@ -39,6 +41,8 @@ mod log;
 mod login;
 mod mail;
 mod metrics;
+mod moving;
+mod nodes;
 mod office;
 mod operator;
 mod post;
@@ -59,7 +63,13 @@ mod topology;
 mod users;
 mod waiting;
 
-use std::{collections::BTreeMap, convert::Infallible, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use cockatrice::messages::CloseReason;
 use serde::{Deserialize, Serialize};
@@ -71,12 +81,17 @@ pub use room_list::RoomSettings;
 pub use settings::{ListenerSettings, LobbySettings, Method, Settings};
 
 use self::{
-    mail::{Delivery, Item, ToSession},
+    mail::{Caused, Delivery, Item, ToSession},
     post::Post,
     questions::LogLine,
     state::{
-        desk::Desk, directory::Directory, registry::Registry, room::Room, session::Session,
-        shutdown::Shutdown, table::Table,
+        desk::Desk,
+        directory::{Directory, room_of},
+        registry::{Moving, Registry},
+        room::{Gathering, Room},
+        session::Session,
+        shutdown::Shutdown,
+        table::Table,
     },
     topology::Topology,
     waiting::Waiting,
@@ -120,8 +135,28 @@ pub struct Cockatrice {
     draining: bool,
     /// What an operator has ordered that holds on.
     standing: Standing,
-    /// The time of the present input, by the clock for people.
+    /// The time of the present input, by the clock for people, and by the one that never jumps.
     unix: Duration,
+    mono: Duration,
+    /// The shard that the present input is from; this one, if it is no mail.
+    from: ShardId,
+    /// Steps that somebody has waited with.
+    steps: u64,
+    /// Names granted here.
+    grants: u64,
+    /// Homes of names that have moved here: not everything is known of them.
+    moving: Option<Moving>,
+    /// Rooms of which not everybody has said who is in them.
+    gathering: BTreeMap<u32, Gathering>,
+    /// What waits for rooms, and for what other shards know already.
+    parked: Vec<Caused>,
+    /// Shards that have not named their users since the lanes to them began.
+    unseen: BTreeSet<ShardId>,
+    /// A timer for claims is set.
+    claims_armed: bool,
+    /// There may be somebody of a node that can't be reached; and since when that is so of each.
+    is_disturbed: bool,
+    away: BTreeMap<u8, Duration>,
     /// The end that an administrator has announced.
     shutdown: Option<Shutdown>,
     /// What was said since the last tick, where that is written down.
@@ -140,6 +175,10 @@ pub struct Cockatrice {
 pub enum Timer {
     /// Connections, rooms and games are looked at.
     Tick,
+    /// Claims are made again that could not be answered.
+    Claims,
+    /// Rooms that have moved have waited long enough.
+    Rooms,
 }
 
 impl Cockatrice {
@@ -148,9 +187,9 @@ impl Cockatrice {
     /// # Panics
     /// The settings describe no rooms; whoever reads them checks that.
     pub fn new(shard: ShardId, shards: u16, settings: Arc<Settings>) -> Self {
-        let topology = Topology::new(shard.node(), shards);
         let rooms = settings.room_list();
         let room_settings: Rc<[RoomSettings]> = rooms.expect("checked when it was read").into();
+        let topology = Topology::new(shard.node(), shards, room_settings.len());
         let numbers = 0..room_settings.len() as u32;
         let here = numbers.filter(|&room| topology.room(room) == shard);
         Cockatrice {
@@ -173,6 +212,17 @@ impl Cockatrice {
             draining: false,
             standing: Standing::default(),
             unix: Duration::ZERO,
+            mono: Duration::ZERO,
+            from: shard,
+            steps: 0,
+            grants: 0,
+            moving: None,
+            gathering: BTreeMap::new(),
+            parked: Vec::new(),
+            unseen: BTreeSet::new(),
+            claims_armed: false,
+            is_disturbed: false,
+            away: BTreeMap::new(),
             shutdown: None,
             log: Vec::new(),
             next_status: Duration::ZERO,
@@ -194,12 +244,37 @@ impl Cockatrice {
         turn: &mut CockatriceTurn<'a>,
         handle: impl FnOnce(&mut Self, &mut CockatriceTurn<'a>),
     ) {
-        self.unix = turn.now.unix;
+        (self.unix, self.mono) = (turn.now.unix, turn.now.mono);
+        self.from = self.shard;
+        self.post.begin(0);
         handle(self, turn);
-        while let Some(item) = self.post.next() {
-            self.item(turn, item);
+        while let Some(caused) = self.post.next() {
+            self.item(turn, caused.item);
         }
-        self.post.send(turn, &mut self.pending);
+        self.post.send(turn, &mut self.pending, &self.topology);
+    }
+
+    /// What is caused from now on belongs to a step of its own, with which somebody may wait.
+    fn begin_step(&mut self) {
+        self.steps += 1;
+        self.post.begin(self.steps);
+    }
+
+    /// Does what another shard has sent.
+    fn letter(&mut self, turn: &mut CockatriceTurn<'_>, mail: Mail) {
+        for Caused { step, item } in mail {
+            self.post.begin(step);
+            match item {
+                Item::Piece { bytes, is_last } => {
+                    let whole = self.post.piece(self.from, &bytes, is_last);
+                    for Caused { step, item } in whole.into_iter().flatten() {
+                        self.post.begin(step);
+                        self.item(turn, item);
+                    }
+                }
+                item => self.item(turn, item),
+            }
+        }
     }
 
     fn item(&mut self, turn: &mut CockatriceTurn<'_>, item: Item) {
@@ -209,27 +284,46 @@ impl Cockatrice {
             Item::Directory(change) => self.in_directory(turn, change),
             Item::Echo(shard, change) => self.post.to(shard, Item::Everywhere(change)),
             Item::Everywhere(change) => self.tell_everywhere(change),
-            Item::Room(room, message) => {
-                let unix_ms = turn.now.unix.as_millis() as u64;
-                self.in_room(room, message, unix_ms);
-            }
+            Item::Room(room, era, message) => self.for_room(room, era, message),
             Item::Game(game, message) => self.in_game(turn, game, message),
+            Item::Begin(new) => self.number_game(*new),
             Item::Session(conn, message) => self.in_session(turn, conn, message),
             Item::Shutdown {
                 reason,
                 minutes,
-                ends,
-            } => self.shutdown_ordered(turn, reason, minutes, ends),
+                left,
+            } => self.shutdown_ordered(turn, reason, minutes, turn.now.mono + left),
             Item::WriteLog(conn) => self.write_log_for(conn),
             Item::Eject(eject) => self.ejected(turn, &eject),
             Item::Show(delivery) => self.show(turn, delivery),
+            Item::Piece { .. } => {} // a letter of pieces is one letter
         }
     }
 
+    /// Whether a connection still waits for what comes of the present step.
+    fn is_awaited(&self, conn: ConnId) -> bool {
+        let step = self.post.step();
+        let session = self.sessions.get(&conn);
+        let work = session.and_then(|session| session.work.as_ref());
+        step == 0 || work.is_some_and(|work| work.wait.step == step)
+    }
+
     fn in_session(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, message: ToSession) {
+        let answers = matches!(
+            message,
+            ToSession::Reply(_) | ToSession::GamesOf(..) | ToSession::Agreed(_)
+        );
+        if answers && !self.is_awaited(conn) {
+            return self.metrics.late_answers.up();
+        }
         match message {
             ToSession::Admitted(refused) => self.admitted(turn, conn, refused),
-            ToSession::Granted(name, games) => self.granted(turn, conn, name, games),
+            // Of another era: it has been claimed anew since, or will be, and the home knows of no such grant then.
+            ToSession::Granted(.., era) if era != self.topology.era() => {}
+            ToSession::Granted(name, games, epoch, _) => {
+                self.granted(turn, conn, name, games, epoch);
+            }
+            ToSession::ClaimLater(era) => self.claim_later(turn, conn, era),
             ToSession::Evicted => self.evicted(turn, conn),
             ToSession::Reply(reply) => self.reply(turn, conn, reply),
             ToSession::GamesOf(room, games) => self.games_told(turn, conn, room, games),
@@ -242,11 +336,7 @@ impl Cockatrice {
                 exempt,
             } => self.may(conn, asker, &name, exempt),
             ToSession::Agreed(account) => self.has_agreed(turn, conn, account),
-            ToSession::Entered(game, taking) => {
-                if let Some(session) = self.sessions.get_mut(&conn) {
-                    session.games.insert(game, taking);
-                }
-            }
+            ToSession::Entered(game, taking) => self.entered_game(conn, game, taking),
             ToSession::MadeToSay(bytes) => {
                 self.may_talk(conn, bytes as usize);
             }
@@ -255,6 +345,8 @@ impl Cockatrice {
                     session.games.remove(&game);
                 }
             }
+            ToSession::Dismissed(farewell) => self.operator_evicts(turn, conn, &farewell),
+            ToSession::StillIn(game, shard) => self.is_still_seated(conn, game, shard),
         }
     }
 
@@ -265,6 +357,8 @@ impl Cockatrice {
         self.tick_log(turn.now.mono);
         self.tick_rooms();
         self.tick_shutdown(turn);
+        self.tick_waits(turn);
+        self.tick_away(turn);
         self.show_counts();
         // In steps, however late this one is; those that were missed are not made up for.
         self.next_tick = (self.next_tick + self.settings.tick).max(turn.now.mono);
@@ -304,9 +398,34 @@ impl Cockatrice {
             Delivery::Spread(topic, message) => {
                 turn.fan_out(super::Audience::Topic(topic), message);
             }
-            Delivery::Enter(conn, topic) => turn.enter(conn, topic),
-            Delivery::Leave(conn, topic) => turn.leave(conn, topic),
+            Delivery::Enter(conn, topic) => {
+                if self.may_be_inside(conn, topic) {
+                    turn.enter(conn, topic);
+                }
+            }
+            Delivery::Leave(conn, topic) => {
+                if self.may_be_outside(conn, topic) {
+                    turn.leave(conn, topic);
+                }
+            }
         }
+    }
+
+    /// Whether a connection is in the room of a topic, as far as it knows itself; alone, what the room says is so. Where a room was
+    /// before may say it late.
+    fn may_be_inside(&self, conn: ConnId, topic: crate::Topic) -> bool {
+        !self.topology.is_clustered() || self.is_member(conn, topic)
+    }
+
+    /// The same, of one that is not.
+    fn may_be_outside(&self, conn: ConnId, topic: crate::Topic) -> bool {
+        !self.topology.is_clustered() || !self.is_member(conn, topic)
+    }
+
+    fn is_member(&self, conn: ConnId, topic: crate::Topic) -> bool {
+        let session = self.sessions.get(&conn);
+        let room = room_of(topic);
+        session.is_some_and(|session| room.is_some_and(|room| session.rooms.contains(&room)))
     }
 
     /// Says the same to all connections that have begun to talk.
@@ -351,12 +470,19 @@ impl Dialect for Cockatrice {
         self.input(turn, |lobby, _| lobby.depart(conn));
     }
 
-    fn on_mail(&mut self, turn: &mut CockatriceTurn<'_>, _: ShardId, mail: Mail) {
+    fn on_mail(&mut self, turn: &mut CockatriceTurn<'_>, from: ShardId, mail: Mail) {
         self.input(turn, |lobby, turn| {
-            for item in mail {
-                lobby.item(turn, item);
-            }
+            lobby.from = from;
+            lobby.letter(turn, mail);
         });
+    }
+
+    fn on_standing(&mut self, turn: &mut CockatriceTurn<'_>, standing: &cluster::Standing) {
+        self.input(turn, |lobby, turn| lobby.standing_changed(turn, standing));
+    }
+
+    fn on_lane_broken(&mut self, turn: &mut CockatriceTurn<'_>, node: u8) {
+        self.input(turn, |lobby, turn| lobby.lane_broken(turn, node));
     }
 
     fn on_answer(
@@ -377,6 +503,8 @@ impl Dialect for Cockatrice {
     fn on_timer(&mut self, turn: &mut CockatriceTurn<'_>, timer: Timer) {
         match timer {
             Timer::Tick => self.input(turn, |lobby, turn| lobby.tick(turn)),
+            Timer::Claims => self.input(turn, |lobby, _| lobby.claims_due()),
+            Timer::Rooms => self.input(turn, |lobby, _| lobby.rooms_due()),
         }
     }
 
@@ -396,6 +524,10 @@ impl Dialect for Cockatrice {
 
     fn is_drained(&self) -> bool {
         self.tables.is_empty()
+    }
+
+    fn is_caught_up(&self) -> bool {
+        self.unseen.is_empty() && self.gathering.is_empty()
     }
 
     fn on_query(&mut self, turn: &mut CockatriceTurn<'_>, query: &Query) -> Found {

@@ -1,12 +1,22 @@
 //! What an operator sees of this shard, and what they have it do.
 
-use std::{collections::BTreeMap, ops::Bound, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    ops::Bound,
+    time::Duration,
+};
 
 use cockatrice::messages::{CloseReason, ResponseBody, ResponseCode, ResponseLogin};
 
-use super::{Cockatrice, CockatriceTurn, mail::ToRegistry, protocol, state::work::Reply};
+use super::{
+    Cockatrice, CockatriceTurn,
+    mail::{Delivery, Item, ToRegistry, ToSession},
+    protocol,
+    state::{directory::Place, work::Reply},
+};
 use crate::{
-    ConnId, Now,
+    ConnId, Now, ShardId,
     operator::{
         self, Act, Done, Farewell, Found, Game, Mark, Page, Player, Query, Row, Subject, Totals,
         Until,
@@ -22,20 +32,19 @@ impl Cockatrice {
             Subject::Players => self.page_of_users(query, now),
             Subject::Games => self.page_of_games(query),
             Subject::Totals => {
-                // Everybody is in every shard's picture: one of them counts.
+                // Everybody is in every shard's picture: one of them counts those of its node.
                 let is_desk = self.topology.desk() == self.shard;
-                let players = if is_desk {
-                    self.directory.users.len()
-                } else {
-                    0
-                };
+                let users = self.directory.users.values().filter(|_| is_desk);
+                let here = users.filter(|user| user.conn.shard.node() == self.shard.node());
+                let players = here.count();
                 Totals {
                     players: players as u32,
                     games: self.tables.len() as u32,
                 }
                 .into()
             }
-            Subject::Queues | Subject::Connections | Subject::Elsewhere => Found::lacking(),
+            Subject::Elsewhere => self.page_elsewhere(query),
+            Subject::Queues | Subject::Connections => Found::lacking(),
         }
     }
 
@@ -56,6 +65,77 @@ impl Cockatrice {
             }
         }
         page.found()
+    }
+
+    /// Users of other nodes, by name. Where they come from their own node knows.
+    fn page_elsewhere(&self, query: &Query) -> Found {
+        let mut page = Page::of(query);
+        let from = match &query.from {
+            Mark::Name(name) => Bound::Included(name.clone()),
+            _ => Bound::Unbounded,
+        };
+        for (name, listed) in self.directory.users.range((from, Bound::Unbounded)) {
+            let is_elsewhere = listed.conn.shard.node() != self.shard.node();
+            let row = || {
+                is_elsewhere.then(|| {
+                    Row::Player(Player {
+                        conn: listed.conn,
+                        id: None,
+                        name: listed.name.to_string(),
+                        address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                        since: 0,
+                        state: String::new(),
+                        game: None,
+                        client: None,
+                    })
+                })
+            };
+            if !page.look(|| Mark::Name(name.clone()), row) {
+                break;
+            }
+        }
+        page.found()
+    }
+
+    /// Has a shard of another node end a connection, if somebody is shown to have it and can be reached.
+    fn dismiss(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        farewell: &Farewell,
+    ) -> Done {
+        let mut users = self.directory.users.values();
+        let is_known = users.any(|user| user.conn == conn) && self.topology.reaches(conn.shard);
+        if !is_known || conn.shard.node() == self.shard.node() {
+            return Done::Of(0);
+        }
+        let farewell = Box::new(farewell.clone());
+        self.input(turn, |lobby, _| {
+            lobby.post.session(conn, ToSession::Dismissed(farewell));
+        });
+        Done::Of(1)
+    }
+
+    /// Tells the users of all other nodes, which one shard of this one does. How many there are.
+    fn tell_elsewhere(&mut self, turn: &mut CockatriceTurn<'_>, message: &bytes::Bytes) -> u32 {
+        if self.shard != self.topology.desk() {
+            return 0;
+        }
+        let node = self.shard.node();
+        let shards = self
+            .topology
+            .in_reach()
+            .filter(|shard| shard.node() != node);
+        let shards: Vec<ShardId> = shards.collect();
+        self.input(turn, |lobby, _| {
+            for shard in shards {
+                let all = Item::Show(Delivery::SendAll(message.clone()));
+                lobby.post.tell(shard, all);
+            }
+        });
+        let users = self.directory.users.values().map(|user| user.conn.shard);
+        let elsewhere = users.filter(|&shard| shard.node() != node && self.topology.reaches(shard));
+        elsewhere.count() as u32
     }
 
     fn user_shown(&self, conn: ConnId, now: Now) -> Option<Row> {
@@ -116,7 +196,14 @@ impl Cockatrice {
 
     pub(super) fn ordered(&mut self, turn: &mut CockatriceTurn<'_>, act: &Act) -> Done {
         match act {
-            Act::Broadcast(text) => self.tell_users(turn, &protocol::server_message(text)),
+            Act::Broadcast(text) => {
+                let told = protocol::server_message(text);
+                let elsewhere = self.tell_elsewhere(turn, &told);
+                match self.tell_users(turn, &told) {
+                    Done::Of(here) => Done::Of(here + elsewhere),
+                    other => other,
+                }
+            }
             Act::Mute(sanction) => {
                 if !self.standing.muted.set(sanction, turn.now.unix) {
                     return Done::Full;
@@ -140,7 +227,7 @@ impl Cockatrice {
                 };
                 self.tell_users(turn, &told)
             }
-            Act::Dismiss { .. } => Done::Lacks, // nobody is elsewhere
+            Act::Dismiss { conn, farewell, .. } => self.dismiss(turn, *conn, farewell),
             Act::LameDuck => {
                 self.standing.lame_duck = true;
                 Done::Of(0)
@@ -215,7 +302,7 @@ impl Cockatrice {
         turn: &mut CockatriceTurn<'_>,
         conn: ConnId,
         name: &str,
-        games: &BTreeMap<u32, u32>,
+        games: &BTreeMap<u32, Place>,
     ) -> bool {
         if !self.standing.lame_duck || !games.is_empty() {
             return false;

@@ -188,8 +188,7 @@ impl Cockatrice {
         }
         let added = protocol::replay_added(played, ids);
         for name in &played.audience {
-            if let Some(user) = self.directory.users.get(name) {
-                let conn = user.conn;
+            if let Some(conn) = self.there(name) {
                 let send = Delivery::Send(conn, added.clone());
                 self.post.to(conn.shard, Item::Show(send));
             }

@@ -19,6 +19,7 @@ const OWN_NETWORKS: [&str; 5] = [
 impl Lobby for Cockatrice {
     type Settings = LobbySettings;
     type Metrics = Metrics;
+    const SPREADS: bool = true;
 
     fn new_shard(
         shard: ShardId,

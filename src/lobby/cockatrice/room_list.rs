@@ -267,7 +267,7 @@ impl Cockatrice {
         }
     }
 
-    fn tell_room_counts(&mut self, room: u32) {
+    pub(super) fn tell_room_counts(&mut self, room: u32) {
         let Some(state) = self.rooms.get_mut(&room) else {
             return;
         };

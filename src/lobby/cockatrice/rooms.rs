@@ -11,12 +11,12 @@ use cockatrice::{
 
 use super::{
     Cockatrice, CockatriceTurn,
-    mail::{Delivery, Item, ToRoom, ToSession},
+    mail::{Delivery, Item, ToDirectory, ToRoom, ToSession},
     protocol,
     questions::Place,
     state::{
         directory::{Listed, members},
-        work::{Flow, Reply},
+        work::{Flow, Reply, Work},
     },
 };
 use crate::ConnId;
@@ -28,7 +28,7 @@ impl Cockatrice {
     // ---- on the member's shard ---------------------------------------------------------------------------------
 
     /// Somebody wants to enter a room (spec: cockatrice-behaviour 4.3).
-    pub(super) fn join_room(&mut self, conn: ConnId, room: u32) -> Flow {
+    pub(super) fn join_room(&mut self, conn: ConnId, room: u32, work: &mut Work) -> Flow {
         let Some(session) = self.sessions.get_mut(&conn) else {
             return Flow::code(ResponseCode::RespLoginNeeded);
         };
@@ -46,6 +46,7 @@ impl Cockatrice {
         }
         let member = user.listed(conn);
         session.rooms.insert(room);
+        work.joining = Some(room);
         self.tell_room(room, ToRoom::Join(member));
         Flow::Wait(self.topology.room(room))
     }
@@ -81,9 +82,10 @@ impl Cockatrice {
 
     // ---- on the room's shard -----------------------------------------------------------------------------------
 
-    pub(super) fn in_room(&mut self, room: u32, message: ToRoom, unix_ms: u64) {
+    pub(super) fn in_room(&mut self, room: u32, message: ToRoom) {
+        let unix_ms = self.unix.as_millis() as u64;
         match message {
-            ToRoom::Join(member) => self.entered(room, member),
+            ToRoom::Join(member) => self.joined(room, member),
             ToRoom::Leave(conn) => {
                 self.left(room, conn);
                 self.reply_to(conn, Reply::code(ResponseCode::RespOk));
@@ -109,6 +111,14 @@ impl Cockatrice {
                 self.post
                     .session(conn, ToSession::GamesOf(room, games.into()));
             }
+            ToRoom::Enrol {
+                from,
+                members,
+                games,
+            } => self.enrolled(room, from, members, games),
+            ToRoom::News(news, list) => self.game_news_told(room, *news, Some(list)),
+            ToRoom::NoGame(game) => self.game_gone(room, game),
+            ToRoom::History(history) => self.history_told(room, history),
         }
     }
 
@@ -116,7 +126,15 @@ impl Cockatrice {
         self.post.session(conn, ToSession::Reply(reply));
     }
 
-    fn entered(&mut self, room: u32, member: Listed) {
+    /// Whether a later session of the name is in it: this one is to end.
+    pub(super) fn is_outdated(&self, room: u32, member: &Listed) -> bool {
+        let state = self.rooms.get(&room);
+        let known = state.and_then(|state| state.members.get(&member.name));
+        known.is_some_and(|known| known.epoch > member.epoch && known.conn != member.conn)
+    }
+
+    /// Somebody is a member from now on.
+    pub(super) fn entered(&mut self, room: u32, member: Listed) {
         let conn = member.conn;
         let before = self
             .rooms
@@ -126,7 +144,12 @@ impl Cockatrice {
             self.left(room, before); // an older session of that name, of whose end is not known here yet
         }
         let id = self.room_id(room);
-        self.spread(room, protocol::room_joined(id, &member.public));
+        self.spread_here(room, protocol::room_joined(id, &member.public));
+        self.tell_pictures(|| ToDirectory::Entered {
+            room,
+            member: member.clone(),
+            told: true,
+        });
         let Some(state) = self.rooms.get_mut(&room) else {
             return;
         };
@@ -134,6 +157,23 @@ impl Cockatrice {
         let enter = Delivery::Enter(conn, members(room));
         self.post.to(conn.shard, Item::Show(enter));
         self.room_changed(room);
+    }
+
+    /// Somebody enters, and waits to be told what is in it. They may be in already, if the room has moved meanwhile.
+    fn joined(&mut self, room: u32, member: Listed) {
+        let conn = member.conn;
+        if self.is_outdated(room, &member) {
+            self.post.session(conn, ToSession::Evicted);
+            return self.reply_to(conn, Reply::code(ResponseCode::RespContextError));
+        }
+        let state = self.rooms.get(&room);
+        if state.is_none_or(|state| !state.names.contains_key(&conn)) {
+            self.entered(room, member);
+        } else {
+            let enter = Delivery::Enter(conn, members(room));
+            self.post.to(conn.shard, Item::Show(enter));
+        }
+        let id = self.room_id(room);
         let Some(state) = self.rooms.get(&room) else {
             return;
         };
@@ -161,7 +201,7 @@ impl Cockatrice {
         // How many there are is known here before it is everywhere.
         let mut record = self.room_with_types(room, state.counts());
         for game in &state.games {
-            if let Some(info) = self.game_record(*game) {
+            if let Some(info) = self.record_in(room, *game) {
                 raw::block(&mut record, 7, &info);
             }
         }
@@ -171,7 +211,8 @@ impl Cockatrice {
         record
     }
 
-    fn left(&mut self, room: u32, conn: ConnId) {
+    /// Somebody is no member any more, if they were one.
+    pub(super) fn left(&mut self, room: u32, conn: ConnId) {
         let Some(name) = self
             .rooms
             .get_mut(&room)
@@ -181,16 +222,22 @@ impl Cockatrice {
         };
         let leave = Delivery::Leave(conn, members(room));
         self.post.to(conn.shard, Item::Show(leave));
-        self.spread(room, protocol::room_left(self.room_id(room), &name));
+        self.spread_here(room, protocol::room_left(self.room_id(room), &name));
+        self.tell_pictures(|| ToDirectory::Exited { room, name });
         self.room_changed(room);
     }
 
     /// A member's record is another one.
-    fn changed(&mut self, room: u32, member: Listed) {
+    pub(super) fn changed(&mut self, room: u32, member: Listed) {
         let state = self.rooms.get_mut(&room);
         let known = state.and_then(|state| state.members.get_mut(&member.name));
-        if let Some(known) = known.filter(|known| known.conn == member.conn) {
-            *known = member;
+        if let Some(known) = known.filter(|known| known.conn == member.conn && **known != member) {
+            *known = member.clone();
+            self.tell_pictures(|| ToDirectory::Entered {
+                room,
+                member,
+                told: false,
+            });
         }
     }
 
@@ -217,14 +264,30 @@ impl Cockatrice {
         self.spread(room, message);
     }
 
+    /// Tells the members of a room what its other shards tell theirs by themselves, when they hear of it; alone, all of them.
+    pub(super) fn spread_here(&mut self, room: u32, message: Bytes) {
+        if !self.topology.is_clustered() {
+            return self.spread(room, message);
+        }
+        let here = self.shard;
+        let state = self.rooms.get(&room);
+        if state.is_some_and(|state| state.shards.contains_key(&here)) {
+            let spread = Delivery::Spread(members(room), message);
+            self.post.tell(here, Item::Show(spread));
+        }
+    }
+
     /// Tells all members of a room.
     pub(super) fn spread(&mut self, room: u32, message: Bytes) {
         let Some(state) = self.rooms.get(&room) else {
             return;
         };
         for &shard in state.shards.keys() {
+            if !self.topology.reaches(shard) {
+                continue;
+            }
             let spread = Delivery::Spread(members(room), message.clone());
-            self.post.to(shard, Item::Show(spread));
+            self.post.tell(shard, Item::Show(spread));
         }
     }
 }

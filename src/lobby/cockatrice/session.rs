@@ -10,12 +10,13 @@ use super::{
     mail::{Item, ToDesk, ToDirectory, ToGame, ToRegistry, ToRoom},
     protocol,
     state::{
-        session::Session,
+        directory::Place,
+        session::{Session, Taking},
         visitor::Transport,
         work::{Flow, Work},
     },
 };
-use crate::{Closing, ConnId, Origin};
+use crate::{Closing, ConnId, Origin, ShardId};
 
 impl Cockatrice {
     pub(super) fn opened(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, origin: Origin) {
@@ -125,14 +126,17 @@ impl Cockatrice {
             self.tell_room(room, ToRoom::Gone(conn));
         }
         for (&game, taking) in &session.games {
-            self.tell_game(taking.room, game, ToGame::Lost(conn));
+            self.tell_game(taking.shard, game, ToGame::Lost(conn));
         }
         if let Some(user) = session.user {
             self.session_over(user.session_id);
             let mut games = session.games;
             // Nobody keeps a place for guests.
             games.retain(|_, _| user.level.is_registered());
-            let games = games.iter().map(|(&game, taking)| (game, taking.room));
+            let games = games.iter().map(|(&game, taking)| {
+                let Taking { room, shard, .. } = *taking;
+                (game, Place { room, shard })
+            });
             let games = games.collect();
             let name = user.name;
             self.spread_departure(&session.rooms, name.clone(), conn);
@@ -144,11 +148,10 @@ impl Cockatrice {
     /// who is no longer there.
     fn spread_departure(&mut self, rooms: &BTreeSet<u32>, name: Box<str>, conn: ConnId) {
         let left = ToDirectory::Left { name, conn };
-        match rooms.last() {
-            Some(&room) => {
-                let shard = self.topology.room(room);
-                self.post.to(shard, Item::Echo(self.shard, left));
-            }
+        let last = rooms.last().map(|&room| self.topology.room(room));
+        // What another node is told may be lost with it.
+        match last.filter(|shard| shard.node() == self.shard.node()) {
+            Some(shard) => self.post.to(shard, Item::Echo(self.shard, left)),
             None => self.tell_everywhere(left),
         }
     }
@@ -172,12 +175,12 @@ impl Cockatrice {
 
     pub(super) fn tell_room(&mut self, room: u32, message: ToRoom) {
         let shard = self.topology.room(room);
-        self.post.to(shard, Item::Room(room, message));
+        let era = self.topology.era();
+        self.post.to(shard, Item::Room(room, era, message));
     }
 
-    /// Tells a game of that room.
-    pub(super) fn tell_game(&mut self, room: u32, game: u32, message: ToGame) {
-        let shard = self.topology.room(room);
+    /// Tells a game that a shard has.
+    pub(super) fn tell_game(&mut self, shard: ShardId, game: u32, message: ToGame) {
         self.post.to(shard, Item::Game(game, message));
     }
 
@@ -210,7 +213,7 @@ impl Cockatrice {
             for (&game, taking) in &mut session.games {
                 if taking.silence != silence {
                     taking.silence = silence;
-                    pings.push((conn, taking.room, game, silence));
+                    pings.push((conn, taking.room, game, taking.shard, silence));
                 }
             }
         }
@@ -219,8 +222,8 @@ impl Cockatrice {
             list.sort_unstable();
         }
         pings.sort_unstable();
-        for (conn, room, game, silence) in pings {
-            self.tell_game(room, game, ToGame::Ping(conn, silence));
+        for (conn, _, game, shard, silence) in pings {
+            self.tell_game(shard, game, ToGame::Ping(conn, silence));
         }
         for conn in warned {
             turn.send(conn, protocol::idle_warning());

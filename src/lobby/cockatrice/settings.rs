@@ -6,7 +6,7 @@ use cockatrice::flood::Limits;
 use settings::{Address, Cidr};
 use wire::{Format, ReadLimits};
 
-use crate::{Opened, Spoken, StrangerLimits, rate::Rate};
+use crate::{NodeSettings, Opened, Spoken, StrangerLimits, rate::Rate};
 
 settings::settings! {
     /// Where the lobby listens, what a client may say at once, and how much may wait for one.
@@ -155,6 +155,8 @@ settings::settings! {
         log_private: bool = "cockatrice.log_private_messages", flag(), "false";
         /// Whether everybody may create a game as a judge.
         create_as_judge: bool = "cockatrice.allow_create_as_judge", flag(), "false";
+        /// What holds where there are other nodes.
+        nodes: NodeSettings;
         /// Commands of one client in a second in the long run; 1000 at once. It is heard later if it sends more. 0: no limit.
         commands_per_second: Option<u32> = "cockatrice.commands_per_second", number(0, 1_000_000), "100", unit("commands/s");
     }

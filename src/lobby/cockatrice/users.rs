@@ -47,7 +47,7 @@ impl Cockatrice {
         name: &str,
     ) -> Flow {
         let staff = self.is_staff(conn);
-        let there = self.directory.users.get(name).map(|user| user.conn);
+        let there = self.there(name);
         let record = if name.is_empty() {
             self.own_record(conn)
         } else if let Some(there) = there {
@@ -123,7 +123,7 @@ impl Cockatrice {
         work: &mut Work,
     ) -> Flow {
         let receiver = message.user_name();
-        let Some(to) = self.directory.users.get(&*receiver).map(|user| user.conn) else {
+        let Some(to) = self.there(&receiver) else {
             return Flow::code(ResponseCode::RespNameNotFound);
         };
         let text = message.message.as_deref().unwrap_or_default();
@@ -195,6 +195,7 @@ impl Cockatrice {
             Some(then) => self.agreed(turn, conn, then, account, &mut work),
             None => Flow::code(ResponseCode::RespInternalError),
         };
+        work.wait = self.post.wait(self.mono, self.topology.is_clustered());
         if let Some(session) = self.sessions.get_mut(&conn) {
             session.work = Some(work);
         }
@@ -277,7 +278,7 @@ impl Cockatrice {
         name: &str,
         work: &mut Work,
     ) -> Flow {
-        let Some(there) = self.directory.users.get(name).map(|user| user.conn) else {
+        let Some(there) = self.there(name) else {
             return Flow::code(ResponseCode::RespNameNotFound);
         };
         let exempt = self.is_staff(conn);

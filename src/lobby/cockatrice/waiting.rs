@@ -2,15 +2,14 @@
 
 use std::marker::PhantomData;
 
-use cockatrice::game::{Out, Role, Rules};
+use cockatrice::game::Out;
 
 use super::{
     Cockatrice, CockatriceTurn,
-    mail::Entrant,
+    mail::NewGameAt,
     questions::{
         Answer, AskDecks, AskReplays, AskReports, ChangeAccount, Moderate, PlayedGame, Register,
     },
-    state::lists::Lists,
 };
 use crate::{ConnId, question::Asker};
 
@@ -67,9 +66,9 @@ pub(super) struct Opening {
     pub(super) name: Box<str>,
 }
 
-/// A game that waits for its number.
+/// A game that waits for its number; the step that its creator waits with.
 #[derive(Debug)]
-pub(super) struct Numbering(pub(super) NewGameAt);
+pub(super) struct Numbering(pub(super) NewGameAt, pub(super) u64);
 
 /// A participant who waits for a stored deck.
 #[derive(Debug)]
@@ -96,17 +95,6 @@ pub(super) struct Keeping {
 #[derive(Debug)]
 pub(super) struct Storing(pub(super) Box<PlayedGame>);
 
-/// Somebody who wants to read what was said, of which lines are being written.
+/// Somebody who wants to read what was said, of which lines are being written; the step that they wait with.
 #[derive(Debug)]
-pub(super) struct Writing(pub(super) ConnId);
-
-/// A game that is about to begin in a room.
-#[derive(Debug)]
-pub(super) struct NewGameAt {
-    pub(super) room: u32,
-    pub(super) rules: Rules,
-    pub(super) role: Role,
-    pub(super) lists: Box<Lists>,
-    pub(super) now_s: u64,
-    pub(super) entrant: Entrant,
-}
+pub(super) struct Writing(pub(super) ConnId, pub(super) u64);

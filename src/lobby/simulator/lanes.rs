@@ -17,6 +17,9 @@ use super::{
 };
 use crate::{Closing, ConnId, Dialect, ShardId, Standing};
 
+/// Longest letter that a real lane takes.
+const LETTER: usize = 256 * 1024;
+
 /// Most of what is late at all is late by as little.
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -145,7 +148,12 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         if self.written_mail {
             travelled(mail);
         }
-        written(mail).into()
+        let bytes: Bytes = written(mail).into();
+        assert!(
+            bytes.len() <= LETTER,
+            "a letter that is too long is dropped"
+        );
+        bytes
     }
 
     /// Something for a connection of another node.

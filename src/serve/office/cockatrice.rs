@@ -82,7 +82,8 @@ async fn set_up(
     journals: Journals,
     progress: &Arc<Progress>,
 ) -> anyhow::Result<Rc<CockatriceHandler>> {
-    let begun = unix_now();
+    // Sessions that are open may be those of other nodes.
+    let begun = (!config.cluster.is_wanted()).then(unix_now);
     let store = Arc::new(store(config, progress).await?);
     let folder = journals.ours.join(FOLDER);
     let theirs = journals.left.path().join(FOLDER);
@@ -129,9 +130,14 @@ async fn adopt(handler: Rc<CockatriceHandler>, left: Left) {
     let _ = left.adopted(FOLDER, adopt).await; // if it can't, it has been logged
 }
 
-/// Whether the store is there and fit for use; then sessions that were open when this process began are over.
-async fn is_reached(store: &Store, begun: f64, awaited: &AtomicBool) -> bool {
-    match store.begin(begun).await {
+/// Whether the store is there and fit for use; then sessions that were open when this process began are over, unless others have
+/// some.
+async fn is_reached(store: &Store, begun: Option<f64>, awaited: &AtomicBool) -> bool {
+    let looked = match begun {
+        Some(begun) => store.begin(begun).await,
+        None => store.look().await,
+    };
+    match looked {
         Ok(()) => awaited.store(false, Ordering::Release),
         Err(Unusable::Unreached) => return false,
         Err(error) => {

@@ -76,10 +76,10 @@ impl Cockatrice {
     fn tell_of(&mut self, turn: &mut CockatriceTurn<'_>, notices: Vec<Notice>) {
         let mut delivered = Vec::new();
         for Notice { to, event, pending } in notices {
-            let Some(user) = self.directory.users.get(&to) else {
+            let Some(conn) = self.there(&to) else {
                 continue;
             };
-            self.tell(user.conn, protocol::session(&event));
+            self.tell(conn, protocol::session(&event));
             delivered.extend(pending);
         }
         if !delivered.is_empty() {
@@ -133,7 +133,7 @@ impl Cockatrice {
     }
 
     /// Others see a user's record as it is now.
-    fn spread_user(&mut self, conn: ConnId, told: bool) {
+    pub(in crate::cockatrice) fn spread_user(&mut self, conn: ConnId, told: bool) {
         let Some(session) = self.sessions.get(&conn) else {
             return;
         };
@@ -172,7 +172,7 @@ impl Cockatrice {
 
     /// Ends sessions, wherever they are.
     fn eject(&mut self, eject: Eject) {
-        for shard in self.topology.all() {
+        for shard in self.topology.in_reach() {
             let eject = Box::new(eject.clone());
             self.post.to(shard, Item::Eject(eject));
         }
@@ -237,7 +237,7 @@ impl Cockatrice {
         self.post.session(conn, ToSession::Reply(Reply::code(code)));
         if let Ok(Some(message)) = message {
             let told = protocol::server_message(&message);
-            for shard in self.topology.all() {
+            for shard in self.topology.in_reach() {
                 let delivery = Delivery::SendAll(told.clone());
                 self.post.to(shard, Item::Show(delivery));
             }

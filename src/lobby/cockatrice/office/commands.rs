@@ -134,8 +134,8 @@ impl Cockatrice {
     fn write_all_logs(&mut self, conn: ConnId, work: &mut Work) -> Flow {
         work.prepared = true;
         work.left += 1;
-        work.waits = self.topology.all().count();
-        for shard in self.topology.all() {
+        work.waits = self.topology.in_reach().count();
+        for shard in self.topology.in_reach() {
             self.post.to(shard, Item::WriteLog(conn));
         }
         Flow::Asked
@@ -217,15 +217,15 @@ impl Cockatrice {
             .reason
             .as_ref()
             .map(|reason| cockatrice::text::text(reason));
-        let ends = turn.now.mono + std::time::Duration::from_secs(60 * u64::from(minutes));
-        for shard in self.topology.all() {
+        let left = std::time::Duration::from_secs(60 * u64::from(minutes));
+        for shard in self.topology.in_reach() {
             let reason = reason.as_deref().unwrap_or_default().into();
             self.post.to(
                 shard,
                 Item::Shutdown {
                     reason,
                     minutes,
-                    ends,
+                    left,
                 },
             );
         }

@@ -9,9 +9,10 @@ use crate::{
     ConnId,
     cockatrice::{
         Cockatrice, CockatriceTurn,
+        mail::NewGameAt,
         questions::{DeckForGame, NewGame},
         state::work::Reply,
-        waiting::{Fetching, NewGameAt, Numbering},
+        waiting::{Fetching, Numbering},
     },
     question::{Continuation, StoreFailure},
 };
@@ -25,6 +26,7 @@ impl Continuation for Numbering {
         _: &mut CockatriceTurn<'_>,
         number: Result<u32, StoreFailure>,
     ) {
+        lobby.post.begin(self.1);
         match number {
             Ok(number) => lobby.begin_game(number, self.0),
             Err(_) => {
@@ -58,7 +60,8 @@ impl Cockatrice {
             description: new.rules.description.clone(),
             creator: new.entrant.listed.name.clone(),
         };
-        self.post.ask_for(question, Numbering(new));
+        let step = self.post.step();
+        self.post.ask_for(question, Numbering(new, step));
     }
 
     /// Has stored decks of the user of a connection fetched.

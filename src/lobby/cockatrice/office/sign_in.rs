@@ -18,7 +18,7 @@ use crate::{
         },
         state::{
             visitor::Transport,
-            work::{Flow, Reply},
+            work::{Claiming, Flow, Reply},
         },
         waiting::{Identifying, Opening, Salting},
     },
@@ -157,7 +157,20 @@ impl Cockatrice {
         };
         newcomer.password_right = is_known;
         newcomer.account = account;
-        self.claim_name(conn, name, is_known, taken);
+        let claiming = Claiming {
+            name,
+            replaces: is_known,
+            taken,
+            later: false,
+        };
+        newcomer.claiming = Some(claiming.clone());
+        self.begin_step();
+        self.claim_name(conn, claiming);
+        let wait = self.post.wait(self.mono, self.topology.is_clustered());
+        let session = self.sessions.get_mut(&conn);
+        if let Some(work) = session.and_then(|session| session.work.as_mut()) {
+            work.wait = wait;
+        }
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use crate::cockatrice::{
 
 /// Names of friends, and of those who are not heard.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lists {
+pub(crate) struct Lists {
     buddies: BTreeSet<Box<str>>,
     ignored: BTreeSet<Box<str>>,
 }

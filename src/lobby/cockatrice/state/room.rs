@@ -1,12 +1,43 @@
 //! A room: who is in it, and what was said.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
+use bytes::Bytes;
 use cockatrice::rooms::History;
 use serde::{Deserialize, Serialize};
 
 use super::directory::Listed;
 use crate::{ConnId, ShardId};
+
+/// What a room has to know of a game that another shard has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GameNews {
+    pub(crate) game: u32,
+    /// Which has it.
+    pub(crate) shard: ShardId,
+    /// Who has created it.
+    pub(crate) creator: Box<str>,
+    /// Who is in it.
+    pub(crate) names: Vec<Box<str>>,
+    /// Its full record.
+    pub(crate) record: Bytes,
+    /// It is over, and counts as nobody's.
+    pub(crate) closing: bool,
+}
+
+/// A room of which not everybody has said who is in it, since the view has changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Gathering {
+    /// Who has not.
+    pub(crate) missing: BTreeSet<ShardId>,
+    /// It is new here: nobody in it is heard until it is whole.
+    pub(crate) is_new: bool,
+    /// How long that is waited for, of the monotonic clock.
+    pub(crate) until: Duration,
+}
 
 /// A room's state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +52,9 @@ pub(crate) struct Room {
     pub(crate) history: History,
     /// Its games.
     pub(crate) games: BTreeSet<u32>,
+    /// Those of them that another shard has.
+    #[serde(default)]
+    pub(crate) foreign: BTreeMap<u32, GameNews>,
     /// The tick in which everybody was told last how many are in it.
     pub(crate) told_in: Option<u64>,
     /// How often in that tick.

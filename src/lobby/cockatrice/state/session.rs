@@ -20,7 +20,7 @@ use super::{
     work::Work,
 };
 use crate::{
-    ConnId, Origin,
+    ConnId, Origin, ShardId,
     cockatrice::{
         account::{Account, Form},
         mail::Entrant,
@@ -70,9 +70,11 @@ pub(crate) struct Session {
 
 /// That somebody is in a game.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Taking {
+pub(crate) struct Taking {
     /// The game's room.
     pub(crate) room: u32,
+    /// The shard that has the game.
+    pub(crate) shard: ShardId,
     /// Whether they may say something there: what they may not is no chat.
     pub(crate) talks: bool,
     /// What the game was told last of how long nothing came from them.
@@ -94,6 +96,9 @@ pub(crate) struct User {
     pub(crate) public: Bytes,
     /// Names the session where sessions are written down; otherwise the largest number.
     pub(crate) session_id: u64,
+    /// Of the grant of the name.
+    #[serde(default)]
+    pub(crate) epoch: u64,
     pub(crate) client_id: Box<str>,
     pub(crate) client_version: Box<str>,
 }
@@ -153,6 +158,11 @@ impl User {
             conn,
             level: self.level,
             public: self.public.clone(),
+            epoch: self.epoch,
+            session: match &self.account {
+                Some(_) => self.session_id,
+                None => 0,
+            },
         }
     }
 

@@ -10,7 +10,7 @@ use cockatrice::{
 use serde::{Deserialize, Serialize};
 
 use super::{lists::Lists, session::Taking};
-use crate::{ConnId, cockatrice::questions::Recorded};
+use crate::{ConnId, ShardId, cockatrice::questions::Recorded};
 
 /// A game and the connections of those who are in it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -60,10 +60,11 @@ impl Seat {
 }
 
 impl Table {
-    /// What the connection of a participant is told of being one.
-    pub(crate) fn taking(&self, id: ParticipantId) -> Taking {
+    /// What the connection of a participant is told of being one, of a game that this shard has.
+    pub(crate) fn taking(&self, id: ParticipantId, shard: ShardId) -> Taking {
         Taking {
             room: self.room,
+            shard,
             talks: self.game.may_talk(id),
             silence: 0,
         }

@@ -15,7 +15,7 @@ pub(crate) enum Transport {
 
 /// What a connection counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Visitor {
+pub(crate) struct Visitor {
     /// What limits per address count it under; none: they do not apply to it.
     pub(crate) counted: Option<IpAddr>,
     pub(crate) transport: Transport,

@@ -1,16 +1,17 @@
 //! What a connection waits with: a container that is being handled, as far as it is.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use cockatrice::messages::ResponseCode;
 use serde::{Deserialize, Serialize};
 
+use super::directory::Place;
 use crate::{ConnId, ShardId, cockatrice::account::Account};
 
 /// What came of a command.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Reply {
+pub(crate) struct Reply {
     pub(crate) code: ResponseCode,
     /// What extends the answer, as it is written.
     pub(crate) body: Option<Bytes>,
@@ -74,6 +75,15 @@ pub(crate) struct Work {
     pub(crate) held: bool,
     /// How many answers are waited for before it goes on.
     pub(crate) waits: usize,
+    /// Of whom they are waited for.
+    #[serde(default)]
+    pub(crate) wait: Wait,
+    /// The room that is being entered.
+    #[serde(default)]
+    pub(crate) joining: Option<u32>,
+    /// Its user is in already, and takes up games again.
+    #[serde(default)]
+    pub(crate) resumes: bool,
     /// What the command that comes next wants done before it is done.
     pub(crate) prepared: bool,
     /// What is done as soon as the user whom it concerns has agreed.
@@ -96,6 +106,9 @@ impl Work {
             answer: Reply::code(ResponseCode::RespOk),
             held: false,
             waits: 1,
+            wait: Wait::default(),
+            joining: None,
+            resumes: false,
             prepared: false,
             then: None,
             gather: None,
@@ -120,6 +133,28 @@ impl Work {
         self.answer.before.extend(reply.before);
         self.answer.after.extend(reply.after);
     }
+}
+
+/// Of whom an answer is waited for. One to an earlier step comes too late and counts for nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Wait {
+    /// What was asked is of this step of the shard.
+    pub(crate) step: u64,
+    /// The other nodes that were asked: a bit for each.
+    pub(crate) nodes: u64,
+    /// How long, of the monotonic clock. None: whoever was asked answers in any case.
+    pub(crate) until: Option<Duration>,
+}
+
+/// A claim to a name that is not answered yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Claiming {
+    pub(crate) name: Box<str>,
+    /// See `ToRegistry::Claim`.
+    pub(crate) replaces: bool,
+    pub(crate) taken: Vec<u32>,
+    /// It is to be made again.
+    pub(crate) later: bool,
 }
 
 impl Newcomer {
@@ -165,6 +200,12 @@ pub(crate) struct Newcomer {
     pub(crate) missing: Vec<Box<str>>,
     /// Its account, if it has one.
     pub(crate) account: Option<Box<Account>>,
-    /// The games, with their rooms, in which they have a place.
-    pub(crate) games: BTreeMap<u32, u32>,
+    /// The games in which they have a place.
+    pub(crate) games: BTreeMap<u32, Place>,
+    /// The name that is claimed for them.
+    #[serde(default)]
+    pub(crate) claiming: Option<Claiming>,
+    /// The name that they have, and the epoch of its grant.
+    #[serde(default)]
+    pub(crate) granted: Option<(Box<str>, u64)>,
 }

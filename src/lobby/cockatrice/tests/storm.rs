@@ -31,7 +31,7 @@ fn nobody_waits_for_ever_and_nothing_is_left() {
 }
 
 /// Does what is asked, or fails.
-fn careless(seed: u64) -> impl FnMut(Ask) -> Answer {
+pub(super) fn careless(seed: u64) -> impl FnMut(Ask) -> Answer {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut known = office::answers();
     move |ask| {
