@@ -8,6 +8,10 @@
 //! How long something took is printed (`-- --nocapture`).
 
 mod bus;
+mod cards;
+#[allow(dead_code, reason = "it can more than is wanted here")]
+#[path = "../cockatrice/client.rs"]
+mod cards_client;
 mod checker;
 mod client;
 mod database;

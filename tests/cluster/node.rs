@@ -60,6 +60,7 @@ impl Node {
         let mut command = muster(folder.path());
         let own = [
             format!("store.url={url}"),
+            format!("cockatrice.store_url={url}"),
             format!("cluster.url=nats://{}", bus.address),
             format!("cluster.name={name}"),
         ];

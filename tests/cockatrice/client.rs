@@ -62,6 +62,15 @@ impl Client {
     }
 
     fn send(&mut self, container: CommandContainer<'_>) -> Response<'static> {
+        let id = self.write(container);
+        self.until("an answer", |message| {
+            let response = message.response.as_ref()?;
+            (response.cmd_id() == id).then(|| response.clone())
+        })
+    }
+
+    /// Sends a command, whatever is answered. Its number.
+    fn write(&mut self, container: CommandContainer<'_>) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         let body = encode(&CommandContainer {
@@ -79,10 +88,7 @@ impl Client {
                 socket.send(message).expect("it takes a message");
             }
         }
-        self.until("an answer", |message| {
-            let response = message.response.as_ref()?;
-            (response.cmd_id() == id).then(|| response.clone())
-        })
+        id
     }
 
     pub(crate) fn session(&mut self, command: SessionCommandBody<'_>) -> Response<'static> {
@@ -93,6 +99,18 @@ impl Client {
             session_command: vec![command],
             ..CommandContainer::default()
         })
+    }
+
+    /// A command whose answer is not waited for.
+    #[allow(dead_code, reason = "not every suite has such")]
+    pub(crate) fn write_session(&mut self, command: SessionCommandBody<'_>) {
+        let command = SessionCommand {
+            body: Some(command),
+        };
+        self.write(CommandContainer {
+            session_command: vec![command],
+            ..CommandContainer::default()
+        });
     }
 
     /// A command for room 0.
