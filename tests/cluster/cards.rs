@@ -256,6 +256,11 @@ fn a_room_and_the_games_of_others_outlive_a_node() {
             }
         });
     }
+    // The node that is lost could not end it.
+    crate::until("the end of bob's session in the store", || {
+        let open = "SELECT user_name FROM cockatrice_sessions WHERE end_time IS NULL ORDER BY 1";
+        cluster.database.rows(open).expect("an answer") == ["ann", "eve"]
+    });
     say(&mut ann, "still here");
     eve.until("a line", |message| {
         said(message).filter(|text| text == "still here")

@@ -36,7 +36,7 @@ pub(crate) struct Listed {
     /// Of the grant of the name: a later one is larger.
     #[serde(default)]
     pub(crate) epoch: u64,
-    /// Names the session in the store; 0: it is not written down.
+    /// Names the session, in the store where sessions are written down. Its node may not live to end it there.
     #[serde(default)]
     pub(crate) session: u64,
 }

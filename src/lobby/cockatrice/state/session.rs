@@ -159,10 +159,7 @@ impl User {
             level: self.level,
             public: self.public.clone(),
             epoch: self.epoch,
-            session: match &self.account {
-                Some(_) => self.session_id,
-                None => 0,
-            },
+            session: self.session_id,
         }
     }
 
