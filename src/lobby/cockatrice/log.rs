@@ -10,13 +10,14 @@ use cockatrice::{messages::ResponseCode, text};
 
 use super::{
     Cockatrice, CockatriceTurn,
+    mail::Item,
     questions::{LogLine, NoteStatus, Place, WriteLog},
     state::work::Reply,
     waiting::Writing,
 };
 use crate::{ConnId, question::Continuation};
 
-/// Lines that wait for the tick; then they are asked at once. More than all users of a shard can say in one.
+/// Lines that wait for the tick; more are written at once.
 const LINES: usize = 1_000;
 
 impl Continuation for Writing {
@@ -56,14 +57,21 @@ impl Cockatrice {
         }))
     }
 
-    /// Something was said.
+    /// Something was said. One shard of a node writes all of it down: lines of one second are read in the order in which they
+    /// came to the store.
     pub(super) fn log(&mut self, line: LogLine, said: &[u8], target_id: u32, target: &str) {
-        self.log.push(LogLine {
+        let line = Box::new(LogLine {
             text: text::text(said).into(),
             target_id,
             target: target.into(),
             ..line
         });
+        self.post.tell(self.topology.desk(), Item::Log(line));
+    }
+
+    /// Something was said on some shard of this node.
+    pub(super) fn log_line(&mut self, line: LogLine) {
+        self.log.push(line);
         if self.log.len() >= LINES {
             self.write_log();
         }
@@ -76,7 +84,7 @@ impl Cockatrice {
             .any(|place| self.logs(place))
     }
 
-    /// Somebody wants to read what was said: what waits for the tick is written at once.
+    /// Somebody wants to read what was said: what waits here for the tick is written at once.
     pub(super) fn write_log_for(&mut self, conn: ConnId) {
         match self.log.is_empty() {
             true => self.reply_to(conn, Reply::code(ResponseCode::RespOk)),

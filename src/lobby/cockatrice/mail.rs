@@ -68,7 +68,9 @@ pub(super) enum Item {
         minutes: u32,
         left: Duration,
     },
-    /// What was said is to be in the store: this connection waits for that; everywhere.
+    /// Something was said that is written down; where its node's log is.
+    Log(Box<LogLine>),
+    /// What was said is to be in the store: this connection waits for that; where logs are.
     WriteLog(ConnId),
     /// Sessions of somebody who is no longer welcome; everywhere.
     Eject(Box<Eject>),

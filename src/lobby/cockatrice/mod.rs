@@ -159,7 +159,7 @@ pub struct Cockatrice {
     away: BTreeMap<u8, Duration>,
     /// The end that an administrator has announced.
     shutdown: Option<Shutdown>,
-    /// What was said since the last tick, where that is written down.
+    /// What was said on this node since the last tick, where that is written down.
     log: Vec<LogLine>,
     /// When the store is told next how busy it is here.
     next_status: Duration,
@@ -293,6 +293,7 @@ impl Cockatrice {
                 minutes,
                 left,
             } => self.shutdown_ordered(turn, reason, minutes, turn.now.mono + left),
+            Item::Log(line) => self.log_line(*line),
             Item::WriteLog(conn) => self.write_log_for(conn),
             Item::Eject(eject) => self.ejected(turn, &eject),
             Item::Show(delivery) => self.show(turn, delivery),

@@ -232,6 +232,7 @@ impl Item {
             }
             Item::Session(_, ToSession::GamesOf(_, games)) => games.len(),
             Item::Session(_, ToSession::Granted(_, games, ..)) => 100 * games.len(),
+            Item::Log(line) => line.text.len() + line.target.len(),
             Item::Session(..) | Item::Desk(_) | Item::Echo(..) | Item::WriteLog(_) => 0,
             Item::Game(_, ToGame::Commands(commands)) => {
                 let decks = commands.decks.values().map(Bytes::len);

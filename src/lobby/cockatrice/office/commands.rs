@@ -130,13 +130,15 @@ impl Cockatrice {
         }
     }
 
-    /// What was said on any shard is in the store before it is looked at.
+    /// What was said on any node is in the store before it is looked at.
     fn write_all_logs(&mut self, conn: ConnId, work: &mut Work) -> Flow {
         work.prepared = true;
         work.left += 1;
-        work.waits = self.topology.in_reach().count();
-        for shard in self.topology.in_reach() {
-            self.post.to(shard, Item::WriteLog(conn));
+        let desks = self.topology.in_reach();
+        work.waits = 0; // the own one is among them
+        for desk in desks.filter(|shard| shard.local() == 0) {
+            work.waits += 1;
+            self.post.to(desk, Item::WriteLog(conn));
         }
         Flow::Asked
     }
