@@ -14,6 +14,8 @@ mod nodes;
 mod turns;
 
 pub use nodes::Lease;
+#[cfg(test)]
+pub(crate) use nodes::seeds;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},

@@ -12,6 +12,18 @@ use super::{Office, Simulator};
 use crate::{Closing, Dialect, ShardId, Standing};
 use cluster::{Holder, Leases, Member, View};
 
+/// The seeds of a walk: so many from 0 on, or as many as `MUSTER_NODES_SEEDS` says, from `MUSTER_NODES_SEED` on.
+#[cfg(test)]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "whoever has the time may have more seeds tried"
+)]
+pub(crate) fn seeds(usual: u64) -> std::ops::Range<u64> {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let first = number("MUSTER_NODES_SEED").unwrap_or(0);
+    first..first + number("MUSTER_NODES_SEEDS").unwrap_or(usual)
+}
+
 /// A node that nobody has heard for so long is put out.
 const SILENCE: Duration = Duration::from_secs(2);
 
@@ -212,6 +224,17 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
     /// All nodes, lost ones too.
     pub fn nodes(&self) -> impl Iterator<Item = u8> + use<D> {
         0..self.nodes.all.len() as u8
+    }
+
+    /// Any of them.
+    pub fn any_node(&self, rng: &mut impl RngExt) -> u8 {
+        let nodes: Vec<u8> = self.nodes().collect();
+        nodes[rng.random_range(0..nodes.len())]
+    }
+
+    /// The shards of all nodes that are not lost.
+    pub fn all_shards(&self) -> Vec<ShardId> {
+        self.nodes().flat_map(|node| self.shards_of(node)).collect()
     }
 
     /// The shards of a node; none if it is lost.

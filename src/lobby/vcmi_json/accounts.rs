@@ -94,15 +94,14 @@ impl Lobby {
         from: IpAddr,
         found: Outcome,
     ) {
-        let Outcome::SignIn(Some((account, proved))) = found else {
+        let Outcome::SignIn(Some((account, true))) = found else {
             self.turned_away(conn, &found);
-            return self.refuse(conn, "Account not found");
+            let why = match found {
+                Outcome::SignIn(Some(_)) => "Authentication failure",
+                _ => "Account not found",
+            };
+            return self.refuse(conn, why);
         };
-        if !proved {
-            let why = Failure::WrongCookie;
-            self.deliver(conn, Delivery::TurnedAway(conn, why));
-            return self.refuse(conn, "Authentication failure");
-        }
         if let Some(why) = self.kept_out(conn, &account) {
             return self.refuse(conn, &why);
         }

@@ -175,8 +175,7 @@ impl Lobby {
     /// Why somebody who has proved who they are may not come in all the same, if that is so: they are banned, or new when the
     /// process is to end. Whoever has a place in a room is not new.
     pub(super) fn kept_out(&mut self, conn: ConnId, account: &Account) -> Option<String> {
-        if let Some(why) = self.banned(&account.name) {
-            self.deliver(conn, Delivery::TurnedAway(conn, Failure::Banned));
+        if let Some(why) = self.banned(conn, &account.name) {
             return Some(why);
         }
         let is_new = !self.inside.contains_key(&account.id);
@@ -187,12 +186,14 @@ impl Lobby {
         Some(NOBODY_NEW.to_owned())
     }
 
-    /// Why somebody is banned, if that is so.
-    pub(super) fn banned(&self, name: &str) -> Option<String> {
+    /// Why somebody is banned who wants in on this connection, if that is so: then whoever looks after the server hears of it.
+    pub(super) fn banned(&mut self, conn: ConnId, name: &str) -> Option<String> {
         let unix = self.now.unix;
         let (until, reason) = self.standing.banned.of(name, unix)?;
+        let why = banned(reason, until, unix);
         self.metrics.kept_out.up();
-        Some(banned(reason, until, unix))
+        self.deliver(conn, Delivery::TurnedAway(conn, Failure::Banned));
+        Some(why)
     }
 
     /// The match servers of somebody who is banned end, and their rooms with them.

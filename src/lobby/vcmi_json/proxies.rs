@@ -12,7 +12,7 @@ use super::{
     JsonTurn, Timer,
     journal::{ProxyLogin, Then},
     lobby::{Lobby, Peer},
-    mail::{Delivery, Failure},
+    mail::Delivery,
     protocol::{incoming::Cookie, outgoing},
     questions::{Outcome, Step},
     room::Waiting,
@@ -75,11 +75,7 @@ impl Lobby {
             self.turned_away(conn, found);
             return false;
         };
-        let is_banned = self.banned(&account.name).is_some();
-        if is_banned {
-            self.deliver(conn, Delivery::TurnedAway(conn, Failure::Banned));
-        }
-        !is_banned
+        self.banned(conn, &account.name).is_none()
     }
 
     /// A guest's connection.

@@ -97,25 +97,10 @@ pub(super) fn home_of_room(sim: &Sim, asked: u8) -> u8 {
     lobby.topology.room(0).node()
 }
 
-pub(super) fn all_shards(sim: &Sim) -> Vec<ShardId> {
-    sim.nodes().flat_map(|node| sim.shards_of(node)).collect()
-}
-
-/// The seeds of a walk: so many from 0 on, or as many as `MUSTER_NODES_SEEDS` says, from `MUSTER_NODES_SEED` on.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "whoever has the time may have more seeds tried"
-)]
-pub(super) fn seeds(usual: u64) -> std::ops::Range<u64> {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let first = number("MUSTER_NODES_SEED").unwrap_or(0);
-    first..first + number("MUSTER_NODES_SEEDS").unwrap_or(usual)
-}
-
 /// All nodes are in and nothing is on its way: everybody knows the same, and it is so.
 pub(super) fn check(sim: &Sim, note: &str) {
     assert!(sim.is_quiet(), "{note}");
-    let shards = all_shards(sim);
+    let shards = sim.all_shards();
     let mut users: BTreeMap<Box<str>, Listed> = BTreeMap::new();
     for &shard in &shards {
         let lobby = sim.dialect_on(shard);

@@ -5,7 +5,7 @@
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::{nodes_support::*, *};
-use crate::cockatrice::Metrics;
+use crate::{cockatrice::Metrics, simulator::seeds};
 
 /// Walks there are, unless `MUSTER_NODES_SEEDS` says how many.
 const SEEDS: u64 = 60;
@@ -40,8 +40,7 @@ impl Walk {
     }
 
     fn node(&mut self) -> u8 {
-        let nodes: Vec<u8> = self.sim.nodes().collect();
-        nodes[self.rng.random_range(0..nodes.len())]
+        self.sim.any_node(&mut self.rng)
     }
 
     fn trouble(&mut self) {
@@ -82,7 +81,7 @@ impl Walk {
     fn command(&mut self) -> Vec<u8> {
         self.step += 1;
         let id = self.step + 10;
-        let games = all_shards(&self.sim).into_iter();
+        let games = self.sim.all_shards().into_iter();
         let games = games.flat_map(|shard| self.sim.dialect_on(shard).tables.keys());
         let games: Vec<u32> = games.copied().collect();
         let any = self.rng.random_range(0..=games.len());
@@ -178,7 +177,7 @@ impl Walk {
         seconds(&mut self.sim, 140);
         let seed = self.seed;
         check(&self.sim, &format!("seed {seed}, at the end"));
-        for shard in all_shards(&self.sim) {
+        for shard in self.sim.all_shards() {
             let lobby = self.sim.dialect_on(shard);
             assert!(lobby.sessions.is_empty(), "seed {seed}");
             assert!(lobby.directory.users.is_empty(), "seed {seed}");
@@ -199,7 +198,7 @@ fn everybody_knows_the_same_when_all_is_well_again() {
         }
         walk.heal();
         walk.check();
-        for shard in all_shards(&walk.sim) {
+        for shard in walk.sim.all_shards() {
             let metrics = &walk.sim.dialect_on(shard).metrics;
             total.logins.add(metrics.logins.value());
             total.replaced.add(metrics.replaced.value());

@@ -7,12 +7,12 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::{
     nodes::{Watcher, nodes, rejoin},
-    nodes_support::seeds,
     *,
 };
 use crate::{
     Dialect,
     faf::{Metrics, consistency},
+    simulator::seeds,
 };
 
 const SHARDS: [u16; 3] = [2, 1, 2];

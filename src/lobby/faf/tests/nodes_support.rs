@@ -86,14 +86,3 @@ pub(super) fn office_to(sim: &mut Sim, node: u8) {
     sim.give_lease(Lease::Coordinator, node);
     sim.settle();
 }
-
-/// The seeds of a walk: so many from 0 on, or as many as `MUSTER_NODES_SEEDS` says, from `MUSTER_NODES_SEED` on.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "whoever has the time may have more seeds tried"
-)]
-pub(super) fn seeds(usual: u64) -> std::ops::Range<u64> {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let first = number("MUSTER_NODES_SEED").unwrap_or(0);
-    first..first + number("MUSTER_NODES_SEEDS").unwrap_or(usual)
-}

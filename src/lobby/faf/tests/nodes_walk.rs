@@ -9,7 +9,10 @@ use super::{
     walk::random_frames,
     *,
 };
-use crate::{ShardId, faf::Metrics, simulator::Lease};
+use crate::{
+    faf::Metrics,
+    simulator::{Lease, seeds},
+};
 
 /// Players of a walk: few, so that they meet.
 const PLAYERS: u32 = 9;
@@ -87,8 +90,7 @@ impl Walk {
     }
 
     fn node(&mut self) -> u8 {
-        let nodes: Vec<u8> = self.sim.nodes().collect();
-        nodes[self.rng.random_range(0..nodes.len())]
+        self.sim.any_node(&mut self.rng)
     }
 
     fn trouble(&mut self) {
@@ -171,16 +173,10 @@ impl Walk {
         coordinator(&self.sim, holder.node)
     }
 
-    fn all_shards(&self) -> impl Iterator<Item = ShardId> + use<> {
-        let nodes = self.sim.nodes();
-        let shards = nodes.map(|node| self.sim.shards_of(node).collect::<Vec<_>>());
-        shards.collect::<Vec<_>>().into_iter().flatten()
-    }
-
     fn check(&self) {
         let seed = self.seed;
         let mut introduced = 0;
-        for shard in self.all_shards() {
+        for shard in self.sim.all_shards() {
             let roles = &self.sim.dialect_on(shard).roles;
             for (session, player) in roles.sessions.table.players() {
                 let state = session.state;
@@ -254,7 +250,7 @@ impl Walk {
         );
         assert!(matchmaker.searches.is_empty(), "seed {seed}");
         assert!(matchmaker.entries.is_empty(), "seed {seed}");
-        for shard in self.all_shards() {
+        for shard in self.sim.all_shards() {
             let roles = &self.sim.dialect_on(shard).roles;
             assert!(
                 roles.games.games.is_empty(),
@@ -275,7 +271,7 @@ fn nobody_is_left_waiting_when_all_is_well_again() {
     let walked = seeds.end - seeds.start;
     for seed in seeds {
         let walk = Walk::new(seed, false).run();
-        for shard in walk.all_shards() {
+        for shard in walk.sim.all_shards() {
             let metrics = &walk.sim.dialect_on(shard).roles.metrics;
             total
                 .coordinator_terms
@@ -319,7 +315,7 @@ fn whoever_comes_back_is_in_one_game_that_has_them() {
     let walked = seeds.end - seeds.start;
     for seed in seeds {
         let walk = Walk::new(seed, true).run();
-        for shard in walk.all_shards() {
+        for shard in walk.sim.all_shards() {
             let metrics = &walk.sim.dialect_on(shard).roles.metrics;
             total.games_taken_over.add(metrics.games_taken_over.value());
             total.games_given_up.add(metrics.games_given_up.value());
