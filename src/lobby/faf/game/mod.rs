@@ -45,6 +45,7 @@ impl Games {
             false => self.for_shadow(cx, uid, mail),
         };
         if let Some(mail) = mail.filter(|mail| !self.pass_on_return(cx, from, mail)) {
+            self.tell_own_report(cx, &mail);
             self.handle(cx, from, mail);
             self.shadow_later(cx, uid);
         }
@@ -80,6 +81,7 @@ impl Games {
             GameMail::TellMatches { round, term } => self.tell_matches(cx, round, term),
             GameMail::Seats { seats, is_last } => self.seats_told(cx, from, seats, is_last),
             GameMail::Shadow(part) => self.shadow_told(cx, from, part),
+            GameMail::OwnReport { seat, report } => self.own_report_told(cx, from, seat, report),
             GameMail::ShadowOver { uid } => self.shadow_over(cx, from, uid),
             GameMail::Moved { uid, epoch, owner } => self.moved(cx, uid, epoch, owner),
             GameMail::Heard(part) => self.heard_elsewhere(cx, from, part),

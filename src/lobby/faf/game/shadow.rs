@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Now, ShardId,
     faf::{
-        mail::game::{GameMail, GamePart},
+        mail::game::{GameMail, GamePart, GameReport},
         model::seat::{Ownership, Seat},
     },
 };
@@ -16,6 +16,15 @@ use crate::{
 const GAME_BYTES: usize = 8 << 20;
 /// What waits for a game to be taken over, or its owner to be back.
 const EARLY: usize = 64;
+/// Reports of players of its owner's node between two of its copies, a tenth of a second …
+const OWN_REPORTS: usize = 256;
+/// … and what they take: most are below 200 bytes. What is larger waits for the copy.
+const OWN_REPORT_BYTES: usize = 256 << 10;
+
+/// Whether a report is small enough to be told by itself.
+pub(in crate::faf) fn is_small(report: &GameReport) -> bool {
+    report.bytes() <= OWN_REPORT_BYTES / 2
+}
 
 /// A game in its written form, which comes in parts.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -61,6 +70,9 @@ pub(in crate::faf) struct Shadow {
     /// Up to which number what was reported from each place is in it.
     #[serde(default)]
     pub reports: Vec<(Seat, u32)>,
+    /// What players of its owner's node have reported since.
+    #[serde(default)]
+    own_reports: Vec<(Seat, GameReport)>,
     /// The node of its owner is lost.
     pub is_orphan: bool,
     /// What was said to its owner and came here.
@@ -78,6 +90,7 @@ impl Shadow {
             heard,
             bytes,
             reports: last.heard.clone(),
+            own_reports: Vec::new(),
             is_orphan: false,
             early: Vec::new(),
         }
@@ -106,6 +119,23 @@ impl Shadow {
     /// What waits.
     pub(in crate::faf) fn take_early(&mut self) -> Vec<GameMail> {
         std::mem::take(&mut self.early)
+    }
+
+    /// A player of its owner's node has reported something that the next copy will have in it; false: that is awaited.
+    pub(in crate::faf) fn own_report(&mut self, seat: Seat, report: GameReport) -> bool {
+        let known = self.own_reports.iter().map(|(_, report)| report.bytes());
+        let bytes = known.sum::<usize>() + report.bytes();
+        let has_room = self.own_reports.len() < OWN_REPORTS && bytes <= OWN_REPORT_BYTES;
+        if has_room {
+            self.own_reports.push((seat, report));
+        }
+        has_room
+    }
+
+    /// What players of its owner's node have reported since its last copy, to be heard by whoever goes on with it.
+    pub(in crate::faf) fn take_own_reports(&mut self) -> impl Iterator<Item = GameMail> + use<> {
+        let own = std::mem::take(&mut self.own_reports).into_iter();
+        own.map(|(seat, report)| GameMail::report(seat, report))
     }
 
     /// A time of its owner's clock, by ours; none: before that began.

@@ -16,13 +16,13 @@ use crate::{
         context::{Context, Timer},
         game::{
             games::Games,
-            shadow::Shadow,
+            shadow::{self, Shadow},
             state::{Game, GameState},
         },
         ledger::{Launched, Record},
         mail::{
             directory::DirectoryMail,
-            game::{GameMail, GamePart, Leaving, Seated},
+            game::{GameMail, GamePart, GameReport, Leaving, Seated},
             session::SessionMail,
         },
         model::{
@@ -256,6 +256,37 @@ impl Games {
         whole
     }
 
+    /// What a player of this node reports to a launched game is lost with the node, and nobody says it again: the shadow hears of it
+    /// at once, before the game does, so that a copy that comes later has it in it.
+    pub(in crate::faf) fn tell_own_report(&self, cx: &mut Context<'_>, mail: &GameMail) {
+        let GameMail::Report { seat, report, .. } = mail else {
+            return;
+        };
+        let is_own = seat.conn.shard.node() == cx.topology.standing().node;
+        let told = self.told_shadows.get(&seat.uid);
+        let is_known = self.games.contains_key(&seat.uid);
+        let told = told.filter(|_| is_own && is_known && shadow::is_small(report));
+        if let Some(&told) = told {
+            let (seat, report) = (*seat, report.clone());
+            cx.post(told, GameMail::OwnReport { seat, report });
+        }
+    }
+
+    /// A player of a game's owner's node has reported something.
+    pub(in crate::faf) fn own_report_told(
+        &mut self,
+        cx: &Context<'_>,
+        from: ShardId,
+        seat: Seat,
+        report: GameReport,
+    ) {
+        let shadow = self.shadows.get_mut(&seat.uid);
+        let shadow = shadow.filter(|shadow| shadow.owner == from);
+        if shadow.is_some_and(|shadow| !shadow.own_report(seat, report)) {
+            cx.metrics.over_limit.up();
+        }
+    }
+
     /// All that is to be written down of a game is.
     pub(in crate::faf) fn shadow_over(&mut self, cx: &mut Context<'_>, from: ShardId, uid: u32) {
         let shadow = self.shadows.get(&uid);
@@ -378,7 +409,7 @@ impl Games {
             self.close_book(cx, uid);
         }
         self.shadow_later(cx, uid);
-        for mail in shadow.take_early() {
+        for mail in shadow.take_own_reports().chain(shadow.take_early()) {
             cx.post(cx.turn.shard, mail);
         }
     }

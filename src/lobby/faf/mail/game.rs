@@ -99,6 +99,13 @@ pub enum GameMail {
         /// Uid of the game (`game_stats.id`).
         uid: u32,
     },
+    /// From a launched game's owner: what a player of its own node has reported since it told how the game is, about to be heard.
+    OwnReport {
+        /// The player's relation to the game.
+        seat: Seat,
+        /// What the game process reported.
+        report: GameReport,
+    },
     /// From the same shard: another one goes on with a launched game.
     Moved {
         /// Uid of the game (`game_stats.id`).
@@ -233,6 +240,20 @@ pub enum GameReport {
     Desync,
     /// The host's lists changed.
     HostRelation(u32, Option<Relation>),
+}
+
+/// What a report takes besides its text, in bytes, about.
+const REPORT_BYTES: usize = 160;
+
+impl GameReport {
+    /// Bytes of memory that it takes, about.
+    pub(in crate::faf) fn bytes(&self) -> usize {
+        let text = match self {
+            GameReport::Stats(text) => text.len(),
+            _ => 0,
+        };
+        text + REPORT_BYTES
+    }
 }
 
 /// A player of a match.

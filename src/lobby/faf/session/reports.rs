@@ -23,9 +23,6 @@ use crate::{
     },
 };
 
-/// What a report takes besides its text, in bytes, about.
-const REPORT_BYTES: usize = 160;
-
 /// By the places in games that they come from.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::faf) struct Reports {
@@ -60,14 +57,6 @@ impl Kept {
     }
 }
 
-fn bytes(report: &GameReport) -> usize {
-    let text = match report {
-        GameReport::Stats(text) => text.len(),
-        _ => 0,
-    };
-    text + REPORT_BYTES
-}
-
 impl Reports {
     /// Whether nothing is kept.
     #[cfg(test)]
@@ -82,7 +71,7 @@ impl Reports {
         number: u32,
         report: &GameReport,
     ) -> Option<u32> {
-        let bytes = bytes(report);
+        let bytes = report.bytes();
         let known = self
             .seats
             .get(&link.seat)
@@ -109,7 +98,7 @@ impl Reports {
             return;
         };
         while let Some((_, report)) = kept.reports.pop_front_if(|(known, _)| *known <= number) {
-            self.bytes -= bytes(&report);
+            self.bytes -= report.bytes();
         }
         if kept.reports.is_empty() {
             self.seats.remove(seat);
@@ -121,7 +110,7 @@ impl Reports {
         let Some(kept) = self.seats.remove(seat) else {
             return 0;
         };
-        let freed = kept.reports.iter().map(|(_, report)| bytes(report));
+        let freed = kept.reports.iter().map(|(_, report)| report.bytes());
         self.bytes -= freed.sum::<usize>();
         kept.reports.len() as u64
     }

@@ -149,6 +149,50 @@ fn results_that_the_owner_has_told_nobody_of_are_not_lost_with_it() {
 }
 
 #[test]
+fn results_of_the_owners_own_players_are_not_lost_with_it_either() {
+    for seed in 0..10 {
+        let mut party = Party::launched(seed);
+        party.results(party.host, 1..=2);
+        seconds(&mut party.sim, seed % 2); // so that the first two are in its copy, or not
+        party.results(party.host, 3..=4);
+        party.loses_owner();
+        seconds(&mut party.sim, OVER_S);
+        for guest in [party.guests[0], party.guests[1]] {
+            party.says(guest, "GameEnded", json!([]));
+        }
+        tick(&mut party.sim);
+        assert_eq!(party.outcomes(), WON, "seed {seed}");
+        assert_eq!(party.rated(), [party.uid]);
+    }
+}
+
+#[test]
+fn reports_of_the_owners_own_players_are_kept_until_its_next_copy_and_no_more_than_some() {
+    let mut party = Party::launched(1);
+    let owner = party.owners()[0];
+    let told = party.sim.dialect_on(owner).roles.games.told_shadows[&party.uid];
+    let (seat, _) = party.link(party.host).expect("they are in it");
+    let over_limit = |party: &Party| party.count(|metrics| metrics.over_limit.value());
+    let before = over_limit(&party);
+    let own = |report| GameMail::OwnReport { seat, report };
+    for _ in 0..256 {
+        party.arrives(owner, told, own(GameReport::Touch));
+    }
+    // What somebody else says of it is not kept, and not counted.
+    party.arrives(told, told, own(GameReport::Touch));
+    assert_eq!(over_limit(&party), before);
+    party.arrives(owner, told, own(GameReport::Touch));
+    assert_eq!(over_limit(&party), before + 1);
+    party.results(party.host, 1..=1);
+    seconds(&mut party.sim, 1);
+    let long = GameReport::Stats("x".repeat(200 << 10));
+    party.arrives(owner, told, own(long.clone()));
+    assert_eq!(over_limit(&party), before + 2);
+    party.arrives(owner, told, own(long));
+    assert_eq!(over_limit(&party), before + 3);
+}
+
+#[test]
 fn what_is_reported_while_nobody_has_the_game_is_heard_in_its_order() {
     for seed in 0..10 {
         let mut party = Party::launched(seed);
