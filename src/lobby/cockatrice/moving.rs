@@ -24,6 +24,7 @@ use super::{
     state::{
         directory::{Listed, Picture, ROOMS, members},
         room::{GameNews, Gathering},
+        session::Session,
     },
 };
 use crate::{Audience, ConnId, ShardId, homes::Era};
@@ -47,9 +48,10 @@ impl Cockatrice {
                 std::cmp::Ordering::Greater => self.park(Item::Room(room, era, message)),
                 _ => {} // of an era that is over: it is said again
             }
-        } else if is_here && !waits {
+        } else if is_here && !waits && era <= ours {
             self.in_room(room, message);
         } else if is_here || era > ours {
+            // Behind what that shard has enrolled, which waits for that era too.
             self.park(Item::Room(room, era, message));
         } else if era < ours && message.is_awaited() && !matches!(message, ToRoom::Join(_)) {
             // Eras grow on the way, so it arrives. Who wants to enter asks again by themselves (`join_anew`): here they might be
@@ -394,11 +396,11 @@ impl Cockatrice {
     }
 
     /// What clients here do not know of a room as it is now: `games` are those it has, if it does not live here. They will have been
-    /// told.
+    /// told. Members of this shard of whom the room does not know yet stay: it hears of them, and says when they have left.
     fn picture_replaced(
         &mut self,
         room: u32,
-        inside: BTreeMap<Box<str>, Listed>,
+        mut inside: BTreeMap<Box<str>, Listed>,
         games: Option<BTreeMap<u32, Bytes>>,
     ) -> Vec<Bytes> {
         let before = self.directory.pictures.remove(&room).unwrap_or_default();
@@ -408,9 +410,14 @@ impl Cockatrice {
         let mut news: Vec<Bytes> = Vec::new();
         for (name, member) in &before.members {
             let session = self.sessions.get(&member.conn);
-            let is_own = session.is_some_and(|session| session.rooms.contains(&room));
-            if !inside.contains_key(name) && !is_own {
-                news.push(protocol::room_left(id, name));
+            let stays = |session: &Session| !session.gone && session.rooms.contains(&room);
+            let is_own = session.is_some_and(stays);
+            if inside.contains_key(name) {
+                continue;
+            }
+            match is_own && !is_home {
+                true => drop(inside.insert(name.clone(), member.clone())),
+                false => news.push(protocol::room_left(id, name)),
             }
         }
         for (name, member) in &inside {

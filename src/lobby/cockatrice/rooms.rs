@@ -269,6 +269,9 @@ impl Cockatrice {
         if !self.topology.is_clustered() {
             return self.spread(room, message);
         }
+        if self.gathering.get(&room).is_some_and(|room| room.is_new) {
+            return; // when it is whole they are told what they do not know
+        }
         let here = self.shard;
         let state = self.rooms.get(&room);
         if state.is_some_and(|state| state.shards.contains_key(&here)) {

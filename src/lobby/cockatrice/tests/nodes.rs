@@ -3,6 +3,13 @@
 use cockatrice::messages::{CommandGameSay, CommandGetGamesOfUser, CommandMessage};
 
 use super::{nodes_support::*, *};
+use crate::{
+    Dialect, ShardId,
+    cockatrice::{
+        mail::{Caused, Item, ToDirectory},
+        state::directory::Listed,
+    },
+};
 
 /// Runs a test on lobbies of two and three nodes, with several orders of events.
 fn each_lobby(settings: impl Fn() -> Settings, test: impl Fn(Sim)) {
@@ -497,9 +504,7 @@ fn operators_see_and_end_users_of_other_nodes() {
         let protocol = crate::Protocol::default();
         let mut done = Done::Lacks;
         let order = Order { protocol, act };
-        sim.with(0, |lobby, turn| {
-            done = crate::Dialect::on_order(lobby, turn, &order)
-        });
+        sim.with(0, |lobby, turn| done = lobby.on_order(turn, &order));
         sim.settle();
         done
     };
@@ -548,4 +553,144 @@ fn what_is_longer_than_a_letter_arrives() {
     let lines = answer.iter().filter(|told| told.len() > 4_000);
     assert!(lines.count() > 60); // as many as a room keeps
     check(&sim, "");
+}
+
+/// They were about to go when their room moved, and wait for the store still: the new home does not know them any more.
+#[test]
+fn who_goes_while_their_room_moves_is_told_of() {
+    for seed in 0..6 {
+        let mut sim = nodes_with(&[1, 1, 1], seed, with_accounts());
+        let home = home_of_room(&sim, 0);
+        let node = (home + 1) % 3;
+        let (ann, bob) = (
+            member_on(&mut sim, "alicea", node),
+            member_on(&mut sim, "bobbyb", node),
+        );
+        hush(&mut sim, &[bob]);
+        sim.stalled = true;
+        let look = cockatrice::messages::CommandGetUserInfo {
+            user_name: Some("judgejim".into()),
+        };
+        sim.send(ann, session(3, SessionCommandBody::GetUserInfo(look)));
+        sim.settle();
+        sim.disconnect(ann);
+        sim.lose(home);
+        seconds(&mut sim, 4);
+        let told = heard(&mut sim, bob);
+        assert!(told.contains(&"0 left alicea".to_owned()), "{told:?}");
+        sim.stalled = false;
+        seconds(&mut sim, 14);
+        check(&sim, "");
+    }
+}
+
+/// A room's home may say what is in it before it has heard of all who are: their shard's clients still see them.
+#[test]
+fn who_is_in_a_room_stays_in_its_picture_until_the_room_has_heard_of_them() {
+    let mut sim = nodes_with(&[1, 1], 1, patient());
+    let home = home_of_room(&sim, 0);
+    let (ann, bob) = (
+        member_on(&mut sim, "ann", 1 - home),
+        member_on(&mut sim, "bob", 1 - home),
+    );
+    hush(&mut sim, &[ann, bob]);
+    let contents = |sim: &mut Sim, members: Vec<Listed>| {
+        let contents = ToDirectory::Contents {
+            room: 0,
+            members,
+            games: Default::default(),
+        };
+        let item = Item::Directory(contents);
+        let at = sim.first_shard(1 - home);
+        sim.with(at, |lobby, turn| {
+            let mail = vec![Caused { step: 0, item }];
+            lobby.on_mail(turn, ShardId::new(home, 0), mail);
+        });
+        let picture = &sim.dialect(at).directory.pictures[&0];
+        picture.members.values().cloned().collect::<Vec<Listed>>()
+    };
+    let inside = contents(&mut sim, Vec::new());
+    assert_eq!(inside.len(), 2);
+    assert!(heard(&mut sim, bob).is_empty());
+    assert_eq!(contents(&mut sim, inside.clone()), inside);
+    check(&sim, "");
+}
+
+/// What a room hears of a view that its home does not know yet waits, all of it in its order.
+#[test]
+fn a_game_that_is_created_before_its_room_hears_of_a_view_is_listed() {
+    let mut tried = 0;
+    for lives in 0..8 {
+        let mut sim = nodes_with(&[1, 1, 1], 1, patient());
+        for _ in 0..lives {
+            sim.lose(0);
+            sim.rejoin(0);
+        }
+        seconds(&mut sim, 3);
+        let home = home_of_room(&sim, 0);
+        let (node, new) = ((home + 1) % 3, (home + 2) % 3);
+        let (ann, bob) = (
+            member_on(&mut sim, "ann", node),
+            member_on(&mut sim, "bob", home),
+        );
+        sim.lose(new);
+        seconds(&mut sim, 20);
+        hush(&mut sim, &[ann, bob]);
+        sim.cut(home);
+        sim.rejoin(new);
+        sim.settle();
+        if home_of_room(&sim, node) != home {
+            continue; // it moves to the new one
+        }
+        tried += 1;
+        sim.send(ann, room(3, 0, create(2)));
+        sim.settle();
+        sim.rejoin(home); // in time: it has missed nothing but the view
+        sim.settle();
+        sim.settle_views();
+        seconds(&mut sim, 3);
+        let id = game_of(&heard(&mut sim, ann));
+        let (told, listed) = (heard(&mut sim, bob), format!("0 games {id}:"));
+        let is_told = told.iter().any(|told| told.starts_with(&listed));
+        assert!(is_told, "{told:?}");
+        check(&sim, "");
+    }
+    assert!(tried > 0, "the room has stayed once");
+}
+
+/// A room that is new on its shard has not heard everybody yet: what becomes of it until then its members there are told when it is
+/// whole, and not before, or they would be told of more than the picture that the room begins from.
+#[test]
+fn members_hear_of_a_room_that_is_new_here_when_it_is_whole() {
+    let mut tried = 0;
+    for node in 0..3 {
+        let mut sim = nodes_with(&[1, 1, 1], 1, patient());
+        let home = home_of_room(&sim, 0);
+        if node == home {
+            continue;
+        }
+        let (ann, bob) = (
+            member_on(&mut sim, "ann", node),
+            member_on(&mut sim, "bob", node),
+        );
+        let id = game_of(&ask(&mut sim, ann, room(3, 0, create(2))));
+        hush(&mut sim, &[ann, bob]);
+        sim.lose(home);
+        seconds(&mut sim, 1);
+        sim.cut(3 - home - node);
+        sim.advance(Duration::from_millis(1_500));
+        let at = sim.first_shard(node);
+        if sim.dialect(at).topology.room(0).node() != node {
+            continue;
+        }
+        tried += 1;
+        assert!(!sim.dialect(at).gathering.is_empty());
+        let closed = format!("0 games {id}:0+0 closed");
+        sim.disconnect(ann);
+        sim.settle();
+        assert!(!heard(&mut sim, bob).contains(&closed));
+        seconds(&mut sim, 2);
+        assert!(heard(&mut sim, bob).contains(&closed));
+    }
+    assert!(tried > 0, "the room has moved to one of them");
 }
