@@ -49,6 +49,8 @@ pub struct Client {
     pub closed: Option<Closing>,
     /// Whether its frames wait.
     pub held: bool,
+    /// Since when they do, or did last.
+    pub held_since: Duration,
     /// Until when they wait besides.
     pub paused: Option<Duration>,
     /// The connection that it is relayed to.

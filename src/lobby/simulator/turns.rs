@@ -172,7 +172,11 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
     }
 
     fn hold(&mut self, conn: ConnId, held: bool) {
+        let now = self.now;
         if let Some(client) = self.clients.get_mut(&conn) {
+            if held && !client.held {
+                client.held_since = now;
+            }
             client.held = held;
         }
     }

@@ -25,6 +25,7 @@ use crate::{
             session::{Gathered, SessionMail},
         },
         model::time::next_multiple,
+        protocol::player_info,
         topology::Topology,
     },
     map::IdMap,
@@ -240,7 +241,15 @@ impl Directory {
     fn as_shown(&self, update: PlayerUpdate) -> Option<PlayerUpdate> {
         let id = update.id;
         let Some(known) = self.picture.player(id) else {
-            return Some(update);
+            let text = match update.online {
+                true => player_info::offline(&update.text),
+                false => update.text,
+            };
+            return Some(PlayerUpdate {
+                online: false,
+                text,
+                ..update
+            });
         };
         if known.epoch == update.epoch && update.online {
             return Some(update);

@@ -4,7 +4,14 @@ use super::{
     nodes::{Watcher, nodes, rejoin},
     *,
 };
-use crate::faf::consistency;
+use crate::{
+    Dialect, ShardId,
+    faf::{
+        consistency,
+        mail::directory::{Changes, DirectoryMail, PlayerUpdate},
+        protocol::player_info,
+    },
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -32,6 +39,70 @@ impl Listener {
     fn games(&mut self, sim: &mut Sim) -> Vec<u32> {
         self.watcher.hear(&sim.take(self.conn));
         self.watcher.games.keys().copied().collect()
+    }
+}
+
+/// Of a player, as a shard of another node tells shard 0 of it.
+struct Claim {
+    id: u32,
+    conn: ConnId,
+    epoch: u64,
+}
+
+impl Claim {
+    fn of(id: u32, node: u8, epoch: u64) -> Claim {
+        let conn = ConnId {
+            shard: ShardId::new(node, 0),
+            slot: 99,
+            generation: 0,
+        };
+        Claim { id, conn, epoch }
+    }
+
+    fn tells(&self, sim: &mut Sim, mail: DirectoryMail) {
+        let from = self.conn.shard;
+        sim.with(0, |faf, turn| faf.on_mail(turn, from, mail.into()));
+    }
+
+    fn changes(&self, sim: &mut Sim, online: bool) {
+        let text = player_info::offline(&self.text());
+        let update = PlayerUpdate {
+            id: self.id,
+            epoch: self.epoch,
+            online,
+            text: if online { self.text() } else { text },
+        };
+        let changes = Changes {
+            tick: 0,
+            players: vec![update],
+            games: Vec::new(),
+            queues: None,
+            continues: false,
+        };
+        self.tells(sim, DirectoryMail::Dirty(Box::new(changes)));
+    }
+
+    fn text(&self) -> bytes::Bytes {
+        format!(r#"{{"id":{},"login":"x","ratings":{{}}}}"#, self.id).into()
+    }
+
+    fn comes(&self, sim: &mut Sim) {
+        let &Claim { id, conn, epoch } = self;
+        let text = self.text();
+        let here = DirectoryMail::PlayerHere {
+            id,
+            conn,
+            epoch,
+            text,
+        };
+        self.tells(sim, here);
+        self.changes(sim, true);
+    }
+
+    fn goes(&self, sim: &mut Sim) {
+        let &Claim { id, epoch, .. } = self;
+        self.tells(sim, DirectoryMail::PlayerGone { id, epoch });
+        self.changes(sim, false);
     }
 }
 
@@ -126,6 +197,26 @@ fn who_is_lost_with_a_node_and_comes_back_in_time_was_never_gone() {
     sim.advance(12 * SECOND);
     assert!(watchers[0].games(&mut sim).is_empty());
     consistency::nodes::check(&sim, 1);
+}
+
+/// A player had been let in on two sides. The larger claim was lost with its node, and the smaller one took its place and is over, all
+/// within a tick in which the larger one was news.
+#[test]
+fn who_is_gone_is_told_of_whichever_of_their_claims_was_larger() {
+    let mut sim = nodes(&[1, 1, 1], 1);
+    let mut watcher = listener(&mut sim, 41, 0);
+    tick(&mut sim);
+    let half = 1_500_000_000 - sim.unix().subsec_nanos();
+    sim.advance(Duration::from_nanos(half.into()));
+    sim.lose(1);
+    sim.advance(2 * SECOND - Duration::from_millis(1));
+    let claims = [(1, 9 << 32), (2, 8 << 32)].map(|(node, epoch)| Claim::of(7, node, epoch));
+    claims[0].comes(&mut sim);
+    sim.advance(Duration::from_millis(2));
+    claims[1].comes(&mut sim);
+    claims[1].goes(&mut sim);
+    tick(&mut sim);
+    assert!(!watcher.online(&mut sim).contains(&7));
 }
 
 #[test]
