@@ -15,9 +15,8 @@ use support::{
 };
 use swarm::cli::{Command, CommandLine};
 
-/// Starts a server whose queues pop every second or two, and lets these clients play; gives what they saw, and how many
-/// rows of matches and of changed ratings there are then.
-fn matchmaking(shards: u16, options: &str) -> (swarm::report::Report, [u64; 2]) {
+/// Starts a server whose queues pop every second or two, and has a queue for teams of four.
+fn server_of_searchers(shards: u16) -> Server {
     let set: Vec<String> = [
         "faf.auth=open",
         "faf.tick_ms=100",
@@ -38,18 +37,38 @@ fn matchmaking(shards: u16, options: &str) -> (swarm::report::Report, [u64; 2]) 
         "INSERT INTO matchmaker_queue_map_pool (id, matchmaker_queue_id, map_pool_id) VALUES (70, 70, 3)",
     ]
     .map(str::to_owned);
-    let server = Server::start(&Setup {
+    Server::start(&Setup {
         backend: Backend::Sqlite,
         shards,
         set: &set,
         sql: &sql,
     })
-    .expect("the server starts");
+    .expect("the server starts")
+}
+
+/// The options of searchers who play there.
+fn searchers(server: &Server, options: &str) -> String {
     let address = server.address(Transport::Json).expect("it listens");
-    let line = format!(
-        "swarm run --profile matchmaking --port-json {} --grace 25s --quiet --threads 1 {options}",
+    format!(
+        "--profile matchmaking --port-json {} --grace 25s --quiet --threads 1 {options}",
         address.port()
-    );
+    )
+}
+
+/// How many rows of matches and of changed ratings there are.
+fn played(server: &Server) -> [u64; 2] {
+    ["matchmaker_queue_game", "leaderboard_rating_journal"].map(|table| {
+        let query = format!("SELECT CAST(COUNT(*) AS CHAR) FROM {table}");
+        let rows = server.database.rows(&query).expect("a count");
+        rows[0].parse().expect("a number")
+    })
+}
+
+/// Lets these clients play against such a server; gives what they saw, and how many rows of matches and of changed ratings
+/// there are then.
+fn matchmaking(shards: u16, options: &str) -> (swarm::report::Report, [u64; 2]) {
+    let server = server_of_searchers(shards);
+    let line = format!("swarm run {}", searchers(&server, options));
     let Command::Run(arguments) = CommandLine::try_parse_from(line.split_whitespace())
         .expect("the command line is in order")
         .command
@@ -57,13 +76,7 @@ fn matchmaking(shards: u16, options: &str) -> (swarm::report::Report, [u64; 2]) 
         unreachable!("it is `run`");
     };
     let report = swarm::run(arguments.plan().expect("a sound plan")).expect("the run works");
-    let tables = ["matchmaker_queue_game", "leaderboard_rating_journal"];
-    let rows = tables.map(|table| {
-        let query = format!("SELECT CAST(COUNT(*) AS CHAR) FROM {table}");
-        let rows = server.database.rows(&query).expect("a count");
-        rows[0].parse().expect("a number")
-    });
-    (report, rows)
+    (report, played(&server))
 }
 
 // checklist: faf 382, 394
@@ -79,6 +92,7 @@ fn players_of_the_matchmaker_end_idle_and_rated() {
     );
     assert!(report.count("vanished") >= 1, "{report}");
     assert!(report.latency("match_wait").is_some());
+    assert!(report.figures()["match_quality"] > 0.0, "{report}");
     assert!(games >= 5, "{games} rows of matches");
     assert!(
         ratings >= report.count("rated"),
@@ -185,9 +199,37 @@ fn two_workers_lose_nothing_of_any_lobby() {
 
 /// Twenty clients at forty things a second, for a second.
 fn on_two_workers(options: &str) -> swarm::report::Report {
-    let line = format!(
-        "swarm run --workers 2 --listen 127.0.0.1:0 -n 20 --rate 40 -d 1s --grace 20s --threads 1 --quiet {options}"
+    on_workers(
+        2,
+        &format!("-n 20 --rate 40 -d 1s --grace 20s --threads 1 --quiet {options}"),
+    )
+}
+
+#[test]
+fn players_of_a_match_may_be_of_different_workers() {
+    let server = server_of_searchers(2);
+    let options = searchers(&server, "-n 60 -d 10s --seed 5");
+    let report = on_workers(3, &options);
+    let [games, ratings] = played(&server);
+    println!("{report}");
+    assert_eq!(report.failures(), [""; 0], "{report}");
+    assert!(games >= 8, "{games} rows of matches");
+    // Every match that was played had all of its players told to start, most of them by several workers.
+    assert!(report.count("matches_opened") >= games, "{report}");
+    assert!(report.figures()["match_quality"] > 0.0, "{report}");
+    assert!(
+        ratings >= report.count("rated"),
+        "{ratings} rows of ratings"
     );
+    assert!(report.count("played") >= 40, "{report}");
+    let waits = report.latency("match_wait").expect("they have searched");
+    let searches = report.count("matched") + report.count("unmatched");
+    assert_eq!(waits.len(), searches, "{report}");
+}
+
+/// A run on so many workers, each a process.
+fn on_workers(count: usize, options: &str) -> swarm::report::Report {
+    let line = format!("swarm run --workers {count} --listen 127.0.0.1:0 {options}");
     let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
     let Command::Run(arguments) = CommandLine::try_parse_from(&words)
         .expect("the command line is in order")
@@ -196,18 +238,20 @@ fn on_two_workers(options: &str) -> swarm::report::Report {
         unreachable!("it is `run`");
     };
     let plan = arguments.plan().expect("a sound plan");
-    let gathering = arguments.fleet.gathering(&plan, &words[2..]);
+    let gathering = arguments.fleet.gathering(&plan, &words[1..]);
     let gathering = gathering.expect("a free port").expect("it has workers");
     let lead = gathering.address().expect("it listens").to_string();
-    let workers = [(); 2].map(|()| {
-        let program = std::env::current_exe().expect("this program");
-        Process::new(program)
-            .args(["--exact", "a_worker"])
-            .env(LEAD, &lead)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("it starts")
-    });
+    let workers: Vec<_> = (0..count)
+        .map(|_| {
+            let program = std::env::current_exe().expect("this program");
+            Process::new(program)
+                .args(["--exact", "a_worker"])
+                .env(LEAD, &lead)
+                .stdout(Stdio::null())
+                .spawn()
+                .expect("it starts")
+        })
+        .collect();
     let report = swarm::fleet::lead(plan, gathering).expect("the run works");
     for mut worker in workers {
         assert!(worker.wait().expect("it ends").success(), "{report}");

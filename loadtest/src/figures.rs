@@ -8,6 +8,8 @@ use hdrhistogram::serialization::{
     Deserializer, Serializer as _, V2DeflateSerializer, V2Serializer,
 };
 
+use crate::metrics::histogram;
+
 /// Largest text that is read: a histogram of this program has some ten thousand buckets.
 const MOST_BYTES: usize = 1 << 20;
 
@@ -35,10 +37,23 @@ pub(crate) fn decode(text: &str) -> anyhow::Result<Histogram<u64>> {
     read.map_err(|error| anyhow::anyhow!("not a histogram: {error}"))
 }
 
+/// The histogram that this text is, if it has the bounds of all histograms here: others could not be added exactly.
+pub(crate) fn decode_own(text: &str) -> anyhow::Result<Histogram<u64>> {
+    let told = decode(text)?;
+    let bounds = |histogram: &Histogram<u64>| {
+        let limits = (histogram.low(), histogram.high());
+        (limits, histogram.sigfig())
+    };
+    anyhow::ensure!(
+        bounds(&told) == bounds(&histogram()),
+        "a histogram of other bounds"
+    );
+    Ok(told)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::histogram;
 
     #[test]
     fn what_is_written_is_read() {

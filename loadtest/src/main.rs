@@ -136,7 +136,7 @@ fn record(options: &Record) -> ExitCode {
 
 fn prepare(plan: anyhow::Result<Plan>, lead: &LeadOptions) -> ExitCode {
     let prepared = plan.and_then(|plan| {
-        let words: Vec<String> = std::env::args().skip(2).collect();
+        let words: Vec<String> = std::env::args().skip(1).collect();
         let gathering = lead.gathering(&plan, &words)?;
         let outputs = Outputs::open(&plan)?;
         let endpoint = Endpoint::open(&plan)?;

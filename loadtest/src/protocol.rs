@@ -72,6 +72,24 @@ pub(crate) trait Protocol: fmt::Debug + Send + Sync + Sized + 'static {
     /// The clients of other processes have done so much: of each number the largest that any has told.
     fn learn(&self, _state: &Self::State, _share: Share, _tally: &[u64]) {}
 
+    /// What the clients run here know in part only, because those of other processes know the rest. Each piece is taken once,
+    /// and after the last second none is left.
+    fn pieces(&self, _state: &Self::State) -> Vec<Value> {
+        Vec::new()
+    }
+
+    /// Whoever leads the run puts together what the clients of all processes know, in a state of its own. An error says that
+    /// these pieces make no sense; none of them counts then.
+    fn put_together(
+        &self,
+        _state: &Self::State,
+        pieces: &[Value],
+        _recorder: &mut Recorder<Self::Metrics>,
+    ) -> anyhow::Result<()> {
+        anyhow::ensure!(pieces.is_empty(), "pieces of nothing");
+        Ok(())
+    }
+
     /// What the report tells of the protocol's own settings.
     fn settings(&self) -> Vec<(&'static str, Value)> {
         Vec::new()

@@ -337,6 +337,7 @@ fn common_figures<P: Protocol>(outcome: &Outcome<'_, P>) -> BTreeMap<String, f64
         figures.insert(name.to_owned(), value as f64);
     }
     let closed = outcome.recorder.common.closed_by_server as f64;
+    figures.extend(outcome.server_figures());
     figures.insert("closed".to_owned(), closed);
     figures.insert("connected".to_owned(), outcome.connected as f64);
     let server = outcome.server;

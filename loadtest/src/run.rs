@@ -198,7 +198,7 @@ fn start<P: Protocol>(shared: &Arc<Shared<P>>) -> anyhow::Result<Vec<Thread<P>>>
         .map(|number| {
             let shared = shared.clone();
             thread::Builder::new()
-                .name(format!("worker-{number}"))
+                .name(format!("{}{number}", Load::CLIENTS))
                 .spawn(move || worker::work(shared, number))
         })
         .collect::<Result<_, _>>()

@@ -82,11 +82,13 @@ pub const STATISTICS: [(&str, Option<f64>); 7] = [
     ("mean", None),
 ];
 /// Figures of every run besides its latencies and counts.
-const FIGURES: [(&str, Unit); 5] = [
+const FIGURES: [(&str, Unit); 7] = [
     ("closed", Unit::Count),
     ("connected", Unit::Count),
     ("server_cpu_per_delivery", Unit::Time),
+    ("server_cpu_s", Unit::Count),
     ("server_rss", Unit::Bytes),
+    ("server_rss_bytes", Unit::Bytes),
     ("server_bytes_per_connection", Unit::Bytes),
 ];
 

@@ -312,10 +312,6 @@ fn a_server_that_dies_and_ctrl_c_end_the_run_with_its_report() {
 #[test]
 fn what_makes_no_sense_is_refused_with_a_sentence() {
     for (options, words) in [
-        (
-            "run --workers 2 --profile matchmaking",
-            "can't be shared out",
-        ),
         ("run --workers 0", "--workers is between 1"),
         (
             "run --workers 5 -n 4 --profile idle",

@@ -1,6 +1,6 @@
 //! `swarm record` and `swarm replay` as programs, against a server of a few lines.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -191,6 +191,45 @@ fn a_recording_is_played_by_fifty_and_has_no_secret() {
         let expected = "said 150, answered 150 as recorded and 0 otherwise, unanswered 0";
         assert!(said.contains(expected), "{said}");
     }
+    std::fs::remove_file(file).expect("it was there");
+}
+
+#[test]
+fn a_recording_is_played_by_several_workers() {
+    let file = recording("shared");
+    let mut lead = Command::new(SWARM)
+        .arg("replay")
+        .arg(&file)
+        .args(["--to", &format!("127.0.0.1:{}", stub(Mood::Fine))])
+        .args(["-n", "50", "--workers", "2", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut said = BufReader::new(lead.stdout.take().expect("piped"));
+    let mut text = String::new();
+    while !text.contains("waiting for") {
+        let length = said.read_line(&mut text).expect("text");
+        assert!(length > 0, "{text}");
+    }
+    let address = text.split_whitespace().last().expect("an address");
+    let join = || {
+        Command::new(SWARM)
+            .args(["join", "--lead", address])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("it starts")
+    };
+    for mut worker in [join(), join()] {
+        assert!(worker.wait().expect("it ends").success());
+    }
+    said.read_to_string(&mut text).expect("text");
+    assert!(lead.wait().expect("it ends").success(), "{text}");
+    let expected = "said 150, answered 150 as recorded and 0 otherwise, unanswered 0";
+    assert!(text.contains(expected), "{text}");
+    // The table of kinds is of both workers.
+    let hosts = text.lines().find(|line| line.starts_with("game_host "));
+    let hosts = hosts.expect("a row").split_whitespace().nth(1);
+    assert_eq!(hosts, Some("50"), "{text}");
     std::fs::remove_file(file).expect("it was there");
 }
 

@@ -1,5 +1,6 @@
 //! The workers of a run, as whoever leads it sees them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -65,6 +66,10 @@ pub(super) struct Member {
     pub(super) finished: bool,
     pub(super) complete: bool,
     pub(super) snapshots: Vec<Snapshot>,
+    /// Why things have failed for its clients so far.
+    pub(super) errors: BTreeMap<String, u64>,
+    /// What each of its threads has used, in seconds.
+    pub(super) loads: Vec<f64>,
     pub(super) found: Option<Findings>,
 }
 
@@ -160,6 +165,8 @@ impl Crew {
             finished: false,
             complete: false,
             snapshots: Vec::new(),
+            errors: BTreeMap::new(),
+            loads: Vec::new(),
             found: None,
         });
         // By address, so that the same machines get the same shares.

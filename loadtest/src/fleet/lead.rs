@@ -4,6 +4,7 @@
 //! gather → prepare → assemble → measure → finish → stop, as a run on one machine. A worker that is lost fails the run; what it
 //! had told stays, and the others bring theirs to an end.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ use crate::protocol::{Outcome, Protocol};
 use crate::report::{Report, ServerCost};
 use crate::run::{self, SETTLE_US, in_words};
 use crate::schedule::Clock;
+use crate::totals::Totals;
+use crate::watching::{Display, Load, Status};
 
 /// How long workers may take to read their orders and reach the server.
 const PREPARE: Duration = Duration::from_secs(30);
@@ -105,11 +108,22 @@ struct Lead<P: Protocol> {
     /// Why there will be nothing to report.
     failed: Option<String>,
     tally: Vec<u64>,
+    /// What no worker knows alone, and what has come of it.
+    state: P::State,
+    together: Recorder<P::Metrics>,
     seconds: Seconds,
     /// The server's process.
     pid: Option<u32>,
     memory: MemoryCurve,
     usage: Option<(f64, Usage)>,
+    /// Once the run begins.
+    display: Option<Display>,
+    /// The seconds that were shown.
+    shown: Vec<Second>,
+    /// When what is waited for began, and when it ends at the latest.
+    wait: (Instant, Option<Instant>),
+    /// Who was lost, in words.
+    losses: Vec<String>,
 }
 
 impl<P: Protocol> Lead<P> {
@@ -117,6 +131,8 @@ impl<P: Protocol> Lead<P> {
         let own = P::live(&P::Metrics::default()).into_iter();
         let begun = Instant::now();
         Lead {
+            state: protocol.state(&plan),
+            together: Recorder::of(&plan.scenario.own),
             plan,
             protocol,
             crew,
@@ -130,6 +146,10 @@ impl<P: Protocol> Lead<P> {
             pid,
             memory: MemoryCurve::default(),
             usage: None,
+            display: None,
+            shown: Vec::new(),
+            wait: (begun, None),
+            losses: Vec::new(),
         }
     }
 
@@ -184,6 +204,8 @@ impl<P: Protocol> Lead<P> {
         let at_us = self.begun.duration_since(self.crew.base()).as_micros() as u64;
         self.crew.members.iter_mut().for_each(Member::begin);
         self.crew.tell(&ToWorker::Begin { at_us });
+        let plan = &self.plan;
+        self.display = Some(Display::open(&plan.watching, &plan.interrupt));
     }
 
     /// Everybody signs in and gets ready.
@@ -263,6 +285,8 @@ impl<P: Protocol> Lead<P> {
                 self.say_lost(index);
             }
         }
+        // What is said from here on is said on the terminal as it was before.
+        self.display = None;
         Ok(())
     }
 
@@ -279,7 +303,9 @@ impl<P: Protocol> Lead<P> {
         limit: Option<Duration>,
         mut done: impl FnMut(&Lead<P>) -> bool,
     ) -> anyhow::Result<()> {
-        let until = limit.map(|limit| Instant::now() + limit);
+        let now = Instant::now();
+        let until = limit.map(|limit| now + limit);
+        self.wait = (now, until);
         while !done(self) && until.is_none_or(|until| Instant::now() < until) {
             match self.crew.next(LOOK) {
                 Some((index, News::Said(said))) => self.hear(index, said),
@@ -292,6 +318,9 @@ impl<P: Protocol> Lead<P> {
             }
             if self.plan.interrupt.load(Ordering::Relaxed) {
                 self.cut_short("interrupted".to_owned(), false);
+            }
+            if let Some(display) = &mut self.display {
+                display.poll();
             }
             self.show_seconds();
             if let Some(why) = self.failed.take() {
@@ -347,11 +376,15 @@ impl<P: Protocol> Lead<P> {
             snapshot.add_to(&mut check)?;
         }
         ensure!(told.tally.len() <= MOST_NUMBERS, "a tally that is too long");
+        self.protocol
+            .put_together(&self.state, &told.pieces, &mut self.together)?;
         self.seconds.add(index, &told, now_s)?;
         self.add_tally(&told.tally);
         let member = &mut self.crew.members[index];
         member.connected = told.connected;
         member.snapshots = told.snapshots;
+        member.errors = told.reasons;
+        member.loads = told.threads;
         Ok(())
     }
 
@@ -378,11 +411,17 @@ impl<P: Protocol> Lead<P> {
         });
     }
 
-    fn say_lost(&self, index: usize) {
+    fn say_lost(&mut self, index: usize) {
         let standing = Standing::of(&self.crew.members[index], |at| self.when(at));
-        if let Some(loss) = standing.loss() {
-            say(&format!("LOST: {loss}"));
+        let Some(loss) = standing.loss() else {
+            return;
+        };
+        let loss = format!("LOST: {loss}");
+        // A screen has it among what went wrong.
+        if !self.display.as_ref().is_some_and(Display::is_screen) {
+            say(&loss);
         }
+        self.losses.push(loss);
     }
 
     /// A time of the run, in words.
@@ -427,11 +466,60 @@ impl<P: Protocol> Lead<P> {
             });
             *usage = Some((now_s, now));
         };
-        if let Some(line) = self.seconds.next_line(now_s, living, complete)
-            && !self.plan.watching.quiet
-        {
-            say(&line);
+        if let Some(second) = self.seconds.next(now_s, living, complete) {
+            self.shown.push(second);
+            self.show();
         }
+    }
+
+    /// Shows where the run is to whoever watches it.
+    fn show(&mut self) {
+        let plan = &self.plan;
+        let watched = plan.watching.wants_totals();
+        let members = &self.crew.members;
+        let (from, until) = self.wait;
+        let until = until.unwrap_or(from);
+        let mut errors: Vec<(String, u64)> = reasons(members).into_iter().collect();
+        errors.sort_by_key(|(_, times)| Reverse(*times));
+        let losses = self.losses.iter();
+        errors.splice(0..0, losses.map(|loss| (loss.clone(), 1)));
+        let status = Status {
+            heading: &plan.heading(),
+            left: until.saturating_duration_since(Instant::now()),
+            length: until.saturating_duration_since(from),
+            clients: plan.clients,
+            series: &self.shown,
+            totals: &if watched {
+                self.totals()
+            } else {
+                Totals::default()
+            },
+            errors: &errors,
+            threads: &loads(members),
+            server_cpu_s: self.usage.map(|(_, usage)| usage.cpu_seconds),
+        };
+        if plan.watching.metrics_address.is_some() {
+            plan.exposition.publish(status.exposition());
+        }
+        if let Some(display) = &mut self.display {
+            display.show(&status);
+        }
+    }
+
+    /// Everything that workers have counted and measured so far.
+    fn totals(&self) -> Totals {
+        let mut recorder = Recorder::<P::Metrics>::of(&self.plan.scenario.own);
+        for snapshot in self
+            .crew
+            .members
+            .iter()
+            .flat_map(|member| &member.snapshots)
+        {
+            // It has been tried before it was taken.
+            let _sound = snapshot.add_to(&mut recorder);
+        }
+        recorder.merge(&self.together);
+        Totals::of(&recorder)
     }
 
     /// One report of what all have found; of who was lost, what he had told.
@@ -441,7 +529,7 @@ impl<P: Protocol> Lead<P> {
         usage: [Option<Usage>; 4],
     ) -> anyhow::Result<Report> {
         let mut recorder = Recorder::<P::Metrics>::of(&self.plan.scenario.own);
-        let mut errors = BTreeMap::<String, u64>::new();
+        let errors = reasons(&self.crew.members);
         let members = &self.crew.members;
         for member in members {
             let found = member.found.as_ref();
@@ -451,11 +539,8 @@ impl<P: Protocol> Lead<P> {
             for snapshot in last {
                 snapshot.add_to(&mut recorder)?;
             }
-            for (what, times) in found.iter().flat_map(|found| &found.errors) {
-                let all = errors.entry(what.clone()).or_default();
-                *all = all.saturating_add(*times);
-            }
         }
+        recorder.merge(&self.together);
         self.protocol.conclude(&mut recorder);
         let found = || members.iter().filter_map(|member| member.found.as_ref());
         let storm = self.plan.workload != Workload::Steady;
@@ -489,6 +574,34 @@ impl<P: Protocol> Lead<P> {
         let report = Report::new(&self.plan, &*self.protocol, environment, &outcome, errors);
         Ok(report.with_crew(crew, self.plan.strict))
     }
+}
+
+/// Why things have failed for all clients; of each worker, what it has told last.
+fn reasons(members: &[Member]) -> BTreeMap<String, u64> {
+    let mut all = BTreeMap::<String, u64>::new();
+    for member in members {
+        let found = member.found.as_ref();
+        let told = found.map_or(&member.errors, |found| &found.errors);
+        for (what, times) in told {
+            let known = all.entry(what.clone()).or_default();
+            *known = known.saturating_add(*times);
+        }
+    }
+    all
+}
+
+/// What the threads of all workers have used.
+fn loads(members: &[Member]) -> Vec<Load> {
+    let of_member = |member: &Member| {
+        let number = member.number + 1;
+        let loads = member.loads.iter().enumerate();
+        let load = move |(thread, seconds): (usize, &f64)| Load {
+            name: format!("{}{number}.{thread}", Load::CLIENTS),
+            seconds: *seconds,
+        };
+        loads.map(load).collect::<Vec<_>>()
+    };
+    members.iter().flat_map(of_member).collect()
 }
 
 /// Prints to whoever still reads.

@@ -1,5 +1,6 @@
 //! A worker: runs its share of a run's clients, in step with the others, and gives away what it has found.
 
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -24,7 +25,7 @@ use crate::report::lateness;
 use crate::run;
 use crate::schedule::Clock;
 use crate::shared::{Cut, Phase, Shared};
-use crate::watching::Watching;
+use crate::watching::{Load, Watching};
 
 /// Between two attempts to reach whoever leads.
 const RETRY: Duration = Duration::from_millis(200);
@@ -80,13 +81,14 @@ fn take_part(link: &Link, interrupt: &Arc<AtomicBool>) -> anyhow::Result<()> {
 
 /// The plan that whoever leads has in mind, and this process's share in it.
 fn understand(order: &Order) -> anyhow::Result<Plan> {
-    let words = ["swarm", "run"].into_iter();
+    let words = iter::once("swarm");
     let words = words.chain(order.words.iter().map(String::as_str));
     let line = CommandLine::try_parse_from(words)?;
-    let Command::Run(arguments) = line.command else {
-        anyhow::bail!("the order is no run");
+    let mut plan = match line.command {
+        Command::Run(arguments) => arguments.plan()?,
+        Command::Replay(mut arguments) => arguments.plan()?,
+        _ => anyhow::bail!("the order is no run"),
     };
-    let mut plan = arguments.plan()?;
     ensure!(order.number < order.of, "the order makes no sense");
     // Whoever leads shows the run.
     plan.watching = Watching {
@@ -234,6 +236,8 @@ impl<'a> Part<'a> {
         latency: &Histogram<u64>,
     ) {
         let own = second.own.iter().map(|(_, count)| *count);
+        let loads = Load::of_threads().into_iter();
+        let loads = loads.filter(|load| load.name.starts_with(Load::CLIENTS));
         self.link.send(&ToLead::Second(Box::new(SecondOf {
             at_s: second.at_s,
             phase: second.phase.to_owned(),
@@ -247,7 +251,10 @@ impl<'a> Part<'a> {
             // Into memory, which does not fail.
             latency: figures::encode_fast(latency).unwrap_or_default(),
             tally: shared.protocol.tally(&shared.state, self.share),
+            pieces: shared.protocol.pieces(&shared.state),
             snapshots: shared.snapshots(),
+            reasons: shared.errors().into_iter().collect(),
+            threads: loads.map(|load| load.seconds).collect(),
         })));
     }
 }

@@ -6,7 +6,7 @@ use anyhow::ensure;
 use hdrhistogram::Histogram;
 
 use super::messages::SecondOf;
-use super::snapshot::decode;
+use crate::figures;
 use crate::live::Second;
 use crate::metrics::{histogram, merge};
 use crate::shared::Phase;
@@ -53,7 +53,7 @@ impl Seconds {
         let Some(phase) = phase else {
             anyhow::bail!("no phase is called {:?}", told.phase);
         };
-        let latency = decode(&told.latency)?;
+        let latency = figures::decode_own(&told.latency)?;
         // What was left at the end is told last, wherever in a second that was.
         let key = if phase == Phase::Stop {
             u64::MAX
@@ -91,12 +91,12 @@ impl Seconds {
     }
 
     /// The next second that all of so many workers have told of, or should have by now; `complete` adds what is known besides.
-    pub(super) fn next_line(
+    pub(super) fn next(
         &mut self,
         now_s: f64,
         workers: usize,
         complete: impl FnOnce(&mut Second),
-    ) -> Option<String> {
+    ) -> Option<Second> {
         let over = |key: u64| (key.saturating_add(LATEST_S) as f64) < now_s;
         for (_, old) in self.sums.iter_mut().filter(|(key, _)| over(**key)) {
             old.latency = None;
@@ -108,7 +108,7 @@ impl Seconds {
         }
         sum.shown = true;
         complete(&mut sum.second);
-        Some(sum.second.to_string())
+        Some(sum.second.clone())
     }
 
     /// All of them, in order.
@@ -156,7 +156,10 @@ mod tests {
             own: vec![2],
             latency: encode_fast(&latency).expect("it can be written"),
             tally: Vec::new(),
+            pieces: Vec::new(),
             snapshots: Vec::new(),
+            reasons: BTreeMap::new(),
+            threads: Vec::new(),
         }
     }
 
@@ -171,8 +174,8 @@ mod tests {
         add(0, 2.21, &[]);
         add(1, 1.25, &[30]);
         add(1, 2.2, &[70]);
-        let line = |seconds: &mut Seconds| seconds.next_line(2.5, 2, |_| {});
-        assert!(line(&mut seconds).is_some_and(|line| line.contains("connected      6")));
+        let line = |seconds: &mut Seconds| seconds.next(2.5, 2, |_| {});
+        assert!(line(&mut seconds).is_some_and(|second| second.connected == 6));
         assert!(line(&mut seconds).is_some() && line(&mut seconds).is_none());
         let series = seconds.series();
         assert_eq!(series.len(), 2);
@@ -188,8 +191,8 @@ mod tests {
         let mut seconds = Seconds::new(vec!["trips"]);
         let told = told(1.2, "measure", &[]);
         seconds.add(0, &told, 1.3).expect("it makes sense");
-        assert_eq!(seconds.next_line(2.0, 2, |_| {}), None);
-        assert!(seconds.next_line(4.1, 2, |_| {}).is_some());
+        assert!(seconds.next(2.0, 2, |_| {}).is_none());
+        assert!(seconds.next(4.1, 2, |_| {}).is_some());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::offset::Offset;
 use super::snapshot::Snapshot;
 
 /// Both sides must be of one version: they read the same command line and count by the same names.
-pub(super) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (fleet 1)");
+pub(super) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (fleet 2)");
 
 /// To a worker.
 #[derive(Debug, Serialize, Deserialize)]
@@ -107,8 +107,14 @@ pub(super) struct SecondOf {
     /// Latency of what has arrived.
     pub(super) latency: String,
     pub(super) tally: Vec<u64>,
+    /// What only all workers' together tell, and was not told before.
+    pub(super) pieces: Vec<serde_json::Value>,
     /// Of each thread.
     pub(super) snapshots: Vec<Snapshot>,
+    /// Why things have failed so far.
+    pub(super) reasons: BTreeMap<String, u64>,
+    /// Seconds that each thread was on a processor, as far as that is known.
+    pub(super) threads: Vec<f64>,
 }
 
 /// What a worker has found in all.

@@ -86,8 +86,8 @@ pub struct LeadOptions {
 }
 
 impl LeadOptions {
-    /// Opens the port for the workers of this plan, if there are to be any. `words` are the options of `swarm run` as they were
-    /// typed: each worker reads them itself.
+    /// Opens the port for the workers of this plan, if there are to be any. `words` are `run` or `replay` and its options as
+    /// they were typed: each worker reads them itself.
     pub fn gathering(&self, plan: &Plan, words: &[String]) -> anyhow::Result<Option<Gathering>> {
         let Some(count) = self.workers else {
             return Ok(None);
@@ -95,10 +95,6 @@ impl LeadOptions {
         ensure!(
             (1..=MOST_WORKERS).contains(&count),
             "--workers is between 1 and {MOST_WORKERS}"
-        );
-        ensure!(
-            plan.watching.metrics_address.is_none(),
-            "--metrics-address does not go with --workers: there are no metrics of a run on several workers"
         );
         shareable(plan, count)?;
         let secret = secret(self.token_file.as_ref(), "--listen", self.listen)?;

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, ensure};
-use hdrhistogram::Histogram;
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use crate::figures;
@@ -55,30 +54,17 @@ impl Snapshot {
             let known = known.or_else(|| own.metrics.histogram_mut(name));
             let known = known.or_else(|| own.own.histogram_mut(name));
             let known = known.with_context(|| format!("no histogram is called {name:?}"))?;
-            *known = decode(text)?;
+            *known = figures::decode_own(text)?;
         }
         recorder.merge(&own);
         Ok(())
     }
 }
 
-/// The histogram that this text is, if it has the bounds of all histograms here: others could not be added exactly.
-pub(super) fn decode(text: &str) -> anyhow::Result<Histogram<u64>> {
-    let told = figures::decode(text)?;
-    let known = crate::metrics::histogram();
-    let bounds = |histogram: &Histogram<u64>| {
-        let limits = (histogram.low(), histogram.high());
-        (limits, histogram.sigfig())
-    };
-    ensure!(
-        bounds(&told) == bounds(&known),
-        "a histogram of other bounds"
-    );
-    Ok(told)
-}
-
 #[cfg(test)]
 mod tests {
+    use hdrhistogram::Histogram;
+
     use super::*;
     use crate::metrics::Common;
     use crate::scenario::OwnNames;

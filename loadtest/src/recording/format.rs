@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::dialect::{Side, Transport};
 
@@ -61,6 +62,8 @@ pub(crate) enum What {
 /// A recording as it stands in its file.
 #[derive(Debug)]
 pub(crate) struct Recorded {
+    /// SHA-256 of the file, in hex.
+    pub(crate) digest: String,
     pub(crate) header: Header,
     pub(crate) lines: Vec<Line>,
 }
@@ -75,6 +78,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Recorded> {
     let mut file = std::io::BufReader::new(file);
     let mut text = Vec::new();
     let mut number = 0;
+    let mut digest = Sha256::new();
     let mut header: Option<Header> = None;
     let mut lines = Vec::new();
     loop {
@@ -87,6 +91,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Recorded> {
         if length == 0 {
             break;
         }
+        digest.update(&text);
         ensure!(
             text.last() == Some(&b'\n') || (length as u64) < LONGEST_LINE,
             "{name}:{number}: a line of more than {LONGEST_LINE} bytes"
@@ -103,7 +108,12 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Recorded> {
         }
     }
     let header = header.with_context(|| format!("{name} is empty"))?;
-    Ok(Recorded { header, lines })
+    let digest = digest.finalize();
+    Ok(Recorded {
+        digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        header,
+        lines,
+    })
 }
 
 fn first(text: &[u8]) -> anyhow::Result<Header> {

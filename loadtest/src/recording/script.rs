@@ -2,6 +2,7 @@
 //! gave where.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
@@ -17,8 +18,9 @@ use crate::protocols::ProtocolName;
 const MOST_OPEN: usize = 64;
 
 /// Everything that is played.
-#[derive(Debug)]
 pub(crate) struct Recording {
+    /// Of the file: two with the same one are the same.
+    digest: String,
     pub(crate) protocol: ProtocolName,
     pub(crate) dialect: &'static dyn Dialect,
     /// Where the server listened.
@@ -103,6 +105,17 @@ pub(crate) enum Expected {
     Bytes(u64),
 }
 
+/// Which recording it is, and what is played of it: two that look alike are the same.
+impl fmt::Debug for Recording {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sessions: Vec<u64> = self.scripts.iter().map(|script| script.session).collect();
+        out.debug_struct("Recording")
+            .field("digest", &self.digest)
+            .field("sessions", &sessions)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Recording {
     /// Reads a recording; of one session only, if it is named.
     ///
@@ -120,6 +133,7 @@ impl Recording {
         lines.sort_by_key(|line| line.us);
         lines.retain(|line| session.is_none_or(|session| session == line.session));
         let mut recording = Recording {
+            digest: recorded.digest,
             protocol,
             dialect: protocol.dialect(),
             server: header.server,

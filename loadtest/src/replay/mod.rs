@@ -12,6 +12,7 @@
 mod group;
 mod session;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,12 +21,14 @@ use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use hdrhistogram::Histogram;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::group::Group;
 use self::session::ReplaySession;
 use crate::cli::{Arguments, DEFAULT_RAMP};
-use crate::metrics::{histogram, metrics};
+use crate::figures;
+use crate::metrics::{Recorder, histogram, merge, metrics};
 use crate::plan::{Plan, Server};
 use crate::protocol::{Outcome, Protocol, Setup};
 use crate::recording::dialect::Transport;
@@ -74,7 +77,7 @@ pub struct ReplayArguments {
 }
 
 impl ReplayArguments {
-    /// Whether others are to run the clients, which a replay says no to.
+    /// Whether others are to run the clients.
     pub fn fleet(&self) -> &crate::fleet::LeadOptions {
         &self.run.fleet
     }
@@ -218,7 +221,6 @@ impl ReplayArguments {
 }
 
 /// A replay, decided for one run.
-#[derive(Debug)]
 pub(crate) struct Replay {
     recording: Recording,
     timing: Timing,
@@ -227,6 +229,19 @@ pub(crate) struct Replay {
     answer_timeout_us: u64,
     /// How long each kind of message waited for its answer.
     by_kind: Vec<Mutex<Histogram<u64>>>,
+}
+
+/// What is played and how, without what has come of it.
+impl fmt::Debug for Replay {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Replay")
+            .field("recording", &self.recording)
+            .field("timing", &self.timing)
+            .field("groups", &self.groups)
+            .field("transport", &self.transport)
+            .field("answer_timeout_us", &self.answer_timeout_us)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Replay {
@@ -369,6 +384,45 @@ impl Protocol for Replay {
         State {
             groups: (0..self.groups).map(|_| group()).collect(),
         }
+    }
+
+    /// The clients of a copy stay together.
+    fn group(&self, index: usize) -> Result<usize, &'static str> {
+        Ok(self.part(index).1)
+    }
+
+    /// How long each kind of message waited since it was asked last: its number, and a histogram.
+    fn pieces(&self, _state: &State) -> Vec<Value> {
+        let kinds = 0..self.by_kind.len();
+        let pieces = kinds.filter_map(|kind| {
+            let mut waited = self.histogram(kind);
+            if waited.is_empty() {
+                return None;
+            }
+            // Into memory, which does not fail.
+            let text = figures::encode_fast(&waited).ok()?;
+            waited.reset();
+            Some(json!([kind, text]))
+        });
+        pieces.collect()
+    }
+
+    fn put_together(
+        &self,
+        _state: &State,
+        pieces: &[Value],
+        _recorder: &mut Recorder<ReplayMetrics>,
+    ) -> anyhow::Result<()> {
+        let mut told = Vec::new();
+        for piece in pieces {
+            let (kind, text): (usize, String) = Deserialize::deserialize(piece)?;
+            ensure!(kind < self.by_kind.len(), "no message is of kind {kind}");
+            told.push((kind, figures::decode_own(&text)?));
+        }
+        for (kind, waited) in told {
+            merge(&mut self.histogram(kind), &waited);
+        }
+        Ok(())
     }
 
     fn settings(&self) -> Vec<(&'static str, Value)> {

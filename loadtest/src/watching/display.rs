@@ -28,6 +28,11 @@ impl Display {
             .map_or(Display::Lines, |screen| Display::Screen(Box::new(screen)))
     }
 
+    /// Whether nobody else may write on the terminal.
+    pub(crate) fn is_screen(&self) -> bool {
+        matches!(self, Display::Screen(_))
+    }
+
     /// Does what was asked for at the keyboard; called often.
     pub(crate) fn poll(&mut self) {
         if let Display::Screen(screen) = self {

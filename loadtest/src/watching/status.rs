@@ -49,6 +49,9 @@ pub(crate) struct Load {
 }
 
 impl Load {
+    /// What the names of threads that have clients begin with; a number follows.
+    pub(crate) const CLIENTS: &'static str = "worker-";
+
     /// All threads of this process; none where the kernel does not tell.
     pub(crate) fn of_threads() -> Vec<Load> {
         let tasks = Process::myself().and_then(|process| process.tasks());

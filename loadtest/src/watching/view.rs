@@ -24,8 +24,6 @@ const ROOMY: u16 = 20;
 const SECONDS: usize = 600;
 /// Reasons for errors that are shown.
 const REASONS: usize = 5;
-/// What threads of the load tester that have clients are called.
-const WORKER: &str = "worker-";
 /// Least latency on the chart, in ms.
 const LEAST_MS: f64 = 0.001;
 
@@ -78,7 +76,9 @@ impl Own {
             let before = before.map_or(0.0, |then| then.seconds);
             (load.name.clone(), (load.seconds - before) / took_s)
         });
-        self.busy = busy.filter(|(name, _)| name.starts_with(WORKER)).collect();
+        self.busy = busy
+            .filter(|(name, _)| name.starts_with(Load::CLIENTS))
+            .collect();
         self.threads = status.threads.to_vec();
         self.at_s = at_s;
     }
@@ -213,7 +213,11 @@ impl View {
         let busy = self.own.busy.iter();
         let busy: Vec<String> = busy
             .map(|(name, share)| {
-                format!("{} {:.0} %", name.trim_start_matches(WORKER), share * 100.0)
+                format!(
+                    "{} {:.0} %",
+                    name.trim_start_matches(Load::CLIENTS),
+                    share * 100.0
+                )
             })
             .collect();
         Line::from(vec![name("own threads", 14), Span::raw(busy.join(", "))])

@@ -307,12 +307,8 @@ impl Protocol for Cockatrice {
 
     const NAME: &'static str = "cockatrice";
     const KINDS: &'static [Kind] = KINDS;
-    const FIGURES: &'static [(&'static str, Unit)] = &[
-        ("users", Unit::Count),
-        ("tables", Unit::Count),
-        ("server_cpu_s", Unit::Count),
-        ("server_rss_bytes", Unit::Bytes),
-    ];
+    const FIGURES: &'static [(&'static str, Unit)] =
+        &[("users", Unit::Count), ("tables", Unit::Count)];
 
     fn transports() -> Vec<PossibleValue> {
         let all = TransportChoice::value_variants().iter();

@@ -7,31 +7,33 @@
 //! | `roles/` | what a client does once signed in |
 //! | `framing/`, `output` | bytes ↔ messages for the three transports |
 //! | `dialogue` | what recordings know of this lobby |
+//! | `matches` | what searchers know of their matches together |
 //! | `markers`, `seen` | probes that carry their intended time, and who has seen which |
 
 pub(super) mod dialogue;
 pub(crate) mod framing;
 mod markers;
+mod matches;
 mod output;
 mod plan;
 mod roles;
 mod seen;
 mod session;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::ValueEnum as _;
 use clap::builder::PossibleValue;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use self::framing::{Frame, Needle};
 use self::markers::{Marker, Markers};
+use self::matches::Matches;
 use self::plan::{FafOptions, Part, TransportChoice};
-use self::roles::{PartyBoard, Sides};
+use self::roles::PartyBoard;
 use self::seen::Arrival;
 use self::session::FafSession;
 use crate::cli::Arguments;
@@ -41,6 +43,7 @@ use crate::metrics::{Recorder, metrics};
 use crate::plan::Plan;
 use crate::protocol::{Outcome, Protocol, Setup};
 use crate::scenario::{Kind, Scenario};
+use crate::slo::Unit;
 
 pub(crate) use self::plan::Faf;
 
@@ -102,8 +105,7 @@ pub(crate) struct State {
     boards: Vec<Board>,
     /// Of each party of searchers.
     parties: Vec<PartyBoard>,
-    /// Matches whose players have not all been told to start, by their game.
-    matches: Mutex<BTreeMap<u64, Sides>>,
+    matches: Matches,
 }
 
 impl State {
@@ -112,16 +114,6 @@ impl State {
         self.boards
             .iter()
             .map(|board| board.sent.load(Ordering::Acquire))
-    }
-
-    /// One more player of a match is told to start; with the last one the match is forgotten.
-    fn in_match<T>(&self, uid: u64, told: impl FnOnce(&mut Sides) -> Option<T>) -> Option<T> {
-        let mut matches = self.matches.lock().unwrap_or_else(PoisonError::into_inner);
-        let complete = told(matches.entry(uid).or_default());
-        if complete.is_some() {
-            matches.remove(&uid);
-        }
-        complete
     }
 }
 
@@ -147,6 +139,8 @@ metrics! {
         ice_received,
         /// Times a player was told of a match.
         matched,
+        /// Searches that had no match when they were called off in the end.
+        unmatched,
         /// Matches whose players were all told to start their games.
         matches_opened,
         /// Times a player was told that his match came to nothing.
@@ -174,12 +168,23 @@ metrics! {
         ping,
         /// Intended time of an IceMsg to its arrival at the peer; of pairs to the end of the run, if it did not come.
         ice,
-        /// Beginning of a search to its match.
+        /// When a search was due to its match; to the end of the run, if it had none by then.
         match_wait,
     }
     others {
         /// Quality of the matches, in thousandths.
         quality,
+    }
+}
+
+impl FafMetrics {
+    /// A match may be whole now, and of this quality.
+    fn tell(&mut self, quality: Option<f64>) {
+        if let Some(quality) = quality {
+            self.matches_opened += 1;
+            let thousandths = (quality * 1000.0).round() as u64;
+            self.quality.saturating_record(thousandths.max(1));
+        }
     }
 }
 
@@ -192,6 +197,11 @@ impl Protocol for Faf {
 
     const NAME: &'static str = "faf";
     const KINDS: &'static [Kind] = plan::KINDS;
+    const FIGURES: &'static [(&'static str, Unit)] = &[
+        ("match_quality", Unit::Count),
+        ("match_quality_low", Unit::Count),
+        ("match_quality_median", Unit::Count),
+    ];
 
     fn transports() -> Vec<PossibleValue> {
         let all = TransportChoice::value_variants().iter();
@@ -214,18 +224,14 @@ impl Protocol for Faf {
                 .map(|_| Board::default())
                 .collect(),
             parties: (0..self.parties).map(|_| PartyBoard::default()).collect(),
-            matches: Mutex::default(),
+            matches: Matches::default(),
         }
     }
 
     fn group(&self, index: usize) -> Result<usize, &'static str> {
         match self.part(index) {
-            Part::Queue { .. } => Err(
-                "searchers can't be shared out: a match has players of all workers, and one process must see all of them to tell \
-                 its quality and whether all were told to start",
-            ),
-            Part::Script => Ok(index),
-            // The two of a pair stay together.
+            // Members of a party stay together, as do the two of a pair.
+            Part::Queue { party, .. } => Ok(plan::group_of_party(party)),
             Part::Pair { source, .. } => Ok((source - self.hosts) / 2),
             _ => Ok(index),
         }
@@ -240,6 +246,27 @@ impl Protocol for Faf {
         for (board, told) in state.boards.iter().zip(tally.chunks_exact(2)) {
             board.learn(told[0], told[1]);
         }
+    }
+
+    /// Matches that have players of other processes as well.
+    fn pieces(&self, state: &State) -> Vec<Value> {
+        let parts = state.matches.take().into_iter();
+        parts.map(|part| json!(part)).collect()
+    }
+
+    fn put_together(
+        &self,
+        state: &State,
+        pieces: &[Value],
+        recorder: &mut Recorder<FafMetrics>,
+    ) -> anyhow::Result<()> {
+        let parts = pieces.iter().map(matches::Part::deserialize);
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        parts.iter().try_for_each(matches::Part::check)?;
+        for part in parts {
+            recorder.metrics.tell(state.matches.add(part));
+        }
+        Ok(())
     }
 
     fn settings(&self) -> Vec<(&'static str, Value)> {
@@ -264,6 +291,24 @@ impl Protocol for Faf {
         }
     }
 
+    fn figures(&self, outcome: &Outcome<'_, Faf>) -> Vec<(String, f64)> {
+        let quality = &outcome.recorder.metrics.quality;
+        if quality.is_empty() {
+            return Vec::new();
+        }
+        // From 0 to 1.
+        [
+            ("match_quality", quality.mean()),
+            ("match_quality_low", quality.value_at_quantile(0.1) as f64),
+            (
+                "match_quality_median",
+                quality.value_at_quantile(0.5) as f64,
+            ),
+        ]
+        .map(|(name, thousandths)| (name.to_owned(), thousandths / 1e3))
+        .into()
+    }
+
     fn failures(metrics: &FafMetrics) -> Vec<(u64, &'static str)> {
         vec![
             (metrics.stuck, "players not idle at the end"),
@@ -272,15 +317,15 @@ impl Protocol for Faf {
     }
 
     fn live(metrics: &FafMetrics) -> Vec<(&'static str, u64)> {
-        vec![("ice", metrics.ice_received)]
+        vec![("ice", metrics.ice_received), ("matched", metrics.matched)]
     }
 
     fn summary(&self, outcome: &Outcome<'_, Faf>) -> String {
-        summary(outcome)
+        summary(outcome, &self.figures(outcome))
     }
 }
 
-fn summary(outcome: &Outcome<'_, Faf>) -> String {
+fn summary(outcome: &Outcome<'_, Faf>, figures: &[(String, f64)]) -> String {
     let (common, own) = (&outcome.recorder.common, &outcome.recorder.metrics);
     let seconds = outcome.measured_us as f64 / 1e6;
     let mut text = format!(
@@ -296,21 +341,24 @@ fn summary(outcome: &Outcome<'_, Faf>) -> String {
         own.ice_received,
         own.ice_sent,
     );
-    if own.matched > 0 {
+    if own.matched + own.unmatched > 0 {
         let _infallible = writeln!(
             text,
-            "matched {}, matches opened {}, played {}, cancelled {}, vanished {}, rated {}",
-            own.matched, own.matches_opened, own.played, own.cancelled, own.vanished, own.rated,
+            "matched {} ({} searches without a match in the end), matches opened {}, played {}, cancelled {}, vanished {}, rated {}",
+            own.matched,
+            own.unmatched,
+            own.matches_opened,
+            own.played,
+            own.cancelled,
+            own.vanished,
+            own.rated,
         );
     }
-    if !own.quality.is_empty() {
-        let at = |quantile| own.quality.value_at_quantile(quantile) as f64 / 1e3;
+    if let [mean, low, median] = figures {
         let _infallible = writeln!(
             text,
             "quality of the matches: mean {:.3}, p10 {:.3}, p50 {:.3}",
-            own.quality.mean() / 1e3,
-            at(0.1),
-            at(0.5)
+            mean.1, low.1, median.1
         );
     }
     let _infallible = writeln!(

@@ -167,6 +167,13 @@ fn party(number: usize, players: usize) -> Part {
     }
 }
 
+/// The group of a party's members. Parties of each size come to all workers in turn: four that follow each other, one of each
+/// size, are four groups that follow each other, and each four begin with another size.
+pub(super) fn group_of_party(party: usize) -> usize {
+    let (four, place) = (party / LARGEST_PARTY, party % LARGEST_PARTY);
+    four * LARGEST_PARTY + (place + four) % LARGEST_PARTY
+}
+
 /// Checks what was typed.
 pub(super) fn setup(
     arguments: &Arguments,
@@ -296,6 +303,7 @@ mod tests {
 
     use super::*;
     use crate::cli::{Command, CommandLine};
+    use crate::protocol::Protocol as _;
 
     fn plan(line: &str) -> anyhow::Result<Setup<Faf>> {
         let words = ["swarm", "run"].into_iter().chain(line.split_whitespace());
@@ -352,5 +360,25 @@ mod tests {
         }
         let sizes: Vec<usize> = parties.values().map(Vec::len).collect();
         assert_eq!(sizes, [1, 2, 3, 4, 1, 2, 3, 4, 1, 2]);
+    }
+
+    #[test]
+    fn parties_are_shared_out_evenly_and_whole() {
+        let plan = plan("--profile matchmaking -n 240").expect("valid");
+        for workers in 2..=6 {
+            let mut players = vec![0; workers];
+            let mut homes = std::collections::BTreeMap::new();
+            for index in 0..240 {
+                let Part::Queue { party, .. } = plan.protocol.part(index) else {
+                    panic!("no party");
+                };
+                let worker = plan.protocol.group(index).expect("it has one") % workers;
+                players[worker] += 1;
+                assert_eq!(*homes.entry(party).or_insert(worker), worker);
+            }
+            let fair = 240 / workers;
+            let even = |count: &usize| count.abs_diff(fair) <= fair / 4;
+            assert!(players.iter().all(even), "{players:?}");
+        }
     }
 }

@@ -185,8 +185,6 @@ impl Protocol for Vcmi {
         ("users", Unit::Count),
         ("sign_in_us", Unit::Time),
         ("relay_mb_per_s_and_game", Unit::Count),
-        ("server_cpu_s", Unit::Count),
-        ("server_rss_bytes", Unit::Bytes),
     ];
 
     fn setup(

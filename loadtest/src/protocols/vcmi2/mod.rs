@@ -367,8 +367,6 @@ impl Protocol for Vcmi2 {
         ("matches", Unit::Count),
         ("sign_in_us", Unit::Time),
         ("relay_mb_per_s_and_way", Unit::Count),
-        ("server_cpu_s", Unit::Count),
-        ("server_rss_bytes", Unit::Bytes),
     ];
 
     fn setup(

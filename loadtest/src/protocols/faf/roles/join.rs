@@ -2,9 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use rand::RngExt as _;
-
 use super::messages::{self, GameCommand};
+use crate::chance;
 use crate::protocols::faf::markers::Marker;
 use crate::protocols::faf::output::Output;
 use crate::protocols::faf::{Context, Task, ice_arrived};
@@ -15,6 +14,8 @@ const CYCLE_US: u64 = 10_000_000;
 const STAY_US: u64 = 6_000_000;
 /// From one IceMsg to the next.
 const CHAT_US: u64 = 1_000_000;
+/// Tells these draws from others of the same seed and client.
+const PICK: u64 = 0x6a6f_696e;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -28,6 +29,8 @@ enum Step {
 pub(crate) struct Joiner {
     number: usize,
     step: Step,
+    /// Games looked for so far.
+    cycles: u64,
 }
 
 impl Joiner {
@@ -35,6 +38,7 @@ impl Joiner {
         Joiner {
             number,
             step: Step::Outside,
+            cycles: 0,
         }
     }
 
@@ -53,7 +57,10 @@ impl Joiner {
             return;
         }
         let boards = &context.state().boards;
-        let pick = context.random.borrow_mut().random_range(0..boards.len());
+        self.cycles += 1;
+        let seed = context.shared.plan.seed;
+        let draw = chance::bits(&[seed, PICK, output.index() as u64, self.cycles]);
+        let pick = (draw % boards.len() as u64) as usize;
         if !boards[pick].open.load(Ordering::Acquire) {
             context.recorder.borrow_mut().metrics.join_failures += 1;
             return;

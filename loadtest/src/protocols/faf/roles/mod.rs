@@ -22,7 +22,7 @@ use host::Host;
 use join::Joiner;
 use pair::Peer;
 use queue::Queuer;
-pub(crate) use queue::{LARGEST_PARTY, PartyBoard, Sides};
+pub(crate) use queue::{LARGEST_PARTY, PartyBoard};
 use watch::Watcher;
 
 /// A client's role.
@@ -148,11 +148,7 @@ impl Role {
             Role::Host(host) => host.account(context),
             Role::Pair(peer) => peer.account(context),
             Role::Script(actor) => actor.account(context),
-            Role::Queue(queuer) => {
-                let mut recorder = context.recorder.borrow_mut();
-                recorder.metrics.stuck += u64::from(queuer.is_stuck());
-                recorder.metrics.unrated += u64::from(queuer.is_unrated());
-            }
+            Role::Queue(queuer) => queuer.account(context),
             _ => {}
         }
     }

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memchr::memmem;
-use rand::RngExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::messages;
+use crate::chance;
+use crate::protocols::faf::matches::Part;
 use crate::protocols::faf::output::Output;
 use crate::protocols::faf::{Context, Task};
 use crate::shared::Phase;
@@ -28,27 +29,30 @@ const GAME_US: u64 = 1_000_000;
 /// Between the results and the end of the game's process.
 const GOODBYE_US: u64 = 500_000;
 /// One of so many players vanishes in each match …
-const VANISH_ONE_OF: u32 = 24;
+const VANISH_ONE_OF: f64 = 24.0;
 /// … within this time.
-const VANISH_US: u64 = 1_500_000;
+const VANISH_US: f64 = 1_500_000.0;
+/// Tells these draws from others of the same seed and client.
+const VANISH: u64 = 0x7661_6e69_7368;
 
 /// What the members of a party know of each other.
 #[derive(Debug, Default)]
 pub(crate) struct PartyBoard {
     ids: [AtomicU64; LARGEST_PARTY],
+    /// When the owner's latest search was due.
+    search_due_us: AtomicU64,
 }
-
-/// Players of a match, as far as they have told: by team their number, sum of means, sum of squared deviations.
-pub(crate) type Sides = [(usize, f64, f64); 2];
 
 /// What a player is doing, as far as he knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doing {
     Nothing,
-    /// Has asked for a search.
-    Asking,
+    /// Has asked for a search that was due then.
+    Asking {
+        due_us: u64,
+    },
     Searching {
-        since_us: u64,
+        due_us: u64,
     },
     Matched,
     /// His game was told to start.
@@ -84,6 +88,8 @@ pub(crate) struct Queuer {
     invited_us: u64,
     doing: Doing,
     launch: Launch,
+    /// Games that he was told to start so far.
+    launches: u64,
     /// Of a host: who is in his game.
     present: Vec<u64>,
     /// His ratings, mean and deviation, as he was told last.
@@ -115,6 +121,7 @@ impl Queuer {
             invited_us: 0,
             doing: Doing::Nothing,
             launch: Launch::default(),
+            launches: 0,
             present: Vec::new(),
             ratings: BTreeMap::new(),
             unrated: None,
@@ -133,12 +140,20 @@ impl Queuer {
         u64::from(self.probe != Probe::Idle) + u64::from(self.unrated.is_some())
     }
 
-    pub(crate) fn is_stuck(&self) -> bool {
-        self.probe != Probe::Idle
+    /// The run is over: counts what never happened.
+    pub(super) fn account(&self, context: &Context) {
+        if let Doing::Asking { due_us } | Doing::Searching { due_us } = self.doing {
+            self.give_up(due_us, context);
+        }
+        let mut recorder = context.recorder.borrow_mut();
+        recorder.metrics.stuck += u64::from(self.probe != Probe::Idle);
+        recorder.metrics.unrated += u64::from(self.unrated.is_some());
     }
 
-    pub(crate) fn is_unrated(&self) -> bool {
-        self.unrated.is_some()
+    /// The search that was due then had no match while there were searches: it has waited at least this long.
+    fn give_up(&self, due_us: u64, context: &Context) {
+        context.note(due_us, |metrics| &mut metrics.match_wait);
+        context.recorder.borrow_mut().metrics.unmatched += 1;
     }
 
     /// Signed in, for the first time or again.
@@ -231,24 +246,26 @@ impl Queuer {
 
     fn search_changed(&mut self, text: &[u8], context: &Context) {
         if json_of(text)["state"] == "start" {
+            let board = &context.state().parties[self.party];
             self.doing = Doing::Searching {
-                since_us: context.now_us(),
+                due_us: board.search_due_us.load(Ordering::Acquire),
             };
-        } else if matches!(self.doing, Doing::Searching { .. }) {
+        } else if let Doing::Searching { due_us } = self.doing {
             self.doing = Doing::Nothing;
+            // Before, somebody of the party may have vanished, which is not the server's doing.
+            if context.shared.phase() == Phase::Finish {
+                self.give_up(due_us, context);
+            }
         }
     }
 
     fn match_found(&mut self, context: &Context) {
-        let mut recorder = context.recorder.borrow_mut();
-        if let Doing::Searching { since_us } = self.doing {
-            let waited_us = context.now_us().saturating_sub(since_us);
-            recorder
-                .metrics
-                .match_wait
-                .saturating_record(waited_us.max(1));
+        if let Doing::Searching { due_us } = self.doing {
+            let waited_us = context.note(due_us, |metrics| &mut metrics.match_wait);
+            let common = &mut context.recorder.borrow_mut().common;
+            common.recent.saturating_record(waited_us);
         }
-        recorder.metrics.matched += 1;
+        context.recorder.borrow_mut().metrics.matched += 1;
         self.doing = Doing::Matched;
     }
 
@@ -262,30 +279,24 @@ impl Queuer {
             .iter()
             .for_each(|said| output.send(said));
         let rating = self.ratings.get(&self.launch.rating_type);
-        let (mean, deviation) = rating.copied().unwrap_or((1500.0, 500.0));
-        let all = self.launch.expected_players;
-        let told = context
-            .state()
-            .in_match(self.launch.uid, |sides: &mut Sides| {
-                let side = &mut sides[self.launch.team - 2];
-                side.0 += 1;
-                side.1 += mean;
-                side.2 += deviation * deviation;
-                (sides[0].0 + sides[1].0 == all).then(|| quality(sides))
-            });
-        if let Some(quality) = told {
-            let mut recorder = context.recorder.borrow_mut();
-            recorder.metrics.matches_opened += 1;
-            let thousandths = (quality * 1000.0).round() as u64;
-            recorder
-                .metrics
-                .quality
-                .saturating_record(thousandths.max(1));
-        }
-        let mut random = context.random.borrow_mut();
-        if random.random_range(0..VANISH_ONE_OF) == 0 {
-            let after_us = random.random_range(0..VANISH_US);
+        let rating = rating.copied().unwrap_or((1500.0, 500.0));
+        let Launch {
+            uid,
+            expected_players,
+            team,
+            ..
+        } = self.launch;
+        let part = Part::of_player(uid, expected_players, team - 2, rating);
+        let quality = context.state().matches.add(part);
+        context.recorder.borrow_mut().metrics.tell(quality);
+        self.launches += 1;
+        let draw = |place| {
+            let of = [context.shared.plan.seed, VANISH, output.index() as u64];
+            chance::unit(&[&of[..], &[self.launches, place]].concat())
+        };
+        if draw(0) * VANISH_ONE_OF < 1.0 {
             context.recorder.borrow_mut().metrics.vanished += 1;
+            let after_us = (draw(1) * VANISH_US) as u64;
             context.close_at(context.now_us() + after_us, output.slot());
         }
     }
@@ -363,7 +374,7 @@ impl Queuer {
         let words = notice["text"].as_str().unwrap_or_default();
         if words.starts_with("Can't invite a player while in state") {
             self.probe = Probe::Refused;
-        } else if notice["style"] == "error" && self.doing == Doing::Asking {
+        } else if notice["style"] == "error" && matches!(self.doing, Doing::Asking { .. }) {
             // Somebody of the party is not free yet: again at a later look.
             self.doing = Doing::Nothing;
         }
@@ -394,10 +405,12 @@ impl Queuer {
                     }
                 }
             }
-        } else if shared.is_measuring_at(now_us)
+        } else if shared.is_measuring_at(due_us)
             && let Some(queue) = &self.queue
         {
-            self.doing = Doing::Asking;
+            let board = &context.state().parties[self.party];
+            board.search_due_us.store(due_us, Ordering::Release);
+            self.doing = Doing::Asking { due_us };
             output.send(&matchmaking(queue, "start"));
         }
     }
@@ -405,7 +418,7 @@ impl Queuer {
     /// The end: no more searches, games that have not begun are left, and then he asks whether he is idle.
     fn wind_up(&mut self, output: &mut Output<'_>) {
         match (self.doing, &self.queue) {
-            (Doing::Searching { .. } | Doing::Asking, Some(queue)) => {
+            (Doing::Searching { .. } | Doing::Asking { .. }, Some(queue)) => {
                 output.send(&matchmaking(queue, "stop"));
             }
             // Even if it has begun a moment ago: he has left it, so it is not his to report.
@@ -437,14 +450,4 @@ fn invite(recipient: u64) -> String {
 
 fn matchmaking(queue: &str, state: &str) -> String {
     json!({"command": "game_matchmaking", "queue_name": queue, "state": state}).to_string()
-}
-
-/// TrueSkill quality of a match between two sides (spec: faf-matchmaking 3.5), by the ratings as they are shown.
-fn quality(sides: &Sides) -> f64 {
-    const BETA: f64 = 240.0;
-    let players = (sides[0].0 + sides[1].0) as f64;
-    let noise = players * BETA * BETA;
-    let all = noise + sides[0].2 + sides[1].2;
-    let difference = sides[0].1 - sides[1].1;
-    (noise / all).sqrt() * (-difference * difference / (2.0 * all)).exp()
 }
