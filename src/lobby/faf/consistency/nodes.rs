@@ -19,7 +19,7 @@ type Picture = (
 /// # Panics
 /// If something does not hold; `seed` is named.
 pub fn check(sim: &Simulator<Faf>, seed: u64) {
-    let shards: Vec<ShardId> = sim.nodes().flat_map(|node| sim.shards_of(node)).collect();
+    let shards = sim.all_shards();
     let nodes_reach = sim
         .nodes()
         .all(|n| !sim.is_running(n) || sim.is_reachable(n));

@@ -35,9 +35,8 @@ impl Party {
         assert_eq!(state_of(&self.sim, host), "PLAYING");
         // Whoever goes on with it has them in it, also when it has begun to with their return.
         seconds(&mut self.sim, 1);
-        let nodes = self.sim.nodes();
-        let mut shards = nodes.flat_map(|node| self.sim.shards_of(node).collect::<Vec<_>>());
-        assert!(shards.any(|shard| {
+        let shards = self.sim.all_shards();
+        assert!(shards.into_iter().any(|shard| {
             let game = self.sim.dialect_on(shard).roles.games.games.get(&self.uid);
             game.is_some_and(|game| game.seats().any(|seat| seat.conn == host))
         }));
@@ -61,19 +60,13 @@ impl Party {
         self.sim.settle();
     }
 
-    /// All shards that run.
-    fn shards(&self) -> Vec<ShardId> {
-        let nodes = self.sim.nodes();
-        nodes.flat_map(|node| self.sim.shards_of(node)).collect()
-    }
-
     /// Who has the game.
     fn owners(&self) -> Vec<ShardId> {
         let has = |shard: &ShardId| {
             let games = &self.sim.dialect_on(*shard).roles.games.games;
             games.contains_key(&self.uid)
         };
-        self.shards().into_iter().filter(has).collect()
+        self.sim.all_shards().into_iter().filter(has).collect()
     }
 
     /// A player's place in the game, and who has it, as their shard knows it.
@@ -94,16 +87,13 @@ impl Party {
 
     /// Sum of a counter over all shards of nodes that run.
     fn count(&self, of: impl Fn(&crate::faf::Metrics) -> u64) -> u64 {
-        let nodes = self.sim.nodes();
-        let shards = nodes.flat_map(|node| self.sim.shards_of(node).collect::<Vec<_>>());
+        let shards = self.sim.all_shards().into_iter();
         let counts = shards.map(|shard| of(&self.sim.dialect_on(shard).roles.metrics));
         counts.sum()
     }
 
     fn kept(&self) -> bool {
-        let nodes = self.sim.nodes();
-        let mut shards = nodes.flat_map(|node| self.sim.shards_of(node).collect::<Vec<_>>());
-        shards.any(|shard| {
+        self.sim.all_shards().into_iter().any(|shard| {
             let sessions = &self.sim.dialect_on(shard).roles.sessions;
             !sessions.reports.is_empty()
         })
