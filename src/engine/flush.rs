@@ -1,4 +1,5 @@
-//! How a shard writes: broadcasts to everyone at once, everything else in one write per client.
+//! How a shard writes: broadcasts to everyone at once, everything else in one write per client. What little is due at the end
+//! of a round goes with the call that waits ([`Shard::flush_before_wait`]).
 
 use std::{
     io::{self, ErrorKind, IoSlice},
@@ -9,7 +10,7 @@ use ahash::AHashMap;
 
 use super::{
     fanout::{Common, Ordinals},
-    runtime::{Handle, Io, Job, Key, Socket, Unfinished},
+    runtime::{Handle, Io, Job, Key, LAST_SENDS, Socket, Unfinished, Waited},
     shard::Shard,
     table::Fanned,
     timers::Due,
@@ -83,10 +84,45 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         }
     }
 
+    /// Everything due leaves, but for what the wait that comes next can take with it: that stays in the list of those who have
+    /// something to be written.
+    pub(super) fn flush_before_wait(&mut self) {
+        if !self.batch.is_empty() {
+            self.flush_batch(!self.ending);
+        }
+        let few = self.dirty.len() <= LAST_SENDS && !self.ending;
+        if !(few && self.dirty.iter().all(|&id| self.goes_with_wait(id))) {
+            self.flush();
+        }
+    }
+
+    /// Whether what is due to a connection may leave with the coming wait: it is one send, and nothing waits for its end.
+    pub(super) fn goes_with_wait(&self, id: ConnId) -> bool {
+        self.conns.peek(id).is_some_and(|conn| {
+            let nothing_waits = conn.held == 0 && !conn.goes_on_when_empty();
+            let is_plain = conn.blocked_since.is_none() && !conn.is_secure();
+            let is_one = conn.socket.is_some() && conn.outbox.whole().is_some();
+            nothing_waits && is_plain && is_one
+        })
+    }
+
+    /// What became of what the wait has taken with it.
+    pub(super) fn wrote_last(&mut self, waited: Waited) {
+        let dirty = std::mem::take(&mut self.dirty);
+        self.metrics.writes.add(dirty.len() as u64);
+        self.metrics.bytes_out.add(waited.written);
+        for &id in &dirty {
+            if let Some(conn) = self.conns.find(id) {
+                conn.dirty = false;
+            }
+        }
+        self.wrote(dirty, waited.unfinished);
+    }
+
     /// Everything due leaves: one write per client.
     pub(super) fn flush(&mut self) {
         if !self.batch.is_empty() {
-            self.flush_batch();
+            self.flush_batch(false);
         }
         while !self.dirty.is_empty() {
             // Writing may close connections, and have those resynced that ran empty.
@@ -96,7 +132,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
                 self.write_out(id);
             }
             if !self.batch.is_empty() {
-                self.flush_batch();
+                self.flush_batch(false);
             }
             if self.dirty.is_empty() {
                 dirty.clear();
@@ -105,7 +141,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         }
     }
 
-    fn flush_batch(&mut self) {
+    /// The batch leaves. With `wait`, the wait comes next, and a few receivers are left to it.
+    fn flush_batch(&mut self, wait: bool) {
         let mut named: Vec<ConnId> = self.batch.named().collect();
         named.sort_unstable(); // who is written to first must not depend on the hash: a walk can be repeated
         for id in named {
@@ -127,7 +164,11 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             }
             self.topics.return_members(index, members);
         }
-        self.send_to(&targets, &commons.all);
+        if wait && targets.len() <= LAST_SENDS {
+            self.leave_to_wait(&targets, &commons.all);
+        } else {
+            self.send_to(&targets, &commons.all);
+        }
         self.batch.clear(&mut self.topics);
     }
 
@@ -191,6 +232,19 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         }
         self.metrics.deliveries.add(common.messages);
         self.metrics.sent[format.index()].add(common.messages);
+    }
+
+    /// Has a batch wait in the outboxes of its receivers, which are empty.
+    fn leave_to_wait(&mut self, targets: &[Target<Handle<I>>], commons: &[Common]) {
+        for target in targets {
+            let bytes = &commons[target.buffer as usize].bytes;
+            let Some((id, conn)) = self.conns.at(target.slot) else {
+                continue;
+            };
+            conn.bytes_out -= bytes.len() as u64; // it has not left
+            conn.outbox.push(bytes);
+            self.mark_dirty(id);
+        }
     }
 
     /// The fast path of a broadcast: the same buffer to everyone whose outbox is empty.
@@ -273,6 +327,11 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         self.metrics.writes.add(jobs.len() as u64);
         self.metrics.bytes_out.add(written);
         drop(jobs);
+        self.wrote(ids, unfinished);
+    }
+
+    /// What became of one send for each of these, all of its outbox.
+    fn wrote(&mut self, ids: Vec<ConnId>, unfinished: Vec<Unfinished>) {
         let mut unfinished = unfinished.into_iter().peekable();
         for (job, id) in ids.into_iter().enumerate() {
             match unfinished.next_if(|one| one.job == job) {

@@ -7,10 +7,12 @@
 use std::{io, time::Duration};
 
 use super::{
-    runtime::{Event, Io, Key, Waited, What},
+    runtime::{Event, Handle, Io, Job, Key, LAST_SENDS, Socket, Waited, What},
     shard::Shard,
     timers::Due,
 };
+use smallvec::SmallVec;
+
 use lobby::{Closing, ConnId, Dialect};
 
 /// Longest that the end of the process waits for clients to read our last words (spec: faf-lifecycle 14), and for what
@@ -53,6 +55,9 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         deadline: &mut Option<Duration>,
         events: &mut Vec<Event>,
     ) -> io::Result<bool> {
+        if !self.dirty.is_empty() {
+            self.flush_before_wait();
+        }
         let until = self.next_deadline();
         let until = deadline.map_or(until, |end| Some(until.map_or(end, |at| at.min(end))));
         self.wait(until, events)?;
@@ -77,7 +82,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         }
     }
 
-    /// Waits for something to happen, asleep only if there is no mail.
+    /// Waits for something to happen, asleep only if there is no mail. What the last flush has left is written before.
     fn wait(&mut self, until: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
         let mesh = self.mesh.clone();
         let inbox = mesh.inbox(self.id);
@@ -86,12 +91,27 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         } else {
             Some(Duration::ZERO)
         };
-        let waited = self.io.wait(self.now, until, events);
+        let conns = &self.conns;
+        let jobs = self.dirty.iter().filter_map(|&id| {
+            let conn = conns.peek(id)?;
+            Some(Job {
+                slot: id.slot,
+                socket: conn.socket.as_ref()?.handle(),
+                bytes: conn.outbox.whole()?,
+            })
+        });
+        let jobs: SmallVec<[Job<'_, Handle<I>>; LAST_SENDS]> = jobs.collect();
+        debug_assert_eq!(jobs.len(), self.dirty.len(), "each has something to send");
+        let waited = self.io.wait(self.now, until, &jobs, events);
+        drop(jobs);
         inbox.wake();
-        let Waited { now, renewed } = waited?;
-        self.now = now;
-        if renewed {
+        let waited = waited?;
+        self.now = waited.now;
+        if waited.renewed {
             self.watch_again();
+        }
+        if !self.dirty.is_empty() {
+            self.wrote_last(waited);
         }
         Ok(())
     }
@@ -103,13 +123,16 @@ impl<D: Dialect, I: Io> Shard<D, I> {
         self.drain_inbox();
         for (index, some) in events.chunks(EVENTS_PER_FLUSH).enumerate() {
             if index > 0 {
+                self.flush();
                 self.look_up_now();
             }
             for event in some {
                 self.drain_inbox();
                 self.happened(*event);
             }
-            self.flush();
+        }
+        if self.next_deadline().is_some_and(|at| at <= self.now) {
+            self.flush(); // it does not wait for what else is to be done
         }
         events.clear();
         self.wake_due();
@@ -123,7 +146,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             self.take_turn(id);
         }
         self.let_strangers_go_on();
-        self.flush();
+        self.flush_before_wait();
         if self.draining {
             let has_handed_over = self.dialect.has_handed_over();
             self.mesh.set_handed_over(self.id, has_handed_over);

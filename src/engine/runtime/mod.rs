@@ -89,11 +89,18 @@ pub(super) struct Unfinished {
     pub(super) outcome: io::Result<usize>,
 }
 
+/// Most sends that a wait takes with it.
+pub(super) const LAST_SENDS: usize = if cfg!(test) { 3 } else { 32 };
+
 /// How a wait ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Waited {
     /// When.
     pub(super) now: Duration,
+    /// How many bytes were written before it.
+    pub(super) written: u64,
+    /// The sends that were not done whole, by place.
+    pub(super) unfinished: Vec<Unfinished>,
     /// Everything that was watched or awaited up to now is forgotten, and must be asked for anew; nothing that was noticed
     /// before is told.
     pub(super) renewed: bool,
@@ -114,7 +121,8 @@ pub(super) trait Io {
     fn expect_more(&mut self);
 
     /// Waits until something has happened, the shard's doorbell rings, or `until` has come, and adds what has happened to
-    /// `events`. With a time that has passed it only looks. `now` is the time as it was last looked up.
+    /// `events`. With a time that has passed it only looks. `now` is the time as it was last looked up. Before it falls asleep
+    /// it sends `jobs`, [`LAST_SENDS`] at the most, as [`Io::send_all`] does; if one is not done whole it does not sleep.
     ///
     /// # Errors
     /// The ring has failed and a new one is not to be had: the shard cannot go on.
@@ -122,6 +130,7 @@ pub(super) trait Io {
         &mut self,
         now: Duration,
         until: Option<Duration>,
+        jobs: &[Job<'_, Handle<Self>>],
         events: &mut Vec<Event>,
     ) -> io::Result<Waited>;
 

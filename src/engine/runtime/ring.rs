@@ -5,6 +5,8 @@
 //!   file unregistered after it open.
 //! - *A batch of sends* goes in with one call, on registered files and with `MSG_DONTWAIT`, so that each completes while it
 //!   is submitted. What is saved is the crossing: nearly all of a broadcast's cost is the kernel's work per `send`.
+//! - *The last sends of a round* go in with the call that waits. A message that comes alone is then answered on the way to
+//!   sleep, at two thirds of what a `send` of its own and the wait after it cost (`benches/RESULTS.md`).
 //! - *Woken* from outside by an eventfd that is watched like a socket, and in time by a timeout in the ring, which most waits
 //!   share: to set a timer for each wait costs more than the wait.
 //!
@@ -20,7 +22,9 @@ use std::{
 
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
 
-use super::{Doorbell, Event, Io, Job, Key, Unfinished, Waited, What, look::Look, socket};
+use super::{
+    Doorbell, Event, Io, Job, Key, LAST_SENDS, Unfinished, Waited, What, look::Look, socket,
+};
 
 /// Sends of one submission. Large enough that the crossing into the kernel no longer counts.
 const BATCH: usize = 256;
@@ -52,10 +56,15 @@ const IGNORED: u64 = 6 << 60;
 /// A send that has not completed.
 const NOT_YET: i32 = i32::MIN;
 
+/// A send of which nothing is heard: all of it was taken.
+const WHOLE: i32 = i32::MAX;
+
 /// The ring of one shard.
 pub(crate) struct Ring {
     /// None: it failed, and another was not to be had.
     ring: Option<IoUring>,
+    /// It is silent about sends that were done whole, and exact about others: from Linux 6.1 on.
+    sends_silently: bool,
     registered: u32,
     bell: Doorbell,
     started: Instant,
@@ -82,6 +91,7 @@ impl Ring {
     pub(crate) fn new(started: Instant) -> io::Result<Ring> {
         let mut ring = Ring {
             ring: None,
+            sends_silently: false,
             registered: 0,
             bell: Doorbell::new()?,
             started,
@@ -122,7 +132,8 @@ impl Ring {
     }
 
     fn open(&mut self) -> io::Result<()> {
-        let ring = build()?;
+        let (ring, newest) = build()?;
+        self.sends_silently = newest && ring.params().is_feature_skip_cqe_on_success();
         let wanted = open_files_limit().min(MAX_REGISTERED);
         self.registered = match ring.submitter().register_files_sparse(wanted) {
             Ok(()) => wanted,
@@ -258,23 +269,13 @@ impl Ring {
         let mut queue = ring.submission();
         let mut left = 0;
         for (index, job) in jobs.iter().enumerate() {
-            let length = u32::try_from(job.bytes.len()).unwrap_or(u32::MAX);
-            let at = job.bytes.as_ptr();
-            let send = if job.slot < registered {
-                opcode::Send::new(types::Fixed(job.slot), at, length)
-                    .flags(socket::SEND_FLAGS)
-                    .build()
-            } else {
-                opcode::Send::new(types::Fd(job.socket), at, length)
-                    .flags(socket::SEND_FLAGS)
-                    .build()
-            };
+            let send = entry(index, job, registered, socket::SEND_FLAGS);
             // SAFETY: `jobs` borrows the bytes until this function returns. Before it does, either every send pushed here
             // has completed, or the ring has been dropped: `enter` gives it up when the kernel refuses its calls, and the
             // loop below when the kernel only puts it off. A dropped ring submits nothing, and no send is under way in the
             // kernel after a call has returned, because none of them waits (`MSG_DONTWAIT`). Nothing between here and
             // there runs code that is not this module's, so there is no unwinding past it.
-            if unsafe { queue.push(&send.user_data(SEND | index as u64)) }.is_err() {
+            if unsafe { queue.push(&send) }.is_err() {
                 break; // there is room; without it the rest would count as broken
             }
             left += 1;
@@ -310,15 +311,19 @@ impl Io for Ring {
         &mut self,
         now: Duration,
         until: Option<Duration>,
+        jobs: &[Job<'_, RawFd>],
         events: &mut Vec<Event>,
     ) -> io::Result<Waited> {
-        let begun = if self.look.is_expected() {
-            self.now()
-        } else {
-            now
-        };
+        let (mut written, mut unfinished) = (0, Vec::new());
+        let looks = self.look.is_expected();
+        let begun = if looks { self.now() } else { now };
         let only_look =
             until.is_some_and(|at| at <= begun) || !self.noticed.is_empty() || self.renewed;
+        let together = self.sends_silently && !only_look && !looks && jobs.len() <= LAST_SENDS;
+        if !together && !jobs.is_empty() {
+            written = self.send_all(jobs, &mut unfinished);
+        }
+        let only_look = only_look || !unfinished.is_empty() || self.renewed;
         if only_look || self.comes_at_once(until, begun) {
             if self.has_work() {
                 self.enter(0);
@@ -327,7 +332,11 @@ impl Io for Ring {
             if let Some(at) = until {
                 self.wake_at(at);
             }
-            self.enter(1);
+            if together && !jobs.is_empty() {
+                written = self.send_and_sleep(jobs, &mut unfinished);
+            } else {
+                self.enter(1);
+            }
         }
         let now = self.now();
         self.set_clock(now);
@@ -340,7 +349,12 @@ impl Io for Ring {
             return Err(io::Error::other("the shard's ring has failed"));
         }
         let renewed = std::mem::take(&mut self.renewed);
-        Ok(Waited { now, renewed })
+        Ok(Waited {
+            now,
+            written,
+            unfinished,
+            renewed,
+        })
     }
 
     fn expect_more(&mut self) {
@@ -399,24 +413,7 @@ impl Io for Ring {
         for (number, batch) in jobs.chunks(BATCH).enumerate() {
             let mut results = [NOT_YET; BATCH];
             self.send_batch(batch, &mut results[..batch.len()]);
-            for (index, (job, result)) in batch.iter().zip(results).enumerate() {
-                let outcome = match usize::try_from(result) {
-                    Ok(count) => {
-                        written += count as u64;
-                        if count == job.bytes.len() {
-                            continue;
-                        }
-                        Ok(count)
-                    }
-                    // Nothing is known of it: its stream can't go on.
-                    Err(_) if result == NOT_YET => Err(io::Error::other("the ring failed")),
-                    Err(_) => Err(io::Error::from_raw_os_error(-result)),
-                };
-                unfinished.push(Unfinished {
-                    job: number * BATCH + index,
-                    outcome,
-                });
-            }
+            written += outcomes(number * BATCH, batch, &results, unfinished);
         }
         written
     }
@@ -435,6 +432,56 @@ impl Io for Ring {
 }
 
 impl Ring {
+    /// Sends, and sleeps until something happens, in one call. Adds the sends that were not done whole to `unfinished`; if there
+    /// is one, it does not sleep. How many bytes were written.
+    fn send_and_sleep(&mut self, jobs: &[Job<'_, RawFd>], unfinished: &mut Vec<Unfinished>) -> u64 {
+        let mut results = [NOT_YET; LAST_SENDS];
+        let results = &mut results[..jobs.len()];
+        if self.submit_and_sleep(jobs, results) {
+            // Of those that were done whole nothing was heard.
+            for result in results.iter_mut().filter(|result| **result == NOT_YET) {
+                *result = WHOLE;
+            }
+        }
+        outcomes(0, jobs, results, unfinished)
+    }
+
+    /// False: the ring has failed, and nothing is known of any send.
+    fn submit_and_sleep(&mut self, jobs: &[Job<'_, RawFd>], results: &mut [i32]) -> bool {
+        if !self.make_room(jobs.len()) {
+            return false;
+        }
+        let registered = self.registered;
+        let Some(ring) = &mut self.ring else {
+            return false;
+        };
+        // All of it or an error: what was done in part would be silent, too.
+        let flags = socket::SEND_FLAGS | libc::MSG_WAITALL;
+        let mut queue = ring.submission();
+        for (index, job) in jobs.iter().enumerate() {
+            let send = entry(index, job, registered, flags).flags(squeue::Flags::SKIP_SUCCESS);
+            // SAFETY: `jobs` borrows the bytes until the caller returns. Before it does, either the queue is empty, and a send
+            // that left the queue was done with when the call that took it returned, because none of them waits
+            // (`MSG_DONTWAIT`); or the ring has been dropped, which submits nothing: `enter` gives it up when the kernel
+            // refuses its calls, and the loop below when the kernel only puts them off. Nothing in between runs code that is
+            // not this module's, so there is no unwinding past it.
+            let pushed = unsafe { queue.push(&send) };
+            debug_assert!(pushed.is_ok(), "there is room");
+        }
+        drop(queue);
+        let mut goes_on = self.enter(1);
+        for _ in 0..PATIENCE {
+            self.reap(results);
+            let queued = |ring: &mut IoUring| !ring.submission().is_empty();
+            if !goes_on || !self.ring.as_mut().is_some_and(queued) {
+                return goes_on;
+            }
+            goes_on = self.enter(0);
+        }
+        self.give_up(&io::Error::other("sends are not taken"));
+        false
+    }
+
     /// Looks, if it is worth while, whether anything happens before that time.
     fn comes_at_once(&mut self, until: Option<Duration>, now: Duration) -> bool {
         let Some(end) = self.look.until(now) else {
@@ -465,7 +512,7 @@ impl Ring {
 }
 
 /// The newest setup that the kernel knows.
-fn build() -> io::Result<IoUring> {
+fn build() -> io::Result<(IoUring, bool)> {
     let newest = IoUring::builder()
         .setup_single_issuer()
         .setup_defer_taskrun()
@@ -474,13 +521,59 @@ fn build() -> io::Result<IoUring> {
         .setup_clamp()
         .setup_cqsize(COMPLETIONS)
         .build(SUBMISSIONS);
-    newest.or_else(|_| {
-        // Before 6.1.
-        IoUring::builder()
+    newest.map(|ring| (ring, true)).or_else(|_| {
+        let older = IoUring::builder()
             .setup_clamp()
             .setup_cqsize(COMPLETIONS)
-            .build(SUBMISSIONS)
+            .build(SUBMISSIONS);
+        older.map(|ring| (ring, false))
     })
+}
+
+/// The send of a job, and what its completion is told by.
+fn entry(index: usize, job: &Job<'_, RawFd>, registered: u32, flags: i32) -> squeue::Entry {
+    let length = u32::try_from(job.bytes.len()).unwrap_or(u32::MAX);
+    let at = job.bytes.as_ptr();
+    let send = if job.slot < registered {
+        opcode::Send::new(types::Fixed(job.slot), at, length)
+            .flags(flags)
+            .build()
+    } else {
+        opcode::Send::new(types::Fd(job.socket), at, length)
+            .flags(flags)
+            .build()
+    };
+    send.user_data(SEND | index as u64)
+}
+
+/// Adds the jobs that were not done whole to `unfinished`, the first of them job number `first`. How many bytes were written.
+fn outcomes(
+    first: usize,
+    jobs: &[Job<'_, RawFd>],
+    results: &[i32],
+    unfinished: &mut Vec<Unfinished>,
+) -> u64 {
+    let mut written = 0;
+    for (index, (job, &result)) in jobs.iter().zip(results).enumerate() {
+        let outcome = match usize::try_from(result) {
+            Ok(count) if result == WHOLE || count == job.bytes.len() => {
+                written += job.bytes.len() as u64;
+                continue;
+            }
+            Ok(count) => {
+                written += count as u64;
+                Ok(count)
+            }
+            // Nothing is known of it: its stream can't go on.
+            Err(_) if result == NOT_YET => Err(io::Error::other("the ring failed")),
+            Err(_) => Err(io::Error::from_raw_os_error(-result)),
+        };
+        unfinished.push(Unfinished {
+            job: first + index,
+            outcome,
+        });
+    }
+    written
 }
 
 /// Errors after which the same call may succeed: a signal, a want of memory, completions that wait to be taken.

@@ -609,12 +609,20 @@ impl Io for SimIo {
         &mut self,
         _: Duration,
         _: Option<Duration>,
+        jobs: &[Job<'_, usize>],
         events: &mut Vec<Event>,
     ) -> io::Result<Waited> {
         let mut network = lock(&self.network);
+        let mut unfinished = Vec::new();
+        let written = match jobs {
+            [] => 0,
+            jobs => network.send_all(self.shard, jobs, &mut unfinished),
+        };
         network.hand_out(self.shard, events);
         Ok(Waited {
             now: network.now,
+            written,
+            unfinished,
             renewed: std::mem::take(&mut network.rings[self.shard].renewed),
         })
     }

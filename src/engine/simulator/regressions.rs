@@ -194,6 +194,7 @@ impl Scene {
                 .wait_and_go_round(&mut deadline, &mut events)
                 .expect("a ring");
             let queued = self.shard.next_deadline() == Some(Duration::ZERO);
+            let queued = queued || !self.shard.dirty.is_empty();
             if is_over || !queued && !lock(&self.network).has_events(0) {
                 return;
             }

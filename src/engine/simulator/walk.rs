@@ -344,6 +344,7 @@ impl Walk {
         let network = lock(&self.network);
         let until = [one.next_deadline(), self.deadlines[shard]];
         self.mesh.inbox(one.id).waiting() > 0
+            || !one.dirty.is_empty() // the wait writes it
             || network.has_events(shard)
             || until.iter().flatten().any(|at| *at <= network.now)
     }

@@ -26,7 +26,7 @@ fn pair() -> (OwnedFd, UnixStream) {
 
 fn wait(ring: &mut Ring, until: Option<Duration>, events: &mut Vec<Event>) -> Waited {
     let now = ring.now();
-    ring.wait(now, until, events).expect("there is a ring")
+    ring.wait(now, until, &[], events).expect("there is a ring")
 }
 
 fn events(ring: &mut Ring, until: Option<Duration>) -> Vec<What> {
@@ -271,4 +271,111 @@ fn batches_after_a_ring_had_failed_ended_their_connections() {
     assert_eq!(ring.send_all(&[job], &mut unfinished), 5, "{unfinished:?}");
     let mut heard = [0; 9];
     assert_eq!(theirs.read(&mut heard).expect("the words"), 5);
+}
+
+/// A job of a connection that is not registered.
+fn last<'a>(socket: &OwnedFd, bytes: &'a [u8]) -> Job<'a, RawFd> {
+    Job {
+        slot: u32::MAX,
+        socket: socket.as_raw_fd(),
+        bytes,
+    }
+}
+
+fn wait_sending(ring: &mut Ring, jobs: &[Job<'_, RawFd>], events: &mut Vec<Event>) -> Waited {
+    let now = ring.now();
+    let until = Some(now + Duration::from_secs(60));
+    ring.wait(now, until, jobs, events)
+        .expect("there is a ring")
+}
+
+#[test]
+fn what_is_sent_with_a_wait_leaves_before_the_sleep() {
+    let (mut ring, (ours, theirs)) = (ring(), pair());
+    ring.watch(KEY, &ours);
+    let answering = std::thread::spawn(move || {
+        let mut theirs = theirs;
+        theirs.set_nonblocking(false).expect("sets");
+        let mut read = [0; 5];
+        theirs.read_exact(&mut read).expect("the words");
+        theirs.write_all(&read).expect("writes");
+        theirs
+    });
+    let mut told = Vec::new();
+    let begun = Instant::now();
+    while told.is_empty() {
+        let first = begun.elapsed() < Duration::from_secs(30);
+        assert!(first, "nobody answered");
+        let jobs = [last(&ours, b"hello")];
+        let waited = wait_sending(&mut ring, &jobs, &mut told);
+        assert_eq!((waited.written, waited.unfinished.len()), (5, 0));
+    }
+    assert_eq!(told[0].what, What::Readable { to_end: false });
+    drop(answering.join().expect("no panic"));
+}
+
+#[test]
+fn what_a_wait_could_not_send_whole_keeps_it_from_sleeping() {
+    let mut ring = ring();
+    let (whole, partly, full, broken) = (pair(), pair(), pair(), pair());
+    let much = vec![b'm'; 1 << 20];
+    let taken = ring.send(&full.0, &[IoSlice::new(&much)]).expect("some");
+    assert!(taken < much.len());
+    broken.1.shutdown(std::net::Shutdown::Both).expect("shuts");
+    let mut written = 4;
+    for (ours, bytes, expected) in [
+        (&partly.0, &much[..], "part"),
+        (&full.0, b"news", "later"),
+        (&broken.0, b"news", "error"),
+    ] {
+        let jobs = [last(&whole.0, b"news"), last(ours, bytes)];
+        let begun = Instant::now();
+        let waited = wait_sending(&mut ring, &jobs, &mut Vec::new());
+        assert!(begun.elapsed() < Duration::from_secs(30), "it slept");
+        let [one] = &waited.unfinished[..] else {
+            panic!("{:?}", waited.unfinished);
+        };
+        assert_eq!(one.job, 1);
+        let told = match &one.outcome {
+            Ok(count) if (1..bytes.len()).contains(count) => {
+                written += *count as u64;
+                "part"
+            }
+            Ok(_) => "nothing",
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => "later",
+            Err(_) => "error",
+        };
+        assert_eq!((told, waited.written), (expected, written));
+        written = 4;
+    }
+    let mut heard = [0; 100];
+    let mut theirs = &whole.1;
+    assert_eq!(theirs.read(&mut heard).expect("its bytes"), 12);
+}
+
+// Nothing of what was to leave with a wait may be left in a queue when its bytes are gone.
+#[test]
+fn a_ring_that_fails_in_a_wait_sends_nothing_later() {
+    let (mut ring, (ours, mut theirs)) = (ring(), pair());
+    ring.watch(KEY, &ours);
+    sabotage(&ring);
+    let secret = vec![b's'; 64];
+    let jobs = [last(&ours, &secret)];
+    let waited = wait_sending(&mut ring, &jobs, &mut Vec::new());
+    assert!(waited.renewed && waited.written == 0);
+    assert!(matches!(
+        &waited.unfinished[..],
+        [Unfinished {
+            job: 0,
+            outcome: Err(_)
+        }]
+    ));
+    drop(secret);
+    let jobs = [last(&ours, b"hello")];
+    let now = ring.now();
+    let waited = ring.wait(now, Some(now), &jobs, &mut Vec::new());
+    assert_eq!(waited.expect("there is a ring").written, 5);
+    let mut read = [0; 100];
+    assert_eq!(theirs.read(&mut read).expect("the second"), 5);
+    assert_eq!(&read[..5], b"hello");
 }
