@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Executor, MySqlPool, SqlitePool};
+use sqlx::{AssertSqlSafe, Connection, Executor, MySqlPool, SqlitePool};
 
 use super::{
     ACQUIRE_TIMEOUT, CALL_DEADLINE, Database, MAX_CONNECTIONS, Metrics, Pool, STATEMENT_TIMEOUT,
@@ -23,6 +23,9 @@ const SQLITE_READERS: u32 = 3;
 const PAGE_BYTES: usize = 4096;
 /// How long a statement waits for another process that writes to the same file, say `muster account`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that has been used within this time is used again without asking its server whether it is there, which took
+/// as many trips as the statements themselves. In a storm of sign-ins every connection is as fresh as this.
+const FRESH_FOR: Duration = Duration::from_secs(1);
 
 /// What can be tuned; the defaults are right unless a test wants to be quick.
 #[derive(Clone, Debug)]
@@ -269,6 +272,12 @@ fn mysql_pool(
     let lenient = settings.lenient;
     MySqlPoolOptions::new()
         .max_connections(connections)
+        .test_before_acquire(false)
+        .before_acquire(|connection, used| {
+            Box::pin(
+                async move { Ok(used.idle_for < FRESH_FOR || connection.ping().await.is_ok()) },
+            )
+        })
         .acquire_timeout(settings.acquire_timeout)
         .after_connect(move |connection, _| {
             Box::pin(async move {
