@@ -113,6 +113,8 @@ pub(crate) enum Significance {
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) name: String,
+    /// It is a time in microseconds.
+    is_time: bool,
     before: f64,
     after: f64,
     pub(crate) significance: Significance,
@@ -130,15 +132,13 @@ impl Row {
 
     /// Before, after, the change, and whether that is more than chance, in words; times in ms.
     pub(crate) fn words(&self) -> [String; 4] {
-        let mut statistics = STATISTICS.iter();
-        let is_time = statistics.any(|(name, _)| self.name.ends_with(&format!("_{name}")));
-        let scale = if is_time { 1e3 } else { 1.0 };
+        let scale = if self.is_time { 1e3 } else { 1.0 };
         let significance = match self.significance {
             Significance::Yes => "yes",
             Significance::No => "no",
             Significance::Unknown => "-",
         };
-        let whole = !is_time && self.before.fract() == 0.0 && self.after.fract() == 0.0;
+        let whole = !self.is_time && self.before.fract() == 0.0 && self.after.fract() == 0.0;
         let places = if whole { 0 } else { 3 };
         [
             format!("{:.places$}", self.before / scale),
@@ -299,6 +299,7 @@ fn rows(before: &[Run], after: &[Run]) -> Vec<Row> {
         };
         rows.push(Row {
             name,
+            is_time: source.is_some(),
             before: mean(&ours),
             after: mean(&theirs),
             significance,

@@ -102,6 +102,24 @@ fn several_runs_tell_a_change_from_chance() {
     fs::remove_dir_all(folder).expect("removed");
 }
 
+// Whatever ended in `_mean` or `_p99` was divided by a thousand.
+#[test]
+fn figures_that_are_no_times_are_shown_as_they_are() {
+    let folder = folder("units");
+    let more =
+        json!({"figures": {"broadcast_mean": 1_500.0, "quality_mean": 0.5, "deliveries": 1.0}});
+    let one = [run(&folder, "one", 1.0, &more)];
+    let text = compare(&one, &one, "deliveries<-5%")
+        .expect("compared")
+        .to_string();
+    for (name, shown) in [("broadcast_mean", "1.500"), ("quality_mean", "0.500")] {
+        let row = text.lines().find(|line| line.starts_with(name));
+        let row = row.expect("a row");
+        assert_eq!(row.split_whitespace().nth(1), Some(shown), "{row}");
+    }
+    fs::remove_dir_all(folder).expect("removed");
+}
+
 #[test]
 fn other_loads_and_late_testers_are_told() {
     let folder = folder("notes");

@@ -506,20 +506,29 @@ impl<P: Protocol> Lead<P> {
         }
     }
 
-    /// Everything that workers have counted and measured so far.
-    fn totals(&self) -> Totals {
+    /// Everything that workers have counted and measured so far: of who is done, what they found; of others, what they have told.
+    ///
+    /// # Errors
+    /// A snapshot makes no sense.
+    fn merged(&self) -> anyhow::Result<Recorder<P::Metrics>> {
         let mut recorder = Recorder::<P::Metrics>::of(&self.plan.scenario.own);
-        for snapshot in self
-            .crew
-            .members
-            .iter()
-            .flat_map(|member| &member.snapshots)
-        {
-            // It has been tried before it was taken.
-            let _sound = snapshot.add_to(&mut recorder);
+        for member in &self.crew.members {
+            let found = member.found.as_ref();
+            let told = found.map_or(&member.snapshots[..], |found| {
+                std::slice::from_ref(&found.snapshot)
+            });
+            for snapshot in told {
+                snapshot.add_to(&mut recorder)?;
+            }
         }
         recorder.merge(&self.together);
-        Totals::of(&recorder)
+        Ok(recorder)
+    }
+
+    /// The same in short, for the live line; what makes no sense ends the run when it is reported.
+    fn totals(&self) -> Totals {
+        let nothing = || Recorder::of(&self.plan.scenario.own);
+        Totals::of(&self.merged().unwrap_or_else(|_| nothing()))
     }
 
     /// One report of what all have found; of who was lost, what he had told.
@@ -528,19 +537,9 @@ impl<P: Protocol> Lead<P> {
         environment: Environment,
         usage: [Option<Usage>; 4],
     ) -> anyhow::Result<Report> {
-        let mut recorder = Recorder::<P::Metrics>::of(&self.plan.scenario.own);
+        let mut recorder = self.merged()?;
         let errors = reasons(&self.crew.members);
         let members = &self.crew.members;
-        for member in members {
-            let found = member.found.as_ref();
-            let last = found.map_or(&member.snapshots[..], |found| {
-                std::slice::from_ref(&found.snapshot)
-            });
-            for snapshot in last {
-                snapshot.add_to(&mut recorder)?;
-            }
-        }
-        recorder.merge(&self.together);
         self.protocol.conclude(&mut recorder);
         let found = || members.iter().filter_map(|member| member.found.as_ref());
         let storm = self.plan.workload != Workload::Steady;
