@@ -6,13 +6,13 @@
 
 use std::{io, time::Duration};
 
+use smallvec::SmallVec;
+
 use super::{
-    runtime::{Event, Handle, Io, Job, Key, LAST_SENDS, Socket, Waited, What},
+    runtime::{Event, Handle, Io, Job, Key, LAST_SENDS, Socket, What},
     shard::Shard,
     timers::Due,
 };
-use smallvec::SmallVec;
-
 use lobby::{Closing, ConnId, Dialect};
 
 /// Longest that the end of the process waits for clients to read our last words (spec: faf-lifecycle 14), and for what
