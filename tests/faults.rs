@@ -56,14 +56,11 @@ fn pings(player: &mut Player) {
     player.until("pong");
 }
 
-/// spec: faf-messages 2 (N#1009). Whoever is in stays in and plays on; what a game must have written down is written
-/// when the database is back.
-// checklist: faf 59
-#[test]
-fn a_database_that_goes_and_comes_back() {
+/// A server whose database is behind a line that can be cut; none without a database to have.
+fn behind_a_line() -> Option<(Server, Proxy)> {
     if !Backend::all().contains(&Backend::MySql) {
         eprintln!("no MUSTER_TEST_MYSQL, passed over");
-        return;
+        return None;
     }
     let mut proxy = None;
     let server = Server::start_behind(
@@ -88,7 +85,17 @@ fn a_database_that_goes_and_comes_back() {
         },
     )
     .unwrap();
-    let proxy = proxy.expect("made with the URL");
+    Some((server, proxy.expect("made with the URL")))
+}
+
+/// spec: faf-messages 2 (N#1009). Whoever is in stays in and plays on; what a game must have written down is written
+/// when the database is back.
+// checklist: faf 59
+#[test]
+fn a_database_that_goes_and_comes_back() {
+    let Some((server, proxy)) = behind_a_line() else {
+        return;
+    };
     let mut orion = Player::signed_in(&server, "orion");
     let uid = orion.hosting();
 
@@ -130,6 +137,30 @@ fn a_database_that_goes_and_comes_back() {
         format!("SELECT CAST(COUNT(*) AS CHAR) FROM game_player_stats WHERE gameId = {uid}");
     assert_eq!(server.database.rows(&seats).unwrap(), ["1"]);
     pings(&mut orion);
+}
+
+/// A database that is restarted has closed its connections: they are found out before somebody is sent away for one.
+#[test]
+fn a_database_that_is_back_at_once_turns_nobody_away() {
+    let Some((server, proxy)) = behind_a_line() else {
+        return;
+    };
+    for _ in 0..3 {
+        // Several connections are there, and have just been used.
+        let names = ["mira", "vega", "lyra", "nova"];
+        let there = thread::scope(|scope| {
+            let signing_in = names.map(|name| scope.spawn(|| Player::signed_in(&server, name)));
+            signing_in.map(|player| player.join().unwrap())
+        });
+        drop(there);
+        proxy.set(Line::Cut);
+        proxy.set(Line::Whole);
+        // The least that a restart takes.
+        thread::sleep(Duration::from_millis(100));
+        for name in names {
+            drop(Player::signed_in(&server, name));
+        }
+    }
 }
 
 /// Bytes of chance on every transport: the server is rid of them or waits for more, and everybody else is served on.

@@ -24,8 +24,9 @@ const PAGE_BYTES: usize = 4096;
 /// How long a statement waits for another process that writes to the same file, say `muster account`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that has been used within this time is used again without asking its server whether it is there, which took
-/// as many trips as the statements themselves. In a storm of sign-ins every connection is as fresh as this.
-const FRESH_FOR: Duration = Duration::from_secs(1);
+/// as many trips as the statements themselves. In a storm of sign-ins every connection is taken again at once. No longer than
+/// that: a database that comes back after having closed its connections must not be met with one of these.
+const FRESH_FOR: Duration = Duration::from_millis(20);
 
 /// What can be tuned; the defaults are right unless a test wants to be quick.
 #[derive(Clone, Debug)]
