@@ -113,23 +113,22 @@ on_both! {
     }
 
     async fn everything_about_a_player_is_loaded(bench: &Bench) {
-        let store = &bench.store;
-        let test = store.load_account(&named(1, "test")).await.unwrap();
+        let test = bench.shown(1).await;
         assert_eq!(test.groups, ["faf_server_administrators"]);
         assert_eq!((test.clan.as_deref(), test.avatar), (Some("678"), None));
         assert_eq!(test.ratings, [rating("global", 2000.0, 125.0, 5), rating("ladder_1v1", 2000.0, 125.0, 5)]);
         assert_eq!((test.friends.to_vec(), test.foes.to_vec()), (vec![], vec![400]));
-        let rhiza = store.load_account(&named(3, "Rhiza")).await.unwrap();
+        let rhiza = bench.shown(3).await;
         assert_eq!(rhiza.ratings[0], rating("global", 1650.0, 62.52, 2));
         // Six significant digits of 1765.5119 and 500.12345.
-        let sixth = store.load_account(&named(6, "ReadOnly")).await.unwrap();
+        let sixth = bench.shown(6).await;
         assert_eq!(sixth.ratings, [rating("global", 1765.51, 500.123, 0)]);
-        let nobody = store.load_account(&named(999, "nobody")).await.unwrap();
+        let nobody = bench.shown(999).await;
         assert!(nobody.ratings.is_empty() && nobody.groups.is_empty() && nobody.clan.is_none());
     }
 
     async fn the_avatar_is_the_chosen_one_that_is_owned(bench: &Bench) {
-        let avatar = async |id| bench.store.load_account(&named(id, "x")).await.unwrap().avatar.map(|avatar| *avatar);
+        let avatar = async |id| bench.shown(id).await.avatar.map(|avatar| *avatar);
         let of = |file: &str, tooltip: &str| Avatar {
             url: format!("https://content.faforever.com/faf/avatars/{file}"),
             tooltip: tooltip.to_owned(),
@@ -149,7 +148,7 @@ on_both! {
         bench.sql("ALTER TABLE game_join_log DROP INDEX game_join_log_ip, DROP COLUMN ip").await;
         bench.sql("SET foreign_key_checks = 0; ALTER TABLE login DROP CONSTRAINT login_ibfk_1; \
             ALTER TABLE login DROP COLUMN avatar_id").await;
-        let account = bench.store.load_account(&named(50, "x")).await.unwrap();
+        let account = bench.shown(50).await;
         assert_eq!(account.avatar.unwrap().tooltip, "UEF");
         bench.store.log_join(1, 5, HERE).await;
         assert_eq!(bench.look("SELECT CAST(COUNT(*) AS CHAR) FROM game_join_log WHERE game_id = 5").await, "1");
@@ -192,7 +191,7 @@ on_both! {
     async fn a_relation_replaces_the_old_one(bench: &Bench) {
         let store = &bench.store;
         let lists = async || {
-            let account = store.load_account(&named(1, "test")).await.unwrap();
+            let account = bench.shown(1).await;
             (account.friends.to_vec(), account.foes.to_vec())
         };
         assert!(store.set_relation(1, 2, Relation::Friend).await.unwrap());
@@ -341,8 +340,8 @@ on_both! {
             bench.store.enter(arrival(6, "192.0.2.1", Some("7"))),
         );
         let (one, two, six) = (one.unwrap(), two.unwrap(), six.unwrap());
-        assert_eq!(one, bench.store.load_account(&named(1, "x")).await.unwrap());
-        assert_eq!(two, bench.store.load_account(&named(2, "x")).await.unwrap());
+        assert_eq!((one.id, one.clan.as_deref()), (1, Some("678")));
+        assert_eq!((two.id, two.clan.as_deref()), (2, Some("123")));
         assert_eq!(six.ratings, [rating("global", 1765.51, 500.123, 0)]);
         assert_eq!(bench.look("SELECT ip FROM login WHERE id = 1").await, "192.0.2.9");
         let cut = format!("610022{}", "C3BC".repeat(47));

@@ -5,7 +5,6 @@
 mod bench;
 
 use bench::{Bench, on_both};
-use muster::backoffice::faf::store::Identity;
 use muster::lobby::faf::questions::{Avatar, Like};
 
 const QAI: &str = "https://content.faforever.com/faf/avatars/qai2.png";
@@ -33,19 +32,9 @@ fn pair(flags: &str, authority: &str) -> (String, String) {
     (flags.to_owned(), authority.to_owned())
 }
 
-/// What is shown when he signs in.
+/// The avatar that is shown when they sign in.
 async fn shown(bench: &Bench, id: u32) -> Option<Avatar> {
-    let who = Identity {
-        id,
-        login: "somebody".to_owned(),
-    };
-    bench
-        .store
-        .load_account(&who)
-        .await
-        .unwrap()
-        .avatar
-        .map(|avatar| *avatar)
+    bench.shown(id).await.avatar.map(|avatar| *avatar)
 }
 
 async fn stats(bench: &Bench, mod_id: u32, column: &str) -> String {
@@ -148,7 +137,7 @@ on_both! {
         assert_eq!((last.id, last.name.as_str(), last.filename.as_deref()), (77, "", None));
         assert!(missions.len() > 5);
         bench.sql("INSERT INTO friends_and_foes (user_id, subject_id, status) VALUES (3, 4, NULL)").await;
-        let account = bench.store.load_account(&Identity { id: 3, login: "Rhiza".into() }).await.unwrap();
+        let account = bench.shown(3).await;
         assert_eq!((account.friends.to_vec(), account.foes.to_vec()), (vec![], vec![4]));
     }
 

@@ -2,13 +2,15 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use muster::backoffice::faf::store::Store;
+use muster::backoffice::faf::store::{Arrival, Identity, Store};
 use muster::backoffice::faf::{AttemptLimits, AuthMode, FafHandler};
 use muster::backoffice::keys::KeyRing;
 use muster::backoffice::store::StoreSettings;
+use muster::lobby::faf::questions::Account;
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, SqliteConnection};
 
 const SCHEMA: &str = include_str!("../fixtures/faf-schema.mysql.sql");
@@ -106,6 +108,19 @@ impl Bench {
                 .unwrap()
         };
         text.unwrap_or_else(|| "NULL".to_owned())
+    }
+
+    /// All that is shown of a player who signs in.
+    pub(crate) async fn shown(&self, id: u32) -> Account {
+        let arrival = Arrival {
+            who: Identity {
+                id,
+                login: "somebody".to_owned(),
+            },
+            from: Ipv4Addr::LOCALHOST.into(),
+            user_agent: None,
+        };
+        self.store.enter(arrival).await.unwrap()
     }
 
     /// One that lets anybody try to sign in as often as they like: many do so at once here.

@@ -30,7 +30,7 @@ pub use ratings::Rating;
 pub use sign_ins::{Arrival, Who};
 
 use crate::Boxed;
-use crate::store::{Database, OpenError, Pool, StoreError, StoreSettings};
+use crate::store::{Database, OpenError, StoreError, StoreSettings};
 use play::MapCache;
 
 /// The steps that make the embedded store what it is today. A step that has been released is never changed; a new one is
@@ -43,8 +43,8 @@ pub const VERSION: usize = MIGRATIONS.len();
 #[derive(Debug)]
 pub struct Store {
     database: Database,
-    /// Where those wait who sign in, if several of them are handled at once.
-    sign_ins: Option<sign_ins::Desk>,
+    /// Where those wait who sign in.
+    sign_ins: sign_ins::Queues,
     maps: MapCache,
     /// Whether `login.avatar_id` exists (spec: faf-database 2.1, N#1095). Found out once.
     has_avatar_id: OnceCell<bool>,
@@ -70,17 +70,7 @@ impl Store {
     ) -> Boxed<'a, Result<Self, OpenError>> {
         Box::pin(async move {
             let database = Database::open(url, settings, &MIGRATIONS).await?;
-            let sign_ins = match (&database.read, &database.sign_in) {
-                (Pool::Sqlite(read), Pool::Sqlite(write)) => Some(sign_ins::Desk::open(
-                    sign_ins::Pools {
-                        read: read.clone(),
-                        write: write.clone(),
-                    },
-                    database.watch.clone(),
-                )),
-                // There, connections work side by side.
-                _ => None,
-            };
+            let sign_ins = sign_ins::Queues::open(&database);
             Ok(Self {
                 database,
                 sign_ins,

@@ -4,11 +4,9 @@
 //! same, because a trip to the database costs more than what is read by it.
 
 use lobby::faf::questions::{Account, Avatar, StoredRating};
-use sqlx::AssertSqlSafe;
 
+use super::Identity;
 use super::accounts::narrow;
-use super::{Identity, Store};
-use crate::store::{StoreError, on_either};
 
 /// One thing about one player: what it is, whose, its place among its like; then up to three texts and a number.
 pub(super) type Row = (
@@ -31,7 +29,7 @@ const RELATION: i64 = 4;
 /// How often a statement of [`sql`] asks for the players.
 pub(super) const PLACES: usize = 5;
 
-/// The statement for players of whom `these` is true, put behind their id: `= ?`, for one.
+/// The statement for players of whom `these` is true, put behind their id: `IN (?, ?)`, for two.
 pub(super) fn sql(has_avatar_id: bool, these: &str) -> String {
     // `login.avatar_id` decides if it is set, as long as the player owns that avatar (N#1095); if it is null, or the
     // schema is too old to have it, the grant with the flag does.
@@ -57,26 +55,6 @@ pub(super) fn sql(has_avatar_id: bool, these: &str) -> String {
          UNION ALL SELECT {RELATION}, CAST(f.user_id AS SIGNED), CAST(f.subject_id AS SIGNED), \
          CAST(f.status AS CHAR), NULL, NULL, NULL FROM friends_and_foes f WHERE f.user_id {these}"
     )
-}
-
-impl Store {
-    /// Everything about a player that the lobby shows. The country is not the store's to know.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn load_account(&self, who: &Identity) -> Result<Account, StoreError> {
-        self.database.call("load account", async {
-            let sql = sql(self.has_avatar_id().await?, "= ?");
-            let id = i64::from(who.id);
-            let mut rows: Vec<Row> = on_either!(self.database.sign_in, pool => {
-                let query = (0..PLACES).fold(sqlx::query_as(AssertSqlSafe(sql.as_str())), |query, _| query.bind(id));
-                query.fetch_all(pool).await?
-            });
-            sort(&mut rows);
-            account(who, &rows)
-        })
-        .await
-    }
 }
 
 /// Brings rows into the order in which [`account`] wants them.
