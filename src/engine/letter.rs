@@ -44,7 +44,7 @@ pub(super) fn mail(from: ShardId, to: Option<ShardId>, mail: &impl Serialize) ->
 
 /// What [`mail`] has written behind its head.
 pub(super) fn read_mail<M: DeserializeOwned>(body: &[u8]) -> Option<M> {
-    rmp_serde::from_slice(body).ok()
+    wire::messagepack::from_slice(body).ok()
 }
 
 /// A message for a connection as a letter.

@@ -61,7 +61,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Damaged> {
     if CHECKSUM.checksum(body) != u32::from_le_bytes(*sum) {
         return Err(Damaged::Checksum);
     }
-    rmp_serde::from_slice(body).map_err(|error| Damaged::Form(error.to_string()))
+    wire::messagepack::from_slice(body).map_err(|error| Damaged::Form(error.to_string()))
 }
 
 /// An error unless it holds.

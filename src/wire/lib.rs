@@ -7,6 +7,7 @@
 pub mod charset;
 pub mod json;
 pub mod lines;
+pub mod messagepack;
 pub mod packets;
 pub mod prefixed;
 pub mod proxy;

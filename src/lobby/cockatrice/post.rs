@@ -182,7 +182,7 @@ impl Post {
             return None;
         }
         let whole = self.partial.remove(&from)?;
-        rmp_serde::from_slice(&whole).ok()
+        wire::messagepack::from_slice(&whole).ok()
     }
 
     /// What was under way from a node is lost.

@@ -296,7 +296,8 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         let arrived = self.lanes.arrived.get_mut(&shard);
         match arrived.and_then(VecDeque::pop_front) {
             Some(Arrival::Mail(from, bytes)) => {
-                let mail = rmp_serde::from_slice(&bytes).expect("what was written can be read");
+                let mail =
+                    wire::messagepack::from_slice(&bytes).expect("what was written can be read");
                 self.turn(shard, |dialect, turn| dialect.on_mail(turn, from, mail));
             }
             Some(Arrival::Send(conn, body)) => self.receive(conn, body),

@@ -221,7 +221,7 @@ impl<D: Keep> Simulator<D> {
 /// Mail as another machine reads it. Its text is compared as well: `Some(None)` is written like `None`.
 pub(super) fn travelled<M: Serialize + DeserializeOwned + Debug>(mail: &M) -> M {
     let bytes = written(mail);
-    let read = rmp_serde::from_slice(&bytes).expect("what was written can be read");
+    let read = wire::messagepack::from_slice(&bytes).expect("what was written can be read");
     assert!(written(&read) == bytes, "{mail:?} is read as {read:?}");
     assert_eq!(format!("{mail:?}"), format!("{read:?}"));
     read

@@ -172,7 +172,7 @@ fn no_state_whatever_makes_a_revived_shard_panic() {
                 other[at] = rng.next_u32() as u8;
             }
             let mut faf = Faf::new(shard, shards, settings.clone());
-            let read = rmp_serde::from_slice(&other).map_err(|_| ());
+            let read = wire::messagepack::from_slice(&other).map_err(|_| ());
             let revived = read.and_then(|kept| faf.revive(kept).map_err(|_| ()));
             refused += usize::from(revived.is_err());
         }

@@ -195,13 +195,13 @@ fn no_state_whatever_makes_a_shard_panic() {
         let all = kept_by_all(shards, seed);
         for (shard, kept) in ShardId::of_node(0, shards).zip(all) {
             let bytes = rmp_serde::to_vec_named(&kept).unwrap();
-            for _ in 0..3_000 {
+            for _ in 0..6_000 {
                 let mut other = bytes.clone();
                 for _ in 0..rng.random_range(1..4) {
                     let at = rng.random_range(0..other.len());
                     other[at] = rng.next_u32() as u8;
                 }
-                let Ok(kept) = rmp_serde::from_slice(&other) else {
+                let Ok(kept) = wire::messagepack::from_slice(&other) else {
                     continue;
                 };
                 let mut vcmi = Vcmi::new(shard, shards, Arc::new(SETTINGS));
