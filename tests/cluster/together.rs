@@ -1,6 +1,9 @@
 //! Nodes that are well: who is on one is seen, joined and played with from all others.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 
@@ -320,6 +323,21 @@ fn a_node_that_is_stopped_in_order_leaves_at_once() {
     cluster.pictures_agree(goal(12));
     drop((watchers, back));
     check(&mut cluster);
+}
+
+// "Rolling stop": the node that goes may be one that does nothing for all.
+#[test]
+fn a_node_that_has_nothing_to_hand_over_waits_for_nobody() {
+    let Some(mut cluster) = Cluster::start(2) else {
+        return;
+    };
+    let going = 1 - cluster.holder("coordinator");
+    cluster.pictures_agree(goal(2));
+    let begun = Instant::now();
+    cluster.nodes[going].terminate();
+    cluster.goes_away(going);
+    assert_eq!(cluster.nodes[going].ended(), Some(0));
+    assert!(begun.elapsed() < goal(2), "{:?}", begun.elapsed());
 }
 
 // "Ready when all parts are there (/ready says 503 until then)".

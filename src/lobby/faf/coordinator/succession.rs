@@ -50,8 +50,12 @@ impl Coordinator {
     }
 
     /// Whether nobody has still to be given what it knows: it was not in office, or its successor has it, or there can be none.
+    /// A successor asks before it introduces itself; so one that has done so asks no more, as is so for a node that was in
+    /// office while it was alone and has joined a lobby since.
     pub(in crate::faf) fn has_handed_over(&self, topology: &Topology) -> bool {
-        let is_done = self.tenure.is_none() && !self.is_unasked;
+        let node = topology.standing().node;
+        let is_followed = topology.reached().is_some_and(|other| other.node != node);
+        let is_done = self.tenure.is_none() && (is_followed || !self.is_unasked);
         is_done || !topology.has_others()
     }
 

@@ -283,6 +283,22 @@ fn violations_outlive_the_coordinator() {
     assert_eq!(commands(&refused)[0], "search_timeout", "{refused:?}");
 }
 
+/// A node is in office while it is alone, which ends when it joins a lobby that has a coordinator: nobody will ever ask for what
+/// it knew then.
+#[test]
+fn a_node_that_has_joined_has_nothing_to_hand_over() {
+    let (mut sim, _) = lobby(6, 1);
+    sim.lose(1);
+    seconds(&mut sim, 3);
+    back(&mut sim, 1);
+    seconds(&mut sim, 3);
+    assert!(sim.dialect(sim.first_shard(0)).is_coordinator());
+    sim.stop_node(1, crate::Stopping::Drain);
+    seconds(&mut sim, 1);
+    let mut shards = sim.shards_of(1);
+    assert!(shards.all(|shard| crate::Dialect::has_handed_over(sim.dialect_on(shard))));
+}
+
 /// A node of several is to end: its players search no more, and its lobbies close; the others go on.
 #[test]
 fn an_orderly_stop_concerns_the_node_that_stops() {
