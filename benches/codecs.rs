@@ -1,7 +1,7 @@
 //! What reading and writing messages costs, per message and per byte.
 //!
-//! Reading JSON is compared with `serde_json` into its `Value`, in the same run. Nothing but `muster::wire` is
-//! measured: no sockets, no dialect.
+//! Reading JSON is compared with `serde_json` into its `Value`, mail of other nodes with `rmp_serde`, in the same run. Nothing
+//! but `muster::wire` is measured: no sockets, no dialect.
 
 #![allow(missing_docs)] // criterion_group! makes a public function without any.
 
@@ -9,8 +9,8 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use muster::wire::json::{JsonReader, to_json};
-use muster::wire::{Decoder, Format, ReadLimits, Scratch, Step, packets, websocket};
-use serde::Serialize;
+use muster::wire::{Decoder, Format, ReadLimits, Scratch, Step, messagepack, packets, websocket};
+use serde::{Deserialize, Serialize};
 
 /// A message of the game, as clients send it most often.
 const MESSAGE: &[u8] = br#"{"command":"IceMsg","target":"game","args":[50001,"{\"type\":\"candidate\",\"candidate\":\"candidate:1 1 UDP 2122252543 192.0.2.7 6112 typ host\",\"sdpMLineIndex\":0}"]}"#;
@@ -109,6 +109,45 @@ fn writing_json(criterion: &mut Criterion) {
     }
 }
 
+/// One of what a tick tells another node.
+#[derive(Clone, Serialize, Deserialize)]
+enum News {
+    Came {
+        id: u32,
+        login: String,
+        ratings: Vec<(String, f64, f64)>,
+    },
+    Left(u32),
+}
+
+fn reading_mail(criterion: &mut Criterion) {
+    let came = |id| News::Came {
+        id,
+        login: format!("player{id}"),
+        ratings: vec![("global".to_owned(), 1500.5, 120.25); 2],
+    };
+    let news: Vec<News> = (0..MESSAGES as u32)
+        .map(|id| {
+            if id % 4 == 0 {
+                News::Left(id)
+            } else {
+                came(id)
+            }
+        })
+        .collect();
+    let bytes = rmp_serde::to_vec_named(&news).expect("plain data");
+    for (unit, throughput) in units(MESSAGES, bytes.len()) {
+        let mut group = criterion.benchmark_group(format!("mail read, {unit}"));
+        group.throughput(throughput);
+        group.bench_function("muster", |bencher| {
+            bencher.iter(|| messagepack::from_slice::<Vec<News>>(black_box(&bytes)).is_ok());
+        });
+        group.bench_function("rmp_serde", |bencher| {
+            bencher.iter(|| rmp_serde::from_slice::<Vec<News>>(black_box(&bytes)).is_ok());
+        });
+    }
+}
+
 fn decoding(criterion: &mut Criterion) {
     for format in Format::ALL {
         let mut stream = Vec::new();
@@ -187,5 +226,12 @@ fn units(messages: usize, bytes: usize) -> [(&'static str, Throughput); 2] {
     ]
 }
 
-criterion_group!(benches, reading_json, writing_json, decoding, encoding);
+criterion_group!(
+    benches,
+    reading_json,
+    writing_json,
+    reading_mail,
+    decoding,
+    encoding
+);
 criterion_main!(benches);

@@ -195,15 +195,11 @@ fn a_failed_call_left_sends_of_freed_memory_in_the_queue() {
     ring.watch(KEY, &ours);
     sabotage(&ring);
     let secret = vec![b's'; 64];
-    fn job<'a>(socket: &OwnedFd, bytes: &'a [u8]) -> Job<'a, RawFd> {
-        Job {
-            slot: KEY.slot,
-            socket: socket.as_raw_fd(),
-            bytes,
-        }
-    }
     let mut unfinished = Vec::new();
-    assert_eq!(ring.send_all(&[job(&ours, &secret)], &mut unfinished), 0);
+    assert_eq!(
+        ring.send_all(&[job(KEY.slot, &ours, &secret)], &mut unfinished),
+        0
+    );
     assert!(matches!(
         &unfinished[..],
         [Unfinished {
@@ -216,7 +212,10 @@ fn a_failed_call_left_sends_of_freed_memory_in_the_queue() {
     assert!(waited.renewed, "all must be asked for anew");
     ring.watch(KEY, &ours);
     unfinished.clear();
-    assert_eq!(ring.send_all(&[job(&ours, b"hello")], &mut unfinished), 5);
+    assert_eq!(
+        ring.send_all(&[job(KEY.slot, &ours, b"hello")], &mut unfinished),
+        5
+    );
     assert!(unfinished.is_empty());
     let mut read = [0; 100];
     assert_eq!(theirs.read(&mut read).expect("the second"), 5);
@@ -262,21 +261,19 @@ fn batches_after_a_ring_had_failed_ended_their_connections() {
     let (mut ring, (ours, mut theirs)) = (ring(), pair());
     ring.watch(KEY, &ours);
     ring.give_up(&io::Error::other("for the test"));
-    let job = Job {
-        slot: KEY.slot,
-        socket: ours.as_raw_fd(),
-        bytes: b"hello",
-    };
     let mut unfinished = Vec::new();
-    assert_eq!(ring.send_all(&[job], &mut unfinished), 5, "{unfinished:?}");
+    let jobs = [job(KEY.slot, &ours, b"hello")];
+    assert_eq!(ring.send_all(&jobs, &mut unfinished), 5, "{unfinished:?}");
     let mut heard = [0; 9];
     assert_eq!(theirs.read(&mut heard).expect("the words"), 5);
 }
 
-/// A job of a connection that is not registered.
-fn last<'a>(socket: &OwnedFd, bytes: &'a [u8]) -> Job<'a, RawFd> {
+/// The slot of a connection that is not registered.
+const UNREGISTERED: u32 = u32::MAX;
+
+fn job<'a>(slot: u32, socket: &OwnedFd, bytes: &'a [u8]) -> Job<'a, RawFd> {
     Job {
-        slot: u32::MAX,
+        slot,
         socket: socket.as_raw_fd(),
         bytes,
     }
@@ -306,7 +303,7 @@ fn what_is_sent_with_a_wait_leaves_before_the_sleep() {
     while told.is_empty() {
         let first = begun.elapsed() < Duration::from_secs(30);
         assert!(first, "nobody answered");
-        let jobs = [last(&ours, b"hello")];
+        let jobs = [job(UNREGISTERED, &ours, b"hello")];
         let waited = wait_sending(&mut ring, &jobs, &mut told);
         assert_eq!((waited.written, waited.unfinished.len()), (5, 0));
     }
@@ -328,7 +325,10 @@ fn what_a_wait_could_not_send_whole_keeps_it_from_sleeping() {
         (&full.0, b"news", "later"),
         (&broken.0, b"news", "error"),
     ] {
-        let jobs = [last(&whole.0, b"news"), last(ours, bytes)];
+        let jobs = [
+            job(UNREGISTERED, &whole.0, b"news"),
+            job(UNREGISTERED, ours, bytes),
+        ];
         let begun = Instant::now();
         let waited = wait_sending(&mut ring, &jobs, &mut Vec::new());
         assert!(begun.elapsed() < Duration::from_secs(30), "it slept");
@@ -360,7 +360,7 @@ fn a_ring_that_fails_in_a_wait_sends_nothing_later() {
     ring.watch(KEY, &ours);
     sabotage(&ring);
     let secret = vec![b's'; 64];
-    let jobs = [last(&ours, &secret)];
+    let jobs = [job(UNREGISTERED, &ours, &secret)];
     let waited = wait_sending(&mut ring, &jobs, &mut Vec::new());
     assert!(waited.renewed && waited.written == 0);
     assert!(matches!(
@@ -371,7 +371,7 @@ fn a_ring_that_fails_in_a_wait_sends_nothing_later() {
         }]
     ));
     drop(secret);
-    let jobs = [last(&ours, b"hello")];
+    let jobs = [job(UNREGISTERED, &ours, b"hello")];
     let now = ring.now();
     let waited = ring.wait(now, Some(now), &jobs, &mut Vec::new());
     assert_eq!(waited.expect("there is a ring").written, 5);
