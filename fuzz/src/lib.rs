@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `codecs` | every decoder: any split of the stream gives what the whole gives |
 //! | `websocket`, `frames`, `qdatastream` | streams made of parts, beside a naive reading of the same parts |
-//! | `proxy`, `charset`, `json` | one function each, beside its inverse or another reader |
+//! | `proxy`, `charset`, `json`, `messagepack` | one function each, beside its inverse or another reader |
 //! | `cockatrice` | its commands, decks, settings and texts: what was read, written and read again is the same |
 //! | `faf`, `vcmi`, `vcmi_json`, `router` | a lobby in the simulator, by programs of what its clients do (`play`) |
 //! | `cluster` | a node among others, by a program of what comes by the bus and what its driver tells it |
@@ -25,6 +25,7 @@ mod faf;
 mod frames;
 mod input;
 mod json;
+mod messagepack;
 pub mod mutate;
 mod office;
 mod play;
@@ -90,6 +91,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "json",
         run: json::run,
+    },
+    Target {
+        name: "messagepack",
+        run: messagepack::run,
     },
     Target {
         name: "proxy",

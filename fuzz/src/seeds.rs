@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 use wire::{Format, websocket};
 
-use crate::input::encode_bytes;
+use crate::{input::encode_bytes, messagepack};
 
 /// An input of a target.
 #[derive(Clone, Debug)]
@@ -264,6 +264,7 @@ fn written() -> Vec<Seed> {
             ),
         ),
         seed("spool", "batch", BATCH.into()),
+        seed("messagepack", "letter", messagepack::seed()),
         seed(
             "proxy",
             "v1",

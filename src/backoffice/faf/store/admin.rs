@@ -3,7 +3,7 @@
 use crate::unix_now;
 
 use super::Store;
-use super::accounts::narrow;
+use super::rows::narrow;
 use crate::store::{StoreError, on_either, time};
 
 /// What a ban keeps somebody from (spec: faf-database 2.1).

@@ -16,6 +16,7 @@ mod portrait;
 mod queues;
 mod ratings;
 mod reference;
+mod rows;
 mod seed;
 mod sign_ins;
 mod vault;
@@ -24,9 +25,9 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::sync::OnceCell;
 
-pub use accounts::{Found, Identity};
 pub use admin::{AccountLine, BanLevel, NewBan};
 pub use ratings::Rating;
+pub use rows::{Found, Identity};
 pub use sign_ins::{Arrival, Who};
 
 use crate::Boxed;

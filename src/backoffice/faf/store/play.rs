@@ -10,7 +10,7 @@ use lobby::faf::questions::{Map, Relation};
 use sqlx::AssertSqlSafe;
 
 use super::Store;
-use super::accounts::narrow;
+use super::rows::narrow;
 use crate::store::{StoreError, is_deadlock, on_either};
 
 /// Maps remembered, least recently used out first, never refreshed (spec: faf-lifecycle 11).

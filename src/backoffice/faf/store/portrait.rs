@@ -5,8 +5,7 @@
 
 use lobby::faf::questions::{Account, Avatar, StoredRating};
 
-use super::Identity;
-use super::accounts::narrow;
+use super::rows::{Identity, narrow};
 
 /// One thing about one player: what it is, whose, its place among its like; then up to three texts and a number.
 pub(super) type Row = (

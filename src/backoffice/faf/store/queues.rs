@@ -11,7 +11,7 @@ use lobby::faf::matchmaking::{
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, FromRow, Row, Type};
 
 use super::Store;
-use super::accounts::narrow;
+use super::rows::narrow;
 use crate::store::{Pool, StoreError, on_either};
 
 /// Rows of the rating journal that a leaderboard's peak is the mean of (spec: faf-matchmaking 3.4).

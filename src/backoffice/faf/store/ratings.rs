@@ -13,7 +13,7 @@ use lobby::faf::results::TeamOutcome;
 use sqlx::AssertSqlSafe;
 
 use super::Store;
-use super::accounts::narrow;
+use super::rows::narrow;
 use crate::store::{StoreError, on_either, time};
 
 /// What rating a game came to.

@@ -3,7 +3,7 @@
 use lobby::faf::reference::{FeaturedMod, Leaderboard, Reference};
 
 use super::Store;
-use super::accounts::narrow;
+use super::rows::narrow;
 use crate::store::{StoreError, on_either};
 
 impl Store {

@@ -3,7 +3,7 @@
 use lobby::faf::questions::{Like, Mission, VaultMod};
 use sqlx::AssertSqlSafe;
 
-use super::{Store, accounts::narrow};
+use super::{Store, rows::narrow};
 use crate::store::{StoreError, on_either, time};
 
 /// Missions one list holds, at most. There are about a hundred.

@@ -11,10 +11,10 @@ use sqlx::{AssertSqlSafe, Error, SqlitePool};
 
 use lobby::faf::questions::Account;
 
-use super::super::accounts::{FoundRow, found, stored_ip, stored_user_agent};
-use super::super::{Found, portrait};
+use super::super::portrait;
+use super::super::rows::{Found, FoundRow, found, stored_ip, stored_user_agent};
 use super::groups::{Grouped, Question, Queue, Waiting, Waits, settle};
-use super::{Arrival, Newcomer, Who, email};
+use super::questions::{Arrival, Newcomer, Who, email};
 use crate::store::Watch;
 
 /// Sign-ins in one group. Long before this a trip is a small part of what a member costs, and so many are written in

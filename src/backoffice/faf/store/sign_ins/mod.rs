@@ -6,48 +6,18 @@
 
 mod embedded;
 mod groups;
+mod questions;
 mod served;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use lobby::faf::questions::Account;
 
-use groups::Question;
+pub use questions::{Arrival, Who};
+use questions::{Newcomer, email};
 
-use super::{Found, Identity, Store};
+use super::{Found, Store};
 use crate::store::{Database, Pool, StoreError, Watch};
-
-/// Who claims to be there.
-#[derive(Clone, Debug)]
-pub enum Who {
-    /// The account of that name, compared without case.
-    Name(String),
-    /// The account with that id.
-    Id(u32),
-}
-
-impl Question for Who {
-    type Answer = Option<Found>;
-    const WHAT: &'static str = "find accounts";
-}
-
-/// A name that nobody has, and the password it comes with. Not for logs, hence no `Debug`.
-struct Newcomer {
-    login: String,
-    password: String,
-}
-
-/// Somebody who may come in.
-#[derive(Clone, Debug)]
-pub struct Arrival {
-    /// The account that signed in.
-    pub who: Identity,
-    /// The client's address.
-    pub from: IpAddr,
-    /// The client's user agent, if it named one.
-    pub user_agent: Option<String>,
-}
 
 /// Where those wait who sign in.
 #[derive(Debug)]
@@ -126,9 +96,4 @@ impl Store {
             .ask(served::Shown { who, has_avatar_id })
             .await
     }
-}
-
-/// A column that must be filled, and differ from all others.
-fn email(login: &str) -> String {
-    format!("{}@accounts.invalid", login.to_ascii_lowercase())
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use lobby::faf::questions::Account;
 use sqlx::{AssertSqlSafe, Encode, Error, MySql, MySqlPool, Type};
 
-use super::super::accounts::{FoundRow, found};
-use super::super::{Found, Identity, portrait};
-use super::Who;
+use super::super::portrait;
+use super::super::rows::{Found, FoundRow, Identity, found};
 use super::groups::{Grouped, Question, Queue, Waiting};
+use super::questions::Who;
 use crate::store::Watch;
 
 /// Groups of one kind that are under way at once.
