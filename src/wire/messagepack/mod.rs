@@ -19,7 +19,7 @@
 //! Bytes from outside are input: whatever they are, reading them ends in a value or in an [`Error`], and takes no more memory
 //! than the value and a few bytes for each of theirs.
 
-use std::{fmt, str};
+use std::{fmt, ops::RangeInclusive, str};
 
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 
@@ -204,23 +204,34 @@ impl<'de> Reader<'de> {
 
     /// The number of an array's elements.
     fn elements(&mut self) -> Result<u32, Error> {
-        let marker = self.byte()?;
-        match marker {
-            marker::ARRAY..=marker::ARRAY_END => Ok(u32::from(marker - marker::ARRAY)),
-            marker::ARRAY16 => self.array().map(u16::from_be_bytes).map(u32::from),
-            marker::ARRAY32 => self.array().map(u32::from_be_bytes),
-            found => Err(kind("an array", found)),
-        }
+        self.count(
+            marker::ARRAY..=marker::ARRAY_END,
+            marker::ARRAY16,
+            "an array",
+        )
     }
 
     /// The number of a map's entries.
     fn entries(&mut self) -> Result<u32, Error> {
+        self.count(marker::MAP..=marker::MAP_END, marker::MAP16, "a map")
+    }
+
+    /// How many there are: the marker says it itself, or 2 bytes behind `longer` do, or 4 behind the marker after that.
+    fn count(
+        &mut self,
+        few: RangeInclusive<u8>,
+        longer: u8,
+        expected: &'static str,
+    ) -> Result<u32, Error> {
         let marker = self.byte()?;
-        match marker {
-            marker::MAP..=marker::MAP_END => Ok(u32::from(marker - marker::MAP)),
-            marker::MAP16 => self.array().map(u16::from_be_bytes).map(u32::from),
-            marker::MAP32 => self.array().map(u32::from_be_bytes),
-            found => Err(kind("a map", found)),
+        if few.contains(&marker) {
+            Ok(u32::from(marker - few.start()))
+        } else if marker == longer {
+            self.array().map(u16::from_be_bytes).map(u32::from)
+        } else if marker == longer + 1 {
+            self.array().map(u32::from_be_bytes)
+        } else {
+            Err(kind(expected, marker))
         }
     }
 

@@ -9,15 +9,13 @@ mod groups;
 mod questions;
 mod served;
 
-use std::sync::Arc;
-
 use lobby::faf::questions::Account;
 
 pub use questions::{Arrival, Who};
 use questions::{Newcomer, email};
 
 use super::{Found, Store};
-use crate::store::{Database, Pool, StoreError, Watch};
+use crate::store::{Database, Pool, StoreError};
 
 /// Where those wait who sign in.
 #[derive(Debug)]
@@ -29,16 +27,16 @@ pub(super) enum Queues {
 impl Queues {
     /// Opens those of a database. They are kept until this is dropped, by tasks of the runtime that it is called in.
     pub(super) fn open(database: &Database) -> Self {
-        let watch: Arc<Watch> = database.watch.clone();
+        let watch = &database.watch;
         match (&database.read, &database.sign_in) {
             (Pool::Sqlite(read), Pool::Sqlite(write)) => {
                 let pools = embedded::Pools {
                     read: read.clone(),
                     write: write.clone(),
                 };
-                Self::Embedded(embedded::Queues::open(&pools, &watch))
+                Self::Embedded(embedded::Queues::open(&pools, watch))
             }
-            (_, Pool::MySql(pool)) => Self::Served(served::Queues::open(pool, &watch)),
+            (_, Pool::MySql(pool)) => Self::Served(served::Queues::open(pool, watch)),
             _ => unreachable!("one database is one back end"),
         }
     }
