@@ -13,6 +13,8 @@
     reason = "a question that is refused comes back"
 )]
 
+#[path = "support/served.rs"]
+mod served;
 #[path = "support/setup.rs"]
 mod setup;
 #[path = "support/threads.rs"]
@@ -20,7 +22,7 @@ mod threads;
 
 use std::{
     io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     sync::Arc,
     thread,
     time::Duration,
@@ -28,18 +30,17 @@ use std::{
 
 use cockatrice::messages::*;
 use muster::{
-    engine::{Engine, Mesh, Outside},
+    engine::Outside,
     lobby::{
-        OutboxLimits, ShardId, Stopping,
+        OutboxLimits, ShardId,
         cockatrice::{self as dialect, Cockatrice},
     },
     wire::Format,
 };
 
-use threads::{cpu_of, pin_to, task_named, this_task};
+use served::{CLIENT_CORE, SERVER_CORE, Served, median};
+use threads::{cpu_of, pin_to, this_task};
 
-const SERVER_CORE: usize = 0;
-const CLIENT_CORE: usize = 1;
 const USERS: usize = 1_000;
 const LINES: usize = 60;
 const LINE: &str = "a line of chat that is about as long as people write";
@@ -48,7 +49,7 @@ const ACTIONS: usize = 2_000;
 
 fn main() {
     // Before this thread has its core: the engine gives its shard the first of those it may use.
-    let server = Server::start();
+    let server = Server::open();
     pin_to(CLIENT_CORE);
     let filter = std::env::args().skip(1).find(|arg| !arg.starts_with("--"));
     let wanted = |name: &str| filter.as_ref().is_none_or(|filter| name.contains(filter));
@@ -187,11 +188,6 @@ fn report(name: &str, ours: &mut [f64], bare: &mut [f64]) {
         "{name}: muster {ours:.1} us, send loop {bare:.1} us, ratio {:.2}",
         ours / bare
     );
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 fn deck() -> String {
@@ -360,27 +356,19 @@ impl Client {
 }
 
 /// The Cockatrice lobby on one shard.
-struct Server {
-    engine: Engine,
-    mesh: Arc<Mesh<Cockatrice>>,
-    address: SocketAddr,
-    /// The shard's thread.
-    task: String,
-}
+type Server = Served<Cockatrice>;
 
-impl Server {
-    fn start() -> Server {
-        let mesh = Mesh::new(1);
+impl Served<Cockatrice> {
+    fn open() -> Self {
         let outbox = OutboxLimits {
             soft_bytes: 16 << 20,
             hard_bytes: 16 << 20,
             stuck: Duration::from_secs(60),
         };
         let settings = setup::one_shard_of(Format::PrefixedBigEndian, outbox, 2_000);
-        let engine = Engine::start(
+        Served::start(
             settings,
-            mesh.clone(),
-            Outside {
+            |_| Outside {
                 ask: Arc::new(|_, _, ask| Err(ask)),
                 publish: Arc::new(|_| true),
             },
@@ -396,22 +384,11 @@ impl Server {
                 Cockatrice::new(shard, 1, Arc::new(settings))
             },
         )
-        .expect("the engine starts");
-        let address = engine.addresses[0].1;
-        let task = task_named("shard-0");
-        Server {
-            engine,
-            mesh,
-            address,
-            task,
-        }
     }
 
     fn sign_in(&self, name: &str) -> Client {
-        let stream = TcpStream::connect(self.address).expect("connects");
-        stream.set_nodelay(true).expect("sets");
         let mut client = Client {
-            stream,
+            stream: self.connect(),
             next_id: 1,
             body: Vec::new(),
         };
@@ -423,10 +400,5 @@ impl Server {
         client.session(SessionCommandBody::Login(login));
         client.frame(); // the server's message
         client
-    }
-
-    fn stop(self) {
-        self.mesh.stop(Stopping::Now);
-        self.engine.join();
     }
 }

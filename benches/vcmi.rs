@@ -13,6 +13,8 @@
 
 #![allow(unsafe_code)] // `poll` is only to be had from libc.
 
+#[path = "support/served.rs"]
+mod served;
 #[path = "support/setup.rs"]
 mod setup;
 #[path = "support/threads.rs"]
@@ -20,7 +22,7 @@ mod threads;
 
 use std::{
     io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     os::fd::AsRawFd,
     sync::{
         Arc,
@@ -32,18 +34,17 @@ use std::{
 };
 
 use muster::{
-    engine::{Engine, Mesh, Outside},
+    engine::Outside,
     lobby::{
-        OutboxLimits, ShardId, Stopping,
+        OutboxLimits, ShardId,
         vcmi::{self, Vcmi},
     },
     wire::{Format, packets},
 };
 
-use threads::{cpu_of, pin_to, task_named, this_task};
+use served::{CLIENT_CORE, SERVER_CORE, Served, median};
+use threads::{cpu_of, pin_to, this_task};
 
-const SERVER_CORE: usize = 0;
-const CLIENT_CORE: usize = 1;
 const ROUNDS: usize = 7;
 const RELAYED: usize = 256 << 20;
 const CHUNK: usize = 64 << 10;
@@ -57,7 +58,7 @@ const LINE: &str = "a line of chat that is about as long as people write";
 
 fn main() {
     // Before this thread has its core: the engine gives its shard the first of those it may use.
-    let server = Server::start();
+    let server = Server::open();
     pin_to(CLIENT_CORE);
     let filter = std::env::args().skip(1).find(|arg| !arg.starts_with("--"));
     let wanted = |name: &str| filter.as_ref().is_none_or(|filter| name.contains(filter));
@@ -301,11 +302,6 @@ fn round_trip((from, to): &mut (TcpStream, TcpStream)) -> [f64; 2] {
     [times[TRIPS / 2], times[TRIPS * 99 / 100]]
 }
 
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 /// Two clients, a thread between them that relays and does nothing else, and that thread.
 fn bare_pair() -> ((TcpStream, TcpStream), String) {
     let (clients, task) = bare(&[1, 0]);
@@ -372,27 +368,19 @@ fn bare(to: &'static [usize]) -> (Vec<TcpStream>, String) {
 }
 
 /// The VCMI lobby on one shard.
-struct Server {
-    engine: Engine,
-    mesh: Arc<Mesh<Vcmi>>,
-    address: SocketAddr,
-    /// The shard's thread.
-    task: String,
-}
+type Server = Served<Vcmi>;
 
-impl Server {
-    fn start() -> Server {
-        let mesh = Mesh::new(1);
+impl Served<Vcmi> {
+    fn open() -> Self {
         let outbox = OutboxLimits {
             soft_bytes: 1 << 20,
             hard_bytes: 1 << 20,
             stuck: Duration::from_secs(30),
         };
         let settings = setup::one_shard_of(Format::Packets, outbox, 2_000);
-        let engine = Engine::start(
+        Served::start(
             settings,
-            mesh.clone(),
-            Outside {
+            |_| Outside {
                 ask: Arc::new(|_, _, ask| match ask {}),
                 publish: Arc::new(|event| match event {}),
             },
@@ -406,21 +394,6 @@ impl Server {
                 Vcmi::new(shard, 1, Arc::new(settings))
             },
         )
-        .expect("the engine starts");
-        let address = engine.addresses[0].1;
-        let task = task_named("shard-0");
-        Server {
-            engine,
-            mesh,
-            address,
-            task,
-        }
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).expect("connects");
-        stream.set_nodelay(true).expect("sets");
-        stream
     }
 
     fn sign_in(&self, name: &str) -> TcpStream {
@@ -472,11 +445,6 @@ impl Server {
         bytes.push(1);
         stream.write_all(&bytes).expect("sends");
         stream
-    }
-
-    fn stop(self) {
-        self.mesh.stop(Stopping::Now);
-        self.engine.join();
     }
 }
 

@@ -6,6 +6,8 @@
 //! than a process often may have; medians are printed. The server's shard, or the loop, has one core; the clients
 //! have the other.
 
+#[path = "support/served.rs"]
+mod served;
 #[path = "support/setup.rs"]
 mod setup;
 #[path = "support/vcmi_json_store.rs"]
@@ -15,25 +17,24 @@ mod threads;
 
 use std::{
     io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     sync::Arc,
     thread,
     time::Duration,
 };
 
 use muster::{
-    engine::{Engine, Inbound, Mesh, Outside},
+    engine::{Inbound, Outside},
     lobby::{
-        OutboxLimits, ShardId, Stopping,
+        OutboxLimits, ShardId,
         vcmi_json::{Settings, VcmiJson},
     },
     wire::Format,
 };
 
-use threads::{cpu_of, pin_to, start_unpinned, task_named, this_task};
+use served::{CLIENT_CORE, SERVER_CORE, Served, median};
+use threads::{cpu_of, pin_to, start_unpinned, this_task};
 
-const SERVER_CORE: usize = 0;
-const CLIENT_CORE: usize = 1;
 const LINES: usize = 41;
 const LINE: &str = r#"{"channelName":"english","channelType":"global","messageText":"anybody for a game on a large map?","type":"sendChatMessage"}"#;
 
@@ -61,7 +62,7 @@ fn measure(players: usize) {
 
 /// A line as players hear it, and what it costs the shard each time, in microseconds.
 fn through_the_server(players: usize) -> (Vec<u8>, Vec<f64>) {
-    let server = start_unpinned(CLIENT_CORE, || Server::start(players));
+    let server = start_unpinned(CLIENT_CORE, || Server::open(players));
     let mut clients: Vec<TcpStream> = (0..players).map(|number| server.sign_in(number)).collect();
     clients.iter_mut().for_each(silence);
     say(&mut clients[0], LINE);
@@ -123,39 +124,28 @@ fn sockets(count: usize) -> (Vec<TcpStream>, Vec<TcpStream>) {
     pairs.unzip()
 }
 
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 /// The lobby on one shard.
-struct Server {
-    engine: Engine,
-    mesh: Arc<Mesh<VcmiJson>>,
-    address: SocketAddr,
-    /// The shard's thread.
-    task: String,
-}
+type Server = Served<VcmiJson>;
 
-impl Server {
-    fn start(players: usize) -> Server {
-        let mesh = Mesh::new(1);
+impl Served<VcmiJson> {
+    fn open(players: usize) -> Self {
         let outbox = OutboxLimits {
             soft_bytes: 1 << 24,
             hard_bytes: 1 << 25,
             stuck: Duration::from_secs(600),
         };
         let settings = setup::one_shard_of(Format::PrefixedLittleEndian, outbox, players + 100);
-        let answers = mesh.clone();
-        let engine = Engine::start(
+        Served::start(
             settings,
-            mesh.clone(),
-            Outside {
-                ask: Arc::new(move |shard, ticket, ask| {
-                    answers.post(shard, Inbound::Answer(ticket, store::answer(ask)));
-                    Ok(())
-                }),
-                publish: Arc::new(|event| match event {}),
+            |mesh| {
+                let answers = mesh.clone();
+                Outside {
+                    ask: Arc::new(move |shard, ticket, ask| {
+                        answers.post(shard, Inbound::Answer(ticket, store::answer(ask)));
+                        Ok(())
+                    }),
+                    publish: Arc::new(|event| match event {}),
+                }
             },
             |shard: ShardId| {
                 // One player says many lines, and nobody is told of lists meanwhile.
@@ -169,20 +159,10 @@ impl Server {
                 VcmiJson::new(shard, 1, Arc::new(settings))
             },
         )
-        .expect("the engine starts");
-        let address = engine.addresses[0].1;
-        let task = task_named("shard-0");
-        Server {
-            engine,
-            mesh,
-            address,
-            task,
-        }
     }
 
     fn sign_in(&self, number: usize) -> TcpStream {
-        let mut stream = TcpStream::connect(self.address).expect("connects");
-        stream.set_nodelay(true).expect("sets");
+        let mut stream = self.connect();
         let login = format!(
             r#"{{"type":"clientLogin","accountID":"{number}","accountCookie":"x","language":"english","version":"1.7.5"}}"#
         );
@@ -190,11 +170,6 @@ impl Server {
         // The last of what a login brings.
         while !next_message(&mut stream).ends_with(br#""type":"matchesHistory"}"#) {}
         stream
-    }
-
-    fn stop(self) {
-        self.mesh.stop(Stopping::Now);
-        self.engine.join();
     }
 }
 

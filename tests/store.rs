@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bench::{Bench, UNLIMITED, on_both};
-use muster::backoffice::faf::store::{Arrival, BanLevel, Identity, NewBan, Store};
+use muster::backoffice::faf::store::{Arrival, BanLevel, Identity, NewBan, Store, Who};
 use muster::backoffice::faf::{AuthMode, FafHandler};
 use muster::backoffice::keys::{KeyRing, Keys};
 use muster::backoffice::store::{OpenError, StoreError, StoreSettings};
@@ -83,14 +83,14 @@ on_both! {
     async fn accounts_are_found_by_name_in_any_case_and_by_id(bench: &Bench) {
         let store = &bench.store;
         store.ready().await.unwrap();
-        let found = store.account_by_name("TEST").await.unwrap().unwrap();
+        let found = store.find(Who::Name("TEST".to_owned())).await.unwrap().unwrap();
         assert_eq!((found.identity, found.password.as_str()), (named(1, "test"), HASH));
         assert!(found.ban.is_none());
-        let found = store.account_by_id(2).await.unwrap().unwrap();
+        let found = store.find(Who::Id(2)).await.unwrap().unwrap();
         assert_eq!(found.identity, named(2, "Dostya"));
         assert_eq!(found.ban.unwrap().reason, "Test permanent ban");
-        assert!(store.account_by_name("nobody").await.unwrap().is_none());
-        assert!(store.account_by_id(4_000_000_000).await.unwrap().is_none());
+        assert!(store.find(Who::Name("nobody".to_owned())).await.unwrap().is_none());
+        assert!(store.find(Who::Id(4_000_000_000)).await.unwrap().is_none());
     }
 
     async fn the_longest_ban_in_force_counts(bench: &Bench) {
@@ -105,7 +105,7 @@ on_both! {
         let until = now() + 46.0 * 3_600.0;
         let ban = NewBan { player_id: 204, author_id: 1, reason: "short", expires_at: Some(until), level: BanLevel::Global };
         store.ban(&ban).await.unwrap();
-        let read = store.account_by_id(204).await.unwrap().unwrap().ban.unwrap();
+        let read = store.find(Who::Id(204)).await.unwrap().unwrap().ban.unwrap();
         assert!(read.reason == "short" && (0.0..1.0).contains(&(until - read.expires_at)), "{read:?}");
         assert_eq!(store.unban(204, 1, "sorry").await.unwrap(), 1);
         assert_eq!(store.unban(204, 1, "sorry").await.unwrap(), 0);
@@ -555,8 +555,8 @@ async fn an_embedded_store_is_migrated_once_and_kept() {
         Store::open(&bench.url, &settings),
         Store::open(&bench.url, &settings)
     );
-    assert!(a.unwrap().account_by_id(1).await.unwrap().is_some());
-    assert!(b.unwrap().account_by_id(1).await.unwrap().is_some());
+    assert!(a.unwrap().find(Who::Id(1)).await.unwrap().is_some());
+    assert!(b.unwrap().find(Who::Id(1)).await.unwrap().is_some());
     bench.sql("PRAGMA user_version = 99").await;
     let newer = Store::open(&bench.url, &StoreSettings::default()).await;
     assert!(matches!(newer, Err(OpenError::Newer { found: 99, .. })));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::is_login_name;
-use super::store::{AccountLine, BanLevel, Found, NewBan, Store};
+use super::store::{AccountLine, BanLevel, Found, NewBan, Store, Who};
 use crate::store::StoreError;
 use crate::{Boxed, Whose, unix_now};
 
@@ -297,7 +297,7 @@ pub fn let_in<'a>(
 }
 
 async fn known(store: &Store, name: &str) -> Result<Found, AccountError> {
-    let found = store.account_by_name(name).await?;
+    let found = store.find(Who::Name(name.to_owned())).await?;
     found.ok_or(AccountError::Unknown)
 }
 
@@ -354,7 +354,7 @@ mod tests {
         let told = add(&store, "Bob", None, None).await.unwrap();
         let password = told.trim_end().rsplit(' ').next().unwrap();
         assert_eq!(password.len(), 2 * PASSWORD_BYTES);
-        let bob = store.account_by_name("bob").await.unwrap().unwrap();
+        let bob = known(&store, "bob").await.unwrap();
         assert_eq!(bob.password, password_hash(password));
 
         assert_eq!(

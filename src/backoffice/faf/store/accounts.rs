@@ -6,49 +6,10 @@ use crate::unix_now;
 use lobby::faf::questions::Ban;
 
 use super::Store;
-use super::rows::{Found, FoundRow, ban_in_force, found, stored_ip, stored_user_agent};
+use super::rows::{ban_in_force, stored_ip, stored_user_agent};
 use crate::store::{StoreError, on_either};
 
-/// A row that no account can have.
-const UNREADABLE: StoreError = StoreError::Unfit("the account makes no sense");
-
 impl Store {
-    /// The account of that name, compared without case.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn account_by_name(&self, login: &str) -> Result<Option<Found>, StoreError> {
-        const SQL: &str = "SELECT CAST(l.id AS SIGNED), l.login, l.password, b.reason, CAST(b.expires_at AS CHAR) \
-             FROM login l LEFT JOIN lobby_ban b ON b.idUser = l.id WHERE l.login = ? \
-             ORDER BY b.expires_at DESC LIMIT 1";
-        let row: Option<FoundRow> = self
-            .database
-            .call("account by name", async {
-                on_either!(self.database.sign_in, pool => sqlx::query_as(SQL).bind(login).fetch_optional(pool).await)
-            })
-            .await?;
-        row.map(|row| found(row).map_err(|_| UNREADABLE))
-            .transpose()
-    }
-
-    /// The account with that id.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn account_by_id(&self, id: u32) -> Result<Option<Found>, StoreError> {
-        const SQL: &str = "SELECT CAST(l.id AS SIGNED), l.login, l.password, b.reason, CAST(b.expires_at AS CHAR) \
-             FROM login l LEFT JOIN lobby_ban b ON b.idUser = l.id WHERE l.id = ? \
-             ORDER BY b.expires_at DESC LIMIT 1";
-        let row: Option<FoundRow> = self
-            .database
-            .call("account by id", async {
-                on_either!(self.database.sign_in, pool => sqlx::query_as(SQL).bind(i64::from(id)).fetch_optional(pool).await)
-            })
-            .await?;
-        row.map(|row| found(row).map_err(|_| UNREADABLE))
-            .transpose()
-    }
-
     /// The ban in force that lasts longest (spec: faf-lifecycle 3.7).
     ///
     /// # Errors

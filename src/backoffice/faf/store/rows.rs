@@ -30,8 +30,8 @@ pub struct Found {
     pub ban: Option<Ban>,
 }
 
-/// id, login, password, reason and end of the longest ban.
-pub(super) type FoundRow = (i64, String, String, Option<String>, Option<String>);
+/// The number of the key that was looked up, then id, login, password, reason and end of the longest ban.
+pub(super) type FoundRow = (i64, i64, String, String, Option<String>, Option<String>);
 
 /// An address as `login.ip` holds it.
 pub(super) fn stored_ip(from: IpAddr) -> String {
@@ -44,7 +44,7 @@ pub(super) fn stored_user_agent(text: &str) -> String {
 }
 
 /// What a row says of an account.
-pub(super) fn found((id, login, password, reason, expires_at): FoundRow) -> sqlx::Result<Found> {
+pub(super) fn found((_, id, login, password, reason, expires_at): FoundRow) -> sqlx::Result<Found> {
     let ban = ban_in_force(reason, expires_at, unix_now());
     Ok(Found {
         identity: Identity {

@@ -12,9 +12,9 @@ use sqlx::{AssertSqlSafe, Error, SqlitePool};
 use lobby::faf::questions::Account;
 
 use super::super::portrait;
-use super::super::rows::{Found, FoundRow, found, stored_ip, stored_user_agent};
+use super::super::rows::{Found, stored_ip, stored_user_agent};
 use super::groups::{Grouped, Question, Queue, Waiting, Waits, settle};
-use super::questions::{Arrival, Newcomer, Who, email};
+use super::questions::{Answers, Arrival, Keys, Newcomer, Who, email, give, names_and_ids};
 use crate::store::Watch;
 
 /// Sign-ins in one group. Long before this a trip is a small part of what a member costs, and so many are written in
@@ -86,20 +86,9 @@ const BY_ID: &str = "SELECT j.key, l.id, l.login, l.password, b.reason, CAST(b.e
      LEFT JOIN lobby_ban b ON b.idUser = l.id ORDER BY j.key, b.expires_at DESC";
 
 impl Grouped<Pools> for Who {
-    async fn answer(
-        pools: &Pools,
-        group: &[Self],
-    ) -> sqlx::Result<Vec<sqlx::Result<Option<Found>>>> {
-        let mut answers: Vec<_> = group.iter().map(|_| Ok(None)).collect();
-        let names = group.iter().map(|who| match who {
-            Self::Name(login) => Some(login.as_str()),
-            Self::Id(_) => None,
-        });
-        let ids = group.iter().map(|who| match who {
-            Self::Name(_) => None,
-            Self::Id(id) => Some(*id),
-        });
-        let (names, ids): (Vec<_>, Vec<_>) = (names.collect(), ids.collect());
+    async fn answer(pools: &Pools, group: &[Self]) -> sqlx::Result<Answers> {
+        let mut answers: Answers = group.iter().map(|_| Ok(None)).collect();
+        let (names, ids) = names_and_ids(group);
         let mut connection = pools.read.acquire().await?;
         look_up(&mut connection, BY_NAME, &names, &mut answers).await?;
         look_up(&mut connection, BY_ID, &ids, &mut answers).await?;
@@ -113,17 +102,15 @@ impl Question for Newcomer {
 }
 
 impl Grouped<Pools> for Newcomer {
-    async fn answer(
-        pools: &Pools,
-        group: &[Self],
-    ) -> sqlx::Result<Vec<sqlx::Result<Option<Found>>>> {
+    async fn answer(pools: &Pools, group: &[Self]) -> sqlx::Result<Answers> {
         // Of two who want the same name, the first gets it.
         const INSERT: &str = "INSERT INTO login (login, password, email) \
              SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE TRUE ON CONFLICT DO NOTHING";
         let row = |new: &Self| (new.login.clone(), new.password.clone(), email(&new.login));
         let rows = json(&group.iter().map(row).collect::<Vec<_>>())?;
-        let names: Vec<_> = group.iter().map(|new| Some(new.login.as_str())).collect();
-        let mut answers: Vec<_> = group.iter().map(|_| Ok(None)).collect();
+        let names = group.iter().map(|new| new.login.as_str());
+        let names: Keys<_> = names.enumerate().collect();
+        let mut answers: Answers = group.iter().map(|_| Ok(None)).collect();
         sqlx::query(INSERT).bind(rows).execute(&pools.write).await?;
         let mut connection = pools.read.acquire().await?;
         look_up(&mut connection, BY_NAME, &names, &mut answers).await?;
@@ -131,33 +118,19 @@ impl Grouped<Pools> for Newcomer {
     }
 }
 
-/// Looks some of a group up: those of whom there is a key. What is found goes to their places among the answers.
+/// Looks some of a group up.
 async fn look_up<K: Serialize + Sync>(
     connection: &mut SqliteConnection,
     sql: &'static str,
-    keys: &[Option<K>],
-    answers: &mut [sqlx::Result<Option<Found>>],
+    keys: &[(usize, K)],
+    answers: &mut Answers,
 ) -> sqlx::Result<()> {
-    if keys.iter().all(Option::is_none) {
+    if keys.is_empty() {
         return Ok(());
     }
-    type Row = (i64, i64, String, String, Option<String>, Option<String>);
-    let rows: Vec<Row> = sqlx::query_as(sql)
-        .bind(json(keys)?)
-        .fetch_all(connection)
-        .await?;
-    let mut last = None;
-    for (place, id, login, password, reason, expires_at) in rows {
-        // The first row of several has the longest ban.
-        if last.replace(place) == Some(place) {
-            continue;
-        }
-        let row: FoundRow = (id, login, password, reason, expires_at);
-        let answer = usize::try_from(place)
-            .ok()
-            .and_then(|place| answers.get_mut(place));
-        *answer.ok_or(Error::RowNotFound)? = found(row).map(Some);
-    }
+    let asked = json(&keys.iter().map(|(_, key)| key).collect::<Vec<_>>())?;
+    let query = sqlx::query_as(sql).bind(asked);
+    give(query.fetch_all(connection).await?, keys, answers);
     Ok(())
 }
 

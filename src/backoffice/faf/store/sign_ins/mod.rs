@@ -66,7 +66,7 @@ impl Store {
         }
         self.create_account(None, login, password, &email(login))
             .await?;
-        self.account_by_name(login).await
+        self.find(Who::Name(login.to_owned())).await
     }
 
     /// Notes where and with what somebody signed in (spec: faf-lifecycle 3.4), and reads everything about them that the

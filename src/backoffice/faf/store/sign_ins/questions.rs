@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::super::rows::{Found, Identity};
+use super::super::rows::{Found, FoundRow, Identity, found};
 use super::groups::Question;
 
 /// Who claims to be there.
@@ -17,6 +17,39 @@ pub enum Who {
 impl Question for Who {
     type Answer = Option<Found>;
     const WHAT: &'static str = "find accounts";
+}
+
+/// Answers to a group of [`Who`], in its order.
+pub(super) type Answers = Vec<sqlx::Result<Option<Found>>>;
+
+/// Keys of one kind, each with the place in its group of whoever asks for it.
+pub(super) type Keys<K> = Vec<(usize, K)>;
+
+/// The names and the ids of a group.
+pub(super) fn names_and_ids(group: &[Who]) -> (Keys<&str>, Keys<i64>) {
+    let (mut names, mut ids) = (Vec::new(), Vec::new());
+    for (place, who) in group.iter().enumerate() {
+        match who {
+            Who::Name(login) => names.push((place, login.as_str())),
+            Who::Id(id) => ids.push((place, i64::from(*id))),
+        }
+    }
+    (names, ids)
+}
+
+/// Puts what was found where it was asked for. Of several rows with the number of one key, the first counts.
+pub(super) fn give<K>(rows: Vec<FoundRow>, keys: &[(usize, K)], answers: &mut Answers) {
+    let mut last = None;
+    for row in rows {
+        let number = row.0;
+        if last.replace(number) == Some(number) {
+            continue;
+        }
+        let key = usize::try_from(number).ok();
+        if let Some((place, _)) = key.and_then(|number| keys.get(number)) {
+            answers[*place] = found(row).map(Some);
+        }
+    }
 }
 
 /// A name that nobody has, and the password it comes with. Not for logs, hence no `Debug`.

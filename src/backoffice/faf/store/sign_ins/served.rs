@@ -5,12 +5,12 @@
 use std::sync::Arc;
 
 use lobby::faf::questions::Account;
-use sqlx::{AssertSqlSafe, Encode, Error, MySql, MySqlPool, Type};
+use sqlx::{AssertSqlSafe, Encode, MySql, MySqlPool, Type};
 
 use super::super::portrait;
-use super::super::rows::{Found, FoundRow, Identity, found};
+use super::super::rows::Identity;
 use super::groups::{Grouped, Question, Queue, Waiting};
-use super::questions::Who;
+use super::questions::{Answers, Who, give, names_and_ids};
 use crate::store::Watch;
 
 /// Groups of one kind that are under way at once.
@@ -65,30 +65,21 @@ impl Grouped<MySqlPool> for Shown {
 }
 
 impl Grouped<MySqlPool> for Who {
-    async fn answer(
-        pool: &MySqlPool,
-        group: &[Self],
-    ) -> sqlx::Result<Vec<sqlx::Result<Option<Found>>>> {
-        let mut answers: Vec<_> = group.iter().map(|_| Ok(None)).collect();
-        let (mut names, mut ids) = (Vec::new(), Vec::new());
-        for (place, who) in group.iter().enumerate() {
-            match who {
-                Self::Name(login) => names.push((place, login.as_str())),
-                Self::Id(id) => ids.push((place, i64::from(*id))),
-            }
-        }
+    async fn answer(pool: &MySqlPool, group: &[Self]) -> sqlx::Result<Answers> {
+        let mut answers: Answers = group.iter().map(|_| Ok(None)).collect();
+        let (names, ids) = names_and_ids(group);
         look_up(pool, "login", &names, &mut answers).await?;
         look_up(pool, "id", &ids, &mut answers).await?;
         Ok(answers)
     }
 }
 
-/// Looks some of a group up by a column: those with their places among the answers, where what is found goes.
+/// Looks some of a group up by a column.
 async fn look_up<'a, K>(
     pool: &MySqlPool,
     column: &str,
     keys: &'a [(usize, K)],
-    answers: &mut [sqlx::Result<Option<Found>>],
+    answers: &mut Answers,
 ) -> sqlx::Result<()>
 where
     K: Copy + Send + Sync + Encode<'a, MySql> + Type<MySql> + 'a,
@@ -112,16 +103,8 @@ where
         .fold(sqlx::query_as(AssertSqlSafe(sql)), |query, key| {
             query.bind(key)
         });
-    type Row = (i64, i64, String, String, Option<String>, Option<String>);
-    let rows: Vec<Row> = query.fetch_all(pool).await?;
-    for (number, id, login, password, reason, expires_at) in rows {
-        let number = usize::try_from(number).map_err(|error| Error::Decode(error.into()))?;
-        // Beyond them the last one is asked for again.
-        if let Some((place, _)) = keys.get(number) {
-            let row: FoundRow = (id, login, password, reason, expires_at);
-            answers[*place] = found(row).map(Some);
-        }
-    }
+    // Beyond the keys the last one is asked for again.
+    give(query.fetch_all(pool).await?, keys, answers);
     Ok(())
 }
 
