@@ -119,6 +119,12 @@ impl Homes {
         ShardId::of_node(self.standing.node, self.shards)
     }
 
+    /// The shard of this node that comes after one; none if there is only that one.
+    pub(crate) fn next_local(&self, shard: ShardId) -> Option<ShardId> {
+        let next = (shard.local() + 1) % usize::from(self.shards);
+        self.local().nth(next).filter(|&next| next != shard)
+    }
+
     /// All shards, in their order: those of this node, and those of the others.
     pub(crate) fn all(&self) -> impl Iterator<Item = ShardId> {
         let others = self.standing.others();

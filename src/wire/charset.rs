@@ -17,7 +17,11 @@ enum Kind {
     Utf8,
     /// Bytes are code points below this; encoding_rs knows neither, since the web takes both names for Windows-1252.
     Single(u32),
+    /// As the web has it.
     Table(&'static Encoding),
+    /// A Windows code page whose name the web also uses for the ISO standard it extends: where that one has control characters,
+    /// the page has printed ones.
+    Iso(&'static Encoding),
 }
 
 const UTF_8: &str = "utf8";
@@ -25,6 +29,13 @@ const ASCII: &str = "ascii";
 const ASCII_END: u32 = 0x80;
 const LATIN_1: &str = "latin1";
 const LATIN_1_END: u32 = 0x100;
+/// ISO 8859's control characters, bytes and code points alike.
+const CONTROLS: std::ops::RangeInclusive<char> = '\u{80}'..='\u{9F}';
+/// The ISO standards that are meant where the web means a code page, with the page.
+const ISO: [(&str, &Encoding); 2] = [
+    ("iso-8859-9", encoding_rs::WINDOWS_1254),
+    ("iso-8859-11", encoding_rs::WINDOWS_874),
+];
 
 impl Charset {
     /// What is spoken where no name was given.
@@ -42,6 +53,8 @@ impl Charset {
             UTF_8 | "u8" => Kind::Utf8,
             ASCII | "usascii" => Kind::Single(ASCII_END),
             LATIN_1 | "l1" | "iso88591" => Kind::Single(LATIN_1_END),
+            "latin5" | "l5" | "iso88599" => Kind::Iso(encoding_rs::WINDOWS_1254),
+            "tis620" | "iso885911" => Kind::Iso(encoding_rs::WINDOWS_874),
             _ => table(&squeezed, name).map(Kind::Table)?,
         };
         Some(Charset(kind))
@@ -63,7 +76,25 @@ impl Charset {
                     false => char::REPLACEMENT_CHARACTER,
                 })
                 .collect(),
-            Kind::Table(encoding) => encoding.decode_without_bom_handling(bytes).0,
+            Kind::Table(encoding) => {
+                let text = encoding.decode_without_bom_handling(bytes).0;
+                // The web fills the holes of code pages with control characters.
+                match is_page(encoding) && text.contains(is_control) {
+                    true => Cow::Owned(text.replace(is_control, "\u{FFFD}")),
+                    false => text,
+                }
+            }
+            Kind::Iso(page) => bytes
+                .iter()
+                .flat_map(|byte| {
+                    match char::from(*byte) {
+                        control if is_control(control) => control.to_string(),
+                        _ => page.decode_without_bom_handling(&[*byte]).0.into_owned(),
+                    }
+                    .chars()
+                    .collect::<Vec<_>>()
+                })
+                .collect(),
         }
     }
 
@@ -78,7 +109,20 @@ impl Charset {
                     false => b'?',
                 })
                 .collect(),
-            Kind::Table(encoding) => Cow::Owned(encode(encoding, text)),
+            Kind::Table(encoding) => match is_page(encoding) && text.contains(is_control) {
+                true => Cow::Owned(encode(encoding, &text.replace(is_control, "?"))),
+                false => Cow::Owned(encode(encoding, text)),
+            },
+            Kind::Iso(page) => text
+                .chars()
+                .map(|c| match c {
+                    control if is_control(control) => u32::from(control) as u8,
+                    c => match *encode(page, c.encode_utf8(&mut [0; 4])) {
+                        [byte] if !is_control(char::from(byte)) => byte,
+                        _ => b'?',
+                    },
+                })
+                .collect(),
         }
     }
 }
@@ -91,6 +135,7 @@ impl Serialize for Charset {
             Kind::Single(ASCII_END) => ASCII,
             Kind::Single(_) => LATIN_1,
             Kind::Table(encoding) => encoding.name(),
+            Kind::Iso(page) => ISO.iter().find(|iso| iso.1 == page).map_or("", |iso| iso.0),
         })
     }
 }
@@ -102,6 +147,7 @@ impl<'de> Deserialize<'de> for Charset {
             UTF_8 => Kind::Utf8,
             ASCII => Kind::Single(ASCII_END),
             LATIN_1 => Kind::Single(LATIN_1_END),
+            name if let Some(iso) = ISO.iter().find(|iso| iso.0 == name) => Kind::Iso(iso.1),
             name => Encoding::for_label_no_replacement(name.as_bytes())
                 .filter(|found| carries(found))
                 .map(Kind::Table)
@@ -133,6 +179,15 @@ fn table(squeezed: &str, name: &str) -> Option<&'static Encoding> {
         .into_iter()
         .find_map(|label| Encoding::for_label_no_replacement(label.as_bytes()))?;
     carries(found).then_some(found)
+}
+
+fn is_control(c: char) -> bool {
+    CONTROLS.contains(&c)
+}
+
+/// Whether it is a code page of Windows with one byte for each character.
+fn is_page(encoding: &'static Encoding) -> bool {
+    encoding.is_single_byte() && encoding.name().starts_with("windows-")
 }
 
 /// Whether the protocol can be spoken in it.
@@ -182,6 +237,8 @@ mod tests {
             "koi8-u",
             "macintosh",
             "iso-8859-15",
+            "iso-8859-9",
+            "tis-620",
             "unicode-1-1-utf-8",
         ];
         for name in names {
@@ -254,6 +311,42 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// checklist: vcmi 24
+    #[test]
+    fn an_iso_standard_is_not_the_code_page_that_extends_it() {
+        for (name, text, bytes) in [
+            ("iso-8859-9", "ğİ€–„", &b"\xf0\xdd???"[..]),
+            ("iso8859-11", "ก€–", b"\xa1??"),
+            ("tis-620", "ก\u{93}", b"\xa1\x93"),
+            ("latin5", "\u{80}\u{9f}é", b"\x80\x9f\xe9"),
+        ] {
+            assert_eq!(&*named(name).encode(text), bytes, "{name}");
+        }
+        assert_eq!(named("iso-8859-9").decode(b"\x80\x93\xf0"), "\u{80}\u{93}ğ");
+        assert_eq!(named("cp1254").decode(b"\x80\x93\xf0"), "€“ğ");
+    }
+
+    /// checklist: vcmi 24
+    #[test]
+    fn holes_of_code_pages_mean_nothing() {
+        for (name, byte) in [
+            ("cp1250", 0x81),
+            ("cp1251", 0x98),
+            ("windows-1252", 0x81),
+            ("cp1253", 0x8a),
+            ("cp1253", 0xd2),
+            ("cp1255", 0x9f),
+            ("cp1257", 0x9f),
+            ("cp1258", 0x9a),
+            ("cp874", 0x86),
+        ] {
+            assert_eq!(named(name).decode(&[byte]), "\u{FFFD}", "{name} {byte:x}");
+            let hole = char::from(byte).to_string();
+            assert_eq!(&*named(name).encode(&hole), b"?", "{name} {byte:x}");
+        }
+        assert_eq!(named("iso-8859-5").decode(b"\x98"), "\u{98}");
     }
 
     /// checklist: vcmi 23

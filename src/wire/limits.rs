@@ -22,6 +22,8 @@ pub struct ReadLimits {
     /// Header that carries the client's address behind a reverse proxy; empty: not read.
     /// It is believed only if the decoder was told that the peer is trusted.
     pub ws_forwarded_header: String,
+    /// What the answer to an upgrade calls the server; empty: it does not say.
+    pub ws_server: &'static str,
     /// Addresses of proxies, which are passed over in a list of addresses.
     pub ws_trusted: Vec<Cidr>,
 }
@@ -35,6 +37,7 @@ impl Default for ReadLimits {
             upgrade_bytes: 8 << 10,
             ws_path: "/,/ws".into(),
             ws_forwarded_header: "X-Real-IP".into(),
+            ws_server: "",
             ws_trusted: Vec::new(),
         }
     }

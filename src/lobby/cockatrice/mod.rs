@@ -71,7 +71,6 @@ use std::{
     time::Duration,
 };
 
-use cockatrice::messages::CloseReason;
 use serde::{Deserialize, Serialize};
 
 pub use event::Event;
@@ -516,10 +515,7 @@ impl Dialect for Cockatrice {
                 self.say_to_all(turn, &protocol::server_shutdown("", 0));
             }
             Stopping::Evict => {}
-            Stopping::Now => {
-                let closed = protocol::connection_closed(CloseReason::ServerShutdown, None, None);
-                self.say_to_all(turn, &closed);
-            }
+            Stopping::Now => self.ended(turn),
         }
     }
 

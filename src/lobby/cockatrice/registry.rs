@@ -37,8 +37,11 @@ impl Registry {
     fn free_name(&self, name: &str, taken: &[u32]) -> Option<Box<str>> {
         let taken: BTreeSet<u32> = taken.iter().copied().collect();
         let has_account = |candidate: &str| {
-            let number = candidate.strip_prefix(name)?.strip_prefix('_')?;
-            Some(taken.contains(&number.parse().ok()?))
+            let number = match candidate.strip_prefix(name)? {
+                "" => 0,
+                rest => rest.strip_prefix('_')?.parse().ok()?,
+            };
+            Some(taken.contains(&number))
         };
         let is_taken = |candidate: &str| {
             self.claims.contains_key(candidate) || has_account(candidate) == Some(true)

@@ -68,6 +68,7 @@ impl ListenerSettings {
         ReadLimits {
             message_bytes: self.message_bytes.min(most),
             ws_path: "*".to_owned(),
+            ws_server: "Servatrice",
             ws_forwarded_header: self.websocket_ip_header.clone(),
             ..ReadLimits::default()
         }

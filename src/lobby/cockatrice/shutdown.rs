@@ -25,6 +25,7 @@ impl Cockatrice {
             self.say_to_all(turn, &protocol::server_shutdown(&reason, minutes));
         }
         self.shutdown = Some(Shutdown {
+            is_over: false,
             reason,
             ends,
             told: minutes,
@@ -35,16 +36,15 @@ impl Cockatrice {
 
     /// A tick: tells how many minutes are left, where they are told, and ends the server when none are.
     pub(super) fn tick_shutdown(&mut self, turn: &mut CockatriceTurn<'_>) {
-        let Some(shutdown) = &mut self.shutdown else {
+        let Some(shutdown) = self.shutdown.as_mut().filter(|shutdown| !shutdown.is_over) else {
             return;
         };
         let rest = shutdown.ends.saturating_sub(turn.now.mono);
         let left = u32::try_from(rest.as_secs_f64().ceil() as u64).unwrap_or(u32::MAX);
         let left = left.div_ceil(60);
         if rest.is_zero() {
-            let closed = protocol::connection_closed(CloseReason::ServerShutdown, None, None);
-            self.say_to_all(turn, &closed);
-            self.shutdown = None;
+            shutdown.is_over = true;
+            self.say_closed(turn);
             if self.shard == self.topology.desk() {
                 turn.publish(Event::Stop);
             }
@@ -58,9 +58,28 @@ impl Cockatrice {
         }
     }
 
+    /// The process ends; who was told so when an announced end had come is not told again.
+    pub(super) fn ended(&self, turn: &mut CockatriceTurn<'_>) {
+        if !self
+            .shutdown
+            .as_ref()
+            .is_some_and(|shutdown| shutdown.is_over)
+        {
+            self.say_closed(turn);
+        }
+    }
+
+    fn say_closed(&self, turn: &mut CockatriceTurn<'_>) {
+        let closed = protocol::connection_closed(CloseReason::ServerShutdown, None, None);
+        self.say_to_all(turn, &closed);
+    }
+
     /// What somebody who signs in is told of it: whole minutes that are left.
     pub(super) fn shutdown_told(&self) -> Option<Bytes> {
-        let shutdown = self.shutdown.as_ref()?;
+        let shutdown = self
+            .shutdown
+            .as_ref()
+            .filter(|shutdown| !shutdown.is_over)?;
         let left = shutdown.left.saturating_sub(1);
         Some(protocol::server_shutdown(&shutdown.reason, left))
     }

@@ -292,6 +292,10 @@ impl Faf {
             roles.directory.tick_begins(&mut turn);
         });
         self.step(turn, |roles, turn| {
+            let cx = &mut context!(roles, turn);
+            roles.games.show_quiet(cx);
+        });
+        self.step(turn, |roles, turn| {
             let tuning = &roles.settings.matchmaking.tuning;
             let is_ending = roles.draining && !roles.topology.is_clustered();
             let queues = (!is_ending)

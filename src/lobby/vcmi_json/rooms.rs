@@ -260,7 +260,7 @@ impl Lobby {
     /// The match begins.
     pub(super) fn start(&mut self, conn: ConnId, number: RoomNumber) {
         if let Some(room) = self.rooms.get_mut(&number)
-            && matches!(room.status, Status::Public | Status::Private)
+            && room.status != Status::Busy
         {
             room.status = Status::Busy;
             let (room, status) = (room.id.clone(), room.status);

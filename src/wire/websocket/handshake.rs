@@ -64,8 +64,12 @@ pub(super) fn parse(input: &[u8], limits: &ReadLimits) -> Result<Option<Upgrade>
     let forwarded = (!name.is_empty())
         .then(|| forwarded::address(name, &joined(&request, name), &limits.ws_trusted))
         .flatten();
+    let server = match limits.ws_server {
+        "" => String::new(),
+        server => format!("Server: {server}\r\n"),
+    };
     let answer = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n{server}\r\n",
         accept_key(key)
     );
     Ok(Some(Upgrade {

@@ -213,7 +213,8 @@ impl Store {
         Ok(())
     }
 
-    /// Numbers `n` for which `name_n` is an account, or the name of an open session.
+    /// Numbers `n` for which `name_n` is an account, or the name of an open session. 0: the name itself is that of an open
+    /// session of another server; on this one the lobby knows who is there, while a row may be there a moment longer.
     pub(in crate::cockatrice) async fn taken_numbers(
         &self,
         name: &str,
@@ -237,9 +238,22 @@ impl Store {
             let number = |(taken,): (String,)| {
                 let (_, number) = taken.rsplit_once('_')?;
                 let plain = number.bytes().all(|byte| byte.is_ascii_digit());
-                number.parse::<u32>().ok().filter(|_| plain)
+                number
+                    .parse::<u32>()
+                    .ok()
+                    .filter(|&number| plain && number > 0)
             };
             numbers.extend(names.into_iter().filter_map(number));
+        }
+        if !self.is_embedded() {
+            let elsewhere = "SELECT COUNT(*) FROM ~sessions WHERE user_name = ? AND id_server <> ? AND end_time IS NULL";
+            let elsewhere = (elsewhere, values![name, self.server]);
+            let count: Option<(i64,)> = self
+                .row(On::SignIn, "sessions elsewhere", elsewhere)
+                .await?;
+            if count.is_some_and(|(count,)| count > 0) {
+                numbers.push(0);
+            }
         }
         numbers.sort_unstable();
         numbers.dedup();

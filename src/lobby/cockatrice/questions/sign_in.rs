@@ -69,7 +69,8 @@ impl Question for SignIn {
 pub enum SignedIn {
     /// Whoever has this account.
     Registered(Box<Account>),
-    /// Nobody known. Names that are this one with `_` and a number may be accounts, or be there: these numbers.
+    /// Nobody known. Names that are this one with `_` and a number may be accounts, or be there: these numbers. 0 is the name
+    /// itself.
     Unknown {
         /// The numbers.
         taken: Vec<u32>,

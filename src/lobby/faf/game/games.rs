@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    ShardId,
+    ConnId, ShardId,
     faf::{
         context::Context,
         game::{
@@ -20,7 +20,8 @@ use crate::{
         },
         mail::{
             directory::{DirectoryMail, GameUpdate},
-            game::Seated,
+            game::{GameMail, Seated},
+            session::SessionMail,
         },
         metrics::{Metrics, OVER, RUNNING},
         model::limits::GAME_NEWS,
@@ -68,8 +69,11 @@ pub(in crate::faf) struct Games {
     pub heard: BTreeMap<u32, (ShardId, Written)>,
     /// Games of which everybody will hear at the next tick.
     dirty: BTreeSet<u32>,
-    /// Those of them that the directory does not show yet as they are.
+    /// Games that this node's directories do not show yet as they are.
     unshown: BTreeSet<u32>,
+    /// Those of them of which only newcomers hear.
+    #[serde(default)]
+    quiet: BTreeSet<u32>,
     /// What the back office was asked, and what is waited for with.
     #[serde(skip)]
     pub pending: Pending<GameContinuation>,
@@ -94,6 +98,7 @@ impl Games {
             heard: self.heard.clone(),
             dirty: self.dirty.clone(),
             unshown: self.unshown.clone(),
+            quiet: self.quiet.clone(),
             pending: Pending::default(),
         }
     }
@@ -108,7 +113,7 @@ impl Games {
             let once = (1..seats.len()).all(|at| !seats[..at].contains(&seats[at]));
             ensure(once, "a seat is taken twice")?;
         }
-        let mut changed = self.dirty.iter().chain(&self.unshown);
+        let mut changed = self.dirty.iter().chain(&self.unshown).chain(&self.quiet);
         let are_there = changed.all(|uid| self.games.contains_key(uid));
         ensure(are_there, "a game has changed that is not there")?;
         self.ledger.agrees_with(|uid| self.games.contains_key(&uid))
@@ -125,6 +130,7 @@ impl Games {
         self.games.remove(&uid);
         self.dirty.remove(&uid);
         self.unshown.remove(&uid);
+        self.quiet.remove(&uid);
         self.ledger.forget(uid);
     }
 
@@ -134,12 +140,40 @@ impl Games {
         self.unshown.insert(uid);
     }
 
-    /// Has the directory show this shard's games: a newcomer's list has them as they are now, not as they were at the last
-    /// tick. Each change is written at most once for all newcomers before the tick.
+    /// A game has changed in a way that is not announced: newcomers see it as it is (spec: faf-lifecycle 9, 10.3, 10.6).
+    pub(in crate::faf) fn changed_quietly(&mut self, uid: u32) {
+        self.unshown.insert(uid);
+        self.quiet.insert(uid);
+    }
+
+    /// Has this node's directories show this shard's games: a newcomer's list has them as they are now, not as they were at the
+    /// last tick. Each change is written at most once for all newcomers before the tick.
     pub(in crate::faf) fn show(&mut self, cx: &mut Context<'_>) {
         for uid in std::mem::take(&mut self.unshown) {
             if let Some(game) = self.games.get(&uid) {
-                cx.post(cx.turn.shard, DirectoryMail::GameText(game.update()));
+                let update = game.update();
+                cx.post_local(|| DirectoryMail::GameText(update.clone()));
+            }
+        }
+    }
+
+    /// The same before somebody signs in, who is at another shard of this node.
+    pub(in crate::faf) fn show_before(&mut self, cx: &mut Context<'_>, conn: ConnId) {
+        self.show(cx);
+        match cx.topology.next_local(cx.turn.shard) {
+            Some(next) if next != conn.shard => cx.post(next, GameMail::ShowBefore { conn }),
+            _ => cx.post(conn.shard, SessionMail::Shown { conn }),
+        }
+    }
+
+    /// With a tick: what is not announced is shown on all nodes.
+    pub(in crate::faf) fn show_quiet(&mut self, cx: &mut Context<'_>) {
+        for uid in std::mem::take(&mut self.quiet) {
+            let game = self.games.get(&uid).filter(|game| !game.removed);
+            if let Some(game) = game.filter(|_| !self.dirty.contains(&uid)) {
+                let update = game.update();
+                self.unshown.remove(&uid);
+                cx.post_all(|| DirectoryMail::GameText(update.clone()));
             }
         }
     }

@@ -143,6 +143,8 @@ impl Games {
         cx.metrics.over_limit.add(u64::from(!kept));
         if dirty {
             self.changed(seat.uid);
+        } else {
+            self.changed_quietly(seat.uid);
         }
     }
 }

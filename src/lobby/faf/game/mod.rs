@@ -77,6 +77,7 @@ impl Games {
                 seat,
             } => self.guest_called(cx, uid, player_id, seat),
             GameMail::Show => self.show(cx),
+            GameMail::ShowBefore { conn } => self.show_before(cx, conn),
             GameMail::CloseLobbies => self.close_lobbies(cx),
             GameMail::TellMatches { round, term } => self.tell_matches(cx, round, term),
             GameMail::Seats { seats, is_last } => self.seats_told(cx, from, seats, is_last),

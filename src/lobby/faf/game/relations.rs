@@ -3,7 +3,7 @@
 use crate::faf::{
     context::Context,
     game::games::Games,
-    mail::{directory::DirectoryMail, session::SessionMail},
+    mail::session::SessionMail,
     model::{
         account::{Relation, relate},
         seat::Seat,
@@ -45,14 +45,15 @@ impl Games {
         let rule = game.rule();
         let after = sees(&rule);
         let update = game.update();
-        if !update.ended {
-            // Newcomers are judged by the new rule at once here, by other shards from the next tick on.
-            cx.post(cx.turn.shard, DirectoryMail::GameText(update.clone()));
-        }
+        let body = match after {
+            true => update.body,
+            false => game.body(true),
+        };
+        // Newcomers are judged by the new rule.
+        self.changed_quietly(seat.uid);
         if before == after || !update.listed {
             return;
         }
-        let body = if after { update.body } else { game.body(true) };
         let Some(to) = cx.directory.player(subject).map(|p| p.conn) else {
             return;
         };

@@ -67,7 +67,9 @@ impl Games {
             Some(game) => {
                 game.connect(seat, login);
                 epoch = game.epoch;
-                Ok(game.host_id == seat.player_id)
+                let is_host = game.host_id == seat.player_id;
+                self.changed_quietly(seat.uid);
+                Ok(is_host)
             }
         };
         let answer = RestoreAnswer {

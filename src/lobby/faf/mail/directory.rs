@@ -41,7 +41,7 @@ pub enum DirectoryMail {
         /// Uid of the game (`game_stats.id`).
         uid: u32,
     },
-    /// From the same shard: a game as it is now. Newcomers here see it at once, everybody else with the tick.
+    /// A game as it is now. Newcomers here see it at once, everybody else with the tick, if it is among its changes.
     GameText(GameUpdate),
     /// What has changed at the sender since its last tick.
     Dirty(Box<Changes>),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use thin_vec::ThinVec;
 
 use crate::{
-    Now, ShardId,
+    ConnId, Now, ShardId,
     faf::{
         model::{
             account::Relation,
@@ -74,8 +74,13 @@ pub enum GameMail {
         /// Their place; `None`: they are not there.
         seat: Option<Seat>,
     },
-    /// From the same shard: the directory is to show this shard's games as they are now.
+    /// From the same shard: the directories of this node are to show this shard's games as they are now.
     Show,
+    /// The same, before somebody signs in; then the next shard of this node does so, and at last theirs goes on.
+    ShowBefore {
+        /// Who signs in.
+        conn: ConnId,
+    },
     /// From the first shard of this node, as the node is to end: games that have not begun end.
     CloseLobbies,
     /// From the coordinator: which matches' games are here?

@@ -26,6 +26,12 @@ use crate::{
 pub enum SessionMail {
     /// From a player's home shard: whose the account is.
     Home(HomeMail),
+    /// The directory shows the games of this node's other shards as they were after somebody had asked to sign in: they may
+    /// come in.
+    Shown {
+        /// Who.
+        conn: ConnId,
+    },
     /// From the same shard: the directory shows this shard as it is, and somebody is to be sent what it shows.
     SendLists {
         /// Who.

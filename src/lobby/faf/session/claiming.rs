@@ -10,7 +10,10 @@ use crate::{
     ConnId, ShardId,
     faf::{
         context::{Context, Timer},
-        mail::registry::{Claims, RegistryMail},
+        mail::{
+            game::GameMail,
+            registry::{Claims, RegistryMail},
+        },
         protocol::{request::Refusal, text},
         session::{leaving::unclaim, sessions::Sessions, table::Claiming},
         topology::Era,
@@ -41,8 +44,17 @@ struct UnderWay {
 }
 
 impl Sessions {
-    /// Claims to be the player whose account this connection has proved to be its.
+    /// Claims to be the player whose account this connection has proved to be its, as soon as this node's other shards have
+    /// shown their games as they are: the newcomer's list has them so, not as they were at the last tick.
     pub(in crate::faf) fn claim(&mut self, cx: &mut Context<'_>, conn: ConnId) {
+        match cx.topology.next_local(cx.turn.shard) {
+            Some(next) => cx.post(next, GameMail::ShowBefore { conn }),
+            None => self.claim_shown(cx, conn),
+        }
+    }
+
+    /// They have.
+    pub(in crate::faf) fn claim_shown(&mut self, cx: &mut Context<'_>, conn: ConnId) {
         if !self.say_claim(cx, conn, |_| true) || !cx.topology.is_clustered() {
             return;
         }

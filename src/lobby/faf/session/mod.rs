@@ -58,6 +58,7 @@ impl Sessions {
     pub(in crate::faf) fn mail(&mut self, cx: &mut Context<'_>, from: ShardId, mail: Mail) {
         match mail {
             Mail::Home(mail) => self.home_says(cx, from, mail),
+            Mail::Shown { conn } => self.claim_shown(cx, conn),
             Mail::SendLists { conn, social } => self.send_lists(cx, conn, social),
             Mail::SignOut {
                 conn,

@@ -12,6 +12,7 @@ mod long;
 mod lookups;
 mod matches;
 mod matchmaking_walk;
+mod newcomers;
 mod newer;
 mod nodes;
 mod nodes_claims;
