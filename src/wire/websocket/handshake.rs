@@ -296,6 +296,20 @@ mod tests {
     }
 
     #[test]
+    fn the_answer_names_the_server_where_clients_expect_it() {
+        let answer = |ws_server| {
+            let limits = ReadLimits {
+                ws_server,
+                ..ReadLimits::default()
+            };
+            let upgrade = parse(request().as_bytes(), &limits).unwrap().unwrap();
+            String::from_utf8(upgrade.answer).unwrap()
+        };
+        assert!(answer("Servatrice").contains("\r\nServer: Servatrice\r\n"));
+        assert!(!answer("").contains("Server"));
+    }
+
+    #[test]
     fn the_forwarded_address_is_the_first_of_the_list() {
         for (value, address) in [
             ("192.0.2.7", Some("192.0.2.7")),

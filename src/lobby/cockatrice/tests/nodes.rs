@@ -4,7 +4,7 @@ use cockatrice::messages::{CommandGameSay, CommandGetGamesOfUser, CommandMessage
 
 use super::{nodes_support::*, *};
 use crate::{
-    Dialect, ShardId,
+    Dialect, ShardId, Stopping,
     cockatrice::{
         mail::{Caused, Item, ToDirectory},
         state::directory::Listed,
@@ -464,6 +464,9 @@ fn an_announced_end_is_told_on_all_nodes_at_their_own_time() {
     let stops = sim.published.iter();
     let stops = stops.filter(|event| **event == crate::cockatrice::Event::Stop);
     assert_eq!(stops.count(), 2, "each node ends");
+    sim.stop(Stopping::Now);
+    sim.settle();
+    assert!(heard(&mut sim, bob).is_empty(), "they have been told");
 }
 
 #[test]

@@ -32,23 +32,15 @@ pub(in crate::faf) fn ban_duration(seconds: f64) -> String {
     if days.floor() > FOREVER_DAYS {
         return "forever".into();
     }
-    let mut days = days.max(0.0);
-    let years = (days / 365.0).floor();
-    days -= years * 365.0;
-    let months = (days / 30.5).floor();
-    days -= months * 30.5;
-    // Whole days and hours are cut from the rest of a month, which can end in half a day; the halves stay days.
-    let whole_seconds = seconds.max(0.0) % 86_400.0;
-    let mut hours = whole_seconds / 3600.0;
-    let mut day_part = days - whole_seconds / 86_400.0;
-    if day_part < -1e-9 {
-        // The half day of the months came out of today's hours.
-        day_part = 0.0;
-        hours = days * 24.0;
-    }
+    // Years and months are cut from whole days: what is left of a month can end in half a day.
+    let whole = days.max(0.0).floor();
+    let years = (whole / 365.0).floor();
+    let rest = whole - years * 365.0;
+    let months = (rest / 30.5).floor();
+    let hours = seconds.max(0.0) % 86_400.0 / 3_600.0;
     let mut parts = Vec::new();
     let mut count = |n: f64, unit: &str| {
-        if n > 1e-9 {
+        if n > 0.0 {
             parts.push(format!(
                 "{} {unit}{}",
                 n as i64,
@@ -58,8 +50,7 @@ pub(in crate::faf) fn ban_duration(seconds: f64) -> String {
     };
     count(years, "year");
     count(months, "month");
-    let near_whole = (day_part * 2.0).round() / 2.0;
-    count(near_whole, "day");
+    count(rest - months * 30.5, "day");
     if hours > 0.0 || parts.is_empty() {
         let text = if hours.fract() == 0.0 {
             format!("{}", hours as i64)
@@ -121,6 +112,9 @@ mod tests {
             (day, "for 1 day"),
             (3.0 * day + 2.33 * hour, "for 3 days and 2.33 hours"),
             (31.0 * day, "for 1 month and 0 days"),
+            (31.0 * day - 0.01, "for 30 days and 24.00 hours"),
+            (735.0 * hour, "for 30 days and 15 hours"),
+            (275.0 * day - 0.01, "for 8 months, 30 days and 24.00 hours"),
             (32.0 * day, "for 1 month and 1 days"),
             (36_502.0 * day, "forever"),
         ] {

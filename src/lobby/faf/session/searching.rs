@@ -242,7 +242,14 @@ impl Sessions {
         let Some(player) = session.and_then(|s| s.player.as_deref_mut()) else {
             return;
         };
-        if player.account.open_rating(rating_type) {
+        // What it begins from is looked at as well, down to what is stored (spec: faf-ratings-results 6).
+        let (mut next, mut is_new) = (Some(rating_type), false);
+        while let Some(name) = next.filter(|name| player.account.open_rating(name)) {
+            is_new = true;
+            let board = cx.reference.leaderboard(name);
+            next = board.and_then(|board| board.initializer.as_deref());
+        }
+        if is_new {
             let entry = Entry::new(&player.account, basis, true);
             let text = message::encode(&entry);
             let (id, epoch) = (login_id.player_id, login_id.epoch);

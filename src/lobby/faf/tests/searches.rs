@@ -330,6 +330,44 @@ fn a_search_opens_a_leaderboard() {
     });
 }
 
+/// What a leaderboard's ratings begin from is opened with it, down to a stored rating.
+#[test]
+fn a_search_opens_what_its_leaderboard_begins_from() {
+    each(|mut sim, shards| {
+        let mut reference = reference();
+        reference.leaderboards.push(Leaderboard {
+            id: 4,
+            name: "tmm_4v4".into(),
+            initializer: Some("tmm_2v2".into()),
+        });
+        reference.queues[1].rating_type = "tmm_4v4".into();
+        let reference = Arc::new(reference);
+        for shard in 0..shards {
+            sim.tell(shard, News::Reference(reference.clone()));
+        }
+        let conns = players(&mut sim, shards, 1);
+        searches(&mut sim, conns[0], "tmm2v2");
+        let newcomer = sim.connect(0);
+        let told = say(&mut sim, newcomer, hello(2));
+        let list = told.iter().find(|m| m["command"] == "player_info");
+        let players = list.expect("a list of players")["players"]
+            .as_array()
+            .cloned();
+        let players = players.expect("players are a list");
+        let shown = players
+            .iter()
+            .find(|p| p["id"] == 1)
+            .expect("they are there");
+        for board in ["tmm_2v2", "tmm_4v4"] {
+            assert_eq!(
+                shown["ratings"][board]["rating"],
+                json!([1500, 500]),
+                "{board}"
+            );
+        }
+    });
+}
+
 /// Somebody searches again before their last game is rated: they are matched by what they are worth then.
 #[test]
 fn a_rating_that_comes_while_he_searches_counts() {

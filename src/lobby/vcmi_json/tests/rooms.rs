@@ -196,3 +196,19 @@ fn a_match_that_is_over_is_in_the_history_of_who_was_in_it() {
         assert_eq!(reason(&said), "A room with this ID exists already");
     });
 }
+
+/// A match server that begins its match without having been opened: nobody can open or enter the room any more (spec:
+/// vcmi-lobby2 5.8).
+#[test]
+fn a_match_that_begins_in_an_idle_room_makes_it_busy() {
+    each(|stage| {
+        let alice = stage.player("alice");
+        let control = stage.match_server(&alice, "room");
+        stage.hear(alice.conn);
+        stage.say(control, json!({ "type": "gameStarted" }));
+        let said = stage.hear(alice.conn);
+        assert_eq!(said[0]["gameRooms"][0]["status"], "busy", "{said:?}");
+        let said = stage.say(alice.conn, activate(&alice.who, "public", 2));
+        assert_eq!(reason(&said), "Failed to find idle server to join!");
+    });
+}
