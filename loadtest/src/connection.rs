@@ -388,7 +388,7 @@ impl<P: Protocol> Client<P> {
             let since_us = under_way.then_some(self.connection.since_us);
             for since_us in self.owed.iter().copied().chain(since_us) {
                 let waited_us = context.now_us().saturating_sub(since_us).max(1);
-                common.login.saturating_record(waited_us);
+                common.login.give_up(waited_us, 1);
             }
             match self.connection.stage {
                 Stage::SigningIn => {

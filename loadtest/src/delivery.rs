@@ -8,8 +8,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use hdrhistogram::Histogram;
-
+use crate::latency::Latency;
 use crate::protocol::Protocol;
 use crate::worker::Context;
 
@@ -26,7 +25,7 @@ pub(crate) enum Fate {
 }
 
 /// Which histogram of a protocol's a latency belongs to.
-pub(crate) type Figure<P> = fn(&mut <P as Protocol>::Metrics) -> &mut Histogram<u64>;
+pub(crate) type Figure<P> = fn(&mut <P as Protocol>::Metrics) -> &mut Latency;
 
 impl<P: Protocol> Context<P> {
     /// Books that a change that was due at this time has just come to a receiver.
@@ -54,8 +53,11 @@ impl<P: Protocol> Context<P> {
             }
             let latency_us = now_us.saturating_sub(due_us).max(1);
             let count = portion.end - portion.start;
-            figure(&mut recorder.metrics).saturating_record_n(latency_us, count);
-            if fate != Fate::Missing {
+            let latency = figure(&mut recorder.metrics);
+            if fate == Fate::Missing {
+                latency.give_up(latency_us, count);
+            } else {
+                latency.saturating_record_n(latency_us, count);
                 recorder
                     .common
                     .recent
@@ -66,23 +68,38 @@ impl<P: Protocol> Context<P> {
 
     /// Books the answer to something that a script of the scenario had due at this time, in the figure that it has for that.
     pub(crate) fn book_own(&self, due_us: u64, figure: Option<usize>) {
-        self.note_own(due_us, figure);
         let latency_us = self.now_us().saturating_sub(due_us).max(1);
-        self.recorder.borrow_mut().delivered(latency_us);
+        let recorder = &mut *self.recorder.borrow_mut();
+        if let Some(place) = figure
+            && self.shared.is_measuring_at(due_us)
+        {
+            recorder.own.latency(place).saturating_record(latency_us);
+        }
+        recorder.delivered(latency_us);
     }
 
-    /// Notes how long a script has waited for an answer to something that was due at this time.
-    pub(crate) fn note_own(&self, due_us: u64, figure: Option<usize>) {
+    /// Notes how long a script has waited in vain for an answer to something that was due at this time.
+    pub(crate) fn give_up_own(&self, due_us: u64, figure: Option<usize>) {
         if let Some(place) = figure
             && self.shared.is_measuring_at(due_us)
         {
             let latency_us = self.now_us().saturating_sub(due_us).max(1);
-            self.recorder.borrow_mut().own.record(place, latency_us);
+            let own = &mut self.recorder.borrow_mut().own;
+            own.latency(place).give_up(latency_us, 1);
         }
     }
 
-    /// Notes how long something has been waited for that was due at this time; gives it. Only what was due in the measured
-    /// phase is in the figure.
+    /// Notes how long something has been waited for in vain that was due at this time, likewise.
+    pub(crate) fn give_up(&self, due_us: u64, figure: Figure<P>) {
+        if self.shared.is_measuring_at(due_us) {
+            let latency_us = self.now_us().saturating_sub(due_us).max(1);
+            let recorder = &mut *self.recorder.borrow_mut();
+            figure(&mut recorder.metrics).give_up(latency_us, 1);
+        }
+    }
+
+    /// Notes how long something took that was due at this time and has come; gives it. Only what was due in the measured phase is
+    /// in the figure.
     pub(crate) fn note(&self, due_us: u64, figure: Figure<P>) -> u64 {
         let latency_us = self.now_us().saturating_sub(due_us).max(1);
         if self.shared.is_measuring_at(due_us) {

@@ -24,7 +24,7 @@ struct Case {
 
 /// The run as a suite of tests.
 pub(crate) fn suite(report: &Report, goals: &[Goal]) -> String {
-    let goals = slo::judge(goals, report.figures()).into_iter();
+    let goals = slo::judge(goals, |goal| report.measured(goal)).into_iter();
     let goals = goals.map(|(goal, measured, met)| Case {
         failure: (!met).then(|| format!("{goal} was not met: {measured}")),
         name: goal,

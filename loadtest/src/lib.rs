@@ -13,7 +13,7 @@
 //! | `scenario` | what a run does, as a file says it |
 //! | `schedule`, `chance`, `pace` | intended times, and whether they can be kept |
 //! | `delivery` | latency: from when something was due until who waits for it has it |
-//! | `metrics` | histograms and counts |
+//! | `metrics`, `latency` | histograms and counts; waits that came to an end, and those that did not |
 //! | `slo` | goals and whether they were met |
 //! | `machine`, `memory` | the server's process and this machine; what a connection takes of its memory |
 //! | `ring` | whether there is an io_uring, and what to do if not |
@@ -38,6 +38,7 @@ mod endpoint;
 mod figures;
 pub mod fleet;
 mod junit;
+mod latency;
 pub mod live;
 pub mod machine;
 pub mod manual;

@@ -2,6 +2,7 @@
 
 use hdrhistogram::Histogram;
 
+use crate::latency::Latency;
 use crate::scenario::OwnNames;
 
 /// Longest latency told apart; longer ones count as this.
@@ -14,8 +15,8 @@ pub(crate) trait Metrics: Default + Send + 'static {
     /// Everything counted, by the names reports and goals use.
     fn counts(&self) -> Vec<(&'static str, u64)>;
     /// Latencies in µs, likewise.
-    fn latencies(&self) -> Vec<(&'static str, &Histogram<u64>)>;
-    /// Every histogram, those that are no latencies included.
+    fn latencies(&self) -> Vec<(&'static str, &Latency)>;
+    /// Every histogram: those that are no latencies as well, and of each latency what did not come to an end, under its name and ` open`.
     fn histograms(&self) -> Vec<(&'static str, &Histogram<u64>)>;
     /// The count of this name.
     fn count_mut(&mut self, name: &str) -> Option<&mut u64>;
@@ -35,7 +36,7 @@ macro_rules! metrics {
         #[derive(Debug)]
         pub(crate) struct $name {
             $($(#[$count_doc])* pub(crate) $count: u64,)*
-            $($(#[$latency_doc])* pub(crate) $latency: hdrhistogram::Histogram<u64>,)*
+            $($(#[$latency_doc])* pub(crate) $latency: $crate::latency::Latency,)*
             $($(#[$other_doc])* pub(crate) $other: hdrhistogram::Histogram<u64>,)*
         }
 
@@ -43,7 +44,7 @@ macro_rules! metrics {
             fn default() -> $name {
                 $name {
                     $($count: 0,)*
-                    $($latency: $crate::metrics::histogram(),)*
+                    $($latency: $crate::latency::Latency::default(),)*
                     $($other: $crate::metrics::histogram(),)*
                 }
             }
@@ -52,7 +53,7 @@ macro_rules! metrics {
         impl $crate::metrics::Metrics for $name {
             fn merge(&mut self, other: &Self) {
                 $(self.$count = self.$count.saturating_add(other.$count);)*
-                $($crate::metrics::merge(&mut self.$latency, &other.$latency);)*
+                $(self.$latency.merge(&other.$latency);)*
                 $($crate::metrics::merge(&mut self.$other, &other.$other);)*
             }
 
@@ -60,15 +61,18 @@ macro_rules! metrics {
                 vec![$((stringify!($count), self.$count),)*]
             }
 
-            fn latencies(&self) -> Vec<(&'static str, &hdrhistogram::Histogram<u64>)> {
+            fn latencies(&self) -> Vec<(&'static str, &$crate::latency::Latency)> {
                 vec![$((stringify!($latency), &self.$latency),)*]
             }
 
             fn histograms(&self) -> Vec<(&'static str, &hdrhistogram::Histogram<u64>)> {
-                vec![
-                    $((stringify!($latency), &self.$latency),)*
-                    $((stringify!($other), &self.$other),)*
-                ]
+                let all = [
+                    $((stringify!($latency), Some(&*self.$latency)),)*
+                    $((concat!(stringify!($latency), " open"), self.$latency.open()),)*
+                    $((stringify!($other), Some(&self.$other)),)*
+                ];
+                let there = all.into_iter();
+                there.filter_map(|(name, histogram)| Some((name, histogram?))).collect()
             }
 
             fn count_mut(&mut self, name: &str) -> Option<&mut u64> {
@@ -80,7 +84,8 @@ macro_rules! metrics {
 
             fn histogram_mut(&mut self, name: &str) -> Option<&mut hdrhistogram::Histogram<u64>> {
                 match name {
-                    $(stringify!($latency) => Some(&mut self.$latency),)*
+                    $(stringify!($latency) => Some(self.$latency.all_mut()),)*
+                    $(concat!(stringify!($latency), " open") => Some(self.$latency.open_mut()),)*
                     $(stringify!($other) => Some(&mut self.$other),)*
                     _ => None,
                 }
@@ -112,6 +117,8 @@ metrics! {
         closed_by_server,
         /// Broken framing, errors the server tells of, or broadcasts that contradict each other.
         protocol_errors,
+        /// Turns of scripts that were begun.
+        script_turns,
         /// Answers that a scenario expects and that did not come, or not in time, or not as they must be.
         checks_failed,
         /// Messages received.
@@ -153,7 +160,9 @@ pub(crate) struct Recorder<M> {
 /// What the scripts of a scenario measure, under names of their own.
 #[derive(Debug, Default)]
 pub(crate) struct Own {
-    latencies: Vec<(&'static str, Histogram<u64>)>,
+    latencies: Vec<(&'static str, Latency)>,
+    /// Names of the latencies' waits that did not come to an end.
+    open: Vec<&'static str>,
     counts: Vec<(&'static str, u64)>,
 }
 
@@ -162,7 +171,8 @@ impl Own {
         let latencies = names.latencies.iter();
         let counts = names.counts.iter();
         Own {
-            latencies: latencies.map(|name| (*name, histogram())).collect(),
+            latencies: latencies.map(|name| (*name, Latency::default())).collect(),
+            open: open_names(names.latencies.iter().copied()),
             counts: counts.map(|name| (*name, 0)).collect(),
         }
     }
@@ -177,9 +187,12 @@ impl Own {
         &self.counts
     }
 
-    /// Every histogram, by name.
-    pub(crate) fn histograms(&self) -> &[(&'static str, Histogram<u64>)] {
-        &self.latencies
+    /// Every histogram, by name; of each latency what did not come to an end as well, under its name and ` open`.
+    pub(crate) fn histograms(&self) -> Vec<(&'static str, &Histogram<u64>)> {
+        let all = self.latencies.iter().map(|(name, all)| (*name, &**all));
+        let open = self.open.iter().zip(&self.latencies);
+        let open = open.filter_map(|(name, (_, all))| Some((*name, all.open()?)));
+        all.chain(open).collect()
     }
 
     /// The count of this name.
@@ -190,8 +203,12 @@ impl Own {
 
     /// The histogram of this name.
     pub(crate) fn histogram_mut(&mut self, name: &str) -> Option<&mut Histogram<u64>> {
+        let open = self.open.iter().position(|known| *known == name);
+        if let Some(place) = open {
+            return Some(self.latencies[place].1.open_mut());
+        }
         let mut latencies = self.latencies.iter_mut();
-        latencies.find_map(|(known, histogram)| (*known == name).then_some(histogram))
+        latencies.find_map(|(known, all)| (*known == name).then(|| all.all_mut()))
     }
 
     /// The same names, and nothing measured.
@@ -199,24 +216,29 @@ impl Own {
         let latencies = self.latencies.iter();
         let counts = self.counts.iter();
         Own {
-            latencies: latencies.map(|(name, _)| (*name, histogram())).collect(),
+            latencies: latencies
+                .map(|(name, _)| (*name, Latency::default()))
+                .collect(),
+            open: self.open.clone(),
             counts: counts.map(|(name, _)| (*name, 0)).collect(),
         }
     }
 
-    pub(crate) fn record(&mut self, place: usize, latency_us: u64) {
-        self.latencies[place].1.saturating_record(latency_us);
+    /// Where the latency of this place is kept.
+    pub(crate) fn latency(&mut self, place: usize) -> &mut Latency {
+        &mut self.latencies[place].1
     }
 
     /// Adds another thread's, of the same names; the first that is added brings them.
     fn merge(&mut self, other: &Own) {
         if self.latencies.is_empty() && self.counts.is_empty() {
             self.latencies.clone_from(&other.latencies);
+            self.open.clone_from(&other.open);
             self.counts.clone_from(&other.counts);
             return;
         }
         for ((_, into), (_, from)) in self.latencies.iter_mut().zip(&other.latencies) {
-            merge(into, from);
+            into.merge(from);
         }
         for ((_, into), (_, from)) in self.counts.iter_mut().zip(&other.counts) {
             *into += from;
@@ -253,11 +275,18 @@ impl<M: Metrics> Recorder<M> {
     }
 
     /// All latencies.
-    pub(crate) fn latencies(&self) -> Vec<(&'static str, &Histogram<u64>)> {
+    pub(crate) fn latencies(&self) -> Vec<(&'static str, &Latency)> {
         let own = self.own.latencies.iter();
-        let own = own.map(|(name, histogram)| (*name, histogram)).collect();
+        let own = own.map(|(name, latency)| (*name, latency)).collect();
         [own, self.metrics.latencies(), self.common.latencies()].concat()
     }
+}
+
+/// What the waits of these latencies that did not come to an end are called. Names live as long as the program.
+fn open_names(names: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+    names
+        .map(|name| &*String::leak(format!("{name} open")))
+        .collect()
 }
 
 /// Microseconds up to an hour, three significant digits.

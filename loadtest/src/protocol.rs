@@ -113,6 +113,11 @@ pub(crate) trait Protocol: fmt::Debug + Send + Sync + Sized + 'static {
         Vec::new()
     }
 
+    /// What a run of this plan is for: how many are there for it, how often it has happened, and what is said if that is never.
+    fn purposes(&self, _plan: &Plan, _metrics: &Self::Metrics) -> Vec<(usize, u64, &'static str)> {
+        Vec::new()
+    }
+
     /// Counts shown each second as so many per second.
     fn live(_metrics: &Self::Metrics) -> Vec<(&'static str, u64)> {
         Vec::new()

@@ -10,12 +10,13 @@ use serde_json::json;
 
 use crate::figures;
 use crate::fleet::Standing;
+use crate::latency::Latency;
 use crate::live::Second;
 use crate::machine::{Environment, Usage};
 use crate::metrics::Common;
-use crate::plan::Plan;
+use crate::plan::{Plan, Workload};
 use crate::protocol::{Outcome, Protocol};
-use crate::slo::{self, Goal, STATISTICS, Violation};
+use crate::slo::{self, Goal, Measured, STATISTICS, Violation};
 
 /// Name of the check of a run that is strict.
 const OWN_LATENESS: &str = "own lateness";
@@ -111,7 +112,7 @@ pub struct Report {
     /// Why things failed, and how often.
     pub errors: BTreeMap<String, u64>,
     settings: serde_json::Map<String, serde_json::Value>,
-    latencies: Vec<(&'static str, Histogram<u64>)>,
+    latencies: Vec<(&'static str, Latency)>,
     counts: BTreeMap<&'static str, u64>,
     figures: BTreeMap<String, f64>,
     checks: Vec<Check>,
@@ -149,7 +150,7 @@ impl Report {
             outcome.own_cpu_seconds,
             outcome.measured_us,
         );
-        let mut checks = checks(outcome);
+        let mut checks = checks(plan, protocol, outcome);
         if plan.strict {
             checks.push(own_lateness(&lateness));
         }
@@ -163,7 +164,7 @@ impl Report {
             errors,
             settings,
             latencies: latencies
-                .map(|(name, histogram)| (name, histogram.clone()))
+                .map(|(name, latency)| (name, latency.clone()))
                 .collect(),
             counts: outcome.recorder.counts().into_iter().collect(),
             figures,
@@ -255,13 +256,40 @@ impl Report {
     ) -> impl Iterator<Item = (&'static str, &Histogram<u64>)> {
         self.latencies
             .iter()
-            .filter(|(_, histogram)| !histogram.is_empty())
-            .map(|(name, histogram)| (*name, histogram))
+            .filter(|(_, latency)| !latency.is_empty())
+            .map(|(name, latency)| (*name, &**latency))
+    }
+
+    /// The latencies of which some did not come to an end.
+    pub(crate) fn open_latencies(&self) -> impl Iterator<Item = (&'static str, &Latency)> {
+        let latencies = self.latencies.iter();
+        let open = latencies.filter(|(_, latency)| latency.open_count() > 0);
+        open.map(|(name, latency)| (*name, latency))
+    }
+
+    /// What was measured of a goal's figure. Of a latency nothing counts that was given up before the limit.
+    pub fn measured(&self, goal: &Goal) -> Measured {
+        let mut open = self.open_latencies();
+        let found = open.find_map(|(name, latency)| {
+            let statistic = goal.name().strip_prefix(name)?.strip_prefix('_')?;
+            let decided = latency.decided(goal.limit());
+            let value = statistics(&decided)
+                .find(|(known, _)| *known == statistic)?
+                .1;
+            Some(Measured {
+                value: (!decided.is_empty()).then_some(value),
+                open: latency.open_count(),
+            })
+        });
+        found.unwrap_or_else(|| Measured {
+            value: self.figures.get(goal.name()).copied(),
+            open: 0,
+        })
     }
 
     /// Goals that were not met.
     pub fn violations(&self, goals: &[Goal]) -> Vec<Violation> {
-        slo::check(goals, &self.figures)
+        slo::check(goals, |goal| self.measured(goal))
     }
 
     /// The last line: `PASSED`, or `FAILED` and all reasons.
@@ -276,6 +304,13 @@ impl Report {
         }
     }
 
+    /// How many waits of this latency did not come to an end.
+    fn open_count(&self, name: &str) -> u64 {
+        let mut open = self.open_latencies();
+        open.find_map(|(known, latency)| (known == name).then(|| latency.open_count()))
+            .unwrap_or(0)
+    }
+
     /// Everything, for programs.
     pub fn to_json(&self, goals: &[Goal]) -> serde_json::Value {
         json!({
@@ -284,7 +319,7 @@ impl Report {
             "measured_s": self.measured_us as f64 / 1e6,
             "connected": self.connected,
             "latency_us": self.measured_latencies()
-                .map(|(name, histogram)| (name.to_owned(), json_of(histogram)))
+                .map(|(name, histogram)| (name.to_owned(), json_of(histogram, self.open_count(name))))
                 .collect::<serde_json::Map<_, _>>(),
             "counts": self.counts,
             "figures": self.figures,
@@ -353,7 +388,7 @@ fn common_figures<P: Protocol>(outcome: &Outcome<'_, P>) -> BTreeMap<String, f64
 }
 
 /// Everything that could make the run a failure, and whether it did.
-fn checks<P: Protocol>(outcome: &Outcome<'_, P>) -> Vec<Check> {
+fn checks<P: Protocol>(plan: &Plan, protocol: &P, outcome: &Outcome<'_, P>) -> Vec<Check> {
     let counts = &outcome.recorder.common;
     let common = [
         (counts.lost, "changes or messages lost"),
@@ -382,7 +417,40 @@ fn checks<P: Protocol>(outcome: &Outcome<'_, P>) -> Vec<Check> {
         name: "somebody could sign in",
         failure: (counts.logins == 0).then(|| "nobody could sign in".to_owned()),
     };
-    [cut].into_iter().chain(counted).chain([nobody]).collect()
+    let checks = [cut].into_iter().chain(counted).chain([nobody]);
+    checks.chain(in_vain(plan, protocol, outcome)).collect()
+}
+
+/// What a run was for and did not happen even once: that nothing went wrong with it says nothing then. A run that was ended before
+/// its time has failed anyway, and clients that only sign in are there for nothing else.
+fn in_vain<P: Protocol>(plan: &Plan, protocol: &P, outcome: &Outcome<'_, P>) -> Vec<Check> {
+    if outcome.cut.is_some() || plan.workload != Workload::Steady {
+        return Vec::new();
+    }
+    let recorder = outcome.recorder;
+    let scripts = plan.scenario.scripts();
+    let turns = (
+        scripts,
+        recorder.common.script_turns,
+        "no turn of a script began",
+    );
+    let purposes = protocol.purposes(plan, &recorder.metrics).into_iter();
+    let purposes = purposes.chain([turns]).filter(|(there, _, _)| *there > 0);
+    let purposes = purposes.map(|(_, count, what)| Check {
+        name: what,
+        failure: (count == 0).then(|| what.to_owned()),
+    });
+    let waits = recorder.latencies().into_iter();
+    let waits =
+        waits.filter(|(name, all)| *name != "login" && all.open_count() > 0 && all.ended() == 0);
+    let waits: Vec<String> = waits
+        .map(|(name, all)| format!("{name}: none of {} waits came to an end", all.len()))
+        .collect();
+    let waits = Check {
+        name: "something of each latency came",
+        failure: (!waits.is_empty()).then(|| waits.join("; ")),
+    };
+    purposes.chain([waits]).collect()
 }
 
 /// Of a run that must not have a late load tester: whether it had one.
@@ -444,9 +512,10 @@ pub(crate) fn latency_figures(
     measured.into_iter().flatten().map(figure)
 }
 
-fn json_of(histogram: &Histogram<u64>) -> serde_json::Value {
+fn json_of(histogram: &Histogram<u64>, open: u64) -> serde_json::Value {
     let mut all = serde_json::Map::new();
     all.insert("count".to_owned(), json!(histogram.len()));
+    all.insert("open".to_owned(), json!(open));
     if let Ok(text) = figures::encode(histogram) {
         all.insert("histogram".to_owned(), json!(text));
     }
@@ -471,6 +540,11 @@ impl fmt::Display for Report {
                 write!(out, " {:>10.3}", value / 1e3)?;
             }
             writeln!(out)?;
+        }
+        for (name, latency) in self.open_latencies() {
+            let (open, all) = (latency.open_count(), latency.len());
+            let how = "counted until the end of the run, and for no goal that they do not miss";
+            writeln!(out, "{name}: {open} of {all} did not come to an end: {how}")?;
         }
         writeln!(out, "\n{}", self.summary.trim_end())?;
         if !self.own.is_empty() {

@@ -1,6 +1,5 @@
 //! Goals a run has to meet, as typed on the command line: `broadcast_p99<250ms,lost=0`.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use bytesize::ByteSize;
@@ -54,14 +53,23 @@ pub enum GoalError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Violation {
     goal: String,
-    measured: Option<f64>,
+    measured: Measured,
     unit: Unit,
+}
+
+/// What was measured of a goal's figure.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Measured {
+    /// The figure, if anything says something of the goal's limit.
+    pub value: Option<f64>,
+    /// Waits that did not come to an end, of a latency.
+    pub open: u64,
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{} violated: ", self.goal)?;
-        let measured = if self.measured.is_some() {
+        let measured = if self.measured.value.is_some() {
             "measured "
         } else {
             ""
@@ -179,18 +187,23 @@ fn parse_limit(text: &str, unit: Unit) -> Result<f64, &'static str> {
 /// Each goal as typed, what was measured, and whether it was met.
 pub(crate) fn judge(
     goals: &[Goal],
-    figures: &BTreeMap<String, f64>,
+    measured: impl Fn(&Goal) -> Measured,
 ) -> Vec<(String, String, bool)> {
     let judged = goals.iter().map(|goal| {
-        let measured = figures.get(&goal.name).copied();
-        let met = check(std::slice::from_ref(goal), figures).is_empty();
-        (goal.typed.clone(), in_words(measured, goal.unit), met)
+        let measured = measured(goal);
+        let words = in_words(measured, goal.unit);
+        (goal.typed.clone(), words, goal.is_met(measured.value))
     });
     judged.collect()
 }
 
-fn in_words(measured: Option<f64>, unit: Unit) -> String {
-    match (measured, unit) {
+fn in_words(measured: Measured, unit: Unit) -> String {
+    match (measured.value, unit) {
+        (None, _) if measured.open > 0 => {
+            let open = measured.open;
+            let waits = if open == 1 { "wait" } else { "waits" };
+            format!("nothing was measured: {open} {waits} did not come to an end")
+        }
         (None, _) => "nothing was measured".to_owned(),
         (Some(us), Unit::Time) => format!("{:.3} ms", us / 1000.0),
         (Some(bytes), Unit::Bytes) => format!("{bytes:.0} B"),
@@ -198,21 +211,14 @@ fn in_words(measured: Option<f64>, unit: Unit) -> String {
     }
 }
 
-/// Compares each goal with the figures (times in µs, sizes in bytes). A goal about something that was not measured is not
-/// met: silence proves nothing.
-pub fn check(goals: &[Goal], figures: &BTreeMap<String, f64>) -> Vec<Violation> {
+/// Compares each goal with what was measured of it (times in µs, sizes in bytes). A goal about something that was not measured
+/// is not met: silence proves nothing.
+pub fn check(goals: &[Goal], measured: impl Fn(&Goal) -> Measured) -> Vec<Violation> {
     goals
         .iter()
         .filter_map(|goal| {
-            let measured = figures.get(&goal.name).copied();
-            let met = measured.is_some_and(|value| match goal.comparison {
-                Comparison::Less => value < goal.limit,
-                Comparison::AtMost => value <= goal.limit,
-                Comparison::Equal => value == goal.limit,
-                Comparison::AtLeast => value >= goal.limit,
-                Comparison::More => value > goal.limit,
-            });
-            (!met).then(|| Violation {
+            let measured = measured(goal);
+            (!goal.is_met(measured.value)).then(|| Violation {
                 goal: goal.typed.clone(),
                 measured,
                 unit: goal.unit,
@@ -221,8 +227,32 @@ pub fn check(goals: &[Goal], figures: &BTreeMap<String, f64>) -> Vec<Violation> 
         .collect()
 }
 
+impl Goal {
+    /// The figure that it is about.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the figure is compared with, in µs or bytes.
+    pub(crate) fn limit(&self) -> f64 {
+        self.limit
+    }
+
+    fn is_met(&self, measured: Option<f64>) -> bool {
+        measured.is_some_and(|value| match self.comparison {
+            Comparison::Less => value < self.limit,
+            Comparison::AtMost => value <= self.limit,
+            Comparison::Equal => value == self.limit,
+            Comparison::AtLeast => value >= self.limit,
+            Comparison::More => value > self.limit,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Vec<Goal>, GoalError> {
@@ -231,10 +261,12 @@ mod tests {
         super::parse(text, &names(latencies, counts, &[]))
     }
 
-    fn figures(list: &[(&str, f64)]) -> BTreeMap<String, f64> {
-        list.iter()
-            .map(|(name, value)| ((*name).to_owned(), *value))
-            .collect()
+    fn figures(list: &[(&'static str, f64)]) -> impl Fn(&Goal) -> Measured {
+        let figures: BTreeMap<&str, f64> = list.iter().copied().collect();
+        move |goal| Measured {
+            value: figures.get(goal.name()).copied(),
+            open: 0,
+        }
     }
 
     #[test]
@@ -247,16 +279,13 @@ mod tests {
             ("login_max", 1e7),
             ("deliveries", 5.0),
         ]);
-        assert_eq!(check(&goals, &good), []);
+        assert_eq!(check(&goals, good), []);
         let bad = figures(&[
             ("broadcast_p99", 250_000.0),
             ("lost", 2.0),
             ("deliveries", 4.0),
         ]);
-        let told: Vec<String> = check(&goals, &bad)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let told: Vec<String> = check(&goals, bad).iter().map(ToString::to_string).collect();
         assert_eq!(
             told,
             [

@@ -125,6 +125,52 @@ fn refused_sign_ins_fail_the_run_with_their_reason() {
     assert_eq!(report.violations(&plan.goals).len(), 1);
 }
 
+/// A run of these options alone.
+fn run_of(line: &str) -> (swarm::report::Report, Plan) {
+    let line = format!("swarm run --quiet --threads 1 --grace 1s {line}");
+    let parsed = CommandLine::try_parse_from(line.split_whitespace());
+    let Command::Run(arguments) = parsed.expect("valid").command else {
+        unreachable!("it is `run`");
+    };
+    let plan = arguments.plan().expect("a sound plan");
+    (swarm::run(plan.clone()).expect("the run ends"), plan)
+}
+
+#[test]
+fn a_search_that_nobody_matches_meets_no_goal_and_passes_no_run() {
+    let port = stub(Mood::Fine);
+    let goals = "--slo match_wait_p99<60s --slo match_wait_max>1ms";
+    let line = format!("--profile matchmaking -n 1 -d 1s --port-json {port} {goals}");
+    let (report, plan) = run_of(&line);
+    assert_eq!(report.count("unmatched"), 1, "{report}");
+    let violations = report.violations(&plan.goals);
+    let told: Vec<String> = violations.iter().map(ToString::to_string).collect();
+    let what = "match_wait_p99<60s violated: nothing was measured: 1 wait did not come to an end";
+    // That it takes longer than a millisecond is known.
+    assert_eq!(told, [what]);
+    let verdict = report.verdict(&[]);
+    assert!(verdict.contains("nobody was matched"), "{verdict}");
+    assert!(
+        report
+            .to_string()
+            .contains("match_wait: 1 of 1 did not come to an end"),
+        "{report}"
+    );
+    let json = report.to_json(&plan.goals);
+    assert_eq!(json["latency_us"]["match_wait"]["open"], 1);
+}
+
+#[test]
+fn a_server_that_never_answers_what_was_asked_passes_no_run() {
+    // Joiners are never let into a game, and nothing goes wrong with anything else.
+    let (report, _) = run_of(&format!(
+        "--profile lobby -n 20 -d 1s --port-json {}",
+        stub(Mood::Fine)
+    ));
+    let failures = report.failures();
+    assert_eq!(failures, ["nobody entered a game"], "{report}");
+}
+
 #[test]
 fn churn_keeps_its_schedule() {
     let report =

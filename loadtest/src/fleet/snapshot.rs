@@ -23,8 +23,7 @@ impl Snapshot {
             .into_iter()
             .filter(|(_, count)| *count > 0);
         let common = recorder.common.histograms().into_iter();
-        let own = recorder.own.histograms().iter();
-        let own = own.map(|(name, histogram)| (*name, histogram));
+        let own = recorder.own.histograms();
         let histograms = common.chain(recorder.metrics.histograms()).chain(own);
         let histograms = histograms.filter(|(_, histogram)| !histogram.is_empty());
         let encoded = histograms.filter_map(|(name, histogram)| {
@@ -80,6 +79,8 @@ mod tests {
                 recorder.common.login.saturating_record(us);
                 all.common.login.saturating_record(us);
             }
+            recorder.common.login.give_up(part, part);
+            all.common.login.give_up(part, part);
             recorder.common.bytes_in = part;
             all.common.bytes_in += part;
             let text = serde_json::to_string(&Snapshot::of(&recorder)).expect("JSON");
@@ -99,7 +100,8 @@ mod tests {
         let mut merged = Recorder::<Common>::of(&names);
         for _ in 0..2 {
             let mut recorder = Recorder::<Common>::of(&names);
-            recorder.own.record(0, 7);
+            recorder.own.latency(0).saturating_record(7);
+            recorder.own.latency(0).give_up(9, 1);
             recorder.own.count(0);
             let told = Snapshot::of(&recorder);
             told.add_to(&mut merged).expect("it makes sense");
@@ -107,7 +109,8 @@ mod tests {
             assert!(told.add_to(other).is_err(), "nobody measures that");
         }
         assert_eq!(merged.own.counts(), [("said", 2)]);
-        assert_eq!(merged.own.histograms()[0].1.len(), 2);
+        let found = merged.own.latency(0);
+        assert_eq!((found.len(), found.open_count()), (4, 2));
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub fn page(report: &Report, goals: &[Goal]) -> String {
 }
 
 fn goals_table(report: &Report, goals: &[Goal]) -> String {
-    let judged = slo::judge(goals, report.figures()).into_iter();
+    let judged = slo::judge(goals, |goal| report.measured(goal)).into_iter();
     let rows: Vec<Vec<Cell>> = judged
         .map(|(goal, measured, met)| {
             let met = if met {

@@ -3,11 +3,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hdrhistogram::Histogram;
-
 use crate::connection::Connection;
 use crate::delivery::{Fate, Received};
 use crate::fleet::Share;
+use crate::latency::Latency;
+use crate::plan::Plan;
 use crate::protocol::Protocol;
 use crate::worker::Context;
 
@@ -56,7 +56,17 @@ pub(crate) trait Chat: Protocol {
     fn lines(state: &Self::State) -> &Lines;
 
     /// Where lines are counted: sent, lost, and their latency.
-    fn chat(metrics: &mut Self::Metrics) -> (&mut u64, &mut u64, &mut Histogram<u64>);
+    fn chat(metrics: &mut Self::Metrics) -> (&mut u64, &mut u64, &mut Latency);
+}
+
+/// How many are there to chat, how often one of them has heard a line, and what is said if that is never.
+pub(crate) fn purpose<P: Chat>(
+    users: usize,
+    plan: &Plan,
+    heard: &Latency,
+) -> (usize, u64, &'static str) {
+    let there = if plan.scenario.has_rate() { users } else { 0 };
+    (there, heard.ended(), "no line of chat was heard")
 }
 
 /// Somebody who chats.

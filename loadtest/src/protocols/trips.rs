@@ -1,9 +1,8 @@
 //! Small messages of a relayed game that go through the relay and back, for half of the measured phase: each has its time, whether
 //! the one before is back or not. What they travel in is their lobby's.
 
-use hdrhistogram::Histogram;
-
 use crate::connection::Connection;
+use crate::latency::Latency;
 use crate::protocol::Protocol;
 use crate::worker::Context;
 
@@ -19,7 +18,7 @@ pub(crate) trait Relayed: Protocol {
     fn games(&self) -> usize;
 
     /// Where round trips are measured.
-    fn round_trips(metrics: &mut Self::Metrics) -> &mut Histogram<u64>;
+    fn round_trips(metrics: &mut Self::Metrics) -> &mut Latency;
 }
 
 /// The small messages of one game.
@@ -94,7 +93,7 @@ impl Trips {
     /// The run is over: one that has not come back has been waited for until now.
     pub(crate) fn account<P: Relayed>(&self, context: &Context<P>) {
         for number in self.returned..self.begun {
-            context.note(self.due_us(number, context), P::round_trips);
+            context.give_up(self.due_us(number, context), P::round_trips);
         }
     }
 }

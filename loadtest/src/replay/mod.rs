@@ -446,6 +446,11 @@ impl Protocol for Replay {
         ]
     }
 
+    fn purposes(&self, _plan: &Plan, metrics: &ReplayMetrics) -> Vec<(usize, u64, &'static str)> {
+        let there = self.recording.measured;
+        vec![(there, metrics.said, "nothing of the recording was said")]
+    }
+
     fn live(metrics: &ReplayMetrics) -> Vec<(&'static str, u64)> {
         vec![("said", metrics.said), ("answered", metrics.answered)]
     }

@@ -219,7 +219,7 @@ impl Session<Replay> for ReplaySession {
         let counted = self.pending.iter().filter(|pending| pending.counts);
         let unanswered = counted.clone().count() as u64;
         for pending in counted {
-            context.note(pending.due_us, |metrics| &mut metrics.answer);
+            context.give_up(pending.due_us, |metrics| &mut metrics.answer);
         }
         let recorder = &mut *context.recorder.borrow_mut();
         recorder.metrics.unanswered += unanswered;
@@ -620,7 +620,7 @@ impl ReplaySession {
         while let Some(pending) = self.pending.pop_front_if(|pending| late(pending)) {
             let answer = self.script(protocol).steps[pending.step].answer.as_ref();
             if pending.counts {
-                context.note(pending.due_us, |metrics| &mut metrics.answer);
+                context.give_up(pending.due_us, |metrics| &mut metrics.answer);
                 context.recorder.borrow_mut().metrics.unanswered += 1;
             }
             if let Some(answer) = answer {

@@ -187,6 +187,7 @@ impl Actor {
             let Some((number, due_us)) = self.owed.pop_front() else {
                 return;
             };
+            context.recorder.borrow_mut().common.script_turns += 1;
             self.turn = Some(Turn {
                 number,
                 step: 0,
@@ -333,7 +334,7 @@ impl Actor {
             && let Some(oldest) = self.pending.pop_front()
         {
             let step = &self.script.steps[oldest.step];
-            context.note_own(oldest.due_us, step.measure);
+            context.give_up_own(oldest.due_us, step.measure);
         }
         self.pending.push_back(Pending {
             turn: turn.number,
@@ -466,7 +467,7 @@ impl Actor {
             }
             let after_us = self.script.after_us(shared.plan.seed, self.client, *turn);
             for (step, after_us) in self.script.steps.iter().zip(after_us) {
-                context.note_own(due_us + after_us, step.measure);
+                context.give_up_own(due_us + after_us, step.measure);
             }
         }
     }
@@ -475,7 +476,7 @@ impl Actor {
     fn account_pending<P: Protocol>(&self, why: &str, context: &Context<P>) {
         for pending in &self.pending {
             let step = &self.script.steps[pending.step];
-            context.note_own(pending.due_us, step.measure);
+            context.give_up_own(pending.due_us, step.measure);
             if !pending.late {
                 self.fail(step, why, context);
             }

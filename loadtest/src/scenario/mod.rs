@@ -265,6 +265,17 @@ impl Scenario {
         }
     }
 
+    /// How many of its roles follow a script.
+    pub(crate) fn scripts(&self) -> usize {
+        let roles = 0..self.roles.len();
+        roles.filter(|role| self.script(*role).is_some()).count()
+    }
+
+    /// Whether the protocol's own roles have something to do at a rate.
+    pub(crate) fn has_rate(&self) -> bool {
+        self.rate.highest() > 0.0
+    }
+
     /// Scripts whose turns are due at a rate, by the places of their roles.
     pub(crate) fn paced_scripts(&self) -> impl Iterator<Item = (usize, &Script)> {
         let scripts = (0..self.roles.len()).filter_map(|role| Some((role, &**self.script(role)?)));

@@ -158,6 +158,14 @@ fn serve(stream: TcpStream, id: usize, lobby: &Mutex<Lobby>, mood: Mood) {
                 lobby.dirty[uid] = true;
                 vec![]
             }
+            // It has a queue, in which nobody is ever matched.
+            "matchmaker_info" => {
+                let queues = json!([{"queue_name": "ladder", "team_size": 4}]);
+                vec![json!({"command": "matchmaker_info", "queues": queues})]
+            }
+            "game_matchmaking" => {
+                vec![json!({"command": "search_info", "state": message["state"]})]
+            }
             "ping" => vec![json!({"command": "pong"})],
             _ => vec![],
         };

@@ -26,7 +26,6 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
-use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use self::messages::Transport;
@@ -34,10 +33,11 @@ use self::seat::Role;
 use self::session::CockatriceSession;
 use crate::cli::Arguments;
 use crate::fleet::Share;
+use crate::latency::Latency;
 use crate::metrics::metrics;
 use crate::plan::{Plan, Server};
 use crate::protocol::{Outcome, Protocol, Setup};
-use crate::protocols::chat::{Chat, Lines};
+use crate::protocols::chat::{self, Chat, Lines};
 use crate::protocols::next;
 use crate::report::latency_figures;
 use crate::scenario::{Kind, Scenario, Size};
@@ -287,7 +287,7 @@ impl Chat for Cockatrice {
         &state.lines
     }
 
-    fn chat(metrics: &mut CockatriceMetrics) -> (&mut u64, &mut u64, &mut Histogram<u64>) {
+    fn chat(metrics: &mut CockatriceMetrics) -> (&mut u64, &mut u64, &mut Latency) {
         let CockatriceMetrics {
             chat_lines,
             chat_lost,
@@ -402,6 +402,21 @@ impl Protocol for Cockatrice {
             (
                 metrics.hidden_told,
                 "hidden cards told to those who may not see them",
+            ),
+        ]
+    }
+
+    fn purposes(
+        &self,
+        plan: &Plan,
+        metrics: &CockatriceMetrics,
+    ) -> Vec<(usize, u64, &'static str)> {
+        vec![
+            chat::purpose::<Cockatrice>(self.users, plan, &metrics.chat),
+            (
+                self.tables,
+                metrics.card_move.ended(),
+                "no card was moved at any table",
             ),
         ]
     }

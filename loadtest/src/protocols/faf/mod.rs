@@ -316,6 +316,20 @@ impl Protocol for Faf {
         ]
     }
 
+    fn purposes(&self, plan: &Plan, metrics: &FafMetrics) -> Vec<(usize, u64, &'static str)> {
+        let due = |clients| if plan.scenario.has_rate() { clients } else { 0 };
+        vec![
+            (
+                due(self.hosts),
+                metrics.broadcast.ended(),
+                "no change reached a watcher",
+            ),
+            (due(self.pairs), metrics.ice.ended(), "no IceMsg arrived"),
+            (self.joiners, metrics.joins, "nobody entered a game"),
+            (self.parties, metrics.matched, "nobody was matched"),
+        ]
+    }
+
     fn live(metrics: &FafMetrics) -> Vec<(&'static str, u64)> {
         vec![("ice", metrics.ice_received), ("matched", metrics.matched)]
     }

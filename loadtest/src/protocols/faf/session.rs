@@ -151,7 +151,7 @@ impl Session<Faf> for FafSession {
 
     fn account(&self, context: &Context) {
         for intended_us in &self.pings {
-            context.note(*intended_us, |metrics| &mut metrics.ping);
+            context.give_up(*intended_us, |metrics| &mut metrics.ping);
         }
         self.role.account(context);
     }

@@ -21,16 +21,16 @@ mod user;
 use std::sync::atomic::{AtomicU8, AtomicU64};
 
 use anyhow::{Context as _, ensure};
-use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use self::session::VcmiSession;
 use crate::cli::Arguments;
 use crate::fleet::Share;
+use crate::latency::Latency;
 use crate::metrics::metrics;
 use crate::plan::{Plan, Server};
 use crate::protocol::{Outcome, Protocol, Setup};
-use crate::protocols::chat::{Chat, Lines};
+use crate::protocols::chat::{self, Chat, Lines};
 use crate::protocols::next;
 use crate::protocols::trips::Relayed;
 use crate::report::latency_figures;
@@ -148,7 +148,7 @@ impl Chat for Vcmi {
         &state.lines
     }
 
-    fn chat(metrics: &mut VcmiMetrics) -> (&mut u64, &mut u64, &mut Histogram<u64>) {
+    fn chat(metrics: &mut VcmiMetrics) -> (&mut u64, &mut u64, &mut Latency) {
         let VcmiMetrics {
             chat_lines,
             chat_lost,
@@ -166,7 +166,7 @@ impl Relayed for Vcmi {
         self.games
     }
 
-    fn round_trips(metrics: &mut VcmiMetrics) -> &mut Histogram<u64> {
+    fn round_trips(metrics: &mut VcmiMetrics) -> &mut Latency {
         &mut metrics.relay_round_trip
     }
 }
@@ -279,6 +279,17 @@ impl Protocol for Vcmi {
             metrics.players_broken,
             "players whose game did not end as it must",
         )]
+    }
+
+    fn purposes(&self, plan: &Plan, metrics: &VcmiMetrics) -> Vec<(usize, u64, &'static str)> {
+        vec![
+            chat::purpose::<Vcmi>(self.users, plan, &metrics.chat),
+            (
+                self.games,
+                metrics.relay_round_trip.ended(),
+                "nothing went through the relay of any game",
+            ),
+        ]
     }
 
     fn live(metrics: &VcmiMetrics) -> Vec<(&'static str, u64)> {

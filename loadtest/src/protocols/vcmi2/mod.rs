@@ -29,7 +29,6 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use self::messages::Identity;
@@ -39,10 +38,11 @@ use self::table::Table;
 use crate::cli::Arguments;
 use crate::connection::{Connection, Stage};
 use crate::fleet::Share;
+use crate::latency::Latency;
 use crate::metrics::metrics;
 use crate::plan::{Plan, Server, Workload};
 use crate::protocol::{Outcome, Protocol, Setup};
-use crate::protocols::chat::{Chat, Lines};
+use crate::protocols::chat::{self, Chat, Lines};
 use crate::protocols::next;
 use crate::protocols::trips::Relayed;
 use crate::report::latency_figures;
@@ -329,7 +329,7 @@ impl Chat for Vcmi2 {
         &state.lines
     }
 
-    fn chat(metrics: &mut Vcmi2Metrics) -> (&mut u64, &mut u64, &mut Histogram<u64>) {
+    fn chat(metrics: &mut Vcmi2Metrics) -> (&mut u64, &mut u64, &mut Latency) {
         let Vcmi2Metrics {
             chat_lines,
             chat_lost,
@@ -347,7 +347,7 @@ impl Relayed for Vcmi2 {
         self.matches
     }
 
-    fn round_trips(metrics: &mut Vcmi2Metrics) -> &mut Histogram<u64> {
+    fn round_trips(metrics: &mut Vcmi2Metrics) -> &mut Latency {
         &mut metrics.relay_round_trip
     }
 }
@@ -470,6 +470,22 @@ impl Protocol for Vcmi2 {
             (
                 metrics.players_broken,
                 "clients of matches that did not end as they must",
+            ),
+        ]
+    }
+
+    fn purposes(&self, plan: &Plan, metrics: &Vcmi2Metrics) -> Vec<(usize, u64, &'static str)> {
+        vec![
+            chat::purpose::<Vcmi2>(self.users, plan, &metrics.chat),
+            (
+                self.rooms,
+                metrics.room_steps,
+                "nothing was done in any room",
+            ),
+            (
+                self.matches,
+                metrics.relay_round_trip.ended(),
+                "nothing went through the relay of any match",
             ),
         ]
     }

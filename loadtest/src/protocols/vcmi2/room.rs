@@ -4,12 +4,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hdrhistogram::Histogram;
 use memchr::memmem;
 
 use super::messages::{self, Identity};
 use super::{Context, LOOK_US, Players, Seat, Task, Vcmi2Metrics};
 use crate::connection::{Connection, Stage};
+use crate::latency::Latency;
 
 /// Tells ids of these rooms from those of matches.
 const ROOMS: u64 = 0;
@@ -48,7 +48,7 @@ impl Step {
         }
     }
 
-    fn figure(self) -> fn(&mut Vcmi2Metrics) -> &mut Histogram<u64> {
+    fn figure(self) -> fn(&mut Vcmi2Metrics) -> &mut Latency {
         match self {
             Step::Login => |metrics| &mut metrics.room_login,
             Step::Open => |metrics| &mut metrics.room_open,
@@ -272,7 +272,7 @@ impl Occupant {
         let due = seen + self.unseen(context);
         for number in seen..due {
             let figure = Step::of(number).figure();
-            context.note(self.due_us(number, context), figure);
+            context.give_up(self.due_us(number, context), figure);
         }
         let recorder = &mut *context.recorder.borrow_mut();
         let lost = done.saturating_sub(seen);

@@ -152,7 +152,7 @@ impl Queuer {
 
     /// The search that was due then had no match while there were searches: it has waited at least this long.
     fn give_up(&self, due_us: u64, context: &Context) {
-        context.note(due_us, |metrics| &mut metrics.match_wait);
+        context.give_up(due_us, |metrics| &mut metrics.match_wait);
         context.recorder.borrow_mut().metrics.unmatched += 1;
     }
 
