@@ -470,6 +470,28 @@ mod tests {
     }
 
     #[test]
+    fn a_run_announces_what_it_does() {
+        for (line, said) in [
+            ("--profile login -d 5s", "all signing in at once within 5s,"),
+            (
+                "--profile login -d 5s --ramp 50",
+                "50 signing in a second, the last within 5s,",
+            ),
+            (
+                "--profile churn --rate 7 -d 5s",
+                " 7 sign-ins a second for 5s,",
+            ),
+            ("--profile idle -d 5s", "8002, for 5s,"),
+            ("--profile watch --rate 7 -d 5s", "8002, 7 a second for 5s,"),
+        ] {
+            let heading = plan(&format!("--server 127.0.0.1 {line}"))
+                .expect(line)
+                .heading();
+            assert!(heading.contains(said), "{line}: {heading}");
+        }
+    }
+
+    #[test]
     fn two_runs_have_other_names_unless_told_otherwise() {
         let logins = || plan("--seed 1").expect("valid").accounts.of(99_999).0;
         let (one, other) = (logins(), logins());

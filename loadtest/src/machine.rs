@@ -43,6 +43,10 @@ impl Usage {
 
     fn of_process(process: &Process) -> Option<Usage> {
         let stat = process.stat().ok()?;
+        // Of one that has ended nothing is left but its name.
+        if matches!(stat.state, 'Z' | 'X') {
+            return None;
+        }
         Some(Usage {
             cpu_seconds: (stat.utime + stat.stime) as f64 / ticks_per_second() as f64,
             rss_bytes: stat.rss * page_size(),
@@ -148,6 +152,21 @@ mod tests {
         assert_eq!(listener(&[port]), Some(std::process::id()));
         drop(socket);
         assert!(Usage::of(std::process::id()).is_some_and(|usage| usage.rss_bytes > 0));
+    }
+
+    #[test]
+    fn a_process_that_has_ended_uses_nothing_that_could_be_told() {
+        let mut child = std::process::Command::new("true")
+            .spawn()
+            .expect("it is there");
+        let pid = child.id();
+        // Nobody has asked how it ended: it stays in the table of processes until then.
+        while Usage::glance(pid).is_some() {
+            std::thread::yield_now();
+        }
+        assert!(Process::new(pid as i32).is_ok_and(|process| process.stat().is_ok()));
+        assert!(Usage::of(pid).is_none());
+        child.wait().expect("it has ended");
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl MemoryCurve {
         let points = &self.points;
         let most = points.last().map_or(0.0, |last| last.0);
         if most < FEWEST_CLIENTS {
-            return Err("it takes 100 clients at least");
+            return Err("it takes 100 clients connected at least");
         }
         if points.len() < FEWEST_POINTS {
             return Err(
@@ -74,6 +74,15 @@ mod tests {
             (1_900.0..2_100.0).contains(&slope.expect("it grows")),
             "{slope:?}"
         );
+    }
+
+    #[test]
+    fn what_is_too_few_is_said_of_too_few_alone() {
+        let few = curve((0..50).map(|x| (x * 2, 1_000 + x as u64))).expect_err("98");
+        assert!(few.contains("100 clients"), "{few}");
+        // Looked at rarely, but they were there.
+        let fast = curve([(0, 1), (60, 2), (100, 3)].into_iter()).expect_err("too fast");
+        assert!(fast.contains("too fast"), "{fast}");
     }
 
     #[test]

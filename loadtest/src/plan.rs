@@ -136,17 +136,30 @@ impl Plan {
             ("", String::new())
         };
         format!(
-            "swarm {}: protocol {}, profile {}, {most}{} clients to {}, {most}{} a second for {}{stages}, seed {}, run {}",
+            "swarm {}: protocol {}, profile {}, {most}{} clients to {}, {}{stages}, seed {}, run {}",
             env!("CARGO_PKG_VERSION"),
             self.protocol.name(),
             self.scenario.name,
             self.clients,
             servers.collect::<Vec<_>>().join(", "),
-            self.rate,
-            humantime::format_duration(self.duration),
+            self.pace(most),
             self.seed,
             self.run_id,
         )
+    }
+
+    /// How much is due, and for how long.
+    fn pace(&self, most: &str) -> String {
+        let (rate, duration) = (self.rate, humantime::format_duration(self.duration));
+        match (self.workload, self.ramp) {
+            (Workload::SignIn, None) => format!("all signing in at once within {duration}"),
+            (Workload::SignIn, Some(ramp)) => {
+                format!("{ramp} signing in a second, the last within {duration}")
+            }
+            (Workload::Churn, _) => format!("{most}{rate} sign-ins a second for {duration}"),
+            (Workload::Steady, _) if rate == 0.0 => format!("for {duration}"),
+            (Workload::Steady, _) => format!("{most}{rate} a second for {duration}"),
+        }
     }
 }
 

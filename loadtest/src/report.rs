@@ -588,6 +588,8 @@ impl Report {
         let memory = server
             .finished
             .map(|usage| format!("RSS {}", ByteSize(usage.rss_bytes)));
+        let gone = server.before.is_some() && server.finished.is_none();
+        let memory = memory.or_else(|| gone.then(|| "gone at the end".to_owned()));
         let connection = server
             .bytes_per_connection
             .map(|bytes| format!("{} per connection", ByteSize(bytes as u64)));

@@ -143,12 +143,14 @@ pub(crate) fn measure<P: Protocol>(
     };
     let assembled_us = watch.assemble();
     let ready = usage();
-    let connected = shared.connected();
+    // The last looks while they connected may be a moment old.
+    if let Some(usage) = ready {
+        watch.memory.add(shared.connected(), usage.rss_bytes);
+    }
     let own_before = own_cpu();
     let measured_us = watch.measure(assembled_us);
     let own_cpu_seconds = own_cpu().zip(own_before).map(|(to, from)| to - from);
     let measured = usage();
-    let connected = connected.max(shared.connected());
     watch.finish();
     let finished = usage();
     shared.enter(Phase::Stop);
@@ -174,6 +176,7 @@ pub(crate) fn measure<P: Protocol>(
     if let Some(Cut::Overloaded(why)) = shared.cut() {
         bail!("{why}");
     }
+    let connected = shared.most_connected();
     Ok(Measured {
         shared,
         recorder,
@@ -246,6 +249,7 @@ fn reach(plan: &Plan) -> anyhow::Result<()> {
         let mut socket =
             TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).with_context(|| {
                 let transport = server.transport;
+                let transport = transport.to_lowercase();
                 format!("no server for {transport} can be reached at {address}")
             })?;
         if let Some(tls) = &plan.tls {

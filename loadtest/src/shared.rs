@@ -94,6 +94,7 @@ pub(crate) struct Shared<P: Protocol> {
     closed_by_server: AtomicU64,
     settled: AtomicUsize,
     connected: AtomicI64,
+    most_connected: AtomicI64,
     finished: AtomicUsize,
     missing: Vec<Missing>,
     /// How often others' news were learnt: what was missing before says nothing any more.
@@ -129,6 +130,7 @@ impl<P: Protocol> Shared<P> {
             closed_by_server: AtomicU64::new(0),
             settled: AtomicUsize::new(0),
             connected: AtomicI64::new(0),
+            most_connected: AtomicI64::new(0),
             finished: AtomicUsize::new(0),
             missing: (0..plan.threads)
                 .map(|_| Missing {
@@ -222,7 +224,14 @@ impl<P: Protocol> Shared<P> {
     }
 
     pub(crate) fn add_connected(&self, difference: i64) {
-        self.connected.fetch_add(difference, Ordering::Relaxed);
+        let before = self.connected.fetch_add(difference, Ordering::Relaxed);
+        self.most_connected
+            .fetch_max(before + difference, Ordering::Relaxed);
+    }
+
+    /// Clients that were connected at once, when they were most.
+    pub(crate) fn most_connected(&self) -> i64 {
+        self.most_connected.load(Ordering::Relaxed)
     }
 
     pub(crate) fn connected(&self) -> i64 {

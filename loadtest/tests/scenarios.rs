@@ -417,6 +417,8 @@ rate = 10
     assert!((203..=206).contains(&answers), "{answers} {report}");
     let connected = report.series().iter().map(|second| second.connected).max();
     assert!(connected >= Some(15), "{report}");
+    // When they were most, and not in the end.
+    assert!((18..=20).contains(&report.connected), "{report}");
     let last = report
         .series()
         .iter()

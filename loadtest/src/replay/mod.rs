@@ -460,7 +460,7 @@ impl Protocol for Replay {
 
         let (common, own) = (&outcome.recorder.common, &outcome.recorder.metrics);
         let mut text = format!(
-            "{} copies, connected {}, logins {}, said {}, answered {} as recorded and {} otherwise, unanswered {}\n",
+            "{} copies, connected {} at once, logins {}, said {}, answered {} as recorded and {} otherwise, unanswered {}\n",
             self.groups,
             outcome.connected,
             common.logins,
