@@ -502,6 +502,8 @@ fn who_thinks_has_turns_of_its_own() {
 fn mistakes_are_told_with_file_line_and_the_nearest_word() {
     for (from, to, line, told) in [
         ("clients = 6", "client = 6", 3, "did you mean `clients`?"),
+        ("protocol =", "protocl =", 2, "did you mean `protocol`?"),
+        ("duration =", "duratoin =", 26, "did you mean `duration`?"),
         ("\"faf\"", "\"fav\"", 2, "did you mean `faf`?"),
         (
             "arrivals = \"poisson\"",

@@ -18,6 +18,24 @@ use crate::schedule::Arrivals;
 const MOST_CLIENTS: f64 = 1e7;
 const ARRIVALS: [&str; 2] = ["fixed", "poisson"];
 const WORKLOADS: [&str; 3] = ["steady", "sign-in", "churn"];
+/// Keys of a scenario, of its roles and of its stages.
+const KEYS: &[&str] = &[
+    "protocol",
+    "about",
+    "transport",
+    "workload",
+    "ramp",
+    "seed",
+    "slo",
+    "clients",
+    "rate",
+    "role",
+    "stage",
+];
+const ROLE_KEYS: &[&str] = &[
+    "name", "is", "count", "besides", "share", "arrivals", "think", "step",
+];
+const STAGE_KEYS: &[&str] = &["name", "duration", "clients", "rate"];
 
 impl Scenario {
     /// Reads a scenario's file.
@@ -30,6 +48,7 @@ impl Scenario {
     /// Reads a scenario.
     pub(crate) fn read(name: &str, text: &str) -> anyhow::Result<Scenario> {
         let mut file = Source { name, text }.read()?;
+        file.only(KEYS)?;
         let protocol = protocol(&file.need("protocol")?)?;
         let about = file.take("about").map(|about| about.text()).transpose()?;
         let transport = file.take("transport");
@@ -142,6 +161,7 @@ impl RoleText {
         protocol: ProtocolName,
         own: &mut OwnNames,
     ) -> anyhow::Result<RoleText> {
+        table.only(ROLE_KEYS)?;
         let at = table.error("").to_string();
         let name = table.take("name");
         let size = size(&mut table)?;
@@ -323,6 +343,7 @@ impl Course {
     }
 
     fn add(&mut self, mut table: Table<'_>, paced: &Paced<'_>) -> anyhow::Result<()> {
+        table.only(STAGE_KEYS)?;
         let duration = table.need("duration")?.duration()?;
         let name = table.take("name").map(|name| name.text()).transpose()?;
         let clients = table.take("clients").map(|entry| clients_of(&entry));

@@ -21,6 +21,11 @@ use crate::schedule::Arrivals;
 const WITHIN: Duration = Duration::from_secs(10);
 /// Most messages of one answer.
 const MOST_EXPECTED: usize = 32;
+/// Keys of a step.
+const STEP_KEYS: &[&str] = &[
+    "name", "wait", "if", "compute", "send", "expect", "within", "may_fail", "measure", "capture",
+    "count", "check",
+];
 /// Draws of one turn that are no step's.
 const OF_THINKING: u64 = u64::MAX;
 
@@ -160,6 +165,7 @@ impl Step {
         names: &mut Names,
         own: &mut OwnNames,
     ) -> anyhow::Result<Step> {
+        table.only(STEP_KEYS)?;
         let name = match table.take("name") {
             Some(entry) => identifier(&entry)?,
             None => name,

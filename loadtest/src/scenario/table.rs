@@ -57,6 +57,16 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Every key must be one of these. It is asked before any of them is read: a key that is missing may be there with a slip.
+    pub(crate) fn only(&self, known: &[&'static str]) -> anyhow::Result<()> {
+        let mut keys = self.entries.keys();
+        let Some(key) = keys.find(|key| !known.contains(&key.get_ref().as_ref())) else {
+            return Ok(());
+        };
+        let what = unknown("key", key.get_ref(), known.iter().copied());
+        Err(self.source.error(&key.span(), what))
+    }
+
     /// The value of this key, if it is there.
     pub(crate) fn take(&mut self, key: &'static str) -> Option<Entry<'a>> {
         self.known.push(key);
@@ -239,6 +249,19 @@ mod tests {
         assert!(stage.take("rate").is_none());
         let error = stage.finish().expect_err("one is left").to_string();
         assert_eq!(error, "a.toml:5: unknown key `rat`; did you mean `rate`?");
+    }
+
+    #[test]
+    fn a_slip_is_told_before_what_is_missing_for_it() {
+        let table = read();
+        table
+            .only(&["clients", "stage", "role"])
+            .expect("all are known");
+        let error = table
+            .only(&["protocol", "stage", "client"])
+            .expect_err("one is not");
+        let told = "a.toml:1: unknown key `clients`; did you mean `client`?";
+        assert_eq!(error.to_string(), told);
     }
 
     #[test]
