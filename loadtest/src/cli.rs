@@ -25,6 +25,7 @@ pub use crate::replay::ReplayArguments;
 use crate::scenario::{Scenario, What};
 use crate::slo;
 use crate::tls::TlsOptions;
+use crate::typed::Typed;
 use crate::watching::Watching;
 
 /// Sign-ins per second while the clients of a steady workload assemble, unless told otherwise.
@@ -130,6 +131,8 @@ pub struct Sides {
 /// The options of `swarm run`.
 #[derive(Debug, Args)]
 pub struct Arguments {
+    #[command(flatten)]
+    pub(crate) typed: Typed,
     /// Which lobby it is; --transport means nothing where there is only one.
     #[arg(long, value_enum)]
     pub protocol: Option<ProtocolName>,
@@ -201,6 +204,7 @@ impl Arguments {
     /// Checks everything that can be checked before the first connection.
     pub fn plan(&self) -> anyhow::Result<Plan> {
         let scenario = self.what.scenario(self.protocol)?;
+        protocols::check_options(&self.typed, scenario.protocol)?;
         protocols::plan(self, scenario)
     }
 
@@ -467,6 +471,48 @@ mod tests {
         ] {
             assert!(plan(line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn options_of_another_protocol_are_refused() {
+        for (line, told) in [
+            (
+                "--rooms 4",
+                "--rooms is an option of the protocol vcmi2, and this run is one of faf",
+            ),
+            (
+                "--protocol vcmi --table-rate 2",
+                "of the protocol cockatrice",
+            ),
+            ("--protocol cockatrice --hosts 4", "of the protocol faf"),
+            // The default, but typed.
+            ("--port-vcmi2 3031", "of the protocol vcmi2"),
+        ] {
+            let error = plan(line).expect_err(line).to_string();
+            assert!(error.contains(told), "{line}: {error}");
+        }
+        plan("--protocol vcmi2 --rooms 4 --server 127.0.0.1").expect("its own");
+    }
+
+    #[test]
+    fn a_profile_is_listed_with_each_protocol_that_has_it() {
+        use clap::CommandFactory as _;
+
+        let mut all = CommandLine::command();
+        let run = all.find_subcommand_mut("run").expect("there is one");
+        let profile = run.get_arguments().find(|arg| arg.get_id() == "profile");
+        let values = profile.expect("there is one").get_possible_values();
+        let help = |name: &str| {
+            let value = values.iter().find(|value| value.get_name() == name);
+            value
+                .and_then(|value| value.get_help())
+                .expect(name)
+                .to_string()
+        };
+        for protocol in ["faf: ", "vcmi: ", "vcmi2: ", "cockatrice: "] {
+            assert!(help("lobby").contains(protocol), "{}", help("lobby"));
+        }
+        assert!(help("watch").starts_with("faf: "), "{}", help("watch"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `cli`, `plan` | what was typed → the plan of a run |
+//! | `cli`, `typed`, `plan` | what was typed → the plan of a run |
 //! | `shared` | what the threads of a run share |
 //! | `run` | the run from start to verdict: phases, threads, end |
 //! | `worker` | one thread's clients: executor, queue of what is due, sockets |
@@ -62,6 +62,7 @@ pub mod slo;
 mod sockets;
 mod tls;
 mod totals;
+mod typed;
 pub mod watching;
 mod worker;
 

@@ -142,8 +142,14 @@ fn file(name: &str, text: &str) -> PathBuf {
 
 fn plan(port: u16, name: &str, text: &str, more: &str) -> anyhow::Result<Plan> {
     let path = file(name, text);
+    // The port of a lobby of another protocol is among `more`.
+    let port = if text.contains("protocol = \"faf\"") {
+        format!("--port-json {port}")
+    } else {
+        String::new()
+    };
     let line = format!(
-        "swarm run --quiet --port-json {port} --grace 5s --setup-timeout 5s --ping-every 0s --scenario {} {more}",
+        "swarm run --quiet {port} --grace 5s --setup-timeout 5s --ping-every 0s --scenario {} {more}",
         path.display()
     );
     let Command::Run(arguments) = CommandLine::try_parse_from(line.split_whitespace())?.command

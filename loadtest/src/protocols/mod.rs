@@ -10,6 +10,7 @@ mod trips;
 pub(crate) mod vcmi;
 pub(crate) mod vcmi2;
 
+use anyhow::bail;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
@@ -18,6 +19,7 @@ use crate::plan::Plan;
 use crate::protocol::Protocol;
 use crate::recording::dialect::Dialect;
 use crate::scenario::{Kind, Scenario};
+use crate::typed::{self, Typed};
 
 macro_rules! protocols {
     ($($(#[$doc:meta])* $name:ident in $module:ident,)*) => {
@@ -66,6 +68,19 @@ macro_rules! protocols {
             distinct([$(<$module::$name as Protocol>::transports(),)*].concat())
         }
 
+        /// The protocol that has an option of this id, if one of them has.
+        pub(crate) fn owner_of(id: &str) -> Option<&'static str> {
+            $(
+                let options = <<$module::$name as Protocol>::Options as Args>::augment_args(
+                    clap::Command::new(""),
+                );
+                if options.get_arguments().any(|arg| arg.get_id() == id) {
+                    return Some(<$module::$name as Protocol>::NAME);
+                }
+            )*
+            None
+        }
+
         /// The plan of a run of the protocol that was asked for.
         pub(crate) fn plan(arguments: &Arguments, scenario: Scenario) -> anyhow::Result<Plan> {
             match scenario.protocol {
@@ -93,6 +108,18 @@ impl Default for ProtocolName {
     fn default() -> ProtocolName {
         ProtocolName::value_variants()[0]
     }
+}
+
+/// Refuses options of other protocols than this one.
+pub(crate) fn check_options(typed: &Typed, protocol: ProtocolName) -> anyhow::Result<()> {
+    let name = name_of(protocol);
+    for id in typed.ids() {
+        if let Some(owner) = owner_of(id).filter(|owner| *owner != name) {
+            let option = typed::option(id);
+            bail!("{option} is an option of the protocol {owner}, and this run is one of {name}");
+        }
+    }
+    Ok(())
 }
 
 /// Counts on, and gives the number before.

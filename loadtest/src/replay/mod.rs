@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use hdrhistogram::Histogram;
@@ -31,9 +31,11 @@ use crate::figures;
 use crate::metrics::{Recorder, histogram, merge, metrics};
 use crate::plan::{Plan, Server};
 use crate::protocol::{Outcome, Protocol, Setup};
+use crate::protocols;
 use crate::recording::dialect::Transport;
 use crate::recording::script::{Recording, Script};
 use crate::scenario::{Kind, SLOWEST_RATE, Scenario};
+use crate::typed;
 
 type Context = crate::worker::Context<Replay>;
 
@@ -42,29 +44,24 @@ const CLIENTS: usize = 1_000;
 /// The measured phase lasts a little longer than what is played in it.
 const END_US: u64 = 100_000;
 
-/// Options of a run that mean nothing here.
-const MEANINGLESS: &[&str] = &[
-    "server",
-    "protocol",
-    "profile",
-    "ping_every",
-    "port_json",
-    "port_qdatastream",
-    "port_websocket",
-    "hosts",
-    "games",
-    "port_vcmi",
-    "matches",
-    "rooms",
-    "room_rate",
-    "port_vcmi2",
-    "tables",
-    "table_spectators",
-    "table_rate",
-    "room",
-    "port_cockatrice",
-    "port_cockatrice_websocket",
+/// Options of a run that mean nothing here, besides those of the protocols, and what stands instead of each.
+const MEANINGLESS: [(&str, &str); 5] = [
+    ("server", "--to says where to connect"),
+    ("protocol", "the recording says which it is"),
+    ("profile", "the recording says what is done"),
+    ("scenario", "the recording says what is done"),
+    (
+        "ping_every",
+        "clients say that they live as their protocol has it",
+    ),
 ];
+
+/// Why an option of a run means nothing here, if it is one that does not.
+fn meaningless(id: &str) -> Option<&'static str> {
+    let common = MEANINGLESS.iter().find(|(known, _)| *known == id);
+    let own = || protocols::owner_of(id).map(|_| "the recording says what is done, and where");
+    common.map(|(_, instead)| *instead).or_else(own)
+}
 
 /// The options of `swarm replay`.
 #[derive(Debug, clap::Args)]
@@ -131,8 +128,8 @@ fn fit(arg: clap::Arg) -> clap::Arg {
         "clients" => {
             "How many clients; each copy of the recording takes as many as it has sessions"
         }
-        name => {
-            let hide = MEANINGLESS.contains(&name);
+        id => {
+            let hide = meaningless(id).is_some() || arg.is_hide_set();
             return arg.hide(hide);
         }
     };
@@ -154,6 +151,11 @@ impl ReplayArguments {
     /// A recording that can't be read or played so, and options that make no sense.
     pub fn plan(&mut self) -> anyhow::Result<Plan> {
         let ReplayArguments { options, run } = self;
+        for id in run.typed.ids() {
+            if let Some(instead) = meaningless(id) {
+                bail!("{} means nothing in a replay: {instead}", typed::option(id));
+            }
+        }
         let recording = Recording::read(&options.file, options.session)?;
         run.server = options.to.as_ref().unwrap_or(&recording.server).clone();
         let speed = options.speed;
@@ -490,5 +492,51 @@ impl Protocol for Replay {
             );
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use crate::cli::{Command, CommandLine};
+
+    #[test]
+    fn options_that_mean_nothing_in_a_replay_are_refused_before_anything_is_read() {
+        for (line, told) in [
+            (
+                "--scenario /nowhere",
+                "--scenario means nothing in a replay",
+            ),
+            ("--server 127.0.0.1", "--to says"),
+            ("--ping-every 5s", "--ping-every means nothing"),
+            ("--also 127.0.0.1:1", "--also means nothing"),
+            ("--table-rate 2", "--table-rate means nothing"),
+        ] {
+            let words = ["swarm", "replay", "/nowhere"].into_iter();
+            let parsed = CommandLine::try_parse_from(words.chain(line.split(' ')));
+            let Command::Replay(mut arguments) = parsed.expect(line).command else {
+                unreachable!("it is `replay`");
+            };
+            let error = arguments.plan().expect_err(line).to_string();
+            assert!(error.contains(told), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn help_shows_nothing_that_is_refused_or_internal() {
+        let mut all = CommandLine::command();
+        let replay = all.find_subcommand_mut("replay").expect("there is one");
+        let help = replay.render_long_help().to_string();
+        for hidden in [
+            "--run-id",
+            "--scenario",
+            "--also",
+            "--hosts",
+            "--port-vcmi2",
+        ] {
+            assert!(!help.contains(&format!("{hidden} ")), "{hidden}: {help}");
+        }
+        assert!(help.contains("--speed"), "{help}");
     }
 }

@@ -38,17 +38,21 @@ shipped! {
     "cockatrice": "lobby";
 }
 
-/// Each name once with what it is for, as `--profile` takes them.
+/// Each name once with what it is for in each protocol that has it, as `--profile` takes them.
 pub(super) fn names() -> Vec<PossibleValue> {
-    let mut names: Vec<PossibleValue> = Vec::new();
+    let mut names: Vec<(&str, String)> = Vec::new();
     for shipped in SHIPPED {
-        let mut known = names.iter();
-        if known.all(|known| known.get_name() != shipped.name) {
-            let about = shipped.about().unwrap_or_default();
-            names.push(PossibleValue::new(shipped.name).help(about));
+        let about = shipped.about().unwrap_or_default();
+        let about = format!("{}: {about}", shipped.protocol);
+        match names.iter_mut().find(|(name, _)| *name == shipped.name) {
+            Some((_, all)) => *all = format!("{all} {about}"),
+            None => names.push((shipped.name, about)),
         }
     }
+    let names = names.into_iter();
     names
+        .map(|(name, about)| PossibleValue::new(name).help(about))
+        .collect()
 }
 
 /// All of them with what they are for, a line each; the first of a protocol is what it does unless told otherwise.
