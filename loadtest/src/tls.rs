@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, HandshakeKind,
     RootCertStore, SignatureScheme,
@@ -30,7 +31,8 @@ pub(crate) struct TlsOptions {
     /// Encrypt connections with TLS; wss:// in --server does as well.
     #[arg(long)]
     pub(crate) tls: bool,
-    /// Trust the certificates in this file (PEM), instead of those that browsers trust.
+    /// Trust the certificates in this file (PEM), instead of those that browsers trust: who has signed the server's, or the server's
+    /// own.
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca: Option<PathBuf>,
     /// Take any certificate: whoever stands in between is not noticed.
@@ -76,6 +78,7 @@ impl TlsOptions {
             return Ok(Arc::new(Anybody(algorithms)));
         }
         let mut roots = RootCertStore::empty();
+        let mut pinned = Vec::new();
         match &self.tls_ca {
             None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
             Some(path) => {
@@ -84,6 +87,7 @@ impl TlsOptions {
                     .with_context(|| format!("cannot read {name}"))?;
                 for certificate in certificates {
                     let certificate = certificate.with_context(|| format!("cannot read {name}"))?;
+                    pinned.push(certificate.clone());
                     roots
                         .add(certificate)
                         .with_context(|| format!("{name} has a certificate that can't be used"))?;
@@ -92,7 +96,16 @@ impl TlsOptions {
             }
         }
         let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone());
-        Ok(verifier.build()?)
+        let usual = verifier.build()?;
+        if pinned.is_empty() {
+            return Ok(usual);
+        }
+        let named = self.tls_name.is_some();
+        Ok(Arc::new(Pinned {
+            pinned,
+            named,
+            usual,
+        }))
     }
 }
 
@@ -172,6 +185,17 @@ impl Tls {
             rustls::Error::InvalidCertificate(
                 CertificateError::Expired | CertificateError::ExpiredContext { .. },
             ) => "the server's certificate has expired".to_owned(),
+            // A CA's, which is how `openssl req -x509` makes one that signs itself.
+            rustls::Error::InvalidCertificate(CertificateError::Other(other))
+                if other.to_string().contains("CaUsedAsEndEntity") =>
+            {
+                "the server shows a certificate that is a CA's and none of those that are trusted (--tls-ca FILE with that very \
+                 certificate trusts it)"
+                    .to_owned()
+            }
+            rustls::Error::InvalidCertificate(why) => {
+                format!("the server's certificate can't be trusted: {why}")
+            }
             rustls::Error::InvalidMessage(_) => {
                 format!("the server does not speak TLS here ({error})")
             }
@@ -313,6 +337,62 @@ impl Secured {
 
 /// Stands for when a handshake began that was told.
 const TOLD: u64 = u64::MAX;
+
+/// Trusts whoever has the key of one of these certificates, as far as the usual verifier does not anyway.
+///
+/// A certificate that signs itself is a CA's as `openssl` makes it, which the usual verifier takes from no server; and as it was given
+/// by whoever trusts it, what it says of names and dates adds nothing. A name that was typed must still be its own.
+#[derive(Debug)]
+struct Pinned {
+    pinned: Vec<CertificateDer<'static>>,
+    /// The name was typed, and is not only where the server is.
+    named: bool,
+    usual: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if self.pinned.iter().any(|pinned| pinned == end_entity) {
+            if self.named {
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+            }
+            return Ok(ServerCertVerified::assertion());
+        }
+        let usual = &self.usual;
+        usual.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.usual
+            .verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.usual
+            .verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.usual.supported_verify_schemes()
+    }
+}
 
 /// Trusts whoever comes, if only he has the key of the certificate that he shows.
 #[derive(Debug)]

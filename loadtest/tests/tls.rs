@@ -31,17 +31,30 @@ impl Drop for Server {
 /// Starts a lobby with a certificate for this name.
 fn server(name: &str, websocket: bool) -> Server {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    serve(made.cert, &made.signing_key, websocket)
+}
+
+/// Starts one with a certificate as `openssl req -x509` makes it: a CA's that signs itself, and for no host.
+fn server_of_openssl() -> Server {
+    let mut wanted = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
+    wanted.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let made = wanted.self_signed(&key).expect("a certificate");
+    serve(made, &key, false)
+}
+
+fn serve(made: rcgen::Certificate, key: &rcgen::KeyPair, websocket: bool) -> Server {
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("versions that are known")
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
+        .with_single_cert(vec![made.der().clone()], key)
         .expect("the key is the certificate's");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
     let certificate = std::env::temp_dir().join(format!("swarm-tls-{port}.pem"));
-    std::fs::write(&certificate, made.cert.pem()).expect("a file");
+    std::fs::write(&certificate, made.pem()).expect("a file");
     let config = Arc::new(config);
     thread::spawn(move || {
         for stream in listener.incoming() {
@@ -167,7 +180,6 @@ fn a_certificate_that_is_not_to_be_trusted_is_a_sentence() {
     let idle = format!("--profile idle -n 2 -d 200ms --server 127.0.0.1:{port}");
     for (options, expected) in [
         ("--tls".to_owned(), "from nobody who is trusted"),
-        (format!("--tls --tls-ca {file}"), "is not for 127.0.0.1"),
         (
             format!("--tls --tls-ca {file} --tls-name other.example"),
             "is not for other.example",
@@ -187,6 +199,30 @@ fn a_certificate_that_is_not_to_be_trusted_is_a_sentence() {
         "{}",
         report.heading()
     );
+}
+
+#[test]
+fn the_server_s_own_certificate_is_trusted_and_no_other_of_its_kind() {
+    let (server, other) = (server_of_openssl(), server_of_openssl());
+    let idle = format!(
+        "--profile idle -n 2 -d 200ms --server 127.0.0.1:{}",
+        server.port
+    );
+    let with = |server: &Server| {
+        let file = server.certificate.display();
+        run(&format!("{idle} --tls --tls-ca {file}"))
+    };
+    let report = with(&server).expect("it is the very certificate");
+    assert_eq!(report.count("logins"), 2, "{report}");
+    let error = with(&other).map(drop).expect_err("it is another one");
+    assert!(error.contains("certificate that is a CA's"), "{error}");
+    // A name that was typed is asked for.
+    let file = server.certificate.display();
+    let error = run(&format!(
+        "{idle} --tls --tls-ca {file} --tls-name other.example"
+    ));
+    let error = error.map(drop).expect_err("it is for nobody");
+    assert!(error.contains("is not for other.example"), "{error}");
 }
 
 #[test]
