@@ -14,6 +14,9 @@ use crate::worker::{Context, Task};
 /// Unsent output past which a client stops adding to it: the server has not read for long.
 const BACKLOG_BYTES: usize = 1 << 20;
 
+/// Silences before the end of a connection that are told apart: reasons are counted by their words.
+const SILENCES_S: [u64; 6] = [60, 30, 20, 15, 10, 5];
+
 /// Slots of those clients of a thread who have something to write, or whose sockets have something to tell: they have a turn.
 pub(crate) type Turns = Rc<RefCell<Vec<usize>>>;
 
@@ -60,8 +63,10 @@ pub(crate) struct Connection {
     settled: bool,
     /// This client ends the connection itself.
     closing: bool,
-    /// Why the server did not let it in, as it put it.
+    /// Why the server did not let it in, or ended the connection, as it put it.
     refusal: Option<String>,
+    /// When something of the client's left last.
+    spoke_us: u64,
 }
 
 impl Connection {
@@ -111,7 +116,7 @@ impl Connection {
         context.shared.add_connected(1);
     }
 
-    /// Keeps why the server does not let this client in.
+    /// Keeps why the server does not let this client in, or ends its connection.
     pub(crate) fn refuse(&mut self, why: String) {
         self.refusal = Some(why);
     }
@@ -191,6 +196,7 @@ impl<P: Protocol> Client<P> {
                 settled: false,
                 closing: false,
                 refusal: None,
+                spoke_us: 0,
             },
             session: P::Session::new(index, context),
             owed: VecDeque::new(),
@@ -209,6 +215,7 @@ impl<P: Protocol> Client<P> {
         connection.since_us = since_us;
         connection.closing = false;
         connection.refusal = None;
+        connection.spoke_us = context.now_us();
         self.leaving = false;
         context.recorder.borrow_mut().common.connects += 1;
         if let Some(tls) = &context.shared.plan.tls {
@@ -272,9 +279,10 @@ impl<P: Protocol> Client<P> {
     /// `bytes` of what goes out have left.
     pub(crate) fn wrote(&mut self, bytes: usize, context: &Context<P>) {
         context.recorder.borrow_mut().common.bytes_out += bytes as u64;
+        self.connection.spoke_us = context.now_us();
         match &mut self.secured {
             None => self.connection.left(bytes),
-            Some(secured) => secured.sent(bytes, context.now_us()),
+            Some(secured) => secured.sent(bytes, self.connection.spoke_us),
         }
     }
 
@@ -330,7 +338,10 @@ impl<P: Protocol> Client<P> {
         let mut recorder = context.recorder.borrow_mut();
         let counts = &mut recorder.common;
         let reason = match end {
-            End::Done | End::Closed => refusal.unwrap_or_else(|| "closed by the server".to_owned()),
+            End::Done | End::Closed => refusal.unwrap_or_else(|| {
+                let silent_us = context.now_us().saturating_sub(self.connection.spoke_us);
+                closed_in_words(silent_us)
+            }),
             End::Broken(error) => error.to_string(),
             End::Protocol(error) => {
                 counts.protocol_errors += 1;
@@ -408,9 +419,42 @@ impl<P: Protocol> Client<P> {
     }
 }
 
+/// The server has ended a connection without a word; how long the client had said nothing by then, if that may have been why.
+fn closed_in_words(silent_us: u64) -> String {
+    let silent_s = silent_us / 1_000_000;
+    let longest = SILENCES_S.iter().find(|least_s| silent_s >= **least_s);
+    match longest {
+        Some(least_s) => {
+            format!(
+                "closed by the server, {least_s} s or more after this client had last said something"
+            )
+        }
+        None => "closed by the server".to_owned(),
+    }
+}
+
 fn note_handshake<P: Protocol>(handshake: Handshake, context: &Context<P>) {
     let took_us = context.now_us().saturating_sub(handshake.began_us).max(1);
     let common = &mut context.recorder.borrow_mut().common;
     common.tls_handshake.saturating_record(took_us);
     common.tls_resumed += u64::from(handshake.resumed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_ended_after_a_silence_says_so() {
+        assert_eq!(closed_in_words(4_999_999), "closed by the server");
+        for (silent_us, said) in [
+            (5_000_000, "5 s"),
+            (17_000_000, "15 s"),
+            (99_000_000, "60 s"),
+        ] {
+            let words = closed_in_words(silent_us);
+            let expected = format!("closed by the server, {said} or more after");
+            assert!(words.starts_with(&expected), "{words}");
+        }
+    }
 }

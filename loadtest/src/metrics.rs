@@ -137,6 +137,8 @@ metrics! {
         tls_handshake,
         /// How late the tester itself was: part of every other figure, so it must stay small beside them.
         own_delay,
+        /// The same while the clients signed in and got ready: part of `login`.
+        assembly_delay,
         /// How late the tester's threads woke from their sleeps: the same while nothing is due.
         timer_delay,
     }

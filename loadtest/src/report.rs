@@ -472,6 +472,10 @@ pub(crate) fn lateness(
     let mut told = Vec::new();
     for (what, histogram) in [
         ("tasks were done", &common.own_delay),
+        (
+            "while clients signed in, tasks were done",
+            &common.assembly_delay,
+        ),
         ("sleeping threads woke", &common.timer_delay),
     ] {
         let (p99_us, max_us) = (histogram.value_at_quantile(0.99), histogram.max());

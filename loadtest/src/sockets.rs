@@ -35,6 +35,8 @@ struct Link {
     writable: bool,
     /// The server says nothing more: only by reading to the end is it known what it said before.
     ended: bool,
+    /// It waits for its turn.
+    queued: bool,
 }
 
 /// The sockets of a thread, by their clients' slots.
@@ -89,6 +91,7 @@ impl Sockets {
             readable: false,
             writable: false,
             ended: false,
+            queued: false,
         });
         Ok(())
     }
@@ -96,6 +99,13 @@ impl Sockets {
     /// Lets the socket go, if there is one.
     pub(crate) fn close(&mut self, slot: usize) {
         self.links[slot] = None;
+    }
+
+    /// The socket has its turn: what happens from now on is another one's.
+    pub(crate) fn begin_turn(&mut self, slot: usize) {
+        if let Some(link) = &mut self.links[slot] {
+            link.queued = false;
+        }
     }
 
     pub(crate) fn is_open(&self, slot: usize) -> bool {
@@ -132,7 +142,9 @@ impl Sockets {
             link.ended |= event.is_read_closed() || over;
             link.readable |= event.is_readable() || link.ended;
             link.writable |= event.is_writable() || over;
-            turns.push(slot);
+            if !std::mem::replace(&mut link.queued, true) {
+                turns.push(slot);
+            }
         }
         Ok(())
     }
@@ -226,6 +238,7 @@ mod tests {
             sockets.wait(0, 1_000_000, &mut turns).expect("it waits");
         }
         assert!(turns.iter().all(|&slot| slot == 0), "{turns:?}");
+        sockets.begin_turn(0);
     }
 
     #[test]

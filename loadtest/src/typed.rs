@@ -8,14 +8,9 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 /// The ids of the options that were typed. It has no option of its own; in a struct of options it comes first, because reading the
 /// others takes them away.
 #[derive(Debug, Clone, Default)]
-pub struct Typed(BTreeSet<String>);
+pub(crate) struct Typed(BTreeSet<String>);
 
 impl Typed {
-    /// Whether this option was typed.
-    pub(crate) fn has(&self, id: &str) -> bool {
-        self.0.contains(id)
-    }
-
     /// All that were typed.
     pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)

@@ -31,6 +31,11 @@ const READS_PER_TURN: usize = 4;
 const POLL_INTERVAL_US: u64 = 20_000;
 /// Tasks done before connections have a turn. A thread that is behind writes what several of a client's tasks say at once.
 const TASKS_PER_TURN: u64 = 256;
+/// How long connections have turns before it is looked again what is due. With thousands of them that have much to read one round
+/// takes seconds, and clients that say nothing meanwhile are taken for dead.
+const SERVE_US: u64 = 20_000;
+/// With more turns than this, what clients have to say goes before what they are told.
+const MANY_TURNS: usize = 256;
 /// How long clients may take to say goodbye.
 const CLOSE_TIMEOUT_US: u64 = 2_000_000;
 /// How many turns of a rate are looked at for one that is this thread's.
@@ -249,17 +254,38 @@ impl<P: Protocol> Worker<P> {
         self.sockets.borrow_mut().wait(now_us, until_us, turns)
     }
 
-    /// Everybody has a turn whose it is.
+    /// Everybody has a turn whose it is, for some time; those who are left come first the next time.
     fn serve(&self) {
-        let turns = self.context.turns.take();
-        for &slot in &turns {
-            self.turn(slot);
+        let mut turns = self.context.turns.take();
+        let until_us = self.context.now_us() + SERVE_US;
+        if turns.len() > MANY_TURNS {
+            self.hurry(&mut turns);
         }
+        let mut done = 0;
+        while done < turns.len() && self.context.now_us() < until_us {
+            self.turn(turns[done]);
+            done += 1;
+        }
+        turns.drain(..done);
         // The allocation is kept for the next time, and so are the turns that came up meanwhile.
         let meanwhile = self.context.turns.replace(turns);
-        let mut turns = self.context.turns.borrow_mut();
-        turns.clear();
-        turns.extend(meanwhile);
+        self.context.turns.borrow_mut().extend(meanwhile);
+    }
+
+    /// Many have a turn: what they have to say leaves at once, and those that sign in come first. So a client that has much to
+    /// read neither keeps others from saying that they live, nor takes the time of a sign-in, which is the server's.
+    fn hurry(&self, turns: &mut [usize]) {
+        let sockets = &mut *self.sockets.borrow_mut();
+        for &slot in &*turns {
+            let client = &mut *self.clients[slot].borrow_mut();
+            if sockets.is_open(slot) && !client.connection.pending().is_empty() {
+                // An error is still there when the client has its turn.
+                let _drained = self.write(client, sockets);
+            }
+        }
+        let settled =
+            |slot: &usize| self.clients[*slot].borrow().connection.stage() != Stage::SigningIn;
+        turns.sort_by_key(settled);
     }
 
     /// The ramp: client i connects at its place on a fixed schedule, if it is there from the beginning.
@@ -383,11 +409,7 @@ impl<P: Protocol> Worker<P> {
         let until_us = now_us + POLL_INTERVAL_US;
         let mut done = 0_u64;
         while let Some((due_us, slot, task)) = self.pop_due(now_us) {
-            if self.context.shared.is_measuring_at(due_us) {
-                let late_us = self.context.now_us().saturating_sub(due_us).max(1);
-                let mut recorder = self.context.recorder.borrow_mut();
-                recorder.common.own_delay.saturating_record(late_us);
-            }
+            self.note_lateness(due_us, &task);
             self.run_task(due_us, slot, task);
             done += 1;
             if done.is_multiple_of(TASKS_PER_TURN) {
@@ -400,6 +422,20 @@ impl<P: Protocol> Worker<P> {
         }
         self.check_pace(done);
         Ok(())
+    }
+
+    /// Books how late this task is done.
+    fn note_lateness(&self, due_us: u64, task: &Task<P::Task>) {
+        let shared = &self.context.shared;
+        let late_us = self.context.now_us().saturating_sub(due_us).max(1);
+        let common = &mut self.context.recorder.borrow_mut().common;
+        // All at once can't be done in time, and each counts from when it is done.
+        let at_once = *task == Task::Connect && shared.plan.ramp.is_none();
+        if shared.is_measuring_at(due_us) {
+            common.own_delay.saturating_record(late_us);
+        } else if shared.phase() == Phase::Assemble && !at_once {
+            common.assembly_delay.saturating_record(late_us);
+        }
     }
 
     /// Ends the run at its beginning if its rate is more than this thread can offer.
@@ -503,6 +539,7 @@ impl<P: Protocol> Worker<P> {
         let client = &mut *self.clients[slot].borrow_mut();
         let sockets = &mut *self.sockets.borrow_mut();
         client.connection.begin_turn();
+        sockets.begin_turn(slot);
         let end = if sockets.is_open(slot) {
             self.exchange(client, sockets)
         } else {

@@ -24,6 +24,9 @@ const BLOCKS: usize = 40;
 /// From an answer to the next question.
 const PAUSE_US: u64 = 1_000;
 const QUESTIONS: usize = 20;
+/// A crowd, and how long each of them takes to read a little.
+const CROWD: usize = 60;
+const READ_US: u64 = 5_000;
 /// From one task of who has too many to the next.
 const TOIL_US: u64 = 50;
 
@@ -35,6 +38,8 @@ enum Habit {
     Ask,
     /// Has twice as much to do as there is time for.
     Toil,
+    /// Has more to read than there is time for, but for the first, who has something to say now and then.
+    Crowd,
 }
 
 #[derive(Debug)]
@@ -90,8 +95,16 @@ impl Session<Simple> for Talker {
         connection: &mut Connection,
         context: &Context<Simple>,
     ) -> anyhow::Result<()> {
+        let habit = context.shared.protocol.0;
         if connection.stage() == Stage::SigningIn {
             connection.signed_in(context);
+            if habit == Habit::Crowd && connection.index == 0 {
+                context.schedule(context.now_us(), connection.slot, ());
+            }
+        }
+        if habit == Habit::Crowd && connection.index > 0 {
+            let until_us = context.now_us() + READ_US;
+            while context.now_us() < until_us {}
         }
         if context.shared.protocol.0 == Habit::Ask {
             context.schedule(context.now_us() + PAUSE_US, connection.slot, ());
@@ -118,6 +131,10 @@ impl Session<Simple> for Talker {
         }
         let mut late_us = context.state().late_us.lock().expect("no panic");
         late_us.push(context.now_us() - due_us);
+        if context.shared.protocol.0 == Habit::Crowd {
+            let next_us = context.now_us() + PAUSE_US;
+            return context.schedule(next_us, connection.slot, ());
+        }
         if late_us.len() < QUESTIONS {
             connection.output().push(b'?');
         } else {
@@ -136,14 +153,14 @@ impl Session<Simple> for Talker {
     }
 }
 
-/// One client against this server, until it has closed its connection, or the run is at its end.
-fn run(habit: Habit, listener: &TcpListener) -> Arc<Shared<Simple>> {
-    let words = ["swarm", "run", "-n", "2", "--threads", "1", "--hosts", "1"];
-    let Command::Run(arguments) = CommandLine::parse_from(words).command else {
+/// What so many clients of one thread share.
+fn shared(habit: Habit, listener: &TcpListener, clients: usize) -> Arc<Shared<Simple>> {
+    let line = format!("swarm run -n {} --threads 1 --hosts 1", clients.max(2));
+    let Command::Run(arguments) = CommandLine::parse_from(line.split(' ')).command else {
         unreachable!("it is `run`");
     };
     let plan = Plan {
-        clients: 1,
+        clients,
         workload: Workload::Steady,
         servers: vec![Server {
             transport: "tcp",
@@ -151,7 +168,12 @@ fn run(habit: Habit, listener: &TcpListener) -> Arc<Shared<Simple>> {
         }],
         ..arguments.plan().expect("a sound plan")
     };
-    let shared = Arc::new(Shared::new(plan, Arc::new(Simple(habit)), Clock::start()));
+    Arc::new(Shared::new(plan, Arc::new(Simple(habit)), Clock::start()))
+}
+
+/// One client against this server, until it has closed its connection, or the run is at its end.
+fn run(habit: Habit, listener: &TcpListener) -> Arc<Shared<Simple>> {
+    let shared = shared(habit, listener, 1);
     let worker = {
         let shared = shared.clone();
         thread::spawn(move || work(shared, 0))
@@ -212,6 +234,34 @@ fn a_task_that_is_due_before_the_loop_wakes_ends_its_sleep() {
     // Otherwise each waits for the rest of a poll interval.
     let most_us = POLL_INTERVAL_US / 2;
     assert!(late_us[QUESTIONS / 2] < most_us, "{late_us:?}");
+}
+
+#[test]
+fn who_has_something_to_say_does_not_wait_for_all_that_others_are_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let server = listener.try_clone().expect("a second handle");
+    thread::spawn(move || {
+        for stream in server.incoming() {
+            let mut stream = stream.expect("a client");
+            thread::spawn(move || while stream.write_all(&[b'.'; 64 << 10]).is_ok() {});
+        }
+    });
+    let shared = shared(Habit::Crowd, &listener, CROWD);
+    let worker = {
+        let shared = shared.clone();
+        thread::spawn(move || work(shared, 0))
+    };
+    let said = || shared.state.late_us.lock().expect("no panic").len();
+    while said() < QUESTIONS {
+        thread::sleep(Duration::from_millis(1));
+    }
+    shared.enter(Phase::Stop);
+    worker.join().expect("no panic").expect("a worker");
+    let mut late_us = shared.state.late_us.lock().expect("no panic").clone();
+    late_us.sort_unstable();
+    // Once round takes as long as all of them read as much as they may, which is more than a second.
+    let round_us = CROWD as u64 * READS_PER_TURN as u64 * READ_US;
+    assert!(late_us[QUESTIONS / 2] < round_us / 4, "{late_us:?}");
 }
 
 #[test]

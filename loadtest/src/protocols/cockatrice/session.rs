@@ -32,6 +32,20 @@ const EVENT_ROOM_SAY: u32 = 1002;
 
 const OK: u64 = 1;
 
+/// Why a server ends a connection.
+const CLOSE_REASONS: [(u64, &str); 8] = [
+    (1, "OTHER"),
+    (2, "SERVER_SHUTDOWN"),
+    (3, "TOO_MANY_CONNECTIONS"),
+    (4, "BANNED"),
+    (5, "USERNAMEINVALID"),
+    (6, "USER_LIMIT_REACHED"),
+    (7, "DEMOTED"),
+    (8, "LOGGEDINELSEWERE"),
+];
+/// Characters of what it says about that.
+const MOST_SAID: usize = 100;
+
 #[derive(Debug)]
 pub(crate) struct CockatriceSession {
     /// Number among all clients.
@@ -211,6 +225,24 @@ impl Session<Cockatrice> for CockatriceSession {
     }
 }
 
+/// Why the server ends the connection, as it says (spec: cockatrice-wire 14).
+fn closed_in_words(closed: Message<'_>) -> String {
+    let number = closed.number(1).unwrap_or(0);
+    let reason = CLOSE_REASONS.iter().find(|(known, _)| *known == number);
+    let reason = reason.map_or_else(
+        || format!("reason {number}"),
+        |(_, name)| (*name).to_owned(),
+    );
+    let said = closed.block(2).map(String::from_utf8_lossy);
+    match said.filter(|said| !said.is_empty()) {
+        Some(said) => {
+            let said: String = said.chars().take(MOST_SAID).collect();
+            format!("closed by the server: {reason}, {said:?}")
+        }
+        None => format!("closed by the server: {reason}"),
+    }
+}
+
 impl CockatriceSession {
     fn on_message(&mut self, message: Message<'_>, connection: &mut Connection, context: &Context) {
         let commands = &mut self.commands;
@@ -294,8 +326,7 @@ impl CockatriceSession {
             self.commands.login(connection.output(), &login, &password);
             self.login_id = self.commands.last_id();
         } else if let Some(closed) = event.message(EVENT_CLOSED) {
-            let reason = closed.number(1).unwrap_or(0);
-            connection.refuse(format!("closed by the server for reason {reason}"));
+            connection.refuse(closed_in_words(closed));
         } else if let Some(joined) = event.message(EVENT_GAME_JOINED)
             && let Some(seat) = &mut self.seat
         {
@@ -308,5 +339,24 @@ impl CockatriceSession {
         if let Some(text) = self.chatter.line(due_us, connection, context) {
             self.commands.say(connection.output(), &text);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::protobuf::Writer;
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_connection_is_told_as_the_server_put_it() {
+        let words = |closed: Writer| closed_in_words(Message(&closed.0));
+        let told = words(Writer::new().number(1, 3));
+        assert_eq!(told, "closed by the server: TOO_MANY_CONNECTIONS");
+        let told = words(Writer::new().number(1, 4).block(2, b"for an hour"));
+        assert_eq!(told, "closed by the server: BANNED, \"for an hour\"");
+        assert_eq!(
+            words(Writer::new().number(1, 77)),
+            "closed by the server: reason 77"
+        );
     }
 }

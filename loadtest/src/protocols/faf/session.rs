@@ -14,6 +14,7 @@ use super::roles::Role;
 use super::{Context, Task};
 use crate::connection::{Connection, Stage};
 use crate::protocol::{Next, Session};
+use crate::protocols::member::text_of;
 use crate::scenario::Cue;
 
 /// How long a player who vanished from a match stays away.
@@ -204,6 +205,9 @@ impl FafSession {
             Some("invalid") if !matches!(self.role, Role::Script(_)) => {
                 context.protocol_error("the server called a message invalid");
             }
+            Some("notice") if signed_in && ends_connection(&text) => {
+                connection.refuse(words_of(&text));
+            }
             Some(command) if !signed_in => {
                 self.sign_in(command, &text, connection, context);
             }
@@ -238,8 +242,7 @@ impl FafSession {
             }
             "welcome" => self.encoder.player_id = Welcome::read(text),
             "authentication_failed" | "notice" => {
-                let words = String::from_utf8_lossy(&text[..text.len().min(200)]);
-                connection.refuse(words.into_owned());
+                connection.refuse(words_of(text));
             }
             // Single objects may slip in before the list.
             "game_info" if memmem::find(text, b"\"games\"").is_some() => {
@@ -274,6 +277,16 @@ impl FafSession {
             context.schedule(next_us, output.slot(), Task::Ping);
         }
     }
+}
+
+/// A notice by which the server ends the connection (spec: faf-messages, `closelobby`).
+fn ends_connection(text: &[u8]) -> bool {
+    text_of(text, "\"style\"") == Some("kick")
+}
+
+/// The beginning of what the server says.
+fn words_of(text: &[u8]) -> String {
+    String::from_utf8_lossy(&text[..text.len().min(200)]).into_owned()
 }
 
 /// Passwords travel as lower-case hex SHA-256. spec: faf-messages 3.3
@@ -313,6 +326,16 @@ impl Welcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kick_is_the_last_word_and_other_notices_are_not() {
+        let notice =
+            |style: &str| json!({"command": "notice", "style": style, "text": "x"}).to_string();
+        assert!(ends_connection(notice("kick").as_bytes()));
+        // It ends the game alone.
+        assert!(!ends_connection(notice("kill").as_bytes()));
+        assert!(!ends_connection(notice("error").as_bytes()));
+    }
 
     #[test]
     fn passwords_travel_hashed() {
