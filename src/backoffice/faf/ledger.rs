@@ -3,6 +3,7 @@
 //! Records of one batch are settled in order; the first that the store can't take now ends the batch, and the shard sends
 //! the rest again. What a record means is decided by the rules in `lobby::faf`; here is only when it is stored.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,24 +96,27 @@ impl FafHandler {
         }
     }
 
-    /// Settles what an earlier process has left on disk, however long the store takes to come. `tell` is given what came
-    /// of each batch.
+    /// Settles what an earlier process has left on disk, however long the store takes to come. One that can't be settled now
+    /// waits until the others have been tried. `tell` is given what came of each batch.
     pub async fn replay(&self, kept: Vec<Batch>, mut tell: impl FnMut(Vec<Done>)) {
-        for mut batch in kept {
-            tracing::info!(
-                game = batch.uid,
-                "settling a game that an earlier process has left"
-            );
-            loop {
-                // Its file is there: this is where it comes from.
-                let written = self.write(batch.clone(), true).await;
-                batch.launched = written.launched;
-                batch.records.drain(..written.done.len());
-                tell(written.done);
-                if !written.unavailable {
-                    break;
-                }
+        for batch in &kept {
+            let game = batch.uid;
+            tracing::info!(game, "settling a game that an earlier process has left");
+        }
+        let (mut waiting, mut in_vain) = (VecDeque::from(kept), 0);
+        while let Some(mut batch) = waiting.pop_front() {
+            // Its file is there: this is where it comes from.
+            let written = self.write(batch.clone(), true).await;
+            batch.launched = written.launched;
+            batch.records.drain(..written.done.len());
+            tell(written.done);
+            if written.unavailable {
+                waiting.push_back(batch);
+                in_vain += 1;
+            }
+            if in_vain >= waiting.len() && !waiting.is_empty() {
                 tokio::time::sleep(REPLAY_PAUSE).await;
+                in_vain = 0;
             }
         }
     }

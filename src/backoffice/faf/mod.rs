@@ -17,6 +17,8 @@ mod handler;
 mod ledger;
 pub mod settings;
 pub mod store;
+#[cfg(test)]
+mod tests;
 
 pub use crate::AttemptLimits;
 pub use handler::{AuthMode, FafHandler, is_login_name};

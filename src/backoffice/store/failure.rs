@@ -8,6 +8,7 @@ use std::time::Duration;
 use metrics::LabelledSharedCounter;
 use sqlx::Error;
 
+use super::cause::{CHANGED_SINCE, Cause, DEADLOCK, cause};
 use crate::unix_now;
 use lobby::question::StoreFailure;
 
@@ -16,33 +17,16 @@ const LOG_LINES: u64 = 5;
 /// Length of a window of the limit, in seconds.
 const LOG_WINDOW_S: u64 = 10;
 
-/// A row was changed by somebody else since it was read (MariaDB's `innodb_snapshot_isolation`).
-const CHANGED_SINCE: u16 = 1020;
-/// A deadlock was broken.
-const DEADLOCK: u16 = 1213;
-/// MySQL and MariaDB errors that say "not now" rather than "not so".
-#[rustfmt::skip]
-const TRANSIENT: [u16; 25] = [
-    // Connecting: too many, access or database missing, shut-down, a cluster that is not ready.
-    1040, 1044, 1045, 1047, 1049, 1053, 1203, 1226,
-    // Others are at it: locks, a statement that was interrupted or took too long, a schema that is being changed.
-    CHANGED_SINCE, 1180, 1205, 1206, DEADLOCK, 1317, 1412, 1615, 1927, 1969, 3024, 4031,
-    // Nothing can be written: the disk is full, or this server is read-only after a failover.
-    1021, 1114, 1290, 1792, 1836,
-];
-/// SQLite's primary codes of the same kind: busy, locked, I/O error, disk full, cannot open.
-const SQLITE_TRANSIENT: [i32; 5] = [5, 6, 10, 13, 14];
-
 /// Why a call came to nothing, with its cause. Cheap to clone: all of a group that is handled at once may get it.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database can't be reached, or says "not now".
+    /// The database can't be reached, says "not now", or something that is not known here.
     #[error("database unavailable")]
     Unavailable(#[source] Arc<Error>),
     /// The call took longer than it may.
     #[error("database unavailable")]
     TimedOut,
-    /// A statement failed for another reason.
+    /// It says that the data or the statement is wrong.
     #[error("database refused the statement")]
     Refused(#[source] Arc<Error>),
     /// What was found makes no sense or does not fit what was asked.
@@ -56,6 +40,15 @@ impl StoreError {
         match self {
             StoreError::Unavailable(_) | StoreError::TimedOut => StoreFailure::Unavailable,
             StoreError::Refused(_) | StoreError::Unfit(_) => StoreFailure::Failed,
+        }
+    }
+
+    /// Whether it may be because of what was asked, and not of how the database is.
+    pub(crate) fn may_be_the_question(&self) -> bool {
+        match self {
+            StoreError::Unavailable(error) => cause(error) == Cause::Unknown,
+            StoreError::TimedOut => false,
+            StoreError::Refused(_) | StoreError::Unfit(_) => true,
         }
     }
 }
@@ -180,30 +173,10 @@ fn code(error: &Error) -> String {
 }
 
 /// Can't be reached, or refused? (spec: faf-messages 2, N#1009)
-pub(crate) fn kind(error: &sqlx::Error) -> StoreFailure {
-    let transient = match error {
-        Error::Io(_)
-        | Error::Tls(_)
-        | Error::PoolTimedOut
-        | Error::PoolClosed
-        | Error::WorkerCrashed => true,
-        // A server that breaks off or answers nonsense while connecting.
-        Error::Protocol(_) => true,
-        Error::Database(error) => {
-            if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
-                TRANSIENT.contains(&error.number())
-            } else {
-                // The low byte of an extended code is the primary one.
-                let code = error.code().and_then(|code| code.parse::<i32>().ok());
-                code.is_some_and(|code| SQLITE_TRANSIENT.contains(&(code & 0xff)))
-            }
-        }
-        _ => false,
-    };
-    if transient {
-        StoreFailure::Unavailable
-    } else {
-        StoreFailure::Failed
+fn kind(error: &Error) -> StoreFailure {
+    match cause(error) {
+        Cause::Refused => StoreFailure::Failed,
+        Cause::Away | Cause::Unknown => StoreFailure::Unavailable,
     }
 }
 
@@ -241,22 +214,5 @@ impl RateLimit {
         if self.lines.fetch_add(1, Ordering::Relaxed) < LOG_LINES {
             tracing::warn!(what, %error, "database call failed");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn connection_trouble_is_told_from_refusal() {
-        let io = Error::Io(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
-        assert_eq!(kind(&io), StoreFailure::Unavailable);
-        assert_eq!(kind(&Error::PoolTimedOut), StoreFailure::Unavailable);
-        assert_eq!(kind(&Error::RowNotFound), StoreFailure::Failed);
-        assert_eq!(
-            kind(&Error::ColumnNotFound("x".into())),
-            StoreFailure::Failed
-        );
     }
 }

@@ -7,9 +7,11 @@
 //! Every call ends within [`StoreSettings::call_deadline`].
 
 pub mod care;
+mod cause;
 mod failure;
 mod open;
 pub(crate) mod time;
+mod transaction;
 pub(crate) mod value;
 
 use std::sync::Arc;
@@ -17,11 +19,11 @@ use std::time::Duration;
 
 use sqlx::{MySqlPool, SqlitePool};
 
-use lobby::question::StoreFailure;
-
+pub(crate) use cause::{Cause, cause};
 pub use failure::{Metrics, StoreError};
-pub(crate) use failure::{Watch, is_deadlock, kind as kind_of};
+pub(crate) use failure::{Watch, is_deadlock};
 pub use open::{OpenError, StoreSettings};
+pub(crate) use transaction::begin;
 
 /// How long a question waits for a free or new connection. Short, because somebody waits in front of a login window.
 pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -119,8 +121,31 @@ impl Database {
             on_either!(self.read, pool => sqlx::query(statement).execute(pool).await.map(|_| ()));
         match outcome {
             Ok(()) => Ok(true),
-            Err(error) if failure::kind(&error) == StoreFailure::Failed => Ok(false),
+            Err(error) if cause(&error) == Cause::Refused || cause::is_denied(&error) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+impl Database {
+    /// Lets an embedded store's file grow no more, as a full disk does, or again: until the connection is closed that writes.
+    pub(crate) async fn set_full(&self, is_full: bool) {
+        let Pool::Sqlite(pool) = &self.write else {
+            panic!("only an embedded store's file can be full")
+        };
+        let limit = match is_full {
+            true => "PRAGMA max_page_count = 1", // SQLite takes what is there for the least
+            false => "PRAGMA max_page_count = 1073741823",
+        };
+        sqlx::raw_sql(limit).execute(pool).await.unwrap();
+    }
+
+    /// Changes what an embedded store has in a way that its lobby does not.
+    pub(crate) async fn change(&self, text: &'static str) {
+        let Pool::Sqlite(pool) = &self.write else {
+            panic!("only an embedded store is changed in this way")
+        };
+        sqlx::raw_sql(text).execute(pool).await.unwrap();
     }
 }

@@ -14,7 +14,8 @@ use sqlx::{AssertSqlSafe, Connection, Executor, MySqlPool, SqlitePool};
 
 use super::{
     ACQUIRE_TIMEOUT, CALL_DEADLINE, Database, MAX_CONNECTIONS, Metrics, Pool, STATEMENT_TIMEOUT,
-    care, failure,
+    begin, care, failure,
+    transaction::{cleaned, is_clean},
 };
 
 /// Connections to the embedded store's file that read, beside the one that writes.
@@ -157,6 +158,14 @@ async fn open_sqlite(
             .idle_timeout(None)
             .max_lifetime(None)
             .acquire_timeout(settings.acquire_timeout)
+            .before_acquire(move |connection, _| {
+                Box::pin(async move {
+                    if in_memory {
+                        cleaned(connection).await?;
+                    }
+                    Ok(in_memory || is_clean(connection))
+                })
+            })
     };
     let writer = pool(1).connect_with(options.clone()).await;
     let writer = writer.map_err(embedded)?;
@@ -194,7 +203,7 @@ async fn migrate(pool: &SqlitePool, migrations: &[&'static str]) -> sqlx::Result
     if found >= migrations.len() {
         return Ok(found);
     }
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut transaction = begin(pool, "BEGIN IMMEDIATE").await?;
     let found: i64 = sqlx::query_scalar(DONE)
         .fetch_one(&mut *transaction)
         .await?;
@@ -275,9 +284,10 @@ fn mysql_pool(
         .max_connections(connections)
         .test_before_acquire(false)
         .before_acquire(|connection, used| {
-            Box::pin(
-                async move { Ok(used.idle_for < FRESH_FOR || connection.ping().await.is_ok()) },
-            )
+            Box::pin(async move {
+                let is_there = used.idle_for < FRESH_FOR || connection.ping().await.is_ok();
+                Ok(is_there && is_clean(connection))
+            })
         })
         .acquire_timeout(settings.acquire_timeout)
         .after_connect(move |connection, _| {

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use lobby::vcmi_json::{
-    ChannelType, Cookie, Mod,
-    questions::{Begin, Outcome, PastRoom, Status, Step},
+use lobby::{
+    question::StoreFailure,
+    vcmi_json::{
+        ChannelType, Cookie, Mod,
+        questions::{Begin, Outcome, PastRoom, Status, Step},
+    },
 };
 
-use super::store::Store;
+use super::store::{PUZZLING, Store};
 use crate::{store::StoreSettings, unix_now};
 
 const BEGIN: Begin = Begin {
@@ -164,4 +167,52 @@ async fn a_start_ends_what_went_on_and_knows_what_was_said() {
     let rooms: Vec<&str> = matches.iter().map(|one| one.room.as_str()).collect();
     assert_eq!(rooms, ["over", "busy"], "the youngest first");
     assert_eq!(matches[0].host.1, "alice");
+}
+
+fn say(text: &str) -> Step {
+    Step::Say {
+        account: "id-alice".to_owned(),
+        kind: ChannelType::Global,
+        channel: "english".to_owned(),
+        text: text.to_owned(),
+        at: unix_now() as u64,
+    }
+}
+
+// The connection that writes could do nothing any more.
+#[tokio::test]
+async fn a_disk_that_was_full_for_a_moment_stopped_the_lobby_for_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder).await;
+    store.begin(BEGIN).await.unwrap();
+    store.work(vec![register("alice")]).await.unwrap();
+    let long = say(&"x".repeat(100_000));
+    for _ in 0..3 {
+        store.database.set_full(true).await;
+        let steps = vec![register("bobby"), long.clone()];
+        let failure = store.work(steps).await.unwrap_err().failure();
+        assert_eq!(failure, StoreFailure::Unavailable);
+    }
+    let done = store.work(vec![register("bobby"), long]).await.unwrap();
+    assert_eq!(done, [Outcome::Registered(true), Outcome::Done]);
+}
+
+// Everything else waits behind it, so it is not tried for ever.
+#[tokio::test]
+async fn a_step_that_fails_for_no_known_reason_is_given_up_in_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder).await;
+    store.begin(BEGIN).await.unwrap();
+    let odd = "CREATE TRIGGER odd BEFORE INSERT ON chatMessages WHEN NEW.messageText = 'odd' BEGIN SELECT json('{'); END";
+    store.database.change(odd).await;
+    let steps = vec![register("alice"), say("odd"), say("fine")];
+    for _ in 0..2 {
+        for _ in 1..PUZZLING {
+            let failure = store.work(steps.clone()).await.unwrap_err().failure();
+            assert_eq!(failure, StoreFailure::Unavailable);
+        }
+        let done = store.work(steps.clone()).await.unwrap();
+        let expected = [Outcome::Registered(true), Outcome::Refused, Outcome::Done];
+        assert_eq!(done, expected);
+    }
 }

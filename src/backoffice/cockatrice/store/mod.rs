@@ -48,7 +48,7 @@ const PREFIX: &str = "cockatrice_";
 /// The store. Shared by reference; every method may be called concurrently.
 #[derive(Debug)]
 pub struct Store {
-    database: Database,
+    pub(in crate::cockatrice) database: Database,
     prefix: String,
     /// The id of this server in tables that several share.
     server: i64,

@@ -4,7 +4,7 @@ use sqlx::AssertSqlSafe;
 
 use super::Store;
 pub(super) use crate::store::value::{Row, Statement, Value, values};
-use crate::store::{Pool, StoreError, value::bound};
+use crate::store::{Pool, StoreError, begin, value::bound};
 
 /// What a statement has done.
 #[derive(Clone, Copy, Debug)]
@@ -133,13 +133,13 @@ impl Store {
         what: &'static str,
         statements: Vec<Statement<'_>>,
     ) -> Result<Vec<Done>, StoreError> {
-        let begin = self.database.begin();
+        let how = self.database.begin();
         let mut done = Vec::with_capacity(statements.len());
         self.database
             .call(what, async {
                 match self.pool(on) {
                     Pool::Sqlite(pool) => {
-                        let mut transaction = pool.begin_with(begin).await?;
+                        let mut transaction = begin(pool, how).await?;
                         for (text, values) in statements {
                             let query = sqlx::query(AssertSqlSafe(self.prefixed(text)));
                             let ran = bound!(query, values).execute(&mut *transaction).await?;
@@ -151,7 +151,7 @@ impl Store {
                         transaction.commit().await
                     }
                     Pool::MySql(pool) => {
-                        let mut transaction = pool.begin_with(begin).await?;
+                        let mut transaction = begin(pool, how).await?;
                         for (text, values) in statements {
                             let query = sqlx::query(AssertSqlSafe(self.prefixed(text)));
                             let ran = bound!(query, values).execute(&mut *transaction).await?;

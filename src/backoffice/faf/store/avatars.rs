@@ -6,7 +6,7 @@
 use lobby::faf::questions::Avatar;
 
 use super::Store;
-use crate::store::{StoreError, is_deadlock, on_either};
+use crate::store::{StoreError, begin, is_deadlock, on_either};
 
 /// Avatars one player is told of. Nobody has been given a tenth of that.
 const AVATARS: i64 = 500;
@@ -70,7 +70,7 @@ impl Store {
         let id = i64::from(player_id);
         let write = async || {
             on_either!(self.database.write, pool => {
-                let mut transaction = pool.begin().await?;
+                let mut transaction = begin(pool, self.database.begin()).await?;
                 sqlx::query(FLAGS).bind(avatar_id).bind(id).execute(&mut *transaction).await?;
                 if has_avatar_id {
                     sqlx::query(AUTHORITY).bind(avatar_id).bind(id).execute(&mut *transaction).await?;

@@ -3,7 +3,7 @@
 use sqlx::Executor;
 
 use super::Store;
-use crate::store::{Pool, StoreError, on_either};
+use crate::store::{Pool, StoreError, begin, on_either};
 
 /// Games that somebody has been in; the account's number is parameter 1 of every statement.
 const GAMES: &str = "(SELECT gameId FROM game_player_stats WHERE playerId = ?1 UNION SELECT id FROM game_stats WHERE host = ?1)";
@@ -64,7 +64,7 @@ impl Store {
                 let Pool::Sqlite(pool) = &self.database.write else {
                     return Err(sqlx::Error::Configuration("not embedded".into()));
                 };
-                let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+                let mut transaction = begin(pool, self.database.begin()).await?;
                 for step in STEPS {
                     let text = step.replace('~', GAMES);
                     let query = sqlx::query(sqlx::AssertSqlSafe(text));

@@ -12,7 +12,7 @@ use sqlx::AssertSqlSafe;
 
 use super::Store;
 use super::ratings::{StoredRatings, marks, read_ratings};
-use crate::store::{Pool, StoreError, is_deadlock, on_either, time};
+use crate::store::{Pool, StoreError, begin, is_deadlock, on_either, time};
 use crate::unix_now;
 
 /// Pauses before a statement that lost a deadlock is tried again (spec: faf-ratings-results 5).
@@ -53,7 +53,7 @@ impl Store {
         let known = self.database.call("add game", async {
             let game_type = self.victory(&launch.victory).await?;
             on_either!(self.database.records, pool => {
-                let mut transaction = pool.begin_with(self.database.begin()).await?;
+                let mut transaction = begin(pool, self.database.begin()).await?;
                 let row: Option<(i64, i64)> = sqlx::query_as(KNOWN).bind(id).fetch_optional(&mut *transaction).await?;
                 if let Some(row) = row {
                     return Ok(Some(row));
@@ -243,7 +243,7 @@ impl Store {
         const VALIDITY: &str = "UPDATE game_stats SET validity = ? WHERE id = ?";
         let now = time::format(unix_now());
         on_either!(self.database.records, pool => {
-            let mut transaction = pool.begin_with(self.database.begin()).await?;
+            let mut transaction = begin(pool, self.database.begin()).await?;
             for score in scores {
                 sqlx::query(SCORE).bind(i64::from(score.score)).bind(&now).bind(score.outcome.name())
                     .bind(i64::from(uid)).bind(i64::from(score.player_id)).execute(&mut *transaction).await?;

@@ -43,7 +43,7 @@ pub const VERSION: usize = MIGRATIONS.len();
 /// The store. Shared by reference; every method may be called concurrently.
 #[derive(Debug)]
 pub struct Store {
-    database: Database,
+    pub(in crate::faf) database: Database,
     /// Where those wait who sign in.
     sign_ins: sign_ins::Queues,
     maps: MapCache,

@@ -14,7 +14,7 @@ use sqlx::AssertSqlSafe;
 
 use super::Store;
 use super::rows::narrow;
-use crate::store::{StoreError, on_either, time};
+use crate::store::{StoreError, begin, on_either, time};
 
 /// What rating a game came to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -148,7 +148,7 @@ impl Store {
         let players: Vec<u32> = game.players().map(|(id, _)| id).collect();
         let now = time::format(unix_now());
         on_either!(self.database.records, pool => {
-            let mut transaction = pool.begin_with(self.database.begin()).await?;
+            let mut transaction = begin(pool, self.database.begin()).await?;
             let before: i64 = sqlx::query_scalar(BEFORE).bind(uid).fetch_one(&mut *transaction).await?;
             if before > 0 {
                 let rows: Vec<JournalRow> = sqlx::query_as(JOURNAL).bind(uid).fetch_all(&mut *transaction).await?;

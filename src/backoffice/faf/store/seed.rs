@@ -4,7 +4,7 @@ use sqlx::Executor;
 
 use super::Store;
 use crate::Boxed;
-use crate::store::{Pool, StoreError};
+use crate::store::{Pool, StoreError, begin};
 
 const STARTER: &str = include_str!("seed.sqlite.sql");
 
@@ -27,7 +27,7 @@ impl Store {
                     if there > 0 {
                         return Ok(());
                     }
-                    let mut transaction = pool.begin_with(self.database.begin()).await?;
+                    let mut transaction = begin(pool, self.database.begin()).await?;
                     let leaderboards: i64 = sqlx::query_scalar(LEADERBOARDS)
                         .fetch_one(&mut *transaction)
                         .await?;

@@ -10,7 +10,11 @@ mod statistics;
 mod steps;
 mod transaction;
 
+use std::sync::atomic::AtomicU32;
+
 pub use statistics::{Chat, RoomLine, Statistics};
+#[cfg(test)]
+pub(super) use steps::PUZZLING;
 
 use sha2::{Digest, Sha256};
 
@@ -34,7 +38,9 @@ const HASHED: &str = "sha256:";
 /// The store. Shared by reference; every method may be called concurrently.
 #[derive(Debug)]
 pub struct Store {
-    database: Database,
+    pub(super) database: Database,
+    /// How often in a row steps have failed for a reason that is not known.
+    puzzling: AtomicU32,
 }
 
 impl Store {
@@ -48,7 +54,8 @@ impl Store {
     ) -> Boxed<'a, Result<Self, OpenError>> {
         Box::pin(async move {
             let database = Database::open(url, settings, &MIGRATIONS).await?;
-            Ok(Store { database })
+            let puzzling = AtomicU32::new(0);
+            Ok(Store { database, puzzling })
         })
     }
 

@@ -1,20 +1,24 @@
 //! The steps that the lobby asks for, together in one transaction.
 
-use lobby::{
-    question::StoreFailure,
-    vcmi_json::{
-        ChannelType, Cookie, Mod,
-        questions::{Account, Line, Match, Outcome, PastRoom, Status, Step},
-    },
+use std::sync::atomic::Ordering;
+
+use lobby::vcmi_json::{
+    ChannelType, Cookie, Mod,
+    questions::{Account, Line, Match, Outcome, PastRoom, Status, Step},
 };
 
 use super::{Store, hashed, moment, seconds, transaction::Transaction};
-use crate::store::{StoreError, kind_of, value::values};
+use crate::store::{Cause, StoreError, cause, value::values};
+
+/// So often in a row the same steps are tried that fail for a reason that is not known. Then the step that fails is given up: all of
+/// the lobby waits behind it.
+pub(in crate::vcmi_json) const PUZZLING: u32 = 30;
 
 type Text = Option<String>;
 
 impl Store {
-    /// Does the steps in order. A step that the database refuses leaves the others as they are.
+    /// Does the steps in order. A step that the database refuses leaves the others as they are, and so does one that has failed for
+    /// a reason that is not known as often as [`PUZZLING`] says.
     ///
     /// # Errors
     /// None of them is done.
@@ -28,7 +32,7 @@ impl Store {
             for step in &steps {
                 outcomes.push(match transaction.step(step).await {
                     Ok(outcome) => outcome,
-                    Err(error) if kind_of(&error) == StoreFailure::Failed => {
+                    Err(error) if self.is_given_up(cause(&error)) => {
                         tracing::error!(%error, "a step of VCMI's JSON lobby was refused");
                         Outcome::Refused
                     }
@@ -36,9 +40,19 @@ impl Store {
                 });
             }
             transaction.commit().await?;
+            self.puzzling.store(0, Ordering::Relaxed);
             Ok(outcomes)
         };
         self.database.call("VCMI JSON steps", work).await
+    }
+
+    /// Whether a step that has failed is left out. The lobby asks for the same steps again, and for nothing else, until they are done.
+    fn is_given_up(&self, cause: Cause) -> bool {
+        match cause {
+            Cause::Refused => true,
+            Cause::Away => false,
+            Cause::Unknown => self.puzzling.fetch_add(1, Ordering::Relaxed) + 1 >= PUZZLING,
+        }
     }
 }
 

@@ -3,7 +3,10 @@
 use sqlx::{AssertSqlSafe, MySql, Sqlite};
 
 use super::Pool;
-use crate::store::value::{Row, Statement, bound};
+use crate::store::{
+    begin,
+    value::{Row, Statement, bound},
+};
 
 /// One that has begun. Dropped, it comes to nothing.
 pub(super) enum Transaction {
@@ -14,8 +17,8 @@ pub(super) enum Transaction {
 impl Transaction {
     pub(super) async fn begin(pool: &Pool, how: &'static str) -> sqlx::Result<Self> {
         Ok(match pool {
-            Pool::Sqlite(pool) => Transaction::Sqlite(pool.begin_with(how).await?),
-            Pool::MySql(pool) => Transaction::MySql(pool.begin_with(how).await?),
+            Pool::Sqlite(pool) => Transaction::Sqlite(begin(pool, how).await?),
+            Pool::MySql(pool) => Transaction::MySql(begin(pool, how).await?),
         })
     }
 

@@ -11,8 +11,6 @@ use std::sync::Arc;
 use sqlx::Error;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use lobby::question::StoreFailure;
-
 use crate::store::{StoreError, Watch};
 
 /// What is asked by one.
@@ -137,7 +135,7 @@ pub(super) async fn settle<D, Q: Grouped<D>>(
         .unzip();
     let answers = match watch.call(Q::WHAT, Q::answer(database, &questions)).await {
         Ok(answers) => answers,
-        Err(error) if error.failure() == StoreFailure::Failed && questions.len() > 1 => {
+        Err(error) if error.may_be_the_question() && questions.len() > 1 => {
             for (question, reply) in questions.iter().zip(replies) {
                 if reply.is_closed() {
                     continue;
