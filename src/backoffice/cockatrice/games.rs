@@ -1,7 +1,7 @@
 //! What games leave: numbers, replays, what was said (spec: cockatrice-behaviour 5, 12).
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     io,
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -40,15 +40,10 @@ impl Answers<KeepPiece> for CockatriceHandler {
 
 impl Answers<KeepGame> for CockatriceHandler {
     async fn answer(&self, KeepGame(played): KeepGame) -> Result<(), StoreFailure> {
-        let Some(Kept { spool, pieces, .. }) = &self.kept else {
-            return Ok(());
-        };
-        if let Err(error) = pieces.settle(&played).await {
-            let game = played.game;
-            tracing::error!(%error, game, "pieces of a replay can't be made durable");
+        match &self.kept {
+            Some(kept) if !kept.keep(&played).await => Err(StoreFailure::Unavailable),
+            _ => Ok(()),
         }
-        let kept = spool.keep(played.game, &*played).await;
-        kept.map_err(|_| StoreFailure::Unavailable)
     }
 }
 
@@ -61,13 +56,15 @@ impl Answers<StoreGame> for CockatriceHandler {
         let whole = kept.pieces.whole(played.clone()).await;
         match self.store.store_game(&whole).await {
             Ok(ids) => {
+                kept.unkept().remove(&game);
                 kept.spool.forget(game).await;
                 kept.pieces.forget(&played).await;
                 Ok(ids)
             }
             Err(error) => {
                 let failure = error.failure();
-                if failure == StoreFailure::Unavailable {
+                let in_memory_only = kept.unkept().contains(&game) && !kept.keep(&played).await;
+                if failure == StoreFailure::Unavailable || in_memory_only {
                     kept.later(played);
                 } else {
                     tracing::error!(
@@ -94,6 +91,8 @@ pub(super) struct Kept {
     pieces: Pieces,
     /// Games that the store could not take when it was asked.
     unstored: Mutex<VecDeque<Box<PlayedGame>>>,
+    /// Games that the disk could not take: they are put there when the store has not taken them either.
+    unkept: Mutex<BTreeSet<u32>>,
 }
 
 impl Kept {
@@ -115,12 +114,32 @@ impl Kept {
             spool,
             pieces,
             unstored: Mutex::default(),
+            unkept: Mutex::default(),
         };
         Ok((kept, games))
     }
 
     fn unstored(&self) -> MutexGuard<'_, VecDeque<Box<PlayedGame>>> {
         self.unstored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unkept(&self) -> MutexGuard<'_, BTreeSet<u32>> {
+        self.unkept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a game on disk that is over, with what there is of its replays. False: it is in memory only, which has been logged.
+    async fn keep(&self, played: &PlayedGame) -> bool {
+        let (game, settled) = (played.game, self.pieces.settle(played).await);
+        if let Err(error) = &settled {
+            tracing::error!(%error, game, "pieces of a replay can't be made durable");
+        }
+        let is_kept = self.spool.keep(game, played).await.is_ok();
+        if is_kept && settled.is_ok() {
+            self.unkept().remove(&game);
+        } else {
+            self.unkept().insert(game);
+        }
+        is_kept
     }
 
     /// A game is to be stored when the store can be reached. Beyond so many only the next start does it.

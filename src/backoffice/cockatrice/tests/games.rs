@@ -4,9 +4,12 @@ use std::path::Path;
 
 use bytes::Bytes;
 use cockatrice::messages::{GameReplay, ResponseBody, ResponseCode as Code, decode, encode};
-use lobby::cockatrice::questions::{
-    Answer, AskReplays, KeepGame, KeepPiece, LogLine, Moderate, ModeratorRequest, NewGame, Place,
-    PlayedGame, Recorded, ReplayRequest, StoreGame, Who, WriteLog,
+use lobby::{
+    cockatrice::questions::{
+        Answer, AskReplays, KeepGame, KeepPiece, LogLine, Moderate, ModeratorRequest, NewGame,
+        Place, PlayedGame, Recorded, ReplayRequest, StoreGame, Who, WriteLog,
+    },
+    question::StoreFailure,
 };
 
 use super::{
@@ -281,4 +284,41 @@ async fn outlives(adopted: bool) {
         .with_spool(opened(&games), &pieces, &nowhere)
         .unwrap();
     assert!(left.is_empty(), "what is stored is no longer kept");
+}
+
+// The connection that writes could do nothing any more, and a game that the disk had not taken was in memory only for good.
+#[tokio::test]
+async fn a_disk_that_was_full_for_a_moment_stopped_all_writing_for_good() {
+    let bench = Bench::sqlite().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (games, pieces) = (folder.path().join("games"), folder.path().join("replays"));
+    let spool = Spool::open(&games, Default::default()).unwrap();
+    let handler = bench.with(|_| {});
+    let opened = handler.with_spool(spool.clone(), &pieces, &folder.path().join("nowhere"));
+    let (handler, _) = opened.unwrap();
+    let game = new_game(&bench).await;
+    let mut played = played(game);
+    played.replays[0].encoded = Bytes::from(vec![7; 100_000]);
+    // Neither the folder nor the store takes it.
+    let in_its_place = games.join(format!("{game}.game"));
+    std::fs::create_dir_all(in_its_place.join("x")).unwrap();
+    let answer = handler.handle(KeepGame(played.clone()).into()).await;
+    assert!(matches!(answer, Answer::KeepGame(Err(_))));
+    bench.store.database.set_full(true).await;
+    let answer = handler.handle(StoreGame(played.clone()).into()).await;
+    let Answer::StoreGame(Err(StoreFailure::Unavailable)) = answer else {
+        panic!("{answer:?}")
+    };
+    // There is room for it in the folder, and it is on disk.
+    std::fs::remove_dir_all(&in_its_place).unwrap();
+    bench.store.database.set_full(true).await;
+    handler.store_again().await;
+    assert_eq!(spool.kept::<PlayedGame>().unwrap(), [*played]);
+    let replays = "SELECT CAST(COUNT(*) AS CHAR) FROM cockatrice_replays WHERE id_game = 1";
+    assert_eq!(bench.look(replays).await, "0");
+    // And in the store.
+    handler.store_again().await;
+    assert!(spool.kept::<PlayedGame>().unwrap().is_empty());
+    assert_eq!(bench.look(replays).await, "1");
+    assert_eq!(new_game(&bench).await, game + 1);
 }
