@@ -3,9 +3,11 @@
 mod support;
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::{ErrorKind, Write as _},
     net::TcpListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -15,9 +17,10 @@ use serde_json::{Value, json};
 use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection, sqlite::SqliteConnectOptions};
 use support::{
     exchange::Exchange,
+    http,
     player::{Player, hello},
     proxy::{Line, Proxy},
-    server::{Backend, Server, Setup, muster},
+    server::{Backend, Database, Server, Setup, muster},
 };
 
 /// Generous: a loaded machine must not fail a test.
@@ -343,6 +346,101 @@ fn a_database_that_comes_back_is_told_everything() {
     }
     let kills = format!("SELECT CAST(gametime AS TEXT) FROM teamkills WHERE game_id = {uid}");
     assert_eq!(server.database.rows(&kills).unwrap(), ["120"]);
+}
+
+/// A server whose folder and database are on a small disk that it alone sees, and where others reach that. `None`: here nobody may
+/// have such a disk.
+fn on_a_small_disk() -> Option<(Server, PathBuf)> {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().display();
+    let mount = format!("mount -t tmpfs -o size=16m tmpfs {disk}");
+    let tried = Command::new("unshare").args(["-rm", "sh", "-c", &mount]);
+    if !tried.status().is_ok_and(|status| status.success()) {
+        return None;
+    }
+    let database = Database::make(Backend::Sqlite).unwrap();
+    let Database::Sqlite(filled) = &database else {
+        unreachable!("it was just made")
+    };
+    let filled = filled.path().display();
+    let script = format!("{mount} && cp {filled}/* {disk} && exec \"$@\"");
+    let plain = muster(folder.path());
+    let mut command = Command::new("unshare");
+    command.args(["-rm", "sh", "-c", &script, "sh"]);
+    command.arg(plain.get_program()).args(plain.get_args());
+    for (name, _) in plain.get_envs() {
+        command.env_remove(name);
+    }
+    let store = format!("store.url=sqlite:{disk}/muster.db");
+    for pair in [
+        store.as_str(),
+        "server.shards=2",
+        "server.pin=false",
+        "server.stop_grace_s=0",
+        "log.level=error",
+        "faf.jwks_url=",
+        "faf.json_address=127.0.0.1:0",
+        "faf.qdatastream_address=127.0.0.1:0",
+        "faf.websocket_address=127.0.0.1:0",
+        "vcmi.address=127.0.0.1:0",
+        "http.control_address=127.0.0.1:0",
+        "http.health_address=127.0.0.1:0",
+        "http.metrics_address=127.0.0.1:0",
+        "http.page_address=",
+    ] {
+        command.args(["--set", pair]);
+    }
+    command.stdin(Stdio::null());
+    let server = Server::launch(command, folder, database).unwrap();
+    let root = PathBuf::from(format!("/proc/{}/root", server.pid()));
+    let disk = root.join(server.folder().strip_prefix("/").unwrap());
+    Some((server, disk))
+}
+
+/// The same as [`is_rated`], of a copy; one that was made while the server wrote may say no.
+fn is_rated_on(disk: &Path) -> bool {
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["muster.db", "muster.db-wal"] {
+        let _ = fs::copy(disk.join(name), copy.path().join(name));
+    }
+    Database::Sqlite(copy).rows(RATED).unwrap_or_default() == ["11 1 1", "12 1 0"]
+}
+
+// The launch was refused, with it the end, and so was everything until a restart.
+#[test]
+fn a_disk_that_was_full_for_a_moment_lost_the_games_of_that_moment() {
+    let Some((server, disk)) = on_a_small_disk() else {
+        eprintln!("no mount namespace may be had, passed over");
+        return;
+    };
+    let metrics = server.listener("http/metrics").unwrap();
+    let (mut host, mut guest, uid) = seated(&server);
+    let filling = disk.join("filling");
+    let mut file = File::create(&filling).unwrap();
+    let full = loop {
+        if let Err(error) = file.write_all(&[0; 4096]) {
+            break error.kind();
+        }
+    };
+    assert_eq!(full, ErrorKind::StorageFull);
+    host.game("GameState", json!(["Launching"]));
+    heard(&mut host);
+    finish(&mut host, &mut guest);
+    until("the game to be in memory only, and counted", || {
+        let page = http::get(metrics, "/metrics").unwrap().body;
+        let counted = |line: &str| {
+            line.strip_prefix("muster_spool_failed_total ")?
+                .parse()
+                .ok()
+        };
+        page.lines()
+            .find_map(counted)
+            .is_some_and(|times: f64| times > 0.0)
+    });
+    fs::remove_file(&filling).unwrap();
+    until("the ratings", || is_rated_on(&disk));
+    let kept = disk.join(format!("games/{uid}.game"));
+    until("the game to be forgotten", || !kept.exists());
 }
 
 /// A server that has given ports and folder to the next one, and the next one.
