@@ -37,17 +37,48 @@ impl OperatorStore {
     /// # Errors
     /// [`OpenError`]
     pub async fn open(folder: &Path, create: bool) -> Result<OperatorStore, OpenError> {
-        let url = format!("sqlite:{}", Self::file(folder).display());
         let settings = StoreSettings {
             create,
             ..StoreSettings::default()
         };
-        let database = Database::open(&url, &settings, &MIGRATIONS).await?;
+        let database = Database::open_file(&Self::file(folder), &settings, &MIGRATIONS).await?;
         Ok(OperatorStore { database })
     }
 
     /// Closes it.
     pub async fn close(&self) {
         self.database.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A folder `lobby%20data` had its bans in `lobby data`, and `a?b` in a file `a`.
+    #[tokio::test]
+    async fn the_folder_may_have_any_name() {
+        let top = tempfile::tempdir().unwrap();
+        for name in [
+            "lobby%20data",
+            "a?b",
+            "a#b",
+            "a b",
+            "mode=memory",
+            "file:x",
+            "%",
+            "plätze",
+        ] {
+            let folder = top.path().join(name);
+            std::fs::create_dir(&folder).unwrap();
+            let store = OperatorStore::open(&folder, true).await.unwrap();
+            store.close().await;
+            let of_top = std::fs::read_dir(top.path()).unwrap().count();
+            assert!(OperatorStore::file(&folder).exists(), "{name}");
+            assert_eq!(of_top, 1, "{name}");
+            let again = OperatorStore::open(&folder, false).await;
+            again.unwrap().close().await;
+            std::fs::remove_dir_all(&folder).unwrap();
+        }
     }
 }

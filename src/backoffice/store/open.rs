@@ -107,32 +107,48 @@ impl Database {
         settings: &StoreSettings,
         migrations: &[&'static str],
     ) -> Result<Self, OpenError> {
-        let watch = failure::Watch::new(settings.call_deadline, settings.metrics.clone());
-        let watch = Arc::new(watch);
         if url.starts_with("sqlite:") {
-            open_sqlite(url, settings, migrations, watch).await
+            let in_memory = url.contains(":memory:") || url.contains("mode=memory");
+            let options = SqliteConnectOptions::from_str(url).map_err(|_| OpenError::Url)?;
+            open_sqlite(options, in_memory, settings, migrations).await
         } else if let Some(rest) = url
             .strip_prefix("mysql://")
             .or_else(|| url.strip_prefix("mariadb://"))
         {
-            open_mysql(rest, settings, watch)
+            open_mysql(rest, settings)
         } else {
             Err(OpenError::Scheme)
         }
     }
+
+    /// The same for the embedded store in this file, of whatever name: in a URL some characters mean something.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub(crate) async fn open_file(
+        file: &Path,
+        settings: &StoreSettings,
+        migrations: &[&'static str],
+    ) -> Result<Self, OpenError> {
+        let options = SqliteConnectOptions::new().filename(file);
+        open_sqlite(options, false, settings, migrations).await
+    }
+}
+
+fn watch(settings: &StoreSettings) -> Arc<failure::Watch> {
+    let watch = failure::Watch::new(settings.call_deadline, settings.metrics.clone());
+    Arc::new(watch)
 }
 
 /// One connection writes, with what it has committed on the disk before it says so: a game that is settled goes from where
 /// finished games are kept. Those that read can't write, so that nobody waits for this process's own lock.
 async fn open_sqlite(
-    url: &str,
+    options: SqliteConnectOptions,
+    in_memory: bool,
     settings: &StoreSettings,
     migrations: &[&'static str],
-    watch: Arc<failure::Watch>,
 ) -> Result<Database, OpenError> {
-    let in_memory = url.contains(":memory:") || url.contains("mode=memory");
-    let options = SqliteConnectOptions::from_str(url)
-        .map_err(|_| OpenError::Url)?
+    let options = options
         .create_if_missing(settings.create)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
@@ -189,7 +205,7 @@ async fn open_sqlite(
         write: Pool::Sqlite(writer.clone()),
         records: Pool::Sqlite(writer.clone()),
         sign_in: Pool::Sqlite(writer),
-        watch,
+        watch: watch(settings),
     })
 }
 
@@ -248,11 +264,7 @@ fn try_out(file: &Path) -> io::Result<()> {
 }
 
 /// Three pools, so that whatever holds up one kind of question leaves the others their connections.
-fn open_mysql(
-    rest: &str,
-    settings: &StoreSettings,
-    watch: Arc<failure::Watch>,
-) -> Result<Database, OpenError> {
+fn open_mysql(rest: &str, settings: &StoreSettings) -> Result<Database, OpenError> {
     // UTC, and counts of matched rather than of changed rows (spec: faf-database 1); the latter is how this driver
     // always connects.
     let mut options = MySqlConnectOptions::from_str(&format!("mysql://{rest}"))
@@ -270,7 +282,7 @@ fn open_mysql(
         write: general,
         records: pool(some),
         sign_in: pool(settings.max_connections),
-        watch,
+        watch: watch(settings),
     })
 }
 
