@@ -4,7 +4,8 @@ use std::{fmt, net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
 
-/// An address block such as `10.0.0.0/8`; an address alone is a block of one.
+/// An address block such as `10.0.0.0/8`; an address alone is a block of one. One of IPv4 addresses that are written as IPv6
+/// (`::ffff:10.0.0.0/104`, RFC 4291 2.5.5.2) is the block of the IPv4 addresses: as those they are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cidr(IpNet);
 
@@ -31,10 +32,21 @@ impl Cidr {
     }
 }
 
+/// Leading bits that all IPv4 addresses written as IPv6 share.
+const MAPPED_BITS: u8 = 96;
+
 /// The text is not an address block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an address block such as \"10.0.0.0/8\"")]
-pub struct NotABlock;
+pub enum NotABlock {
+    /// It does not look like one.
+    #[error("not an address block such as \"10.0.0.0/8\"")]
+    Form,
+    /// It is one of an IPv4 address that is written as IPv6, and larger than all of these together.
+    #[error(
+        "a block of an IPv4 address that is written as IPv6 has {MAPPED_BITS} bits at the least: write it as IPv4"
+    )]
+    Mapped,
+}
 
 impl FromStr for Cidr {
     type Err = NotABlock;
@@ -44,7 +56,16 @@ impl FromStr for Cidr {
             true => text.parse().ok(),
             false => text.parse().ok().map(|alone: IpAddr| alone.into()),
         };
-        block.map(Cidr).ok_or(NotABlock)
+        let block: IpNet = block.ok_or(NotABlock::Form)?;
+        let IpAddr::V4(address) = block.addr().to_canonical() else {
+            return Ok(Cidr(block));
+        };
+        let bits = match block {
+            IpNet::V4(block) => Some(block.prefix_len()),
+            IpNet::V6(block) => block.prefix_len().checked_sub(MAPPED_BITS),
+        };
+        let block = bits.and_then(|bits| IpNet::new(address.into(), bits).ok());
+        block.map(Cidr).ok_or(NotABlock::Mapped)
     }
 }
 
@@ -84,6 +105,31 @@ mod tests {
             contains("127.0.0.0/8", "::ffff:127.0.0.1"),
             "mapped address"
         );
+    }
+
+    // Such a block was taken and held nobody, since addresses are looked for as IPv4.
+    #[test]
+    fn blocks_of_mapped_addresses_are_those_of_ipv4() {
+        for (text, meant) in [
+            ("::ffff:203.0.113.0/120", "203.0.113.0/24"),
+            ("::ffff:cb00:7105/128", "203.0.113.5/32"),
+            ("::ffff:203.0.113.5", "203.0.113.5/32"),
+            ("::ffff:203.0.113.5/120", "203.0.113.5/24"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+        ] {
+            let block: Cidr = text.parse().unwrap();
+            assert_eq!(block, meant.parse().unwrap(), "{text}");
+            assert_eq!(block.to_string(), meant, "{text}");
+            assert!(!block.length().0, "{text}");
+        }
+        assert!(contains("::ffff:203.0.113.0/120", "203.0.113.7"));
+        assert!(contains("::ffff:203.0.113.0/120", "::ffff:203.0.113.7"));
+        assert!(!contains("::ffff:203.0.113.0/120", "203.0.114.7"));
+        for text in ["::ffff:203.0.113.0/95", "::ffff:1.2.3.4/24", "::ffff:0:0/0"] {
+            assert_eq!(text.parse::<Cidr>(), Err(NotABlock::Mapped), "{text}");
+        }
+        // What only begins alike is IPv6.
+        assert!(contains("::/0", "2001:db8::1") && contains("::ffff:0:0:0/96", "::ffff:0:1:2"));
     }
 
     #[test]

@@ -121,7 +121,10 @@ impl fmt::Display for Kind {
             ),
             Kind::Address => write!(f, "\"IP:PORT\", \"auto:PORT\", or \"\" for off"),
             Kind::HostAddress => write!(f, "\"IP:PORT\", \"host:PORT\", or \"\" for off"),
-            Kind::Blocks => write!(f, "a list of address blocks such as \"10.0.0.0/8\""),
+            Kind::Blocks => write!(
+                f,
+                "a list of address blocks such as \"10.0.0.0/8\", of an IPv4 address that is written as IPv6 at least /96"
+            ),
             Kind::LogLevels => write!(
                 f,
                 "one of \"{}\", or with levels for parts of it a list such as \"info,muster_engine=debug\"",

@@ -13,7 +13,7 @@ use muster::{
     control_socket::{Banned, Reply, Whom},
     engine::Eviction,
     lobby::operator::{Act, Farewell, Sanction, Until, Wanted},
-    settings::Cidr,
+    settings::{Cidr, NotABlock},
 };
 
 use crate::serve::shards::{self, Lobbies};
@@ -94,9 +94,10 @@ fn checked(for_s: Option<u64>) -> Result<Option<u64>, String> {
 
 /// A network that is not half of the world.
 fn network(text: &str) -> Result<Cidr, String> {
-    let network: Cidr = text
-        .parse()
-        .map_err(|_| format!("{text:?} is not a network such as 192.0.2.0/24"))?;
+    let network: Cidr = text.parse().map_err(|fault| match fault {
+        NotABlock::Form => format!("{text:?} is not a network such as 192.0.2.0/24"),
+        NotABlock::Mapped => format!("{text:?}: {fault}"),
+    })?;
     let (is_v6, bits) = network.length();
     let least = if is_v6 { LEAST_BITS.1 } else { LEAST_BITS.0 };
     match bits < least {
@@ -232,8 +233,10 @@ impl Desk {
             Whom::Network(text) => {
                 let network = network(text)?.to_string();
                 let lifted = self.lift(Kind::Network, "", &network).await?;
+                // An earlier version kept what was written of IPv4 addresses as IPv6, and nobody was met by it.
+                let written = self.lift(Kind::Network, "", text).await?;
                 self.tell_engine().await?;
-                lifted
+                lifted || written
             }
             Whom::Client(id) => self.stores.unban_client(&config, id).await?,
             Whom::Player(name) => {
@@ -446,6 +449,11 @@ mod tests {
         );
         assert!(network("2001::/15").is_err() && network("2001:db8::/32").is_ok());
         assert!(network("eve").is_err());
+        let mapped = network("::ffff:203.0.113.9/120").unwrap().to_string();
+        assert_eq!(mapped, "203.0.113.0/24");
+        let too_short = network("::ffff:203.0.113.9/64").unwrap_err();
+        assert!(too_short.contains("96 bits"), "{too_short}");
+        assert!(network("::ffff:0:0/96").is_err(), "that is all of IPv4");
     }
 
     #[test]
