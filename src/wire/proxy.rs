@@ -2,7 +2,8 @@
 //!
 //! Only the source address is taken. It must never guess: no header, or one that should carry an address and does not, is an
 //! error, reported as soon as the bytes so far cannot become a header any more. A header of version 2 may say that the proxy
-//! speaks for itself (`LOCAL`), mostly to see whether somebody listens: then there is nobody's address but its own.
+//! speaks for itself (`LOCAL`), mostly to see whether somebody listens, or that its client has no address of the Internet (`UNSPEC`,
+//! `AF_UNIX`): then there is nobody's address but the proxy's own.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -24,7 +25,7 @@ const V2_MAX_BYTES: usize = 8 << 10;
 pub enum Source {
     /// For a client with this address.
     Client(IpAddr),
-    /// For the proxy itself.
+    /// For the proxy itself, or for somebody whose address it does not know.
     Proxy,
 }
 
@@ -66,7 +67,7 @@ fn parse_v1(input: &[u8]) -> Result<Option<(usize, Source)>, WireError> {
     let source: IpAddr = field()?.parse().map_err(|_| malformed)?;
     let destination: IpAddr = field()?.parse().map_err(|_| malformed)?;
     for _ in ["source", "destination"] {
-        field()?.parse::<u16>().map_err(|_| malformed)?;
+        port(field()?).ok_or(malformed)?;
     }
     let agrees = match family {
         "TCP4" => source.is_ipv4() && destination.is_ipv4(),
@@ -77,6 +78,13 @@ fn parse_v1(input: &[u8]) -> Result<Option<(usize, Source)>, WireError> {
         return Err(malformed);
     }
     Ok(Some((end + 1, Source::Client(source))))
+}
+
+/// A port as version 1 writes one: digits alone, no leading zero (PROXY protocol specification, 2.1).
+fn port(text: &str) -> Option<u16> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_plain = is_plain && (text == "0" || !text.starts_with('0'));
+    text.parse().ok().filter(|_| is_plain)
 }
 
 fn parse_v2(input: &[u8]) -> Result<Option<(usize, Source)>, WireError> {
@@ -93,15 +101,16 @@ fn parse_v2(input: &[u8]) -> Result<Option<(usize, Source)>, WireError> {
     if len > V2_MAX_BYTES {
         return Err(WireError::Proxy("too long"));
     }
-    if *command == 0x20 {
-        // Whatever follows is to be skipped (PROXY protocol specification, 2.2).
+    if *command == 0x20 || matches!(family, 0x00 | 0x31 | 0x32) {
+        // Whatever follows is to be skipped, and the connection's own addresses are to be used (PROXY protocol
+        // specification, 2.2). That goes for UNSPEC, and for valid families that a receiver does not know what to do with.
         return Ok((rest.len() >= len).then_some((V2_FIXED_BYTES + len, Source::Proxy)));
     }
     // Source and destination address, then two ports.
     let needed = match family {
         0x11 | 0x12 => 2 * 4 + 4,
         0x21 | 0x22 => 2 * 16 + 4,
-        _ => return Err(WireError::Proxy("carries no address")),
+        _ => return Err(WireError::Proxy("malformed")),
     };
     if len < needed {
         return Err(WireError::Proxy("malformed"));
@@ -167,10 +176,11 @@ mod tests {
 
     #[test]
     fn a_header_without_an_address_is_refused() {
-        let no_address = Err(WireError::Proxy("carries no address"));
         assert_eq!(parse(b"PROXY UNKNOWN\r\n"), Err(WireError::ProxyUnknown));
-        assert_eq!(parse(&v2(0x21, 0x00, b"")), no_address);
-        assert_eq!(parse(&v2(0x21, 0x31, &[0; 216])), no_address);
+        let malformed = Err(WireError::Proxy("malformed"));
+        for family in [0x01, 0x10, 0x13, 0x20, 0x30, 0x33, 0x41, 0xff] {
+            assert_eq!(parse(&v2(0x21, family, &[0; 216])), malformed, "{family}");
+        }
     }
 
     // A load balancer's check ended with a broken connection, and counted as broken framing.
@@ -180,6 +190,11 @@ mod tests {
             v2(0x20, 0x00, b""),
             v2(0x20, 0x11, &[0; 12]),
             v2(0x20, 0x31, &[7; 300]),
+            // A client without an address of the Internet.
+            v2(0x21, 0x00, b""),
+            v2(0x21, 0x00, &[7; 12]),
+            v2(0x21, 0x31, &[7; 216]),
+            v2(0x21, 0x32, &[7; 216]),
         ] {
             for end in 0..header.len() {
                 assert_eq!(parse(&header[..end]), Ok(None));
@@ -212,6 +227,11 @@ mod tests {
             "TCP4 ::1 ::2 1 2\r\n",
             "TCP4 1.2.3.4 1.2.3.4 1 70000\r\n",
             "TCP4 1.2.3.4 1.2.3.4 1 2\n",
+            "TCP4 1.2.3.4 1.2.3.4 +1 2\r\n",
+            "TCP4 1.2.3.4 1.2.3.4 1 +2\r\n",
+            "TCP4 1.2.3.4 1.2.3.4 01 2\r\n",
+            "TCP4 1.2.3.4 1.2.3.4 -0 2\r\n",
+            "TCP4 1.2.3.4 1.2.3.4  2\r\n",
         ] {
             assert_eq!(
                 parse(format!("PROXY {line}").as_bytes()),
