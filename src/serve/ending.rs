@@ -24,6 +24,41 @@ const LOSS_CHECK: Duration = Duration::from_millis(250);
 /// Time for the shards to say good-bye where the process ends for want of something.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
+/// A stray signal is told at most this often.
+const STRAY_EVERY: Duration = Duration::from_secs(1);
+/// Signals that would end the process and mean nothing to it, and what is said of them. With a handler, unlike one that is
+/// ignored, whatever the server starts has them as they were.
+const STRAYS: [(i32, &str); 8] = [
+    (libc::SIGUSR2, "USR2"),
+    (libc::SIGALRM, "ALRM"),
+    (libc::SIGVTALRM, "VTALRM"),
+    (libc::SIGPROF, "PROF"),
+    (libc::SIGIO, "IO"),
+    (libc::SIGPWR, "PWR"),
+    (libc::SIGSTKFLT, "STKFLT"),
+    (libc::SIGXFSZ, "XFSZ"),
+];
+
+/// Hears those that mean nothing, so that they end nothing. To be called inside a runtime.
+fn hear_strays() -> io::Result<()> {
+    for (number, name) in STRAYS {
+        let mut stray = signal(SignalKind::from_raw(number))?;
+        tokio::spawn(async move {
+            while stray.recv().await.is_some() {
+                match number {
+                    // The write has failed with EFBIG, which is handled where it was made.
+                    libc::SIGXFSZ => tracing::error!(
+                        "a file can't grow: it has reached the limit of this process (LimitFSIZE, ulimit -f)"
+                    ),
+                    _ => tracing::warn!(signal = name, "a signal that means nothing here"),
+                }
+                sleep(STRAY_EVERY).await;
+            }
+        });
+    }
+    Ok(())
+}
+
 /// The signals that mean something to the server. From when this is made on none of them ends the process by itself; one
 /// that comes before somebody listens is heard then.
 pub(crate) struct Signals {
@@ -34,11 +69,12 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Begins to heed them. To be called inside a runtime.
+    /// Begins to heed them, and to let those pass that mean nothing. To be called inside a runtime.
     ///
     /// # Errors
     /// The system's.
     pub(crate) fn heed() -> io::Result<Signals> {
+        hear_strays()?;
         Ok(Signals {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
