@@ -143,7 +143,7 @@ impl Attempts {
             _ => None,
         };
         if let Some((state, rate)) = account_meter
-            && !state.meter(at_home).take(now, FAILURE, rate)
+            && !state.meter(at_home).take_whole(now, FAILURE, rate)
         {
             return None;
         }
@@ -154,7 +154,7 @@ impl Attempts {
         };
         if let (Some(address), Some(rate)) = (address, self.address_rate)
             && let Some(meter) = tables.address(address)
-            && !meter.take(now, FAILURE, rate)
+            && !meter.take_whole(now, FAILURE, rate)
         {
             self.give_back(&mut tables, &attempt);
             return None;
@@ -266,6 +266,19 @@ mod tests {
         assert_eq!(guesses(&attempts, 100, address(2), |_| "ORION".into()), 0);
         assert_eq!(guesses(&attempts, 160, None, orion), 10);
         assert_eq!(guesses(&attempts, 160, address(1), |_| "vega".into()), 20);
+    }
+
+    // While they guess time passes, and what a part of a guess costs was taken for a whole one.
+    #[test]
+    fn a_guess_in_the_making_is_none() {
+        let attempts = Attempts::new(AttemptLimits::default());
+        let looked_at = (0..59).filter(|n| {
+            let at = Duration::from_secs(100) + *n * Duration::from_millis(100);
+            attempts.begin_at(at, None, Some("orion")).is_some()
+        });
+        assert_eq!(looked_at.count(), 20);
+        let next = attempts.begin_at(Duration::from_secs(106), None, Some("orion"));
+        assert!(next.is_some(), "after six seconds there is one more");
     }
 
     #[test]

@@ -76,6 +76,16 @@ impl Meter {
         free
     }
 
+    /// Uses so much if all of it is left. False: nothing is used.
+    pub fn take_whole(&mut self, now: Duration, amount: u64, rate: Rate) -> bool {
+        let owed = self.even_at.saturating_sub(nanos(now));
+        let fits = owed.saturating_add(rate.nanos(amount)) <= rate.nanos(rate.burst.into());
+        if fits {
+            self.charge(now, amount, rate);
+        }
+        fits
+    }
+
     /// Gives back what was charged before and not used.
     pub fn refund(&mut self, amount: u64, rate: Rate) {
         self.even_at = self.even_at.saturating_sub(rate.nanos(amount));
@@ -121,6 +131,20 @@ mod tests {
         );
         assert!(!meter.is_even(ms(60_499)));
         assert!(meter.is_even(ms(60_500)));
+    }
+
+    #[test]
+    fn what_is_taken_whole_is_never_more_than_there_is() {
+        let mut meter = Meter::default();
+        let mut taken = |at, amount| {
+            let taken = (0..100).filter(|_| meter.take_whole(ms(at), amount, RATE));
+            taken.count()
+        };
+        assert_eq!(taken(1000, 2), 2, "of five");
+        assert_eq!(taken(1000, 1), 1);
+        assert_eq!(taken(1099, 1), 0, "nearly one");
+        assert_eq!(taken(1100, 1), 1);
+        assert_eq!(taken(60_000, 6), 0, "more than there ever is");
     }
 
     #[test]
