@@ -2,17 +2,24 @@
 //!
 //! Everything that signs in passes here, so the limits are those of the whole process. An address has many people behind it
 //! (a school, a provider's NAT), so its limit is wide and success costs it little; an account has one owner, and its limit
-//! is tight. Whoever guesses at an account must not keep its owner out: the address that the account was last at has an
-//! allowance of its own.
+//! is tight. Whoever guesses at an account must not keep its owner out: the address that the account was last at, its home, has
+//! an allowance of its own. What proves an account in another way, a token that was mailed, has another one.
 //!
 //! An attempt is counted before it is looked at, and given back if it was none, so that a thousand at once are no more than
-//! one after the other. What is kept is bounded and forgets.
+//! one after the other.
+//!
+//! Where an account was last stands in the store. What is known of it here may be missing or old, so nobody is refused as
+//! somebody from elsewhere before it has been read ([`Attempt::must_look`], [`Attempts::place`]): once, and then every
+//! [`FRESH`] at most, so that what is refused stays cheap.
+//!
+//! What is kept is bounded and forgets. Accounts that are known to exist have a table of their own, so that no number of
+//! made-up names has one of them forgotten; and what is forgotten of one is read again.
 
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    net::IpAddr,
-    sync::{Mutex, PoisonError},
+    net::{IpAddr, Ipv6Addr},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -39,20 +46,63 @@ const SUCCESS: u64 = FAILURE / 10;
 const ADDRESS_BURST: u32 = 100;
 /// Failures of an account at once.
 const ACCOUNT_BURST: u32 = 20;
-/// Addresses, and accounts, that are remembered. While all of them still owe something, others are let go unseen.
+/// Addresses, accounts, and names of which no account is known, that are remembered. While all of them still owe something,
+/// others are let go unseen.
 const REMEMBERED: usize = if cfg!(test) { 100 } else { 1 << 16 };
 /// A full table is looked through at most this often.
 const SWEEP: Duration = Duration::from_secs(1);
+/// For so long an account's home is as it was learned. Another process may let its owner in elsewhere.
+const FRESH: Duration = Duration::from_secs(5);
+/// Leading bits of an IPv6 address that make one home, unless it is said otherwise.
+const IPV6_PREFIX: u32 = 64;
 
 /// What came of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Came {
-    /// They are in.
+    /// They are in, as the account's owner.
     In,
     /// The proof was no good.
     Failed,
-    /// It came to nothing, and that was not for the proof.
+    /// It came to nothing, and that was not for the proof; or nothing had to be proved.
     Otherwise,
+}
+
+/// How somebody means to prove that an account is theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// By its password.
+    Password,
+    /// By what was mailed, or whom it was mailed to.
+    Mail,
+}
+
+/// That an account is theirs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim<'a> {
+    /// The account's name.
+    pub(crate) name: &'a str,
+    /// Where whoever says so is.
+    pub(crate) from: IpAddr,
+    /// How it is to be proved.
+    pub(crate) by: Proof,
+}
+
+/// What the store says of the account that is claimed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Looked<'a> {
+    /// There is none.
+    Nobody,
+    /// There is one.
+    Account {
+        /// Its name, as it is stored: other spellings may be the same to the store.
+        name: &'a str,
+        /// Where it was last, if it ever was.
+        last: Option<IpAddr>,
+    },
+}
+
+fn is_fresh(since: Option<Duration>, now: Duration) -> bool {
+    since.is_some_and(|since| now < since + FRESH)
 }
 
 fn rate(per_minute: Option<u32>, burst: u32) -> Option<Rate> {
@@ -62,18 +112,54 @@ fn rate(per_minute: Option<u32>, burst: u32) -> Option<Rate> {
 /// Where an attempt comes from and what it is for; to be ended.
 #[derive(Debug)]
 pub(crate) struct Attempt {
-    address: Option<IpAddr>,
-    account: Option<u64>,
-    /// It comes from where the account was last.
-    at_home: bool,
+    counted: Option<IpAddr>,
+    claimed: Option<Claimed>,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Claimed {
+    account: u64,
+    /// See [`Attempts::home`].
+    from: IpAddr,
+    by: Proof,
+    charged: Charged,
+}
+
+/// What an attempt has used of an account's allowances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Charged {
+    /// Nothing: it is not decided yet whether it may be looked at.
+    Nothing,
+    Anywhere,
+    AtHome,
+}
+
+impl Attempt {
+    /// Whether [`Attempts::place`] has to decide before anything is made of it that a guess could learn from.
+    pub(crate) fn must_look(&self) -> bool {
+        let claimed = self.claimed.as_ref();
+        claimed.is_some_and(|claimed| claimed.charged == Charged::Nothing)
+    }
+}
+
+/// Allowances of one kind of proof.
 #[derive(Clone, Copy, Debug, Default)]
-struct AccountState {
+struct Meters {
     anywhere: Meter,
     at_home: Meter,
-    /// Where it last signed in; `Some(None)`: on this machine.
-    home: Option<Option<IpAddr>>,
+}
+
+/// What is remembered of an account, or of a name that may be none's.
+#[derive(Clone, Copy, Debug, Default)]
+struct AccountState {
+    password: Meters,
+    mail: Meters,
+    /// Where it was last, if that was somewhere.
+    home: Option<IpAddr>,
+    /// When that was learned.
+    learned: Option<Duration>,
+    /// When somebody began to look for what may have changed since.
+    asked: Option<Duration>,
 }
 
 /// What has failed of late.
@@ -81,6 +167,7 @@ struct AccountState {
 pub(crate) struct Attempts {
     address_rate: Option<Rate>,
     account_rate: Option<Rate>,
+    ipv6_prefix: u32,
     begun: Instant,
     hasher: RandomState,
     tables: Mutex<Tables>,
@@ -89,8 +176,10 @@ pub(crate) struct Attempts {
 #[derive(Debug, Default)]
 struct Tables {
     addresses: HashMap<IpAddr, Meter>,
-    /// By a keyed hash of the name.
+    /// Those that exist, by a keyed hash of the name.
     accounts: HashMap<u64, AccountState>,
+    /// Names of which that is not known, in the same way.
+    names: HashMap<u64, AccountState>,
     swept: Duration,
 }
 
@@ -111,15 +200,31 @@ impl Attempts {
         Attempts {
             address_rate,
             account_rate,
+            ipv6_prefix: IPV6_PREFIX,
             begun: Instant::now(),
             hasher: RandomState::new(),
             tables: Mutex::default(),
         }
     }
 
-    /// Somebody wants to sign in. None: there were too many failures.
-    pub(crate) fn begin(&self, address: Option<IpAddr>, account: Option<&str>) -> Option<Attempt> {
-        self.begin_at(self.begun.elapsed(), address, account)
+    /// So many leading bits of IPv6 addresses make one home.
+    pub(crate) fn set_ipv6_prefix(&mut self, bits: u32) {
+        self.ipv6_prefix = bits.clamp(1, 128);
+    }
+
+    /// Somebody wants to sign in, from what limits per address count as this address. None: there were too many failures.
+    pub(crate) fn begin(
+        &self,
+        counted: Option<IpAddr>,
+        claim: Option<Claim<'_>>,
+    ) -> Option<Attempt> {
+        self.begin_at(self.begun.elapsed(), counted, claim)
+    }
+
+    /// The store has been asked for the account that is claimed. False: there were too many failures; it is to be ended.
+    #[must_use]
+    pub(crate) fn place(&self, attempt: &mut Attempt, looked: Looked<'_>) -> bool {
+        self.place_at(self.begun.elapsed(), attempt, looked)
     }
 
     /// It is known what came of it.
@@ -127,92 +232,206 @@ impl Attempts {
         self.end_at(self.begun.elapsed(), attempt, came);
     }
 
+    /// An account's owner is there, whatever has shown that.
+    pub(crate) fn at_home(&self, name: &str, from: IpAddr) {
+        let now = self.begun.elapsed();
+        let (account, home) = (self.account(name), self.home(from));
+        if self.account_rate.is_some() {
+            self.tables(now).settle(account, home, now);
+        }
+    }
+
     fn begin_at(
         &self,
         now: Duration,
-        address: Option<IpAddr>,
-        account: Option<&str>,
+        counted: Option<IpAddr>,
+        claim: Option<Claim<'_>>,
     ) -> Option<Attempt> {
-        let account = account.map(|name| self.hasher.hash_one(name.to_lowercase()));
-        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        tables.sweep(now);
-        let known = account.and_then(|account| tables.accounts.get(&account));
-        let at_home = known.is_some_and(|known| known.home == Some(address));
-        let account_meter = match (account, self.account_rate) {
-            (Some(account), Some(rate)) => tables.account(account).map(|state| (state, rate)),
-            _ => None,
-        };
-        if let Some((state, rate)) = account_meter
-            && !state.meter(at_home).take_whole(now, FAILURE, rate)
-        {
-            return None;
-        }
-        let attempt = Attempt {
-            address,
-            account,
-            at_home,
-        };
-        if let (Some(address), Some(rate)) = (address, self.address_rate)
+        let mut tables = self.tables(now);
+        // First, so that whoever is refused for it leaves nothing behind.
+        if let (Some(address), Some(rate)) = (counted, self.address_rate)
             && let Some(meter) = tables.address(address)
             && !meter.take_whole(now, FAILURE, rate)
         {
-            self.give_back(&mut tables, &attempt);
+            return None;
+        }
+        let mut attempt = Attempt {
+            counted,
+            claimed: None,
+        };
+        let (Some(claim), Some(rate)) = (claim, self.account_rate) else {
+            return Some(attempt);
+        };
+        let (account, from) = (self.account(claim.name), self.home(claim.from));
+        let charged = match tables.account(account) {
+            Some(state) => state.charge(now, from, claim.by, rate),
+            None => Some(Charged::Nothing),
+        };
+        attempt.claimed = charged.map(|charged| Claimed {
+            account,
+            from,
+            by: claim.by,
+            charged,
+        });
+        if attempt.claimed.is_none() {
+            self.refund_address(&mut tables, counted);
             return None;
         }
         Some(attempt)
+    }
+
+    fn place_at(&self, now: Duration, attempt: &mut Attempt, looked: Looked<'_>) -> bool {
+        let (Some(claimed), Some(rate)) = (&mut attempt.claimed, self.account_rate) else {
+            return true;
+        };
+        let mut tables = self.tables(now);
+        let (account, last, exists) = match looked {
+            Looked::Nobody => (claimed.account, None, false),
+            Looked::Account { name, last } => (self.account(name), last, true),
+        };
+        let home = last.map(|last| self.home(last));
+        if account != claimed.account {
+            tables.refund(claimed, rate);
+            (claimed.account, claimed.charged) = (account, Charged::Nothing);
+        }
+        let state = match exists {
+            true => tables.known(account),
+            false => tables.account(account),
+        };
+        let Some(state) = state else {
+            return true;
+        };
+        if !is_fresh(state.learned, now) || state.home.is_none() {
+            // Of one that was made here and never signed in to the store knows nothing.
+            (state.home, state.learned) = (home.or(state.home), Some(now));
+        }
+        let at_home = state.home == Some(claimed.from);
+        match (claimed.charged, at_home) {
+            (Charged::Anywhere, false) | (Charged::AtHome, _) => return true,
+            (Charged::Anywhere, true) => {
+                let meters = state.meters(claimed.by);
+                meters.anywhere.refund(FAILURE, rate);
+            }
+            (Charged::Nothing, _) => {}
+        }
+        claimed.charged = state.take(now, at_home, claimed.by, rate);
+        claimed.charged != Charged::Nothing
     }
 
     fn end_at(&self, now: Duration, attempt: Attempt, came: Came) {
         if came == Came::Failed {
             return;
         }
-        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        self.give_back(&mut tables, &attempt);
-        if let (Some(address), Some(rate)) = (attempt.address, self.address_rate)
+        let mut tables = self.tables(now);
+        self.refund_address(&mut tables, attempt.counted);
+        if let (Some(address), Some(rate)) = (attempt.counted, self.address_rate)
             && let Some(meter) = tables.addresses.get_mut(&address)
         {
-            meter.refund(FAILURE, rate);
             meter.charge(now, SUCCESS, rate);
         }
-        if came == Came::In
-            && let Some(account) = attempt.account
-            && let Some(state) = tables.account(account)
-        {
-            state.home = Some(attempt.address);
+        let (Some(claimed), Some(rate)) = (attempt.claimed, self.account_rate) else {
+            return;
+        };
+        tables.refund(&claimed, rate);
+        match came {
+            Came::In => tables.settle(claimed.account, claimed.from, now),
+            Came::Failed | Came::Otherwise => tables.forget(claimed.account, now),
         }
     }
 
-    /// What the account was charged was no failure of it.
-    fn give_back(&self, tables: &mut Tables, attempt: &Attempt) {
-        if let (Some(account), Some(rate)) = (attempt.account, self.account_rate)
-            && let Some(state) = tables.accounts.get_mut(&account)
+    /// What its address was charged was no failure.
+    fn refund_address(&self, tables: &mut Tables, counted: Option<IpAddr>) {
+        if let (Some(address), Some(rate)) = (counted, self.address_rate)
+            && let Some(meter) = tables.addresses.get_mut(&address)
         {
-            state.meter(attempt.at_home).refund(FAILURE, rate);
+            meter.refund(FAILURE, rate);
+        }
+    }
+
+    fn tables(&self, now: Duration) -> MutexGuard<'_, Tables> {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.sweep(now);
+        tables
+    }
+
+    fn account(&self, name: &str) -> u64 {
+        self.hasher.hash_one(name.to_lowercase())
+    }
+
+    /// What of an address makes a home: itself, or the IPv6 network it is in.
+    fn home(&self, address: IpAddr) -> IpAddr {
+        match address.to_canonical() {
+            IpAddr::V6(address) if !address.is_loopback() => {
+                let network = u128::MAX << (128 - self.ipv6_prefix);
+                Ipv6Addr::from_bits(address.to_bits() & network).into()
+            }
+            address => address,
         }
     }
 }
 
 impl AccountState {
-    fn meter(&mut self, at_home: bool) -> &mut Meter {
-        if at_home {
-            &mut self.at_home
-        } else {
-            &mut self.anywhere
+    fn meters(&mut self, by: Proof) -> &mut Meters {
+        match by {
+            Proof::Password => &mut self.password,
+            Proof::Mail => &mut self.mail,
         }
+    }
+
+    /// Uses an allowance if there is one.
+    fn take(&mut self, now: Duration, at_home: bool, by: Proof, rate: Rate) -> Charged {
+        let meters = self.meters(by);
+        let (meter, charged) = match at_home {
+            true => (&mut meters.at_home, Charged::AtHome),
+            false => (&mut meters.anywhere, Charged::Anywhere),
+        };
+        match meter.take_whole(now, FAILURE, rate) {
+            true => charged,
+            false => Charged::Nothing,
+        }
+    }
+
+    /// The same of an attempt that begins. None: it is refused. Nothing, if that can't be told before somebody has looked where
+    /// the account was last.
+    fn charge(&mut self, now: Duration, from: IpAddr, by: Proof, rate: Rate) -> Option<Charged> {
+        let at_home = self.home == Some(from);
+        let charged = self.take(now, at_home, by, rate);
+        if charged != Charged::Nothing {
+            return Some(charged);
+        }
+        if at_home || is_fresh(self.learned, now) || is_fresh(self.asked, now) {
+            return None;
+        }
+        if self.learned.is_some() {
+            // This one looks for all who come meanwhile: what is known is old, but not nothing.
+            self.asked = Some(now);
+        }
+        Some(Charged::Nothing)
+    }
+
+    fn is_even(&self, now: Duration) -> bool {
+        let even = |meters: &Meters| meters.anywhere.is_even(now) && meters.at_home.is_even(now);
+        even(&self.password) && even(&self.mail)
     }
 }
 
 impl Tables {
     /// Makes room where a table is full: what owes nothing any more is forgotten, an account's home with it.
     fn sweep(&mut self, now: Duration) {
-        let is_full = self.addresses.len().max(self.accounts.len()) >= REMEMBERED;
+        let fullest = self.addresses.len().max(self.accounts.len());
+        let is_full = fullest.max(self.names.len()) >= REMEMBERED;
         if !is_full || now < self.swept + SWEEP {
             return;
         }
         self.swept = now;
-        self.addresses.retain(|_, meter| !meter.is_even(now));
-        self.accounts
-            .retain(|_, state| !(state.anywhere.is_even(now) && state.at_home.is_even(now)));
+        if self.addresses.len() >= REMEMBERED {
+            self.addresses.retain(|_, meter| !meter.is_even(now));
+        }
+        for table in [&mut self.accounts, &mut self.names] {
+            if table.len() >= REMEMBERED {
+                table.retain(|_, state| !state.is_even(now));
+            }
+        }
     }
 
     fn address(&mut self, address: IpAddr) -> Option<&mut Meter> {
@@ -222,137 +441,59 @@ impl Tables {
         Some(self.addresses.entry(address).or_default())
     }
 
+    /// An account, or a name that may be one's.
     fn account(&mut self, account: u64) -> Option<&mut AccountState> {
-        if self.accounts.len() >= REMEMBERED {
+        if self.accounts.contains_key(&account) {
             return self.accounts.get_mut(&account);
         }
-        Some(self.accounts.entry(account).or_default())
+        if self.names.len() >= REMEMBERED {
+            return self.names.get_mut(&account);
+        }
+        Some(self.names.entry(account).or_default())
+    }
+
+    /// An account that exists: from now on it is among those.
+    fn known(&mut self, account: u64) -> Option<&mut AccountState> {
+        if self.accounts.len() >= REMEMBERED && !self.accounts.contains_key(&account) {
+            return self.account(account);
+        }
+        let so_far = self.names.remove(&account).unwrap_or_default();
+        Some(self.accounts.entry(account).or_insert(so_far))
+    }
+
+    /// The account exists, and its owner was last there.
+    fn settle(&mut self, account: u64, home: IpAddr, now: Duration) {
+        if let Some(state) = self.known(account) {
+            (state.home, state.learned) = (Some(home), Some(now));
+        }
+    }
+
+    /// What an attempt has used of its account's allowance was no failure.
+    fn refund(&mut self, claimed: &Claimed, rate: Rate) {
+        let table = match self.accounts.contains_key(&claimed.account) {
+            true => &mut self.accounts,
+            false => &mut self.names,
+        };
+        let Some(state) = table.get_mut(&claimed.account) else {
+            return;
+        };
+        let meters = state.meters(claimed.by);
+        match claimed.charged {
+            Charged::Nothing => {}
+            Charged::Anywhere => meters.anywhere.refund(FAILURE, rate),
+            Charged::AtHome => meters.at_home.refund(FAILURE, rate),
+        }
+    }
+
+    /// A name of which nothing is left to remember.
+    fn forget(&mut self, account: u64, now: Duration) {
+        let state = self.names.get(&account);
+        if state.is_some_and(|state| state.is_even(now)) {
+            self.names.remove(&account);
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BAD: Came = Came::Failed;
-
-    fn address(last: u8) -> Option<IpAddr> {
-        Some(IpAddr::from([192, 0, 2, last]))
-    }
-
-    /// Tries again and again, and fails. How often that was looked at.
-    fn guesses(
-        attempts: &Attempts,
-        at: u64,
-        from: Option<IpAddr>,
-        account: impl Fn(u32) -> String,
-    ) -> u32 {
-        let at = Duration::from_secs(at);
-        let mut looked_at = 0;
-        for n in 0..1_000 {
-            if let Some(attempt) = attempts.begin_at(at, from, Some(&account(n))) {
-                attempts.end_at(at, attempt, BAD);
-                looked_at += 1;
-            }
-        }
-        looked_at
-    }
-
-    #[test]
-    fn an_account_is_guessed_at_slowly_from_wherever() {
-        let attempts = Attempts::new(AttemptLimits::default());
-        let orion = |_: u32| "orion".to_owned();
-        assert_eq!(guesses(&attempts, 100, address(1), orion), 20);
-        assert_eq!(guesses(&attempts, 100, address(2), |_| "ORION".into()), 0);
-        assert_eq!(guesses(&attempts, 160, None, orion), 10);
-        assert_eq!(guesses(&attempts, 160, address(1), |_| "vega".into()), 20);
-    }
-
-    // While they guess time passes, and what a part of a guess costs was taken for a whole one.
-    #[test]
-    fn a_guess_in_the_making_is_none() {
-        let attempts = Attempts::new(AttemptLimits::default());
-        let looked_at = (0..59).filter(|n| {
-            let at = Duration::from_secs(100) + *n * Duration::from_millis(100);
-            attempts.begin_at(at, None, Some("orion")).is_some()
-        });
-        assert_eq!(looked_at.count(), 20);
-        let next = attempts.begin_at(Duration::from_secs(106), None, Some("orion"));
-        assert!(next.is_some(), "after six seconds there is one more");
-    }
-
-    #[test]
-    fn an_address_has_so_many_failures_whatever_the_account() {
-        let attempts = Attempts::new(AttemptLimits::default());
-        let any = |n: u32| format!("name{n}");
-        assert_eq!(guesses(&attempts, 100, address(1), any), 100);
-        assert_eq!(guesses(&attempts, 101, address(1), any), 2);
-        assert!(
-            guesses(&attempts, 101, None, any) > 100,
-            "this machine is exempt"
-        );
-    }
-
-    /// A school comes back from a break.
-    #[test]
-    fn many_may_sign_in_from_one_address() {
-        let attempts = Attempts::new(AttemptLimits::default());
-        let at = Duration::from_secs(100);
-        for n in 0..900 {
-            let attempt = attempts.begin_at(at, address(1), Some(&format!("pupil{n}")));
-            attempts.end_at(at, attempt.unwrap(), Came::In);
-        }
-    }
-
-    #[test]
-    fn the_owner_gets_in_while_others_guess() {
-        let attempts = Attempts::new(AttemptLimits::default());
-        let at = Duration::from_secs(100);
-        let attempt = attempts.begin_at(at, address(9), Some("orion")).unwrap();
-        attempts.end_at(at, attempt, Came::In);
-        assert_eq!(guesses(&attempts, 100, address(1), |_| "orion".into()), 20);
-        assert!(attempts.begin_at(at, address(2), Some("orion")).is_none());
-        assert!(attempts.begin_at(at, address(9), Some("orion")).is_some());
-        // But whoever sits beside the owner guesses no more than others.
-        assert_eq!(guesses(&attempts, 100, address(9), |_| "orion".into()), 19);
-    }
-
-    #[test]
-    fn what_was_no_failure_costs_nothing() {
-        let attempts = Attempts::new(AttemptLimits::default());
-        let at = Duration::from_secs(100);
-        for _ in 0..100 {
-            let attempt = attempts.begin_at(at, address(1), Some("orion")).unwrap();
-            attempts.end_at(at, attempt, Came::Otherwise);
-        }
-    }
-
-    #[test]
-    fn what_is_kept_is_bounded_and_forgotten() {
-        let attempts = Attempts::new(AttemptLimits::default());
-        for n in 0..300u32 {
-            let from = Some(IpAddr::from((0x0a00_0000 + n).to_be_bytes()));
-            let at = Duration::from_secs(100 + u64::from(n) / 10);
-            if let Some(attempt) = attempts.begin_at(at, from, Some(&n.to_string())) {
-                attempts.end_at(at, attempt, BAD);
-            }
-            let tables = attempts.tables.lock().unwrap();
-            assert!(tables.addresses.len() <= REMEMBERED && tables.accounts.len() <= REMEMBERED);
-        }
-        attempts.begin_at(Duration::from_secs(1_000), None, None);
-        let tables = attempts.tables.lock().unwrap();
-        assert!(tables.addresses.len() + tables.accounts.len() < 2 * REMEMBERED);
-    }
-
-    #[test]
-    fn an_operator_may_set_no_limit() {
-        let attempts = Attempts::new(AttemptLimits {
-            per_address: None,
-            per_account: None,
-        });
-        assert_eq!(
-            guesses(&attempts, 100, address(1), |_| "orion".into()),
-            1_000
-        );
-    }
-}
+#[path = "attempts_tests.rs"]
+mod tests;

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     AttemptLimits, Boxed,
-    attempts::{Attempts, Came},
+    attempts::{Attempt, Attempts, Came, Claim, Looked, Proof},
     spool::Spool,
     store::StoreError,
 };
@@ -79,6 +79,13 @@ impl CockatriceHandler {
         })
     }
 
+    /// The same, to which so many leading bits of IPv6 addresses are one place.
+    #[must_use]
+    pub fn with_ipv6_prefix(mut self, bits: u32) -> Self {
+        self.attempts.set_ipv6_prefix(bits);
+        self
+    }
+
     /// Has games that are over kept in the spool until they are stored, and pieces of replays in that folder. Gives the games that
     /// an earlier process has left, for [`CockatriceHandler::keep_storing`]. Pieces of games that are in the folder `left`, of
     /// another process, stay.
@@ -99,6 +106,26 @@ impl CockatriceHandler {
     /// Answers one question. Always ends: whatever is asked outside has a deadline.
     pub fn handle(&self, ask: Ask) -> Boxed<'_, Answer> {
         Box::pin(ask.answered_by(self))
+    }
+
+    /// Whether an attempt may be looked at: where an account was last is read if it is not known and matters.
+    pub(super) async fn may_try(
+        &self,
+        attempt: &mut Attempt,
+        name: &str,
+    ) -> Result<bool, StoreError> {
+        if !attempt.must_look() {
+            return Ok(true);
+        }
+        let seen = self.store.last_seen(name).await?;
+        let looked = match &seen {
+            Some(seen) => Looked::Account {
+                name: &seen.name,
+                last: seen.address,
+            },
+            None => Looked::Nobody,
+        };
+        Ok(self.attempts.place(attempt, looked))
     }
 
     /// Who is it, and may they in? (spec: cockatrice-wire 10.3)
@@ -211,13 +238,22 @@ impl Answers<PasswordSalt> for CockatriceHandler {
 
 impl Answers<SignIn> for CockatriceHandler {
     async fn answer(&self, asked: SignIn) -> Result<SignedIn, Refusal> {
-        let attempt = self.attempts.begin(asked.counted, Some(&asked.name));
-        let attempt = attempt.ok_or(Refusal::TooMany)?;
-        let who = self.identify(asked).await;
+        let claim = Claim {
+            name: &asked.name,
+            from: asked.address,
+            by: Proof::Password,
+        };
+        let attempt = self.attempts.begin(asked.counted, Some(claim));
+        let mut attempt = attempt.ok_or(Refusal::TooMany)?;
+        let who = match self.may_try(&mut attempt, &asked.name).await {
+            Ok(true) => self.identify(asked).await,
+            Ok(false) => Err(Refusal::TooMany),
+            Err(error) => Err(refused(error)),
+        };
         let came = match &who {
-            Ok(_) => Came::In,
+            Ok(SignedIn::Registered(_)) => Came::In,
             Err(Refusal::WrongPassword) => Came::Failed,
-            Err(_) => Came::Otherwise,
+            Ok(SignedIn::Unknown { .. }) | Err(_) => Came::Otherwise,
         };
         self.attempts.end(attempt, came);
         who

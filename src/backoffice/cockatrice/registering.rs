@@ -16,7 +16,10 @@ use super::{
     passwords,
     store::{Ban, NewAccount},
 };
-use crate::{attempts::Came, store::StoreError};
+use crate::{
+    attempts::{Came, Claim, Proof},
+    store::StoreError,
+};
 
 /// The name that the server itself speaks under.
 const OWN_NAME: &str = "servatrice";
@@ -39,42 +42,21 @@ impl Answers<Register> for CockatriceHandler {
             Registration::Challenge { .. } => "PASSWORD_RESET_CHALLENGE",
             Registration::Reset { .. } => "PASSWORD_RESET",
         };
-        // Whoever guesses at tokens or addresses is as one who guesses at passwords.
-        let counted = match &asked.what {
-            Registration::New { .. } => None,
-            _ => Some(&*asked.name),
-        };
-        let attempt = match counted {
-            Some(name) => self.attempts.begin(asked.counted, Some(name)),
-            None => self.registrations.begin(asked.counted, None),
-        };
-        let Some(attempt) = attempt else {
-            return Outcome::code(ResponseCode::RespTooManyRequests);
-        };
-        let is_new = counted.is_none();
-        let outcome = settled(self.register(asked, &who).await);
-        let ended = (!is_new, outcome.code);
-        match ended {
-            (true, code) => self.attempts.end(attempt, came(code)),
-            // Only an account that was made counts.
-            (false, code) => self.registrations.end(
-                attempt,
-                match code {
-                    ResponseCode::RespRegistrationAccepted
-                    | ResponseCode::RespRegistrationAcceptedNeedsActivation => Came::Failed,
-                    _ => Came::Otherwise,
-                },
-            ),
-        }
+        let outcome = settled(match &asked.what {
+            Registration::New { .. } => self.register_new(asked, &who).await,
+            _ => self.prove(asked, &who).await,
+        });
         self.audit(&who, action, "", outcome.code).await;
         outcome
     }
 }
 
-/// What a try at somebody else's account counts as.
-fn came(code: ResponseCode) -> Came {
+/// What a try at an account by mail counts as.
+fn came(code: ResponseCode, is_reset: bool) -> Came {
     match code {
         ResponseCode::RespActivationFailed | ResponseCode::RespFunctionNotAllowed => Came::Failed,
+        ResponseCode::RespActivationAccepted => Came::In,
+        ResponseCode::RespOk if is_reset => Came::In,
         _ => Came::Otherwise,
     }
 }
@@ -101,9 +83,58 @@ fn is_token(sent: &str, stored: &str) -> bool {
 }
 
 impl CockatriceHandler {
-    async fn register(&self, asked: Register, who: &Who) -> Result<Outcome, StoreError> {
-        let name = &asked.name;
-        match asked.what {
+    /// An account is to be made. Only one that was made counts, and where it was is where its owner is.
+    async fn register_new(&self, asked: Register, who: &Who) -> Result<Outcome, StoreError> {
+        let Some(attempt) = self.registrations.begin(asked.counted, None) else {
+            return Ok(Outcome::code(ResponseCode::RespTooManyRequests));
+        };
+        let outcome = self.register(asked.what, who).await;
+        let came = match &outcome {
+            Ok(Outcome {
+                code:
+                    ResponseCode::RespRegistrationAccepted
+                    | ResponseCode::RespRegistrationAcceptedNeedsActivation,
+                ..
+            }) => {
+                self.attempts.at_home(&who.name, asked.address);
+                Came::Failed
+            }
+            _ => Came::Otherwise,
+        };
+        self.registrations.end(attempt, came);
+        outcome
+    }
+
+    /// Something that is to prove an account by mail. Whoever guesses at tokens or addresses is as one who guesses at passwords,
+    /// but has not used up the other's tries. To ask for a mail guesses at nothing but names.
+    async fn prove(&self, asked: Register, who: &Who) -> Result<Outcome, StoreError> {
+        let too_many = Outcome::code(ResponseCode::RespTooManyRequests);
+        let claim = Claim {
+            name: &who.name,
+            from: asked.address,
+            by: Proof::Mail,
+        };
+        let is_reset = matches!(asked.what, Registration::Reset { .. });
+        let claim = (asked.what != Registration::Forgotten).then_some(claim);
+        let Some(mut attempt) = self.attempts.begin(asked.counted, claim) else {
+            return Ok(too_many);
+        };
+        let outcome = match self.may_try(&mut attempt, &who.name).await {
+            Ok(true) => self.register(asked.what, who).await,
+            Ok(false) => Ok(too_many),
+            Err(error) => Err(error),
+        };
+        let came = match &outcome {
+            Ok(outcome) => came(outcome.code, is_reset),
+            Err(_) => Came::Otherwise,
+        };
+        self.attempts.end(attempt, came);
+        outcome
+    }
+
+    async fn register(&self, what: Registration, who: &Who) -> Result<Outcome, StoreError> {
+        let name = &who.name;
+        match what {
             Registration::New {
                 password,
                 email,

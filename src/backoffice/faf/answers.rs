@@ -10,17 +10,21 @@ use lobby::faf::questions::{
 use lobby::question::{Answers, StoreFailure};
 
 use super::FafHandler;
-use crate::attempts::Came;
+use crate::attempts::{Came, Claim, Proof};
 
 impl Answers<Login> for FafHandler {
     async fn answer(&self, login: Login) -> Result<Box<Account>, LoginRefusal> {
-        let attempt = self
-            .attempts
-            .begin(login.counted, login.credentials.account());
-        let attempt = attempt.ok_or(LoginRefusal::TooMany)?;
-        let who = self.identify(login.credentials).await;
+        let claim = login.credentials.account().map(|name| Claim {
+            name,
+            from: login.address,
+            by: Proof::Password,
+        });
+        let attempt = self.attempts.begin(login.counted, claim);
+        let mut attempt = attempt.ok_or(LoginRefusal::TooMany)?;
+        let who = self.identify(login.credentials, &mut attempt).await;
         self.attempts.end(attempt, came(who.as_ref().err()));
         let who = who?;
+        self.attempts.at_home(&who.login, login.address); // a token has shown that as well as a password
         self.sign_in(
             who,
             &login.unique_id,
@@ -214,5 +218,69 @@ impl Answers<LikeMod> for FafHandler {
 impl Answers<DownloadMod> for FafHandler {
     async fn answer(&self, DownloadMod(uid): DownloadMod) -> Result<(), StoreFailure> {
         Ok(self.store.download_mod(&uid).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::IpAddr, sync::Arc};
+
+    use lobby::faf::questions::Credentials;
+
+    use super::*;
+    use crate::{
+        faf::{AuthMode, account, store::Store},
+        keys::KeyRing,
+        store::StoreSettings,
+    };
+
+    fn started(store: &Arc<Store>) -> FafHandler {
+        let keys = Arc::new(KeyRing::new(None, Arc::default()).unwrap());
+        FafHandler::new(store.clone(), keys, None, AuthMode::Database)
+    }
+
+    async fn sign_in(handler: &FafHandler, password: &str, from: &str) -> Result<(), LoginRefusal> {
+        let address: IpAddr = from.parse().unwrap();
+        let login = Login {
+            credentials: Credentials::Password {
+                login: "Orion".into(),
+                password: account::password_hash(password),
+            },
+            unique_id: "u".into(),
+            session: 1,
+            address,
+            counted: None,
+            user_agent: None,
+        };
+        handler.answer(login).await.map(drop)
+    }
+
+    // The first guesses after a restart kept the owner out at the address that stands in the store.
+    #[tokio::test]
+    async fn the_owner_gets_in_where_they_were_last_whoever_guesses() {
+        let store = Store::open("sqlite::memory:", &StoreSettings::default());
+        let store = Arc::new(store.await.unwrap());
+        account::add(&store, "orion", Some("secret"), None)
+            .await
+            .unwrap();
+        let owner = "2001:db8::1";
+        assert_eq!(sign_in(&started(&store), "secret", owner).await, Ok(()));
+        let handler = started(&store);
+        for n in 0..30 {
+            let refused = sign_in(&handler, "wrong", "198.51.100.1")
+                .await
+                .unwrap_err();
+            let wanted = if n < 20 {
+                LoginRefusal::BadPassword
+            } else {
+                LoginRefusal::TooMany
+            };
+            assert_eq!(refused, wanted, "guess {n}");
+        }
+        let elsewhere = sign_in(&handler, "secret", "192.0.2.77").await;
+        assert_eq!(elsewhere, Err(LoginRefusal::TooMany));
+        assert_eq!(sign_in(&handler, "secret", owner).await, Ok(()));
+        // Who is an IPv6 network's guest today has another address of it tomorrow.
+        assert_eq!(sign_in(&handler, "secret", "2001:db8::2").await, Ok(()));
     }
 }

@@ -14,7 +14,7 @@ use lobby::faf::reference::Reference;
 use lobby::question::StoreFailure;
 
 use super::store::{Arrival, Found, Identity, Store, Who};
-use crate::attempts::{AttemptLimits, Attempts};
+use crate::attempts::{Attempt, AttemptLimits, Attempts, Looked};
 use crate::broker::Outbox;
 use crate::country::Countries;
 use crate::keys::{self, KeyRing, TokenError};
@@ -110,6 +110,13 @@ impl FafHandler {
     #[must_use]
     pub fn with_attempt_limits(mut self, limits: AttemptLimits) -> Self {
         self.attempts = Attempts::new(limits);
+        self
+    }
+
+    /// The same, to which so many leading bits of IPv6 addresses are one place. To be said after the limits.
+    #[must_use]
+    pub fn with_ipv6_prefix(mut self, bits: u32) -> Self {
+        self.attempts.set_ipv6_prefix(bits);
         self
     }
 
@@ -224,10 +231,11 @@ impl FafHandler {
     pub(super) async fn identify(
         &self,
         credentials: Credentials,
+        attempt: &mut Attempt,
     ) -> Result<Identity, LoginRefusal> {
         let found = match credentials {
             Credentials::Password { login, password } => {
-                self.by_password(&login, &password).await?
+                self.by_password(&login, &password, attempt).await?
             }
             Credentials::Token(token) => {
                 let keys = self.keys.for_token(&token).await;
@@ -243,9 +251,24 @@ impl FafHandler {
         }
     }
 
-    async fn by_password(&self, login: &str, password: &str) -> Result<Found, LoginRefusal> {
+    async fn by_password(
+        &self,
+        login: &str,
+        password: &str,
+        attempt: &mut Attempt,
+    ) -> Result<Found, LoginRefusal> {
         let who = Who::Name(login.to_owned());
         let mut found = self.store.find(who).await.map_err(refused)?;
+        let looked = match &found {
+            Some(found) => Looked::Account {
+                name: &found.identity.login,
+                last: found.last_address,
+            },
+            None => Looked::Nobody,
+        };
+        if !self.attempts.place(attempt, looked) {
+            return Err(LoginRefusal::TooMany);
+        }
         if found.is_none() && self.mode == AuthMode::Open && is_login_name(login) {
             if !(1..=PASSWORD_CHARS).contains(&password.chars().count()) {
                 return Err(LoginRefusal::BadPassword);

@@ -99,6 +99,7 @@ async fn set_up(
         config.cockatrice.clone(),
         config.sign_in.attempts,
     )?
+    .with_ipv6_prefix(config.engine.ipv6_prefix)
     .with_spool(games, &folder.join(PIECES), &theirs.join(GAMES))
     .with_context(unread)?;
     let handler = Rc::new(handler);

@@ -99,6 +99,7 @@ async fn set_up(
     let (handler, kept) = FafHandler::new(store, keys.clone(), policy, sign_in.auth)
         .with_countries(countries.clone())
         .with_attempt_limits(sign_in.attempts)
+        .with_ipv6_prefix(config.engine.ipv6_prefix)
         .with_outbox(outbox)
         .with_spool(spool, &journals.left.path().join(GAMES))
         .with_context(unread)?;

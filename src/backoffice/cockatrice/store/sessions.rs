@@ -1,5 +1,7 @@
 //! Sessions: who was there when, from where, with what (spec: cockatrice-behaviour 16).
 
+use std::net::IpAddr;
+
 use super::{
     Store, ago, now, seconds,
     sql::{On, values},
@@ -39,7 +41,32 @@ pub(in crate::cockatrice) struct Alt {
 
 type Text = Option<String>;
 
+/// An account as far as it matters where it was last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cockatrice) struct LastSeen {
+    /// Its name, as it is stored.
+    pub(in crate::cockatrice) name: String,
+    pub(in crate::cockatrice) address: Option<IpAddr>,
+}
+
 impl Store {
+    /// Where the account of that name was last, compared without case. Before it was made, somebody else may have been there under
+    /// its name.
+    pub(in crate::cockatrice) async fn last_seen(
+        &self,
+        name: &str,
+    ) -> Result<Option<LastSeen>, StoreError> {
+        let text = "SELECT u.name, (SELECT s.ip_address FROM ~sessions s WHERE s.user_name = u.name \
+             AND s.start_time >= u.registrationDate ORDER BY s.id DESC LIMIT 1) FROM ~users u WHERE u.name = ?";
+        let row: Option<(String, Text)> = self
+            .row(On::SignIn, "last address", (text, values![name]))
+            .await?;
+        Ok(row.map(|(name, address)| LastSeen {
+            name,
+            address: address.and_then(|address| address.parse().ok()),
+        }))
+    }
+
     /// Ends the sessions of this server that are open and began before this moment, Unix seconds.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod bench;
 mod decks;
 mod dialogues;
 mod games;
+mod guessing;
 mod moderation;
 #[path = "../../../lobby/cockatrice/tests/player/mod.rs"]
 mod player;

@@ -152,28 +152,3 @@ on_both! {
         }
     }
 }
-
-#[tokio::test]
-async fn passwords_are_guessed_slowly() {
-    use crate::{AttemptLimits, cockatrice::CockatriceHandler};
-    let bench = Bench::sqlite().await;
-    let limits = AttemptLimits {
-        per_address: Some(120),
-        per_account: Some(10),
-    };
-    let settings = super::bench::settings();
-    let handler = CockatriceHandler::new(bench.store.clone(), settings, limits).unwrap();
-    let mut refused = 0;
-    for _ in 0..30 {
-        let wrong = Password::Plain("wrong".into());
-        if sign_in(&handler, "alicea", wrong).await == Err(Refusal::TooMany) {
-            refused += 1;
-        }
-    }
-    assert!(
-        (1..=10).contains(&refused),
-        "{refused} of 30, where 20 are free"
-    );
-    let others = Password::Plain("bobbypass".into());
-    assert_eq!(name_of(sign_in(&handler, "bobbyb", others).await), "bobbyb");
-}

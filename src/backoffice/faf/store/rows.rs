@@ -28,10 +28,13 @@ pub struct Found {
     pub password: String,
     /// The ban in force that lasts longest.
     pub ban: Option<Ban>,
+    /// Where it last signed in.
+    pub last_address: Option<IpAddr>,
 }
 
-/// The number of the key that was looked up, then id, login, password, reason and end of the longest ban.
-pub(super) type FoundRow = (i64, i64, String, String, Option<String>, Option<String>);
+/// The number of the key that was looked up, then id, login, password, reason and end of the longest ban, and `login.ip`.
+pub(super) type FoundRow = (i64, i64, String, String, Text, Text, Text);
+type Text = Option<String>;
 
 /// An address as `login.ip` holds it.
 pub(super) fn stored_ip(from: IpAddr) -> String {
@@ -44,7 +47,8 @@ pub(super) fn stored_user_agent(text: &str) -> String {
 }
 
 /// What a row says of an account.
-pub(super) fn found((_, id, login, password, reason, expires_at): FoundRow) -> sqlx::Result<Found> {
+pub(super) fn found(row: FoundRow) -> sqlx::Result<Found> {
+    let (_, id, login, password, reason, expires_at, ip) = row;
     let ban = ban_in_force(reason, expires_at, unix_now());
     Ok(Found {
         identity: Identity {
@@ -53,6 +57,7 @@ pub(super) fn found((_, id, login, password, reason, expires_at): FoundRow) -> s
         },
         password,
         ban,
+        last_address: ip.and_then(|ip| ip.parse().ok()),
     })
 }
 

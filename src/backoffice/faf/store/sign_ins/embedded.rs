@@ -78,10 +78,10 @@ impl Waits<Pools> for Writing {
     }
 }
 
-const BY_NAME: &str = "SELECT j.key, l.id, l.login, l.password, b.reason, CAST(b.expires_at AS CHAR) \
+const BY_NAME: &str = "SELECT j.key, l.id, l.login, l.password, b.reason, CAST(b.expires_at AS CHAR), l.ip \
      FROM json_each(?) j CROSS JOIN login l ON l.login = j.value \
      LEFT JOIN lobby_ban b ON b.idUser = l.id ORDER BY j.key, b.expires_at DESC";
-const BY_ID: &str = "SELECT j.key, l.id, l.login, l.password, b.reason, CAST(b.expires_at AS CHAR) \
+const BY_ID: &str = "SELECT j.key, l.id, l.login, l.password, b.reason, CAST(b.expires_at AS CHAR), l.ip \
      FROM json_each(?) j CROSS JOIN login l ON l.id = j.value \
      LEFT JOIN lobby_ban b ON b.idUser = l.id ORDER BY j.key, b.expires_at DESC";
 

@@ -90,7 +90,7 @@ where
     // Whether two names are the same is for the column to say, hence a part for each.
     let part = |number| {
         format!(
-            "(SELECT {number}, CAST(l.id AS SIGNED), l.login, l.password, b.reason, CAST(b.expires_at AS CHAR) \
+            "(SELECT {number}, CAST(l.id AS SIGNED), l.login, l.password, b.reason, CAST(b.expires_at AS CHAR), l.ip \
              FROM login l LEFT JOIN lobby_ban b ON b.idUser = l.id WHERE l.{column} = ? \
              ORDER BY b.expires_at DESC LIMIT 1)"
         )
