@@ -351,13 +351,13 @@ pub struct Listed {
 }
 
 /// How a server is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// Of the program.
     pub version: String,
     /// The server's process.
     pub pid: u32,
-    /// `starting`, `ready`, `draining`, `stopped` or `failed`.
+    /// `starting`, `ready`, `island`, `draining`, `stopped` or `failed`: what `/ready` goes by.
     pub phase: String,
     /// Since the start.
     pub uptime_s: u64,
@@ -381,6 +381,9 @@ pub struct Status {
     pub resident_bytes: u64,
     /// Turns that panicked.
     pub panics: u64,
+    /// Nobody is served, or nobody can sign in to a lobby.
+    #[serde(default)]
+    pub is_critical: bool,
     /// What a healthy server has none of, in words.
     pub warnings: Vec<String>,
 }

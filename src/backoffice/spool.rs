@@ -24,6 +24,8 @@ use crate::disk::Disk;
 const AT_ONCE: usize = 8;
 /// The ending of a game's file.
 const GAME: &str = "game";
+/// What is written to find out whether the disk takes anything: more than most games need.
+const TRIED_BYTES: usize = 16 << 10;
 /// The ending of one that is being written.
 const UNFINISHED: &str = "new";
 
@@ -103,6 +105,20 @@ impl Spool {
             }
         }
         outcome
+    }
+
+    /// Whether the disk takes as much as a game that is over, durably. What fails is neither counted nor logged.
+    pub async fn is_well(&self) -> bool {
+        let file = self.folder.join(format!("tried.{UNFINISHED}"));
+        let trying = move || {
+            let tried = File::create(&file).and_then(|mut new| {
+                new.write_all(&[0; TRIED_BYTES])?;
+                new.sync_all()
+            });
+            let _ = fs::remove_file(&file); // not there if it could not be made
+            tried
+        };
+        self.disk.run(trying).await.is_ok()
     }
 
     /// The game of this number is settled.

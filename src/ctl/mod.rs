@@ -222,10 +222,9 @@ fn check(status: anyhow::Result<Reply>, form: &Form) -> ExitCode {
                 status.faf_players,
                 status.resident_bytes
             );
-            let broken = matches!(status.phase.as_str(), "failed" | "stopped");
             match status.warnings.join(", ") {
                 none if none.is_empty() => ("OK", said, 0),
-                some if broken => ("CRITICAL", format!("{some}, {said}"), CRITICAL),
+                some if status.is_critical => ("CRITICAL", format!("{some}, {said}"), CRITICAL),
                 some => ("WARNING", format!("{some}, {said}"), WARNING),
             }
         }
@@ -258,6 +257,7 @@ fn shown(status: &Status) -> String {
         cpu_s,
         resident_bytes,
         panics,
+        is_critical,
         warnings,
     } = status;
     let drain = drains_in_s.map_or(String::new(), |in_s| format!(", ends in {in_s} s"));
@@ -277,8 +277,9 @@ fn shown(status: &Status) -> String {
          panics        {panics}\n",
         *resident_bytes as f64 / f64::from(1 << 20),
     );
+    let word = if *is_critical { "CRITICAL" } else { "WARNING" };
     for warning in warnings {
-        text.push_str(&format!("WARNING: {warning}\n"));
+        text.push_str(&format!("{word}: {warning}\n"));
     }
     text
 }

@@ -100,6 +100,7 @@ impl Counting<'_> {
         registry.add("none", self.progress.spool.clone());
         registry.add("none", self.progress.keys.clone());
         registry.add("none", self.progress.mail.clone());
+        registry.add("none", self.progress.vitals.clone());
         registry.add("none", self.broker);
         if let Some((cluster, letters)) = self.neighbours {
             registry.add("none", cluster);

@@ -12,6 +12,7 @@
 //! | `shards` | asking the shards, and ordering something of them |
 //! | `orders` | what administrators of a lobby may ask of the process |
 //! | `outside` | the broker: its settings, and what becomes of what it says |
+//! | `judging` | whether the server serves, which `/ready`, `muster ctl` and the live page agree on |
 //! | `pulse` | whether every shard still does something |
 //! | `systemd` | what the service manager is told, and the sockets it hands over |
 //! | `tls` | the certificate that clients are shown |
@@ -28,6 +29,7 @@ mod endpoints;
 mod figures;
 pub(crate) mod folder;
 mod holder;
+mod judging;
 mod metrics;
 mod neighbours;
 mod office;
@@ -59,7 +61,7 @@ use muster::{
         faf::{AuthMode, control::Control},
         http::{
             Counts, Handler,
-            health::{Health, Judge, Phase},
+            health::{Health, Phase},
             metrics::Metrics,
             page::{Page, Wish},
         },
@@ -85,6 +87,7 @@ use self::{
     endpoints::{Endpoint, Endpoints},
     figures::Figures,
     folder::Claim,
+    judging::Judging,
     metrics::{Counting, Service},
     neighbours::{Neighbours, Node, Seat},
     office::{Journals, Offices, Progress},
@@ -194,15 +197,14 @@ async fn run(
 ) -> anyhow::Result<()> {
     let inherited = systemd::sockets().context("the sockets that were handed over")?;
     let progress = Arc::new(Progress::default());
-    let http = Arc::<Counts>::default();
-    let service = Service::new(connections, config);
+    let (http, service) = (Arc::<Counts>::default(), Service::new(connections, config));
     let shown = Shown::open(&config.server.tls, &service)?;
     let phase = Rc::new(Stage::new(service.clone()));
     let pulse = Rc::new(Pulse::new(service.clone()));
     let (page, wishes) = page::prepared(&config.http, &http)?;
     let neighbours = Rc::<Neighbours>::default();
-    let known = (&progress, &neighbours, &phase, &pulse);
-    let Some((health, seat)) = placed(config, &mut signals, known, &http).await? else {
+    let judging = Judging::of(&progress, &neighbours, &phase, &pulse);
+    let Some((health, seat)) = placed(config, &mut signals, &judging, &http).await? else {
         return Ok(()); // told to end: nobody has been served
     };
     let mesh = seat.mesh.clone();
@@ -231,6 +233,7 @@ async fn run(
         orders,
         level,
         phase: phase.clone(),
+        judging,
         mesh: mesh.clone(),
         registry,
     };
@@ -256,26 +259,17 @@ async fn run(
     wind_down(engine, node, offices, link, endpoints).await
 }
 
-/// What a server's health is judged by.
-type Known<'a> = (
-    &'a Arc<Progress>,
-    &'a Rc<Neighbours>,
-    &'a Rc<Stage>,
-    &'a Rc<Pulse>,
-);
-
 /// Says how the server is from now on, and takes its place. None: it was told to end before it had one.
 async fn placed(
     config: &Config,
     signals: &mut Signals,
-    known: Known<'_>,
+    judging: &Judging,
     http: &Arc<Counts>,
 ) -> anyhow::Result<Option<(Endpoint, Seat)>> {
-    let judged = health(known);
+    let judged = Handler::of_site(Health(judging.clone()));
     let health = Endpoint::open("http/health", config.http.health, judged, http).await?;
-    let (_, neighbours, ..) = known;
     tokio::select! {
-        seat = Seat::take(config, neighbours) => Ok(Some((health, seat?))),
+        seat = Seat::take(config, &judging.neighbours) => Ok(Some((health, seat?))),
         () = signals.stop() => Ok(None),
     }
 }
@@ -370,45 +364,6 @@ async fn until_the_end(
     };
     ctl.close().await;
     end
-}
-
-/// Whether the server serves.
-fn health((progress, neighbours, phase, pulse): Known<'_>) -> Handler {
-    Handler::of_site(Health(Judging {
-        progress: progress.clone(),
-        neighbours: neighbours.clone(),
-        phase: phase.clone(),
-        pulse: pulse.clone(),
-    }))
-}
-
-/// Whoever judges whether the server serves. It asks nobody who could keep it waiting.
-struct Judging {
-    progress: Arc<Progress>,
-    neighbours: Rc<Neighbours>,
-    phase: Rc<Stage>,
-    pulse: Rc<Pulse>,
-}
-
-impl Judge for Judging {
-    fn phase(&self) -> Phase {
-        let lost = self.neighbours.mesh().and_then(|mesh| mesh.lost());
-        match self.phase.get() {
-            _ if lost.is_some() || self.pulse.is_lost() => Phase::Failed,
-            Phase::Ready if !self.progress.is_complete() => Phase::Starting,
-            Phase::Ready if !self.neighbours.was_in() => Phase::Starting,
-            Phase::Ready if !self.neighbours.has_ever_caught_up() => Phase::Starting,
-            Phase::Ready if self.neighbours.is_island() => Phase::Island,
-            Phase::Ready if !self.neighbours.has_caught_up() => Phase::Island,
-            phase => phase,
-        }
-    }
-
-    fn serves(&self, lobby: &str) -> Option<bool> {
-        let mut all = Router::LOBBIES.iter();
-        let (_, protocol) = all.find(|(name, _)| *name == lobby)?;
-        Some(Router::spreads(*protocol) || self.neighbours.has_single())
-    }
 }
 
 /// All games and players, as the shards know them.

@@ -87,6 +87,11 @@ impl Neighbours {
         !self.is_alone.get() && !self.is_member()
     }
 
+    /// Whether it hears the others, which it may while the database is away that holds its place.
+    pub(super) fn is_in_touch(&self) -> bool {
+        self.is_alone.get() || self.standing().is_some_and(|standing| standing.is_in_touch)
+    }
+
     /// The life in which it is one of the lobby.
     fn life(&self) -> Option<u64> {
         let standing = self.standing().filter(|standing| !standing.is_island);

@@ -13,7 +13,7 @@ use muster::{
 use super::metrics::Service;
 
 /// Days before a certificate's end at which each reading of the configuration says so.
-const WARNED_DAYS: u64 = 7;
+pub(super) const WARNED_DAYS: u64 = 7;
 
 /// What is shown, and of which files it is.
 pub(super) struct Shown {

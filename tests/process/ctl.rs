@@ -2,9 +2,14 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Output};
 
+use sqlx::{ConnectOptions as _, Executor as _, sqlite::SqliteConnectOptions};
+
 use super::{
-    logging, said,
-    support::server::{Server, muster},
+    logging, metric, said,
+    support::{
+        self, PATIENCE,
+        server::{Server, muster},
+    },
     until,
 };
 
@@ -153,4 +158,72 @@ fn levels_change_at_once_and_rubbish_is_refused() {
         assert!(answer.is_empty() || answer.contains("refused"), "{answer}");
     }
     assert_eq!(ctl(&server, &["check"]).status.code(), Some(0));
+}
+
+/// What `check` ends with, and what it says on standard output.
+fn checked(server: &Server) -> (Option<i32>, String) {
+    let output = ctl(server, &["check"]);
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+    )
+}
+
+#[test]
+fn check_tells_of_a_database_that_was_never_there() {
+    let nobody = "127.0.0.1:1"; // no test can have got that port
+    let (server, _) = logging(&[
+        &format!("store.url=mysql://muster:secret@{nobody}/faf"),
+        "faf.auth=database",
+    ]);
+    let (code, said_of_it) = checked(&server);
+    assert_eq!(code, Some(2), "{said_of_it}");
+    assert!(
+        said_of_it.starts_with("CRITICAL: the server is starting")
+            && said_of_it.contains("the store of faf has not been reached yet"),
+        "{said_of_it}"
+    );
+    let status = said(&ctl(&server, &["status"]));
+    assert!(status.contains(": starting"), "{status}");
+    let ready = support::http::get(server.listener("http/health").unwrap(), "/ready").unwrap();
+    assert_eq!(ready.status, 503);
+    let page = super::page::status(&server);
+    assert_eq!(page["status"]["phase"], "starting");
+    assert_eq!(page["health"][0]["well"], false);
+}
+
+#[test]
+fn check_tells_of_a_store_and_a_disk_that_take_nothing_until_they_do() {
+    let (server, _) = logging(&[]);
+    until("all is well", || checked(&server).0 == Some(0));
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_all().build().unwrap();
+    let file = server.folder().join("muster.db");
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .busy_timeout(PATIENCE);
+    let mut other = runtime.block_on(options.connect()).unwrap();
+    runtime.block_on(other.execute("BEGIN IMMEDIATE")).unwrap();
+    until("the store is missed", || {
+        metric(&server, "muster_store_failing") > 0.0
+    });
+    let (code, said_of_it) = checked(&server);
+    assert_eq!(code, Some(2), "{said_of_it}");
+    assert!(
+        said_of_it.starts_with("CRITICAL: the store of faf takes nothing"),
+        "{said_of_it}"
+    );
+    runtime.block_on(other.execute("ROLLBACK")).unwrap();
+    until("the store is back", || checked(&server).0 == Some(0));
+
+    let (games, away) = (server.folder().join("games"), server.folder().join("away"));
+    fs::rename(&games, &away).unwrap();
+    until("the disk is missed", || checked(&server).0 == Some(1));
+    let said_of_it = checked(&server).1;
+    assert!(
+        said_of_it.starts_with("WARNING: the disk takes nothing"),
+        "{said_of_it}"
+    );
+    fs::rename(&away, &games).unwrap();
+    until("the disk is back", || checked(&server).0 == Some(0));
 }

@@ -232,7 +232,7 @@ fn whoever_has_the_token_may_act_there() {
 }
 
 /// What the page is told, without a page.
-fn status(server: &Server) -> Value {
+pub(super) fn status(server: &Server) -> Value {
     let page = server.listener("http/page").unwrap();
     let answer = exchanged(
         page,

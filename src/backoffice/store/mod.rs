@@ -6,6 +6,7 @@
 //!
 //! Every call ends within [`StoreSettings::call_deadline`].
 
+mod alive;
 pub mod care;
 mod cause;
 mod failure;

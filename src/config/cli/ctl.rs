@@ -13,7 +13,8 @@ pub enum Ctl {
         #[command(flatten)]
         form: Form,
     },
-    /// One line and an exit code for monitoring: 0 all is well, 1 there is something to look at, 2 nobody is served.
+    /// One line and an exit code for monitoring: 0 all is well, 1 there is something to look at, 2 nobody is served, or nobody can
+    /// sign in to a lobby.
     Check {
         /// How the answer is written.
         #[command(flatten)]

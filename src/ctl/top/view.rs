@@ -230,6 +230,7 @@ mod tests {
                 cpu_s: 0.0,
                 resident_bytes: 64 << 20,
                 panics: 0,
+                is_critical: false,
                 warnings: vec!["the broker takes nothing".to_owned()],
             },
             at,

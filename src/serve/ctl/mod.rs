@@ -47,6 +47,7 @@ use tokio::{
 };
 
 pub(super) use self::audit::Who;
+use self::moderation::lobbies_that_are_on;
 
 use self::{
     drain::{Drain, Planned},
@@ -56,6 +57,7 @@ use self::{
 use super::{
     ending::Stage,
     figures::Figures,
+    judging::Judging,
     neighbours::Neighbours,
     orders::{Current, Orders},
     shards::{self, Shards},
@@ -83,6 +85,7 @@ pub(super) struct Controlled {
     pub(super) orders: Arc<Orders>,
     pub(super) level: Rc<Level>,
     pub(super) phase: Rc<Stage>,
+    pub(super) judging: Judging,
     pub(super) mesh: Arc<Mesh<Router>>,
     pub(super) registry: Arc<Registry>,
     pub(super) current: Current,

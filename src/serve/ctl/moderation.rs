@@ -1,6 +1,7 @@
 //! What an operator does about people at once: throwing them out, telling them something.
 
 use muster::{
+    config::Config,
     control_socket::Reply,
     engine::Eviction,
     lobbies::Router,
@@ -47,6 +48,18 @@ pub(super) fn somebody(text: &str) -> Result<Wanted, String> {
     }
 }
 
+/// The lobbies that are spoken anywhere, by this configuration.
+pub(super) fn lobbies_that_are_on(config: &Config) -> Lobbies {
+    let listeners = Router::listeners(&config.lobbies);
+    let is_on = |protocol| {
+        let mut listeners = listeners.iter();
+        listeners.any(|listener: &Listener| listener.protocol == protocol)
+    };
+    let mut lobbies = Router::LOBBIES.to_vec();
+    lobbies.retain(|(_, protocol)| is_on(*protocol));
+    lobbies
+}
+
 impl Desk {
     /// Throws somebody out of these lobbies.
     pub(super) async fn kick(
@@ -84,19 +97,13 @@ impl Desk {
 
     /// The lobbies that are spoken anywhere.
     pub(super) fn lobbies_that_are_on(&self) -> Lobbies {
-        let mut lobbies = Router::LOBBIES.to_vec();
-        lobbies.retain(|(lobby, _)| self.is_on(lobby));
-        lobbies
+        lobbies_that_are_on(&self.controlled.current.borrow())
     }
 
     /// Whether a lobby is spoken anywhere.
     pub(super) fn is_on(&self, lobby: &str) -> bool {
-        let config = self.controlled.current.borrow();
-        let listeners = Router::listeners(&config.lobbies);
-        let protocols = shards::lobbies(Some(lobby)).unwrap_or_default();
-        let is_its =
-            |listener: &Listener| protocols.iter().any(|(_, one)| *one == listener.protocol);
-        listeners.iter().any(is_its)
+        let on = self.lobbies_that_are_on();
+        on.iter().any(|(one, _)| *one == lobby)
     }
 
     /// Whether no list of players is to be had there.

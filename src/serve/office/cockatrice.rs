@@ -36,7 +36,7 @@ use muster::{
     },
 };
 
-use super::{Asked, Journals, Left, Progress};
+use super::{Asked, Journals, Left, Progress, vitals};
 
 /// The folder of a journal, and of the data folder, that is this lobby's.
 const FOLDER: &str = "cockatrice";
@@ -85,6 +85,16 @@ async fn set_up(
     // Sessions that are open may be those of other nodes.
     let begun = (!config.cluster.is_wanted()).then(unix_now);
     let store = Arc::new(store(config, progress).await?);
+    let trying = store.clone();
+    vitals::watch(
+        "Cockatrice's store",
+        &progress.vitals,
+        |all| &all.cockatrice,
+        move || {
+            let store = trying.clone();
+            async move { store.is_alive().await }
+        },
+    );
     let folder = journals.ours.join(FOLDER);
     let theirs = journals.left.path().join(FOLDER);
     let unread = || {

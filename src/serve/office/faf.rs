@@ -37,7 +37,7 @@ use muster::{
     },
 };
 
-use super::{Asked, Journals, Left, Progress};
+use super::{Asked, Journals, Left, Progress, vitals};
 
 /// The folder of a journal that games are in.
 const GAMES: &str = "games";
@@ -96,6 +96,7 @@ async fn set_up(
         )
     };
     let spool = Spool::open(&games, progress.spool.clone()).with_context(unread)?;
+    try_out(&store, &spool, progress);
     let (handler, kept) = FafHandler::new(store, keys.clone(), policy, sign_in.auth)
         .with_countries(countries.clone())
         .with_attempt_limits(sign_in.attempts)
@@ -122,6 +123,30 @@ async fn set_up(
         refresh::keep_fresh(unix_now, known, refresh).await;
     });
     Ok(handler)
+}
+
+/// Finds out now and then whether store and disk take what they are given.
+fn try_out(store: &Arc<Store>, spool: &Spool, progress: &Progress) {
+    let trying = store.clone();
+    vitals::watch(
+        "FAF's store",
+        &progress.vitals,
+        |all| &all.faf,
+        move || {
+            let store = trying.clone();
+            async move { store.is_alive().await }
+        },
+    );
+    let tried = spool.clone();
+    vitals::watch(
+        "the disk for games that are over",
+        &progress.vitals,
+        |all| &all.spool,
+        move || {
+            let spool = tried.clone();
+            async move { spool.is_well().await }
+        },
+    );
 }
 
 /// Settles what an earlier process has left, and what is left in another journal, once that is nobody's.

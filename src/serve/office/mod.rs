@@ -5,10 +5,13 @@
 //! | `faf` | store, keys, policy server, countries |
 //! | `cockatrice` | accounts, if the lobby has any: store, mail, games that are over |
 //! | `vcmi_json` | accounts, chat and rooms, if the lobby is there: store, HTTP interface |
+//!
+//! `vitals`: whether their stores and the disk take what they are given.
 
 mod cockatrice;
 mod faf;
 mod vcmi_json;
+mod vitals;
 
 use std::{
     future::Future,
@@ -39,6 +42,7 @@ use muster::{
 
 use super::folder::{Claim, Left};
 pub(super) use vcmi_json::pages;
+pub(super) use vitals::Vitals;
 
 /// A question, who asked, and under which ticket.
 type Asked<A> = (ShardId, Ticket, A);
@@ -96,6 +100,8 @@ pub(super) struct Progress {
     pub(super) keys: Arc<keys::Metrics>,
     /// What is counted of Cockatrice's mail.
     pub(super) mail: Arc<mail::Metrics>,
+    /// Whether stores and disk take what they are given.
+    pub(super) vitals: Arc<Vitals>,
 }
 
 impl Progress {
@@ -104,6 +110,20 @@ impl Progress {
         let awaited = [&self.accounts_awaited, &*self.json_awaited];
         self.loaded.load(Ordering::Acquire)
             && !awaited.iter().any(|one| one.load(Ordering::Acquire))
+    }
+
+    /// What has not been reached yet, in words.
+    pub(super) fn awaited(&self) -> Vec<String> {
+        let is = |flag: &AtomicBool| flag.load(Ordering::Acquire);
+        let awaited = [
+            ("faf", !is(&self.loaded)),
+            ("cockatrice", is(&self.accounts_awaited)),
+            ("vcmi_json", is(&self.json_awaited)),
+        ];
+        let awaited = awaited.into_iter().filter(|(_, is_so)| *is_so);
+        awaited
+            .map(|(lobby, _)| format!("the store of {lobby} has not been reached yet"))
+            .collect()
     }
 }
 

@@ -21,7 +21,7 @@ use muster::{
     },
 };
 
-use super::{Asked, Progress};
+use super::{Asked, Progress, vitals};
 
 /// Whether the lobby is there.
 pub(super) fn is_wanted(config: &Config) -> bool {
@@ -39,6 +39,16 @@ pub(super) fn open(
     let config = config.clone();
     let setup = move || async move {
         let store = Arc::new(store(&config, &progress, config.store.connections).await?);
+        let trying = store.clone();
+        vitals::watch(
+            "VCMI's JSON store",
+            &progress.vitals,
+            |all| &all.vcmi_json,
+            move || {
+                let store = trying.clone();
+                async move { store.is_alive().await }
+            },
+        );
         let handler = Rc::new(Handler::new(store, progress.json_awaited.clone()));
         Ok::<_, anyhow::Error>(move |(shard, ticket, ask): Asked<Ask>| {
             let (handler, mesh) = (handler.clone(), mesh.clone());

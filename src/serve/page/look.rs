@@ -130,12 +130,14 @@ impl Shown<'_> {
     }
 
     fn store(&self) -> Value {
-        let well = self.minute.troubles == 0.0 && self.status.phase != "starting";
+        let is_failing = self.figures.is_on("muster_store_failing");
         let state = match self.status.phase.as_str() {
             "starting" => "not reached yet",
-            _ if well => "well",
-            _ => "in trouble within the last minute",
+            _ if is_failing => "does not answer or takes nothing",
+            _ if self.minute.troubles > 0.0 => "in trouble within the last minute",
+            _ => "well",
         };
+        let well = state == "well";
         let sum = |name| self.figures.sum(name);
         json!({
             "name": "Store",
@@ -228,26 +230,17 @@ mod tests {
             frames: Counter = PerShard "muster_frames_in_total";
             /// How long frames took to handle.
             handling: Latency = PerShard "muster_frame_handling_seconds";
+            /// Whether the lobby's store takes nothing.
+            failing: Gauge = Sum "muster_store_failing" { lobby = "chess" };
         }
     }
 
     fn status() -> Status {
         Status {
-            version: "1".to_owned(),
-            pid: 1,
             phase: "ready".to_owned(),
-            uptime_s: 1,
-            drains_in_s: None,
             shards: 2,
-            connections: 0,
             connections_limit: 9,
-            faf_players: 0,
-            games_to_settle: 0,
-            broker: None,
-            cpu_s: 0.0,
-            resident_bytes: 0,
-            panics: 0,
-            warnings: Vec::new(),
+            ..Status::default()
         }
     }
 
@@ -302,6 +295,13 @@ mod tests {
         );
         assert_eq!(json["health"][0]["state"], "well");
         assert_eq!(json["health"][1]["well"], Value::Null);
+        shards[0].failing.set(1.0);
+        let figures = Figures::of(&registry);
+        let failing = Shown {
+            figures: &figures,
+            ..shown
+        };
+        assert_eq!(failing.to_json()["health"][0]["well"], false);
 
         let point = point(&figures, &lobbies, &now.since(Some(&before)));
         assert_eq!(point["players"], json!({"chess": 7.0}));

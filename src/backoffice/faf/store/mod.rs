@@ -93,6 +93,11 @@ impl Store {
         self.database.ready().await
     }
 
+    /// Whether the database answers, and an embedded one takes what is written. What fails is neither counted nor logged.
+    pub async fn is_alive(&self) -> bool {
+        self.database.is_alive().await
+    }
+
     /// Closes all connections; what is under way is finished first, as long as it takes no longer than a call may.
     pub async fn close(&self) {
         self.database.close().await;
