@@ -28,7 +28,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let started = match prepare() {
-        Ok(Prepared::Done) => return ExitCode::SUCCESS,
+        Ok(Prepared::Done(code)) => return code,
         Ok(Prepared::ToRun(started)) => started,
         Err(error) => {
             log::complain(&format!("muster: {error:#}"));
@@ -95,8 +95,8 @@ impl Todo {
 
 /// How far the command line alone has led.
 enum Prepared {
-    /// What was asked for is done.
-    Done,
+    /// What was asked for is done, and the process ends with this.
+    Done(ExitCode),
     ToRun(Box<Started>),
 }
 
@@ -105,7 +105,7 @@ fn prepare() -> anyhow::Result<Prepared> {
     let cli = Cli::parse();
     // Before anything that takes time: a signal that comes meanwhile must not end the process.
     let Some(command) = Todo::of(cli.command)? else {
-        return Ok(Prepared::Done);
+        return Ok(Prepared::Done(ExitCode::SUCCESS));
     };
     let sources = Sources {
         file: cli.options.config.clone(),
@@ -114,17 +114,23 @@ fn prepare() -> anyhow::Result<Prepared> {
         environment: environment(),
         flags: cli.options.flags(),
     };
+    let only_shows = cli.options.print_config || cli.options.check_config;
+    let command = match command {
+        // Before the configuration is read as a whole: a server that runs is reached with one that no other could start with.
+        Todo::Ctl(action) if !only_shows => return ctl::run(&sources, action).map(Prepared::Done),
+        command => command,
+    };
     let config = Config::load(&sources)?;
     if cli.options.print_config {
         log::say(&config.print());
-        return Ok(Prepared::Done);
+        return Ok(Prepared::Done(ExitCode::SUCCESS));
     }
     if cli.options.check_config {
         for note in config.replaces.iter().chain(&config.notes) {
             log::complain(note);
         }
         log::say("the configuration is fine\n");
-        return Ok(Prepared::Done);
+        return Ok(Prepared::Done(ExitCode::SUCCESS));
     }
     let variables = sources.environment.iter();
     let no_color = variables
@@ -145,11 +151,14 @@ fn prepare() -> anyhow::Result<Prepared> {
 impl Started {
     /// Does what was asked.
     fn run(self) -> anyhow::Result<ExitCode> {
-        for replaces in &self.config.replaces {
-            tracing::info!("{replaces}");
-        }
-        for note in &self.config.notes {
-            tracing::warn!("{note}");
+        // Whoever looks after accounts or a store has no use for what concerns a server.
+        if matches!(self.command, Todo::Serve(..) | Todo::Doctor { .. }) {
+            for replaces in &self.config.replaces {
+                tracing::info!("{replaces}");
+            }
+            for note in &self.config.notes {
+                tracing::warn!("{note}");
+            }
         }
         match self.command {
             Todo::Serve(runtime, signals) => {
@@ -160,7 +169,7 @@ impl Started {
             Todo::Account(lobby, action) => {
                 accounts::run(&self.config, lobby, action).context("accounts")
             }
-            Todo::Ctl(action) => ctl::run(&self.config, action),
+            Todo::Ctl(action) => ctl::run(&self.sources, action),
             Todo::Store(lobby, action) => {
                 stores::run(&self.config, lobby, &action).context("store")
             }

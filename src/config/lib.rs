@@ -75,6 +75,9 @@ impl Deref for Config {
     }
 }
 
+/// The key of the folder in which a server keeps what is its own.
+const DATA_DIR: &str = "server.data_dir";
+
 /// What says where the FAF lobby listens.
 const FAF_LISTENERS: [&str; 3] = [
     "faf.qdatastream_address",
@@ -115,6 +118,48 @@ impl Config {
         config.notes.extend(resolve::doubts(&config.settings));
         config.notes.extend(passed_over(&sources.environment));
         Ok(config)
+    }
+
+    /// Where the server keeps what is its own, which is all that somebody needs to know who speaks to a running one: found also in a
+    /// configuration with which no server could start. What is wrong with it, if anything, is given too.
+    ///
+    /// # Errors
+    /// It is wrong, and does not say which folder.
+    pub fn data_dir(sources: &Sources) -> Result<(PathBuf, Option<ConfigError>), ConfigError> {
+        let error = match Config::load(sources) {
+            Ok(config) => return Ok((config.settings.server.data_dir, None)),
+            Err(error) => error,
+        };
+        let Some(key) = groups::find(DATA_DIR) else {
+            return Err(error);
+        };
+        let text = |value: Value| match value {
+            Value::Text(text) => Some(PathBuf::from(text)),
+            _ => None,
+        };
+        let of = |given: Result<Vec<sources::Given>, ConfigError>| {
+            let given = given.ok()?.into_iter().next_back()?;
+            text(given.value)
+        };
+        let flags = sources.flags.iter().filter(|(name, _)| name == DATA_DIR);
+        let flags: Vec<(String, String)> = flags.cloned().collect();
+        let variable = key.variable();
+        let variables = sources.environment.iter();
+        let variables = variables.filter(|(name, _)| {
+            name.strip_prefix(&*variable)
+                .is_some_and(|rest| matches!(rest, "" | "_FILE"))
+        });
+        let variables: Vec<(String, String)> = variables.cloned().collect();
+        let file = || text(sources::one_of_file(sources.file.as_deref()?, key)?);
+        let found = of(sources::from_flags(&flags))
+            .or_else(|| of(sources::from_environment(&variables)))
+            .or_else(file);
+        let is_read = |file: &PathBuf| std::fs::read(file).is_ok();
+        let default = || text(Values::defaults(groups::keys()).of(key).clone());
+        match found.or_else(|| default().filter(|_| sources.file.iter().all(is_read))) {
+            Some(folder) => Ok((folder, Some(error))),
+            None => Err(error),
+        }
     }
 
     /// Second step: from checked values to what they mean.

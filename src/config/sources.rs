@@ -73,6 +73,17 @@ pub(super) fn from_toml(file: &str, text: &str) -> Result<Vec<Given>, ConfigErro
     Ok(given)
 }
 
+/// What a TOML file says of one key, whatever else in it is wrong or not even TOML. None: nothing that could be read.
+pub(super) fn one_of_file(path: &Path, key: &'static Key) -> Option<Value> {
+    let text = fs::read_to_string(path).ok()?;
+    let (root, _) = DeTable::parse_recoverable(&text);
+    let (group, name) = key.name.split_once('.')?;
+    let DeValue::Table(table) = root.get_ref().get(group)?.get_ref() else {
+        return None;
+    };
+    toml_value(table.get(name)?.get_ref()).and_then(|value| key.kind.check(value))
+}
+
 /// A TOML value as one of ours; `None` if no key takes such a thing.
 fn toml_value(value: &DeValue<'_>) -> Option<Value> {
     match value {

@@ -380,3 +380,55 @@ fn what_a_secret_is_shown_as_is_no_secret() {
         assert!(text.contains("not the secret itself"), "{text}");
     }
 }
+
+#[test]
+fn the_data_folder_is_found_whatever_else_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("muster.toml");
+    let found = |text: &str, flags: &[(&str, &str)]| {
+        std::fs::write(&file, text).unwrap();
+        let sources = Sources {
+            file: Some(file.clone()),
+            flags: flags
+                .iter()
+                .map(|(k, v)| (k.to_string(), v.to_string()))
+                .collect(),
+            ..Sources::default()
+        };
+        Config::data_dir(&sources)
+            .map(|(path, wrong)| (path.display().to_string(), wrong.is_some()))
+    };
+    let good = "[server]\ndata_dir = \"/srv/a\"\n";
+    assert_eq!(found(good, &[]), Ok(("/srv/a".to_owned(), false)));
+    for wrong in [
+        "[faf]\nno_such_key = 1\n",
+        "[faf]\ntick_ms = \"soon\"\n",
+        "[nothing]\na = 1\n",
+        "[faf]\ntick_ms = = 3\n",
+        "[faf\n",
+        "[cluster]\nurl = \"nats://127.0.0.1\"\n",
+    ] {
+        let text = format!("{good}{wrong}");
+        assert_eq!(
+            found(&text, &[]),
+            Ok(("/srv/a".to_owned(), true)),
+            "{wrong}"
+        );
+        let flags = [("server.data_dir", "/srv/b"), ("faf.tick_ms", "0.5")];
+        assert_eq!(
+            found(&text, &flags),
+            Ok(("/srv/b".to_owned(), true)),
+            "{wrong}"
+        );
+        assert_eq!(
+            found(wrong, &[]),
+            Ok(("data".to_owned(), true)),
+            "the default"
+        );
+    }
+    let sources = Sources {
+        file: Some(folder.path().join("none.toml")),
+        ..Sources::default()
+    };
+    assert!(Config::data_dir(&sources).is_err(), "it may say anything");
+}

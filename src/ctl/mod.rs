@@ -16,7 +16,7 @@ use anyhow::{Context, bail};
 use muster::{
     backoffice::{operator::Search, unix_now},
     config::{
-        Config,
+        Config, Sources,
         cli::{self, At, Ctl, Form, List},
     },
     control_socket::{self, Reply, Request, Status, Whom},
@@ -30,11 +30,27 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const WARNING: u8 = 1;
 const CRITICAL: u8 = 2;
 
-/// Does what was asked. `check` never fails otherwise than with its exit code.
-pub(crate) fn run(config: &Config, action: Ctl) -> anyhow::Result<ExitCode> {
-    let folder = &config.server.data_dir;
+/// Does what was asked. `check` never fails otherwise than with its exit code. Of the configuration the data folder is all that is
+/// needed: what else is in it may be wrong, which is said beside the answer.
+pub(crate) fn run(sources: &Sources, action: Ctl) -> anyhow::Result<ExitCode> {
+    let found = Config::data_dir(sources).map_err(|error| {
+        anyhow::Error::new(error)
+            .context("the configuration does not say where the server's data folder is")
+    });
+    if let Ok((_, Some(wrong))) = &found {
+        log::complain(&format!(
+            "muster: the server would not start with this configuration: {wrong}"
+        ));
+    }
+    let found = found.map(|(folder, _)| folder);
+    if let Ctl::Check { form } = &action {
+        return Ok(check(
+            found.and_then(|folder| ask(&folder, &Request::Status)),
+            form,
+        ));
+    }
+    let folder = &found?;
     let (request, form) = match action {
-        Ctl::Check { form } => return Ok(check(ask(folder, &Request::Status), &form)),
         Ctl::Audit {
             last,
             since,

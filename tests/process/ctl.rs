@@ -227,3 +227,32 @@ fn check_tells_of_a_store_and_a_disk_that_take_nothing_until_they_do() {
     fs::rename(&away, &games).unwrap();
     until("the disk is back", || checked(&server).0 == Some(0));
 }
+
+#[test]
+fn a_wrong_configuration_keeps_nobody_from_a_server_that_runs() {
+    let (server, _) = logging(&[]);
+    let file = server.folder().join("wrong.toml");
+    let folder = server.folder().display();
+    let text = format!("[server]\ndata_dir = \"{folder}\"\n[faf]\nno_such_key = 1\n");
+    fs::write(&file, text).unwrap();
+    let asked = |words: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_muster"));
+        command.arg("--config").arg(&file).arg("ctl").args(words);
+        command.output().expect("it runs")
+    };
+    for words in [&["status"][..], &["check"], &["players"], &["audit"]] {
+        let output = asked(words);
+        assert!(output.status.success(), "{words:?}: {}", said(&output));
+        assert!(!output.stdout.is_empty(), "{words:?}");
+        let beside = String::from_utf8_lossy(&output.stderr);
+        assert!(beside.contains("no_such_key"), "{words:?}: {beside}");
+    }
+    fs::remove_file(&file).unwrap();
+    let output = asked(&["check"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        output.stdout.starts_with(b"CRITICAL: "),
+        "{}",
+        said(&output)
+    );
+}
