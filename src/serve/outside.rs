@@ -101,7 +101,9 @@ fn broker(config: &Config, journal: &Path) -> anyhow::Result<(Arc<Broker>, Arc<O
     let outbox = Arc::new(outbox.with_context(unread)?);
     // Known before anything is settled: the broker's task learns it at its first turn only.
     outbox.set_wanted(config.broker.url.is_some());
-    let broker = Broker::new(config.broker.backlog).with_outbox(outbox.clone());
+    let broker = Broker::new(config.broker.backlog)
+        .with_outbox(outbox.clone())
+        .expecting(config.broker.url.is_some());
     Ok((Arc::new(broker), outbox))
 }
 

@@ -129,12 +129,19 @@ impl Broker {
         self
     }
 
+    /// The same, which is known to have a broker, or none, before [`Broker::run`] learns it.
+    #[must_use]
+    pub fn expecting(self, is_configured: bool) -> Self {
+        self.queues.set_configured(is_configured);
+        self
+    }
+
     /// Whether there is room for more than what happens now: half of the backlog is for that.
     pub fn has_room(&self) -> bool {
         self.queues.has_room()
     }
 
-    /// Takes a message without waiting; false: it was dropped, and counted.
+    /// Takes a message without waiting; false: it was dropped, and counted if a broker is configured.
     pub fn publish(&self, event: Event) -> bool {
         self.queues.push(event)
     }

@@ -96,6 +96,10 @@ pub fn add<'a>(
         if password == Some("") {
             return Err(NO_PASSWORD);
         }
+        // Asked before it is tried: what a database refuses is logged as its fault.
+        if store.find(name).await?.is_some() {
+            return Err(AccountError::Taken);
+        }
         let made_up = password.is_none().then(token);
         let password = password.or(made_up.as_deref()).unwrap_or_default();
         let new = NewAccount {
