@@ -100,6 +100,20 @@ fn nats_takes_the_nodes_and_nobody_else() {
     let _nats = program(&path, &["-c", made.to_str().unwrap()], address);
     let url = format!("cluster.url=nats://{address}");
     let settings = [&*url, "cluster.credentials=muster:change-me"];
+    let mut doctor = muster(folder.path());
+    for set in settings
+        .iter()
+        .chain(&["store.url=mysql://nobody@127.0.0.1:1/none"])
+    {
+        doctor.args(["--set", set]);
+    }
+    let examined = doctor.args(["doctor", "--json"]).output().unwrap();
+    let checks: Vec<serde_json::Value> = serde_json::from_slice(&examined.stdout).unwrap();
+    for name in ["NATS", "NATS round trip"] {
+        let of_nats = checks.iter().find(|check| check["name"] == name);
+        let verdict = of_nats.map(|check| check["verdict"].clone());
+        assert_eq!(verdict, Some("ok".into()), "{checks:?}");
+    }
     let Some(mut cluster) = Cluster::with(2, &settings, &[]) else {
         return;
     };

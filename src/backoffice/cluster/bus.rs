@@ -161,6 +161,11 @@ fn subject_name(lobby: &str, subject: Subject) -> String {
     }
 }
 
+/// Where `muster doctor` hears itself: below `muster.`, since servers permit nothing else to nodes (tuning/cluster).
+fn doctor_subject(lobby: &str) -> String {
+    format!("muster.{lobby}.doctor.{}", std::process::id())
+}
+
 async fn options(settings: &Cluster, name: &str) -> io::Result<ConnectOptions> {
     let options = ConnectOptions::new()
         .name(name)
@@ -215,7 +220,7 @@ pub(super) async fn look(settings: &Cluster) -> Result<Found, String> {
         let servers = servers.map_err(|error| error.to_string())?;
         let client = options.connect(servers).await;
         let client = client.map_err(|error| error.to_string())?;
-        let inbox = client.new_inbox();
+        let inbox = doctor_subject(&settings.lobby);
         let subscribed = client.subscribe(inbox.clone()).await;
         let mut subscribed = subscribed.map_err(|error| error.to_string())?;
         let sent = std::time::Instant::now();
