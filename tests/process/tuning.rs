@@ -117,3 +117,61 @@ fn the_unit_is_sound_and_shuts_in_what_it_starts() {
     let judged = asked("systemd-analyze", &strict).expect("it was there");
     assert!(judged.status.success(), "{}", said(&judged));
 }
+
+/// The file with every key that stands in a comment as if it were none: `# [faf]`, `# auth = "database"`.
+fn uncommented(text: &str) -> String {
+    let is_name = |text: &str| {
+        !text.is_empty()
+            && text
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    let line = |line: &str| {
+        let bare = line.trim_start_matches(['#', ' ']);
+        let group = bare.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        let key = bare.split_once(" = ");
+        let is_one = group.is_some_and(|(name, _)| is_name(name))
+            || key.is_some_and(|(name, _)| is_name(name));
+        if is_one {
+            bare.to_owned()
+        } else {
+            line.to_owned()
+        }
+    };
+    let lines = text.lines().map(line);
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_key_that_a_settings_file_offers_is_one() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    let mut folders = vec![root.join("packaging"), root.join("tuning")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "toml") {
+                files.push(path);
+            }
+        }
+    }
+    assert!(files.len() >= 2, "{files:?}");
+    for file in files {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = folder.path().join("muster.toml");
+        let text = uncommented(&fs::read_to_string(&file).unwrap());
+        assert!(!text.lines().any(|line| line.starts_with("# [")), "{text}");
+        fs::write(&whole, text).unwrap();
+        let mut command = super::muster(folder.path());
+        let command = command.arg("--config").arg(&whole).arg("--check-config");
+        let checked = command.output().unwrap();
+        assert!(
+            checked.status.success(),
+            "{}: {}",
+            file.display(),
+            said(&checked)
+        );
+    }
+}
