@@ -471,7 +471,16 @@ const GRACE: &str = "server.stop_grace_s=600";
 fn the_next_server_takes_players_while_the_last_games_of_the_one_before_go_on() {
     let mut server = start(2, &[GRACE]);
     let (mut host, mut guest, uid) = playing(&server);
+    let mut idle = Player::signed_in(&server, "lyra");
     let next = followed(&server);
+    // Whoever is in no game is told, and sent to the next server as soon as that serves.
+    let mut told = Vec::new();
+    while let Some(message) = idle.next() {
+        told.extend(message["text"].as_str().map(str::to_owned));
+    }
+    let is_told = |text: &str| told.iter().any(|one| one.contains(text));
+    assert!(is_told("otherwise you will be disconnected"), "{told:?}");
+    assert!(!is_told("until the server has been restarted"), "{told:?}");
     // There is one server for whoever comes now; it gives out other numbers.
     let mut player = Player::signed_in(&next, "lyra");
     let another = player.hosting();

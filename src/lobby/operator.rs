@@ -213,6 +213,13 @@ pub struct Player {
     pub client: Option<String>,
 }
 
+impl Player {
+    /// Whether they lose nothing by a new connection: they are in no game, and none is about to begin.
+    pub fn is_idle(&self) -> bool {
+        self.game.is_none() && matches!(&*self.state, "IDLE" | "lobby" | "room")
+    }
+}
+
 /// A game.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Game {
@@ -419,6 +426,8 @@ pub enum Act {
     },
     /// Nobody new may sign in any more, since the process is to end.
     LameDuck,
+    /// Another process takes this one's place: who is in no game will be sent there, and is told so when the end begins.
+    Succeeded,
 }
 
 /// What is done about a name.

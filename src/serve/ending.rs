@@ -2,7 +2,9 @@
 
 use std::{cell::Cell, io, sync::Arc, time::Duration};
 
-use muster::{backoffice::http::health::Phase, engine::Mesh, lobbies::Router, lobby::Stopping};
+use muster::{
+    backoffice::http::health::Phase, control_socket, engine::Mesh, lobbies::Router, lobby::Stopping,
+};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::{sleep, timeout},
@@ -17,6 +19,9 @@ use super::{
 
 /// How often an orderly stop looks whether the last game has ended.
 const DRAIN_CHECK: Duration = Duration::from_millis(50);
+/// How often a server that has been released looks whether the next one is there, and then who is in no game.
+const SUCCESSOR_CHECK: Duration = Duration::from_millis(250);
+const IDLE_CHECK: Duration = Duration::from_secs(1);
 /// How long other nodes have to take over what this one does for all.
 const HAND_OVER: Duration = Duration::from_secs(10);
 /// How often it is looked whether every part is alive.
@@ -192,8 +197,15 @@ impl Stops {
                 "no other node has asked for what this one did for all: some of it is lost"
             ),
         }
+        let sending = async {
+            match orders.has_released() {
+                true => send_idle_on(&current, mesh).await,
+                false => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
+            () = sending => {} // it never ends
             () = until(|| mesh.all_idle()) => tracing::info!("no game is running any more"),
             () = self.stop() => {
                 tracing::warn!("second signal: not waiting any longer");
@@ -213,6 +225,22 @@ impl Stops {
 async fn until(all: impl Fn() -> bool) {
     while !all() {
         sleep(DRAIN_CHECK).await;
+    }
+}
+
+/// Sends whoever is in no game to the server that has taken this one's place, once that one serves, some at a time; and whoever
+/// comes out of a game later. Before that nobody would take them. Never ends.
+async fn send_idle_on(current: &Current, mesh: &Arc<Mesh<Router>>) {
+    let socket = control_socket::path(&current.borrow().server.data_dir);
+    while !socket.exists() {
+        sleep(SUCCESSOR_CHECK).await;
+    }
+    tracing::info!("the next server is there: whoever is in no game is sent to it");
+    let shards = Shards::of(mesh.clone());
+    loop {
+        let per_s = current.borrow().server.stopping.evicted_per_s;
+        shards.end_idle(per_s).await;
+        sleep(IDLE_CHECK).await;
     }
 }
 

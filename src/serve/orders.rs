@@ -24,6 +24,11 @@ pub(super) struct Orders {
 }
 
 impl Orders {
+    /// Whether ports and data folder are the next server's.
+    pub(super) fn has_released(&self) -> bool {
+        matches!(*self.released.borrow(), Some(Ok(())))
+    }
+
     /// Takes an order of the Cockatrice lobby; it always can.
     pub(super) fn take(&self, event: Event) -> bool {
         match event {

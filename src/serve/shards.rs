@@ -253,6 +253,36 @@ impl Shards {
     }
 }
 
+impl Shards {
+    /// Ends the connections of those who are in no game, in all lobbies, so many in a second.
+    pub(super) async fn end_idle(&self, per_s: u32) {
+        let (subject, wanted) = (Subject::Players, Wanted::Any);
+        let all = Router::LOBBIES.to_vec();
+        let listing = self.list(subject, &all, &wanted, u32::MAX).await;
+        let idle = listing
+            .rows
+            .into_iter()
+            .filter_map(|listed| match listed.row {
+                Row::Player(player) if player.is_idle() => Some(player.conn),
+                _ => None,
+            });
+        for (number, conn) in idle.enumerate() {
+            if number > 0 && number.is_multiple_of(slice(0, per_s)) {
+                sleep(SLICE).await;
+            }
+            let eviction = engine::Eviction {
+                conn: Some(conn),
+                network: None,
+                protocol: None,
+                from: 0,
+                most: 1,
+                farewell: Farewell::ServerEnds,
+            };
+            self.evict(conn.shard, eviction).await; // a shard that does not answer is asked again with the next list
+        }
+    }
+}
+
 /// The end of all connections, some at a time: how far it is.
 pub(super) struct Eviction<'a> {
     shards: &'a Shards,

@@ -232,6 +232,7 @@ impl Cockatrice {
                 self.standing.lame_duck = true;
                 Done::Of(0)
             }
+            Act::Succeeded => Done::Lacks,
         }
     }
 

@@ -195,7 +195,7 @@ impl Lobby {
                 self.spread(USERS, message::system(told));
             }
             Act::LameDuck => self.standing.lame_duck = true,
-            Act::Dismiss { .. } => return Done::Lacks, // nobody is elsewhere
+            Act::Dismiss { .. } | Act::Succeeded => return Done::Lacks, // nobody is elsewhere
         }
         Done::Of(self.names.len() as u32)
     }

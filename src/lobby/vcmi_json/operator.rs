@@ -141,7 +141,7 @@ impl Lobby {
                 return self.tell_all(&end_planned(*within, reason.as_deref()));
             }
             Act::LameDuck => self.standing.lame_duck = true,
-            Act::Dismiss { .. } => return Done::Lacks, // nobody is elsewhere
+            Act::Dismiss { .. } | Act::Succeeded => return Done::Lacks, // nobody is elsewhere
         }
         Done::Of(0)
     }

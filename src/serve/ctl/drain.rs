@@ -32,6 +32,8 @@ pub(super) struct Drain {
     pub(super) shards: Rc<Shards>,
     pub(super) lobbies: Lobbies,
     pub(super) reason: Option<String>,
+    /// Another process takes this one's place.
+    pub(super) has_successor: bool,
 }
 
 /// How long it is until an end that may be planned now.
@@ -120,6 +122,15 @@ impl Drain {
         for &(lobby, protocol) in &self.lobbies {
             if let Err(why) = self.shards.order(protocol, &Act::LameDuck).await {
                 tracing::warn!(lobby, why, "somebody new may still be taken");
+            }
+            if self.has_successor
+                && let Err(why) = self.shards.order(protocol, &Act::Succeeded).await
+            {
+                tracing::warn!(
+                    lobby,
+                    why,
+                    "not everybody is told that another server follows"
+                );
             }
         }
         self.orders.drain.notify_one();

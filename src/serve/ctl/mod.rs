@@ -324,7 +324,7 @@ impl Desk {
             }
             Request::Drain { in_s, reason } => {
                 let wait = drain::checked(*in_s, phase)?;
-                let drain = self.draining(reason.as_deref());
+                let drain = self.draining(reason.as_deref(), false);
                 self.planned.borrow_mut().plan(wait, drain)
             }
             Request::CancelDrain => {
@@ -335,22 +335,24 @@ impl Desk {
             Request::Release { reason } => {
                 drain::checked(0, phase)?;
                 self.release().await?;
-                let drain = self.draining(reason.as_deref());
+                let drain = self.draining(reason.as_deref(), true);
                 self.planned.borrow_mut().plan(Duration::ZERO, drain)?;
                 Ok(Reply::Done(
-                    "the next server may start; running games go on in this one".into(),
+                    "the next server may start; when it is ready, whoever is in no game is sent to it; running games go on in this one"
+                        .into(),
                 ))
             }
             request => self.about_people(request, uid).await,
         }
     }
 
-    fn draining(&self, reason: Option<&str>) -> Drain {
+    fn draining(&self, reason: Option<&str>, has_successor: bool) -> Drain {
         Drain {
             orders: self.controlled.orders.clone(),
             shards: self.shards.clone(),
             lobbies: self.lobbies_that_are_on(),
             reason: reason.map(str::to_owned),
+            has_successor,
         }
     }
 

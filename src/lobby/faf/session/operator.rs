@@ -103,6 +103,10 @@ impl Sessions {
             }
             // Talking is for others, bans are the store's.
             Act::Mute(_) | Act::Ban(_) | Act::LameDuck => return Done::Lacks,
+            Act::Succeeded => {
+                self.has_successor = true;
+                return Done::Of(0);
+            }
         };
         cx.turn.fan_out(Audience::Subscribers, notice);
         Done::Of((self.online() + elsewhere) as u32)

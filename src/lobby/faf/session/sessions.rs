@@ -52,6 +52,9 @@ pub(in crate::faf) struct Sessions {
     /// The node is to end, and its players have been told that none of them searches any more.
     #[serde(default)]
     pub searches_over: bool,
+    /// Another process takes this one's place: who is in no game is sent there.
+    #[serde(default)]
+    pub has_successor: bool,
     /// What the back office was asked, and what is waited for with.
     #[serde(skip)]
     pub pending: Pending<SessionContinuation>,
@@ -74,6 +77,7 @@ impl Sessions {
             expecting: self.expecting.clone(),
             unreached_since: self.unreached_since,
             searches_over: self.searches_over,
+            has_successor: self.has_successor,
             pending: Pending::default(),
         }
     }

@@ -19,8 +19,8 @@ const KICK_INTERVAL: Duration = Duration::from_secs(1);
 impl Sessions {
     /// Everybody is told that the end is near.
     pub(in crate::faf) fn announce_end(&mut self, cx: &mut Context<'_>) {
-        let notice =
-            text::shutting_down(cx.settings.stopping.grace, cx.settings.shutdown_kick_idle);
+        let sends_idle = cx.settings.shutdown_kick_idle || self.has_successor;
+        let notice = text::shutting_down(cx.settings.stopping.grace, sends_idle);
         let notice = message::notice("info", &notice);
         cx.turn.fan_out(Audience::Subscribers, notice);
         cx.post(first_shard(cx), StopMail::Told);

@@ -120,6 +120,7 @@ fn everybody_hears_a_broadcast_and_in_the_end_nobody_new_comes_in() {
             text.contains("in 15 minutes!") && text.ends_with("A new kernel."),
             "{text}"
         );
+        order(&mut sim, Act::Succeeded);
         order(&mut sim, Act::LameDuck);
         let late = sim.connect(0);
         let told = say(&mut sim, late, hello(12));
