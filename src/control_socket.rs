@@ -11,6 +11,9 @@ const NAME: &str = "ctl.sock";
 /// The longest request, and the longest name or reason in it.
 pub const REQUEST_BYTES: usize = 4 << 10;
 
+/// How a refusal begins that is for want of an option, which only a server with several lobbies knows.
+pub const SAY_LOBBY: &str = "say --lobby";
+
 /// Where the socket of a server with this data folder is.
 pub fn path(data_dir: &Path) -> PathBuf {
     data_dir.join(NAME)

@@ -8,11 +8,11 @@ use backoffice::cockatrice::account::Right;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub use ctl::{At, Ctl, Form, List, Whom};
+pub use ctl::{At, AtOne, Ctl, Form, List, Whom};
 
 /// A lobby server.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "muster", version, about, long_about = None)]
+#[command(name = "muster", version, about = "A lobby server for FAF, VCMI and Cockatrice", long_about = None)]
 pub struct Cli {
     /// Options of every command.
     #[command(flatten)]
@@ -118,6 +118,7 @@ pub enum AccountsOf {
     /// Those in cockatrice.store_url.
     Cockatrice,
     /// Those in vcmi_json.store_url.
+    #[value(name = "vcmi_json", alias = "vcmi-json")]
     VcmiJson,
 }
 
@@ -262,6 +263,30 @@ mod tests {
             assert_eq!(flags, expected.map(|(k, v)| (k.to_string(), v.to_string())));
         }
         assert!(parse("muster --check-config").command.is_none());
+    }
+
+    #[test]
+    fn a_lobby_has_one_name_and_is_known_with_a_hyphen_too() {
+        for name in ["vcmi_json", "vcmi-json"] {
+            let of_store = parse(&format!("muster store --lobby {name} check")).command;
+            let Some(Command::Store { lobby, .. }) = of_store else {
+                panic!("no store command")
+            };
+            assert_eq!(lobby, AccountsOf::VcmiJson);
+            let listed = parse(&format!("muster ctl players --lobby {name}")).command;
+            let Some(Command::Ctl {
+                action: Ctl::Players(list),
+            }) = listed
+            else {
+                panic!("no list")
+            };
+            assert_eq!(list.at.lobby.as_deref(), Some("vcmi_json"));
+        }
+        let shown = AccountsOf::VcmiJson.to_possible_value();
+        assert_eq!(shown.unwrap().get_name(), "vcmi_json");
+        let chess = "muster ctl players --lobby chess".split_whitespace();
+        let error = Cli::try_parse_from(chess).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
     }
 
     #[test]

@@ -26,6 +26,8 @@ use muster::{
 
 /// The server answers at once, or not at all.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What a wrong command line ends with, as clap has it.
+const MISUSE: u8 = 2;
 /// What `check` ends with, as monitoring programs expect it of a plug-in.
 const WARNING: u8 = 1;
 const CRITICAL: u8 = 2;
@@ -69,6 +71,10 @@ pub(crate) fn run(sources: &Sources, action: Ctl) -> anyhow::Result<ExitCode> {
         action => requested(action),
     };
     match ask(folder, &request)? {
+        Reply::Refused(why) if why.starts_with(control_socket::SAY_LOBBY) => {
+            log::complain(&format!("muster: {why}"));
+            return Ok(ExitCode::from(MISUSE));
+        }
         Reply::Refused(why) => bail!("{why}"),
         reply if form.json => log::say(&format!("{}\n", as_json(&reply)?)),
         Reply::Done(what) => log::say(&format!("{what}\n")),
@@ -143,11 +149,11 @@ fn about_people(action: Ctl) -> (Request, Form) {
                 for_s: seconds(length),
                 reason,
             };
-            (request, at)
+            (request, at.into())
         }
         Ctl::Unban { whom, at } => {
             let (whom, lobby) = (meant(whom), at.lobby.clone());
-            (Request::Unban { whom, lobby }, at)
+            (Request::Unban { whom, lobby }, at.into())
         }
         Ctl::Bans { at } => {
             let lobby = at.lobby.clone();

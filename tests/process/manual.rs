@@ -30,6 +30,8 @@ fn every_command_has_a_page_that_is_sound() {
             String::from_utf8_lossy(&lint.stdout)
         );
     }
+    let whole = fs::read_to_string(folder.path().join("muster.1")).unwrap();
+    assert!(whole.contains("A lobby server for FAF"), "{whole}");
     let nowhere = muster(folder.path())
         .args(["man", "/nowhere"])
         .output()

@@ -158,17 +158,33 @@ fn somebody_is_thrown_out_and_told_why() {
     vega.until_closed();
     // They were only thrown out.
     Player::signed_in(&server, "orion");
-    for (words, why) in [
-        (&["kick", "orion", "--reason", " "][..], "say something"),
-        (&["kick", "#x", "--reason", "r"], "not # and a number"),
+    for (words, code, why) in [
+        (&["kick", "orion", "--reason", " "][..], 1, "say something"),
+        (&["kick", "#x", "--reason", "r"], 1, "not # and a number"),
         (
             &["kick", "orion", "--reason", "r", "--lobby", "chess"],
+            2,
             "no lobby is called",
         ),
-        (&["players", "1.2.3.4/99"], "neither a name nor a network"),
+        (&["players", "--lobby", "chess"], 2, "no lobby is called"),
+        (
+            &["players", "1.2.3.4/99"],
+            1,
+            "neither a name nor a network",
+        ),
+        (
+            &["ban", "orion", "--reason", "r"],
+            2,
+            "say --lobby, one of faf, vcmi",
+        ),
+        (
+            &["ban", "--network", "nonsense", "--reason", "r"],
+            2,
+            "is not a network",
+        ),
     ] {
         let refused = ctl(&server, words);
-        assert_eq!(refused.status.code(), Some(1));
+        assert_eq!(refused.status.code(), Some(code), "{words:?}");
         assert!(said(&refused).contains(why), "{}", said(&refused));
     }
 }

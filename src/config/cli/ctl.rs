@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use lobby::lobbies::Router;
+use settings::Cidr;
 
 /// What to ask a running server.
 #[derive(Clone, Debug, PartialEq, Subcommand)]
@@ -44,6 +46,7 @@ pub enum Ctl {
     /// Log other levels until the configuration is read again.
     LogLevel {
         /// As in log.level: debug, or "info,muster_lobby=debug".
+        #[arg(value_parser = level)]
         level: String,
         /// How the answer is written.
         #[command(flatten)]
@@ -82,7 +85,7 @@ pub enum Ctl {
         reason: String,
         /// Where.
         #[command(flatten)]
-        at: At,
+        at: AtOne,
     },
     /// Let them in again.
     Unban {
@@ -91,7 +94,7 @@ pub enum Ctl {
         whom: Whom,
         /// Where.
         #[command(flatten)]
-        at: At,
+        at: AtOne,
     },
     /// Who is kept out or silenced, how long and why: names where the lobby's store has them, for all nodes; networks, and names in
     /// lobbies without one, for this node.
@@ -179,7 +182,7 @@ pub struct Whom {
     /// Their name.
     pub player: Option<String>,
     /// Everybody from an address or a network, in all lobbies of this node: 192.0.2.7, 192.0.2.0/24.
-    #[arg(long, visible_alias = "address", value_name = "ADDRESS")]
+    #[arg(long, visible_alias = "address", value_name = "ADDRESS", value_parser = network)]
     pub network: Option<String>,
     /// Whoever uses this installation of a client, where clients name theirs (Cockatrice with accounts).
     #[arg(long, value_name = "ID")]
@@ -198,11 +201,53 @@ pub struct Form {
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct At {
     /// faf, vcmi, cockatrice or vcmi_json; not given: all of them.
-    #[arg(long)]
+    #[arg(long, value_parser = lobby)]
     pub lobby: Option<String>,
     /// How the answer is written.
     #[command(flatten)]
     pub form: Form,
+}
+
+/// Which one lobby is meant, and how the answer is written.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct AtOne {
+    /// faf, vcmi, cockatrice or vcmi_json: whose names are meant. Only a server with a single lobby needs none; networks and clients
+    /// are of no lobby.
+    #[arg(long, value_parser = lobby)]
+    pub lobby: Option<String>,
+    /// How the answer is written.
+    #[command(flatten)]
+    pub form: Form,
+}
+
+impl From<AtOne> for At {
+    fn from(AtOne { lobby, form }: AtOne) -> At {
+        At { lobby, form }
+    }
+}
+
+/// A lobby's name, as the configuration has it; with a hyphen for the underscore it is the same.
+fn lobby(text: &str) -> Result<String, String> {
+    let name = text.replace('-', "_");
+    let names: Vec<&str> = Router::LOBBIES.iter().map(|(name, _)| *name).collect();
+    match names.contains(&&*name) {
+        true => Ok(name),
+        false => Err(format!("no lobby is called {text:?}: {}", names.join(", "))),
+    }
+}
+
+/// What `log.level` takes.
+fn level(text: &str) -> Result<String, String> {
+    let is_one = settings::log_levels().parse(text).is_some();
+    is_one
+        .then(|| text.to_owned())
+        .ok_or_else(|| format!("{text:?} is no level: error, warn, info, debug, trace, or a list"))
+}
+
+/// An address or a network.
+fn network(text: &str) -> Result<String, String> {
+    let parsed = text.parse::<Cidr>().map(|_| text.to_owned());
+    parsed.map_err(|_| format!("{text:?} is not a network such as 192.0.2.0/24"))
 }
 
 /// Which part of a list is wanted.

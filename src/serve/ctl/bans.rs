@@ -10,7 +10,7 @@ use muster::{
         operator::{Kind, Sanction as Kept},
         unix_now,
     },
-    control_socket::{Banned, Reply, Whom},
+    control_socket::{Banned, Reply, SAY_LOBBY, Whom},
     engine::Eviction,
     lobby::operator::{Act, Farewell, Sanction, Until, Wanted},
     settings::{Cidr, NotABlock},
@@ -416,7 +416,7 @@ impl Desk {
             1 => Ok(lobbies),
             _ => {
                 let names: Vec<&str> = lobbies.iter().map(|(name, _)| *name).collect();
-                Err(format!("say --lobby, one of {}", names.join(", ")))
+                Err(format!("{SAY_LOBBY}, one of {}", names.join(", ")))
             }
         }
     }
