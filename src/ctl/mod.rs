@@ -24,6 +24,8 @@ use muster::{
     log,
 };
 
+use crate::serve::folder::holder;
+
 /// The server answers at once, or not at all.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What a wrong command line ends with, as clap has it.
@@ -216,10 +218,15 @@ fn as_json(reply: &Reply) -> anyhow::Result<String> {
 fn ask(folder: &Path, request: &Request) -> anyhow::Result<Reply> {
     let path = control_socket::path(folder);
     let stream = UnixStream::connect(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => anyhow::anyhow!(
-            "no server runs with the data folder {}; name its configuration with --config",
-            folder.display()
-        ),
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => match holder(folder) {
+            Some(pid) => anyhow::anyhow!(
+                "the server, process {pid}, does not answer here yet, or any more: it is starting or ending; its log says more"
+            ),
+            None => anyhow::anyhow!(
+                "no server runs with the data folder {}; name its configuration with --config",
+                folder.display()
+            ),
+        },
         _ => anyhow::Error::new(error).context(path.display().to_string()),
     })?;
     stream.set_read_timeout(Some(PATIENCE))?;

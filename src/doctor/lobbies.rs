@@ -9,7 +9,7 @@ use std::{
 
 use backoffice::{
     cockatrice::store::{SCHEMA_VERSION, Store, Unusable},
-    store::StoreSettings,
+    store::{StoreSettings, reach},
 };
 use config::Config;
 use lobby::{cockatrice::Method, lobbies::Router};
@@ -26,10 +26,31 @@ pub async fn lobbies(config: &Config) -> Vec<Check> {
     let wanted = listeners.map(|listener| (listener.name, listener.address));
     let mut checks = vec![ports(&wanted.collect::<Vec<_>>())];
     checks.extend(certificate(config));
+    checks.extend(faf(config).await);
     if has_accounts(config) || config.cockatrice.rooms_in_store {
         checks.push(accounts(config).await);
     }
     checks
+}
+
+/// Whether the database of the FAF lobby can be reached, if it is a server's. Nodes of a cluster are told more of it elsewhere.
+async fn faf(config: &Config) -> Option<Check> {
+    let url = &config.store.url;
+    if url.starts_with("sqlite:") || config.cluster.is_wanted() {
+        return None;
+    }
+    let (found, verdict) = match reach(url).await {
+        Ok(()) => ("it is there".to_owned(), Verdict::Ok),
+        Err(why) => (why, Verdict::Warn),
+    };
+    Some(check(
+        "store.url",
+        found,
+        "a database that can be reached".to_owned(),
+        verdict,
+        "The server starts without it, but nobody can sign in until it is there: look at host, port, user, password and name in \
+         store.url, and whether the database server runs.",
+    ))
 }
 
 /// Whether Cockatrice's lobby has a store.

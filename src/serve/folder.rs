@@ -189,6 +189,16 @@ async fn when_free(path: &Path) -> anyhow::Result<Lock> {
     }
 }
 
+/// The process of a server that has this folder, if it can be found out: its own user and root can. It may not listen yet, or any more.
+pub(crate) fn holder(folder: &Path) -> Option<u32> {
+    let path = fs::canonicalize(folder.join(NAME)).ok()?;
+    let pid: u32 = fs::read_to_string(&path).ok()?.trim().parse().ok()?;
+    // The number may have become another process's: that one does not have the file open.
+    let mut open = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
+    let has_it = open.any(|entry| fs::read_link(entry.path()).is_ok_and(|link| link == path));
+    has_it.then_some(pid)
+}
+
 fn lock(path: &Path) -> anyhow::Result<Lock> {
     let shown = path.display();
     let mut file = File::options()

@@ -1,6 +1,10 @@
 //! `muster ctl`: what an operator asks of a running server.
 
-use std::{fs, os::unix::fs::PermissionsExt, process::Output};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    process::{Output, Stdio},
+};
 
 use sqlx::{ConnectOptions as _, Executor as _, sqlite::SqliteConnectOptions};
 
@@ -172,7 +176,7 @@ fn checked(server: &Server) -> (Option<i32>, String) {
 #[test]
 fn check_tells_of_a_database_that_was_never_there() {
     let nobody = "127.0.0.1:1"; // no test can have got that port
-    let (server, _) = logging(&[
+    let (server, log) = logging(&[
         &format!("store.url=mysql://muster:secret@{nobody}/faf"),
         "faf.auth=database",
     ]);
@@ -190,6 +194,44 @@ fn check_tells_of_a_database_that_was_never_there() {
     let page = super::page::status(&server);
     assert_eq!(page["status"]["phase"], "starting");
     assert_eq!(page["health"][0]["well"], false);
+    let why = "127.0.0.1:1 as user muster: ";
+    assert!(
+        log().contains(why) && !log().contains("secret"),
+        "{}",
+        log()
+    );
+    let url = format!("store.url=mysql://muster:secret@{nobody}/faf");
+    let mut doctor = muster(server.folder());
+    let examined = doctor.args(["--set", &url, "doctor"]).output().unwrap();
+    assert!(said(&examined).contains(why), "{}", said(&examined));
+}
+
+#[test]
+fn a_server_that_starts_is_not_called_none() {
+    let folder = tempfile::tempdir().unwrap();
+    // A node waits for the database of its lobby before it does anything else.
+    let set = [
+        "store.url=mysql://muster:secret@127.0.0.1:1/faf",
+        "faf.auth=database",
+        "cluster.url=nats://127.0.0.1:1",
+        "vcmi.address=",
+    ];
+    let mut server = super::command(&folder, &set);
+    let mut server = server
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let text = format!(
+        "CRITICAL: the server, process {}, does not answer",
+        server.id()
+    );
+    until("it is known to start", || {
+        let mut command = muster(folder.path());
+        said(&command.args(["ctl", "check"]).output().unwrap()).starts_with(&text)
+    });
+    server.kill().unwrap();
+    server.wait().unwrap();
 }
 
 #[test]

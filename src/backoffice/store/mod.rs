@@ -11,6 +11,7 @@ pub mod care;
 mod cause;
 mod failure;
 mod open;
+mod reach;
 pub(crate) mod time;
 mod transaction;
 pub(crate) mod value;
@@ -24,6 +25,7 @@ pub(crate) use cause::{Cause, cause};
 pub use failure::{Metrics, StoreError};
 pub(crate) use failure::{Watch, is_deadlock};
 pub use open::{OpenError, StoreSettings};
+pub use reach::reach;
 pub(crate) use transaction::begin;
 
 /// How long a question waits for a free or new connection. Short, because somebody waits in front of a login window.

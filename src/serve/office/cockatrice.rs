@@ -21,7 +21,7 @@ use muster::{
         },
         runner::BackOffice,
         spool::Spool,
-        store::StoreSettings,
+        store::{self, StoreSettings},
         unix_now,
     },
     config::Config,
@@ -121,7 +121,9 @@ async fn set_up(
     }
     progress.accounts_awaited.store(true, Ordering::Release);
     if !is_reached(&store, begun, &progress.accounts_awaited).await {
+        let why = store::reach(&config.cockatrice.store_url).await.err();
         tracing::warn!(
+            why,
             "the database of the Cockatrice lobby is not there yet: sign-ins are refused until it is"
         );
         let progress = progress.clone();

@@ -20,7 +20,7 @@ use muster::{
         refresh,
         runner::BackOffice,
         spool::Spool,
-        store::StoreSettings,
+        store::{self, StoreSettings},
         unix_now,
     },
     config::Config,
@@ -110,7 +110,7 @@ async fn set_up(
         .with_numbering((!mesh.is_alone()).then(|| mesh.node()));
     let handler = Rc::new(handler);
     tokio::task::spawn_local(async move { countries.keep_fresh(unix_now).await });
-    let known = warm_up(&handler, mesh, progress).await;
+    let known = warm_up(&handler, mesh, progress, &config.store.url).await;
     tokio::task::spawn_local(async move { keys.keep_fresh().await });
     tokio::task::spawn_local(replay(handler.clone(), mesh.clone(), kept, journals.left));
     if let Some(table) = config.store.migrations.clone() {
@@ -162,14 +162,24 @@ async fn replay(handler: Rc<FafHandler>, mesh: Arc<Mesh<Router>>, kept: Vec<Batc
 }
 
 /// Reads what is needed before anything is answered; false if not all of it is known.
-async fn warm_up(handler: &FafHandler, mesh: &Mesh<Router>, progress: &Progress) -> bool {
+async fn warm_up(
+    handler: &FafHandler,
+    mesh: &Mesh<Router>,
+    progress: &Progress,
+    url: &str,
+) -> bool {
     match handler.warm_up().await {
         Ok(game) => {
             progress.first_game.store(game, Ordering::Release);
             tell_reference(handler, mesh, &progress.loaded).await
         }
         Err(error) => {
-            tracing::warn!(%error, "the database is not there yet: sign-ins are refused until it is");
+            let why = store::reach(url).await.err();
+            let why = why.unwrap_or_else(|| error.to_string());
+            tracing::warn!(
+                why,
+                "the database is not there yet: sign-ins are refused until it is"
+            );
             false
         }
     }
