@@ -468,6 +468,25 @@ fn followed(server: &Server) -> Server {
 const GRACE: &str = "server.stop_grace_s=600";
 
 #[test]
+fn an_end_that_has_begun_is_not_called_off() {
+    let server = start(1, &[GRACE]);
+    let _playing = playing(&server);
+    let ctl = |words: &[&str]| {
+        let output = muster(server.folder()).arg("ctl").args(words).output();
+        let output = output.unwrap();
+        let text = [&*output.stdout, &*output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    assert_eq!(ctl(&["drain"]).0, Some(0));
+    until("the end to begin", || {
+        ctl(&["status"]).1.contains(": draining")
+    });
+    let (code, text) = ctl(&["drain", "--cancel"]);
+    assert!(code == Some(1) && text.contains("has begun"), "{text}");
+    assert_eq!(ctl(&["check"]).0, Some(1), "there is something to look at");
+}
+
+#[test]
 fn the_next_server_takes_players_while_the_last_games_of_the_one_before_go_on() {
     let mut server = start(2, &[GRACE]);
     let (mut host, mut guest, uid) = playing(&server);

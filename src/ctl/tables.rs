@@ -32,7 +32,7 @@ pub(super) fn table(listing: &Listing) -> String {
         );
     }
     for lobby in &listing.lacking {
-        let _ = writeln!(text, "({lobby} has no such thing)");
+        let _ = writeln!(text, "({lobby} has no list of these)");
     }
     if listing.other_nodes > 0 {
         let _ = writeln!(

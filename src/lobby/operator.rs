@@ -528,10 +528,14 @@ fn how_long(until: Option<Duration>, now_unix: Duration) -> String {
 
 /// What everybody is told of an end that is planned, or is not any more.
 pub fn end_planned(within: Option<Duration>, reason: Option<&str>) -> String {
-    let planned = match within.map(|within| within.as_secs().div_ceil(60)) {
+    let planned = match within.map(|within| within.as_secs()) {
         None => "The server will not be shut down after all.".to_owned(),
-        Some(1) => "The server will be shut down in 1 minute.".to_owned(),
-        Some(minutes) => format!("The server will be shut down in {minutes} minutes."),
+        Some(60) => "The server will be shut down in 1 minute.".to_owned(),
+        Some(seconds @ ..120) => format!("The server will be shut down in {seconds} seconds."),
+        Some(seconds) => format!(
+            "The server will be shut down in {} minutes.",
+            seconds.div_ceil(60)
+        ),
     };
     match reason {
         Some(reason) => format!("{planned} {reason}"),

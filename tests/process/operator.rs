@@ -168,6 +168,11 @@ fn somebody_is_thrown_out_and_told_why() {
         ),
         (&["players", "--lobby", "chess"], 2, "no lobby is called"),
         (
+            &["broadcast", "Tea", "--lobby", "vcmi-json"],
+            1,
+            "vcmi_json is not spoken here",
+        ),
+        (
             &["players", "1.2.3.4/99"],
             1,
             "neither a name nor a network",

@@ -14,6 +14,8 @@ pub fn check(sim: &Simulator<Vcmi>) {
     let lobby = lobby(sim);
     assert_eq!(lobby.order.len(), lobby.users.len());
     assert_eq!(lobby.room_names.len(), lobby.rooms.len());
+    let played = lobby.sessions.values().filter(|one| one.pipes > 0);
+    assert_eq!(lobby.played, played.count());
     for (conn, user) in &lobby.users {
         assert!(
             sim.client(*conn).closed.is_none(),

@@ -120,6 +120,7 @@ impl Lobby {
             names: _,
             room_names: _,
             uuids: _,
+            played: _,
             relays: _,
             foreigners: _,
             launchers: _,
@@ -252,6 +253,7 @@ impl Lobby {
             let session = self.sessions.get_mut(&id);
             let session = session.ok_or(Damaged::Contradiction("a game is of no session"))?;
             session.count_in();
+            self.played += usize::from(session.pipes == 1);
             let waits = session.waiting().any(|waiting| waiting == conn);
             let is_waiting = matches!(pipe, Pipe::Waiting { .. });
             ensure(waits == is_waiting, "a game waits and does not")?;

@@ -53,6 +53,8 @@ pub(super) struct Lobby {
     pub(super) room_names: KeyedMap<String, RoomId>,
     pub(super) next_room: u64,
     pub(super) sessions: IdMap<u64, Session>,
+    /// Sessions with connections of their games.
+    pub(super) played: usize,
     pub(super) uuids: Uuids,
     pub(super) pipes: IdMap<ConnId, Pipe>,
     /// Pairs of games that are relayed on each shard.
@@ -106,6 +108,7 @@ impl Lobby {
             room_names: KeyedMap::default(),
             next_room: 0,
             sessions: IdMap::default(),
+            played: 0,
             uuids: Uuids::default(),
             pipes: IdMap::default(),
             relays: vec![0; shards],
@@ -133,7 +136,7 @@ impl Lobby {
     pub(super) fn show_counts(&self) {
         self.metrics.players.set(self.names.len() as f64);
         self.metrics.rooms_now.set(self.rooms.len() as f64);
-        self.metrics.sessions_now.set(self.sessions.len() as f64);
+        self.metrics.sessions_now.set(self.played as f64);
     }
 
     /// Something happened at a gateway.

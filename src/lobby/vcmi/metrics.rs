@@ -51,7 +51,7 @@ metrics::metrics! {
         players: Gauge = Sum "muster_lobby_players" { lobby = "vcmi" }: shown::PLAYERS;
         /// Rooms in which games are set up now.
         rooms_now: Gauge = Sum "muster_lobby_rooms" { lobby = "vcmi" }: shown::ROOMS;
-        /// Sessions of games that were started and are not forgotten.
+        /// Games with connections of players.
         sessions_now: Gauge = Sum "muster_lobby_games" { lobby = "vcmi", state = "running" }: shown::GAMES;
     }
 }

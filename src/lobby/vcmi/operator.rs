@@ -155,10 +155,10 @@ impl Lobby {
         let since = (session.pipes == 0).then(|| now.unix.saturating_sub(idle_for).as_secs());
         Some(Row::Game(Game {
             id: number.to_string(),
-            title: String::new(),
-            host: String::new(),
+            title: session.title.clone(),
+            host: session.host.clone(),
             state: if session.pipes > 0 { "running" } else { "idle" }.to_owned(),
-            players: session.uuids.len() as u32,
+            players: session.uuids.len().saturating_sub(1) as u32, // the first is the game server's
             seats: None,
             map: None,
             variant: None,

@@ -47,6 +47,7 @@ impl Lobby {
             return;
         };
         session.pipes += 1;
+        self.played += usize::from(session.pipes == 1);
         session.awaited = false;
         // Where sides survive each other, pairs may lack either.
         let looked_at = if self.settings.pipes_as_0_6_2 {
@@ -154,6 +155,7 @@ impl Lobby {
         session.waiting.retain(|(_, waiting)| *waiting != conn);
         session.pipes -= 1;
         if session.pipes == 0 {
+            self.played -= 1;
             self.watch_idle(turn, id);
         }
     }

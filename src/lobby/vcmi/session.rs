@@ -12,6 +12,11 @@ use crate::{ConnId, map::KeyedMap};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Session {
     pub(super) uuids: Vec<String>,
+    /// Who has begun it, and what their room was called.
+    #[serde(default)]
+    pub(super) host: String,
+    #[serde(default)]
+    pub(super) title: String,
     /// Pairs that lack a side, the oldest first. All lack the same one, or the pair would be complete; unless sides survive each
     /// other.
     pub(super) waiting: BTreeSet<(Duration, ConnId)>,
@@ -30,6 +35,8 @@ impl Default for Session {
     fn default() -> Self {
         Session {
             uuids: Vec::new(),
+            host: String::new(),
+            title: String::new(),
             waiting: BTreeSet::new(),
             pipes: 0,
             idle_since: Duration::ZERO,

@@ -76,7 +76,8 @@ impl Lobby {
             return false;
         };
         let guests = room.players.len() - 1;
-        let session = self.new_session(turn);
+        let host = self.name_of(room.host).to_owned();
+        let session = self.new_session(turn, host, room.name.clone());
         let host_uuid = self.new_uuid(turn, session, Role::Server);
         self.send(room.host, &message::host(&host_uuid, guests));
         for player in &room.players {
@@ -100,10 +101,15 @@ impl Lobby {
         Some(room)
     }
 
-    fn new_session(&mut self, turn: &mut VcmiTurn<'_>) -> u64 {
+    fn new_session(&mut self, turn: &mut VcmiTurn<'_>, host: String, title: String) -> u64 {
         let id = self.next_room; // rooms and sessions are numbered together
         self.next_room += 1;
-        self.sessions.insert(id, Session::default());
+        let session = Session {
+            host,
+            title,
+            ..Session::default()
+        };
+        self.sessions.insert(id, session);
         self.watch_idle(turn, id);
         turn.wake_at(turn.now.mono + AWAITED, Timer::Awaited(id));
         id

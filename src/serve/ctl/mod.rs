@@ -32,7 +32,10 @@ use std::{
 
 use metrics::Registry;
 use muster::{
-    backoffice::operator::{Entry, OperatorStore},
+    backoffice::{
+        http::health::Phase,
+        operator::{Entry, OperatorStore},
+    },
     control_socket::{self, REQUEST_BYTES, Reply, Request, Status},
     engine::{Bans, Mesh, Refusals},
     lobbies::Router,
@@ -327,6 +330,9 @@ impl Desk {
                 let drain = self.draining(reason.as_deref(), false);
                 self.planned.borrow_mut().plan(wait, drain)
             }
+            Request::CancelDrain if phase.get() == Phase::Draining => Err(
+                "the end has begun, and there is no way back: players have been told".to_owned(),
+            ),
             Request::CancelDrain => {
                 let told = self.planned.borrow_mut().cancel()?;
                 drain::tell(&self.shards, &self.lobbies_that_are_on(), None, None).await;

@@ -86,6 +86,12 @@ impl Desk {
     /// Tells everybody in these lobbies something.
     pub(super) async fn broadcast(&self, text: &str, lobby: Option<&str>) -> Result<Reply, String> {
         let act = Act::Broadcast(told(text)?.to_owned());
+        if let Some(lobby) = lobby
+            && let [(lobby, _)] = shards::lobbies(Some(lobby))?[..]
+            && !self.is_on(lobby)
+        {
+            return Err(format!("{lobby} is not spoken here"));
+        }
         let mut heard = 0;
         for (lobby, protocol) in shards::lobbies(lobby)? {
             if self.is_on(lobby) {

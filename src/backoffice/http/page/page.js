@@ -99,7 +99,7 @@
       from = Math.floor(Math.min(0, ...places)); to = Math.ceil(Math.max(from + 1, ...places));
       for (let power = from; power <= to; power++) ticks.push([power, short(10 ** power)]);
     } else {
-      to = Math.max(...values, 0) * 1.05 || 1;
+      to = Math.max(Math.max(...values, 0) * 1.05 || 1, 0.05); // words have two decimals
       const apart = roundStep(to / 4);
       for (let value = 0; value <= to; value += apart) ticks.push([value, short(value)]);
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::{OPEN, Sim, connect, each, greeting, heard, hush, say, user};
 use crate::{
     ConnId, Protocol,
-    operator::{Act, Done, Farewell, Mark, Order, Query, Row, Sanction, Subject, Until, Wanted},
+    operator::{
+        Act, Done, Farewell, Game, Mark, Order, Query, Row, Sanction, Subject, Until, Wanted,
+    },
 };
 
 fn query(subject: Subject, wanted: Wanted) -> Query {
@@ -35,6 +37,16 @@ fn sanction(name: &str, until: Until) -> Sanction {
         reason: "spam".to_owned(),
         until,
     }
+}
+
+/// Rooms and games, as operators see them.
+pub(super) fn games(sim: &mut Sim) -> Vec<Game> {
+    let rows = all(sim, &query(Subject::Games, Wanted::Any));
+    let games = rows.into_iter().filter_map(|row| match row {
+        Row::Game(game) => Some(game),
+        _ => None,
+    });
+    games.collect()
 }
 
 #[test]

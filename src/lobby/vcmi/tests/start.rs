@@ -36,6 +36,14 @@ fn all_ready_starts_the_game() {
         for conn in [a, b] {
             assert!(sim.client(conn).closed.is_some());
         }
+        let games = operator::games(&mut sim);
+        let [game] = &games[..] else {
+            panic!("{games:?}")
+        };
+        assert_eq!(
+            (&*game.host, &*game.title, game.players, &*game.state),
+            ("alice", "room one", 2, "idle")
+        );
         assert_eq!(heard(&mut sim, c), ["SESSIONS:0", "USERS:1:carol"]);
         let again = user(&mut sim, 5, "alice");
         assert_eq!(say(&mut sim, again, OPEN)[0], "CREATED:room one");
