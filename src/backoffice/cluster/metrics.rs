@@ -21,7 +21,7 @@ metrics::metrics! {
         members: Gauge = Sum "muster_cluster_members";
         /// Number of the newest view that this node was in.
         view: Gauge = Sum "muster_cluster_view";
-        /// Whether this node has lost touch with the others: 1 if it has.
+        /// Whether this node has lost touch with the others, or the database session that holds its place: 1 if it has.
         island: Gauge = Sum "muster_cluster_island";
         /// Time for which this node had lost touch with the others.
         island_seconds: ReadSeconds = Sum "muster_cluster_island_seconds_total";
