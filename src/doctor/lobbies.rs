@@ -8,7 +8,7 @@ use std::{
 };
 
 use backoffice::{
-    cockatrice::store::{SCHEMA_VERSION, Store, Unusable},
+    cockatrice::store::{Gap, SCHEMA_VERSION, Store, Unusable},
     store::{StoreSettings, reach},
 };
 use config::Config;
@@ -28,7 +28,7 @@ pub async fn lobbies(config: &Config) -> Vec<Check> {
     checks.extend(certificate(config));
     checks.extend(faf(config).await);
     if has_accounts(config) || config.cockatrice.rooms_in_store {
-        checks.push(accounts(config).await);
+        checks.extend(accounts(config).await);
     }
     checks
 }
@@ -129,8 +129,8 @@ fn certificate(config: &Config) -> Option<Check> {
     judged(found, verdict, advice)
 }
 
-/// Whether the database of Cockatrice's accounts can be used.
-async fn accounts(config: &Config) -> Check {
+/// Whether the database of Cockatrice's accounts can be used, and what of it the lobby has to do without.
+async fn accounts(config: &Config) -> Vec<Check> {
     let chosen = &config.cockatrice;
     let wanted = format!("a database with the schema of version {SCHEMA_VERSION}");
     let judged = |found: String, verdict, advice| {
@@ -143,32 +143,48 @@ async fn accounts(config: &Config) -> Check {
         )
     };
     if chosen.store_url.starts_with("sqlite:") {
-        return judged("a file of its own".to_owned(), Verdict::Ok, "");
+        return vec![judged("a file of its own".to_owned(), Verdict::Ok, "")];
     }
     let settings = StoreSettings::default();
     let store = Store::open(&chosen.store_url, &chosen.prefix, chosen.server, &settings);
     let looked = match store.await {
         Ok(store) => {
-            let looked = store.look().await;
+            let looked = look(&store).await;
             store.close().await;
             looked
         }
         Err(error) => Err(error),
     };
-    match looked {
-        Ok(()) => judged("it is there".to_owned(), Verdict::Ok, ""),
-        Err(error @ Unusable::Unreached) => judged(
-            error.to_string(),
-            Verdict::Warn,
-            "The server starts without it, but nobody can sign in until it is there: look at host, port, user, password and name \
-             in cockatrice.store_url, and whether the database server runs.",
-        ),
-        Err(error) => judged(
-            error.to_string(),
-            Verdict::Fail,
-            "Bring the schema up to date with Servatrice's own migrations, or look at cockatrice.store_prefix.",
-        ),
-    }
+    let gaps = match looked {
+        Ok(gaps) => gaps,
+        Err(error @ Unusable::Unreached) => {
+            let advice = "The server starts without it, but nobody can sign in until it is there: look at host, port, user, password \
+                          and name in cockatrice.store_url, and whether the database server runs.";
+            return vec![judged(error.to_string(), Verdict::Warn, advice)];
+        }
+        Err(error) => {
+            let advice = "Bring the schema up to date with Servatrice's own migrations, or look at cockatrice.store_prefix.";
+            return vec![judged(error.to_string(), Verdict::Fail, advice)];
+        }
+    };
+    let there = judged("it is there".to_owned(), Verdict::Ok, "");
+    [there].into_iter().chain(gaps.iter().map(gap)).collect()
+}
+
+async fn look(store: &Store) -> Result<Vec<Gap>, Unusable> {
+    store.look().await?;
+    store.gaps().await.map_err(|_| Unusable::Unreached)
+}
+
+/// Something that the database does not have.
+fn gap(gap: &Gap) -> Check {
+    check(
+        "cockatrice.store_url",
+        gap.to_string(),
+        format!("the table {}, for {}", gap.table, gap.is_for),
+        Verdict::Warn,
+        "Everything else works. Look whether Servatrice's own migrations have all been run; start the server again after a change.",
+    )
 }
 
 #[cfg(test)]
@@ -229,5 +245,18 @@ mod tests {
         );
         let own = lobbies(&config(&set[..2])).await;
         assert_eq!(own.last().map(|check| check.verdict), Some(Verdict::Ok));
+    }
+
+    #[test]
+    fn what_a_database_lacks_is_told_with_what_does_not_work() {
+        let told = gap(&Gap {
+            table: "reports",
+            is_for: "what users report",
+            lacks: Vec::new(),
+            without: "reports are answered with an internal error",
+        });
+        assert_eq!(told.verdict, Verdict::Warn);
+        let found = "there is no table reports (what users report): reports are answered with an internal error";
+        assert_eq!(told.found, found);
     }
 }

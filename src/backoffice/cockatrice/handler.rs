@@ -226,6 +226,14 @@ pub(super) fn settled(outcome: Result<Outcome, StoreError>) -> Outcome {
     outcome.unwrap_or_else(|_| Outcome::code(ResponseCode::RespInternalError))
 }
 
+/// What a sign-in does without where the database has no table for it.
+fn if_there<T: Default>(outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+    match outcome {
+        Err(StoreError::Lacks(_)) => Ok(T::default()),
+        outcome => outcome,
+    }
+}
+
 impl Answers<PasswordSalt> for CockatriceHandler {
     async fn answer(
         &self,
@@ -274,7 +282,7 @@ impl Answers<OpenSession> for CockatriceHandler {
             .store
             .open_session(name, &who.address, client_id, websocket);
         let session = session.await?;
-        let message = self.store.server_message().await?;
+        let message = if_there(self.store.server_message().await)?;
         if who.id == 0 {
             return Ok(Opened {
                 session,
@@ -287,7 +295,7 @@ impl Answers<OpenSession> for CockatriceHandler {
             .await?;
         Ok(Opened {
             session,
-            missed: self.missed(name).await?,
+            missed: if_there(self.missed(name).await)?,
             message,
         })
     }

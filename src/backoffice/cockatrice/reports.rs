@@ -223,7 +223,7 @@ impl CockatriceHandler {
         note: &str,
         dismissed: bool,
     ) -> Result<Outcome, StoreError> {
-        if !self.store.resolve(id, note, dismissed).await? {
+        if !self.store.resolve(id, &who.name, note, dismissed).await? {
             return Ok(Outcome::code(ResponseCode::RespInvalidData));
         }
         let action = match dismissed {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use metrics::LabelledSharedCounter;
+use metrics::{LabelledSharedCounter, SharedCounter};
 use sqlx::Error;
 
 use super::cause::{CHANGED_SINCE, Cause, DEADLOCK, cause};
@@ -32,6 +32,9 @@ pub enum StoreError {
     /// What was found makes no sense or does not fit what was asked.
     #[error("{0}")]
     Unfit(&'static str),
+    /// A table that is not there, or has no column for what it is needed for.
+    #[error("the database's table {0} is not there, or not as it should be")]
+    Lacks(&'static str),
 }
 
 impl StoreError {
@@ -39,7 +42,9 @@ impl StoreError {
     pub fn failure(&self) -> StoreFailure {
         match self {
             StoreError::Unavailable(_) | StoreError::TimedOut => StoreFailure::Unavailable,
-            StoreError::Refused(_) | StoreError::Unfit(_) => StoreFailure::Failed,
+            StoreError::Refused(_) | StoreError::Unfit(_) | StoreError::Lacks(_) => {
+                StoreFailure::Failed
+            }
         }
     }
 
@@ -79,6 +84,11 @@ impl Watch {
     /// How long a call may take.
     pub(crate) fn deadline(&self) -> Duration {
         self.deadline
+    }
+
+    /// So many lines of what was said could not be written down.
+    pub(crate) fn lost(&self, lines: u64) {
+        self.metrics.lines_lost.add(lines);
     }
 
     /// Runs one call with the deadline. A failure is counted and logged.
@@ -143,6 +153,15 @@ metrics::metrics! {
     pub struct Metrics {
         /// Failed statements by class and code, as the replaced server's library names them.
         failures: LabelledSharedCounter(FAILURES) = Sum "db_exceptions_total" { class, code };
+        /// Lines of what was said that the database did not take; they are lost.
+        lines_lost: SharedCounter = Sum "muster_database_lines_lost_total";
+    }
+}
+
+impl Metrics {
+    /// Lines of what was said that were lost so far.
+    pub fn lines_lost(&self) -> u64 {
+        self.lines_lost.value()
     }
 }
 

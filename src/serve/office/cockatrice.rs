@@ -151,7 +151,12 @@ async fn is_reached(store: &Store, begun: Option<f64>, awaited: &AtomicBool) -> 
         None => store.look().await,
     };
     match looked {
-        Ok(()) => awaited.store(false, Ordering::Release),
+        Ok(()) => {
+            awaited.store(false, Ordering::Release);
+            for gap in store.gaps().await.unwrap_or_default() {
+                tracing::warn!("the database of the Cockatrice lobby: {gap}");
+            }
+        }
         Err(Unusable::Unreached) => return false,
         Err(error) => {
             tracing::error!(%error, "the Cockatrice lobby can't use its database");

@@ -5,8 +5,11 @@ use cockatrice::accounts::{CardArt, Privilege};
 use lobby::cockatrice::{account::Account, questions::List};
 
 use super::{
-    Store, now,
+    Store,
+    compose::{Composed, Fields},
+    now,
     sql::{On, Row, Value, values},
+    tables::{ActivationColumns, WarningColumns},
 };
 use crate::{
     store::{StoreError, time},
@@ -280,6 +283,16 @@ impl Store {
         Ok(row.map_or(0, |(count,)| count))
     }
 
+    /// The same, for a text that was put together of parts of this program's own.
+    pub(super) async fn count_of(
+        &self,
+        what: &'static str,
+        (text, values): Composed<'_>,
+    ) -> Result<i64, StoreError> {
+        let rows: Vec<(i64,)> = self.rows_of(On::Read, what, text, values).await?;
+        Ok(rows.first().map_or(0, |(count,)| *count))
+    }
+
     /// Makes an account; `None`: the name is taken.
     ///
     /// # Errors
@@ -301,12 +314,17 @@ impl Store {
             new.token,
             &*at,
         ];
-        let mut statements = vec![(text, values)];
+        let mut statements = vec![(text.to_owned(), values)];
         if new.token.is_some() {
-            let mail = "INSERT INTO ~activation_emails (name) VALUES (?)";
-            statements.push((mail, values![new.name]));
+            let tables = self.tables().await?;
+            let name = &tables.activations.known()?.name;
+            let mail = Fields::default().set(name, new.name);
+            statements.push(mail.insert("activation_emails"));
         }
-        match self.run_all(On::SignIn, "create account", statements).await {
+        match self
+            .run_all_of(On::SignIn, "create account", statements)
+            .await
+        {
             Ok(done) => Ok(done.first().and_then(|done| u32::try_from(done.id).ok())),
             Err(StoreError::Refused(error)) if is_taken(&error) => Ok(None),
             Err(error) => Err(error),
@@ -321,12 +339,11 @@ impl Store {
         must_change: bool,
     ) -> Result<(), StoreError> {
         let set = "UPDATE ~users SET password_sha512 = ?, force_password_change = ?, passwordLastChangedDate = ? WHERE name = ?";
-        let forget = "DELETE FROM ~forgot_password WHERE name = ?";
-        let statements = vec![
-            (set, values![password, must_change, now(), name]),
-            (forget, values![name]),
-        ];
-        self.run_all(On::Write, "set password", statements).await?;
+        let tables = self.tables().await?;
+        let mut statements = vec![(set.to_owned(), values![password, must_change, now(), name])];
+        statements.extend(tables.forget_requests(name));
+        self.run_all_of(On::Write, "set password", statements)
+            .await?;
         Ok(())
     }
 
@@ -399,27 +416,29 @@ impl Store {
         id: u32,
         name: &str,
     ) -> Result<(), StoreError> {
-        let of_user = |text| (text, values![id]);
-        let of_name = |text| (text, values![name]);
-        let statements = vec![
-            (
-                "DELETE FROM ~buddylist WHERE id_user1 = ? OR id_user2 = ?",
-                values![id, id],
-            ),
-            (
-                "DELETE FROM ~ignorelist WHERE id_user1 = ? OR id_user2 = ?",
-                values![id, id],
-            ),
+        let of_user = |text: &str| (text.to_owned(), values![id]);
+        let of_name = |text: &str| (text.to_owned(), values![name]);
+        let of_pair = |text: &str| (text.to_owned(), values![id, id]);
+        let tables = self.tables().await?;
+        let mut statements = vec![
+            of_pair("DELETE FROM ~buddylist WHERE id_user1 = ? OR id_user2 = ?"),
+            of_pair("DELETE FROM ~ignorelist WHERE id_user1 = ? OR id_user2 = ?"),
             of_user("DELETE FROM ~decklist_files WHERE id_user = ?"),
             of_user("DELETE FROM ~decklist_folders WHERE id_user = ?"),
             of_user("DELETE FROM ~replays_access WHERE id_player = ?"),
-            of_user("DELETE FROM ~warnings WHERE user_id = ?"),
             of_name("DELETE FROM ~bans WHERE user_name = ?"),
-            of_name("DELETE FROM ~activation_emails WHERE name = ?"),
-            of_name("DELETE FROM ~forgot_password WHERE name = ?"),
-            of_user("DELETE FROM ~users WHERE id = ?"),
         ];
-        self.run_all(On::Write, "delete account", statements)
+        if let Some(WarningColumns { id, .. }) = tables.warnings.if_known() {
+            statements.push(of_user(&format!("DELETE FROM ~warnings WHERE {id} = ?")));
+        }
+        if let Some(ActivationColumns { name }) = tables.activations.if_known() {
+            statements.push(of_name(&format!(
+                "DELETE FROM ~activation_emails WHERE {name} = ?"
+            )));
+        }
+        statements.extend(tables.forget_requests(name));
+        statements.push(of_user("DELETE FROM ~users WHERE id = ?"));
+        self.run_all_of(On::Write, "delete account", statements)
             .await?;
         Ok(())
     }
@@ -430,11 +449,19 @@ impl Store {
         name: &str,
         life_s: f64,
     ) -> Result<bool, StoreError> {
-        let text = "SELECT CAST(requestDate AS CHAR) FROM ~forgot_password WHERE name = ? ORDER BY requestDate DESC LIMIT 1";
-        let row: Option<(Text,)> = self
-            .row(On::SignIn, "password request", (text, values![name]))
+        let tables = self.tables().await?;
+        let requests = tables.requests.known()?;
+        let text = format!(
+            "SELECT {} FROM ~forgot_password m WHERE m.{} = ? ORDER BY m.{} DESC LIMIT 1",
+            requests.at.text("m"),
+            requests.name,
+            requests.at
+        );
+        let rows: Vec<(Text,)> = self
+            .rows_of(On::SignIn, "password request", text, values![name])
             .await?;
-        let at = row.and_then(|(at,)| time::parse(&at?));
+        let newest = rows.into_iter().next();
+        let at = newest.and_then(|(at,)| time::parse(&at?));
         Ok(at.is_some_and(|at| unix_now() < at + life_s))
     }
 
@@ -444,19 +471,17 @@ impl Store {
         name: &str,
         token: &str,
     ) -> Result<(), StoreError> {
-        let at = now();
-        let statements = vec![
-            ("DELETE FROM ~forgot_password WHERE name = ?", values![name]),
-            (
-                "UPDATE ~users SET token = ? WHERE name = ?",
-                values![token, name],
-            ),
-            (
-                "INSERT INTO ~forgot_password (name, requestDate, emailed) VALUES (?, ?, 0)",
-                values![name, &*at],
-            ),
-        ];
-        self.run_all(On::SignIn, "request password", statements)
+        let tables = self.tables().await?;
+        let requests = tables.requests.known()?;
+        let set = "UPDATE ~users SET token = ? WHERE name = ?".to_owned();
+        let request = Fields::default()
+            .set(&requests.name, name)
+            .set(&requests.at, now())
+            .set(&requests.emailed, false);
+        let mut statements: Vec<Composed<'_>> = tables.forget_requests(name).into_iter().collect();
+        statements.push((set, values![token, name]));
+        statements.push(request.insert("forgot_password"));
+        self.run_all_of(On::SignIn, "request password", statements)
             .await?;
         Ok(())
     }

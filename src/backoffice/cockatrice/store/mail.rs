@@ -2,7 +2,9 @@
 
 use super::{
     Store,
+    compose::Fields,
     sql::{On, values},
+    tables::{ActivationColumns, RequestColumns},
 };
 use crate::store::StoreError;
 
@@ -23,14 +25,27 @@ impl Store {
     /// Some of the mail that waits. What has neither address nor token is none.
     pub(in crate::cockatrice) async fn waiting_mail(&self) -> Result<Vec<Waiting>, StoreError> {
         type Row = (String, Option<String>, Option<String>);
-        let new = "SELECT u.name, u.email, CAST(u.token AS CHAR) FROM ~activation_emails m JOIN ~users u ON u.name = m.name \
-             WHERE u.active = 0 LIMIT ?";
-        let forgotten = "SELECT u.name, u.email, CAST(u.token AS CHAR) FROM ~forgot_password m JOIN ~users u ON u.name = m.name \
-             WHERE m.emailed = 0 LIMIT ?";
+        let tables = self.tables().await?;
+        let new = tables.activations.if_known().map(|ActivationColumns { name }| {
+            format!(
+                "SELECT u.name, u.email, CAST(u.token AS CHAR) FROM ~activation_emails m JOIN ~users u ON u.name = m.{name} \
+                 WHERE u.active = 0 LIMIT ?"
+            )
+        });
+        let forgotten = tables.requests.if_known().map(|RequestColumns { name, emailed, .. }| {
+            format!(
+                "SELECT u.name, u.email, CAST(u.token AS CHAR) FROM ~forgot_password m JOIN ~users u ON u.name = m.{name} \
+                 WHERE m.{emailed} = 0 LIMIT ?"
+            )
+        });
+        let kinds = [(true, new), (false, forgotten)];
         let mut waiting = Vec::new();
-        for (is_activation, text) in [(true, new), (false, forgotten)] {
+        for (is_activation, text) in kinds {
+            let Some(text) = text else {
+                continue;
+            };
             let rows: Vec<Row> = self
-                .rows(On::Read, "waiting mail", (text, values![AT_ONCE]))
+                .rows_of(On::Read, "waiting mail", text, values![AT_ONCE])
                 .await?;
             waiting.extend(rows.into_iter().map(|(name, email, token)| Waiting {
                 is_activation,
@@ -44,12 +59,22 @@ impl Store {
 
     /// A mail was sent.
     pub(in crate::cockatrice) async fn mail_sent(&self, mail: &Waiting) -> Result<(), StoreError> {
-        let text = match mail.is_activation {
-            true => "DELETE FROM ~activation_emails WHERE name = ?",
-            false => "UPDATE ~forgot_password SET emailed = 1 WHERE name = ?",
+        let name = &*mail.name;
+        let tables = self.tables().await?;
+        let statement = match mail.is_activation {
+            true => {
+                let column = &tables.activations.known()?.name;
+                let text = format!("DELETE FROM ~activation_emails WHERE {column} = ?");
+                (text, values![name])
+            }
+            false => {
+                let requests = tables.requests.known()?;
+                let which = format!("{} = ?", requests.name);
+                let sent = Fields::default().set(&requests.emailed, true);
+                sent.update("forgot_password", &which, values![name])
+            }
         };
-        self.run(On::Write, "mail sent", (text, values![&*mail.name]))
-            .await?;
+        self.run_of(On::Write, "mail sent", statement).await?;
         Ok(())
     }
 }

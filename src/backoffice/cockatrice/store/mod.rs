@@ -4,33 +4,49 @@
 //! SIGNED)` and `CAST(… AS CHAR)`; times are written by this program, in UTC; whatever is compared with the present is compared in
 //! Rust. Names of accounts are compared without case by the columns themselves. On a server every statement is one that a session
 //! without strict mode understands, as the schema relies on that.
+//!
+//! Columns that the specification does not name are read from the database (`reading`) and matched by what they are for (`columns`, `shape`, `tables`); statements about them are
+//! composed of what was found (`compose`).
 
 mod accounts;
+mod art;
 mod columns;
+mod comments;
+mod compose;
 mod decks;
 mod games;
 mod log;
+mod log_columns;
 mod mail;
 mod moderation;
+mod reading;
 mod replays;
+mod report_columns;
 mod reports;
 mod rooms;
 mod schema;
 mod sessions;
+mod shape;
 mod sql;
 mod status;
+mod tables;
 
 pub use accounts::NewAccount;
 pub(super) use accounts::{Column, Found};
+pub(super) use comments::{Comment, Missed};
 pub(super) use decks::{File, Folder, MOST_DECKS};
 pub(super) use log::{Said, Search};
 pub(super) use mail::Waiting;
 pub(super) use moderation::Ban;
 pub(super) use replays::Match;
-pub(super) use reports::{Comment, Missed, Of, Report, Stats};
+pub(super) use reports::{Of, Report, Stats};
 pub use schema::SCHEMA_VERSION;
 pub(super) use sessions::{Alt, Visit};
+pub use shape::Gap;
 
+use std::sync::{Arc, RwLock};
+
+use self::tables::Tables;
 use crate::{
     Boxed,
     store::{Database, OpenError, StoreError, StoreSettings, time},
@@ -52,6 +68,8 @@ pub struct Store {
     prefix: String,
     /// The id of this server in tables that several share.
     server: i64,
+    /// What is known of the tables that need not be there, once they have been looked at.
+    tables: RwLock<Option<Arc<Tables>>>,
 }
 
 /// Why a store could not be opened.
@@ -103,6 +121,7 @@ impl Store {
                 database,
                 prefix: if embedded { PREFIX } else { prefix }.to_owned(),
                 server: server.into(),
+                tables: RwLock::default(),
             };
             match store.check_schema().await {
                 Ok(()) | Err(Unusable::Unreached) => Ok(store),

@@ -1,10 +1,11 @@
-//! Bans, warnings, notes, rules about card art, the audit (spec: cockatrice-behaviour 8, 16; wire 10.7).
+//! Bans, warnings, notes, the audit (spec: cockatrice-behaviour 8, 16; wire 10.7).
 
 use super::{
     Store,
     accounts::{is_taken, names},
+    compose::{Composed, Fields},
     now, seconds,
-    sql::{On, Value, values},
+    sql::{On, values},
 };
 use crate::{
     store::{StoreError, time},
@@ -30,9 +31,6 @@ pub(in crate::cockatrice) struct Spoken {
     pub(in crate::cockatrice) reason: String,
     pub(in crate::cockatrice) visible_reason: String,
 }
-
-/// A rule about a card's art: card, printing, mode, reason.
-pub(in crate::cockatrice) type ArtRule = (String, String, String, String);
 
 type Text = Option<String>;
 
@@ -83,7 +81,7 @@ impl Store {
         let text = "INSERT INTO ~bans (user_name, ip_address, id_admin, time_from, minutes, reason, visible_reason, clientid) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
         let row = |at| {
-            values![
+            let values = values![
                 &*keys.name,
                 &*keys.address,
                 by,
@@ -92,9 +90,10 @@ impl Store {
                 reason,
                 visible_reason,
                 &*keys.client_id,
-            ]
+            ];
+            (text.to_owned(), values)
         };
-        self.put_in_time("ban", text, row).await
+        self.put_in_time("ban", row).await
     }
 
     /// Puts a row in whose key has its time in it, to the second: at the first moment from now on that is free. So the newer of
@@ -102,14 +101,13 @@ impl Store {
     async fn put_in_time<'a>(
         &self,
         what: &'static str,
-        text: &'static str,
-        row: impl Fn(String) -> Vec<Value<'a>>,
+        row: impl Fn(String) -> Composed<'a>,
     ) -> Result<(), StoreError> {
         let now = unix_now();
         let mut ahead = 0;
         loop {
             let at = time::format(now + f64::from(ahead));
-            match self.run(On::Write, what, (text, row(at))).await {
+            match self.run_of(On::Write, what, row(at)).await {
                 Err(StoreError::Refused(error)) if is_taken(&error) && ahead < MOST_AHEAD_S => {
                     ahead += 1;
                 }
@@ -199,9 +197,19 @@ impl Store {
         reason: &str,
         client_id: &str,
     ) -> Result<(), StoreError> {
-        let text = "INSERT INTO ~warnings (user_id, user_name, mod_name, reason, time_of, clientid) VALUES (?, ?, ?, ?, ?, ?)";
-        let row = |at| values![id, name, by, reason, at, client_id];
-        self.put_in_time("warn", text, row).await
+        let tables = self.tables().await?;
+        let warnings = tables.warnings.known()?;
+        let row = |at: String| {
+            Fields::default()
+                .set(&warnings.id, id)
+                .set(&warnings.name, name)
+                .set(&warnings.by, by)
+                .set(&warnings.reason, reason)
+                .set(warnings.client.as_ref(), client_id)
+                .set(&warnings.at, at)
+                .insert("warnings")
+        };
+        self.put_in_time("warn", row).await
     }
 
     /// All warnings of an account, newest first: name, moderator, reason, time.
@@ -210,9 +218,20 @@ impl Store {
         id: u32,
     ) -> Result<Vec<(String, String, String, String)>, StoreError> {
         type Row = (Text, Text, Text, Text);
-        let text = "SELECT user_name, mod_name, reason, CAST(time_of AS CHAR) FROM ~warnings WHERE user_id = ? \
-             ORDER BY time_of DESC";
-        let rows: Vec<Row> = self.rows(On::Read, "warnings", (text, values![id])).await?;
+        let tables = self.tables().await?;
+        let warnings = tables.warnings.known()?;
+        let text = format!(
+            "SELECT {}, {}, {}, {} FROM ~warnings w WHERE w.{} = ? ORDER BY w.{} DESC",
+            warnings.name.text("w"),
+            warnings.by.text("w"),
+            warnings.reason.text("w"),
+            warnings.at.text("w"),
+            warnings.id,
+            warnings.at,
+        );
+        let rows: Vec<Row> = self
+            .rows_of(On::Read, "warnings", text, values![id])
+            .await?;
         let told = |(name, by, reason, at): Row| {
             let text = Option::unwrap_or_default;
             (text(name), text(by), text(reason), text(at))
@@ -227,68 +246,6 @@ impl Store {
         Ok(row.and_then(|(notes,)| notes).unwrap_or_default())
     }
 
-    /// Puts a rule about card art in the place of one that there is.
-    pub(in crate::cockatrice) async fn set_art_rule(
-        &self,
-        (card, provider, mode, reason): (&str, &str, &str, &str),
-        by: &str,
-    ) -> Result<(), StoreError> {
-        let statements = vec![
-            (
-                "DELETE FROM ~card_art_name_rules WHERE card_name = ? AND card_provider_id = ?",
-                values![card, provider],
-            ),
-            (
-                "INSERT INTO ~card_art_name_rules (card_name, card_provider_id, mode, reason, created_by) \
-                 VALUES (?, ?, ?, ?, ?)",
-                values![card, provider, mode, reason, by],
-            ),
-        ];
-        self.run_all(On::Write, "card art rule", statements).await?;
-        Ok(())
-    }
-
-    /// Takes a rule about card art away.
-    pub(in crate::cockatrice) async fn remove_art_rule(
-        &self,
-        card: &str,
-        provider: &str,
-    ) -> Result<(), StoreError> {
-        let text = "DELETE FROM ~card_art_name_rules WHERE card_name = ? AND card_provider_id = ?";
-        self.run(On::Write, "card art rule", (text, values![card, provider]))
-            .await?;
-        Ok(())
-    }
-
-    /// All rules about card art.
-    pub(in crate::cockatrice) async fn art_rules(&self) -> Result<Vec<ArtRule>, StoreError> {
-        type Row = (String, String, Text, Text);
-        let text = "SELECT card_name, card_provider_id, CAST(mode AS CHAR), reason FROM ~card_art_name_rules ORDER BY id";
-        let rows: Vec<Row> = self
-            .rows(On::Read, "card art rules", (text, values![]))
-            .await?;
-        let rule = |(card, provider, mode, reason): Row| {
-            (
-                card,
-                provider,
-                mode.unwrap_or_default(),
-                reason.unwrap_or_default(),
-            )
-        };
-        Ok(rows.into_iter().map(rule).collect())
-    }
-
-    /// Whether a card's art is denied.
-    pub(in crate::cockatrice) async fn is_art_denied(
-        &self,
-        card: &str,
-        provider: &str,
-    ) -> Result<bool, StoreError> {
-        let text = "SELECT COUNT(*) FROM ~card_art_name_rules WHERE card_name = ? AND card_provider_id = ? AND mode = 'DENY'";
-        let denied = self.count("card art denied", (text, values![card, provider]));
-        Ok(denied.await? > 0)
-    }
-
     /// Writes down that something was tried. Nothing is written of somebody whose name, address or client is not known
     /// (spec: cockatrice-behaviour 3.3).
     pub(in crate::cockatrice) async fn audit(
@@ -301,20 +258,20 @@ impl Store {
         if who.name.is_empty() || who.address.is_empty() || who.client_id.is_empty() {
             return Ok(());
         }
-        let text = "INSERT INTO ~audit (id_server, name, ip_address, clientid, incidentDate, action, results, details) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+        let tables = self.tables().await?;
+        let audit = tables.audit.known()?;
         let results = if success { "success" } else { "fail" };
-        let values = values![
-            self.server,
-            &*who.name,
-            &*who.address,
-            &*who.client_id,
-            now(),
-            action,
-            results,
-            details,
-        ];
-        self.run(On::Records, "audit", (text, values)).await?;
+        let line = Fields::default()
+            .set(audit.server.as_ref(), self.server)
+            .set(&audit.name, &*who.name)
+            .set(audit.address.as_ref(), &*who.address)
+            .set(audit.client.as_ref(), &*who.client_id)
+            .set(&audit.at, now())
+            .set(&audit.action, action)
+            .set(&audit.result, results)
+            .set(audit.details.as_ref(), details);
+        self.run_of(On::Records, "audit", line.insert("audit"))
+            .await?;
         Ok(())
     }
 }

@@ -1,18 +1,18 @@
-//! Reports, comments on them, and who has not been told of them yet (spec: cockatrice-behaviour 10).
+//! Reports (spec: cockatrice-behaviour 10).
 
-use lobby::cockatrice::questions::{NewReport, Pending, Who};
+use lobby::cockatrice::questions::NewReport;
 
 use super::{
-    Store, ago, now, seconds,
+    Store, ago,
+    compose::{Composed, Fields, number_of, text_of},
+    now,
+    report_columns::ReportColumns,
+    seconds,
     sql::{On, values},
 };
 use crate::store::StoreError;
 
 const DAY_S: f64 = 86_400.0;
-/// Comments of a report that are told, at most.
-const MOST_COMMENTS: u32 = 1_000;
-/// Notices that are delivered at once, at most; the others at the next login.
-const MOST_MISSED: u32 = 100;
 /// How many a table of those with the most has.
 const TOP: u32 = 10;
 
@@ -38,24 +38,6 @@ impl Report {
     pub(in crate::cockatrice) fn is_unresolved(&self) -> bool {
         self.status == "open" || self.status == "assigned"
     }
-}
-
-/// A comment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cockatrice) struct Comment {
-    pub(in crate::cockatrice) author: String,
-    pub(in crate::cockatrice) text: String,
-    pub(in crate::cockatrice) at_s: u64,
-    pub(in crate::cockatrice) by_moderator: bool,
-}
-
-/// Something somebody has not been told yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cockatrice) enum Missed {
-    /// What came of their report.
-    Resolved(Report),
-    /// A comment: which, on which report, by whom, what.
-    Comment(Pending, i64, String, String),
 }
 
 /// Which reports.
@@ -85,11 +67,57 @@ pub(in crate::cockatrice) struct Stats {
 
 type Text = Option<String>;
 
+impl ReportColumns {
+    /// Asks for reports, newest first, and how many there are in all.
+    fn query(&self, which: &str) -> (String, String) {
+        let text = format!(
+            "SELECT {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {} FROM ~reports r WHERE {which} \
+             ORDER BY r.{} DESC, r.{} DESC LIMIT ? OFFSET ?",
+            self.id.number("r"),
+            self.reporter.read("r"),
+            self.about.read("r"),
+            number_of(self.game.as_ref(), "r"),
+            number_of(self.room.as_ref(), "r"),
+            self.category.text("r"),
+            self.status.text("r"),
+            self.description.text("r"),
+            self.at.text("r"),
+            self.assignee.read("r"),
+            text_of(self.resolved_at.as_ref(), "r"),
+            text_of(self.note.as_ref(), "r"),
+            self.at,
+            self.id,
+        );
+        let total = format!("SELECT COUNT(*) FROM ~reports r WHERE {which}");
+        (text, total)
+    }
+
+    /// That it is one of those.
+    fn which<'a>(&self, of: Of<'a>) -> Composed<'a> {
+        match of {
+            Of::One(id) => (format!("r.{} = ?", self.id), values![id]),
+            Of::Reporter(name) => (self.reporter.is("r"), values![name]),
+            Of::About(name) => (self.about.is("r"), values![name]),
+            Of::Unresolved => (
+                format!("r.{} IN ('open', 'assigned')", self.status),
+                values![],
+            ),
+            Of::All => ("1 = 1".to_owned(), values![]),
+        }
+    }
+}
+
 impl Store {
     /// How many reports somebody has made in the last day.
     pub(in crate::cockatrice) async fn reports_today(&self, by: &str) -> Result<i64, StoreError> {
-        let text = "SELECT COUNT(*) FROM ~reports WHERE reporter_name = ? AND report_time > ?";
-        self.count("reports today", (text, values![by, ago(DAY_S)]))
+        let tables = self.tables().await?;
+        let reports = tables.reports.known()?;
+        let text = format!(
+            "SELECT COUNT(*) FROM ~reports r WHERE {} AND r.{} > ?",
+            reports.reporter.is("r"),
+            reports.at
+        );
+        self.count_of("reports today", (text, values![by, ago(DAY_S)]))
             .await
     }
 
@@ -98,19 +126,24 @@ impl Store {
         by: &str,
         new: &NewReport,
     ) -> Result<(), StoreError> {
-        let text = "INSERT INTO ~reports (reporter_name, reported_user_name, game_id, room_id, category, status, description, \
-             chat_log, report_time, reporter_notified) VALUES (?, ?, ?, ?, ?, 'open', ?, ?, ?, 1)";
-        let values = values![
-            by,
-            &*new.about,
-            Some(new.game).filter(|game| *game > 0),
-            new.room,
-            &*new.category,
-            &*new.description,
-            &*new.chat_log,
-            now(),
-        ];
-        self.run(On::Write, "new report", (text, values)).await?;
+        let tables = self.tables().await?;
+        let reports = tables.reports.known()?;
+        let report = Fields::default()
+            .person(&reports.reporter, by)
+            .person(&reports.about, &new.about)
+            .set(
+                reports.game.as_ref(),
+                Some(new.game).filter(|game| *game > 0),
+            )
+            .set(reports.room.as_ref(), new.room)
+            .set(&reports.category, &*new.category)
+            .set(&reports.status, "open")
+            .set(&reports.description, &*new.description)
+            .set(reports.chat_log.as_ref(), &*new.chat_log)
+            .set(&reports.at, now())
+            .set(reports.notified.as_ref(), true);
+        self.run_of(On::Write, "new report", report.insert("reports"))
+            .await?;
         Ok(())
     }
 
@@ -135,24 +168,13 @@ impl Store {
             Text,
             Text,
         );
-        let (which, values) = match of {
-            Of::One(id) => ("id = ?", values![id]),
-            Of::Reporter(name) => ("reporter_name = ?", values![name]),
-            Of::About(name) => ("reported_user_name = ?", values![name]),
-            Of::Unresolved => ("status IN ('open', 'assigned')", values![]),
-            Of::All => ("1 = 1", values![]),
-        };
-        let text = format!(
-            "SELECT CAST(id AS SIGNED), reporter_name, reported_user_name, CAST(game_id AS SIGNED), CAST(room_id AS SIGNED), \
-             category, CAST(status AS CHAR), description, CAST(report_time AS CHAR), assigned_mod_name, \
-             CAST(resolution_time AS CHAR), resolution_note FROM ~reports WHERE {which} \
-             ORDER BY report_time DESC, id DESC LIMIT ? OFFSET ?"
-        );
-        let total = format!("SELECT COUNT(*) FROM ~reports WHERE {which}");
-        let total: Vec<(i64,)> = self
-            .rows_of(On::Read, "number of reports", total, values.clone())
+        let tables = self.tables().await?;
+        let reports = tables.reports.known()?;
+        let (which, mut values) = reports.which(of);
+        let (text, total) = reports.query(&which);
+        let total = self
+            .count_of("number of reports", (total, values.clone()))
             .await?;
-        let mut values = values;
         values.extend(values![limit, offset]);
         let rows: Vec<Row> = self.rows_of(On::Read, "reports", text, values).await?;
         let report =
@@ -172,7 +194,6 @@ impl Store {
                     note: note.filter(|note| !note.is_empty()),
                 }
             };
-        let total = total.first().map_or(0, |(total,)| *total);
         Ok((
             rows.into_iter().map(report).collect(),
             u32::try_from(total).unwrap_or(u32::MAX),
@@ -190,61 +211,18 @@ impl Store {
 
     /// The chat that a report quotes.
     pub(in crate::cockatrice) async fn chat_log(&self, id: i32) -> Result<String, StoreError> {
-        let text = "SELECT chat_log FROM ~reports WHERE id = ?";
-        let row: Option<(Text,)> = self.row(On::Read, "chat log", (text, values![id])).await?;
-        Ok(row.and_then(|(log,)| log).unwrap_or_default())
-    }
-
-    /// Comments on a report, oldest first.
-    pub(in crate::cockatrice) async fn comments(
-        &self,
-        id: i32,
-    ) -> Result<Vec<Comment>, StoreError> {
-        type Row = (Text, Text, Text, i64);
-        let text = "SELECT author_name, comment_text, CAST(comment_time AS CHAR), CAST(is_moderator AS SIGNED) \
-             FROM ~report_comments WHERE report_id = ? ORDER BY id LIMIT ?";
-        let rows: Vec<Row> = self
-            .rows(On::Read, "comments", (text, values![id, MOST_COMMENTS]))
+        let tables = self.tables().await?;
+        let reports = tables.reports.known()?;
+        let chat_log = text_of(reports.chat_log.as_ref(), "r");
+        let text = format!(
+            "SELECT {chat_log} FROM ~reports r WHERE r.{} = ?",
+            reports.id
+        );
+        let rows: Vec<(Text,)> = self
+            .rows_of(On::Read, "chat log", text, values![id])
             .await?;
-        let comment = |(author, text, at, by_moderator): Row| Comment {
-            author: author.unwrap_or_default(),
-            text: text.unwrap_or_default(),
-            at_s: seconds(at.as_deref()),
-            by_moderator: by_moderator != 0,
-        };
-        Ok(rows.into_iter().map(comment).collect())
-    }
-
-    /// How many comments somebody has made in the last hour.
-    pub(in crate::cockatrice) async fn comments_lately(&self, by: &str) -> Result<i64, StoreError> {
-        let text =
-            "SELECT COUNT(*) FROM ~report_comments WHERE author_name = ? AND comment_time > ?";
-        self.count("comments lately", (text, values![by, ago(3_600.0)]))
-            .await
-    }
-
-    /// Adds a comment, of which reporter and assignee are to be told or not; gives its id.
-    pub(in crate::cockatrice) async fn comment(
-        &self,
-        report: i32,
-        by: &Who,
-        text: &str,
-        tell_reporter: bool,
-        tell_assignee: bool,
-    ) -> Result<u32, StoreError> {
-        let statement = "INSERT INTO ~report_comments (report_id, author_name, comment_text, comment_time, is_moderator, \
-             reporter_notified, assignee_notified) VALUES (?, ?, ?, ?, ?, ?, ?)";
-        let values = values![
-            report,
-            &*by.name,
-            text,
-            now(),
-            by.is_moderator,
-            !tell_reporter,
-            !tell_assignee,
-        ];
-        let done = self.run(On::Write, "comment", (statement, values)).await?;
-        Ok(u32::try_from(done.id).unwrap_or(0))
+        let found = rows.into_iter().next();
+        Ok(found.and_then(|(log,)| log).unwrap_or_default())
     }
 
     /// A moderator takes on an open report; false: it is not open.
@@ -253,10 +231,15 @@ impl Store {
         report: i32,
         to: &str,
     ) -> Result<bool, StoreError> {
-        let text = "UPDATE ~reports SET status = 'assigned', assigned_mod_name = ? WHERE id = ? AND status = 'open'";
-        let done = self
-            .run(On::Write, "assign report", (text, values![to, report]))
-            .await?;
+        let tables = self.tables().await?;
+        let reports = tables.reports.known()?;
+        let which = format!("{} = ? AND {} = 'open'", reports.id, reports.status);
+        let assigned = Fields::default()
+            .person(&reports.assignee, to)
+            .set(reports.assigned_at.as_ref(), now())
+            .set(&reports.status, "assigned");
+        let statement = assigned.update("reports", &which, values![report]);
+        let done = self.run_of(On::Write, "assign report", statement).await?;
         Ok(done.rows > 0)
     }
 
@@ -264,95 +247,40 @@ impl Store {
     pub(in crate::cockatrice) async fn resolve(
         &self,
         report: i32,
+        by: &str,
         note: &str,
         dismissed: bool,
     ) -> Result<bool, StoreError> {
-        let text = "UPDATE ~reports SET status = ?, resolution_note = ?, resolution_time = ?, reporter_notified = 0 \
-             WHERE id = ? AND status IN ('open', 'assigned')";
+        let tables = self.tables().await?;
+        let reports = tables.reports.known()?;
+        let which = format!(
+            "{} = ? AND {} IN ('open', 'assigned')",
+            reports.id, reports.status
+        );
         let status = if dismissed { "dismissed" } else { "resolved" };
-        let values = values![status, note, now(), report];
-        let done = self
-            .run(On::Write, "resolve report", (text, values))
-            .await?;
+        let resolved = Fields::default()
+            .set(&reports.status, status)
+            .set(reports.note.as_ref(), note)
+            .set(reports.resolved_at.as_ref(), now())
+            .person(reports.resolver.as_ref(), by)
+            .set(reports.notified.as_ref(), false);
+        let statement = resolved.update("reports", &which, values![report]);
+        let done = self.run_of(On::Write, "resolve report", statement).await?;
         Ok(done.rows > 0)
-    }
-
-    /// What somebody has not been told yet, oldest first.
-    pub(in crate::cockatrice) async fn missed(
-        &self,
-        name: &str,
-    ) -> Result<Vec<Missed>, StoreError> {
-        let resolved = "SELECT CAST(id AS SIGNED) FROM ~reports WHERE reporter_name = ? AND reporter_notified = 0 \
-             AND status IN ('resolved', 'dismissed') ORDER BY id LIMIT ?";
-        let resolved: Vec<(i64,)> = self
-            .rows(On::SignIn, "missed", (resolved, values![name, MOST_MISSED]))
-            .await?;
-        let mut missed = Vec::new();
-        for (id,) in resolved {
-            let report = self.report(i32::try_from(id).unwrap_or(0)).await?;
-            missed.extend(report.map(Missed::Resolved));
-        }
-        type Row = (i64, i64, Text, Text);
-        let to_reporter = "SELECT CAST(c.id AS SIGNED), CAST(c.report_id AS SIGNED), c.author_name, c.comment_text \
-             FROM ~report_comments c JOIN ~reports r ON r.id = c.report_id WHERE r.reporter_name = ? \
-             AND c.reporter_notified = 0 ORDER BY c.id LIMIT ?";
-        let to_assignee = "SELECT CAST(c.id AS SIGNED), CAST(c.report_id AS SIGNED), c.author_name, c.comment_text \
-             FROM ~report_comments c JOIN ~reports r ON r.id = c.report_id WHERE r.assigned_mod_name = ? \
-             AND c.assignee_notified = 0 ORDER BY c.id LIMIT ?";
-        type Kind = (&'static str, fn(u32) -> Pending);
-        let kinds: [Kind; 2] = [
-            (to_reporter, Pending::ToReporter),
-            (to_assignee, Pending::ToAssignee),
-        ];
-        for (text, pending) in kinds {
-            let rows: Vec<Row> = self
-                .rows(On::SignIn, "missed", (text, values![name, MOST_MISSED]))
-                .await?;
-            missed.extend(rows.into_iter().map(|(id, report, author, text)| {
-                let id = pending(u32::try_from(id).unwrap_or(0));
-                Missed::Comment(
-                    id,
-                    report,
-                    author.unwrap_or_default(),
-                    text.unwrap_or_default(),
-                )
-            }));
-        }
-        Ok(missed)
-    }
-
-    /// These have been told.
-    pub(in crate::cockatrice) async fn delivered(
-        &self,
-        pending: &[Pending],
-    ) -> Result<(), StoreError> {
-        let statement = |pending: &Pending| match *pending {
-            Pending::Resolved(id) => (
-                "UPDATE ~reports SET reporter_notified = 1 WHERE id = ?",
-                values![id],
-            ),
-            Pending::ToReporter(id) => (
-                "UPDATE ~report_comments SET reporter_notified = 1 WHERE id = ?",
-                values![id],
-            ),
-            Pending::ToAssignee(id) => (
-                "UPDATE ~report_comments SET assignee_notified = 1 WHERE id = ?",
-                values![id],
-            ),
-        };
-        if !pending.is_empty() {
-            let statements = pending.iter().map(statement).collect();
-            self.run_all(On::SignIn, "delivered", statements).await?;
-        }
-        Ok(())
     }
 
     /// Numbers of all reports.
     pub(in crate::cockatrice) async fn report_stats(&self) -> Result<Stats, StoreError> {
+        let tables = self.tables().await?;
+        let reports = tables.reports.known()?;
         let mut stats = Stats::default();
-        let by_status = "SELECT CAST(status AS CHAR), COUNT(*) FROM ~reports GROUP BY status";
+        let by_status = format!(
+            "SELECT {}, COUNT(*) FROM ~reports r GROUP BY r.{}",
+            reports.status.text("r"),
+            reports.status
+        );
         let rows: Vec<(Text, i64)> = self
-            .rows(On::Read, "reports by status", (by_status, values![]))
+            .rows_of(On::Read, "reports by status", by_status, values![])
             .await?;
         for (status, count) in rows {
             stats.total += count;
@@ -363,36 +291,45 @@ impl Store {
             }
         }
         for (days, count) in [1.0, 7.0, 14.0, 30.0].into_iter().zip(&mut stats.of_days) {
-            let text = "SELECT COUNT(*) FROM ~reports WHERE report_time > ?";
+            let text = format!("SELECT COUNT(*) FROM ~reports r WHERE r.{} > ?", reports.at);
             *count = self
-                .count("reports of days", (text, values![ago(days * DAY_S)]))
+                .count_of("reports of days", (text, values![ago(days * DAY_S)]))
                 .await?;
         }
-        stats.hours_to_resolve = self.hours_to_resolve().await?;
+        stats.hours_to_resolve = self.hours_to_resolve(reports).await?;
+        let (category, about) = (&reports.category, &reports.about);
         stats.categories = self
-            .top("SELECT category, COUNT(*) FROM ~reports GROUP BY category ORDER BY 2 DESC, 1 LIMIT ?")
+            .top(&category.text("r"), &format!("r.{category}"))
             .await?;
-        stats.about = self
-            .top("SELECT reported_user_name, COUNT(*) FROM ~reports GROUP BY reported_user_name ORDER BY 2 DESC, 1 LIMIT ?")
-            .await?;
-        stats.reporters = self
-            .top("SELECT reporter_name, COUNT(*) FROM ~reports GROUP BY reporter_name ORDER BY 2 DESC, 1 LIMIT ?")
-            .await?;
+        stats.about = self.top(&about.read("r"), &about.key("r")).await?;
+        let reporter = &reports.reporter;
+        stats.reporters = self.top(&reporter.read("r"), &reporter.key("r")).await?;
         Ok(stats)
     }
 
-    async fn top(&self, text: &'static str) -> Result<Vec<(String, i64)>, StoreError> {
-        let rows: Vec<(Text, i64)> = self.rows(On::Read, "top", (text, values![TOP])).await?;
+    /// Those of one kind of which there are the most reports, by their keys, as they are read.
+    async fn top(&self, read: &str, key: &str) -> Result<Vec<(String, i64)>, StoreError> {
+        let text = format!(
+            "SELECT {read}, COUNT(*) FROM ~reports r GROUP BY {key} ORDER BY 2 DESC, 1 LIMIT ?"
+        );
+        let rows: Vec<(Text, i64)> = self.rows_of(On::Read, "top", text, values![TOP]).await?;
         let named = |(name, count): (Text, i64)| (name.unwrap_or_default(), count);
         Ok(rows.into_iter().map(named).collect())
     }
 
     /// The mean time that the newest thousand took.
-    async fn hours_to_resolve(&self) -> Result<f64, StoreError> {
-        let text = "SELECT CAST(report_time AS CHAR), CAST(resolution_time AS CHAR) FROM ~reports \
-             WHERE resolution_time IS NOT NULL ORDER BY id DESC LIMIT 1000";
+    async fn hours_to_resolve(&self, reports: &ReportColumns) -> Result<f64, StoreError> {
+        let Some(end) = &reports.resolved_at else {
+            return Ok(0.0);
+        };
+        let text = format!(
+            "SELECT {}, {} FROM ~reports r WHERE r.{end} IS NOT NULL ORDER BY r.{} DESC LIMIT 1000",
+            reports.at.text("r"),
+            end.text("r"),
+            reports.id
+        );
         let rows: Vec<(Text, Text)> = self
-            .rows(On::Read, "time to resolve", (text, values![]))
+            .rows_of(On::Read, "time to resolve", text, values![])
             .await?;
         let hours = |(from, to): &(Text, Text)| {
             let took = seconds(to.as_deref()).saturating_sub(seconds(from.as_deref()));

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{
     Store,
-    columns::{Columns, Holds},
+    columns::{Columns, Kind},
     sql::{On, values},
 };
 use crate::store::StoreError;
@@ -42,8 +42,8 @@ impl Store {
             Text,
         );
         let (rooms, types) = (
-            self.columns("~rooms").await?,
-            self.columns("~rooms_gametypes").await?,
+            self.columns("rooms").await?,
+            self.columns("rooms_gametypes").await?,
         );
         let text = room_query(&rooms)?;
         let rows: Vec<Row> = self
@@ -85,13 +85,13 @@ impl Store {
 
     /// Room ids, each with a game type.
     async fn game_types(&self, columns: &Columns) -> Result<Vec<(i64, String)>, StoreError> {
-        let room = columns.of(Holds::Number, &["idroom", "room"]);
-        let name = columns.of(Holds::Other, &["name", "type"]);
+        let room = columns.of(Kind::Number, &["idroom", "room"]);
+        let name = columns.of(Kind::Text, &["name", "type"]);
         let (Some(room), Some(name)) = (room, name) else {
             return Ok(Vec::new());
         };
         let (own, server) = own_rows(columns);
-        let order = columns.of(Holds::Number, &["id"]).unwrap_or(room);
+        let order = columns.of(Kind::Number, &["id"]).unwrap_or(room);
         let text = format!(
             "SELECT CAST({room} AS SIGNED), {name} FROM ~rooms_gametypes WHERE {own} ORDER BY {room}, {order}"
         );
@@ -106,7 +106,7 @@ impl Store {
 
 /// What says that a row is this server's, and whether it takes the server's id.
 fn own_rows(columns: &Columns) -> (String, bool) {
-    match columns.of(Holds::Number, &["idserver", "server"]) {
+    match columns.of(Kind::Number, &["idserver", "server"]) {
         Some(server) => (format!("{server} = ?"), true),
         None => ("1 = 1".to_owned(), false),
     }
@@ -116,17 +116,17 @@ fn own_rows(columns: &Columns) -> (String, bool) {
 fn room_query(columns: &Columns) -> Result<String, StoreError> {
     let lacks =
         StoreError::Unfit("the database's table of rooms lacks an id, a name or a server's id");
-    let id = columns.of(Holds::Number, &["id"]);
-    let name = columns.of(Holds::Other, &["name"]);
+    let id = columns.of(Kind::Number, &["id"]);
+    let name = columns.of(Kind::Text, &["name"]);
     let (own, has_server) = own_rows(columns);
     let (Some(id), Some(name), true) = (id, name, has_server) else {
         return Err(lacks);
     };
-    let number = |words: &[&str]| match columns.of(Holds::Number, words) {
+    let number = |words: &[&str]| match columns.of(Kind::Number, words) {
         Some(name) => format!("CAST({name} AS SIGNED)"),
         None => "NULL".to_owned(),
     };
-    let text = |words: &[&str]| match columns.of(Holds::Other, words) {
+    let text = |words: &[&str]| match columns.of(Kind::Text, words) {
         Some(name) => format!("CAST({name} AS CHAR)"),
         None => "NULL".to_owned(),
     };

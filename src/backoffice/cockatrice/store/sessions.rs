@@ -3,8 +3,11 @@
 use std::net::IpAddr;
 
 use super::{
-    Store, ago, now, seconds,
+    Store, ago,
+    compose::Fields,
+    now, seconds,
     sql::{On, values},
+    tables::{AnalyticsColumns, MessageColumns, WarningColumns},
 };
 use crate::store::{StoreError, time};
 
@@ -107,19 +110,21 @@ impl Store {
         version: &str,
         name: &str,
     ) -> Result<(), StoreError> {
-        let statements = vec![
-            (
-                "UPDATE ~users SET clientid = ? WHERE id = ?",
-                values![client_id, id],
-            ),
-            ("DELETE FROM ~user_analytics WHERE id = ?", values![id]),
-            (
-                "INSERT INTO ~user_analytics (id, client_ver, last_login) VALUES (?, ?, ?)",
-                values![id, version, now()],
-            ),
-            ("DELETE FROM ~forgot_password WHERE name = ?", values![name]),
-        ];
-        self.run_all(On::SignIn, "note login", statements).await?;
+        let tables = self.tables().await?;
+        let used = "UPDATE ~users SET clientid = ? WHERE id = ?".to_owned();
+        let mut statements = vec![(used, values![client_id, id])];
+        if let Some(analytics) = tables.analytics.if_known() {
+            let delete = format!("DELETE FROM ~user_analytics WHERE {} = ?", analytics.id);
+            let new = Fields::default()
+                .set(&analytics.id, id)
+                .set(analytics.version.as_ref(), version)
+                .set(&analytics.at, now());
+            statements.push((delete, values![id]));
+            statements.push(new.insert("user_analytics"));
+        }
+        statements.extend(tables.forget_requests(name));
+        self.run_all_of(On::SignIn, "note login", statements)
+            .await?;
         Ok(())
     }
 
@@ -159,10 +164,16 @@ impl Store {
     pub(in crate::cockatrice) async fn moderators(
         &self,
     ) -> Result<Vec<(String, u32, u64)>, StoreError> {
-        let text = "SELECT u.name, CAST(u.admin AS SIGNED), CAST(a.last_login AS CHAR) FROM ~users u \
-             LEFT JOIN ~user_analytics a ON a.id = u.id WHERE u.admin <> 0 ORDER BY u.name";
-        let rows: Vec<(String, i64, Text)> =
-            self.rows(On::Read, "moderators", (text, values![])).await?;
+        let tables = self.tables().await?;
+        let AnalyticsColumns { id, at, .. } = tables.analytics.known()?;
+        let text = format!(
+            "SELECT u.name, CAST(u.admin AS SIGNED), {} FROM ~users u \
+             LEFT JOIN ~user_analytics a ON a.{id} = u.id WHERE u.admin <> 0 ORDER BY u.name",
+            at.text("a")
+        );
+        let rows: Vec<(String, i64, Text)> = self
+            .rows_of(On::Read, "moderators", text, values![])
+            .await?;
         let line = |(name, admin, at): (String, i64, Text)| {
             (
                 name,
@@ -197,13 +208,28 @@ impl Store {
 
     async fn alt(&self, id: i64) -> Result<Option<Alt>, StoreError> {
         type Row = (i64, String, Text, Text, i64, Text, Text, i64, i64);
-        let text = "SELECT CAST(u.id AS SIGNED), u.name, u.email, u.clientid, CAST(u.active AS SIGNED), \
-             CAST(u.registrationDate AS CHAR), CAST(a.last_login AS CHAR), \
+        let tables = self.tables().await?;
+        let last_login = match tables.analytics.if_known() {
+            Some(AnalyticsColumns { id, at, .. }) => {
+                let at = at.text("a");
+                format!("(SELECT {at} FROM ~user_analytics a WHERE a.{id} = u.id)")
+            }
+            None => "NULL".to_owned(),
+        };
+        let warnings = match tables.warnings.if_known() {
+            Some(WarningColumns { id, .. }) => {
+                format!("(SELECT COUNT(*) FROM ~warnings w WHERE w.{id} = u.id)")
+            }
+            None => "0".to_owned(),
+        };
+        let text = format!(
+            "SELECT CAST(u.id AS SIGNED), u.name, u.email, u.clientid, CAST(u.active AS SIGNED), \
+             CAST(u.registrationDate AS CHAR), {last_login}, \
              (SELECT COUNT(*) FROM ~bans b WHERE b.user_name = u.name), \
-             (SELECT COUNT(*) FROM ~warnings w WHERE w.user_id = u.id) \
-             FROM ~users u LEFT JOIN ~user_analytics a ON a.id = u.id WHERE u.id = ?";
-        let row: Option<Row> = self.row(On::Read, "alt", (text, values![id])).await?;
-        Ok(row.map(
+             {warnings} FROM ~users u WHERE u.id = ?"
+        );
+        let rows: Vec<Row> = self.rows_of(On::Read, "alt", text, values![id]).await?;
+        Ok(rows.into_iter().next().map(
             |(id, name, email, client_id, active, registered, login, bans, warnings)| Alt {
                 id,
                 name,
@@ -227,11 +253,16 @@ impl Store {
     pub(in crate::cockatrice) async fn server_message(
         &self,
     ) -> Result<Option<Box<str>>, StoreError> {
-        let text =
-            "SELECT message FROM ~servermessages WHERE id_server = ? ORDER BY timest DESC LIMIT 1";
-        let row: Option<(Text,)> = self
-            .row(On::Read, "server message", (text, values![self.server]))
+        let tables = self.tables().await?;
+        let MessageColumns { server, at, text } = tables.messages.known()?;
+        let query = format!(
+            "SELECT {} FROM ~servermessages m WHERE m.{server} = ? ORDER BY m.{at} DESC LIMIT 1",
+            text.text("m")
+        );
+        let rows: Vec<(Text,)> = self
+            .rows_of(On::Read, "server message", query, values![self.server])
             .await?;
-        Ok(row.and_then(|(message,)| message).map(Into::into))
+        let newest = rows.into_iter().next();
+        Ok(newest.and_then(|(message,)| message).map(Into::into))
     }
 }

@@ -2,7 +2,7 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::Store;
+use super::{Store, compose::Composed};
 pub(super) use crate::store::value::{Row, Statement, Value, values};
 use crate::store::{Pool, StoreError, begin, value::bound};
 
@@ -93,12 +93,9 @@ impl Store {
         &self,
         on: On,
         what: &'static str,
-        statement: Statement<'_>,
+        (text, values): Statement<'_>,
     ) -> Result<Done, StoreError> {
-        let done = self.run_all(on, what, vec![statement]).await?;
-        done.into_iter()
-            .next()
-            .ok_or(StoreError::Unfit("a statement that was not run"))
+        self.run_of(on, what, (text.to_owned(), values)).await
     }
 
     /// The same, for a text that was put together of parts of this program's own.
@@ -106,24 +103,12 @@ impl Store {
         &self,
         on: On,
         what: &'static str,
-        text: String,
-        values: Vec<Value<'_>>,
-    ) -> Result<(), StoreError> {
-        let text = self.prefixed(&text);
-        self.database
-            .call(what, async {
-                match self.pool(on) {
-                    Pool::Sqlite(pool) => {
-                        let query = sqlx::query(AssertSqlSafe(text));
-                        bound!(query, values).execute(pool).await.map(|_| ())
-                    }
-                    Pool::MySql(pool) => {
-                        let query = sqlx::query(AssertSqlSafe(text));
-                        bound!(query, values).execute(pool).await.map(|_| ())
-                    }
-                }
-            })
-            .await
+        statement: Composed<'_>,
+    ) -> Result<Done, StoreError> {
+        let done = self.run_all_of(on, what, vec![statement]).await?;
+        done.into_iter()
+            .next()
+            .ok_or(StoreError::Unfit("a statement that was not run"))
     }
 
     /// Runs statements, all of them or none.
@@ -133,6 +118,19 @@ impl Store {
         what: &'static str,
         statements: Vec<Statement<'_>>,
     ) -> Result<Vec<Done>, StoreError> {
+        let statements = statements.into_iter();
+        let statements = statements.map(|(text, values)| (text.to_owned(), values));
+        let statements = statements.collect();
+        self.run_all_of(on, what, statements).await
+    }
+
+    /// The same, for texts that were put together of parts of this program's own.
+    pub(super) async fn run_all_of(
+        &self,
+        on: On,
+        what: &'static str,
+        statements: Vec<Composed<'_>>,
+    ) -> Result<Vec<Done>, StoreError> {
         let how = self.database.begin();
         let mut done = Vec::with_capacity(statements.len());
         self.database
@@ -141,7 +139,7 @@ impl Store {
                     Pool::Sqlite(pool) => {
                         let mut transaction = begin(pool, how).await?;
                         for (text, values) in statements {
-                            let query = sqlx::query(AssertSqlSafe(self.prefixed(text)));
+                            let query = sqlx::query(AssertSqlSafe(self.prefixed(&text)));
                             let ran = bound!(query, values).execute(&mut *transaction).await?;
                             done.push(Done {
                                 rows: ran.rows_affected(),
@@ -153,7 +151,7 @@ impl Store {
                     Pool::MySql(pool) => {
                         let mut transaction = begin(pool, how).await?;
                         for (text, values) in statements {
-                            let query = sqlx::query(AssertSqlSafe(self.prefixed(text)));
+                            let query = sqlx::query(AssertSqlSafe(self.prefixed(&text)));
                             let ran = bound!(query, values).execute(&mut *transaction).await?;
                             done.push(Done {
                                 rows: ran.rows_affected(),

@@ -13,7 +13,11 @@ use lobby::cockatrice::questions::{
     Password, SignedIn, Who,
 };
 
-use super::{Bench, bench::said, on_both};
+use super::{
+    Bench,
+    bench::{on_all, said},
+    on_both,
+};
 
 fn changed(who: &Who, change: AccountChange) -> ChangeAccount {
     ChangeAccount {
@@ -126,6 +130,9 @@ on_both! {
         assert_eq!(bench.code(with(List::Buddy, "bobbyb", false)).await, Code::RespOk);
     }
 
+}
+
+on_all! {
     async fn card_art_that_moderators_deny_is_not_shown(bench: &Bench) {
         let (alice, mary) = (bench.who("alicea").await, bench.who("modmary").await);
         let art = |card: &str| {
@@ -153,7 +160,8 @@ on_both! {
         assert_eq!(record(&outcome).card_art.unwrap().params().zoom, Some(4.0));
         said(&bench.outcome(rule(ModeratorRequest::ArtRules)).await, |body| {
             let ResponseBody::ListCardArtRules(rules) = body else { panic!("{body:?}") };
-            assert_eq!((rules.entries.len(), rules.entries[0].mode().as_ref()), (1, "DENY"));
+            let [rule] = &rules.entries[..] else { panic!("{rules:?}") };
+            assert_eq!((&*rule.card_name(), &*rule.card_provider_id(), &*rule.mode(), &*rule.reason()), ("Swamp", "p2", "DENY", "r"));
         });
         let remove = || rule(ModeratorRequest::RemoveArtRule { card: "Swamp".into(), provider: "p2".into() });
         assert_eq!(bench.code(remove()).await, Code::RespOk);

@@ -30,6 +30,11 @@ use crate::{
 };
 
 const SCHEMA: &str = include_str!("../../../../tests/fixtures/cockatrice-schema.mysql.sql");
+/// Other shapes of the tables whose columns the specification does not name.
+pub(super) const IDS: &str =
+    include_str!("../../../../tests/fixtures/cockatrice-variants/ids.mysql.sql");
+pub(super) const NAMES: &str =
+    include_str!("../../../../tests/fixtures/cockatrice-variants/names.mysql.sql");
 const SALT: &str = "0123456789abcdef";
 /// What two of the accounts are besides.
 const BESIDES: &str = "UPDATE cockatrice_users SET privlevel = 'VIP' WHERE name = 'vipvera'; \
@@ -71,6 +76,9 @@ pub(super) async fn mysql_database(server: &str) -> String {
 }
 
 pub(super) async fn run(url: &str, text: &str) {
+    if text.is_empty() {
+        return;
+    }
     if url.starts_with("sqlite:") {
         let mut connection = SqliteConnection::connect(url).await.unwrap();
         let text = sqlx::raw_sql(AssertSqlSafe(text));
@@ -89,8 +97,11 @@ impl Bench {
         Bench::of(url, Some(folder)).await
     }
 
-    pub(super) async fn mysql(server: &str) -> Self {
-        Bench::of(mysql_database(server).await, None).await
+    /// On a server, whose schema these statements change before it is looked at.
+    pub(super) async fn mysql(server: &str, variant: &str) -> Self {
+        let url = mysql_database(server).await;
+        run(&url, variant).await;
+        Bench::of(url, None).await
     }
 
     async fn of(url: String, folder: Option<tempfile::TempDir>) -> Self {
@@ -141,6 +152,24 @@ impl Bench {
             query.fetch_one(&mut connection).await.unwrap()
         };
         text.unwrap_or_else(|| "NULL".to_owned())
+    }
+
+    /// The column of a table that has this in its name.
+    pub(super) async fn column(&self, table: &str, part: &str) -> String {
+        let (names, also) = match self.store.is_embedded() {
+            true => ("name FROM pragma_table_info", ""),
+            false => (
+                "CAST(column_name AS CHAR) FROM information_schema.columns",
+                "table_schema = DATABASE() AND table_name",
+            ),
+        };
+        self.look(&match also {
+            "" => format!("SELECT {names}('{table}') WHERE name LIKE '%{part}%'"),
+            also => {
+                format!("SELECT {names} WHERE {also} = '{table}' AND column_name LIKE '%{part}%'")
+            }
+        })
+        .await
     }
 
     pub(super) async fn end(self) {
@@ -227,6 +256,17 @@ pub(super) fn said(outcome: &Outcome, look: impl FnOnce(ResponseBody<'_>)) {
     look(response.body.expect("a known content"));
 }
 
+/// Runs a test on a server, or passes it over without one.
+pub(super) async fn on_server(variant: &str, body: impl AsyncFnOnce(&Bench)) {
+    let Ok(server) = std::env::var("MUSTER_TEST_MYSQL") else {
+        eprintln!("no MUSTER_TEST_MYSQL, passed over");
+        return;
+    };
+    let bench = Bench::mysql(&server, variant).await;
+    body(&bench).await;
+    bench.end().await;
+}
+
 /// Defines each test twice: `name::sqlite`, and `name::mysql`, which is passed over without a server.
 macro_rules! on_both {
     ($(async fn $name:ident($bench:ident: &Bench) $body:block)+) => {$(
@@ -242,15 +282,42 @@ macro_rules! on_both {
 
             #[tokio::test]
             async fn mysql() {
-                let Ok(server) = std::env::var("MUSTER_TEST_MYSQL") else {
-                    eprintln!("no MUSTER_TEST_MYSQL, passed over");
-                    return;
-                };
-                let bench = Bench::mysql(&server).await;
-                body(&bench).await;
-                bench.end().await;
+                crate::cockatrice::tests::bench::on_server("", body).await;
             }
         }
     )+};
 }
 pub(super) use on_both;
+
+/// The same, and on a server with other shapes of the tables whose columns the specification does not name.
+macro_rules! on_all {
+    ($(async fn $name:ident($bench:ident: &Bench) $body:block)+) => {$(
+        mod $name {
+            use super::*;
+            use crate::cockatrice::tests::bench::{IDS, NAMES, on_server};
+
+            async fn body($bench: &Bench) $body
+
+            #[tokio::test]
+            async fn sqlite() {
+                body(&Bench::sqlite().await).await;
+            }
+
+            #[tokio::test]
+            async fn mysql() {
+                on_server("", body).await;
+            }
+
+            #[tokio::test]
+            async fn ids() {
+                on_server(IDS, body).await;
+            }
+
+            #[tokio::test]
+            async fn names() {
+                on_server(NAMES, body).await;
+            }
+        }
+    )+};
+}
+pub(super) use on_all;

@@ -14,7 +14,7 @@ use lobby::{
 
 use super::{
     Bench,
-    bench::{outcome, said},
+    bench::{on_all, outcome, said},
     on_both,
 };
 use crate::{spool::Spool, unix_now};
@@ -142,6 +142,9 @@ on_both! {
         assert_eq!(bench.code(of(&mary, ReplayRequest::DownloadByGame(99_999))).await, Code::RespNameNotFound);
     }
 
+}
+
+on_all! {
     async fn what_was_said_is_found_by_whoever_may_look(bench: &Bench) {
         let line = |place, text: &str, target: &str| LogLine {
             at_s: unix_now() as u64,
@@ -153,7 +156,9 @@ on_both! {
             target_id: 5,
             target: target.into(),
         };
-        let lines = vec![line(Place::Room, "logged words", "General"), line(Place::Chat, "logged pm", "bobbyb"), line(Place::Game, "gg", "a game")];
+        // Somebody without an account.
+        let guest = LogLine { sender_id: 0, sender: "Guest_1".into(), ..line(Place::Room, "hi", "General") };
+        let lines = vec![guest, line(Place::Room, "logged words", "General"), line(Place::Chat, "logged pm", "bobbyb"), line(Place::Game, "gg", "a game")];
         bench.handler.handle(WriteLog(lines).into()).await;
         let mary = bench.who("modmary").await;
         let search = |name: &str, message: &str, places: &[&str]| Moderate {
@@ -176,6 +181,9 @@ on_both! {
             ("BOBBYB", "", &all[..], 1),
             ("alicea", "%words%", &all[..], 1),
             ("alicea", "", &["chat"][..], 1),
+            ("alicea", "", &[][..], 3),
+            ("alicea", "", &["elsewhere"][..], 0),
+            ("guest_1", "", &[][..], 1),
             ("", "%words%", &all[..], 0),
         ] {
             said(&outcome(&handler, search(name, message, places)).await, |body| {
@@ -183,6 +191,12 @@ on_both! {
                 assert_eq!(told.log_message.len(), found, "{name} {message} {places:?}");
             });
         }
+        said(&outcome(&handler, search("alicea", "gg", &all)).await, |body| {
+            let ResponseBody::ViewLogHistory(told) = body else { panic!("{body:?}") };
+            let [line] = &told.log_message[..] else { panic!("{told:?}") };
+            assert_eq!((&*line.sender_id(), &*line.sender_name(), &*line.sender_ip(), &*line.message()), ("3", "alicea", "192.0.2.7", "gg"));
+            assert_eq!((&*line.target_type(), &*line.target_id(), &*line.target_name()), ("game", "5", "a game"));
+        });
         said(&bench.outcome(search("alicea", "", &all)).await, |body| {
             let ResponseBody::ViewLogHistory(told) = body else { panic!("{body:?}") };
             assert!(told.log_message.iter().all(|line| line.message().contains("disabled")));

@@ -7,7 +7,10 @@ use lobby::cockatrice::questions::{
     Answer, AskReports, NewReport, OpenSession, Pending, ReportRequest as Request, Who,
 };
 
-use super::{Bench, bench::said, on_both};
+use super::{
+    Bench,
+    bench::{on_all, said},
+};
 
 fn by(who: &Who, request: Request) -> AskReports {
     AskReports {
@@ -65,7 +68,7 @@ async fn missed(bench: &Bench, name: &str) -> Vec<(String, String)> {
     }
 }
 
-on_both! {
+on_all! {
     async fn a_report_is_checked_and_counted(bench: &Bench) {
         let alice = bench.who("alicea").await;
         for (request, wanted) in [
@@ -148,9 +151,25 @@ on_both! {
         // What was delivered at once is not told again, and one's own list tells as a login does.
         bench.outcome(by(&mary, comment(2, "once more"))).await;
         assert_eq!(bench.outcome(by(&alice, Request::Own)).await.before.len(), 1);
-        bench.sql("UPDATE cockatrice_reports SET reporter_notified = 0 WHERE id = 1").await;
+        let flag = bench.column("cockatrice_reports", "notif").await;
+        bench.sql(&format!("UPDATE cockatrice_reports SET {flag} = 0 WHERE id = 1")).await;
         bench.outcome(by(&mary, Request::Delivered(known))).await;
         assert!(missed(bench, "alicea").await.is_empty());
+    }
+
+    async fn a_moderator_is_told_what_the_reporter_says(bench: &Bench) {
+        let (alice, mary) = (bench.who("alicea").await, bench.who("modmary").await);
+        bench.outcome(by(&alice, report("bobbyb", "cheating", "he cheats"))).await;
+        bench.outcome(by(&mary, Request::Assign(1))).await;
+        let proof = bench.outcome(by(&alice, comment(1, "proof"))).await;
+        assert_eq!(proof.notices.len(), 1);
+        let known = proof.notices[0].pending.into_iter().collect();
+        bench.outcome(by(&alice, comment(1, "more"))).await;
+        bench.outcome(by(&mary, Request::Delivered(known))).await;
+        assert!(missed(bench, "alicea").await.is_empty());
+        let all = missed(bench, "modmary").await;
+        assert_eq!(all, [("New Comment on Report 1".to_owned(), "alicea commented:\nmore".to_owned())]);
+        assert!(missed(bench, "modmary").await.is_empty());
     }
 
     async fn moderators_see_what_is_known_of_somebody(bench: &Bench) {

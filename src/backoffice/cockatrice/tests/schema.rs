@@ -1,8 +1,14 @@
 //! The schema: the embedded one's own, and one that another project made.
 
+use cockatrice::messages::ResponseCode as Code;
+use lobby::cockatrice::questions::{
+    Answer, AskReports, LogLine, Moderate, ModeratorRequest, NewReport, OpenSession, Place,
+    ReportRequest, WriteLog,
+};
+
 use super::{
     Bench,
-    bench::{mysql_database, run},
+    bench::{mysql_database, on_server, run},
     on_both,
 };
 use crate::{
@@ -31,6 +37,135 @@ async fn the_embedded_store_is_there_again() {
         .await
         .unwrap();
     assert!(again.find("alicea").await.unwrap().is_some());
+}
+
+fn line() -> LogLine {
+    LogLine {
+        at_s: 1,
+        sender_id: 0,
+        sender: "Guest_1".into(),
+        address: "192.0.2.7".into(),
+        text: "hi".into(),
+        place: Place::Room,
+        target_id: 1,
+        target: "General".into(),
+    }
+}
+
+/// What the lobby can do without.
+const OPTIONAL: [&str; 11] = [
+    "reports",
+    "report_comments",
+    "log",
+    "audit",
+    "user_analytics",
+    "servermessages",
+    "card_art_name_rules",
+    "forgot_password",
+    "activation_emails",
+    "warnings",
+    "uptime",
+];
+
+#[tokio::test]
+async fn what_is_not_there_keeps_nobody_out() {
+    let drop = OPTIONAL.map(|table| format!("DROP TABLE cockatrice_{table};"));
+    on_server(&drop.concat(), async |bench: &Bench| {
+        assert!(bench.sign_in("alicea", "alicepass").await.is_ok());
+        let (alice, mary) = (bench.who("alicea").await, bench.who("modmary").await);
+        let open = OpenSession {
+            who: alice.clone(),
+            websocket: false,
+            client_version: "2.10".into(),
+        };
+        let opened = bench.handler.handle(open.into()).await;
+        let Answer::OpenSession(Ok(opened)) = opened else {
+            panic!("{opened:?}");
+        };
+        assert!(opened.session > 0 && opened.missed.is_empty() && opened.message.is_none());
+        let report = AskReports {
+            who: alice.clone(),
+            request: ReportRequest::New(NewReport {
+                about: "bobbyb".into(),
+                category: "cheating".into(),
+                description: "he cheats".into(),
+                ..NewReport::default()
+            }),
+        };
+        assert_eq!(bench.code(report).await, Code::RespInternalError);
+        let rules = Moderate {
+            who: mary.clone(),
+            request: ModeratorRequest::ArtRules,
+        };
+        assert_eq!(bench.code(rules).await, Code::RespInternalError);
+        let notes = Moderate {
+            who: mary.clone(),
+            request: ModeratorRequest::Alts("alicea".into()),
+        };
+        assert_eq!(bench.code(notes).await, Code::RespOk);
+        bench.handler.handle(WriteLog(vec![line()]).into()).await;
+        assert!(bench.store.waiting_mail().await.unwrap().is_empty());
+        let gaps = bench.store.gaps().await.unwrap();
+        assert_eq!(gaps.iter().map(|gap| gap.table).collect::<Vec<_>>(), OPTIONAL);
+        assert_eq!(
+            gaps[0].to_string(),
+            "there is no table reports (what users report): whatever is asked about reports is answered with an internal error"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_column_that_is_not_there_is_told() {
+    let drop = "ALTER TABLE cockatrice_reports DROP COLUMN chat_log; ALTER TABLE cockatrice_audit DROP COLUMN action";
+    on_server(drop, async |bench: &Bench| {
+        let gaps = bench.store.gaps().await.unwrap();
+        let told: Vec<_> = gaps.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "no column of the table reports (what users report) is known to be for the chat that is quoted: that is not stored",
+                "no column of the table audit (who did what about accounts) is known to be for the action: that is not written down",
+            ]
+        );
+        let (alice, mary) = (bench.who("alicea").await, bench.who("modmary").await);
+        let new = NewReport {
+            about: "bobbyb".into(),
+            category: "cheating".into(),
+            description: "he cheats".into(),
+            chat_log: "a".into(),
+            ..NewReport::default()
+        };
+        for (who, request) in [
+            (alice, ReportRequest::New(new)),
+            (mary, ReportRequest::Details(1)),
+        ] {
+            assert_eq!(bench.code(AskReports { who, request }).await, Code::RespOk);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lines_that_are_not_written_are_counted() {
+    let Ok(server) = std::env::var("MUSTER_TEST_MYSQL") else {
+        eprintln!("no MUSTER_TEST_MYSQL, passed over");
+        return;
+    };
+    let url = mysql_database(&server).await;
+    run(&url, "DROP TABLE cockatrice_log").await;
+    let settings = StoreSettings::default();
+    let store = Store::open(&url, "cockatrice_", 3, &settings)
+        .await
+        .unwrap();
+    assert!(store.write_log(&[line(), line()]).await.is_err());
+    assert_eq!(settings.metrics.lines_lost(), 2);
+    store.close().await;
+    run(
+        &url,
+        &format!("DROP DATABASE {}", url.rsplit('/').next().unwrap()),
+    )
+    .await;
 }
 
 #[tokio::test]

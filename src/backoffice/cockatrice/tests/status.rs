@@ -16,8 +16,10 @@ on_both! {
         assert_eq!(bench.look(counts).await, "3 7 2 3 1");
         // Whatever the columns are called, and without a table nothing is missed.
         bench.sql("DROP TABLE cockatrice_uptime").await;
+        bench.store.look().await.unwrap();
         bench.handler.handle(status.into()).await;
         bench.sql("CREATE TABLE cockatrice_uptime (timest DATETIME, Users INT, Games INT)").await;
+        bench.store.look().await.unwrap();
         bench.handler.handle(status.into()).await;
         let counts = "SELECT CONCAT_WS(' ', Users, Games) FROM cockatrice_uptime";
         assert_eq!(bench.look(counts).await, "7 3");
