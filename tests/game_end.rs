@@ -354,8 +354,9 @@ fn on_a_small_disk() -> Option<(Server, PathBuf)> {
     let folder = tempfile::tempdir().unwrap();
     let disk = folder.path().display();
     let mount = format!("mount -t tmpfs -o size=16m tmpfs {disk}");
-    let tried = Command::new("unshare").args(["-rm", "sh", "-c", &mount]);
-    if !tried.status().is_ok_and(|status| status.success()) {
+    let mut trial = Command::new("unshare");
+    let tried = trial.args(["-rm", "sh", "-c", &mount]).status();
+    if !tried.is_ok_and(|status| status.success()) {
         return None;
     }
     let database = Database::make(Backend::Sqlite).unwrap();

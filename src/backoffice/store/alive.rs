@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Executor, SqlitePool};
 
-use super::{Database, Pool, on_either};
+use super::{Database, Pool, begin, on_either};
 
 impl Database {
     /// Whether the database answers, and an embedded one takes what is written, in the time that a call has. What fails is neither
@@ -24,7 +24,7 @@ impl Database {
 /// Writes the number of the schema over itself: a page goes to the disk, and nothing changes. In a transaction that has the write
 /// lock, so that no other process has brought the schema up to date in between.
 async fn write_what_is_there(pool: &SqlitePool) -> sqlx::Result<()> {
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut transaction = begin(pool, "BEGIN IMMEDIATE").await?;
     let version: i64 = sqlx::query_scalar("PRAGMA user_version")
         .fetch_one(&mut *transaction)
         .await?;
