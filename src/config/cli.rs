@@ -290,6 +290,27 @@ mod tests {
     }
 
     #[test]
+    fn a_network_that_is_none_is_refused_with_the_reason() {
+        for (network, why) in [
+            ("nonsense", "is not a network"),
+            ("::ffff:203.0.113.9/64", "96 bits"),
+        ] {
+            let ban = [
+                "muster",
+                "ctl",
+                "ban",
+                "--network",
+                network,
+                "--reason",
+                "r",
+            ];
+            let error = Cli::try_parse_from(ban).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(why), "{error}");
+        }
+    }
+
+    #[test]
     fn accounts() {
         let Some(Command::Account { lobby, action }) =
             parse("muster account ban orion --reason spam --hours 46").command

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use lobby::lobbies::Router;
-use settings::Cidr;
+use settings::{Cidr, NotABlock};
 
 /// What to ask a running server.
 #[derive(Clone, Debug, PartialEq, Subcommand)]
@@ -247,7 +247,10 @@ fn level(text: &str) -> Result<String, String> {
 /// An address or a network.
 fn network(text: &str) -> Result<String, String> {
     let parsed = text.parse::<Cidr>().map(|_| text.to_owned());
-    parsed.map_err(|_| format!("{text:?} is not a network such as 192.0.2.0/24"))
+    parsed.map_err(|fault| match fault {
+        NotABlock::Form => format!("{text:?} is not a network such as 192.0.2.0/24"),
+        NotABlock::Mapped => format!("{text:?}: {fault}"),
+    })
 }
 
 /// Which part of a list is wanted.
