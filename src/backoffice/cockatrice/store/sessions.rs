@@ -53,14 +53,15 @@ pub(in crate::cockatrice) struct LastSeen {
 }
 
 impl Store {
-    /// Where the account of that name was last, compared without case. Before it was made, somebody else may have been there under
-    /// its name.
+    /// Where the account of that name was last, compared without case. Before it was made, somebody else may have been there
+    /// under its name.
     pub(in crate::cockatrice) async fn last_seen(
         &self,
         name: &str,
     ) -> Result<Option<LastSeen>, StoreError> {
         let text = "SELECT u.name, (SELECT s.ip_address FROM ~sessions s WHERE s.user_name = u.name \
-             AND s.start_time >= u.registrationDate ORDER BY s.id DESC LIMIT 1) FROM ~users u WHERE u.name = ?";
+             AND (u.registrationDate IS NULL OR s.start_time >= u.registrationDate) \
+             ORDER BY s.id DESC LIMIT 1) FROM ~users u WHERE u.name = ?";
         let row: Option<(String, Text)> = self
             .row(On::SignIn, "last address", (text, values![name]))
             .await?;
