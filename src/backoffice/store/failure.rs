@@ -52,7 +52,7 @@ impl StoreError {
     pub(crate) fn may_be_the_question(&self) -> bool {
         match self {
             StoreError::Unavailable(error) => cause(error) == Cause::Unknown,
-            StoreError::TimedOut => false,
+            StoreError::TimedOut | StoreError::Lacks(_) => false,
             StoreError::Refused(_) | StoreError::Unfit(_) => true,
         }
     }
