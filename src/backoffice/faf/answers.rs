@@ -258,7 +258,8 @@ mod tests {
     // The first guesses after a restart kept the owner out at the address that stands in the store.
     #[tokio::test]
     async fn the_owner_gets_in_where_they_were_last_whoever_guesses() {
-        let store = Store::open("sqlite::memory:", &StoreSettings::default());
+        let settings = StoreSettings::default();
+        let store = Store::open("sqlite::memory:", &settings);
         let store = Arc::new(store.await.unwrap());
         account::add(&store, "orion", Some("secret"), None)
             .await
