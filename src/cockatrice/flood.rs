@@ -1,6 +1,7 @@
 //! How much one connection may say and do in a while (spec: cockatrice-behaviour 7).
 //!
-//! A window is made of buckets, one per tick; it slides by leaving out those that are old. The tick is handed in.
+//! A window is made of buckets, one per tick; it slides by leaving out those that are old. The tick is handed in, and so are the
+//! limits, which may be others each time: what was counted counts under those that hold now, as far as it is remembered.
 
 use serde::{Deserialize, Serialize};
 use thin_vec::ThinVec;
@@ -28,8 +29,9 @@ pub struct Window {
     buckets: ThinVec<Bucket>,
 }
 
+/// Its first tick, whatever its width was; attempts; bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Bucket(u32, u32, u32);
+struct Bucket(u64, u32, u32);
 
 impl Window {
     /// Notes an attempt, and says whether it is within the limits. One that is not counts as well.
@@ -37,7 +39,7 @@ impl Window {
         if limits.interval == 0 {
             return true;
         }
-        let now = slot(tick, limits);
+        let now = begin(tick, limits);
         self.forget(now, limits);
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         match self.buckets.last_mut() {
@@ -56,15 +58,15 @@ impl Window {
         if limits.interval == 0 {
             return true;
         }
-        self.forget(slot(tick, limits), limits);
+        self.forget(begin(tick, limits), limits);
         self.holds(limits)
     }
 
     /// Leaves out what is older than the window.
-    fn forget(&mut self, now: u32, limits: &Limits) {
+    fn forget(&mut self, now: u64, limits: &Limits) {
         // Rounded down: a window of wide buckets is rather a little shorter than longer.
-        let slots = limits.interval / width(limits);
-        let is_old = |Bucket(at, ..): &Bucket| now.saturating_sub(*at) >= slots;
+        let ticks = u64::from(limits.interval / width(limits) * width(limits));
+        let is_old = |Bucket(at, ..): &Bucket| now.saturating_sub(*at) >= ticks;
         self.buckets.retain(|bucket| !is_old(bucket));
         if self.buckets.is_empty() {
             // Most connections say nothing most of the time.
@@ -85,8 +87,9 @@ fn width(limits: &Limits) -> u32 {
     limits.interval.div_ceil(MOST_BUCKETS)
 }
 
-fn slot(tick: u64, limits: &Limits) -> u32 {
-    u32::try_from(tick / u64::from(width(limits))).unwrap_or(u32::MAX)
+/// The first tick of the bucket that a tick is in.
+fn begin(tick: u64, limits: &Limits) -> u64 {
+    tick - tick % u64::from(width(limits))
 }
 
 /// Whether a game command counts for the limit of commands. Those that do not are what playing is made of; they are refused as
@@ -160,6 +163,26 @@ mod tests {
         assert!((0..100).all(|tick| window.attempt(tick, 1000, &off)));
         assert!(window.is_within(0, &off));
         assert_eq!(window, Window::default());
+    }
+
+    #[test]
+    fn other_limits_hold_for_what_was_counted_before() {
+        let hour = Limits {
+            interval: 3600,
+            count: 4,
+            ..CHAT
+        };
+        let mut window = Window::default();
+        assert!((0..4).all(|_| window.attempt(100_003, 1, &CHAT)));
+        assert!(!window.attempt(100_005, 1, &hour), "the fifth in an hour");
+        assert!(!window.is_within(100_006, &CHAT), "and in ten ticks");
+        assert!(!window.is_within(103_000, &hour));
+        assert!(window.is_within(103_100, &CHAT), "long ago");
+        // And from wide buckets to narrow ones; a wide one is as old as its begin.
+        let at = 57 * 4_000;
+        assert!((0..4).all(|_| window.attempt(at, 1, &hour)));
+        assert!(!window.attempt(at + 1, 1, &CHAT));
+        assert!(window.attempt(at + 20, 1, &CHAT));
     }
 
     #[test]

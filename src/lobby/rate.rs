@@ -91,6 +91,17 @@ impl Meter {
         self.even_at = self.even_at.saturating_sub(rate.nanos(amount));
     }
 
+    /// The same amount used, as it is refilled from now on when the rate has become another one.
+    pub fn converted(self, now: Duration, from: Rate, to: Rate) -> Meter {
+        let now = nanos(now);
+        let owed = u128::from(self.even_at.saturating_sub(now));
+        let owed = owed * u128::from(from.per_second.max(1)) / u128::from(to.per_second.max(1));
+        let owed = u64::try_from(owed).unwrap_or(u64::MAX);
+        Meter {
+            even_at: now.saturating_add(owed),
+        }
+    }
+
     /// Whether everything is refilled, so that it need not be remembered.
     pub fn is_even(self, now: Duration) -> bool {
         self.even_at <= nanos(now)
@@ -154,6 +165,22 @@ mod tests {
         assert_eq!(meter.wait(ms(1000), RATE), Some(ms(2000)));
         assert_eq!(meter.wait(ms(2900), RATE), Some(ms(100)));
         assert_eq!(meter.wait(ms(3001), RATE), None);
+    }
+
+    #[test]
+    fn another_rate_takes_over_what_was_used() {
+        let slow = Rate {
+            per_second: 1,
+            burst: 5,
+        };
+        let mut meter = Meter::default();
+        meter.charge(ms(1000), 7, slow);
+        assert_eq!(meter.wait(ms(1000), slow), Some(ms(2000)));
+        let meter = meter.converted(ms(1000), slow, RATE);
+        assert_eq!(meter.wait(ms(1000), RATE), Some(ms(200)));
+        let meter = meter.converted(ms(1000), RATE, slow);
+        assert_eq!(meter.wait(ms(1000), slow), Some(ms(2000)));
+        assert!(meter.converted(ms(9000), slow, RATE).is_even(ms(9000)));
     }
 
     #[test]
