@@ -165,7 +165,6 @@ struct AccountState {
 /// What has failed of late.
 #[derive(Debug)]
 pub(crate) struct Attempts {
-    address_rate: Option<Rate>,
     account_rate: Option<Rate>,
     ipv6_prefix: u32,
     begun: Instant,
@@ -175,6 +174,7 @@ pub(crate) struct Attempts {
 
 #[derive(Debug, Default)]
 struct Tables {
+    address_rate: Option<Rate>,
     addresses: HashMap<IpAddr, Meter>,
     /// Those that exist, by a keyed hash of the name.
     accounts: HashMap<u64, AccountState>,
@@ -198,12 +198,33 @@ impl Attempts {
 
     fn with_rates(address_rate: Option<Rate>, account_rate: Option<Rate>) -> Self {
         Attempts {
-            address_rate,
             account_rate,
             ipv6_prefix: IPV6_PREFIX,
             begun: Instant::now(),
             hasher: RandomState::new(),
-            tables: Mutex::default(),
+            tables: Mutex::new(Tables {
+                address_rate,
+                ..Tables::default()
+            }),
+        }
+    }
+
+    /// From now on so many a minute from one address, and so many at once. What has been used stays used.
+    pub(crate) fn allow(&self, per_minute: Option<u32>, burst: u32) {
+        self.allow_at(self.begun.elapsed(), rate(per_minute, burst));
+    }
+
+    fn allow_at(&self, now: Duration, to: Option<Rate>) {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = std::mem::replace(&mut tables.address_rate, to);
+        match (from, to) {
+            _ if from == to => {}
+            (Some(from), Some(to)) => {
+                for meter in tables.addresses.values_mut() {
+                    *meter = meter.converted(now, from, to);
+                }
+            }
+            _ => tables.addresses.clear(),
         }
     }
 
@@ -249,7 +270,7 @@ impl Attempts {
     ) -> Option<Attempt> {
         let mut tables = self.tables(now);
         // First, so that whoever is refused for it leaves nothing behind.
-        if let (Some(address), Some(rate)) = (counted, self.address_rate)
+        if let (Some(address), Some(rate)) = (counted, tables.address_rate)
             && let Some(meter) = tables.address(address)
             && !meter.take_whole(now, FAILURE, rate)
         {
@@ -324,7 +345,7 @@ impl Attempts {
         }
         let mut tables = self.tables(now);
         self.refund_address(&mut tables, attempt.counted);
-        if let (Some(address), Some(rate)) = (attempt.counted, self.address_rate)
+        if let (Some(address), Some(rate)) = (attempt.counted, tables.address_rate)
             && let Some(meter) = tables.addresses.get_mut(&address)
         {
             meter.charge(now, SUCCESS, rate);
@@ -341,7 +362,7 @@ impl Attempts {
 
     /// What its address was charged was no failure.
     fn refund_address(&self, tables: &mut Tables, counted: Option<IpAddr>) {
-        if let (Some(address), Some(rate)) = (counted, self.address_rate)
+        if let (Some(address), Some(rate)) = (counted, tables.address_rate)
             && let Some(meter) = tables.addresses.get_mut(&address)
         {
             meter.refund(FAILURE, rate);

@@ -384,3 +384,24 @@ fn an_operator_may_set_no_limit() {
     attempts.at_home("orion", OWNER);
     assert!(attempts.tables(seconds(100)).accounts.is_empty());
 }
+
+#[test]
+fn another_rate_counts_what_was_used_before() {
+    let attempts = Attempts::per_address(Some(1), 20);
+    let all = |at| {
+        let taken = (0..100).filter(|_| {
+            let attempt = attempts.begin_at(seconds(at), Some(OWNER), None);
+            attempt
+                .map(|attempt| attempts.end_at(seconds(at), attempt, BAD))
+                .is_some()
+        });
+        taken.count()
+    };
+    assert_eq!(all(100), 20);
+    attempts.allow_at(seconds(100), rate(Some(60), 20));
+    assert_eq!((all(100), all(103)), (0, 3));
+    attempts.allow_at(seconds(103), None);
+    assert_eq!(all(103), 100);
+    attempts.allow_at(seconds(103), rate(Some(60), 20));
+    assert_eq!(all(103), 20);
+}

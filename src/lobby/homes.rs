@@ -15,7 +15,7 @@ settings::settings! {
     pub struct NodeSettings {
         /// How long players of a node that was lost, and FAF's games there, are shown as they were: most are back on another node
         /// by then, and with FAF have never been away in anybody's eyes. FAF's running games go on elsewhere after that;
-        /// Cockatrice's end at once. Cockatrice takes a new value from the next start on.
+        /// Cockatrice's end at once.
         grace: Duration = "cluster.grace_s", number(0, 3600), "10", unit("s"), live;
     }
 }

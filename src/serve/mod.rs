@@ -207,8 +207,7 @@ async fn run(
     let Some((health, seat)) = placed(config, &mut signals, &judging, &http).await? else {
         return Ok(()); // told to end: nobody has been served
     };
-    let mesh = seat.mesh.clone();
-    let journals = Journals::of(&claim);
+    let (mesh, journals) = (seat.mesh.clone(), Journals::of(&claim));
     let (mut link, broker) = Link::open(config, &journals.ours, &mesh)?;
     let opening = office::opened(config, journals.clone(), &mesh, &progress, &link.outbox);
     let (offices, config) = opening.await?;
@@ -246,6 +245,7 @@ async fn run(
         sources,
         current,
         broker,
+        offices: offices.renewal(),
         endpoints: &mut endpoints,
         service,
         claim,

@@ -17,8 +17,8 @@ use muster::{
 use tokio::{signal::unix::Signal, sync::watch};
 
 use super::{
-    ctl::Controlled, endpoints::Endpoints, folder::Claim, metrics::Service, orders::Current,
-    outside, page, systemd, tls::Shown,
+    ctl::Controlled, endpoints::Endpoints, folder::Claim, metrics::Service, office::Renewal,
+    orders::Current, outside, page, systemd, tls::Shown,
 };
 
 /// Everything that can be changed while the server runs.
@@ -30,6 +30,7 @@ pub(super) struct Reload<'a> {
     pub(super) sources: Sources,
     pub(super) current: Current,
     pub(super) broker: watch::Sender<Option<BrokerSettings>>,
+    pub(super) offices: Renewal,
     pub(super) endpoints: &'a mut Endpoints,
     pub(super) service: Arc<Service>,
     pub(super) claim: Rc<Claim>,
@@ -134,6 +135,7 @@ impl Reload<'_> {
             page::warn_of_strangers(&self.page, &new.http);
         }
         self.endpoints.move_to(&new.http).await;
+        self.offices.configured(&new);
         for notice in Router::renewed(&new.lobbies) {
             self.controlled.mesh.tell(|| notice.clone());
         }

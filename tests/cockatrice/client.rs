@@ -7,9 +7,9 @@ use std::{
 };
 
 use cockatrice::messages::{
-    CommandContainer, GameCommand, GameCommandBody, GameEventBody, Response, RoomCommand,
-    RoomCommandBody, ServerMessage, SessionCommand, SessionCommandBody, SessionEventBody, decode,
-    encode,
+    AdminCommand, AdminCommandBody, CommandContainer, GameCommand, GameCommandBody, GameEventBody,
+    ModeratorCommand, ModeratorCommandBody, Response, RoomCommand, RoomCommandBody, ServerMessage,
+    SessionCommand, SessionCommandBody, SessionEventBody, decode, encode,
 };
 use tungstenite::{Message, WebSocket, client::client};
 
@@ -97,6 +97,30 @@ impl Client {
         };
         self.send(CommandContainer {
             session_command: vec![command],
+            ..CommandContainer::default()
+        })
+    }
+
+    /// A moderator's command.
+    #[allow(dead_code, reason = "not every suite has such")]
+    pub(crate) fn moderator(&mut self, command: ModeratorCommandBody<'_>) -> Response<'static> {
+        let command = ModeratorCommand {
+            body: Some(command),
+        };
+        self.send(CommandContainer {
+            moderator_command: vec![command],
+            ..CommandContainer::default()
+        })
+    }
+
+    /// An administrator's command.
+    #[allow(dead_code, reason = "not every suite has such")]
+    pub(crate) fn admin(&mut self, command: AdminCommandBody<'_>) -> Response<'static> {
+        let command = AdminCommand {
+            body: Some(command),
+        };
+        self.send(CommandContainer {
+            admin_command: vec![command],
             ..CommandContainer::default()
         })
     }

@@ -7,6 +7,7 @@ mod support;
 mod accounts;
 mod client;
 mod office;
+mod reload;
 mod swarm;
 
 use client::Client;

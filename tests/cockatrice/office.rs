@@ -62,7 +62,7 @@ fn answer(client: &mut Client, name: &str, password: &str) -> Response<'static> 
 }
 
 /// Its code.
-fn sign_in(client: &mut Client, name: &str, password: &str) -> Code {
+pub(super) fn sign_in(client: &mut Client, name: &str, password: &str) -> Code {
     let answer = answer(client, name, password);
     answer.response_code.expect("a code")
 }
@@ -73,7 +73,7 @@ fn ready(server: &Server) -> u16 {
 }
 
 /// Waits until it holds.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !holds() {
         assert!(Instant::now() < deadline, "{what}");
@@ -106,7 +106,7 @@ fn open_sessions(server: &Server) -> i64 {
 }
 
 /// Adds an account with the password `secret`.
-fn add(server: &Server, name: &str, right: &str) {
+pub(super) fn add(server: &Server, name: &str, right: &str) {
     let mut add = muster(server.folder());
     add.args(["account", "--lobby", "cockatrice", "add", name]);
     add.args(["--password", "secret", "--right", right]);

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use cockatrice::{
-    accounts::{BadExpression, NameRules, salt_of},
+    accounts::salt_of,
     messages::{NotificationType, ResponseCode},
 };
 use lobby::{
@@ -24,7 +24,7 @@ use lobby::{
 use super::{
     games::Kept,
     passwords::{Checked, Passwords},
-    settings::Accounts,
+    rules::{Holding, Rules},
     store::{Ban, Store},
 };
 use crate::{
@@ -35,14 +35,13 @@ use crate::{
 };
 
 /// Accounts from one address at once.
-const REGISTRATIONS: u32 = 20;
+pub(super) const REGISTRATIONS: u32 = 20;
 
 /// The handler where the Cockatrice dialect's questions are answered.
 #[derive(Debug)]
 pub struct CockatriceHandler {
     pub(super) store: Arc<Store>,
-    pub(super) settings: Accounts,
-    pub(super) names: NameRules,
+    holding: Holding,
     pub(super) passwords: Passwords,
     /// How often signing in, and tokens, have failed.
     pub(super) attempts: Attempts,
@@ -57,26 +56,25 @@ pub struct CockatriceHandler {
 }
 
 impl CockatriceHandler {
-    /// A handler.
-    ///
-    /// # Errors
-    /// An expression for disallowed names that is none.
-    pub fn new(
-        store: Arc<Store>,
-        settings: Accounts,
-        attempts: AttemptLimits,
-    ) -> Result<Self, BadExpression> {
-        Ok(CockatriceHandler {
-            names: NameRules::new(settings.names.rules())?,
-            passwords: Passwords::new(settings.strong_passwords),
+    /// A handler that answers by the rules that hold when it is asked.
+    pub fn new(store: Arc<Store>, holding: Holding, attempts: AttemptLimits) -> Self {
+        let rules = holding.borrow().clone();
+        let chosen = &rules.chosen;
+        CockatriceHandler {
+            passwords: Passwords::new(chosen.strong_passwords),
             attempts: Attempts::new(attempts),
-            registrations: Attempts::per_address(settings.registration.per_minute, REGISTRATIONS),
+            registrations: Attempts::per_address(chosen.registration.per_minute, REGISTRATIONS),
             kept: None,
             begun: Instant::now(),
             report_stats: Mutex::default(),
             store,
-            settings,
-        })
+            holding,
+        }
+    }
+
+    /// What holds now.
+    pub(super) fn rules(&self) -> Arc<Rules> {
+        self.holding.borrow().clone()
     }
 
     /// The same, to which so many leading bits of IPv6 addresses are one place.
@@ -130,8 +128,10 @@ impl CockatriceHandler {
 
     /// Who is it, and may they in? (spec: cockatrice-wire 10.3)
     async fn identify(&self, asked: SignIn) -> Result<SignedIn, Refusal> {
-        if !self.names.allow(&asked.name) {
-            return Err(Refusal::BadName(self.names.told().into()));
+        let rules = self.rules();
+        let names = &rules.names;
+        if !names.allow(&asked.name) {
+            return Err(Refusal::BadName(names.told().into()));
         }
         let keys = BanKeys {
             name: asked.name.clone(),
@@ -206,7 +206,7 @@ impl CockatriceHandler {
                 | ResponseCode::RespRegistrationAcceptedNeedsActivation
                 | ResponseCode::RespActivationAccepted
         );
-        if self.settings.records.audits(action) {
+        if self.rules().chosen.records.audits(action) {
             let _ = self.store.audit(who, action, details, success).await; // the store has logged why
         }
     }

@@ -14,6 +14,7 @@
 //! | [`mail`] | mail that tells tokens |
 //! | [`store`] | everything in SQL |
 //! | [`settings`](mod@settings) | what an operator may choose about all of it |
+//! | [`rules`] | what of that holds now, which another configuration replaces |
 //! | [`account`] | what `muster account --lobby cockatrice …` does |
 
 pub mod account;
@@ -28,6 +29,7 @@ mod pieces;
 mod registering;
 mod replays;
 mod reports;
+pub mod rules;
 pub mod settings;
 mod status;
 pub mod store;

@@ -152,7 +152,8 @@ impl CockatriceHandler {
         if is_of_nobody(&keys) {
             return Ok(Outcome::ok());
         }
-        let mut trusted = self.settings.moderation.trusted.split(',').map(str::trim);
+        let rules = self.rules();
+        let mut trusted = rules.chosen.moderation.trusted.split(',').map(str::trim);
         if trusted.any(|trusted| *trusted == *keys.address) {
             keys.address = "".into();
         }
@@ -248,7 +249,8 @@ impl CockatriceHandler {
     }
 
     fn warn_list(&self, name: &str, client_id: &str) -> Outcome {
-        let warnings = self.settings.moderation.warnings.split(',');
+        let rules = self.rules();
+        let warnings = rules.chosen.moderation.warnings.split(',');
         let warnings = warnings
             .map(str::trim)
             .filter(|warning| !warning.is_empty());
@@ -268,7 +270,7 @@ impl CockatriceHandler {
     }
 
     async fn view_log(&self, search: Search<'_>) -> Result<Outcome, StoreError> {
-        let lines = match self.settings.moderation.log_query {
+        let lines = match self.rules().chosen.moderation.log_query {
             true => self.store.search_log(search).await?,
             false => ["room", "game", "chat"].map(disabled).to_vec(),
         };

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::{
     CockatriceHandler,
-    handler::settled,
+    handler::{REGISTRATIONS, settled},
     passwords,
     store::{Ban, NewAccount},
 };
@@ -85,6 +85,8 @@ fn is_token(sent: &str, stored: &str) -> bool {
 impl CockatriceHandler {
     /// An account is to be made. Only one that was made counts, and where it was is where its owner is.
     async fn register_new(&self, asked: Register, who: &Who) -> Result<Outcome, StoreError> {
+        let per_minute = self.rules().chosen.registration.per_minute;
+        self.registrations.allow(per_minute, REGISTRATIONS);
         let Some(attempt) = self.registrations.begin(asked.counted, None) else {
             return Ok(Outcome::code(ResponseCode::RespTooManyRequests));
         };
@@ -164,13 +166,15 @@ impl CockatriceHandler {
             }
             Registration::Activate { token } => self.activate(name, &token).await,
             Registration::Forgotten => {
-                if self.settings.recovery.enabled && self.settings.recovery.challenge {
+                let rules = self.rules();
+                let recovery = &rules.chosen.recovery;
+                if recovery.enabled && recovery.challenge {
                     return Ok(requested(true));
                 }
                 self.forgotten(who, None).await
             }
             Registration::Challenge { email } => {
-                if !self.settings.recovery.challenge {
+                if !self.rules().chosen.recovery.challenge {
                     return Ok(Outcome::code(ResponseCode::RespFunctionNotAllowed));
                 }
                 self.forgotten(who, Some(&email)).await
@@ -181,7 +185,8 @@ impl CockatriceHandler {
 
     /// Why there is no new account, whatever its password is, in the order of the checks.
     async fn refuses(&self, keys: &BanKeys, email: &str) -> Result<Option<Outcome>, StoreError> {
-        let rules = &self.settings.registration;
+        let held = self.rules();
+        let (rules, names) = (&held.chosen.registration, &held.names);
         let refuse = |code| Ok(Some(Outcome::code(code)));
         if !rules.enabled {
             return refuse(ResponseCode::RespRegistrationDisabled);
@@ -200,9 +205,9 @@ impl CockatriceHandler {
                 return refuse(ResponseCode::RespEmailBlackListed);
             }
         }
-        if !self.names.allow(&keys.name) {
+        if !names.allow(&keys.name) {
             let code = ResponseCode::RespUsernameInvalid;
-            return Ok(Some(denied(code, &self.names.told(), None)));
+            return Ok(Some(denied(code, &names.told(), None)));
         }
         if keys.name.eq_ignore_ascii_case(OWN_NAME) {
             return refuse(ResponseCode::RespUsernameInvalid);
@@ -225,7 +230,7 @@ impl CockatriceHandler {
 
     /// Whether a new password is shorter than it may be.
     pub(super) fn is_short(&self, plain: &str) -> bool {
-        plain.chars().count() < self.settings.registration.min_password
+        plain.chars().count() < self.rules().chosen.registration.min_password
     }
 
     async fn make(
@@ -239,7 +244,8 @@ impl CockatriceHandler {
         let Some(password) = self.passwords.store(password).await else {
             return Ok(Outcome::code(ResponseCode::RespRegistrationFailed));
         };
-        let rules = &self.settings.registration;
+        let rules = self.rules();
+        let rules = &rules.chosen.registration;
         let token = passwords::token();
         let needs_activation = rules.email_required && rules.activation;
         let new = NewAccount {
@@ -277,7 +283,8 @@ impl CockatriceHandler {
 
     async fn forgotten(&self, who: &Who, email: Option<&str>) -> Result<Outcome, StoreError> {
         let refused = Outcome::code(ResponseCode::RespFunctionNotAllowed);
-        let recovery = &self.settings.recovery;
+        let rules = self.rules();
+        let recovery = &rules.chosen.recovery;
         if !recovery.enabled {
             return Ok(refused);
         }
@@ -312,7 +319,8 @@ impl CockatriceHandler {
         password: Option<Password>,
     ) -> Result<Outcome, StoreError> {
         let refused = Outcome::code(ResponseCode::RespFunctionNotAllowed);
-        let recovery = &self.settings.recovery;
+        let rules = self.rules();
+        let recovery = &rules.chosen.recovery;
         let Some(found) = self.store.find(name).await?.filter(|_| recovery.enabled) else {
             return Ok(refused);
         };

@@ -126,7 +126,7 @@ impl CockatriceHandler {
         if new.about.is_empty() || new.description.is_empty() || !is_known {
             return Ok(Outcome::code(ResponseCode::RespInvalidData));
         }
-        if let Some(most) = self.settings.moderation.reports_per_day
+        if let Some(most) = self.rules().chosen.moderation.reports_per_day
             && self.store.reports_today(&who.name).await? >= i64::from(most)
         {
             return Ok(Outcome::code(ResponseCode::RespTooManyRequests));
@@ -173,7 +173,7 @@ impl CockatriceHandler {
         if text.trim().is_empty() {
             return Ok(Outcome::code(ResponseCode::RespInvalidData));
         }
-        if let Some(most) = self.settings.moderation.comments_per_hour
+        if let Some(most) = self.rules().chosen.moderation.comments_per_hour
             && self.store.comments_lately(&who.name).await? >= i64::from(most)
         {
             return Ok(Outcome::code(ResponseCode::RespTooManyRequests));

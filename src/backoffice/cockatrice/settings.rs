@@ -80,25 +80,25 @@ settings::settings! {
     #[derive(Clone, Debug)]
     pub struct Names {
         /// Shortest name.
-        min_length: usize = "cockatrice.name_min_length", number(1, 35), "6", unit("characters");
+        min_length: usize = "cockatrice.name_min_length", number(1, 35), "6", unit("characters"), live;
         /// Longest name.
-        max_length: usize = "cockatrice.name_max_length", number(1, 35), "12", unit("characters");
+        max_length: usize = "cockatrice.name_max_length", number(1, 35), "12", unit("characters"), live;
         /// Whether a name may have small letters.
-        lowercase: bool = "cockatrice.name_lowercase", flag(), "true";
+        lowercase: bool = "cockatrice.name_lowercase", flag(), "true", live;
         /// Whether a name may have capital letters.
-        uppercase: bool = "cockatrice.name_uppercase", flag(), "true";
+        uppercase: bool = "cockatrice.name_uppercase", flag(), "true", live;
         /// Whether a name may have digits.
-        digits: bool = "cockatrice.name_digits", flag(), "true";
+        digits: bool = "cockatrice.name_digits", flag(), "true", live;
         /// Other characters that a name may have.
-        punctuation: String = "cockatrice.name_punctuation", text(), "_";
+        punctuation: String = "cockatrice.name_punctuation", text(), "_", live;
         /// Whether a name may begin with one of them.
-        punctuation_prefix: bool = "cockatrice.name_punctuation_prefix", flag(), "false";
+        punctuation_prefix: bool = "cockatrice.name_punctuation_prefix", flag(), "false", live;
         /// Words that no name may have in it, in any case, with commas between them.
-        words: String = "cockatrice.name_disallowed_words", text(), "";
+        words: String = "cockatrice.name_disallowed_words", text(), "", live;
         /// Regular expressions that no name may match as a whole, with commas between them.
-        expressions: String = "cockatrice.name_disallowed_expressions", text(), "";
+        expressions: String = "cockatrice.name_disallowed_expressions", text(), "", live;
         /// What people are told instead of the disallowed words. Empty: the words.
-        displayed_words: Option<String> = "cockatrice.name_displayed_words", text(), "";
+        displayed_words: Option<String> = "cockatrice.name_displayed_words", text(), "", live;
     }
 }
 
@@ -125,21 +125,21 @@ settings::settings! {
     #[derive(Clone, Debug)]
     pub struct Registration {
         /// Whether people may make accounts.
-        enabled: bool = "cockatrice.registration", flag(), "false";
+        enabled: bool = "cockatrice.registration", flag(), "false", live;
         /// Whether that takes an e-mail address.
-        email_required: bool = "cockatrice.registration_email", flag(), "true";
+        email_required: bool = "cockatrice.registration_email", flag(), "true", live;
         /// Whether a token is sent to that address, without which the account can't be used.
-        activation: bool = "cockatrice.registration_activation", flag(), "true";
+        activation: bool = "cockatrice.registration_activation", flag(), "true", live;
         /// Accounts of one e-mail address. 0: no limit.
-        accounts_per_email: Option<u32> = "cockatrice.accounts_per_email", number(0, 1_000_000), "0", unit("accounts");
+        accounts_per_email: Option<u32> = "cockatrice.accounts_per_email", number(0, 1_000_000), "0", unit("accounts"), live;
         /// Providers of e-mail, with commas between them, whose addresses are not taken.
-        denied_providers: String = "cockatrice.email_denied_providers", text(), "";
+        denied_providers: String = "cockatrice.email_denied_providers", text(), "", live;
         /// The only providers whose addresses are taken. Empty: all.
-        allowed_providers: String = "cockatrice.email_allowed_providers", text(), "";
+        allowed_providers: String = "cockatrice.email_allowed_providers", text(), "", live;
         /// Shortest password.
-        min_password: usize = "cockatrice.min_password_length", number(0, 255), "6", unit("characters");
+        min_password: usize = "cockatrice.min_password_length", number(0, 255), "6", unit("characters"), live;
         /// Accounts that may be made from one address in a minute in the long run; 20 at once. Loopback is exempt. 0: no limit.
-        per_minute: Option<u32> = "cockatrice.registrations_per_minute_per_address", number(0, 1_000_000), "5", unit("accounts/min");
+        per_minute: Option<u32> = "cockatrice.registrations_per_minute_per_address", number(0, 1_000_000), "5", unit("accounts/min"), live;
     }
 }
 
@@ -148,40 +148,40 @@ settings::settings! {
     #[derive(Clone, Debug)]
     pub struct Recovery {
         /// Whether a token for a new password is sent to an account's e-mail address.
-        enabled: bool = "cockatrice.password_recovery", flag(), "false";
+        enabled: bool = "cockatrice.password_recovery", flag(), "false", live;
         /// How long that token counts.
-        token_life: Duration = "cockatrice.password_recovery_s", number(60, 31_536_000), "3600", unit("s");
+        token_life: Duration = "cockatrice.password_recovery_s", number(60, 31_536_000), "3600", unit("s"), live;
         /// Whether whoever asks for it has to know the address.
-        challenge: bool = "cockatrice.password_recovery_challenge", flag(), "false";
+        challenge: bool = "cockatrice.password_recovery_challenge", flag(), "false", live;
     }
 }
 
 settings::settings! {
     /// How mail is sent.
-    #[derive(Clone, Debug)]
+    #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Mail {
         /// Folder where each mail is put as a file, for another program to send. Empty: none.
-        folder: Option<PathBuf> = "cockatrice.mail_folder", text(), "";
+        folder: Option<PathBuf> = "cockatrice.mail_folder", text(), "", live;
         /// Program that sends a mail which it reads from its standard input, with arguments after spaces: "sendmail -t" for example.
         /// Empty: none.
-        command: Option<String> = "cockatrice.mail_command", text(), "";
+        command: Option<String> = "cockatrice.mail_command", text(), "", live;
         /// Mail server that takes mail by SMTP: "smtps://USER:PASSWORD@HOST:PORT" with TLS from the beginning,
         /// "smtp://USER:PASSWORD@HOST:PORT?tls=required" with STARTTLS, "?tls=opportunistic" with STARTTLS if the server offers it,
         /// "smtp://HOST:PORT" without. User and password are percent-encoded. Empty: none. Without folder, command and server no mail
         /// is sent.
-        smtp_url: Option<String> = "cockatrice.smtp_url", prefixed_or_off(&["smtp://", "smtps://"]), "";
+        smtp_url: Option<String> = "cockatrice.smtp_url", prefixed_or_off(&["smtp://", "smtps://"]), "", live;
         /// Whether the mail server may show any certificate: whoever is between can then read the mail, and the password.
-        smtp_accept_all_certificates: bool = "cockatrice.smtp_accept_all_certificates", flag(), "false";
+        smtp_accept_all_certificates: bool = "cockatrice.smtp_accept_all_certificates", flag(), "false", live;
         /// Who mail is from: an address, or "NAME <ADDRESS>".
-        sender: String = "cockatrice.mail_sender", text(), "cockatrice@localhost";
+        sender: String = "cockatrice.mail_sender", text(), "cockatrice@localhost", live;
         /// Subject of the mail that activates an account.
-        activation_subject: String = "cockatrice.activation_subject", text(), "Cockatrice server account activation token";
+        activation_subject: String = "cockatrice.activation_subject", text(), "Cockatrice server account activation token", live;
         /// Its text; %username and %token stand for the account's.
-        activation_text: String = "cockatrice.activation_text", text(), "Hello %username, the token for your new account is: %token";
+        activation_text: String = "cockatrice.activation_text", text(), "Hello %username, the token for your new account is: %token", live;
         /// Subject of the mail for a forgotten password.
-        recovery_subject: String = "cockatrice.password_recovery_subject", text(), "Cockatrice server password recovery";
+        recovery_subject: String = "cockatrice.password_recovery_subject", text(), "Cockatrice server password recovery", live;
         /// Its text; %username and %token stand for the account's.
-        recovery_text: String = "cockatrice.password_recovery_text", text(), "Hello %username, the token for a new password is: %token";
+        recovery_text: String = "cockatrice.password_recovery_text", text(), "Hello %username, the token for a new password is: %token", live;
     }
 }
 
@@ -190,15 +190,15 @@ settings::settings! {
     #[derive(Clone, Debug)]
     pub struct Moderation {
         /// What users are warned of, with commas between them; each perhaps followed by | and a level.
-        warnings: String = "cockatrice.official_warnings", text(), "";
+        warnings: String = "cockatrice.official_warnings", text(), "", live;
         /// Addresses that are never banned, with commas between them.
-        trusted: String = "cockatrice.trusted_sources", text(), "127.0.0.1,::1";
+        trusted: String = "cockatrice.trusted_sources", text(), "127.0.0.1,::1", live;
         /// Whether moderators may read what was said.
-        log_query: bool = "cockatrice.log_query", flag(), "false";
+        log_query: bool = "cockatrice.log_query", flag(), "false", live;
         /// Reports of one user in a day. 0: no limit.
-        reports_per_day: Option<u32> = "cockatrice.reports_per_day", number(0, 1_000_000), "10", unit("reports");
+        reports_per_day: Option<u32> = "cockatrice.reports_per_day", number(0, 1_000_000), "10", unit("reports"), live;
         /// Comments of one user on reports in an hour. 0: no limit.
-        comments_per_hour: Option<u32> = "cockatrice.report_comments_per_hour", number(0, 1_000_000), "30", unit("comments");
+        comments_per_hour: Option<u32> = "cockatrice.report_comments_per_hour", number(0, 1_000_000), "30", unit("comments"), live;
     }
 }
 
@@ -207,11 +207,11 @@ settings::settings! {
     #[derive(Clone, Debug)]
     pub struct Records {
         /// Whether it is written down who did what about accounts. Without it neither of the next two counts.
-        audit: bool = "cockatrice.audit", flag(), "true";
+        audit: bool = "cockatrice.audit", flag(), "true", live;
         /// Whether attempts to register and to activate an account are.
-        audit_registration: bool = "cockatrice.audit_registration", flag(), "true";
+        audit_registration: bool = "cockatrice.audit_registration", flag(), "true", live;
         /// Whether attempts to get a new password for a forgotten one are.
-        audit_recovery: bool = "cockatrice.audit_recovery", flag(), "true";
+        audit_recovery: bool = "cockatrice.audit_recovery", flag(), "true", live;
     }
 }
 
@@ -231,7 +231,26 @@ impl Records {
 
 #[cfg(test)]
 mod tests {
+    use settings::Group as _;
+
     use super::*;
+
+    #[test]
+    fn what_the_store_is_opened_with_holds_until_the_end() {
+        let keys = Accounts::keys().into_iter();
+        let fixed: Vec<_> = keys
+            .filter(|key| !key.live)
+            .map(|key| key.own_name())
+            .collect();
+        let wanted = [
+            "store_url",
+            "store_prefix",
+            "server_id",
+            "rooms_in_store",
+            "strong_passwords",
+        ];
+        assert_eq!(fixed, wanted);
+    }
 
     #[test]
     fn each_kind_of_action_is_written_down_if_it_is_wanted() {

@@ -24,6 +24,7 @@ impl Cockatrice {
                 let refused = self.desk.enter(&self.settings, visitor);
                 self.post.session(conn, ToSession::Admitted(refused));
             }
+            ToDesk::Stays(visitor) => self.desk.count(visitor),
             ToDesk::Leave(visitor) => self.desk.leave(visitor),
         }
     }

@@ -275,7 +275,7 @@ impl Cockatrice {
                 }
             }
             News::Replay(replay) => {
-                let keeps = self.keeps_replays();
+                let keeps = self.keeps_replays(game);
                 if let Some(table) = self.tables.get_mut(&game) {
                     table.round_recorded(&replay, keeps);
                 }

@@ -85,7 +85,9 @@ pub(super) enum Item {
 pub(super) enum ToDesk {
     /// A connection has come.
     Enter(ConnId, Visitor),
-    /// A connection that was let in has gone.
+    /// A connection is here already, and counts from now on.
+    Stays(Visitor),
+    /// A connection that was let in has gone, or counts no more.
     Leave(Visitor),
 }
 

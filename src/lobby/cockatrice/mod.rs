@@ -21,6 +21,7 @@
 //! | `nodes`, `moving` | what becomes of everything when other nodes come and go; rooms that move |
 //! | `mail`, `post`, `topology` | what roles tell each other, how it gets there, and which shard has what |
 //! | `settings`, `metrics`, `registration` | configuration and limits; what is counted; its listeners |
+//! | `news`, `renewal` | what every shard is told unasked; another configuration while people are here |
 //!
 //! Who is where: a connection on the shard it landed on; a name at its home; a room on one shard; a game on one of its creator's
 //! node; the picture of users and rooms on every shard. Each hands the others mail, and does not know whether they are on its own shard.
@@ -42,6 +43,7 @@ mod login;
 mod mail;
 mod metrics;
 mod moving;
+pub mod news;
 mod nodes;
 mod office;
 mod operator;
@@ -51,6 +53,7 @@ pub mod questions;
 mod recording;
 mod registration;
 mod registry;
+mod renewal;
 mod room_list;
 mod rooms;
 mod session;
@@ -65,7 +68,6 @@ mod waiting;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    convert::Infallible,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -81,6 +83,7 @@ pub use settings::{ListenerSettings, LobbySettings, Method, Settings};
 
 use self::{
     mail::{Caused, Delivery, Item, ToSession},
+    news::News,
     post::Post,
     questions::LogLine,
     state::{
@@ -450,7 +453,7 @@ impl Dialect for Cockatrice {
     type Ask = questions::Ask;
     type Answer = questions::Answer;
     type Event = Event;
-    type Notice = Infallible;
+    type Notice = News;
     type Timer = Timer;
 
     fn on_start(&mut self, turn: &mut CockatriceTurn<'_>) {
@@ -496,8 +499,10 @@ impl Dialect for Cockatrice {
         }
     }
 
-    fn on_notice(&mut self, _: &mut CockatriceTurn<'_>, news: Infallible) {
-        match news {}
+    fn on_notice(&mut self, turn: &mut CockatriceTurn<'_>, news: News) {
+        match news {
+            News::Settings(settings) => self.input(turn, |lobby, _| lobby.configured(&settings)),
+        }
     }
 
     fn on_timer(&mut self, turn: &mut CockatriceTurn<'_>, timer: Timer) {

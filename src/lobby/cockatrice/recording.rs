@@ -71,14 +71,15 @@ impl Continuation for Storing {
 }
 
 impl Cockatrice {
-    /// Whether replays are kept.
-    pub(super) fn keeps_replays(&self) -> bool {
-        self.has_accounts() && self.settings.store_replays
+    /// Whether replays of a game are kept: as it was when the game began.
+    pub(super) fn keeps_replays(&self, game: u32) -> bool {
+        let table = self.tables.get(&game);
+        self.has_accounts() && table.is_some_and(|table| table.game.rules().record_replays)
     }
 
     /// Puts on disk what has been recorded of a game, if that is much.
     pub(super) fn spill(&mut self, game: u32) {
-        let keeps = self.keeps_replays();
+        let keeps = self.keeps_replays(game);
         let Some(table) = self.tables.get_mut(&game) else {
             return;
         };
@@ -173,7 +174,7 @@ impl Cockatrice {
             started_s: state.created_s(),
             finished_s: state.created_s() + u64::from(state.seconds()),
             players: players.map(|(name, _)| name.clone()).collect(),
-            audience: match self.settings.store_replays {
+            audience: match rules.record_replays {
                 true => took_part.iter().map(|(name, _)| name.clone()).collect(),
                 false => Vec::new(),
             },
@@ -183,9 +184,6 @@ impl Cockatrice {
 
     /// Tells who took part in a game, if they are there, of its replays; with no ids they are in no store.
     pub(super) fn tell_of_replays(&mut self, played: &PlayedGame, ids: &[u32]) {
-        if !self.settings.store_replays {
-            return;
-        }
         let added = protocol::replay_added(played, ids);
         for name in &played.audience {
             if let Some(conn) = self.there(name) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use settings::{Address, Cidr};
 
-use super::{Cockatrice, Metrics, protocol::GREETING, settings::LobbySettings};
+use super::{Cockatrice, Metrics, news::News, protocol::GREETING, settings::LobbySettings};
 use crate::{Listener, Lobby, Opened, OutboxLimits, Protocol, ShardId};
 
 /// Networks of one's own, where a reverse proxy may be.
@@ -77,5 +77,9 @@ impl Lobby for Cockatrice {
             &mut listener.tcp_tls_address,
             &mut listener.websocket_tls_address,
         ]
+    }
+
+    fn renewed(settings: &LobbySettings) -> Option<News> {
+        Some(News::Settings(Arc::new(settings.dialect.clone())))
     }
 }

@@ -9,6 +9,7 @@ use super::{
     Cockatrice, CockatriceTurn,
     mail::{Item, ToDesk, ToDirectory, ToGame, ToRegistry, ToRoom},
     protocol,
+    settings::warned_after,
     state::{
         directory::Place,
         session::{Session, Taking},
@@ -20,9 +21,7 @@ use crate::{Closing, ConnId, Origin, ShardId};
 
 impl Cockatrice {
     pub(super) fn opened(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, origin: Origin) {
-        let exempt = &self.settings.exempt;
-        let is_exempt = exempt.iter().any(|block| block.contains(origin.address));
-        let session = Session::new(origin, self.ticks, is_exempt);
+        let session = Session::new(origin, self.ticks, &self.settings.exempt);
         let at_once = session.visitor.transport == Transport::WebSocket;
         self.sessions.insert(conn, session);
         if at_once {
@@ -63,6 +62,8 @@ impl Cockatrice {
             self.metrics.turned_away.up();
             let closed = protocol::connection_closed(reason, None, None);
             self.end_with(turn, conn, closed, "too many connections");
+        } else {
+            self.recount(conn); // the settings may be others than when it asked
         }
     }
 
@@ -202,7 +203,7 @@ impl Cockatrice {
                     continue;
                 }
                 Some(most)
-                    if !session.warned && self.ticks - session.acted >= (most * 9).div_ceil(10) =>
+                    if !session.warned && self.ticks - session.acted >= warned_after(most) =>
                 {
                     session.warned = true;
                     warned.push(conn);

@@ -93,17 +93,17 @@ settings::settings! {
     #[derive(Clone, Debug)]
     pub struct Settings {
         /// The name that clients are shown.
-        name: String = "cockatrice.name", text(), "My Cockatrice server";
+        name: String = "cockatrice.name", text(), "My Cockatrice server", live;
         /// How people sign in: "none", everybody under any name; "password", whoever knows the one password; "sql", with the
         /// password of their account, see cockatrice.store_url.
         method: Method = "cockatrice.auth", word(Method::WORDS), "none";
         /// Whether only people with an account may sign in, where there are accounts.
-        registered_only: bool = "cockatrice.registered_only", flag(), "false";
+        registered_only: bool = "cockatrice.registered_only", flag(), "false", live;
         /// The one password of cockatrice.auth = "password".
-        password: String = "cockatrice.password", text(), "", secret;
+        password: String = "cockatrice.password", text(), "", live, secret;
         /// What everybody is told after signing in; HTML. Where there are accounts the store's newest message counts, if it has
         /// one.
-        message: String = "cockatrice.server_message", text(), "";
+        message: String = "cockatrice.server_message", text(), "", live;
         /// Rooms, as a JSON list of objects: id (without one, the place in the list, from 0), name, description, auto_join,
         /// join_message, history (lines kept), game_types (a list of names), permission (none, registered, moderator,
         /// administrator), privilege (none, privileged, vip, donator). "": one room, "General room".
@@ -115,51 +115,52 @@ settings::settings! {
         status_update: Option<Duration> = "cockatrice.status_update_ms", number(0, 86_400_000), "15000", unit("ms");
         /// A client that has sent nothing whole for more ticks than this is disconnected. Clients send something every three
         /// seconds.
-        inactivity: u64 = "cockatrice.inactivity_ticks", number(1, 1_000_000), "15", unit("ticks");
+        inactivity: u64 = "cockatrice.inactivity_ticks", number(1, 1_000_000), "15", unit("ticks"), live;
         /// Somebody who has neither talked nor played for more ticks than this is disconnected, and warned before. 0: nobody.
-        idle: Option<u64> = "cockatrice.idle_ticks", number(0, 10_000_000), "3600", unit("ticks");
+        idle: Option<u64> = "cockatrice.idle_ticks", number(0, 10_000_000), "3600", unit("ticks"), live;
         /// Whether a client must say which installation it is.
-        require_client_id: bool = "cockatrice.require_client_id", flag(), "false";
+        require_client_id: bool = "cockatrice.require_client_id", flag(), "false", live;
         /// Features that a client must have, with commas between them.
-        required_features: String = "cockatrice.required_features", text(), "";
+        required_features: String = "cockatrice.required_features", text(), "", live;
         /// Connections from one address. 0: no limit.
-        per_address: Option<u32> = "cockatrice.connections_per_address", number(0, 10_000_000), "4", unit("connections");
+        per_address: Option<u32> = "cockatrice.connections_per_address", number(0, 10_000_000), "4", unit("connections"), live;
         /// Addresses, and blocks of them, that may have any number of connections.
-        exempt: Vec<Cidr> = "cockatrice.exempt_addresses", blocks(), "127.0.0.0/8,::1/128";
+        exempt: Vec<Cidr> = "cockatrice.exempt_addresses", blocks(), "127.0.0.0/8,::1/128", live;
         /// Connections over TCP. 0: no limit of its own.
-        most_tcp: Option<u32> = "cockatrice.max_users_tcp", number(0, 10_000_000), "0", unit("connections");
+        most_tcp: Option<u32> = "cockatrice.max_users_tcp", number(0, 10_000_000), "0", unit("connections"), live;
         /// Connections over WebSocket. 0: no limit of its own.
-        most_websocket: Option<u32> = "cockatrice.max_users_websocket", number(0, 10_000_000), "0", unit("connections");
+        most_websocket: Option<u32> = "cockatrice.max_users_websocket", number(0, 10_000_000), "0", unit("connections"), live;
         /// Users who are signed in; further ones are told that the server is full. 0: no limit of its own.
-        most_users: Option<u32> = "cockatrice.max_users_total", number(0, 10_000_000), "0", unit("users");
+        most_users: Option<u32> = "cockatrice.max_users_total", number(0, 10_000_000), "0", unit("users"), live;
         /// Over how long what one user says in rooms, games and privately is counted. 0: it is not.
-        chat_interval: Option<Duration> = "cockatrice.chat_interval_s", number(0, 3600), "10", unit("s");
+        chat_interval: Option<Duration> = "cockatrice.chat_interval_s", number(0, 3600), "10", unit("s"), live;
         /// Messages of one user in that time; further ones are refused.
-        chat_messages: u32 = "cockatrice.chat_messages", number(1, 1_000_000), "15", unit("messages");
+        chat_messages: u32 = "cockatrice.chat_messages", number(1, 1_000_000), "15", unit("messages"), live;
         /// Bytes of one user's messages in that time; further ones are refused.
-        chat_bytes: u32 = "cockatrice.chat_bytes", number(1, 1 << 30), "1000", unit("bytes");
+        chat_bytes: u32 = "cockatrice.chat_bytes", number(1, 1 << 30), "1000", unit("bytes"), live;
         /// Over how long one user's commands in games are counted. 0: they are not.
-        command_interval: Option<Duration> = "cockatrice.game_command_interval_s", number(0, 3600), "10", unit("s");
+        command_interval: Option<Duration> = "cockatrice.game_command_interval_s", number(0, 3600), "10", unit("s"), live;
         /// Such commands in that time, moving and drawing cards not counted; further ones are refused.
-        game_commands: u32 = "cockatrice.game_commands", number(1, 1_000_000), "20", unit("commands");
+        game_commands: u32 = "cockatrice.game_commands", number(1, 1_000_000), "20", unit("commands"), live;
         /// Open games of one user in a room. -1: no limit.
-        games_per_user: i64 = "cockatrice.games_per_user", number(-1, 1_000_000), "5", unit("games");
+        games_per_user: i64 = "cockatrice.games_per_user", number(-1, 1_000_000), "5", unit("games"), live;
         /// A game whose players are all disconnected is closed after this time. 0: never.
-        game_inactivity: Option<Duration> = "cockatrice.game_inactivity_s", number(0, 1_000_000), "120", unit("s");
-        /// Whether replays of games are kept for those who took part, where there are accounts.
-        store_replays: bool = "cockatrice.store_replays", flag(), "true";
+        game_inactivity: Option<Duration> = "cockatrice.game_inactivity_s", number(0, 1_000_000), "120", unit("s"), live;
+        /// Whether replays of games are kept for those who took part, where there are accounts. A game that has begun is recorded, or
+        /// not, as it began.
+        store_replays: bool = "cockatrice.store_replays", flag(), "true", live;
         /// Whether what is said in rooms is written down for moderators, where there are accounts.
-        log_rooms: bool = "cockatrice.log_room_messages", flag(), "false";
+        log_rooms: bool = "cockatrice.log_room_messages", flag(), "false", live;
         /// Whether what is said in games is.
-        log_games: bool = "cockatrice.log_game_messages", flag(), "false";
+        log_games: bool = "cockatrice.log_game_messages", flag(), "false", live;
         /// Whether private messages are.
-        log_private: bool = "cockatrice.log_private_messages", flag(), "false";
+        log_private: bool = "cockatrice.log_private_messages", flag(), "false", live;
         /// Whether everybody may create a game as a judge.
-        create_as_judge: bool = "cockatrice.allow_create_as_judge", flag(), "false";
+        create_as_judge: bool = "cockatrice.allow_create_as_judge", flag(), "false", live;
         /// What holds where there are other nodes.
         nodes: NodeSettings;
         /// Commands of one client in a second in the long run; 1000 at once. It is heard later if it sends more. 0: no limit.
-        commands_per_second: Option<u32> = "cockatrice.commands_per_second", number(0, 1_000_000), "100", unit("commands/s");
+        commands_per_second: Option<u32> = "cockatrice.commands_per_second", number(0, 1_000_000), "100", unit("commands/s"), live;
     }
 }
 
@@ -177,6 +178,17 @@ settings::settings! {
 }
 
 impl Settings {
+    /// These, but with what holds until the end of the process as it was before: the keys that are not live.
+    pub(super) fn keeping_fixed(self, before: &Settings) -> Settings {
+        Settings {
+            method: before.method,
+            rooms: before.rooms.clone(),
+            tick: before.tick,
+            status_update: before.status_update,
+            ..self
+        }
+    }
+
     /// How much one client may say.
     pub(super) fn pace(&self) -> Option<Rate> {
         Rate::limit(self.commands_per_second, COMMANDS_BURST)
@@ -210,6 +222,11 @@ impl Settings {
     }
 }
 
+/// After how many ticks without doing anything somebody is warned who is ended after `most`.
+pub(super) fn warned_after(most: u64) -> u64 {
+    (most * 9).div_ceil(10)
+}
+
 /// Longest message over WebSocket, as in the reference (spec: cockatrice-wire 2).
 const WEBSOCKET_MESSAGE_BYTES: usize = 1_500_000;
 /// Commands in one container; clients send one, and some tens when many cards are touched at once.
@@ -231,3 +248,36 @@ pub(super) const ROOMS: usize = 1_000;
 pub(super) const SHORT_BYTES: usize = 65_536;
 /// Fields of a longer message, of its command and of that command's content: it holds one text, and little else.
 pub(super) const LONG_FIELDS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use settings::{Group, Key, Kind, Value, Values};
+
+    use super::*;
+
+    /// Another value than the default.
+    fn other(key: &Key) -> Value {
+        let texts = ["20", "7", "true", "false", "192.0.2.0/24", "other"];
+        let values = texts.iter().filter_map(|text| key.kind.parse(text));
+        let default = key.kind.parse(key.default);
+        let mut others = values.filter(|value| Some(value) != default.as_ref());
+        match key.kind {
+            Kind::Word(words) => Value::Text(words[1].to_owned()),
+            _ => others.next().expect("another value"),
+        }
+    }
+
+    #[test]
+    fn what_is_live_is_taken_over_and_nothing_else_is() {
+        let before = Settings::default();
+        for key in Settings::keys() {
+            let mut values = Values::defaults(&Settings::keys());
+            values.set(key, other(key));
+            let typed = Settings::read(&values);
+            let unlike = |one: &Settings| format!("{one:?}") != format!("{before:?}");
+            assert!(unlike(&typed), "{}", key.name);
+            let taken = unlike(&typed.keeping_fixed(&before));
+            assert_eq!(taken, key.live, "{}", key.name);
+        }
+    }
+}

@@ -17,6 +17,7 @@ use muster::{
         cockatrice::{
             CockatriceHandler,
             mail::Mailer,
+            rules::Holding,
             store::{Store, Unusable},
         },
         runner::BackOffice,
@@ -60,11 +61,12 @@ pub(super) fn open(
     journals: Journals,
     mesh: Arc<Mesh<Router>>,
     progress: Arc<Progress>,
+    holding: Holding,
 ) -> anyhow::Result<BackOffice<Asked<Ask>>> {
     let asks = config.queue.asks;
     let config = config.clone();
     let setup = move || async move {
-        let handler = set_up(&config, journals, &progress).await?;
+        let handler = set_up(&config, journals, &progress, holding).await?;
         Ok::<_, anyhow::Error>(move |(shard, ticket, ask): Asked<Ask>| {
             let (handler, mesh) = (handler.clone(), mesh.clone());
             async move {
@@ -81,6 +83,7 @@ async fn set_up(
     config: &Config,
     journals: Journals,
     progress: &Arc<Progress>,
+    holding: Holding,
 ) -> anyhow::Result<Rc<CockatriceHandler>> {
     // Sessions that are open may be those of other nodes.
     let begun = (!config.cluster.is_wanted()).then(unix_now);
@@ -104,21 +107,18 @@ async fn set_up(
         )
     };
     let games = Spool::open(&folder.join(GAMES), progress.spool.clone()).with_context(unread)?;
-    let (handler, left) = CockatriceHandler::new(
-        store.clone(),
-        config.cockatrice.clone(),
-        config.sign_in.attempts,
-    )?
-    .with_ipv6_prefix(config.engine.ipv6_prefix)
-    .with_spool(games, &folder.join(PIECES), &theirs.join(GAMES))
-    .with_context(unread)?;
+    let attempts = config.sign_in.attempts;
+    let handler = CockatriceHandler::new(store.clone(), holding.clone(), attempts);
+    let (handler, left) = handler
+        .with_ipv6_prefix(config.engine.ipv6_prefix)
+        .with_spool(games, &folder.join(PIECES), &theirs.join(GAMES))
+        .with_context(unread)?;
     let handler = Rc::new(handler);
     let storing = handler.clone();
     tokio::task::spawn_local(async move { storing.keep_storing(left, PAUSE).await });
     tokio::task::spawn_local(adopt(handler.clone(), journals.left));
-    if let Some(mailer) = Mailer::new(config.cockatrice.mail.clone(), progress.mail.clone()) {
-        tokio::task::spawn_local(mailer.keep_sending(store.clone()));
-    }
+    let mailer = Mailer::new(config.cockatrice.mail.clone(), progress.mail.clone());
+    tokio::task::spawn_local(mailer.keep_sending(store.clone(), holding));
     progress.accounts_awaited.store(true, Ordering::Release);
     if !is_reached(&store, begun, &progress.accounts_awaited).await {
         let why = store::reach(&config.cockatrice.store_url).await.err();

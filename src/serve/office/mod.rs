@@ -26,7 +26,7 @@ use anyhow::Context;
 use muster::{
     backoffice::{
         broker::Outbox,
-        cockatrice::mail,
+        cockatrice::{mail, rules::Rules},
         keys,
         runner::{self, BackOffice, PerLane, SpawnError},
         spool, store,
@@ -39,6 +39,8 @@ use muster::{
         question::Lane, vcmi_json::questions as of_vcmi_json,
     },
 };
+
+use tokio::sync::watch;
 
 use super::folder::{Claim, Left};
 pub(super) use vcmi_json::pages;
@@ -127,8 +129,32 @@ impl Progress {
     }
 }
 
+/// The way to tell the back offices that the configuration has changed.
+#[derive(Clone)]
+pub(super) struct Renewal {
+    cockatrice: watch::Sender<Arc<Rules>>,
+}
+
+impl Renewal {
+    fn new(config: &Config) -> anyhow::Result<Renewal> {
+        let rules = Rules::new(config.cockatrice.clone())?;
+        Ok(Renewal {
+            cockatrice: watch::Sender::new(Arc::new(rules)),
+        })
+    }
+
+    /// Whatever is asked from now on is answered by this configuration, as far as that may change.
+    pub(super) fn configured(&self, config: &Config) {
+        match Rules::new(config.cockatrice.clone()) {
+            Ok(rules) => drop(self.cockatrice.send_replace(Arc::new(rules))),
+            Err(error) => tracing::error!(%error, "accounts stay as they were configured"),
+        }
+    }
+}
+
 /// The running back offices.
 pub(super) struct Offices {
+    renewal: Renewal,
     faf: BackOffice<Asked<of_faf::Ask>>,
     cockatrice: Option<BackOffice<Asked<of_cockatrice::Ask>>>,
     vcmi_json: Option<BackOffice<Asked<of_vcmi_json::Ask>>>,
@@ -145,15 +171,19 @@ pub(super) async fn opened(
 ) -> anyhow::Result<(Offices, Config)> {
     let config = cockatrice::with_rooms(config.clone()).await?;
     let (mesh, progress, outbox) = (mesh.clone(), progress.clone(), outbox.clone());
+    let renewal = Renewal::new(&config)?;
     tokio::task::spawn_blocking(move || {
-        let cockatrice = cockatrice::is_wanted(&config)
-            .then(|| cockatrice::open(&config, journals.clone(), mesh.clone(), progress.clone()));
+        let cockatrice = cockatrice::is_wanted(&config).then(|| {
+            let (journals, holding) = (journals.clone(), renewal.cockatrice.subscribe());
+            cockatrice::open(&config, journals, mesh.clone(), progress.clone(), holding)
+        });
         let cockatrice = cockatrice.transpose()?;
         let vcmi_json = vcmi_json::is_wanted(&config)
             .then(|| vcmi_json::open(&config, mesh.clone(), progress.clone()));
         let vcmi_json = vcmi_json.transpose()?;
         let faf = faf::open(&config, journals, mesh, progress, outbox)?;
         let offices = Offices {
+            renewal,
             faf,
             cockatrice,
             vcmi_json,
@@ -186,6 +216,11 @@ where
 }
 
 impl Offices {
+    /// The way to tell them that the configuration has changed.
+    pub(super) fn renewal(&self) -> Renewal {
+        self.renewal.clone()
+    }
+
     /// The way to ask; a question that is not taken is given back.
     #[allow(
         clippy::result_large_err,

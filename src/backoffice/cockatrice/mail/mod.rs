@@ -3,7 +3,7 @@
 //!
 //! A mail that can't be sent stays where it is. If nothing can be sent now, all of them wait for the next round; if only this one
 //! is refused, it alone waits, longer each time, and is given up in the end. One that was sent when the process ends before that is
-//! noted is sent twice, with the same token.
+//! noted is sent twice, with the same token. Other settings count from the next mail on; then all that was refused is tried again.
 
 mod smtp;
 #[cfg(test)]
@@ -24,6 +24,7 @@ use metrics::SharedCounter;
 
 use self::ways::{Failure, Ways};
 use super::{
+    rules::Holding,
     settings,
     store::{Store, Waiting},
 };
@@ -55,7 +56,8 @@ metrics::metrics! {
 #[derive(Debug)]
 pub struct Mailer {
     settings: settings::Mail,
-    ways: Ways,
+    /// None: what waits stays in the store.
+    ways: Option<Ways>,
     metrics: Arc<Metrics>,
     /// How many messages there were.
     number: u64,
@@ -85,27 +87,47 @@ pub(super) fn fault(settings: &settings::Mail) -> Option<String> {
 }
 
 impl Mailer {
-    /// One for these settings; `None`: they name no way to send mail, or not a right one.
-    pub fn new(settings: settings::Mail, metrics: Arc<Metrics>) -> Option<Self> {
-        Some(Mailer {
-            ways: Ways::of(&settings)?,
+    /// One for these settings. It sends nothing if they name no way to, or not a right one.
+    pub fn new(settings: settings::Mail, metrics: Arc<Metrics>) -> Self {
+        Mailer {
+            ways: Ways::of(&settings),
             settings,
             metrics,
             number: 0,
             refused: HashMap::new(),
-        })
+        }
     }
 
-    /// Sends what waits, again and again.
-    pub async fn keep_sending(mut self, store: Arc<Store>) {
+    /// Sends what waits, again and again, as the settings want it by then.
+    pub async fn keep_sending(mut self, store: Arc<Store>, mut holding: Holding) {
         loop {
+            let rules = holding.borrow_and_update().clone();
+            self.renew(&rules.chosen.mail);
             self.round(&store, Instant::now()).await;
-            tokio::time::sleep(ROUND).await;
+            // Without anybody who could change them, the settings are these.
+            let changed = async {
+                if holding.changed().await.is_err() {
+                    std::future::pending().await
+                }
+            };
+            let _ = tokio::time::timeout(ROUND, changed).await; // whichever comes first
+        }
+    }
+
+    /// The settings are these from now on. Others may be what mails that were refused have waited for.
+    pub fn renew(&mut self, settings: &settings::Mail) {
+        if self.settings != *settings {
+            self.ways = Ways::of(settings);
+            self.settings = settings.clone();
+            self.refused.clear();
         }
     }
 
     /// Sends what waits and is not to wait longer at this time.
     pub async fn round(&mut self, store: &Store, now: Instant) {
+        if self.ways.is_none() {
+            return;
+        }
         let Ok(waiting) = store.waiting_mail().await else {
             return; // the store has logged why
         };
@@ -170,7 +192,10 @@ impl Mailer {
         self.number += 1;
         let name = format!("{:.6}-{}-{}", unix_now(), std::process::id(), self.number);
         let message = self.message(mail, &name)?;
-        self.ways.send(&name, &message).await
+        match &self.ways {
+            Some(ways) => ways.send(&name, &message).await,
+            None => Err(Failure::Away("there is no way to send it".to_owned())),
+        }
     }
 
     /// A mail as RFC 5322 has it. Whatever stands in a name, each header stays one line.

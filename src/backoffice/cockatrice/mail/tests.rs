@@ -9,12 +9,17 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinHandle,
 };
 
 use super::*;
 use crate::{
-    cockatrice::store::{NewAccount, Store},
+    cockatrice::{
+        rules::Rules,
+        settings::Accounts,
+        store::{NewAccount, Store},
+    },
     store::StoreSettings,
 };
 
@@ -118,7 +123,7 @@ fn mailer(url: &str) -> (Mailer, Arc<Metrics>) {
         activation_text: "%username: %token".to_owned(),
         ..settings::Mail::default()
     };
-    (Mailer::new(settings, metrics.clone()).unwrap(), metrics)
+    (Mailer::new(settings, metrics.clone()), metrics)
 }
 
 #[tokio::test]
@@ -189,4 +194,44 @@ async fn without_a_server_mail_waits_for_one() {
         .round(&store, Instant::now() + Duration::from_secs(1))
         .await;
     assert_eq!((server.mails().len(), metrics.sent.value()), (2, 2));
+}
+
+#[tokio::test]
+async fn other_settings_count_at_once() {
+    let server = MailServer::start("127.0.0.1:0").await;
+    let store = Arc::new(store(&["annika"]).await);
+    let mut chosen = Accounts::default();
+    let held = |chosen: &Accounts| Arc::new(Rules::new(chosen.clone()).unwrap());
+    let (renewal, holding) = watch::channel(held(&chosen));
+    let metrics = Arc::<Metrics>::default();
+    let mailer = Mailer::new(chosen.mail.clone(), metrics.clone());
+    let sending = tokio::spawn(mailer.keep_sending(store.clone(), holding));
+    chosen.mail.smtp_url = Some(format!("smtp://{}", server.address));
+    renewal.send_replace(held(&chosen));
+    let sent = async {
+        while metrics.sent.value() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(ROUND / 2, sent).await;
+    assert!(in_time.is_ok(), "not at the next round only");
+    assert!(store.waiting_mail().await.unwrap().is_empty() && server.mails().len() == 1);
+    sending.abort();
+}
+
+#[tokio::test]
+async fn what_was_refused_is_tried_again_with_other_settings() {
+    let server = MailServer::start("127.0.0.1:0").await;
+    let store = store(&["refused"]).await;
+    let (mut mailer, metrics) = mailer(&format!("smtp://{}", server.address));
+    let now = Instant::now();
+    mailer.round(&store, now).await;
+    let mut settings = mailer.settings.clone();
+    mailer.renew(&settings);
+    mailer.round(&store, now).await;
+    assert_eq!(metrics.failed.value(), 1, "it waits");
+    settings.sender = "Other <other@example.org>".to_owned();
+    mailer.renew(&settings);
+    mailer.round(&store, now).await;
+    assert_eq!(metrics.failed.value(), 2);
 }

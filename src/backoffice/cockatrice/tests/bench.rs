@@ -17,12 +17,14 @@ use lobby::cockatrice::questions::{
 };
 use settings::{Group as _, Values};
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, SqliteConnection};
+use tokio::sync::watch;
 
 use super::player::accounts::ACCOUNTS;
 use crate::{
     AttemptLimits,
     cockatrice::{
         CockatriceHandler,
+        rules::Rules,
         settings::Accounts,
         store::{NewAccount, Store},
     },
@@ -61,6 +63,16 @@ pub(super) fn settings() -> Accounts {
     settings.names.punctuation = "_.-".to_owned();
     settings.names.words = "badword".to_owned();
     settings
+}
+
+/// A handler that goes by these settings, until others are told.
+pub(super) fn handler(
+    store: Arc<Store>,
+    settings: Accounts,
+    attempts: AttemptLimits,
+) -> (CockatriceHandler, watch::Sender<Arc<Rules>>) {
+    let (renewal, holding) = watch::channel(Arc::new(Rules::new(settings).unwrap()));
+    (CockatriceHandler::new(store, holding, attempts), renewal)
 }
 
 /// An empty database of the reference's schema; its URL.
@@ -120,7 +132,7 @@ impl Bench {
             store.create(&new).await.unwrap().unwrap();
         }
         run(&url, BESIDES).await;
-        let handler = CockatriceHandler::new(store.clone(), settings(), UNLIMITED).unwrap();
+        let (handler, _) = handler(store.clone(), settings(), UNLIMITED);
         Bench {
             handler,
             store,
@@ -133,7 +145,12 @@ impl Bench {
     pub(super) fn with(&self, change: impl FnOnce(&mut Accounts)) -> CockatriceHandler {
         let mut settings = settings();
         change(&mut settings);
-        CockatriceHandler::new(self.store.clone(), settings, UNLIMITED).unwrap()
+        handler(self.store.clone(), settings, UNLIMITED).0
+    }
+
+    /// Another handler, and the way to have it go by other rules.
+    pub(super) fn renewable(&self) -> (CockatriceHandler, watch::Sender<Arc<Rules>>) {
+        handler(self.store.clone(), settings(), UNLIMITED)
     }
 
     pub(super) async fn sql(&self, text: &str) {

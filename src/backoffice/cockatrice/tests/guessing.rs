@@ -24,7 +24,7 @@ fn started(bench: &Bench, change: impl FnOnce(&mut Accounts)) -> CockatriceHandl
     };
     let mut settings = bench::settings();
     change(&mut settings);
-    CockatriceHandler::new(bench.store.clone(), settings, limits).unwrap()
+    super::bench::handler(bench.store.clone(), settings, limits).0
 }
 
 async fn sign_in(

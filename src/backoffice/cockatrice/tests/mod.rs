@@ -13,6 +13,7 @@ mod moderation;
 #[path = "../../../lobby/cockatrice/tests/player/mod.rs"]
 mod player;
 mod registering;
+mod renewal;
 mod reports;
 mod rooms;
 mod schema;

@@ -117,10 +117,12 @@ on_both! {
         assert_eq!(is_in(&handler, "newbie", "longenough").await, Err(Refusal::Inactive));
 
         let mut mail = crate::cockatrice::tests::bench::settings().mail;
-        assert!(Mailer::new(mail.clone(), Default::default()).is_none());
+        let mut mailer = Mailer::new(mail.clone(), Default::default());
+        mailer.round(&bench.store, std::time::Instant::now()).await;
+        assert!(!folder.path().join("mail").exists(), "there is no way to send it");
         mail.folder = Some(folder.path().join("mail"));
         mail.activation_text = "%username: %token".to_owned();
-        let mut mailer = Mailer::new(mail, Default::default()).unwrap();
+        mailer.renew(&mail);
         for _ in 0..2 {
             mailer.round(&bench.store, std::time::Instant::now()).await;
         }

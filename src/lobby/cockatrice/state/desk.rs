@@ -20,8 +20,8 @@ impl Desk {
     /// Counts a connection, unless there are too many already.
     pub(crate) fn enter(&mut self, settings: &Settings, visitor: Visitor) -> Option<CloseReason> {
         let (there, most) = match visitor.transport {
-            Transport::Tcp => (&mut self.tcp, settings.most_tcp),
-            Transport::WebSocket => (&mut self.websocket, settings.most_websocket),
+            Transport::Tcp => (self.tcp, settings.most_tcp),
+            Transport::WebSocket => (self.websocket, settings.most_websocket),
         };
         let here = visitor.counted.map_or(0, |address| {
             self.by_address.get(&address).copied().unwrap_or(0)
@@ -29,14 +29,22 @@ impl Desk {
         if settings.per_address.is_some_and(|most| here >= most) {
             return Some(CloseReason::TooManyConnections);
         }
-        if most.is_some_and(|most| *there >= most) {
+        if most.is_some_and(|most| there >= most) {
             return Some(CloseReason::UserLimitReached);
         }
-        *there += 1;
+        self.count(visitor);
+        None
+    }
+
+    /// Counts a connection, however many there are.
+    pub(crate) fn count(&mut self, visitor: Visitor) {
+        match visitor.transport {
+            Transport::Tcp => self.tcp += 1,
+            Transport::WebSocket => self.websocket += 1,
+        }
         if let Some(address) = visitor.counted {
             *self.by_address.entry(address).or_default() += 1;
         }
-        None
     }
 
     pub(crate) fn leave(&mut self, visitor: Visitor) {

@@ -12,6 +12,7 @@ use cockatrice::{
     messages::encode,
 };
 use serde::{Deserialize, Serialize};
+use settings::Cidr;
 
 use super::{
     directory::Listed,
@@ -105,15 +106,14 @@ pub(crate) struct User {
 
 impl Session {
     /// A connection that comes. Those from an address that is not exempt are counted.
-    pub(crate) fn new(origin: Origin, tick: u64, is_exempt: bool) -> Self {
+    pub(crate) fn new(origin: Origin, tick: u64, exempt: &[Cidr]) -> Self {
         let transport = match origin.format.has_upgrade() {
             true => Transport::WebSocket,
             false => Transport::Tcp,
         };
-        Session {
+        let mut session = Session {
             visitor: Visitor {
-                counted: (!is_exempt)
-                    .then(|| origin.counted.unwrap_or(origin.address.to_canonical())),
+                counted: None,
                 transport,
             },
             address: origin.address,
@@ -133,6 +133,17 @@ impl Session {
             pace: Meter::default(),
             work: None,
             gone: false,
+        };
+        session.visitor = session.visitor_unless(exempt);
+        session
+    }
+
+    /// What it counts as, unless its address is in one of these blocks.
+    pub(crate) fn visitor_unless(&self, exempt: &[Cidr]) -> Visitor {
+        let is_exempt = exempt.iter().any(|block| block.contains(self.address));
+        Visitor {
+            counted: (!is_exempt).then(|| self.limited.unwrap_or(self.address.to_canonical())),
+            transport: self.visitor.transport,
         }
     }
 

@@ -10,6 +10,7 @@ mod nodes_walk;
 mod office;
 mod operator;
 mod player;
+mod renewal;
 mod robust;
 mod rooms;
 mod storm;
