@@ -220,17 +220,20 @@ impl FafHandler {
         done.events
             .extend(events::game_results(game, &settlement, launched.map_id));
         if let Some(rated) = &settlement.rated {
+            let counted = Some(rated.rating_type.clone());
             match self.rate(rated).await {
                 Ok(rating) => {
                     let changes = rating.changes.iter().flatten();
                     done.events.extend(changes.map(events::rating_update));
                     if rating.applied {
+                        done.counted = counted;
                         done.rated = rating.changes.into_iter().flatten().collect();
                     }
                 }
                 // A game that can't be rated stops nothing else.
                 Err(StoreFailure::Failed) => {
-                    tracing::warn!(game = game.uid, "the game can't be rated")
+                    done.counted = counted;
+                    tracing::warn!(game = game.uid, "the game can't be rated");
                 }
                 Err(StoreFailure::Unavailable) => return Err(StoreFailure::Unavailable),
             }

@@ -125,6 +125,12 @@ fn assert_settled(written: &Written) {
     assert!(!written.unavailable, "{written:?}");
     assert_eq!(written.done.len(), 3);
     assert!(written.done.iter().all(|done| !done.refused));
+    let counted: Vec<_> = written
+        .done
+        .iter()
+        .filter_map(|done| done.counted.as_deref())
+        .collect();
+    assert_eq!(counted, ["global"], "once, whatever is rated by it");
     assert!(written.launched.is_some_and(|launched| launched.stored));
 }
 

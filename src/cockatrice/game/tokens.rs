@@ -164,10 +164,9 @@ impl Game {
         let zone = board.zone_mut(place.zone);
         if place.zone.has_coords() {
             let farthest = limits::FARTHEST;
-            let (x, y) = (x.clamp(-farthest, farthest), y.clamp(-farthest, farthest));
-            // In a row below the first, which has no cards: what lies in the first does not count.
+            let (x, y) = (x.clamp(-farthest, farthest), y.clamp(0, farthest));
             let x = zone.placed(x, y, &token.print.name, token.face_down);
-            (token.x, token.y) = (x, y.max(0));
+            (token.x, token.y) = (x, y);
             announce(place, &token, named, events);
             zone.lay(token.clone());
         } else {

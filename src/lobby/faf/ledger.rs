@@ -191,4 +191,6 @@ pub struct Done {
     pub events: Vec<Event>,
     /// Ratings that changed.
     pub rated: Vec<RatingChange>,
+    /// The game was valid: what it is rated in. Once for each game, whether its ratings could be written down or not.
+    pub counted: Option<Box<str>>,
 }

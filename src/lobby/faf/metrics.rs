@@ -4,14 +4,11 @@
 //! is counted under [`OTHER`]. What is a state rather than a count is shown at each tick. No rule of the lobby reads any
 //! of this.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use metrics::{Counter, Gauge, LabelledCounter, LabelledGauge, LabelledHistogram, OTHER};
 
-use crate::{
-    faf::{model::limits::CLIENT_LABELS, rules::rated_game::RatingChange},
-    shown,
-};
+use crate::{faf::model::limits::CLIENT_LABELS, shown};
 
 /// User agent and version of a connection that has not named them.
 const UNNAMED: &str = "None";
@@ -186,7 +183,7 @@ metrics::metrics! {
         /// Games by rating type and state.
         games_by_rating_type: LabelledGauge(PAIRS) =
             Sum "server_game_active_games_by_rating_type_total" { rating_type, game_state };
-        /// Games that were rated, by leaderboard.
+        /// Valid games, by the leaderboard that they are rated in.
         rated_games: LabelledCounter(NAMES) = Sum "server_game_rated_games_total" { leaderboard };
         /// Records of games that are not written down yet.
         rating_backlog: Gauge = Sum "server_rating_service_backlog";
@@ -222,14 +219,6 @@ metrics::metrics! {
 }
 
 impl Metrics {
-    /// A game's ratings were written down. It counts once in each of its leaderboards.
-    pub(in crate::faf) fn rated(&self, changes: &[RatingChange]) {
-        let kinds: BTreeSet<&str> = changes.iter().map(|change| &*change.rating_type).collect();
-        for kind in kinds {
-            self.rated_games.of(&[kind]).up();
-        }
-    }
-
     /// A command that is not heard before login.
     pub(in crate::faf) fn unauthenticated(&self, command: &str) {
         self.unauthenticated.up();

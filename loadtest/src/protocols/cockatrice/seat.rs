@@ -12,8 +12,8 @@ use super::{Context, Task};
 use crate::connection::Connection;
 use crate::delivery::Fate;
 
-/// How often a client looks whether its table's game is there.
-const LOOK_US: u64 = 20_000;
+/// How often a client looks whether its table's game is there. Thousands of them look while they sign in.
+const LOOK_US: u64 = 100_000;
 
 /// Commands of one turn of a player.
 const STEPS: u64 = 5;

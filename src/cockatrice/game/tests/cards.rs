@@ -428,23 +428,3 @@ fn an_attached_card_transforms() {
             .all(|card| card.parent().is_none())
     );
 }
-
-/// The rule of places comes first, and then what is below the first row comes into it (spec: cockatrice-table 7.10).
-#[test]
-fn a_token_below_the_first_row_is_placed_as_if_that_were_empty() {
-    let mut room = Room::two();
-    for (name, x, y) in [("First", 0, 0), ("Second", 3, 0), ("Below", -1, -1)] {
-        room.does(0, make(token(name, x, y)));
-    }
-    let places = room
-        .laid(0)
-        .iter()
-        .map(|&(_, x, y)| (x, y))
-        .collect::<Vec<_>>();
-    assert_eq!(places, [(0, 0), (3, 0), (0, 0)]);
-    // It is found by its number, moved and taken away like any other.
-    let ids = room.laid(0).iter().map(|&(id, ..)| id).collect::<Vec<_>>();
-    for id in ids {
-        assert_eq!(room.code(0, attr(Some(id), AttrTapped, "1")), RespOk);
-    }
-}

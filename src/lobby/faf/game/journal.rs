@@ -375,8 +375,10 @@ impl Games {
             for event in done.events {
                 cx.turn.publish(event);
             }
+            if let Some(kind) = &done.counted {
+                cx.metrics.rated_games.of(&[kind]).up();
+            }
             if !done.rated.is_empty() {
-                cx.metrics.rated(&done.rated);
                 cx.post_all(|| SessionMail::Rated(done.rated.clone()));
                 let rated = CoordinatorMail::Rated(done.rated);
                 cx.post_coordinator(rated);

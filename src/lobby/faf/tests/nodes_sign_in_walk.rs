@@ -110,7 +110,7 @@ impl Walk {
                 }
             }
             18..22 => self.say(json!({"command": "game_host", "visibility": "public"})),
-            22..24 => self.say(game("GameState", json!(["Idle"]))),
+            22..24 => self.open_game(),
             24..26 => self.say(game("GameState", json!(["Ended"]))),
             26 => self.say(hello(self.seed as u32 % 9 + 1)),
             27..31 => self.pass(time),
@@ -162,6 +162,16 @@ impl Walk {
     fn say(&mut self, message: Value) {
         if let Some(conn) = self.any() {
             self.sim.send(conn, message.to_string());
+        }
+    }
+
+    /// A host's game is there. Its `Idle` alone is not announced, and who watches would not know what newcomers see.
+    fn open_game(&mut self) {
+        if let Some(conn) = self.any() {
+            for state in ["Idle", "Lobby"] {
+                let message = game("GameState", json!([state]));
+                self.sim.send(conn, message.to_string());
+            }
         }
     }
 

@@ -130,6 +130,7 @@ impl Paper {
 
     fn rate(&mut self, game: &crate::faf::rated_game::RatedGame, done: &mut Done) {
         self.rated.push(game.uid);
+        done.counted = Some(game.rating_type.clone());
         let key = |id: u32, board: &str| (id, board.to_owned());
         let stored = |id: u32, board: &str| self.ratings.get(&key(id, board)).map(|(r, _)| *r);
         let changes = game.rate(&reference(), stored).unwrap_or_default();
