@@ -45,9 +45,11 @@ struct UnderWay {
 
 impl Sessions {
     /// Claims to be the player whose account this connection has proved to be its, as soon as this node's other shards have
-    /// shown their games as they are: the newcomer's list has them so, not as they were at the last tick.
+    /// shown their games as they are: the newcomer's list has them so, not as they were at the last tick. A node of several claims at
+    /// once: what becomes of claims when homes move counts from when they are made.
     pub(in crate::faf) fn claim(&mut self, cx: &mut Context<'_>, conn: ConnId) {
-        match cx.topology.next_local(cx.turn.shard) {
+        let next = cx.topology.next_local(cx.turn.shard);
+        match next.filter(|_| !cx.topology.is_clustered()) {
             Some(next) => cx.post(next, GameMail::ShowBefore { conn }),
             None => self.claim_shown(cx, conn),
         }
@@ -55,6 +57,9 @@ impl Sessions {
 
     /// They have.
     pub(in crate::faf) fn claim_shown(&mut self, cx: &mut Context<'_>, conn: ConnId) {
+        if self.table.get(conn).is_none_or(|session| session.closing) {
+            return; // gone meanwhile
+        }
         if !self.say_claim(cx, conn, |_| true) || !cx.topology.is_clustered() {
             return;
         }
