@@ -44,16 +44,12 @@ impl Games {
         );
         let rule = game.rule();
         let after = sees(&rule);
-        let update = game.update();
-        let body = match after {
-            true => update.body,
-            false => game.body(true),
-        };
+        let told = (before != after && game.is_listed()).then(|| game.body(!after));
         // Newcomers are judged by the new rule.
         self.changed_quietly(seat.uid);
-        if before == after || !update.listed {
+        let Some(body) = told else {
             return;
-        }
+        };
         let Some(to) = cx.directory.player(subject).map(|p| p.conn) else {
             return;
         };

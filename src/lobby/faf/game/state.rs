@@ -581,11 +581,16 @@ impl Game {
         rule
     }
 
+    /// Whether it belongs in the list a newcomer gets.
+    pub(in crate::faf) fn is_listed(&self) -> bool {
+        matches!(self.state, GameState::Lobby | GameState::Live)
+    }
+
     /// Its newest entry for all shards.
     pub(in crate::faf) fn update(&self) -> GameUpdate {
         GameUpdate {
             uid: self.uid,
-            listed: matches!(self.state, GameState::Lobby | GameState::Live),
+            listed: self.is_listed(),
             ended: self.state == GameState::Ended,
             rule: self.rule(),
             body: self.body(false),
