@@ -18,10 +18,8 @@ pub(crate) enum Cause {
     Unknown,
 }
 
-/// Server errors that are no refusals although their SQLSTATE says so: access, a database that is missing, too many connections or
-/// prepared statements, which an operator changes.
-#[rustfmt::skip]
-const NOT_REFUSED: [u16; 10] = [1044, 1049, 1142, 1143, 1203, 1226, 1227, 1370, 1410, 1461];
+/// Server errors that are no refusals although their SQLSTATE says so: rights, which an operator changes.
+const NOT_REFUSED: [u16; 5] = [1142, 1143, 1227, 1370, 1410];
 /// The rights to a table or a column.
 const DENIED: [u16; 2] = [1142, 1143];
 /// Server errors that are refusals and have no SQLSTATE that says so.
@@ -90,16 +88,13 @@ pub(crate) fn cause(error: &Error) -> Cause {
         | Error::Encode(_)
         | Error::Decode(_)
         | Error::InvalidArgument(_) => Cause::Refused,
-        Error::Database(error) => {
-            let code = error.code();
-            match error.try_downcast_ref::<MySqlDatabaseError>() {
-                Some(error) => of_server(error.number(), error.code().unwrap_or_default()),
-                None => of_sqlite(
-                    code.and_then(|code| code.parse().ok()).unwrap_or_default(),
-                    error.message(),
-                ),
+        Error::Database(error) => match error.try_downcast_ref::<MySqlDatabaseError>() {
+            Some(error) => of_server(error.number(), error.code().unwrap_or_default()),
+            None => {
+                let code = error.code().and_then(|code| code.parse().ok());
+                of_sqlite(code.unwrap_or_default(), error.message())
             }
-        }
+        },
         _ => Cause::Unknown,
     }
 }
