@@ -183,6 +183,8 @@ pub struct Mesh<D: Dialect, S = OwnedFd> {
     released: AtomicBool,
     /// Per shard: drained, nothing left that an orderly end waits for.
     idle: Box<[AtomicBool]>,
+    /// Per shard: its clients have heard all that they are to hear before their connections end.
+    silent: Box<[AtomicBool]>,
     /// Per shard: what it did for the whole lobby is with other nodes.
     handed_over: Box<[AtomicBool]>,
     /// Per shard: it knows what the other nodes have.
@@ -262,6 +264,7 @@ impl<D: Dialect, S> Mesh<D, S> {
             releasing: AtomicBool::new(false),
             released: AtomicBool::new(false),
             idle: flags(shards),
+            silent: flags(shards),
             handed_over: flags(shards),
             caught_up: flags(shards),
             asked: AtomicU64::new(0),
@@ -466,6 +469,11 @@ impl<D: Dialect, S> Mesh<D, S> {
         all(&self.idle)
     }
 
+    /// Whether no shard has anything left, since [`Stopping::Evict`], that clients are to hear before their connections end.
+    pub fn all_silent(&self) -> bool {
+        all(&self.silent)
+    }
+
     /// Whether every shard has given to other nodes what it did for the whole lobby, since [`Stopping::Drain`].
     pub fn all_handed_over(&self) -> bool {
         all(&self.handed_over)
@@ -519,6 +527,10 @@ impl<D: Dialect, S> Mesh<D, S> {
     /// A shard that drains has given to others what it did for all, or not yet.
     pub(super) fn set_handed_over(&self, shard: ShardId, has_handed_over: bool) {
         self.handed_over[shard.local()].store(has_handed_over, Ordering::Release);
+    }
+
+    pub(super) fn set_silent(&self, shard: ShardId, silent: bool) {
+        self.silent[shard.local()].store(silent, Ordering::Release);
     }
 
     pub(super) fn set_idle(&self, shard: ShardId, idle: bool) {

@@ -151,6 +151,8 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             let has_handed_over = self.dialect.has_handed_over();
             self.mesh.set_handed_over(self.id, has_handed_over);
             self.mesh.set_idle(self.id, self.is_drained());
+            let is_silent = self.evicting && !self.dialect.has_last_words();
+            self.mesh.set_silent(self.id, is_silent);
         }
     }
 

@@ -94,6 +94,7 @@ pub(super) struct Shard<D: Dialect, I: Io> {
     /// Said by [`Stopping`]: connections are closed and none is taken in.
     pub(super) ending: bool,
     pub(super) draining: bool,
+    pub(super) evicting: bool,
 }
 
 impl<D: Dialect, I: Io> Shard<D, I> {
@@ -141,6 +142,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
             rooms: Rooms::default(),
             ending: false,
             draining: false,
+            evicting: false,
         }
     }
 
@@ -445,6 +447,7 @@ impl<D: Dialect, I: Io> Shard<D, I> {
 
     fn stop(&mut self, step: Stopping) {
         self.draining = true;
+        self.evicting |= step != Stopping::Drain;
         self.turn(None, |dialect, turn| dialect.on_stopping(turn, step));
         if step == Stopping::Now {
             self.ending = true;

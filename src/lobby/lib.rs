@@ -82,7 +82,8 @@ pub struct Origin {
 pub enum Stopping {
     /// Refuse new work, tell everyone, let running work finish.
     Drain,
-    /// Running work has had its time: connections are ended from now on, some at a time.
+    /// Running work has had its time: connections are ended from now on, some at a time, when [`Dialect::has_last_words`] says that
+    /// nothing comes of it that they should hear.
     Evict,
     /// Say good-bye to those who are left; connections are closed right after this turn.
     Now,
@@ -159,6 +160,10 @@ pub trait Dialect: Sized + 'static {
     /// Whether this shard has nothing left that an orderly end should wait for.
     fn is_drained(&self) -> bool {
         true
+    }
+    /// Whether, since [`Stopping::Evict`], something is still on its way that clients are to hear before their connections end.
+    fn has_last_words(&self) -> bool {
+        false
     }
     /// Whether nothing of what this shard does for the whole lobby, and others do from when its node is to end, has still to be
     /// given to them.

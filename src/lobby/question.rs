@@ -134,6 +134,11 @@ impl<C> Pending<C> {
         self.0.remove(&ticket)
     }
 
+    /// Whether the answer to a question is waited for with something like that.
+    pub fn any(&self, is_meant: impl Fn(&C) -> bool) -> bool {
+        self.0.values().any(is_meant)
+    }
+
     /// Whether nothing is on its way.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

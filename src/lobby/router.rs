@@ -366,6 +366,10 @@ macro_rules! router {
                     $(self.$field.is_drained())&&+
                 }
 
+                fn has_last_words(&self) -> bool {
+                    $(self.$field.has_last_words())||+
+                }
+
                 fn has_handed_over(&self) -> bool {
                     $(self.$field.has_handed_over())&&+
                 }

@@ -22,6 +22,9 @@ const DRAIN_CHECK: Duration = Duration::from_millis(50);
 /// How often a server that has been released looks whether the next one is there, and then who is in no game.
 const SUCCESSOR_CHECK: Duration = Duration::from_millis(250);
 const IDLE_CHECK: Duration = Duration::from_secs(1);
+/// How long what still runs may take to end in the sight of clients. All that must not be lost of it is on disk long before; a
+/// store that hangs is not waited for.
+const OUTCOME: Duration = Duration::from_secs(5);
 /// How long other nodes have to take over what this one does for all.
 const HAND_OVER: Duration = Duration::from_secs(10);
 /// How often it is looked whether every part is alive.
@@ -153,6 +156,23 @@ impl Stops {
         }
     }
 
+    /// Until somebody does not want to wait any longer for what running games, or other nodes, still do. Gives who.
+    async fn hurry(&mut self, orders: &Orders) -> &'static str {
+        tokio::select! {
+            () = self.stop() => "second signal",
+            () = orders.stop.notified() => "an administrator has ordered the end",
+        }
+    }
+
+    /// Ends what still runs, and whoever it concerns hears so; then everybody at once.
+    async fn end_at_once(&mut self, mesh: &Mesh<Router>) {
+        tokio::select! {
+            () = end_work(mesh) => {}
+            () = self.stop() => tracing::warn!("another signal: not waiting for anything"),
+        }
+        mesh.stop(Stopping::Now);
+    }
+
     /// Until the process may end: signals, then the drain.
     pub(super) async fn wait(
         &mut self,
@@ -169,7 +189,7 @@ impl Stops {
                     tracing::info!("stopping at once, as an administrator has ordered");
                     phase.set(Phase::Draining);
                     systemd::stopping("ending at once");
-                    return mesh.stop(Stopping::Now);
+                    return self.end_at_once(mesh).await;
                 }
                 () = orders.drain.notified() => break,
                 _ = self.terminate.recv() => break,
@@ -189,9 +209,9 @@ impl Stops {
         tokio::select! {
             biased;
             () = until(|| mesh.all_handed_over()) => {}
-            () = self.stop() => {
-                tracing::warn!("second signal: not waiting for other nodes to take over");
-                return mesh.stop(Stopping::Now);
+            who = self.hurry(orders) => {
+                tracing::warn!("{who}: not waiting for other nodes to take over");
+                return self.end_at_once(mesh).await;
             }
             () = sleep(HAND_OVER) => tracing::warn!(
                 "no other node has asked for what this one did for all: some of it is lost"
@@ -207,9 +227,9 @@ impl Stops {
             biased;
             () = sending => {} // it never ends
             () = until(|| mesh.all_idle()) => tracing::info!("no game is running any more"),
-            () = self.stop() => {
-                tracing::warn!("second signal: not waiting any longer");
-                return mesh.stop(Stopping::Now);
+            who = self.hurry(orders) => {
+                tracing::warn!("{who}: not waiting any longer");
+                return self.end_at_once(mesh).await;
             }
             () = sleep(grace) => tracing::warn!("the grace period is over"),
         }
@@ -244,9 +264,18 @@ async fn send_idle_on(current: &Current, mesh: &Arc<Mesh<Router>>) {
     }
 }
 
-/// Ends all connections, some at a time.
-async fn evict(current: &Current, mesh: &Arc<Mesh<Router>>, connections: impl Fn() -> u64) {
+/// Ends what still runs, and waits until clients have heard what comes of that.
+async fn end_work(mesh: &Mesh<Router>) {
     mesh.stop(Stopping::Evict);
+    let heard = timeout(OUTCOME, until(|| mesh.all_silent()));
+    if heard.await.is_err() {
+        tracing::warn!("not everybody has heard what has become of their game: it takes too long");
+    }
+}
+
+/// Ends what still runs, then all connections, some at a time.
+async fn evict(current: &Current, mesh: &Arc<Mesh<Router>>, connections: impl Fn() -> u64) {
+    end_work(mesh).await;
     let per_s = current.borrow().server.stopping.evicted_per_s;
     let shards = Shards::of(mesh.clone());
     Eviction::of(&shards, connections(), per_s).run().await;

@@ -1,12 +1,13 @@
 //! Cockatrice on several nodes: users, rooms and games are those of all, and outlive a node.
 
 use cockatrice::messages::{
-    CommandCreateGame, CommandGameSay, CommandJoinGame, CommandJoinRoom, CommandListUsers,
-    CommandLogin, CommandRoomSay, GameCommandBody, GameEventBody, ResponseBody, ResponseCode,
-    RoomCommandBody, RoomEventBody, ServerMessage, SessionCommandBody, SessionEventBody,
+    CloseReason, CommandCreateGame, CommandGameSay, CommandJoinGame, CommandJoinRoom,
+    CommandListUsers, CommandLogin, CommandRoomSay, GameCommandBody, GameEventBody, ResponseBody,
+    ResponseCode, RoomCommandBody, RoomEventBody, ServerMessage, SessionCommandBody,
+    SessionEventBody,
 };
 
-use crate::{cards_client::Client, lobby::Cluster};
+use crate::{cards_client::Client, lobby::Cluster, support::server::muster};
 
 /// The schema of the reference's database.
 const SCHEMA: &str = include_str!("../fixtures/cockatrice-schema.mysql.sql");
@@ -274,4 +275,84 @@ fn a_room_and_the_games_of_others_outlive_a_node() {
         said(message).filter(|text| text == "back")
     });
     assert_eq!(users(&mut bob), ["ann", "bob", "eve"]);
+}
+
+/// What somebody has heard of a game's end until their connection ended, in a word each.
+fn last_words(client: &mut Client) -> Vec<&'static str> {
+    let word = |message: &ServerMessage<'static>| {
+        if let Some(container) = &message.game_event_container {
+            let mut events = container.event_list.iter();
+            return events
+                .any(|event| matches!(event.body, Some(GameEventBody::GameClosed(_))))
+                .then_some("game closed");
+        }
+        match message.session_event.as_ref()?.body.as_ref()? {
+            SessionEventBody::ReplayAdded(_) => Some("replay"),
+            SessionEventBody::ConnectionClosed(closed) => {
+                assert_eq!(closed.reason, Some(CloseReason::ServerShutdown));
+                Some("good-bye")
+            }
+            _ => None,
+        }
+    };
+    client.rest().iter().filter_map(word).collect()
+}
+
+/// Nodes are stopped one after the other, the last one too: no game is lost by that, whoever of it is where.
+#[test]
+fn games_of_a_node_that_is_stopped_are_stored_and_those_of_the_last_one_too() {
+    let Some(mut cluster) = lobby(2, "sql", &[SCHEMA]) else {
+        return;
+    };
+    for name in ["ann", "bob"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut add = muster(folder.path());
+        let url = format!("cockatrice.store_url={}", cluster.database.url());
+        add.args([
+            "--set",
+            &url,
+            "account",
+            "--lobby",
+            "cockatrice",
+            "add",
+            name,
+        ]);
+        let output = add.args(["--password", "secret"]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    let (mut ann, mut bob) = (member(&cluster, 0, "ann"), member(&cluster, 1, "bob"));
+    let first = create(&mut ann);
+    join(&mut bob, first, false);
+    let last = create(&mut bob);
+    join(&mut ann, last, true);
+    play(&mut ann, &mut [&mut bob], first, "my turn");
+    play(&mut bob, &mut [&mut ann], last, "mine");
+    let finished = |game: i32| {
+        let query = format!(
+            "SELECT CAST(COUNT(*) AS CHAR) FROM cockatrice_games JOIN cockatrice_replays ON id_game = cockatrice_games.id \
+             WHERE cockatrice_games.id = {game} AND time_finished IS NOT NULL AND (SELECT COUNT(*) FROM cockatrice_replays_access a \
+             WHERE a.id_game = {game}) = 2"
+        );
+        cluster.database.rows(&query).expect("an answer") == ["1"]
+    };
+    cluster.nodes[0].terminate();
+    assert_eq!(last_words(&mut ann), ["game closed", "replay", "good-bye"]);
+    bob.until_game_event("the end of ann's game", |event| match event {
+        GameEventBody::GameClosed(_) => Some(()),
+        _ => None,
+    });
+    bob.until("its replay", |message| {
+        match message.session_event.as_ref()?.body.as_ref()? {
+            SessionEventBody::ReplayAdded(_) => Some(()),
+            _ => None,
+        }
+    });
+    assert!(finished(first) && !finished(last));
+    assert_eq!(cluster.nodes[0].ended(), Some(0));
+    cluster.agree(1);
+    play(&mut bob, &mut [], last, "alone now");
+    cluster.nodes[1].terminate();
+    assert_eq!(last_words(&mut bob), ["game closed", "replay", "good-bye"]);
+    assert_eq!(cluster.nodes[1].ended(), Some(0));
+    assert!(finished(first) && finished(last));
 }

@@ -8,6 +8,7 @@ mod accounts;
 mod client;
 mod office;
 mod reload;
+mod stopping;
 mod swarm;
 
 use client::Client;

@@ -93,7 +93,7 @@ fn count(server: &Server, query: &str) -> i64 {
     row.get(0)
 }
 
-fn embedded(server: &Server) -> String {
+pub(super) fn embedded(server: &Server) -> String {
     format!("sqlite:{}", server.folder().join("cockatrice.db").display())
 }
 
@@ -224,21 +224,21 @@ fn without_its_database_the_server_starts_and_refuses_sign_ins() {
 }
 
 /// A database of a MariaDB server, gone with this value.
-struct Database {
+pub(super) struct Database {
     server: String,
     name: String,
 }
 
 impl Database {
     /// A name for one, if there is a server.
-    fn to_be(what: &str) -> Option<Database> {
+    pub(super) fn to_be(what: &str) -> Option<Database> {
         let server = std::env::var("MUSTER_TEST_MYSQL").ok()?;
         let server = server.trim_end_matches('/').to_owned();
         let name = format!("muster_cards_{what}_{}", std::process::id());
         Some(Database { server, name })
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("{}/{}", self.server, self.name)
     }
 
@@ -252,7 +252,7 @@ impl Database {
         .expect("it is understood");
     }
 
-    fn create(&self) {
+    pub(super) fn create(&self) {
         let name = &self.name;
         self.run(&format!("CREATE DATABASE {name}; USE {name}; {SCHEMA}"));
     }

@@ -10,7 +10,7 @@ pub enum Event {
         /// 0: now.
         minutes: u32,
     },
-    /// It is to end: everybody has been told, and nothing is waited for.
+    /// It is to end, and no game is waited for.
     Stop,
     /// An administrator wants the configuration to be read again.
     Reload,

@@ -297,6 +297,7 @@ impl Cockatrice {
         self.admit(id, creator, conn);
         self.spread_game(id);
         self.room_changed(room);
+        self.end_more_games(); // it may come too late
     }
 
     /// Somebody of this shard is in a game from now on, unless they wait no longer to be: then they are out again.

@@ -37,6 +37,8 @@ pub struct Kept {
     tables: BTreeMap<u32, Table>,
     draining: bool,
     #[serde(default)]
+    ending: bool,
+    #[serde(default)]
     standing: Standing,
     shutdown: Option<Shutdown>,
     log: Vec<LogLine>,
@@ -61,6 +63,7 @@ impl Keep for Cockatrice {
             rooms,
             tables,
             draining,
+            ending,
             standing,
             shutdown,
             log,
@@ -100,6 +103,7 @@ impl Keep for Cockatrice {
             rooms: rooms.clone(),
             tables: tables.clone(),
             draining: *draining,
+            ending: *ending,
             standing: standing.clone(),
             shutdown: shutdown.clone(),
             log: log.clone(),
@@ -123,6 +127,7 @@ impl Keep for Cockatrice {
             rooms,
             tables,
             draining,
+            ending,
             standing,
             shutdown,
             log,
@@ -141,6 +146,7 @@ impl Keep for Cockatrice {
         self.rooms = rooms;
         self.tables = tables;
         self.draining = draining;
+        self.ending = ending;
         self.standing = standing;
         self.shutdown = shutdown;
         self.log = log;

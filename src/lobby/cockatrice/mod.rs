@@ -14,6 +14,7 @@
 //! | `office` | signing in with an account, and the commands that the store answers |
 //! | `operator` | what an operator sees of it, and has it do |
 //! | `shutdown`, `event` | the end of the server, as administrators announce it |
+//! | `stopping` | what becomes of games when the process ends |
 //! | [`account`], [`questions`] | what is known of an account; what the back office is asked |
 //! | `waiting` | what answers of the back office are waited for with |
 //! | `kept` | what goes on in another process |
@@ -60,6 +61,7 @@ mod session;
 mod settings;
 mod shutdown;
 mod state;
+mod stopping;
 #[cfg(test)]
 mod tests;
 mod topology;
@@ -135,6 +137,8 @@ pub struct Cockatrice {
     tables: BTreeMap<u32, Table>,
     /// The process is to end: no game begins.
     draining: bool,
+    /// It ends: no game goes on.
+    ending: bool,
     /// What an operator has ordered that holds on.
     standing: Standing,
     /// The time of the present input, by the clock for people, and by the one that never jumps.
@@ -212,6 +216,7 @@ impl Cockatrice {
             registry: Registry::default(),
             tables: BTreeMap::new(),
             draining: false,
+            ending: false,
             standing: Standing::default(),
             unix: Duration::ZERO,
             mono: Duration::ZERO,
@@ -514,18 +519,15 @@ impl Dialect for Cockatrice {
     }
 
     fn on_stopping(&mut self, turn: &mut CockatriceTurn<'_>, step: Stopping) {
-        match step {
-            Stopping::Drain => {
-                self.draining = true;
-                self.say_to_all(turn, &protocol::server_shutdown("", 0));
-            }
-            Stopping::Evict => {}
-            Stopping::Now => self.ended(turn),
-        }
+        self.stops(turn, step);
     }
 
     fn is_drained(&self) -> bool {
-        self.tables.is_empty()
+        self.is_without_games()
+    }
+
+    fn has_last_words(&self) -> bool {
+        !self.has_stored_games()
     }
 
     fn is_caught_up(&self) -> bool {

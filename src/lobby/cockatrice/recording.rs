@@ -51,6 +51,7 @@ impl Continuation for Keeping {
         lobby
             .pending
             .ask(turn, StoreGame(self.played), Storing(played));
+        lobby.end_more_games();
     }
 }
 

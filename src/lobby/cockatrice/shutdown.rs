@@ -1,6 +1,7 @@
 //! The end of the server as an administrator announces it (spec: cockatrice-behaviour 9).
 //!
-//! Every shard tells its own connections, at the same times, and the first one has the process end.
+//! Every shard tells its own connections, at the same times. When the end has come games end, and the first shard has the process
+//! end: everybody hears of that when there is nothing more to be told of games.
 
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ impl Cockatrice {
         let left = left.div_ceil(60);
         if rest.is_zero() {
             shutdown.is_over = true;
-            self.say_closed(turn);
+            self.end_games();
             if self.shard == self.topology.desk() {
                 turn.publish(Event::Stop);
             }
@@ -58,18 +59,8 @@ impl Cockatrice {
         }
     }
 
-    /// The process ends; who was told so when an announced end had come is not told again.
+    /// The process ends.
     pub(super) fn ended(&self, turn: &mut CockatriceTurn<'_>) {
-        if !self
-            .shutdown
-            .as_ref()
-            .is_some_and(|shutdown| shutdown.is_over)
-        {
-            self.say_closed(turn);
-        }
-    }
-
-    fn say_closed(&self, turn: &mut CockatriceTurn<'_>) {
         let closed = protocol::connection_closed(CloseReason::ServerShutdown, None, None);
         self.say_to_all(turn, &closed);
     }

@@ -2,7 +2,10 @@
 
 use std::{net::IpAddr, rc::Rc};
 
-use lobby::cockatrice::{Cockatrice, Event, Settings};
+use lobby::{
+    Stopping,
+    cockatrice::{Cockatrice, Event, Settings},
+};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -501,6 +504,7 @@ fn an_announced_end_is_told_and_comes() {
             assert_eq!(minutes, wanted);
             assert_eq!(stops(scene), 0);
             scene.minutes(2);
+            scene.stage.sim.stop(Stopping::Now);
             for who in ["rootuser", "alicea", "stranger"] {
                 let told = scene.hears(who);
                 assert!(

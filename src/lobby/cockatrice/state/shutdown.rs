@@ -14,7 +14,7 @@ pub(crate) struct Shutdown {
     pub(crate) told: u32,
     /// Minutes that are left, those that have begun as well.
     pub(crate) left: u32,
-    /// It has come, and everybody was told.
+    /// It has come.
     #[serde(default)]
     pub(crate) is_over: bool,
 }

@@ -13,6 +13,7 @@ mod player;
 mod renewal;
 mod robust;
 mod rooms;
+mod stopping;
 mod storm;
 mod table;
 mod users;
