@@ -1,16 +1,20 @@
 //! Both lobbies on the same shards: neither is told of the other's clients, and when all have gone nothing is left of either.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use lobby::{
     ConnId, ShardId,
-    cockatrice::{Cockatrice, questions::Ask},
+    cockatrice::{self, Cockatrice, questions::Ask},
     faf::news::News,
     lobbies::{Of, Router},
     question::StoreFailure,
     simulator::Simulator,
-    vcmi_json::{VcmiJson, questions::Ask as JsonAsk},
+    vcmi_json::{self, VcmiJson, questions::Ask as JsonAsk},
 };
 use wire::Format;
 
@@ -42,6 +46,39 @@ pub(crate) fn run(data: &[u8]) {
     play.end(PATIENCE);
 }
 
+/// Settings and metrics of the lobbies that nobody speaks to here: made once, because to make them took longer than most inputs,
+/// and so did ticks.
+static COCKATRICE: LazyLock<Arc<cockatrice::Settings>> = LazyLock::new(|| {
+    Arc::new(cockatrice::Settings {
+        tick: PATIENCE,
+        ..cockatrice::Settings::default()
+    })
+});
+static VCMI_JSON: LazyLock<Arc<vcmi_json::Settings>> = LazyLock::new(Arc::default);
+
+thread_local! {
+    static COCKATRICE_METRICS: RefCell<Arc<cockatrice::Metrics>> = RefCell::default();
+    static VCMI_JSON_METRICS: RefCell<Arc<vcmi_json::Metrics>> = RefCell::default();
+}
+
+fn cockatrice(shard: ShardId, shards: u16, fresh: bool) -> Cockatrice {
+    let lobby = Cockatrice::new(shard, shards, COCKATRICE.clone());
+    if fresh {
+        lobby
+    } else {
+        lobby.reporting_to(COCKATRICE_METRICS.with_borrow(Arc::clone))
+    }
+}
+
+fn vcmi_json(shard: ShardId, shards: u16, fresh: bool) -> VcmiJson {
+    let lobby = VcmiJson::new(shard, shards, VCMI_JSON.clone());
+    if fresh {
+        lobby
+    } else {
+        lobby.reporting_to(VCMI_JSON_METRICS.with_borrow(Arc::clone))
+    }
+}
+
 struct Both(vcmi::Games);
 
 fn is_faf(who: usize) -> bool {
@@ -55,8 +92,8 @@ impl Lobby for Both {
         Router::new(
             faf::shard(id, shards, fresh),
             vcmi::shard(id, shards, fresh),
-            Cockatrice::new(id, shards, Arc::default()),
-            VcmiJson::new(id, shards, Arc::default()),
+            cockatrice(id, shards, fresh),
+            vcmi_json(id, shards, fresh),
         )
     }
 

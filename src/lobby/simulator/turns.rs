@@ -46,8 +46,8 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             Effect::Send(conn, body) => self.post(shard, conn.shard, Parcel::Send(conn, body)),
             Effect::SendChunks(conn, parts) => {
                 assert_eq!(conn.shard, shard, "chunks go to a connection of this shard");
-                let body: Vec<u8> = parts.iter().flat_map(|part| part.text().to_vec()).collect();
-                self.receive(conn, body.into());
+                let texts: Vec<&[u8]> = parts.iter().map(|part| &part.text()[..]).collect();
+                self.receive(conn, texts.concat().into());
             }
             Effect::FanOut(audience, body) => self.fan_out(shard, audience, &body),
             Effect::Enter(conn, topic) => drop(state.topics.insert((topic, conn))),
