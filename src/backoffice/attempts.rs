@@ -13,11 +13,12 @@
 //! [`FRESH`] at most, so that what is refused stays cheap.
 //!
 //! What is kept is bounded and forgets. Accounts that are known to exist have a table of their own, so that no number of
-//! made-up names has one of them forgotten; and what is forgotten of one is read again.
+//! made-up names has one of them forgotten; and what is forgotten of one is read again. Before a table grows it forgets what
+//! owes nothing and could be read again, so that it is as large as what has failed of late, not as who has signed in.
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, Hash, RandomState},
     net::{IpAddr, Ipv6Addr},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -51,6 +52,8 @@ const ACCOUNT_BURST: u32 = 20;
 const REMEMBERED: usize = if cfg!(test) { 100 } else { 1 << 16 };
 /// A full table is looked through at most this often.
 const SWEEP: Duration = Duration::from_secs(1);
+/// Entries up to which a table is not looked through at all.
+const FEW: usize = if cfg!(test) { 10 } else { 256 };
 /// For so long an account's home is as it was learned. Another process may let its owner in elsewhere.
 const FRESH: Duration = Duration::from_secs(5);
 /// Leading bits of an IPv6 address that make one home, unless it is said otherwise.
@@ -156,6 +159,8 @@ struct AccountState {
     mail: Meters,
     /// Where it was last, if that was somewhere.
     home: Option<IpAddr>,
+    /// The store does not know that home: nobody has signed in to the account yet.
+    unwritten: bool,
     /// When that was learned.
     learned: Option<Duration>,
     /// When somebody began to look for what may have changed since.
@@ -175,11 +180,19 @@ pub(crate) struct Attempts {
 #[derive(Debug, Default)]
 struct Tables {
     address_rate: Option<Rate>,
-    addresses: HashMap<IpAddr, Meter>,
+    addresses: Remembered<IpAddr, Meter>,
     /// Those that exist, by a keyed hash of the name.
-    accounts: HashMap<u64, AccountState>,
+    accounts: Remembered<u64, AccountState>,
     /// Names of which that is not known, in the same way.
-    names: HashMap<u64, AccountState>,
+    names: Remembered<u64, AccountState>,
+}
+
+/// A table that forgets before it grows.
+#[derive(Debug)]
+struct Remembered<K, V> {
+    all: HashMap<K, V>,
+    /// With so many it is looked through.
+    sweep_at: usize,
     swept: Duration,
 }
 
@@ -220,11 +233,11 @@ impl Attempts {
         match (from, to) {
             _ if from == to => {}
             (Some(from), Some(to)) => {
-                for meter in tables.addresses.values_mut() {
+                for meter in tables.addresses.all.values_mut() {
                     *meter = meter.converted(now, from, to);
                 }
             }
-            _ => tables.addresses.clear(),
+            _ => tables.addresses = Remembered::default(),
         }
     }
 
@@ -253,12 +266,21 @@ impl Attempts {
         self.end_at(self.begun.elapsed(), attempt, came);
     }
 
-    /// An account's owner is there, whatever has shown that.
+    /// An account's owner has signed in, whatever has shown that it is theirs.
     pub(crate) fn at_home(&self, name: &str, from: IpAddr) {
+        self.settle(name, from, true);
+    }
+
+    /// An account was made from there, and nobody has signed in to it yet: of its home the store knows nothing.
+    pub(crate) fn made(&self, name: &str, from: IpAddr) {
+        self.settle(name, from, false);
+    }
+
+    fn settle(&self, name: &str, from: IpAddr, is_written: bool) {
         let now = self.begun.elapsed();
         let (account, home) = (self.account(name), self.home(from));
         if self.account_rate.is_some() {
-            self.tables(now).settle(account, home, now);
+            self.tables(now).settle(account, home, now, is_written);
         }
     }
 
@@ -324,6 +346,7 @@ impl Attempts {
         };
         if !is_fresh(state.learned, now) || state.home.is_none() {
             // Of one that was made here and never signed in to the store knows nothing.
+            state.unwritten = home.is_none() && state.home.is_some();
             (state.home, state.learned) = (home.or(state.home), Some(now));
         }
         let at_home = state.home == Some(claimed.from);
@@ -346,7 +369,7 @@ impl Attempts {
         let mut tables = self.tables(now);
         self.refund_address(&mut tables, attempt.counted);
         if let (Some(address), Some(rate)) = (attempt.counted, tables.address_rate)
-            && let Some(meter) = tables.addresses.get_mut(&address)
+            && let Some(meter) = tables.addresses.all.get_mut(&address)
         {
             meter.charge(now, SUCCESS, rate);
         }
@@ -355,7 +378,7 @@ impl Attempts {
         };
         tables.refund(&claimed, rate);
         match came {
-            Came::In => tables.settle(claimed.account, claimed.from, now),
+            Came::In => tables.settle(claimed.account, claimed.from, now, true),
             Came::Failed | Came::Otherwise => tables.forget(claimed.account, now),
         }
     }
@@ -363,7 +386,7 @@ impl Attempts {
     /// What its address was charged was no failure.
     fn refund_address(&self, tables: &mut Tables, counted: Option<IpAddr>) {
         if let (Some(address), Some(rate)) = (counted, tables.address_rate)
-            && let Some(meter) = tables.addresses.get_mut(&address)
+            && let Some(meter) = tables.addresses.all.get_mut(&address)
         {
             meter.refund(FAILURE, rate);
         }
@@ -430,72 +453,102 @@ impl AccountState {
         Some(Charged::Nothing)
     }
 
+    /// Whether more is known than could be read again: what was just read need not be, and of a home that was never written
+    /// nothing can.
+    fn is_worth_a_place(&self, now: Duration) -> bool {
+        self.unwritten || is_fresh(self.learned, now) || is_fresh(self.asked, now)
+    }
+
     fn is_even(&self, now: Duration) -> bool {
         let even = |meters: &Meters| meters.anywhere.is_even(now) && meters.at_home.is_even(now);
         even(&self.password) && even(&self.mail)
     }
 }
 
-impl Tables {
-    /// Makes room where a table is full: what owes nothing any more is forgotten, an account's home with it.
-    fn sweep(&mut self, now: Duration) {
-        let fullest = self.addresses.len().max(self.accounts.len());
-        let is_full = fullest.max(self.names.len()) >= REMEMBERED;
-        if !is_full || now < self.swept + SWEEP {
+impl<K, V> Default for Remembered<K, V> {
+    fn default() -> Self {
+        Remembered {
+            all: HashMap::new(),
+            sweep_at: FEW,
+            swept: Duration::ZERO,
+        }
+    }
+}
+
+impl<K: Eq + Hash, V> Remembered<K, V> {
+    /// Whether there is no room for more.
+    fn is_full(&self) -> bool {
+        self.all.len() >= REMEMBERED
+    }
+
+    /// Forgets what owes nothing, and is not worth a place while there is room, if the table has become twice as large since
+    /// the last time or is full.
+    fn sweep(&mut self, now: Duration, owes: impl Fn(&V) -> bool, is_worth: impl Fn(&V) -> bool) {
+        let is_full = self.is_full();
+        if self.all.len() < self.sweep_at || is_full && now < self.swept + SWEEP {
             return;
         }
         self.swept = now;
-        if self.addresses.len() >= REMEMBERED {
-            self.addresses.retain(|_, meter| !meter.is_even(now));
-        }
+        self.all
+            .retain(|_, value| owes(value) || !is_full && is_worth(value));
+        self.sweep_at = (2 * self.all.len()).clamp(FEW, REMEMBERED);
+        self.all.shrink_to(self.sweep_at);
+    }
+}
+
+impl Tables {
+    /// Makes room where a table would grow, or may not.
+    fn sweep(&mut self, now: Duration) {
+        self.addresses
+            .sweep(now, |meter| !meter.is_even(now), |_| false);
         for table in [&mut self.accounts, &mut self.names] {
-            if table.len() >= REMEMBERED {
-                table.retain(|_, state| !state.is_even(now));
-            }
+            let must = |state: &AccountState| !state.is_even(now);
+            table.sweep(now, must, |state| state.is_worth_a_place(now));
         }
     }
 
     fn address(&mut self, address: IpAddr) -> Option<&mut Meter> {
-        if self.addresses.len() >= REMEMBERED {
-            return self.addresses.get_mut(&address);
+        if self.addresses.is_full() {
+            return self.addresses.all.get_mut(&address);
         }
-        Some(self.addresses.entry(address).or_default())
+        Some(self.addresses.all.entry(address).or_default())
     }
 
     /// An account, or a name that may be one's.
     fn account(&mut self, account: u64) -> Option<&mut AccountState> {
-        if self.accounts.contains_key(&account) {
-            return self.accounts.get_mut(&account);
+        if self.accounts.all.contains_key(&account) {
+            return self.accounts.all.get_mut(&account);
         }
-        if self.names.len() >= REMEMBERED {
-            return self.names.get_mut(&account);
+        if self.names.is_full() {
+            return self.names.all.get_mut(&account);
         }
-        Some(self.names.entry(account).or_default())
+        Some(self.names.all.entry(account).or_default())
     }
 
     /// An account that exists: from now on it is among those.
     fn known(&mut self, account: u64) -> Option<&mut AccountState> {
-        if self.accounts.len() >= REMEMBERED && !self.accounts.contains_key(&account) {
+        if self.accounts.is_full() && !self.accounts.all.contains_key(&account) {
             return self.account(account);
         }
-        let so_far = self.names.remove(&account).unwrap_or_default();
-        Some(self.accounts.entry(account).or_insert(so_far))
+        let so_far = self.names.all.remove(&account).unwrap_or_default();
+        Some(self.accounts.all.entry(account).or_insert(so_far))
     }
 
-    /// The account exists, and its owner was last there.
-    fn settle(&mut self, account: u64, home: IpAddr, now: Duration) {
+    /// The account exists, and its owner was last there; whether the store was told so.
+    fn settle(&mut self, account: u64, home: IpAddr, now: Duration, is_written: bool) {
         if let Some(state) = self.known(account) {
             (state.home, state.learned) = (Some(home), Some(now));
+            state.unwritten = !is_written;
         }
     }
 
     /// What an attempt has used of its account's allowance was no failure.
     fn refund(&mut self, claimed: &Claimed, rate: Rate) {
-        let table = match self.accounts.contains_key(&claimed.account) {
+        let table = match self.accounts.all.contains_key(&claimed.account) {
             true => &mut self.accounts,
             false => &mut self.names,
         };
-        let Some(state) = table.get_mut(&claimed.account) else {
+        let Some(state) = table.all.get_mut(&claimed.account) else {
             return;
         };
         let meters = state.meters(claimed.by);
@@ -508,9 +561,9 @@ impl Tables {
 
     /// A name of which nothing is left to remember.
     fn forget(&mut self, account: u64, now: Duration) {
-        let state = self.names.get(&account);
+        let state = self.names.all.get(&account);
         if state.is_some_and(|state| state.is_even(now)) {
-            self.names.remove(&account);
+            self.names.all.remove(&account);
         }
     }
 }

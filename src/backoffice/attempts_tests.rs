@@ -280,7 +280,7 @@ fn a_token_is_tried_apart_from_the_password() {
     });
     assert_eq!(mails.count(), 20);
     // Whoever has made the account is at home in it, before they have ever signed in.
-    attempts.at_home("Orion", OWNER);
+    attempts.made("Orion", OWNER);
     assert!(tries(
         &attempts,
         seconds(100),
@@ -307,7 +307,7 @@ fn what_was_no_failure_costs_nothing() {
             (&[], Came::Otherwise)
         ));
     }
-    assert!(attempts.tables(seconds(100)).names.is_empty());
+    assert!(attempts.tables(seconds(100)).names.all.is_empty());
 }
 
 // 65,536 made-up names had every home forgotten.
@@ -316,7 +316,7 @@ fn made_up_names_push_no_account_out() {
     let attempts = unlimited_addresses();
     let at = seconds(100);
     // Of an account that was registered and never signed in to the store knows no address.
-    attempts.at_home("orion", OWNER);
+    attempts.made("orion", OWNER);
     for round in 0..5 {
         let any = |n: u32| format!("name{n} {round}");
         guesses(&attempts, 100 + 2 * round, address(1), &[], any);
@@ -326,7 +326,7 @@ fn made_up_names_push_no_account_out() {
     let owner = claim("orion", OWNER);
     assert!(tries(&attempts, seconds(110), owner, (stored, Came::In)));
     let tables = attempts.tables(at);
-    assert!(tables.names.len() <= REMEMBERED && tables.accounts.len() == 1);
+    assert!(tables.names.all.len() <= REMEMBERED && tables.accounts.all.len() == 1);
 }
 
 #[test]
@@ -336,11 +336,12 @@ fn what_is_refused_for_its_address_leaves_nothing() {
     guesses(&attempts, 100, address(1), &[], any);
     let more = |n: u32| format!("other{n}");
     assert_eq!(guesses(&attempts, 100, address(1), &[], more), 0);
-    assert_eq!(attempts.tables(seconds(100)).names.len(), 100);
+    assert_eq!(attempts.tables(seconds(100)).names.all.len(), 100);
     assert!(
         !attempts
             .tables(seconds(100))
             .names
+            .all
             .contains_key(&attempts.account("other1"))
     );
 }
@@ -351,7 +352,7 @@ fn a_full_table_of_names_frees_no_account() {
     let attempts = unlimited_addresses();
     let any = |n: u32| format!("name{}", n % 500);
     guesses(&attempts, 100, address(1), &[], any);
-    assert_eq!(attempts.tables(seconds(100)).names.len(), REMEMBERED);
+    assert_eq!(attempts.tables(seconds(100)).names.all.len(), REMEMBERED);
     let stored: Stored<'_> = &[("orion", None)];
     assert_eq!(guesses(&attempts, 100, address(1), stored, orion), 20);
 }
@@ -367,11 +368,40 @@ fn what_is_kept_is_bounded_and_forgotten() {
         let stored = if n % 2 == 0 { &stored[..] } else { &[] };
         tries(&attempts, at, claim(&name, from), (stored, BAD));
         let tables = attempts.tables(at);
-        assert!(tables.addresses.len() <= REMEMBERED);
-        assert!(tables.names.len() <= REMEMBERED && tables.accounts.len() <= REMEMBERED);
+        assert!(tables.addresses.all.len() <= REMEMBERED);
+        assert!(tables.names.all.len() <= REMEMBERED && tables.accounts.all.len() <= REMEMBERED);
     }
     let tables = attempts.tables(Duration::from_secs(1_000));
-    assert!(tables.addresses.len() + tables.accounts.len() < 2 * REMEMBERED);
+    assert!(tables.addresses.all.len() + tables.accounts.all.len() < 2 * REMEMBERED);
+}
+
+// Everybody who had signed in since the start was remembered, up to 65,536: 200 bytes for each.
+#[test]
+fn who_has_signed_in_and_owes_nothing_is_forgotten() {
+    let attempts = Attempts::new(AttemptLimits::default());
+    attempts.made("vega", OWNER);
+    guesses(&attempts, 100, address(1), &[("orion", None)], orion);
+    for n in 0..90u64 {
+        let name = format!("name{n}");
+        let stored = [(&*name, Some(OWNER))];
+        let owner = claim(&name, OWNER);
+        let came = (&stored[..], Came::In);
+        assert!(tries(&attempts, seconds(100 + n), owner, came));
+        let tables = attempts.tables(seconds(100 + n));
+        // Those of the last seconds twice, and the two who are worth it.
+        assert!(tables.accounts.all.len() <= FEW + 2 * FRESH.as_secs() as usize);
+        assert!(tables.accounts.all.capacity() <= 4 * FEW);
+    }
+    let known = |name| {
+        attempts
+            .tables(seconds(190))
+            .accounts
+            .all
+            .contains_key(&attempts.account(name))
+    };
+    assert!(known("vega"), "its home could not be read again");
+    assert!(known("orion"), "it is still guessed at");
+    assert!(!known("name0"));
 }
 
 #[test]
@@ -382,7 +412,7 @@ fn an_operator_may_set_no_limit() {
     });
     assert_eq!(guesses(&attempts, 100, address(1), &[], orion), 1_000);
     attempts.at_home("orion", OWNER);
-    assert!(attempts.tables(seconds(100)).accounts.is_empty());
+    assert!(attempts.tables(seconds(100)).accounts.all.is_empty());
 }
 
 #[test]

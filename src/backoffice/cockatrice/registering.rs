@@ -98,7 +98,7 @@ impl CockatriceHandler {
                     | ResponseCode::RespRegistrationAcceptedNeedsActivation,
                 ..
             }) => {
-                self.attempts.at_home(&who.name, asked.address);
+                self.attempts.made(&who.name, asked.address);
                 Came::Failed
             }
             _ => Came::Otherwise,
