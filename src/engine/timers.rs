@@ -4,6 +4,9 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use lobby::ConnId;
 
+/// Deadlines for which there is always room.
+const ROOMY: usize = 64;
+
 /// What a deadline is for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Due<T> {
@@ -86,7 +89,12 @@ impl<T> Timers<T> {
         if self.next()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse(entry)| entry.due)
+        let Reverse(entry) = self.heap.pop()?;
+        // A storm of newcomers leaves a deadline for each that was slow to read; of their room nothing stays.
+        if self.heap.capacity() > 4 * self.heap.len().max(ROOMY) {
+            self.heap.shrink_to(2 * self.heap.len());
+        }
+        Some(entry.due)
     }
 }
 
@@ -108,5 +116,17 @@ mod tests {
             seen.push(n);
         }
         assert_eq!(seen, [1, 2, 3]);
+    }
+
+    #[test]
+    fn what_a_storm_has_left_goes() {
+        let mut timers = Timers::<u64>::default();
+        for n in 0..10_000 {
+            timers.set(Duration::from_millis(n), Due::Dialect(n));
+        }
+        for n in 0..9_900 {
+            assert!(matches!(timers.pop(Duration::from_secs(10)), Some(Due::Dialect(m)) if m == n));
+        }
+        assert!(timers.heap.capacity() <= 4 * 100);
     }
 }
