@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::OnceCell;
 
 use lobby::faf::ledger::Batch;
-use lobby::faf::questions::{Account, Answer, Ask, Credentials, LoginRefusal};
+use lobby::faf::questions::{Account, Answer, Ask, Country, Credentials, LoginRefusal};
 use lobby::faf::reference::Reference;
 use lobby::question::StoreFailure;
 
@@ -305,7 +305,7 @@ impl FafHandler {
         let entered = self.store.enter(arrival).await;
         let mut account = entered.map_err(refused)?;
         if let Some(countries) = &self.countries {
-            account.country = countries.code(address).into();
+            account.country = Country::from(&*countries.code(address));
         }
         Ok(Box::new(account))
     }

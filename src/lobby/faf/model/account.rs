@@ -1,5 +1,7 @@
 //! What is known of an account, and what one player is to another.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use thin_vec::ThinVec;
 
@@ -26,12 +28,12 @@ pub struct Account {
     pub avatar: Option<Box<Avatar>>,
     /// Clan tag.
     pub clan: Option<Box<str>>,
-    /// Two-letter code, or empty.
-    pub country: Box<str>,
+    /// Where they are, as far as their address tells.
+    pub country: Country,
     /// Stored ratings.
     pub ratings: ThinVec<StoredRating>,
     /// Technical names of other leaderboards that were looked at in this session: they are shown, too.
-    pub opened: Box<[Box<str>]>,
+    pub opened: ThinVec<Box<str>>,
     /// In table order.
     pub friends: ThinVec<u32>,
     /// In table order.
@@ -44,10 +46,42 @@ impl Account {
         let known = self.ratings.iter().any(|r| r.leaderboard == leaderboard)
             || self.opened.iter().any(|name| **name == *leaderboard);
         if !known {
-            let opened = self.opened.iter().cloned();
-            self.opened = opened.chain([leaderboard.into()]).collect();
+            self.opened.push(leaderboard.into());
         }
         !known
+    }
+}
+
+/// A country's two-letter code (ISO 3166), or none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Cow<str>", into = "String")]
+pub struct Country(Option<[u8; 2]>);
+
+impl Country {
+    /// The code; empty: it is not known.
+    pub fn code(&self) -> &str {
+        let code = self.0.as_ref().map(|code| str::from_utf8(code));
+        code.and_then(Result::ok).unwrap_or_default()
+    }
+}
+
+impl From<&str> for Country {
+    /// What is no code of two letters is none.
+    fn from(code: &str) -> Country {
+        let code = <[u8; 2]>::try_from(code.as_bytes()).ok();
+        Country(code.filter(|code| code.is_ascii()))
+    }
+}
+
+impl From<Cow<'_, str>> for Country {
+    fn from(code: Cow<'_, str>) -> Country {
+        Country::from(&*code)
+    }
+}
+
+impl From<Country> for String {
+    fn from(country: Country) -> String {
+        country.code().to_owned()
     }
 }
 

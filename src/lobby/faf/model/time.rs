@@ -50,6 +50,26 @@ pub(in crate::faf) fn enumerate(parts: &[String]) -> String {
     }
 }
 
+/// A time in whole seconds, kept as a duration.
+pub(in crate::faf) mod whole_seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(in crate::faf) fn serialize<S: Serializer>(
+        seconds: &u64,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        Duration::from_secs(*seconds).serialize(serializer)
+    }
+
+    pub(in crate::faf) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<u64, D::Error> {
+        Duration::deserialize(deserializer).map(|time| time.as_secs())
+    }
+}
+
 /// ISO 8601 in UTC with offset; microseconds unless exactly zero (spec: faf-messages 5.2).
 pub fn iso8601(unix: Duration) -> String {
     // After the year 9999 it stays there.

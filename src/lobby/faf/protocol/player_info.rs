@@ -120,7 +120,7 @@ impl<'a> Entry<'a> {
             id: account.id,
             login: &account.login,
             avatar: account.avatar.as_deref(),
-            country: &account.country,
+            country: account.country.code(),
             clan: account.clan.as_deref(),
             state: (!online).then_some("offline"),
             global_rating: global.rating,

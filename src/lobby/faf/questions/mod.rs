@@ -22,7 +22,7 @@ pub use self::{
     sign_in::{Credentials, Login, LoginRefusal},
 };
 
-pub use super::model::account::{Account, Avatar, Ban, Relation, StoredRating};
+pub use super::model::account::{Account, Avatar, Ban, Country, Relation, StoredRating};
 
 pub use super::ledger::{KeepRecords, WriteRecords};
 

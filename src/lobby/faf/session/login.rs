@@ -382,9 +382,9 @@ impl Sessions {
         session.player = Some(Box::new(Player {
             account,
             epoch,
-            vetoes: Box::default(),
+            vetoes: ThinVec::new(),
             match_id: 0,
-            since: cx.turn.now.unix,
+            since_s: cx.turn.now.unix.as_secs(),
             selections: 0,
         }));
 

@@ -1,13 +1,13 @@
 //! A player who is logged in: what is known about them and how it is written.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
+use thin_vec::ThinVec;
 
 use crate::faf::{
     model::{
         account::{Account, Relation, StoredRating, relate},
         reference::RatingDefaults,
+        time::whole_seconds,
     },
     rules::{matchmaking::Veto, rated_game::RatingChange},
 };
@@ -20,12 +20,12 @@ pub(in crate::faf) struct Player {
     /// Of their claim.
     pub epoch: u64,
     /// Maps they do not want to play (N#1033).
-    pub vetoes: Box<[Veto]>,
+    pub vetoes: ThinVec<Veto>,
     /// The match that was found for them last; 0: none so far.
     pub match_id: u64,
     /// When they have signed in, Unix.
-    #[serde(default)]
-    pub since: Duration,
+    #[serde(default, rename = "since", with = "whole_seconds")]
+    pub since_s: u64,
     /// Counts how often their avatar was changed.
     pub selections: u32,
 }
@@ -90,4 +90,15 @@ pub(in crate::faf) fn channels_and_power(account: &Account) -> (Vec<String>, u8)
         u8::from(moderator)
     };
     (channels, power)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There is one for everybody who is online; the allocator has pieces of 128 bytes, and the next larger ones are 160.
+    #[test]
+    fn a_player_is_small() {
+        assert!(size_of::<Player>() <= 128, "{} bytes", size_of::<Player>());
+    }
 }
