@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::Deserialize;
 
 use crate::{
-    faf::directory::{Directory, picture::PlayerEntry},
+    faf::directory::{Directory, players::PlayerEntry},
     operator::{Found, Mark, Page, Player, Query, Row},
 };
 
@@ -20,16 +20,14 @@ impl Directory {
     /// that nobody is passed over.
     pub(in crate::faf) fn page_elsewhere(&self, query: &Query, own: u8) -> Found {
         let mut page = Page::of(query);
-        let places = self.picture.players().count();
         let end = match query.from {
-            Mark::Start => places,
-            _ => places.min(query.from.number() as usize),
+            Mark::Start => u64::MAX,
+            _ => query.from.number(),
         };
-        let players = self.picture.players().take(end);
-        let players: Vec<&PlayerEntry> = players.collect();
-        for (place, player) in players.iter().enumerate().rev() {
+        let players = self.picture.players.numbered().rev();
+        for (place, player) in players.skip_while(|(place, _)| *place >= end) {
             let row = || self.row_elsewhere(player, own);
-            if !page.look(|| Mark::Number(place as u64 + 1), row) {
+            if !page.look(|| Mark::Number(place + 1), row) {
                 break;
             }
         }

@@ -9,7 +9,9 @@ pub(in crate::faf) mod beneath;
 pub(in crate::faf) mod digest;
 pub(in crate::faf) mod elsewhere;
 pub(in crate::faf) mod lost;
+mod parts;
 pub(in crate::faf) mod picture;
+pub(in crate::faf) mod players;
 pub(in crate::faf) mod showing;
 pub(in crate::faf) mod tick;
 
@@ -119,6 +121,9 @@ impl Directory {
                 };
                 self.claimed(hand, claim);
                 self.come(from, id, epoch);
+                if from == hand.turn.shard && self.picture.players.fill_a_block(from) {
+                    self.show_blocks(hand);
+                }
             }
             DirectoryMail::PlayerText { id, epoch, text } => {
                 self.beneath.text(id, epoch, &text);
@@ -139,6 +144,7 @@ impl Directory {
                     .game_text(game.uid, listed, game.rule, game.body);
             }
             DirectoryMail::Dirty(changes) => self.merge(hand, from, *changes),
+            DirectoryMail::Block(block) => self.picture.players.shown(from, block),
             DirectoryMail::Players {
                 from: first,
                 to,
@@ -156,6 +162,17 @@ impl Directory {
             DirectoryMail::Got(shown) => self.got(hand, from, shown),
             DirectoryMail::Digest(digest) => self.compare(hand, from, &digest),
             DirectoryMail::ShowAgain => self.show_again(hand, from),
+        }
+    }
+
+    /// Shows the other shards of this node what they need not join themselves: all of them keep one form of it.
+    pub(super) fn show_blocks(&mut self, hand: &mut Hand<'_>) {
+        if hand.turn.shards < 2 {
+            return;
+        }
+        for block in self.picture.players.unshown(hand.turn.shard) {
+            hand.turn
+                .mail_all(|| DirectoryMail::Block(block.clone()).into());
         }
     }
 

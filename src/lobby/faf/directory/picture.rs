@@ -1,60 +1,30 @@
 //! The picture of what everybody may see: every player and every game, in encoded form, on every shard.
 //!
-//! A newcomer is answered from here without encoding anything. Entries are kept in blocks; a block's text is joined
-//! when somebody first needs it and then shared by all newcomers, and the texts of its entries are let go, so the text is
-//! there once. A change costs the joined form of one block. The last block of players changes with every newcomer: it is
-//! joined when it is full. Joined for each of them, the forms that slow readers still hold would lie among those that
-//! stay, and what is free between them is lost.
-//!
-//! Invariants: `index` names exactly the players in `players`, of which all blocks but the last are full and none is
-//! empty; a joined form, where there is one, equals what joining the block now would give.
+//! A newcomer is answered from here without encoding anything: of players `players` tells how. Games are kept in blocks, too,
+//! whose texts are joined when somebody first needs them; a change costs the joined form of one block.
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::{
     ConnId, ShardId,
     faf::{
+        directory::{
+            parts::{Lists, join},
+            players::{PlayerEntry, Players},
+        },
         protocol::lists::{GAMES_HEAD, LIST_BYTES, LIST_TAIL, PLAYERS_HEAD},
         rules::visibility::Rule,
     },
     kept::{Damaged, ensure},
-    map::IdMap,
 };
 use serde::{Deserialize, Serialize};
 
 use wire::Chunk;
 
-/// Entries of one block: small enough that a change is cheap, large enough that 10,000 players are 100 parts.
+/// Games of one block: few enough that a change is cheap.
 const BLOCK: usize = 96;
-
-/// Somebody who is online.
-#[derive(Debug)]
-pub(in crate::faf) struct PlayerEntry {
-    /// Account id of the player (`login.id`).
-    pub id: u32,
-    /// Their connection.
-    pub conn: ConnId,
-    /// Of their claim.
-    pub epoch: u64,
-}
-
-/// Players who are listed one after the other, and their objects.
-#[derive(Debug)]
-struct PlayerBlock {
-    entries: Vec<PlayerEntry>,
-    texts: RefCell<Texts>,
-}
-
-/// The objects of a block's players, in their order.
-#[derive(Debug)]
-enum Texts {
-    /// One by one.
-    Apart(Vec<Rc<Chunk>>),
-    /// With commas between them, and where each ends.
-    Joined(Rc<Chunk>, Box<[u32]>),
-}
 
 /// A game that is known.
 #[derive(Debug)]
@@ -88,8 +58,7 @@ struct GameBlock {
 /// The picture. Joined forms are caches, which is why reading may make them.
 #[derive(Debug)]
 pub(in crate::faf) struct Picture {
-    players: Vec<PlayerBlock>,
-    index: IdMap<u32, u32>,
+    pub(super) players: Players,
     /// By uid / BLOCK, so that the list is in the order of creation.
     games: BTreeMap<u32, GameBlock>,
     players_head: Rc<Chunk>,
@@ -126,8 +95,7 @@ impl Default for Picture {
     fn default() -> Self {
         let fixed = |text: &'static str| Rc::new(Chunk::new(Bytes::from_static(text.as_bytes())));
         Picture {
-            players: Vec::new(),
-            index: IdMap::default(),
+            players: Players::default(),
             games: BTreeMap::new(),
             players_head: fixed(PLAYERS_HEAD),
             games_head: fixed(GAMES_HEAD),
@@ -140,15 +108,11 @@ impl Default for Picture {
 impl Picture {
     /// What whoever goes on needs of it.
     pub(in crate::faf) fn keep(&self) -> KeptPicture {
-        let block_players = |block: &PlayerBlock| {
-            let entries = block.entries.iter().enumerate();
-            let player = |(at, entry): (usize, &PlayerEntry)| KeptPlayer {
-                id: entry.id,
-                conn: entry.conn,
-                epoch: entry.epoch,
-                text: block.texts.borrow().of(at),
-            };
-            entries.map(player).collect::<Vec<_>>()
+        let player = |entry: &PlayerEntry| KeptPlayer {
+            id: entry.id,
+            conn: entry.conn,
+            epoch: entry.epoch,
+            text: self.text_of(entry.id).unwrap_or_default(),
         };
         let game = |game: &GameEntry| KeptGame {
             uid: game.uid,
@@ -159,7 +123,7 @@ impl Picture {
         };
         let games = self.games.values().flat_map(|block| &block.entries);
         KeptPicture {
-            players: self.players.iter().flat_map(block_players).collect(),
+            players: self.players().map(player).collect(),
             games: games.map(game).collect(),
         }
     }
@@ -186,100 +150,38 @@ impl Picture {
 
     /// Somebody who is online.
     pub(in crate::faf) fn player(&self, id: u32) -> Option<&PlayerEntry> {
-        let at = *self.index.get(&id)? as usize;
-        self.players[at / BLOCK].entries.get(at % BLOCK)
+        self.players.get(id)
     }
 
     /// Everybody's id, claim and connection.
     pub(in crate::faf) fn players(&self) -> impl Iterator<Item = &PlayerEntry> {
-        self.players.iter().flat_map(|block| &block.entries)
+        self.players.iter()
     }
 
     /// A player can be reached; an older claim is replaced, a newer one stays.
     pub(in crate::faf) fn player_here(&mut self, id: u32, conn: ConnId, epoch: u64, text: Bytes) {
-        let entry = PlayerEntry { id, conn, epoch };
-        if let Some(&at) = self.index.get(&id) {
-            let (block, at) = (&mut self.players[at as usize / BLOCK], at as usize % BLOCK);
-            let known = &block.entries[at];
-            // Of the same, two lives of one node may have granted it before they knew of others.
-            if known.epoch < epoch || known.epoch == epoch && known.conn != conn {
-                block.entries[at] = entry;
-                block.texts.get_mut().apart()[at] = chunk(text);
-            }
-            return;
-        }
-        if self.players.last().is_none_or(PlayerBlock::is_full) {
-            self.players.push(PlayerBlock::default());
-        }
-        let number = self.players.len() - 1;
-        let block = &mut self.players[number];
-        self.index
-            .insert(id, (number * BLOCK + block.entries.len()) as u32);
-        block.entries.push(entry);
-        block.texts.get_mut().apart().push(chunk(text));
+        self.players.here(PlayerEntry { id, conn, epoch }, text);
     }
 
     /// A player's newest object, if the claim is the one that is known.
     pub(in crate::faf) fn player_text(&mut self, id: u32, epoch: u64, text: Bytes) {
-        let Some(&at) = self.index.get(&id) else {
-            return;
-        };
-        let (block, at) = (&mut self.players[at as usize / BLOCK], at as usize % BLOCK);
-        if block.entries[at].epoch == epoch && block.texts.get_mut().of(at) != text {
-            block.texts.get_mut().apart()[at] = chunk(text);
-        }
+        self.players.text(id, epoch, text);
     }
 
     /// The object of somebody who is online.
     pub(in crate::faf) fn text_of(&self, id: u32) -> Option<Bytes> {
-        let at = *self.index.get(&id)? as usize;
-        Some(self.players[at / BLOCK].texts.borrow().of(at % BLOCK))
+        self.players.text_of(id)
     }
 
-    /// A claim is over; another claim of the same player stays. The last player takes the free place.
+    /// A claim is over; another claim of the same player stays.
     pub(in crate::faf) fn player_gone(&mut self, id: u32, epoch: u64) {
-        if self.player(id).is_none_or(|entry| entry.epoch != epoch) {
-            return;
-        }
-        let Some(at) = self.index.remove(&id) else {
-            return;
-        };
-        let Some((last, text)) = self.players.last_mut().and_then(PlayerBlock::pop) else {
-            return;
-        };
-        if self
-            .players
-            .last()
-            .is_some_and(|block| block.entries.is_empty())
-        {
-            self.players.pop();
-        }
-        if last.id == id {
-            return;
-        }
-        self.index.insert(last.id, at);
-        let (block, at) = (&mut self.players[at as usize / BLOCK], at as usize % BLOCK);
-        block.entries[at] = last;
-        block.texts.get_mut().apart()[at] = text;
+        self.players.gone(id, epoch);
     }
 
     /// `player_info` with everybody, in as many messages as it takes, each in shared parts.
     pub(in crate::faf) fn player_lists(&self) -> Vec<Vec<Rc<Chunk>>> {
         let mut lists = Lists::new(&self.players_head, &self.comma, &self.tail);
-        for block in &self.players {
-            if block.is_full() {
-                block.texts.borrow_mut().join();
-            }
-            let texts = block.texts.borrow();
-            match &*texts {
-                Texts::Apart(all) => lists.add_all(all),
-                Texts::Joined(whole, _) if whole.text().len() <= LIST_BYTES => lists.add(whole),
-                Texts::Joined(_, ends) => {
-                    let apart: Vec<_> = (0..ends.len()).map(|at| chunk(texts.of(at))).collect();
-                    lists.add_all(&apart);
-                }
-            }
-        }
+        self.players.list(&mut lists);
         lists.finish()
     }
 
@@ -366,167 +268,10 @@ impl Picture {
     }
 }
 
-impl Default for PlayerBlock {
-    /// Nobody yet, and room for as many as there may be.
-    fn default() -> Self {
-        PlayerBlock {
-            entries: Vec::with_capacity(BLOCK),
-            texts: RefCell::new(Texts::Apart(Vec::new())),
-        }
-    }
-}
-
-impl PlayerBlock {
-    fn is_full(&self) -> bool {
-        self.entries.len() == BLOCK
-    }
-
-    /// Takes the last one out.
-    fn pop(&mut self) -> Option<(PlayerEntry, Rc<Chunk>)> {
-        Some((self.entries.pop()?, self.texts.get_mut().apart().pop()?))
-    }
-}
-
-impl Texts {
-    /// One of them.
-    fn of(&self, at: usize) -> Bytes {
-        match self {
-            Texts::Apart(all) => all[at].text().clone(),
-            Texts::Joined(whole, ends) => {
-                let from = at
-                    .checked_sub(1)
-                    .map_or(0, |before| ends[before] as usize + 1);
-                whole.text().slice(from..ends[at] as usize)
-            }
-        }
-    }
-
-    /// All of them, to be changed.
-    fn apart(&mut self) -> &mut Vec<Rc<Chunk>> {
-        if let Texts::Joined(_, ends) = self {
-            let all = (0..ends.len()).map(|at| chunk(self.of(at))).collect();
-            *self = Texts::Apart(all);
-        }
-        match self {
-            Texts::Apart(all) => all,
-            Texts::Joined(..) => unreachable!("they were just taken apart"),
-        }
-    }
-
-    /// Puts them together, if they are not.
-    fn join(&mut self) {
-        let Texts::Apart(all) = self else {
-            return;
-        };
-        let whole = joined(all.iter().map(|text| text.text()));
-        let ends = all.iter().scan(0, |next, text| {
-            let end = *next + text.text().len();
-            *next = end + 1;
-            Some(end as u32)
-        });
-        *self = Texts::Joined(chunk(whole), ends.collect());
-    }
-}
-
-fn chunk(text: Bytes) -> Rc<Chunk> {
-    Rc::new(Chunk::new(text))
-}
-
-/// A list that is being put together, in messages of at most [`LIST_BYTES`]. No part is longer: what one player or game says of
-/// itself is bounded.
-struct Lists<'a> {
-    head: &'a Rc<Chunk>,
-    comma: &'a Rc<Chunk>,
-    tail: &'a Rc<Chunk>,
-    whole: Vec<Vec<Rc<Chunk>>>,
-    parts: Vec<Rc<Chunk>>,
-    bytes: usize,
-}
-
-impl<'a> Lists<'a> {
-    fn new(head: &'a Rc<Chunk>, comma: &'a Rc<Chunk>, tail: &'a Rc<Chunk>) -> Self {
-        Lists {
-            head,
-            comma,
-            tail,
-            whole: Vec::new(),
-            parts: vec![head.clone()],
-            bytes: 0,
-        }
-    }
-
-    /// Appends a part, with a comma if it is not the first of its message; nothing for an empty one.
-    fn add(&mut self, chunk: &Rc<Chunk>) {
-        self.add_all(std::slice::from_ref(chunk));
-    }
-
-    /// The same with several, none empty, which are not parted if a message has room for them: as if they were joined.
-    fn add_all(&mut self, chunks: &[Rc<Chunk>]) {
-        let commas = chunks.len().saturating_sub(1);
-        let bytes = chunks.iter().map(|chunk| chunk.text().len()).sum::<usize>() + commas;
-        if bytes == 0 {
-            return;
-        }
-        if bytes > LIST_BYTES && chunks.len() > 1 {
-            return chunks.iter().for_each(|chunk| self.add(chunk));
-        }
-        if self.bytes > 0 && self.bytes + 1 + bytes > LIST_BYTES {
-            self.end_message();
-            self.parts.push(self.head.clone());
-        } else if self.bytes > 0 {
-            self.parts.push(self.comma.clone());
-            self.bytes += 1;
-        }
-        for (at, chunk) in chunks.iter().enumerate() {
-            if at > 0 {
-                self.parts.push(self.comma.clone());
-            }
-            self.parts.push(chunk.clone());
-        }
-        self.bytes += bytes;
-    }
-
-    fn end_message(&mut self) {
-        self.parts.push(self.tail.clone());
-        self.whole.push(std::mem::take(&mut self.parts));
-        self.bytes = 0;
-    }
-
-    fn finish(mut self) -> Vec<Vec<Rc<Chunk>>> {
-        self.end_message();
-        self.whole
-    }
-}
-
-/// Joins texts with commas, leaving out empty ones, and makes them slices of the joined text.
-fn join<'a>(texts: impl Iterator<Item = &'a RefCell<Bytes>>) -> Rc<Chunk> {
-    let texts: Vec<_> = texts.filter(|text| !text.borrow().is_empty()).collect();
-    let apart: Vec<Bytes> = texts.iter().map(|text| text.borrow().clone()).collect();
-    let whole = joined(apart.iter());
-    let mut at = 0;
-    for text in texts {
-        let end = at + text.borrow().len();
-        text.replace(whole.slice(at..end));
-        at = end + 1;
-    }
-    chunk(whole)
-}
-
-/// Texts with commas between them.
-fn joined<'a>(texts: impl Iterator<Item = &'a Bytes> + Clone) -> Bytes {
-    let mut out = BytesMut::with_capacity(texts.clone().map(|text| text.len() + 1).sum());
-    for (i, text) in texts.enumerate() {
-        if i > 0 {
-            out.extend_from_slice(b",");
-        }
-        out.extend_from_slice(text);
-    }
-    out.freeze()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::faf::directory::players::BLOCK;
     use crate::faf::protocol::lists::tests::in_frames;
 
     /// The entries of all messages of a list, each of which a client can read whatever its transport.

@@ -100,7 +100,7 @@ impl Directory {
             .filter(|player| player.conn.shard == here);
         let mut own: Vec<_> = own.filter(|player| player.id >= from).collect();
         own.sort_unstable_by_key(|player| player.id);
-        let shown = |player: &&super::picture::PlayerEntry| PlayerShown {
+        let shown = |player: &&super::players::PlayerEntry| PlayerShown {
             id: player.id,
             conn: player.conn,
             epoch: player.epoch,

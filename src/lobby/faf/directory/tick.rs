@@ -163,6 +163,7 @@ impl Directory {
     ) {
         hand.turn
             .mail_all(|| DirectoryMail::Dirty(Box::new(changes.clone())).into());
+        self.show_blocks(hand);
         let has_others = hand.topology.has_others();
         if has_others {
             for part in letters(&changes) {

@@ -1,5 +1,7 @@
 //! What changed of what everybody may see.
 
+use std::{ops::Range, sync::Arc};
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +47,9 @@ pub enum DirectoryMail {
     GameText(GameUpdate),
     /// What has changed at the sender since its last tick.
     Dirty(Box<Changes>),
+    /// To the sender's other shards of its node: players of its as they stand one after the other. Whose objects are the same
+    /// there is what all of them keep.
+    Block(PlayerBlock),
     /// To a node's every shard: the sender's players in a range of ids, of which it has no others.
     Players {
         /// Account id, the first of the range.
@@ -69,6 +74,38 @@ pub enum DirectoryMail {
     Digest(Digest),
     /// What the receiver has shown is not what the sender knows: it is to be shown again.
     ShowAgain,
+}
+
+/// A block of a shard's players, and their objects with commas between them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PlayerBlock {
+    /// Which of the shard's blocks.
+    pub number: u32,
+    /// Account ids, in the order in which they stand.
+    pub players: Vec<u32>,
+    /// Their objects.
+    pub whole: Bytes,
+    /// Where each object ends.
+    pub ends: Arc<[u32]>,
+}
+
+impl PlayerBlock {
+    /// Whether it has an object of each.
+    pub(in crate::faf) fn is_sound(&self) -> bool {
+        let is_whole = self.ends.last().map(|&end| end as usize) == Some(self.whole.len());
+        is_whole && self.ends.is_sorted_by(|a, b| a < b) && self.ends.len() == self.players.len()
+    }
+
+    /// One of the objects.
+    pub(in crate::faf) fn object(&self, at: usize) -> &[u8] {
+        &self.whole[object(&self.ends, at)]
+    }
+}
+
+/// Where one of the objects is that end there and have commas between them.
+pub(in crate::faf) fn object(ends: &[u32], at: usize) -> Range<usize> {
+    let before = at.checked_sub(1).map(|before| ends[before] as usize + 1);
+    before.unwrap_or(0)..ends[at] as usize
 }
 
 /// The end of a range that was shown.

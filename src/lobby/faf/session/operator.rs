@@ -6,7 +6,7 @@ use crate::{
     Audience, ConnId,
     faf::{
         context::Context,
-        directory::picture::PlayerEntry,
+        directory::players::PlayerEntry,
         mail::session::SessionMail,
         model::account::Ban,
         protocol::{message, text},
@@ -46,7 +46,7 @@ fn shown(session: &Session, player: &Player) -> Row {
         id: Some(player.account.id.into()),
         name: player.account.login.to_string(),
         address: session.address,
-        since: player.since.as_secs(),
+        since: player.since_s,
         state: session.state.name().to_owned(),
         game,
         client: None,
