@@ -5,7 +5,9 @@
 
 use rand::Rng;
 
-use super::{Game, LeaveReason, Out, ParticipantId, delivery::Collected, limits};
+use super::{
+    Game, LeaveReason, Out, ParticipantId, delivery::Collected, limits, participants::Participant,
+};
 use crate::messages::{
     CommandJudge, CommandKickFromGame, EventGameSay, GameCommand, GameCommandBody, GameEventBody,
     ResponseBody, ResponseCode,
@@ -15,10 +17,19 @@ use crate::messages::{
 pub struct Cx<'a> {
     /// Where chance comes from.
     pub rng: &'a mut dyn Rng,
-    /// Whether a participant may say so many bytes more; asking counts them.
-    pub may_say: &'a mut dyn FnMut(ParticipantId, usize) -> bool,
+    /// Whether a participant may say what comes next, of what he says himself or of what a judge has him say.
+    pub may_say: &'a mut dyn FnMut(ParticipantId, Voice) -> bool,
     /// The stored deck of the one who commands, found beforehand.
     pub stored_deck: &'a dyn Fn(i32) -> Option<&'a [u8]>,
+}
+
+/// Who has somebody say something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// They themselves.
+    Own,
+    /// A judge.
+    Forced,
 }
 
 /// The response to a container.
@@ -146,14 +157,9 @@ impl Game {
             return Err(ResponseCode::RespFunctionNotAllowed);
         }
         turn.forced_by = Some(actor.id);
-        let target = judge.target_id();
         turn.inner += judge.game_command.len();
-        let is_too_much = judge.game_command.len() > limits::JUDGE_COMMANDS
-            || turn.inner > limits::INNER_COMMANDS;
-        let player = self
-            .participant(target)
-            .filter(|one| one.player.is_some() && !is_too_much)
-            .ok_or(ResponseCode::RespContextError)?;
+        let player = self.judged(judge, turn.inner)?;
+        let target = player.id;
         let forced = Actor {
             id: target,
             // What somebody is made to do is done with their own rights.
@@ -172,6 +178,43 @@ impl Game {
             }
         }
         Ok(())
+    }
+
+    /// Whom a judge's command makes do something, if with it a container has so many commands within such commands.
+    fn judged(&self, judge: &CommandJudge<'_>, inner: usize) -> Result<&Participant, ResponseCode> {
+        let is_too_much =
+            judge.game_command.len() > limits::JUDGE_COMMANDS || inner > limits::INNER_COMMANDS;
+        self.participant(judge.target_id())
+            .filter(|one| one.player.is_some() && !is_too_much)
+            .ok_or(ResponseCode::RespContextError)
+    }
+
+    /// What players who are connected would be made to do by a container, in that order: what takes something of theirs is asked of
+    /// them beforehand.
+    pub fn forced<'c>(
+        &self,
+        by: ParticipantId,
+        commands: &'c [GameCommand<'c>],
+    ) -> Vec<(ParticipantId, &'c GameCommandBody<'c>)> {
+        let mut forced = Vec::new();
+        let is_judge = self.participant(by).is_some_and(|one| one.judge);
+        if !is_judge || commands.len() > limits::COMMANDS {
+            return forced;
+        }
+        let mut inner = 0;
+        for command in commands.iter().rev() {
+            let Some(GameCommandBody::Judge(judge)) = &command.body else {
+                continue;
+            };
+            inner += judge.game_command.len();
+            let target = self.judged(judge, inner);
+            if let Some(target) = target.ok().filter(|target| target.connected) {
+                let bodies = judge.game_command.iter();
+                let bodies = bodies.filter_map(|command| command.body.as_ref());
+                forced.extend(bodies.map(|body| (target.id, body)));
+            }
+        }
+        forced
     }
 
     fn perform(
@@ -283,7 +326,11 @@ impl Game {
             return Err(ResponseCode::RespFunctionNotAllowed);
         }
         let is_free = actor.is_forced && !speaker.connected;
-        if !is_free && !(turn.cx.may_say)(actor.id, text.len()) {
+        let voice = match actor.is_forced {
+            true => Voice::Forced,
+            false => Voice::Own,
+        };
+        if !is_free && !(turn.cx.may_say)(actor.id, voice) {
             return Err(ResponseCode::RespChatFlood);
         }
         let message = Some(text.into());

@@ -37,7 +37,7 @@ mod tests;
 
 pub use self::{
     admission::Applicant,
-    commands::{Answer, Cx},
+    commands::{Answer, Cx, Voice},
     delivery::closed_message,
     delivery::{Delivery, News, Out, Recipients},
     ids::ParticipantId,

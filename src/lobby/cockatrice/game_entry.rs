@@ -16,6 +16,7 @@ use cockatrice::{
 
 use super::{
     Cockatrice, CockatriceTurn,
+    forced::may_force,
     mail::{Entrant, GameCommands, Item, NewGameAt, ToGame, ToRoom, ToSession},
     protocol,
     questions::Place,
@@ -94,7 +95,10 @@ impl Cockatrice {
         if decks.is_empty() {
             let to = self.game_commands(turn, conn, body, container, BTreeMap::new());
             return match to {
-                Ok(shard) => self.begin_wait(turn, conn, work, shard == self.shard),
+                Ok(shard) => {
+                    let is_here = shard == self.shard && !may_force(container);
+                    self.begin_wait(turn, conn, work, is_here);
+                }
                 Err(code) => turn.send(conn, protocol::response(cmd_id, code, &[])),
             };
         }
@@ -184,6 +188,7 @@ impl Cockatrice {
             may_say,
             decks,
             speaker: speaker.flatten(),
+            forced: BTreeMap::new(),
         };
         self.tell_game(shard, game, ToGame::Commands(commands));
         Ok(shard)

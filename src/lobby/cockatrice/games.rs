@@ -8,8 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use cockatrice::{
-    flood::Limits,
-    game::{Cx, News, Out, ParticipantId},
+    game::{Cx, News, Out, ParticipantId, Voice},
     messages::{CommandContainer, ResponseCode, ServerInfoGame, decode, encode, raw},
 };
 
@@ -17,7 +16,8 @@ use super::{
     Cockatrice, CockatriceTurn,
     game_entry::{person, text_said},
     mail::{
-        Delivery, Entrant, GameCommands, Item, ToDirectory, ToGame, ToRegistry, ToRoom, ToSession,
+        Delivery, Entrant, Forced, GameCommands, Item, ToDirectory, ToGame, ToRegistry, ToRoom,
+        ToSession,
     },
     protocol,
     questions::ListChange,
@@ -49,13 +49,7 @@ impl Cockatrice {
     }
 
     fn commanded(&mut self, turn: &mut CockatriceTurn<'_>, game: u32, commands: GameCommands) {
-        let GameCommands {
-            conn,
-            container,
-            may_say,
-            decks,
-            speaker,
-        } = commands;
+        let conn = commands.conn;
         let not_there = Reply::code(ResponseCode::RespNotInRoom);
         let table = self.tables.get_mut(&game);
         let Some(table) = table.filter(|table| !table.closing) else {
@@ -64,33 +58,36 @@ impl Cockatrice {
         let Some(by) = table.participant(conn) else {
             return self.reply_to(conn, not_there);
         };
-        let Ok(container) = decode::<CommandContainer<'_>>(&container) else {
+        let body = commands.container.clone();
+        let Ok(container) = decode::<CommandContainer<'_>>(&body) else {
             return self.reply_to(conn, Reply::code(ResponseCode::RespInvalidCommand));
         };
         let given = &container.game_command;
+        let forced = table.game.forced(by, given);
+        if let Some((to, wanted)) = table.next_wanted(&forced, &commands.forced, &self.topology) {
+            return self.ask_forced(to, game, wanted, commands);
+        }
+        let GameCommands {
+            may_say,
+            decks,
+            speaker,
+            forced,
+            ..
+        } = commands;
         self.metrics.game_commands.add(given.len() as u64);
         let mut talk = Talk {
-            by,
             own: may_say,
             said: 0,
-            seats: &mut table.seats,
-            limits: self.settings.chat(),
-            tick: self.ticks,
-            made_to_say: Vec::new(),
+            forced,
         };
         let mut cx = Cx {
             rng: turn.rng,
-            may_say: &mut |id, bytes| talk.may_say(id, bytes),
+            may_say: &mut |id, voice| talk.may_say(id, voice),
             stored_deck: &|id| decks.get(&id).map(|deck| &**deck),
         };
         let mut out = Out::default();
         let answer = table.game.commands(by, given, &mut cx, &mut out);
-        let Talk {
-            said, made_to_say, ..
-        } = talk;
-        for (conn, bytes) in made_to_say {
-            self.post.session(conn, ToSession::MadeToSay(bytes));
-        }
+        let said = talk.said;
         if let Some(speaker) = speaker.filter(|_| said > 0) {
             let description = table.game.rules().description.clone();
             for text in given.iter().rev().filter_map(text_said).take(said) {
@@ -442,32 +439,29 @@ impl Cockatrice {
 }
 
 /// Who may say how much with a container.
-struct Talk<'a> {
-    by: ParticipantId,
+struct Talk {
     /// Whether what its sender says may be said, one after the other.
     own: VecDeque<bool>,
     /// How much of that was said.
     said: usize,
-    seats: &'a mut BTreeMap<ParticipantId, Seat>,
-    limits: Limits,
-    tick: u64,
-    /// What others are made to say by it: it is charged to them (spec: cockatrice-table 11).
-    made_to_say: Vec<(ConnId, u32)>,
+    /// The same of what others are made to say.
+    forced: BTreeMap<ParticipantId, Forced>,
 }
 
-impl Talk<'_> {
-    fn may_say(&mut self, id: ParticipantId, bytes: usize) -> bool {
-        if id == self.by
-            && let Some(may) = self.own.pop_front()
-        {
-            self.said += usize::from(may);
-            return may;
+impl Talk {
+    fn may_say(&mut self, id: ParticipantId, voice: Voice) -> bool {
+        match voice {
+            Voice::Own => {
+                let may = self.own.pop_front().unwrap_or(false);
+                self.said += usize::from(may);
+                may
+            }
+            // Whoever could not be asked is not there any more: it costs nobody anything.
+            Voice::Forced => {
+                let forced = self.forced.get_mut(&id);
+                let may = forced.and_then(|forced| forced.may_say.pop_front());
+                may.unwrap_or(true)
+            }
         }
-        let Some(seat) = self.seats.get_mut(&id) else {
-            return true;
-        };
-        let size = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.made_to_say.push((seat.conn, size));
-        seat.made_to_say.attempt(self.tick, bytes, &self.limits)
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use cockatrice::{
-    game::{Role, Rules},
+    game::{ParticipantId, Role, Rules},
     messages::CloseReason,
     rooms::History,
 };
@@ -284,6 +284,35 @@ pub(super) struct GameCommands {
     pub(super) decks: BTreeMap<i32, Bytes>,
     /// Who it is, if what is said in games is written down.
     pub(super) speaker: Option<Box<LogLine>>,
+    /// What players have let go of whom a judge makes do something, as far as they were asked.
+    #[serde(default)]
+    pub(super) forced: BTreeMap<ParticipantId, Forced>,
+}
+
+/// What of a player's own goes into what a judge makes them do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Forced {
+    /// Whether what they are made to say may be said, one after the other.
+    pub(super) may_say: VecDeque<bool>,
+}
+
+/// What a judge's container wants of a player.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Wanted {
+    /// Who that is in the game.
+    pub(super) of: ParticipantId,
+    /// Bytes of each text that they are to say.
+    pub(super) texts: Vec<u32>,
+}
+
+/// A judge's container on its way to somebody of whom it wants something; then it goes back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct AskForced {
+    pub(super) game: u32,
+    /// The shard that has it.
+    pub(super) shard: ShardId,
+    pub(super) wanted: Wanted,
+    pub(super) commands: GameCommands,
 }
 
 /// For a connection.
@@ -320,8 +349,8 @@ pub(super) enum ToSession {
     Entered(u32, Taking),
     /// It is no longer in it.
     Removed(u32),
-    /// A judge has made its user say so many bytes.
-    MadeToSay(u32),
+    /// A judge makes its user do something.
+    Forced(Box<AskForced>),
     /// An operator of another node ends it.
     Dismissed(Box<Farewell>),
     /// A game of this shard takes it for a participant, after something between them was lost.

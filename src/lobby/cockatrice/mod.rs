@@ -7,7 +7,7 @@
 //! | `login`, `claiming`, `registry`, `desk` | signing in; the claim to a name; who has which; who may connect |
 //! | `directory`, `users` | everybody's picture of who is there; lists of users, private messages |
 //! | `room_list`, `rooms` | which rooms there are; a room: its members, what they say |
-//! | `game_entry`, `games` | creating and joining games; a game's place in its room, and the way to its participants |
+//! | `game_entry`, `games`, `forced` | creating and joining games; a game's place in its room, and the way to its participants; what judges make them do |
 //! | `protocol` | what goes out, and how long messages are looked at |
 //! | `recording` | replays, and what is left of a game that is over |
 //! | `log` | what was said, and how busy the server is, for the store |
@@ -36,6 +36,7 @@ mod containers;
 mod desk;
 mod directory;
 mod event;
+mod forced;
 mod game_entry;
 mod games;
 mod kept;
@@ -345,9 +346,7 @@ impl Cockatrice {
             } => self.may(conn, asker, &name, exempt),
             ToSession::Agreed(account) => self.has_agreed(turn, conn, account),
             ToSession::Entered(game, taking) => self.entered_game(conn, game, taking),
-            ToSession::MadeToSay(bytes) => {
-                self.may_talk(conn, bytes as usize);
-            }
+            ToSession::Forced(asked) => self.forced(conn, *asked),
             ToSession::Removed(game) => {
                 if let Some(session) = self.sessions.get_mut(&conn) {
                     session.games.remove(&game);

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::{
     CockatriceTurn,
-    mail::{Caused, Delivery, Item, Mail, ToGame, ToRoom, ToSession},
+    mail::{Caused, Delivery, GameCommands, Item, Mail, ToGame, ToRoom, ToSession},
     questions::Ask,
     state::work::Wait,
     topology::Topology,
@@ -232,18 +232,27 @@ impl Item {
             }
             Item::Session(_, ToSession::GamesOf(_, games)) => games.len(),
             Item::Session(_, ToSession::Granted(_, games, ..)) => 100 * games.len(),
+            Item::Session(_, ToSession::Forced(asked)) => {
+                asked.commands.length() + 5 * asked.wanted.texts.len()
+            }
             Item::Log(line) => line.text.len() + line.target.len(),
             Item::Session(..) | Item::Desk(_) | Item::Echo(..) | Item::WriteLog(_) => 0,
-            Item::Game(_, ToGame::Commands(commands)) => {
-                let decks = commands.decks.values().map(Bytes::len);
-                commands.container.len() + decks.sum::<usize>() + commands.may_say.len()
-            }
+            Item::Game(_, ToGame::Commands(commands)) => commands.length(),
             Item::Game(_, ToGame::Lost(_) | ToGame::Ping(..) | ToGame::Still(_)) => 0,
             Item::Room(_, _, ToRoom::Say { text, .. }) => text.len(),
             Item::Room(_, _, ToRoom::Gone(_) | ToRoom::Leave(_) | ToRoom::GamesOf { .. }) => 0,
             _ => return LETTER,
         };
         HEAD + more
+    }
+}
+
+impl GameCommands {
+    /// How long they are when they are written, about.
+    fn length(&self) -> usize {
+        let decks = self.decks.values().map(Bytes::len);
+        let said = self.forced.values().map(|forced| forced.may_say.len());
+        self.container.len() + decks.sum::<usize>() + self.may_say.len() + said.sum::<usize>()
     }
 }
 

@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use cockatrice::{
-    flood::Window,
-    game::{Game, ParticipantId},
-};
+use cockatrice::game::{Game, ParticipantId};
 use serde::{Deserialize, Serialize};
 
 use super::{lists::Lists, session::Taking};
@@ -45,17 +42,11 @@ pub(crate) struct Seat {
     pub(crate) conn: ConnId,
     /// Ticks since something came from it.
     pub(crate) silent: i32,
-    /// What a judge has made them say of late.
-    pub(crate) made_to_say: Window,
 }
 
 impl Seat {
     pub(crate) fn of(conn: ConnId) -> Seat {
-        Seat {
-            conn,
-            silent: 0,
-            made_to_say: Window::default(),
-        }
+        Seat { conn, silent: 0 }
     }
 }
 

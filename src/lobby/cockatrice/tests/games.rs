@@ -428,6 +428,59 @@ fn what_somebody_is_made_to_say_counts_as_theirs() {
         assert_eq!(answer, ["14 RespChatFlood"]);
         let answer = ask(&mut sim, ann, game(15, 1, vec![talk("yes")]));
         assert_eq!(answer, ["game 1 say yes", "15 RespOk"]);
+        // What they have said themselves, wherever it was, counts for what they are made to say.
+        for _ in 0..11 {
+            tick(&mut sim);
+        }
+        ask(&mut sim, bob, room(16, 0, say("hello")));
+        let twice = ask(&mut sim, ann, game(17, 1, vec![made(), made()]));
+        assert_eq!(twice, ["game 1 say I lose", "17 RespOk"]);
+        // For somebody who is away a judge speaks for nothing; nobody but a judge has anybody say anything.
+        let answer = ask(&mut sim, bob, game(18, 1, vec![made()]));
+        assert_eq!(answer, ["18 RespFunctionNotAllowed"]);
+    });
+}
+
+/// Several are made to say something with one container: each is asked, wherever they are.
+#[test]
+fn several_are_made_to_say_something_at_once() {
+    let judged = Settings {
+        create_as_judge: true,
+        chat_messages: 1,
+        ..settings()
+    };
+    each_with(judged, |mut sim| {
+        let ann = member(&mut sim, "ann");
+        let RoomCommandBody::CreateGame(mut command) = create(3) else {
+            panic!()
+        };
+        command.join_as_judge = Some(true);
+        let create = RoomCommandBody::CreateGame(command);
+        ask(&mut sim, ann, room(10, 0, create));
+        for name in ["bob", "cat"] {
+            let conn = member(&mut sim, name);
+            ask(&mut sim, conn, room(10, 0, enter(1, false)));
+        }
+        let made = |target, text: &'static str| {
+            GameCommandBody::Judge(CommandJudge {
+                target_id: Some(target),
+                game_command: vec![GameCommand {
+                    body: Some(talk(text)),
+                }],
+            })
+        };
+        hush(&mut sim, &[ann]);
+        let all = vec![
+            made(1, "too much"),
+            talk("own"),
+            made(0, "too much as well"),
+            made(2, "two"),
+            made(1, "one"),
+        ];
+        let answer = ask(&mut sim, ann, game(11, 1, all));
+        assert_eq!(answer, ["game 1 say one,say two,say own", "11 RespOk"]);
+        let answer = ask(&mut sim, ann, game(12, 1, vec![made(2, "three")]));
+        assert_eq!(answer, ["12 RespOk"]);
     });
 }
 
