@@ -327,7 +327,7 @@ impl Cockatrice {
             Some(Command::JoinRoom(join)) => {
                 self.join_room(conn, self.room_of(join.room_id()), work)
             }
-            Some(command) if self.has_accounts() => self.of_registered(turn, conn, command),
+            Some(command) if self.has_accounts() => self.of_registered(turn, conn, command, work),
             Some(command) => Flow::code(without_accounts(command, has_account_rights)),
             None => Flow::code(ResponseCode::RespFunctionNotAllowed),
         }

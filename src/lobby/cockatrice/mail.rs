@@ -58,6 +58,8 @@ pub(super) enum Item {
     Room(u32, Era, ToRoom),
     /// A game; where it is.
     Game(u32, ToGame),
+    /// Somebody asks which room a game is of; everywhere.
+    Where(ConnId, u32),
     /// A game that is to begin; where it is to be.
     Begin(Box<NewGameAt>),
     /// A connection; where it is.
@@ -345,6 +347,8 @@ pub(super) enum ToSession {
     },
     /// The user whom it concerns, who has this account (0: none), has no objection.
     Agreed(u32),
+    /// The game that it asks for is of this room; none: it is not on that shard.
+    GameIn(Option<u32>),
     /// It is in this game.
     Entered(u32, Taking),
     /// It is no longer in it.

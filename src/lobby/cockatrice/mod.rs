@@ -294,6 +294,7 @@ impl Cockatrice {
             Item::Everywhere(change) => self.tell_everywhere(change),
             Item::Room(room, era, message) => self.for_room(room, era, message),
             Item::Game(game, message) => self.in_game(turn, game, message),
+            Item::Where(conn, game) => self.asked_where(conn, game),
             Item::Begin(new) => self.number_game(*new),
             Item::Session(conn, message) => self.in_session(turn, conn, message),
             Item::Shutdown {
@@ -320,7 +321,10 @@ impl Cockatrice {
     fn in_session(&mut self, turn: &mut CockatriceTurn<'_>, conn: ConnId, message: ToSession) {
         let answers = matches!(
             message,
-            ToSession::Reply(_) | ToSession::GamesOf(..) | ToSession::Agreed(_)
+            ToSession::Reply(_)
+                | ToSession::GamesOf(..)
+                | ToSession::GameIn(_)
+                | ToSession::Agreed(_)
         );
         if answers && !self.is_awaited(conn) {
             return self.metrics.late_answers.up();
@@ -336,6 +340,7 @@ impl Cockatrice {
             ToSession::Evicted => self.evicted(turn, conn),
             ToSession::Reply(reply) => self.reply(turn, conn, reply),
             ToSession::GamesOf(room, games) => self.games_told(turn, conn, room, games),
+            ToSession::GameIn(room) => self.told_where(turn, conn, room),
             ToSession::Look { asker, name, staff } => {
                 self.looked_at(conn, asker, &name, staff);
             }

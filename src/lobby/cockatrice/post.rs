@@ -236,7 +236,11 @@ impl Item {
                 asked.commands.length() + 5 * asked.wanted.texts.len()
             }
             Item::Log(line) => line.text.len() + line.target.len(),
-            Item::Session(..) | Item::Desk(_) | Item::Echo(..) | Item::WriteLog(_) => 0,
+            Item::Session(..)
+            | Item::Desk(_)
+            | Item::Where(..)
+            | Item::Echo(..)
+            | Item::WriteLog(_) => 0,
             Item::Game(_, ToGame::Commands(commands)) => commands.length(),
             Item::Game(_, ToGame::Lost(_) | ToGame::Ping(..) | ToGame::Still(_)) => 0,
             Item::Room(_, _, ToRoom::Say { text, .. }) => text.len(),

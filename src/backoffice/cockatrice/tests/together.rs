@@ -352,6 +352,34 @@ fn stored_decks_are_played_by_their_owner() {
     );
 }
 
+/// Whoever reports what happened in a game need not be in it (spec: cockatrice-behaviour 10, 18.5).
+#[test]
+fn a_report_names_the_room_of_a_game_wherever_it_is() {
+    each(
+        |_| {},
+        |scene| {
+            scene.all_enter(&["alicea", "bobbyb"]);
+            for room in 0..2 {
+                let who = ["alicea", "bobbyb"][room];
+                scene.code(who, &format!("Command_JoinRoom {{room_id={room}}}"));
+                let create = format!("Command_CreateGame room={room} {{}}");
+                assert_eq!(scene.code(who, &create), "RespOk");
+            }
+            scene.stage.act("carolc", "login as carolc");
+            for (who, game) in [("carolc", 2), ("carolc", 1), ("carolc", 77), ("bobbyb", 2)] {
+                let report = format!(
+                    "Command_Report {{reported_user=alicea, category=other, description=x, game_id={game}}}"
+                );
+                assert_eq!(scene.code(who, &report), "RespOk");
+            }
+            let look = "SELECT group_concat(game_id || ' ' || coalesce(room_id, 'none'), ', ') FROM cockatrice_reports";
+            let (runtime, bench) = &*scene.bench;
+            let rooms = runtime.block_on(bench.look(look));
+            assert_eq!(rooms, "2 1, 1 none, 77 none, 2 1");
+        },
+    );
+}
+
 #[test]
 fn whoever_changes_their_card_art_sees_it_first() {
     each(

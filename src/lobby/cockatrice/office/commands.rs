@@ -10,11 +10,9 @@ use crate::{
     ConnId,
     cockatrice::{
         Cockatrice, CockatriceTurn, Event,
-        mail::{Item, ToRoom},
-        questions::{
-            self, AccountChange, Ask, AskReports, ChangeAccount, ReportRequest, ServerMessage, Who,
-        },
-        state::work::{Flow, Work},
+        mail::{Item, ToRoom, ToSession},
+        questions::{self, AccountChange, Ask, ChangeAccount, ReportRequest, ServerMessage, Who},
+        state::work::{Flow, Reply, Work},
     },
 };
 
@@ -38,30 +36,84 @@ impl Cockatrice {
         turn: &mut CockatriceTurn<'_>,
         conn: ConnId,
         command: &SessionCommandBody<'_>,
+        work: &mut Work,
     ) -> Flow {
         let Some(who) = self.who(conn) else {
             return Flow::code(ResponseCode::RespFunctionNotAllowed);
         };
-        match questions::by_registered(&who, command) {
-            Some(Ok(Ask::AskReports(report))) => {
-                let report = self.with_room(conn, report);
-                self.ask(turn, conn, Ok(report.into()))
+        let mut asked = match questions::by_registered(&who, command) {
+            Some(asked) => asked,
+            None => return Flow::code(ResponseCode::RespFunctionNotAllowed),
+        };
+        if let Ok(Ask::AskReports(report)) = &mut asked
+            && let ReportRequest::New(report) = &mut report.request
+        {
+            match self.room_of_report(conn, report.game, work) {
+                Ok(room) => report.room = room,
+                Err(flow) => return flow,
             }
-            Some(asked) => self.ask(turn, conn, asked),
-            None => Flow::code(ResponseCode::RespFunctionNotAllowed),
         }
+        self.ask(turn, conn, asked)
     }
 
-    /// A report of what happened in a game tells its room, if whoever reports is in it (spec: cockatrice-behaviour 18.5).
-    fn with_room(&self, conn: ConnId, mut asked: AskReports) -> AskReports {
-        if let ReportRequest::New(report) = &mut asked.request {
-            let session = self.sessions.get(&conn);
-            let game = u32::try_from(report.game).ok();
-            let taking = session.zip(game).and_then(|(s, game)| s.games.get(&game));
-            let room = taking.map(|taking| self.room_id(taking.room));
-            report.room = room.filter(|room| *room > 0);
+    /// The room of the game that a report is about, as reports have it (spec: cockatrice-behaviour 10, 18.5). Who is not in the game
+    /// has to ask for it first, since nobody knows of all games: then the command comes again.
+    fn room_of_report(
+        &mut self,
+        conn: ConnId,
+        game: i32,
+        work: &mut Work,
+    ) -> Result<Option<u32>, Flow> {
+        let has_asked = std::mem::take(&mut work.prepared);
+        let told = work.game_room.take();
+        let Some(game) = u32::try_from(game).ok().filter(|&game| game > 0) else {
+            return Ok(None);
+        };
+        let session = self.sessions.get(&conn);
+        let room = match session.and_then(|session| session.games.get(&game)) {
+            Some(taking) => Some(taking.room),
+            None if has_asked => told,
+            None => return Err(self.ask_where(conn, game, work)),
+        };
+        let id = room.map(|room| self.room_id(room));
+        Ok(id.filter(|id| *id > 0))
+    }
+
+    /// Asks every shard for a game.
+    fn ask_where(&mut self, conn: ConnId, game: u32, work: &mut Work) -> Flow {
+        work.prepared = true;
+        work.left += 1;
+        work.waits = 0;
+        let mut waits_for = self.shard;
+        for shard in self.topology.in_reach() {
+            work.waits += 1;
+            if shard != self.shard {
+                waits_for = shard;
+            }
+            self.post.to(shard, Item::Where(conn, game));
         }
-        asked
+        Flow::Wait(waits_for)
+    }
+
+    /// Somebody asks whether a game is here, and of which room.
+    pub(in crate::cockatrice) fn asked_where(&mut self, conn: ConnId, game: u32) {
+        let table = self.tables.get(&game).filter(|table| !table.closing);
+        let room = table.map(|table| table.room);
+        self.post.session(conn, ToSession::GameIn(room));
+    }
+
+    /// A shard has the game that was asked for, of this room, or has it not.
+    pub(in crate::cockatrice) fn told_where(
+        &mut self,
+        turn: &mut CockatriceTurn<'_>,
+        conn: ConnId,
+        room: Option<u32>,
+    ) {
+        let session = self.sessions.get_mut(&conn);
+        if let Some(work) = session.and_then(|session| session.work.as_mut()) {
+            work.game_room = room.or(work.game_room);
+        }
+        self.reply(turn, conn, Reply::code(ResponseCode::RespOk));
     }
 
     /// What the store knows of somebody who is not there.

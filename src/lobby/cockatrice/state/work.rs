@@ -86,6 +86,9 @@ pub(crate) struct Work {
     pub(crate) resumes: bool,
     /// What the command that comes next wants done before it is done.
     pub(crate) prepared: bool,
+    /// The room of the game that it is about, if that has been found.
+    #[serde(default)]
+    pub(crate) game_room: Option<u32>,
     /// What is done as soon as the user whom it concerns has agreed.
     pub(crate) then: Option<Then>,
     /// Rooms that are asked for a user's games, and what they have answered.
@@ -110,6 +113,7 @@ impl Work {
             joining: None,
             resumes: false,
             prepared: false,
+            game_room: None,
             then: None,
             gather: None,
             decks: BTreeMap::new(),
