@@ -143,6 +143,7 @@ impl Keep for Cockatrice {
         self.directory = directory;
         self.desk = desk;
         self.registry = registry;
+        self.registry.count_spellings();
         self.rooms = rooms;
         self.tables = tables;
         self.draining = draining;

@@ -33,8 +33,9 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Registry {
-    /// The name itself, or with a number behind it, that neither a session nor an account has.
-    fn free_name(&self, name: &str, taken: &[u32]) -> Option<Box<str>> {
+    /// The name itself, or with a number behind it, that neither a session nor an account has. `in_any_case`: nor does a session have
+    /// it in another spelling.
+    fn free_name(&self, name: &str, taken: &[u32], in_any_case: bool) -> Option<Box<str>> {
         let taken: BTreeSet<u32> = taken.iter().copied().collect();
         let has_account = |candidate: &str| {
             let number = match candidate.strip_prefix(name)? {
@@ -44,7 +45,11 @@ impl Registry {
             Some(taken.contains(&number))
         };
         let is_taken = |candidate: &str| {
-            self.claims.contains_key(candidate) || has_account(candidate) == Some(true)
+            let is_there = match in_any_case {
+                true => self.has_spelling(candidate),
+                false => self.claims.contains_key(candidate),
+            };
+            is_there || has_account(candidate) == Some(true)
         };
         free_name(name, is_taken).map(Into::into)
     }
@@ -72,12 +77,12 @@ impl Registry {
 
     fn hold(&mut self, name: Box<str>, conn: ConnId, epoch: u64) {
         self.names.insert(conn, name.clone());
-        self.claims.insert(name, Claim::of(conn, epoch));
+        self.put_claim(name, Claim::of(conn, epoch));
     }
 
     /// Nobody has it or waits for it any more, as far as is known here.
     fn drop_claim(&mut self, name: &str) {
-        if let Some(claim) = self.claims.remove(name) {
+        if let Some(claim) = self.take_claim(name) {
             self.names.remove(&claim.holder);
             for conn in &claim.waiting {
                 self.names.remove(conn);
@@ -129,6 +134,7 @@ impl Cockatrice {
             }
             return;
         }
+        let has_accounts = self.has_accounts();
         match self.registry.claims.get_mut(&name) {
             Some(claim) if replaces => {
                 claim.waiting.push_back(conn);
@@ -137,7 +143,10 @@ impl Cockatrice {
                     self.post.session(claim.holder, ToSession::Evicted);
                 }
             }
-            _ => match self.registry.free_name(&name, taken) {
+            _ => match self
+                .registry
+                .free_name(&name, taken, !replaces && has_accounts)
+            {
                 Some(free) => self.grant(free, conn),
                 None => {
                     self.metrics.over_limit.up();
@@ -178,7 +187,7 @@ impl Cockatrice {
 
     /// Whoever had the name has gone: the next one gets it.
     fn pass_on(&mut self, name: &str) {
-        let Some(mut claim) = self.registry.claims.remove(name) else {
+        let Some(mut claim) = self.registry.take_claim(name) else {
             return;
         };
         let Some(next) = claim.waiting.pop_front() else {

@@ -114,11 +114,13 @@ fn places(homes: &Homes, rooms: usize) -> Vec<ShardId> {
     places.collect()
 }
 
-/// The same on every machine (FNV-1a, and the finaliser of SplitMix64, since parts are of the lower bits).
+/// The same on every machine (FNV-1a, and the finaliser of SplitMix64, since parts are of the lower bits), and for all spellings of a
+/// name: they may be the same one to the store.
 fn hash(name: &str) -> u64 {
     const START: u64 = 0xCBF2_9CE4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01B3;
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(PRIME);
+    let step =
+        |hash: u64, byte: u8| (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(PRIME);
     let hash = name.bytes().fold(START, step);
     let mixed = (hash ^ (hash >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     mixed ^ (mixed >> 27)
@@ -176,6 +178,7 @@ mod tests {
         assert_eq!(stem("_1"), "");
         let topology = Topology::new(0, 5, 1);
         assert_eq!(topology.home("ann"), topology.home("ann_17"));
+        assert_eq!(topology.home("ann"), topology.home("aNN_2"));
     }
 
     #[test]

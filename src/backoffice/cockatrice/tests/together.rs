@@ -396,6 +396,38 @@ fn whoever_changes_their_card_art_sees_it_first() {
     );
 }
 
+/// The store compares names without case, those of sessions as well (spec: cockatrice-behaviour 1, cockatrice-wire 10.2).
+#[test]
+fn guests_whose_names_differ_in_case_get_a_number() {
+    each(
+        |_| {},
+        |scene| {
+            scene.enters("guests");
+            for (label, asked, given) in [
+                ("a", "Guests", "Guests_1"),
+                ("b", "guests_1", "guests_1_1"),
+                ("c", "GUESTS", "GUESTS_2"),
+                ("d", "guests", "guests_3"),
+            ] {
+                let login = format!("login as {asked}");
+                assert_eq!(scene.code(label, &login), "RespOk", "{asked}");
+                assert_eq!(own_name(scene, label), given);
+            }
+            // What has gone is free, in whatever spelling.
+            scene.stage.act("guests", "disconnect");
+            scene.stage.act("a", "disconnect");
+            assert_eq!(scene.code("e", "login as gUESTS"), "RespOk");
+            assert_eq!(own_name(scene, "e"), "gUESTS");
+        },
+    );
+}
+
+/// The name that somebody was given.
+fn own_name(scene: &mut Scene, label: &str) -> String {
+    let own = record(scene, label, "Command_GetUserInfo {}");
+    own["name"].as_str().expect("a name").to_owned()
+}
+
 #[test]
 fn a_server_for_registered_people_lets_no_guest_in() {
     each(
