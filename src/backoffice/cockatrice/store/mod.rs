@@ -54,7 +54,10 @@ use crate::{
 };
 
 /// The steps that make the embedded store what it is today. A step that has been released is never changed; a new one is added.
-const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sqlite.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("schema-1.sqlite.sql"),
+    include_str!("schema-2.sqlite.sql"),
+];
 /// The version that an embedded store has which this program has brought up to date.
 pub const VERSION: usize = MIGRATIONS.len();
 

@@ -154,7 +154,10 @@ on_all! {
         assert_eq!(bench.code(add("MAYBE")).await, Code::RespInvalidData);
         assert_eq!(bench.code(add("ALLOW")).await, Code::RespOk);
         assert_eq!(bench.code(add("DENY")).await, Code::RespOk);
-        assert_eq!(bench.code(art("Swamp")).await, Code::RespFunctionNotAllowed);
+        // In whatever letters (spec: cockatrice-behaviour 1).
+        for card in ["Swamp", "sWAMP"] {
+            assert_eq!(bench.code(art(card)).await, Code::RespFunctionNotAllowed);
+        }
         let outcome = bench.outcome(art("Forest")).await;
         assert!(matches!(&outcome.change, Some(Change::Record { told: true, .. })));
         assert_eq!(record(&outcome).card_art.unwrap().params().zoom, Some(4.0));

@@ -101,6 +101,16 @@ on_both! {
         assert!(bench.store.bans("alicea").await.unwrap().first().is_some_and(|ban| ban.minutes == "1"));
     }
 
+    async fn an_installation_is_banned_whatever_the_letters_of_its_id(bench: &Bench) {
+        let mary = bench.who("modmary").await;
+        visit(bench, "bobbyb").await;
+        let outcome = bench.outcome(by(&mary, ban("", "", "CID-Bobbyb", 0))).await;
+        let Some(Change::Banned(banned)) = outcome.change else { panic!("{outcome:?}") };
+        assert_eq!(banned.users, ["bobbyb".into()]);
+        let forever = Err(Refusal::Banned { reason: "be nice".into(), until: None });
+        assert_eq!(bench.sign_in("bobbyb", "bobbypass").await, forever);
+    }
+
     async fn warnings_are_told_and_kept(bench: &Bench) {
         let mary = bench.who("modmary").await;
         let warn = Request::Warn { name: "ALICEA".into(), reason: "Flaming".into(), client_id: "c".into() };

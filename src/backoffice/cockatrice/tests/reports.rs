@@ -192,4 +192,16 @@ on_all! {
             bench.outcome(by(&alice, report("bobbyb", "cheating", "again"))).await;
         }
     }
+
+    async fn kinds_of_reports_are_counted_whatever_their_letters(bench: &Bench) {
+        let (alice, mary) = (bench.who("alicea").await, bench.who("modmary").await);
+        for category in ["cheating", "Cheating", "other"] {
+            bench.outcome(by(&alice, report("bobbyb", category, "he cheats"))).await;
+        }
+        said(&bench.outcome(by(&mary, Request::Stats)).await, |body| {
+            let ResponseBody::ReportStats(told) = body else { panic!("{body:?}") };
+            let counts: Vec<_> = told.category_counts.iter().map(|kind| kind.count()).collect();
+            assert_eq!(counts, [2, 1]);
+        });
+    }
 }

@@ -6,13 +6,15 @@ use lobby::cockatrice::questions::{
     ReportRequest, WriteLog,
 };
 
+use sqlx::{Connection, Executor, SqliteConnection};
+
 use super::{
     Bench,
     bench::{mysql_database, on_server, run},
     on_both,
 };
 use crate::{
-    cockatrice::store::{Column, Store, Unusable},
+    cockatrice::store::{Column, NewAccount, Store, Unusable},
     store::StoreSettings,
 };
 
@@ -37,6 +39,54 @@ async fn the_embedded_store_is_there_again() {
         .await
         .unwrap();
     assert!(again.find("alicea").await.unwrap().is_some());
+}
+
+/// A store of before step 2 has all it had, and gives no number of an account again.
+#[tokio::test]
+async fn an_older_embedded_store_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}?mode=rwc", folder.path().join("old.db").display());
+    let mut old = SqliteConnection::connect(&url).await.unwrap();
+    const STEP: &str = include_str!("../store/schema-1.sqlite.sql");
+    const HELD: &str = "PRAGMA user_version = 1; \
+        INSERT INTO cockatrice_users (id, name, registrationDate, clientid) VALUES (3, 'alicea', '2026-01-01 00:00:00', 'abc'); \
+        INSERT INTO cockatrice_users (id, name, registrationDate) VALUES (9, 'gone', '2026-01-01 00:00:00'); \
+        DELETE FROM cockatrice_users WHERE id = 9; \
+        INSERT INTO cockatrice_card_art_name_rules (card_name, card_provider_id, mode, reason, created_by) \
+            VALUES ('Swamp', 'p', 'ALLOW', '', ''), ('SWAMP', 'P', 'DENY', '', ''); \
+        INSERT INTO cockatrice_bans VALUES ('alicea', '', 1, '2026-01-01 00:00:00', 0, '', 'be nice', 'ABC'); \
+        INSERT INTO cockatrice_reports (id, reporter_name, reported_user_name, category, description, chat_log, report_time) \
+            VALUES (4, 'alicea', 'bobbyb', 'Other', 'x', '', '2026-01-01 00:00:00')";
+    for text in [STEP, HELD] {
+        old.execute(text).await.unwrap();
+    }
+    old.close().await.unwrap();
+    let settings = StoreSettings::default();
+    let store = Store::open(&url, "ignored", 3, &settings).await.unwrap();
+    let rules = store.art_rules().await.unwrap();
+    assert_eq!(rules.len(), 1);
+    assert!(store.is_art_denied("swamp", "p").await.unwrap());
+    assert_eq!(store.of_client("ABC").await.unwrap(), ["alicea".into()]);
+    assert_eq!(store.bans("ALICEA").await.unwrap().len(), 1);
+    let found = store.find("alicea").await.unwrap().unwrap();
+    assert_eq!(found.account.id, 3);
+    let new = NewAccount {
+        name: "newcomer",
+        real_name: "",
+        password: "",
+        email: "",
+        country: "",
+        token: None,
+        admin: 0,
+    };
+    assert_eq!(store.create(&new).await.unwrap(), Some(10));
+    let mut now = SqliteConnection::connect(&url).await.unwrap();
+    let report = "SELECT id || category FROM cockatrice_reports WHERE category = 'OTHER'";
+    let report: String = sqlx::query_scalar(report)
+        .fetch_one(&mut now)
+        .await
+        .unwrap();
+    assert_eq!(report, "4Other");
 }
 
 fn line() -> LogLine {
