@@ -2,7 +2,8 @@
 //!
 //! Time is virtual and moves only in [`Simulator::advance`]. Mail between each pair of shards keeps its order, and mail
 //! of different pairs overtakes each other at random; so do answers of the back office. With `eager` mail a shard has
-//! its mail before it handles a frame, as in the engine; without, mail may be delayed as on a network. Mail is
+//! its mail before it handles a frame, as in the engine (which keeps the order in which a shard is sent mail besides: `one_inbox`);
+//! without, mail may be delayed as on a network. Mail is
 //! written and read again on its way, as it would be between machines, unless whoever drives it has no time for that
 //! (`written_mail`).
 //!
@@ -95,6 +96,8 @@ pub struct Simulator<D: Dialect> {
     nodes: Nodes<D>,
     lanes: Lanes,
     mail: BTreeMap<(ShardId, ShardId), VecDeque<Parcel<D>>>,
+    /// Who has sent what a shard has not handled yet, in order. Only with one inbox.
+    senders: BTreeMap<ShardId, VecDeque<ShardId>>,
     clients: BTreeMap<ConnId, Client>,
     now: Duration,
     /// The Unix time at which the monotonic clock began.
@@ -116,6 +119,9 @@ pub struct Simulator<D: Dialect> {
     pub published: Vec<D::Event>,
     /// Whether a shard always has its mail before it handles a frame.
     pub eager: bool,
+    /// Whether a shard has one inbox, as in the engine: what was sent to it first comes first, whoever has sent it. To be set at the
+    /// start, of a node that is alone.
+    pub one_inbox: bool,
     /// Whether mail is written, read again and compared on its way, which takes most of a simulation's time.
     pub written_mail: bool,
     /// Whether the back office keeps everybody waiting: no answer comes.
@@ -164,6 +170,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             nodes: Nodes::new(nodes),
             lanes: Lanes::default(),
             mail: BTreeMap::new(),
+            senders: BTreeMap::new(),
             clients: BTreeMap::new(),
             now: Duration::from_secs(1000),
             epoch: EPOCH,
@@ -177,6 +184,7 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             published: Vec::new(),
             eager: true,
+            one_inbox: false,
             written_mail: true,
             stalled: false,
             late: Duration::ZERO,
@@ -442,7 +450,8 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         let mut jobs = std::mem::take(&mut self.jobs);
         jobs.clear();
         for (&(from, to), queue) in &self.mail {
-            if !queue.is_empty() {
+            let first = self.senders.get(&to).and_then(VecDeque::front);
+            if !queue.is_empty() && first.is_none_or(|first| *first == from) {
                 jobs.push(Job::Parcel(from, to));
             }
         }
@@ -480,6 +489,9 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
     fn run(&mut self, job: Job) {
         match job {
             Job::Parcel(from, to) => {
+                if let Some(senders) = self.senders.get_mut(&to) {
+                    senders.pop_front();
+                }
                 let queue = self.mail.get_mut(&(from, to));
                 match queue.and_then(VecDeque::pop_front) {
                     Some(Parcel::Mail(mail)) => {

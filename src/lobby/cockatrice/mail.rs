@@ -50,10 +50,9 @@ pub(super) enum Item {
     Registry(ToRegistry),
     /// Who is there, and how many are in each room; everywhere.
     Directory(ToDirectory),
-    /// What that shard is to tell everywhere, as soon as what was told before has been done here; on a room's shard.
-    Echo(ShardId, ToDirectory),
-    /// What is told everywhere from here.
-    Everywhere(ToDirectory),
+    /// Somebody has gone, and comes by these shards yet, the last one first; on each what was told it before has been done. The one
+    /// behind them all, where they were, tells everybody.
+    Departed(Vec<ShardId>, Box<Departure>),
     /// A room; where it lives, as was known in this era.
     Room(u32, Era, ToRoom),
     /// A game; where it is.
@@ -80,6 +79,15 @@ pub(super) enum Item {
     Show(Delivery),
     /// A part of a letter that is too long for one; with the last it is whole.
     Piece { bytes: Bytes, is_last: bool },
+}
+
+/// Whoever has gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Departure {
+    pub(super) name: Box<str>,
+    pub(super) conn: ConnId,
+    /// In which they keep a place.
+    pub(super) games: BTreeMap<u32, Place>,
 }
 
 /// For the desk.

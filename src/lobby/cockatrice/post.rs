@@ -35,6 +35,8 @@ pub(super) struct Post {
     shard: Option<ShardId>,
     own: VecDeque<Caused>,
     others: BTreeMap<ShardId, Mail>,
+    /// What other shards of this node are told when everything else of this input is on its way.
+    last: BTreeMap<ShardId, Mail>,
     /// Questions, and what their answers are waited for with.
     asks: Vec<(Ask, Option<Waiting>)>,
     /// The step that what is caused now belongs to.
@@ -93,6 +95,17 @@ impl Post {
         }
     }
 
+    /// For this shard's role, which is not to hear of it before everybody could have heard what else this input has caused. Between
+    /// nodes there is no such order.
+    pub(super) fn last(&mut self, shard: ShardId, item: Item) {
+        if self.shard == Some(shard) || self.shard.map(ShardId::node) != Some(shard.node()) {
+            return self.to(shard, item);
+        }
+        let step = self.step;
+        let caused = Caused { step, item };
+        self.last.entry(shard).or_default().push(caused);
+    }
+
     /// Something that has come before is to be done here now.
     pub(super) fn again(&mut self, caused: Caused) {
         self.own.push_back(caused);
@@ -132,6 +145,7 @@ impl Post {
         pending: &mut Pending<Waiting>,
         topology: &Topology,
     ) {
+        let last = self.take_last();
         while let Some((shard, mail)) = self.others.pop_first() {
             if Some(shard.node()) == self.shard.map(ShardId::node) {
                 turn.mail(shard, mail);
@@ -139,12 +153,28 @@ impl Post {
                 self.send_node(turn, shard, mail, topology);
             }
         }
+        for (shard, mail) in last {
+            turn.mail(shard, mail);
+        }
         for (ask, waiting) in self.asks.drain(..) {
             let ticket = turn.ask(ask);
             if let Some(waiting) = waiting {
                 pending.put(ticket, waiting);
             }
         }
+    }
+
+    /// The letters that leave last. If there is one, all that its shard is told goes with it.
+    fn take_last(&mut self) -> BTreeMap<ShardId, Mail> {
+        let mut last = std::mem::take(&mut self.last);
+        if last.len() == 1 {
+            for (shard, mail) in &mut last {
+                let mut before = self.others.remove(shard).unwrap_or_default();
+                before.append(mail);
+                *mail = before;
+            }
+        }
+        last
     }
 
     /// Sends what is for shards of another node, this being the first of them: once, if all are told the same.
@@ -239,7 +269,7 @@ impl Item {
             Item::Session(..)
             | Item::Desk(_)
             | Item::Where(..)
-            | Item::Echo(..)
+            | Item::Departed(..)
             | Item::WriteLog(_) => 0,
             Item::Game(_, ToGame::Commands(commands)) => commands.length(),
             Item::Game(_, ToGame::Lost(_) | ToGame::Ping(..) | ToGame::Still(_)) => 0,

@@ -1,13 +1,13 @@
 //! A connection: how it begins, how long it may be silent, how it ends (spec: cockatrice-wire 3, 4, 9, 14).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use cockatrice::messages::CloseReason;
 
 use super::{
     Cockatrice, CockatriceTurn,
-    mail::{Item, ToDesk, ToDirectory, ToGame, ToRegistry, ToRoom},
+    mail::{Departure, Item, ToDesk, ToDirectory, ToGame, ToRegistry, ToRoom},
     protocol,
     settings::warned_after,
     state::{
@@ -131,6 +131,7 @@ impl Cockatrice {
         }
         if let Some(user) = session.user {
             self.session_over(user.session_id);
+            let shards = self.shards_left(&session.rooms, &session.games);
             let mut games = session.games;
             // Nobody keeps a place for guests.
             games.retain(|_, _| user.level.is_registered());
@@ -138,23 +139,46 @@ impl Cockatrice {
                 let Taking { room, shard, .. } = *taking;
                 (game, Place { room, shard })
             });
-            let games = games.collect();
-            let name = user.name;
-            self.spread_departure(&session.rooms, name.clone(), conn);
-            self.tell_home(&name.clone(), ToRegistry::Release { name, conn, games });
+            let gone = Departure {
+                name: user.name,
+                conn,
+                games: games.collect(),
+            };
+            self.departed(shards, Box::new(gone));
         }
     }
 
-    /// Everybody is told that a user is gone, when the shard of a room of theirs has told its members: nobody is to hear of somebody
-    /// who is no longer there.
-    fn spread_departure(&mut self, rooms: &BTreeSet<u32>, name: Box<str>, conn: ConnId) {
-        let left = ToDirectory::Left { name, conn };
-        let last = rooms.last().map(|&room| self.topology.room(room));
-        // What another node is told may be lost with it.
-        match last.filter(|shard| shard.node() == self.shard.node()) {
-            Some(shard) => self.post.to(shard, Item::Echo(self.shard, left)),
-            None => self.tell_everywhere(left),
+    /// The shards of this node that have told others when somebody who goes is out of rooms and games, ascending behind this one.
+    /// What another node is told may be lost with it.
+    fn shards_left(&self, rooms: &BTreeSet<u32>, games: &BTreeMap<u32, Taking>) -> Vec<ShardId> {
+        let rooms = rooms.iter().map(|&room| self.topology.room(room));
+        let games = games.values().map(|taking| taking.shard);
+        let node = self.shard.node();
+        let own = rooms.chain(games).filter(|shard| shard.node() == node);
+        let own: BTreeSet<ShardId> = own.collect();
+        if own.is_empty() {
+            return Vec::new();
         }
+        let others = own.into_iter().filter(|shard| *shard != self.shard);
+        std::iter::once(self.shard).chain(others).collect()
+    }
+
+    /// Tells everybody that a user is gone, and then the home of their name, when all those shards have told that they are out of rooms
+    /// and games: nobody is to hear of somebody who is no longer there, nor of who has the name next before this one has gone. Letters
+    /// leave in the order of shards, so the way begins with the last of them.
+    pub(super) fn departed(&mut self, mut path: Vec<ShardId>, gone: Box<Departure>) {
+        if let Some(next) = path.pop() {
+            return self.post.last(next, Item::Departed(path, gone));
+        }
+        let Departure { name, conn, games } = *gone;
+        let left = ToDirectory::Left {
+            name: name.clone(),
+            conn,
+        };
+        self.tell_everywhere(left);
+        let home = self.topology.home(&name);
+        let release = ToRegistry::Release { name, conn, games };
+        self.post.last(home, Item::Registry(release));
     }
 
     /// Asks rooms something that each of them answers. What is waited for is elsewhere if one of them is.

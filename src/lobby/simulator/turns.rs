@@ -118,6 +118,9 @@ impl<D: Dialect<Mail: Debug>> Simulator<D> {
         if from.node() != to.node() {
             return self.send_to_node(from, parcel);
         }
+        if self.one_inbox {
+            self.senders.entry(to).or_default().push_back(from);
+        }
         self.mail.entry((from, to)).or_default().push_back(parcel);
     }
 

@@ -153,3 +153,62 @@ fn games_of_a_user_are_gathered_from_all_rooms() {
         );
     });
 }
+
+/// Whoever goes has left their rooms and games for everybody before they are gone (spec: cockatrice-wire 4), and before they are there
+/// again.
+#[test]
+fn nobody_is_gone_before_they_have_left() {
+    let settings = Settings {
+        method: Method::Accounts,
+        rooms: r#"[{"name": "a"}, {"name": "b"}, {"name": "c"}, {"name": "d"}]"#.to_owned(),
+        ..settings()
+    };
+    for (shards, seed) in (1..=4).flat_map(|shards| (0..6).map(move |seed| (shards, seed))) {
+        let mut sim = simulator(shards, seed, settings.clone());
+        sim.one_inbox = true;
+        let all = ["alicea", "carolc", "modmary", "vipvera"].map(|name| member(&mut sim, name));
+        let mut bob = member(&mut sim, "bobbyb");
+        for conn in all.into_iter().chain([bob]) {
+            for id in 1..4 {
+                ask(&mut sim, conn, session(2, join(id)));
+            }
+            ask(&mut sim, conn, session(3, list()));
+        }
+        ask(&mut sim, bob, room(4, 1, create(3)));
+        for conn in all {
+            ask(&mut sim, conn, room(4, 1, enter(1, true)));
+        }
+        for is_replaced in [true, false] {
+            hush(&mut sim, &all);
+            match is_replaced {
+                true => {
+                    bob = connect(&mut sim);
+                    sim.send(bob, session(1, sign_in("bobbyb")));
+                }
+                false => sim.disconnect(bob),
+            }
+            sim.settle();
+            for conn in all {
+                let heard = heard_but_lists(&mut sim, conn);
+                let gone = heard.iter().position(|told| told == "left bobbyb");
+                let gone = gone.unwrap_or_else(|| panic!("{heard:?}"));
+                let (mut before, mut after) = (heard[..gone].to_vec(), heard[gone + 1..].to_vec());
+                before.sort();
+                after.sort();
+                let game = "game 1 PlayerPropertiesChanged".to_owned();
+                match is_replaced {
+                    true => {
+                        let rooms = (0..4).map(|id| format!("{id} left bobbyb"));
+                        let wanted: Vec<String> = rooms.chain([game.clone()]).collect();
+                        assert_eq!(before, wanted, "{shards} {seed}");
+                        assert_eq!(after, [game, "joined bobbyb".to_owned()]);
+                    }
+                    false => {
+                        assert_eq!(before, [game]);
+                        assert_eq!(after, [""; 0]);
+                    }
+                }
+            }
+        }
+    }
+}
