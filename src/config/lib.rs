@@ -25,7 +25,10 @@ mod sources;
 
 use std::{ops::Deref, path::PathBuf};
 
+use lobby::cockatrice::Method;
 use settings::{Key, Kind, PREFIX, Value, Values};
+
+use servatrice::LacksStore;
 
 pub use error::{ConfigError, Place};
 pub use groups::{Log, LogFormat, Server, Settings, TlsFiles};
@@ -78,6 +81,9 @@ impl Deref for Config {
 /// The key of the folder in which a server keeps what is its own.
 const DATA_DIR: &str = "server.data_dir";
 
+/// The key of the Cockatrice lobby's store.
+const COCKATRICE_STORE: &str = "cockatrice.store_url";
+
 /// What says where the FAF lobby listens.
 const FAF_LISTENERS: [&str; 3] = [
     "faf.qdatastream_address",
@@ -99,6 +105,7 @@ impl Config {
         own.extend(sources::from_flags(&sources.flags)?);
         let ini = servatrice::read(&sources.environment, sources.servatrice_ini.as_deref())?;
         let is_asked = |group: &str| own.iter().any(|given| given.key.group() == group);
+        let says_store = own.iter().any(|given| given.key.name == COCKATRICE_STORE);
         // A replaced server has no other lobbies.
         if (compat.deployed || ini.replaces.is_some()) && !is_asked("vcmi") {
             switch_off(&mut values, "vcmi.enabled");
@@ -112,6 +119,11 @@ impl Config {
         sources::overlay(&mut values, ini.given);
         sources::overlay(&mut values, own);
         let mut config = Config::resolve(values)?;
+        let method = config.settings.lobbies.cockatrice.dialect.method;
+        let fault = |lacks: LacksStore| lacks.fault(method == Method::Accounts, says_store);
+        if let Some(fault) = ini.lacks_store.and_then(fault) {
+            return Err(fault);
+        }
         config.replaces = compat.replaces.into_iter().chain(ini.replaces).collect();
         config.notes = compat.notes;
         config.notes.extend(ini.notes);

@@ -8,7 +8,7 @@ use super::{
         error::{ConfigError, Place},
         sources::Given,
     },
-    DATABASE, Ini, PORT, flag, give,
+    DATABASE, Ini, LacksStore, PORT, flag, give,
 };
 
 /// Puts our values together from theirs.
@@ -91,38 +91,54 @@ impl Composer<'_> {
             given.push(give(&place, DATABASE, "cockatrice.auth", "sql")?);
             return Ok(());
         }
-        let kind = self.text("database/type", "none").to_ascii_lowercase();
-        let name = "database/type";
-        match kind.as_str() {
-            "mysql" => {
-                let part = |key, default| {
-                    let text = self.text(key, default);
-                    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
-                };
-                let host = self.text("database/hostname", "localhost");
-                let url = format!(
-                    "mysql://{}:{}@{}/{}",
-                    part("database/user", "servatrice"),
-                    part("database/password", ""),
-                    if host.is_empty() { "localhost" } else { host },
-                    part("database/database", "servatrice"),
-                );
-                given.push(self.ini.give(name, "cockatrice.store_url", &url)?);
-                Ok(())
-            }
-            "" | "none" => {
-                let wants = self.text("authentication/method", "none");
-                if wants.eq_ignore_ascii_case("sql") {
-                    return self.refuse("authentication/method is sql, but database/type is none: set it to mysql, or set cockatrice.store_url in muster's own words");
-                }
-                Ok(())
-            }
-            other => self.refuse(&format!("database/type is {other:?}; there is only mysql")),
+        if self.database_type() == "mysql" {
+            let part = |key, default| {
+                let text = self.text(key, default);
+                utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+            };
+            let host = self.text("database/hostname", "localhost");
+            let url = format!(
+                "mysql://{}:{}@{}/{}",
+                part("database/user", "servatrice"),
+                part("database/password", ""),
+                if host.is_empty() { "localhost" } else { host },
+                part("database/database", "servatrice"),
+            );
+            let (name, key) = ("database/type", "cockatrice.store_url");
+            given.push(self.ini.give(name, key, &url)?);
         }
+    }
+
+    /// Why the file names no database that could be used.
+    pub(super) fn lacks_store(&self) -> Option<LacksStore> {
+        let place = &self.ini.place;
+        let ours = "set it to mysql, or set cockatrice.store_url in muster's own words";
+        let kind = self.database_type();
+        let (why, only_for_accounts) = match kind.as_str() {
+            _ if self.database.is_some() => return None,
+            "mysql" => return None,
+            "" | "none" => (
+                format!("{place}: authentication/method is sql, but database/type is none: {ours}"),
+                true,
+            ),
+            other => (
+                format!("{place}: database/type is {other:?}; there is only mysql: {ours}"),
+                false,
+            ),
+        };
+        Some(LacksStore {
+            why,
+            only_for_accounts,
+        })
     }
 
     fn rooms(&self, given: &mut Vec<Given>) -> Result<(), ConfigError> {
         let method = self.text("rooms/method", "config").to_ascii_lowercase();
+        Ok(())
+    }
+
+    fn database_type(&self) -> String {
+        self.text("database/type", "none").to_ascii_lowercase()
         let (name, key) = ("rooms/method", "cockatrice.rooms_in_store");
         match method.as_str() {
             _ if self.database.is_some() => {

@@ -33,6 +33,24 @@ pub(super) struct Found {
     pub(super) replaces: Option<String>,
     /// What somebody should know about it.
     pub(super) notes: Vec<String>,
+    /// It names no database that could be used.
+    pub(super) lacks_store: Option<LacksStore>,
+}
+
+/// Why there is no database, which is a fault unless there is one in our own words.
+pub(super) struct LacksStore {
+    /// In words.
+    why: String,
+    /// It is one only if there are accounts.
+    only_for_accounts: bool,
+}
+
+impl LacksStore {
+    /// Whether it is a fault: of settings in which our own words count as well, which may say where the store is.
+    pub(super) fn fault(self, has_accounts: bool, says_store: bool) -> Option<ConfigError> {
+        let is_fault = !says_store && (has_accounts || !self.only_for_accounts);
+        is_fault.then_some(ConfigError::Contradiction(self.why))
+    }
 }
 
 /// A database, in a variable. Counts for all keys of the group `database`.
@@ -75,6 +93,7 @@ pub(super) fn read(
     };
     given.extend(composer.all(&mut notes)?);
     Ok(Found {
+        lacks_store: composer.lacks_store(),
         given,
         replaces: Some(format!(
             "in the place of a Cockatrice server, whose settings count (there is the file {shown}): there is no other lobby \

@@ -402,3 +402,23 @@ fn what_is_not_possible_or_not_understood_is_told() {
             .starts_with("/nowhere/servatrice.ini: can't be read")
     );
 }
+
+/// Where the store is may stand in our own words, wherever those are.
+#[test]
+fn the_store_may_be_named_in_our_own_words() {
+    let url = "sqlite:/var/lib/x.db?mode=rwc";
+    let sql = "[authentication]\nmethod=sql\n";
+    let by_flag = load(sql, &[], &[("cockatrice.store_url", url)]).unwrap();
+    let variable = [("MUSTER_COCKATRICE_STORE_URL", url)];
+    let by_variable = load(sql, &variable, &[]).unwrap();
+    for config in [by_flag, by_variable] {
+        assert_eq!(config.cockatrice.store_url, url);
+        assert_eq!(config.lobbies.cockatrice.dialect.method, Method::Accounts);
+    }
+    let postgres = "[database]\ntype=postgres\n";
+    assert!(load(postgres, &[], &[("cockatrice.store_url", url)]).is_ok());
+    // Whoever wants no accounts needs none; whoever wants some needs one.
+    assert!(load(sql, &[], &[("cockatrice.auth", "none")]).is_ok());
+    let accounts = load("", &[], &[("cockatrice.auth", "sql")]).unwrap_err();
+    assert!(accounts.to_string().contains("database/type is none"));
+}
