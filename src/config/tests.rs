@@ -291,7 +291,7 @@ fn accounts_of_cockatrice_that_could_not_be_are_refused() {
         ),
         (
             &[("cockatrice.name_disallowed_expressions", "good.*,bad(")],
-            "cockatrice.name_disallowed_expressions: regex parse error",
+            "cockatrice.name_disallowed_expressions: \"bad(\": unclosed group",
         ),
         (
             &[("cockatrice.store_prefix", "a; DROP")],

@@ -92,13 +92,20 @@ impl NameRules {
             .map(|word| word.to_lowercase())
             .collect();
         // Each has to match a name as a whole.
-        let anchored = parts(&settings.expressions)
-            .into_iter()
-            .map(|part| format!("^(?:{part})$"));
-        let expressions = RegexSetBuilder::new(anchored)
-            .size_limit(EXPRESSIONS_BYTES)
-            .build()
-            .map_err(|error| BadExpression(error.to_string()))?;
+        let parts = parts(&settings.expressions);
+        let anchored: Vec<String> = parts.iter().map(|part| format!("^(?:{part})$")).collect();
+        let compiled = |anchored: &[String]| {
+            let mut set = RegexSetBuilder::new(anchored);
+            set.size_limit(EXPRESSIONS_BYTES).build()
+        };
+        let expressions = compiled(&anchored).map_err(|error| {
+            let mut single = parts.iter().zip(anchored.chunks(1));
+            let bad = single.find_map(|(part, alone)| Some((part, compiled(alone).err()?)));
+            match bad {
+                Some((part, error)) => BadExpression(format!("{part:?}: {}", in_a_line(&error))),
+                None => BadExpression(format!("all of them together: {}", in_a_line(&error))),
+            }
+        })?;
         Ok(NameRules {
             settings,
             words,
@@ -153,6 +160,13 @@ impl NameRules {
             settings.punctuation,
         )
     }
+}
+
+/// What is wrong with an expression, without the picture of where.
+fn in_a_line(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default().trim();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }
 
 /// The name, or with `_1`, `_2`, ... behind it the first that is not taken. `None` if too many are.
@@ -224,8 +238,18 @@ mod tests {
             expressions: expressions.to_owned(),
             ..NameSettings::default()
         };
-        assert!(NameRules::new(settings("(")).is_err());
-        assert!(NameRules::new(settings("(a{999}){999}")).is_err());
+        let large: Vec<String> = ('a'..='z').map(|c| format!("({c}{{99}}){{99}}")).collect();
+        // Which of them it is, and why, in a line.
+        for (expressions, wanted) in [
+            ("a+, (, b", r#""(": "#),
+            (r"(?!x).*admin.*", r#""(?!x).*admin.*": look-around"#),
+            ("a, (a{999}){999}", r#""(a{999}){999}": "#),
+            (&large.join(", "), "all of them together: "),
+        ] {
+            let bad = NameRules::new(settings(expressions)).expect_err("must be refused");
+            let told = bad.to_string();
+            assert!(told.starts_with(wanted) && !told.contains('\n'), "{told}");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What several of its keys make together.
 
+use cockatrice::rooms::{MOST_LINES, Permission, Required};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     super::{
@@ -10,6 +11,9 @@ use super::{
     },
     DATABASE, Ini, LacksStore, PORT, flag, give,
 };
+
+/// The array of rooms.
+const ROOMS: &str = "rooms/roomlist";
 
 /// Puts our values together from theirs.
 pub(super) struct Composer<'a> {
@@ -25,8 +29,8 @@ impl Composer<'_> {
         let mut given = vec![give(&Place::Implied, "", "cockatrice.enabled", "true")?];
         self.listeners(&mut given)?;
         self.database(&mut given)?;
-        self.rooms(&mut given)?;
-        self.limits(&mut given)?;
+        self.rooms(&mut given, notes)?;
+        self.limits(&mut given, notes)?;
         self.mail(&mut given, notes)?;
         self.trusted(&mut given)?;
         Ok(given)
@@ -107,6 +111,11 @@ impl Composer<'_> {
             let (name, key) = ("database/type", "cockatrice.store_url");
             given.push(self.ini.give(name, key, &url)?);
         }
+        Ok(())
+    }
+
+    fn database_type(&self) -> String {
+        self.text("database/type", "none").to_ascii_lowercase()
     }
 
     /// Why the file names no database that could be used.
@@ -132,13 +141,8 @@ impl Composer<'_> {
         })
     }
 
-    fn rooms(&self, given: &mut Vec<Given>) -> Result<(), ConfigError> {
+    fn rooms(&self, given: &mut Vec<Given>, notes: &mut Vec<String>) -> Result<(), ConfigError> {
         let method = self.text("rooms/method", "config").to_ascii_lowercase();
-        Ok(())
-    }
-
-    fn database_type(&self) -> String {
-        self.text("database/type", "none").to_ascii_lowercase()
         let (name, key) = ("rooms/method", "cockatrice.rooms_in_store");
         match method.as_str() {
             _ if self.database.is_some() => {
@@ -147,7 +151,7 @@ impl Composer<'_> {
             }
             "sql" => given.push(self.ini.give(name, key, "true")?),
             "config" | "" => {
-                let rooms = self.room_list();
+                let rooms = self.room_list(notes);
                 let name = "rooms/roomlist/size";
                 given.push(self.ini.give(name, "cockatrice.rooms", &rooms)?);
             }
@@ -161,33 +165,56 @@ impl Composer<'_> {
     }
 
     /// The rooms of the file, as ours have them; empty if there are none.
-    fn room_list(&self) -> String {
-        let list = "rooms/roomlist";
-        let rooms = (1..=self.ini.settings.array_len(list)).map(|room| {
-            let of_room = |key: &str| format!("{list}/{room}/{key}");
-            let text = |key: &str| self.ini.value(&of_room(key)).unwrap_or_default();
-            let types = 1..=self.ini.settings.array_len(&of_room("game_types"));
-            let types = types.map(|kind| text(&format!("game_types/{kind}/name")).to_owned());
-            json!({
-                "name": text("name"),
-                "description": text("description"),
-                "auto_join": flag(text("autojoin")) == "true",
-                "join_message": text("joinmessage"),
-                "history": text("chathistorysize").trim().parse::<u32>().unwrap_or(0),
-                "game_types": types.collect::<Vec<_>>(),
-                "permission": text("permissionlevel").trim(),
-                "privilege": text("privilegelevel").trim(),
-            })
-        });
-        let rooms: Vec<_> = rooms.collect();
+    fn room_list(&self, notes: &mut Vec<String>) -> String {
+        let rooms = 1..=self.ini.settings.array_len(ROOMS);
+        let rooms: Vec<Value> = rooms.map(|room| self.room(room, notes)).collect();
         match rooms.is_empty() {
             true => String::new(),
             false => json!(rooms).to_string(),
         }
     }
 
+    /// A room of the file. Of a level that is none the strictest sense counts: whoever set it meant to keep somebody out.
+    fn room(&self, room: usize, notes: &mut Vec<String>) -> Value {
+        let of_room = |key: &str| format!("{ROOMS}/{room}/{key}");
+        let text = |key: &str| self.ini.value(&of_room(key)).unwrap_or_default();
+        let types = 1..=self.ini.settings.array_len(&of_room("game_types"));
+        let types = types.map(|kind| text(&format!("game_types/{kind}/name")).to_owned());
+        let mut taken = |key: &str, why: &str, taken: &str| {
+            let (place, theirs) = (&self.ini.place, text(key));
+            notes.push(format!(
+                "{place}: {} = {theirs:?} {why}; taken is {taken}",
+                of_room(key)
+            ));
+            taken.to_owned()
+        };
+        let permission = match text("permissionlevel").trim() {
+            level if Permission::read(level).is_some() => level.to_owned(),
+            _ => taken("permissionlevel", "is no level", "moderator"),
+        };
+        let privilege = match text("privilegelevel").trim() {
+            level if Required::read(level).is_some() => level.to_owned(),
+            _ => taken("privilegelevel", "is no privilege", "privileged"),
+        };
+        let lines = text("chathistorysize").trim().parse::<u64>().unwrap_or(0);
+        let most = MOST_LINES as u64;
+        if lines > most {
+            taken("chathistorysize", "is too many", &most.to_string());
+        }
+        json!({
+            "name": text("name"),
+            "description": text("description"),
+            "auto_join": flag(text("autojoin")) == "true",
+            "join_message": text("joinmessage"),
+            "history": lines.min(most),
+            "game_types": types.collect::<Vec<_>>(),
+            "permission": permission,
+            "privilege": privilege,
+        })
+    }
+
     /// How many users there may be, if that is limited.
-    fn limits(&self, given: &mut Vec<Given>) -> Result<(), ConfigError> {
+    fn limits(&self, given: &mut Vec<Given>, notes: &mut Vec<String>) -> Result<(), ConfigError> {
         if !self.is_on("security/enable_max_user_limit", "false") {
             return Ok(());
         }
@@ -199,7 +226,9 @@ impl Composer<'_> {
                 "cockatrice.max_users_websocket",
             ),
         ] {
-            given.push(self.ini.give(name, key, self.text(name, "500"))?);
+            // 0 is no limit here.
+            let most = self.ini.fitted(name, key, self.text(name, "500"), 1, notes);
+            given.push(self.ini.give(name, key, &most)?);
         }
         Ok(())
     }

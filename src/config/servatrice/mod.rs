@@ -85,7 +85,7 @@ pub(super) fn read(
         place: Place::Document(shown.clone()),
     };
     let mut notes = ini.notes();
-    let mut given = ini.singly()?;
+    let mut given = ini.singly(&mut notes)?;
     let composer = Composer {
         ini: &ini,
         database: variable(DATABASE),
@@ -142,7 +142,7 @@ impl Ini<'_> {
     }
 
     /// What each key means by itself.
-    fn singly(&self) -> Result<Vec<Given>, ConfigError> {
+    fn singly(&self, notes: &mut Vec<String>) -> Result<Vec<Given>, ConfigError> {
         let mut given = Vec::new();
         for (name, means) in NAMES {
             let Some(value) = self.value(name) else {
@@ -155,9 +155,43 @@ impl Ini<'_> {
                 Means::Word(key, words) => (key, word(value, words)),
                 Means::Part | Means::Nothing(_) => continue,
             };
+            let text = self.fitted(name, key, &text, i64::MIN, notes);
             given.push(self.give(name, key, &text)?);
         }
         Ok(given)
+    }
+
+    /// A number that the key takes: the nearest one where theirs is beyond what there is here, its default where there is none at
+    /// all, and `least` if that is more than the least that the key takes. That server takes any, so this is no reason not to start; a note says what is taken. What is no number stays, and is
+    /// refused.
+    fn fitted(
+        &self,
+        name: &str,
+        key: &str,
+        text: &str,
+        least: i64,
+        notes: &mut Vec<String>,
+    ) -> String {
+        let key = find(key).expect("a test looks every key of the table up");
+        let Kind::Number { min, max } = key.kind else {
+            return text.to_owned();
+        };
+        let min = min.max(least);
+        let taken = match text.trim() {
+            "" => key.default.to_owned(),
+            text => match text.parse::<i128>() {
+                Ok(number) if number < min.into() => min.to_string(),
+                Ok(number) if number > max.into() => max.to_string(),
+                _ => return text.to_owned(),
+            },
+        };
+        let place = &self.place;
+        let theirs = self.value(name).unwrap_or_default();
+        notes.push(format!(
+            "{place}: {name} = {theirs:?} is not possible here ({min} to {max} is); taken is {} = {taken}",
+            key.name
+        ));
+        taken
     }
 
     /// A value of ours, said by a value of theirs.
@@ -193,7 +227,7 @@ fn flag(text: &str) -> &'static str {
 
 /// None instead of less than none.
 fn at_least_none(text: &str) -> String {
-    match text.trim().parse::<i64>() {
+    match text.trim().parse::<i128>() {
         Ok(number) if number < 0 => "0".to_owned(),
         _ => text.to_owned(),
     }
@@ -201,8 +235,8 @@ fn at_least_none(text: &str) -> String {
 
 /// In a smaller unit. What is no number stays, and is refused.
 fn times(text: &str, factor: i64) -> String {
-    let number = text.trim().parse::<i64>();
-    let product = number.ok().and_then(|number| number.checked_mul(factor));
+    let number = text.trim().parse::<i128>().ok();
+    let product = number.map(|number| number.saturating_mul(factor.into()));
     product.map_or_else(|| text.to_owned(), |product| product.to_string())
 }
 

@@ -371,6 +371,10 @@ fn what_is_not_possible_or_not_understood_is_told() {
             "authentication/method = \"ldap\" is not allowed",
         ),
         ("[database]\ntype=postgres\n", "there is only mysql"),
+        (
+            "[users]\ndisallowedregexp=\"a+,(?!x).*admin.*\"\n",
+            r#"cockatrice.name_disallowed_expressions: "(?!x).*admin.*": look-around"#,
+        ),
         ("[rooms]\nmethod=xml\n", "there are config and sql"),
         (
             "[server]\nport=many\n",
@@ -401,6 +405,61 @@ fn what_is_not_possible_or_not_understood_is_told() {
             .to_string()
             .starts_with("/nowhere/servatrice.ini: can't be read")
     );
+}
+
+/// Whatever number that server takes is no reason not to start: the nearest counts that there is here.
+#[test]
+fn numbers_that_do_not_fit_are_made_to() {
+    let config = config(
+        "[server]\nmax_player_inactivity_time=0\nstatusupdate=-5\nidleclienttimeout=\nclientkeepalive=99999999999999999999\n\
+         [users]\nminnamelength=0\nmaxnamelength=40\nminpasswordlength=-1\n\
+         [forgotpassword]\ntokenlife=0\n\
+         [security]\nmax_message_count_per_interval=0\nmessage_counting_interval=0\ncommand_counting_interval=-1\n\
+         enable_max_user_limit=true\nmax_users_total=-7\n\
+         [rooms]\nroomlist\\size=1\nroomlist\\1\\name=A\nroomlist\\1\\permissionlevel=nonsense\n\
+         roomlist\\1\\privilegelevel=gold\nroomlist\\1\\chathistorysize=5000\n",
+    );
+    let dialect = &config.lobbies.cockatrice.dialect;
+    assert_eq!((dialect.inactivity, dialect.idle), (1, Some(3600)));
+    assert_eq!(
+        (dialect.tick, dialect.status_update),
+        (Duration::from_secs(600), None)
+    );
+    // What is 0 there for none stays so.
+    assert_eq!(
+        (dialect.chat_interval, dialect.command_interval),
+        (None, None)
+    );
+    assert_eq!((dialect.chat_messages, dialect.most_users), (1, Some(1)));
+    let rooms = dialect.room_list().unwrap();
+    assert_eq!(
+        (&*rooms[0].permission, &*rooms[0].privilege),
+        ("moderator", "privileged")
+    );
+    assert_eq!(rooms[0].history, 1000);
+    let accounts = &config.cockatrice;
+    let names = &accounts.names;
+    assert_eq!((names.min_length, names.max_length), (1, 35));
+    assert_eq!(accounts.registration.min_password, 0);
+    assert_eq!(accounts.recovery.token_life, Duration::from_secs(60));
+    for wanted in [
+        r#"users/minnamelength = "0" is not possible here (1 to 35 is); taken is cockatrice.name_min_length = 1"#,
+        r#"users/maxnamelength = "40" is not possible here (1 to 35 is); taken is cockatrice.name_max_length = 35"#,
+        r#"server/max_player_inactivity_time = "0" is"#,
+        r#"server/idleclienttimeout = "" is"#,
+        r#"server/clientkeepalive = "99999999999999999999" is"#,
+        r#"users/minpasswordlength = "-1" is"#,
+        r#"forgotpassword/tokenlife = "0" is"#,
+        r#"security/max_message_count_per_interval = "0" is"#,
+        r#"security/max_users_total = "-7" is"#,
+        r#"rooms/roomlist/1/permissionlevel = "nonsense" is no level; taken is moderator"#,
+        r#"rooms/roomlist/1/privilegelevel = "gold" is no privilege; taken is privileged"#,
+        r#"rooms/roomlist/1/chathistorysize = "5000" is too many; taken is 1000"#,
+    ] {
+        let told = config.notes.iter().filter(|note| note.contains(wanted));
+        assert_eq!(told.count(), 1, "{wanted}: {:#?}", config.notes);
+    }
+    assert_eq!(config.notes.len(), 12, "{:#?}", config.notes);
 }
 
 /// Where the store is may stand in our own words, wherever those are.
