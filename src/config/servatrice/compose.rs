@@ -123,9 +123,11 @@ impl Composer<'_> {
         let place = &self.ini.place;
         let ours = "set it to mysql, or set cockatrice.store_url in muster's own words";
         let kind = self.database_type();
+        let method = self.text("authentication/method", "none");
         let (why, only_for_accounts) = match kind.as_str() {
             _ if self.database.is_some() => return None,
             "mysql" => return None,
+            "" | "none" if !method.eq_ignore_ascii_case("sql") => return None,
             "" | "none" => (
                 format!("{place}: authentication/method is sql, but database/type is none: {ours}"),
                 true,

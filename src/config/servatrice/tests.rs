@@ -476,8 +476,8 @@ fn the_store_may_be_named_in_our_own_words() {
     }
     let postgres = "[database]\ntype=postgres\n";
     assert!(load(postgres, &[], &[("cockatrice.store_url", url)]).is_ok());
-    // Whoever wants no accounts needs none; whoever wants some needs one.
+    // Whoever wants no accounts needs none, and whoever wants them in our own words has our own store.
     assert!(load(sql, &[], &[("cockatrice.auth", "none")]).is_ok());
-    let accounts = load("", &[], &[("cockatrice.auth", "sql")]).unwrap_err();
-    assert!(accounts.to_string().contains("database/type is none"));
+    let ours = load("", &[], &[("cockatrice.auth", "sql")]).unwrap();
+    assert!(ours.cockatrice.store_url.starts_with("sqlite:"));
 }
