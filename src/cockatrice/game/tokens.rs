@@ -256,7 +256,8 @@ impl Game {
         }
     }
 
-    /// The state that the event of a token's creation does not carry.
+    /// The state that the event of a token's creation does not carry, or has otherwise: a token that was made face down for a card that
+    /// lies face up turns up again.
     fn take_over(&mut self, token: CardRef, card: &Card, events: &mut Collected) {
         let Some(new) = self.table_card_mut(token) else {
             return;
@@ -280,12 +281,11 @@ impl Game {
             ),
         ];
         for (attribute, was, is) in states {
-            if was && !*is {
-                *is = true;
-                events.tell(
-                    token.player,
-                    moves::attr_set(token.card, attribute, "1".into()),
-                );
+            if was != *is {
+                *is = was;
+                let value = if was { "1" } else { "0" };
+                let event = moves::attr_set(token.card, attribute, value.into());
+                events.tell(token.player, event);
             }
         }
         for &(id, value) in card.counters() {

@@ -403,6 +403,39 @@ fn a_card_transforms() {
     assert_eq!(room.ids(0, Grave), [17]);
 }
 
+/// What a token takes over of a card is what differs, in either direction (7.10, D7).
+#[test]
+fn a_card_transforms_as_it_lies() {
+    let mut room = Room::two();
+    room.lays(0, &[0]);
+    let face_down = CommandCreateToken {
+        face_down: Some(true),
+        target_zone: Some("table".into()),
+        target_card_id: Some(0),
+        target_mode: Some(TargetMode::TransformInto),
+        ..token("Back", 0, 0)
+    };
+    let sides = |room: &Room| {
+        let seen = room.seen(1).into_iter();
+        let seen = seen.filter(|line| line.contains("AttrFaceDown"));
+        let told = seen.map(|line| line.rsplit(' ').next().expect("a value").to_owned());
+        let told: Vec<String> = told.collect();
+        (told.join(" "), room.board(0).table().cards[0].face_down)
+    };
+    room.does(0, make(face_down.clone()));
+    let both = r#"attr_value="1" attr_value="0""#;
+    assert_eq!(sides(&room), (both.to_owned(), false));
+    room.does(0, flip(15, true, ""));
+    room.does(0, transform("Third", 15));
+    assert_eq!(sides(&room), (r#"attr_value="1""#.to_owned(), true));
+    let onto = CommandCreateToken {
+        target_card_id: Some(16),
+        ..face_down
+    };
+    room.does(0, make(onto));
+    assert_eq!(sides(&room), (r#"attr_value="1""#.to_owned(), true));
+}
+
 /// What was attached, transformed, is attached and in no cell; what was made elsewhere leaves nothing attached.
 #[test]
 fn an_attached_card_transforms() {
