@@ -151,7 +151,7 @@ impl Bench {
         let mut cx = Cx {
             rng: &mut self.rng,
             may_say: &mut |_, _| true,
-            stored_deck: &|_| None,
+            stored_deck: &|_, _| None,
         };
         let commands = &container.game_command;
         let answer = self.game.commands(by, commands, &mut cx, &mut self.out);

@@ -19,8 +19,8 @@ pub struct Cx<'a> {
     pub rng: &'a mut dyn Rng,
     /// Whether a participant may say what comes next, of what he says himself or of what a judge has him say.
     pub may_say: &'a mut dyn FnMut(ParticipantId, Voice) -> bool,
-    /// The stored deck of the one who commands, found beforehand.
-    pub stored_deck: &'a dyn Fn(i32) -> Option<&'a [u8]>,
+    /// A participant's own stored deck, found beforehand.
+    pub stored_deck: &'a dyn Fn(ParticipantId, i32) -> Option<&'a [u8]>,
 }
 
 /// Who has somebody say something.

@@ -34,7 +34,9 @@ impl Game {
             return Err(ResponseCode::RespContextError);
         }
         let text = match command.deck_id {
-            Some(id) => (turn.cx.stored_deck)(id).ok_or(ResponseCode::RespNameNotFound)?,
+            Some(id) => {
+                (turn.cx.stored_deck)(actor.id, id).ok_or(ResponseCode::RespNameNotFound)?
+            }
             None => command.deck.as_deref().unwrap_or_default(),
         };
         let deck = Deck::read(text).map_err(|_| ResponseCode::RespContextError)?;

@@ -91,6 +91,14 @@ impl Cockatrice {
     ) {
         let mut work = Work::new(Group::Game, cmd_id, 0);
         self.begin_step();
+        let commands = &container.game_command;
+        let forced = commands.iter().flat_map(forced_by);
+        let asked = commands.iter().chain(forced).filter_map(stored_deck);
+        if asked.collect::<BTreeSet<i32>>().len() > DECKS {
+            self.metrics.over_limit.up();
+            let refused = protocol::response(cmd_id, ResponseCode::RespContextError, &[]);
+            return turn.send(conn, refused);
+        }
         let decks = self.decks_wanted(conn, container);
         if decks.is_empty() {
             let to = self.game_commands(turn, conn, body, container, BTreeMap::new());
@@ -102,32 +110,20 @@ impl Cockatrice {
                 Err(code) => turn.send(conn, protocol::response(cmd_id, code, &[])),
             };
         }
-        if decks.len() > DECKS {
-            self.metrics.over_limit.up();
-            let refused = protocol::response(cmd_id, ResponseCode::RespContextError, &[]);
-            return turn.send(conn, refused);
-        }
         work.container = Bytes::copy_from_slice(body);
         work.waits = decks.len();
         self.fetch_decks(turn, conn, decks);
         self.begin_wait(turn, conn, work, false);
     }
 
-    /// The stored decks that a participant with an account asks for.
+    /// The stored decks of their own that a participant with an account asks for.
     fn decks_wanted(&self, conn: ConnId, container: &CommandContainer<'_>) -> BTreeSet<i32> {
         let user = self.user(conn);
         if user.is_none_or(|user| user.account.is_none()) {
             return BTreeSet::new();
         }
-        let wanted = container.game_command.iter().flat_map(|command| {
-            let own = stored_deck(command);
-            let judged = match &command.body {
-                Some(GameCommandBody::Judge(judge)) => &*judge.game_command,
-                _ => &[],
-            };
-            own.into_iter().chain(judged.iter().filter_map(stored_deck))
-        });
-        wanted.collect()
+        let commands = container.game_command.iter();
+        commands.filter_map(stored_deck).collect()
     }
 
     /// The decks that a container asks for are there.
@@ -452,5 +448,13 @@ fn stored_deck(command: &GameCommand<'_>) -> Option<i32> {
     match &command.body {
         Some(GameCommandBody::DeckSelect(select)) => select.deck_id,
         _ => None,
+    }
+}
+
+/// What a judge's command has somebody do.
+fn forced_by<'a>(command: &'a GameCommand<'a>) -> &'a [GameCommand<'a>] {
+    match &command.body {
+        Some(GameCommandBody::Judge(judge)) => &judge.game_command,
+        _ => &[],
     }
 }

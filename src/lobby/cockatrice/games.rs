@@ -71,9 +71,13 @@ impl Cockatrice {
             may_say,
             decks,
             speaker,
-            forced,
+            mut forced,
             ..
         } = commands;
+        let taken = forced.iter_mut();
+        let forced_decks: BTreeMap<ParticipantId, BTreeMap<i32, Bytes>> = taken
+            .map(|(&id, forced)| (id, std::mem::take(&mut forced.decks)))
+            .collect();
         self.metrics.game_commands.add(given.len() as u64);
         let mut talk = Talk {
             own: may_say,
@@ -83,7 +87,11 @@ impl Cockatrice {
         let mut cx = Cx {
             rng: turn.rng,
             may_say: &mut |id, voice| talk.may_say(id, voice),
-            stored_deck: &|id| decks.get(&id).map(|deck| &**deck),
+            stored_deck: &|of, id| {
+                let theirs = forced_decks.get(&of).and_then(|decks| decks.get(&id));
+                let own = decks.get(&id).filter(|_| of == by);
+                theirs.or(own).map(|deck| &**deck)
+            },
         };
         let mut out = Out::default();
         let answer = table.game.commands(by, given, &mut cx, &mut out);
@@ -98,7 +106,11 @@ impl Cockatrice {
         reply.body = answer.body.map(protocol::extension);
         self.deliver(game, out);
         self.reply_to(conn, reply);
-        // What comes behind the answer.
+        self.behind_answer(turn, game);
+    }
+
+    /// What comes behind the answer to a container.
+    fn behind_answer(&mut self, turn: &mut CockatriceTurn<'_>, game: u32) {
         let table = self.tables.get_mut(&game);
         let Some(table) = table.filter(|table| !table.closing) else {
             return;
@@ -107,7 +119,7 @@ impl Cockatrice {
         let mut cx = Cx {
             rng: turn.rng,
             may_say: &mut |_, _| true,
-            stored_deck: &|_| None,
+            stored_deck: &|_, _| None,
         };
         table.game.after_response(&mut cx, &mut out);
         self.deliver(game, out);

@@ -4,7 +4,7 @@
 //! shard is done right after it, in the same order.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -290,7 +290,7 @@ pub(super) struct GameCommands {
     pub(super) container: Bytes,
     /// Whether what is said may be, in the order in which it would be.
     pub(super) may_say: VecDeque<bool>,
-    /// The stored decks that they ask for, as far as there are such.
+    /// The stored decks of their own that they ask for, as far as there are such.
     pub(super) decks: BTreeMap<i32, Bytes>,
     /// Who it is, if what is said in games is written down.
     pub(super) speaker: Option<Box<LogLine>>,
@@ -304,6 +304,9 @@ pub(super) struct GameCommands {
 pub(super) struct Forced {
     /// Whether what they are made to say may be said, one after the other.
     pub(super) may_say: VecDeque<bool>,
+    /// The stored decks of theirs that they are to select, as far as there are such.
+    #[serde(default)]
+    pub(super) decks: BTreeMap<i32, Bytes>,
 }
 
 /// What a judge's container wants of a player.
@@ -313,6 +316,9 @@ pub(super) struct Wanted {
     pub(super) of: ParticipantId,
     /// Bytes of each text that they are to say.
     pub(super) texts: Vec<u32>,
+    /// Stored decks that they are to select.
+    #[serde(default)]
+    pub(super) decks: BTreeSet<i32>,
 }
 
 /// A judge's container on its way to somebody of whom it wants something; then it goes back.

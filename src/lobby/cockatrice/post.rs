@@ -284,7 +284,11 @@ impl Item {
 impl GameCommands {
     /// How long they are when they are written, about.
     fn length(&self) -> usize {
-        let decks = self.decks.values().map(Bytes::len);
+        let forced = self
+            .forced
+            .values()
+            .flat_map(|forced| forced.decks.values());
+        let decks = self.decks.values().chain(forced).map(Bytes::len);
         let said = self.forced.values().map(|forced| forced.may_say.len());
         self.container.len() + decks.sum::<usize>() + self.may_say.len() + said.sum::<usize>()
     }

@@ -6,7 +6,7 @@ use cockatrice::game::Out;
 
 use super::{
     Cockatrice, CockatriceTurn,
-    mail::NewGameAt,
+    mail::{AskForced, NewGameAt},
     questions::{
         Answer, AskDecks, AskReplays, AskReports, ChangeAccount, Moderate, PlayedGame, Register,
     },
@@ -70,11 +70,18 @@ pub(super) struct Opening {
 #[derive(Debug)]
 pub(super) struct Numbering(pub(super) NewGameAt, pub(super) u64);
 
-/// A participant who waits for a stored deck.
+/// A stored deck that is to be played.
 #[derive(Debug)]
-pub(super) struct Fetching {
-    pub(super) conn: ConnId,
-    pub(super) id: i32,
+pub(super) enum Fetching {
+    /// By a participant who waits for it.
+    Own { conn: ConnId, id: i32 },
+    /// By its owner, whom a judge has select it; the step that the judge waits with.
+    Forced {
+        owner: u32,
+        id: i32,
+        asked: Box<AskForced>,
+        step: u64,
+    },
 }
 
 /// A piece of a replay that is being put on disk.

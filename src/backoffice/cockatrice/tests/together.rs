@@ -352,6 +352,55 @@ fn stored_decks_are_played_by_their_owner() {
     );
 }
 
+/// Who is made to select a stored deck selects one of their own (spec: cockatrice-table 4.1, 11).
+#[test]
+fn a_judge_has_somebody_select_a_deck_of_theirs() {
+    each(
+        |_| {},
+        |scene| {
+            game_of_two(scene);
+            scene.enters("judgejim");
+            let look_on = "Command_JoinGame room=0 {spectator=True, join_as_judge=True}";
+            assert_eq!(scene.code("judgejim", look_on), "RespOk");
+            for (who, name) in [("judgejim", "Judge"), ("alicea", "One"), ("alicea", "Two")] {
+                let deck = format!(
+                    r#"<cockatrice_deck version="1"><deckname>{name}</deckname></cockatrice_deck>"#
+                );
+                let upload = format!("Command_DeckUpload {{path=, deck_list={deck}}}");
+                assert_eq!(scene.code(who, &upload), "RespOk");
+            }
+            scene.received.clear();
+            let mut told = |judged: &str| {
+                let answer = scene.does("judgejim", judged);
+                (answer, scene.hears("bobbyb"))
+            };
+            let nothing = (vec!["RespOk".to_owned()], Vec::new());
+            assert_eq!(
+                told("judge as player 0: DeckSelect {deck_id=1}"),
+                nothing,
+                "the judge's"
+            );
+            assert_eq!(
+                told("judge as player 1: DeckSelect {deck_id=2}"),
+                nothing,
+                "another's"
+            );
+            let (answer, heard) = told(
+                "judge as player 0: GameSay {message=so} + DeckSelect {deck_id=2} + DeckSelect {deck_id=3}",
+            );
+            assert_eq!(
+                answer.last().map(String::as_str),
+                Some("RespOk Response_DeckDownload")
+            );
+            assert_eq!(heard.len(), 1, "{heard:?}");
+            let many = (1..=5).map(|id| format!("DeckSelect {{deck_id={id}}}"));
+            let many = many.collect::<Vec<_>>().join(" + ");
+            let (answer, heard) = told(&format!("judge as player 0: {many}"));
+            assert_eq!((&*answer[0], heard.len()), ("RespContextError", 0));
+        },
+    );
+}
+
 /// Whoever reports what happened in a game need not be in it (spec: cockatrice-behaviour 10, 18.5).
 #[test]
 fn a_report_names_the_room_of_a_game_wherever_it_is() {

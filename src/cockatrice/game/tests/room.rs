@@ -76,7 +76,7 @@ impl Room {
         let mut cx = Cx {
             rng: &mut self.rng,
             may_say: &mut |_, _| allowed,
-            stored_deck: &|id| stored.get(&id).map(Vec::as_slice),
+            stored_deck: &|_, id| stored.get(&id).map(Vec::as_slice),
         };
         let answer = self.game.commands(by, &commands, &mut cx, &mut self.out);
         self.game.after_response(&mut cx, &mut self.out);

@@ -41,9 +41,8 @@ impl Cockatrice {
         let Some(who) = self.who(conn) else {
             return Flow::code(ResponseCode::RespFunctionNotAllowed);
         };
-        let mut asked = match questions::by_registered(&who, command) {
-            Some(asked) => asked,
-            None => return Flow::code(ResponseCode::RespFunctionNotAllowed),
+        let Some(mut asked) = questions::by_registered(&who, command) else {
+            return Flow::code(ResponseCode::RespFunctionNotAllowed);
         };
         if let Ok(Ask::AskReports(report)) = &mut asked
             && let ReportRequest::New(report) = &mut report.request

@@ -9,7 +9,7 @@ use crate::{
     ConnId,
     cockatrice::{
         Cockatrice, CockatriceTurn,
-        mail::NewGameAt,
+        mail::{AskForced, NewGameAt},
         questions::{DeckForGame, NewGame},
         state::work::Reply,
         waiting::{Fetching, Numbering},
@@ -47,11 +47,42 @@ impl Continuation for Fetching {
         deck: Result<Option<Bytes>, StoreFailure>,
     ) {
         // One that can't be had now is as good as none.
-        lobby.deck_fetched(turn, self.conn, self.id, deck.ok().flatten());
+        let deck = deck.ok().flatten();
+        match self {
+            Fetching::Own { conn, id } => lobby.deck_fetched(turn, conn, id, deck),
+            Fetching::Forced {
+                owner,
+                id,
+                mut asked,
+                step,
+            } => {
+                lobby.post.begin(step);
+                let forced = asked.commands.forced.entry(asked.wanted.of).or_default();
+                forced.decks.extend(deck.map(|deck| (id, deck)));
+                lobby.fetch_forced(Some(owner), asked);
+            }
+        }
     }
 }
 
 impl Cockatrice {
+    /// Has a stored deck fetched that a judge has its owner select.
+    pub(in crate::cockatrice) fn ask_forced_deck(
+        &mut self,
+        owner: u32,
+        id: i32,
+        asked: Box<AskForced>,
+    ) {
+        let step = self.post.step();
+        let waiting = Fetching::Forced {
+            owner,
+            id,
+            asked,
+            step,
+        };
+        self.post.ask_for(deck_of(owner, id), waiting);
+    }
+
     /// Has a game get its number.
     pub(in crate::cockatrice) fn ask_number(&mut self, new: NewGameAt) {
         let room = self.room_settings.get(new.room as usize);
@@ -75,12 +106,8 @@ impl Cockatrice {
         let account = user.and_then(|user| user.account.as_ref());
         let owner = account.map_or(0, |account| account.id);
         for id in decks {
-            // No deck has a number that is not positive.
-            let question = DeckForGame {
-                owner,
-                id: u32::try_from(id).unwrap_or(0),
-            };
-            self.pending.ask(turn, question, Fetching { conn, id });
+            let question = deck_of(owner, id);
+            self.pending.ask(turn, question, Fetching::Own { conn, id });
         }
     }
 
@@ -106,5 +133,13 @@ impl Cockatrice {
             std::mem::take(&mut work.container),
         );
         self.decks_fetched(turn, conn, &container, decks);
+    }
+}
+
+/// Asks for somebody's stored deck. None has a number that is not positive.
+fn deck_of(owner: u32, id: i32) -> DeckForGame {
+    DeckForGame {
+        owner,
+        id: u32::try_from(id).unwrap_or(0),
     }
 }
