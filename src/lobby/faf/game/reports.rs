@@ -325,14 +325,9 @@ impl Game {
         }
     }
 
-    /// Keeps army statistics. Whether they can be read shows in the back office; in case they can't, those before them
-    /// are kept too, as far as there is room.
+    /// Keeps army statistics in the place of those before. That they can be read is known (`achievements::Reading`).
     fn keep_stats(&mut self, text: Arc<str>) {
-        self.stats.push(text);
-        let bytes = |stats: &[Arc<str>]| stats.iter().map(|text| text.len()).sum::<usize>();
-        while self.stats.len() > limits::STATS_KEPT || bytes(&self.stats) > limits::STATS_BYTES {
-            self.stats.remove(0);
-        }
+        self.stats = vec![text];
     }
 
     fn launch_record(&self, reference: &Reference, start_rating: Rating) -> Launch {

@@ -126,7 +126,7 @@ pub(in crate::faf) struct Game {
     pub participants: Vec<Participant>,
     /// Reported results.
     pub results: Vec<ArmyResult>,
-    /// Reported army statistics, JSON text, the newest last.
+    /// Army statistics that were reported last, JSON text.
     pub stats: Vec<Arc<str>>,
     /// Participants whose statistics have not been looked at (spec: faf-ratings-results 9.1).
     pub pending: Vec<u32>,

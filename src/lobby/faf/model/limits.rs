@@ -57,8 +57,9 @@ pub(in crate::faf) const RESULTS: usize = 16 * RESULTS_OF_ONE;
 pub(in crate::faf) const RESULTS_OF_ONE: usize = 64;
 /// Bytes of the army statistics of one game; a full game has about 100 KiB.
 pub(in crate::faf) const STATS_BYTES: usize = 1 << 20;
-/// Reports of army statistics one game keeps, in case the newest can't be read. Together they keep to the limit above.
-pub(in crate::faf) const STATS_KEPT: usize = 4;
+/// Values, keys and brackets in them, and escapes, by which parsing costs: a blueprint of 60 bytes has ten, so a full game some 17
+/// thousand.
+pub(in crate::faf) const STATS_VALUES: usize = 64 << 10;
 /// Reports of team kills one game keeps.
 pub(in crate::faf) const TEAMKILLS: usize = 64;
 /// Reports of one player's game to another node that are kept until they can't be lost any more: some results of each of 16

@@ -1,6 +1,7 @@
 //! Achievements and events from a game's army statistics (spec: faf-ratings-results 9). Pure; the tables are data.
 //!
-//! The shard decides whose turn it is; the statistics are read in the back office, as they may be a hundred kilobytes.
+//! A shard judges a report when it comes, since one that can't be read may take nobody's place, and decides whose turn it is. What
+//! is in it is found in the back office: a game's may be a hundred kilobytes.
 
 use std::sync::Arc;
 
@@ -10,14 +11,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Event,
-    faf::{model::ratings::LADDER, rules::results::ArmyOutcome},
+    faf::{
+        model::{limits, ratings::LADDER},
+        rules::results::ArmyOutcome,
+    },
 };
-use wire::json::{JsonReader, Value};
+use wire::json::{Doc, Extent, JsonReader, MAX_DEPTH, Outline, Value};
 
 /// Players whose statistics are to be looked at.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Statistics {
-    /// Reported army statistics, JSON text, the newest last. The newest that can be read counts.
+    /// Reported army statistics, JSON text. Earlier versions have put down some, the newest last: the newest that can be read counts.
     pub texts: Vec<Arc<str>>,
     /// Leaderboard of the game.
     pub rating_type: Box<str>,
@@ -322,6 +326,52 @@ fn facts<'d>(stats: Value<'d>, who: &Subject, rating_type: &str) -> Option<Facts
     })
 }
 
+/// What becomes of a report of army statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::faf) enum Reading {
+    /// It takes the place of the one before.
+    Readable,
+    /// It has no array `stats`, or is no JSON: it means nothing.
+    Unreadable,
+    /// No game has so much to say.
+    TooMuch,
+}
+
+impl Reading {
+    /// Of a report as it came. What is much is not read to its end.
+    pub(in crate::faf) fn of(text: &str) -> Self {
+        let most = Extent {
+            values: limits::STATS_VALUES,
+            escapes: limits::STATS_VALUES,
+            depth: MAX_DEPTH,
+        };
+        let mut outline = Outline::new(text.as_bytes());
+        if text.len() > limits::STATS_BYTES {
+            return Reading::TooMuch;
+        }
+        if !outline.is_within(most) {
+            let is_deep = outline.extent().depth > MAX_DEPTH;
+            return if is_deep {
+                Reading::Unreadable
+            } else {
+                Reading::TooMuch
+            };
+        }
+        let mut bytes = text.as_bytes().to_vec();
+        let mut reader = JsonReader::new();
+        let doc = reader.parse(&mut bytes);
+        match doc.as_ref().ok().and_then(armies) {
+            Some(_) => Reading::Readable,
+            None => Reading::Unreadable,
+        }
+    }
+}
+
+/// The array `stats` of a report.
+fn armies<'d>(report: &'d Doc<'_>) -> Option<Value<'d>> {
+    report.root().get("stats").filter(Value::is_array)
+}
+
 /// Calls `work` with the array `stats` of the newest text that has one.
 fn read<T>(texts: &[Arc<str>], work: impl FnOnce(Value<'_>) -> T) -> Option<T> {
     let mut reader = JsonReader::default();
@@ -330,7 +380,7 @@ fn read<T>(texts: &[Arc<str>], work: impl FnOnce(Value<'_>) -> T) -> Option<T> {
         let Ok(doc) = reader.parse(&mut bytes) else {
             continue;
         };
-        if let Some(stats) = doc.root().get("stats") {
+        if let Some(stats) = armies(&doc) {
             return Some(work(stats));
         }
     }

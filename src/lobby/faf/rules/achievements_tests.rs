@@ -301,3 +301,41 @@ fn commander_kills_are_told_if_every_army_has_them() {
     assert_eq!(kills(&stats), []);
     assert_eq!(commander_kills(&[]), []);
 }
+
+#[test]
+fn a_report_is_judged_when_it_comes() {
+    let of = |text: &str| Reading::of(text);
+    for readable in [
+        duel(UEF).to_string(),
+        " { \"x\" : 1, \"stats\" : [ ] } ".to_owned(),
+        r#"{"stats":[1,null,[]]}"#.to_owned(),
+        format!(
+            r#"{{"stats":[{}0]}}"#,
+            "0,".repeat(limits::STATS_VALUES - 10)
+        ),
+    ] {
+        assert_eq!(of(&readable), Reading::Readable, "{readable:.40}");
+    }
+    let deep = format!(r#"{{"stats":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
+    for unreadable in [
+        "",
+        "7",
+        "{",
+        "[]",
+        r#"{"stats":{}}"#,
+        r#"{"stats":[}"#,
+        &*deep,
+    ] {
+        assert_eq!(of(unreadable), Reading::Unreadable, "{unreadable:.40}");
+    }
+    for much in [
+        format!(r#"{{"stats":[{}0]}}"#, "0,".repeat(limits::STATS_VALUES)),
+        format!(
+            r#"{{"stats":["{}"]}}"#,
+            "\\n".repeat(limits::STATS_VALUES + 1)
+        ),
+        format!(r#"{{"stats":["{}"]}}"#, "x".repeat(limits::STATS_BYTES)),
+    ] {
+        assert_eq!(of(&much), Reading::TooMuch, "{much:.40}");
+    }
+}

@@ -48,7 +48,7 @@ pub struct Finished {
     pub duration_s: f64,
     /// Unix seconds of the end.
     pub ended_at: f64,
-    /// Reported army statistics, JSON text, the newest last.
+    /// Reported army statistics, JSON text. Earlier versions have put down some, the newest last.
     pub stats: Vec<Arc<str>>,
     /// How the operator wants it done.
     pub rules: Rules,

@@ -18,7 +18,7 @@ use crate::{
             request::Outcome,
         },
         questions::ModNames,
-        rules::results::ArmyResult,
+        rules::{achievements::Reading, results::ArmyResult},
         session::{
             awaited::{Awaited, Wanted},
             continuations::{NamingMods, Next, Request},
@@ -113,11 +113,14 @@ impl Sessions {
                 self.relay(cx, link.seat, &message);
                 return Some(Step::Done);
             }
-            GameMessage::JsonStats(text) if text.len() > limits::STATS_BYTES => {
-                cx.metrics.over_limit.up();
-                return Some(Step::Done);
-            }
-            GameMessage::JsonStats(text) => GameReport::Stats(text.to_owned()),
+            GameMessage::JsonStats(text) => match Reading::of(text) {
+                Reading::Readable => GameReport::Stats(text.to_owned()),
+                Reading::Unreadable => return None,
+                Reading::TooMuch => {
+                    cx.metrics.over_limit.up();
+                    return Some(Step::Done);
+                }
+            },
             GameMessage::GameResult(result) => GameReport::Result(ArmyResult {
                 reporter: link.seat.player_id,
                 army: result.army,

@@ -553,6 +553,58 @@ fn statistics_are_looked_at_once_for_each_participant_with_a_result() {
     });
 }
 
+/// Reports that no reader takes.
+const UNREADABLE: [&str; 8] = [
+    r#"{"stats":[{"type":"Human""#,
+    r#"{"stats":[1,]}"#,
+    r#"{"stats":[nope]}"#,
+    r#"{"stats":5}"#,
+    r#"{"stats":null}"#,
+    r#"{"x":{"stats":[]}}"#,
+    r#"["stats"]"#,
+    "",
+];
+
+/// One that was cut off used up the turn of everybody who had a result, and the good ones after it told nothing.
+// checklist: faf 488
+#[test]
+fn statistics_that_can_not_be_read_take_nobodys_turn() {
+    let deep = format!(r#"{{"stats":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
+    for text in UNREADABLE.into_iter().chain([&*deep]) {
+        each_with_paper(|mut sim, shards, paper| {
+            let (host, login_id, uid) = launched(&mut sim, shards, json!({}));
+            minutes(&mut sim, 3);
+            say(&mut sim, login_id, game("JsonStats", json!([text])));
+            both_report(&mut sim, host, login_id);
+            say(&mut sim, login_id, game("JsonStats", json!([text])));
+            assert_eq!(paper.borrow().kinds(uid), ["launch"], "{text:.40}");
+            say(&mut sim, host, game("JsonStats", json!([stats()])));
+            assert_eq!(published(&sim).len(), 5 + 8 + 1 + 2, "{text:.40}");
+        });
+    }
+}
+
+/// Four of them drove out the good one that had come before.
+#[test]
+fn statistics_that_can_not_be_read_take_no_room() {
+    for text in UNREADABLE {
+        each_with_paper(|mut sim, shards, _| {
+            let (host, login_id, _) = launched(&mut sim, shards, json!({}));
+            minutes(&mut sim, 3);
+            say(&mut sim, host, game("JsonStats", json!([stats()])));
+            for _ in 0..6 {
+                say(&mut sim, login_id, game("JsonStats", json!([text])));
+            }
+            both_report(&mut sim, host, login_id);
+            ended(&mut sim, host);
+            ended(&mut sim, login_id);
+            let kills = &body(&sim, RESULTS)["commander_kills"];
+            assert_eq!(*kills, json!({"p1": 0, "p2": 0}), "{text:.40}");
+            assert_eq!(published(&sim).len(), 5 + 8 + 1 + 2 + 3, "{text:.40}");
+        });
+    }
+}
+
 // checklist: faf 481
 #[test]
 fn statistics_of_games_with_cheats_are_not_looked_at() {

@@ -23,7 +23,7 @@ pub(in crate::faf) enum GameMessage<'d> {
     Setting(Setting<'d>),
     /// To another player's game (4.7).
     IceMsg(IceMsg<'d>),
-    /// Army statistics. If the text is not too long, it may be such.
+    /// Army statistics, if the text can be read.
     JsonStats(&'d str),
     /// What became of an army (4.5).
     GameResult(GameResult),
@@ -139,11 +139,7 @@ impl<'d> GameMessage<'d> {
             ("GameOption" | "GameMods" | "PlayerOption" | "AIOption" | "ClearSlot", ..) => {
                 GameMessage::Setting(Setting::read(message.command, first, count)?)
             }
-            ("JsonStats", [Some(text), ..], 1) => {
-                let text = text.as_str()?;
-                let may_be = text.len() > limits::STATS_BYTES || looks_like_stats(text);
-                may_be.then_some(GameMessage::JsonStats(text))?
-            }
+            ("JsonStats", [Some(text), ..], 1) => GameMessage::JsonStats(text.as_str()?),
             ("TeamkillReport", _, 5)
             | ("Rehost" | "Bottleneck" | "BottleneckCleared" | "Disconnected", ..)
             | ("LaunchStatus" | "Chat", _, 1)
@@ -268,13 +264,6 @@ impl GameResult {
     }
 }
 
-/// Whether a text may be a JSON object with the key `stats`. A document of a hundred kilobytes is read where it may take
-/// its time.
-fn looks_like_stats(text: &str) -> bool {
-    text.trim_start().starts_with('{')
-        && memchr::memmem::find(text.as_bytes(), b"\"stats\"").is_some()
-}
-
 fn player_id(value: Value<'_>) -> Option<u32> {
     u32::try_from(integer(value).ok()?).ok()
 }
@@ -321,7 +310,8 @@ mod tests {
             ("GameMods", r#"["uids",0]"#, "malformed"),
             ("GameMods", r#"["names",""]"#, "malformed"),
             ("ClearSlot", "[[]]", "malformed"),
-            ("JsonStats", r#"["{}"]"#, "malformed"),
+            ("JsonStats", r#"["{"]"#, r#"JsonStats("{")"#),
+            ("JsonStats", "[{}]", "malformed"),
             ("IceMsg", "[1]", "Nothing"),
             ("Chat", r#"["a"]"#, "Nothing"),
             ("Chat", "[]", "malformed"),
