@@ -335,6 +335,13 @@ impl Games {
         let (mut refused, mut tried) = (Vec::new(), Vec::new());
         for done in &written.done {
             let mut line = journal.settle_first();
+            let is_operation = |line: &Entry| matches!(*line.record, Record::Operation { .. });
+            if !done.refused
+                && line.as_ref().is_some_and(is_operation)
+                && let Some(game) = self.games.get_mut(&uid)
+            {
+                game.operation_done = true;
+            }
             tried.extend(line.as_mut().and_then(Entry::tried));
             if done.refused {
                 cx.metrics.store_errors.up();

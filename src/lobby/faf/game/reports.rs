@@ -227,7 +227,10 @@ impl Game {
             }
             GameReport::OperationComplete(secondary, time) => {
                 let counts = self.game_type == GameType::Coop && since_launch.is_some();
-                if counts && !std::mem::replace(&mut self.operation_done, true) {
+                let is_new = !self.operation_done && !self.operation_reporters.contains(&reporter);
+                let reporters = &mut self.operation_reporters;
+                let kept = !counts || !is_new || keep(reporters, reporter, limits::SEATS);
+                if counts && is_new && kept {
                     record = Some(Record::Operation {
                         folder: self.creation.folder.clone(),
                         secondary,
@@ -235,7 +238,7 @@ impl Game {
                         players: self.participants.len(),
                     });
                 }
-                true
+                kept
             }
             // One before the launch has no game to belong to.
             GameReport::Teamkill(game_time_s, victim, killer) if since_launch.is_some() => {
@@ -301,11 +304,8 @@ impl Game {
         }
         // What one of the two has told of is told.
         self.pending.retain(|id| other.pending.contains(id));
-        for reporter in other.desync_reporters {
-            if !self.desync_reporters.contains(&reporter) {
-                keep(&mut self.desync_reporters, reporter, limits::SEATS);
-            }
-        }
+        add(&mut self.desync_reporters, &other.desync_reporters);
+        add(&mut self.operation_reporters, &other.operation_reporters);
         self.desyncs = self.desyncs.max(other.desyncs);
         self.teamkills = self.teamkills.max(other.teamkills);
         self.operation_done |= other.operation_done;
@@ -429,6 +429,15 @@ fn comes_late(report: &GameReport) -> bool {
 /// The columns are one byte wide (spec: faf-database 2.2); a mod that counts further shall not cost a game its rows.
 fn byte(number: i64) -> u8 {
     number.clamp(0, u8::MAX.into()) as u8
+}
+
+/// Adds those reporters who are not in a list, as far as there is room.
+fn add(reporters: &mut Vec<u32>, others: &[u32]) {
+    for &reporter in others {
+        if !reporters.contains(&reporter) {
+            keep(reporters, reporter, limits::SEATS);
+        }
+    }
 }
 
 /// Adds to a bounded list; false if it is full.

@@ -138,8 +138,11 @@ pub(in crate::faf) struct Game {
     pub desync_reporters: Vec<u32>,
     /// Reported team kills.
     pub teamkills: usize,
-    /// The coop mission was completed.
+    /// The coop mission was completed, and the store has taken it.
     pub operation_done: bool,
+    /// Who has reported so. The store takes the first that it can; the others have no effect.
+    #[serde(default)]
+    pub operation_reporters: Vec<u32>,
     /// Its results are in the ledger.
     pub settled: bool,
     /// A timer runs for those who only watch, and have not reported its end.
@@ -204,6 +207,7 @@ impl Game {
             desync_reporters: Vec::new(),
             teamkills: 0,
             operation_done: false,
+            operation_reporters: Vec::new(),
             settled: false,
             observers_awaited: false,
             queue_id: None,

@@ -494,6 +494,36 @@ fn a_coop_mission_is_written_down_once() {
     });
 }
 
+/// A time that the column does not take used up the game's row: nobody's good one was written down any more.
+// checklist: faf 277
+#[test]
+fn a_refused_mission_leaves_the_row_to_the_others() {
+    // At the same moment too: that the one is refused is not known when the other comes.
+    for at_once in [false, true] {
+        each_with_paper(|mut sim, shards, paper| {
+            paper.borrow_mut().refuses_times = true;
+            let request = json!({"mod": "coop", "mapname": "scmp_coop_123"});
+            let (host, login_id, uid) = launched(&mut sim, shards, request);
+            let done = |time| game("OperationComplete", json!([1, 0, time])).to_string();
+            sim.send(login_id, done("soon"));
+            if !at_once {
+                sim.settle();
+                let session = sim.dialect_of(login_id).roles.sessions.table.get(login_id);
+                assert!(session.is_some_and(|session| session.link.is_none()));
+            }
+            sim.send(host, done("00:11:50"));
+            sim.settle();
+            let paper = paper.borrow();
+            let times = paper.records.iter().filter_map(|(_, record)| match record {
+                Record::Operation { time, .. } => Some(&**time),
+                _ => None,
+            });
+            let taken: Vec<&str> = times.filter(|time| *time != "soon").collect();
+            assert_eq!(taken, ["00:11:50"], "{uid}");
+        });
+    }
+}
+
 /// Statistics of a UEF game of p1 and p2.
 fn stats() -> String {
     let mut units = json!({});

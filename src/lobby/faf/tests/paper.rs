@@ -36,6 +36,8 @@ pub(super) struct Paper {
     pub ending: bool,
     /// Launches are refused for good.
     pub refuses_launches: bool,
+    /// Times of missions with letters in them are refused for good, as by the column.
+    pub refuses_times: bool,
     /// Games that have been rated.
     pub rated: Vec<u32>,
 }
@@ -121,6 +123,10 @@ impl Paper {
                 if let Some(game) = settlement.rated.filter(|_| !self.rated.contains(&uid)) {
                     self.rate(&game, &mut done);
                 }
+            }
+            Record::Operation { time, .. } => {
+                done.refused =
+                    self.refuses_times && time.chars().any(|letter| letter.is_ascii_alphabetic());
             }
             Record::Statistics(statistics) => done.events = achievements::messages(statistics),
             _ => {}
