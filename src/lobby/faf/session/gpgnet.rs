@@ -129,7 +129,7 @@ impl Sessions {
                 metadata: result.metadata,
             }),
             GameMessage::OperationComplete { secondary, time } => {
-                GameReport::OperationComplete(secondary, time.into())
+                GameReport::OperationComplete(secondary, time.into_owned().into())
             }
             GameMessage::EnforceRating => GameReport::EnforceRating,
             GameMessage::TeamkillHappened {

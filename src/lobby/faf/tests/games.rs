@@ -417,6 +417,24 @@ fn how_long_a_game_lasted_does_not_depend_on_who_sets_the_clock() {
     }
 }
 
+#[test]
+fn the_time_of_a_mission_may_be_a_number() {
+    each_with_paper(|mut sim, shards, paper| {
+        let request = json!({"mod": "coop", "mapname": "scmp_coop_123"});
+        let (host, _, _) = launched(&mut sim, shards, request);
+        say(
+            &mut sim,
+            host,
+            game("OperationComplete", json!([1, 0, 100])),
+        );
+        let paper = paper.borrow();
+        let Some((_, Record::Operation { time, .. })) = paper.records.last() else {
+            panic!("{:?}", paper.records);
+        };
+        assert_eq!(&**time, "00:01:00");
+    });
+}
+
 // checklist: faf 456, 457, 491, 492
 #[test]
 fn desyncs_and_team_kills_are_written_down() {

@@ -1,6 +1,8 @@
 //! What the game process says through its player's connection (spec: faf-messages 4). Its messages have a list of arguments
 //! instead of named fields.
 
+use std::borrow::Cow;
+
 use crate::faf::{
     model::{limits, options::OptionValue},
     protocol::incoming::{
@@ -32,7 +34,7 @@ pub(in crate::faf) enum GameMessage<'d> {
         /// With its secondary goals.
         secondary: bool,
         /// How long it took.
-        time: &'d str,
+        time: Cow<'d, str>,
     },
     /// Short games count too.
     EnforceRating,
@@ -160,10 +162,9 @@ impl<'d> GameMessage<'d> {
             }
             ("OperationComplete", [Some(primary), Some(secondary), Some(time), ..], 3) => {
                 true_like(primary).then_some(())?;
-                let time = time.as_str();
                 GameMessage::OperationComplete {
                     secondary: true_like(secondary),
-                    time: time.filter(|time| time.len() <= limits::FIELD_BYTES)?,
+                    time: duration(time).filter(|time| time.len() <= limits::FIELD_BYTES)?,
                 }
             }
             ("EnforceRating", _, 0) => GameMessage::EnforceRating,
@@ -171,7 +172,7 @@ impl<'d> GameMessage<'d> {
                 match (player_id(victim)?, player_id(killer)?) {
                     (0, _) | (_, 0) => GameMessage::Nothing,
                     (victim, killer) => GameMessage::TeamkillHappened {
-                        time: integer(time).ok()?,
+                        time: seconds(time)?,
                         victim,
                         killer,
                     },
@@ -268,6 +269,30 @@ fn player_id(value: Value<'_>) -> Option<u32> {
     u32::try_from(integer(value).ok()?).ok()
 }
 
+/// A number as the column for whole ones takes it: a fraction is rounded.
+fn seconds(value: Value<'_>) -> Option<i64> {
+    let in_words = |text: &str| text.trim().parse().ok();
+    let number = value.as_f64().or_else(|| value.as_str().and_then(in_words));
+    match number.filter(|number: &f64| value.as_i64().is_none() && number.is_finite()) {
+        Some(number) => Some(number.round() as i64),
+        None => integer(value).ok(),
+    }
+}
+
+/// A time as the column for it takes one: text, or a number whose digits are hours, minutes and seconds.
+fn duration(value: Value<'_>) -> Option<Cow<'_, str>> {
+    if let Some(text) = value.as_str() {
+        return Some(text.into());
+    }
+    let digits = value.as_i64().or(value.as_f64().map(|n| n as i64))?;
+    let (hours, minutes, seconds) = (digits / 10_000, digits / 100 % 100, digits % 100);
+    let is_time = digits >= 0 && minutes < 60 && seconds < 60;
+    Some(match is_time {
+        true => format!("{hours:02}:{minutes:02}:{seconds:02}").into(),
+        false => digits.to_string().into(), // which the store refuses, as it would have
+    })
+}
+
 /// spec: faf-messages 4.6.
 fn true_like(value: Value<'_>) -> bool {
     value.as_bool() == Some(true)
@@ -326,6 +351,32 @@ mod tests {
             ("game_host", "[]", "malformed"),
         ] {
             assert_eq!(read(command, args), expected, "{command} {args}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_as_their_columns_take_them() {
+        for (time, expected) in [
+            ("[]", "malformed"),
+            ("100.5", "101"),
+            (r#""100.5""#, "101"),
+            (r#""-0.4""#, "0"),
+            (r#"" 7 ""#, "7"),
+        ] {
+            let said = read("TeamkillHappened", &format!(r#"[{time},1,"a",2,"b"]"#));
+            let in_full = format!("TeamkillHappened {{ time: {expected}, victim: 1, killer: 2 }}");
+            assert!(said == expected || said == in_full, "{time}: {said}");
+        }
+        for (time, expected) in [
+            ("[]", "malformed"),
+            (r#""soon""#, "soon"),
+            ("1150", "00:11:50"),
+            ("1170", "1170"),
+            ("-5.5", "-5"),
+        ] {
+            let said = read("OperationComplete", &format!("[1,1,{time}]"));
+            let in_full = format!("OperationComplete {{ secondary: true, time: {expected:?} }}");
+            assert!(said == expected || said == in_full, "{time}: {said}");
         }
     }
 
