@@ -254,16 +254,9 @@ impl Game {
                 fits
             }
             GameReport::Desync => {
-                self.desyncs = self.desyncs.saturating_add(u32::from(has_a_say));
-                let first = !self.desync_reporters.contains(&reporter);
-                let kept = first && keep(&mut self.desync_reporters, reporter, limits::SEATS);
-                if kept {
-                    record = Some(Record::Desync {
-                        player_id: reporter,
-                        game_time_s: since_launch.map(|since| since.as_secs() as i64),
-                    });
-                }
-                kept || !first
+                let (kept, first) = self.keep_desync(reporter, has_a_say, since_launch);
+                record = first;
+                kept
             }
             _ => return None,
         };
@@ -307,6 +300,9 @@ impl Game {
         add(&mut self.desync_reporters, &other.desync_reporters);
         add(&mut self.operation_reporters, &other.operation_reporters);
         self.desyncs = self.desyncs.max(other.desyncs);
+        for (reporter, count) in other.desync_counts {
+            self.count_desyncs(reporter, |known| known.max(count));
+        }
         self.teamkills = self.teamkills.max(other.teamkills);
         self.operation_done |= other.operation_done;
         self.enforce_rating |= other.enforce_rating;
@@ -379,19 +375,56 @@ impl Game {
         })
     }
 
-    /// How many desyncs count. A simulation that is out of step shows it on both sides: what only one side has reported may
-    /// be its way out of a defeat, and is too little to void the game, however often it is said.
+    /// Counts a desync of somebody who has a say, and keeps who has reported their first one.
+    fn keep_desync(
+        &mut self,
+        reporter: u32,
+        has_a_say: bool,
+        since_launch: Option<Duration>,
+    ) -> (bool, Option<Record>) {
+        if has_a_say {
+            self.desyncs = self.desyncs.saturating_add(1);
+            self.count_desyncs(reporter, |count| count.saturating_add(1));
+        }
+        let first = !self.desync_reporters.contains(&reporter);
+        let kept = first && keep(&mut self.desync_reporters, reporter, limits::SEATS);
+        let record = kept.then(|| Record::Desync {
+            player_id: reporter,
+            game_time_s: since_launch.map(|since| since.as_secs() as i64),
+        });
+        (kept || !first, record)
+    }
+
+    /// How many desyncs this one has reported.
+    fn count_desyncs(&mut self, reporter: u32, change: impl Fn(u32) -> u32) {
+        let counts = &mut self.desync_counts;
+        match counts.iter_mut().find(|(known, _)| *known == reporter) {
+            Some((_, count)) => *count = change(*count),
+            None => {
+                keep(counts, (reporter, change(0)), limits::SEATS);
+            }
+        }
+    }
+
+    /// How many desyncs count. A simulation that is out of step shows it on both sides. What one side alone reports may be its
+    /// way out of a defeat: so many count as the side with the second most has reported.
     fn counted_desyncs(&self, votes: ResultVotes) -> u32 {
         let teams: Vec<_> = self.participants.iter().map(|p| p.team.clone()).collect();
         let sides = validity::sides(&teams).unwrap_or_default();
-        let has_reported =
-            |&place: &usize| self.desync_reporters.contains(&self.participants[place].id);
-        let reporting = sides.iter().filter(|side| side.iter().any(has_reported));
-        let is_one_sided = sides.len() > 1 && reporting.count() < 2;
-        match votes {
-            ResultVotes::Fair if is_one_sided => self.desyncs.min(results::DESYNCS),
-            _ => self.desyncs,
+        if votes == ResultVotes::Reference || sides.len() < 2 {
+            return self.desyncs;
         }
+        let of = |&place: &usize| {
+            let id = self.participants[place].id;
+            let mut counts = self.desync_counts.iter();
+            counts
+                .find(|(known, _)| *known == id)
+                .map_or(0, |(_, n)| *n)
+        };
+        let of_side = |side: &Vec<usize>| side.iter().map(of).fold(0, u32::saturating_add);
+        let mut reported: Vec<u32> = sides.iter().map(of_side).collect();
+        reported.sort_unstable();
+        reported[reported.len() - 2]
     }
 
     fn finished(&self, rules: Rules, now: Now) -> Finished {

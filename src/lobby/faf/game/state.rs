@@ -136,6 +136,9 @@ pub(in crate::faf) struct Game {
     pub desyncs: u32,
     /// Who has reported one.
     pub desync_reporters: Vec<u32>,
+    /// How many each has reported who has a say.
+    #[serde(default)]
+    pub desync_counts: Vec<(u32, u32)>,
     /// Reported team kills.
     pub teamkills: usize,
     /// The coop mission was completed, and the store has taken it.
@@ -205,6 +208,7 @@ impl Game {
             enforce_rating: false,
             desyncs: 0,
             desync_reporters: Vec::new(),
+            desync_counts: Vec::new(),
             teamkills: 0,
             operation_done: false,
             operation_reporters: Vec::new(),

@@ -441,7 +441,7 @@ fn desyncs_and_team_kills_are_written_down() {
     each_with_paper(|mut sim, shards, paper| {
         let (host, login_id, uid) = launched(&mut sim, shards, json!({}));
         sim.advance(Duration::from_secs(29));
-        for _ in 0..11 {
+        for _ in 0..21 {
             say(&mut sim, host, game("Desync", json!([])));
             say(&mut sim, login_id, game("Desync", json!([])));
         }
