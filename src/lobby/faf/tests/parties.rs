@@ -282,6 +282,10 @@ fn factions() {
             (json!(["martian"]), None),
             (json!(["uef", 6]), None),
             (json!([0]), None),
+            (json!([1.5]), None),
+            (json!([[1]]), Some("invalid")),
+            (json!([null]), Some("invalid")),
+            (json!(["uef", {}]), Some("invalid")),
             (json!(7), Some("invalid")),
         ] {
             let conn = player(&mut sim, 3, 0);

@@ -92,12 +92,13 @@ pub(super) fn password(message: Value<'_>) -> Option<String> {
     Some(text)
 }
 
-/// A faction: a number from 1 to 5, or a name in any case; anything else is a bad value.
+/// A faction: a number from 1 to 5, or a name in any case. Other numbers and names are a bad value, all else is a wrong type.
 pub(super) fn faction(value: Value<'_>) -> Outcome<Faction> {
     let found = match (value.as_i64(), value.as_str()) {
         (Some(number), _) => Faction::numbered(number),
         (None, Some(name)) => Faction::named(name),
-        (None, None) => None,
+        (None, None) if value.is_number() => None,
+        (None, None) => return Err(Refusal::Invalid),
     };
     found.ok_or(Refusal::Garbage)
 }
