@@ -264,15 +264,21 @@ on_both! {
 
     async fn a_launch_that_can_not_be_written_leaves_nothing_and_is_not_rated(bench: &Bench) {
         let handler = handler(bench).await;
-        for (launch, refused) in [
-            (Launch { featured_mod: "nomads".into(), ..launch(&[1, 3]) }, false),
-            (launch(&[1, 999_999]), true),
-            (Launch { queue_id: Some(99), ..launch(&[1, 3]) }, true),
+        let unknown = Launch { featured_mod: "nomads".into(), ..launch(&[1, 3]) };
+        // What is known of the game is told all the same.
+        let bad = Launch { finding: Some(Validity::BadMod), ..unknown.clone() };
+        for (launch, refused, told) in [
+            (unknown, false, (true, "OTHER_UNRANK")),
+            (bad, false, (true, "BAD_MOD")),
+            (launch(&[1, 999_999]), true, (false, "OTHER_UNRANK")),
+            (Launch { queue_id: Some(99), ..launch(&[1, 3]) }, true, (false, "OTHER_UNRANK")),
         ] {
             let written = write(&handler, vec![Record::Launch(launch), Record::Ended(0.0), finished(&[1, 3], "global")]).await;
-            assert_eq!(written.launched, Some(Launched::REFUSED));
+            assert!(!written.launched.unwrap().stored);
             assert_eq!(written.done[0].refused, refused);
             assert_eq!(keys(&written), ["success.gameResults.create"]);
+            let results: serde_json::Value = serde_json::from_slice(&written.done[2].events[0].body).unwrap();
+            assert_eq!((results["map_id"].is_u64(), results["validity"].as_str().unwrap()), told);
             assert_eq!(rows(bench, "id", "game_stats WHERE id = 42000").await, "NULL");
             assert_eq!(rows(bench, "id", "game_player_stats").await, "NULL");
         }

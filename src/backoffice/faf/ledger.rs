@@ -198,7 +198,17 @@ impl FafHandler {
             .await?;
         let Some(validity) = stored else {
             tracing::warn!(game = uid, featured_mod = %launch.featured_mod, "unknown featured mod: the game is not recorded and not rated");
-            return Ok(Launched::REFUSED);
+            // As the checks found it, but not valid: of the outside nobody is to wait for its ratings.
+            let is_valid = validity == Validity::Valid;
+            return Ok(Launched {
+                validity: if is_valid {
+                    Validity::OtherUnrank
+                } else {
+                    validity
+                },
+                map_id,
+                stored: false,
+            });
         };
         Ok(Launched {
             validity,
