@@ -30,6 +30,7 @@ use muster::{
 };
 use serde_json::{Value, json};
 use support::{
+    http::get,
     player::Player,
     proxy::{Line, Proxy},
     server::{Backend, Server, Setup},
@@ -253,6 +254,52 @@ async fn until_queue_exists(service: &Service, queue: &str) {
     tokio::time::timeout(PATIENCE, wait)
         .await
         .expect("the server did not connect");
+}
+
+/// Whoever waited for `/ready` and then said something to clients said it to nobody.
+// checklist: faf 493
+#[tokio::test]
+async fn a_server_is_ready_when_it_hears_what_others_say() {
+    let Some(url) = url() else { return };
+    let _stays = BROKER.read().await;
+    let exchange = exchange();
+    let service = Service::new(&url, &exchange).await;
+    let (proxy, slow) = Proxy::before(&url);
+    // Some twenty times on its way to a subscription.
+    proxy.delay(Duration::from_millis(20));
+    let server = server(&slow, &exchange).await;
+    until_ready(&server).await;
+    let queue = format!(
+        "{exchange}.lobby.client.notify.{}",
+        gethostname::gethostname().display()
+    );
+    let passive = QueueDeclareOptions {
+        passive: true,
+        ..QueueDeclareOptions::default()
+    };
+    let declared = service
+        .channel
+        .queue_declare(queue.into(), passive, FieldTable::default());
+    assert_eq!(declared.await.unwrap().consumer_count(), 1);
+}
+
+/// A broker that can't be reached, or says nothing, keeps nobody from playing.
+#[tokio::test]
+async fn a_server_gets_ready_without_its_broker() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let [silent_at, closed_at] = [&silent, &closed].map(|one| one.local_addr().unwrap());
+    drop(closed);
+    for address in [silent_at, closed_at] {
+        let url = format!("amqp://guest:guest@{address}/%2f");
+        until_ready(&server(&url, &exchange()).await).await;
+    }
+}
+
+/// As whoever begins to use a server waits for it.
+async fn until_ready(server: &Server) {
+    let health = server.listener("http/health").unwrap();
+    until(|| get(health, "/ready").is_ok_and(|page| page.status == 200)).await;
 }
 
 // checklist: faf 503 504 505 506

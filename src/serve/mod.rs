@@ -202,7 +202,7 @@ async fn run(
     let phase = Rc::new(Stage::new(service.clone()));
     let pulse = Rc::new(Pulse::new(service.clone()));
     let (page, wishes) = page::prepared(&config.http, &http)?;
-    let neighbours = Rc::<Neighbours>::default();
+    let (neighbours, strangers) = (Rc::<Neighbours>::default(), Strangers::default());
     let judging = Judging::of(&progress, &neighbours, &phase, &pulse);
     let Some((health, seat)) = placed(config, &mut signals, &judging, &http).await? else {
         return Ok(()); // told to end: nobody has been served
@@ -212,8 +212,7 @@ async fn run(
     let opening = office::opened(config, journals.clone(), &mesh, &progress, &link.outbox);
     let (offices, config) = opening.await?;
     link.republish(journals.left);
-    let lobbies = LobbyMetrics::new(mesh.shards());
-    let (orders, strangers) = (Arc::<Orders>::default(), Strangers::default());
+    let (lobbies, orders) = (LobbyMetrics::new(mesh.shards()), Arc::<Orders>::default());
     let outside = (&offices, &link.broker, &orders);
     let sockets = (connections, inherited, &strangers, shown.as_ref());
     let seat = seat.prepared().await?;
@@ -223,6 +222,7 @@ async fn run(
     let registry = registry(counting, &progress, log, (&http, &service));
     let own = (health, vcmi_json_pages(&config, &progress, &http).await?);
     let mut endpoints = endpoints(own, (&mesh, &registry, &page), &config, &http).await?;
+    link.broker.tried().await;
     phase.set(Phase::Ready);
     let current = Rc::new(RefCell::new(config));
     let controlled = Controlled {

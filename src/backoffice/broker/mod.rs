@@ -56,6 +56,8 @@ const PAUSE_FIRST: Duration = Duration::from_millis(250);
 const PAUSE_LONGEST: Duration = Duration::from_secs(30);
 /// Pause of a server that is about to end and has something to say.
 const PAUSE_AT_THE_END: Duration = Duration::from_millis(250);
+/// How long a start waits for a broker from which nothing comes. One on the same network has let us in within a tenth of that.
+const AWAITED: Duration = Duration::from_secs(2);
 /// How often dropped messages are told to the log.
 const REPORT: Duration = Duration::from_secs(10);
 /// How long messages from outside wait before they are tried on crowded shards again.
@@ -93,6 +95,8 @@ pub struct Broker {
     closing: watch::Sender<bool>,
     /// The broker is in an alarm.
     blocked: watch::Sender<bool>,
+    /// There should be a broker, and it has not been tried yet.
+    awaited: watch::Sender<bool>,
 }
 
 impl Source for Broker {
@@ -119,6 +123,7 @@ impl Broker {
             outbox: None,
             closing: watch::Sender::new(false),
             blocked: watch::Sender::new(false),
+            awaited: watch::Sender::new(false),
         }
     }
 
@@ -133,7 +138,14 @@ impl Broker {
     #[must_use]
     pub fn expecting(self, is_configured: bool) -> Self {
         self.queues.set_configured(is_configured);
+        self.awaited.send_replace(is_configured);
         self
+    }
+
+    /// Until messages from outside are heard, or it is known that the broker can't be reached, or it has said nothing for
+    /// too long to be waited for.
+    pub async fn tried(&self) {
+        let _ = self.awaited.subscribe().wait_for(|awaited| !awaited).await;
     }
 
     /// Whether there is room for more than what happens now: half of the backlog is for that.
@@ -236,6 +248,7 @@ impl Broker {
                 return;
             }
             let Some(wanted) = wanted else {
+                self.await_no_longer();
                 tokio::select! {
                     Ok(()) = settings.changed() => {}
                     () = self.until_closing() => {}
@@ -245,7 +258,9 @@ impl Broker {
             let opened = tokio::select! {
                 opened = Session::open(&wanted) => opened,
                 Ok(()) = settings.changed() => continue,
+                never = self.lose_patience() => match never {},
             };
+            self.await_no_longer();
             let end = match opened {
                 Ok(session) => {
                     tracing::info!(exchange = wanted.exchange, "connected to the broker");
@@ -280,6 +295,17 @@ impl Broker {
                 () = self.until_closing() => {}
             }
         }
+    }
+
+    fn await_no_longer(&self) {
+        self.awaited.send_replace(false);
+    }
+
+    /// An attempt goes on, but nobody waits for what comes of it.
+    async fn lose_patience(&self) -> Infallible {
+        tokio::time::sleep(AWAITED).await;
+        self.await_no_longer();
+        std::future::pending().await
     }
 
     /// One session, until it breaks or is no longer wanted.
