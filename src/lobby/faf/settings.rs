@@ -135,8 +135,9 @@ settings::settings! {
         start_rating_deviation: f64 = "faf.start_rating_deviation", number(1, 100_000), "500", live;
         /// Highest displayed global rating that a game of another leaderboard may lift a player to.
         rating_adjustment_max: f64 = "faf.rating_adjustment_max", number(-100_000, 100_000), "1400", live;
-        /// Whose word counts about how a game went. "fair": participants' only, the last of each about each army;
-        /// "reference": every report of anybody in the game, as with the replaced server.
+        /// Whose word counts about how a game went. "fair": participants' only, the last of each about each army; what those who
+        /// only watch report has no effect, EnforceRating and statistics included. "reference": every report of anybody in the
+        /// game, as with the replaced server.
         result_votes: ResultVotes = "faf.result_votes", word(ResultVotes::WORDS), "fair", live;
         /// In matchmaker games of two, the reported scores decide who won, not the reported words.
         ladder_outcome_override: bool = "faf.ladder_outcome_override", flag(), "true", live;
