@@ -82,6 +82,10 @@ fn what_was_told_survives_a_crash() {
             "type": "clientRegister", "displayName": "HOSTING", "language": "x", "version": "1"
         }));
         assert_eq!(other.message()["reason"], "Account name already in use");
+        // By itself MariaDB takes it for the one without a blank.
+        let with_blank = format!("{} ", table.ids[0].0);
+        let refused = connect(&server).login(&with_blank, &table.ids[0].1);
+        assert_eq!(refused[0]["reason"], "Account not found", "{backend:?}");
     }
 }
 

@@ -87,11 +87,13 @@ impl Transaction {
         let text =
             "SELECT CAST(id AS SIGNED), accountID, displayName FROM accounts WHERE accountID = ?";
         let row = self.row::<(i64, Text, Text)>((text, values![id])).await?;
-        Ok(row.map(|(number, id, name)| Account {
+        let account = row.map(|(number, id, name)| Account {
             number,
             id: id.unwrap_or_default(),
             name: name.unwrap_or_default(),
-        }))
+        });
+        // MariaDB takes an ID with blanks behind it for the one without (it compares as if padded).
+        Ok(account.filter(|account| account.id == id))
     }
 
     async fn signed_in(
