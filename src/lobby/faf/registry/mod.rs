@@ -49,9 +49,9 @@ pub(in crate::faf) struct Registry {
     /// None: whatever has its home here is known.
     #[serde(skip)]
     moving: Option<Moving>,
-    /// Who was named so far by shards that are about to tell their players in several letters.
+    /// What was told so far by shards that tell their players in several letters: player, connection, epoch.
     #[serde(skip)]
-    named: BTreeMap<ShardId, BTreeSet<u32>>,
+    told: BTreeMap<ShardId, Vec<(u32, ConnId, u64)>>,
     /// Shards that have told their players under an era that is not known here yet. No more than there are.
     #[serde(skip)]
     early: BTreeMap<ShardId, Era>,
@@ -155,7 +155,7 @@ impl Registry {
         if before.era() == now.era() {
             return;
         }
-        self.named.clear();
+        self.told.clear();
         // Where an island was, everybody else may have had another one.
         let stayed = |part: usize| before.home_node(part) == here.node() && before.is_in_touch();
         let had = self.moving.take().map(|moving| moving.parts);
@@ -181,23 +181,25 @@ impl Registry {
             self.early.insert(from, told.era);
             return;
         }
-        let mut named = self.named.remove(&from).unwrap_or_default();
+        let mut all = self.told.remove(&from).unwrap_or_default();
         let here = cx.turn.shard;
-        for (player_id, conn, epoch) in told.claims {
-            let is_home = cx.topology.home(player_id) == here;
-            if conn.shard != from || !is_home {
-                continue;
-            }
-            named.insert(player_id);
+        let topology = cx.topology;
+        let claims = told.claims.into_iter();
+        all.extend(claims.filter(|&(player_id, conn, _)| {
+            conn.shard == from && topology.home(player_id) == here
+        }));
+        if !told.is_last {
+            self.told.insert(from, all);
+            return;
+        }
+        // What it does not name is gone, and must not be taken for a newer one of what it names.
+        let there: BTreeSet<(u32, ConnId)> = all.iter().map(|&(id, conn, _)| (id, conn)).collect();
+        self.keep(|id, conn| conn.shard != from || there.contains(&(id, conn)));
+        for (player_id, conn, epoch) in all {
             if epoch > 0 {
                 self.merge(cx, player_id, conn, epoch);
             }
         }
-        if !told.is_last {
-            self.named.insert(from, named);
-            return;
-        }
-        self.keep(|player_id, conn| conn.shard != from || named.contains(&player_id));
         if let Some(moving) = &mut self.moving {
             moving.missing.remove(&from);
         }

@@ -45,11 +45,10 @@ struct UnderWay {
 
 impl Sessions {
     /// Claims to be the player whose account this connection has proved to be its, as soon as this node's other shards have
-    /// shown their games as they are: the newcomer's list has them so, not as they were at the last tick. A node of several claims at
-    /// once: what becomes of claims when homes move counts from when they are made.
+    /// shown their games as they are: the newcomer's list has them so, not as they were at the last tick. Until then no home
+    /// hears of it, whatever happens to homes.
     pub(in crate::faf) fn claim(&mut self, cx: &mut Context<'_>, conn: ConnId) {
-        let next = cx.topology.next_local(cx.turn.shard);
-        match next.filter(|_| !cx.topology.is_clustered()) {
+        match cx.topology.next_local(cx.turn.shard) {
             Some(next) => cx.post(next, GameMail::ShowBefore { conn }),
             None => self.claim_shown(cx, conn),
         }
@@ -85,6 +84,7 @@ impl Sessions {
         let player_id = claiming.account.id;
         let home = cx.topology.home(player_id);
         if is_meant(home) {
+            claiming.said = true;
             let claim = RegistryMail::Claim {
                 player_id,
                 conn,
@@ -208,7 +208,9 @@ impl Sessions {
             homes.map(|home| (home, Vec::new())).collect();
         let claiming = self.table.iter().filter_map(|session| {
             let claiming = session.signing_in.as_ref()?.claiming.as_ref()?;
-            Some((claiming.account.id, session.conn, 0))
+            claiming
+                .said
+                .then_some((claiming.account.id, session.conn, 0))
         });
         let players = self.table.players();
         let players = players.map(|(session, p)| (p.account.id, session.conn, p.epoch));

@@ -77,6 +77,7 @@ impl Sessions {
         session.state = PlayerState::Idle;
         if then != AfterSignOut::Claim
             && let Some(claiming) = session.sign_in().claiming.take()
+            && claiming.said
         {
             unclaim(cx, claiming.account.id, conn, false);
         }

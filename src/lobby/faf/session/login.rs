@@ -323,6 +323,7 @@ impl Sessions {
                 session.sign_in().claiming = Some(Box::new(Claiming {
                     account: *account,
                     token,
+                    said: false,
                 }));
                 self.sign_out(cx, conn, Leaving::Lost, AfterSignOut::Claim);
             }
@@ -330,6 +331,7 @@ impl Sessions {
                 session.sign_in().claiming = Some(Box::new(Claiming {
                     account: *account,
                     token,
+                    said: false,
                 }));
                 self.claim(cx, conn);
             }
@@ -363,7 +365,9 @@ impl Sessions {
             self.deadlines.remove(until, conn);
         }
         session.signing_in = None; // what the client is called was written down with the sign-in
-        let Claiming { mut account, token } = *claiming;
+        let Claiming {
+            mut account, token, ..
+        } = *claiming;
         account.friends.truncate(limits::RELATIONS);
         account.foes.truncate(limits::RELATIONS);
         let (channels, power) = player::channels_and_power(&account);

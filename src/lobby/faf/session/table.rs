@@ -87,6 +87,14 @@ pub(in crate::faf) struct Claiming {
     pub account: Account,
     /// Whether they came with a token.
     pub token: bool,
+    /// Whether a home shard has been told, which then is told of the end, too.
+    #[serde(default = "is_said")]
+    pub said: bool,
+}
+
+/// A claim of a version that told homes at once.
+fn is_said() -> bool {
+    true
 }
 
 /// What a session needs until somebody has signed in, or once more if another one does.
