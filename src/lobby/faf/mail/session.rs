@@ -278,8 +278,8 @@ fn any_epoch() -> u64 {
 pub enum AfterSignOut {
     /// Nothing: the connection is gone.
     Forget,
-    /// The connection ends, because the player is on another one now.
-    Close,
+    /// Nothing more: the connection has had its last words, because the player is on another one now.
+    AwaitEnd,
     /// The connection claims to be another player.
     Claim,
 }

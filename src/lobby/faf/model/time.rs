@@ -4,11 +4,12 @@ use std::{fmt::Write, time::Duration};
 
 use jiff::{Timestamp, tz::Offset};
 
-/// A duration in hours, minutes and seconds: `30 minutes`.
+/// A duration in days, hours, minutes and seconds: `30 minutes`.
 pub(in crate::faf) fn words(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let parts: Vec<String> = [
-        (seconds / 3600, "hour"),
+        (seconds / 86_400, "day"),
+        (seconds / 3600 % 24, "hour"),
         (seconds / 60 % 60, "minute"),
         (seconds % 60, "second"),
     ]
@@ -138,5 +139,10 @@ mod tests {
             words(Duration::from_secs(3661)),
             "1 hour, 1 minute and 1 second"
         );
+        assert_eq!(
+            words(Duration::from_secs(90_061)),
+            "1 day, 1 hour, 1 minute and 1 second"
+        );
+        assert_eq!(words(Duration::from_secs(172_800)), "2 days");
     }
 }

@@ -38,7 +38,11 @@ impl Sessions {
         let is_meant = |p: &Player| p.account.id == player_id && p.epoch <= epoch;
         let is_theirs = |s: &&Session| s.player.as_deref().is_some_and(is_meant);
         if self.table.get(conn).filter(is_theirs).is_some() {
-            self.sign_out(cx, conn, Leaving::Aborted, AfterSignOut::Close);
+            // The last that is heard there, whatever the clean-up has to say.
+            let notice = message::notice("kick", SIGNED_IN_ELSEWHERE);
+            cx.turn.send(conn, notice);
+            self.close(cx, conn, "the player has signed in elsewhere");
+            self.sign_out(cx, conn, Leaving::Aborted, AfterSignOut::AwaitEnd);
         }
     }
 
@@ -91,11 +95,7 @@ impl Sessions {
         }
         match then {
             AfterSignOut::Forget => self.forget(cx, conn),
-            AfterSignOut::Close => {
-                let notice = message::notice("kick", SIGNED_IN_ELSEWHERE);
-                cx.turn.send(conn, notice);
-                self.close(cx, conn, "the player has signed in elsewhere");
-            }
+            AfterSignOut::AwaitEnd => {}
             AfterSignOut::Claim => self.claim(cx, conn),
         }
     }

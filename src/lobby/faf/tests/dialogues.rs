@@ -97,6 +97,21 @@ fn a_newcomer_sees_who_came_since_the_last_tick_on_another_shard() {
     });
 }
 
+/// The end of the search was told first where both connections were of one shard.
+#[test]
+fn who_searches_and_signs_in_elsewhere_hears_only_that_on_the_old_connection() {
+    each(|mut sim, shards| {
+        let old = player(&mut sim, 2, shards - 1);
+        let search = json!({"command": "game_matchmaking", "state": "start"});
+        let told = say(&mut sim, old, search);
+        assert!(commands(&told).contains(&"search_info"), "{told:?}");
+        let new = sim.connect(0);
+        say(&mut sim, new, hello(2));
+        let elsewhere = "You have been signed out because you signed in elsewhere.";
+        assert_eq!(texts(&sim.take(old)), [elsewhere]);
+    });
+}
+
 #[test]
 fn second_login_wins_everywhere() {
     each(|mut sim, shards| {
