@@ -7,9 +7,12 @@ use super::{
     compose::Fields,
     now, seconds,
     sql::{On, values},
-    tables::{AnalyticsColumns, MessageColumns, WarningColumns},
+    tables::{AnalyticsColumns, AuditColumns, MessageColumns, WarningColumns},
 };
 use crate::store::{StoreError, time};
+
+/// Before everything that is written down.
+const LONG_AGO: &str = "1970-01-01 00:00:00";
 
 /// How far back addresses tell that two accounts are one person's: six months (spec: cockatrice-behaviour 8).
 const ADDRESSES_S: f64 = 183.0 * 86_400.0;
@@ -54,21 +57,53 @@ pub(in crate::cockatrice) struct LastSeen {
 
 impl Store {
     /// Where the account of that name was last, compared without case. Before it was made, somebody else may have been there
-    /// under its name.
+    /// under its name. One that nobody has signed in to yet was where it was made or activated.
     pub(in crate::cockatrice) async fn last_seen(
         &self,
         name: &str,
     ) -> Result<Option<LastSeen>, StoreError> {
-        let text = "SELECT u.name, (SELECT s.ip_address FROM ~sessions s WHERE s.user_name = u.name \
+        let text = "SELECT u.name, CAST(u.registrationDate AS CHAR), (SELECT s.ip_address FROM ~sessions s WHERE s.user_name = u.name \
              AND (u.registrationDate IS NULL OR s.start_time >= u.registrationDate) \
              ORDER BY s.id DESC LIMIT 1) FROM ~users u WHERE u.name = ?";
-        let row: Option<(String, Text)> = self
+        let row: Option<(String, Text, Text)> = self
             .row(On::SignIn, "last address", (text, values![name]))
             .await?;
-        Ok(row.map(|(name, address)| LastSeen {
+        let Some((name, made, last)) = row else {
+            return Ok(None);
+        };
+        let address = match last {
+            Some(last) => Some(last),
+            None => self.made_from(&name, made.as_deref()).await?,
+        };
+        Ok(Some(LastSeen {
             name,
             address: address.and_then(|address| address.parse().ok()),
         }))
+    }
+
+    /// Where whoever has made or activated an account was, as far as that is written down of one that was made then.
+    async fn made_from(&self, name: &str, made: Option<&str>) -> Result<Text, StoreError> {
+        let tables = self.tables().await?;
+        let Some(AuditColumns {
+            name: of,
+            address: Some(address),
+            at,
+            action,
+            result,
+            ..
+        }) = tables.audit.if_known()
+        else {
+            return Ok(None);
+        };
+        let text = format!(
+            "SELECT a.{address} FROM ~audit a WHERE a.{of} = ? AND a.{at} >= ? AND a.{result} = 'success' \
+             AND a.{action} IN ('REGISTER_ACCOUNT', 'ACTIVATE_ACCOUNT') ORDER BY a.{at} DESC LIMIT 1"
+        );
+        let values = values![name, made.unwrap_or(LONG_AGO)];
+        let rows: Vec<(Text,)> = self
+            .rows_of(On::SignIn, "where an account was made", text, values)
+            .await?;
+        Ok(rows.into_iter().next().and_then(|(address,)| address))
     }
 
     /// Ends the sessions of this server that are open and began before this moment, Unix seconds.

@@ -132,6 +132,22 @@ on_both! {
         assert!(is_in(&handler, "ownername", "goodpassword", OWNER).await);
     }
 
+    // A restart forgot where an account was made that nobody had signed in to yet.
+    async fn whoever_has_made_an_account_gets_in_after_a_restart(bench: &Bench) {
+        let handler = started(bench, open);
+        // Somebody else had an account of that name, which is gone.
+        bench.sql("INSERT INTO cockatrice_audit (id_server, name, ip_address, clientid, incidentDate, action, results, details) \
+            VALUES (3, 'ownername', '198.51.100.9', 'c', '2001-01-01 00:00:00', 'REGISTER_ACCOUNT', 'success', '')").await;
+        assert_eq!(code(&handler, "ownername", OWNER, new()).await, Code::RespRegistrationAccepted);
+        assert_eq!(code(&handler, "ownername", STRANGER, new()).await, Code::RespUserAlreadyExists);
+        let handler = started(bench, open);
+        assert_eq!(guesses(&handler, "ownername", STRANGER).await, 20);
+        for elsewhere in ["192.0.2.99", "198.51.100.9"] {
+            assert!(!is_in(&handler, "ownername", "goodpassword", elsewhere.parse().unwrap()).await, "{elsewhere}");
+        }
+        assert!(is_in(&handler, "ownername", "goodpassword", OWNER).await);
+    }
+
     async fn whoever_has_activated_an_account_gets_in(bench: &Bench) {
         let handler = started(bench, open);
         let activate = |token: &str| Registration::Activate { token: token.into() };
