@@ -2,10 +2,9 @@
 //!
 //! Time is virtual and moves only in [`Simulator::advance`]. Mail between each pair of shards keeps its order, and mail
 //! of different pairs overtakes each other at random; so do answers of the back office. With `eager` mail a shard has
-//! its mail before it handles a frame, as in the engine (which keeps the order in which a shard is sent mail besides: `one_inbox`);
-//! without, mail may be delayed as on a network. Mail is
-//! written and read again on its way, as it would be between machines, unless whoever drives it has no time for that
-//! (`written_mail`).
+//! its mail before it handles a frame, as in the engine (which keeps the order in which a shard is sent mail besides:
+//! `one_inbox`); without, mail may be delayed as on a network. Mail is written and read again on its way, as it would be
+//! between machines, unless whoever drives it has no time for that (`written_mail`).
 //!
 //! Shards may be those of several nodes ([`Simulator::with_nodes`]); what may become of those, and of what they say to each
 //! other, is in `nodes`.

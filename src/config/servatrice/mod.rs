@@ -162,8 +162,8 @@ impl Ini<'_> {
     }
 
     /// A number that the key takes: the nearest one where theirs is beyond what there is here, its default where there is none at
-    /// all, and `least` if that is more than the least that the key takes. That server takes any, so this is no reason not to start; a note says what is taken. What is no number stays, and is
-    /// refused.
+    /// all, and `least` if that is more than the least that the key takes. That server takes any, so this is no reason not to
+    /// start; a note says what is taken. What is no number stays, and is refused.
     fn fitted(
         &self,
         name: &str,

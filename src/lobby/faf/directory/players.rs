@@ -6,7 +6,7 @@
 //! forms that slow readers still hold would lie among those that stay, and what is free between them is lost.
 //!
 //! A shard's players stand in blocks of their own, in the order in which it has told of them, so that nearly always all
-//! shards of its node have the same blocks of it. It shows the others each joined form (`sharing`), and they let go of their own.
+//! shards of its node have the same blocks of it. It shows the others each joined form (`unshown`), and they let go of their own.
 //!
 //! Invariants: `index` names exactly the players in `by_shard`, each among those of their connection's shard; all blocks of a
 //! shard but its last are full, and none is empty; a joined form equals what joining the block now would give.

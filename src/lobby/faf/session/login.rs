@@ -311,30 +311,25 @@ impl Sessions {
             cx.metrics.logins_password.up();
         }
         let player_id = account.id;
-        match &session.player {
+        let is_another = match &session.player {
             // A second login of the same player on one connection changes nothing (spec: faf-newer, newer 1).
             Some(player) if player.account.id == player_id => {
                 let notice = message::notice("info", SIGNED_IN_HERE);
                 cx.turn.send(conn, notice);
                 return Ok(Next::Go);
             }
-            // Of another player: the first one leaves before (spec: faf-lifecycle 3.4, recommended).
-            Some(_) => {
-                session.sign_in().claiming = Some(Box::new(Claiming {
-                    account: *account,
-                    token,
-                    said: false,
-                }));
-                self.sign_out(cx, conn, Leaving::Lost, AfterSignOut::Claim);
-            }
-            None => {
-                session.sign_in().claiming = Some(Box::new(Claiming {
-                    account: *account,
-                    token,
-                    said: false,
-                }));
-                self.claim(cx, conn);
-            }
+            player => player.is_some(),
+        };
+        session.sign_in().claiming = Some(Box::new(Claiming {
+            account: *account,
+            token,
+            said: false,
+        }));
+        if is_another {
+            // The first one leaves before (spec: faf-lifecycle 3.4, recommended).
+            self.sign_out(cx, conn, Leaving::Lost, AfterSignOut::Claim);
+        } else {
+            self.claim(cx, conn);
         }
         Ok(Next::Wait)
     }
